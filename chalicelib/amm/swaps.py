@@ -1,0 +1,75 @@
+"""What every pool kind shares: a swap to compute, its result, and the refusals.
+
+A pool kind is a module with an immutable state and one pure function,
+``swap(pool, request) -> (result, pool after)``. Amounts are integers in base units and
+rates are integers in the on-chain program's own unit; nothing here is ever a float.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+U64_MAX: Final = 2**64 - 1
+U128_MAX: Final = 2**128 - 1
+
+TokenIndex = Literal[0, 1]
+"""A pool's first token (0; also called x, a) or its second (1; y, b)."""
+
+
+class SwapMode(StrEnum):
+    EXACT_IN = "exact_in"
+    EXACT_OUT = "exact_out"
+
+
+class Refusal(StrEnum):
+    """Why a program refuses a swap; the values are those of the golden vectors."""
+
+    ZERO_OUTPUT = "zero_output"  # the program refuses to pay nothing
+    INSUFFICIENT_LIQUIDITY = "insufficient_liquidity"  # reserve, bins or price range exhausted
+
+
+class SwapRefusedError(Exception):
+    """The program would refuse this swap; the pool is unchanged."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One request to a pool.
+
+    Attributes:
+        amount: What is given (exact in) or wanted (exact out), fees included, in base units.
+        timestamp_s: Unix time; dynamic fees depend on it.
+    """
+
+    mode: SwapMode
+    amount: int
+    token_in: TokenIndex
+    timestamp_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SwapResult:
+    """What a swap moved: the trader gives ``amount_in`` and gets ``amount_out``.
+
+    ``trade_fee`` contains ``protocol_fee`` and ``fund_fee``, all in ``fee_token``; the rest
+    of it belongs to the liquidity providers. ``creator_fee`` comes on top, in
+    ``creator_fee_token``. Both amounts seen by the trader already include every fee.
+
+    ``lp_fee_outside`` is the part of the LP fee that the program keeps apart from the
+    tradable reserves, also in ``fee_token`` (DLMM, DAMM v2 and CLMM owe it to positions;
+    a CPMM leaves it in its reserves, so there it is 0).
+    """
+
+    amount_in: int
+    amount_out: int
+    trade_fee: int
+    protocol_fee: int
+    fee_token: TokenIndex
+    fund_fee: int = 0
+    creator_fee: int = 0
+    creator_fee_token: TokenIndex = 0
+    lp_fee_outside: int = 0
