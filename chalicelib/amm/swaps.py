@@ -25,7 +25,8 @@ class Refusal(StrEnum):
     """Why a program refuses a swap; the values are those of the golden vectors."""
 
     ZERO_OUTPUT = "zero_output"  # the program refuses to pay nothing
-    INSUFFICIENT_LIQUIDITY = "insufficient_liquidity"  # reserve, bins or price range exhausted
+    INSUFFICIENT_LIQUIDITY = "insufficient_liquidity"  # reserve, bins, range or integer width exhausted
+    NOT_OPEN = "not_open"  # the pool does not trade yet
 
 
 class SwapRefusedError(Exception):
@@ -42,13 +43,20 @@ class Swap:
 
     Attributes:
         amount: What is given (exact in) or wanted (exact out), fees included, in base units.
-        timestamp_s: Unix time; dynamic fees depend on it.
+        timestamp_s: Unix time; opening times and dynamic fees depend on it.
+
+    Raises:
+        ValueError: ``amount`` is not a positive u64; no instruction could carry it.
     """
 
     mode: SwapMode
     amount: int
     token_in: TokenIndex
     timestamp_s: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount <= U64_MAX:
+            raise ValueError(f"amount must be 1 to {U64_MAX} base units, not {self.amount}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,39 @@
+"""Every pool kind behind one set of functions."""
+
+from chalicelib.amm import raydium_cpmm
+from chalicelib.amm.raydium_cpmm import CpmmPool
+from chalicelib.amm.swaps import Swap, SwapResult, TokenIndex
+
+Pool = CpmmPool
+
+
+def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
+    """Return what the swap moves and the pool after it; the given pool is unchanged.
+
+    Raises:
+        SwapRefusedError: The program would refuse the swap.
+    """
+    match pool:
+        case CpmmPool():
+            return raydium_cpmm.swap(pool, request)
+
+
+def reserves(pool: Pool) -> tuple[int, int]:
+    """Return the tradable amounts of token 0 and token 1, fees kept outside excluded."""
+    match pool:
+        case CpmmPool():
+            return raydium_cpmm.reserves(pool)
+
+
+def spot_price(pool: Pool) -> tuple[int, int]:
+    """Return token 1 base units per token 0 base unit, before fees, as (numerator, denominator)."""
+    match pool:
+        case CpmmPool():
+            return raydium_cpmm.spot_price(pool)
+
+
+def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
+    """Return what the next unit in would buy after fees, as (out units, in units)."""
+    match pool:
+        case CpmmPool():
+            return raydium_cpmm.marginal_out_per_in(pool, token_in, timestamp_s)
