@@ -1,4 +1,4 @@
-"""What the gateway and the Lambda host know of each other: an app's description, and how to call its functions.
+"""What the gateway and the Lambda host share: an app's description, and how to call its functions.
 
 The gateway decides when a function runs and what its outcome means to a client; the Lambda host decides where
 and how it runs. Neither imports the other.
@@ -59,7 +59,7 @@ class AppManifest:
     Attributes:
         app_name: Chalice's ``app_name``.
         websocket_handlers: Route key (``$connect``, ``$default``, ``$disconnect``) to function name.
-        http_function: The function behind every REST route (Chalice's ``api_handler``), or None without routes.
+        http_function: The function behind every REST route (Chalice's ``api_handler``); None without routes.
         http_routes: REST path as Chalice writes it (``/orders/{order_id}``) to its methods.
         http_binary_types: Content types whose bodies travel as base64 (``app.api.binary_types``).
         http_cors: REST path to the access-control headers of its pre-flight answer
