@@ -1,10 +1,11 @@
 """Every pool kind behind one set of functions."""
 
-from chalicelib.amm import raydium_cpmm
+from chalicelib.amm import meteora_dlmm, raydium_cpmm
+from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import Swap, SwapResult, TokenIndex
 
-Pool = CpmmPool
+Pool = CpmmPool | DlmmPool
 
 
 def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
@@ -16,6 +17,8 @@ def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
     match pool:
         case CpmmPool():
             return raydium_cpmm.swap(pool, request)
+        case DlmmPool():
+            return meteora_dlmm.swap(pool, request)
 
 
 def reserves(pool: Pool) -> tuple[int, int]:
@@ -23,6 +26,8 @@ def reserves(pool: Pool) -> tuple[int, int]:
     match pool:
         case CpmmPool():
             return raydium_cpmm.reserves(pool)
+        case DlmmPool():
+            return meteora_dlmm.reserves(pool)
 
 
 def spot_price(pool: Pool) -> tuple[int, int]:
@@ -30,6 +35,8 @@ def spot_price(pool: Pool) -> tuple[int, int]:
     match pool:
         case CpmmPool():
             return raydium_cpmm.spot_price(pool)
+        case DlmmPool():
+            return meteora_dlmm.spot_price(pool)
 
 
 def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
@@ -37,3 +44,5 @@ def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> t
     match pool:
         case CpmmPool():
             return raydium_cpmm.marginal_out_per_in(pool, token_in, timestamp_s)
+        case DlmmPool():
+            return meteora_dlmm.marginal_out_per_in(pool, token_in, timestamp_s)

@@ -70,6 +70,9 @@ class SwapResult:
     ``lp_fee_outside`` is the part of the LP fee that the program keeps apart from the
     tradable reserves, also in ``fee_token`` (DLMM, DAMM v2 and CLMM owe it to positions;
     a CPMM leaves it in its reserves, so there it is 0).
+
+    ``dust_out`` left the tradable reserves of the output token by rounding and is part of
+    neither ``amount_out`` nor a fee (DLMM, exact out, at most a few units).
     """
 
     amount_in: int
@@ -81,3 +84,4 @@ class SwapResult:
     creator_fee: int = 0
     creator_fee_token: TokenIndex = 0
     lp_fee_outside: int = 0
+    dust_out: int = 0

@@ -1,0 +1,241 @@
+"""Meteora DLMM: liquidity in bins of constant price, and a fee that follows volatility.
+
+Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src``: ``quote.rs`` (walk over the bins) and
+``extensions/bin.rs`` (one bin). Where the SDK's quote and the program differ, the program
+is followed (found by running it): ``last_update_timestamp`` moves only when the active bin
+changes, and what the last bin of an exact-out swap gives beyond the amount wanted
+(``dust_out``) is a protocol fee while fees are taken on the output, and nobody's otherwise.
+Limit orders inside bins are not modelled.
+
+Books: no fee stays in the bins. The protocol part and the LP part (``lp_fee_outside``) are
+both owed from the vaults, outside the tradable reserves, and so is the dust::
+
+    Σ bins_in  += amount_in - (trade_fee, if on the input)
+    Σ bins_out -= amount_out + dust_out + (trade_fee, if on the output)
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from chalicelib.amm.dlmm_fee import (
+    FEE_PRECISION,
+    CollectFeeMode,
+    DlmmParameters,
+    DlmmVolatility,
+    accumulated,
+    fee_on_top,
+    fee_rate,
+    fee_within,
+    references_at,
+)
+from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
+from chalicelib.amm.q64 import ONE
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+
+
+class Bin(NamedTuple):
+    bin_id: int
+    amount_x: int
+    amount_y: int
+
+
+_BIN_ID: Final = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class DlmmPool:
+    """A pool's bins, in ascending order of id; ids that are absent are empty.
+
+    A swap replaces the bins it crosses and shares all others with the state before, so
+    ``before is after`` tells in one comparison whether a bin changed.
+    """
+
+    parameters: DlmmParameters
+    active_id: int
+    bins: tuple[Bin, ...]
+    volatility: DlmmVolatility
+
+
+class _Fill(NamedTuple):
+    """What one bin does for a swap; both amounts are the trader's, fees included."""
+
+    amount_in: int
+    amount_out: int
+    fee: int
+    dust_out: int = 0
+
+
+def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
+    """Return what the swap moves and the pool after it; the cost grows with the bins crossed.
+
+    Raises:
+        SwapRefusedError: Nothing would be paid out, the bins run out, or an amount exceeds
+            a u64.
+    """
+    parameters, bins = pool.parameters, pool.bins
+    for_y = request.token_in == 0
+    is_fee_on_input = parameters.collect_fee_mode is CollectFeeMode.INPUT or not for_y
+    is_exact_in = request.mode is SwapMode.EXACT_IN
+    fill_bin = _FILLS[is_exact_in, is_fee_on_input]
+    references = references_at(pool.volatility, parameters, pool.active_id, request.timestamp_s)
+
+    first = index = _first_index(pool, for_y)
+    step = -1 if for_y else 1
+    remaining = request.amount
+    amount_in = amount_out = fee = protocol_fee = dust_out = 0
+    active_id, accumulator = pool.active_id, 0
+    crossed: list[Bin] = []
+    while remaining:
+        if not 0 <= index < len(bins):
+            raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+        held = bins[index]
+        index += step
+        available = held.amount_y if for_y else held.amount_x
+        if available == 0:
+            crossed.append(held)
+            continue
+        active_id = held.bin_id
+        accumulator = accumulated(parameters, references, active_id)
+        price = bin_price(active_id, parameters.bin_step)
+        fill = fill_bin(
+            remaining, available, (ONE, price) if for_y else (price, ONE), fee_rate(parameters, accumulator)
+        )
+        remaining -= fill.amount_in if is_exact_in else fill.amount_out
+        amount_in += fill.amount_in
+        amount_out += fill.amount_out
+        fee += fill.fee
+        protocol_fee += fill.fee * parameters.protocol_share_bps // BASIS_POINTS
+        dust_out += fill.dust_out
+        crossed.append(_bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
+    if amount_out == 0:
+        raise SwapRefusedError(Refusal.ZERO_OUTPUT)
+    if amount_in > U64_MAX:
+        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+
+    result = SwapResult(
+        amount_in,
+        amount_out,
+        fee,
+        protocol_fee,
+        request.token_in if is_fee_on_input else 1,
+        lp_fee_outside=fee - protocol_fee,
+        dust_out=dust_out,
+    )
+    if for_y:
+        crossed.reverse()
+        bins_after = bins[: index + 1] + tuple(crossed) + bins[first + 1 :]
+    else:
+        bins_after = bins[:first] + tuple(crossed) + bins[index:]
+    moved_at = request.timestamp_s if active_id != pool.active_id else pool.volatility.last_update_timestamp
+    volatility = DlmmVolatility(accumulator, *references, moved_at)
+    return result, DlmmPool(parameters, active_id, bins_after, volatility)
+
+
+def reserves(pool: DlmmPool) -> tuple[int, int]:
+    """Return the sums of X and of Y over all bins."""
+    return sum(held.amount_x for held in pool.bins), sum(held.amount_y for held in pool.bins)
+
+
+def spot_price(pool: DlmmPool) -> tuple[int, int]:
+    """Return Y per X in the active bin, before fees, as (numerator, denominator)."""
+    return bin_price(pool.active_id, pool.parameters.bin_step), ONE
+
+
+def marginal_out_per_in(pool: DlmmPool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
+    """Return the price after fees in the first bin a swap would use, as (out, in); (0, 1) if none."""
+    for_y = token_in == 0
+    first = _first_index(pool, for_y)
+    ahead = range(first, -1, -1) if for_y else range(first, len(pool.bins))
+    parameters = pool.parameters
+    references = references_at(pool.volatility, parameters, pool.active_id, timestamp_s)
+    for index in ahead:
+        held = pool.bins[index]
+        if (held.amount_y if for_y else held.amount_x) == 0:
+            continue
+        price = bin_price(held.bin_id, parameters.bin_step)
+        kept = FEE_PRECISION - fee_rate(parameters, accumulated(parameters, references, held.bin_id))
+        return (price * kept, ONE * FEE_PRECISION) if for_y else (ONE * kept, price * FEE_PRECISION)
+    return 0, 1
+
+
+def _first_index(pool: DlmmPool, for_y: bool) -> int:  # noqa: FBT001 - private, and named as in the program
+    """Return where the walk starts: the active bin, or the next one held in the swap's direction."""
+    if for_y:
+        return bisect_left(pool.bins, pool.active_id + 1, key=_BIN_ID) - 1
+    return bisect_left(pool.bins, pool.active_id, key=_BIN_ID)
+
+
+def _bin_after(held: Bin, fill: _Fill, *, for_y: bool, is_fee_on_input: bool) -> Bin:
+    added, removed = fill.amount_in, fill.amount_out + fill.dust_out
+    if is_fee_on_input:
+        added -= fill.fee
+    else:
+        removed += fill.fee
+    if for_y:
+        after = Bin(held.bin_id, held.amount_x + added, held.amount_y - removed)
+    else:
+        after = Bin(held.bin_id, held.amount_x - removed, held.amount_y + added)
+    if after.amount_x > U64_MAX or after.amount_y > U64_MAX:
+        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+    return after
+
+
+# In a bin, `in_per_out` is the exact price (input units, output units) before fees.
+
+
+def _exact_in_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
+    """``Bin::swap``."""
+    numerator, denominator = in_per_out
+    capacity = _u64(-(-available * numerator // denominator))
+    capacity_fee = fee_on_top(capacity, rate)
+    if remaining > capacity + capacity_fee:
+        return _Fill(capacity + capacity_fee, available, capacity_fee)
+    fee = fee_within(remaining, rate)
+    return _Fill(remaining, min((remaining - fee) * denominator // numerator, available), fee)
+
+
+def _exact_in_fee_on_output(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
+    numerator, denominator = in_per_out
+    capacity = _u64(-(-available * numerator // denominator))
+    amount_in = min(remaining, capacity)
+    gross_out = min(amount_in * denominator // numerator, available)
+    fee = fee_within(gross_out, rate)
+    return _Fill(amount_in, gross_out - fee, fee)
+
+
+def _exact_out_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
+    numerator, denominator = in_per_out
+    amount_out = min(remaining, available)
+    net_in = _u64(-(-amount_out * numerator // denominator))
+    fee = fee_on_top(net_in, rate)
+    delivered = min(net_in * denominator // numerator, available)
+    return _Fill(net_in + fee, amount_out, fee, delivered - amount_out)
+
+
+def _exact_out_fee_on_output(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
+    numerator, denominator = in_per_out
+    whole_fee = fee_within(available, rate)
+    if remaining >= available - whole_fee:
+        amount_in = _u64(-(-available * numerator // denominator))
+        return _Fill(amount_in, available - whole_fee, whole_fee, 0)
+    fee = fee_on_top(remaining, rate)
+    gross_out = remaining + fee
+    amount_in = _u64(-(-gross_out * numerator // denominator))
+    delivered = min(amount_in * denominator // numerator, available)
+    return _Fill(amount_in, remaining, fee, delivered - gross_out)
+
+
+_FILLS: Final = {  # by (is exact in, is the fee on the input)
+    (True, True): _exact_in_fee_on_input,
+    (True, False): _exact_in_fee_on_output,
+    (False, True): _exact_out_fee_on_input,
+    (False, False): _exact_out_fee_on_output,
+}
+
+
+def _u64(amount: int) -> int:
+    if amount > U64_MAX:
+        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+    return amount
