@@ -1,0 +1,125 @@
+"""Every error that the engine names, sorted by what the caller must do.
+
+::
+
+    ExecutionError                    code in SNAKE_CASE, a sentence, details per field
+      RefusedError                    final: an error frame or 4xx; an order that exists fails with it
+        InvalidRequestError           400: a field breaks a rule
+        NotFoundError                 404: unknown, or somebody else's
+        ConflictError                 409: the state of the order forbids it
+        UnauthorizedError             401 / 403 at the door
+        LimitExceededError            429: a written limit is reached
+      RetryableError                  503, or the message becomes visible later
+      InvalidTransitionError          a duplicate or out-of-order step; never fail the order for it
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Code(StrEnum):
+    """The error codes that clients see: in error frames, REST errors and ``failed`` events."""
+
+    INVALID_JSON = "INVALID_JSON"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    UNKNOWN_ACTION = "UNKNOWN_ACTION"
+    ORDER_TYPE_NOT_SUPPORTED = "ORDER_TYPE_NOT_SUPPORTED"
+    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    CLIENT_ORDER_ID_CONFLICT = "CLIENT_ORDER_ID_CONFLICT"
+    ORDER_ALREADY_SENT = "ORDER_ALREADY_SENT"
+    ORDER_ALREADY_FINAL = "ORDER_ALREADY_FINAL"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    FORBIDDEN = "FORBIDDEN"
+    RATE_LIMITED = "RATE_LIMITED"
+    TOO_MANY_OPEN_ORDERS = "TOO_MANY_OPEN_ORDERS"
+    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
+    TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    # Why an order failed.
+    NO_ROUTE = "NO_ROUTE"
+    INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    SLIPPAGE_EXCEEDED = "SLIPPAGE_EXCEEDED"
+    TRANSACTION_FAILED = "TRANSACTION_FAILED"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One broken rule: the field as the client spells it, and the rule."""
+
+    field: str
+    problem: str
+
+
+class ExecutionError(Exception):
+    """Anything that the engine refuses or cannot do, with a code that clients can rely on."""
+
+    def __init__(self, code: Code, message: str, details: tuple[FieldProblem, ...] = ()) -> None:
+        self.code = code
+        self.message = message
+        self.details = details
+        super().__init__(f"{code}: {message}")
+
+
+class RefusedError(ExecutionError):
+    """Final: asking again for the same thing gives the same answer."""
+
+
+class InvalidRequestError(RefusedError):
+    """A field breaks a rule; ``details`` names each."""
+
+    @classmethod
+    def of(cls, problems: tuple[FieldProblem, ...], code: Code = Code.INVALID_REQUEST) -> Self:
+        """Build one from its problems; the message repeats them for people who read only that."""
+        message = "; ".join(f"{p.field} {p.problem}" for p in problems)
+        return cls(code, message, problems)
+
+
+class FieldError(InvalidRequestError):
+    """One field breaks one rule."""
+
+    def __init__(self, field: str, problem: str, code: Code = Code.INVALID_REQUEST) -> None:
+        super().__init__(code, f"{field} {problem}", (FieldProblem(field, problem),))
+
+
+class NotFoundError(RefusedError):
+    """There is no such order for this account; whether another account has it is not said."""
+
+    def __init__(self) -> None:
+        problem = FieldProblem("orderId", "is not an order of this account")
+        super().__init__(Code.ORDER_NOT_FOUND, "there is no such order", (problem,))
+
+
+class ConflictError(RefusedError):
+    """The order exists, and its state or content forbids what was asked."""
+
+
+class UnauthorizedError(RefusedError):
+    """The credential is missing, wrong, expired, or not good enough."""
+
+
+class LimitExceededError(RefusedError):
+    """A written limit is reached; the same request can succeed later."""
+
+
+class RetryableError(ExecutionError):
+    """A passing fault of something outside: try again later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.SERVICE_UNAVAILABLE, message)
+
+
+class VenueUnavailableError(RetryableError):
+    """A venue did not answer, or not in time."""
+
+
+class InvalidTransitionError(ExecutionError):
+    """A duplicate or out-of-order step."""
+
+    def __init__(self, before: str, after: str) -> None:
+        super().__init__(Code.INTERNAL_ERROR, f"an order cannot go from {before} to {after}")

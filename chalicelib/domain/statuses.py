@@ -1,0 +1,65 @@
+"""Order life cycle: which status may follow which."""
+
+from enum import StrEnum
+from typing import Final
+
+from chalicelib.domain.errors import InvalidTransitionError
+
+
+class OrderStatus(StrEnum):
+    PENDING = "pending"  # claimed by a consumer, nothing done yet
+    OPEN = "open"  # a limit or sniper order that rests
+    ROUTING = "routing"  # venues are being asked
+    ROUTED = "routed"  # a route is chosen
+    BUILDING = "building"  # its transaction is being built and signed
+    SUBMITTED = "submitted"  # the signed transaction is on record, and may be sent any time now
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+FINAL: Final = frozenset(
+    {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
+)
+UNSENT: Final = frozenset(
+    {
+        OrderStatus.PENDING,
+        OrderStatus.OPEN,
+        OrderStatus.ROUTING,
+        OrderStatus.ROUTED,
+        OrderStatus.BUILDING,
+    }
+)
+"""Nothing of the current attempt can have reached a venue yet."""
+
+_ENDED_UNSENT: Final = frozenset({OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
+
+FOLLOWERS: Final = {
+    OrderStatus.PENDING: frozenset({OrderStatus.OPEN, OrderStatus.ROUTING}) | _ENDED_UNSENT,
+    OrderStatus.OPEN: frozenset({OrderStatus.ROUTING}) | _ENDED_UNSENT,
+    # Routing again from here on is a retry: the attempt before it is provably dead.
+    OrderStatus.ROUTING: frozenset({OrderStatus.ROUTING, OrderStatus.ROUTED}) | _ENDED_UNSENT,
+    OrderStatus.ROUTED: frozenset({OrderStatus.ROUTING, OrderStatus.BUILDING}) | _ENDED_UNSENT,
+    OrderStatus.BUILDING: frozenset({OrderStatus.ROUTING, OrderStatus.SUBMITTED}) | _ENDED_UNSENT,
+    # A transaction that may land can neither be canceled nor expire.
+    OrderStatus.SUBMITTED: frozenset({OrderStatus.ROUTING, OrderStatus.CONFIRMED, OrderStatus.FAILED}),
+    OrderStatus.CONFIRMED: frozenset[OrderStatus](),
+    OrderStatus.FAILED: frozenset[OrderStatus](),
+    OrderStatus.CANCELED: frozenset[OrderStatus](),
+    OrderStatus.EXPIRED: frozenset[OrderStatus](),
+}
+
+
+def check_transition(before: OrderStatus | None, after: OrderStatus) -> None:
+    """Let a legal step pass; ``before`` is None for the first event of an order.
+
+    Raises:
+        InvalidTransitionError: The step is not in the table.
+    """
+    if before is None:
+        legal = after is OrderStatus.PENDING
+    else:
+        legal = after in FOLLOWERS[before]
+    if not legal:
+        raise InvalidTransitionError(before or "nothing", after)

@@ -1,0 +1,119 @@
+"""A throw-away PostgreSQL server for a test run, and databases on it that cost milliseconds."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.services.postgres_binaries import postgres_binaries
+from infra.local.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.migrations import upgrade
+
+TEMPLATE = "migrated"
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Yield the URL of a server's own database; stop the server and remove its files at the end.
+
+    ``TEST_DATABASE_URL`` names a server to use instead; its user must be able to create databases.
+    """
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    folder = Path(tempfile.mkdtemp(prefix="orderflow-test-postgres-"))
+    try:
+        with _running(folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def migrated_template(server_url: str) -> Iterator[Callable[[], str]]:
+    """Yield a function that makes a fresh, migrated database and returns its URL."""
+    admin = make_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    template = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
+    made = [template]
+
+    def make() -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with admin.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        made.append(name)
+        return sibling(server_url, name)
+
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{template}"'))
+    engine = make_engine(sibling(server_url, template))
+    upgrade(engine)
+    engine.dispose()
+    try:
+        yield make
+    finally:
+        with admin.connect() as connection:
+            for name in made:
+                connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        admin.dispose()
+
+
+def sibling(url: str, database: str) -> str:
+    """Return the URL of another database on the same server."""
+    return f"{url.rpartition('/')[0]}/{database}"
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[str]:
+    binaries, data, port = postgres_binaries(), folder / "data", _free_port()
+    data.mkdir(mode=0o700)
+    if runs_as_root():
+        folder.chmod(0o755)
+        os.chown(data, *unprivileged_ids())
+    prepare = become_nobody(signal.SIGINT) if runs_as_root() else die_with_parent(signal.SIGINT)
+    initdb = (str(binaries / "initdb"), "-D", str(data), "-U", "app", "-A", "trust", "-E", "UTF8", "--no-locale")
+    subprocess.run(initdb, check=True, capture_output=True, preexec_fn=prepare)
+    settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
+    options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+    command = (str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options)
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=prepare)
+    try:
+        url = f"postgresql://app:app@127.0.0.1:{port}/postgres"
+        _wait_until_it_answers(url, server)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+    engine = make_engine(url)
+    while server.poll() is None:
+        try:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except (InterfaceError, DBAPIError):
+            time.sleep(0.02)
+        else:
+            engine.dispose()
+            return
+    raise RuntimeError("the test server of PostgreSQL ended while it started")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
