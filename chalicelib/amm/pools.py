@@ -1,11 +1,12 @@
 """Every pool kind behind one set of functions."""
 
-from chalicelib.amm import meteora_dlmm, raydium_cpmm
+from chalicelib.amm import meteora_damm_v2, meteora_dlmm, raydium_cpmm
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import Swap, SwapResult, TokenIndex
 
-Pool = CpmmPool | DlmmPool
+Pool = CpmmPool | DlmmPool | DammV2Pool
 
 
 def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
@@ -19,6 +20,8 @@ def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
             return raydium_cpmm.swap(pool, request)
         case DlmmPool():
             return meteora_dlmm.swap(pool, request)
+        case DammV2Pool():
+            return meteora_damm_v2.swap(pool, request)
 
 
 def reserves(pool: Pool) -> tuple[int, int]:
@@ -28,6 +31,8 @@ def reserves(pool: Pool) -> tuple[int, int]:
             return raydium_cpmm.reserves(pool)
         case DlmmPool():
             return meteora_dlmm.reserves(pool)
+        case DammV2Pool():
+            return meteora_damm_v2.reserves(pool)
 
 
 def spot_price(pool: Pool) -> tuple[int, int]:
@@ -37,6 +42,8 @@ def spot_price(pool: Pool) -> tuple[int, int]:
             return raydium_cpmm.spot_price(pool)
         case DlmmPool():
             return meteora_dlmm.spot_price(pool)
+        case DammV2Pool():
+            return meteora_damm_v2.spot_price(pool)
 
 
 def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
@@ -46,3 +53,5 @@ def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> t
             return raydium_cpmm.marginal_out_per_in(pool, token_in, timestamp_s)
         case DlmmPool():
             return meteora_dlmm.marginal_out_per_in(pool, token_in, timestamp_s)
+        case DammV2Pool():
+            return meteora_damm_v2.marginal_out_per_in(pool, token_in, timestamp_s)

@@ -1,0 +1,114 @@
+"""Meteora DAMM v2: one curve per pool, with scheduled and dynamic fees.
+
+Follows MeteoraAg/damm-v2@a3d3827 ``programs/cp-amm/src/state/pool.rs``
+(``get_swap_result_from_exact_input``, ``get_swap_result_from_exact_output``,
+``apply_swap_result``). The program pays nothing out if the trader asks for no minimum;
+here as on any sane route the minimum is one unit, so such a swap is refused.
+
+Books: fees leave the tradable reserves. The protocol part and the LP part
+(``lp_fee_outside``) are owed from the vaults; in a compounding pool the compounding share
+of the LP fee stays in the reserve of B and is in neither. Whoever keeps the vaults needs only
+the result::
+
+    vault_in  += amount_in - (fees outside, if on the input)
+    vault_out -= amount_out + (fees outside, if on the output)
+
+where fees outside are ``protocol_fee + lp_fee_outside``. A concentrated curve rounds in the
+pool's favour, so a vault that once held ``reserves`` never runs dry.
+"""
+
+from dataclasses import dataclass
+
+from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
+from chalicelib.amm.damm_v2_fee import (
+    BASIS_POINTS,
+    FEE_DENOMINATOR,
+    DammV2Fees,
+    DynamicFee,
+    fee_within,
+    with_fee,
+)
+from chalicelib.amm.swaps import Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+
+
+@dataclass(frozen=True, slots=True)
+class DammV2Pool:
+    """A pool's curve and fees.
+
+    Attributes:
+        dynamic_fee: ``None`` if the pool has none.
+        activation_point: Unix time at which trading opens and the fee schedule starts.
+    """
+
+    curve: ConcentratedCurve | CompoundingCurve
+    fees: DammV2Fees
+    dynamic_fee: DynamicFee | None = None
+    activation_point: int = 0
+
+
+def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
+    """Return what the swap moves and the pool after it.
+
+    Raises:
+        SwapRefusedError: Nothing would be paid out, the price would leave its range, an
+            amount exceeds a u64, or the pool has not opened.
+    """
+    if request.timestamp_s < pool.activation_point:
+        raise SwapRefusedError(Refusal.NOT_OPEN)
+    token_in, fees = request.token_in, pool.fees
+    rate = fees.numerator_at(request.timestamp_s, pool.activation_point, pool.dynamic_fee)
+    on_input = fees.is_on_input(token_in)
+    curve: ConcentratedCurve | CompoundingCurve
+    if request.mode is SwapMode.EXACT_IN:
+        amount_in = request.amount
+        fee = fee_within(amount_in, rate) if on_input else 0
+        amount_out, curve = pool.curve.take_in(amount_in - fee, token_in)
+        if not on_input:
+            fee = fee_within(amount_out, rate)
+            amount_out -= fee
+        if amount_out == 0:
+            raise SwapRefusedError(Refusal.ZERO_OUTPUT)
+    else:
+        amount_out = request.amount
+        gross_out = amount_out if on_input else with_fee(amount_out, rate)
+        net_in, curve = pool.curve.give_out(gross_out, token_in)
+        amount_in = with_fee(net_in, rate) if on_input else net_in
+        fee = amount_in - net_in if on_input else gross_out - amount_out
+    protocol_fee = fee * fees.protocol_fee_percent // 100
+    compounding_fee = 0
+    if isinstance(curve, CompoundingCurve):
+        compounding_fee = (fee - protocol_fee) * fees.compounding_fee_bps // BASIS_POINTS
+        curve = curve.compounded(compounding_fee)
+
+    dynamic_fee = pool.dynamic_fee
+    if dynamic_fee is not None:
+        dynamic_fee = dynamic_fee.after_swap(pool.curve.sqrt_price, curve.sqrt_price, request.timestamp_s)
+    token_out: TokenIndex = 1 if token_in == 0 else 0
+    result = SwapResult(
+        amount_in,
+        amount_out,
+        fee,
+        protocol_fee,
+        token_in if on_input else token_out,
+        lp_fee_outside=fee - protocol_fee - compounding_fee,
+    )
+    return result, DammV2Pool(curve, fees, dynamic_fee, pool.activation_point)
+
+
+def reserves(pool: DammV2Pool) -> tuple[int, int]:
+    """Return the most of A and of B that the curve can still pay, rounded down."""
+    return pool.curve.reserves()
+
+
+def spot_price(pool: DammV2Pool) -> tuple[int, int]:
+    """Return B per A before fees, exactly, as (numerator, denominator)."""
+    return pool.curve.price()
+
+
+def marginal_out_per_in(pool: DammV2Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
+    """Return the price after fees of an infinitely small swap, exactly, as (out, in); (0, 1) if none."""
+    if not pool.curve.can_pay_for(token_in):
+        return 0, 1
+    b, a = pool.curve.price()
+    kept = FEE_DENOMINATOR - pool.fees.numerator_at(timestamp_s, pool.activation_point, pool.dynamic_fee)
+    return (b * kept, a * FEE_DENOMINATOR) if token_in == 0 else (a * kept, b * FEE_DENOMINATOR)
