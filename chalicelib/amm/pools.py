@@ -1,12 +1,13 @@
 """Every pool kind behind one set of functions."""
 
-from chalicelib.amm import meteora_damm_v2, meteora_dlmm, raydium_cpmm
+from chalicelib.amm import meteora_damm_v2, meteora_dlmm, raydium_clmm, raydium_cpmm
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import Swap, SwapResult, TokenIndex
 
-Pool = CpmmPool | DlmmPool | DammV2Pool
+Pool = CpmmPool | DlmmPool | DammV2Pool | ClmmPool
 
 
 def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
@@ -22,6 +23,8 @@ def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
             return meteora_dlmm.swap(pool, request)
         case DammV2Pool():
             return meteora_damm_v2.swap(pool, request)
+        case ClmmPool():
+            return raydium_clmm.swap(pool, request)
 
 
 def reserves(pool: Pool) -> tuple[int, int]:
@@ -33,6 +36,8 @@ def reserves(pool: Pool) -> tuple[int, int]:
             return meteora_dlmm.reserves(pool)
         case DammV2Pool():
             return meteora_damm_v2.reserves(pool)
+        case ClmmPool():
+            return raydium_clmm.reserves(pool)
 
 
 def spot_price(pool: Pool) -> tuple[int, int]:
@@ -44,6 +49,8 @@ def spot_price(pool: Pool) -> tuple[int, int]:
             return meteora_dlmm.spot_price(pool)
         case DammV2Pool():
             return meteora_damm_v2.spot_price(pool)
+        case ClmmPool():
+            return raydium_clmm.spot_price(pool)
 
 
 def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
@@ -55,3 +62,5 @@ def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> t
             return meteora_dlmm.marginal_out_per_in(pool, token_in, timestamp_s)
         case DammV2Pool():
             return meteora_damm_v2.marginal_out_per_in(pool, token_in, timestamp_s)
+        case ClmmPool():
+            return raydium_clmm.marginal_out_per_in(pool, token_in, timestamp_s)
