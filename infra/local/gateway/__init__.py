@@ -1,0 +1,12 @@
+"""A local API Gateway: WebSocket API, @connections management API and REST API on one port.
+
+``Gateway`` is the whole public surface; ``GatewaySettings`` and ``AppManifest`` are its input. The modules
+below it either decide and know nothing of sockets (``handshake``, ``authorizer``, ``routing``, ``events``,
+``frames``, ``connections``, ``management``, ``throttle``, ``ids``) or move bytes and time (``application``,
+``websocket``, ``session``, ``outbox``, ``rest``, ``protocol``, ``server``).
+"""
+
+from infra.local.gateway.server import Gateway
+from infra.local.gateway.settings import GatewayLimits, GatewaySettings, MessageOrder
+
+__all__ = ["Gateway", "GatewayLimits", "GatewaySettings", "MessageOrder"]

@@ -1,0 +1,132 @@
+"""The ASGI application: tells WebSocket, management and REST requests apart by their path."""
+
+import re
+from typing import Final
+
+from infra.local.gateway.asgi import Receive, Scope, Send
+from infra.local.gateway.connections import DELETED
+from infra.local.gateway.edge import Edge
+from infra.local.gateway.management import (
+    GONE,
+    LIMIT_EXCEEDED,
+    NO_CONTENT,
+    OK,
+    TOO_LARGE,
+    UNSIGNED,
+    Deliver,
+    Disconnect,
+    decide,
+    is_signed,
+    no_such_method,
+)
+from infra.local.gateway.responses import Headers, Response, error
+from infra.local.gateway.rest import Request, RestApi
+from infra.local.gateway.settings import MESSAGE_BYTES_MAX
+from infra.local.gateway.websocket import serve_websocket
+
+# The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
+_EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
+_CONNECTIONS: Final = "/@connections/"
+_HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
+_TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
+_FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
+# Both are reserved by API Gateway for its health checks (api-gateway-known-issues.html).
+_HEALTH_PATHS: Final = frozenset({"/ping", "/sping"})
+
+
+class Application:
+    """Routes requests to the three APIs."""
+
+    def __init__(self, edge: Edge, rest: RestApi) -> None:
+        self._edge = edge
+        self._rest = rest
+        self._callbacks = f"/{edge.settings.websocket_stage}{_CONNECTIONS}"
+        self._rest_stage = f"/{edge.settings.rest_stage}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/_aws/"):
+            scope["path"] = _EMULATOR_PREFIX.sub("", scope["path"], count=1)
+            scope["raw_path"] = _EMULATOR_PREFIX.sub("", scope["raw_path"].decode("ascii"), count=1).encode()
+        if scope["type"] == "websocket":
+            await serve_websocket(self._edge, scope, receive, send)
+        else:
+            await _respond(send, await self._respond(scope, receive))
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        path: str = scope["path"]
+        if path.startswith(self._callbacks):
+            return await self._manage(scope, receive, path.removeprefix(self._callbacks))
+        if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
+            return await self._call_rest(scope, receive)
+        if path in _HEALTH_PATHS:
+            return _HEALTHY
+        if _CONNECTIONS in path:
+            return no_such_method(scope["method"], path)
+        return _FORBIDDEN
+
+    async def _manage(self, scope: Scope, receive: Receive, connection_id: str) -> Response:
+        edge = self._edge
+        if edge.settings.signed_callbacks_only and not is_signed(dict(_headers(scope)).get("authorization")):
+            return UNSIGNED
+        if not edge.callbacks.take(edge.now_ms()):
+            return LIMIT_EXCEEDED
+        body = await _body(receive, MESSAGE_BYTES_MAX)
+        return TOO_LARGE if body is None else await self._call_back(scope, connection_id, body)
+
+    async def _call_back(self, scope: Scope, connection_id: str, body: bytes) -> Response:
+        session = self._edge.sessions.get(connection_id)
+        match decide(scope["method"], connection_id, None if session is None else session.connection, body):
+            case Response() as response:
+                return response
+            case Deliver(text, size) if session is not None:
+                return OK if session.post(text, size) else LIMIT_EXCEEDED
+            case Disconnect() if session is not None:
+                await session.close(DELETED)
+                return NO_CONTENT
+        return GONE
+
+    async def _call_rest(self, scope: Scope, receive: Receive) -> Response:
+        edge = self._edge
+        body = await _body(receive, edge.settings.limits.rest_body_bytes_max)
+        if body is None:
+            return _TOO_LONG
+        target = scope["raw_path"].decode("ascii").removeprefix(self._rest_stage) or "/"
+        if scope["query_string"]:
+            target += f"?{scope['query_string'].decode('latin-1')}"
+        arrival = edge.arrival()
+        request = Request(
+            method=scope["method"],
+            target=target,
+            headers=_headers(scope),
+            body=body,
+            source_ip=scope["client"][0] if scope["client"] else "",
+            request_id=arrival.request_id,
+            now_ms=arrival.now_ms,
+        )
+        return await self._rest.respond(request)
+
+
+def _headers(scope: Scope) -> Headers:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+
+
+async def _body(receive: Receive, bytes_max: int) -> bytes | None:
+    """Read the request's body; None if it is longer than ``bytes_max``."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(body) > bytes_max:
+            return None
+        message = await receive()
+        body += message.get("body", b"")
+    return None if len(body) > bytes_max else body
+
+
+async def _respond(send: Send, response: Response) -> None:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers
+    ]
+    if not any(name.lower() == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,72 @@
+"""An app's routes in the shape in which ``chalice.local.LocalGateway`` reads them.
+
+``LocalGateway`` wants the app object and calls it in-process. The stand-in here has the app's routes and,
+when called, returns the event, so that the Lambda host can run it somewhere else.
+"""
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+from chalice.app import ChaliceAuthorizer
+from chalice.local import LocalGateway
+
+from infra.local.invocation import AppManifest
+
+INVOKE: Final = "invoke"  # key of an event that LocalGateway would have handed to the app
+
+# Only feeds the context object that LocalGateway makes and that the stand-in ignores.
+_CONFIG: Final = SimpleNamespace(lambda_timeout=None, function_name="", lambda_memory_size=128)
+
+# Given a function's name and an event, returns its result. Called on a thread; may block.
+AuthorizerCall = Callable[[str, dict[str, Any]], Any]
+
+
+def local_gateway(manifest: AppManifest, call_authorizer: AuthorizerCall) -> LocalGateway:
+    """Return a ``LocalGateway`` for the app that ``manifest`` describes."""
+    # Both are stand-ins for the real thing by shape, not by type.
+    return LocalGateway(cast("Any", _StandIn(manifest, call_authorizer)), cast("Any", _CONFIG))
+
+
+class _StandIn:
+    """What ``LocalGateway`` uses of a ``Chalice`` object: ``routes``, ``api``, and being called."""
+
+    def __init__(self, manifest: AppManifest, call_authorizer: AuthorizerCall) -> None:
+        self.api = SimpleNamespace(binary_types=list(manifest.http_binary_types))
+        self.routes = {
+            path: {method: _route(manifest, path, method, call_authorizer) for method in methods}
+            for path, methods in manifest.http_routes.items()
+        }
+
+    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        return {INVOKE: event}
+
+
+def _route(manifest: AppManifest, path: str, method: str, call: AuthorizerCall) -> SimpleNamespace:
+    cors = manifest.http_cors.get(path)
+    function_name = manifest.http_authorizers.get(path, {}).get(method)
+    return SimpleNamespace(
+        cors=None if cors is None else _Cors(cors),
+        authorizer=None if function_name is None else _RemoteAuthorizer(function_name, call),
+    )
+
+
+class _Cors:
+    """A ``CORSConfig`` whose headers are known already."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def get_access_control_headers(self) -> dict[str, str]:
+        return dict(self._headers)
+
+
+class _RemoteAuthorizer(ChaliceAuthorizer):
+    """LocalGateway runs instances of ``ChaliceAuthorizer`` alone; this one runs in the Lambda host."""
+
+    def __init__(self, function_name: str, call: AuthorizerCall) -> None:
+        super().__init__(function_name, func=lambda _request: None)
+        self._call = call
+
+    def __call__(self, event: dict[str, Any], _context: object) -> Any:
+        return self._call(self.name, event)

@@ -1,0 +1,90 @@
+"""What every request to the gateway shares."""
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from infra.local.gateway.events import ApiIdentity, Arrival
+from infra.local.gateway.ids import new_id
+from infra.local.gateway.routing import SelectionExpression
+from infra.local.gateway.settings import GatewaySettings
+from infra.local.gateway.throttle import TokenBucket
+from infra.local.invocation import AppManifest, Functions, Outcome, Raised, TimedOut
+
+if TYPE_CHECKING:
+    from infra.local.gateway.session import Session
+
+
+@dataclass(slots=True, kw_only=True)
+class Edge:
+    """The API, its functions, and its open connections.
+
+    Attributes:
+        sessions: Open connections by id. A connection is here exactly while callbacks can reach it.
+        tasks: Handlers still running, so that a shutdown can wait for them.
+    """
+
+    settings: GatewaySettings
+    manifest: AppManifest
+    functions: Functions
+    api: ApiIdentity
+    expression: SelectionExpression
+    connects: TokenBucket
+    callbacks: TokenBucket
+    stopping: bool = False
+    sessions: "dict[str, Session]" = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    def create(
+        cls, settings: GatewaySettings, manifest: AppManifest, functions: Functions, *, port: int
+    ) -> Self:
+        """Raises ``ValueError`` for a route selection expression that is none."""
+        limits = settings.limits
+        api = ApiIdentity(
+            api_id=settings.api_id,
+            account_id=settings.account_id,
+            region=settings.region,
+            stage=settings.websocket_stage,
+            domain_name=settings.domain_name or f"{settings.host}:{port}",
+        )
+        return cls(
+            settings=settings,
+            manifest=manifest,
+            functions=functions,
+            api=api,
+            expression=SelectionExpression.parse(settings.route_selection_expression),
+            connects=TokenBucket(limits.connections_per_s, limits.connections_per_s),
+            callbacks=TokenBucket(limits.requests_per_s, limits.request_burst),
+        )
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def arrival(self) -> Arrival:
+        """Note the arrival of a request now."""
+        return Arrival(new_id(os.urandom), self.now_ms())
+
+    def new_id(self) -> str:
+        return new_id(os.urandom)
+
+    async def invoke(self, function_name: str, event: Mapping[str, Any]) -> Outcome:
+        """Invoke a function with the integration's patience, and log its failure."""
+        timeout_s = self.settings.limits.integration_timeout_s
+        outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s)
+        match outcome:
+            case Raised(error_type, error_message):
+                facts = {"function": function_name, "error_type": error_type, "error_message": error_message}
+                self.settings.log("function failed", facts)
+            case TimedOut(after_s):
+                self.settings.log("function timed out", {"function": function_name, "after_s": after_s})
+        return outcome
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a handler beside the caller."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)

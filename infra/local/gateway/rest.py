@@ -1,0 +1,152 @@
+"""The REST API. Chalice's own ``chalice.local`` matches routes, authorises, and answers pre-flights."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalice.local import LocalGatewayException
+
+from infra.local.gateway.chalice_routes import INVOKE, local_gateway
+from infra.local.gateway.events import request_time
+from infra.local.gateway.outcomes import INTERNAL_SERVER_ERROR, IntegrationFailure, integration_answer
+from infra.local.gateway.responses import Headers, Response, error
+from infra.local.gateway.settings import GatewaySettings
+from infra.local.invocation import AppManifest, Functions, Outcome, Returned
+
+_ERROR_TYPES: Final = {502: "InternalServerErrorException", 504: "GatewayTimeoutException"}
+_MALFORMED: Final = error(502, _ERROR_TYPES[502], INTERNAL_SERVER_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request to the REST API.
+
+    Attributes:
+        target: Path and query as sent, without the stage.
+        headers: Names in lower case; a name may repeat.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+    source_ip: str
+    request_id: str
+    now_ms: int
+
+
+class RestApi:
+    """Answers HTTP requests by way of the app's one REST function."""
+
+    def __init__(
+        self, settings: GatewaySettings, manifest: AppManifest, functions: Functions, *, domain_name: str
+    ) -> None:
+        self._settings = settings
+        self._manifest = manifest
+        self._functions = functions
+        self._domain_name = domain_name
+        self._loop = asyncio.get_running_loop()
+        self._gateway = local_gateway(manifest, self._call_authorizer)
+
+    async def respond(self, request: Request) -> Response:
+        """Answer one request; the app is asked only if route and authorizer let it through."""
+        if self._manifest.http_authorizers:
+            # LocalGateway waits for its authorizers, so it runs on a thread and they on the loop.
+            answer = await asyncio.to_thread(self._admit, request)
+        else:
+            answer = self._admit(request)
+        if isinstance(answer, Response) or self._manifest.http_function is None:
+            return answer if isinstance(answer, Response) else _MALFORMED
+        timeout_s = self._settings.limits.integration_timeout_s
+        outcome = await self._functions.invoke(self._manifest.http_function, answer, timeout_s=timeout_s)
+        return response_of(outcome, integration_timeout_s=timeout_s)
+
+    def _admit(self, request: Request) -> dict[str, Any] | Response:
+        """Return the event for the app, or the answer that API Gateway gives without asking it."""
+        try:
+            answer = self._gateway.handle_request(
+                request.method, request.target, dict(request.headers), request.body or None
+            )
+        except LocalGatewayException as refusal:
+            return Response(refusal.CODE, refusal.body or b"", tuple(refusal.headers.items()))
+        except UnicodeError:  # a header that is not ASCII where LocalGateway quotes it
+            return error(400, "BadRequestException", "Bad Request")
+        if INVOKE in answer:
+            return self._complete(answer[INVOKE], request)
+        return _proxy_response(answer)
+
+    def _complete(self, event: dict[str, Any], request: Request) -> dict[str, Any]:
+        """Add what API Gateway sends and ``LocalGateway`` leaves out, and make the event fit for JSON."""
+        path = request.target.split("?")[0]
+        context = event["requestContext"]
+        body = event["body"]
+        query = event["multiValueQueryStringParameters"]
+        identity = {"sourceIp": request.source_ip, "userAgent": event["headers"].get("user-agent")}
+        return {
+            **event,
+            "resource": context["resourcePath"],
+            "path": path,
+            "httpMethod": request.method,
+            "multiValueHeaders": _grouped(request.headers),
+            "queryStringParameters": query and {name: values[-1] for name, values in query.items()},
+            "requestContext": {
+                **context,
+                "identity": identity,
+                "path": f"/{self._settings.rest_stage}{path}",
+                "stage": self._settings.rest_stage,
+                "apiId": self._settings.api_id,
+                "accountId": self._settings.account_id,
+                "domainName": self._domain_name,
+                "protocol": "HTTP/1.1",
+                "requestId": request.request_id,
+                "extendedRequestId": request.request_id,
+                "requestTime": request_time(request.now_ms),
+                "requestTimeEpoch": request.now_ms,
+            },
+            "isBase64Encoded": event.get("isBase64Encoded", False),
+            "body": body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body,
+        }
+
+    def _call_authorizer(self, function_name: str, event: dict[str, Any]) -> Any:
+        """Run an authorizer from LocalGateway's thread; None is how it reports a broken one (500)."""
+        body = event.get("body")
+        event = {**event, "body": None if isinstance(body, bytes) else body}
+        invocation = self._functions.invoke(function_name, event)
+        outcome = asyncio.run_coroutine_threadsafe(invocation, self._loop).result()
+        return outcome.payload if isinstance(outcome, Returned) else None
+
+
+def response_of(outcome: Outcome, *, integration_timeout_s: float) -> Response:
+    """Turn the outcome of the REST function into an HTTP response."""
+    answer = integration_answer(outcome, integration_timeout_s=integration_timeout_s)
+    if isinstance(answer, IntegrationFailure):
+        return error(answer.status, _ERROR_TYPES[answer.status], answer.message)
+    return _proxy_response(answer.payload)
+
+
+def _proxy_response(payload: Mapping[str, Any]) -> Response:
+    """Convert a Lambda proxy response; one that cannot be sent is API Gateway's 502."""
+    multiple = payload.get("multiValueHeaders") or {}
+    single = {name: value for name, value in (payload.get("headers") or {}).items() if name not in multiple}
+    headers = [(str(name), str(value)) for name, value in single.items()]
+    headers += [(str(name), str(value)) for name, values in multiple.items() for value in values]
+    if any(character in f"{name}{value}" for name, value in headers for character in "\r\n\0"):
+        return _MALFORMED
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", "application/json"))
+    body = payload.get("body") or ""
+    try:
+        raw = base64.b64decode(body) if payload.get("isBase64Encoded") else body.encode()
+    except (AttributeError, TypeError, binascii.Error):
+        return _MALFORMED
+    return Response(int(payload["statusCode"]), raw, tuple(headers))
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return grouped

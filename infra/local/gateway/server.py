@@ -1,0 +1,122 @@
+"""The gateway as a running server."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import cast
+
+import uvicorn
+
+from infra.local.gateway.application import Application
+from infra.local.gateway.connections import SHUT_DOWN
+from infra.local.gateway.edge import Edge
+from infra.local.gateway.protocol import CasePreservingHttp, GatewayWebSocket
+from infra.local.gateway.rest import RestApi
+from infra.local.gateway.settings import GatewaySettings
+from infra.local.invocation import AppManifest, Functions
+
+_BACKLOG = 2048
+
+
+class Gateway:
+    """A local API Gateway in front of one app.
+
+    ``start`` binds and serves in the running event loop, ``stop`` ends it; between the two ``port`` is known.
+    Signals are left to the caller.
+    """
+
+    def __init__(self, settings: GatewaySettings, manifest: AppManifest, functions: Functions) -> None:
+        self._settings = settings
+        self._manifest = manifest
+        self._functions = functions
+        self._edge: Edge | None = None
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on, also when the settings left the choice to the system; 0 before ``start``."""
+        return int(self._socket.getsockname()[1]) if self._socket is not None else 0
+
+    async def start(self) -> None:
+        """Bind the address and accept connections from here on.
+
+        Raises:
+            OSError: The address cannot be bound, as when the port is taken.
+            ValueError: The route selection expression is none.
+        """
+        self._socket = _bind(self._settings.host, self._settings.port)
+        edge = Edge.create(self._settings, self._manifest, self._functions, port=self.port)
+        rest = RestApi(self._settings, self._manifest, self._functions, domain_name=edge.api.domain_name)
+        self._edge = edge
+        self._server = _Server(_uvicorn_config(self._settings, Application(edge, rest)))
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await self._server.listening.wait()
+
+    async def stop(self) -> None:
+        """Refuse new clients, close the others with 1001, let ``$disconnect`` run, then stop listening.
+
+        Waits for ``shutdown_grace_s`` at most; safe to call twice.
+        """
+        if self._server is None or self._serving is None or self._edge is None:
+            return
+        edge, self._edge = self._edge, None
+        edge.stopping = True
+        await asyncio.gather(*(session.close(SHUT_DOWN) for session in list(edge.sessions.values())))
+        busy = {task for task in self._server.server_state.tasks | edge.tasks if not task.done()}
+        if busy:
+            await asyncio.wait(busy, timeout=self._settings.shutdown_grace_s)
+        self._server.should_exit = True
+        await self._serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are the whole runtime's business."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.settimeout(0)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _uvicorn_config(settings: GatewaySettings, application: Application) -> uvicorn.Config:
+    limits = settings.limits
+    config = uvicorn.Config(
+        application,
+        http=CasePreservingHttp,
+        ws=GatewayWebSocket,
+        # API Gateway never pings (https://github.com/andyrichardson/subscriptionless/issues/3).
+        ws_ping_interval=None,
+        ws_per_message_deflate=settings.permessage_deflate,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=1,
+    )
+    # uvicorn hands this to the websockets library as it is, and that takes a pair: (message, frame).
+    config.ws_max_size = cast("int", (limits.message_bytes_max, limits.frame_bytes_max))
+    return config

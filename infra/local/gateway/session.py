@@ -1,0 +1,101 @@
+"""An open connection: reads messages, runs their handlers, and ends when its time is up."""
+
+import asyncio
+
+from infra.local.gateway.asgi import Receive, Send
+from infra.local.gateway.connections import BINARY_FRAME, Closure, Connection, Phase
+from infra.local.gateway.edge import Edge
+from infra.local.gateway.events import Event, message_event
+from infra.local.gateway.frames import error_frame, reply_frame
+from infra.local.gateway.outbox import Outbox
+from infra.local.gateway.outcomes import FORBIDDEN
+from infra.local.gateway.routing import select_route
+from infra.local.gateway.settings import MessageOrder
+
+
+class Session:
+    """One client, from the accepted handshake to the close frame."""
+
+    def __init__(self, edge: Edge, connection: Connection, receive: Receive, send: Send) -> None:
+        self.connection = connection
+        self._edge = edge
+        self._receive = receive
+        self._outbox = Outbox(send, bytes_max=edge.settings.limits.outbound_bytes_max)
+        self._slots = asyncio.Semaphore(edge.settings.limits.messages_in_flight_max)
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> Closure:
+        """Serve the client until it or the gateway closes the connection; return how it ended."""
+        self._watch_time()
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] == "websocket.disconnect":
+                    return Closure(int(message.get("code") or 1005), message.get("reason") or "")
+                if self.connection.phase is not Phase.OPEN:
+                    continue  # arrived before our close frame did
+                text = message.get("text")
+                if text is None:
+                    await self.close(BINARY_FRAME)
+                else:
+                    await self._on_text(text)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def post(self, text: str, size: int) -> bool:
+        """Send a text frame of ``size`` bytes; False when too much waits for this client already."""
+        self.connection.active(self._edge.now_ms())
+        return self._outbox.put(text, size)
+
+    async def close(self, closure: Closure) -> None:
+        """Close the connection from our side; ``run`` returns the same closure."""
+        self.connection.closed()
+        await self._outbox.close(closure)
+
+    async def _on_text(self, text: str) -> None:
+        edge = self._edge
+        arrival = edge.arrival()
+        self.connection.active(arrival.now_ms)
+        handlers = edge.manifest.websocket_handlers
+        route_key = select_route(edge.expression, text, handlers)
+        connection_id = self.connection.connection_id
+        if route_key is None:
+            self._reply(error_frame(FORBIDDEN, connection_id=connection_id, request_id=arrival.request_id))
+            return
+        event = message_event(
+            edge.api, self.connection, arrival, route_key=route_key, message_id=edge.new_id(), body=text
+        )
+        await self._slots.acquire()
+        if edge.settings.message_order is MessageOrder.SERIAL:
+            await self._handle(route_key, event)
+        else:
+            edge.spawn(self._handle(route_key, event))
+
+    async def _handle(self, route_key: str, event: Event) -> None:
+        edge = self._edge
+        try:
+            outcome = await edge.invoke(edge.manifest.websocket_handlers[route_key], event)
+        finally:
+            self._slots.release()
+        frame = reply_frame(
+            outcome,
+            connection_id=self.connection.connection_id,
+            request_id=event["requestContext"]["requestId"],
+            integration_timeout_s=edge.settings.limits.integration_timeout_s,
+            has_route_response=route_key in edge.settings.route_responses,
+        )
+        if frame is not None:
+            self._reply(frame)
+
+    def _reply(self, frame: str) -> None:
+        self._outbox.put(frame, len(frame))
+
+    def _watch_time(self) -> None:
+        """Close the connection if it has expired, else look again when it would."""
+        expires_ms, closure = self.connection.expiry(self._edge.settings.limits)
+        left_ms = expires_ms - self._edge.now_ms()
+        if left_ms <= 0:
+            self._edge.spawn(self.close(closure))
+        else:
+            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._watch_time)

@@ -1,0 +1,105 @@
+"""What can be set, with API Gateway's own values as defaults.
+
+Sources are pages of https://docs.aws.amazon.com/apigateway/latest/developerguide/.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+# apigateway-execution-service-websocket-limits-table.html
+FRAME_BYTES_MAX = 32 * 1024
+MESSAGE_BYTES_MAX = 128 * 1024
+IDLE_S_MAX = 10 * 60.0
+DURATION_S_MAX = 2 * 60 * 60.0
+INTEGRATION_TIMEOUT_S = 29.0
+URL_CHARS_MAX = 4096
+CONNECTIONS_PER_S = 500
+# limits.html: one bucket of an account; callbacks draw from it.
+REQUESTS_PER_S = 10_000
+REQUEST_BURST = 5_000
+REST_BODY_BYTES_MAX = 10 * 1024 * 1024
+
+LogCallback = Callable[[str, Mapping[str, Any]], None]
+
+
+class MessageOrder(StrEnum):
+    """Whether the handler of a connection's next message waits for the one before.
+
+    AWS does not say which it is, and reports differ. ``concurrent`` is the default because it is the harder
+    one to live with: an app that is right under it is right under ``serial`` too.
+    """
+
+    CONCURRENT = "concurrent"
+    SERIAL = "serial"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """Quotas; sizes in bytes, spans in seconds. Shorten them in tests, the rules stay the same.
+
+    Attributes:
+        outbound_bytes_max: Bytes that may wait for a client that does not read; beyond it callbacks get 429.
+            AWS documents the answer but not the size.
+        messages_in_flight_max: Handlers that may run at once for one connection before reading from it
+            pauses. No quota of AWS: it bounds memory here.
+    """
+
+    frame_bytes_max: int = FRAME_BYTES_MAX
+    message_bytes_max: int = MESSAGE_BYTES_MAX
+    idle_s: float = IDLE_S_MAX
+    duration_s: float = DURATION_S_MAX
+    integration_timeout_s: float = INTEGRATION_TIMEOUT_S
+    url_chars_max: int = URL_CHARS_MAX
+    connections_per_s: int = CONNECTIONS_PER_S
+    requests_per_s: int = REQUESTS_PER_S
+    request_burst: int = REQUEST_BURST
+    rest_body_bytes_max: int = REST_BODY_BYTES_MAX
+    outbound_bytes_max: int = 1024 * 1024
+    messages_in_flight_max: int = 128
+
+
+def _discard(_message: str, _facts: Mapping[str, Any]) -> None:
+    """Log nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Where the gateway listens and what the emulated API looks like.
+
+    Attributes:
+        port: 0 lets the system choose; ``Gateway.port`` tells.
+        websocket_stage: First path segment of the WebSocket API and of its management API.
+        rest_stage: First path segment of the REST API.
+        domain_name: ``requestContext.domainName``. Default: the address the gateway listens on, with its
+            port, so that ``http://{domainName}/{stage}`` reaches the management API. AWS has no port here.
+        route_selection_expression: As in ``CreateApi``; Chalice deploys ``$request.body.action``.
+        route_responses: Route keys that have a ``$default`` route response, hence answer the sender with the
+            handler's body. Chalice creates none.
+        authorizer_identity_sources: ``route.request.header.NAME`` or ``route.request.querystring.NAME``;
+            a request that lacks one is refused with 401 before the authorizer runs.
+        signed_callbacks_only: Refuse management requests without an AWS signature (403), as AWS does. The
+            signature itself is never verified: there are no accounts here.
+        permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
+        shutdown_grace_s: How long ``Gateway.stop`` waits for clients and ``$disconnect`` handlers.
+        log: Called with a constant message and its facts, from the event loop; it must not block.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    websocket_stage: str = "ws"
+    rest_stage: str = "api"
+    api_id: str = "local00000"
+    account_id: str = "123456789012"
+    region: str = "us-east-1"
+    domain_name: str | None = None
+    route_selection_expression: str = "$request.body.action"
+    route_responses: frozenset[str] = frozenset()
+    authorizer_identity_sources: tuple[str, ...] = ()
+    message_order: MessageOrder = MessageOrder.CONCURRENT
+    signed_callbacks_only: bool = False
+    permessage_deflate: bool = False
+    shutdown_grace_s: float = 10.0
+    limits: GatewayLimits = field(default_factory=GatewayLimits)
+    log: LogCallback = _discard

@@ -1,0 +1,128 @@
+"""A WebSocket request, from the upgrade to ``$disconnect``."""
+
+import json
+import os
+
+from infra.local.gateway.asgi import Receive, Scope, Send
+from infra.local.gateway.authorizer import UNAUTHORIZED, Allowed, judge, missing_identity
+from infra.local.gateway.connections import Closure, Connection
+from infra.local.gateway.edge import Edge
+from infra.local.gateway.events import authorizer_event, connect_event, disconnect_event
+from infra.local.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
+from infra.local.gateway.ids import new_trace_id
+from infra.local.gateway.routing import CONNECT, DISCONNECT
+from infra.local.gateway.session import Session
+
+_NO_SUCH_STAGE = Refuse(403, "Forbidden")
+_URL_TOO_LONG = Refuse(414, "Request-URI Too Long")
+_TOO_MANY = Refuse(429, "Too Many Requests")
+_STOPPING = Refuse(503, "Service Unavailable")
+# What a client that vanishes during the handshake leaves behind (RFC 6455, 7.1.5).
+_VANISHED = Closure(1006, "")
+
+
+async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run one WebSocket connection. The upgrade stays pending until ``$connect`` has answered."""
+    await receive()  # websocket.connect
+    handshake = _handshake(scope, now_ms=edge.now_ms())
+    connection = Connection(
+        connection_id=edge.new_id(),
+        connected_at_ms=handshake.received_ms,
+        last_active_ms=handshake.received_ms,
+        source_ip=handshake.source_ip,
+        user_agent=handshake.header("User-Agent"),
+    )
+    answer = _precheck(edge, scope) or await _connect(edge, connection, handshake)
+    if isinstance(answer, Refuse):
+        await _refuse(edge, connection, answer, send)
+        return
+    closure = await _converse(edge, connection, answer, receive, send)
+    edge.settings.log(
+        "connection closed",
+        {"connection_id": connection.connection_id, "code": closure.code, "reason": closure.reason},
+    )
+    function_name = edge.manifest.websocket_handlers.get(DISCONNECT)
+    if function_name is not None:
+        await edge.invoke(function_name, disconnect_event(edge.api, connection, edge.arrival(), closure))
+
+
+def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
+    """Refuse what no function needs to see."""
+    if edge.stopping:
+        return _STOPPING
+    if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > edge.settings.limits.url_chars_max:
+        return _URL_TOO_LONG
+    if scope["path"].rstrip("/") != f"/{edge.settings.websocket_stage}":
+        return _NO_SUCH_STAGE
+    return None if edge.connects.take(edge.now_ms()) else _TOO_MANY
+
+
+async def _connect(edge: Edge, connection: Connection, handshake: Handshake) -> Accept | Refuse:
+    """Ask the authorizer, then ``$connect``; an API without either accepts everybody."""
+    if edge.manifest.authorizer_function is not None:
+        verdict = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function)
+        if isinstance(verdict, Refuse):
+            return verdict
+        connection.authorizer = verdict.context
+    function_name = edge.manifest.websocket_handlers.get(CONNECT)
+    if function_name is None:
+        return Accept()
+    outcome = await edge.invoke(function_name, connect_event(edge.api, connection, handshake, edge.arrival()))
+    return decide_handshake(outcome, integration_timeout_s=edge.settings.limits.integration_timeout_s)
+
+
+async def _authorize(
+    edge: Edge, connection: Connection, handshake: Handshake, function_name: str
+) -> Allowed | Refuse:
+    if missing_identity(edge.settings.authorizer_identity_sources, handshake):
+        return UNAUTHORIZED
+    event = authorizer_event(edge.api, connection, handshake, edge.arrival())
+    return judge(await edge.invoke(function_name, event), method_arn=event["methodArn"])
+
+
+async def _converse(
+    edge: Edge, connection: Connection, answer: Accept, receive: Receive, send: Send
+) -> Closure:
+    """Accept the connection and serve it; return how it ended."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    try:
+        await send({"type": "websocket.accept", "subprotocol": answer.subprotocol, "headers": headers})
+    except OSError:
+        return _VANISHED
+    connection.opened(edge.now_ms())
+    session = Session(edge, connection, receive, send)
+    edge.sessions[connection.connection_id] = session
+    edge.settings.log("connection opened", {"connection_id": connection.connection_id})
+    try:
+        return await session.run()
+    finally:
+        connection.closed()
+        del edge.sessions[connection.connection_id]
+
+
+async def _refuse(edge: Edge, connection: Connection, refusal: Refuse, send: Send) -> None:
+    """Answer the upgrade request with a status; the body is ours, none has been captured on AWS."""
+    edge.settings.log("connection refused", {"status": refusal.status, "reason": refusal.message})
+    document = {
+        "message": refusal.message,
+        "connectionId": connection.connection_id,
+        "requestId": edge.new_id(),
+    }
+    headers = [(b"content-type", b"application/json")]
+    try:
+        await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": json.dumps(document).encode()})
+    except OSError:
+        return  # the client did not wait for it
+
+
+def _handshake(scope: Scope, *, now_ms: int) -> Handshake:
+    source_ip, source_port = scope["client"] or ("", 0)
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    headers += [
+        ("X-Amzn-Trace-Id", new_trace_id(os.urandom, now_ms=now_ms)),
+        ("X-Forwarded-For", source_ip),
+        ("X-Forwarded-Port", str(scope["server"][1] if scope["server"] else source_port)),
+        ("X-Forwarded-Proto", "https" if scope["scheme"] == "wss" else "http"),
+    ]
+    return Handshake(tuple(headers), scope["query_string"].decode("latin-1"), source_ip, now_ms)
