@@ -1,0 +1,107 @@
+"""The continuous optimum: every pool filled down to one common marginal price."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.network import Detour, Network
+from chalicelib.routing.ranges import (
+    Curve,
+    Range,
+    in_for_out,
+    out_for_in,
+    root_after_in,
+    root_after_out,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A total split over pools side by side.
+
+    Attributes:
+        root: Square root of the marginal price at which it ends.
+        amounts: Per pool, of the fixed side: input if exact-in, output if exact-out.
+        other: What the pools together give (exact-in) or need (exact-out) for it.
+    """
+
+    root: float
+    amounts: tuple[float, ...]
+    other: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetourFill:
+    """What goes through both hops of a detour; ``first`` and ``second`` split each hop."""
+
+    detour: Detour
+    amount: float
+    first: Fill
+    second: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """An order's continuous optimum on a network: direct amounts and used detours."""
+
+    network: Network
+    root: float
+    direct: tuple[float, ...]
+    detours: tuple[DetourFill, ...]
+    other: float
+
+
+def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | None:
+    """Return the optimum without leg costs, or None if the network cannot fill the amount."""
+    fill = _fill(network.curves, network.book, mode, amount)
+    if fill is None:
+        return None
+    direct_count = len(network.direct.pools)
+    detours: list[DetourFill] = []
+    for detour, through in zip(network.detours, fill.amounts[direct_count:], strict=True):
+        if through < 1.0:
+            continue
+        filled = _through(detour, mode, through)
+        if filled is None:
+            return None
+        detours.append(filled)
+    return Allocation(network, fill.root, fill.amounts[:direct_count], tuple(detours), fill.other)
+
+
+def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None:
+    """Split both hops, starting where the amount is fixed."""
+    hops = (detour.first, detour.second) if mode is SwapMode.EXACT_IN else (detour.second, detour.first)
+    fixed = _fill(hops[0].curves, hops[0].book, mode, amount)
+    if fixed is None:
+        return None
+    following = _fill(hops[1].curves, hops[1].book, mode, fixed.other)
+    if following is None:
+        return None
+    first, second = (fixed, following) if mode is SwapMode.EXACT_IN else (following, fixed)
+    return DetourFill(detour, amount, first, second)
+
+
+def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> Fill | None:
+    is_exact_in = mode is SwapMode.EXACT_IN
+    root = root_after_in(book, amount) if is_exact_in else root_after_out(book, amount)
+    other = out_for_in(book, amount) if is_exact_in else in_for_out(book, amount)
+    if root is None or other is None:
+        return None
+    amounts = [sum(_moved(part, root, is_exact_in=is_exact_in) for part in curve) for curve in curves]
+    # Ranges at exactly the final price share what is left by their size.
+    marginal = [sum(_at(part, root, is_exact_in=is_exact_in) for part in curve) for curve in curves]
+    room = sum(marginal)
+    if room:
+        left = amount - sum(amounts)
+        amounts = [taken + left * size / room for taken, size in zip(amounts, marginal, strict=True)]
+    return Fill(root, tuple(amounts), other)
+
+
+def _moved(part: Range, root: float, *, is_exact_in: bool) -> float:
+    return part.in_to(root) if is_exact_in else part.out_to(root)
+
+
+def _at(part: Range, root: float, *, is_exact_in: bool) -> float:
+    if part.start != root or part.end != root:
+        return 0.0
+    return part.amount_in if is_exact_in else part.amount_out

@@ -1,0 +1,115 @@
+"""From executed paths to the plan that is published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
+
+from chalicelib.amm.pools import Pool
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.execution import ExecutedLeg, ExecutedPath
+from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
+from chalicelib.routing.shares import BPS_PER_UNIT, shares_of
+from chalicelib.routing.singles import Singles
+
+BPS_STEP: Final = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be filled; ``amount`` is of the input (exact-in) or output (exact-out) token."""
+
+    mode: SwapMode
+    input_token: str
+    output_token: str
+    amount: int
+    leg_cost: int
+    now_s: int
+
+    def objective(self, paths: Sequence[ExecutedPath]) -> int:
+        """Return what plans are compared by, more being better: output, or minus input, less costs."""
+        legs = sum(len(path.first) + len(path.second) for path in paths)
+        if self.mode is SwapMode.EXACT_IN:
+            return sum(path.amount_out for path in paths) - self.leg_cost * legs
+        return -sum(path.amount_in for path in paths) - self.leg_cost * legs
+
+    def gap(self, paths: Sequence[ExecutedPath], bound: int) -> int:
+        """Return how far the paths are from the bound, in base units; never below 0."""
+        limit = bound if self.mode is SwapMode.EXACT_IN else -bound
+        return limit - self.objective(paths)
+
+
+def assemble(order: Order, paths: Sequence[ExecutedPath], bound: int, singles: Singles) -> Plan:
+    """Return the plan of these paths, in an order that does not depend on how they were found."""
+    is_exact_in = order.mode is SwapMode.EXACT_IN
+    sizes = [path.amount_in if is_exact_in else path.amount_out for path in paths]
+    shares = shares_of(sizes, BPS_PER_UNIT)
+    gap = Decimal(order.gap(paths, bound)) / max(1, bound) * BPS_PER_UNIT
+    amount_in, amount_out = sum(path.amount_in for path in paths), sum(path.amount_out for path in paths)
+    return Plan(
+        mode=order.mode,
+        input_token=order.input_token,
+        output_token=order.output_token,
+        amount_in=amount_in,
+        amount_out=amount_out,
+        leg_cost=order.leg_cost,
+        paths=tuple(_path(order, path, share) for path, share in zip(paths, shares, strict=True)),
+        bound=bound,
+        gap_bps=gap.quantize(BPS_STEP, ROUND_CEILING),
+        best_single=_quote(singles.best) if singles.best else None,
+        best_single_by_venue={venue: _quote(leg) for venue, leg in singles.by_venue.items()},
+        improvement_bps=_improvement_bps(order.mode, amount_in, amount_out, singles.best),
+        pools_after=_pools_after(paths),
+    )
+
+
+def _path(order: Order, path: ExecutedPath, share_bps: int) -> Path:
+    between = (path.between,) if path.between is not None else ()
+    tokens = (order.input_token, *between, order.output_token)
+    hops = (path.first, path.second) if path.second else (path.first,)
+    legs = [
+        leg
+        for hop, token_in, token_out in zip(hops, tokens, tokens[1:], strict=False)
+        for leg in _legs(hop, token_in, token_out, share_bps)
+    ]
+    return Path(tokens, tuple(legs), path.amount_in, path.amount_out, share_bps)
+
+
+def _legs(hop: Sequence[ExecutedLeg], token_in: str, token_out: str, share_bps: int) -> list[Leg]:
+    shares = shares_of([leg.result.amount_in for leg in hop], share_bps)
+    return [
+        Leg(
+            leg.pool.pool.pool_id,
+            leg.pool.pool.venue,
+            token_in,
+            token_out,
+            leg.result.amount_in,
+            leg.result.amount_out,
+            share,
+            leg.result,
+        )
+        for leg, share in zip(hop, shares, strict=True)
+    ]
+
+
+def _quote(leg: ExecutedLeg) -> SinglePoolQuote:
+    pool = leg.pool.pool
+    return SinglePoolQuote(pool.pool_id, pool.venue, leg.result.amount_in, leg.result.amount_out)
+
+
+def _improvement_bps(
+    mode: SwapMode, amount_in: int, amount_out: int, single: ExecutedLeg | None
+) -> Decimal | None:
+    if single is None:
+        return None
+    if mode is SwapMode.EXACT_IN:
+        base = single.result.amount_out
+        better_by = amount_out - base
+    else:
+        base = single.result.amount_in
+        better_by = base - amount_in
+    return (Decimal(better_by) / base * BPS_PER_UNIT).quantize(BPS_STEP, ROUND_FLOOR)
+
+
+def _pools_after(paths: Sequence[ExecutedPath]) -> Mapping[str, Pool]:
+    return {leg.pool.pool.pool_id: leg.state_after for path in paths for leg in (*path.first, *path.second)}

@@ -1,0 +1,97 @@
+"""How good a plan can be at most: weak duality.
+
+Put a price on every token: ``nu`` output units per input unit and ``mu`` per unit of each
+intermediate token. Whatever a plan does, it trades D in, and on each pool it gains at most that
+pool's best profit at these prices, less the leg's cost if it uses the pool at all. So for any
+prices (Diamandis et al., arXiv 2302.04938, with a fixed cost per leg)::
+
+    out - costs <= nu D + sum over pools of max(0, surplus(pool) - leg cost)
+
+No concavity is needed and no pool is counted twice; what a first hop pays and a second hop takes
+of an intermediate token cancels at its price. Read for the input, the same line bounds an
+exact-out order from below. Good prices make it tight: those at which the optimum trades.
+
+The curves bound the programs' integer arithmetic from above. The floats in which surplus is
+computed are good to about 1e-15 of the amounts an order can move; ``MODEL_ERROR`` is a thousand
+times that, and is added to the bound.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import ceil, floor
+from typing import Final, NamedTuple
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.network import Detour, Hop, Network
+from chalicelib.routing.ranges import out_for_in, root_after_in, surplus
+
+MODEL_ERROR: Final = 2.0**-40
+
+
+class HopRoots(NamedTuple):
+    """Square roots of a detour's marginal prices; their product is the root of ``nu``."""
+
+    first: float
+    second: float
+
+
+def objective_bound(network: Network, root: float, *, mode: SwapMode, amount: int, leg_cost: int) -> int:
+    """Return the bound at ``nu = root`` squared, in base units, costs included.
+
+    The most an exact-in order can get, rounded down, or the least an exact-out order can pay,
+    rounded up: objectives are integers.
+    """
+    nu = root * root
+    if mode is SwapMode.EXACT_IN:
+        gain = sum(max(0.0, found - leg_cost) for found in surpluses(network, root, leg_cost).values())
+        return floor((nu * amount + gain) * (1.0 + MODEL_ERROR))
+    cost = leg_cost * nu
+    gain = sum(max(0.0, found - cost) for found in surpluses(network, root, cost).values())
+    # The error counts on the whole amount: the difference may be far smaller than its terms.
+    return max(0, ceil((amount * (1.0 - MODEL_ERROR) - gain * (1.0 + MODEL_ERROR)) / nu))
+
+
+def surpluses(network: Network, root: float, cost: float) -> Mapping[str, float]:
+    """Return each pool's profit at the prices, in output units, where there is any."""
+    found = dict(_of_hop(network.direct, root, 1.0))
+    for detour in network.detours:
+        roots = hop_roots(detour, root, cost)
+        if roots is not None:
+            found.update(_of_detour(detour, roots))
+    return found
+
+
+def hop_roots(detour: Detour, root: float, cost: float) -> HopRoots | None:
+    """Return how the price ``root`` squared divides over a detour's hops; None if it is unused.
+
+    Any division is valid. Where one hop sits at a jump of its prices (between two bins), the
+    other hop's price is the right one, so both are tried.
+    """
+    curve = detour.curve
+    if not curve or curve[0].start <= root:
+        return None
+    through = sum(part.in_to(root) for part in curve)
+    between = out_for_in(detour.first.book, through)
+    first = root_after_in(detour.first.book, through)
+    second = None if between is None else root_after_in(detour.second.book, between)
+    candidates = [
+        HopRoots(first or detour.first.book[-1].end, root / (first or detour.first.book[-1].end)),
+        HopRoots(root / (second or detour.second.book[-1].end), second or detour.second.book[-1].end),
+    ]
+    return min(candidates, key=lambda roots: _gain(detour, roots, cost))
+
+
+def _gain(detour: Detour, roots: HopRoots, cost: float) -> float:
+    return sum(max(0.0, found - cost) for _, found in _of_detour(detour, roots))
+
+
+def _of_detour(detour: Detour, roots: HopRoots) -> Iterator[tuple[str, float]]:
+    yield from _of_hop(detour.first, roots.first, roots.second * roots.second)
+    yield from _of_hop(detour.second, roots.second, 1.0)
+
+
+def _of_hop(hop: Hop, root: float, unit_value: float) -> Iterator[tuple[str, float]]:
+    """Yield profits in output units, of which one unit that the hop pays is worth ``unit_value``."""
+    for pool in hop.pools:
+        found = surplus(pool.curve, root)
+        if found > 0.0:
+            yield pool.pool.pool_id, found * unit_value

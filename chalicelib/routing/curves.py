@@ -1,0 +1,149 @@
+"""Each pool kind's state as a curve of ranges, fees folded in (see ``ranges``).
+
+A fee that keeps ``kept_in`` of the input or ``kept_out`` of the output is a change of units:
+the root becomes root·√(kept_in·kept_out) and the liquidity L·√(kept_out/kept_in).
+"""
+
+from bisect import bisect_left, bisect_right
+from math import inf, sqrt
+from operator import itemgetter
+from typing import Final
+
+from chalicelib.amm import clmm_step, damm_v2_fee, dlmm_fee, raydium_cpmm
+from chalicelib.amm.clmm_tick import sqrt_price_at
+from chalicelib.amm.damm_v2_curve import CompoundingCurve
+from chalicelib.amm.dlmm_price import bin_price
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
+from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.pools import Pool
+from chalicelib.amm.q64 import ONE
+from chalicelib.amm.raydium_clmm import ClmmPool
+from chalicelib.amm.raydium_cpmm import CpmmPool
+from chalicelib.amm.swaps import U64_MAX, TokenIndex
+from chalicelib.routing.ranges import Curve, Range, concave_hull, flat_range, product_range
+
+_ID: Final = itemgetter(0)
+
+
+def curve_of(
+    pool: Pool, token_in: TokenIndex, now_s: int, *, stop_in: float = inf, stop_out: float = inf
+) -> Curve:
+    """Return what the pool offers for ``token_in``, at least up to one of the two amounts.
+
+    Bins and ticks beyond both amounts are not read: no order of that size reaches them. The
+    curve is empty if the pool pays nothing, or has not opened.
+    """
+    match pool:
+        case CpmmPool():
+            return _cpmm(pool, token_in, now_s)
+        case DlmmPool():
+            return _dlmm(pool, token_in, now_s, stop_in, stop_out)
+        case DammV2Pool():
+            return _damm_v2(pool, token_in, now_s)
+        case ClmmPool():
+            return _clmm(pool, token_in, now_s, stop_in, stop_out)
+
+
+def _cpmm(pool: CpmmPool, token_in: TokenIndex, now_s: int) -> Curve:
+    fees = pool.fees
+    unit = raydium_cpmm.FEE_RATE_DENOMINATOR
+    if now_s < pool.open_time_s:
+        return ()
+    if fees.is_creator_fee_on_input(token_in):
+        rate_in, rate_out = fees.trade_fee_rate + fees.creator_fee_rate, 0
+        if rate_in == 0:
+            return ()  # the program cannot trade without any fee
+    else:
+        rate_in, rate_out = fees.trade_fee_rate, fees.creator_fee_rate
+    sides = (pool.reserve_0, pool.reserve_1) if token_in == 0 else (pool.reserve_1, pool.reserve_0)
+    return _constant_product(*sides, kept_in=(unit - rate_in) / unit, kept_out=(unit - rate_out) / unit)
+
+
+def _constant_product(reserve_in: int, reserve_out: int, *, kept_in: float, kept_out: float) -> Curve:
+    if not (reserve_in and reserve_out and kept_in and kept_out):
+        return ()
+    root = sqrt(reserve_out / reserve_in * kept_in * kept_out)
+    liquidity = sqrt(reserve_in * reserve_out * kept_out / kept_in)
+    # The vault is a u64, which ends the curve: 1/end = 1/root + room/L.
+    room = U64_MAX - reserve_in
+    return (product_range(root=root, end=root / (1.0 + room * root / liquidity), liquidity=liquidity),)
+
+
+def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop_out: float) -> Curve:
+    parameters, bins = pool.parameters, pool.bins
+    for_y = token_in == 0
+    is_fee_on_input = parameters.collect_fee_mode is dlmm_fee.CollectFeeMode.INPUT or not for_y
+    references = dlmm_fee.references_at(pool.volatility, parameters, pool.active_id, now_s)
+    if for_y:
+        ahead = range(bisect_right(bins, pool.active_id, key=_ID) - 1, -1, -1)
+    else:
+        ahead = range(bisect_left(bins, pool.active_id, key=_ID), len(bins))
+    parts: list[Range] = []
+    taken = paid = 0.0
+    for index in ahead:
+        bin_id, amount_x, amount_y = bins[index]
+        available = amount_y if for_y else amount_x
+        if available == 0:
+            continue
+        price = bin_price(bin_id, parameters.bin_step) / ONE
+        volatility = dlmm_fee.accumulated(parameters, references, bin_id)
+        kept = 1.0 - dlmm_fee.fee_rate(parameters, volatility) / dlmm_fee.FEE_PRECISION
+        amount_in = available / price if for_y else available * price
+        amount_out = float(available)
+        if is_fee_on_input:
+            amount_in /= kept
+        else:
+            amount_out *= kept
+        parts.append(flat_range(amount_in=amount_in, amount_out=amount_out))
+        taken += amount_in
+        paid += amount_out
+        if taken > stop_in or paid > stop_out:
+            break
+    return concave_hull(parts)
+
+
+def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int) -> Curve:
+    if now_s < pool.activation_point:
+        return ()
+    rate = pool.fees.numerator_at(now_s, pool.activation_point, pool.dynamic_fee)
+    kept = 1.0 - rate / damm_v2_fee.FEE_DENOMINATOR
+    kept_in, kept_out = (kept, 1.0) if pool.fees.is_on_input(token_in) else (1.0, kept)
+    curve = pool.curve
+    if isinstance(curve, CompoundingCurve):
+        sides = curve.reserves() if token_in == 0 else curve.reserves()[::-1]
+        return _constant_product(*sides, kept_in=kept_in, kept_out=kept_out)
+    price, liquidity = curve.sqrt_price / ONE, curve.liquidity / ONE
+    if token_in == 0:
+        root, end = price, curve.sqrt_min_price / ONE
+    else:
+        root, end = 1.0 / price, ONE / curve.sqrt_max_price
+    if not (liquidity and kept and root > end):
+        return ()
+    turn = sqrt(kept_in * kept_out)
+    return (product_range(root=root * turn, end=end * turn, liquidity=liquidity * sqrt(kept_out / kept_in)),)
+
+
+def _clmm(pool: ClmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop_out: float) -> Curve:
+    if pool.open_time_s and now_s <= pool.open_time_s:
+        return ()
+    kept = sqrt(1.0 - pool.fees.trade_fee_rate / clmm_step.FEE_RATE_DENOMINATOR)
+    falls = token_in == 0
+    above = bisect_right(pool.ticks, pool.tick_current, key=_ID)
+    ahead = range(above - 1, -1, -1) if falls else range(above, len(pool.ticks))
+    parts: list[Range] = []
+    taken = paid = 0.0
+    root, liquidity = (pool.sqrt_price / ONE if falls else ONE / pool.sqrt_price), pool.liquidity
+    for index in ahead:
+        tick, net = pool.ticks[index]
+        price = sqrt_price_at(tick)
+        end = price / ONE if falls else ONE / price
+        if liquidity and end < root:
+            part = product_range(root=root * kept, end=end * kept, liquidity=liquidity / kept)
+            parts.append(part)
+            taken += part.amount_in
+            paid += part.amount_out
+            if taken > stop_in or paid > stop_out:
+                break
+        root = end
+        liquidity += -net if falls else net
+    return parts

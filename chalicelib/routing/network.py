@@ -1,0 +1,161 @@
+"""The curves between two tokens: pools that trade them directly, and pairs of hops.
+
+With at most two hops a pool has one role only, by its tokens: direct, or first or second hop
+of one intermediate token. So roles never compete for a pool, and all first hops towards one
+token, merged, followed by all second hops, merged, are one more curve beside the direct ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Final
+
+from chalicelib.amm.swaps import SwapMode, TokenIndex
+from chalicelib.routing.books import in_series, side_by_side
+from chalicelib.routing.curves import curve_of
+from chalicelib.routing.errors import NoRouteError
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, total_out
+
+REACH: Final = 1.0 + 1e-9
+"""Curves are read a little further than the amount, for what rounding adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCurve:
+    """A pool in the direction the order needs."""
+
+    pool: RoutablePool
+    token_in: TokenIndex
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class Hop:
+    """The pools that trade one token for another, merged."""
+
+    pools: tuple[PoolCurve, ...]
+
+    @cached_property
+    def curves(self) -> tuple[Curve, ...]:
+        return tuple(pool.curve for pool in self.pools)
+
+    @cached_property
+    def book(self) -> Curve:
+        return side_by_side(self.curves)
+
+    def without(self, excluded: Container[str]) -> "Hop":
+        return Hop(tuple(pool for pool in self.pools if pool.pool.pool_id not in excluded))
+
+
+@dataclass(frozen=True)
+class Detour:
+    """Both hops through an intermediate token."""
+
+    token: str
+    first: Hop
+    second: Hop
+
+    @cached_property
+    def curve(self) -> Curve:
+        return in_series(self.first.book, self.second.book)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Everything an order can use."""
+
+    direct: Hop
+    detours: tuple[Detour, ...]
+
+    @cached_property
+    def curves(self) -> tuple[Curve, ...]:
+        """The direct pools' curves, then one per detour."""
+        return (*self.direct.curves, *(detour.curve for detour in self.detours))
+
+    @cached_property
+    def book(self) -> Curve:
+        return side_by_side(self.curves) if self.curves else ()
+
+    def without(self, excluded: Container[str]) -> "Network":
+        """Return the network less some pools, and less the detours that this interrupts."""
+        shorter = (
+            Detour(detour.token, detour.first.without(excluded), detour.second.without(excluded))
+            for detour in self.detours
+        )
+        kept = tuple(detour for detour in shorter if detour.first.pools and detour.second.pools)
+        return Network(self.direct.without(excluded), kept)
+
+
+def network_of(
+    pools: Iterable[RoutablePool],
+    *,
+    mode: SwapMode,
+    input_token: str,
+    output_token: str,
+    amount: int,
+    now_s: int,
+) -> Network:
+    """Read the curves that connect two tokens, as far as the amount can reach into them.
+
+    Raises:
+        NoRouteError: No pool, and no two pools in a row, connect the tokens.
+    """
+    by_pair: dict[frozenset[str], list[RoutablePool]] = defaultdict(list)
+    neighbours: dict[str, set[str]] = defaultdict(set)
+    for pool in sorted(pools, key=lambda pool: pool.pool_id):
+        by_pair[frozenset(pool.tokens)].append(pool)
+        one, other = pool.tokens
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    between = sorted((neighbours[input_token] & neighbours[output_token]) - {input_token, output_token})
+    direct = by_pair.get(frozenset((input_token, output_token)), [])
+    if not direct and not between:
+        raise NoRouteError(input_token=input_token, output_token=output_token)
+
+    is_exact_in = mode is SwapMode.EXACT_IN
+    reach = amount * REACH
+    stop_in, stop_out = (reach, inf) if is_exact_in else (inf, reach)
+    detours: list[Detour] = []
+    for token in between:
+        firsts, seconds = by_pair[frozenset((input_token, token))], by_pair[frozenset((token, output_token))]
+        if is_exact_in:
+            first = _hop(firsts, input_token, now_s, stop_in=stop_in)
+            second = _hop(seconds, token, now_s, stop_in=_paid(first, stop_in))
+        else:
+            second = _hop(seconds, token, now_s, stop_out=stop_out)
+            first = _hop(firsts, input_token, now_s, stop_out=_taken(second, stop_out))
+        if first.pools and second.pools:
+            detours.append(Detour(token, first, second))
+    return Network(_hop(direct, input_token, now_s, stop_in=stop_in, stop_out=stop_out), tuple(detours))
+
+
+def _hop(
+    pools: Sequence[RoutablePool], token_in: str, now_s: int, *, stop_in: float = inf, stop_out: float = inf
+) -> Hop:
+    """Read the curves of one pair; a pool that offers nothing now is left out."""
+    found: list[PoolCurve] = []
+    for pool in pools:
+        index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
+        curve = curve_of(pool.state, index, now_s, stop_in=stop_in, stop_out=stop_out)
+        if curve:
+            found.append(PoolCurve(pool, index, curve))
+    return Hop(tuple(found))
+
+
+def _paid(hop: Hop, amount_in: float) -> float:
+    """Return the most a hop can pay for ``amount_in`` or anything less."""
+    if not hop.pools:
+        return 0.0
+    paid = out_for_in(hop.book, amount_in)
+    return total_out(hop.book) if paid is None else paid
+
+
+def _taken(hop: Hop, amount_out: float) -> float:
+    """Return the most a hop needs for ``amount_out`` or anything less."""
+    if not hop.pools:
+        return 0.0
+    taken = in_for_out(hop.book, amount_out)
+    return total_in(hop.book) if taken is None else taken

@@ -1,0 +1,160 @@
+"""A pool seen as an order book: ranges of liquidity, best price first.
+
+Every pool kind is, in one direction and with its fees folded in, a sequence of ranges in
+which it trades either along a constant product or at one constant price. With ``root`` the
+square root of the marginal price (output per input, after fees) and ``liquidity`` the L of
+concentrated liquidity, moving a range from ``start`` down to ``end`` takes and gives::
+
+    amount_in = L (1/end - 1/start)        amount_out = L (start - end)
+
+(Uniswap v3 white paper, 6.2). A constant price is the limit ``L = inf``, ``end = start``.
+Such sequences are closed under addition (pools side by side) and composition (pools in
+series), which is what makes the split a walk down one sorted book instead of a search.
+
+This model is the programs' arithmetic without its rounding, and rounding never favours the
+trader: what it promises is an upper bound on what a pool pays. It is in floats, good to about
+1e-15, and only ever proposes and bounds: amounts that move come from exact swaps.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import NamedTuple
+
+
+class Range(NamedTuple):
+    """One stretch of liquidity. Amounts are the capacity, in base units."""
+
+    start: float
+    end: float
+    liquidity: float
+    amount_in: float
+    amount_out: float
+
+    def in_to(self, root: float) -> float:
+        """Return the input taken while the marginal price is better than ``root`` squared."""
+        if root >= self.start:
+            return 0.0
+        if root <= self.end:
+            return self.amount_in
+        return self.liquidity * (self.start - root) / (self.start * root)
+
+    def out_to(self, root: float) -> float:
+        """Return the output given while the marginal price is better than ``root`` squared."""
+        if root >= self.start:
+            return 0.0
+        if root <= self.end:
+            return self.amount_out
+        return self.liquidity * (self.start - root)
+
+    def out_for_in(self, amount_in: float) -> float:
+        return self.start**2 * amount_in / (1.0 + amount_in * self.start / self.liquidity)
+
+    def in_for_out(self, amount_out: float) -> float:
+        return amount_out / self.start**2 / (1.0 - amount_out / (self.liquidity * self.start))
+
+    def root_after_in(self, amount_in: float) -> float:
+        return self.start / (1.0 + amount_in * self.start / self.liquidity)
+
+    def root_after_out(self, amount_out: float) -> float:
+        return self.start - amount_out / self.liquidity
+
+    def surplus(self, root: float) -> float:
+        """Return max over d of (output for d) - root² d: the profit at that price, in output units."""
+        if root >= self.start:
+            return 0.0
+        if root <= self.end:
+            return max(0.0, self.amount_out - root * root * self.amount_in)
+        return self.liquidity * (self.start - root) ** 2 / self.start
+
+
+Curve = Sequence[Range]
+"""Ranges from best to worst price: a concave function from input to output."""
+
+
+def product_range(*, root: float, liquidity: float, end: float) -> Range:
+    """Return the constant-product range between two roots."""
+    moved = root - end
+    return Range(root, end, liquidity, liquidity * moved / (root * end), liquidity * moved)
+
+
+def flat_range(*, amount_in: float, amount_out: float) -> Range:
+    """Return the range that pays ``amount_out`` for ``amount_in`` at one price."""
+    root = (amount_out / amount_in) ** 0.5
+    return Range(root, root, inf, amount_in, amount_out)
+
+
+def total_in(curve: Curve) -> float:
+    return sum(part.amount_in for part in curve)
+
+
+def total_out(curve: Curve) -> float:
+    return sum(part.amount_out for part in curve)
+
+
+def surplus(curve: Curve, root: float) -> float:
+    """Return the most that trading with the curve can yield beyond the price ``root`` squared."""
+    total = 0.0
+    for part in curve:
+        if part.start <= root:
+            break
+        total += part.surplus(root)
+    return total
+
+
+def out_for_in(curve: Curve, amount_in: float) -> float | None:
+    """Return what the curve pays for ``amount_in``, or None if it cannot take that much."""
+    paid = 0.0
+    for part in curve:
+        if amount_in <= part.amount_in:
+            return paid + part.out_for_in(amount_in)
+        amount_in -= part.amount_in
+        paid += part.amount_out
+    return None
+
+
+def in_for_out(curve: Curve, amount_out: float) -> float | None:
+    """Return what the curve takes for ``amount_out``, or None if it cannot pay that much."""
+    taken = 0.0
+    for part in curve:
+        if amount_out < part.amount_out:
+            return taken + part.in_for_out(amount_out)
+        amount_out -= part.amount_out
+        taken += part.amount_in
+    return taken if amount_out == 0 else None
+
+
+def root_after_in(curve: Curve, amount_in: float) -> float | None:
+    """Return the marginal root once ``amount_in`` is taken, or None if it cannot be."""
+    for part in curve:
+        if amount_in <= part.amount_in:
+            return part.root_after_in(amount_in)
+        amount_in -= part.amount_in
+    return None
+
+
+def root_after_out(curve: Curve, amount_out: float) -> float | None:
+    """Return the marginal root once ``amount_out`` is paid, or None if it cannot be."""
+    for part in curve:
+        if amount_out < part.amount_out:
+            return part.root_after_out(amount_out)
+        amount_out -= part.amount_out
+    return None
+
+
+def concave_hull(parts: Iterable[Range]) -> list[Range]:
+    """Return the least concave curve above constant-price ranges, pooling those that rise.
+
+    A DLMM's fee falls while the price returns to its volatility reference, so a later bin may
+    be better than an earlier one. The hull is what the bound needs (both have the same surplus
+    at every price); what a part of a pooled range really pays is less.
+    """
+    hull: list[Range] = []
+    for part in parts:
+        pooled = part
+        while hull and pooled.start > hull[-1].start:
+            last = hull.pop()
+            pooled = flat_range(
+                amount_in=last.amount_in + pooled.amount_in, amount_out=last.amount_out + pooled.amount_out
+            )
+        hull.append(pooled)
+    return hull

@@ -1,0 +1,82 @@
+"""Which legs are worth their cost: the optimum of all pools, less what does not pay.
+
+A leg's surplus at the final prices is the least that dropping it would lose, so a leg whose
+surplus is above its cost stays. The others leave a quarter at a time, worst first, and each time
+the rest is optimised anew; the best of these allocations wins. This is the usual descent for a
+problem with fixed costs, which is combinatorial; the certificate says what it can have missed.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.allocation import Allocation, allocate
+from chalicelib.routing.certificate import surpluses
+from chalicelib.routing.network import Hop, Network
+
+
+class _Removal(NamedTuple):
+    """Legs that can only leave together, and what they bring beyond their cost."""
+
+    worth: float
+    pool_ids: tuple[str, ...]
+
+
+def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: int) -> Allocation | None:
+    """Return the allocation with the best objective found, or None if the amount cannot be filled."""
+    best: tuple[float, Allocation] | None = None
+    remaining = network
+    while (allocation := allocate(remaining, mode, float(amount))) is not None:
+        cost = _cost(allocation.root, mode, leg_cost)
+        objective = _objective(allocation, mode, cost)
+        if best is None or objective > best[0]:
+            best = objective, allocation
+        removals = sorted(_removals(allocation, cost))
+        losing = [removal for removal in removals if removal.worth < 0.0]
+        if not losing or len(removals) == 1:
+            break
+        leaving = losing[: max(1, len(losing) // 4)]
+        remaining = remaining.without({pool_id for removal in leaving for pool_id in removal.pool_ids})
+    return best[1] if best else None
+
+
+def _cost(root: float, mode: SwapMode, leg_cost: int) -> float:
+    """Return what a leg costs in output units, with the half unit per side that rounding takes."""
+    nu = root * root
+    return (leg_cost if mode is SwapMode.EXACT_IN else leg_cost * nu) + (1.0 + nu) / 2
+
+
+def _objective(allocation: Allocation, mode: SwapMode, cost: float) -> float:
+    costs = cost * sum(1 for _ in _used(allocation))
+    if mode is SwapMode.EXACT_IN:
+        return allocation.other - costs
+    return -allocation.other - costs / allocation.root**2
+
+
+def _used(allocation: Allocation) -> Iterator[str]:
+    yield from _used_of_hop(allocation.network.direct, allocation.direct)
+    for filled in allocation.detours:
+        yield from _used_of_hop(filled.detour.first, filled.first.amounts)
+        yield from _used_of_hop(filled.detour.second, filled.second.amounts)
+
+
+def _used_of_hop(hop: Hop, amounts: tuple[float, ...]) -> list[str]:
+    return [pool.pool.pool_id for pool, amount in zip(hop.pools, amounts, strict=True) if amount >= 1.0]
+
+
+def _removals(allocation: Allocation, cost: float) -> Iterator[_Removal]:
+    """Yield every direct leg, every detour, and every leg that has company in its hop."""
+    found = surpluses(allocation.network, allocation.root, cost)
+
+    def removal(*pool_ids: str) -> _Removal:
+        return _Removal(sum(found.get(pool_id, 0.0) - cost for pool_id in pool_ids), pool_ids)
+
+    for pool_id in _used_of_hop(allocation.network.direct, allocation.direct):
+        yield removal(pool_id)
+    for filled in allocation.detours:
+        firsts = _used_of_hop(filled.detour.first, filled.first.amounts)
+        seconds = _used_of_hop(filled.detour.second, filled.second.amounts)
+        for hop in (firsts, seconds):
+            if len(hop) > 1:
+                yield from map(removal, hop)
+        yield removal(*firsts, *seconds)
