@@ -10,11 +10,11 @@ from typing import Any, Final
 from chalice.local import LocalGatewayException
 
 from infra.local.gateway.chalice_routes import INVOKE, local_gateway
+from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import request_time
 from infra.local.gateway.outcomes import INTERNAL_SERVER_ERROR, IntegrationFailure, integration_answer
 from infra.local.gateway.responses import Headers, Response, error
-from infra.local.gateway.settings import GatewaySettings
-from infra.local.invocation import AppManifest, Functions, Outcome, Returned
+from infra.local.invocation import Outcome, Returned
 
 _ERROR_TYPES: Final = {502: "InternalServerErrorException", 504: "GatewayTimeoutException"}
 _MALFORMED: Final = error(502, _ERROR_TYPES[502], INTERNAL_SERVER_ERROR)
@@ -41,28 +41,25 @@ class Request:
 class RestApi:
     """Answers HTTP requests by way of the app's one REST function."""
 
-    def __init__(
-        self, settings: GatewaySettings, manifest: AppManifest, functions: Functions, *, domain_name: str
-    ) -> None:
-        self._settings = settings
-        self._manifest = manifest
-        self._functions = functions
-        self._domain_name = domain_name
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
         self._loop = asyncio.get_running_loop()
-        self._gateway = local_gateway(manifest, self._call_authorizer)
+        self._gateway = local_gateway(edge.manifest, self._call_authorizer)
 
     async def respond(self, request: Request) -> Response:
         """Answer one request; the app is asked only if route and authorizer let it through."""
-        if self._manifest.http_authorizers:
+        manifest = self._edge.manifest
+        if manifest.http_authorizers:
             # LocalGateway waits for its authorizers, so it runs on a thread and they on the loop.
             answer = await asyncio.to_thread(self._admit, request)
         else:
             answer = self._admit(request)
-        if isinstance(answer, Response) or self._manifest.http_function is None:
-            return answer if isinstance(answer, Response) else _MALFORMED
-        timeout_s = self._settings.limits.integration_timeout_s
-        outcome = await self._functions.invoke(self._manifest.http_function, answer, timeout_s=timeout_s)
-        return response_of(outcome, integration_timeout_s=timeout_s)
+        if isinstance(answer, Response):
+            return answer
+        if manifest.http_function is None:
+            return _MALFORMED
+        outcome = await self._edge.invoke(manifest.http_function, answer)
+        return response_of(outcome, integration_timeout_s=self._edge.settings.limits.integration_timeout_s)
 
     def _admit(self, request: Request) -> dict[str, Any] | Response:
         """Return the event for the app, or the answer that API Gateway gives without asking it."""
@@ -81,6 +78,7 @@ class RestApi:
     def _complete(self, event: dict[str, Any], request: Request) -> dict[str, Any]:
         """Add what API Gateway sends and ``LocalGateway`` leaves out, and make the event fit for JSON."""
         path = request.target.split("?")[0]
+        settings = self._edge.settings
         context = event["requestContext"]
         body = event["body"]
         query = event["multiValueQueryStringParameters"]
@@ -95,11 +93,11 @@ class RestApi:
             "requestContext": {
                 **context,
                 "identity": identity,
-                "path": f"/{self._settings.rest_stage}{path}",
-                "stage": self._settings.rest_stage,
-                "apiId": self._settings.api_id,
-                "accountId": self._settings.account_id,
-                "domainName": self._domain_name,
+                "path": f"/{settings.rest_stage}{path}",
+                "stage": settings.rest_stage,
+                "apiId": settings.api_id,
+                "accountId": settings.account_id,
+                "domainName": self._edge.api.domain_name,
                 "protocol": "HTTP/1.1",
                 "requestId": request.request_id,
                 "extendedRequestId": request.request_id,
@@ -114,7 +112,7 @@ class RestApi:
         """Run an authorizer from LocalGateway's thread; None is how it reports a broken one (500)."""
         body = event.get("body")
         event = {**event, "body": None if isinstance(body, bytes) else body}
-        invocation = self._functions.invoke(function_name, event)
+        invocation = self._edge.invoke(function_name, event)
         outcome = asyncio.run_coroutine_threadsafe(invocation, self._loop).result()
         return outcome.payload if isinstance(outcome, Returned) else None
 

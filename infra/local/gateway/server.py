@@ -49,9 +49,8 @@ class Gateway:
         """
         self._socket = _bind(self._settings.host, self._settings.port)
         edge = Edge.create(self._settings, self._manifest, self._functions, port=self.port)
-        rest = RestApi(self._settings, self._manifest, self._functions, domain_name=edge.api.domain_name)
         self._edge = edge
-        self._server = _Server(_uvicorn_config(self._settings, Application(edge, rest)))
+        self._server = _Server(_uvicorn_config(self._settings, Application(edge, RestApi(edge))))
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         await self._server.listening.wait()
 
