@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.network import Detour, Network
@@ -12,7 +13,12 @@ from chalicelib.routing.ranges import (
     out_for_in,
     root_after_in,
     root_after_out,
+    total_in,
+    total_out,
 )
+
+CAPACITY_ERROR: Final = 1e-9
+"""Filling a book exactly to its end may miss it by what floats lose on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,10 @@ def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -
     root = root_after_in(book, amount) if is_exact_in else root_after_out(book, amount)
     other = out_for_in(book, amount) if is_exact_in else in_for_out(book, amount)
     if root is None or other is None:
-        return None
+        capacity = total_in(book) if is_exact_in else total_out(book)
+        if amount > capacity * (1.0 + CAPACITY_ERROR):
+            return None
+        root, other = book[-1].end, total_out(book) if is_exact_in else total_in(book)
     amounts = [sum(_moved(part, root, is_exact_in=is_exact_in) for part in curve) for curve in curves]
     # Ranges at exactly the final price share what is left by their size.
     marginal = [sum(_at(part, root, is_exact_in=is_exact_in) for part in curve) for curve in curves]

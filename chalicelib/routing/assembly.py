@@ -13,6 +13,8 @@ from chalicelib.routing.shares import BPS_PER_UNIT, shares_of
 from chalicelib.routing.singles import Singles
 
 BPS_STEP: Final = Decimal("0.000001")
+GAP_ENOUGH: Final = 2_000_000
+"""A gap of one part in so many, 0.005 bps, is not worth a search or another leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Order:
         """Return how far the paths are from the bound, in base units; never below 0."""
         limit = bound if self.mode is SwapMode.EXACT_IN else -bound
         return limit - self.objective(paths)
+
+    def is_close(self, paths: Sequence[ExecutedPath], bound: int) -> bool:
+        """Return whether the paths are as good as anyone can tell: within ``GAP_ENOUGH`` of the bound."""
+        return self.gap(paths, bound) * GAP_ENOUGH <= bound
 
 
 def assemble(order: Order, paths: Sequence[ExecutedPath], bound: int, singles: Singles) -> Plan:

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.network import Detour, Hop, Network
-from chalicelib.routing.ranges import out_for_in, root_after_in, surplus
+from chalicelib.routing.ranges import out_for_in, root_after_in, surplus, total_out
 
 MODEL_ERROR: Final = 2.0**-40
 
@@ -69,14 +69,14 @@ def hop_roots(detour: Detour, root: float, cost: float) -> HopRoots | None:
     curve = detour.curve
     if not curve or curve[0].start <= root:
         return None
+    first_book, second_book = detour.first.book, detour.second.book
     through = sum(part.in_to(root) for part in curve)
-    between = out_for_in(detour.first.book, through)
-    first = root_after_in(detour.first.book, through)
-    second = None if between is None else root_after_in(detour.second.book, between)
-    candidates = [
-        HopRoots(first or detour.first.book[-1].end, root / (first or detour.first.book[-1].end)),
-        HopRoots(root / (second or detour.second.book[-1].end), second or detour.second.book[-1].end),
-    ]
+    between = out_for_in(first_book, through)
+    if between is None:
+        between = total_out(first_book)
+    first = root_after_in(first_book, through) or first_book[-1].end
+    second = root_after_in(second_book, between) or second_book[-1].end
+    candidates = (HopRoots(first, root / first), HopRoots(root / second, second))
     return min(candidates, key=lambda roots: _gain(detour, roots, cost))
 
 

@@ -7,24 +7,22 @@ divided over the paths, and what the second hop needs is exactly what the first 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor
 
 from chalicelib.amm.pools import Pool, swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, SwapResult
+from chalicelib.amm.swaps import Refusal, Swap, SwapMode, SwapRefusedError, SwapResult
 from chalicelib.routing.allocation import Allocation, DetourFill
 from chalicelib.routing.network import Hop, PoolCurve
 from chalicelib.routing.ranges import Curve, total_in, total_out
-
-CAPACITY_SLACK = 1e-12
-"""A pool is filled to this short of the capacity its curve promises, which is rounded."""
+from chalicelib.routing.whole import whole_amounts
 
 
 class LegRefusedError(Exception):
-    """A pool refuses its part (too small to pay a unit, for one): plan without it."""
+    """A pool refuses its part: too little to pay a unit, or a rounding more than it holds."""
 
-    def __init__(self, pool_id: str) -> None:
-        super().__init__(pool_id)
+    def __init__(self, pool_id: str, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.value}: pool_id={pool_id}")
         self.pool_id = pool_id
+        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,99 +49,70 @@ class ExecutedPath:
         return sum(leg.result.amount_out for leg in self.second or self.first)
 
 
-def execute(
-    allocation: Allocation, *, mode: SwapMode, amount: int, now_s: int
-) -> tuple[ExecutedPath, ...] | None:
-    """Run the allocation on the pools' states and return its paths, direct ones first.
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How to run an allocation.
 
-    None means that the whole amounts do not fit into the pools.
-
-    Raises:
-        LegRefusedError: A pool refuses its part.
+    Attributes:
+        slack: How far below its capacity, relatively, a pool stays. Curves do not know rounding,
+            so a pool filled to the brim may not hold the last units.
     """
-    direct = allocation.network.direct
-    count = len(direct.pools)
-    fills = [*allocation.direct, *(filled.amount for filled in allocation.detours)]
-    capacities = [
-        *(_capacity(pool.curve, mode) for pool in direct.pools),
-        *(_capacity(filled.detour.curve, mode) for filled in allocation.detours),
-    ]
-    whole = whole_amounts(fills, capacities, amount)
-    if whole is None:
-        return None
-    paths = [
-        ExecutedPath(None, (execute_leg(pool, mode, part, now_s),))
-        for pool, part in zip(direct.pools, whole[:count], strict=True)
-        if part
-    ]
-    for filled, part in zip(allocation.detours, whole[count:], strict=True):
-        if part:
-            path = _execute_detour(filled, mode, part, now_s)
-            if path is None:
-                return None
-            paths.append(path)
-    return tuple(paths)
 
+    mode: SwapMode
+    now_s: int
+    slack: float
 
-def execute_leg(pool: PoolCurve, mode: SwapMode, amount: int, now_s: int) -> ExecutedLeg:
-    """Swap on the pool's state.
+    def run(self, allocation: Allocation, amount: int) -> tuple[ExecutedPath, ...]:
+        """Swap on the pools' states and return the paths, direct ones first.
 
-    Raises:
-        LegRefusedError: The pool refuses.
-    """
-    try:
-        result, after = swap(pool.pool.state, Swap(mode, amount, pool.token_in, now_s))
-    except SwapRefusedError as e:
-        raise LegRefusedError(pool.pool.pool_id) from e
-    return ExecutedLeg(pool, result, after)
+        Raises:
+            NoRoomError: The whole amounts do not fit into the pools.
+            LegRefusedError: A pool refuses its part.
+        """
+        direct, detours = allocation.network.direct, allocation.detours
+        fills = [*allocation.direct, *(filled.amount for filled in detours)]
+        curves = [*direct.curves, *(filled.detour.curve for filled in detours)]
+        whole = self._whole(fills, curves, amount)
+        paths = [
+            ExecutedPath(None, (self.leg(pool, part),))
+            for pool, part in zip(direct.pools, whole, strict=False)
+            if part
+        ]
+        for filled, part in zip(detours, whole[len(direct.pools) :], strict=True):
+            if part:
+                paths.append(self._detour(filled, part))
+        return tuple(paths)
 
+    def leg(self, pool: PoolCurve, amount: int) -> ExecutedLeg:
+        """Swap on the pool's state.
 
-def whole_amounts(fills: Sequence[float], capacities: Sequence[float], total: int) -> list[int] | None:
-    """Round parts down to whole units and give what is left to the one with the most room.
+        Raises:
+            LegRefusedError: The pool refuses.
+        """
+        try:
+            result, after = swap(pool.pool.state, Swap(self.mode, amount, pool.token_in, self.now_s))
+        except SwapRefusedError as e:
+            raise LegRefusedError(pool.pool.pool_id, e.refusal) from e
+        return ExecutedLeg(pool, result, after)
 
-    Returns:
-        Parts that add up to ``total``, none above its capacity; None if they cannot.
-    """
-    limits = [floor(capacity * (1.0 - CAPACITY_SLACK)) for capacity in capacities]
-    whole = [min(floor(fill), limit) for fill, limit in zip(fills, limits, strict=True)]
-    left = total - sum(whole)
-    if left < 0:  # floats beyond 2^53 may round up
-        largest = max(range(len(whole)), key=whole.__getitem__)
-        whole[largest] += left
-        return whole if whole[largest] >= 0 else None
-    used = [index for index, part in enumerate(whole) if part] or range(len(whole))
-    roomiest = max(used, key=lambda index: limits[index] - whole[index])
-    whole[roomiest] += left
-    return whole if whole[roomiest] <= limits[roomiest] else None
+    def _detour(self, filled: DetourFill, amount: int) -> ExecutedPath:
+        detour = filled.detour
+        if self.mode is SwapMode.EXACT_IN:
+            first = self._hop(detour.first, filled.first.amounts, amount)
+            between = sum(leg.result.amount_out for leg in first)
+            second = self._hop(detour.second, filled.second.amounts, between)
+        else:
+            second = self._hop(detour.second, filled.second.amounts, amount)
+            between = sum(leg.result.amount_in for leg in second)
+            first = self._hop(detour.first, filled.first.amounts, between)
+        return ExecutedPath(detour.token, first, second)
 
+    def _hop(self, hop: Hop, fills: Sequence[float], amount: int) -> tuple[ExecutedLeg, ...]:
+        # The other hop was rounded, so the amount differs a little from what was planned.
+        scale = amount / sum(fills)
+        whole = self._whole([fill * scale for fill in fills], hop.curves, amount)
+        return tuple(self.leg(pool, part) for pool, part in zip(hop.pools, whole, strict=True) if part)
 
-def _execute_detour(filled: DetourFill, mode: SwapMode, amount: int, now_s: int) -> ExecutedPath | None:
-    if mode is SwapMode.EXACT_IN:
-        first = _execute_hop(filled.detour.first, filled.first.amounts, mode, amount, now_s)
-        between = sum(leg.result.amount_out for leg in first or ())
-        second = _execute_hop(filled.detour.second, filled.second.amounts, mode, between, now_s)
-    else:
-        second = _execute_hop(filled.detour.second, filled.second.amounts, mode, amount, now_s)
-        between = sum(leg.result.amount_in for leg in second or ())
-        first = _execute_hop(filled.detour.first, filled.first.amounts, mode, between, now_s)
-    if not first or not second:
-        return None
-    return ExecutedPath(filled.detour.token, first, second)
-
-
-def _execute_hop(
-    hop: Hop, fills: tuple[float, ...], mode: SwapMode, amount: int, now_s: int
-) -> tuple[ExecutedLeg, ...] | None:
-    # The other hop was rounded, so the amount differs a little from what was planned.
-    scale = amount / sum(fills)
-    capacities = [_capacity(pool.curve, mode) for pool in hop.pools]
-    whole = whole_amounts([fill * scale for fill in fills], capacities, amount)
-    if whole is None:
-        return None
-    return tuple(
-        execute_leg(pool, mode, part, now_s) for pool, part in zip(hop.pools, whole, strict=True) if part
-    )
-
-
-def _capacity(curve: Curve, mode: SwapMode) -> float:
-    return total_in(curve) if mode is SwapMode.EXACT_IN else total_out(curve)
+    def _whole(self, fills: Sequence[float], curves: Sequence[Curve], amount: int) -> list[int]:
+        total = total_in if self.mode is SwapMode.EXACT_IN else total_out
+        return whole_amounts(fills, [total(curve) for curve in curves], amount, slack=self.slack)

@@ -1,22 +1,23 @@
 """Best execution of one order over the pools that connect its tokens."""
 
-from collections.abc import Iterable
-from fractions import Fraction
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.amm.swaps import Refusal, SwapMode
+from chalicelib.routing.allocation import Allocation
 from chalicelib.routing.assembly import Order, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
-from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, LegRefusedError, execute
+from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import root_after_in, root_after_out
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.singles import best_singles
+from chalicelib.routing.whole import NoRoomError
 
-GAP_ENOUGH: Final = Fraction(5, 10**7)
-"""0.005 bps: a single pool this close to the bound is the answer, without a search."""
+SLACKS: Final = (1e-12, 1e-9, 1e-6, 1e-3)
+"""Tried in turn (see ``Execution.slack``)."""
 
 
 def best_execution(
@@ -33,7 +34,7 @@ def best_execution(
 
     The plan is exact: executing its legs in order on the given states moves the amounts it
     names. It does not depend on the order of ``pools``. An order that one pool fills to within
-    ``GAP_ENOUGH`` of the bound goes to that pool alone.
+    half a hundredth of a basis point of the bound goes to that pool alone (``Order.is_close``).
 
     Args:
         amount: Input (exact-in) or output (exact-out), in base units.
@@ -51,36 +52,58 @@ def best_execution(
     network = network_of(
         pools, mode=mode, input_token=input_token, output_token=output_token, amount=amount, now_s=now_s
     )
-    singles = best_singles(network.direct, mode=mode, amount=amount, now_s=now_s)
-    bounds: list[int] = []
+    singles = best_singles(network.direct, Execution(mode, now_s, SLACKS[0]), amount)
     single: tuple[ExecutedPath, ...] = ()
+    bound: int | None = None
     if singles.best is not None:
         single = (ExecutedPath(None, (singles.best,)),)
-        bounds.append(_bound(network, _final_root(singles.best, order), order))
-        if order.gap(single, bounds[0]) <= GAP_ENOUGH * bounds[0]:
-            return assemble(order, single, bounds[0], singles)
+        bound = _tightest(network, order, single, [_final_root(singles.best, order)], None)
+        if order.is_close(single, bound):
+            return assemble(order, single, bound, singles)
 
-    paths = _split(network, order, bounds)
+    paths, roots = _split(network, order)
     if not paths or (single and order.objective(single) >= order.objective(paths)):
         paths = single
     if not paths:
         raise InsufficientLiquidityError(input_token=input_token, output_token=output_token, amount=amount)
-    tightest = min(bounds) if mode is SwapMode.EXACT_IN else max(bounds)
-    return assemble(order, paths, tightest, singles)
+    return assemble(order, paths, _tightest(network, order, paths, roots, bound), singles)
 
 
-def _split(network: Network, order: Order, bounds: list[int]) -> tuple[ExecutedPath, ...]:
-    """Search, execute, and leave out any pool that refuses its part; add the bounds found."""
+def _split(network: Network, order: Order) -> tuple[tuple[ExecutedPath, ...], list[float]]:
+    """Search, execute, and leave out any pool that refuses its part.
+
+    Returns:
+        The paths, none if no split can be had, and the roots at which to look for a bound.
+    """
     remaining = network
-    while True:
-        allocation = best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
-        if allocation is None:
-            return ()
-        bounds.append(_bound(network, allocation.root, order))
+    roots: list[float] = []
+    while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
+        roots.extend(found.roots)
         try:
-            return execute(allocation, mode=order.mode, amount=order.amount, now_s=order.now_s) or ()
+            return _executed(found.allocation, order), roots
+        except NoRoomError:
+            break
         except LegRefusedError as e:
             remaining = remaining.without({e.pool_id})
+    return (), roots
+
+
+def _executed(allocation: Allocation, order: Order) -> tuple[ExecutedPath, ...]:
+    """Execute with as little slack as works: it is wanted only where pools are emptied.
+
+    Raises:
+        NoRoomError: Even the largest slack leaves no room for rounding.
+        LegRefusedError: A pool refuses its part, whatever the slack.
+    """
+    for slack in SLACKS[:-1]:
+        try:
+            return Execution(order.mode, order.now_s, slack).run(allocation, order.amount)
+        except NoRoomError:
+            continue
+        except LegRefusedError as e:
+            if e.refusal is not Refusal.INSUFFICIENT_LIQUIDITY:
+                raise
+    return Execution(order.mode, order.now_s, SLACKS[-1]).run(allocation, order.amount)
 
 
 def _final_root(leg: ExecutedLeg, order: Order) -> float:
@@ -89,5 +112,17 @@ def _final_root(leg: ExecutedLeg, order: Order) -> float:
     return after(curve, float(order.amount)) or curve[-1].end
 
 
-def _bound(network: Network, root: float, order: Order) -> int:
-    return objective_bound(network, root, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
+def _tightest(
+    network: Network, order: Order, paths: Sequence[ExecutedPath], roots: Iterable[float], known: int | None
+) -> int:
+    """Return the best bound, from prices tried until one proves the paths good enough."""
+    best = known
+    for root in roots:
+        if best is not None and order.is_close(paths, best):
+            break
+        bound = objective_bound(network, root, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
+        if best is None:
+            best = bound
+        best = min(best, bound) if order.mode is SwapMode.EXACT_IN else max(best, bound)
+    assert best is not None, "paths come with at least one root"
+    return best

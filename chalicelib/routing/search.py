@@ -22,11 +22,20 @@ class _Removal(NamedTuple):
     pool_ids: tuple[str, ...]
 
 
-def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: int) -> Allocation | None:
+class Found(NamedTuple):
+    """The best allocation, and the final roots of all that were tried, its own first."""
+
+    allocation: Allocation
+    roots: tuple[float, ...]
+
+
+def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: int) -> Found | None:
     """Return the allocation with the best objective found, or None if the amount cannot be filled."""
     best: tuple[float, Allocation] | None = None
+    roots: list[float] = []
     remaining = network
     while (allocation := allocate(remaining, mode, float(amount))) is not None:
+        roots.append(allocation.root)
         cost = _cost(allocation.root, mode, leg_cost)
         objective = _objective(allocation, mode, cost)
         if best is None or objective > best[0]:
@@ -37,7 +46,7 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
             break
         leaving = losing[: max(1, len(losing) // 4)]
         remaining = remaining.without({pool_id for removal in leaving for pool_id in removal.pool_ids})
-    return best[1] if best else None
+    return Found(best[1], (best[1].root, *roots)) if best else None
 
 
 def _cost(root: float, mode: SwapMode, leg_cost: int) -> float:

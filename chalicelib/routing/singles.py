@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.execution import ExecutedLeg, LegRefusedError, execute_leg
+from chalicelib.routing.execution import ExecutedLeg, Execution, LegRefusedError
 from chalicelib.routing.network import Hop, PoolCurve
 from chalicelib.routing.ranges import in_for_out, out_for_in
 
@@ -20,8 +20,9 @@ class Singles:
     by_venue: dict[str, ExecutedLeg]
 
 
-def best_singles(direct: Hop, *, mode: SwapMode, amount: int, now_s: int) -> Singles:
+def best_singles(direct: Hop, execution: Execution, amount: int) -> Singles:
     """Swap the whole amount on each pool that may be its venue's best; ties go by pool id."""
+    mode = execution.mode
     ranked = sorted(
         ((_cost_estimate(pool, mode, amount), pool) for pool in direct.pools),
         key=lambda entry: (entry[0] is None, entry[0], entry[1].pool.pool_id),
@@ -35,7 +36,7 @@ def best_singles(direct: Hop, *, mode: SwapMode, amount: int, now_s: int) -> Sin
         if found is not None and estimate - abs(estimate) * ESTIMATE_ERROR > _cost(found, mode):
             continue  # even its estimate, which flatters, is worse
         try:
-            leg = execute_leg(pool, mode, amount, now_s)
+            leg = execution.leg(pool, amount)
         except LegRefusedError:
             continue
         if found is None or _rank(leg, mode) < _rank(found, mode):
