@@ -15,7 +15,7 @@ LIQUIDITY_SHIFT: Final = 128  # the square root of price and liquidity carry 64 
 
 @dataclass(frozen=True, slots=True)
 class ConcentratedCurve:
-    """Liquidity L between two prices, with ΔB = L·Δ√P and ΔA = L·Δ(1/√P); prices in Q64.64.
+    """Liquidity L > 0 between two prices, with ΔB = L·Δ√P and ΔA = L·Δ(1/√P); prices in Q64.64.
 
     Every rounding favours the pool: the price moves too little for an amount in and too
     much for an amount out.

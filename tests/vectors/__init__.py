@@ -1,0 +1,1 @@
+"""Golden swaps: what the on-chain programs answer, and a command that checks any file of them."""
