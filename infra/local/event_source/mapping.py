@@ -1,0 +1,229 @@
+"""The event source mapping: moves batches from a queue to a function, and deletes what the function finished."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from infra.local.event_source.pacing import Pacing
+from infra.local.event_source.records import Message, batch_event, cut
+from infra.local.event_source.sqs_client import RECEIVE_MAX, SqsError
+from infra.local.event_source.verdict import BatchVerdict, interpret
+from infra.local.invocation import Functions, Raised, Returned, TimedOut
+from infra.local.logs import Log
+
+# Short, so that the end of the runtime waits no longer for the answer (a message in it would be hidden otherwise).
+LONG_POLL_S: Final = 1
+_DEFAULT_CONCURRENCY: Final = 5
+
+
+class Queue(Protocol):
+    """What a mapping needs of SQS."""
+
+    async def queue_url(self, name: str) -> str: ...
+    async def queue_arn(self, url: str) -> str: ...
+    async def receive(self, url: str, *, count_max: int, wait_s: int) -> list[dict[str, Any]]: ...
+    async def delete(self, url: str, receipt_handles: Sequence[str]) -> list[str]: ...
+    async def release(self, url: str, receipt_handles: Sequence[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    """One mapping.
+
+    Attributes:
+        concurrency_max: Batches in flight at once; Lambda starts with five pollers.
+        batching_window_s: While another batch is in flight, a batch that is not full waits so long for more messages.
+            Unlike AWS, a batch leaves at once when none is in flight: nobody wants to watch one order wait.
+        gather_s: While a batch is in flight, receives are at least so far apart, so that batches fill under load.
+        reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
+    """
+
+    function_name: str
+    queue_name: str
+    batch_size: int = 10
+    batching_window_s: float = 0.0
+    concurrency_max: int = _DEFAULT_CONCURRENCY
+    gather_s: float = 0.025
+    reports_item_failures: bool = True
+
+
+class EventSourceMapping:
+    """Polls while started. ``nudge`` says that messages may have been sent just now."""
+
+    def __init__(self, settings: MappingSettings, queue: Queue, functions: Functions, log: Log) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._functions = functions
+        self._log = log
+        self._pacing = Pacing()
+        self._hint = asyncio.Event()
+        self._slots = asyncio.Semaphore(settings.concurrency_max)
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._long_poll: asyncio.Task[None] | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._is_failing = False
+        self._url = ""
+        self._arn = ""
+
+    def start(self) -> None:
+        self._poller = asyncio.create_task(self._poll(), name=f"poll-{self._settings.queue_name}")
+
+    def nudge(self) -> None:
+        self._pacing.hinted()
+        self._hint.set()
+
+    async def stop(self, *, patience_s: float) -> None:
+        """Receive no more, let batches in flight finish for so long, and give back what was received too late."""
+        self._is_stopping = True
+        self._hint.set()
+        if self._poller is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poller, LONG_POLL_S + 0.5)
+        if self._long_poll is not None:
+            await asyncio.wait({self._long_poll}, timeout=LONG_POLL_S + 0.5)
+            self._long_poll.cancel()
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=patience_s)
+        for task in self._in_flight:
+            task.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    async def _poll(self) -> None:
+        while not self._is_stopping:
+            await self._wait_for_slot()
+            if self._pacing.is_idle():
+                await self._wait_long()
+            else:
+                await self._wait_for_hint(self._pause_s())
+                await self._receive_once(wait_s=0)
+
+    async def _wait_for_slot(self) -> None:
+        """Receive nothing that no concurrency is left for: its visibility timeout would run down unused."""
+        while len(self._in_flight) >= self._settings.concurrency_max:
+            await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+
+    def _pause_s(self) -> float:
+        pause_s = self._pacing.pause_s(asyncio.get_running_loop().time())
+        return max(pause_s, self._settings.gather_s) if self._in_flight else pause_s
+
+    async def _wait_for_hint(self, pause_s: float) -> None:
+        """Wait; a hint cuts it short unless a batch is in flight, whose successors shall fill."""
+        if pause_s <= 0:
+            return
+        self._hint.clear()
+        if self._in_flight:
+            await asyncio.sleep(pause_s)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hint.wait(), pause_s)
+
+    async def _wait_long(self) -> None:
+        """Keep one long poll open until it ends or a hint comes; the poll goes on beside the short ones."""
+        if self._long_poll is None or self._long_poll.done():
+            self._long_poll = asyncio.create_task(self._receive_once(wait_s=LONG_POLL_S))
+        self._hint.clear()
+        hint = asyncio.create_task(self._hint.wait())
+        await asyncio.wait({self._long_poll, hint}, return_when=asyncio.FIRST_COMPLETED)
+        hint.cancel()
+        delay_s = self._pacing.pause_s(asyncio.get_running_loop().time())
+        if delay_s > 0:
+            await asyncio.sleep(delay_s)
+
+    async def _receive_once(self, *, wait_s: int) -> None:
+        try:
+            if not self._url:
+                self._url = await self._queue.queue_url(self._settings.queue_name)
+                self._arn = await self._queue.queue_arn(self._url)
+            messages = await self._receive_batch(wait_s)
+        except (OSError, SqsError) as error:
+            self._report_queue_failure(error)
+            return
+        if self._is_failing:
+            self._is_failing = False
+            self._log.event("info", "queue answers again", queue=self._settings.queue_name)
+        if not messages:
+            self._pacing.received_nothing()
+            return
+        self._pacing.hinted()
+        if self._is_stopping:
+            await self._queue.release(self._url, [message["ReceiptHandle"] for message in messages])
+            return
+        for batch in cut(messages, size_max=self._settings.batch_size):
+            self._dispatch(self._process(batch))
+
+    async def _receive_batch(self, wait_s: int) -> list[dict[str, Any]]:
+        """Receive up to a batch: more than once only if the batch is larger than a receive, or worth waiting for."""
+        size = self._settings.batch_size
+        messages = await self._queue.receive(self._url, count_max=size, wait_s=wait_s)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.batching_window_s
+        while messages and len(messages) < size and not self._is_stopping:
+            if len(messages) % RECEIVE_MAX != 0:
+                if not self._in_flight or loop.time() >= deadline:
+                    break
+                await asyncio.sleep(min(self._settings.gather_s, max(0.0, deadline - loop.time())))
+            more = await self._queue.receive(self._url, count_max=size - len(messages), wait_s=0)
+            messages += more
+            if not more and not self._in_flight:
+                break
+        return messages
+
+    def _report_queue_failure(self, error: Exception) -> None:
+        self._pacing.failed(asyncio.get_running_loop().time())
+        # A queue that was created anew, or a server that was restarted, may answer differently.
+        self._url = ""
+        if not self._is_failing and not self._is_stopping:
+            self._is_failing = True
+            self._log.event(
+                "warning", "queue does not answer", queue=self._settings.queue_name, reason=str(error)
+            )
+
+    def _dispatch(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _process(self, batch: list[Message]) -> None:
+        async with self._slots:
+            outcome = await self._functions.invoke(
+                self._settings.function_name, batch_event(batch, self._arn)
+            )
+            ids = [message["MessageId"] for message in batch]
+            verdict = self._judge(outcome, ids)
+            finished = set(verdict.succeeded)
+            handles = [message["ReceiptHandle"] for message in batch if message["MessageId"] in finished]
+            try:
+                problems = await self._queue.delete(self._url, handles)
+            except (OSError, SqsError) as error:
+                problems = [str(error)]
+            for problem in problems:
+                # Not lost: the message comes back, as it may on AWS.
+                self._log.event(
+                    "warning", "message not deleted", queue=self._settings.queue_name, reason=problem
+                )
+        self.nudge()
+
+    def _judge(self, outcome: Returned | Raised | TimedOut, ids: list[str]) -> BatchVerdict:
+        now = asyncio.get_running_loop().time()
+        match outcome:
+            case Returned(payload):
+                verdict = interpret(payload if self._settings.reports_item_failures else None, ids)
+                problem = verdict.problem
+            case Raised(error_type, error_message):
+                verdict, problem = BatchVerdict((), tuple(ids)), f"{error_type}: {error_message}"
+            case TimedOut(after_s):
+                verdict, problem = BatchVerdict((), tuple(ids)), f"no result within {after_s:g} s"
+        if isinstance(outcome, Returned):
+            # Reported failures do not slow the poller down; function errors do.
+            self._pacing.succeeded()
+        else:
+            self._pacing.failed(now)
+        if problem is not None:
+            function_name = self._settings.function_name
+            self._log.event(
+                "warning", "batch failed", function=function_name, messages=len(ids), reason=problem
+            )
+        return verdict

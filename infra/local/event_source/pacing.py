@@ -1,0 +1,46 @@
+"""When to ask the queue next: at once when something hints at messages, with long polls when nothing does.
+
+Real pollers are many and always waiting. Here a receive costs a few milliseconds of a laptop's core and a long
+poll notices a message only after about 0.1 s, so the mapping polls shortly after every hint (an invocation ended,
+messages came) and otherwise waits in long polls. All times are seconds on any steadily rising clock.
+"""
+
+from typing import Final
+
+# After a hint: receives at once, then ever rarer, for as long as a sender may lag behind the hint.
+_PAUSES_S: Final = (0.0, 0.005, 0.015, 0.05)
+_BACK_OFF_S: Final = 0.1
+_BACK_OFF_MAX_S: Final = 5.0
+
+
+class Pacing:
+    """The rhythm of one mapping's receives."""
+
+    def __init__(self) -> None:
+        self._next_pause = 0
+        self._failures = 0
+        self._not_before = 0.0
+
+    def is_idle(self) -> bool:
+        """Return whether every hint is used up, so that a long poll is due."""
+        return self._next_pause >= len(_PAUSES_S)
+
+    def hinted(self) -> None:
+        self._next_pause = 0
+
+    def received_nothing(self) -> None:
+        self._next_pause += 1
+
+    def pause_s(self, now: float) -> float:
+        """Return how long to wait before the next receive."""
+        pause = _PAUSES_S[min(self._next_pause, len(_PAUSES_S) - 1)] if not self.is_idle() else 0.0
+        return max(pause, self._not_before - now)
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._not_before = 0.0
+
+    def failed(self, now: float) -> None:
+        """Back off: doubling from 0.1 s to 5 s while calls or invocations keep failing."""
+        self._not_before = now + min(_BACK_OFF_S * 2**self._failures, _BACK_OFF_MAX_S)
+        self._failures += 1

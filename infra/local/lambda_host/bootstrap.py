@@ -1,0 +1,150 @@
+"""The program inside an execution environment: import the handler, then serve one invocation at a time.
+
+It stands alone, as on Lambda: the runtime's own packages are not importable from a function. Requests come and
+results go over a socket, each a 4-byte big-endian length and a JSON document:
+
+    -> {"requestId", "deadlineMs", "event"}
+    <- {"ready": true} | {"error": {...}} once, after the import; then {"result": …} | {"error": {...}} each time
+
+Run as ``python -P bootstrap.py SOCKET_FD FUNCTION`` with the function's description as JSON.
+"""
+
+import importlib
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+Handler = Callable[[Any, Any], Any]
+
+
+class LambdaContext:
+    """The context object of Lambda's Python runtime, attribute for attribute.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+    """
+
+    identity = None
+    client_context = None
+
+    def __init__(self, function: dict[str, Any], log_stream_name: str, request: dict[str, Any]) -> None:
+        self.function_name: str = function["lambda_name"]
+        self.function_version = "$LATEST"
+        self.invoked_function_arn: str = function["arn"]
+        self.memory_limit_in_mb = str(function["memory_mb"])
+        self.aws_request_id: str = request["requestId"]
+        self.log_group_name = f"/aws/lambda/{self.function_name}"
+        self.log_stream_name = log_stream_name
+        self._deadline_ms: int = request["deadlineMs"]
+        self.identity = SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, self._deadline_ms - time.time_ns() // 1_000_000)
+
+    def log(self, message: object) -> None:
+        sys.stdout.write(str(message))
+
+
+def load(handler: str) -> Handler:
+    """Import ``module.attribute`` as Lambda does; slashes or dots may separate packages."""
+    module_name, _, attribute = handler.rpartition(".")
+    found: Handler = getattr(importlib.import_module(module_name.replace("/", ".")), attribute)
+    return found
+
+
+def redirect_callbacks() -> None:
+    """Let ``app.websocket_api`` reach the local gateway.
+
+    Chalice names AWS's host explicitly, which beats AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI (``chalice/app.py``,
+    WebsocketAPI.configure). The stage it appends is the gateway's too.
+    """
+    chalice_app = sys.modules.get("chalice.app")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
+    if chalice_app is not None and endpoint:
+        chalice_app.WebsocketAPI._WEBSOCKET_ENDPOINT_TEMPLATE = endpoint.rpartition("/")[0] + "/{stage}"  # noqa: SLF001
+
+
+def import_error(error: BaseException, handler: str) -> dict[str, Any]:
+    """Return Lambda's error document for a module that could not be loaded."""
+    module = handler.rpartition(".")[0]
+    if isinstance(error, SyntaxError):
+        text = f"Syntax error in module '{module}': {error}"
+        return {"errorType": "Runtime.UserCodeSyntaxError", "errorMessage": text}
+    if isinstance(error, ImportError):
+        text = f"Unable to import module '{module}': {error}"
+        return {"errorType": "Runtime.ImportModuleError", "errorMessage": text}
+    if isinstance(error, AttributeError) and handler.rpartition(".")[2] in str(error):
+        text = f"Handler '{handler.rpartition('.')[2]}' missing on module '{module}'"
+        return {"errorType": "Runtime.HandlerNotFound", "errorMessage": text}
+    return {"errorType": type(error).__name__, "errorMessage": str(error)}
+
+
+def handle(handler: Handler, event: Any, context: LambdaContext) -> bytes:
+    """Run the handler once and return the reply's JSON.
+
+    An exception is printed as Lambda prints it, then reported. SystemExit passes: it ends the environment there too.
+    """
+    try:
+        result = handler(event, context)
+    except Exception as error:  # noqa: BLE001  # whatever the handler raises is its result
+        sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n{traceback.format_exc()}")
+        reply = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
+        return json.dumps(reply).encode()
+    try:
+        return json.dumps({"result": result}, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        text = f"Unable to marshal response: {error}"
+        sys.stdout.write(f"[ERROR] Runtime.MarshalError: {text}\n")
+        return json.dumps({"error": {"errorType": "Runtime.MarshalError", "errorMessage": text}}).encode()
+
+
+def read_exactly(connection: socket.socket, size: int) -> bytes:
+    """Return the next ``size`` bytes, or fewer when the other side has closed."""
+    chunks = bytearray()
+    while len(chunks) < size:
+        chunk = connection.recv(size - len(chunks))
+        if not chunk:
+            break
+        chunks += chunk
+    return bytes(chunks)
+
+
+def send(connection: socket.socket, document: bytes) -> None:
+    connection.sendall(len(document).to_bytes(4, "big") + document)
+
+
+def serve(connection: socket.socket, function: dict[str, Any]) -> None:
+    """Import the handler and answer invocations until the runtime closes the socket."""
+    sys.path.insert(0, function["task_root"])
+    vendor = os.path.join(function["task_root"], "vendor")  # noqa: PTH118  # pathlib would be a cold-start cost
+    if os.path.isdir(vendor):  # noqa: PTH112  # as above
+        sys.path.append(vendor)
+    try:
+        handler = load(function["handler"])
+        redirect_callbacks()
+    except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
+        sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n{traceback.format_exc()}")
+        send(connection, json.dumps({"error": import_error(error, function["handler"])}).encode())
+        return
+    send(connection, b'{"ready":true}')
+    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
+    while header := read_exactly(connection, 4):
+        request = json.loads(read_exactly(connection, int.from_bytes(header, "big")))
+        send(connection, handle(handler, request["event"], LambdaContext(function, log_stream_name, request)))
+
+
+def main() -> None:
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    function = json.loads(sys.argv[2])
+    # What a dying environment printed must not be lost in a buffer.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream, though typed more widely
+    serve(connection, function)
+
+
+if __name__ == "__main__":
+    main()

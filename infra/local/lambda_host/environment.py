@@ -1,0 +1,195 @@
+"""One execution environment: a process that runs one function, one invocation at a time."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from infra.local.invocation import Outcome, Raised, Returned, TimedOut
+from infra.local.lambda_host.frames import FrameReader, frame
+from infra.local.lambda_host.output import LineReader
+from infra.local.services.privileges import die_with_parent
+
+_BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
+# Between closing an idle environment's socket, which ends it, and killing it.
+_CLOSE_PATIENCE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start an environment of a function.
+
+    Attributes:
+        description: What the bootstrap needs to know, as JSON.
+        environment: The complete process environment.
+    """
+
+    function_name: str
+    description: str
+    environment: Mapping[str, str]
+    task_root: Path
+    timeout_s: float
+
+
+class Environment:
+    """A running environment. It is ready once ``started`` is done; after ``is_alive`` is False it is of no more use."""
+
+    def __init__(self, launch: Launch, on_line: Callable[[str, str], None]) -> None:
+        self._launch = launch
+        self._on_line = on_line
+        self._answer: asyncio.Future[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._output: asyncio.ReadTransport | None = None
+        self._reaped: asyncio.Task[int] | None = None
+        self._process: subprocess.Popen[bytes]
+        self.is_alive = True
+        self.invocations = 0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def start(self) -> Raised | None:
+        """Start the process and import the handler; return the failure if the import fails.
+
+        A spawn from the main thread: the kernel ends the environment with the thread that started it.
+        """
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        read_end, write_end = os.pipe()
+        self._process = subprocess.Popen(  # noqa: ASYNC220  # takes 2 ms
+            [sys.executable, "-P", str(_BOOTSTRAP), str(theirs.fileno()), self._launch.description],
+            stdin=subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=write_end,
+            pass_fds=(theirs.fileno(),),
+            env=dict(self._launch.environment),
+            cwd=self._launch.task_root,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  # only one system call
+        )
+        theirs.close()
+        os.close(write_end)
+        self._answer = loop.create_future()
+        reader = LineReader(lambda line: self._on_line(self._launch.function_name, line))
+        self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
+        self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
+        reply = await self._reply()
+        if reply is None:
+            return await self._crash(request_id=str(uuid.uuid4()))
+        return _failure(reply) if "error" in reply else None
+
+    async def invoke(self, event: Mapping[str, Any]) -> Outcome:
+        """Run the handler once. A timeout or crash leaves the environment dead."""
+        assert self._answer is None, "an environment runs one invocation at a time"
+        assert self._transport is not None
+        self.invocations += 1
+        request_id = str(uuid.uuid4())
+        timeout_s = self._launch.timeout_s
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        request = {"requestId": request_id, "deadlineMs": deadline_ms, "event": event}
+        timer = loop.call_later(timeout_s, self._time_out)
+        self._transport.write(frame(json.dumps(request, separators=(",", ":")).encode()))
+        try:
+            reply = await self._reply()
+        except TimeoutError:
+            self._on_line(
+                self._launch.function_name, f"{request_id} Task timed out after {timeout_s:.2f} seconds"
+            )
+            await self.kill()
+            return TimedOut(timeout_s)
+        finally:
+            timer.cancel()
+        if reply is None:
+            return await self._crash(request_id)
+        return _failure(reply) if "error" in reply else Returned(reply["result"])
+
+    async def close(self) -> None:
+        """End an idle environment: it leaves when its socket closes, or is killed."""
+        self.is_alive = False
+        if self._transport is not None:
+            self._transport.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._reap()), _CLOSE_PATIENCE_S)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End the environment now, with every process it started."""
+        self.is_alive = False
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._reap()
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _reply(self) -> dict[str, Any] | None:
+        assert self._answer is not None
+        try:
+            document = await self._answer
+        except ConnectionError:
+            return None
+        finally:
+            self._answer = None
+        reply: dict[str, Any] = json.loads(document)
+        return reply
+
+    def _reap(self) -> asyncio.Task[int]:
+        """Return the wait for the process's end; it happens once, in a thread, and cannot be cancelled half-way."""
+        if self._reaped is None:
+            self._reaped = asyncio.create_task(asyncio.to_thread(self._process.wait))
+        return self._reaped
+
+    async def _crash(self, request_id: str) -> Raised:
+        await self.kill()
+        status = self._process.returncode
+        if status == 0:
+            reason = "Runtime exited without providing a reason"
+        elif status < 0:
+            reason = f"Runtime exited with error: signal: {signal.Signals(-status).name}"
+        else:
+            reason = f"Runtime exited with error: exit status {status}"
+        message = f"RequestId: {request_id} Error: {reason}"
+        self._on_line(self._launch.function_name, message)
+        return Raised("Runtime.ExitError", message)
+
+    def _time_out(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(TimeoutError())
+
+    def answered(self, document: bytes) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(document)
+
+    def disconnected(self) -> None:
+        self.is_alive = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionError())
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._frames = FrameReader()
+
+    def data_received(self, data: bytes) -> None:
+        for document in self._frames.feed(data):
+            self._environment.answered(document)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._environment.disconnected()
+
+
+def _failure(reply: Mapping[str, Any]) -> Raised:
+    return Raised(reply["error"]["errorType"], reply["error"]["errorMessage"])

@@ -1,0 +1,30 @@
+"""Frames between the runtime and an execution environment: a 4-byte big-endian length, then that many bytes of JSON."""
+
+from typing import Final
+
+_LENGTH_BYTES: Final = 4
+
+
+def frame(document: bytes) -> bytes:
+    return len(document).to_bytes(_LENGTH_BYTES, "big") + document
+
+
+class FrameReader:
+    """Cuts a byte stream into documents, however the bytes arrive."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the documents that these bytes complete, in order."""
+        self._buffer += data
+        documents: list[bytes] = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTH_BYTES:
+            end = start + _LENGTH_BYTES + int.from_bytes(self._buffer[start : start + _LENGTH_BYTES], "big")
+            if len(self._buffer) < end:
+                break
+            documents.append(bytes(self._buffer[start + _LENGTH_BYTES : end]))
+            start = end
+        del self._buffer[:start]
+        return documents

@@ -1,0 +1,152 @@
+"""The execution environments of one function: the warmest is reused first, callers wait their turn."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from infra.local.invocation import Outcome, Raised
+from infra.local.lambda_host.environment import Environment
+
+_STOPPED = Raised("Runtime.Stopped", "the local runtime is stopping")
+
+
+class Pool:
+    """Bounded environments of one function.
+
+    A caller takes the first environment that is free, whether it was started for that caller or another invocation
+    has just left it: Lambda would make it wait for its own, but a cold start is slower here than there.
+    """
+
+    def __init__(self, new_environment: Callable[[], Environment], concurrency_max: int) -> None:
+        self._new_environment = new_environment
+        self._concurrency_max = concurrency_max
+        # Every environment that has started, with the generation of code it runs.
+        self._members: dict[Environment, int] = {}
+        self._generation = 0
+        self._starting = 0
+        self._idle: list[tuple[float, Environment]] = []
+        self._waiting: deque[asyncio.Future[Environment | Raised]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    def pids(self) -> list[int]:
+        return [environment.pid for environment in self._members]
+
+    async def warm_up(self) -> None:
+        """Start one environment ahead of its first caller."""
+        if not self._members and not self._starting:
+            self._starting += 1
+            await self._start_one()
+
+    async def invoke(self, event: Mapping[str, Any]) -> Outcome:
+        """Run the function in the next free environment; wait for one when all are busy."""
+        taken = await self._take()
+        if isinstance(taken, Raised):
+            return taken
+        try:
+            outcome = await taken.invoke(event)
+        except BaseException:
+            # Cancelled in mid-invocation: the environment still owes an answer, so nobody else may have it.
+            self._background(self._discard(taken))
+            raise
+        self._give_back(taken)
+        return outcome
+
+    async def retire_idle(self, before: float) -> None:
+        """End environments idle since before that loop time, all but the most recent."""
+        retired = {environment for since, environment in self._idle[:-1] if since < before}
+        self._idle = [entry for entry in self._idle if entry[1] not in retired]
+        await asyncio.gather(*(self._discard(environment) for environment in retired))
+
+    async def replace(self, new_environment: Callable[[], Environment]) -> None:
+        """Use new code from the next invocation on: idle environments end now, busy ones when they are free."""
+        self._new_environment = new_environment
+        self._generation += 1
+        idle = [environment for _, environment in self._idle]
+        self._idle.clear()
+        await asyncio.gather(*(self._discard(environment) for environment in idle))
+        if idle:
+            await self.warm_up()
+        self._start_for_waiting()
+
+    async def close(self) -> None:
+        """End every environment; callers still waiting get an error."""
+        self._is_closed = True
+        while self._waiting:
+            self._answer_next(_STOPPED)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self._discard(environment) for environment in list(self._members)))
+
+    async def _take(self) -> Environment | Raised:
+        if self._is_closed:
+            return _STOPPED
+        while self._idle:
+            _, environment = self._idle.pop()
+            if environment.is_alive:
+                return environment
+            self._background(self._discard(environment))
+        waiter: asyncio.Future[Environment | Raised] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._start_for_waiting()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            # Handed over in the same moment: the next in line must not lose it.
+            if waiter.done() and not waiter.cancelled() and isinstance(found := waiter.result(), Environment):
+                self._give_back(found)
+            raise
+
+    def _give_back(self, environment: Environment) -> None:
+        """Hand an environment to the first who waits, else keep it warm; end it if it is dead or runs old code."""
+        if not environment.is_alive or self._members.get(environment) != self._generation or self._is_closed:
+            self._background(self._discard(environment))
+        elif not self._answer_next(environment):
+            self._idle.append((asyncio.get_running_loop().time(), environment))
+
+    def _answer_next(self, answer: Environment | Raised) -> bool:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(answer)
+                return True
+        return False
+
+    def _start_for_waiting(self) -> None:
+        while (
+            len(self._waiting) > self._starting
+            and len(self._members) + self._starting < self._concurrency_max
+        ):
+            self._starting += 1
+            self._background(self._start_one())
+
+    async def _start_one(self) -> None:
+        """Start an environment that ``_starting`` already counts."""
+        environment, generation = self._new_environment(), self._generation
+        try:
+            failure = await environment.start()
+        except BaseException:
+            await environment.kill()
+            raise
+        finally:
+            self._starting -= 1
+        self._members[environment] = generation
+        if failure is None:
+            self._give_back(environment)
+            return
+        # As on Lambda, the invocation that caused the start reports why it failed; the next tries again.
+        self._answer_next(failure)
+        await self._discard(environment)
+
+    async def _discard(self, environment: Environment) -> None:
+        await environment.close()
+        self._members.pop(environment, None)
+        if not self._is_closed:
+            self._start_for_waiting()
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,141 @@
+"""The runtime's log: what functions print and what happens to them, one readable line each.
+
+Rendering is pure. Writing happens in a thread of its own, because a terminal or pipe that nobody reads must slow
+the log, never the gateway: when the reader falls behind, lines are counted and dropped.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+LINES_WAITING_MAX: Final = 20_000
+
+# Powertools' Logger puts these into every line; the rendered line shows them once, or not at all.
+_NOT_SHOWN: Final = frozenset(
+    {
+        "level",
+        "location",
+        "message",
+        "timestamp",
+        "service",
+        "cold_start",
+        "function_name",
+        "function_memory_size",
+        "function_arn",
+        "function_request_id",
+        "xray_trace_id",
+        "sampling_rate",
+        "stack_trace",
+        "exception_name",
+    }
+)
+_COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
+
+
+def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) -> str | None:
+    """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
+
+    Lines that are not JSON objects with a message pass through behind the time and source. Metrics in CloudWatch's
+    embedded format are for machines: they render as None.
+    """
+    clock = now.astimezone().strftime("%H:%M:%S")
+    entry = _parsed(line)
+    if entry is None:
+        return f"{clock} {source} {line}"
+    if "_aws" in entry:
+        return None
+    level = str(entry.get("level", "INFO"))
+    shown = [f"{key}={_text(value)}" for key, value in entry.items() if key not in _NOT_SHOWN]
+    head = str(entry["message"]) if level == "INFO" else f"{level} {entry['message']}"
+    body = " ".join([f"{clock} {source} {head}", *shown])
+    trace = entry.get("exception")
+    if isinstance(trace, str):
+        body = " ".join(
+            [f"{clock} {source} {head}", *(part for part in shown if not part.startswith("exception="))]
+        )
+        body = f"{body}\n{trace}"
+    colour = _COLOURS.get(level, "") if is_coloured else ""
+    return f"{colour}{body}\x1b[0m" if colour else body
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    if isinstance(entry, dict) and ("message" in entry or "_aws" in entry):
+        return entry
+    return None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value and " " not in value else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class Log:
+    """Where lines go. Thread-safe; ``close`` writes what is still waiting."""
+
+    def __init__(self, stream: TextIO, *, is_raw: bool = False, is_verbose: bool = False) -> None:
+        self._stream = stream
+        self._is_raw = is_raw
+        self._is_verbose = is_verbose
+        self._is_coloured = stream.isatty() and not is_raw
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES_WAITING_MAX)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
+        self._thread.start()
+
+    def function_line(self, function_name: str, line: str) -> None:
+        """Log one line that a function printed."""
+        if self._is_raw:
+            self._put(line)
+            return
+        rendered = render(function_name, line, now=datetime.now(UTC), is_coloured=self._is_coloured)
+        if rendered is not None:
+            self._put(rendered)
+
+    def event(self, level: str, message: str, /, **facts: Any) -> None:
+        """Log something the runtime did; ``debug`` shows only when asked for."""
+        if level == "debug" and not self._is_verbose:
+            return
+        entry: Mapping[str, Any] = {"level": level.upper(), "message": message, **facts}
+        self.function_line("runtime", json.dumps(entry, default=str))
+
+    def say(self, line: str) -> None:
+        """Print a line as it is: the ready banner."""
+        self._put(line)
+
+    def close(self) -> None:
+        self._lines.put(None)
+        self._thread.join(timeout=2)
+
+    def _put(self, line: str) -> None:
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def _write_lines(self) -> None:
+        while True:
+            lines = [self._lines.get()]
+            while not self._lines.empty():
+                lines.append(self._lines.get())
+            written = [line for line in lines if line is not None]
+            if self._dropped:
+                written.append(f"({self._dropped} lines dropped: the log is not being read)")
+                self._dropped = 0
+            try:
+                self._stream.write("".join(f"{line}\n" for line in written))
+                self._stream.flush()
+            except (OSError, ValueError):
+                # The reader is gone; the runtime goes on without a log.
+                return
+            if len(written) < len(lines):
+                return

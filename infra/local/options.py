@@ -1,0 +1,42 @@
+"""What an instance of the runtime is told on its command line or by the environment."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One instance.
+
+    Attributes:
+        stage: Chalice stage: selects the settings in ``config.json``.
+        queues: CloudFormation template of the queues; None leaves it to ``local.toml``.
+        database_url: A server to use instead of a managed one.
+        aws_endpoint_url: An emulator to use instead of the managed MiniStack.
+    """
+
+    app_dir: Path
+    host: str
+    port: int
+    state_dir: Path
+    stage: str
+    queues: Path | None
+    database_url: str | None
+    aws_endpoint_url: str | None
+    reloads: bool
+
+    @property
+    def local_host(self) -> str:
+        """Where programs on this machine reach the gateway."""
+        return "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104  # compared, not bound
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs on this machine can reach a server bound to ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

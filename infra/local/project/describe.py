@@ -1,0 +1,128 @@
+"""Print what a Chalice app consists of, as JSON: run in a process of its own, so that the app stays out of the runtime.
+
+Functions, names and handler strings are those that ``chalice deploy`` would create (``chalice/deploy/appgraph.py``).
+Run as ``python -P describe.py PROJECT_DIR STAGE``; the last line of standard output is the description.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from chalice import app as chalice_api
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+
+_WEBSOCKET_FUNCTIONS = {
+    "$connect": "websocket_connect",
+    "$default": "websocket_message",
+    "$disconnect": "websocket_disconnect",
+}
+
+
+class _ShellWins(dict[str, str]):
+    """Takes the variables of ``config.json`` as defaults: what the environment says already stays, as in functions."""
+
+    def update(self, variables: Mapping[str, str]) -> None:  # type: ignore[override]  # all that Chalice calls
+        for name, value in variables.items():
+            os.environ.setdefault(name, value)
+
+
+def describe(project_dir: str, stage: str) -> dict[str, Any]:
+    """Import the app in ``project_dir`` and describe it for ``stage``."""
+    config = CLIFactory(project_dir, environ=_ShellWins()).create_config_obj(stage)
+    app: chalice_api.Chalice = config.chalice_app
+    functions: list[dict[str, Any]] = []
+
+    def add(name: str, handler: str) -> str:
+        functions.append(_function(config.scope(stage, name), name, handler))
+        return name
+
+    websocket_handlers = {
+        route_key: add(_WEBSOCKET_FUNCTIONS[route_key], handler.handler_string)
+        for handler in app.websocket_handlers.values()
+        for route_key in [handler.route_key_handled]
+    }
+    http_function = add("api_handler", "app.app") if app.routes else None
+    for authorizer in app.builtin_auth_handlers:
+        add(authorizer.name, authorizer.handler_string)
+    for pure in app.pure_lambda_functions:
+        add(pure.name, pure.handler_string)
+    for source in app.event_sources:
+        add(source.name, source.handler_string)
+    return {
+        "app_name": config.app_name,
+        "websocket_handlers": websocket_handlers,
+        "http": _http(app, http_function),
+        "functions": functions,
+        "queues": [
+            _queue(source) for source in app.event_sources if isinstance(source, chalice_api.SQSEventConfig)
+        ],
+        "schedules": [
+            {"function_name": source.name, "expression": _expression(source.schedule_expression)}
+            for source in app.event_sources
+            if isinstance(source, chalice_api.ScheduledEventConfig)
+        ],
+        "unsupported": [
+            f"{source.name} ({type(source).__name__.removesuffix('Config')})"
+            for source in app.event_sources
+            if not isinstance(source, chalice_api.SQSEventConfig | chalice_api.ScheduledEventConfig)
+        ],
+    }
+
+
+def _function(config: Config, name: str, handler: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "handler": handler,
+        # Chalice deploys these when config.json says nothing (chalice/constants.py).
+        "timeout_s": config.lambda_timeout or 60,
+        "memory_mb": config.lambda_memory_size or 128,
+        "environment": {key: str(value) for key, value in config.environment_variables.items()},
+        "reserved_concurrency": config.reserved_concurrency,
+    }
+
+
+def _queue(source: chalice_api.SQSEventConfig) -> dict[str, Any]:
+    queue_name = source.queue or str(source.queue_arn).rpartition(":")[2]
+    return {
+        "function_name": source.name,
+        "queue_name": queue_name,
+        "batch_size": source.batch_size,
+        "batching_window_s": source.maximum_batching_window_in_seconds,
+        "maximum_concurrency": source.maximum_concurrency,
+    }
+
+
+def _expression(expression: chalice_api.ScheduleExpression | str) -> str:
+    return expression if isinstance(expression, str) else str(expression.to_string())
+
+
+def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
+    cors: dict[str, dict[str, str]] = {}
+    authorizers: dict[str, dict[str, str]] = {}
+    for path, by_method in app.routes.items():
+        for method, entry in by_method.items():
+            if entry.cors is not None:
+                cors[path] = entry.cors.get_access_control_headers()
+            if isinstance(entry.authorizer, chalice_api.ChaliceAuthorizer):
+                authorizers.setdefault(path, {})[method] = entry.authorizer.name
+    return {
+        "function": function,
+        "routes": {path: sorted(by_method) for path, by_method in app.routes.items()},
+        "binary_types": list(app.api.binary_types),
+        "cors": cors,
+        "authorizers": authorizers,
+    }
+
+
+def main() -> None:
+    project_dir, stage = sys.argv[1:]
+    # Whatever the app prints while it is imported must not mix with the description.
+    output, sys.stdout = sys.stdout, sys.stderr
+    output.write(json.dumps(describe(project_dir, stage)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""``.chalice/local.toml``: what a project wants of the local runtime. Optional, like everything in it."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FILE_NAME: Final = Path(".chalice") / "local.toml"
+
+
+class LocalTomlError(ValueError):
+    """The file does not parse, or names a setting that does not exist."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GatewayTable(_Table):
+    """The API's names and choices; see ``infra.local.gateway.GatewaySettings``."""
+
+    websocket_stage: str = "ws"
+    rest_stage: str = "api"
+    authorizer: str | None = None
+    authorizer_identity_sources: tuple[str, ...] = ()
+    message_order: Literal["concurrent", "serial"] = "concurrent"
+
+
+class LambdaTable(_Table):
+    """Execution environments per function; ``concurrency_by_function`` comes before ``concurrency``."""
+
+    concurrency: Annotated[int, Field(ge=1)] = 4
+    concurrency_by_function: dict[str, Annotated[int, Field(ge=1)]] = {}
+    idle_s: Annotated[float, Field(gt=0)] = 300.0
+
+
+class EventSourceTable(_Table):
+    """Event source mappings; ``concurrency`` is for those that set no maximum of their own."""
+
+    concurrency: Annotated[int, Field(ge=1)] = 5
+    gather_ms: Annotated[int, Field(ge=0)] = 25
+    report_batch_item_failures: bool = True
+
+
+class SchedulesTable(_Table):
+    run_at_start: bool = False
+
+
+class LocalToml(_Table):
+    """The whole file.
+
+    Attributes:
+        database: Whether the project wants PostgreSQL and ``DATABASE_URL``.
+        queues: CloudFormation template of its queues, relative to the project.
+        parameters: Values of that template's parameters; ``Stage`` is the runtime's stage unless given.
+        on_start: Commands to run with the functions' environment before the runtime is ready, in the project.
+        environment: More variables for functions; ``${NAME}`` stands for the value of another.
+        secrets: ``NAME = "random"``: generated once, kept in the state directory.
+    """
+
+    database: bool = False
+    queues: Path | None = None
+    parameters: dict[str, str] = {}
+    on_start: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    secrets: dict[str, Literal["random"]] = {}
+    gateway: GatewayTable = GatewayTable()
+    functions: Annotated[LambdaTable, Field(alias="lambda")] = LambdaTable()
+    event_source: EventSourceTable = EventSourceTable()
+    schedules: SchedulesTable = SchedulesTable()
+
+
+def read_local_toml(app_dir: Path) -> LocalToml:
+    """Return the project's settings; the defaults if it has no file.
+
+    Raises:
+        LocalTomlError: With the place of the mistake.
+    """
+    path = app_dir / FILE_NAME
+    try:
+        return LocalToml.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return LocalToml()
+    except tomllib.TOMLDecodeError as error:
+        raise LocalTomlError(f"{path}: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise LocalTomlError(f"{path}: {problems}") from error

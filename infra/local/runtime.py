@@ -1,0 +1,272 @@
+"""The local runtime: one Chalice app, its functions and what triggers them, from start to stop."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from infra.local.event_source.mapping import EventSourceMapping, MappingSettings
+from infra.local.event_source.sqs_client import SqsClient
+from infra.local.gateway import Gateway, GatewaySettings, MessageOrder
+from infra.local.lambda_host.host import HostSettings, LambdaHost
+from infra.local.logs import Log
+from infra.local.options import Options
+from infra.local.project.functions import Project, QueueTrigger
+from infra.local.project.inspection import ProjectError, inspect_project
+from infra.local.project.local_toml import LocalToml
+from infra.local.queue_template import QueueSpec, read_queues
+from infra.local.queues import ensure_queues
+from infra.local.reload import watch_code
+from infra.local.schedules.runner import ScheduleRunner
+from infra.local.services.managed import Services
+from infra.local.start_commands import run_start_commands
+from infra.local.state_dir import StateDir
+from infra.local.variables import ACCOUNT, aws_variables, function_environment
+
+# How long running invocations may take to finish when the runtime is asked to stop.
+STOP_PATIENCE_S: Final = 15.0
+_STATUS_INTERVAL_S: Final = 1.0
+
+
+class Runtime:
+    """One running app. ``start`` returns when it is ready; ``stop`` undoes whatever ``start`` has done so far."""
+
+    def __init__(self, options: Options, project_file: LocalToml, state: StateDir, log: Log) -> None:
+        self._options = options
+        self._file = project_file
+        self._state = state
+        self._log = log
+        self._services = Services(
+            options,
+            state,
+            log,
+            wants_database=project_file.database,
+            on_sqs_restarted=self._ensure_queues,
+        )
+        self._aws = aws_variables(
+            os.environ, endpoint=self._services.sqs_endpoint, is_managed=self._services.is_sqs_managed
+        )
+        self._sqs = SqsClient(
+            self._services.sqs_endpoint,
+            region=self._aws["AWS_REGION"],
+            access_key=self._aws["AWS_ACCESS_KEY_ID"],
+            secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
+        )
+        self._queues = self._read_queues()
+        self._environment = self._function_environment()
+        self._host: LambdaHost | None = None
+        self._gateway: Gateway | None = None
+        self._mappings: list[EventSourceMapping] = []
+        self._schedules: ScheduleRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._project: Project | None = None
+
+    async def start(self) -> None:
+        """Start everything; the servers come up while the app is described and its functions warm up.
+
+        Raises:
+            ProjectError, DaemonError, StartCommandError, SqsError, OSError: With what to do about it.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_database())
+            group.create_task(self._start_sqs())
+            group.create_task(self._start_functions())
+        assert self._host is not None
+        assert self._project is not None
+        self._gateway = Gateway(self._gateway_settings(), self._manifest(self._project), self._host)
+        await self._gateway.start()
+        self._start_mappings(self._project)
+        self._schedules = ScheduleRunner(
+            self._project.schedules,
+            self._host,
+            region=self._aws["AWS_REGION"],
+            account=ACCOUNT,
+            runs_at_start=self._file.schedules.run_at_start,
+        )
+        self._schedules.start()
+        self._tasks.append(asyncio.create_task(self._publish_status(), name="status"))
+        if self._options.reloads:
+            self._tasks.append(
+                asyncio.create_task(watch_code(self._options.app_dir, self._reload), name="reload")
+            )
+
+    async def stop(self, *, is_hurried: bool = False) -> None:
+        """Take no more work in, finish what runs, then end functions and servers. Safe at any stage of ``start``."""
+        patience_s = 0.0 if is_hurried else STOP_PATIENCE_S
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._schedules is not None:
+            await self._schedules.stop()
+        if self._gateway is not None:
+            await self._gateway.stop()
+        await asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings))
+        if self._host is not None:
+            await self._host.stop(patience_s=patience_s)
+        await self._sqs.close()
+        await self._services.stop(is_hurried=is_hurried)
+        self._state.clear_status()
+
+    def banner(self) -> list[str]:
+        """Return the lines to print when ready: where to connect."""
+        assert self._project is not None
+        address = f"{self._options.local_host}:{self._options.port}"
+        lines = []
+        if self._project.manifest.websocket_handlers:
+            lines.append(f"wscat -c ws://{address}/{self._file.gateway.websocket_stage}")
+        if self._project.manifest.http_function:
+            lines.append(f"REST http://{address}/{self._file.gateway.rest_stage}")
+        return lines
+
+    async def _start_database(self) -> None:
+        await self._services.start_database()
+        await run_start_commands(
+            self._file.on_start, app_dir=self._options.app_dir, environment=self._environment, log=self._log
+        )
+
+    async def _start_sqs(self) -> None:
+        await self._services.start_sqs()
+        await self._ensure_queues()
+
+    async def _ensure_queues(self) -> None:
+        await ensure_queues(self._sqs, self._queues)
+
+    async def _start_functions(self) -> None:
+        project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        for source in project.unsupported:
+            self._log.event("warning", "event source not emulated", source=source)
+        self._project = project
+        self._host = LambdaHost(
+            project.functions,
+            self._host_settings(project),
+            self._log.function_line,
+            on_finished=self._nudge_mappings,
+        )
+        await self._host.start()
+
+    def _start_mappings(self, project: Project) -> None:
+        assert self._host is not None
+        for trigger in project.queues:
+            mapping = EventSourceMapping(self._mapping_settings(trigger), self._sqs, self._host, self._log)
+            mapping.start()
+            self._mappings.append(mapping)
+
+    def _nudge_mappings(self, function_name: str) -> None:
+        """A function has ended, so it may have sent messages: look at once instead of at the next poll."""
+        del function_name
+        for mapping in self._mappings:
+            mapping.nudge()
+
+    async def _reload(self) -> None:
+        assert self._host is not None
+        try:
+            project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        except ProjectError as error:
+            self._log.event("error", "not reloaded, the old code goes on", reason=str(error))
+            return
+        assert self._project is not None
+        if (project.manifest, project.queues, project.schedules) != (
+            self._project.manifest,
+            self._project.queues,
+            self._project.schedules,
+        ):
+            self._log.event("warning", "routes or triggers have changed: restart to apply them")
+        await self._host.reload(project.functions)
+        self._log.event("info", "reloaded")
+
+    def _read_queues(self) -> tuple[QueueSpec, ...]:
+        path = self._options.queues
+        if path is None and self._file.queues is not None:
+            path = self._options.app_dir / self._file.queues
+        if path is None:
+            return ()
+        parameters = {"Stage": self._options.stage, **self._file.parameters}
+        template = json.loads(path.read_text(encoding="utf-8"))
+        return read_queues(template, parameters, region=self._aws["AWS_REGION"], account=ACCOUNT)
+
+    def _function_environment(self) -> dict[str, str]:
+        gateway = f"http://{self._options.local_host}:{self._options.port}"
+        managed = {
+            **self._aws,
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{gateway}/{self._file.gateway.websocket_stage}",
+            "LOCAL_GATEWAY_HOST": self._options.host,
+            **{name: self._state.secret(name) for name in self._file.secrets if name not in os.environ},
+        }
+        if self._services.database_url is not None:
+            managed["DATABASE_URL"] = self._services.database_url
+        urls = {
+            f"QUEUE_URL_{queue.logical_id}": f"{self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}"
+            for queue in self._queues
+        }
+        return function_environment(os.environ, managed, self._file.environment, references=urls)
+
+    def _host_settings(self, project: Project) -> HostSettings:
+        table = self._file.functions
+        # A function must have an environment for each batch that its mapping may hand to it.
+        by_queue = {trigger.function_name: self._concurrency(trigger) for trigger in project.queues}
+        return HostSettings(
+            app_name=project.manifest.app_name,
+            stage=self._options.stage,
+            task_root=self._options.app_dir,
+            environment=self._environment,
+            region=self._aws["AWS_REGION"],
+            account=ACCOUNT,
+            concurrency_max=table.concurrency,
+            concurrency_by_function={**by_queue, **table.concurrency_by_function},
+            idle_s=table.idle_s,
+        )
+
+    def _mapping_settings(self, trigger: QueueTrigger) -> MappingSettings:
+        return MappingSettings(
+            function_name=trigger.function_name,
+            queue_name=trigger.queue_name,
+            batch_size=trigger.batch_size,
+            batching_window_s=trigger.batching_window_s,
+            concurrency_max=self._concurrency(trigger),
+            gather_s=self._file.event_source.gather_ms / 1000,
+            reports_item_failures=self._file.event_source.report_batch_item_failures,
+        )
+
+    def _concurrency(self, trigger: QueueTrigger) -> int:
+        return trigger.maximum_concurrency or self._file.event_source.concurrency
+
+    def _gateway_settings(self) -> GatewaySettings:
+        table = self._file.gateway
+        return GatewaySettings(
+            host=self._options.host,
+            port=self._options.port,
+            websocket_stage=table.websocket_stage,
+            rest_stage=table.rest_stage,
+            region=self._aws["AWS_REGION"],
+            account_id=ACCOUNT,
+            authorizer_identity_sources=table.authorizer_identity_sources,
+            message_order=MessageOrder(table.message_order),
+            log=lambda message, facts: self._log.event("debug", message, **facts),
+        )
+
+    def _manifest(self, project: Project) -> Any:
+        return replace(project.manifest, authorizer_function=self._file.gateway.authorizer)
+
+    async def _publish_status(self) -> None:
+        published: Mapping[str, Any] = {}
+        while True:
+            status = self._status()
+            if status != published:
+                self._state.write_status(status)
+                published = status
+            await asyncio.sleep(_STATUS_INTERVAL_S)
+
+    def _status(self) -> dict[str, Any]:
+        assert self._host is not None
+        return {
+            "pid": os.getpid(),
+            "app": str(self._options.app_dir),
+            "host": self._options.host,
+            "port": self._options.port,
+            "database_url": self._services.database_url,
+            "sqs_endpoint": self._services.sqs_endpoint,
+            "queues": {queue.logical_id: queue.name for queue in self._queues},
+            "pids": {**self._services.register.pids(), "functions": self._host.pids()},
+        }

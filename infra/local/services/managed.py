@@ -1,0 +1,52 @@
+"""The services around the functions: managed here, or somebody else's when the options name them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from infra.local.logs import Log
+from infra.local.options import Options
+from infra.local.services.children import ChildRegister
+from infra.local.services.ministack import Ministack
+from infra.local.services.ports import free_port
+from infra.local.services.postgres import Postgres
+from infra.local.state_dir import StateDir
+
+
+class Services:
+    """Addresses are known from the start, so that everything else can be prepared while the servers come up."""
+
+    def __init__(
+        self,
+        options: Options,
+        state: StateDir,
+        log: Log,
+        *,
+        wants_database: bool,
+        on_sqs_restarted: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.register = ChildRegister(state.path / "children.json")
+        left = self.register.end_leftovers()
+        if left:
+            log.event("info", "ended what an earlier run left behind", kinds=left)
+        self._postgres: Postgres | None = None
+        if wants_database and options.database_url is None:
+            self._postgres = Postgres(state, free_port(), self.register, log)
+        self._ministack: Ministack | None = None
+        if options.aws_endpoint_url is None:
+            self._ministack = Ministack(state, free_port(), self.register, log, on_sqs_restarted)
+        self.database_url = self._postgres.url if self._postgres else options.database_url
+        self.sqs_endpoint = options.aws_endpoint_url or (self._ministack.endpoint if self._ministack else "")
+        self.is_sqs_managed = self._ministack is not None
+
+    async def start_database(self) -> None:
+        if self._postgres is not None:
+            await self._postgres.start()
+
+    async def start_sqs(self) -> None:
+        if self._ministack is not None:
+            await self._ministack.start()
+
+    async def stop(self, *, is_hurried: bool) -> None:
+        """Stop both; MiniStack writes its queues to disk, PostgreSQL its checkpoint."""
+        running = [service for service in (self._postgres, self._ministack) if service is not None]
+        await asyncio.gather(*(service.stop(is_hurried=is_hurried) for service in running))

@@ -1,0 +1,76 @@
+"""MiniStack as the local SQS: a child on loopback that keeps its queues in the state directory.
+
+It writes them only when it is stopped in order, so a kill -9 of MiniStack itself loses what was queued since.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from infra.local.logs import Log
+from infra.local.services.children import ChildRegister
+from infra.local.services.daemon import Daemon, DaemonSpec
+from infra.local.services.ports import LOOPBACK
+from infra.local.state_dir import StateDir
+
+# Saving its state takes MiniStack about 2.5 s.
+_STOP_PATIENCE_S: Final = 10.0
+_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE")
+
+
+class Ministack:
+    """The managed emulator. ``endpoint`` is valid from the start; it answers once ``start`` has returned."""
+
+    def __init__(
+        self,
+        state: StateDir,
+        port: int,
+        register: ChildRegister,
+        log: Log,
+        on_restarted: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.endpoint = f"http://{LOOPBACK}:{port}"
+        self._port = port
+        folder = state.folder("ministack")
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": LOOPBACK,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(folder / "state"),
+            "S3_DATA_DIR": str(folder / "s3"),
+            "TMPDIR": str(state.folder("ministack/tmp")),
+            "LOG_LEVEL": "WARNING",
+        }
+        spec = DaemonSpec(
+            name="ministack",
+            command=(sys.executable, "-m", "ministack"),
+            environment=environment,
+            log_path=state.folder("logs") / "ministack.log",
+            is_ready=self._is_ready,
+            stop_signal=signal.SIGTERM,
+            stop_patience_s=_STOP_PATIENCE_S,
+            on_restarted=on_restarted,
+        )
+        self._daemon = Daemon(spec, register, log)
+
+    async def start(self) -> None:
+        await self._daemon.start()
+
+    async def stop(self, *, is_hurried: bool = False) -> None:
+        await self._daemon.stop(is_hurried=is_hurried)
+
+    async def _is_ready(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection(LOOPBACK, self._port)
+        except OSError:
+            return False
+        try:
+            writer.write(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return b" 200 " in await asyncio.wait_for(reader.readline(), 2)
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            writer.close()

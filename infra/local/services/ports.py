@@ -1,0 +1,34 @@
+"""Free and taken TCP ports."""
+
+import errno
+import socket
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Return whether listening on the port would fail because something else does.
+
+    Raises:
+        OSError: The address cannot be listened on for another reason, such as a host that is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As servers do: a closed connection's TIME_WAIT is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+            raise
+    return False

@@ -1,0 +1,63 @@
+"""The process environment of functions: what Lambda and the managed services define, over what the shell has.
+
+Precedence, strongest first: managed addresses, the shell, the project's ``local.toml``, ``config.json``. The shell
+comes before the files so that a setting can be tried without an edit.
+"""
+
+import string
+from collections.abc import Mapping
+from typing import Final
+
+REGION: Final = "us-east-1"
+ACCOUNT: Final = "000000000000"
+# What emulators take for credentials. Those of a real account never reach a managed emulator.
+EMULATOR_KEY: Final = "test"
+
+# A profile names credentials of a real account, which local functions have no business with.
+_NOT_INHERITED: Final = frozenset(
+    {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
+)
+
+
+class UnknownVariableError(ValueError):
+    """``local.toml`` refers to a variable that nobody defines."""
+
+    def __init__(self, name: str, reference: str) -> None:
+        super().__init__(f"local.toml: environment.{name} refers to ${{{reference}}}, which is not defined")
+
+
+def aws_variables(shell: Mapping[str, str], *, endpoint: str, is_managed: bool) -> dict[str, str]:
+    """Return endpoint, region and credentials; a foreign endpoint keeps the shell's credentials if it has some."""
+    region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or REGION
+    variables = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if not is_managed and all(shell.get(name) for name in names):
+        return variables | {name: shell[name] for name in names}
+    return variables | dict.fromkeys(names, EMULATOR_KEY)
+
+
+def function_environment(
+    shell: Mapping[str, str],
+    managed: Mapping[str, str],
+    declared: Mapping[str, str],
+    *,
+    references: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the environment shared by all functions.
+
+    Args:
+        declared: ``environment`` of ``local.toml``, in which ``${NAME}`` may refer to the shell, managed variables
+            and ``references``.
+
+    Raises:
+        UnknownVariableError: A reference to none of these.
+    """
+    inherited = {name: value for name, value in shell.items() if name not in _NOT_INHERITED}
+    known = {**references, **inherited, **managed}
+    environment: dict[str, str] = {}
+    for name, pattern in declared.items():
+        try:
+            environment[name] = string.Template(pattern).substitute(known)
+        except KeyError as error:
+            raise UnknownVariableError(name, str(error.args[0])) from error
+    return {**environment, **inherited, **managed}
