@@ -1,0 +1,116 @@
+"""The simulated chain: signs, takes transactions in, and answers for signatures."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from chalicelib.adapters.market.faults import FaultBoard
+from chalicelib.adapters.market.landing import Landing
+from chalicelib.adapters.market.locking import LANDING_LOCK, retried
+from chalicelib.adapters.market.pool_cache import PoolCache
+from chalicelib.adapters.market.settings import MarketSettings
+from chalicelib.adapters.market.statuses import StatusReader
+from chalicelib.adapters.market.transactions import signed, verified, wallet_of
+from chalicelib.adapters.market.wallets import Purse
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.ports import ChainView, SignedTransaction, SwapInstruction
+
+_NODE: Final = text("""
+    SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis
+    FROM market.chain
+""")
+
+# The lock is held before the clock is read, and until the commit: see `locking`.
+_TAKE_IN: Final = text("""
+    WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock)),
+    moment AS MATERIALIZED (SELECT market.now() AS now FROM landing)
+    INSERT INTO market.mempool (signature, payload, lands_at)
+    SELECT new.signature, decode(new.payload, 'base64'), moment.now + new.delay_ms * interval '1 millisecond'
+    FROM moment CROSS JOIN jsonb_to_recordset(CAST(:transactions AS jsonb))
+        AS new (signature text, payload text, delay_ms integer)
+    WHERE NOT EXISTS (SELECT FROM market.transactions AS old WHERE old.signature = new.signature)
+    ORDER BY new.signature
+    ON CONFLICT DO NOTHING
+""")
+
+
+class MarketChain:
+    """The port ``Chain`` on the market in Postgres; safe to share between threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        wallet_seed: bytes,
+        tokens: Tokens,
+        settings: MarketSettings,
+        *,
+        faults: FaultBoard | None = None,
+        cache: PoolCache | None = None,
+    ) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._wallet_seed = wallet_seed
+        self._settings = settings
+        self._faults = faults or FaultBoard(engine)
+        purse = Purse(engine, tokens, is_faucet_on=settings.is_faucet_on)
+        self._landing = Landing(engine, cache or PoolCache(), purse)
+        self._statuses = StatusReader(engine, self._landing.land_due)
+
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        """Sign one transaction per instruction, after one question to the node for all of them."""
+        try:
+            with self._single.connect() as connection:
+                node = connection.execute(_NODE).one()
+        except DBAPIError as error:
+            raise RetryableError("the market's node does not answer") from error
+        return [
+            signed(
+                wallet_of(self._wallet_seed, instruction.account_id),
+                instruction,
+                genesis=node.genesis,
+                height=node.height,
+            )
+            for instruction in instructions
+        ]
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        """Hand over transactions; bytes that are not signed by their wallet vanish, as on a real network."""
+        faults = self._faults.current()
+        if self._faults.happens(faults.error_before_rate):
+            raise RetryableError("the market's node refused the connection")
+        arrived = [each for each in transactions if not self._faults.happens(faults.drop_rate)]
+        checked = [(each, verified(each.signature, each.payload)) for each in arrived]
+        real = [(each, transaction) for each, transaction in checked if transaction is not None]
+        if real and self._settings.settlement_latency_ms + faults.extra_delay_ms == 0:
+            self._landing.land_now([transaction for _, transaction in real])
+        elif real:
+            self._take_in([each for each, _ in real], faults.extra_delay_ms)
+        if self._faults.happens(faults.error_after_rate):
+            raise RetryableError("the market's node closed the connection")
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        """Land what is due, then answer; see ``statuses`` for what "unknown" is worth."""
+        faults = self._faults.current()
+        return retried(lambda: self._statuses.view(signatures, faults.view_lag_ms))
+
+    def _take_in(self, transactions: Sequence[SignedTransaction], extra_delay_ms: int) -> None:
+        latency_ms = self._settings.settlement_latency_ms
+        rows = [
+            {
+                "signature": each.signature,
+                "payload": base64.b64encode(each.payload).decode(),
+                "delay_ms": round(self._faults.jittered_s(latency_ms) * 1000) + extra_delay_ms,
+            }
+            for each in transactions
+        ]
+        parameters = {"landing_lock": LANDING_LOCK, "transactions": json.dumps(rows)}
+
+        def take_in() -> None:
+            with self._single.connect() as connection:
+                connection.execute(_TAKE_IN, parameters)
+
+        retried(take_in)

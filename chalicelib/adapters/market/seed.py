@@ -1,0 +1,121 @@
+"""Opening the market, and bringing its pools back to where they opened."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, text
+
+from chalicelib.adapters.market.definition import MarketDefinition, PoolDefinition
+from chalicelib.adapters.market.locking import LANDING_LOCK
+from chalicelib.adapters.market.openings import opening_state
+from chalicelib.adapters.market.pool_rows import kind_of, scalars_of
+from chalicelib.amm import pools
+from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.raydium_clmm import ClmmPool
+
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
+
+_POOL_IDS: Final = text("SELECT pool_id FROM market.pools")
+
+# What pools hold leaves circulation with them; wallets and the history of transactions stay.
+_CLOSE: Final = text("""
+    WITH held AS (
+        SELECT token, sum(tradable + lp_fees + protocol_fees + fund_fees + creator_fees) AS units
+        FROM market.vaults GROUP BY token
+    ),
+    withdrawn AS (
+        UPDATE market.supply SET issued = issued - held.units FROM held WHERE held.token = supply.token
+    ),
+    renewed AS (UPDATE market.chain SET epoch = epoch + 1)
+    DELETE FROM market.pools
+""")
+
+_OPEN: Final = text("""
+    WITH issued AS (
+        INSERT INTO market.supply AS old (token, issued)
+        SELECT token, sum(tradable) FROM jsonb_to_recordset(CAST(:vaults AS jsonb))
+            AS new (token text, tradable numeric)
+        GROUP BY token ORDER BY token
+        ON CONFLICT (token) DO UPDATE SET issued = old.issued + excluded.issued
+    )
+    INSERT INTO market.pools (pool_id, venue, kind, token_0, token_1, state, version)
+    SELECT pool_id, venue, kind, token_0, token_1, state, 1
+    FROM jsonb_to_recordset(CAST(:pools AS jsonb))
+        AS new (pool_id text, venue text, kind text, token_0 text, token_1 text, state jsonb)
+""")
+
+_FILL: Final = text("""
+    WITH bin AS (
+        INSERT INTO market.bins (pool_id, bin_id, amount_x, amount_y, version)
+        SELECT pool_id, bin_id, amount_x, amount_y, 1 FROM jsonb_to_recordset(CAST(:bins AS jsonb))
+            AS new (pool_id text, bin_id integer, amount_x numeric, amount_y numeric)
+    ),
+    tick AS (
+        INSERT INTO market.ticks (pool_id, tick, liquidity_net, version)
+        SELECT pool_id, tick, liquidity_net, 1 FROM jsonb_to_recordset(CAST(:ticks AS jsonb))
+            AS new (pool_id text, tick integer, liquidity_net numeric)
+    )
+    INSERT INTO market.vaults (pool_id, token, tradable)
+    SELECT pool_id, token, tradable FROM jsonb_to_recordset(CAST(:vaults AS jsonb))
+        AS new (pool_id text, token text, tradable numeric)
+""")
+
+
+def seed(engine: Engine, market: MarketDefinition) -> int:
+    """Open the pools that the ledger does not have yet; return how many. Safe to repeat."""
+    with engine.begin() as connection:
+        connection.execute(_LOCK, {"landing_lock": LANDING_LOCK})
+        return _open_missing(connection, market)
+
+
+def reset(engine: Engine, market: MarketDefinition) -> int:
+    """Close all pools, with what they hold, and open those defined; return how many."""
+    with engine.begin() as connection:
+        connection.execute(_LOCK, {"landing_lock": LANDING_LOCK})
+        connection.execute(_CLOSE)
+        return _open_missing(connection, market)
+
+
+def _open_missing(connection: Connection, market: MarketDefinition) -> int:
+    there = set(connection.execute(_POOL_IDS).scalars())
+    missing = [pool for pool in market.pools if pool.pool_id not in there]
+    if missing:
+        rows = {name: json.dumps(found) for name, found in _rows(missing).items()}
+        connection.execute(_OPEN, {"pools": rows["pools"], "vaults": rows["vaults"]})
+        connection.execute(_FILL, {name: rows[name] for name in ("bins", "ticks", "vaults")})
+    return len(missing)
+
+
+def _rows(definitions: Iterable[PoolDefinition]) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {"pools": [], "vaults": [], "bins": [], "ticks": []}
+    for pool in definitions:
+        state, pool_id = opening_state(pool), pool.pool_id
+        tokens = pool.base.symbol, pool.quote.symbol
+        rows["pools"].append(
+            {
+                "pool_id": pool_id,
+                "venue": pool.venue,
+                "kind": kind_of(state),
+                "token_0": tokens[0],
+                "token_1": tokens[1],
+                "state": scalars_of(state),
+            }
+        )
+        rows["vaults"] += [
+            {"pool_id": pool_id, "token": token, "tradable": units}
+            for token, units in zip(tokens, _vaults(state), strict=True)
+        ]
+        if isinstance(state, DlmmPool):
+            rows["bins"] += [{"pool_id": pool_id, **bin_._asdict()} for bin_ in state.bins]
+        if isinstance(state, ClmmPool):
+            rows["ticks"] += [{"pool_id": pool_id, **tick._asdict()} for tick in state.ticks]
+    return rows
+
+
+def _vaults(state: pools.Pool) -> tuple[int, int]:
+    """Return what the vaults must hold at least, so that roundings never run one dry."""
+    units_0, units_1 = pools.reserves(state)
+    # Each range of a CLMM is rounded on its own: one unit more per tick (see `amm.raydium_clmm`).
+    spare = len(state.ticks) if isinstance(state, ClmmPool) else 0
+    return units_0 + spare, units_1 + spare

@@ -1,0 +1,83 @@
+"""The venues of the simulated market: whose pools stand at which state now."""
+
+from collections.abc import Sequence
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from chalicelib.adapters.market.faults import FaultBoard
+from chalicelib.adapters.market.pool_cache import PoolCache, Snapshot
+from chalicelib.adapters.market.settings import MarketSettings
+from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.ports import Clock
+
+SHARED_FOR_S: Final = 0.005
+"""Venues asked side by side share one read; so short an age is nothing beside a block."""
+
+_CHANGED: Final = text("SELECT * FROM market.changed_pools(CAST(:versions AS jsonb), :epoch)")
+
+
+class PoolReader:
+    """Reads all pools in one statement, so that they are as of one moment; shared by all venues."""
+
+    def __init__(self, engine: Engine, cache: PoolCache, *, shared_for_s: float = SHARED_FOR_S) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._cache = cache
+        self._shared_for_s = shared_for_s
+        self._one_at_a_time = Lock()
+        self._read_at: float | None = None
+
+    def read(self) -> Snapshot:
+        """Return the pools as they are now, or were ``shared_for_s`` ago."""
+        asked_at = monotonic()
+        with self._one_at_a_time:
+            if self._read_at is None or asked_at - self._read_at >= self._shared_for_s:
+                started_at = monotonic()
+                before = self._cache.snapshot
+                asked = {"versions": before.versions_json, "epoch": before.epoch}
+                with self._single.connect() as connection:
+                    changed = [dict(row) for row in connection.execute(_CHANGED, asked).mappings()]
+                self._cache.snapshot = before.updated(changed)
+                self._read_at = started_at
+            return self._cache.snapshot
+
+
+class MarketVenue:
+    """The port ``Venue`` for one venue of the market."""
+
+    def __init__(
+        self, name: str, reader: PoolReader, faults: FaultBoard, clock: Clock, settings: MarketSettings
+    ) -> None:
+        self._name = name
+        self._reader = reader
+        self._faults = faults
+        self._clock = clock
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def pools(self) -> Sequence[RoutablePool]:
+        """Return the venue's pools as they are now, after its latency."""
+        try:
+            fault = self._faults.current().of_venue(self._name)
+            latency_s = (
+                self._faults.jittered_s(self._settings.quote_latency_ms) + fault.extra_latency_ms / 1000
+            )
+            if latency_s:
+                self._clock.sleep(latency_s)
+            if fault.is_down or self._faults.happens(fault.error_rate):
+                raise VenueUnavailableError(f"{self._name} does not answer")
+            snapshot = self._reader.read()
+        except DBAPIError as error:
+            raise VenueUnavailableError(f"{self._name} does not answer") from error
+        return [
+            RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
+            for pool in snapshot.pools.values()
+            if pool.venue == self._name
+        ]

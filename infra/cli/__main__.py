@@ -1,0 +1,21 @@
+"""``orderflow``: the operator's command line. Each group of commands is a module of its own."""
+
+import click
+
+from infra.cli import market
+from infra.cli.session import Session
+
+
+@click.group(name="orderflow")
+@click.option("--database-url", envvar="DATABASE_URL", help="Default: that of the runtime that is running.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, for scripts.")
+@click.pass_context
+def orderflow(context: click.Context, database_url: str | None, *, is_json: bool) -> None:
+    """Look into an order execution engine, and operate it."""
+    context.obj = Session(database_url, is_json=is_json)
+
+
+orderflow.add_command(market.market)
+
+if __name__ == "__main__":
+    orderflow()

@@ -1,0 +1,52 @@
+"""What every command shares: the database it talks to, and how it prints."""
+
+import json
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy import Engine
+
+from chalicelib.adapters.postgres.engine import make_engine
+
+
+class Session:
+    """One run of the command line."""
+
+    def __init__(self, database_url: str | None, *, is_json: bool) -> None:
+        self._database_url = database_url
+        self._is_json = is_json
+        self._console = Console()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database: the one named, else that of the running runtime."""
+        return make_engine(self._database_url or _running_database_url())
+
+    def show(self, facts: Any, print_for_people: Callable[[Console], None]) -> None:
+        """Print facts as JSON, or as people like to read them."""
+        if self._is_json:
+            click.echo(json.dumps(facts))
+        else:
+            print_for_people(self._console)
+
+    def progress(self) -> Progress:
+        """Return a progress bar on stderr; none is drawn where that is not a terminal."""
+        console = Console(stderr=True)
+        return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
+def _running_database_url() -> str:
+    status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"
+    try:
+        url: str = json.loads(status_file.read_text(encoding="utf-8"))["database_url"]
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(
+            f"which database? {status_file} names none, so give --database-url or set DATABASE_URL"
+        ) from error
+    return url
