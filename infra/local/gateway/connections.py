@@ -36,6 +36,17 @@ BINARY_FRAME: Final = Closure(
 )  # the code is documented, the text is ours
 
 
+_NO_STATUS: Final = 1005
+_NO_STATUS_REASON: Final = "Client-side close frame status not set"
+
+
+def closed_by_client(code: int | None, reason: str | None) -> Closure:
+    """Return what ``$disconnect`` is told of the client's close frame, or of its silent end (1006)."""
+    if code is None or code == _NO_STATUS:
+        return Closure(_NO_STATUS, _NO_STATUS_REASON)
+    return Closure(int(code), reason or "")
+
+
 @dataclass(slots=True)
 class Connection:
     """A client's connection; what AWS keeps about it.

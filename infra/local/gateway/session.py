@@ -3,7 +3,7 @@
 import asyncio
 
 from infra.local.gateway.asgi import Receive, Send
-from infra.local.gateway.connections import BINARY_FRAME, Closure, Connection, Phase
+from infra.local.gateway.connections import BINARY_FRAME, Closure, Connection, Phase, closed_by_client
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import Event, message_event
 from infra.local.gateway.frames import error_frame, reply_frame
@@ -31,7 +31,7 @@ class Session:
             while True:
                 message = await self._receive()
                 if message["type"] == "websocket.disconnect":
-                    return Closure(int(message.get("code") or 1005), message.get("reason") or "")
+                    return closed_by_client(message.get("code"), message.get("reason"))
                 if self.connection.phase is not Phase.OPEN:
                     continue  # arrived before our close frame did
                 text = message.get("text")

@@ -1,0 +1,107 @@
+"""Sizes and times that a connection may not exceed."""
+
+import json
+
+from infra.local.gateway import GatewayLimits
+from tests.conformance.client import Client
+from tests.conformance.conftest import Api, Deploy
+
+FRAME_BYTES_MAX = 32 * 1024
+MESSAGE_BYTES_MAX = 128 * 1024
+
+
+def message_of(size: int) -> str:
+    """Return an order of exactly ``size`` bytes."""
+    empty = len(json.dumps({"do": "sleep", "seconds": 0, "padding": ""}))
+    return json.dumps({"do": "sleep", "seconds": 0, "padding": "x" * (size - empty)})
+
+
+def fragments(text: str) -> list[str]:
+    """Cut a message into frames of the greatest size allowed."""
+    return [text[i : i + FRAME_BYTES_MAX] for i in range(0, len(text), FRAME_BYTES_MAX)]
+
+
+def test_frame_of_32_kb_is_delivered(api: Api) -> None:
+    """A frame of 32 KB passes.
+
+    Source: apigateway-execution-service-websocket-limits-table.html
+    """
+    with Client(api.url) as client:
+        client.socket.send(message_of(FRAME_BYTES_MAX))
+        assert client.receive() == "awake"
+
+
+def test_frame_beyond_32_kb_closes_with_1009(api: Api) -> None:
+    """A frame of more than 32 KB closes the connection with 1009.
+
+    Source: api-gateway-known-issues.html, apigateway-execution-service-websocket-limits-table.html
+    """
+    with Client(api.url) as client:
+        client.socket.send(message_of(FRAME_BYTES_MAX + 1))
+        assert client.closed().code == 1009
+
+
+def test_message_of_128_kb_in_frames_is_delivered(api: Api) -> None:
+    """A message of 128 KB passes when its frames are 32 KB or less.
+
+    Source: apigateway-execution-service-websocket-limits-table.html
+    """
+    with Client(api.url) as client:
+        client.socket.send(fragments(message_of(MESSAGE_BYTES_MAX)))
+        assert client.receive() == "awake"
+
+
+def test_message_beyond_128_kb_closes_with_1009(api: Api) -> None:
+    """A message of more than 128 KB closes the connection with 1009.
+
+    Source: apigateway-execution-service-websocket-limits-table.html
+    """
+    with Client(api.url) as client:
+        client.socket.send(fragments(message_of(MESSAGE_BYTES_MAX + 1)))
+        assert client.closed().code == 1009
+
+
+def test_binary_message_closes_with_1003(api: Api) -> None:
+    """A binary message closes the connection with 1003.
+
+    Source: websocket-api-develop-binary-media-types.html
+    """
+    with Client(api.url) as client:
+        client.socket.send(b"{}")
+        assert client.closed().code == 1003
+
+
+def test_idle_connection_is_closed_with_1001(idling: Api) -> None:
+    """A connection idle for ten minutes is closed with 1001 "Going away", and so is $disconnect told.
+
+    Source: captured on AWS; apigateway-execution-service-websocket-limits-table.html
+    """
+    with Client(idling.url) as client:
+        connection_id = client.connection_id
+        end = client.closed(within_s=idling.idle_s + 60)
+    with Client(idling.url) as observer:
+        context = observer.disconnect_event(connection_id)["requestContext"]
+    assert (end.code, end.reason) == (1001, "Going away")
+    assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
+
+
+def test_callbacks_keep_a_connection_from_being_idle(deploy: Deploy) -> None:
+    """Messages in either direction count as activity.
+
+    Source: https://www.hotsock.io/docs/connections/keep-alive/
+    """
+    short = deploy(limits=GatewayLimits(idle_s=0.5))
+    with Client(short.url) as client:
+        naps = [client.ask(do="sleep", seconds=0.2) for _ in range(4)]
+        assert naps == ["awake"] * 4
+
+
+def test_connection_ends_at_its_maximum_duration(deploy: Deploy) -> None:
+    """A connection is closed after two hours even if it is busy.
+
+    Source: apigateway-execution-service-websocket-limits-table.html; the code 1001 is not documented
+    """
+    short = deploy(limits=GatewayLimits(duration_s=0.5))
+    with Client(short.url) as client:
+        client.send(do="sleep", seconds=0.1)
+        assert client.closed().code == 1001
