@@ -114,7 +114,7 @@ def _targets_first(specs: Mapping[str, QueueSpec], arns: Mapping[str, str]) -> l
         free = [
             logical_id
             for logical_id, spec in waiting.items()
-            if not any(arns[other] in spec.attributes.get("RedrivePolicy", "") for other in waiting)
+            if not any(f'"{arns[other]}"' in spec.attributes.get("RedrivePolicy", "") for other in waiting)
         ]
         if not free:
             raise QueueTemplateError(f"queues redrive to each other in a circle: {', '.join(waiting)}")
