@@ -15,7 +15,7 @@ both owed from the vaults, outside the tradable reserves, and so is the dust::
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -67,6 +67,33 @@ class _Fill(NamedTuple):
     dust_out: int = 0
 
 
+@dataclass(slots=True)
+class _Walk:
+    """What the bins crossed so far did together."""
+
+    active_id: int
+    first: int  # index of the first bin crossed
+    crossed: list[Bin] = field(default_factory=list)  # as they are after the swap, in its order
+    amount_in: int = 0
+    amount_out: int = 0
+    fee: int = 0
+    protocol_fee: int = 0
+    dust_out: int = 0
+    volatility_accumulator: int = 0
+
+    def add(self, fill: _Fill, protocol_share_bps: int) -> None:
+        self.amount_in += fill.amount_in
+        self.amount_out += fill.amount_out
+        self.fee += fill.fee
+        self.protocol_fee += fill.fee * protocol_share_bps // BASIS_POINTS
+        self.dust_out += fill.dust_out
+
+    def bins_after(self, bins: tuple[Bin, ...], *, for_y: bool) -> tuple[Bin, ...]:
+        crossed = tuple(reversed(self.crossed)) if for_y else tuple(self.crossed)
+        lowest = self.first + 1 - len(crossed) if for_y else self.first
+        return bins[:lowest] + crossed + bins[lowest + len(crossed) :]
+
+
 def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     """Return what the swap moves and the pool after it; the cost grows with the bins crossed.
 
@@ -74,63 +101,29 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
         SwapRefusedError: Nothing would be paid out, the bins run out, or an amount exceeds
             a u64.
     """
-    parameters, bins = pool.parameters, pool.bins
-    for_y = request.token_in == 0
-    is_fee_on_input = parameters.collect_fee_mode is CollectFeeMode.INPUT or not for_y
-    is_exact_in = request.mode is SwapMode.EXACT_IN
-    fill_bin = _FILLS[is_exact_in, is_fee_on_input]
+    parameters = pool.parameters
+    is_fee_on_input = parameters.collect_fee_mode is CollectFeeMode.INPUT or request.token_in == 1
     references = references_at(pool.volatility, parameters, pool.active_id, request.timestamp_s)
-
-    first = index = _first_index(pool, for_y)
-    step = -1 if for_y else 1
-    remaining = request.amount
-    amount_in = amount_out = fee = protocol_fee = dust_out = 0
-    active_id, accumulator = pool.active_id, 0
-    crossed: list[Bin] = []
-    while remaining:
-        if not 0 <= index < len(bins):
-            raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-        held = bins[index]
-        index += step
-        available = held.amount_y if for_y else held.amount_x
-        if available == 0:
-            crossed.append(held)
-            continue
-        active_id = held.bin_id
-        accumulator = accumulated(parameters, references, active_id)
-        price = bin_price(active_id, parameters.bin_step)
-        fill = fill_bin(
-            remaining, available, (ONE, price) if for_y else (price, ONE), fee_rate(parameters, accumulator)
-        )
-        remaining -= fill.amount_in if is_exact_in else fill.amount_out
-        amount_in += fill.amount_in
-        amount_out += fill.amount_out
-        fee += fill.fee
-        protocol_fee += fill.fee * parameters.protocol_share_bps // BASIS_POINTS
-        dust_out += fill.dust_out
-        crossed.append(_bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
-    if amount_out == 0:
+    walk = _walk(pool, request, references, is_fee_on_input=is_fee_on_input)
+    if walk.amount_out == 0:
         raise SwapRefusedError(Refusal.ZERO_OUTPUT)
-    if amount_in > U64_MAX:
+    if walk.amount_in > U64_MAX:
         raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
 
     result = SwapResult(
-        amount_in,
-        amount_out,
-        fee,
-        protocol_fee,
+        walk.amount_in,
+        walk.amount_out,
+        walk.fee,
+        walk.protocol_fee,
         request.token_in if is_fee_on_input else 1,
-        lp_fee_outside=fee - protocol_fee,
-        dust_out=dust_out,
+        lp_fee_outside=walk.fee - walk.protocol_fee,
+        dust_out=walk.dust_out,
     )
-    if for_y:
-        crossed.reverse()
-        bins_after = bins[: index + 1] + tuple(crossed) + bins[first + 1 :]
-    else:
-        bins_after = bins[:first] + tuple(crossed) + bins[index:]
-    moved_at = request.timestamp_s if active_id != pool.active_id else pool.volatility.last_update_timestamp
-    volatility = DlmmVolatility(accumulator, *references, moved_at)
-    return result, DlmmPool(parameters, active_id, bins_after, volatility)
+    is_moved = walk.active_id != pool.active_id
+    moved_at = request.timestamp_s if is_moved else pool.volatility.last_update_timestamp
+    volatility = DlmmVolatility(walk.volatility_accumulator, *references, moved_at)
+    bins = walk.bins_after(pool.bins, for_y=request.token_in == 0)
+    return result, DlmmPool(parameters, walk.active_id, bins, volatility)
 
 
 def reserves(pool: DlmmPool) -> tuple[int, int]:
@@ -158,6 +151,36 @@ def marginal_out_per_in(pool: DlmmPool, token_in: TokenIndex, timestamp_s: int) 
         kept = FEE_PRECISION - fee_rate(parameters, accumulated(parameters, references, held.bin_id))
         return (price * kept, ONE * FEE_PRECISION) if for_y else (ONE * kept, price * FEE_PRECISION)
     return 0, 1
+
+
+def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_on_input: bool) -> _Walk:
+    """Fill the request bin by bin, from the active bin in the swap's direction."""
+    parameters, bins = pool.parameters, pool.bins
+    for_y = request.token_in == 0
+    is_exact_in = request.mode is SwapMode.EXACT_IN
+    fill_bin = _FILLS[is_exact_in, is_fee_on_input]
+    index, step = _first_index(pool, for_y), -1 if for_y else 1
+    walk = _Walk(pool.active_id, index)
+    remaining = request.amount
+    while remaining:
+        if not 0 <= index < len(bins):
+            raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+        held = bins[index]
+        index += step
+        available = held.amount_y if for_y else held.amount_x
+        if available == 0:
+            walk.crossed.append(held)
+            continue
+        bin_id = held.bin_id
+        accumulator = accumulated(parameters, references, bin_id)
+        price = bin_price(bin_id, parameters.bin_step)
+        in_per_out = (ONE, price) if for_y else (price, ONE)
+        fill = fill_bin(remaining, available, in_per_out, fee_rate(parameters, accumulator))
+        remaining -= fill.amount_in if is_exact_in else fill.amount_out
+        walk.active_id, walk.volatility_accumulator = bin_id, accumulator
+        walk.add(fill, parameters.protocol_share_bps)
+        walk.crossed.append(_bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
+    return walk
 
 
 def _first_index(pool: DlmmPool, for_y: bool) -> int:  # noqa: FBT001 - private, and named as in the program
