@@ -1,6 +1,6 @@
 """Random markets of all pool kinds, and pools that name only what matters."""
 
-from math import isqrt
+from math import isqrt, log
 from random import Random
 
 from chalicelib.amm.clmm_tick import sqrt_price_at, tick_at
@@ -71,8 +71,6 @@ def _random_dlmm(random: Random, price: float, depth: int) -> DlmmPool:
 
 
 def _bin_near(price: float, step: int) -> int:
-    from math import log
-
     return round(log(price) / log(1 + step / 10_000))
 
 

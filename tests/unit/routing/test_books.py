@@ -1,0 +1,71 @@
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from chalicelib.routing.books import in_series, side_by_side
+from chalicelib.routing.ranges import Curve, flat_range, out_for_in, product_range, total_in, total_out
+
+
+def a_curve(random: Random, price: float) -> Curve:
+    """Return a concave curve of flat and constant-product ranges near a price."""
+    root, parts = (price * random.uniform(0.99, 1.01)) ** 0.5, []
+    for _ in range(random.randint(1, 6)):
+        if random.random() < 0.5:
+            amount_in = random.uniform(10, 1_000)
+            parts.append(flat_range(amount_in=amount_in, amount_out=amount_in * root * root))
+        else:
+            end = root * random.uniform(0.97, 0.999)
+            parts.append(product_range(root=root, end=end, liquidity=random.uniform(1e3, 1e5)))
+            root = end
+        root *= random.uniform(0.99, 1.0)
+    return parts
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_curves_side_by_side_pay_the_best_split(seed: int) -> None:
+    random = Random(seed)
+    first, second = a_curve(random, 2.0), a_curve(random, 2.0)
+    book = side_by_side([first, second])
+    assert total_in(book) == pytest.approx(total_in(first) + total_in(second))
+    amount = total_in(book) * random.uniform(0.05, 0.95)
+    merged = out_for_in(book, amount)
+    assert merged is not None
+    splits = (amount * index / 3_000 for index in range(3_001))
+    paid = [
+        one + other
+        for part in splits
+        if (one := out_for_in(first, part)) is not None
+        and (other := out_for_in(second, amount - part)) is not None
+    ]
+    assert max(paid) <= merged * (1 + 1e-12)
+    assert max(paid) == pytest.approx(merged, rel=1e-4)  # the grid is coarse
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_curves_in_series_pay_what_one_after_the_other_pays(seed: int) -> None:
+    random = Random(seed)
+    first, second = a_curve(random, 3.0), a_curve(random, 0.2)
+    series = in_series(first, second)
+    assert min(total_out(first), total_in(second)) == pytest.approx(_between(first, series), rel=1e-9)
+    for index in range(1, 40):
+        amount = total_in(series) * index / 40
+        between = out_for_in(first, amount)
+        assert between is not None
+        assert out_for_in(series, amount) == pytest.approx(out_for_in(second, between), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_books_never_improve_on_the_way_down(seed: int) -> None:
+    random = Random(seed)
+    book = side_by_side([a_curve(random, 2.0) for _ in range(4)])
+    series = in_series(book, side_by_side([a_curve(random, 0.5) for _ in range(3)]))
+    for curve in (book, series):
+        assert all(part.end <= part.start for part in curve)
+        assert all(after.start <= before.end * (1 + 1e-9) for before, after in pairwise(curve))
+
+
+def _between(first: Curve, series: Curve) -> float:
+    paid = out_for_in(first, min(total_in(series), total_in(first)) * (1 - 1e-12))
+    assert paid is not None
+    return paid

@@ -1,0 +1,122 @@
+"""The model against the exact swaps: never below them, and above by rounding only."""
+
+from random import Random
+
+import pytest
+
+from chalicelib.amm.damm_v2_curve import CompoundingCurve
+from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
+from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.pools import Pool, swap
+from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
+from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.routing.curves import curve_of
+from chalicelib.routing.ranges import in_for_out, out_for_in
+from tests.unit.routing.markets import KINDS, NOW_S, random_pool
+
+MODEL_ERROR = 1e-11
+ROUNDING_UNITS = 400  # a few units per bin or tick crossed, in the coarser of the two tokens
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_curve_bounds_exact_in_swaps_and_differs_by_rounding_only(kind: str, token_in: TokenIndex) -> None:
+    random = Random(f"{kind} {token_in}")
+    compared = 0
+    for _ in range(40):
+        pool = random_pool(random, kind, 0.15, 10**13)
+        amount = int(10 ** random.uniform(7, 12.5))
+        curve = curve_of(pool, token_in, NOW_S, stop_in=float(amount))
+        modelled = out_for_in(curve, float(amount))
+        exact = _swap(pool, SwapMode.EXACT_IN, amount, token_in)
+        if exact is None:
+            continue
+        assert modelled is not None
+        assert exact <= modelled * (1 + MODEL_ERROR)
+        assert exact >= modelled * (1 - MODEL_ERROR) - ROUNDING_UNITS or _is_pooled(pool, token_in)
+        compared += 1
+    assert compared > 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_curve_bounds_exact_out_swaps_and_differs_by_rounding_only(kind: str, token_in: TokenIndex) -> None:
+    random = Random(f"{kind} {token_in} out")
+    compared = 0
+    for _ in range(40):
+        pool = random_pool(random, kind, 0.15, 10**13)
+        amount = int(10 ** random.uniform(7, 12))
+        curve = curve_of(pool, token_in, NOW_S, stop_out=float(amount))
+        modelled = in_for_out(curve, float(amount))
+        exact = _swap(pool, SwapMode.EXACT_OUT, amount, token_in)
+        if exact is None:
+            continue
+        assert modelled is not None
+        assert exact >= modelled * (1 - MODEL_ERROR)
+        assert exact <= modelled * (1 + MODEL_ERROR) + ROUNDING_UNITS or _is_pooled(pool, token_in)
+        compared += 1
+    assert compared > 20
+
+
+@pytest.mark.parametrize("creator_fee_on", list(CreatorFeeOn))
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_creator_fee_is_modelled_on_its_side(creator_fee_on: CreatorFeeOn, token_in: TokenIndex) -> None:
+    fees = CpmmFees(2_500, 120_000, 40_000, 10_000, creator_fee_on)
+    _assert_models_exactly(CpmmPool(10**15, 10**14, fees), token_in)
+
+
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_compounding_pool_is_a_constant_product(token_in: TokenIndex) -> None:
+    fees = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.COMPOUNDING, compounding_fee_bps=5_000)
+    _assert_models_exactly(DammV2Pool(CompoundingCurve(10**15, 10**14), fees), token_in)
+
+
+def test_scheduled_fee_is_the_one_in_force_at_the_time() -> None:
+    base = BaseFee(500_000_000, number_of_period=120, period_frequency=60, reduction_factor=4_000_000)
+    fees = DammV2Fees(base, CollectFeeMode.BOTH)
+    pool = DammV2Pool(CompoundingCurve(10**15, 10**14), fees, activation_point=NOW_S - 3_600)
+    _assert_models_exactly(pool, 0)
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        CpmmPool(10**9, 10**9, CpmmFees(2_500, 0, 0), open_time_s=NOW_S + 1),
+        CpmmPool(10**9, 10**9, CpmmFees(0, 0, 0)),
+        DammV2Pool(
+            CompoundingCurve(10**9, 10**9),
+            DammV2Fees(BaseFee(1), CollectFeeMode.BOTH),
+            activation_point=NOW_S + 1,
+        ),
+    ],
+)
+def test_pool_that_refuses_every_swap_offers_nothing(pool: Pool) -> None:
+    assert not curve_of(pool, 0, NOW_S)
+    assert _swap(pool, SwapMode.EXACT_IN, 10**6, 0) is None
+
+
+def _assert_models_exactly(pool: Pool, token_in: TokenIndex) -> None:
+    amount = 10**12
+    modelled = out_for_in(curve_of(pool, token_in, NOW_S), float(amount))
+    exact = _swap(pool, SwapMode.EXACT_IN, amount, token_in)
+    assert modelled is not None
+    assert exact is not None
+    assert exact == pytest.approx(modelled, rel=1e-10)
+    assert exact <= modelled * (1 + 1e-12)
+
+
+def _swap(pool: Pool, mode: SwapMode, amount: int, token_in: TokenIndex) -> int | None:
+    try:
+        result, _ = swap(pool, Swap(mode, amount, token_in, NOW_S))
+    except SwapRefusedError:
+        return None
+    return result.amount_out if mode is SwapMode.EXACT_IN else result.amount_in
+
+
+def _is_pooled(pool: Pool, token_in: TokenIndex) -> bool:
+    """Return whether the curve is a hull above what the pool pays: a DLMM whose fee falls ahead."""
+    if not isinstance(pool, DlmmPool):
+        return False
+    held = sum(1 for held in pool.bins if (held.amount_y if token_in == 0 else held.amount_x))
+    return len(curve_of(pool, token_in, NOW_S)) < held

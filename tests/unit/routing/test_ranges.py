@@ -1,0 +1,78 @@
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.routing.ranges import (
+    Range,
+    concave_hull,
+    flat_range,
+    in_for_out,
+    out_for_in,
+    product_range,
+    root_after_in,
+    root_after_out,
+    surplus,
+    total_in,
+    total_out,
+)
+
+CURVE = [
+    flat_range(amount_in=100.0, amount_out=110.0),
+    product_range(root=1.0, end=0.8, liquidity=10_000.0),
+    flat_range(amount_in=500.0, amount_out=300.0),
+]
+
+
+def test_product_range_is_the_constant_product_formula() -> None:
+    x, y, amount_in = 1_000_000.0, 250_000.0, 12_345.0
+    part = product_range(root=(y / x) ** 0.5, end=0.1, liquidity=(x * y) ** 0.5)
+    assert part.out_for_in(amount_in) == pytest.approx(y * amount_in / (x + amount_in), rel=1e-13)
+    assert part.root_after_in(amount_in) ** 2 == pytest.approx(x * y / (x + amount_in) ** 2, rel=1e-13)
+
+
+@given(st.floats(1e-3, 1.0))
+def test_input_and_output_forms_agree(part: float) -> None:
+    amount_in = part * total_in(CURVE)
+    amount_out = out_for_in(CURVE, amount_in)
+    assert amount_out is not None
+    assert in_for_out(CURVE, amount_out * (1 - 1e-15)) == pytest.approx(amount_in, rel=1e-9)
+
+
+@given(st.floats(1e-3, 0.999))
+def test_moving_to_the_root_after_an_input_takes_that_input(part: float) -> None:
+    range_ = CURVE[1]
+    amount_in = part * range_.amount_in
+    root = range_.root_after_in(amount_in)
+    assert range_.in_to(root) == pytest.approx(amount_in, rel=1e-9)
+    assert range_.root_after_out(range_.out_to(root)) == pytest.approx(root, rel=1e-12)
+
+
+@given(st.floats(0.5, 1.2))
+def test_surplus_is_the_best_profit_at_the_price(root: float) -> None:
+    steps = (total_in(CURVE) * index / 2_000 for index in range(2_001))
+    profits = [out - root * root * given_in for given_in in steps if (out := out_for_in(CURVE, given_in))]
+    best = max(0.0, *profits)
+    assert best <= surplus(CURVE, root) + 1e-9
+    assert surplus(CURVE, root) == pytest.approx(best, abs=0.5)  # the grid is coarse
+
+
+def test_amounts_beyond_the_end_are_none() -> None:
+    assert out_for_in(CURVE, total_in(CURVE) * 1.001) is None
+    assert root_after_in(CURVE, total_in(CURVE) * 1.001) is None
+    assert in_for_out(CURVE, total_out(CURVE) * 1.001) is None
+    assert root_after_out(CURVE, total_out(CURVE) * 1.001) is None
+
+
+def test_hull_pools_ranges_whose_price_rises_and_keeps_their_sums() -> None:
+    parts = [flat_range(amount_in=100, amount_out=out) for out in (120.0, 90.0, 100.0, 105.0, 80.0)]
+    hull = concave_hull(parts)
+    assert [part.amount_out for part in hull] == pytest.approx([120.0, 295.0, 80.0])
+    assert hull == sorted(hull, key=lambda part: -part.start)
+
+
+def test_a_flat_range_has_one_price() -> None:
+    part = flat_range(amount_in=400.0, amount_out=100.0)
+    assert part == Range(0.5, 0.5, inf, 400.0, 100.0)
+    assert (part.root_after_in(399.0), part.out_for_in(40.0), part.in_for_out(10.0)) == (0.5, 10.0, 40.0)

@@ -1,0 +1,257 @@
+"""What best_execution promises, seen from outside."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations
+from random import Random
+
+import pytest
+
+from chalicelib.amm.pools import swap
+from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
+from chalicelib.routing.plan import Plan, RoutablePool
+from chalicelib.routing.router import best_execution
+from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
+
+GAP_ENOUGH_BPS = 0.01
+TOLERANCE = 5e-7  # the router stops searching this close to the bound
+
+
+def plan_for(
+    pools: Sequence[RoutablePool],
+    amount: int,
+    *,
+    mode: SwapMode = SwapMode.EXACT_IN,
+    tokens: tuple[str, str] = ("A", "B"),
+    leg_cost: int = 0,
+) -> Plan:
+    return best_execution(
+        pools,
+        mode=mode,
+        input_token=tokens[0],
+        output_token=tokens[1],
+        amount=amount,
+        now_s=NOW_S,
+        leg_cost=leg_cost,
+    )
+
+
+def a_market_with_detours(random: Random) -> list[RoutablePool]:
+    pools = random_market(random, random.randint(0, 3))
+    for token, price in (("M", 3.0), ("N", 0.4)):
+        count = random.randint(1, 3)
+        pools += random_market(random, count, tokens=("A", token), price=price, prefix=f"a{token}")
+        onward = 0.15 / price * random.uniform(0.995, 1.005)
+        pools += random_market(random, count, tokens=(token, "B"), price=onward, prefix=f"b{token}")
+    return pools
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_direct_plans_on_random_mixed_markets_are_certified_within_a_hundredth_bps(mode: SwapMode) -> None:
+    certified = 0
+    for seed in range(1_000):
+        random = Random(seed)
+        pools = random_market(random, random.randint(1, 8))
+        amount = int(10 ** random.uniform(9.5, 13))
+        try:
+            plan = plan_for(pools, amount, mode=mode, tokens=random.choice([("A", "B"), ("B", "A")]))
+        except InsufficientLiquidityError:
+            continue
+        assert 0 <= plan.gap_bps <= GAP_ENOUGH_BPS, f"seed {seed}"
+        certified += 1
+    assert certified > 950
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_two_hop_plans_on_random_mixed_markets_are_certified_within_a_hundredth_bps(mode: SwapMode) -> None:
+    with_detour = 0
+    for seed in range(300):
+        random = Random(seed)
+        pools = a_market_with_detours(random)
+        amount = int(10 ** random.uniform(9.5, 13) * (1.0 if mode is SwapMode.EXACT_IN else 0.1))
+        plan = plan_for(pools, amount, mode=mode)
+        assert 0 <= plan.gap_bps <= GAP_ENOUGH_BPS, f"seed {seed}"
+        with_detour += any(len(path.tokens) == 3 for path in plan.paths)
+    assert with_detour > 100
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(15))
+def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: SwapMode, seed: int) -> None:
+    pools = a_market_with_detours(Random(seed))
+    amount = 10**12
+    plan = plan_for(pools, amount, mode=mode)
+    states = {pool.pool_id: pool for pool in pools}
+    balance: Counter[str] = Counter()
+    for leg in plan.legs:
+        pool = states[leg.pool_id]
+        given = leg.amount_in if mode is SwapMode.EXACT_IN else leg.amount_out
+        token_in = 0 if pool.tokens[0] == leg.token_in else 1
+        result, after = swap(pool.state, Swap(mode, given, token_in, NOW_S))  # type: ignore[arg-type]  # 0 or 1
+        assert (result.amount_in, result.amount_out) == (leg.amount_in, leg.amount_out)
+        assert result == leg.swap
+        states[leg.pool_id] = replace(pool, state=after)
+        balance[leg.token_in] -= leg.amount_in
+        balance[leg.token_out] += leg.amount_out
+    assert {token: moved for token, moved in balance.items() if moved} == {
+        "A": -plan.amount_in,
+        "B": plan.amount_out,
+    }
+    assert amount == (plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out)
+    assert plan.leave(pools) == tuple(states[pool.pool_id] for pool in pools)
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(15))
+def test_no_pool_appears_twice_and_shares_add_up_per_plan_and_hop(mode: SwapMode, seed: int) -> None:
+    plan = plan_for(a_market_with_detours(Random(seed)), 10**12, mode=mode)
+    assert max(Counter(leg.pool_id for leg in plan.legs).values()) == 1
+    assert sum(path.share_bps for path in plan.paths) == 10_000
+    for path in plan.paths:
+        for token in path.tokens[:-1]:
+            assert sum(leg.share_bps for leg in path.legs if leg.token_in == token) == path.share_bps
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_order_of_pools_is_irrelevant(mode: SwapMode) -> None:
+    pools = a_market_with_detours(Random(7))[:6]
+    plans = [plan_for(shuffled, 3 * 10**12, mode=mode) for shuffled in list(permutations(pools))[::37]]
+    assert all(plan == plans[0] for plan in plans)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_one_pool_more_never_lowers_the_output(seed: int) -> None:
+    random = Random(seed)
+    pools = [*random_market(random, 3), *a_market_with_detours(random)[3:]]
+    best = 0
+    for count in range(1, len(pools) + 1):
+        output = plan_for(pools[:count], 10**11).amount_out
+        assert output >= best * (1 - TOLERANCE)
+        best = max(best, output)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_output_grows_with_the_amount(seed: int) -> None:
+    pools = random_market(Random(seed), 5)
+    outputs = [plan_for(pools, int(10**9 * 1.4**step)).amount_out for step in range(24)]
+    assert outputs == sorted(outputs)
+
+
+def test_a_duplicated_pool_splits_evenly_up_to_rounding() -> None:
+    pool = a_cpmm(10**13, 2 * 10**12)
+    plan = plan_for([a_routable("x", pool), a_routable("y", pool)], 10**12 + 1)
+    one, other = plan.legs
+    assert abs(one.amount_in - other.amount_in) <= 1
+    assert [path.share_bps for path in plan.paths] == [5_000, 5_000]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_exact_out_for_what_exact_in_gives_costs_about_the_same(seed: int) -> None:
+    pools = a_market_with_detours(Random(seed))
+    given = plan_for(pools, 10**12)
+    wanted = plan_for(pools, given.amount_out, mode=SwapMode.EXACT_OUT)
+    assert wanted.amount_in == pytest.approx(given.amount_in, rel=2e-6)
+    assert wanted.amount_out == given.amount_out
+
+
+def test_leg_that_brings_less_than_it_costs_vanishes() -> None:
+    pools = [a_routable("deep", a_cpmm(10**15, 10**15)), a_routable("dust", a_cpmm(10**12, 10**12))]
+    free = plan_for(pools, 10**13)
+    assert {leg.pool_id for leg in free.legs} == {"deep", "dust"}
+    brought = free.amount_out - plan_for(pools[:1], 10**13).amount_out
+    costly = plan_for(pools, 10**13, leg_cost=2 * brought)
+    assert [leg.pool_id for leg in costly.legs] == ["deep"]
+    assert costly.amount_out - costly.leg_cost <= costly.bound
+    cheap = plan_for(pools, 10**13, leg_cost=brought // 2)
+    assert len(cheap.legs) == 2
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(25))
+def test_plan_with_leg_cost_is_the_best_over_all_sets_of_pools(mode: SwapMode, seed: int) -> None:
+    random = Random(seed)
+    pools = [
+        a_routable(str(index), a_cpmm(size, int(size * random.uniform(0.99, 1.01))))
+        for index, size in enumerate(int(10 ** random.uniform(11, 12.5)) for _ in range(4))
+    ]
+    cost = int(10 ** random.uniform(5, 8))
+
+    def objective(plan: Plan) -> int:
+        if mode is SwapMode.EXACT_IN:
+            return plan.amount_out - cost * len(plan.legs)
+        return -plan.amount_in - cost * len(plan.legs)
+
+    def subset(mask: int) -> list[RoutablePool]:
+        return [pool for index, pool in enumerate(pools) if mask >> index & 1]
+
+    chosen = objective(plan_for(pools, 10**11, mode=mode, leg_cost=cost))
+    # Without a cost in its way the router uses all it is given that helps at all.
+    best = max(objective(plan_for(subset(mask), 10**11, mode=mode)) for mask in range(1, 16))
+    assert chosen >= best - abs(best) * TOLERANCE
+
+
+def test_improvement_is_measured_against_the_best_single_pool_of_all_venues() -> None:
+    pools = [a_routable("x", a_cpmm(10**12, 10**12)), a_routable("y", a_cpmm(10**12, 10**12, fee_rate=100))]
+    plan = plan_for(pools, 10**11)
+    alone = {pool.pool_id: plan_for([pool], 10**11).amount_out for pool in pools}
+    assert plan.best_single is not None
+    assert (plan.best_single.pool_id, plan.best_single.amount_out) == ("y", alone["y"])
+    assert {venue: quote.amount_out for venue, quote in plan.best_single_by_venue.items()} == {
+        "venue-x": alone["x"],
+        "venue-y": alone["y"],
+    }
+    assert plan.improvement_bps is not None
+    assert float(plan.improvement_bps) == pytest.approx((plan.amount_out / alone["y"] - 1) * 10_000, abs=1e-5)
+
+
+def test_order_that_one_pool_fills_as_well_as_all_goes_to_that_pool_alone() -> None:
+    pools = [a_routable(str(index), a_cpmm(10**15, 10**15 + index * 10**12)) for index in range(6)]
+    plan = plan_for(pools, 10**6)
+    assert [leg.pool_id for leg in plan.legs] == ["5"]
+    assert plan.gap_bps < 2  # one unit of rounding
+
+
+def test_pool_that_would_pay_nothing_for_its_part_is_left_out() -> None:
+    pools = [a_routable("x", a_cpmm(10**6, 10**3)), a_routable("y", a_cpmm(1_100, 1))]
+    plan = plan_for(pools, 50_000)
+    assert [leg.pool_id for leg in plan.legs] == ["x"]
+
+
+def test_tokens_that_no_pools_connect_have_no_route() -> None:
+    pools = [
+        a_routable("x", a_cpmm(10**9, 10**9), ("A", "M")),
+        a_routable("y", a_cpmm(10**9, 10**9), ("N", "B")),
+    ]
+    with pytest.raises(NoRouteError):
+        plan_for(pools, 10**6)
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_amount_that_no_pool_can_fill_is_insufficient_liquidity(mode: SwapMode) -> None:
+    amount = 1 if mode is SwapMode.EXACT_IN else 10**9
+    with pytest.raises(InsufficientLiquidityError):
+        plan_for([a_routable("x", a_cpmm(10**9, 10**9))], amount, mode=mode)
+
+
+def test_detour_is_found_without_a_direct_pool() -> None:
+    pools = [
+        a_routable("x", a_cpmm(10**9, 10**9), ("A", "M")),
+        a_routable("y", a_cpmm(10**9, 10**9), ("B", "M")),
+    ]
+    plan = plan_for(pools, 10**6)
+    assert [(leg.pool_id, leg.token_in, leg.token_out) for leg in plan.legs] == [
+        ("x", "A", "M"),
+        ("y", "M", "B"),
+    ]
+    assert plan.best_single is None
+    assert plan.improvement_bps is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "leg_cost", "tokens"), [(0, 0, ("A", "B")), (1, -1, ("A", "B")), (1, 0, ("A", "A"))]
+)
+def test_senseless_orders_are_refused(amount: int, leg_cost: int, tokens: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        plan_for([a_routable("x", a_cpmm(10**9, 10**9))], amount, leg_cost=leg_cost, tokens=tokens)
