@@ -10,6 +10,7 @@ from typing import Any, Final
 from infra.local.event_source.mapping import EventSourceMapping, MappingSettings
 from infra.local.event_source.sqs_client import SqsClient
 from infra.local.gateway import Gateway, GatewaySettings, MessageOrder
+from infra.local.lambda_host.forker import Forker
 from infra.local.lambda_host.host import HostSettings, LambdaHost
 from infra.local.logs import Log
 from infra.local.options import Options
@@ -56,6 +57,7 @@ class Runtime:
         )
         self._queues = self._read_queues()
         self._environment = self._function_environment()
+        self._forker = Forker(project_file.functions.preload, self._environment)
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
         self._mappings: list[EventSourceMapping] = []
@@ -105,6 +107,7 @@ class Runtime:
         await asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings))
         if self._host is not None:
             await self._host.stop(patience_s=patience_s)
+        await self._forker.close()
         await self._sqs.close()
         await self._services.stop(is_hurried=is_hurried)
         self._state.clear_status()
@@ -134,13 +137,17 @@ class Runtime:
         await ensure_queues(self._sqs, self._queues)
 
     async def _start_functions(self) -> None:
-        project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        project, _ = await asyncio.gather(
+            inspect_project(self._options.app_dir, self._options.stage, self._environment),
+            self._forker.start(),
+        )
         for source in project.unsupported:
             self._log.event("warning", "event source not emulated", source=source)
         self._project = project
         self._host = LambdaHost(
             project.functions,
             self._host_settings(project),
+            self._forker,
             self._log.function_line,
             on_finished=self._nudge_mappings,
         )

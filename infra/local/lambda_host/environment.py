@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -16,11 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.local.invocation import Outcome, Raised, Returned, TimedOut
+from infra.local.lambda_host.forker import ForkedProcess, Forker
 from infra.local.lambda_host.frames import FrameReader, frame
 from infra.local.lambda_host.output import LineReader
-from infra.local.services.privileges import die_with_parent
 
-_BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 # Between closing an idle environment's socket, which ends it, and killing it.
 _CLOSE_PATIENCE_S: Final = 1.0
 
@@ -44,42 +41,46 @@ class Launch:
 class Environment:
     """A running environment. It is ready once ``started`` is done; after ``is_alive`` is False it is of no more use."""
 
-    def __init__(self, launch: Launch, on_line: Callable[[str, str], None]) -> None:
+    def __init__(self, launch: Launch, forker: Forker, on_line: Callable[[str, str], None]) -> None:
         self._launch = launch
+        self._forker = forker
         self._on_line = on_line
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
         self._output: asyncio.ReadTransport | None = None
-        self._reaped: asyncio.Task[int] | None = None
-        self._process: subprocess.Popen[bytes]
+        self._process: ForkedProcess | None = None
         self.is_alive = True
         self.invocations = 0
 
     @property
     def pid(self) -> int:
+        assert self._process is not None, "not started"
         return self._process.pid
 
     async def start(self) -> Raised | None:
         """Start the process and import the handler; return the failure if the import fails.
 
-        A spawn from the main thread: the kernel ends the environment with the thread that started it.
+        Raises:
+            OSError: No process could be started.
         """
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
-        self._process = subprocess.Popen(  # noqa: ASYNC220  # takes 2 ms
-            [sys.executable, "-P", str(_BOOTSTRAP), str(theirs.fileno()), self._launch.description],
-            stdin=subprocess.DEVNULL,
-            stdout=write_end,
-            stderr=write_end,
-            pass_fds=(theirs.fileno(),),
-            env=dict(self._launch.environment),
-            cwd=self._launch.task_root,
-            start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  # only one system call
-        )
-        theirs.close()
-        os.close(write_end)
+        launch = self._launch
+        request = {
+            "description": launch.description,
+            "environment": dict(launch.environment),
+            "task_root": str(launch.task_root),
+        }
+        try:
+            self._process = await self._forker.fork(request, theirs.fileno(), write_end)
+        except OSError:
+            ours.close()
+            os.close(read_end)
+            raise
+        finally:
+            theirs.close()
+            os.close(write_end)
         self._answer = loop.create_future()
         reader = LineReader(lambda line: self._on_line(self._launch.function_name, line))
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
@@ -121,16 +122,17 @@ class Environment:
         self.is_alive = False
         if self._transport is not None:
             self._transport.close()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._reap()), _CLOSE_PATIENCE_S)
+        if self._process is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _CLOSE_PATIENCE_S)
         await self.kill()
 
     async def kill(self) -> None:
         """End the environment now, with every process it started."""
         self.is_alive = False
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._reap()
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
         if self._transport is not None:
             self._transport.close()
 
@@ -145,15 +147,9 @@ class Environment:
         reply: dict[str, Any] = json.loads(document)
         return reply
 
-    def _reap(self) -> asyncio.Task[int]:
-        """Return the wait for the process's end; it happens once, in a thread, and cannot be cancelled half-way."""
-        if self._reaped is None:
-            self._reaped = asyncio.create_task(asyncio.to_thread(self._process.wait))
-        return self._reaped
-
     async def _crash(self, request_id: str) -> Raised:
         await self.kill()
-        status = self._process.returncode
+        status = await self._process.wait() if self._process is not None else 0
         if status == 0:
             reason = "Runtime exited without providing a reason"
         elif status < 0:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from infra.local.invocation import Outcome, Raised, TimedOut
 from infra.local.lambda_host.environment import Environment, Launch
+from infra.local.lambda_host.forker import Forker
 from infra.local.lambda_host.pool import Pool
 from infra.local.project.functions import FunctionSpec
 
@@ -46,12 +47,14 @@ class LambdaHost:
         self,
         functions: Mapping[str, FunctionSpec],
         settings: HostSettings,
+        forker: Forker,
         on_line: Callable[[str, str], None],
         on_finished: Callable[[str], None] = lambda _function_name: None,
     ) -> None:
         self._settings = settings
         self._on_line = on_line
         self._on_finished = on_finished
+        self._forker = forker
         self._pools = {name: self._new_pool(spec) for name, spec in functions.items()}
         self._running: set[asyncio.Task[Outcome]] = set()
         self._retirement: asyncio.Task[None] | None = None
@@ -106,8 +109,8 @@ class LambdaHost:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def pids(self) -> dict[str, list[int]]:
-        """Return the environments' process ids by function."""
-        return {name: pool.pids() for name, pool in self._pools.items()}
+        """Return the environments' process ids by function, and the fork server's."""
+        return {name: pool.pids() for name, pool in self._pools.items()} | {"fork_server": self._forker.pids}
 
     def _new_pool(self, spec: FunctionSpec) -> Pool:
         settings = self._settings
@@ -118,7 +121,7 @@ class LambdaHost:
 
     def _launcher(self, spec: FunctionSpec) -> Callable[[], Environment]:
         launch = launch_of(spec, self._settings)
-        return lambda: Environment(launch, self._on_line)
+        return lambda: Environment(launch, self._forker, self._on_line)
 
     async def _retire_idle(self) -> None:
         while True:

@@ -127,6 +127,8 @@ class Pool:
         environment, generation = self._new_environment(), self._generation
         try:
             failure = await environment.start()
+        except OSError as error:
+            failure = Raised("Runtime.StartFailed", f"no process for the function: {error}")
         except BaseException:
             await environment.kill()
             raise
