@@ -17,29 +17,23 @@ both owed from the vaults, outside the tradable reserves, and so is the dust::
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
+from chalicelib.amm.dlmm_bin import FILLS, Bin, Fill, bin_after
 from chalicelib.amm.dlmm_fee import (
     FEE_PRECISION,
     CollectFeeMode,
     DlmmParameters,
     DlmmVolatility,
     accumulated,
-    fee_on_top,
     fee_rate,
-    fee_within,
     references_at,
 )
 from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
 
-
-class Bin(NamedTuple):
-    bin_id: int
-    amount_x: int
-    amount_y: int
-
+__all__ = ["Bin", "DlmmPool", "marginal_out_per_in", "reserves", "spot_price", "swap"]
 
 _BIN_ID: Final = itemgetter(0)
 
@@ -58,15 +52,6 @@ class DlmmPool:
     volatility: DlmmVolatility
 
 
-class _Fill(NamedTuple):
-    """What one bin does for a swap; both amounts are the trader's, fees included."""
-
-    amount_in: int
-    amount_out: int
-    fee: int
-    dust_out: int = 0
-
-
 @dataclass(slots=True)
 class _Walk:
     """What the bins crossed so far did together."""
@@ -81,7 +66,7 @@ class _Walk:
     dust_out: int = 0
     volatility_accumulator: int = 0
 
-    def add(self, fill: _Fill, protocol_share_bps: int) -> None:
+    def add(self, fill: Fill, protocol_share_bps: int) -> None:
         self.amount_in += fill.amount_in
         self.amount_out += fill.amount_out
         self.fee += fill.fee
@@ -158,7 +143,7 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     parameters, bins = pool.parameters, pool.bins
     for_y = request.token_in == 0
     is_exact_in = request.mode is SwapMode.EXACT_IN
-    fill_bin = _FILLS[is_exact_in, is_fee_on_input]
+    fill_bin = FILLS[is_exact_in, is_fee_on_input]
     index, step = _first_index(pool, for_y), -1 if for_y else 1
     walk = _Walk(pool.active_id, index)
     remaining = request.amount
@@ -179,7 +164,7 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
         remaining -= fill.amount_in if is_exact_in else fill.amount_out
         walk.active_id, walk.volatility_accumulator = bin_id, accumulator
         walk.add(fill, parameters.protocol_share_bps)
-        walk.crossed.append(_bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
+        walk.crossed.append(bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
     return walk
 
 
@@ -188,77 +173,3 @@ def _first_index(pool: DlmmPool, for_y: bool) -> int:  # noqa: FBT001 - private,
     if for_y:
         return bisect_left(pool.bins, pool.active_id + 1, key=_BIN_ID) - 1
     return bisect_left(pool.bins, pool.active_id, key=_BIN_ID)
-
-
-def _bin_after(held: Bin, fill: _Fill, *, for_y: bool, is_fee_on_input: bool) -> Bin:
-    added, removed = fill.amount_in, fill.amount_out + fill.dust_out
-    if is_fee_on_input:
-        added -= fill.fee
-    else:
-        removed += fill.fee
-    if for_y:
-        after = Bin(held.bin_id, held.amount_x + added, held.amount_y - removed)
-    else:
-        after = Bin(held.bin_id, held.amount_x - removed, held.amount_y + added)
-    if after.amount_x > U64_MAX or after.amount_y > U64_MAX:
-        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-    return after
-
-
-# In a bin, `in_per_out` is the exact price (input units, output units) before fees.
-
-
-def _exact_in_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
-    """``Bin::swap``."""
-    numerator, denominator = in_per_out
-    capacity = _u64(-(-available * numerator // denominator))
-    capacity_fee = fee_on_top(capacity, rate)
-    if remaining > capacity + capacity_fee:
-        return _Fill(capacity + capacity_fee, available, capacity_fee)
-    fee = fee_within(remaining, rate)
-    return _Fill(remaining, min((remaining - fee) * denominator // numerator, available), fee)
-
-
-def _exact_in_fee_on_output(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
-    numerator, denominator = in_per_out
-    capacity = _u64(-(-available * numerator // denominator))
-    amount_in = min(remaining, capacity)
-    gross_out = min(amount_in * denominator // numerator, available)
-    fee = fee_within(gross_out, rate)
-    return _Fill(amount_in, gross_out - fee, fee)
-
-
-def _exact_out_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
-    numerator, denominator = in_per_out
-    amount_out = min(remaining, available)
-    net_in = _u64(-(-amount_out * numerator // denominator))
-    fee = fee_on_top(net_in, rate)
-    delivered = min(net_in * denominator // numerator, available)
-    return _Fill(net_in + fee, amount_out, fee, delivered - amount_out)
-
-
-def _exact_out_fee_on_output(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> _Fill:
-    numerator, denominator = in_per_out
-    whole_fee = fee_within(available, rate)
-    if remaining >= available - whole_fee:
-        amount_in = _u64(-(-available * numerator // denominator))
-        return _Fill(amount_in, available - whole_fee, whole_fee, 0)
-    fee = fee_on_top(remaining, rate)
-    gross_out = remaining + fee
-    amount_in = _u64(-(-gross_out * numerator // denominator))
-    delivered = min(amount_in * denominator // numerator, available)
-    return _Fill(amount_in, remaining, fee, delivered - gross_out)
-
-
-_FILLS: Final = {  # by (is exact in, is the fee on the input)
-    (True, True): _exact_in_fee_on_input,
-    (True, False): _exact_in_fee_on_output,
-    (False, True): _exact_out_fee_on_input,
-    (False, False): _exact_out_fee_on_output,
-}
-
-
-def _u64(amount: int) -> int:
-    if amount > U64_MAX:
-        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-    return amount
