@@ -17,6 +17,7 @@ from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.market.venue import PoolReader
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.tokens import Tokens
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import (
     InstructedLeg,
@@ -66,7 +67,17 @@ class Market:
 
     def node(self, settings: MarketSettings = AT_ONCE) -> MarketChain:
         faults = FaultBoard(self.engine, noticed_within_s=0)
-        return MarketChain(self.engine, WALLET_SEED, load_market().tokens, settings, faults=faults)
+        return MarketChain(self.engine, WALLET_SEED, self.tokens, settings, faults=faults)
+
+    @property
+    def tokens(self) -> Tokens:
+        return load_market().tokens
+
+    def now_s(self) -> int:
+        with self.engine.connect() as connection:
+            return int(
+                connection.execute(text("SELECT floor(extract(epoch FROM market.now()))")).scalar_one()
+            )
 
     def pools(self) -> dict[str, RoutablePool]:
         snapshot = PoolReader(self.engine, PoolCache(), shared_for_s=0).read()
@@ -77,7 +88,7 @@ class Market:
 
     def pass_blocks(self, blocks: int) -> None:
         self.execute(
-            "UPDATE market.chain SET clock_offset = clock_offset + :blocks * slot_ms * interval '1 ms'",
+            "UPDATE market.chain SET clock_offset = clock_offset + :blocks * slot_ms * interval '1 millisecond'",
             blocks=blocks,
         )
 
