@@ -92,7 +92,13 @@ def handle(handler: Handler, event: Any, context: LambdaContext) -> bytes:
     try:
         result = handler(event, context)
     except Exception as error:  # noqa: BLE001  # whatever the handler raises is its result
-        sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n{traceback.format_exc()}")
+        # Without our own frame, which says nothing to the reader.
+        trace = "".join(
+            traceback.format_exception(
+                error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+            )
+        )
+        sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n{trace}")
         reply = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
         return json.dumps(reply).encode()
     try:

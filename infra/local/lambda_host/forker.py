@@ -61,7 +61,10 @@ class Forker:
     async def start(self) -> "_Server":
         """Start the fork server if it is not running; ahead of the first fork this hides what its imports take."""
         async with self._lock:
-            if self._server is None or self._server.has_ended:
+            if self._server is not None and self._server.has_ended:
+                await self._server.close()
+                self._server = None
+            if self._server is None:
                 self._server = await _Server.start(self._preload, self._environment)
             return self._server
 

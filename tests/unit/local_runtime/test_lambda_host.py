@@ -1,0 +1,316 @@
+"""The Lambda host with real processes: a tiny app whose functions do what functions should not."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.invocation import Outcome, Raised, Returned, TimedOut
+from infra.local.lambda_host.forker import Forker
+from infra.local.lambda_host.host import HostSettings, LambdaHost
+from infra.local.project.functions import FunctionSpec
+
+APP = """
+import os, signal, sys, time
+INITIALISED = []
+STARTED = time.time()
+
+def echo(event, context):
+    INITIALISED.append(1)
+    return {"event": event, "calls": len(INITIALISED), "pid": os.getpid()}
+
+def facts(event, context):
+    return {
+        "context": [context.function_name, context.memory_limit_in_mb, context.invoked_function_arn,
+                    context.log_group_name, context.function_version, bool(context.aws_request_id)],
+        "remaining_ms": context.get_remaining_time_in_millis(),
+        "environment": dict(os.environ),
+        "stdin": sys.stdin.read(),
+        "path": sys.path,
+        "cwd": os.getcwd(),
+    }
+
+def wait_for_file(event, context):
+    while not os.path.exists(event["path"]):
+        time.sleep(0.005)
+    return os.getpid()
+
+def hang(event, context):
+    print("hanging", flush=True)
+    if os.fork() == 0:
+        time.sleep(600)
+    with open(event["pids"], "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
+
+def leave(event, context):
+    if event.get("signal"):
+        os.kill(os.getpid(), event["signal"])
+    os._exit(event.get("status", 3))
+
+def sys_exit(event, context):
+    sys.exit(4)
+
+def unserialisable(event, context):
+    return {"x": object()}
+
+def boom(event, context):
+    print("one")
+    print("two", file=sys.stderr)
+    raise ValueError("bad order")
+"""
+BROKEN = {
+    "syntax": "def f(:\n",
+    "missing": "import no_such_module\n",
+    "raises": "raise RuntimeError('at import')\n",
+}
+NAMES = ("echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "boom")
+
+Scenario = Callable[[LambdaHost], Awaitable[None]]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that only other processes bring about."""
+    while not is_so():  # noqa: ASYNC110  # it has no event to wait for
+        await asyncio.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+class Bench:
+    """Runs scenarios against a host over the app in a directory, and keeps what functions printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[tuple[str, str]] = []
+
+    def run(self, scenario: Scenario, **settings: Any) -> None:
+        asyncio.run(self._run(scenario, settings))
+
+    async def _run(self, scenario: Scenario, settings: dict[str, Any]) -> None:
+        environment = {"PATH": os.environ["PATH"], "SHARED": "1", "OWN": "shared"}
+        host_settings = HostSettings("shop", "dev", self.folder, environment, **settings)
+        forker = Forker([], environment)
+        host = LambdaHost(
+            self.specs(), host_settings, forker, lambda name, line: self.lines.append((name, line))
+        )
+        try:
+            await scenario(host)
+        finally:
+            await host.stop(patience_s=0)
+            pids = [pid for group in host.pids().values() for pid in group]
+            await forker.close()
+        assert not [pid for pid in pids if is_running(pid)]
+
+    def specs(self) -> dict[str, FunctionSpec]:
+        timeouts = {"hang": 0.3}
+        specs = {
+            name: FunctionSpec(name, f"app.{name}", timeouts.get(name, 20.0), 256, {"FROM_CONFIG": "yes"})
+            for name in NAMES
+        }
+        return (
+            specs
+            | {name: FunctionSpec(name, f"{name}.f", 20.0, 128, {}) for name in BROKEN}
+            | {"absent": FunctionSpec("absent", "app.absent", 20.0, 128, {})}
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    (tmp_path / "app.py").write_text(APP)
+    for name, text in BROKEN.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    return Bench(tmp_path)
+
+
+def payload(outcome: Outcome) -> Any:
+    assert isinstance(outcome, Returned), outcome
+    return outcome.payload
+
+
+def test_first_invocation_is_cold_and_the_next_reuses_the_warm_environment(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        first = payload(await host.invoke("echo", {"text": "ü", "n": 1}))
+        second = payload(await host.invoke("echo", {}))
+        assert first["event"] == {"text": "ü", "n": 1}
+        assert (first["calls"], second["calls"]) == (1, 2)
+        assert first["pid"] == second["pid"] != os.getpid()
+
+    bench.run(scenario)
+
+
+def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        seen = payload(await host.invoke("facts", {}))
+        name = "shop-dev-facts"
+        arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+        assert seen["context"] == [name, "256", arn, f"/aws/lambda/{name}", "$LATEST", True]
+        assert 0 < seen["remaining_ms"] <= 20_000
+        variables = seen["environment"]
+        assert variables["AWS_LAMBDA_FUNCTION_NAME"] == name
+        assert variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+        assert variables["LAMBDA_TASK_ROOT"] == seen["cwd"] == str(bench.folder)
+        assert (variables["FROM_CONFIG"], variables["SHARED"]) == ("yes", "1")
+        assert seen["stdin"] == ""
+        assert seen["path"][0] == str(bench.folder)
+        assert not any(entry.endswith("lambda_host") for entry in seen["path"])
+
+    bench.run(scenario)
+
+
+def test_timeout_kills_the_environment_with_its_children_and_the_next_call_is_fresh(bench: Bench) -> None:
+    pids = bench.folder / "pids"
+
+    async def scenario(host: LambdaHost) -> None:
+        assert await host.invoke("hang", {"pids": str(pids)}) == TimedOut(0.3)
+        assert not is_running(int(pids.read_text()))
+        assert ("hang", "hanging") in bench.lines
+        assert any("Task timed out after 0.30 seconds" in line for _, line in bench.lines)
+        assert await host.invoke("hang", {"pids": str(pids)}) == TimedOut(0.3)
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "reason"),
+    [
+        ("leave", {"status": 3}, "exit status 3"),
+        ("leave", {"status": 0}, "without providing a reason"),
+        ("leave", {"signal": 9}, "signal: SIGKILL"),
+        ("leave", {"signal": 11}, "signal: SIGSEGV"),
+        ("sys_exit", {}, "exit status 4"),
+    ],
+)
+def test_crash_fails_its_invocation_alone(
+    bench: Bench, function: str, event: dict[str, Any], reason: str
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke(function, event)
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"
+        assert reason in outcome.error_message
+        assert payload(await host.invoke("echo", {}))["calls"] == 1
+
+    bench.run(scenario)
+
+
+def test_result_that_is_not_json_is_a_marshal_error(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("unserialisable", {})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.MarshalError"
+        assert "object is not JSON serializable" in outcome.error_message
+
+    bench.run(scenario)
+
+
+def test_exception_is_reported_and_logged_with_what_was_printed(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        assert await host.invoke("boom", {}) == Raised("ValueError", "bad order")
+
+    bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == "boom"]
+    assert lines[:4] == ["one", "two", "[ERROR] ValueError: bad order", "Traceback (most recent call last):"]
+    assert "bootstrap.py" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("function", "error_type"),
+    [
+        ("syntax", "Runtime.UserCodeSyntaxError"),
+        ("missing", "Runtime.ImportModuleError"),
+        ("raises", "RuntimeError"),
+        ("absent", "Runtime.HandlerNotFound"),
+        ("unknown", "ResourceNotFoundException"),
+    ],
+)
+def test_function_that_cannot_be_loaded_says_why_each_time(
+    bench: Bench, function: str, error_type: str
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        for _ in range(2):
+            outcome = await host.invoke(function, {})
+            assert isinstance(outcome, Raised)
+            assert outcome.error_type == error_type
+
+    bench.run(scenario)
+
+
+def test_concurrent_invocations_get_environments_of_their_own_up_to_the_limit(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        calls = [asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)})) for _ in range(5)]
+        await until(lambda: len(host.pids()["wait_for_file"]) == 2)
+        gate.touch()
+        pids = {payload(outcome) for outcome in await asyncio.gather(*calls)}
+        assert len(pids) == 2
+
+    bench.run(scenario, concurrency_max=2)
+
+
+def test_caller_that_stops_waiting_leaves_the_function_running(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        assert await host.invoke("wait_for_file", {"path": str(gate)}, timeout_s=0.05) == TimedOut(0.05)
+        gate.touch()
+        pid = payload(await host.invoke("wait_for_file", {"path": str(gate)}))
+        assert host.pids()["wait_for_file"] == [pid]
+
+    bench.run(scenario, concurrency_max=1)
+
+
+def test_idle_environments_end_except_the_last(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        calls = [asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)})) for _ in range(3)]
+        await until(lambda: len(host.pids()["wait_for_file"]) == 3)
+        gate.touch()
+        await asyncio.gather(*calls)
+        await host.start()
+        await until(lambda: len(host.pids()["wait_for_file"]) == 1)
+        assert (
+            payload(await host.invoke("wait_for_file", {"path": str(gate)})) in host.pids()["wait_for_file"]
+        )
+
+    bench.run(scenario, idle_s=0.02)
+
+
+def test_reload_runs_new_code_after_the_invocation_in_progress(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        assert "calls" in payload(await host.invoke("echo", {}))
+        running = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        (bench.folder / "app.py").write_text(
+            "def echo(e, c): return 'new'\ndef wait_for_file(e, c): return 'new'\n"
+        )
+        specs = {name: spec for name, spec in bench.specs().items() if name in {"echo", "wait_for_file"}}
+        await host.reload(specs)
+        assert payload(await host.invoke("echo", {})) == "new"
+        gate.touch()
+        assert isinstance(payload(await running), int)
+        assert payload(await host.invoke("wait_for_file", {})) == "new"
+        assert isinstance(await host.invoke("boom", {}), Raised)
+
+    bench.run(scenario)
+
+
+def test_fork_server_that_was_killed_is_replaced(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        await host.invoke("echo", {})
+        (server,) = host.pids()["fork_server"]
+        os.kill(server, 9)
+        await until(lambda: host.pids()["fork_server"] != [server])
+        assert payload(await host.invoke("echo", {}))["calls"] == 1
+
+    bench.run(scenario)

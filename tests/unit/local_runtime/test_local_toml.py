@@ -1,0 +1,45 @@
+"""A project's settings for the local runtime."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.local.project.local_toml import LocalToml, LocalTomlError, read_local_toml
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "local.toml").write_text(text)
+    return folder
+
+
+def test_project_without_the_file_has_defaults(tmp_path: Path) -> None:
+    assert read_local_toml(tmp_path) == LocalToml()
+    assert not LocalToml().database
+
+
+def test_file_is_read_with_its_tables(tmp_path: Path) -> None:
+    settings = read_local_toml(
+        write(
+            tmp_path,
+            'database = true\nqueues = "q.json"\n[lambda]\nconcurrency = 2\n[secrets]\nSEED = "random"',
+        )
+    )
+    assert settings.database
+    assert settings.queues == Path("q.json")
+    assert settings.functions.concurrency == 2
+    assert settings.secrets == {"SEED": "random"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("databse = true", "databse"),
+        ("[lambda]\nconcurrency = 0", r"lambda\.concurrency"),
+        ('[secrets]\nSEED = "mine"', r"secrets\.SEED"),
+        ("database =", r"local\.toml"),
+    ],
+)
+def test_mistake_is_refused_with_its_place(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(LocalTomlError, match=place):
+        read_local_toml(write(tmp_path, text))

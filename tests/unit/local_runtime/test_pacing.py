@@ -1,0 +1,42 @@
+"""The rhythm of receives."""
+
+from infra.local.event_source.pacing import Pacing
+
+
+def test_poller_polls_at_once_then_rarer_then_goes_idle() -> None:
+    pacing = Pacing()
+    pauses = []
+    while not pacing.is_idle():
+        pauses.append(pacing.pause_s(0.0))
+        pacing.received_nothing()
+    assert pauses[0] == 0
+    assert pauses == sorted(pauses)
+    assert sum(pauses) < 0.2
+
+
+def test_hint_wakes_an_idle_poller_at_once() -> None:
+    pacing = Pacing()
+    while not pacing.is_idle():
+        pacing.received_nothing()
+    pacing.hinted()
+    assert not pacing.is_idle()
+    assert pacing.pause_s(0.0) == 0
+
+
+def test_failures_double_the_wait_to_five_seconds_and_success_ends_it() -> None:
+    pacing = Pacing()
+    waits = []
+    for _ in range(9):
+        pacing.failed(100.0)
+        waits.append(round(pacing.pause_s(100.0), 3))
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    pacing.succeeded()
+    pacing.hinted()
+    assert pacing.pause_s(100.0) == 0
+
+
+def test_hint_does_not_shorten_a_back_off() -> None:
+    pacing = Pacing()
+    pacing.failed(10.0)
+    pacing.hinted()
+    assert pacing.pause_s(10.0) > 0
