@@ -45,7 +45,9 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: Something is unusable; every problem is listed at once.
         """
-        named = {name: environment[name.upper()] for name in cls.model_fields if environment.get(name.upper())}
+        named = {
+            name: environment[name.upper()] for name in cls.model_fields if environment.get(name.upper())
+        }
         try:
             return cls.model_validate(named)
         except ValidationError as error:

@@ -36,7 +36,7 @@ def parse_units(text: str, scale: int, *, field: str) -> int:
     fraction = fraction.rstrip("0")
     if len(fraction) > scale:
         raise FieldError(field, f"must have at most {scale} decimals")
-    units = int(whole) * 10**scale + int(fraction.ljust(scale, "0") or "0")
+    units: int = int(whole) * 10**scale + int(fraction.ljust(scale, "0") or "0")
     if units == 0:
         raise FieldError(field, "must be greater than 0")
     if units > MAX_UNITS:

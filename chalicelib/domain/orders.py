@@ -1,6 +1,7 @@
 """An order: what was asked for, and where it stands."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -27,6 +28,32 @@ class TimeInForce(StrEnum):
     IOC = "ioc"
     GTC = "gtc"
     GTD = "gtd"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What a client chose, in the engine's terms; the same terms again are the same wish.
+
+    Attributes:
+        amount_units: Of the input token (exact in) or the output token (exact out).
+        price_base: The token that prices are per: the base asset if the client named one,
+            else the input token.
+    """
+
+    client_order_id: str | None
+    order_type: OrderType
+    swap_mode: SwapMode
+    input_token: str
+    output_token: str
+    amount_units: int
+    price_base: str
+    slippage_bps: int
+    valid_for_s: int
+
+    @property
+    def sha256(self) -> str:
+        """Digest of every choice: tells a retry from another order under the same id."""
+        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +108,17 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """Where an order stands: the last event's status, seq and attempt."""
+    """Where an order stands: the last event's status, seq and attempt.
+
+    Attributes:
+        was_sent: Some attempt was handed to a venue, or may have been.
+    """
 
     order: Order
     status: OrderStatus | None = None
     seq: int = 0
     attempt: int = 1
+    was_sent: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -101,6 +133,12 @@ class OrderState:
             InvalidTransitionError: The status may not follow the present one.
         """
         check_transition(self.status, status)
-        after = replace(self, status=status, seq=self.seq + 1, attempt=attempt or self.attempt)
+        after = replace(
+            self,
+            status=status,
+            seq=self.seq + 1,
+            attempt=attempt or self.attempt,
+            was_sent=self.was_sent or status is OrderStatus.SUBMITTED,
+        )
         event = OrderEvent(self.order.order_id, after.seq, status, after.attempt, at, data or {})
         return after, event

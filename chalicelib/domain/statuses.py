@@ -57,9 +57,6 @@ def check_transition(before: OrderStatus | None, after: OrderStatus) -> None:
     Raises:
         InvalidTransitionError: The step is not in the table.
     """
-    if before is None:
-        legal = after is OrderStatus.PENDING
-    else:
-        legal = after in FOLLOWERS[before]
+    legal = after is OrderStatus.PENDING if before is None else after in FOLLOWERS[before]
     if not legal:
         raise InvalidTransitionError(before or "nothing", after)

@@ -14,12 +14,14 @@ class Token:
         mint: Its on-chain address.
         scale: Decimals: one token is ``10**scale`` base units.
         max_order_units: The most that one order may name, below what all pools together hold.
+        leg_cost_units: What one more leg of a route costs in network fees, expressed in this token.
     """
 
     symbol: str
     mint: str
     scale: int
     max_order_units: int
+    leg_cost_units: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
-from chalicelib.routing.pools import RoutablePool
+from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.routing.plan import RoutablePool
 
 
 class Clock(Protocol):
@@ -28,8 +30,8 @@ class Venue(Protocol):
     @property
     def name(self) -> str: ...
 
-    def pools(self, tokens: frozenset[str]) -> Sequence[RoutablePool]:
-        """Return the present state of the venue's pools whose both tokens are among ``tokens``.
+    def pools(self) -> Sequence[RoutablePool]:
+        """Return the present state of all the venue's pools.
 
         Raises:
             VenueUnavailableError: It did not answer, or not in time.
@@ -38,20 +40,25 @@ class Venue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """One pool of a path, by name."""
+class InstructedLeg:
+    """One pool's planned part of a hop: what goes in (exact in) or comes out (exact out)."""
 
     pool_id: str
-    token_in: str
-    token_out: str
+    planned_units: int
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """Pools in a row, and what goes in at its start (exact in) or comes out at its end (exact out)."""
+class InstructedPath:
+    """Hops in a row from the input to the output token, each shared by one pool or more.
 
-    hops: tuple[Hop, ...]
-    amount_units: int
+    The first hop (exact in) or the last (exact out) moves the planned amounts. Every other hop
+    shares what its neighbour really paid or needs, in proportion to the planned amounts: each leg
+    gets ``floor(total * planned / sum of planned)`` and the last leg the rest. If nothing else
+    traded in between, that is exactly the plan.
+    """
+
+    tokens: tuple[str, ...]
+    hops: tuple[tuple[InstructedLeg, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,13 @@ class SwapInstruction:
         threshold_units: The least total output (exact in) or the most total input (exact out).
     """
 
+    account_id: str
     order_id: UUID
     attempt: int
     swap_mode: SwapMode
     input_token: str
     output_token: str
-    paths: tuple[Path, ...]
+    paths: tuple[InstructedPath, ...]
     threshold_units: int
 
 
@@ -130,8 +138,8 @@ class ChainView:
 class Chain(Protocol):
     """Where transactions are built for, sent to, and looked up."""
 
-    def sign(self, account_id: str, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
-        """Build and sign one transaction per instruction, valid for a number of blocks from now.
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        """Build one transaction per instruction, signed by its account's key, valid for some blocks from now.
 
         Nothing is sent. Raises ``RetryableError`` if the node does not answer.
         """
@@ -170,6 +178,10 @@ class OrderQueue(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Raise ``RetryableError`` if the queue does not answer."""
+        ...
+
     def retry_in(self, receipt_handle: str, seconds: int) -> None:
         """Make a received message visible again after ``seconds``, best effort."""
         ...
@@ -202,4 +214,208 @@ class Connections(Protocol):
 
     def close(self, connection_id: str) -> None:
         """Close a connection; one that is gone already is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to record for the first time, with the events it starts with.
+
+    Attributes:
+        connection_id: Who submitted it over a WebSocket, and so follows it from its first event.
+    """
+
+    state: OrderState
+    events: tuple[OrderEvent, ...]
+    connection_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """A signed transaction whose fate is not on record yet.
+
+    Attributes:
+        threshold_units: The least output (exact in) or most input (exact out) that it accepts.
+    """
+
+    transaction: SignedTransaction
+    attempt: int
+    quoted_in_units: int
+    quoted_out_units: int
+    threshold_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrder:
+    """An order that this consumer, and nobody else, may move on until the lease ends.
+
+    Attributes:
+        fence: Grows with each claim; a write with an old one changes nothing.
+    """
+
+    state: OrderState
+    fence: int
+    open_attempt: OpenAttempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What became of a request to hold some orders; each known id is in exactly one of the three."""
+
+    held: Mapping[UUID, HeldOrder]
+    busy: Mapping[UUID, OrderState]
+    final: Mapping[UUID, OrderState]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOutcome:
+    """The fate of an attempt, now certain."""
+
+    signature: str
+    outcome: Literal["landed", "refused", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One held order's next events, to be recorded together or not at all.
+
+    Attributes:
+        held: As it was before; the step counts only if the record still says so.
+        new_attempt: Written in the same commit, before anything is sent.
+        release: Give up the lease with this step.
+    """
+
+    held: HeldOrder
+    state: OrderState
+    events: tuple[OrderEvent, ...]
+    new_attempt: OpenAttempt | None = None
+    outcome: AttemptOutcome | None = None
+    filled: tuple[int, int] | None = None  # input and output units of a confirmed order
+    failure_code: Code | None = None
+    release: bool = False
+
+
+class OrderRecord(Protocol):
+    """The record of orders. Every method is one transaction; raises ``RetryableError`` if it is unreachable."""
+
+    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        """Record orders that are not on record yet, held under fence 1; return those it created."""
+        ...
+
+    def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
+        """Hold orders on record whose lease has ended; unknown ids are in no part of the answer."""
+        ...
+
+    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
+        """Append events and renew (or release) leases; return the orders whose step counted.
+
+        A step is dropped if somebody else holds the order by now or moved it on.
+        """
+        ...
+
+    def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
+        """End an order as canceled if it is not final and nothing of it was ever handed to a venue; None if not."""
+        ...
+
+    def state(self, account_id: str, order_id: UUID) -> OrderState | None:
+        """Return where an order of the account stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A connection that should see an order's events.
+
+    Attributes:
+        live: Events may be sent to it now; otherwise it is being caught up.
+        replayed_to: It has seen events up to this one by other means.
+    """
+
+    order_id: UUID
+    connection_id: str
+    live: bool
+    replayed_to: int
+
+
+class Subscriptions(Protocol):
+    """Who follows what. Raises ``RetryableError`` if the record is unreachable."""
+
+    def listeners(self, orders: Sequence[Order]) -> Sequence[Listener]:
+        """Return the connections that follow any of the orders, one entry per order and connection."""
+        ...
+
+    def begin_replay(
+        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+    ) -> int | None:
+        """Subscribe a connection to an order, not live yet; None if the account has no such order.
+
+        Returns the event after which to replay: ``after_seq``, or the last one if there are fewer.
+        A replay that was under way for the same pair is superseded.
+        """
+        ...
+
+    def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
+        """Make the subscription live if ``seq`` is still the order's last event; False if not.
+
+        True as well if the replay was superseded: either way the caller has nothing more to send.
+        """
+        ...
+
+    def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+        """Subscribe to every order of the account; return the unfinished ones, which need a replay."""
+        ...
+
+    def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
+        """Note that a connection missed events after ``sent_to``: it is not live until caught up."""
+        ...
+
+    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+        """Stop following one order, or everything."""
+        ...
+
+    def connected(self, connection_id: str, account_id: str, expires_at: datetime) -> None:
+        """Note a new connection."""
+        ...
+
+    def forget(self, connection_ids: Sequence[str]) -> None:
+        """Remove connections that are gone, with all that they followed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order as its owner may read it: the terms, where it stands, and the last event's fields."""
+
+    state: OrderState
+    updated_at: datetime
+    data: JsonObject
+
+
+class OrderQueries(Protocol):
+    """Reading, always within one account. Raises ``RetryableError`` if the record is unreachable."""
+
+    def find(self, account_id: str, order_id: UUID) -> OrderView | None: ...
+
+    def page(
+        self,
+        account_id: str,
+        *,
+        status: OrderStatus | None,
+        limit: int,
+        before: tuple[datetime, UUID] | None,
+    ) -> Sequence[OrderView]:
+        """Return orders newest first; ``before`` is the last entry of the page before."""
+        ...
+
+    def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
+        """Return events with a greater ``seq``, in order."""
+        ...
+
+
+class ClientOrderKeys(Protocol):
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        """Tie a client's id to one content for good; False if it is tied to another already.
+
+        Raises ``RetryableError`` if the record is unreachable.
+        """
         ...

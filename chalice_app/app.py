@@ -1,0 +1,89 @@
+"""The Chalice app: which event reaches which handler. What they do is in ``chalicelib``."""
+
+import os
+from typing import Any
+
+from chalice import Chalice, Response
+from chalice.app import SQSEvent, WebsocketEvent
+
+from chalicelib.handlers import rest, websocket
+
+app = Chalice(app_name="orderflow")
+app.experimental_feature_flags.update(["WEBSOCKETS"])
+
+ORDERS_QUEUE = os.environ.get("ORDERS_QUEUE_NAME", "orderflow-local-orders")
+BATCH_SIZE = 10
+
+
+def request() -> Request:
+    """Return the request that the running route answers."""
+    assert app.current_request is not None
+    return app.current_request
+
+
+@app.on_ws_connect()
+def websocket_connect(event: WebsocketEvent) -> dict[str, Any]:
+    return websocket.connect(event.to_dict())
+
+
+@app.on_ws_message()
+def websocket_message(event: WebsocketEvent) -> dict[str, Any]:
+    return websocket.message(event.to_dict())
+
+
+@app.on_ws_disconnect()
+def websocket_disconnect(event: WebsocketEvent) -> dict[str, Any]:
+    return websocket.disconnect(event.to_dict())
+
+
+@app.on_sqs_message(queue=ORDERS_QUEUE, batch_size=BATCH_SIZE)
+def execute_orders(event: SQSEvent) -> Any:
+    from chalicelib.handlers import queue
+
+    return queue.execute_orders(event.to_dict(), event.context)
+
+
+@app.route("/orders", methods=["POST"])
+@app.route("/orders/execute", methods=["POST"])
+def post_order() -> Response:
+    return rest.submit(request())
+
+
+@app.route("/orders", methods=["GET"])
+def get_orders() -> Response:
+    return rest.orders(request())
+
+
+@app.route("/orders/{order_id}", methods=["GET"])
+def get_order(order_id: str) -> Response:
+    return rest.order(request(), order_id)
+
+
+@app.route("/orders/{order_id}", methods=["DELETE"])
+def delete_order(order_id: str) -> Response:
+    return rest.cancel(request(), order_id)
+
+
+@app.route("/orders/{order_id}/events", methods=["GET"])
+def get_order_events(order_id: str) -> Response:
+    return rest.events(request(), order_id)
+
+
+@app.route("/quotes", methods=["POST"])
+def post_quote() -> Response:
+    return rest.quote(request())
+
+
+@app.route("/venues", methods=["GET"])
+def get_venues() -> Response:
+    return rest.venues()
+
+
+@app.route("/health", methods=["GET"])
+def get_health() -> Response:
+    return rest.health()
+
+
+@app.route("/health/ready", methods=["GET"])
+def get_ready() -> Response:
+    return rest.ready()

@@ -1,0 +1,105 @@
+"""Reading orders and their events, always within one account, and the reservations of client order ids."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Engine, Row, text
+
+from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
+from chalicelib.domain.orders import OrderEvent
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import OrderView
+
+_VIEW: Final = f"""
+SELECT {ORDER_COLUMNS}, o.updated_at, e.data FROM orders o
+JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
+"""
+
+_FIND: Final = text(_VIEW + "WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id")
+
+_PAGE: Final = text(
+    _VIEW
+    + """
+WHERE o.account_id = :account_id
+  AND (CAST(:status AS text) IS NULL OR o.status = :status)
+  AND (CAST(:before_at AS timestamptz) IS NULL
+       OR (o.accepted_at, o.order_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+ORDER BY o.accepted_at DESC, o.order_id DESC LIMIT :limit
+"""
+)
+
+_EVENTS: Final = text("""
+SELECT order_id, seq, status, attempt, occurred_at, data FROM order_events
+WHERE order_id = CAST(:order_id AS uuid) AND seq > :seq ORDER BY seq LIMIT :limit
+""")
+
+# The second SELECT finds what was there before; the insert's own row is not visible to it.
+_RESERVE: Final = text("""
+WITH reserved AS (
+    INSERT INTO client_order_keys (account_id, client_order_id, content_sha256)
+    VALUES (:account_id, :client_order_id, :content_sha256) ON CONFLICT DO NOTHING
+    RETURNING content_sha256
+)
+SELECT content_sha256 FROM reserved
+UNION ALL
+SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id AND client_order_id = :client_order_id
+""")
+
+
+class PostgresOrderQueries:
+    """``OrderQueries`` on Postgres."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def find(self, account_id: str, order_id: UUID) -> OrderView | None:
+        parameters = {"account_id": account_id, "order_id": str(order_id)}
+        with translated_errors(), self._single.connect() as connection:
+            row = connection.execute(_FIND, parameters).first()
+            return None if row is None else _view(row)
+
+    def page(
+        self, account_id: str, *, status: OrderStatus | None, limit: int, before: tuple[datetime, UUID] | None
+    ) -> Sequence[OrderView]:
+        before_at, before_id = before or (None, None)
+        parameters = {
+            "account_id": account_id,
+            "status": status,
+            "limit": limit,
+            "before_at": before_at,
+            "before_id": None if before_id is None else str(before_id),
+        }
+        with translated_errors(), self._single.connect() as connection:
+            return [_view(row) for row in connection.execute(_PAGE, parameters)]
+
+    def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
+        parameters = {"order_id": str(order_id), "seq": seq, "limit": limit}
+        with translated_errors(), self._single.connect() as connection:
+            return [order_event(row) for row in connection.execute(_EVENTS, parameters)]
+
+
+class PostgresClientOrderKeys:
+    """``ClientOrderKeys`` on Postgres."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        parameters = {
+            "account_id": account_id,
+            "client_order_id": client_order_id,
+            "content_sha256": content_sha256,
+        }
+        with translated_errors(), self._single.connect() as connection:
+            found = connection.execute(_RESERVE, parameters).scalar()
+            if found is None:
+                # Somebody reserved it between the statement's snapshot and its insert; now it is visible.
+                found = connection.execute(_RESERVE, parameters).scalar_one()
+        return bool(found == content_sha256)
+
+
+def _view(row: Row[Any]) -> OrderView:
+    return OrderView(order_state(row), row.updated_at, row.data)

@@ -1,0 +1,243 @@
+"""Writing the record of orders: one statement, and so one transaction and one round trip, per step of a batch."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.rows import (
+    ORDER_COLUMNS,
+    event_records,
+    json_rows,
+    order_record,
+    order_state,
+)
+from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import Claims, HeldOrder, NewOrder, OpenAttempt, SignedTransaction, Step
+
+_EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
+    order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb)"""
+
+# Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
+_CREATE: Final = text(f"""
+WITH incoming AS (
+    SELECT DISTINCT ON (order_id) * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r(
+        order_id uuid, account_id text, client_order_id text, order_type text, swap_mode text,
+        input_token text, output_token text, amount_units numeric, price_base text, slippage_bps int,
+        accepted_at timestamptz, valid_until timestamptz, content_sha256 text,
+        status text, seq int, attempt int, failure_code text, connection_id text)
+    ORDER BY order_id
+), created AS (
+    INSERT INTO orders (order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
+        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
+        failure_code, fence, lease_until)
+    SELECT order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
+        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
+        failure_code, 1, clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
+    FROM incoming
+    ON CONFLICT DO NOTHING
+    RETURNING order_id
+), logged AS (
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+    SELECT e.* FROM {_EVENTS_ROWS} JOIN created USING (order_id)
+), followed AS (
+    INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+    SELECT connection_id, order_id, account_id, true, 0 FROM incoming JOIN created USING (order_id)
+    WHERE connection_id IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+SELECT order_id FROM created
+""")
+
+_LOCK: Final = text(f"""
+SELECT {ORDER_COLUMNS}, o.fence, o.lease_until < clock_timestamp() AS is_free
+FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR UPDATE
+""")
+
+_HOLD: Final = text("""
+UPDATE orders
+SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
+WHERE order_id = ANY(:order_ids)
+""")
+
+_OPEN_ATTEMPTS: Final = text("""
+SELECT order_id, signature, payload, last_valid_height, attempt, quoted_in_units, quoted_out_units, threshold_units
+FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
+""")
+
+_RECORD: Final = text(f"""
+WITH step AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
+        order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
+        input_units numeric, output_units numeric, failure_code text, lease_ms float8)
+), moved AS (
+    UPDATE orders o
+    SET status = s.status, seq = s.seq, attempt = s.attempt,
+        tx_signature = coalesce(s.tx_signature, o.tx_signature),
+        input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
+        lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
+        updated_at = clock_timestamp()
+    FROM step s
+    WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq
+    RETURNING o.order_id
+), logged AS (
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+    SELECT e.* FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
+), tried AS (
+    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height,
+        quoted_in_units, quoted_out_units, threshold_units, fence)
+    SELECT a.signature, a.order_id, a.attempt, decode(a.payload, 'base64'), a.last_valid_height,
+        a.quoted_in_units, a.quoted_out_units, a.threshold_units, a.fence
+    FROM jsonb_to_recordset(CAST(:attempts AS jsonb)) AS a(
+        signature text, order_id uuid, attempt int, payload text, last_valid_height bigint,
+        quoted_in_units numeric, quoted_out_units numeric, threshold_units numeric, fence bigint)
+    JOIN moved USING (order_id)
+), resolved AS (
+    UPDATE attempts a SET outcome = r.outcome, resolved_at = clock_timestamp()
+    FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS r(order_id uuid, signature text, outcome text)
+    JOIN moved USING (order_id)
+    WHERE a.signature = r.signature AND a.outcome IS NULL
+)
+SELECT order_id FROM moved
+""")
+
+# An order that was sent keeps its last signature; the fence shuts out whoever holds the order.
+_CANCEL: Final = text(f"""
+WITH canceled AS (
+    UPDATE orders o
+    SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp()
+    WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
+      AND o.status IN ('pending', 'open', 'routing', 'routed', 'building') AND o.tx_signature IS NULL
+    RETURNING {ORDER_COLUMNS}
+), logged AS (
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+    SELECT order_id, seq, status, attempt, :at, '{{}}' FROM canceled
+)
+SELECT * FROM canceled
+""")
+
+_STATE: Final = text(f"""
+SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
+""")
+
+
+class PostgresOrderRecord:
+    """``OrderRecord`` on Postgres."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        rows = [
+            order_record(new.state) | {"connection_id": new.connection_id, "failure_code": None}
+            for new in orders
+        ]
+        events = event_records(event for new in orders for event in new.events)
+        parameters = {"orders": json_rows(rows), "events": json_rows(events), "lease_ms": lease_ms}
+        with translated_errors(), self._single.connect() as connection:
+            return frozenset(connection.execute(_CREATE, parameters).scalars())
+
+    def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
+        with translated_errors(), self._engine.begin() as connection:
+            rows = connection.execute(_LOCK, {"order_ids": sorted(order_ids)}).all()
+            states = {row.order_id: order_state(row) for row in rows}
+            free = {row.order_id: row for row in rows if row.is_free and not states[row.order_id].is_final}
+            attempts = _hold(connection, list(free), lease_ms)
+        return Claims(
+            held={id_: HeldOrder(states[id_], row.fence + 1, attempts.get(id_)) for id_, row in free.items()},
+            busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
+            final={id_: state for id_, state in states.items() if state.is_final},
+        )
+
+    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
+        parameters = {
+            "steps": json_rows([_step_row(step, lease_ms) for step in steps]),
+            "events": json_rows(event_records(event for step in steps for event in step.events)),
+            "attempts": json_rows(
+                [_attempt_row(step, step.new_attempt) for step in steps if step.new_attempt]
+            ),
+            "outcomes": json_rows(
+                [
+                    {
+                        "order_id": step.state.order.order_id,
+                        "signature": step.outcome.signature,
+                        "outcome": step.outcome.outcome,
+                    }
+                    for step in steps
+                    if step.outcome
+                ]
+            ),
+        }
+        with translated_errors(), self._single.connect() as connection:
+            return frozenset(connection.execute(_RECORD, parameters).scalars())
+
+    def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
+        parameters = {"account_id": account_id, "order_id": str(order_id), "at": at}
+        with translated_errors(), self._single.connect() as connection:
+            row = connection.execute(_CANCEL, parameters).first()
+        if row is None:
+            return None
+        state = order_state(row)
+        return state.order, OrderEvent(order_id, state.seq, OrderStatus.CANCELED, state.attempt, at, {})
+
+    def state(self, account_id: str, order_id: UUID) -> OrderState | None:
+        parameters = {"account_id": account_id, "order_id": str(order_id)}
+        with translated_errors(), self._single.connect() as connection:
+            row = connection.execute(_STATE, parameters).first()
+            return None if row is None else order_state(row)
+
+
+def _hold(connection: Connection, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
+    if not order_ids:
+        return {}
+    connection.execute(_HOLD, {"order_ids": order_ids, "lease_ms": lease_ms})
+    rows = connection.execute(_OPEN_ATTEMPTS, {"order_ids": order_ids})
+    return {row.order_id: _open_attempt(row) for row in rows}
+
+
+def _open_attempt(row: Row[Any]) -> OpenAttempt:
+    return OpenAttempt(
+        SignedTransaction(row.signature, bytes(row.payload), row.last_valid_height),
+        row.attempt,
+        int(row.quoted_in_units),
+        int(row.quoted_out_units),
+        int(row.threshold_units),
+    )
+
+
+def _step_row(step: Step, lease_ms: int) -> JsonObject:
+    before: OrderState = step.held.state
+    input_units, output_units = step.filled or (None, None)
+    return {
+        "order_id": before.order.order_id,
+        "fence": step.held.fence,
+        "from_seq": before.seq,
+        "status": step.state.status,
+        "seq": step.state.seq,
+        "attempt": step.state.attempt,
+        "tx_signature": step.new_attempt.transaction.signature if step.new_attempt else None,
+        "input_units": input_units,
+        "output_units": output_units,
+        "failure_code": step.failure_code,
+        "lease_ms": 0 if step.release else lease_ms,
+    }
+
+
+def _attempt_row(step: Step, new: OpenAttempt) -> JsonObject:
+    return {
+        "signature": new.transaction.signature,
+        "order_id": step.state.order.order_id,
+        "attempt": new.attempt,
+        "payload": base64.b64encode(new.transaction.payload).decode("ascii"),
+        "last_valid_height": new.transaction.last_valid_height,
+        "quoted_in_units": new.quoted_in_units,
+        "quoted_out_units": new.quoted_out_units,
+        "threshold_units": new.threshold_units,
+        "fence": step.held.fence,
+    }

@@ -1,0 +1,97 @@
+"""Between rows and domain values: orders, states and events."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState, OrderType
+from chalicelib.domain.statuses import OrderStatus
+
+ORDER_COLUMNS: Final = (
+    "o.order_id, o.account_id, o.client_order_id, o.order_type, o.swap_mode, o.input_token, o.output_token, "
+    "o.amount_units, o.price_base, o.slippage_bps, o.accepted_at, o.valid_until, o.content_sha256, "
+    "o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent"
+)
+"""What ``order_state`` reads, from a table that the statement calls ``o``."""
+
+
+def order_state(row: Row[Any]) -> OrderState:
+    """Return the state that one row of ``orders`` holds."""
+    order = Order(
+        order_id=row.order_id,
+        account_id=row.account_id,
+        client_order_id=row.client_order_id,
+        order_type=OrderType(row.order_type),
+        swap_mode=SwapMode(row.swap_mode),
+        input_token=row.input_token,
+        output_token=row.output_token,
+        amount_units=int(row.amount_units),
+        price_base=row.price_base,
+        slippage_bps=row.slippage_bps,
+        accepted_at=row.accepted_at,
+        valid_until=row.valid_until,
+        content_sha256=row.content_sha256,
+    )
+    return OrderState(order, OrderStatus(row.status), row.seq, row.attempt, row.was_sent)
+
+
+def order_event(row: Row[Any]) -> OrderEvent:
+    """Return the event that one row of ``order_events`` holds."""
+    return OrderEvent(row.order_id, row.seq, OrderStatus(row.status), row.attempt, row.occurred_at, row.data)
+
+
+def order_record(state: OrderState) -> JsonObject:
+    """Return an order and where it stands, as ``jsonb_to_recordset`` reads it."""
+    order = state.order
+    return {
+        "order_id": order.order_id,
+        "account_id": order.account_id,
+        "client_order_id": order.client_order_id,
+        "order_type": order.order_type,
+        "swap_mode": order.swap_mode,
+        "input_token": order.input_token,
+        "output_token": order.output_token,
+        "amount_units": order.amount_units,
+        "price_base": order.price_base,
+        "slippage_bps": order.slippage_bps,
+        "accepted_at": order.accepted_at,
+        "valid_until": order.valid_until,
+        "content_sha256": order.content_sha256,
+        "status": state.status,
+        "seq": state.seq,
+        "attempt": state.attempt,
+    }
+
+
+def event_records(events: Iterable[OrderEvent]) -> list[JsonObject]:
+    """Return events as ``jsonb_to_recordset`` reads them."""
+    return [
+        {
+            "order_id": event.order_id,
+            "seq": event.seq,
+            "status": event.status,
+            "attempt": event.attempt,
+            "occurred_at": event.at,
+            "data": event.data,
+        }
+        for event in events
+    ]
+
+
+def json_rows(rows: list[JsonObject]) -> str:
+    """Return rows as one JSON parameter: one statement then serves any number of them."""
+    return json.dumps(rows, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: object) -> str:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+    raise TypeError(f"no JSON form for {type(value).__name__}")

@@ -1,0 +1,156 @@
+"""Who follows which orders.
+
+The division of labour between live frames and replays rests on two facts. A sender reads the listeners
+*after* its events are committed. ``go_live`` takes a share lock on the order and compares its last event.
+So an event is either committed before that lock, then the comparison fails and the replay goes on; or
+after it, then its sender sees the subscription live. No event is lost between the two, and ``replayed_to``
+keeps either from sending what the other sent.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.rows import json_rows
+from chalicelib.domain.orders import Order
+from chalicelib.services.ports import Listener
+
+EVERY_ORDER: Final = UUID(int=0)
+_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
+_REPLAYED_ORDERS_MAX: Final = 100
+
+# What a connection says of one order goes before what it says of all.
+_LISTENERS: Final = text("""
+SELECT DISTINCT ON (w.order_id, s.connection_id) w.order_id, s.connection_id, s.live, s.replayed_to
+FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
+JOIN subscriptions s ON s.account_id = w.account_id AND s.order_id IN (w.order_id, CAST(:every AS uuid))
+ORDER BY w.order_id, s.connection_id, s.order_id = CAST(:every AS uuid)
+""")
+
+_BEGIN_REPLAY: Final = text("""
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, replay_id)
+SELECT :connection_id, order_id, account_id, false, least(:after_seq, seq), CAST(:replay_id AS uuid)
+FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id
+ON CONFLICT (connection_id, order_id) DO UPDATE
+SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.replay_id, updated_at = clock_timestamp()
+RETURNING replayed_to
+""")
+
+_GO_LIVE: Final = text("""
+WITH present AS (SELECT order_id, seq FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR SHARE),
+flipped AS (
+    UPDATE subscriptions s SET live = true, replayed_to = p.seq, replay_id = NULL, updated_at = clock_timestamp()
+    FROM present p
+    WHERE s.order_id = p.order_id AND s.connection_id = :connection_id
+      AND s.replay_id = CAST(:replay_id AS uuid) AND p.seq = :seq
+    RETURNING 1
+)
+SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
+    SELECT FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:order_id AS uuid)
+      AND replay_id = CAST(:replay_id AS uuid))
+""")
+
+_FOLLOW_ACCOUNT: Final = text("""
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+VALUES (:connection_id, CAST(:every AS uuid), :account_id, true, 0) ON CONFLICT DO NOTHING
+""")
+
+_UNFINISHED: Final = text(f"""
+SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {_FINAL}
+ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX}
+""")
+
+_LAG: Final = text("""
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+VALUES (:connection_id, CAST(:order_id AS uuid), :account_id, false, :sent_to)
+ON CONFLICT (connection_id, order_id) DO UPDATE
+SET live = false, replayed_to = excluded.replayed_to, updated_at = clock_timestamp()
+WHERE subscriptions.live
+""")
+
+_REMOVE_ONE: Final = text("""
+DELETE FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:order_id AS uuid)
+""")
+_REMOVE_ALL: Final = text("DELETE FROM subscriptions WHERE connection_id = ANY(:connection_ids)")
+_CONNECTED: Final = text("""
+INSERT INTO connections (connection_id, account_id, expires_at)
+VALUES (:connection_id, :account_id, :expires_at) ON CONFLICT DO NOTHING
+""")
+_DISCONNECTED: Final = text("DELETE FROM connections WHERE connection_id = ANY(:connection_ids)")
+
+
+class PostgresSubscriptions:
+    """``Subscriptions`` on Postgres."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def listeners(self, orders: Sequence[Order]) -> Sequence[Listener]:
+        wanted = [{"order_id": order.order_id, "account_id": order.account_id} for order in orders]
+        parameters = {"orders": json_rows(wanted), "every": str(EVERY_ORDER)}
+        with translated_errors(), self._single.connect() as connection:
+            rows = connection.execute(_LISTENERS, parameters)
+            return [Listener(row.order_id, row.connection_id, row.live, row.replayed_to) for row in rows]
+
+    def begin_replay(
+        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+    ) -> int | None:
+        parameters = {
+            "connection_id": connection_id,
+            "account_id": account_id,
+            "order_id": str(order_id),
+            "replay_id": str(replay_id),
+            "after_seq": after_seq,
+        }
+        with translated_errors(), self._single.connect() as connection:
+            replayed_to: int | None = connection.execute(_BEGIN_REPLAY, parameters).scalar()
+            return replayed_to
+
+    def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
+        parameters = {
+            "connection_id": connection_id,
+            "order_id": str(order_id),
+            "replay_id": str(replay_id),
+            "seq": seq,
+        }
+        with translated_errors(), self._single.connect() as connection:
+            return bool(connection.execute(_GO_LIVE, parameters).scalar_one())
+
+    def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+        parameters = {"connection_id": connection_id, "account_id": account_id}
+        with translated_errors(), self._single.connect() as connection:
+            # Two transactions on purpose: an order created after the second one finds the first committed.
+            connection.execute(_FOLLOW_ACCOUNT, parameters | {"every": str(EVERY_ORDER)})
+            return connection.execute(_UNFINISHED, {"account_id": account_id}).scalars().all()
+
+    def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
+        parameters = {
+            "connection_id": connection_id,
+            "order_id": str(order.order_id),
+            "account_id": order.account_id,
+            "sent_to": sent_to,
+        }
+        with translated_errors(), self._single.connect() as connection:
+            connection.execute(_LAG, parameters)
+
+    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+        with translated_errors(), self._single.connect() as connection:
+            if order_id is None:
+                connection.execute(_REMOVE_ALL, {"connection_ids": [connection_id]})
+            else:
+                connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": str(order_id)})
+
+    def connected(self, connection_id: str, account_id: str, expires_at: datetime) -> None:
+        parameters = {"connection_id": connection_id, "account_id": account_id, "expires_at": expires_at}
+        with translated_errors(), self._single.connect() as connection:
+            connection.execute(_CONNECTED, parameters)
+
+    def forget(self, connection_ids: Sequence[str]) -> None:
+        with translated_errors(), self._engine.begin() as connection:
+            connection.execute(_REMOVE_ALL, {"connection_ids": list(connection_ids)})
+            connection.execute(_DISCONNECTED, {"connection_ids": list(connection_ids)})

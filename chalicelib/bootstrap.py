@@ -1,0 +1,299 @@
+"""The one place where adapters meet services. Everything is made on first use and kept while the process lives.
+
+The WebSocket functions accept orders without the database: what needs it is imported where it is made.
+"""
+
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Final, cast
+
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.market.definition import load_tokens
+from chalicelib.config import ConfigurationError, Settings
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.accepting import AcceptOrders
+from chalicelib.services.ports import (
+    ClientOrderKeys,
+    Clock,
+    Connections,
+    OrderQueries,
+    OrderQueue,
+    OrderRecord,
+    Subscriptions,
+)
+
+if TYPE_CHECKING:
+    import botocore.session
+    from mypy_boto3_sqs import SQSClient
+    from sqlalchemy import Engine
+
+    from chalicelib.adapters.market.faults import FaultBoard
+    from chalicelib.adapters.market.pool_cache import PoolCache
+    from chalicelib.adapters.market.settings import MarketSettings
+    from chalicelib.services.canceling import CancelOrders
+    from chalicelib.services.consuming import ConsumeMessages
+    from chalicelib.services.execution import ExecuteOrders
+    from chalicelib.services.following import FollowOrders
+    from chalicelib.services.quoting import QuoteSwaps
+    from chalicelib.services.reading import ReadOrders
+    from chalicelib.services.telling import Teller
+    from chalicelib.services.venues import VenueDesk
+
+THREADS: Final = 16
+"""For posts to connections and questions to venues: waiting, not computing."""
+
+VENUES: Final = ("raydium", "meteora")
+
+
+class Services:
+    """Every use case, wired to the real world as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return load_tokens()
+
+    @cached_property
+    def accepting(self) -> AcceptOrders:
+        return AcceptOrders(self.queue, self.client_order_keys, self.clock)
+
+    @cached_property
+    def queue(self) -> OrderQueue:
+        from chalicelib.adapters.sqs import SqsOrderQueue
+
+        client = cast("SQSClient", self._aws.create_client("sqs", region_name=self.settings.aws_region))
+        url = self.settings.orders_queue_url
+        return SqsOrderQueue(
+            client, url or client.get_queue_url(QueueName=self.settings.orders_queue_name)["QueueUrl"]
+        )
+
+    @cached_property
+    def connections(self) -> Connections:
+        from chalicelib.adapters.connections import ManagementApi
+
+        credentials = self._aws.get_credentials()
+        if credentials is None:
+            raise ConfigurationError("no AWS credentials: requests to @connections cannot be signed")
+        return ManagementApi(
+            self.settings.connections_url,
+            self.settings.aws_region,
+            credentials,
+            self.executor,
+            time_limit_ms=self.settings.post_time_limit_ms,
+            pool_size=THREADS,
+        )
+
+    @cached_property
+    def client_order_keys(self) -> ClientOrderKeys:
+        return _LazyKeys(self)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+
+        return PostgresSubscriptions(self.engine)
+
+    @cached_property
+    def queries(self) -> OrderQueries:
+        from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
+
+        return PostgresOrderQueries(self.engine)
+
+    @cached_property
+    def teller(self) -> "Teller":
+        from chalicelib.services.telling import Teller
+
+        return Teller(self.subscriptions, self.connections, self.queue)
+
+    @cached_property
+    def following(self) -> "FollowOrders":
+        from chalicelib.services.following import FollowOrders
+
+        return FollowOrders(
+            self.subscriptions,
+            self.queries,
+            self.connections,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+        )
+
+    @cached_property
+    def reading(self) -> "ReadOrders":
+        from chalicelib.services.reading import ReadOrders
+
+        return ReadOrders(
+            self.queries,
+            self.tokens,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+            page_size_max=self.settings.query_page_size_max,
+        )
+
+    @cached_property
+    def quoting(self) -> "QuoteSwaps":
+        from chalicelib.services.quoting import QuoteSwaps
+
+        return QuoteSwaps(self.desk, self.tokens)
+
+    @cached_property
+    def execution(self) -> "ExecuteOrders":
+        from chalicelib.adapters.market.chain import MarketChain
+        from chalicelib.services.background import ThreadBackground
+        from chalicelib.services.execution import ExecuteOrders, ExecutionLimits
+        from chalicelib.services.settlement import Patience, Settlement
+        from chalicelib.wire.route_views import RouteViews
+
+        settings = self.settings
+        chain = MarketChain(
+            self.engine,
+            settings.wallet_seed.encode(),
+            self.tokens,
+            self._market_settings,
+            faults=self._faults,
+            cache=self._pool_cache,
+        )
+        patience = Patience(settings.confirmation_wait_ms / 1000, settings.confirmation_poll_ms / 1000)
+        return ExecuteOrders(
+            record=self.record,
+            desk=self.desk,
+            chain=chain,
+            settlement=Settlement(
+                chain,
+                RouteViews(self.tokens),
+                self.clock,
+                patience=patience,
+                attempts_max=settings.attempts_max,
+            ),
+            teller=self.teller,
+            background=ThreadBackground(),
+            tokens=self.tokens,
+            clock=self.clock,
+            limits=ExecutionLimits(settings.lease_ms, settings.attempts_max, settings.retry_delay_s),
+        )
+
+    @cached_property
+    def record(self) -> OrderRecord:
+        from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+
+        return PostgresOrderRecord(self.engine)
+
+    @cached_property
+    def canceling(self) -> "CancelOrders":
+        from chalicelib.services.canceling import CancelOrders
+
+        return CancelOrders(
+            self.record,
+            self.subscriptions,
+            self.connections,
+            self.teller,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+        )
+
+    @cached_property
+    def consuming(self) -> "ConsumeMessages":
+        from chalicelib.services.consuming import ConsumeMessages
+
+        return ConsumeMessages(
+            execution=self.execution,
+            following=self.following,
+            teller=self.teller,
+            queries=self.queries,
+            connections=self.connections,
+            queue=self.queue,
+            executor=self.executor,
+        )
+
+    @cached_property
+    def desk(self) -> "VenueDesk":
+        from chalicelib.adapters.market.venue import MarketVenue, PoolReader
+        from chalicelib.services.venues import VenueDesk
+
+        reader = PoolReader(self.engine, self._pool_cache)
+        venues = [
+            MarketVenue(name, reader, self._faults, self.clock, self._market_settings) for name in VENUES
+        ]
+        return VenueDesk(
+            venues,
+            self.executor,
+            self.clock,
+            time_limit_ms=self.settings.quote_time_limit_ms,
+            valid_ms=self.settings.quote_valid_ms,
+        )
+
+    @cached_property
+    def engine(self) -> "Engine":
+        from chalicelib.adapters.postgres.engine import make_engine
+
+        return make_engine(self.settings.database_url)
+
+    def check_database(self) -> None:
+        """Raise ``RetryableError`` if the database does not answer."""
+        from sqlalchemy import text
+
+        from chalicelib.adapters.postgres.faults import translated_errors
+
+        with translated_errors(), self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def check_queue(self) -> None:
+        """Raise ``RetryableError`` if the queue does not answer."""
+        self.queue.check()
+
+    @cached_property
+    def executor(self) -> Executor:
+        return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="io")
+
+    @cached_property
+    def _aws(self) -> "botocore.session.Session":
+        import botocore.session
+
+        return botocore.session.get_session()
+
+    @cached_property
+    def _market_settings(self) -> "MarketSettings":
+        from chalicelib.adapters.market.settings import MarketSettings
+
+        return MarketSettings(
+            quote_latency_ms=self.settings.quote_latency_ms,
+            settlement_latency_ms=self.settings.settlement_latency_ms,
+            is_faucet_on=self.settings.market_faucet,
+        )
+
+    @cached_property
+    def _faults(self) -> "FaultBoard":
+        from chalicelib.adapters.market.faults import FaultBoard
+
+        return FaultBoard(self.engine)
+
+    @cached_property
+    def _pool_cache(self) -> "PoolCache":
+        from chalicelib.adapters.market.pool_cache import PoolCache
+
+        return PoolCache()
+
+
+class _LazyKeys:
+    """Reaches for the database only when a client order id has to be reserved."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        return self._keys.reserve(account_id, client_order_id, content_sha256)
+
+    @cached_property
+    def _keys(self) -> ClientOrderKeys:
+        from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
+
+        return PostgresClientOrderKeys(self._services.engine)
+
+
+@cache
+def services() -> Services:
+    """Return this process's services; settings are read from the environment, once."""
+    return Services(Settings.from_env(os.environ))

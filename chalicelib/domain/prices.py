@@ -1,0 +1,37 @@
+"""Ratios that are shown and never computed with: price impact and slippage, in basis points."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+from chalicelib.amm.swaps import SwapResult, TokenIndex
+from chalicelib.domain.amounts import BPS_PER_UNIT
+
+_HUNDREDTH: Final = Decimal("0.01")
+
+
+def bps_text(numerator: int, denominator: int) -> str:
+    """Return a ratio in basis points, to two decimals (half to even)."""
+    bps = Decimal(numerator * BPS_PER_UNIT) / Decimal(denominator)
+    return format(bps.quantize(_HUNDREDTH, ROUND_HALF_EVEN), "f")
+
+
+def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResult) -> str:
+    """Return how much worse than the spot price a swap trades because of its own size, fees aside.
+
+    ``spot`` is token 1 per token 0 as numerator and denominator, before the swap.
+    """
+    fees = [0, 0]
+    fees[swap.fee_token] += swap.trade_fee
+    fees[swap.creator_fee_token] += swap.creator_fee
+    net_in = swap.amount_in - fees[token_in]
+    gross_out = swap.amount_out + fees[1 - token_in]
+    numerator, denominator = spot if token_in == 0 else (spot[1], spot[0])
+    ideal, real = net_in * numerator, gross_out * denominator
+    # Rounding may favour a tiny trade by a unit: that is not a negative impact.
+    return bps_text(max(0, ideal - real), ideal) if ideal else "0.00"
+
+
+def slippage_bps_text(quoted: int, executed: int, *, is_output: bool) -> str:
+    """Return how much worse the execution was than the quote; negative if it was better."""
+    worse = quoted - executed if is_output else executed - quoted
+    return bps_text(worse, quoted)

@@ -1,0 +1,161 @@
+"""The REST routes: parse, call one service, translate errors, serialise."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any, Final, ParamSpec
+from uuid import UUID
+
+from chalice.app import Request, Response
+from pydantic import Field
+
+from chalicelib.bootstrap import services
+from chalicelib.domain.errors import ExecutionError, FieldError, RetryableError
+from chalicelib.domain.orders import JsonObject
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.handlers.errors import http_status
+from chalicelib.handlers.identity import account_of
+from chalicelib.logs import logger
+from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.json_text import parse_object
+from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
+from chalicelib.wire.server_frames import error_body, json_text
+
+_JSON: Final = {"Content-Type": "application/json"}
+_WHOLE_NUMBERS: Final = ("limit", "afterSeq")
+
+P = ParamSpec("P")
+
+
+class _OrderPath(WireModel):
+    order_id: OrderId
+
+
+class _PageQuery(WireModel):
+    status: OrderStatus | None = None
+    limit: Annotated[WholeNumber, Field(ge=1)] | None = None
+    cursor: PrintableText | None = None
+
+
+class _EventsQuery(WireModel):
+    after_seq: Annotated[WholeNumber, Field(ge=0)] = 0
+
+
+def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
+    """Answer refusals as ``{"code", "message", "details"}`` with their status."""
+
+    @wraps(handler)
+    def answering(*args: P.args, **kwargs: P.kwargs) -> Response:
+        try:
+            return handler(*args, **kwargs)
+        except ExecutionError as refusal:
+            logger.info("request refused", error_code=refusal.code)
+            return _answer(error_body(refusal), http_status(refusal))
+
+    return answering
+
+
+@http_errors
+def submit(request: Request) -> Response:
+    """Accept an order; 202 means that it is in the queue and will reach a final status."""
+    use = services()
+    members = _with_idempotency_key(parse_object(request.raw_body), request.headers)
+    order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), _account(request))
+    accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
+    return _answer(accepted, 202)
+
+
+@http_errors
+def order(request: Request, order_id: str) -> Response:
+    """Return an order as it stands."""
+    return _answer(services().reading.order(_account(request), _order_id(order_id)))
+
+
+@http_errors
+def orders(request: Request) -> Response:
+    """Return a page of orders, newest first."""
+    query = validated(_PageQuery, _query(request))
+    page = services().reading.orders(
+        _account(request), status=query.status, limit=query.limit, cursor=query.cursor
+    )
+    return _answer(page)
+
+
+@http_errors
+def events(request: Request, order_id: str) -> Response:
+    """Return an order's events, each as its frame."""
+    query = validated(_EventsQuery, _query(request))
+    found = services().reading.events(_account(request), _order_id(order_id), after_seq=query.after_seq)
+    return _answer(found)
+
+
+@http_errors
+def cancel(request: Request, order_id: str) -> Response:
+    """Cancel an order that was not sent to a venue yet; return it as it stands then."""
+    use, account_id = services(), _account(request)
+    canceled = _order_id(order_id)
+    use.canceling.cancel(account_id, canceled)
+    return _answer(use.reading.order(account_id, canceled))
+
+
+@http_errors
+def quote(request: Request) -> Response:
+    """Return what an order would get now; nothing is stored."""
+    use = services()
+    fields = validated(SwapFields, parse_object(request.raw_body))
+    return _answer(use.quoting.quote(swap_terms(fields, use.tokens)))
+
+
+@http_errors
+def venues() -> Response:
+    """Return the venues with their pools, and the tokens."""
+    return _answer(services().quoting.venues())
+
+
+def health() -> Response:
+    """Say that the function runs; touches nothing."""
+    return _answer({"status": "ok"})
+
+
+def ready() -> Response:
+    """Say whether the database and the queue answer."""
+    checks: dict[str, str] = {}
+    for name, check in (("database", services().check_database), ("queue", services().check_queue)):
+        try:
+            check()
+            checks[name] = "ok"
+        except RetryableError as fault:
+            logger.warning("not ready", check=name, reason=fault.message)
+            checks[name] = "unavailable"
+    is_ready = set(checks.values()) == {"ok"}
+    return _answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
+
+
+def _answer(body: JsonObject, status: int = 200) -> Response:
+    return Response(json_text(body), headers=dict(_JSON), status_code=status)
+
+
+def _account(request: Request) -> str:
+    return account_of(request.context)
+
+
+def _order_id(text: str) -> UUID:
+    return validated(_OrderPath, {"orderId": text}).order_id
+
+
+def _query(request: Request) -> dict[str, Any]:
+    """Return the query's members, numbers as numbers; everything in a URL is text."""
+    members: dict[str, Any] = dict(request.query_params or {})
+    for name in _WHOLE_NUMBERS:
+        text = members.get(name)
+        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
+            members[name] = int(text)
+    return members
+
+
+def _with_idempotency_key(members: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    key = headers.get("idempotency-key")
+    if key is None:
+        return members
+    if members.get("clientOrderId", key) != key:
+        raise FieldError("clientOrderId", "must equal the Idempotency-Key header if both are given")
+    return members | {"clientOrderId": key}

@@ -1,0 +1,141 @@
+"""The three WebSocket routes: parse, call one service, answer over the connection."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from chalicelib.bootstrap import Services, services
+from chalicelib.domain.errors import ExecutionError, FieldError, RetryableError
+from chalicelib.domain.orders import JsonObject
+from chalicelib.handlers.errors import http_status
+from chalicelib.handlers.identity import account_of
+from chalicelib.logs import logger
+from chalicelib.services.following import Follower
+from chalicelib.services.ports import Frame, QueueMessage
+from chalicelib.wire import server_frames
+from chalicelib.wire.client_frames import (
+    CancelFields,
+    PingFields,
+    SubscribeFields,
+    UnsubscribeFields,
+    parse_client_frame,
+    request_id_of,
+)
+from chalicelib.wire.fields import validated
+from chalicelib.wire.order_fields import (
+    ORDER_FIELDS,
+    OrderFields,
+    SwapFields,
+    order_fields_from_query,
+    swap_terms,
+)
+from chalicelib.wire.queue_messages import FollowMessage
+
+CONNECTION_DURATION_MAX: Final = timedelta(hours=2)
+"""API Gateway closes every connection after this long (WebSocket quotas)."""
+
+
+def connect(event: Mapping[str, Any]) -> JsonObject:
+    """Let a connection in; its URL may carry an order, or the id of one to follow."""
+    context = event["requestContext"]
+    try:
+        _act_on_url(event.get("queryStringParameters") or {}, context)
+    except ExecutionError as refusal:
+        logger.info("connection refused", connection_id=context["connectionId"], error_code=refusal.code)
+        body = server_frames.json_text(server_frames.error_body(refusal))
+        return {"statusCode": http_status(refusal), "body": body}
+    _note_connection(context)
+    return {"statusCode": 200}
+
+
+def message(event: Mapping[str, Any]) -> JsonObject:
+    """Act on one client frame; refusals are answered with an error frame and leave the connection open."""
+    context = event["requestContext"]
+    text = event.get("body") or ""
+    try:
+        answer = _act(text, context["connectionId"], account_of(context))
+    except ExecutionError as refusal:
+        logger.info("frame refused", connection_id=context["connectionId"], error_code=refusal.code)
+        answer = server_frames.error(request_id_of(text), refusal)
+    if answer is not None:
+        services().connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
+    return {"statusCode": 200}
+
+
+def disconnect(event: Mapping[str, Any]) -> JsonObject:
+    """Forget a connection and all that it followed."""
+    connection_id = event["requestContext"]["connectionId"]
+    try:
+        services().subscriptions.forget([connection_id])
+    except RetryableError as fault:
+        # A frame to it will answer 410, or the sweep finds it.
+        logger.warning("connection not forgotten", connection_id=connection_id, reason=fault.message)
+    return {"statusCode": 200}
+
+
+def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
+    """Do what a frame asks for; return the frame that answers it, if the service did not send it already."""
+    frame = parse_client_frame(text)
+    use = services()
+    match frame.fields:
+        case OrderFields() as fields:
+            terms = fields.terms(use.tokens)
+            order = use.accepting.accept(
+                terms, account_id, connection_id=connection_id, request_id=frame.request_id
+            )
+            return server_frames.accepted(frame.request_id, order)
+        case SwapFields() as fields:
+            quote = use.quoting.quote(swap_terms(fields, use.tokens))
+            return {"type": "quote", "requestId": frame.request_id, **quote}
+        case SubscribeFields() as fields:
+            follower = Follower(connection_id, account_id)
+            use.following.subscribe(
+                follower, fields.order_id, after_seq=fields.after_seq, request_id=frame.request_id
+            )
+            return None
+        case UnsubscribeFields() as fields:
+            use.following.unsubscribe(
+                Follower(connection_id, account_id), fields.order_id, request_id=frame.request_id
+            )
+            return None
+        case CancelFields() as fields:
+            use.canceling.cancel(account_id, fields.order_id, connection_id=connection_id)
+            return None
+        case PingFields():
+            return server_frames.pong(frame.request_id)
+
+
+def _act_on_url(query: Mapping[str, str], context: Mapping[str, Any]) -> None:
+    use, connection_id, account_id = services(), context["connectionId"], account_of(context)
+    if query.keys() & ORDER_FIELDS:
+        terms = order_fields_from_query(query).terms(use.tokens)
+        use.accepting.accept(terms, account_id, connection_id=connection_id, is_connecting=True)
+    elif "orderId" in query:
+        _follow_from_url(use, query, connection_id, account_id)
+
+
+def _follow_from_url(use: Services, query: Mapping[str, str], connection_id: str, account_id: str) -> None:
+    after_seq = query.get("afterSeq", "0")
+    if not (after_seq.isascii() and after_seq.isdigit() and len(after_seq) < 10):
+        raise FieldError("afterSeq", "must be a whole number from 0")
+    fields = validated(SubscribeFields, {"orderId": query["orderId"], "afterSeq": int(after_seq)})
+    assert fields.order_id is not None
+    follow = FollowMessage(
+        connection_id=connection_id,
+        account_id=account_id,
+        order_id=fields.order_id,
+        after_seq=fields.after_seq,
+        is_new=True,
+    )
+    use.queue.send([QueueMessage(follow.model_dump_json(), account_id)])
+
+
+def _note_connection(context: Mapping[str, Any]) -> None:
+    connection_id = context["connectionId"]
+    use = services()
+    try:
+        expires_at = use.clock.now() + CONNECTION_DURATION_MAX
+        use.subscriptions.connected(connection_id, account_of(context), expires_at)
+    except RetryableError as fault:
+        # Orders are accepted without the database, so connections are let in without it too.
+        logger.warning("connection not noted", connection_id=connection_id, reason=fault.message)

@@ -1,0 +1,73 @@
+"""Canceling an order that was never sent to a venue."""
+
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.errors import Code, ConflictError, NotFoundError
+from chalicelib.domain.orders import OrderState
+from chalicelib.services.ports import Clock, Connections, Frame, OrderRecord, Subscriptions
+from chalicelib.services.telling import Teller
+from chalicelib.wire.server_frames import json_text, order_event
+
+_LOOKUP_POLL_S: Final = 0.05
+
+
+class CancelOrders:
+    """A cancel and the consumer meet at the order's row: whoever changes it first wins."""
+
+    def __init__(
+        self,
+        record: OrderRecord,
+        subscriptions: Subscriptions,
+        connections: Connections,
+        teller: Teller,
+        clock: Clock,
+        *,
+        lookup_wait_ms: int,
+    ) -> None:
+        self._record = record
+        self._subscriptions = subscriptions
+        self._connections = connections
+        self._teller = teller
+        self._clock = clock
+        self._lookup_wait_s = lookup_wait_ms / 1000
+
+    def cancel(self, account_id: str, order_id: UUID, *, connection_id: str | None = None) -> None:
+        """End an order as canceled and tell its listeners, and whoever asked.
+
+        Raises:
+            NotFoundError: The account has no such order.
+            ConflictError: It is final already, or something of it was handed to a venue.
+        """
+        self._found(account_id, order_id)
+        canceled = self._record.cancel(account_id, order_id, self._clock.now())
+        if canceled is None:
+            raise _refusal(self._found(account_id, order_id))
+        order, event = canceled
+        is_listening = any(
+            listener.connection_id == connection_id for listener in self._subscriptions.listeners([order])
+        )
+        self._teller.tell([(order, [event])])
+        if connection_id is not None and not is_listening:
+            frame = Frame(connection_id, json_text(order_event(order.client_order_id, event)))
+            self._connections.post([frame])
+
+    def _found(self, account_id: str, order_id: UUID) -> OrderState:
+        """Return an order, waiting a little for one that was accepted and is not on record yet."""
+        waited = 0.0
+        while True:
+            state = self._record.state(account_id, order_id)
+            if state is not None:
+                return state
+            if waited >= self._lookup_wait_s:
+                raise NotFoundError
+            self._clock.sleep(_LOOKUP_POLL_S)
+            waited += _LOOKUP_POLL_S
+
+
+def _refusal(state: OrderState) -> ConflictError:
+    if state.is_final:
+        return ConflictError(Code.ORDER_ALREADY_FINAL, f"the order is {state.status} already")
+    return ConflictError(
+        Code.ORDER_ALREADY_SENT, "the order was handed to a venue and can no longer be canceled"
+    )

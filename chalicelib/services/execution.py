@@ -1,0 +1,241 @@
+"""Executing a batch of orders, each exactly once.
+
+The steps, in the only order that is safe:
+
+1. **Claim.** Each order is created, or taken over once its lease has ended, under a fencing token
+   that every later write must still hold.
+2. **Plan.** Venues are asked side by side; refusals that cannot change end an order here.
+3. **Write ahead.** Transactions are built and signed, so their signatures are known, and committed.
+4. **Send.** From here on the same bytes only. An error says nothing about whether they will land.
+5. **Settle.** The chain is asked. Landed: confirmed. Refused: failed. Provably dead (its validity
+   has passed, and the same view of the chain does not know it): a new attempt, later. Otherwise
+   nobody can know yet, and the message comes back to ask again.
+
+A crash between any two steps leaves a record from which the next delivery goes on: with an open
+attempt at step 4, without one at step 2.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
+from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.tokens import Tokens
+from chalicelib.logs import logger
+from chalicelib.services import steps
+from chalicelib.services.background import Background
+from chalicelib.services.planning import PlannedSwap, Planner, instruction, plans_in_order
+from chalicelib.services.ports import Chain, Clock, HeldOrder, NewOrder, OrderRecord, Step
+from chalicelib.services.settlement import Settlement
+from chalicelib.services.telling import Teller
+from chalicelib.services.venues import VenueDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request to move an order on.
+
+    Attributes:
+        order: None if the order is on record already.
+        connection_id: Who submitted it over a WebSocket, and so follows it from the first event.
+    """
+
+    order_id: UUID
+    order: Order | None = None
+    connection_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of the messages that asked for an order.
+
+    Attributes:
+        retry_in_s: Look again after so long; None if the messages have done their work.
+        found: The order as it stood before, if it was on record already.
+    """
+
+    retry_in_s: int | None = None
+    found: OrderState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLimits:
+    """How long orders are held, how often they are tried, and how fast again."""
+
+    lease_ms: int
+    attempts_max: int
+    retry_delay_s: int
+
+    @property
+    def lease_s(self) -> int:
+        return -(-self.lease_ms // 1000)
+
+    def backoff_s(self, attempt: int) -> int:
+        """Return the wait before an attempt: doubled each time."""
+        return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
+
+
+class ExecuteOrders:
+    """The consumer's use case."""
+
+    def __init__(
+        self,
+        *,
+        record: OrderRecord,
+        desk: VenueDesk,
+        chain: Chain,
+        settlement: Settlement,
+        teller: Teller,
+        background: Background,
+        tokens: Tokens,
+        clock: Clock,
+        limits: ExecutionLimits,
+    ) -> None:
+        self._record = record
+        self._desk = desk
+        self._chain = chain
+        self._settlement = settlement
+        self._teller = teller
+        self._background = background
+        self._tokens = tokens
+        self._clock = clock
+        self._limits = limits
+
+    def execute(self, batch: Sequence[Incoming]) -> Mapping[UUID, Verdict]:
+        """Move every order of a batch as far as it will go; return a verdict for each.
+
+        Raises:
+            RetryableError: The record is unreachable; nothing is lost, all of it can be asked again.
+        """
+        verdicts: dict[UUID, Verdict] = {}
+        try:
+            held = self._claim(batch, verdicts)
+            started = [order for order in held if order.open_attempt]
+            signed = self._write_ahead([order for order in held if not order.open_attempt], verdicts)
+            self._settle([*started, *signed], verdicts)
+        finally:
+            self._background.wait()
+        return verdicts
+
+    def _claim(self, batch: Sequence[Incoming], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
+        now = self._clock.now()
+        new = {
+            each.order_id: steps.first_step(each.order, now, each.connection_id)
+            for each in batch
+            if each.order is not None
+        }
+        created = (
+            self._record.create(list(new.values()), lease_ms=self._limits.lease_ms) if new else frozenset()
+        )
+        self._announce([(new[id_].state.order, new[id_].events) for id_ in new if id_ in created])
+        verdicts |= dict.fromkeys((each.order_id for each in batch), Verdict())
+        fresh = [_held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final]
+        return fresh + self._take_over([id_ for id_ in verdicts if id_ not in created], verdicts)
+
+    def _take_over(self, order_ids: Sequence[UUID], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
+        if not order_ids:
+            return []
+        claims = self._record.claim(order_ids, lease_ms=self._limits.lease_ms)
+        for order_id, state in claims.final.items():
+            verdicts[order_id] = Verdict(found=state)
+        for order_id, state in claims.busy.items():
+            verdicts[order_id] = Verdict(retry_in_s=self._limits.lease_s, found=state)
+        for order_id, order in claims.held.items():
+            verdicts[order_id] = Verdict(found=order.state)
+            logger.warning("order taken over", order_id=str(order_id), order_status=order.state.status)
+        return list(claims.held.values())
+
+    def _write_ahead(self, held: Sequence[HeldOrder], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
+        """Plan, sign and commit; return the orders whose transactions may now be sent."""
+        now = self._clock.now()
+        ended = [steps.late(order, now) for order in held if now > order.state.order.valid_until]
+        timely = [order for order in held if now <= order.state.order.valid_until]
+        planned = self._planned(timely) if timely else []
+        ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
+        ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
+        recorded = self._commit([*ended, *self._signed(ready)], verdicts)
+        return [step.held for step in recorded if step.held.open_attempt]
+
+    def _planned(self, held: Sequence[HeldOrder]) -> list[tuple[HeldOrder, PlannedSwap | ExecutionError]]:
+        planner = Planner(self._desk.ask(), self._tokens)
+        return list(zip(held, plans_in_order(planner, [order.state for order in held]), strict=True))
+
+    def _signed(self, ready: Sequence[tuple[HeldOrder, PlannedSwap]]) -> list[Step]:
+        if not ready:
+            return []
+        wanted = [instruction(order.state, planned.plan) for order, planned in ready]
+        try:
+            transactions = self._chain.sign(wanted)
+        except RetryableError as error:
+            return [self._ended(order, error) for order, _ in ready]
+        now = self._clock.now()
+        return [
+            steps.submitted(order, planned, wish, transaction, now)
+            for (order, planned), wish, transaction in zip(ready, wanted, transactions, strict=True)
+        ]
+
+    def _ended(self, order: HeldOrder, error: ExecutionError) -> Step:
+        """Return the end of an attempt before anything was sent: for good, or to be tried again."""
+        now = self._clock.now()
+        if isinstance(error, RefusedError):
+            return steps.failed(order, error, now)
+        if order.state.attempt >= self._limits.attempts_max:
+            return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
+        return steps.next_attempt(order, error.message, now)
+
+    def _settle(self, waiting: list[HeldOrder], verdicts: dict[UUID, Verdict]) -> None:
+        if waiting:
+            self._settlement.send(order.open_attempt for order in waiting if order.open_attempt)
+        while waiting:
+            decided = self._settlement.resolved(waiting)
+            if not decided:
+                self._commit([steps.let_go(order) for order in waiting], verdicts)
+                return
+            self._commit(decided, verdicts)
+            done = {step.state.order.order_id for step in decided}
+            waiting = [order for order in waiting if order.state.order.order_id not in done]
+
+    def _commit(self, decided: Sequence[Step], verdicts: dict[UUID, Verdict]) -> list[Step]:
+        """Record steps, tell the listeners, set the verdicts; return the steps that counted, as they now stand."""
+        if not decided:
+            return []
+        counted = self._record.record(decided, lease_ms=self._limits.lease_ms)
+        recorded = [step for step in decided if step.state.order.order_id in counted]
+        self._announce([(step.state.order, step.events) for step in recorded if step.events])
+        for step in decided:
+            order_id = step.state.order.order_id
+            retry_in_s = self._retry_in_s(step) if order_id in counted else self._limits.lease_s
+            verdicts[order_id] = replace(verdicts[order_id], retry_in_s=retry_in_s)
+        return [
+            replace(step, held=HeldOrder(step.state, step.held.fence, step.new_attempt)) for step in recorded
+        ]
+
+    def _retry_in_s(self, step: Step) -> int | None:
+        if step.state.is_final or not step.release:
+            return None
+        return self._limits.backoff_s(step.state.attempt) if step.events else self._limits.retry_delay_s
+
+    def _announce(self, told: list[tuple[Order, tuple[OrderEvent, ...]]]) -> None:
+        if told:
+            for order, events in told:
+                for event in events:
+                    _log(order, event)
+            self._background.run(lambda: self._teller.tell(told))
+
+
+def _held(new: NewOrder) -> HeldOrder:
+    return HeldOrder(new.state, fence=1)
+
+
+def _log(order: Order, event: OrderEvent) -> None:
+    facts = {key: event.data[key] for key in ("code", "txSignature", "outputAmount") if key in event.data}
+    logger.info(
+        "order event",
+        order_id=str(order.order_id),
+        seq=event.seq,
+        order_status=event.status,
+        attempt=event.attempt,
+        pair=f"{order.input_token}->{order.output_token}",
+        **facts,
+    )

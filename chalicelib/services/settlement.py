@@ -1,0 +1,114 @@
+"""What becomes of signed transactions: sent, looked up, and the verdict on each once it is certain."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.orders import Order
+from chalicelib.logs import logger
+from chalicelib.services import steps
+from chalicelib.services.ports import Chain, ChainView, Clock, Fate, HeldOrder, OpenAttempt, Step
+from chalicelib.wire.route_views import RouteViews
+
+DEADNESS_MARGIN_BLOCKS: Final = 2
+"""Blocks to wait past the last valid height: a safety margin, not part of the argument."""
+
+RESEND_INTERVAL_S: Final = 2.0
+"""Networks drop packets; the same bytes are sent again about this often until they are seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for the chain within one invocation, and how often to ask."""
+
+    wait_s: float
+    poll_s: float
+
+
+class Settlement:
+    """Sends open attempts and turns the chain's answers into steps."""
+
+    def __init__(
+        self, chain: Chain, views: RouteViews, clock: Clock, *, patience: Patience, attempts_max: int
+    ) -> None:
+        self._chain = chain
+        self._views = views
+        self._clock = clock
+        self._patience = patience
+        self._attempts_max = attempts_max
+
+    def send(self, attempts: Iterable[OpenAttempt]) -> None:
+        """Send the bytes of attempts that are on record; whatever the answer, it proves nothing."""
+        try:
+            self._chain.send([attempt.transaction for attempt in attempts])
+        except RetryableError as error:
+            logger.warning("send not answered", error_code=error.code, reason=error.message)
+
+    def resolved(self, waiting: Sequence[HeldOrder]) -> list[Step]:
+        """Wait for the chain to decide some of the orders; return their steps, none when patience ends.
+
+        All of ``waiting`` have an open attempt that has been sent.
+        """
+        waited = since_sent = 0.0
+        while True:
+            view = self._view(waiting)
+            decided = (
+                [step for held in waiting if (step := self.decision(held, view)) is not None] if view else []
+            )
+            if decided or waited >= self._patience.wait_s:
+                return decided
+            self._clock.sleep(self._patience.poll_s)
+            waited += self._patience.poll_s
+            since_sent += self._patience.poll_s
+            if since_sent >= RESEND_INTERVAL_S:
+                self.send(attempt for held in waiting if (attempt := held.open_attempt))
+                since_sent = 0.0
+
+    def decision(self, held: HeldOrder, view: ChainView) -> Step | None:
+        """Return what one view of the chain means for an order; None if it leaves the matter open."""
+        attempt = held.open_attempt
+        assert attempt is not None
+        status = view.statuses[attempt.transaction.signature]
+        now = self._clock.now()
+        match status.fate:
+            case Fate.LANDED:
+                return steps.confirmed(held, attempt, status, self._views, now)
+            case Fate.REFUSED:
+                code = status.refusal or Code.TRANSACTION_FAILED
+                return steps.failed(held, refusal(code, held.state.order), now, outcome="refused")
+            case Fate.UNKNOWN:
+                if view.height <= attempt.transaction.last_valid_height + DEADNESS_MARGIN_BLOCKS:
+                    return None
+                return self._after_death(held, now)
+
+    def _after_death(self, held: HeldOrder, now: datetime) -> Step:
+        if held.state.attempt >= self._attempts_max:
+            message = f"{held.state.attempt} transactions were sent and none of them landed"
+            return steps.failed(held, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, outcome="dead")
+        if now > held.state.order.valid_until:
+            return steps.late(held, now, outcome="dead")
+        return steps.next_attempt(held, "the transaction expired before it landed", now, outcome="dead")
+
+    def _view(self, waiting: Sequence[HeldOrder]) -> ChainView | None:
+        signatures = [held.open_attempt.transaction.signature for held in waiting if held.open_attempt]
+        try:
+            return self._chain.view(signatures)
+        except RetryableError as error:
+            logger.warning("chain not answering", error_code=error.code, reason=error.message)
+            return None
+
+
+def refusal(code: Code, order: Order) -> ExecutionError:
+    """Return why the chain refused an order's transaction, in words."""
+    match code:
+        case Code.SLIPPAGE_EXCEEDED:
+            message = f"the price moved by more than {order.slippage_bps} bps before the swap could settle"
+        case Code.INSUFFICIENT_FUNDS:
+            message = f"the account does not hold enough {order.input_token}"
+        case Code.INSUFFICIENT_LIQUIDITY:
+            message = "the pools could no longer fill the order when it settled"
+        case _:
+            message = "the chain refused the transaction"
+    return ExecutionError(code, message)

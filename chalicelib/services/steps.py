@@ -1,0 +1,167 @@
+"""The steps of an order's life as values: what to append to the record, and nothing done yet."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.errors import Code, ExecutionError
+from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.prices import slippage_bps_text
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.planning import PlannedSwap
+from chalicelib.services.ports import (
+    AttemptOutcome,
+    HeldOrder,
+    NewOrder,
+    OpenAttempt,
+    SignedTransaction,
+    Step,
+    SwapInstruction,
+    TransactionStatus,
+)
+from chalicelib.wire.route_views import RouteViews
+
+Stage = tuple[OrderStatus, JsonObject]
+
+
+def first_step(order: Order, now: datetime, connection_id: str | None) -> NewOrder:
+    """Return an order's first events: on to routing, or expired if it waited too long."""
+    stages: list[Stage] = [(OrderStatus.PENDING, _terms(order))]
+    if now > order.valid_until:
+        stages.append((OrderStatus.EXPIRED, _late(order)))
+    else:
+        stages.append((OrderStatus.ROUTING, {}))
+    state, events = _advance(OrderState(order), stages, now)
+    return NewOrder(state, events, connection_id)
+
+
+def submitted(
+    held: HeldOrder,
+    planned: PlannedSwap,
+    wanted: SwapInstruction,
+    transaction: SignedTransaction,
+    now: datetime,
+) -> Step:
+    """Return the write-ahead: the route, and the transaction that is sent only after this is committed."""
+    stages: list[Stage] = [
+        (OrderStatus.ROUTED, planned.shown),
+        (OrderStatus.BUILDING, {}),
+        (OrderStatus.SUBMITTED, {"txSignature": transaction.signature}),
+    ]
+    state, events = _advance(held.state, stages, now)
+    attempt = OpenAttempt(
+        transaction, state.attempt, planned.plan.amount_in, planned.plan.amount_out, wanted.threshold_units
+    )
+    return Step(held, state, events, new_attempt=attempt)
+
+
+def confirmed(
+    held: HeldOrder, attempt: OpenAttempt, landed: TransactionStatus, views: RouteViews, now: datetime
+) -> Step:
+    """Return the end of an order whose transaction landed, with what the ledger booked."""
+    stage = (OrderStatus.CONFIRMED, _fill(held.state.order, attempt, landed, views))
+    state, events = _advance(held.state, [stage], now)
+    return Step(
+        held,
+        state,
+        events,
+        outcome=AttemptOutcome(attempt.transaction.signature, "landed"),
+        filled=(landed.input_units, landed.output_units),
+        release=True,
+    )
+
+
+def failed(
+    held: HeldOrder,
+    error: ExecutionError,
+    now: datetime,
+    *,
+    outcome: Literal["refused", "dead"] | None = None,
+) -> Step:
+    """Return the end of an order that cannot be filled; its open attempt, if any, ended as ``outcome``."""
+    data = {"code": error.code, "message": error.message, "attempts": held.state.attempt}
+    state, events = _advance(held.state, [(OrderStatus.FAILED, data)], now)
+    return Step(held, state, events, outcome=_outcome(held, outcome), failure_code=error.code, release=True)
+
+
+def late(held: HeldOrder, now: datetime, *, outcome: Literal["dead"] | None = None) -> Step:
+    """Return the end of an order whose time is up: expired, or failed if something of it was ever sent."""
+    order = held.state.order
+    if held.state.was_sent:
+        error = ExecutionError(Code.DEADLINE_EXCEEDED, _late(order)["message"])
+        return failed(held, error, now, outcome=outcome)
+    state, events = _advance(held.state, [(OrderStatus.EXPIRED, _late(order))], now)
+    return Step(held, state, events, release=True)
+
+
+def next_attempt(
+    held: HeldOrder, reason: str, now: datetime, *, outcome: Literal["dead"] | None = None
+) -> Step:
+    """Return the beginning of another attempt; nothing of the last one can land any more."""
+    state, event = held.state.step(
+        OrderStatus.ROUTING, now, attempt=held.state.attempt + 1, data={"reason": reason}
+    )
+    return Step(held, state, (event,), outcome=_outcome(held, outcome), release=True)
+
+
+def let_go(held: HeldOrder) -> Step:
+    """Return the mere end of a lease: whoever comes next goes on from the record as it is."""
+    return Step(held, held.state, (), release=True)
+
+
+def _advance(
+    state: OrderState, stages: Sequence[Stage], now: datetime
+) -> tuple[OrderState, tuple[OrderEvent, ...]]:
+    events = []
+    for status, data in stages:
+        state, event = state.step(status, now, data=data)
+        events.append(event)
+    return state, tuple(events)
+
+
+def _outcome(held: HeldOrder, outcome: Literal["refused", "dead"] | None) -> AttemptOutcome | None:
+    if outcome is None or held.open_attempt is None:
+        return None
+    return AttemptOutcome(held.open_attempt.transaction.signature, outcome)
+
+
+def _terms(order: Order) -> JsonObject:
+    return {
+        "orderType": order.order_type,
+        "inputToken": order.input_token,
+        "outputToken": order.output_token,
+        "slippageBps": order.slippage_bps,
+    }
+
+
+def _late(order: Order) -> JsonObject:
+    seconds = round((order.valid_until - order.accepted_at).total_seconds())
+    return {
+        "code": Code.DEADLINE_EXCEEDED,
+        "message": f"the order was valid for {seconds} s and could not be executed within them",
+    }
+
+
+def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus, views: RouteViews) -> JsonObject:
+    is_exact_in = order.swap_mode is SwapMode.EXACT_IN
+    quoted = attempt.quoted_out_units if is_exact_in else attempt.quoted_in_units
+    executed = landed.output_units if is_exact_in else landed.input_units
+    fees: dict[str, int] = {}
+    for leg in landed.legs:
+        fees[leg.fee_token] = fees.get(leg.fee_token, 0) + leg.fee_units
+    return {
+        "txSignature": attempt.transaction.signature,
+        "slot": landed.slot,
+        "inputAmount": views.amount(landed.input_units, order.input_token),
+        "outputAmount": views.amount(landed.output_units, order.output_token),
+        "executedPrice": views.price(
+            landed.input_units,
+            landed.output_units,
+            input_token=order.input_token,
+            output_token=order.output_token,
+            base=order.price_base,
+        ),
+        **views.fees(fees, input_token=order.input_token),
+        "slippageBps": slippage_bps_text(quoted, executed, is_output=is_exact_in),
+    }

@@ -1,0 +1,68 @@
+"""Asking the venues, side by side, and leaving out those that do not answer in time."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.ports import Clock, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAnswers:
+    """What the venues said at one moment.
+
+    Attributes:
+        pools: Of every venue that answered.
+        venues: The names of all that were asked.
+        problems: Why a venue is left out.
+        asked_at: What dynamic fees are computed for.
+        valid_until: Past this moment the answers are not to be traded on.
+    """
+
+    pools: tuple[RoutablePool, ...]
+    venues: tuple[str, ...]
+    problems: Mapping[str, str]
+    asked_at: datetime
+    valid_until: datetime
+
+
+class VenueDesk:
+    """Asks every venue at once."""
+
+    def __init__(
+        self, venues: Sequence[Venue], executor: Executor, clock: Clock, *, time_limit_ms: int, valid_ms: int
+    ) -> None:
+        self._venues = venues
+        self._executor = executor
+        self._clock = clock
+        self._time_limit_s = time_limit_ms / 1000
+        self._valid = timedelta(milliseconds=valid_ms)
+
+    def ask(self) -> VenueAnswers:
+        """Return all pools of all venues that answer within the limit; a slow or failing one is named."""
+        asked_at = self._clock.now()
+        answers = {venue.name: self._executor.submit(venue.pools) for venue in self._venues}
+        wait(answers.values(), timeout=self._time_limit_s)
+        pools: list[RoutablePool] = []
+        problems: dict[str, str] = {}
+        for name, answer in answers.items():
+            problem = self._problem(answer)
+            if problem is None:
+                pools.extend(answer.result())
+            else:
+                problems[name] = problem
+        return VenueAnswers(tuple(pools), tuple(answers), problems, asked_at, asked_at + self._valid)
+
+    def _problem(self, answer: "Future[Sequence[RoutablePool]]") -> str | None:
+        if not answer.done():
+            answer.cancel()
+            return f"no answer within {round(self._time_limit_s * 1000)} ms"
+        error = answer.exception()
+        if isinstance(error, VenueUnavailableError):
+            return error.message
+        if error is not None:
+            raise error
+        return None

@@ -1,0 +1,89 @@
+"""What clients send over the WebSocket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
+from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.json_text import parse_object
+from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
+
+_SEQ_MAX: Final = 2**31 - 1
+
+
+class SubscribeFields(WireModel):
+    order_id: OrderId | None = None
+    after_seq: Annotated[WholeNumber, Field(ge=0, le=_SEQ_MAX)] = 0
+
+
+class UnsubscribeFields(WireModel):
+    order_id: OrderId | None = None
+
+
+class CancelFields(WireModel):
+    order_id: OrderId
+
+
+class PingFields(WireModel):
+    """Nothing to say."""
+
+
+class _RequestFields(WireModel):
+    request_id: PrintableText | None = None
+
+
+ActionFields = OrderFields | SubscribeFields | UnsubscribeFields | CancelFields | SwapFields | PingFields
+
+ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
+    "submit": OrderFields,
+    "subscribe": SubscribeFields,
+    "unsubscribe": UnsubscribeFields,
+    "cancel": CancelFields,
+    "quote": SwapFields,
+    "ping": PingFields,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFrame:
+    """One request: what to do, with what, and the client's own mark for the answer."""
+
+    action: str
+    fields: ActionFields
+    request_id: str | None
+
+
+def request_id_of(text: str) -> str | None:
+    """Return the client's mark, if the frame is sound enough to have one, for an error about the rest."""
+    try:
+        return validated(_RequestFields, parse_object(text)).request_id
+    except InvalidRequestError:
+        return None
+
+
+def parse_client_frame(text: str) -> ClientFrame:
+    """Return what a client asks for.
+
+    A frame without ``action`` is a submit if it carries order fields, and a subscribe if it
+    carries only an ``orderId``.
+
+    Raises:
+        InvalidRequestError: It breaks a rule; every broken rule of the frame is named.
+    """
+    members = parse_object(text)
+    action = members["action"] if "action" in members else _implied_action(members)
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise FieldError("action", f"must be one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)
+    request = validated(_RequestFields, members)
+    return ClientFrame(action, validated(ACTIONS[action], members), request.request_id)
+
+
+def _implied_action(members: Mapping[str, Any]) -> str:
+    if members.keys() & ORDER_FIELDS:
+        return "submit"
+    if "orderId" in members:
+        return "subscribe"
+    raise FieldError("action", f"is required: one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)

@@ -1,0 +1,169 @@
+"""An order as a client writes it, and what it means."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, parse_units
+from chalicelib.domain.errors import Code, FieldError
+from chalicelib.domain.orders import OrderTerms, OrderType, Side, TimeInForce
+from chalicelib.domain.tokens import Token, Tokens
+from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, WholeNumber, WireModel, validated
+
+ORDER_FIELDS: Final = frozenset({"inputToken", "outputToken", "amount", "side", "baseAsset", "quoteAsset"})
+"""A message with any of these, and no action, is an order."""
+
+_WHOLE_NUMBERS: Final = ("slippageBps", "validForSeconds")
+_LIMIT_ONLY: Final = ("limit_price", "expires_at")
+
+
+class WireSwapMode(StrEnum):
+    EXACT_IN = "exactIn"
+    EXACT_OUT = "exactOut"
+
+
+class SwapFields(WireModel):
+    """What to swap: by tokens, or by side and assets."""
+
+    input_token: PrintableText | None = None
+    output_token: PrintableText | None = None
+    swap_mode: WireSwapMode | None = None
+    side: Side | None = None
+    base_asset: PrintableText | None = None
+    quote_asset: PrintableText | None = None
+    amount: AmountText
+
+
+class OrderFields(SwapFields):
+    """All that a client may say of an order."""
+
+    client_order_id: ClientOrderId | None = None
+    type: OrderType = OrderType.MARKET
+    slippage_bps: Annotated[WholeNumber, Field(ge=0, le=BPS_PER_UNIT)] = 50
+    valid_for_seconds: Annotated[WholeNumber, Field(ge=1, le=3600)] = 60
+    limit_price: AmountText | None = None
+    time_in_force: TimeInForce = TimeInForce.IOC
+    expires_at: PrintableText | None = None
+
+    def terms(self, tokens: Tokens) -> OrderTerms:
+        """Return what the fields mean.
+
+        Raises:
+            FieldError: They do not fit together, or name what cannot be traded.
+        """
+        self._check_type()
+        swap = swap_terms(self, tokens)
+        return OrderTerms(
+            client_order_id=self.client_order_id,
+            order_type=self.type,
+            swap_mode=swap.swap_mode,
+            input_token=swap.input_token.symbol,
+            output_token=swap.output_token.symbol,
+            amount_units=swap.amount_units,
+            price_base=swap.price_base,
+            slippage_bps=self.slippage_bps,
+            valid_for_s=self.valid_for_seconds,
+        )
+
+    def _check_type(self) -> None:
+        if self.type is not OrderType.MARKET:
+            problem = f"{self.type} is not supported yet; only market orders are"
+            raise FieldError("type", problem, Code.ORDER_TYPE_NOT_SUPPORTED)
+        if self.time_in_force is not TimeInForce.IOC:
+            raise FieldError("timeInForce", "must be ioc for a market order")
+        for name in _LIMIT_ONLY:
+            if getattr(self, name) is not None:
+                alias = type(self).model_fields[name].alias
+                raise FieldError(alias or name, "does not go with a market order")
+
+
+class SwapTerms:
+    """What swap fields mean."""
+
+    __slots__ = ("amount_units", "input_token", "output_token", "price_base", "swap_mode")
+
+    def __init__(
+        self, input_token: Token, output_token: Token, swap_mode: SwapMode, amount_units: int, price_base: str
+    ) -> None:
+        self.input_token = input_token
+        self.output_token = output_token
+        self.swap_mode = swap_mode
+        self.amount_units = amount_units
+        self.price_base = price_base
+
+
+def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
+    """Return the order that a connection URL carries.
+
+    Raises:
+        InvalidRequestError: It breaks a rule.
+    """
+    members: dict[str, Any] = dict(query)
+    for name in _WHOLE_NUMBERS:
+        # Everything in a URL is text; ten digits are more than any of these may have.
+        if (
+            name in members
+            and members[name].isascii()
+            and members[name].isdigit()
+            and len(members[name]) <= 10
+        ):
+            members[name] = int(members[name])
+    return validated(OrderFields, members)
+
+
+def swap_terms(fields: SwapFields, tokens: Tokens) -> SwapTerms:
+    """Return tokens, mode and amount, whichever way the client said them.
+
+    Raises:
+        FieldError: The fields do not fit together, or name what cannot be traded.
+    """
+    by_side = fields.side is not None or fields.base_asset is not None or fields.quote_asset is not None
+    return _by_side(fields, tokens) if by_side else _by_tokens(fields, tokens)
+
+
+def _by_tokens(fields: SwapFields, tokens: Tokens) -> SwapTerms:
+    given = tokens.named(_required(fields.input_token, "inputToken"), field="inputToken")
+    wanted = tokens.named(_required(fields.output_token, "outputToken"), field="outputToken")
+    if given == wanted:
+        raise FieldError("outputToken", "must differ from inputToken")
+    if fields.swap_mode is WireSwapMode.EXACT_OUT:
+        return SwapTerms(given, wanted, SwapMode.EXACT_OUT, _amount(fields, wanted), given.symbol)
+    return SwapTerms(given, wanted, SwapMode.EXACT_IN, _amount(fields, given), given.symbol)
+
+
+def _by_side(fields: SwapFields, tokens: Tokens) -> SwapTerms:
+    for name, value in (("inputToken", fields.input_token), ("outputToken", fields.output_token)):
+        if value is not None:
+            raise FieldError(name, "does not go with side, baseAsset or quoteAsset")
+    if fields.swap_mode is not None:
+        raise FieldError("swapMode", "does not go with side: a buy is exactOut, a sell exactIn")
+    if fields.side is None:
+        raise FieldError("side", "is required with baseAsset and quoteAsset")
+    if fields.base_asset is None and fields.quote_asset is None:
+        base, quote = tokens[tokens.default_pair.base], tokens[tokens.default_pair.quote]
+    else:
+        base = tokens.named(_required(fields.base_asset, "baseAsset"), field="baseAsset")
+        quote = tokens.named(_required(fields.quote_asset, "quoteAsset"), field="quoteAsset")
+    if base == quote:
+        raise FieldError("quoteAsset", "must differ from baseAsset")
+    units = _amount(fields, base)
+    if fields.side is Side.BUY:
+        return SwapTerms(quote, base, SwapMode.EXACT_OUT, units, base.symbol)
+    return SwapTerms(base, quote, SwapMode.EXACT_IN, units, base.symbol)
+
+
+def _amount(fields: SwapFields, token: Token) -> int:
+    units = parse_units(fields.amount, token.scale, field="amount")
+    if units > token.max_order_units:
+        most = format_units(token.max_order_units, token.scale)
+        raise FieldError("amount", f"must be at most {most} {token.symbol}, about what all pools hold")
+    return units
+
+
+def _required(value: str | None, field: str) -> str:
+    if value is None:
+        raise FieldError(field, "is required")
+    return value
