@@ -67,6 +67,18 @@ def test_post_of_128_kb_is_delivered(api: Api, observer: Client) -> None:
         assert (answer["status"], len(client.socket.recv(timeout=10))) == (200, MESSAGE_BYTES_MAX)
 
 
+def test_long_post_arrives_in_frames_of_32_kb(api: Api, observer: Client) -> None:
+    """A callback of more than 32 KB arrives in frames of 32 KB or less.
+
+    Source: apigateway-execution-service-websocket-limits-table.html
+    """
+    with Client(api.url) as client:
+        observer.call_back("POST", client.connection_id, size=100_000)
+        frames = list(client.socket.recv_streaming(decode=False))
+    assert b"".join(frames) == b"x" * 100_000
+    assert max(map(len, frames)) <= 32 * 1024
+
+
 def test_post_beyond_128_kb_is_too_large(api: Api, observer: Client) -> None:
     """POST of more than 128 KB is answered with 413 PayloadTooLargeException.
 

@@ -1,10 +1,15 @@
 """What waits to be sent to one client."""
 
 import asyncio
+import contextlib
 from collections import deque
+from typing import Final
 
 from infra.local.gateway.asgi import Message, Send
 from infra.local.gateway.connections import Closure
+
+# How ``send`` fails when the client has gone, and when a close frame overtook the frame to be sent.
+_GONE: Final = (OSError, RuntimeError)
 
 
 class Outbox:
@@ -41,7 +46,8 @@ class Outbox:
             return
         await asyncio.sleep(0)  # a sender that is merely scheduled, not blocked, gets its turn first
         self._waiting.clear()
-        await self._send(message)
+        with contextlib.suppress(*_GONE):
+            await self._send(message)
 
     def _enqueue(self, message: Message, size: int) -> None:
         self._waiting.append((message, size))
@@ -55,8 +61,7 @@ class Outbox:
                 message, size = self._waiting.popleft()
                 await self._send(message)
                 self._waiting_bytes -= size
-        except (OSError, RuntimeError):
-            # The client has gone (OSError), or a close overtook this frame (RuntimeError by the server).
+        except _GONE:
             self._closed = True
             self._waiting.clear()
             self._waiting_bytes = 0

@@ -1,16 +1,20 @@
 """Where uvicorn's protocols fall short of API Gateway's, corrected.
 
 Header names keep their case, a connection that is lost without a close frame says so, and a refused message
-gets its close frame through before the connection goes.
+gets its close frame through before the connection goes, and long messages leave in frames of 32 KB.
 """
 
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from infra.local.gateway.settings import FRAME_BYTES_MAX
 
 _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
 _CLOSE_TIMEOUT_S = 10.0
+_UTF8_BYTES_MAX = 4  # of a character
 
 
 class CasePreservingHttp(HttpToolsProtocol):
@@ -40,8 +44,14 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._failed:  # else the rest of a message refused already
-            super().data_received(data)
+        if self._failed:
+            return  # the rest of a message refused already
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # websockets has its answer ready (414, 431), but uvicorn waits for a request.
+            self._failed = True
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def handle_parser_exception(self) -> None:
         """Send the close frame, then read on until the client has seen it.
@@ -49,11 +59,8 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         Closing at once, with input unread, would reset the connection and take the close frame with it.
         """
         self._failed = True
-        if self.conn.close_sent is None:  # not a handshake at all, so there is nobody to send a frame to
-            self.transport.write(
-                b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            )
-            self.transport.close()
+        if self.conn.close_sent is None:  # it spoke before it was accepted
+            self.transport.abort()
             return
         closure = self.conn.close_sent
         self.queue.put_nowait(
@@ -66,6 +73,9 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.send" and len(message["text"]) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX:
+            await self._send_fragmented(message["text"].encode())
+            return
         if message["type"] != "websocket.close":
             await super().send(message)
             if message["type"] == "websocket.http.response.body":
@@ -76,6 +86,17 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
+
+    async def _send_fragmented(self, data: bytes) -> None:
+        """Send a text message in frames no larger than API Gateway's, also where they part a character."""
+        await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        first, *rest = (data[i : i + FRAME_BYTES_MAX] for i in range(0, len(data), FRAME_BYTES_MAX))
+        self.conn.send_text(first, fin=not rest)
+        for number, fragment in enumerate(rest, start=1):
+            self.conn.send_continuation(fragment, fin=number == len(rest))
+        self.transport.write(b"".join(self.conn.data_to_send()))
 
     def shutdown(self) -> None:
         """End what is still there after every client had its close frame and its time to answer."""

@@ -3,7 +3,14 @@
 import asyncio
 
 from infra.local.gateway.asgi import Receive, Send
-from infra.local.gateway.connections import BINARY_FRAME, Closure, Connection, Phase, closed_by_client
+from infra.local.gateway.connections import (
+    BINARY_FRAME,
+    SHUT_DOWN,
+    Closure,
+    Connection,
+    Phase,
+    closed_by_client,
+)
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import Event, message_event
 from infra.local.gateway.frames import error_frame, reply_frame
@@ -27,6 +34,8 @@ class Session:
     async def run(self) -> Closure:
         """Serve the client until it or the gateway closes the connection; return how it ended."""
         self._watch_time()
+        if self._edge.stopping:  # since the handshake began
+            await self.close(SHUT_DOWN)
         try:
             while True:
                 message = await self._receive()
