@@ -39,7 +39,7 @@ class Books:
     """The part of the ledger that some transactions touch, and how they changed it.
 
     Attributes:
-        balances: By (address, token); each wallet used must be here.
+        balances: By (address, token); what is absent cannot be traded.
         vault_moves: Changes by (pool, token, bucket).
     """
 
@@ -78,8 +78,8 @@ def execute(transaction: Transaction, books: Books, now_s: int) -> Landed:
     draft = _Draft(books.pools, now_s)
     try:
         input_units, output_units = _total(_run_path(path, instruction, draft) for path in instruction.paths)
-        funds_units = books.balances[transaction.message.wallet, instruction.input_token]
-        _check(instruction, input_units, output_units, funds_units)
+        _check(instruction, input_units, output_units)
+        _check_funds(transaction, books, input_units)
     except _TransactionRefusedError as refused:
         return Landed(transaction, error=refused.code)
     _book(transaction, books, draft, input_units, output_units)
@@ -94,7 +94,7 @@ def _total(amounts: Iterable[tuple[int, int]]) -> tuple[int, int]:
     return total_in, total_out
 
 
-def _check(instruction: SwapInstruction, input_units: int, output_units: int, funds_units: int) -> None:
+def _check(instruction: SwapInstruction, input_units: int, output_units: int) -> None:
     if output_units == 0 or instruction.input_token == instruction.output_token:
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
     if instruction.swap_mode is SwapMode.EXACT_IN:
@@ -103,7 +103,13 @@ def _check(instruction: SwapInstruction, input_units: int, output_units: int, fu
         is_fair = input_units <= instruction.threshold_units
     if not is_fair:
         raise _TransactionRefusedError(Code.SLIPPAGE_EXCEEDED)
-    if funds_units < input_units:
+
+
+def _check_funds(transaction: Transaction, books: Books, input_units: int) -> None:
+    wallet, instruction = transaction.message.wallet, transaction.message.instruction
+    if not books.balances.keys() >= {(wallet, instruction.input_token), (wallet, instruction.output_token)}:
+        raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
+    if books.balances[wallet, instruction.input_token] < input_units:
         raise _TransactionRefusedError(Code.INSUFFICIENT_FUNDS)
 
 

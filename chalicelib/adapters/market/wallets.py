@@ -34,6 +34,11 @@ class Purse:
             token.symbol: token.max_order_units * FAUCET_ORDERS if is_faucet_on else 0 for token in tokens
         }
 
+    @property
+    def tokens(self) -> Collection[str]:
+        """The tokens that a wallet can hold."""
+        return self._funds.keys()
+
     def open_wallets(self, addresses: Collection[str]) -> None:
         """Open a balance in each token for each address; one that exists already is left as it is."""
         wallets = [

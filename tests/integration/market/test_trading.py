@@ -160,6 +160,7 @@ def test_price_that_another_trade_moved_is_refused_under_the_lock(market: Market
         (a_swap(-5), Code.TRANSACTION_FAILED),
         (a_swap(0), Code.TRANSACTION_FAILED),
         (a_swap(route=("SOL", DIRECT, "BONK")), Code.TRANSACTION_FAILED),
+        (a_swap(route=("FOO", DIRECT, "USDC")), Code.TRANSACTION_FAILED),
         (replace(a_swap(), paths=()), Code.TRANSACTION_FAILED),
         (replace(a_swap(), paths=(InstructedPath(("SOL", "USDC"), ((),)),)), Code.TRANSACTION_FAILED),
         (replace(a_swap(), input_token="USDC"), Code.TRANSACTION_FAILED),
