@@ -18,8 +18,8 @@ from infra.local.lambda_host.forker import ForkedProcess, Forker
 from infra.local.lambda_host.frames import FrameReader, frame
 from infra.local.lambda_host.output import LineReader
 
-# Between closing an idle environment's socket, which ends it, and killing it.
-_CLOSE_PATIENCE_S: Final = 1.0
+# Between the end of an environment's socket, which ends it, and killing it.
+_END_PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,7 @@ class Environment:
         self.is_alive = False
         if self._transport is not None:
             self._transport.close()
-        if self._process is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), _CLOSE_PATIENCE_S)
-        await self.kill()
+        await self._end()
 
     async def kill(self) -> None:
         """End the environment now, with every process it started."""
@@ -147,8 +144,15 @@ class Environment:
         reply: dict[str, Any] = json.loads(document)
         return reply
 
-    async def _crash(self, request_id: str) -> Raised:
+    async def _end(self) -> None:
+        """Let a process that has lost or closed its socket end by itself, for its status and its last words; else kill it."""
+        if self._process is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _END_PATIENCE_S)
         await self.kill()
+
+    async def _crash(self, request_id: str) -> Raised:
+        await self._end()
         status = await self._process.wait() if self._process is not None else 0
         if status == 0:
             reason = "Runtime exited without providing a reason"
