@@ -56,6 +56,18 @@ class Allocation:
     detours: tuple[DetourFill, ...]
     other: float
 
+    def by_pool(self) -> dict[str, float]:
+        """Return the amount of every pool, of the fixed side; pools of unused detours are absent."""
+        filled = [(self.network.direct, self.direct)]
+        for through in self.detours:
+            filled.append((through.detour.first, through.first.amounts))
+            filled.append((through.detour.second, through.second.amounts))
+        return {
+            pool.pool.pool_id: amount
+            for hop, amounts in filled
+            for pool, amount in zip(hop.pools, amounts, strict=True)
+        }
+
 
 def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | None:
     """Return the optimum without leg costs, or None if the network cannot fill the amount."""

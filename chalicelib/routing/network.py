@@ -7,7 +7,7 @@ token, merged, followed by all second hops, merged, are one more curve beside th
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from typing import Final
@@ -49,6 +49,13 @@ class Hop:
     def without(self, excluded: Container[str]) -> "Hop":
         return Hop(tuple(pool for pool in self.pools if pool.pool.pool_id not in excluded))
 
+    def with_curve(self, pool_id: str, curve: Curve) -> "Hop":
+        if all(pool.pool.pool_id != pool_id for pool in self.pools):
+            return self  # with what was computed for it
+        return Hop(
+            tuple(replace(pool, curve=curve) if pool.pool.pool_id == pool_id else pool for pool in self.pools)
+        )
+
 
 @dataclass(frozen=True)
 class Detour:
@@ -61,6 +68,12 @@ class Detour:
     @cached_property
     def curve(self) -> Curve:
         return in_series(self.first.book, self.second.book)
+
+    def with_curve(self, pool_id: str, curve: Curve) -> "Detour":
+        first, second = self.first.with_curve(pool_id, curve), self.second.with_curve(pool_id, curve)
+        if first is self.first and second is self.second:
+            return self
+        return Detour(self.token, first, second)
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,11 @@ class Network:
         )
         kept = tuple(detour for detour in shorter if detour.first.pools and detour.second.pools)
         return Network(self.direct.without(excluded), kept)
+
+    def with_curve(self, pool_id: str, curve: Curve) -> "Network":
+        """Return the network with another curve for one pool."""
+        detours = tuple(detour.with_curve(pool_id, curve) for detour in self.detours)
+        return Network(self.direct.with_curve(pool_id, curve), detours)
 
 
 def network_of(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from chalicelib.amm.swaps import Refusal, SwapMode
+from chalicelib.amm.swaps import U64_MAX, Refusal, SwapMode
 from chalicelib.routing.allocation import Allocation
 from chalicelib.routing.assembly import Order, assemble
 from chalicelib.routing.certificate import objective_bound
@@ -12,6 +12,7 @@ from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, L
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import root_after_in, root_after_out
+from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.singles import best_singles
 from chalicelib.routing.whole import NoRoomError
@@ -44,10 +45,10 @@ def best_execution(
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
         InsufficientLiquidityError: They do, and cannot fill the amount.
-        ValueError: The amount is not positive, the cost negative or the tokens are the same.
+        ValueError: The amount is not a positive u64, the cost negative or the tokens are the same.
     """
-    if amount <= 0 or leg_cost < 0 or input_token == output_token:
-        raise ValueError("amount must be positive, leg_cost not negative, and the tokens two")
+    if not 0 < amount <= U64_MAX or leg_cost < 0 or input_token == output_token:
+        raise ValueError("amount must be a positive u64, leg_cost not negative, and the tokens two")
     order = Order(mode, input_token, output_token, amount, leg_cost, now_s)
     network = network_of(
         pools, mode=mode, input_token=input_token, output_token=output_token, amount=amount, now_s=now_s
@@ -62,11 +63,34 @@ def best_execution(
             return assemble(order, single, bound, singles)
 
     paths, roots = _split(network, order)
-    if not paths or (single and order.objective(single) >= order.objective(paths)):
-        paths = single
+    paths = _better(order, single, paths)
     if not paths:
         raise InsufficientLiquidityError(input_token=input_token, output_token=output_token, amount=amount)
-    return assemble(order, paths, _tightest(network, order, paths, roots, bound), singles)
+    bound = _tightest(network, order, paths, roots, bound)
+    if not order.is_close(paths, bound):
+        paths = _reconsidered(network, order, paths)
+    return assemble(order, paths, bound, singles)
+
+
+def _better(
+    order: Order, first: tuple[ExecutedPath, ...], second: tuple[ExecutedPath, ...]
+) -> tuple[ExecutedPath, ...]:
+    """Return the paths with the better objective, the first if they are equal; none lose to any."""
+    if not first or not second:
+        return first or second
+    return second if order.objective(second) > order.objective(first) else first
+
+
+def _reconsidered(
+    network: Network, order: Order, paths: tuple[ExecutedPath, ...]
+) -> tuple[ExecutedPath, ...]:
+    """Return better paths if a leg ended where its pool's price rises, else the same."""
+    leg = most_rising_leg(paths)
+    if leg is None:
+        return paths
+    execution = Execution(order.mode, order.now_s, SLACKS[0])
+    fixed = Reconsideration(network, leg, execution, order.amount).best()
+    return _better(order, paths, _split(fixed, order)[0])
 
 
 def _split(network: Network, order: Order) -> tuple[tuple[ExecutedPath, ...], list[float]]:

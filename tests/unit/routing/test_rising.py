@@ -1,0 +1,68 @@
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.pools import swap
+from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
+from chalicelib.routing.plan import RoutablePool
+from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
+from tests.unit.routing.test_router import plan_for
+
+STEPS = 1_000
+
+
+def a_pool_whose_fee_falls_ahead(seed: int) -> DlmmPool:
+    """Return a pool inside its filter window, twenty bins above its volatility reference."""
+    pool = random_pool(Random(seed), "dlmm", 1.0, 10**13)
+    assert isinstance(pool, DlmmPool)
+    return replace(
+        pool,
+        parameters=replace(
+            pool.parameters, bin_step=10, variable_fee_control=500_000, max_volatility_accumulator=2_000_000
+        ),
+        active_id=0,
+        bins=tuple(held._replace(bin_id=held.bin_id - pool.active_id) for held in pool.bins),
+        volatility=replace(pool.volatility, index_reference=-20, last_update_timestamp=NOW_S - 2),
+    )
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(8))
+def test_split_with_a_pool_whose_price_rises_matches_the_best_of_a_fine_grid(
+    mode: SwapMode, seed: int
+) -> None:
+    rising = a_routable("rising", a_pool_whose_fee_falls_ahead(seed))
+    steady = a_routable("steady", a_cpmm(4 * 10**12, 39 * 10**11))
+    amount = 15 * 10**11
+    plan = plan_for([rising, steady], amount, mode=mode)
+    costs = [
+        first + second
+        for index in range(STEPS + 1)
+        if (first := _cost(rising, mode, amount * index // STEPS)) is not None
+        and (second := _cost(steady, mode, amount - amount * index // STEPS)) is not None
+    ]
+    found = plan.amount_in if mode is SwapMode.EXACT_OUT else -plan.amount_out
+    assert found <= min(costs) + abs(min(costs)) * 1e-7
+    bound = plan.bound if mode is SwapMode.EXACT_OUT else -plan.bound
+    assert bound <= min(costs)
+
+
+def test_the_price_of_the_pool_used_here_does_rise() -> None:
+    pool = a_routable("rising", a_pool_whose_fee_falls_ahead(1))
+    first, second = _cost(pool, SwapMode.EXACT_IN, 10**12), _cost(pool, SwapMode.EXACT_IN, 2 * 10**12)
+    assert first is not None
+    assert second is not None
+    assert -second > 2 * -first  # the second half fetched more than the first
+
+
+def _cost(pool: RoutablePool, mode: SwapMode, amount: int) -> int | None:
+    """Return what the pool needs, or minus what it pays; None if it refuses."""
+    if amount == 0:
+        return 0
+    try:
+        result, _ = swap(pool.state, Swap(mode, amount, 0, NOW_S))
+    except SwapRefusedError:
+        return None
+    return -result.amount_out if mode is SwapMode.EXACT_IN else result.amount_in
