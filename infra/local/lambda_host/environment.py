@@ -145,7 +145,7 @@ class Environment:
         return reply
 
     async def _end(self) -> None:
-        """Let a process that has lost or closed its socket end by itself, for its status and its last words; else kill it."""
+        """Let a process without its socket end by itself, for its status and last words; else kill it."""
         if self._process is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _END_PATIENCE_S)
