@@ -1,4 +1,12 @@
-"""Every pool kind behind one set of functions."""
+"""Every pool kind behind one set of functions.
+
+A ledger that keeps a pool's vaults needs nothing but results. Per token, the part of a vault
+that backs the tradable reserves changes by what the trader paid or got and by the fees that
+left it: ``protocol_fee``, ``fund_fee`` and ``lp_fee_outside`` in ``fee_token``,
+``creator_fee`` in ``creator_fee_token``, and ``dust_out`` in the token that goes out. For
+CPMM and DLMM it equals ``reserves``; the concentrated kinds, whose reserves are virtual, round
+so that it always covers them.
+"""
 
 from chalicelib.amm import meteora_damm_v2, meteora_dlmm, raydium_clmm, raydium_cpmm
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool

@@ -190,6 +190,8 @@ def test_prices_are_exact_and_after_fees() -> None:
     assert spot_price(DammV2Pool(CompoundingCurve(3, 7), COMPOUNDING)) == (7, 3)
     out, paid = marginal_out_per_in(POOL, 0, 0)
     assert out * 400 == paid * 399
+    drained = DammV2Pool(CompoundingCurve(3, 0), COMPOUNDING)
+    assert marginal_out_per_in(drained, 0, 0) == (0, 1)
     at_the_bottom = replace(POOL, curve=replace(FULL_RANGE, sqrt_min_price=Q))
     assert marginal_out_per_in(at_the_bottom, 0, 0) == (0, 1)
     assert marginal_out_per_in(at_the_bottom, 1, 0) == (Q * Q * 997_500_000, Q * Q * 10**9)

@@ -171,8 +171,9 @@ def test_amount_that_buys_nothing_is_refused() -> None:
 
 
 def test_bin_beyond_u64_is_refused() -> None:
-    full = replace(POOL, bins=(Bin(100, U64_MAX - 1000, 10**9),))
-    assert refusal_of(full, exact_in(10**6)) is Refusal.INSUFFICIENT_LIQUIDITY
+    full = replace(POOL, bins=(Bin(100, U64_MAX - 997_500, 10**9),))
+    assert swap(full, exact_in(10**6))[1].bins[0].amount_x == U64_MAX
+    assert refusal_of(full, exact_in(10**6 + 2)) is Refusal.INSUFFICIENT_LIQUIDITY
 
 
 def test_reserves_are_the_sums_over_bins_and_the_price_is_the_active_bins() -> None:
@@ -185,3 +186,9 @@ def test_marginal_price_is_that_of_the_first_bin_with_liquidity() -> None:
     assert marginal_out_per_in(POOL, 0, 1000) == (price * 997_500_000, 2**64 * 10**9)
     assert marginal_out_per_in(POOL, 1, 1000) == (2**64 * 997_500_000, price * 10**9)
     assert marginal_out_per_in(replace(POOL, bins=POOL.bins[:2]), 1, 1000) == (0, 1)
+
+    # The active bin holds nothing here, and a bin away volatility has already raised the fee.
+    apart = replace(POOL, bins=(Bin(99, 0, 1), Bin(100, 0, 0), Bin(101, 1, 0)))
+    kept = 10**9 - fee_rate(PARAMETERS, 10_000)
+    assert marginal_out_per_in(apart, 0, 1000) == (bin_price(99, 25) * kept, 2**64 * 10**9)
+    assert marginal_out_per_in(apart, 1, 1000) == (2**64 * kept, bin_price(101, 25) * 10**9)

@@ -144,7 +144,8 @@ def test_price_never_passes_the_ends_of_the_scale() -> None:
 
 
 def test_amount_that_buys_nothing_is_refused() -> None:
-    assert refusal_of(GAPPED, exact_in(1)) is Refusal.ZERO_OUTPUT
+    assert refusal_of(GAPPED, exact_in(2)) is Refusal.ZERO_OUTPUT
+    assert swap(GAPPED, exact_in(3))[0].amount_out == 1
 
 
 def test_liquidity_that_would_turn_negative_is_refused() -> None:
@@ -164,4 +165,6 @@ def test_prices_are_exact_and_after_fees() -> None:
     in_the_gap = replace(GAPPED, sqrt_price=sqrt_price_at(150), tick_current=150, liquidity=0)
     squared = sqrt_price_at(200) ** 2
     assert marginal_out_per_in(in_the_gap, 1, 0) == (2**128 * 997_500, squared * 10**6)
+    squared = sqrt_price_at(100) ** 2
+    assert marginal_out_per_in(in_the_gap, 0, 0) == (squared * 997_500, 2**128 * 10**6)
     assert marginal_out_per_in(replace(GAPPED, ticks=()), 0, 0) == (0, 1)

@@ -127,6 +127,7 @@ def test_amount_that_buys_nothing_is_refused() -> None:
 def test_pool_without_any_fee_rate_is_refused_as_the_program_divides_by_it() -> None:
     assert refusal_of(a_pool(trade=0), exact_in(10**9)) is Refusal.ZERO_OUTPUT
     swap(a_pool(trade=0, on=CreatorFeeOn.ONLY_1), exact_in(10**9))
+    swap(a_pool(trade=100, creator=100), exact_in(10**9))
 
 
 def test_buying_a_whole_reserve_is_refused_and_all_but_one_unit_is_not() -> None:
