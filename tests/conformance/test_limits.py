@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from infra.local.gateway import GatewayLimits
 from tests.conformance.client import Client
 from tests.conformance.conftest import Api, Deploy
@@ -85,15 +87,23 @@ def test_idle_connection_is_closed_with_1001(idling: Api) -> None:
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
 
 
-def test_callbacks_keep_a_connection_from_being_idle(deploy: Deploy) -> None:
+@pytest.mark.parametrize("direction", ["from the client", "to the client"])
+def test_messages_keep_a_connection_from_being_idle(deploy: Deploy, direction: str) -> None:
     """Messages in either direction count as activity.
 
     Source: https://www.hotsock.io/docs/connections/keep-alive/
     """
     short = deploy(limits=GatewayLimits(idle_s=0.5))
-    with Client(short.url) as client:
-        naps = [client.ask(do="sleep", seconds=0.2) for _ in range(4)]
-        assert naps == ["awake"] * 4
+    with Client(short.url) as client, Client(short.url) as other:
+        connection_id = client.connection_id
+        for _ in range(4):
+            other.ask(do="sleep", seconds=0.2)
+            if direction == "from the client":
+                client.send(do="return", payload={"statusCode": 200})
+            else:
+                assert other.call_back("POST", connection_id, data='"still there"')["status"] == 200
+                assert client.receive() == "still there"
+        assert client.ask(do="sleep", seconds=0) == "awake"
 
 
 def test_connection_ends_at_its_maximum_duration(deploy: Deploy) -> None:
