@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from chalice import Chalice, Response
-from chalice.app import SQSEvent, WebsocketEvent
+from chalice.app import Request, SQSEvent, WebsocketEvent
 
 from chalicelib.handlers import rest, websocket
 

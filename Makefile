@@ -1,0 +1,54 @@
+# `make` alone prints this help. Everything that a target needs, it makes first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help run test check unit format reset lock clean audit conformance market
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv installs in seconds what takes pip a minute; where it cannot (a registry that only pip is
+# configured for), pip installs the same pinned and hashed set.
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned requirements into $(VENV) ..."
+	@grep -A 1000 '^uv==' requirements-dev.txt | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(VENV)/uv.txt
+	@( $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt \
+	   && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt ) 2> $(VENV)/uv.log \
+	 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: $(STAMP)  ## Start everything on this machine, ready for wscat
+	@exec $(BIN)/python -m infra.local --app chalice_app $(ARGS)
+
+test: $(STAMP)  ## Run every test, with a real Postgres and the real runtime
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)  ## Format, lint, types, import rules and unit tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary .
+	@$(BIN)/lint-imports > $(VENV)/imports.log || (cat $(VENV)/imports.log; false)
+	@$(BIN)/python -m pytest --quiet tests/unit
+
+unit: $(STAMP)  ## Run the unit tests alone
+	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
+
+format: $(STAMP)  ## Format the code and sort its imports
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+reset:  ## Wipe the local state: orders, market, queue
+	@test ! -x $(BIN)/python || $(BIN)/python -m infra.local.reset
+
+lock: $(STAMP)  ## Pin the requirements anew
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
+
+clean:  ## Remove the virtual environment and every cache
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
