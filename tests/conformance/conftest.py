@@ -1,7 +1,11 @@
-"""Which API the suite judges: one of ours, or the one that ``CONFORMANCE_URL`` names."""
+"""Which API the suite judges: ours, twice, or the one that ``CONFORMANCE_URL`` names.
+
+Ours runs once with the probe's handlers in this process, where it can be configured at will, and once under the
+whole local runtime.
+"""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +15,12 @@ import pytest
 from infra.local.gateway import GatewayLimits, GatewaySettings
 from tests.conformance.client import Client
 from tests.conformance.in_process import GatewayThread, probe_functions, probe_manifest
+from tests.conformance.runtime import probe_under_runtime
 
-# Short enough to wait for; a deployed API has its own.
-INTEGRATION_TIMEOUT_S = 0.6
+DEPLOYED_URL = os.environ.get("CONFORMANCE_URL", "").rstrip("/")
+
+
+SPACIOUS = GatewayLimits()
 
 
 @dataclass(frozen=True)
@@ -55,63 +62,59 @@ PROBE_ENVIRONMENT = {
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
-    """Start gateways for the probe app; they stop when the suite ends."""
+    """Start gateways for the probe app, one for each configuration; they stop when the suite ends."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as running:
         patch.setenv("PROBE_DIR", str(tmp_path_factory.mktemp("probe")))
         for name, value in PROBE_ENVIRONMENT.items():
             patch.setenv(name, value)
         functions = probe_functions()
 
-        def start(limits: GatewayLimits | None = None, manifest: Any = None, **settings: Any) -> Api:
-            limits = limits or GatewayLimits(integration_timeout_s=INTEGRATION_TIMEOUT_S)
-            chosen = GatewaySettings(port=0, limits=limits, **settings)
-            gateway = GatewayThread(chosen, probe_manifest(**(manifest or {})), functions)
-            running.callback(gateway.stop)
-            url = f"ws://{gateway.address}/{chosen.websocket_stage}"
-            return Api(url, limits.integration_timeout_s, limits.idle_s)
+        started: dict[str, Api] = {}
+
+        def start(limits: GatewayLimits = SPACIOUS, manifest: Mapping[str, Any] = {}, **settings: Any) -> Api:
+            key = repr((limits, manifest, settings))
+            if key not in started:
+                chosen = GatewaySettings(port=0, limits=limits, **settings)
+                gateway = GatewayThread(chosen, probe_manifest(**manifest), functions)
+                running.callback(gateway.stop)
+                url = f"ws://{gateway.address}/{chosen.websocket_stage}"
+                started[key] = Api(url, limits.integration_timeout_s, limits.idle_s)
+            return started[key]
 
         yield start
 
 
-@pytest.fixture(scope="session")
-def deployed() -> Api | None:
-    """The API that somebody else runs, if that is the one to judge."""
-    url = os.environ.get("CONFORMANCE_URL")
-    return Api(url.rstrip("/")) if url else None
-
-
-@pytest.fixture(scope="session")
-def api(deployed: Api | None, request: pytest.FixtureRequest) -> Api:
+@pytest.fixture(scope="session", params=["deployed"] if DEPLOYED_URL else ["in process", "runtime"])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The API under test, configured as ``chalice deploy`` leaves it."""
-    if deployed is not None:
-        return deployed
-    api: Api = request.getfixturevalue("start")()
-    return api
+    match request.param:
+        case "deployed":
+            yield Api(DEPLOYED_URL)
+        case "runtime":
+            with probe_under_runtime(tmp_path_factory.mktemp("runtime")) as url:
+                yield Api(url)
+        case _:
+            yield request.getfixturevalue("start")()
 
 
 @pytest.fixture
-def deploy(deployed: Api | None, request: pytest.FixtureRequest) -> Deploy:
+def deploy(request: pytest.FixtureRequest) -> Deploy:
     """Start an API that is configured otherwise; only here, for somebody else's has its configuration."""
-    if deployed is not None:
+    if DEPLOYED_URL:
         pytest.skip("needs an API with another configuration")
     start: Deploy = request.getfixturevalue("start")
     return start
 
 
 @pytest.fixture
-def slow(deployed: Api | None) -> None:
-    """Guard a test that waits for a limit: seconds here, minutes or hours on AWS."""
-    if deployed is not None and "CONFORMANCE_SLOW" not in os.environ:
-        pytest.skip("waits for a limit of minutes or hours; give --slow to run it")
-
-
-@pytest.fixture
-def idling(deployed: Api | None, request: pytest.FixtureRequest) -> Api:
-    """An API whose connections may be idle for a moment only; on AWS it is ten minutes."""
-    request.getfixturevalue("slow")
-    if deployed is not None:
-        return deployed
-    api: Api = request.getfixturevalue("start")(limits=GatewayLimits(idle_s=0.3))
+def impatient(request: pytest.FixtureRequest) -> Api:
+    """An API with short limits: seconds here, minutes on AWS."""
+    if DEPLOYED_URL:
+        if "CONFORMANCE_SLOW" not in os.environ:
+            pytest.skip("waits for a limit of minutes; give --slow to run it")
+        return Api(DEPLOYED_URL)
+    limits = GatewayLimits(integration_timeout_s=0.6, idle_s=1.5)
+    api: Api = request.getfixturevalue("start")(limits=limits)
     return api
 
 

@@ -73,15 +73,15 @@ def test_binary_message_closes_with_1003(api: Api) -> None:
         assert client.closed().code == 1003
 
 
-def test_idle_connection_is_closed_with_1001(idling: Api) -> None:
+def test_idle_connection_is_closed_with_1001(impatient: Api) -> None:
     """A connection idle for ten minutes is closed with 1001 "Going away", and so is $disconnect told.
 
     Source: captured on AWS; apigateway-execution-service-websocket-limits-table.html
     """
-    with Client(idling.url) as client:
+    with Client(impatient.url) as client:
         connection_id = client.connection_id
-        end = client.closed(within_s=idling.idle_s + 60)
-    with Client(idling.url) as observer:
+        end = client.closed(within_s=impatient.idle_s + 60)
+    with Client(impatient.url) as observer:
         context = observer.disconnect_event(connection_id)["requestContext"]
     assert (end.code, end.reason) == (1001, "Going away")
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")

@@ -48,15 +48,14 @@ def test_exception_in_a_handler_gives_an_error_frame(api: Api) -> None:
         assert frame == {"message": "Internal server error", "connectionId": client.connection_id}
 
 
-@pytest.mark.usefixtures("slow")
-def test_slow_handler_gives_a_timeout_frame(api: Api) -> None:
+def test_slow_handler_gives_a_timeout_frame(impatient: Api) -> None:
     """A handler that outlasts the integration timeout gives the frame "Endpoint request timed out".
 
     Source: https://github.com/aws/chalice/issues/1406
     """
-    with Client(api.url) as client:
-        client.send(do="sleep", seconds=api.integration_timeout_s + 0.4)
-        frame = client.socket.recv(timeout=api.integration_timeout_s + 15)
+    with Client(impatient.url) as client:
+        client.send(do="sleep", seconds=impatient.integration_timeout_s + 0.4)
+        frame = client.socket.recv(timeout=impatient.integration_timeout_s + 15)
         assert '"Endpoint request timed out"' in str(frame)
         assert client.receive() == "awake", "the handler itself goes on"
 
