@@ -12,7 +12,8 @@ from infra.cli.session import Session
 @click.pass_context
 def orderflow(context: click.Context, database_url: str | None, *, is_json: bool) -> None:
     """Look into an order execution engine, and operate it."""
-    context.obj = Session(database_url, is_json=is_json)
+    context.obj = session = Session(database_url, is_json=is_json)
+    context.call_on_close(session.close)
 
 
 orderflow.add_command(market.market)

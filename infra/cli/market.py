@@ -1,16 +1,35 @@
-"""``orderflow market``: see the simulated market, open it, and bring it back to its start."""
+"""``orderflow market``: see the simulated market, open it, move it, break it, bring it back."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
 
 import click
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
+from rich.table import Table
 
 from chalicelib.adapters.market.definition import load_market
+from chalicelib.adapters.market.faults import FaultBoard, Faults
 from chalicelib.adapters.market.seed import reset, seed
+from infra.cli.market_facts import market_facts
+from infra.cli.market_maker import MarketMaker, random_walk, read_path
 from infra.cli.session import Session
 
 
 @click.group()
 def market() -> None:
     """The simulated market: pools, prices and depth."""
+
+
+@market.command()
+@click.option("--pair", help="Only this one, such as SOL/USDC.")
+@click.pass_obj
+def show(session: Session, pair: str | None) -> None:
+    """Show each pool's price and what it holds, and how far venues are apart."""
+    facts = [found for found in market_facts(session.engine) if pair in (None, found["pair"])]
+    session.show(facts, lambda console: _print_pairs(console, facts))
 
 
 @market.command("seed")
@@ -27,8 +46,64 @@ def reset_command(session: Session) -> None:
     _report(session, "reset", reset(session.engine, load_market()))
 
 
-def _report(session: Session, verb: str, count: int) -> None:
-    def for_people(console: Console) -> None:
-        console.print(f"{count} pools {verb}")
+@market.command()
+@click.option("--csv", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A price path: a column per token, a row per step. Default: a random walk.")  # fmt: skip
+@click.option("--seed", "walk_seed", default=1, show_default=True, help="Of the random walk.")
+@click.option("--steps", default=100, show_default=True, help="Of the random walk.")
+@click.option("--volatility-bps", default=10.0, show_default=True, help="Of a token per step.")
+@click.option("--interval", "interval_s", default=0.4, show_default=True, help="Seconds between steps.")
+@click.pass_obj
+def replay(
+    session: Session, file: Path | None, walk_seed: int, steps: int, volatility_bps: float, interval_s: float
+) -> None:
+    """Move prices along a path, by trading: the books balance all the while.
 
-    session.show({verb: count}, for_people)
+    The path starts from the prices that the pools opened with.
+    """
+    definition = load_market()
+    tokens = [token.symbol for token in definition.tokens]
+    path = (
+        read_path(file)
+        if file
+        else list(random_walk(tokens, steps=steps, volatility_bps=volatility_bps, seed=walk_seed))
+    )
+    maker, trades = MarketMaker(session.engine, definition), 0
+    with session.progress() as progress:
+        for number, step in enumerate(progress.track(path, description="moving prices")):
+            if number:
+                time.sleep(interval_s)
+            trades += maker.move_to(step, int(time.time()))
+    _report(session, "traded", trades)
+
+
+@market.command()
+@click.argument("settings", required=False)
+@click.pass_obj
+def faults(session: Session, settings: str | None) -> None:
+    """Show the faults in force, or set them: '{"drop_rate": 0.1, "venues": {"raydium": {"is_down": true}}}'.
+
+    '{}' turns all of them off.
+    """
+    board, adapter = FaultBoard(session.engine), TypeAdapter(Faults)
+    if settings is not None:
+        try:
+            board.set(adapter.validate_json(settings))
+        except ValidationError as error:
+            raise click.ClickException(str(error)) from error
+    in_force = adapter.dump_python(board.current(), mode="json")
+    session.show(in_force, lambda console: console.print_json(json.dumps(in_force)))
+
+
+def _report(session: Session, verb: str, count: int) -> None:
+    session.show({verb: count}, lambda console: console.print(f"{count} pools {verb}"))
+
+
+def _print_pairs(console: Console, pairs: list[dict[str, Any]]) -> None:
+    table = Table("pair", "spread", "venue", "pool", "price", "base held", "quote held")
+    for pair in pairs:
+        for number, pool in enumerate(pair["pools"]):
+            heading = (pair["pair"], f"{pair['spreadBps']} bps") if number == 0 else ("", "")
+            table.add_row(*heading, pool["venue"], pool["poolId"], pool["price"], pool["base"], pool["quote"])
+        table.add_section()
+    console.print(table)

@@ -28,6 +28,11 @@ class Session:
         """The database: the one named, else that of the running runtime."""
         return make_engine(self._database_url or _running_database_url())
 
+    def close(self) -> None:
+        """Close the database's connections, if any were made."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
     def show(self, facts: Any, print_for_people: Callable[[Console], None]) -> None:
         """Print facts as JSON, or as people like to read them."""
         if self._is_json:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.market.faults import FaultBoard
 from chalicelib.adapters.market.landing import Landing
@@ -16,6 +15,7 @@ from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.market.statuses import StatusReader
 from chalicelib.adapters.market.transactions import signed, verified, wallet_of
 from chalicelib.adapters.market.wallets import Purse
+from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import ChainView, SignedTransaction, SwapInstruction
@@ -62,11 +62,8 @@ class MarketChain:
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         """Sign one transaction per instruction, after one question to the node for all of them."""
-        try:
-            with self._single.connect() as connection:
-                node = connection.execute(_NODE).one()
-        except DBAPIError as error:
-            raise RetryableError("the market's node does not answer") from error
+        with translated_errors(), self._single.connect() as connection:
+            node = connection.execute(_NODE).one()
         return [
             signed(
                 wallet_of(self._wallet_seed, instruction.account_id),

@@ -8,9 +8,8 @@ from typing import Final
 
 from pydantic import TypeAdapter
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
-from chalicelib.domain.errors import RetryableError
+from chalicelib.adapters.postgres.faults import translated_errors
 
 NOTICED_WITHIN_S: Final = 1.0
 """A process may act on settings so old; it saves a query per call."""
@@ -81,11 +80,8 @@ class FaultBoard:
         """
         now = self._monotonic()
         if self._read_at is None or now - self._read_at >= self._noticed_within_s:
-            try:
-                with self._engine.connect() as connection:
-                    faults = _FAULTS.validate_python(connection.execute(_READ).scalar_one())
-            except DBAPIError as error:
-                raise RetryableError("the market does not answer") from error
+            with translated_errors(), self._engine.connect() as connection:
+                faults = _FAULTS.validate_python(connection.execute(_READ).scalar_one())
             if faults.seed != self._faults.seed:
                 self._dice.seed(faults.seed)
             self._faults, self._read_at = faults, now

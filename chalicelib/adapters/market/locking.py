@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.domain.errors import RetryableError
+from chalicelib.adapters.postgres.faults import sqlstate, translated_errors
 
 LANDING_LOCK: Final = 0x6D61726B6574  # "market"; the only advisory lock in this schema
 TRIES_MAX: Final = 5
@@ -24,27 +24,17 @@ _CONFLICTS: Final = {"40001", "40P01"}  # serialization_failure, deadlock_detect
 Result = TypeVar("Result")
 
 
-def sqlstate(error: DBAPIError) -> str | None:
-    """Return the SQLSTATE that the server gave, whichever driver is in use."""
-    cause = error.orig
-    if cause is None:
-        return None
-    state = getattr(cause, "sqlstate", None)  # psycopg
-    if state is None and cause.args and isinstance(cause.args[0], dict):
-        state = cause.args[0].get("C")  # pg8000 keeps the fields of the server's error response
-    return state
-
-
 def retried(work: Callable[[], Result]) -> Result:
     """Do work that is one database transaction, again if it lost against another.
 
     Raises:
         RetryableError: The database does not answer, or the work lost too often.
     """
-    for _ in range(TRIES_MAX):
-        try:
-            return work()
-        except DBAPIError as error:
-            if sqlstate(error) not in _CONFLICTS:
-                raise RetryableError("the market's node does not answer") from error
-    raise RetryableError("the market's node is too busy")
+    with translated_errors():
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return work()
+            except DBAPIError as error:
+                if sqlstate(error) not in _CONFLICTS:
+                    raise
+        return work()

@@ -6,12 +6,12 @@ from time import monotonic
 from typing import Final
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.market.faults import FaultBoard
 from chalicelib.adapters.market.pool_cache import PoolCache, Snapshot
 from chalicelib.adapters.market.settings import MarketSettings
-from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Clock
 
@@ -66,18 +66,20 @@ class MarketVenue:
         """Return the venue's pools as they are now, after its latency."""
         try:
             fault = self._faults.current().of_venue(self._name)
-            latency_s = (
-                self._faults.jittered_s(self._settings.quote_latency_ms) + fault.extra_latency_ms / 1000
-            )
-            if latency_s:
-                self._clock.sleep(latency_s)
+            self._take_time(fault.extra_latency_ms)
             if fault.is_down or self._faults.happens(fault.error_rate):
-                raise VenueUnavailableError(f"{self._name} does not answer")
-            snapshot = self._reader.read()
-        except DBAPIError as error:
-            raise VenueUnavailableError(f"{self._name} does not answer") from error
+                raise VenueUnavailableError("no answer")
+            with translated_errors():
+                snapshot = self._reader.read()
+        except RetryableError as error:
+            raise VenueUnavailableError(error.message) from error
         return [
             RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
             for pool in snapshot.pools.values()
             if pool.venue == self._name
         ]
+
+    def _take_time(self, extra_ms: int) -> None:
+        latency_s = self._faults.jittered_s(self._settings.quote_latency_ms) + extra_ms / 1000
+        if latency_s:
+            self._clock.sleep(latency_s)

@@ -1,0 +1,127 @@
+"""Moving the simulated market's prices, by trades of a wallet whose money counts like anyone's."""
+
+import csv
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from chalicelib.adapters.market.chain import MarketChain
+from chalicelib.adapters.market.definition import MarketDefinition, PoolDefinition
+from chalicelib.adapters.market.pool_cache import PoolCache
+from chalicelib.adapters.market.pool_rows import MarketPool
+from chalicelib.adapters.market.settings import MarketSettings
+from chalicelib.adapters.market.venue import PoolReader
+from chalicelib.amm import pools
+from chalicelib.amm.swaps import U64_MAX, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.services.ports import InstructedLeg, InstructedPath, SwapInstruction
+
+PriceStep = Mapping[str, Fraction]
+"""What each token is worth, relative to where the path starts; 1 for those absent."""
+
+PRECISION: Final = 1_000
+"""A trade size is found to one part in so many."""
+
+# Whoever can read this could sign for the market maker, in a market of play money.
+_WALLET_SEED: Final = b"orderflow market maker"
+_PULL: Final = 0.03  # back to the start per step, so that no pool is left behind for long
+
+
+def random_walk(
+    tokens: Sequence[str], *, steps: int, volatility_bps: float, seed: int
+) -> Iterator[PriceStep]:
+    """Yield a path on which each token moves by about so much per step; the same for the same seed."""
+    dice = random.Random(seed)  # noqa: S311  # prices of play money
+    logs = dict.fromkeys(tokens, 0.0)
+    for _ in range(steps):
+        for token, log in logs.items():
+            logs[token] = log * (1 - _PULL) + dice.gauss(0, volatility_bps / 10_000)
+        yield {token: Fraction(math.exp(log)) for token, log in logs.items()}
+
+
+def read_path(file: Path) -> list[PriceStep]:
+    """Return the path in a CSV file: a column per token, named by its symbol, and a row of prices per step.
+
+    Raises:
+        ValueError: Something is not a number.
+    """
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = [
+            {token: Fraction(price) for token, price in row.items() if token != "time"}  # noqa: S105  # a column
+            for row in csv.DictReader(lines)
+        ]
+    return [{token: price / rows[0][token] for token, price in row.items()} for row in rows]
+
+
+class MarketMaker:
+    """Trades every pool to where a price path says it should be."""
+
+    def __init__(self, engine: Engine, market: MarketDefinition) -> None:
+        at_once = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
+        self._cache = PoolCache()
+        self._reader = PoolReader(engine, self._cache)
+        self._chain = MarketChain(engine, _WALLET_SEED, market.tokens, at_once, cache=self._cache)
+        self._definitions = {pool.pool_id: pool for pool in market.pools}
+
+    def move_to(self, step: PriceStep, now_s: int) -> int:
+        """Trade the pools to their opening prices times the step's; return how many needed a trade."""
+        trades = [
+            trade
+            for pool in self._reader.read().pools.values()
+            if (trade := self._trade(pool, step, now_s)) is not None
+        ]
+        self._chain.send(self._chain.sign(trades))
+        return len(trades)
+
+    def _trade(self, pool: MarketPool, step: PriceStep, now_s: int) -> SwapInstruction | None:
+        definition = self._definitions.get(pool.pool_id)
+        if definition is None:
+            return None
+        base, quote = pool.tokens
+        target = _opening_price(definition) * step.get(base, Fraction(1)) / step.get(quote, Fraction(1))
+        token_in: TokenIndex = 0 if target < Fraction(*pools.spot_price(pool.state)) else 1
+        amount = amount_to_reach(pool.state, target, token_in, now_s)
+        if amount == 0:
+            return None
+        tokens = (base, quote) if token_in == 0 else (quote, base)
+        return SwapInstruction(
+            account_id="market-maker",
+            order_id=UUID(int=0),
+            attempt=1,
+            swap_mode=SwapMode.EXACT_IN,
+            input_token=tokens[0],
+            output_token=tokens[1],
+            paths=(InstructedPath(tokens, ((InstructedLeg(pool.pool_id, amount),),)),),
+            threshold_units=1,
+        )
+
+
+def amount_to_reach(state: pools.Pool, target: Fraction, token_in: TokenIndex, now_s: int) -> int:
+    """Return the most that can go in without the spot price passing the target, about; 0 if nothing can."""
+
+    def is_short(amount: int) -> bool:
+        try:
+            _, after = pools.swap(state, Swap(SwapMode.EXACT_IN, amount, token_in, now_s))
+        except SwapRefusedError:
+            # Too little to buy a unit is short of the target; more than the pool can take is not.
+            return amount < PRECISION
+        price = Fraction(*pools.spot_price(after))
+        return price >= target if token_in == 0 else price <= target
+
+    enough = 1
+    while enough <= U64_MAX and is_short(enough):
+        enough *= 2
+    short = enough // 2
+    while enough - short > max(1, short // PRECISION):
+        middle = (short + enough) // 2
+        short, enough = (middle, enough) if is_short(middle) else (short, middle)
+    return short if short >= PRECISION else 0
+
+
+def _opening_price(pool: PoolDefinition) -> Fraction:
+    return Fraction(pool.price.scaleb(pool.quote.scale - pool.base.scale))
