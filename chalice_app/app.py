@@ -3,15 +3,17 @@
 import os
 from typing import Any
 
-from chalice import Chalice, Response
-from chalice.app import Request, SQSEvent, WebsocketEvent
+from chalice import Chalice, Rate, Response
+from chalice.app import CloudWatchEvent, Request, SQSEvent, WebsocketEvent
 
+from chalicelib.bootstrap import services
 from chalicelib.handlers import rest, websocket
 
 app = Chalice(app_name="orderflow")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
 ORDERS_QUEUE = os.environ.get("ORDERS_QUEUE_NAME", "orderflow-local-orders")
+DEAD_LETTER_QUEUE = os.environ.get("ORDERS_DLQ_NAME", "orderflow-local-orders-dlq")
 BATCH_SIZE = 10
 
 
@@ -41,6 +43,18 @@ def execute_orders(event: SQSEvent) -> Any:
     from chalicelib.handlers import queue
 
     return queue.execute_orders(event.to_dict(), event.context)
+
+
+@app.on_sqs_message(queue=DEAD_LETTER_QUEUE, batch_size=BATCH_SIZE)
+def settle_dead_letters(event: SQSEvent) -> Any:
+    from chalicelib.handlers import queue
+
+    return queue.settle_dead_letters(event.to_dict(), event.context)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def sweep(_event: CloudWatchEvent) -> None:
+    services().sweep.run()
 
 
 @app.route("/orders", methods=["POST"])

@@ -35,8 +35,12 @@ if TYPE_CHECKING:
     from chalicelib.services.consuming import ConsumeMessages
     from chalicelib.services.execution import ExecuteOrders
     from chalicelib.services.following import FollowOrders
+    from chalicelib.services.ports import Chain
     from chalicelib.services.quoting import QuoteSwaps
     from chalicelib.services.reading import ReadOrders
+    from chalicelib.services.settlement import Settlement
+    from chalicelib.services.settling import SettleDeadLetters
+    from chalicelib.services.sweeping import Sweep
     from chalicelib.services.telling import Teller
     from chalicelib.services.venues import VenueDesk
 
@@ -141,33 +145,15 @@ class Services:
 
     @cached_property
     def execution(self) -> "ExecuteOrders":
-        from chalicelib.adapters.market.chain import MarketChain
         from chalicelib.services.background import ThreadBackground
         from chalicelib.services.execution import ExecuteOrders, ExecutionLimits
-        from chalicelib.services.settlement import Patience, Settlement
-        from chalicelib.wire.route_views import RouteViews
 
         settings = self.settings
-        chain = MarketChain(
-            self.engine,
-            settings.wallet_seed.encode(),
-            self.tokens,
-            self._market_settings,
-            faults=self._faults,
-            cache=self._pool_cache,
-        )
-        patience = Patience(settings.confirmation_wait_ms / 1000, settings.confirmation_poll_ms / 1000)
         return ExecuteOrders(
             record=self.record,
             desk=self.desk,
-            chain=chain,
-            settlement=Settlement(
-                chain,
-                RouteViews(self.tokens),
-                self.clock,
-                patience=patience,
-                attempts_max=settings.attempts_max,
-            ),
+            chain=self.chain,
+            settlement=self._settlement(attempts_max=settings.attempts_max),
             teller=self.teller,
             background=ThreadBackground(),
             tokens=self.tokens,
@@ -206,6 +192,53 @@ class Services:
             connections=self.connections,
             queue=self.queue,
             executor=self.executor,
+        )
+
+    @cached_property
+    def settling(self) -> "SettleDeadLetters":
+        from chalicelib.adapters.postgres.housekeeping import PostgresDeadLetterArchive
+        from chalicelib.services.settling import SettleDeadLetters
+
+        return SettleDeadLetters(
+            record=self.record,
+            queries=self.queries,
+            archive=PostgresDeadLetterArchive(self.engine),
+            chain=self.chain,
+            # One attempt at most: whatever is dead by now stays dead.
+            settlement=self._settlement(attempts_max=1),
+            teller=self.teller,
+            clock=self.clock,
+            lease_ms=self.settings.lease_ms,
+        )
+
+    @cached_property
+    def sweep(self) -> "Sweep":
+        from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+        from chalicelib.services.sweeping import Sweep
+
+        return Sweep(PostgresHousekeeping(self.engine), self.queue, self.connections, self.subscriptions)
+
+    @cached_property
+    def chain(self) -> "Chain":
+        from chalicelib.adapters.market.chain import MarketChain
+
+        return MarketChain(
+            self.engine,
+            self.settings.wallet_seed.encode(),
+            self.tokens,
+            self._market_settings,
+            faults=self._faults,
+            cache=self._pool_cache,
+        )
+
+    def _settlement(self, *, attempts_max: int) -> "Settlement":
+        from chalicelib.services.settlement import Patience, Settlement
+        from chalicelib.wire.route_views import RouteViews
+
+        settings = self.settings
+        patience = Patience(settings.confirmation_wait_ms / 1000, settings.confirmation_poll_ms / 1000)
+        return Settlement(
+            self.chain, RouteViews(self.tokens), self.clock, patience=patience, attempts_max=attempts_max
         )
 
     @cached_property

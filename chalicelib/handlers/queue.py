@@ -1,4 +1,4 @@
-"""The consumer of the orders queue: a batch in, the messages that must come back out."""
+"""The consumers of the orders queue and of its dead letters: a batch in, what must come back out."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from chalicelib.bootstrap import services
 from chalicelib.logs import logger
 from chalicelib.services.consuming import Received
+from chalicelib.services.settling import DeadLetter, settle_each
 from chalicelib.wire.queue_messages import parse_message
 
 
@@ -20,10 +21,22 @@ class UnfinishedError(Exception):
 def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Work through a batch together; report what has to be delivered again.
 
-    The batch is one unit of work: one claim, one write-ahead, one outcome. Powertools' processor,
-    which thinks record by record, then turns the outcomes into the partial response.
+    The batch is one unit of work: one claim, one write-ahead, one outcome.
     """
-    finished = _consume(list(SQSEvent(event).records))
+    return _response(event, context, _consume(list(SQSEvent(event).records)))
+
+
+def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Finish what dead letters are about; report those that have to stay."""
+    letters = [
+        DeadLetter(record.message_id, record.body, int(record.attributes.approximate_receive_count))
+        for record in SQSEvent(event).records
+    ]
+    return _response(event, context, settle_each(services().settling, letters))
+
+
+def _response(event: dict[str, Any], context: Any, finished: dict[str, bool]) -> PartialItemFailureResponse:
+    """Return the partial response; Powertools' processor thinks record by record, so it is told each outcome."""
 
     def outcome_of(record: SQSRecord) -> None:
         if not finished[record.message_id]:
