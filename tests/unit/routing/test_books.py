@@ -65,6 +65,16 @@ def test_books_never_improve_on_the_way_down(seed: int) -> None:
         assert all(after.start <= before.end * (1 + 1e-9) for before, after in pairwise(curve))
 
 
+def test_no_liquidity_is_left_over_where_all_ranges_ended() -> None:
+    deep = [product_range(root=1.0, end=0.9, liquidity=1e17)]  # a float of this size counts in sixteens
+    shallow = [
+        product_range(root=0.99, end=0.8, liquidity=9.0),
+        product_range(root=0.2, end=0.1, liquidity=9.0),
+    ]
+    book = side_by_side([deep, shallow, shallow])
+    assert not [part for part in book if part.end < 0.8 and part.start > 0.2]
+
+
 def _between(first: Curve, series: Curve) -> float:
     paid = out_for_in(first, min(total_in(series), total_in(first)) * (1 - 1e-12))
     assert paid is not None

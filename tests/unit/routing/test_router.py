@@ -192,6 +192,38 @@ def test_plan_with_leg_cost_is_the_best_over_all_sets_of_pools(mode: SwapMode, s
     assert chosen >= best - abs(best) * TOLERANCE
 
 
+@pytest.mark.parametrize("mode", SwapMode)
+def test_bound_includes_the_cost_of_the_legs(mode: SwapMode) -> None:
+    cost = 10**8
+    plan = plan_for([a_routable("x", a_cpmm(10**12, 10**12))], 10**11, mode=mode, leg_cost=cost)
+    objective = plan.amount_out - cost if mode is SwapMode.EXACT_IN else plan.amount_in + cost
+    assert abs(plan.bound - objective) <= 2
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_gap_is_rounded_against_the_plan(mode: SwapMode) -> None:
+    for seed in range(50):
+        plan = plan_for(random_market(Random(seed), 4), 10**11 + seed, mode=mode)
+        missing = plan.bound - plan.amount_out if mode is SwapMode.EXACT_IN else plan.amount_in - plan.bound
+        assert missing >= 0
+        assert missing <= plan.gap_bps * plan.bound / 10_000 <= missing + plan.bound / 10**9
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(30))
+def test_best_single_is_the_best_exact_quote_although_estimates_are_tied(mode: SwapMode, seed: int) -> None:
+    random = Random(seed)
+    pools = [
+        a_routable(f"x{index}", a_cpmm(random.randint(2_000, 2_040), random.randint(2_000, 2_040)))
+        for index in range(10)
+    ]
+    plan = plan_for(pools, 60, mode=mode)
+    alone = {pool.pool_id: plan_for([pool], 60, mode=mode) for pool in pools}
+    best = min(alone, key=lambda pool_id: (alone[pool_id].amount_in - alone[pool_id].amount_out, pool_id))
+    assert plan.best_single is not None
+    assert plan.best_single.pool_id == best
+
+
 def test_improvement_is_measured_against_the_best_single_pool_of_all_venues() -> None:
     pools = [a_routable("x", a_cpmm(10**12, 10**12)), a_routable("y", a_cpmm(10**12, 10**12, fee_rate=100))]
     plan = plan_for(pools, 10**11)
