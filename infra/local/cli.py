@@ -1,179 +1,75 @@
 """The command line: ``python -m infra.local --app PROJECT``."""
 
 import asyncio
-import gc
-import signal
 import sys
-import time
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from infra.local.lifecycle import run
 from infra.local.logs import Log
-from infra.local.options import Options, is_loopback
-from infra.local.project.local_toml import read_local_toml
-from infra.local.runtime import Runtime
-from infra.local.services.ports import free_port, is_taken
-from infra.local.state_dir import StateDir
+from infra.local.options import Options
+
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_PROJECT = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command(
-    context_settings={"show_default": True, "auto_envvar_prefix": "ORDERFLOW", "max_content_width": 100}
-)
-@click.option(
+def _option(*names: str, variable: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declare an option that its environment variable can set as well."""
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+@click.command(context_settings={"show_default": True, "max_content_width": 110})
+@_option(
     "--app",
     "app_dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    variable="ORDERFLOW_APP",
+    type=_PROJECT,
     default=Path(),
-    help="Directory of the Chalice project.",
-    show_envvar=True,
+    help="Chalice project to run.",
 )
-@click.option("--host", default="127.0.0.1", help="Address to listen on.", show_envvar=True)
-@click.option(
+@_option("--host", variable="ORDERFLOW_HOST", default="127.0.0.1", help="Address to listen on.")
+@_option(
     "--port",
+    variable="ORDERFLOW_PORT",
     type=click.IntRange(0, 65535),
     default=3000,
-    help="Port to listen on; 0 takes a free one.",
-    show_envvar=True,
+    help="0 takes a free one.",
 )
-@click.option(
-    "--home",
+@_option(
     "--state-dir",
-    "state_dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    variable="ORDERFLOW_HOME",
+    type=_DIRECTORY,
     default=Path(".orderflow"),
     help="Where data lives between runs.",
-    show_envvar=True,
 )
-@click.option("--stage", default="local", help="Chalice stage, for config.json.", show_envvar=True)
-@click.option(
-    "--queues",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CloudFormation template of the queues. [default: as in local.toml]",
-    show_envvar=True,
+@_option("--stage", variable="ORDERFLOW_STAGE", default="local", help="Chalice stage in config.json.")
+@_option(
+    "--queues", variable="ORDERFLOW_QUEUES", type=_FILE, help="Queue template.  [default: as in local.toml]"
 )
-@click.option(
-    "--database-url",
-    envvar="DATABASE_URL",
-    help="Use this PostgreSQL instead of a managed one.",
-    show_envvar=True,
+@_option("--database-url", variable="DATABASE_URL", help="Use this PostgreSQL instead of a managed one.")
+@_option(
+    "--aws-endpoint-url", variable="AWS_ENDPOINT_URL", help="Use this SQS instead of a managed MiniStack."
 )
-@click.option(
-    "--aws-endpoint-url",
-    envvar="AWS_ENDPOINT_URL",
-    help="Use this SQS instead of a managed MiniStack.",
-    show_envvar=True,
-)
-@click.option(
+@_option(
     "--reload/--no-reload",
     "reloads",
+    variable="ORDERFLOW_RELOAD",
     default=True,
-    help="Reload handlers when code changes.",
-    show_envvar=True,
+    help="Reload handlers on changes.",
 )
-@click.option("--json-logs", is_flag=True, help="Print what functions print, unrendered.", show_envvar=True)
-@click.option("--verbose", is_flag=True, help="Show what the runtime does.", show_envvar=True)
+@_option(
+    "--json-logs", variable="ORDERFLOW_JSON_LOGS", is_flag=True, help="Print function output unrendered."
+)
+@_option("--verbose", variable="ORDERFLOW_VERBOSE", is_flag=True, help="Show what the runtime itself does.")
 def main(*, json_logs: bool, verbose: bool, **given: Any) -> None:
     """Run a Chalice app locally: WebSocket, REST, SQS and schedules, as on AWS."""
     options = Options(**{**given, "app_dir": given["app_dir"].resolve()})
     log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
     try:
-        sys.exit(asyncio.run(_run(options, log)))
+        sys.exit(asyncio.run(run(options, log)))
     finally:
         log.close()
-
-
-async def _run(options: Options, log: Log) -> int:
-    """Run until a signal comes. Return the exit status: 1 if it could not start."""
-    began = time.monotonic()
-    state = StateDir(options.state_dir)
-    runtime: Runtime | None = None
-    signals = _Signals()
-    try:
-        options = _with_port(options)
-        state.acquire()
-        runtime = Runtime(options, read_local_toml(options.app_dir), state, log)
-        await signals.unless_stopped(runtime.start())
-        if not signals.stop.is_set():
-            # What start-up allocated stays: the collector need not look at it again in mid-invocation.
-            gc.freeze()
-            log.say(f"ready in {time.monotonic() - began:.1f} s")
-            for line in runtime.banner():
-                log.say(line)
-            if not is_loopback(options.host):
-                log.event("warning", "listening beyond this machine", host=options.host)
-            await signals.stop.wait()
-    except Exception as error:  # noqa: BLE001  # the outermost edge: say why and leave nothing running
-        for line in _reasons(error):
-            print(f"error: {line}", file=sys.stderr)  # noqa: T201  # a command line's own output
-        return 1
-    finally:
-        if runtime is not None:
-            log.event("info", "stopping; press Ctrl-C again to hurry")
-            await signals.hurried_by_second(runtime)
-        state.release()
-    return 0
-
-
-def _with_port(options: Options) -> Options:
-    """Return the options with a definite port.
-
-    Raises:
-        OSError: The port is taken.
-    """
-    if options.port == 0:
-        return replace(options, port=free_port(options.local_host))
-    if is_taken(options.host, options.port):
-        raise OSError(
-            f"port {options.port} on {options.host} is taken; choose another with --port or ORDERFLOW_PORT"
-        )
-    return options
-
-
-def _reasons(error: BaseException) -> list[str]:
-    if isinstance(error, BaseExceptionGroup):
-        return [reason for inner in error.exceptions for reason in _reasons(inner)]
-    return [str(error) or type(error).__name__]
-
-
-class _Signals:
-    """SIGINT and SIGTERM: the first asks to stop, the next to hurry."""
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        self.hurry = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._received)
-
-    def _received(self) -> None:
-        (self.hurry if self.stop.is_set() else self.stop).set()
-
-    async def unless_stopped(self, work: Any) -> None:
-        """Await the work, or cancel it when a signal comes first."""
-        task = asyncio.ensure_future(work)
-        stop = asyncio.create_task(self.stop.wait())
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        else:
-            task.result()
-
-    async def hurried_by_second(self, runtime: Runtime) -> None:
-        stopping = asyncio.create_task(runtime.stop())
-        hurry = asyncio.create_task(self.hurry.wait())
-        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        if not stopping.done():
-            stopping.cancel()
-            with suppress(asyncio.CancelledError):
-                await stopping
-            await runtime.stop(is_hurried=True)
-            return
-        stopping.result()

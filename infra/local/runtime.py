@@ -64,6 +64,7 @@ class Runtime:
         self._schedules: ScheduleRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
+        self._described = asyncio.Event()
 
     async def start(self) -> None:
         """Start everything; the servers come up while the app is described and its functions warm up.
@@ -130,8 +131,14 @@ class Runtime:
         )
 
     async def _start_sqs(self) -> None:
-        await self._services.start_sqs()
-        await self._ensure_queues()
+        if not self._queues:
+            # A project without a template gets plain queues under the names that its functions read from.
+            await self._described.wait()
+            names = {trigger.queue_name for trigger in self._project.queues} if self._project else set()
+            self._queues = tuple(QueueSpec(name, name, {}) for name in sorted(names))
+        if self._queues:
+            await self._services.start_sqs()
+            await self._ensure_queues()
 
     async def _ensure_queues(self) -> None:
         await ensure_queues(self._sqs, self._queues)
@@ -144,6 +151,7 @@ class Runtime:
         for source in project.unsupported:
             self._log.event("warning", "event source not emulated", source=source)
         self._project = project
+        self._described.set()
         self._host = LambdaHost(
             project.functions,
             self._host_settings(project),

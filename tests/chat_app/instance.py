@@ -1,0 +1,156 @@
+"""A local runtime in a process of its own, as ``python -m infra.local`` starts it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+REPOSITORY: Final = Path(__file__).parents[2]
+PATIENCE_S: Final = 30.0
+
+Found = TypeVar("Found")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Instance:
+    """Started on entry, stopped on exit, with nothing left running. Output is kept and can be waited for."""
+
+    def __init__(
+        self,
+        app_dir: Path,
+        state_dir: Path,
+        *options: str,
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = port or free_port()
+        self.state_dir = state_dir
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._has_ended = False
+        command = ["--app", str(app_dir), "--port", str(self.port), "--state-dir", str(state_dir), *options]
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"DATABASE_URL", "AWS_ENDPOINT_URL"}
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local", *command],
+            cwd=REPOSITORY,
+            env={**kept, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        try:
+            self.line("ready in")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def line(self, text: str, *, after: int = 0) -> str:
+        """Wait for a line of output with that text, among those after the first so many."""
+
+        def found() -> str | None:
+            line = next((line for line in self.lines[after:] if text in line), None)
+            assert line or not self._has_ended, f"ended without {text!r}; output:\n" + "\n".join(self.lines)
+            return line
+
+        return self.wait(found, text)
+
+    def wait(self, found: Callable[[], Found | None], what: str) -> Found:
+        """Wait until ``found`` returns something, asked again at each line of output and every 50 ms."""
+        with self._changed:
+            waited_s = 0.0
+            while not (result := found()) and waited_s < PATIENCE_S:
+                self._changed.wait(0.05)
+                waited_s += 0.05
+        assert result, f"no {what!r}; output:\n" + "\n".join(self.lines)
+        return result
+
+    def status(self) -> dict[str, Any]:
+        return self.wait(self._read_status, "status")
+
+    def pids(self) -> set[int]:
+        """Return every process of the instance but its own."""
+
+        def flat(value: Any) -> list[int]:
+            return (
+                [value] if isinstance(value, int) else [pid for inner in values(value) for pid in flat(inner)]
+            )
+
+        def values(value: Any) -> list[Any]:
+            return list(value.values()) if isinstance(value, dict) else value
+
+        return set(flat(self.status()["pids"]))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal, wait for the end; return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._reader.join(PATIENCE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    def _read_status(self) -> dict[str, Any] | None:
+        try:
+            status: dict[str, Any] = json.loads((self.state_dir / "status.json").read_text())
+        except FileNotFoundError:
+            return None
+        return status
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
