@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conformance.in_process import PROBE_APP
+
+READY_PATIENCE_S = 60.0
+_LINE_TO_PASTE = "wscat -c "
 
 
 @contextmanager
@@ -18,28 +21,30 @@ def probe_under_runtime(directory: Path) -> Iterator[str]:
     Args:
         directory: Where the runtime keeps its state, and the probe its records.
     """
-    records = directory / "records"
+    records, log = directory / "records", directory / "log"
     records.mkdir()
     command = [sys.executable, "-m", "infra.local", "--app", str(PROBE_APP), "--port", "0", "--no-reload"]
-    with subprocess.Popen(
-        [*command, "--state-dir", str(directory / "state")],
-        env={**os.environ, "PROBE_DIR": str(records)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        output = iter(process.stdout.readline, "")
-        seen: list[str] = []
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [*command, "--state-dir", str(directory / "state")],
+            env={**os.environ, "PROBE_DIR": str(records)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
         try:
-            for line in output:
-                seen.append(line)
-                if line.startswith("wscat -c "):
-                    break
-            assert seen, "the runtime printed nothing"
-            assert seen[-1].startswith("wscat -c "), "".join(seen)
-            # Somebody must read on, or the runtime blocks on a full pipe.
-            threading.Thread(target=lambda: [None for _ in output], daemon=True).start()
-            yield seen[-1].removeprefix("wscat -c ").strip()
+            yield _printed_address(process, log)
         finally:
             process.terminate()
+
+
+def _printed_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait for the line to paste, which comes when the runtime is ready; return its address."""
+    deadline = time.monotonic() + READY_PATIENCE_S
+    while process.poll() is None and time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if line.startswith(_LINE_TO_PASTE):
+                return line.removeprefix(_LINE_TO_PASTE)
+        time.sleep(0.05)
+    raise AssertionError(f"the runtime did not become ready:\n{log.read_text()}")

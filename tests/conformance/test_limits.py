@@ -1,8 +1,10 @@
 """Sizes and times that a connection may not exceed."""
 
 import json
+from contextlib import suppress
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from infra.local.gateway import GatewayLimits
 from tests.conformance.client import Client
@@ -59,7 +61,8 @@ def test_message_beyond_128_kb_closes_with_1009(api: Api) -> None:
     Source: apigateway-execution-service-websocket-limits-table.html
     """
     with Client(api.url) as client:
-        client.socket.send(fragments(message_of(MESSAGE_BYTES_MAX + 1)))
+        with suppress(ConnectionClosed):  # the gateway need not wait for the last, empty frame
+            client.socket.send(fragments(message_of(MESSAGE_BYTES_MAX + 1)))
         assert client.closed().code == 1009
 
 
