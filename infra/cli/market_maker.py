@@ -18,7 +18,7 @@ from chalicelib.adapters.market.pool_rows import MarketPool
 from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.market.venue import PoolReader
 from chalicelib.amm import pools
-from chalicelib.amm.swaps import U64_MAX, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
 from chalicelib.services.ports import InstructedLeg, InstructedPath, SwapInstruction
 
 PriceStep = Mapping[str, Fraction]
@@ -103,24 +103,43 @@ class MarketMaker:
 
 def amount_to_reach(state: pools.Pool, target: Fraction, token_in: TokenIndex, now_s: int) -> int:
     """Return the most that can go in without the spot price passing the target, about; 0 if nothing can."""
-
-    def is_short(amount: int) -> bool:
-        try:
-            _, after = pools.swap(state, Swap(SwapMode.EXACT_IN, amount, token_in, now_s))
-        except SwapRefusedError:
-            # Too little to buy a unit is short of the target; more than the pool can take is not.
-            return amount < PRECISION
-        price = Fraction(*pools.spot_price(after))
-        return price >= target if token_in == 0 else price <= target
-
     enough = 1
-    while enough <= U64_MAX and is_short(enough):
+    while enough <= U64_MAX and _falls_short(state, target, token_in, enough, now_s):
         enough *= 2
     short = enough // 2
     while enough - short > max(1, short // PRECISION):
         middle = (short + enough) // 2
-        short, enough = (middle, enough) if is_short(middle) else (short, middle)
-    return short if short >= PRECISION else 0
+        if _falls_short(state, target, token_in, middle, now_s):
+            short = middle
+        else:
+            enough = middle
+    # Next to the target, all that does not pass it may be too little to buy a single unit.
+    return short if short and _price_after(state, token_in, short, now_s) else 0
+
+
+def _falls_short(state: pools.Pool, target: Fraction, token_in: TokenIndex, amount: int, now_s: int) -> bool:
+    try:
+        price = _price_after(state, token_in, amount, now_s)
+    except SwapRefusedError:
+        return False  # more than the pool can take
+    if price is None:
+        return True
+    return price >= target if token_in == 0 else price <= target
+
+
+def _price_after(state: pools.Pool, token_in: TokenIndex, amount: int, now_s: int) -> Fraction | None:
+    """Return the spot price that a swap leaves; None if it is too small to be one.
+
+    Raises:
+        SwapRefusedError: It is too large.
+    """
+    try:
+        _, after = pools.swap(state, Swap(SwapMode.EXACT_IN, amount, token_in, now_s))
+    except SwapRefusedError as refused:
+        if refused.refusal is Refusal.ZERO_OUTPUT:
+            return None
+        raise
+    return Fraction(*pools.spot_price(after))
 
 
 def _opening_price(pool: PoolDefinition) -> Fraction:
