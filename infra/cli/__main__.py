@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import market
+from infra.cli import audit, market, orders, queues
 from infra.cli.session import Session
 
 
@@ -16,7 +16,15 @@ def orderflow(context: click.Context, database_url: str | None, *, is_json: bool
     context.call_on_close(session.close)
 
 
-orderflow.add_command(market.market)
+for command in (
+    orders.orders,
+    orders.order,
+    queues.queues,
+    queues.dead_letters,
+    audit.audit_command,
+    market.market,
+):
+    orderflow.add_command(command)
 
 if __name__ == "__main__":
     orderflow()

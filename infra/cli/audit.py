@@ -1,0 +1,44 @@
+"""``orderflow audit``: check a whole database."""
+
+import sys
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+
+from chalicelib.adapters.postgres.audit import NAMES, Violation, audit
+from infra.cli.session import Session
+
+
+@click.command(name="audit")
+@click.option(
+    "--finished", "must_be_finished", is_flag=True, help="Count an unfinished order as a violation too."
+)
+@click.pass_obj
+def audit_command(session: Session, *, must_be_finished: bool) -> None:
+    """Check that no order was lost or doubled and that the books balance; exit with 1 if not."""
+    names = NAMES if must_be_finished else NAMES[:-1]
+    results: list[tuple[str, list[Violation]]] = []
+    engine = session.engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection, session.progress() as progress:
+        for name, violations in zip(
+            progress.track(names, description="Checking"),
+            audit(connection, must_be_finished=must_be_finished),
+            strict=True,
+        ):
+            results.append((name, violations))
+    facts = [{"check": name, "violations": [asdict(each) for each in found]} for name, found in results]
+    session.show(facts, lambda console: _print(console, results))
+    if any(found for _, found in results):
+        sys.exit(1)
+
+
+def _print(console: Console, results: list[tuple[str, list[Violation]]]) -> None:
+    for name, violations in results:
+        console.print(
+            f"{'[red]broken[/]' if violations else '[green]holds[/] '}  {name}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for each in violations:
+            console.print(f"          {each.subject}: {each.problem}", highlight=False, soft_wrap=True)

@@ -1,0 +1,119 @@
+"""``orderflow queues`` and ``orderflow dead-letters``: what waits, and what died."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from sqlalchemy import text
+
+from infra.cli.session import Session
+
+_DEPTHS: Final = {
+    "ApproximateNumberOfMessages": "waiting",
+    "ApproximateNumberOfMessagesNotVisible": "in flight",
+    "ApproximateNumberOfMessagesDelayed": "delayed",
+}
+_LETTERS: Final = text("""
+SELECT message_id, order_id::text, receive_count, reason, archived_at::text, body
+FROM dead_letters ORDER BY archived_at DESC LIMIT :limit
+""")
+_POLL_S: Final = 0.5
+
+
+@click.command()
+@click.option("--stage", default="local", show_default=True, envvar="STAGE")
+@click.pass_obj
+def queues(session: Session, stage: str) -> None:
+    """Show how many messages wait in each queue."""
+    client = _client()
+    depths: dict[str, dict[str, int]] = {}
+    for name in _names(stage):
+        try:
+            url = client.get_queue_url(QueueName=name)["QueueUrl"]
+            found = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))["Attributes"]
+        except (ClientError, BotoCoreError) as error:
+            raise click.ClickException(f"{name}: {error}") from error
+        depths[name] = {label: int(found.get(attribute, 0)) for attribute, label in _DEPTHS.items()}
+    session.show(depths, lambda console: _print_depths(console, depths))
+
+
+@click.group(name="dead-letters")
+def dead_letters() -> None:
+    """Look at archived dead letters, or send those still in their queue back."""
+
+
+@dead_letters.command(name="list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.pass_obj
+def list_letters(session: Session, limit: int) -> None:
+    """List archived dead letters, newest first, with what became of their orders."""
+    with session.engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(_LETTERS, {"limit": limit}).mappings()]
+    session.show(rows, lambda console: _print_letters(console, rows))
+
+
+@dead_letters.command()
+@click.option("--stage", default="local", show_default=True, envvar="STAGE")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def redrive(session: Session, stage: str, *, yes: bool) -> None:
+    """Send what is still in the dead-letter queue back to the orders queue, by SQS's own move task."""
+    client = _client()
+    dead = _names(stage)[1]
+    if not yes:
+        click.confirm(f"Send all messages of {dead} back to their queue?", abort=True)
+    try:
+        url = client.get_queue_url(QueueName=dead)["QueueUrl"]
+        arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        client.start_message_move_task(SourceArn=arn)
+        with session.progress() as progress:
+            bar = progress.add_task("Moving", total=None)
+            while (task := client.list_message_move_tasks(SourceArn=arn)["Results"][0])[
+                "Status"
+            ] == "RUNNING":
+                progress.update(bar, completed=task.get("ApproximateNumberOfMessagesMoved", 0))
+                time.sleep(_POLL_S)
+    except (ClientError, BotoCoreError) as error:
+        raise click.ClickException(f"this endpoint cannot re-drive: {error}") from error
+    facts = {"status": task["Status"], "moved": task.get("ApproximateNumberOfMessagesMoved", 0)}
+    session.show(facts, lambda console: console.print(f"{facts['status']}: {facts['moved']} messages moved"))
+
+
+def _names(stage: str) -> tuple[str, str]:
+    return f"orderflow-{stage}-orders", f"orderflow-{stage}-orders-dlq"
+
+
+def _client() -> Any:
+    """Return an SQS client: for AWS_ENDPOINT_URL or AWS if the environment names one, else the running runtime's."""
+    if (
+        os.environ.get("AWS_ENDPOINT_URL")
+        or os.environ.get("AWS_ACCESS_KEY_ID")
+        or os.environ.get("AWS_PROFILE")
+    ):
+        return boto3.client("sqs")
+    status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"
+    try:
+        endpoint = json.loads(status_file.read_text(encoding="utf-8"))["sqs_endpoint"]
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(f"which queues? {status_file} names none; set AWS_ENDPOINT_URL") from error
+    # Any credentials will do for an emulator.
+    emulated = boto3.Session("test", "test", region_name="us-east-1")
+    return emulated.client("sqs", endpoint_url=endpoint)
+
+
+def _print_depths(console: Console, depths: dict[str, dict[str, int]]) -> None:
+    for name, counts in depths.items():
+        shown = ", ".join(f"{count} {label}" for label, count in counts.items())
+        console.print(f"{name}: {shown}", highlight=False)
+
+
+def _print_letters(console: Console, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        order = row["order_id"] or "no order"
+        console.print(f"{row['archived_at'][:19]}  {order}  {row['reason']}", highlight=False)
