@@ -9,10 +9,12 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from infra.local.gateway.settings import FRAME_BYTES_MAX
 
 _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
+_INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
 _CLOSE_TIMEOUT_S = 10.0
 _UTF8_BYTES_MAX = 4  # of a character
 
@@ -72,6 +74,18 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.transport.resume_reading()
         self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
+    def send_receive_event_to_app(self) -> None:
+        if self.conn.state is not State.OPEN:
+            self.frames = []  # it came with the frame that ended the connection
+            return
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            # uvicorn closes too, but logs a traceback for what is the client's mistake.
+            self.frames = []
+            self.conn.send_close(_INVALID_PAYLOAD)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.send" and len(message["text"]) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX:
             await self._send_fragmented(message["text"].encode())
@@ -102,3 +116,11 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         """End what is still there after every client had its close frame and its time to answer."""
         super().shutdown()
         self.transport.abort()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
