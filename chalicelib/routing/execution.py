@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.amm.pools import Pool, swap
-from chalicelib.amm.swaps import Refusal, Swap, SwapMode, SwapRefusedError, SwapResult
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult
 from chalicelib.routing.allocation import Allocation, DetourFill
 from chalicelib.routing.network import Hop, PoolCurve
 from chalicelib.routing.ranges import Curve, total_in, total_out
@@ -72,7 +72,7 @@ class Execution:
         direct, detours = allocation.network.direct, allocation.detours
         fills = [*allocation.direct, *(filled.amount for filled in detours)]
         curves = [*direct.curves, *(filled.detour.curve for filled in detours)]
-        whole = self._whole(fills, curves, amount)
+        whole = self._whole(fills, curves, amount, self.slack)
         paths = [
             ExecutedPath(None, (self.leg(pool, part),))
             for pool, part in zip(direct.pools, whole, strict=False)
@@ -89,6 +89,8 @@ class Execution:
         Raises:
             LegRefusedError: The pool refuses.
         """
+        if amount > U64_MAX:
+            raise LegRefusedError(pool.pool.pool_id, Refusal.INSUFFICIENT_LIQUIDITY)
         try:
             result, after = swap(pool.pool.state, Swap(self.mode, amount, pool.token_in, self.now_s))
         except SwapRefusedError as e:
@@ -108,11 +110,15 @@ class Execution:
         return ExecutedPath(detour.token, first, second)
 
     def _hop(self, hop: Hop, fills: Sequence[float], amount: int) -> tuple[ExecutedLeg, ...]:
+        planned = sum(fills)
+        if not planned:  # so little that none of it reaches this hop
+            raise LegRefusedError(hop.pools[0].pool.pool_id, Refusal.ZERO_OUTPUT)
         # The other hop was rounded, so the amount differs a little from what was planned.
-        scale = amount / sum(fills)
-        whole = self._whole([fill * scale for fill in fills], hop.curves, amount)
+        scale = amount / planned
+        # Half the slack: a detour filled to its slack leaves that much more for its pools' rounding.
+        whole = self._whole([fill * scale for fill in fills], hop.curves, amount, self.slack / 2)
         return tuple(self.leg(pool, part) for pool, part in zip(hop.pools, whole, strict=True) if part)
 
-    def _whole(self, fills: Sequence[float], curves: Sequence[Curve], amount: int) -> list[int]:
+    def _whole(self, fills: Sequence[float], curves: Sequence[Curve], amount: int, slack: float) -> list[int]:
         total = total_in if self.mode is SwapMode.EXACT_IN else total_out
-        return whole_amounts(fills, [total(curve) for curve in curves], amount, slack=self.slack)
+        return whole_amounts(fills, [total(curve) for curve in curves], amount, slack=slack)

@@ -25,7 +25,7 @@ def whole_amounts(
         NoRoomError: They cannot.
     """
     limits = [floor(capacity * (1.0 - slack)) for capacity in capacities]
-    whole = [min(floor(fill), limit) for fill, limit in zip(fills, limits, strict=True)]
+    whole = [min(max(0, floor(fill)), limit) for fill, limit in zip(fills, limits, strict=True)]
     left = total - sum(whole)
     if left < 0:  # floats beyond 2^53 may add up to more
         largest = max(range(len(whole)), key=whole.__getitem__)

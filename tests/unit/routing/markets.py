@@ -106,12 +106,18 @@ KINDS = ("cpmm", "dlmm", "damm", "clmm")
 
 
 def random_market(
-    random: Random, count: int, *, tokens: tuple[str, str] = ("A", "B"), price: float = 0.15, prefix: str = ""
+    random: Random,
+    count: int,
+    *,
+    tokens: tuple[str, str] = ("A", "B"),
+    price: float = 0.15,
+    depth: int = 10**13,
+    prefix: str = "",
 ) -> list[RoutablePool]:
     """Return pools of random kinds around one price, depths within one and a half decades."""
     pools = []
     for index in range(count):
         kind = random.choice(KINDS)
-        state = random_pool(random, kind, price, 10**13)
+        state = random_pool(random, kind, price, depth)
         pools.append(RoutablePool(f"{prefix}{kind}-{index}", kind, tokens, state))
     return pools

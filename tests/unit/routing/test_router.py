@@ -48,6 +48,28 @@ def a_market_with_detours(random: Random) -> list[RoutablePool]:
     return pools
 
 
+def an_extreme_market(random: Random) -> list[RoutablePool]:
+    """Return pools at prices and depths up to sixteen decades apart, reserves within u64."""
+    price, onward = 10 ** random.uniform(-6, 6), 10 ** random.uniform(-4, 4)
+    depth = int(min(10 ** random.uniform(3, 16), 1e17 / max(1, price, onward, onward * price)))
+    pools = random_market(random, random.randint(0, 3), price=price, depth=depth + 100)
+    for tokens, at in ((("M", "A"), 1 / onward), (("M", "B"), price / onward)):
+        count = random.randint(0, 3)
+        pools += random_market(
+            random, count, tokens=tokens, price=at, depth=int(depth * onward) + 100, prefix=tokens[1]
+        )
+    return pools
+
+
+def _net(plan: Plan) -> dict[str, int]:
+    """Return what the plan moves of every token, as its legs add up."""
+    moved: Counter[str] = Counter()
+    for leg in plan.legs:
+        moved[leg.token_in] -= leg.amount_in
+        moved[leg.token_out] += leg.amount_out
+    return {token: amount for token, amount in moved.items() if amount}
+
+
 @pytest.mark.parametrize("mode", SwapMode)
 def test_direct_plans_on_random_mixed_markets_are_certified_within_a_hundredth_bps(mode: SwapMode) -> None:
     certified = 0
@@ -78,13 +100,39 @@ def test_two_hop_plans_on_random_mixed_markets_are_certified_within_a_hundredth_
 
 
 @pytest.mark.parametrize("mode", SwapMode)
+def test_extreme_prices_depths_and_amounts_end_in_a_sound_plan_or_a_routing_error(mode: SwapMode) -> None:
+    planned = 0
+    for seed in range(600):
+        random = Random(seed)
+        pools = an_extreme_market(random)
+        amount = int(10 ** random.uniform(0, 18))
+        tokens = random.choice([("A", "B"), ("B", "A")])
+        try:
+            plan = plan_for(pools, amount, mode=mode, tokens=tokens, leg_cost=random.choice([0, 1, 1_000]))
+        except (NoRouteError, InsufficientLiquidityError):
+            continue
+        assert plan.gap_bps >= 0, f"seed {seed}"
+        assert amount == (plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out)
+        assert _net(plan) == {tokens[0]: -plan.amount_in, tokens[1]: plan.amount_out}, f"seed {seed}"
+        planned += 1
+    assert planned > 100
+
+
+def test_order_beyond_every_other_pool_still_empties_them() -> None:
+    shallow = [a_routable("a", a_cpmm(10**9, 10**9), ("A", "M")), *random_market(Random(3), 3, prefix="x")]
+    endless = a_routable("z", a_cpmm(10**9, 10**12))
+    plan = plan_for([*shallow, endless], 10**17)
+    assert {leg.pool_id for leg in plan.legs} > {"z"}
+    assert plan.gap_bps <= GAP_ENOUGH_BPS
+
+
+@pytest.mark.parametrize("mode", SwapMode)
 @pytest.mark.parametrize("seed", range(15))
 def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: SwapMode, seed: int) -> None:
     pools = a_market_with_detours(Random(seed))
     amount = 10**12
     plan = plan_for(pools, amount, mode=mode)
     states = {pool.pool_id: pool for pool in pools}
-    balance: Counter[str] = Counter()
     for leg in plan.legs:
         pool = states[leg.pool_id]
         given = leg.amount_in if mode is SwapMode.EXACT_IN else leg.amount_out
@@ -93,12 +141,7 @@ def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: Swa
         assert (result.amount_in, result.amount_out) == (leg.amount_in, leg.amount_out)
         assert result == leg.swap
         states[leg.pool_id] = replace(pool, state=after)
-        balance[leg.token_in] -= leg.amount_in
-        balance[leg.token_out] += leg.amount_out
-    assert {token: moved for token, moved in balance.items() if moved} == {
-        "A": -plan.amount_in,
-        "B": plan.amount_out,
-    }
+    assert _net(plan) == {"A": -plan.amount_in, "B": plan.amount_out}
     assert amount == (plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out)
     assert plan.leave(pools) == tuple(states[pool.pool_id] for pool in pools)
 
@@ -245,10 +288,13 @@ def test_order_that_one_pool_fills_as_well_as_all_goes_to_that_pool_alone() -> N
     assert plan.gap_bps < 2  # one unit of rounding
 
 
-def test_pool_that_would_pay_nothing_for_its_part_is_left_out() -> None:
-    pools = [a_routable("x", a_cpmm(10**6, 10**3)), a_routable("y", a_cpmm(1_100, 1))]
-    plan = plan_for(pools, 50_000)
-    assert [leg.pool_id for leg in plan.legs] == ["x"]
+def test_pool_that_would_pay_nothing_for_its_part_is_left_out_of_the_split() -> None:
+    pools = [a_routable(pool_id, a_cpmm(10**6, 10**3)) for pool_id in ("x", "y")]
+    # A hundred times their price, yet a reserve of one unit never pays a whole one.
+    tempting = a_routable("z", a_cpmm(10, 1))
+    plan = plan_for([*pools, tempting], 50_000)
+    assert {leg.pool_id for leg in plan.legs} == {"x", "y"}
+    assert plan.paths == plan_for(pools, 50_000).paths
 
 
 def test_tokens_that_no_pools_connect_have_no_route() -> None:
