@@ -7,13 +7,17 @@ divided over the paths, and what the second hop needs is exactly what the first 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult
 from chalicelib.routing.allocation import Allocation, DetourFill
 from chalicelib.routing.network import Hop, PoolCurve
 from chalicelib.routing.ranges import Curve, total_in, total_out
-from chalicelib.routing.whole import whole_amounts
+from chalicelib.routing.whole import NoRoomError, whole_amounts
+
+SLACKS: Final = (1e-12, 1e-9, 1e-6, 1e-3)
+"""Tried in turn (see ``Execution``): more than the first is wanted only where pools are emptied."""
 
 
 class LegRefusedError(Exception):
@@ -49,6 +53,24 @@ class ExecutedPath:
         return sum(leg.result.amount_out for leg in self.second or self.first)
 
 
+def execute(allocation: Allocation, mode: SwapMode, amount: int, now_s: int) -> tuple[ExecutedPath, ...]:
+    """Execute with as little slack as works.
+
+    Raises:
+        NoRoomError: Even the largest slack leaves no room for rounding.
+        LegRefusedError: A pool refuses its part, whatever the slack.
+    """
+    for slack in SLACKS[:-1]:
+        try:
+            return Execution(mode, now_s, slack).run(allocation, amount)
+        except NoRoomError:
+            continue
+        except LegRefusedError as e:
+            if e.refusal is not Refusal.INSUFFICIENT_LIQUIDITY:
+                raise
+    return Execution(mode, now_s, SLACKS[-1]).run(allocation, amount)
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """How to run an allocation.
@@ -60,7 +82,7 @@ class Execution:
 
     mode: SwapMode
     now_s: int
-    slack: float
+    slack: float = SLACKS[0]
 
     def run(self, allocation: Allocation, amount: int) -> tuple[ExecutedPath, ...]:
         """Swap on the pools' states and return the paths, direct ones first.

@@ -1,14 +1,12 @@
 """Best execution of one order over the pools that connect its tokens."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
-from chalicelib.amm.swaps import U64_MAX, Refusal, SwapMode
-from chalicelib.routing.allocation import Allocation
+from chalicelib.amm.swaps import U64_MAX, SwapMode
 from chalicelib.routing.assembly import Order, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
-from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
+from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError, execute
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import root_after_in, root_after_out
@@ -16,9 +14,6 @@ from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.singles import best_singles
 from chalicelib.routing.whole import NoRoomError
-
-SLACKS: Final = (1e-12, 1e-9, 1e-6, 1e-3)
-"""Tried in turn (see ``Execution.slack``)."""
 
 
 def best_execution(
@@ -53,7 +48,7 @@ def best_execution(
     network = network_of(
         pools, mode=mode, input_token=input_token, output_token=output_token, amount=amount, now_s=now_s
     )
-    singles = best_singles(network.direct, Execution(mode, now_s, SLACKS[0]), amount)
+    singles = best_singles(network.direct, Execution(mode, now_s), amount)
     single: tuple[ExecutedPath, ...] = ()
     bound: int | None = None
     if singles.best is not None:
@@ -88,7 +83,7 @@ def _reconsidered(
     leg = most_rising_leg(paths)
     if leg is None:
         return paths
-    execution = Execution(order.mode, order.now_s, SLACKS[0])
+    execution = Execution(order.mode, order.now_s)
     fixed = Reconsideration(network, leg, execution, order.amount).best()
     return _better(order, paths, _split(fixed, order)[0])
 
@@ -104,30 +99,12 @@ def _split(network: Network, order: Order) -> tuple[tuple[ExecutedPath, ...], li
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
-            return _executed(found.allocation, order), roots
+            return execute(found.allocation, order.mode, order.amount, order.now_s), roots
         except NoRoomError:
             break
         except LegRefusedError as e:
             remaining = remaining.without({e.pool_id})
     return (), roots
-
-
-def _executed(allocation: Allocation, order: Order) -> tuple[ExecutedPath, ...]:
-    """Execute with as little slack as works: it is wanted only where pools are emptied.
-
-    Raises:
-        NoRoomError: Even the largest slack leaves no room for rounding.
-        LegRefusedError: A pool refuses its part, whatever the slack.
-    """
-    for slack in SLACKS[:-1]:
-        try:
-            return Execution(order.mode, order.now_s, slack).run(allocation, order.amount)
-        except NoRoomError:
-            continue
-        except LegRefusedError as e:
-            if e.refusal is not Refusal.INSUFFICIENT_LIQUIDITY:
-                raise
-    return Execution(order.mode, order.now_s, SLACKS[-1]).run(allocation, order.amount)
 
 
 def _final_root(leg: ExecutedLeg, order: Order) -> float:
