@@ -67,7 +67,7 @@ class Gateway:
         busy = {task for task in self._server.server_state.tasks | edge.tasks if not task.done()}
         if busy:
             await asyncio.wait(busy, timeout=self._settings.shutdown_grace_s)
-        self._server.should_exit = True
+        self._server.end()
         await self._serving
 
 
@@ -77,10 +77,22 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Let ``serve`` shut down and return."""
+        self.should_exit = True
+        self._ending.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Refresh the Date header every second until the end; uvicorn would look ten times a second."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), timeout=1)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
