@@ -3,6 +3,7 @@
 import csv
 import math
 import random
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +30,7 @@ PRECISION: Final = 1_000
 
 # Whoever can read this could sign for the market maker, in a market of play money.
 _WALLET_SEED: Final = b"orderflow market maker"
+_NONCE_BITS: Final = 31
 _PULL: Final = 0.03  # back to the start per step, so that no pool is left behind for long
 
 
@@ -92,7 +94,8 @@ class MarketMaker:
         return SwapInstruction(
             account_id="market-maker",
             order_id=UUID(int=0),
-            attempt=1,
+            # Equal trades within one block would otherwise be one transaction, and execute once.
+            attempt=secrets.randbits(_NONCE_BITS),
             swap_mode=SwapMode.EXACT_IN,
             input_token=tokens[0],
             output_token=tokens[1],

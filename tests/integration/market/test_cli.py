@@ -61,9 +61,13 @@ def test_replayed_price_path_moves_every_kind_of_pool_to_it(market: Market, tmp_
 
 def test_same_seed_walks_the_same_way(market: Market) -> None:
     walk = ("replay", "--steps", "3", "--interval", "0", "--seed", "5", "--volatility-bps", "30")
-    first = run(market, *walk), price(market, DIRECT)
+    run(market, *walk)
+    # A constant product's fee does not depend on the second at which a trade lands.
+    first = price(market, DIRECT)
+    assert first != Fraction("149.91")
     run(market, "reset")
-    assert (run(market, *walk), price(market, DIRECT)) == first
+    run(market, *walk)
+    assert price(market, DIRECT) == first
     assert market.violations() == []
 
 
