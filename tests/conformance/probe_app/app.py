@@ -56,7 +56,7 @@ def message(event: WebsocketEvent) -> dict[str, Any]:
         return dict(order["payload"])
     reply = obey(raw, order)
     call_back(raw, "POST", event.connection_id, json.dumps(reply))
-    return {"statusCode": 200, "body": "the handler's body"}
+    return {"statusCode": 200}
 
 
 @app.on_ws_disconnect()
