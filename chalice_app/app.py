@@ -7,7 +7,7 @@ from chalice import Chalice, Rate, Response
 from chalice.app import CloudWatchEvent, Request, SQSEvent, WebsocketEvent
 
 from chalicelib.bootstrap import services
-from chalicelib.handlers import rest, websocket
+from chalicelib.handlers import authorizer, rest, websocket
 
 app = Chalice(app_name="orderflow")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -21,6 +21,11 @@ def request() -> Request:
     """Return the request that the running route answers."""
     assert app.current_request is not None
     return app.current_request
+
+
+@app.lambda_function()
+def websocket_authorizer(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    return authorizer.authorize(event)
 
 
 @app.on_ws_connect()

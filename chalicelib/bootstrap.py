@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.jwt_verifier import JwtVerifier, VerificationKeys
     from chalicelib.adapters.market.faults import FaultBoard
     from chalicelib.adapters.market.pool_cache import PoolCache
     from chalicelib.adapters.market.settings import MarketSettings
@@ -60,6 +61,27 @@ class Services:
     @cached_property
     def tokens(self) -> Tokens:
         return load_tokens()
+
+    @cached_property
+    def verifier(self) -> "JwtVerifier":
+        from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret, fetch_jwks
+        from chalicelib.adapters.jwt_verifier import JwtVerifier
+
+        settings = self.settings
+        keys: VerificationKeys = SharedSecret(settings.jwt_secret)
+        if settings.jwks_url:
+            keys = JwksKeys(
+                fetch_jwks(settings.jwks_url),
+                lifespan_s=settings.jwks_lifespan_s,
+                refresh_interval_s=settings.jwks_refresh_interval_s,
+            )
+        return JwtVerifier(
+            keys,
+            algorithm=settings.jwt_algorithm or ("RS256" if settings.jwks_url else "HS256"),
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            leeway_s=settings.jwt_leeway_s,
+        )
 
     @cached_property
     def accepting(self) -> AcceptOrders:

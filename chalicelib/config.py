@@ -1,17 +1,34 @@
 """Settings: read once from the environment, frozen, with the unit in each name."""
 
-from collections.abc import Mapping
-from typing import Self
+import ipaddress
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+JWT_SECRET_BYTES_MIN: Final = 32
 
 
 class ConfigurationError(Exception):
     """The environment lacks something, or holds something unusable; the message lists all of it."""
 
 
+class AuthMode(StrEnum):
+    """Who is let in: everybody, on a machine that nobody else reaches, or whoever shows a good token."""
+
+    NONE = "none"
+    JWT = "jwt"
+
+
 class Settings(BaseModel):
-    """What the application can be told from outside; every name is the variable's, in lower case."""
+    """What the application can be told from outside; every name is the variable's, in lower case.
+
+    Attributes:
+        local_gateway_host: The address that the local runtime listens on; no deployed function has it.
+        jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
+        jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -23,6 +40,17 @@ class Settings(BaseModel):
     connections_url: str = ""
     aws_region: str = "us-east-1"
     wallet_seed: str = Field(default="", repr=False)
+
+    auth_mode: AuthMode = AuthMode.JWT
+    local_gateway_host: str = ""
+    jwks_url: str = ""
+    jwt_secret: str = Field(default="", repr=False)
+    jwt_algorithm: Literal["RS256", "ES256", "PS256", "EdDSA", "HS256"] | None = None
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_leeway_s: int = Field(default=5, ge=0, le=60)
+    jwks_lifespan_s: int = Field(default=600, ge=10)
+    jwks_refresh_interval_s: int = Field(default=30, ge=1)
 
     lease_ms: int = Field(default=15_000, gt=0)
     attempts_max: int = Field(default=3, ge=1, le=10)
@@ -43,13 +71,57 @@ class Settings(BaseModel):
         """Read every setting from variables of the same name in upper case.
 
         Raises:
-            ConfigurationError: Something is unusable; every problem is listed at once.
+            ConfigurationError: Something is unusable, or would let in whom nobody meant to; every problem is
+                listed at once.
         """
         named = {
             name: environment[name.upper()] for name in cls.model_fields if environment.get(name.upper())
         }
         try:
-            return cls.model_validate(named)
+            settings = cls.model_validate(named)
         except ValidationError as error:
             problems = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
             raise ConfigurationError(problems) from error
+        if doubts := "; ".join(_open_doors(settings)):
+            raise ConfigurationError(doubts)
+        return settings
+
+
+def _open_doors(settings: Settings) -> Iterator[str]:
+    """Yield why these settings cannot keep strangers out."""
+    return (
+        _doubts_about_none(settings) if settings.auth_mode is AuthMode.NONE else _doubts_about_jwt(settings)
+    )
+
+
+def _doubts_about_none(settings: Settings) -> Iterator[str]:
+    # Both, since either can be forgotten: a stage that nobody named is called local.
+    if settings.stage != "local":
+        yield f"AUTH_MODE: none is for the local stage, not for {settings.stage}"
+    if not _is_loopback(settings.local_gateway_host):
+        yield "AUTH_MODE: none needs the local runtime on a loopback address (LOCAL_GATEWAY_HOST)"
+
+
+def _doubts_about_jwt(settings: Settings) -> Iterator[str]:
+    algorithm = settings.jwt_algorithm
+    if not settings.jwt_issuer or not settings.jwt_audience:
+        yield "JWT_ISSUER, JWT_AUDIENCE: both are needed with AUTH_MODE=jwt"
+    if settings.jwks_url:
+        if not settings.jwks_url.startswith("https://") and settings.stage != "local":
+            yield "JWKS_URL: must be https"
+        if algorithm == "HS256":
+            yield "JWT_ALGORITHM: HS256 needs a shared secret, not published keys"
+        return
+    if not settings.jwt_secret:
+        yield "JWKS_URL or JWT_SECRET: one is needed with AUTH_MODE=jwt"
+    elif len(settings.jwt_secret.encode()) < JWT_SECRET_BYTES_MIN:
+        yield f"JWT_SECRET: must have at least {JWT_SECRET_BYTES_MIN} bytes (RFC 7518, 3.2)"
+    if algorithm not in {None, "HS256"}:
+        yield f"JWT_ALGORITHM: {algorithm} needs JWKS_URL, not a shared secret"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

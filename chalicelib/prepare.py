@@ -6,6 +6,7 @@ import sys
 from chalicelib.adapters.market.definition import load_market
 from chalicelib.adapters.market.seed import seed
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.config import ConfigurationError, Settings
 from chalicelib.migrations import upgrade
 
 
@@ -14,6 +15,13 @@ def main() -> int:
     url = os.environ.get("DATABASE_URL")
     if not url:
         sys.stderr.write("DATABASE_URL is not set: which database should be prepared?\n")
+        return 2
+    try:
+        if "LOCAL_GATEWAY_HOST" in os.environ:
+            # Functions would find out at their first event; the local runtime can still refuse to start.
+            Settings.from_env(os.environ)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     engine = make_engine(url)
     upgrade(engine)

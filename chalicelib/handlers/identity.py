@@ -1,13 +1,103 @@
-"""Who is calling: the account comes from what the gateway verified, never from a message."""
+"""Who is calling: the account comes from a verified credential, never from a message.
 
-from collections.abc import Mapping
+A WebSocket client shows its token once, at the handshake, to the authorizer; what that found out comes with
+every later event of the connection. A REST client shows its token with each request.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
-LOCAL_ACCOUNT: Final = "local"
+from chalicelib.bootstrap import services
+from chalicelib.config import AuthMode
+from chalicelib.domain.errors import Code, UnauthorizedError
+from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
+
+SUBPROTOCOL: Final = "bearer"
+"""What a browser offers before its token, since it cannot set headers: ``new WebSocket(url, ["bearer", token])``."""
+
+EXPIRES_AT: Final = "expiresAt"
+"""The member of the authorizer's context that tells until when, in seconds of Unix time."""
 
 
-def account_of(request_context: Mapping[str, Any]) -> str:
-    """Return the account that the authorizer established; the local account where there is no authorizer."""
+def websocket_principal(request_context: Mapping[str, Any]) -> Principal:
+    """Return whom the authorizer established at the handshake.
+
+    Raises:
+        UnauthorizedError: Nobody, where somebody must be: an API deployed without its authorizer lets no one in.
+    """
     authorizer = request_context.get("authorizer") or {}
-    account = authorizer.get("principalId")
-    return str(account) if account else LOCAL_ACCOUNT
+    account_id = authorizer.get("principalId")
+    if account_id:
+        # API Gateway hands every context value on as text.
+        until = authorizer.get(EXPIRES_AT)
+        return Principal(str(account_id), datetime.fromtimestamp(int(until), UTC) if until else None)
+    if services().settings.auth_mode is AuthMode.NONE:
+        return Principal(LOCAL_ACCOUNT)
+    raise _missing()
+
+
+def http_account(headers: Mapping[str, str]) -> str:
+    """Return the account of a REST request, by its Authorization header.
+
+    Raises:
+        UnauthorizedError: The credential is missing or not good.
+    """
+    if services().settings.auth_mode is AuthMode.NONE:
+        return LOCAL_ACCOUNT
+    token = _bearer(headers.get("authorization", ""))
+    if token is None:
+        raise _missing()
+    return services().verifier.verify(token).account_id
+
+
+def handshake_principal(event: Mapping[str, Any]) -> Principal:
+    """Return whom the token of an upgrade request stands for.
+
+    It may come in the Authorization header, as the subprotocol after ``bearer``, or as the query parameter
+    ``token``, but only in one of them: of two, nobody could say which counts.
+
+    Raises:
+        UnauthorizedError: There is not exactly one, or it is not good.
+    """
+    if services().settings.auth_mode is AuthMode.NONE:
+        return Principal(LOCAL_ACCOUNT)
+    tokens = list(_handshake_tokens(event))
+    if len(tokens) != 1:
+        raise _missing()
+    return services().verifier.verify(tokens[0])
+
+
+def accepted_subprotocol(event: Mapping[str, Any]) -> str | None:
+    """Return the subprotocol to answer with: ``bearer`` if it was offered, and never the token beside it."""
+    return SUBPROTOCOL if SUBPROTOCOL in _offered(event) else None
+
+
+def _handshake_tokens(event: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in (event.get("headers") or {}).items():
+        if name.lower() == "authorization" and (token := _bearer(value)):
+            yield token
+    offered = _offered(event)
+    if SUBPROTOCOL in offered:
+        yield from (each for each in offered if each != SUBPROTOCOL)
+    if token := (event.get("queryStringParameters") or {}).get("token"):
+        yield token
+
+
+def _offered(event: Mapping[str, Any]) -> list[str]:
+    lists = [
+        value
+        for name, value in (event.get("headers") or {}).items()
+        if name.lower() == "sec-websocket-protocol"
+    ]
+    return [each.strip() for each in ",".join(lists).split(",") if each.strip()]
+
+
+def _bearer(authorization: str) -> str | None:
+    """Return the token of an Authorization header (RFC 6750, 2.1); None if it is of another scheme."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _missing() -> UnauthorizedError:
+    return UnauthorizedError(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")

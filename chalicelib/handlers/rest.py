@@ -13,7 +13,7 @@ from chalicelib.domain.errors import ExecutionError, FieldError, RetryableError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.errors import http_status
-from chalicelib.handlers.identity import account_of
+from chalicelib.handlers.identity import http_account
 from chalicelib.logs import logger
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.json_text import parse_object
@@ -57,9 +57,9 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
 @http_errors
 def submit(request: Request) -> Response:
     """Accept an order; 202 means that it is in the queue and will reach a final status."""
-    use = services()
+    use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body), request.headers)
-    order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), _account(request))
+    order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), account_id)
     accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
     return _answer(accepted, 202)
 
@@ -73,18 +73,18 @@ def order(request: Request, order_id: str) -> Response:
 @http_errors
 def orders(request: Request) -> Response:
     """Return a page of orders, newest first."""
+    account_id = _account(request)
     query = validated(_PageQuery, _query(request))
-    page = services().reading.orders(
-        _account(request), status=query.status, limit=query.limit, cursor=query.cursor
-    )
+    page = services().reading.orders(account_id, status=query.status, limit=query.limit, cursor=query.cursor)
     return _answer(page)
 
 
 @http_errors
 def events(request: Request, order_id: str) -> Response:
     """Return an order's events, each as its frame."""
+    account_id = _account(request)
     query = validated(_EventsQuery, _query(request))
-    found = services().reading.events(_account(request), _order_id(order_id), after_seq=query.after_seq)
+    found = services().reading.events(account_id, _order_id(order_id), after_seq=query.after_seq)
     return _answer(found)
 
 
@@ -100,7 +100,7 @@ def cancel(request: Request, order_id: str) -> Response:
 @http_errors
 def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
-    use = services()
+    use, _ = services(), _account(request)
     fields = validated(SwapFields, parse_object(request.raw_body))
     return _answer(use.quoting.quote(swap_terms(fields, use.tokens)))
 
@@ -135,7 +135,7 @@ def _answer(body: JsonObject, status: int = 200) -> Response:
 
 
 def _account(request: Request) -> str:
-    return account_of(request.context)
+    return http_account(request.headers)
 
 
 def _order_id(text: str) -> UUID:

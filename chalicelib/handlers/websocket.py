@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from chalicelib.bootstrap import Services, services
-from chalicelib.domain.errors import ExecutionError, FieldError, RetryableError
+from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
 from chalicelib.domain.orders import JsonObject
+from chalicelib.domain.principals import Principal
 from chalicelib.handlers.errors import http_status
-from chalicelib.handlers.identity import account_of
+from chalicelib.handlers.identity import accepted_subprotocol, websocket_principal
 from chalicelib.logs import logger
 from chalicelib.services.following import Follower
 from chalicelib.services.ports import Frame, QueueMessage
@@ -39,26 +40,38 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     """Let a connection in; its URL may carry an order, or the id of one to follow."""
     context = event["requestContext"]
     try:
-        _act_on_url(event.get("queryStringParameters") or {}, context)
+        principal = websocket_principal(context)
+        _act_on_url(event.get("queryStringParameters") or {}, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
         logger.info("connection refused", connection_id=context["connectionId"], error_code=refusal.code)
         body = server_frames.json_text(server_frames.error_body(refusal))
         return {"statusCode": http_status(refusal), "body": body}
-    _note_connection(context)
-    return {"statusCode": 200}
+    _note_connection(context["connectionId"], principal)
+    subprotocol = accepted_subprotocol(event)
+    return {"statusCode": 200} | ({"headers": {"Sec-WebSocket-Protocol": subprotocol}} if subprotocol else {})
 
 
 def message(event: Mapping[str, Any]) -> JsonObject:
-    """Act on one client frame; refusals are answered with an error frame and leave the connection open."""
-    context = event["requestContext"]
+    """Act on one client frame; refusals are answered with an error frame and leave the connection open.
+
+    Only a connection that has outlived its token is closed: it may say nothing any more, and hear nothing.
+    """
+    context, use = event["requestContext"], services()
     text = event.get("body") or ""
+    is_over = False
     try:
-        answer = _act(text, context["connectionId"], account_of(context))
+        principal = websocket_principal(context)
+        is_over = principal.is_expired(use.clock.now())
+        if is_over:
+            raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")
+        answer = _act(text, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
         logger.info("frame refused", connection_id=context["connectionId"], error_code=refusal.code)
         answer = server_frames.error(request_id_of(text), refusal)
     if answer is not None:
-        services().connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
+        use.connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
+    if is_over:
+        use.connections.close(context["connectionId"])
     return {"statusCode": 200}
 
 
@@ -105,8 +118,8 @@ def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
             return server_frames.pong(frame.request_id)
 
 
-def _act_on_url(query: Mapping[str, str], context: Mapping[str, Any]) -> None:
-    use, connection_id, account_id = services(), context["connectionId"], account_of(context)
+def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -> None:
+    use = services()
     if query.keys() & ORDER_FIELDS:
         terms = order_fields_from_query(query).terms(use.tokens)
         use.accepting.accept(terms, account_id, connection_id=connection_id, is_connecting=True)
@@ -130,12 +143,12 @@ def _follow_from_url(use: Services, query: Mapping[str, str], connection_id: str
     use.queue.send([QueueMessage(follow.model_dump_json(), account_id)])
 
 
-def _note_connection(context: Mapping[str, Any]) -> None:
-    connection_id = context["connectionId"]
+def _note_connection(connection_id: str, principal: Principal) -> None:
     use = services()
+    longest = use.clock.now() + CONNECTION_DURATION_MAX
+    expires_at = min(longest, principal.expires_at or longest)
     try:
-        expires_at = use.clock.now() + CONNECTION_DURATION_MAX
-        use.subscriptions.connected(connection_id, account_of(context), expires_at)
+        use.subscriptions.connected(connection_id, principal.account_id, expires_at)
     except RetryableError as fault:
         # Orders are accepted without the database, so connections are let in without it too.
         logger.warning("connection not noted", connection_id=connection_id, reason=fault.message)

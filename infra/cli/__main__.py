@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import audit, market, orders, queues
+from infra.cli import audit, market, orders, queues, token
 from infra.cli.session import Session
 
 
@@ -23,6 +23,7 @@ for command in (
     queues.dead_letters,
     audit.audit_command,
     market.market,
+    token.token,
 ):
     orderflow.add_command(command)
 

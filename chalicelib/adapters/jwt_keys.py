@@ -1,0 +1,99 @@
+"""The keys that tokens are verified with: a shared secret, or an issuer's published set (RFC 7517)."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import jwt
+import urllib3
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.logs import logger
+
+JWKS_BYTES_MAX: Final = 256 * 1024
+_TIME_LIMIT: Final = urllib3.Timeout(connect=1.0, read=2.0)
+
+Fetch = Callable[[], dict[str, Any]]
+"""Returns the key set as JSON; raises ``RetryableError``."""
+
+
+class SharedSecret:
+    """One secret for every token, whatever ``kid`` it names."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def key(self, key_id: str | None) -> str:
+        del key_id
+        return self._secret
+
+
+class JwksKeys:
+    """An issuer's published keys, fetched on first use and kept.
+
+    A ``kid`` that is not among them may be a key just rotated in, so the set is fetched anew, but at most once
+    per ``refresh_interval_s``: tokens are free to invent, and must not turn into requests to the issuer. When
+    the issuer does not answer, keys that were good go on being good for as long again.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        *,
+        lifespan_s: float,
+        refresh_interval_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch = fetch
+        self._lifespan_s = lifespan_s
+        self._refresh_interval_s = refresh_interval_s
+        self._monotonic = monotonic
+        self._keys: dict[str | None, Any] = {}
+        self._fetched_at = self._tried_at = float("-inf")
+
+    def key(self, key_id: str | None) -> Any:
+        age_s = self._monotonic() - self._fetched_at
+        if age_s > self._lifespan_s or key_id not in self._keys:
+            self._refresh(age_s)
+        return self._keys[key_id]
+
+    def _refresh(self, age_s: float) -> None:
+        is_usable = age_s <= 2 * self._lifespan_s
+        now = self._monotonic()
+        if now - self._tried_at < self._refresh_interval_s:
+            if is_usable:
+                return
+            raise RetryableError("the token issuer's keys are not available")
+        self._tried_at = now
+        try:
+            published = jwt.PyJWKSet.from_dict(self._fetch())
+        except (RetryableError, jwt.PyJWTError, ValueError) as error:
+            logger.warning("signing keys not refreshed", reason=str(error), age_s=age_s)
+            if is_usable:
+                return
+            raise RetryableError("the token issuer's keys are not available") from error
+        # A key made for encryption signs nothing.
+        self._keys = {key.key_id: key.key for key in published.keys if key.public_key_use in {None, "sig"}}
+        self._fetched_at = now
+
+
+def fetch_jwks(url: str) -> Fetch:
+    """Return a function that fetches the key set at ``url``, within seconds and a sane size."""
+    pool = urllib3.PoolManager(maxsize=1, retries=False)
+
+    def fetch() -> dict[str, Any]:
+        try:
+            answer = pool.request("GET", url, timeout=_TIME_LIMIT, redirect=False, preload_content=False)
+            body = answer.read(JWKS_BYTES_MAX + 1, decode_content=True)
+            answer.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise RetryableError("the token issuer does not answer") from error
+        if answer.status != 200 or len(body) > JWKS_BYTES_MAX:
+            raise RetryableError(f"the token issuer answered {answer.status} with {len(body)} bytes")
+        document = json.loads(body)
+        if not isinstance(document, dict):
+            raise RetryableError("the token issuer's keys are not a JSON object")
+        return document
+
+    return fetch

@@ -1,0 +1,88 @@
+"""Bearer tokens: JSON Web Tokens (RFC 7519), read the strict way that RFC 8725 asks for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+import jwt
+
+from chalicelib.domain.errors import Code, UnauthorizedError
+from chalicelib.domain.principals import Principal, is_account_id
+from chalicelib.logs import logger
+
+TOKEN_CHARS_MAX: Final = 4_096
+"""As much as a connection URL may have on AWS, so no longer token can work everywhere."""
+
+_REQUIRED: Final = ("exp", "iss", "aud", "sub")
+
+# What PyJWT raises, an unknown key, and what a token made to hurt raises in the parsers below it.
+_BAD_TOKEN: Final = (jwt.PyJWTError, LookupError, ValueError, ArithmeticError, RecursionError)
+
+
+class VerificationKeys(Protocol):
+    def key(self, key_id: str | None) -> Any:
+        """Return the key that a token with this ``kid`` must be signed with.
+
+        Raises:
+            LookupError: There is no such key.
+            RetryableError: The keys cannot be had now.
+        """
+        ...
+
+
+class JwtVerifier:
+    """Turns a token into the account that its issuer vouches for.
+
+    One algorithm, one issuer and one audience are accepted: a token chooses none of them (RFC 8725, 3.1).
+    """
+
+    def __init__(
+        self, keys: VerificationKeys, *, algorithm: str, issuer: str, audience: str, leeway_s: int
+    ) -> None:
+        self._keys = keys
+        self._algorithm = algorithm
+        self._issuer = issuer
+        self._audience = audience
+        self._leeway = timedelta(seconds=leeway_s)
+
+    def verify(self, token: str) -> Principal:
+        """Return whom a token stands for, and until when (its expiry plus the leeway).
+
+        Raises:
+            UnauthorizedError: ``UNAUTHORIZED`` for a token that is not good, ``FORBIDDEN`` for a good one whose
+                subject cannot be an account. The reason goes to the log alone, the token nowhere.
+            RetryableError: The issuer's keys cannot be had now.
+        """
+        try:
+            claims = self._claims(token)
+        except _BAD_TOKEN as error:
+            logger.info("token refused", reason=type(error).__name__)
+            raise unauthorized() from None
+        account_id = claims["sub"]
+        if not is_account_id(account_id):
+            logger.info("token refused", reason="subject")
+            raise UnauthorizedError(Code.FORBIDDEN, "the credential's subject cannot be an account")
+        return Principal(account_id, datetime.fromtimestamp(claims["exp"], UTC) + self._leeway)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        if len(token) > TOKEN_CHARS_MAX:
+            raise jwt.InvalidTokenError
+        key_id = jwt.get_unverified_header(token).get("kid")
+        key = self._keys.key(key_id if isinstance(key_id, str) else None)
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[self._algorithm],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=self._leeway,
+            options={"require": list(_REQUIRED)},
+        )
+        # A year that no calendar has would escape as an overflow below.
+        if not 0 <= int(claims["exp"]) < 2**36:
+            raise jwt.InvalidTokenError
+        return claims | {"exp": int(claims["exp"])}
+
+
+def unauthorized() -> UnauthorizedError:
+    """Return the one refusal of every bad credential: why it is bad is nobody's business."""
+    return UnauthorizedError(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")

@@ -1,0 +1,58 @@
+"""``orderflow token``: a bearer token for development, signed with the local runtime's own secret."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chalicelib.domain.principals import is_account_id
+from infra.cli.session import Session
+
+
+@click.command()
+@click.option("--account", default="alice", show_default=True, help="Whom the token stands for.")
+@click.option("--ttl", "ttl_s", default=3600, show_default=True, help="Seconds until it expires.")
+@click.option("--issuer", envvar="JWT_ISSUER", default="orderflow-local", show_default=True)
+@click.option("--audience", envvar="JWT_AUDIENCE", default="orderflow", show_default=True)
+@click.option("--secret", envvar="JWT_SECRET", help="Default: that of the runtime at ORDERFLOW_HOME.")
+@click.pass_obj
+def token(session: Session, account: str, ttl_s: int, issuer: str, audience: str, secret: str | None) -> None:
+    """Print a token for a runtime that was started with AUTH_MODE=jwt.
+
+    wscat -c ws://127.0.0.1:3000/ws -H "Authorization: Bearer $(./orderflow token --account alice)"
+    """
+    if not is_account_id(account):
+        raise click.ClickException("an account is 1 to 128 visible ASCII characters")
+    made = make_token(
+        secret or _local_secret(), account_id=account, ttl_s=ttl_s, issuer=issuer, audience=audience
+    )
+    session.show({"token": made}, lambda _console: click.echo(made))
+
+
+def make_token(secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str) -> str:
+    """Return a token that is good for ``ttl_s`` seconds from now; a negative number makes a dead one."""
+    import jwt
+
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "sub": account_id,
+        "iss": issuer,
+        "aud": audience,
+        "iat": now + min(0, ttl_s),
+        "exp": now + ttl_s,
+    }
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _local_secret() -> str:
+    file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "secrets.json"
+    try:
+        secret: str = json.loads(file.read_text(encoding="utf-8"))["JWT_SECRET"]
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(
+            f"{file} holds no JWT_SECRET: start the runtime once, or give --secret"
+        ) from error
+    return secret
