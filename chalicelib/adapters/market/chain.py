@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Engine, text
@@ -29,10 +30,11 @@ _NODE: Final = text("""
 _TAKE_IN: Final = text("""
     WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock)),
     moment AS MATERIALIZED (SELECT market.now() AS now FROM landing)
-    INSERT INTO market.mempool (signature, payload, lands_at)
-    SELECT new.signature, decode(new.payload, 'base64'), moment.now + new.delay_ms * interval '1 millisecond'
+    INSERT INTO market.mempool (signature, payload, last_valid_height, lands_at)
+    SELECT new.signature, decode(new.payload, 'base64'), new.last_valid_height,
+           moment.now + new.delay_ms * interval '1 millisecond'
     FROM moment CROSS JOIN jsonb_to_recordset(CAST(:transactions AS jsonb))
-        AS new (signature text, payload text, delay_ms integer)
+        AS new (signature text, payload text, last_valid_height bigint, delay_ms integer)
     WHERE NOT EXISTS (SELECT FROM market.transactions AS old WHERE old.signature = new.signature)
     ORDER BY new.signature
     ON CONFLICT DO NOTHING
@@ -85,7 +87,10 @@ class MarketChain:
         if real and self._settings.settlement_latency_ms + faults.extra_delay_ms == 0:
             self._landing.land_now([transaction for _, transaction in real])
         elif real:
-            self._take_in([each for each, _ in real], faults.extra_delay_ms)
+            self._take_in(
+                [replace(each, last_valid_height=found.message.last_valid_height) for each, found in real],
+                faults.extra_delay_ms,
+            )
         if self._faults.happens(faults.error_after_rate):
             raise RetryableError("the market's node closed the connection")
 
@@ -100,6 +105,7 @@ class MarketChain:
             {
                 "signature": each.signature,
                 "payload": base64.b64encode(each.payload).decode(),
+                "last_valid_height": each.last_valid_height,
                 "delay_ms": round(self._faults.jittered_s(latency_ms) * 1000) + extra_delay_ms,
             }
             for each in transactions

@@ -115,8 +115,11 @@ class Landing:
             try:
                 return retried(lambda: self._land_once(take))
             except _MissingWalletsError as missing:
-                self._purse.open_wallets(missing.addresses)
+                self._open_wallets(missing.addresses)
         raise RetryableError("the market's node is too busy")
+
+    def _open_wallets(self, addresses: frozenset[str]) -> None:
+        retried(lambda: self._purse.open_wallets(addresses))
 
     def _land_once(self, take: _Take) -> int:
         with self._engine.begin() as connection:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Engine, Row, text
 
 from chalicelib.adapters.market.locking import LANDING_LOCK
 from chalicelib.domain.errors import Code, RetryableError
@@ -15,17 +15,30 @@ ROUNDS_MAX: Final = 100
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
 
+# A signature is in doubt if it is neither in the ledger nor known to be on its way and still valid.
 _STATUSES: Final = text("""
     WITH asked AS (SELECT jsonb_array_elements_text(CAST(:signatures AS jsonb)) AS signature),
-    moment AS MATERIALIZED (SELECT market.now() AS now)
-    SELECT market.height_at(moment.now - CAST(:lag AS interval)) AS height,
+    moment AS MATERIALIZED (
+        SELECT now, now - CAST(:lag AS interval) AS seen_until, market.height_at(now) AS height
+        FROM (SELECT market.now() AS now) AS clock
+    ),
+    landed AS (
+        SELECT signature, slot, error, input_units, output_units, legs
+        FROM moment CROSS JOIN market.transactions JOIN asked USING (signature)
+        WHERE landed_at <= moment.seen_until
+    )
+    SELECT market.height_at(moment.seen_until) AS height,
         EXISTS (SELECT FROM market.mempool WHERE lands_at <= moment.now) AS is_any_due,
         EXISTS (SELECT FROM market.mempool JOIN asked USING (signature) WHERE lands_at <= moment.now)
             AS is_asked_due,
-        (SELECT jsonb_agg(to_jsonb(done)) FROM (
-            SELECT signature, slot, error, input_units, output_units, legs
-            FROM market.transactions JOIN asked USING (signature)
-            WHERE landed_at <= moment.now - CAST(:lag AS interval)) AS done) AS landed
+        EXISTS (
+            SELECT FROM asked
+            WHERE NOT EXISTS (SELECT FROM landed WHERE landed.signature = asked.signature)
+            AND NOT EXISTS (
+                SELECT FROM market.mempool
+                WHERE mempool.signature = asked.signature AND last_valid_height >= moment.height)
+        ) AS is_in_doubt,
+        (SELECT jsonb_agg(to_jsonb(landed)) FROM landed) AS landed
     FROM moment
 """)
 
@@ -42,30 +55,33 @@ class StatusReader:
         """Return height and statuses as of one moment, ``lag_ms`` ago.
 
         If the height is past a transaction's validity and its status is unknown, it never landed
-        and never will. While that cannot be told (a landing is under way), this waits.
+        and never will. Where that hangs on a landing under way, this waits for it; where a
+        transaction is on its way and still valid, "unknown" claims nothing and needs no lock.
 
         Raises:
             RetryableError: The node cannot catch up with what is due.
         """
         asked = {"signatures": json.dumps(list(signatures)), "lag": f"{lag_ms} milliseconds"}
-        with self._single.connect() as connection:
-            row = connection.execute(_STATUSES, asked).one()
+        row = self._read(asked)
         for _ in range(ROUNDS_MAX):
             if row.is_any_due:
                 self._land_due()
-            elif len(row.landed or ()) == len(set(signatures)):
-                return _chain_view(signatures, row)
-            with self._engine.begin() as connection:
-                row = _locked_read(connection, asked)
+                row = self._read(asked)
+            if row.is_in_doubt and not row.is_asked_due:
+                row = self._locked_read(asked)
             if not row.is_asked_due:
                 return _chain_view(signatures, row)
         raise RetryableError("the node is behind with its blocks")
 
+    def _read(self, asked: Mapping[str, str]) -> Row[Any]:
+        with self._single.connect() as connection:
+            return connection.execute(_STATUSES, asked).one()
 
-def _locked_read(connection: Connection, asked: Mapping[str, str]) -> Row[Any]:
-    # Two statements on purpose: the second one's snapshot must be younger than the lock.
-    connection.execute(_LOCK, {"landing_lock": LANDING_LOCK})
-    return connection.execute(_STATUSES, asked).one()
+    def _locked_read(self, asked: Mapping[str, str]) -> Row[Any]:
+        # Two statements on purpose: the second one's snapshot must be younger than the lock.
+        with self._engine.begin() as connection:
+            connection.execute(_LOCK, {"landing_lock": LANDING_LOCK})
+            return connection.execute(_STATUSES, asked).one()
 
 
 def _chain_view(signatures: Sequence[str], row: Row[Any]) -> ChainView:

@@ -86,9 +86,10 @@ CREATE TABLE market.vaults (
 );
 
 CREATE TABLE market.mempool (
-    signature text PRIMARY KEY,
-    payload   bytea NOT NULL,
-    lands_at  timestamptz NOT NULL
+    signature         text PRIMARY KEY,
+    payload           bytea NOT NULL,
+    last_valid_height bigint NOT NULL,
+    lands_at          timestamptz NOT NULL
 );
 CREATE INDEX mempool_lands_at ON market.mempool (lands_at, signature);
 

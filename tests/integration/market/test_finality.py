@@ -13,6 +13,7 @@ from threading import Event
 import pytest
 from sqlalchemy import text
 
+from chalicelib.adapters.market.locking import LANDING_LOCK
 from chalicelib.adapters.market.transactions import VALIDITY_BLOCKS
 from chalicelib.services.ports import ChainView, Fate
 from tests.integration.market.conftest import AT_ONCE, DIRECT, Market, a_swap, status_of
@@ -106,6 +107,14 @@ def test_landing_that_waited_for_a_pool_past_its_validity_is_dropped(
     assert seen.result().statuses[transaction.signature].fate is Fate.UNKNOWN
     node.send([transaction])
     assert status_of(node, transaction).fate is Fate.UNKNOWN
+
+
+def test_transaction_on_its_way_is_unknown_without_waiting_for_landings(market: Market) -> None:
+    node = market.node(DELAYED)
+    (transaction,) = node.sign([a_swap()])
+    node.send([transaction])
+    with lock_held(market, f"SELECT pg_advisory_xact_lock_shared({LANDING_LOCK})"):
+        assert status_of(node, transaction).fate is Fate.UNKNOWN
 
 
 def test_transaction_lands_after_its_latency_at_the_height_it_was_due(market: Market) -> None:
