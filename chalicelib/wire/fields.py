@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from chalicelib.domain.errors import FieldProblem, InvalidRequestError
 
 TEXT_LENGTH_MAX: Final = 128
+_NOT_TEXT: Final = frozenset({"string_type", "string_unicode"})
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -27,8 +28,11 @@ def _printable(text: str) -> str:
 
 
 def _number_as_text(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, str):
         return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        # pydantic turns a ValueError into a problem of the field; a TypeError would escape it.
+        raise ValueError('must be a decimal number, such as 1.5 or "1.5"')  # noqa: TRY004
     # Longer than any amount: the digits would only be refused one by one later.
     return str(value) if value.bit_length() <= 512 else "too long"
 
@@ -41,14 +45,13 @@ def _uuid(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
-        # pydantic turns a ValueError into a problem of the field; a TypeError would escape it.
-        raise ValueError("must be a whole number")  # noqa: TRY004
+        raise ValueError("must be a whole number")  # noqa: TRY004  # as above
     return value
 
 
 PrintableText = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)]
 ClientOrderId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
-AmountText = Annotated[str, BeforeValidator(_number_as_text), Field(max_length=TEXT_LENGTH_MAX)]
+AmountText = Annotated[str, Field(max_length=TEXT_LENGTH_MAX), BeforeValidator(_number_as_text)]
 OrderId = Annotated[UUID, BeforeValidator(_uuid)]
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
 
@@ -77,5 +80,7 @@ def validated(model: type[Model], members: dict[str, Any]) -> Model:
 def _in_words(kind: str, message: str) -> str:
     if kind == "missing":
         return "is required"
+    if kind in _NOT_TEXT:
+        return "must be text"
     text = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text.replace("should", "must", 1)

@@ -1,0 +1,62 @@
+"""The whole product as a stranger runs it: one instance for all tests that do not need one of their own."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.chat_app.instance import REPOSITORY, Instance
+from tests.e2e.trader import Trader
+
+APP = REPOSITORY / "chalice_app"
+AT_ONCE = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}
+WITH_LATENCIES = {"QUOTE_LATENCY_MS": "40", "SETTLEMENT_LATENCY_MS": "150"}
+
+StartExchange = Callable[..., Instance]
+Connect = Callable[..., Trader]
+
+
+def an_exchange(
+    state_dir: Path, *, port: int | None = None, environment: Mapping[str, str] | None = None
+) -> Instance:
+    """An instance of the runtime with our app; enter it to wait until it is ready."""
+    latencies = AT_ONCE if environment is None else environment
+    return Instance(APP, state_dir, "--no-reload", port=port, environment=latencies)
+
+
+@pytest.fixture(scope="session")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """The shared instance, latencies off. No test may make it log a traceback."""
+    with an_exchange(tmp_path_factory.mktemp("exchange") / "state") as instance:
+        yield instance
+    assert tracebacks(instance) == []
+
+
+@pytest.fixture
+def connect(exchange: Instance) -> Iterator[Connect]:
+    """A function that opens a connection, closed at the end of the test; its argument is the URL's query."""
+    opened: list[Trader] = []
+
+    def open_one(**query: str) -> Trader:
+        opened.append(Trader(exchange.websocket_url, query))
+        return opened[-1]
+
+    yield open_one
+    for trader in opened:
+        trader.close()
+
+
+@pytest.fixture
+def trader(connect: Connect) -> Trader:
+    return connect()
+
+
+@pytest.fixture(scope="session")
+def rest(exchange: Instance) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=exchange.rest_url, timeout=20) as client:
+        yield client
+
+
+def tracebacks(instance: Instance) -> list[str]:
+    return [line for line in instance.lines if "Traceback" in line or " ERROR " in line]

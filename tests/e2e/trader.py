@@ -1,0 +1,114 @@
+"""A client that knows the contract and nothing else about us."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from itertools import count
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlencode
+
+from websockets.sync.client import connect
+
+Frame = dict[str, Any]
+Found = TypeVar("Found")
+
+FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
+LIFE: Final = ["pending", "routing", "routed", "building", "submitted", "confirmed"]
+PATIENCE_S: Final = 20.0
+
+
+class Trader:
+    """One WebSocket connection; keeps every frame it has received, in order."""
+
+    def __init__(self, url: str, query: Mapping[str, str] | None = None) -> None:
+        # The proxy settings of the shell are for the internet, not for this machine.
+        address = f"{url}?{urlencode(query)}" if query else url
+        self._open = ExitStack()
+        self._connection = self._open.enter_context(
+            connect(address, proxy=None, max_size=None, close_timeout=2)
+        )
+        self._marks = count(1)
+        self.frames: list[Frame] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._open.close()
+
+    def send_text(self, text: str) -> None:
+        self._connection.send(text)
+
+    def send_in_parts(self, *parts: str) -> None:
+        """Send one message in several WebSocket frames."""
+        self._connection.send(parts)
+
+    def send(self, **members: Any) -> None:
+        self.send_text(json.dumps(members))
+
+    def receive(self) -> Frame:
+        frame: Frame = json.loads(self._connection.recv(timeout=PATIENCE_S))
+        self.frames.append(frame)
+        return frame
+
+    def until(self, found: Callable[[], Found | None]) -> Found:
+        """Receive until ``found`` returns something."""
+        while not (result := found()):
+            self.receive()
+        return result
+
+    def ask(self, **members: Any) -> Frame:
+        """Send a frame and return its answer, whatever else comes before it."""
+        mark = f"r{next(self._marks)}"
+        self.send(requestId=mark, **members)
+        return self.until(lambda: next((f for f in self.frames if f.get("requestId") == mark), None))
+
+    def is_open(self) -> bool:
+        """Return whether the engine still answers on this connection."""
+        return bool(self.ask(action="ping")["type"] == "pong")
+
+    def submit(self, **fields: Any) -> str:
+        """Submit an order; return its id once it is accepted."""
+        accepted = self.ask(action="submit", **fields)
+        assert accepted["type"] == "accepted", accepted
+        order_id: str = accepted["orderId"]
+        return order_id
+
+    def events(self, order_id: str | None = None) -> list[Frame]:
+        """Return the events received so far, of one order or of all."""
+        return [
+            frame
+            for frame in self.frames
+            if frame["type"] == "order" and order_id in (None, frame["orderId"])
+        ]
+
+    def finished(self, order_id: str) -> list[Frame]:
+        """Wait for an order's final event; return all that came of it."""
+        return self.until(
+            lambda: events if (events := self.events(order_id)) and is_final(events[-1]) else None
+        )
+
+    def first_order(self) -> str:
+        """Wait for the first event of any order; return the order's id."""
+        return str(self.until(self.events)[0]["orderId"])
+
+
+def is_final(event: Frame) -> bool:
+    return event["status"] in FINAL
+
+
+def statuses(events: list[Frame]) -> list[str]:
+    return [event["status"] for event in events]
+
+
+def assert_whole(events: list[Frame], *, after_seq: int = 0) -> None:
+    """One order's events from some point on: gapless, in order, and ended exactly once, by the last."""
+    assert len({event["orderId"] for event in events}) == 1
+    assert [event["seq"] for event in events] == list(range(after_seq + 1, after_seq + 1 + len(events)))
+    assert [is_final(event) for event in events] == [False] * (len(events) - 1) + [True]
