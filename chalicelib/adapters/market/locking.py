@@ -19,7 +19,8 @@ from chalicelib.adapters.postgres.faults import sqlstate, translated_errors
 LANDING_LOCK: Final = 0x6D61726B6574  # "market"; the only advisory lock in this schema
 TRIES_MAX: Final = 5
 
-_CONFLICTS: Final = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+# serialization_failure, deadlock_detected, unique_violation: done over, each finds what the other did.
+_CONFLICTS: Final = {"40001", "40P01", "23505"}
 
 Result = TypeVar("Result")
 

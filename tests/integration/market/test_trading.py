@@ -1,11 +1,13 @@
 """Trades on the simulated market land whole, once, at the state's own price, and the books balance."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
 
 import pytest
 
+from chalicelib.adapters.market.chain import MarketChain
 from chalicelib.adapters.market.transactions import wallet_of
 from chalicelib.adapters.market.wallets import FAUCET_ORDERS
 from chalicelib.amm.pools import spot_price, swap
@@ -13,7 +15,7 @@ from chalicelib.amm.swaps import Swap, SwapMode
 from chalicelib.domain.errors import Code
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_execution
-from chalicelib.services.ports import Fate, InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.services.ports import Fate, InstructedLeg, InstructedPath, SignedTransaction, SwapInstruction
 from tests.integration.market.conftest import AT_ONCE, DIRECT, WALLET_SEED, Market, a_swap, status_of
 
 ALICE = wallet_of(WALLET_SEED, "alice").address
@@ -206,21 +208,32 @@ def test_same_bytes_sent_again_execute_once(market: Market) -> None:
     assert market.pools() == pools
 
 
-def test_same_bytes_sent_by_many_at_once_execute_once(market: Market) -> None:
-    (transaction,) = market.node().sign([a_swap()])
-    nodes = [market.node() for _ in range(6)]
+def send_at_once(nodes: Sequence[MarketChain], transaction: SignedTransaction) -> None:
     start = Barrier(len(nodes))
 
-    def send(index: int) -> None:
+    def send(node: MarketChain) -> None:
         start.wait()
-        nodes[index].send([transaction])
+        node.send([transaction])
 
     with ThreadPoolExecutor(len(nodes)) as threads:
-        list(threads.map(send, range(len(nodes))))
-    status = status_of(nodes[0], transaction)
-    assert status.fate is Fate.LANDED
+        list(threads.map(send, nodes))
+
+
+def test_same_bytes_sent_by_many_at_once_execute_once(market: Market) -> None:
+    nodes = [market.node() for _ in range(6)]
+    (transaction,) = nodes[0].sign([a_swap()])
+    send_at_once(nodes, transaction)
+    assert status_of(nodes[0], transaction).fate is Fate.LANDED
     assert market.balance(ALICE, "SOL") == market.tokens["SOL"].max_order_units * FAUCET_ORDERS - 10**9
     assert market.violations() == []
+
+
+def test_same_bytes_that_touch_no_row_are_refused_once_for_all_who_send_them(market: Market) -> None:
+    nodes = [market.node() for _ in range(6)]
+    for _ in range(5):
+        (transaction,) = nodes[0].sign([a_swap(route=("FOO", "no-such-pool", "BAR"))])
+        send_at_once(nodes, transaction)
+        assert status_of(nodes[0], transaction).refusal is Code.TRANSACTION_FAILED
 
 
 def test_bytes_that_the_wallet_did_not_sign_vanish(market: Market) -> None:
