@@ -63,11 +63,14 @@ def replay(
     """
     definition = load_market()
     tokens = [token.symbol for token in definition.tokens]
-    path = (
-        read_path(file)
-        if file
-        else list(random_walk(tokens, steps=steps, volatility_bps=volatility_bps, seed=walk_seed))
-    )
+    try:
+        path = (
+            read_path(file)
+            if file
+            else list(random_walk(tokens, steps=steps, volatility_bps=volatility_bps, seed=walk_seed))
+        )
+    except ValueError as error:
+        raise click.ClickException(f"{file} is not a price path: {error}") from error
     maker, trades = MarketMaker(session.engine, definition), 0
     with session.progress() as progress:
         for number, step in enumerate(progress.track(path, description="moving prices")):

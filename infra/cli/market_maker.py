@@ -30,6 +30,7 @@ PRECISION: Final = 1_000
 
 # Whoever can read this could sign for the market maker, in a market of play money.
 _WALLET_SEED: Final = b"orderflow market maker"
+_TIME_COLUMN: Final = "time"
 _NONCE_BITS: Final = 31
 _PULL: Final = 0.03  # back to the start per step, so that no pool is left behind for long
 
@@ -50,13 +51,15 @@ def read_path(file: Path) -> list[PriceStep]:
     """Return the path in a CSV file: a column per token, named by its symbol, and a row of prices per step.
 
     Raises:
-        ValueError: Something is not a number.
+        ValueError: There is no row, or something in one is not a price.
     """
     with file.open(newline="", encoding="utf-8") as lines:
         rows = [
-            {token: Fraction(price) for token, price in row.items() if token != "time"}  # noqa: S105  # a column
+            {token: Fraction(price or "") for token, price in row.items() if token != _TIME_COLUMN}
             for row in csv.DictReader(lines)
         ]
+    if not rows or not all(price > 0 for row in rows for price in row.values()):
+        raise ValueError("a price path has rows, and every price is above 0")
     return [{token: price / rows[0][token] for token, price in row.items()} for row in rows]
 
 

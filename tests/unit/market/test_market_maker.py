@@ -38,3 +38,11 @@ def test_price_path_is_relative_to_its_first_row(tmp_path: Path) -> None:
     file = tmp_path / "path.csv"
     file.write_text("time,SOL\n2026-01-01,80\n2026-01-02,100.0\n", encoding="utf-8")
     assert read_path(file) == [{"SOL": 1}, {"SOL": Fraction(5, 4)}]
+
+
+@pytest.mark.parametrize("text", ["", "time,SOL\n", "SOL\nten\n", "SOL\n0\n", "SOL,ETH\n1\n"])
+def test_file_that_is_no_price_path_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "path.csv"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="price path|Fraction"):
+        read_path(file)
