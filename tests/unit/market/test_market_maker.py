@@ -44,5 +44,5 @@ def test_price_path_is_relative_to_its_first_row(tmp_path: Path) -> None:
 def test_file_that_is_no_price_path_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "path.csv"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match="price path|Fraction"):
+    with pytest.raises(ValueError, match=r"price path|Fraction"):
         read_path(file)
