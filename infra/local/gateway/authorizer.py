@@ -8,7 +8,7 @@ import fnmatch
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from infra.local.gateway.handshake import Handshake, Refuse
 from infra.local.gateway.outcomes import FORBIDDEN, INTERNAL_SERVER_ERROR
@@ -27,13 +27,34 @@ class Allowed:
     context: Mapping[str, Any]
 
 
-def missing_identity(sources: Iterable[str], handshake: Handshake) -> bool:
-    """Tell whether the request lacks one of the authorizer's identity sources.
+@dataclass(frozen=True, slots=True)
+class IdentitySource:
+    """Where a request must carry something for the authorizer to be asked at all."""
 
-    Raises:
-        ValueError: A source is neither a header nor a query parameter.
-    """
-    return any(not _identity(source, handshake) for source in sources)
+    place: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse ``route.request.header.NAME`` or ``route.request.querystring.NAME``.
+
+        Raises:
+            ValueError: The text names neither a header nor a query parameter.
+        """
+        match text.split(".", 3):
+            case ["route", "request", ("header" | "querystring") as place, name] if name:
+                return cls(place, name)
+        raise ValueError(f"not an identity source: {text!r}")
+
+    def value(self, handshake: Handshake) -> str | None:
+        if self.place == "header":
+            return handshake.header(self.name)
+        return dict(handshake.query()).get(self.name)
+
+
+def missing_identity(sources: Iterable[IdentitySource], handshake: Handshake) -> bool:
+    """Tell whether the request lacks one of the authorizer's identity sources, or has it empty."""
+    return any(not source.value(handshake) for source in sources)
 
 
 def judge(outcome: Outcome, *, method_arn: str) -> Allowed | Refuse:
@@ -63,15 +84,6 @@ def judge(outcome: Outcome, *, method_arn: str) -> Allowed | Refuse:
 def _as_text(value: Any) -> str:
     """Return a context value as the backend sees it: AWS hands numbers and booleans on as strings."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _identity(source: str, handshake: Handshake) -> str | None:
-    match source.split(".", 3):
-        case ["route", "request", "header", name]:
-            return handshake.header(name)
-        case ["route", "request", "querystring", name]:
-            return dict(handshake.query()).get(name)
-    raise ValueError(f"not an identity source: {source!r}")
 
 
 def _allows(statements: Any, method_arn: str) -> bool:

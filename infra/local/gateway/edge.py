@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from infra.local.gateway.authorizer import IdentitySource
 from infra.local.gateway.events import ApiIdentity, Arrival
 from infra.local.gateway.ids import new_id
 from infra.local.gateway.routing import SelectionExpression
@@ -32,6 +33,7 @@ class Edge:
     functions: Functions
     api: ApiIdentity
     expression: SelectionExpression
+    identity_sources: tuple[IdentitySource, ...]
     connects: TokenBucket
     callbacks: TokenBucket
     stopping: bool = False
@@ -42,7 +44,7 @@ class Edge:
     def create(
         cls, settings: GatewaySettings, manifest: AppManifest, functions: Functions, *, port: int
     ) -> Self:
-        """Raises ``ValueError`` for a route selection expression that is none."""
+        """Raises ``ValueError`` for a selection expression or identity source that is none."""
         limits = settings.limits
         api = ApiIdentity(
             api_id=settings.api_id,
@@ -57,6 +59,7 @@ class Edge:
             functions=functions,
             api=api,
             expression=SelectionExpression.parse(settings.route_selection_expression),
+            identity_sources=tuple(map(IdentitySource.parse, settings.authorizer_identity_sources)),
             connects=TokenBucket(limits.connections_per_s, limits.connections_per_s),
             callbacks=TokenBucket(limits.requests_per_s, limits.request_burst),
         )

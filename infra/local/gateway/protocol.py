@@ -75,14 +75,12 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     def send_receive_event_to_app(self) -> None:
-        if self.conn.state is not State.OPEN:
-            self.frames = []  # it came with the frame that ended the connection
-            return
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             # uvicorn closes too, but logs a traceback for what is the client's mistake.
             self.frames = []
-            self.conn.send_close(_INVALID_PAYLOAD)
-            self.handle_parser_exception()
+            if self.conn.state is State.OPEN:  # else a close frame came in the same packet
+                self.conn.send_close(_INVALID_PAYLOAD)
+                self.handle_parser_exception()
             return
         super().send_receive_event_to_app()
 

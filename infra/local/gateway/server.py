@@ -45,13 +45,19 @@ class Gateway:
 
         Raises:
             OSError: The address cannot be bound, as when the port is taken.
-            ValueError: The route selection expression is none.
+            ValueError: The route selection expression or an identity source is none.
         """
-        self._socket = _bind(self._settings.host, self._settings.port)
-        edge = Edge.create(self._settings, self._manifest, self._functions, port=self.port)
+        listener = _bind(self._settings.host, self._settings.port)
+        try:
+            port = int(listener.getsockname()[1])
+            edge = Edge.create(self._settings, self._manifest, self._functions, port=port)
+        except ValueError:
+            listener.close()
+            raise
+        self._socket = listener
         self._edge = edge
         self._server = _Server(_uvicorn_config(self._settings, Application(edge, RestApi(edge))))
-        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         await self._server.listening.wait()
 
     async def stop(self) -> None:

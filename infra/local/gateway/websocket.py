@@ -74,7 +74,7 @@ async def _connect(edge: Edge, connection: Connection, handshake: Handshake) -> 
 async def _authorize(
     edge: Edge, connection: Connection, handshake: Handshake, function_name: str
 ) -> Allowed | Refuse:
-    if missing_identity(edge.settings.authorizer_identity_sources, handshake):
+    if missing_identity(edge.identity_sources, handshake):
         return UNAUTHORIZED
     event = authorizer_event(edge.api, connection, handshake, edge.arrival())
     return judge(await edge.invoke(function_name, event), method_arn=event["methodArn"])

@@ -2,7 +2,15 @@ from typing import Any
 
 import pytest
 
-from infra.local.gateway.authorizer import DENIED, FAILED, UNAUTHORIZED, Allowed, judge, missing_identity
+from infra.local.gateway.authorizer import (
+    DENIED,
+    FAILED,
+    UNAUTHORIZED,
+    Allowed,
+    IdentitySource,
+    judge,
+    missing_identity,
+)
 from infra.local.gateway.handshake import Handshake
 from infra.local.invocation import Outcome, Raised, Returned, TimedOut
 
@@ -86,9 +94,10 @@ def test_context_values_become_text() -> None:
     ],
 )
 def test_identity_is_missing_when_one_source_is(sources: list[str], *, missing: bool) -> None:
-    assert missing_identity(sources, REQUEST) is missing
+    assert missing_identity(map(IdentitySource.parse, sources), REQUEST) is missing
 
 
-def test_unknown_kind_of_identity_source_is_refused() -> None:
+@pytest.mark.parametrize("text", ["context.stage", "route.request.body.x", "route.request.header.", ""])
+def test_text_that_is_no_identity_source_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="identity source"):
-        missing_identity(["context.stage"], REQUEST)
+        IdentitySource.parse(text)

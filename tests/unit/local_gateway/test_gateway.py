@@ -157,6 +157,17 @@ def test_taken_port_is_an_os_error() -> None:
         asyncio.run(scenario(taken.getsockname()[1]))
 
 
+@pytest.mark.parametrize(
+    "setting", [{"route_selection_expression": "action"}, {"authorizer_identity_sources": ("nowhere",)}]
+)
+def test_setting_that_cannot_be_parsed_fails_the_start_and_frees_the_port(setting: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        await Gateway(GatewaySettings(port=0, **setting), AppManifest("app"), FakeFunctions()).start()
+
+    with pytest.raises(ValueError, match=r"^not "):
+        asyncio.run(scenario())
+
+
 def test_client_that_vanishes_during_connect_is_disconnected_with_1006() -> None:
     async def scenario() -> Any:
         release = asyncio.Event()
@@ -283,6 +294,18 @@ def test_text_that_is_not_utf8_closes_with_1007() -> None:
             return await close_frame(client)
 
     assert asyncio.run(scenario())[0] == 1007
+
+
+def test_message_in_the_same_packet_as_the_close_frame_is_delivered() -> None:
+    async def scenario() -> list[Any]:
+        functions = FakeFunctions()
+        async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
+            client.protocol.send_text(b"last words")
+            client.protocol.send_close(1000)
+            client.transport.write(b"".join(client.protocol.data_to_send()))
+            return [event["body"] for event in await functions.wait_for("message")]
+
+    assert asyncio.run(scenario()) == ["last words"]
 
 
 def test_compression_is_agreed_only_when_it_is_set() -> None:
