@@ -1,7 +1,8 @@
 """Ratios that are shown and never computed with: price impact and slippage, in basis points."""
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapResult, TokenIndex
 from chalicelib.domain.amounts import BPS_PER_UNIT
@@ -29,6 +30,23 @@ def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResu
     ideal, real = net_in * numerator, gross_out * denominator
     # Rounding may favour a tiny trade by a unit: that is not a negative impact.
     return bps_text(max(0, ideal - real), ideal) if ideal else "0.00"
+
+
+class LegImpact(NamedTuple):
+    """A leg's own price impact, and the part of the order that flows through it."""
+
+    impact_bps: str
+    part: int
+    whole: int
+
+
+def route_impact_bps(legs: Iterable[LegImpact]) -> str:
+    """Return a route's price impact: its legs' impacts, weighted by the part of the order in each.
+
+    The hops of a path add up, the parts of a split average.
+    """
+    total = sum((Decimal(leg.impact_bps) * leg.part / leg.whole for leg in legs), Decimal(0))
+    return format(total.quantize(_HUNDREDTH, ROUND_HALF_EVEN), "f")
 
 
 def slippage_bps_text(quoted: int, executed: int, *, is_output: bool) -> str:

@@ -103,7 +103,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegFill:
-    """What one pool really exchanged."""
+    """What one pool really exchanged, and how far that moved its price, fees aside."""
 
     pool_id: str
     venue: str
@@ -113,6 +113,7 @@ class LegFill:
     output_units: int
     fee_units: int
     fee_token: str
+    impact_bps: str = "0.00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,10 +372,6 @@ class Subscriptions(Protocol):
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
         """Stop following one order, or everything."""
-        ...
-
-    def connected(self, connection_id: str, account_id: str, expires_at: datetime) -> None:
-        """Note a new connection."""
         ...
 
     def forget(self, connection_ids: Sequence[str]) -> None:

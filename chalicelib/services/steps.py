@@ -7,12 +7,13 @@ from typing import Literal
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, ExecutionError
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
-from chalicelib.domain.prices import slippage_bps_text
+from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.planning import PlannedSwap
 from chalicelib.services.ports import (
     AttemptOutcome,
     HeldOrder,
+    LegFill,
     NewOrder,
     OpenAttempt,
     SignedTransaction,
@@ -163,5 +164,12 @@ def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus, views: 
             base=order.price_base,
         ),
         **views.fees(fees, input_token=order.input_token),
+        "priceImpactBps": route_impact_bps(_leg_impact(order, landed, leg) for leg in landed.legs),
         "slippageBps": slippage_bps_text(quoted, executed, is_output=is_exact_in),
     }
+
+
+def _leg_impact(order: Order, landed: TransactionStatus, leg: LegFill) -> LegImpact:
+    if leg.token_in == order.input_token:
+        return LegImpact(leg.impact_bps, leg.input_units, landed.input_units)
+    return LegImpact(leg.impact_bps, leg.output_units, landed.output_units)

@@ -7,7 +7,7 @@ from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Swap, SwapMode, SwapResult, TokenIndex
 from chalicelib.domain.amounts import format_units, price_text
 from chalicelib.domain.orders import JsonObject
-from chalicelib.domain.prices import price_impact_bps
+from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
 from chalicelib.domain.tokens import Tokens
 from chalicelib.routing.plan import Leg, Plan, RoutablePool, SinglePoolQuote
 from chalicelib.wire.server_frames import rfc3339
@@ -87,6 +87,9 @@ class RouteViews:
             "outputAmount": self.amount(plan.amount_out, plan.output_token),
             "price": self.price(plan.amount_in, plan.amount_out, **tokens, base=base),
             **self.fees(fees, input_token=plan.input_token),
+            "priceImpactBps": route_impact_bps(
+                _leg_impact(plan, leg, pools[leg.pool_id]) for leg in plan.legs
+            ),
             "route": [self._leg(leg) for leg in plan.legs],
             "routeGapBps": format(plan.gap_bps, "f"),
             "bestSingleVenue": self._best_single(plan, best) if best else None,
@@ -127,6 +130,14 @@ class RouteViews:
             "inputAmount": self.amount(best.amount_in, plan.input_token),
             "outputAmount": self.amount(best.amount_out, plan.output_token),
         }
+
+
+def _leg_impact(plan: Plan, leg: Leg, pool: RoutablePool) -> LegImpact:
+    token_in: TokenIndex = 0 if pool.tokens[0] == leg.token_in else 1
+    impact = price_impact_bps(spot_price(pool.state), token_in, leg.swap)
+    if leg.token_in == plan.input_token:
+        return LegImpact(impact, leg.amount_in, plan.amount_in)
+    return LegImpact(impact, leg.amount_out, plan.amount_out)
 
 
 def swap_fees(result: SwapResult, tokens: tuple[str, str]) -> FeeUnits:

@@ -10,6 +10,7 @@ from chalicelib.adapters.market.transactions import Transaction
 from chalicelib.amm import pools
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
 from chalicelib.domain.errors import Code
+from chalicelib.domain.prices import price_impact_bps
 from chalicelib.services.ports import InstructedPath, LegFill, SwapInstruction
 
 Bucket = Literal["tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees"]
@@ -154,7 +155,8 @@ def _run_leg(leg: _Leg, mode: SwapMode, amount: int, draft: _Draft) -> SwapResul
     except SwapRefusedError as refused:
         raise _TransactionRefusedError(_REFUSALS[refused.refusal]) from refused
     _move_vaults(leg, pool, result, draft.vault_moves)
-    draft.fills.append(_fill(leg, pool, result))
+    impact = price_impact_bps(pools.spot_price(before), token_in, result)
+    draft.fills.append(_fill(leg, pool, result, impact))
     return result
 
 
@@ -176,7 +178,7 @@ def _move_vaults(
         moves[leg.pool_id, token, "tradable"] -= units
 
 
-def _fill(leg: _Leg, pool: MarketPool, result: SwapResult) -> LegFill:
+def _fill(leg: _Leg, pool: MarketPool, result: SwapResult, impact_bps: str) -> LegFill:
     # A creator fee in the other token has no place in a leg; the ledger's bucket has it all the same.
     creator_fee = result.creator_fee if result.creator_fee_token == result.fee_token else 0
     return LegFill(
@@ -188,6 +190,7 @@ def _fill(leg: _Leg, pool: MarketPool, result: SwapResult) -> LegFill:
         output_units=result.amount_out,
         fee_units=result.trade_fee + creator_fee,
         fee_token=pool.tokens[result.fee_token],
+        impact_bps=impact_bps,
     )
 
 
