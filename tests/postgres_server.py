@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.services.postgres_binaries import postgres_binaries
-from infra.local.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
+from infra.local.services.postgres_binaries import postgres_binaries
+from infra.local.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
 
 TEMPLATE = "migrated"
 
@@ -82,7 +82,18 @@ def _running(folder: Path) -> Iterator[str]:
         folder.chmod(0o755)
         os.chown(data, *unprivileged_ids())
     prepare = become_nobody(signal.SIGINT) if runs_as_root() else die_with_parent(signal.SIGINT)
-    initdb = (str(binaries / "initdb"), "-D", str(data), "-U", "app", "-A", "trust", "-E", "UTF8", "--no-locale")
+    initdb = (
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "app",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-locale",
+    )
     subprocess.run(initdb, check=True, capture_output=True, preexec_fn=prepare)
     settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]

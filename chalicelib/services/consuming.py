@@ -1,19 +1,24 @@
 """What the queue's messages ask for: orders to execute, orders to go on with, connections to catch up."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import NotFoundError, RetryableError
+from chalicelib.domain.errors import NotFoundError, RefusedError, RetryableError
+from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
 from chalicelib.services.accepting import client_order_id_conflict
 from chalicelib.services.execution import ExecuteOrders, Incoming, Verdict
 from chalicelib.services.following import Follower, FollowOrders
-from chalicelib.services.ports import Connections, Frame, OrderQueries, OrderQueue
+from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueries, OrderQueue
 from chalicelib.services.telling import Teller
 from chalicelib.wire.queue_messages import FollowMessage, Message, OrderMessage, ResumeMessage
 from chalicelib.wire.server_frames import error, json_text
+
+_AGAIN_S: Final = 2
+_AGAIN_MAX_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,70 +65,95 @@ class ConsumeMessages:
         self._executor = executor
 
     def consume(self, batch: Sequence[Received]) -> Sequence[bool]:
-        """Return for each message whether it has done its work; the others become visible again.
-
-        Raises:
-            RetryableError: The record is unreachable: none of the messages has.
-        """
-        orders = [received for received in batch if not isinstance(received.message, FollowMessage)]
+        """Return for each message whether it has done its work; the others become visible again."""
         follows = {
-            index: self._executor.submit(self._follow, received.message)
+            index: self._executor.submit(self._follow, received, received.message)
             for index, received in enumerate(batch)
             if isinstance(received.message, FollowMessage)
         }
-        verdicts = (
-            self._execution.execute([_incoming(received.message) for received in orders]) if orders else {}
-        )
-        for received in orders:
-            self._after(received, verdicts)
+        orders = {index: received for index, received in enumerate(batch) if index not in follows}
+        executed = self._execute(orders) if orders else {}
         return [
-            follows[index].result() if index in follows else verdicts[received.order_id].retry_in_s is None
-            for index, received in enumerate(batch)
+            follows[index].result() if index in follows else executed[index] for index in range(len(batch))
         ]
 
-    def _after(self, received: Received, verdicts: Mapping[UUID, Verdict]) -> None:
-        verdict = verdicts[received.order_id]
+    def _execute(self, orders: Mapping[int, Received]) -> Mapping[int, bool]:
+        asked = {index: _incoming(received.message) for index, received in orders.items()}
+        try:
+            verdicts = self._execution.execute(list(asked.values()))
+        except RetryableError as fault:
+            return {index: self._again(received, fault.message) for index, received in orders.items()}
+        return {
+            index: self._after(received, asked[index], verdicts[received.order_id])
+            for index, received in orders.items()
+        }
+
+    def _after(self, received: Received, asked: Incoming, verdict: Verdict) -> bool:
         if verdict.retry_in_s is not None:
             self._queue.retry_in(received.receipt_handle, verdict.retry_in_s)
-        if verdict.found is None:
+        try:
+            self._inform(received, asked, verdict)
+        except RetryableError as fault:
+            return self._again(received, fault.message) if verdict.retry_in_s is None else False
+        return verdict.retry_in_s is None
+
+    def _inform(self, received: Received, asked: Incoming, verdict: Verdict) -> None:
+        """Tell whoever may not know yet of an order that this message did not put on record.
+
+        Raises ``RetryableError`` if they may still not know.
+        """
+        if verdict.order is None or verdict.creator is asked:
             return
-        if received.receive_count > 1:
-            self._retell(verdict)
-        if isinstance(received.message, OrderMessage):
-            self._join(received.message, verdict)
+        if received.receive_count > 1 or isinstance(received.message, ResumeMessage):
+            # Whoever worked on it before may have died before telling.
+            order_id = verdict.order.order_id
+            self._teller.tell([(verdict.order, self._queries.events_after(order_id, 0, limit=1_000))])
+        if isinstance(received.message, OrderMessage) and received.message.connection_id is not None:
+            self._join(received.message, received.message.connection_id, verdict.order)
 
-    def _retell(self, verdict: Verdict) -> None:
-        """Send an order's events again: whoever worked on it before may have died before telling."""
-        assert verdict.found is not None
-        order = verdict.found.order
-        self._teller.tell([(order, self._queries.events_after(order.order_id, 0, limit=1_000))])
-
-    def _join(self, message: OrderMessage, verdict: Verdict) -> None:
+    def _join(self, message: OrderMessage, connection_id: str, recorded: Order) -> None:
         """Let a second submission of an order follow the first, or refuse it if it says something else."""
-        assert verdict.found is not None
-        if message.connection_id is None:
+        if message.order.content_sha256 == recorded.content_sha256:
+            follower = Follower(connection_id, recorded.account_id)
+            self._following.follow(follower, recorded.order_id, after_seq=0)
             return
-        if message.order.content_sha256 != verdict.found.order.content_sha256:
-            refusal = error(message.request_id, client_order_id_conflict(), order_id=message.order.order_id)
-            self._connections.post([Frame(message.connection_id, json_text(refusal))])
-            return
-        follower = Follower(message.connection_id, message.order.account_id)
-        self._best_effort(lambda: self._following.follow(follower, message.order.order_id, after_seq=0))
+        refusal = error(message.request_id, client_order_id_conflict(), order_id=recorded.order_id)
+        if self._post(connection_id, refusal) is Delivery.UNDELIVERED:
+            raise RetryableError("the refusal was not delivered")
 
-    def _follow(self, message: FollowMessage) -> bool:
+    def _follow(self, received: Received, message: FollowMessage) -> bool:
         follower = Follower(message.connection_id, message.account_id, message.is_new)
         try:
-            self._following.follow(follower, message.order_id, after_seq=message.after_seq)
-        except NotFoundError as refusal:
-            if message.is_new:
-                self._connections.post([Frame(message.connection_id, json_text(error(None, refusal)))])
+            self._following.follow(
+                follower,
+                message.order_id,
+                after_seq=message.after_seq,
+                content_sha256=message.content_sha256,
+            )
+        except RefusedError as refusal:
+            if isinstance(refusal, NotFoundError) and message.content_sha256 is not None:
+                return self._again(received, "the order was accepted and is not on record yet")
+            return not message.is_new or self._refuse(received, message, refusal)
+        except RetryableError as fault:
+            return self._again(received, fault.message)
         return True
 
-    def _best_effort(self, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except RetryableError as fault:
-            logger.warning("not followed", error_code=fault.code, reason=fault.message)
+    def _refuse(self, received: Received, message: FollowMessage, refusal: RefusedError) -> bool:
+        delivery = self._post(message.connection_id, error(None, refusal, order_id=message.order_id))
+        is_too_early = delivery is Delivery.GONE and received.receive_count == 1
+        if delivery is Delivery.UNDELIVERED or is_too_early:
+            return self._again(received, "the refusal was not delivered")
+        return True
+
+    def _post(self, connection_id: str, frame: JsonObject) -> Delivery:
+        return self._connections.post([Frame(connection_id, json_text(frame))])[connection_id]
+
+    def _again(self, received: Received, reason: str) -> bool:
+        """Have a message delivered again, later each time: an outage must not use up its deliveries."""
+        logger.warning("message comes back", receive_count=received.receive_count, reason=reason)
+        seconds = min(_AGAIN_MAX_S, _AGAIN_S * 2 ** (received.receive_count - 1))
+        self._queue.retry_in(received.receipt_handle, seconds)
+        return False
 
 
 def _incoming(message: Message) -> Incoming:
