@@ -13,6 +13,7 @@ from chalicelib.adapters.market.definition import load_tokens
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.accepting import AcceptOrders
+from chalicelib.services.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.ports import (
     ClientOrderKeys,
     Clock,
@@ -22,16 +23,19 @@ from chalicelib.services.ports import (
     OrderRecord,
     Subscriptions,
 )
+from chalicelib.wire.json_text import JsonLimits
 
 if TYPE_CHECKING:
     import botocore.session
     from mypy_boto3_sqs import SQSClient
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.aws_secrets import Secrets
     from chalicelib.adapters.jwt_verifier import JwtVerifier, VerificationKeys
     from chalicelib.adapters.market.faults import FaultBoard
     from chalicelib.adapters.market.pool_cache import PoolCache
     from chalicelib.adapters.market.settings import MarketSettings
+    from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
     from chalicelib.services.canceling import CancelOrders
     from chalicelib.services.consuming import ConsumeMessages
     from chalicelib.services.execution import ExecuteOrders
@@ -85,7 +89,33 @@ class Services:
 
     @cached_property
     def accepting(self) -> AcceptOrders:
-        return AcceptOrders(self.queue, self.client_order_keys, self.clock)
+        return AcceptOrders(self.queue, self.client_order_keys, self.clock, self.order_limits)
+
+    @cached_property
+    def order_limits(self) -> OrderLimits:
+        settings = self.settings
+        rate = OrderRate(settings.orders_per_second_max, settings.orders_burst_max, self.clock)
+        open_orders = OpenOrders(
+            lambda account_id, most: self._occupancy.open_orders(account_id, most=most),
+            self.clock,
+            self.executor,
+            most=settings.open_orders_max,
+        )
+        return OrderLimits(rate, open_orders)
+
+    @cached_property
+    def connection_limits(self) -> ConnectionLimits:
+        return ConnectionLimits(
+            self._occupancy,
+            self.clock,
+            connections_max=self.settings.connections_max,
+            subscriptions_max=self.settings.subscriptions_max,
+        )
+
+    @cached_property
+    def json_limits(self) -> JsonLimits:
+        settings = self.settings
+        return JsonLimits(settings.message_bytes_max, settings.json_depth_max, settings.text_length_max)
 
     @cached_property
     def queue(self) -> OrderQueue:
@@ -284,7 +314,15 @@ class Services:
     def engine(self) -> "Engine":
         from chalicelib.adapters.postgres.engine import make_engine
 
-        return make_engine(self.settings.database_url)
+        if self.settings.database_url or not self.settings.database_secret_arn:
+            return make_engine(self.settings.database_url)
+        from chalicelib.adapters.aws_secrets import login_url
+        from chalicelib.adapters.postgres.rotation import make_rotating_engine
+
+        settings = self.settings
+        return make_rotating_engine(
+            lambda: login_url(self._secrets.text(settings.database_secret_arn), host=settings.database_host)
+        )
 
     def check_database(self) -> None:
         """Raise ``RetryableError`` if the database does not answer."""
@@ -308,6 +346,24 @@ class Services:
         import botocore.session
 
         return botocore.session.get_session()
+
+    @cached_property
+    def _occupancy(self) -> "PostgresOccupancy":
+        from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
+
+        return PostgresOccupancy(self.engine)
+
+    @cached_property
+    def _secrets(self) -> "Secrets":
+        from chalicelib.adapters.aws_secrets import Secrets
+
+        return Secrets(self._aws, self.settings.aws_region)
+
+    @cached_property
+    def _wallet_seed(self) -> str:
+        if self.settings.wallet_seed or not self.settings.wallet_seed_secret_arn:
+            return self.settings.wallet_seed
+        return self._secrets.text(self.settings.wallet_seed_secret_arn)
 
     @cached_property
     def _market_settings(self) -> "MarketSettings":

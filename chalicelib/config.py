@@ -25,21 +25,31 @@ class Settings(BaseModel):
     """What the application can be told from outside; every name is the variable's, in lower case.
 
     Attributes:
+        database_secret_arn: Where the login is, in the form that RDS writes, when there is no ``database_url``.
+        database_host: Connected to instead of the host that the secret names: a proxy's endpoint.
+        wallet_seed_secret_arn: Where the seed is when there is no ``wallet_seed``.
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
+        orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
+        open_orders_max: Of an account; best effort, see ``services/limits.py``.
+        connections_max: Of an account.
+        subscriptions_max: Unfinished orders that one connection may follow.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     stage: str = "local"
     database_url: str = Field(default="", repr=False)
+    database_secret_arn: str = ""
+    database_host: str = ""
     orders_queue_url: str = ""
     orders_queue_name: str = "orderflow-local-orders"
     websocket_api_id: str = ""
     connections_url: str = ""
     aws_region: str = "us-east-1"
     wallet_seed: str = Field(default="", repr=False)
+    wallet_seed_secret_arn: str = ""
 
     auth_mode: AuthMode = AuthMode.JWT
     local_gateway_host: str = ""
@@ -63,8 +73,17 @@ class Settings(BaseModel):
     confirmation_poll_ms: int = Field(default=50, gt=0)
     post_time_limit_ms: int = Field(default=2_000, gt=0)
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
-    query_page_size_max: int = Field(default=100, gt=0)
     market_faucet: bool = False
+
+    orders_per_second_max: int = Field(default=100, gt=0)
+    orders_burst_max: int = Field(default=200, gt=0)
+    open_orders_max: int = Field(default=1_000, gt=0)
+    connections_max: int = Field(default=100, gt=0)
+    subscriptions_max: int = Field(default=500, gt=0)
+    query_page_size_max: int = Field(default=100, gt=0)
+    message_bytes_max: int = Field(default=32_768, gt=0)
+    text_length_max: int = Field(default=512, gt=0)
+    json_depth_max: int = Field(default=8, gt=0)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:

@@ -7,7 +7,7 @@ import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from chalicelib.domain.errors import FieldError
+from chalicelib.domain.errors import Code, FieldError
 
 BPS_PER_UNIT: Final = 10_000
 MAX_UNITS: Final = 2**64 - 1
@@ -35,7 +35,7 @@ def parse_units(text: str, scale: int, *, field: str) -> int:
     whole, _, fraction = text.partition(".")
     fraction = fraction.rstrip("0")
     if len(fraction) > scale:
-        raise FieldError(field, f"must have at most {scale} decimals")
+        raise FieldError(field, f"must have at most {scale} decimals", Code.TOO_MANY_DECIMALS)
     units: int = int(whole) * 10**scale + int(fraction.ljust(scale, "0") or "0")
     if units == 0:
         raise FieldError(field, "must be greater than 0")

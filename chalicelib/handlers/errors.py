@@ -24,9 +24,11 @@ _STATUSES: Final[tuple[tuple[type[ExecutionError], int], ...]] = (
     (ExecutionError, 422),
 )
 
+_STATUSES_BY_CODE: Final = {Code.FORBIDDEN: 403, Code.MESSAGE_TOO_LARGE: 413}
+
 
 def http_status(error: ExecutionError) -> int:
     """Return the HTTP status of a refusal."""
-    if error.code is Code.FORBIDDEN:
-        return 403
+    if error.code in _STATUSES_BY_CODE:
+        return _STATUSES_BY_CODE[error.code]
     return next(status for kind, status in _STATUSES if isinstance(error, kind))

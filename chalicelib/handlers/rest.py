@@ -58,7 +58,7 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
 def submit(request: Request) -> Response:
     """Accept an order; 202 means that it is in the queue and will reach a final status."""
     use, account_id = services(), _account(request)
-    members = _with_idempotency_key(parse_object(request.raw_body), request.headers)
+    members = _with_idempotency_key(parse_object(request.raw_body, use.json_limits), request.headers)
     order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), account_id)
     accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
     return _answer(accepted, 202)
@@ -101,7 +101,7 @@ def cancel(request: Request, order_id: str) -> Response:
 def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
     use, _ = services(), _account(request)
-    fields = validated(SwapFields, parse_object(request.raw_body))
+    fields = validated(SwapFields, parse_object(request.raw_body, use.json_limits))
     return _answer(use.quoting.quote(swap_terms(fields, use.tokens)))
 
 

@@ -1,13 +1,11 @@
 """The three WebSocket routes: parse, call one service, answer over the connection."""
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from chalicelib.bootstrap import Services, services
 from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
 from chalicelib.domain.orders import JsonObject
-from chalicelib.domain.principals import Principal
 from chalicelib.handlers.errors import http_status
 from chalicelib.handlers.identity import accepted_subprotocol, websocket_principal
 from chalicelib.logs import logger
@@ -32,21 +30,19 @@ from chalicelib.wire.order_fields import (
 )
 from chalicelib.wire.queue_messages import FollowMessage
 
-CONNECTION_DURATION_MAX: Final = timedelta(hours=2)
-"""API Gateway closes every connection after this long (WebSocket quotas)."""
-
 
 def connect(event: Mapping[str, Any]) -> JsonObject:
     """Let a connection in; its URL may carry an order, or the id of one to follow."""
     context = event["requestContext"]
     try:
         principal = websocket_principal(context)
+        services().connection_limits.admit(context["connectionId"], principal)
         _act_on_url(event.get("queryStringParameters") or {}, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
         logger.info("connection refused", connection_id=context["connectionId"], error_code=refusal.code)
+        _forget(context["connectionId"])
         body = server_frames.json_text(server_frames.error_body(refusal))
         return {"statusCode": http_status(refusal), "body": body}
-    _note_connection(context["connectionId"], principal)
     subprotocol = accepted_subprotocol(event)
     return {"statusCode": 200} | ({"headers": {"Sec-WebSocket-Protocol": subprotocol}} if subprotocol else {})
 
@@ -67,7 +63,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         answer = _act(text, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
         logger.info("frame refused", connection_id=context["connectionId"], error_code=refusal.code)
-        answer = server_frames.error(request_id_of(text), refusal)
+        answer = server_frames.error(request_id_of(text, use.json_limits), refusal)
     if answer is not None:
         use.connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
     if is_over:
@@ -77,19 +73,14 @@ def message(event: Mapping[str, Any]) -> JsonObject:
 
 def disconnect(event: Mapping[str, Any]) -> JsonObject:
     """Forget a connection and all that it followed."""
-    connection_id = event["requestContext"]["connectionId"]
-    try:
-        services().subscriptions.forget([connection_id])
-    except RetryableError as fault:
-        # A frame to it will answer 410, or the sweep finds it.
-        logger.warning("connection not forgotten", connection_id=connection_id, reason=fault.message)
+    _forget(event["requestContext"]["connectionId"])
     return {"statusCode": 200}
 
 
 def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
     """Do what a frame asks for; return the frame that answers it, if the service did not send it already."""
-    frame = parse_client_frame(text)
     use = services()
+    frame = parse_client_frame(text, use.json_limits)
     match frame.fields:
         case OrderFields() as fields:
             terms = fields.terms(use.tokens)
@@ -102,6 +93,7 @@ def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
             return {"type": "quote", "requestId": frame.request_id, **quote}
         case SubscribeFields() as fields:
             follower = Follower(connection_id, account_id)
+            use.connection_limits.check_follows(connection_id)
             use.following.subscribe(
                 follower, fields.order_id, after_seq=fields.after_seq, request_id=frame.request_id
             )
@@ -116,6 +108,14 @@ def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
             return None
         case PingFields():
             return server_frames.pong(frame.request_id)
+
+
+def _forget(connection_id: str) -> None:
+    try:
+        services().subscriptions.forget([connection_id])
+    except RetryableError as fault:
+        # A frame to it will answer 410, or the sweep finds it.
+        logger.warning("connection not forgotten", connection_id=connection_id, reason=fault.message)
 
 
 def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -> None:
@@ -141,14 +141,3 @@ def _follow_from_url(use: Services, query: Mapping[str, str], connection_id: str
         is_new=True,
     )
     use.queue.send([QueueMessage(follow.model_dump_json(), account_id)])
-
-
-def _note_connection(connection_id: str, principal: Principal) -> None:
-    use = services()
-    longest = use.clock.now() + CONNECTION_DURATION_MAX
-    expires_at = min(longest, principal.expires_at or longest)
-    try:
-        use.subscriptions.connected(connection_id, principal.account_id, expires_at)
-    except RetryableError as fault:
-        # Orders are accepted without the database, so connections are let in without it too.
-        logger.warning("connection not noted", connection_id=connection_id, reason=fault.message)

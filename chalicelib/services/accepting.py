@@ -6,6 +6,7 @@ from chalicelib.domain.errors import Code, ConflictError, FieldProblem, Retryabl
 from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.orders import Order, OrderTerms
 from chalicelib.logs import logger
+from chalicelib.services.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import FollowMessage, OrderMessage
 
@@ -13,10 +14,17 @@ from chalicelib.wire.queue_messages import FollowMessage, OrderMessage
 class AcceptOrders:
     """The accept path. It needs the queue and nothing else; the database may be down."""
 
-    def __init__(self, queue: OrderQueue, keys: ClientOrderKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        queue: OrderQueue,
+        keys: ClientOrderKeys,
+        clock: Clock,
+        limits: OrderLimits | None = None,
+    ) -> None:
         self._queue = queue
         self._keys = keys
         self._clock = clock
+        self._limits = limits
 
     def accept(
         self,
@@ -34,9 +42,12 @@ class AcceptOrders:
         the connection is established.
 
         Raises:
+            LimitExceededError: The account has reached a limit.
             ConflictError: The client order id is taken by an order with other terms.
             RetryableError: The queue did not take it; nothing was accepted.
         """
+        if self._limits is not None:
+            self._limits.admit(account_id)
         order = self._named(terms, account_id)
         self._reserve(order)
         own = None if is_connecting else connection_id
@@ -49,6 +60,7 @@ class AcceptOrders:
                 order_id=order.order_id,
                 after_seq=0,
                 is_new=True,
+                content_sha256=order.content_sha256,
             )
             messages.append(QueueMessage(follow.model_dump_json(), account_id))
         self._queue.send(messages)

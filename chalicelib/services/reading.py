@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import FieldError, NotFoundError
+from chalicelib.domain.errors import Code, FieldError, NotFoundError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
@@ -57,8 +57,10 @@ class ReadOrders:
             FieldError: The limit or the cursor is out of bounds.
         """
         size = self._page_size_max if limit is None else limit
-        if not 1 <= size <= self._page_size_max:
-            raise FieldError("limit", f"must be from 1 to {self._page_size_max}")
+        if size > self._page_size_max:
+            raise FieldError("limit", f"must be at most {self._page_size_max}", Code.PAGE_TOO_LARGE)
+        if size < 1:
+            raise FieldError("limit", "must be at least 1")
         before = None if cursor is None else _decoded(cursor)
         views = self._queries.page(account_id, status=status, limit=size + 1, before=before)
         page = views[:size]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
-from chalicelib.wire.json_text import parse_object
+from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
 
 _SEQ_MAX: Final = 2**31 - 1
@@ -56,15 +56,15 @@ class ClientFrame:
     request_id: str | None
 
 
-def request_id_of(text: str) -> str | None:
+def request_id_of(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> str | None:
     """Return the client's mark, if the frame is sound enough to have one, for an error about the rest."""
     try:
-        return validated(_RequestFields, parse_object(text)).request_id
+        return validated(_RequestFields, parse_object(text, limits)).request_id
     except InvalidRequestError:
         return None
 
 
-def parse_client_frame(text: str) -> ClientFrame:
+def parse_client_frame(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> ClientFrame:
     """Return what a client asks for.
 
     A frame without ``action`` is a submit if it carries order fields, and a subscribe if it
@@ -73,7 +73,7 @@ def parse_client_frame(text: str) -> ClientFrame:
     Raises:
         InvalidRequestError: It breaks a rule; every broken rule of the frame is named.
     """
-    members = parse_object(text)
+    members = parse_object(text, limits)
     action = members["action"] if "action" in members else _implied_action(members)
     if not isinstance(action, str) or action not in ACTIONS:
         raise FieldError("action", f"must be one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)

@@ -1,9 +1,27 @@
 """JSON from outside: every number keeps its digits, and nothing in it can break the parser."""
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from chalicelib.domain.errors import Code, InvalidRequestError
+from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """How much one message may hold; a field's own rules come on top.
+
+    Attributes:
+        depth_max: Objects and arrays within each other; the message itself is the first.
+        text_length_max: Characters of any one string, member name or number with a fraction.
+    """
+
+    bytes_max: int = 32_768
+    depth_max: int = 8
+    text_length_max: int = 512
+
+
+DEFAULT_LIMITS: Final = JsonLimits()
 
 
 class NumberText(str):
@@ -12,21 +30,53 @@ class NumberText(str):
     __slots__ = ()
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
+def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return the members of a JSON object.
 
     Raises:
-        InvalidRequestError: Not JSON (RFC 8259: no NaN, no Infinity), too deep, or not an object.
+        InvalidRequestError: Not JSON (RFC 8259: no NaN, no Infinity), not an object, or beyond a limit.
     """
+    if _bytes(text) > limits.bytes_max:
+        raise InvalidRequestError(Code.MESSAGE_TOO_LARGE, f"a message has at most {limits.bytes_max} bytes")
     try:
         value = json.loads(text, parse_float=NumberText, parse_constant=_refuse_constant)
     except RecursionError as error:
-        raise InvalidRequestError(Code.INVALID_JSON, "the message is nested too deeply") from error
+        raise _too_deep(limits) from error
     except ValueError as error:
         raise InvalidRequestError(Code.INVALID_JSON, "the message is not valid JSON") from error
     if not isinstance(value, dict):
         raise InvalidRequestError(Code.INVALID_JSON, "the message must be a JSON object")
+    _check(value, limits)
     return value
+
+
+def _bytes(text: str | bytes) -> int:
+    # A lone surrogate is counted like the character it would be half of; the parser refuses it later.
+    return len(text) if isinstance(text, bytes) else len(text.encode(errors="surrogatepass"))
+
+
+def _check(message: dict[str, Any], limits: JsonLimits) -> None:
+    # A loop and not a recursion: the message decides how deep it goes.
+    waiting: list[tuple[Any, int, str]] = [(message, 1, "message")]
+    while waiting:
+        value, depth, field = waiting.pop()
+        if isinstance(value, str):
+            if len(value) > limits.text_length_max:
+                problem = f"must have at most {limits.text_length_max} characters"
+                raise FieldError(field, problem, Code.TEXT_TOO_LONG)
+        elif isinstance(value, dict | list):
+            if depth > limits.depth_max:
+                raise _too_deep(limits)
+            members = value.items() if isinstance(value, dict) else ((field, each) for each in value)
+            for name, member in members:
+                if len(name) > limits.text_length_max:
+                    problem = f"must have names of at most {limits.text_length_max} characters"
+                    raise FieldError(field, problem, Code.TEXT_TOO_LONG)
+                waiting.append((member, depth + 1, name))
+
+
+def _too_deep(limits: JsonLimits) -> InvalidRequestError:
+    return InvalidRequestError(Code.JSON_TOO_DEEP, f"a message is nested at most {limits.depth_max} deep")
 
 
 def _refuse_constant(name: str) -> Any:

@@ -8,7 +8,6 @@ keeps either from sending what the other sent.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -23,11 +22,14 @@ EVERY_ORDER: Final = UUID(int=0)
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 _REPLAYED_ORDERS_MAX: Final = 100
 
-# What a connection says of one order goes before what it says of all.
+# What a connection says of one order goes before what it says of all. One whose token has expired hears
+# nothing more, even before the sweep closes it; one that could not be noted has no row.
 _LISTENERS: Final = text("""
 SELECT DISTINCT ON (w.order_id, s.connection_id) w.order_id, s.connection_id, s.live, s.replayed_to
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
 JOIN subscriptions s ON s.account_id = w.account_id AND s.order_id IN (w.order_id, CAST(:every AS uuid))
+LEFT JOIN connections c USING (connection_id)
+WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
 ORDER BY w.order_id, s.connection_id, s.order_id = CAST(:every AS uuid)
 """)
 
@@ -76,10 +78,6 @@ _REMOVE_ONE: Final = text("""
 DELETE FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:order_id AS uuid)
 """)
 _REMOVE_ALL: Final = text("DELETE FROM subscriptions WHERE connection_id = ANY(:connection_ids)")
-_CONNECTED: Final = text("""
-INSERT INTO connections (connection_id, account_id, expires_at)
-VALUES (:connection_id, :account_id, :expires_at) ON CONFLICT DO NOTHING
-""")
 _DISCONNECTED: Final = text("DELETE FROM connections WHERE connection_id = ANY(:connection_ids)")
 
 
@@ -144,11 +142,6 @@ class PostgresSubscriptions:
                 connection.execute(_REMOVE_ALL, {"connection_ids": [connection_id]})
             else:
                 connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": str(order_id)})
-
-    def connected(self, connection_id: str, account_id: str, expires_at: datetime) -> None:
-        parameters = {"connection_id": connection_id, "account_id": account_id, "expires_at": expires_at}
-        with translated_errors(), self._single.connect() as connection:
-            connection.execute(_CONNECTED, parameters)
 
     def forget(self, connection_ids: Sequence[str]) -> None:
         with translated_errors(), self._engine.begin() as connection:

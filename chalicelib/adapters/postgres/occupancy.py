@@ -1,0 +1,60 @@
+"""How much accounts and connections take up: what the limits are held against."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.faults import translated_errors
+
+_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
+
+# Counting stops at the limit: an account far beyond it costs no more than one that has just reached it.
+_OPEN_ORDERS: Final = text(f"""
+SELECT count(*) FROM (
+    SELECT FROM orders WHERE account_id = :account_id AND status NOT IN {_FINAL} LIMIT :most) AS open
+""")
+
+# Two handshakes at the very same moment may both be the last one allowed: not worth a lock.
+_NOTE_CONNECTION: Final = text("""
+INSERT INTO connections (connection_id, account_id, expires_at)
+SELECT :connection_id, :account_id, CAST(:expires_at AS timestamptz)
+WHERE (SELECT count(*) FROM (
+    SELECT FROM connections WHERE account_id = :account_id AND expires_at > clock_timestamp() LIMIT :most
+) AS present) < :most
+ON CONFLICT (connection_id) DO UPDATE SET expires_at = excluded.expires_at
+RETURNING connection_id
+""")
+
+_FOLLOWS: Final = text(f"""
+SELECT count(*) FROM subscriptions s LEFT JOIN orders o USING (order_id)
+WHERE s.connection_id = :connection_id AND (o.status IS NULL OR o.status NOT IN {_FINAL})
+""")
+
+
+class PostgresOccupancy:
+    """``Occupancy`` on Postgres, and the count behind ``OpenOrders``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def open_orders(self, account_id: str, *, most: int) -> int:
+        with translated_errors(), self._single.connect() as connection:
+            parameters = {"account_id": account_id, "most": most}
+            return int(connection.execute(_OPEN_ORDERS, parameters).scalar_one())
+
+    def note_connection(
+        self, connection_id: str, account_id: str, expires_at: datetime, *, most: int
+    ) -> bool:
+        parameters = {
+            "connection_id": connection_id,
+            "account_id": account_id,
+            "expires_at": expires_at,
+            "most": most,
+        }
+        with translated_errors(), self._single.connect() as connection:
+            return connection.execute(_NOTE_CONNECTION, parameters).first() is not None
+
+    def follows(self, connection_id: str) -> int:
+        with translated_errors(), self._single.connect() as connection:
+            return int(connection.execute(_FOLLOWS, {"connection_id": connection_id}).scalar_one())

@@ -1,0 +1,279 @@
+"""What one account may take, on fakes and on the record."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
+from chalicelib.domain.amounts import parse_units
+from chalicelib.domain.errors import (
+    Code,
+    ExecutionError,
+    InvalidRequestError,
+    LimitExceededError,
+    RetryableError,
+)
+from chalicelib.domain.principals import Principal
+from chalicelib.services.limits import (
+    CONNECTION_DURATION_MAX,
+    ConnectionLimits,
+    OpenOrders,
+    OrderLimits,
+    OrderRate,
+)
+from chalicelib.wire.json_text import JsonLimits, parse_object
+
+
+class FrozenClock:
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class Later(Executor):
+    """Runs nothing until asked to."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.work.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def run(self) -> None:
+        work, self.work = self.work, []
+        for each in work:
+            each()
+
+
+def code_of(work: Callable[[], object]) -> Code:
+    with pytest.raises(ExecutionError) as refused:
+        work()
+    return refused.value.code
+
+
+def test_burst_is_allowed_at_once_and_then_the_rate_counts() -> None:
+    clock = FrozenClock()
+    rate = OrderRate(10, 3, clock)
+    assert [rate.take("alice") for _ in range(4)] == [True, True, True, False]
+    clock.sleep(0.125)
+    assert [rate.take("alice") for _ in range(2)] == [True, False]
+
+
+def test_fast_account_slows_only_itself() -> None:
+    rate = OrderRate(1, 1, FrozenClock())
+    assert [rate.take("alice"), rate.take("alice"), rate.take("bob")] == [True, False, True]
+
+
+def test_refused_orders_do_not_postpone_the_next_one_allowed() -> None:
+    clock = FrozenClock()
+    rate = OrderRate(1, 1, clock)
+    rate.take("alice")
+    for _ in range(10):
+        clock.sleep(0.1)
+        allowed = rate.take("alice")
+    assert allowed
+
+
+class OpenOrdersCase:
+    def __init__(self, most: int) -> None:
+        self.clock, self.executor = FrozenClock(), Later()
+        self.on_record: int | None = 0
+        self.questions = 0
+        self.limit = OpenOrders(self._count, self.clock, self.executor, most=most)
+
+    def _count(self, _account_id: str, most: int) -> int:
+        self.questions += 1
+        if self.on_record is None:
+            raise RetryableError("down")
+        return min(self.on_record, most)
+
+    def take(self, times: int = 1) -> int:
+        return sum(self.limit.take("alice") for _ in range(times))
+
+
+def test_quiet_account_never_costs_a_question_to_the_record() -> None:
+    case = OpenOrdersCase(most=100)
+    case.take(9)
+    case.executor.run()
+    assert case.questions == 0
+
+
+def test_account_with_too_many_open_orders_is_refused_until_some_end() -> None:
+    case = OpenOrdersCase(most=100)
+    assert case.take(10) == 10
+    case.on_record = 95
+    case.executor.run()
+    assert case.take(10) == 5
+    case.clock.sleep(2)
+    assert case.take() == 0
+    case.on_record = 20
+    case.executor.run()
+    assert case.take() == 1
+
+
+def test_count_replaces_only_the_orders_that_it_could_have_seen() -> None:
+    case = OpenOrdersCase(most=20)
+    case.take(2)
+    case.take(10)
+    case.on_record = 2
+    case.executor.run()
+    assert case.take(20) == 8
+
+
+def test_open_orders_are_not_refused_while_the_record_is_down() -> None:
+    case = OpenOrdersCase(most=10)
+    case.on_record = None
+    for _ in range(10):
+        assert case.take(5) == 5
+        case.executor.run()
+        case.clock.sleep(2)
+
+
+def test_each_limit_on_orders_has_a_code_of_its_own() -> None:
+    clock = FrozenClock()
+    slow = OrderLimits(OrderRate(1, 1, clock), OpenOrders(lambda *_: 0, clock, Later(), most=9))
+    slow.admit("alice")
+    assert code_of(lambda: slow.admit("alice")) is Code.RATE_LIMITED
+    full = OrderLimits(OrderRate(9, 9, clock), OpenOrders(lambda *_: 0, clock, Later(), most=1))
+    full.admit("alice")
+    assert code_of(lambda: full.admit("alice")) is Code.TOO_MANY_OPEN_ORDERS
+
+
+class FakeOccupancy:
+    def __init__(self, *, has_room: bool = True, follows: int = 0, is_down: bool = False) -> None:
+        self.has_room = has_room
+        self.followed = follows
+        self.is_down = is_down
+        self.noted: list[datetime] = []
+
+    def note_connection(
+        self, _connection_id: str, _account_id: str, expires_at: datetime, *, most: int
+    ) -> bool:
+        assert most == 2
+        if self.is_down:
+            raise RetryableError("down")
+        self.noted.append(expires_at)
+        return self.has_room
+
+    def follows(self, _connection_id: str) -> int:
+        return self.followed
+
+
+def connection_limits(occupancy: FakeOccupancy) -> ConnectionLimits:
+    return ConnectionLimits(occupancy, FrozenClock(), connections_max=2, subscriptions_max=3)
+
+
+@pytest.mark.parametrize(
+    ("token_s", "lasts_s"), [(None, 7_200), (60, 60), (9_000, CONNECTION_DURATION_MAX.total_seconds())]
+)
+def test_connection_lasts_as_long_as_its_token_and_two_hours_at_most(
+    token_s: int | None, lasts_s: int
+) -> None:
+    occupancy, now = FakeOccupancy(), FrozenClock().now()
+    until = None if token_s is None else now + timedelta(seconds=token_s)
+    connection_limits(occupancy).admit("c", Principal("alice", until))
+    assert occupancy.noted == [now + timedelta(seconds=lasts_s)]
+
+
+def test_connection_beyond_the_limit_is_refused() -> None:
+    limits = connection_limits(FakeOccupancy(has_room=False))
+    assert code_of(lambda: limits.admit("c", Principal("alice"))) is Code.TOO_MANY_CONNECTIONS
+
+
+def test_connection_is_let_in_while_the_record_is_down() -> None:
+    connection_limits(FakeOccupancy(is_down=True)).admit("c", Principal("alice"))
+
+
+def test_subscription_beyond_the_limit_is_refused() -> None:
+    connection_limits(FakeOccupancy(follows=2)).check_follows("c")
+    full = connection_limits(FakeOccupancy(follows=3))
+    assert code_of(lambda: full.check_follows("c")) is Code.TOO_MANY_SUBSCRIPTIONS
+
+
+def test_record_notes_connections_up_to_the_limit_of_each_account(database_url: str) -> None:
+    engine = make_engine(database_url)
+    occupancy, later = PostgresOccupancy(engine), datetime.now(UTC) + timedelta(hours=1)
+    noted = [occupancy.note_connection(f"c{n}", "alice", later, most=2) for n in range(3)]
+    assert noted == [True, True, False]
+    assert occupancy.note_connection("d", "bob", later, most=2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE connections SET expires_at = now() WHERE connection_id = 'c0'"))
+    assert occupancy.note_connection("c3", "alice", later, most=2)
+    engine.dispose()
+
+
+def test_record_counts_an_accounts_unfinished_orders_alone(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        for number, (account, status) in enumerate(
+            [("alice", "pending"), ("alice", "routed"), ("alice", "canceled"), ("bob", "pending")]
+        ):
+            connection.execute(
+                _ORDER, {"id": f"00000000-0000-7000-8000-{number:012}", "account": account, "status": status}
+            )
+            connection.execute(_SUBSCRIPTION, {"id": f"00000000-0000-7000-8000-{number:012}"})
+    occupancy = PostgresOccupancy(engine)
+    assert occupancy.open_orders("alice", most=10) == 2
+    assert occupancy.open_orders("alice", most=1) == 1
+    assert occupancy.follows("c") == 3
+    engine.dispose()
+
+
+_ORDER = text("""
+INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
+    price_base, slippage_bps, content_sha256, accepted_at, valid_until, status, seq, attempt, fence, lease_until)
+VALUES (CAST(:id AS uuid), :account, 'market', 'exact_in', 'SOL', 'USDC', 1, 'SOL', 50, 'x', now(), now(),
+    :status, 1, 1, 1, now())
+""")
+_SUBSCRIPTION = text("""
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+VALUES ('c', CAST(:id AS uuid), 'x', true, 0)
+""")
+
+LIMITS = JsonLimits(bytes_max=200, depth_max=3, text_length_max=20)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ('{"a":"' + "x" * 200 + '"}', Code.MESSAGE_TOO_LARGE),
+        ('{"a":"' + "é" * 100 + '"}', Code.MESSAGE_TOO_LARGE),
+        ('{"a":{"b":{"c":{}}}}', Code.JSON_TOO_DEEP),
+        ('{"a":[[[1]]]}', Code.JSON_TOO_DEEP),
+        ('{"a":"' + "x" * 21 + '"}', Code.TEXT_TOO_LONG),
+        ('{"' + "x" * 21 + '":1}', Code.TEXT_TOO_LONG),
+        ('{"a":[["' + "x" * 21 + '"]]}', Code.TEXT_TOO_LONG),
+        ('{"a":1.' + "1" * 30 + "}", Code.TEXT_TOO_LONG),
+    ],
+)
+def test_message_beyond_a_limit_is_refused_with_the_limits_code(message: str, code: Code) -> None:
+    assert code_of(lambda: parse_object(message, LIMITS)) is code
+
+
+def test_message_at_every_limit_is_read() -> None:
+    message = {"a": {"b": {"c": "x" * 20}}, "x" * 20: 1}
+    assert parse_object(json.dumps(message), LIMITS) == message
+
+
+def test_nesting_that_would_exhaust_the_parser_is_refused() -> None:
+    deep = '{"a":' + "[" * 5_000 + "]" * 5_000 + "}"
+    assert code_of(lambda: parse_object(deep)) is Code.JSON_TOO_DEEP
+
+
+def test_amount_with_too_many_decimals_has_a_code_of_its_own() -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_units("1.1234567", 6, field="amount")
+    assert refused.value.code is Code.TOO_MANY_DECIMALS
+    assert not isinstance(refused.value, LimitExceededError)
