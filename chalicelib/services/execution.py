@@ -53,10 +53,19 @@ class Verdict:
     Attributes:
         retry_in_s: Look again after so long; None if the messages have done their work.
         found: The order as it stood before, if it was on record already.
+        creator: The request that put it on record, if it was one of this batch.
     """
 
     retry_in_s: int | None = None
     found: OrderState | None = None
+    creator: Incoming | None = None
+
+    @property
+    def order(self) -> Order | None:
+        """The order on record; None if there is none."""
+        if self.found is not None:
+            return self.found.order
+        return self.creator.order if self.creator else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,8 @@ class ExecuteOrders:
         """Move every order of a batch as far as it will go; return a verdict for each.
 
         Raises:
-            RetryableError: The record is unreachable; nothing is lost, all of it can be asked again.
+            RetryableError: The record is unreachable, or listeners were not told; nothing is lost,
+                all of it can be asked again.
         """
         verdicts: dict[UUID, Verdict] = {}
         try:
@@ -120,9 +130,11 @@ class ExecuteOrders:
 
     def _claim(self, batch: Sequence[Incoming], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
         now = self._clock.now()
+        # A client that submits an order twice at once may have both in one batch: the first creates it.
+        creators = {each.order_id: each for each in reversed(batch) if each.order is not None}
         new = {
-            each.order_id: steps.first_step(each.order, now, each.connection_id)
-            for each in batch
+            id_: steps.first_step(each.order, now, each.connection_id)
+            for id_, each in creators.items()
             if each.order is not None
         }
         created = (
@@ -130,6 +142,7 @@ class ExecuteOrders:
         )
         self._announce([(new[id_].state.order, new[id_].events) for id_ in new if id_ in created])
         verdicts |= dict.fromkeys((each.order_id for each in batch), Verdict())
+        verdicts |= {id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created}
         fresh = [_held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final]
         return fresh + self._take_over([id_ for id_ in verdicts if id_ not in created], verdicts)
 
@@ -184,17 +197,16 @@ class ExecuteOrders:
             return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
         return steps.next_attempt(order, error.message, now)
 
-    def _settle(self, waiting: list[HeldOrder], verdicts: dict[UUID, Verdict]) -> None:
-        if waiting:
-            self._settlement.send(order.open_attempt for order in waiting if order.open_attempt)
-        while waiting:
-            decided = self._settlement.resolved(waiting)
-            if not decided:
-                self._commit([steps.let_go(order) for order in waiting], verdicts)
-                return
+    def _settle(self, sent: Sequence[HeldOrder], verdicts: dict[UUID, Verdict]) -> None:
+        if not sent:
+            return
+        self._settlement.send(order.open_attempt for order in sent if order.open_attempt)
+        undecided = {order.state.order.order_id: order for order in sent}
+        for decided in self._settlement.decisions(sent):
             self._commit(decided, verdicts)
-            done = {step.state.order.order_id for step in decided}
-            waiting = [order for order in waiting if order.state.order.order_id not in done]
+            for step in decided:
+                del undecided[step.state.order.order_id]
+        self._commit([steps.let_go(order) for order in undecided.values()], verdicts)
 
     def _commit(self, decided: Sequence[Step], verdicts: dict[UUID, Verdict]) -> list[Step]:
         """Record steps, tell the listeners, set the verdicts; return the steps that counted, as they now stand."""

@@ -1,6 +1,6 @@
 """What becomes of signed transactions: sent, looked up, and the verdict on each once it is certain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -46,25 +46,35 @@ class Settlement:
         except RetryableError as error:
             logger.warning("send not answered", error_code=error.code, reason=error.message)
 
-    def resolved(self, waiting: Sequence[HeldOrder]) -> list[Step]:
-        """Wait for the chain to decide some of the orders; return their steps, none when patience ends.
+    def decisions(self, sent: Sequence[HeldOrder]) -> Iterator[list[Step]]:
+        """Yield steps as the chain decides, until all orders have theirs or patience ends.
 
-        All of ``waiting`` have an open attempt that has been sent.
+        All of ``sent`` have an open attempt that has been sent. The patience is for all together:
+        an invocation has only so much time, however many orders it holds.
         """
+        waiting = list(sent)
         waited = since_sent = 0.0
-        while True:
-            view = self._view(waiting)
-            decided = (
-                [step for held in waiting if (step := self.decision(held, view)) is not None] if view else []
-            )
-            if decided or waited >= self._patience.wait_s:
-                return decided
-            self._clock.sleep(self._patience.poll_s)
-            waited += self._patience.poll_s
-            since_sent += self._patience.poll_s
+        while waiting:
+            decided = self._decided(waiting)
+            if decided:
+                yield decided
+                done = {step.state.order.order_id for step in decided}
+                waiting = [held for held in waiting if held.state.order.order_id not in done]
+            elif waited >= self._patience.wait_s:
+                return
+            else:
+                self._clock.sleep(self._patience.poll_s)
+                waited += self._patience.poll_s
+                since_sent += self._patience.poll_s
             if since_sent >= RESEND_INTERVAL_S:
                 self.send(attempt for held in waiting if (attempt := held.open_attempt))
                 since_sent = 0.0
+
+    def _decided(self, waiting: Sequence[HeldOrder]) -> list[Step]:
+        view = self._view(waiting)
+        if view is None:
+            return []
+        return [step for held in waiting if (step := self.decision(held, view)) is not None]
 
     def decision(self, held: HeldOrder, view: ChainView) -> Step | None:
         """Return what one view of the chain means for an order; None if it leaves the matter open."""
