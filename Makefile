@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check unit format reset lock clean audit conformance market
+.PHONY: help run test check unit format reset lock clean audit conformance vectors
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,15 @@ unit: $(STAMP)  ## Run the unit tests alone
 format: $(STAMP)  ## Format the code and sort its imports
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
+
+conformance: $(STAMP)  ## Judge a WebSocket API against AWS's behaviour: URL=wss://... (default: our own gateway)
+	@$(BIN)/python -m tests.conformance $(if $(URL),--url $(URL))
+
+audit: $(STAMP)  ## Check the running database: nothing lost, nothing doubled, books balanced
+	@./orderflow audit
+
+vectors: $(STAMP)  ## Check the pool maths against swap vectors: FILES=...
+	@$(BIN)/python -m tests.vectors $(or $(FILES),$(wildcard tests/vectors/*.json))
 
 reset:  ## Wipe the local state: orders, market, queue
 	@test ! -x $(BIN)/python || $(BIN)/python -m infra.local.reset
