@@ -1,0 +1,147 @@
+"""Stopping with orders in flight, and starting again on the same state: every accepted order ends once."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.chat_app.instance import REPOSITORY, Instance, is_running
+from tests.e2e.conftest import an_exchange, tracebacks
+from tests.e2e.trader import FINAL, Trader, assert_whole, is_final
+
+IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "700"}
+ORDERS = 15
+
+
+def submit_until_in_flight(instance: Instance) -> list[str]:
+    """Submit orders; return when all are accepted, the first are sent and the last are not confirmed."""
+    with Trader(instance.websocket_url) as trader:
+        order_ids = [trader.submit(side="sell", amount=f"0.{n}") for n in range(10, 10 + ORDERS)]
+        trader.until(lambda: any(event["status"] == "submitted" for event in trader.events()))
+        assert any(not is_final(trader.events(each)[-1]) for each in order_ids if trader.events(each))
+        return order_ids
+
+
+def follow(instance: Instance, order_id: str) -> str:
+    with Trader(instance.websocket_url, {"orderId": order_id}) as trader:
+        events = trader.finished(order_id)
+        assert trader.is_open()
+        assert trader.events(order_id) == events
+    assert_whole(events)
+    return str(events[-1]["status"])
+
+
+def assert_each_ended_once(instance: Instance, order_ids: list[str]) -> None:
+    with ThreadPoolExecutor(5) as clients:
+        ended = list(clients.map(lambda order_id: follow(instance, order_id), order_ids))
+    assert set(ended) == {"confirmed"}
+    listed = httpx.get(f"{instance.rest_url}/orders", params={"limit": 100}, timeout=20).json()["orders"]
+    assert {order["orderId"] for order in listed} >= set(order_ids)
+    assert {order["status"] for order in listed} <= FINAL
+
+
+def processes_of(state_dir: Path) -> list[int]:
+    """Every process that names the state directory: in its arguments or its environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            named = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(state_dir) in named and is_running(int(folder.name)):
+            found.append(int(folder.name))
+    return found
+
+
+def reset(state_dir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local.reset"],
+        env={**os.environ, "ORDERFLOW_HOME": str(state_dir)},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) -> None:
+    """One long story, since each start costs seconds: SIGTERM, then SIGINT with a child killed before."""
+    state_dir = tmp_path / "state"
+    with an_exchange(state_dir, environment=IN_FLIGHT) as first:
+        port = first.port
+        accepted = submit_until_in_flight(first)
+        assert first.stop(signal.SIGTERM) == 0
+    assert processes_of(state_dir) == []
+
+    with an_exchange(state_dir, port=port, environment=IN_FLIGHT) as second:
+        assert_each_ended_once(second, accepted)
+        accepted += submit_until_in_flight(second)
+        refused = reset(state_dir)
+        assert refused.returncode == 1
+        assert "error:" in refused.stderr
+        os.kill(second.status()["pids"]["postgres"][0], signal.SIGKILL)
+        assert second.stop(signal.SIGINT) == 0
+    assert processes_of(state_dir) == []
+
+    with an_exchange(state_dir, port=port, environment=IN_FLIGHT) as third:
+        assert_each_ended_once(third, accepted)
+    assert tracebacks(first) + tracebacks(third) == []
+
+    assert reset(state_dir).returncode == 0
+    assert not state_dir.exists()
+
+
+def test_reset_of_nothing_is_fine(tmp_path: Path) -> None:
+    assert reset(tmp_path / "never").returncode == 0
+
+
+def test_taken_port_is_said_in_one_line_and_nothing_is_left(exchange: Instance, tmp_path: Path) -> None:
+    second = an_exchange(tmp_path / "state", port=exchange.port)
+    assert second.process.wait(timeout=20) == 1
+    second.stop()
+    (line,) = second.lines
+    assert line.startswith("error:")
+    assert str(exchange.port) in line
+    assert "ORDERFLOW_PORT" in line
+    assert processes_of(tmp_path / "state") == []
+
+
+def test_state_in_use_is_refused(exchange: Instance) -> None:
+    second = an_exchange(exchange.state_dir)
+    assert second.process.wait(timeout=20) == 1
+    second.stop()
+    assert second.lines[0].startswith("error:")
+    assert str(exchange.state_dir) in second.lines[0]
+
+
+def test_ready_instance_prints_where_to_connect(exchange: Instance) -> None:
+    ready = next(number for number, line in enumerate(exchange.lines) if line.startswith("ready"))
+    assert exchange.lines[ready + 1] == f"wscat -c ws://127.0.0.1:{exchange.port}/ws"
+    assert exchange.lines[ready + 2] == f"REST http://127.0.0.1:{exchange.port}/api"
+
+
+def test_every_order_event_is_one_readable_line(exchange: Instance) -> None:
+    with Trader(exchange.websocket_url) as trader:
+        order_id = trader.submit(side="sell", amount="0.01")
+        events = trader.finished(order_id)
+    for event in events:
+        line = exchange.line(f"order_id={order_id} seq={event['seq']} order_status={event['status']}")
+        assert "order event" in line
+
+
+@pytest.mark.parametrize("option", ["--host", "--port", "--state-dir", "--reload"])
+def test_help_explains_every_option_with_its_variable(option: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "infra.local", "--help"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert option in shown.stdout
+    assert "ORDERFLOW_PORT" in shown.stdout
