@@ -1,0 +1,87 @@
+"""A local runtime of its own for one benchmark, with the production settings of ``make run``."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+_REPOSITORY: Final = Path(__file__).parents[1]
+_START_PATIENCE_S: Final = 90
+_STOP_PATIENCE_S: Final = 30
+# Whatever the shell sets must not redirect the instance.
+_NOT_INHERITED: Final = frozenset({"DATABASE_URL", "AWS_ENDPOINT_URL", "ORDERFLOW_HOME", "ORDERFLOW_PORT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A runtime that answers.
+
+    Attributes:
+        status: What it publishes about itself: addresses and process ids.
+    """
+
+    state_dir: Path
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        published: Mapping[str, Any] = json.loads((self.state_dir / "status.json").read_text())
+        return published
+
+    @property
+    def port(self) -> int:
+        return int(self.status["port"])
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+
+@contextmanager
+def running_instance(environment: Mapping[str, str]) -> Iterator[Instance]:
+    """Start an instance with empty state; end it and remove the state afterwards.
+
+    Raises:
+        RuntimeError: It did not become ready; with the end of its output.
+    """
+    with TemporaryDirectory(prefix="orderflow-bench-") as folder:
+        # The managed Postgres gives up root, and then has to reach its data.
+        Path(folder).chmod(0o711)
+        state_dir, log_path = Path(folder) / "state", Path(folder) / "log"
+        kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        command = ["--app", "chalice_app", "--no-reload", "--port", "0", "--state-dir", str(state_dir)]
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "infra.local", *command],
+                cwd=_REPOSITORY,
+                env={**kept, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            _wait_until_ready(process, log_path)
+            yield Instance(state_dir)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", log_path: Path) -> None:
+    deadline = time.monotonic() + _START_PATIENCE_S
+    while not any(line.startswith("ready") for line in log_path.read_text().splitlines()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the runtime did not start:\n{log_path.read_text()[-2000:]}")
+        select.select([], [], [], 0.1)
