@@ -2,9 +2,11 @@
 
 import socket
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import InterfaceError
 
-from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.engine import encryption, make_engine
 
 
 def test_pg8000_connections_send_at_once(database_url: str) -> None:
@@ -14,4 +16,35 @@ def test_pg8000_connections_send_at_once(database_url: str) -> None:
         driver = connection.connection.driver_connection
         assert driver is not None
         assert driver._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:p@127.0.0.1/d", ("disable", None)),
+        ("postgresql://u:p@localhost:5433/d", ("disable", None)),
+        ("postgresql://u:p@db.example/d", ("verify-full", None)),
+        ("postgresql+psycopg://u:p@db.example/d", ("verify-full", None)),
+        ("postgresql://u:p@db.example/d?sslrootcert=ca.pem", ("verify-full", "ca.pem")),
+        ("postgresql://u:p@db.example/d?sslmode=require", ("require", None)),
+        ("postgresql://u:p@db.example/d?sslmode=disable", ("disable", None)),
+    ],
+)
+def test_only_a_server_on_this_machine_is_spoken_to_in_the_clear(
+    url: str, expected: tuple[str, str | None]
+) -> None:
+    assert encryption(make_url(url)) == expected
+
+
+@pytest.mark.parametrize("mode", ["allow", "prefer", "verify-ca", "off"])
+def test_modes_that_fall_back_to_the_clear_are_refused(mode: str) -> None:
+    with pytest.raises(ValueError, match="sslmode"):
+        make_engine(f"postgresql://u:p@db.example/d?sslmode={mode}")
+
+
+def test_server_without_tls_is_not_spoken_to_when_tls_is_asked_for(database_url: str) -> None:
+    engine = make_engine(f"{database_url}?sslmode=require")
+    with pytest.raises(InterfaceError, match=r"SSL"):
+        engine.connect()
     engine.dispose()

@@ -1,6 +1,7 @@
 """Connections to Postgres: driver choice, time limits, and what makes them fast."""
 
 import socket
+import ssl
 from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event
@@ -9,21 +10,29 @@ from sqlalchemy.engine import URL, make_url
 CONNECT_TIME_LIMIT_S: Final = 5
 """Longer than any healthy connect, shorter than a Lambda's patience."""
 
+SSL_MODES: Final = ("disable", "require", "verify-full")
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
 
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
     ``postgresql://`` means pg8000; ``postgresql+psycopg://`` chooses the faster driver where it
     is installed. Connections come back ready for single statements (each its own transaction);
-    ``engine.begin()`` still gives a transaction of several.
+    ``engine.begin()`` still gives a transaction of several. ``encryption`` says what becomes of TLS.
+
+    Raises:
+        ValueError: The URL asks for an ``sslmode`` that is not offered.
     """
     address = _with_driver(make_url(url))
+    mode, root_certificate = encryption(address)
+    address = address.difference_update_query(("sslmode", "sslrootcert"))
     engine = create_engine(
         address,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIME_LIMIT_S,
-        connect_args=_connect_args(address),
+        connect_args=_connect_args(address, mode, root_certificate),
         # The planner's work is the same each time, and so is SQLAlchemy's.
         query_cache_size=200,
     )
@@ -32,17 +41,49 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     return engine
 
 
+def encryption(address: URL) -> tuple[str, str | None]:
+    """Return how a connection is encrypted, in libpq's words, and the file of certificates to trust, if any.
+
+    A server on this machine is spoken to in the clear, any other with TLS, its certificate and name verified
+    (``verify-full``). ``?sslmode=`` in the URL chooses otherwise: ``require`` encrypts without verifying,
+    ``disable`` is for networks that are private already; ``?sslrootcert=`` names certificates of one's own.
+
+    Raises:
+        ValueError: Another ``sslmode``: libpq's weaker ones fall back to the clear in silence.
+    """
+    is_local = address.host is None or address.host in _THIS_MACHINE
+    mode = address.query.get("sslmode", "disable" if is_local else "verify-full")
+    certificate = address.query.get("sslrootcert")
+    if mode not in SSL_MODES or not isinstance(mode, str):
+        raise ValueError(f"sslmode must be one of {', '.join(SSL_MODES)}")
+    return mode, certificate if isinstance(certificate, str) else None
+
+
 def _with_driver(address: URL) -> URL:
     if address.drivername in {"postgresql", "postgres"}:
         return address.set(drivername="postgresql+pg8000")
     return address
 
 
-def _connect_args(address: URL) -> dict[str, Any]:
+def _connect_args(address: URL, mode: str, root_certificate: str | None) -> dict[str, Any]:
     if address.get_driver_name() == "pg8000":
         # Bounds every later read of the socket too, so a hanging server cannot outlast an invocation.
-        return {"timeout": CONNECT_TIME_LIMIT_S}
-    return {"connect_timeout": CONNECT_TIME_LIMIT_S}
+        arguments: dict[str, Any] = {"timeout": CONNECT_TIME_LIMIT_S}
+        return (
+            arguments if mode == "disable" else arguments | {"ssl_context": _context(mode, root_certificate)}
+        )
+    # libpq's own default for the certificates is a file that no Lambda has.
+    trusted = {} if mode == "disable" else {"sslrootcert": root_certificate or "system"}
+    return {"connect_timeout": CONNECT_TIME_LIMIT_S, "sslmode": mode} | trusted
+
+
+def _context(mode: str, root_certificate: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=root_certificate)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if mode == "require":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _send_at_once(connection: Any, _record: object) -> None:
