@@ -1,7 +1,7 @@
 """Work that may overlap with the next step, in the order it was given, and done before an invocation ends."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 
@@ -30,6 +30,7 @@ class ThreadBackground:
 
     def wait(self) -> None:
         given, self._given = self._given, []
+        wait(given)
         for each in given:
             each.result()
 

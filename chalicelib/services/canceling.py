@@ -3,8 +3,9 @@
 from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, ConflictError, NotFoundError
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.errors import Code, ConflictError, NotFoundError, RetryableError
+from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.logs import logger
 from chalicelib.services.ports import Clock, Connections, Frame, OrderRecord, Subscriptions
 from chalicelib.services.telling import Teller
 from chalicelib.wire.server_frames import json_text, order_event
@@ -44,6 +45,13 @@ class CancelOrders:
         if canceled is None:
             raise _refusal(self._found(account_id, order_id))
         order, event = canceled
+        try:
+            self._tell(order, event, connection_id)
+        except RetryableError as fault:
+            # The order's own message is still in the queue: its consumer finds it ended, and tells.
+            logger.warning("cancel not told", order_id=str(order_id), reason=fault.message)
+
+    def _tell(self, order: Order, event: OrderEvent, connection_id: str | None) -> None:
         is_listening = any(
             listener.connection_id == connection_id for listener in self._subscriptions.listeners([order])
         )

@@ -5,8 +5,9 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.orders import JsonObject
+from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
+from chalicelib.services.accepting import client_order_id_conflict
 from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Subscriptions
 from chalicelib.services.telling import CATCH_UP_DELAY_S
 from chalicelib.wire.server_frames import json_text, order_event, subscribed, unsubscribed
@@ -75,7 +76,13 @@ class FollowOrders:
         self._post(follower, [unsubscribed(request_id, order_id)])
 
     def follow(
-        self, follower: Follower, order_id: UUID, *, after_seq: int, greeting: JsonObject | None = None
+        self,
+        follower: Follower,
+        order_id: UUID,
+        *,
+        after_seq: int,
+        greeting: JsonObject | None = None,
+        content_sha256: str | None = None,
     ) -> bool:
         """Replay an order's events, then hand over to whoever sends the live ones.
 
@@ -84,14 +91,18 @@ class FollowOrders:
 
         Raises:
             NotFoundError: The account has no such order; nobody else's is told apart from none.
+            ConflictError: The order says something else than ``content_sha256``.
         """
         replay_id = uuid4()
         sent_to = self._begin(follower, order_id, replay_id, after_seq)
         frames = [greeting] if greeting else []
-        client_order_id = self._client_order_id(follower.account_id, order_id)
+        order = self._order(follower, order_id)
+        if content_sha256 not in {None, order.content_sha256}:
+            self._subscriptions.remove(follower.connection_id, order_id)
+            raise client_order_id_conflict()
         while True:
             events = self._queries.events_after(order_id, sent_to, limit=_EVENTS_PER_READ)
-            frames += [order_event(client_order_id, event) for event in events]
+            frames += [order_event(order.client_order_id, event) for event in events]
             if frames and self._post(follower, frames) is not Delivery.DELIVERED:
                 return False
             frames = []
@@ -119,9 +130,11 @@ class FollowOrders:
             self._clock.sleep(_LOOKUP_POLL_S)
             waited += _LOOKUP_POLL_S
 
-    def _client_order_id(self, account_id: str, order_id: UUID) -> str | None:
-        view = self._queries.find(account_id, order_id)
-        return view.state.order.client_order_id if view else None
+    def _order(self, follower: Follower, order_id: UUID) -> Order:
+        view = self._queries.find(follower.account_id, order_id)
+        if view is None:
+            raise NotFoundError
+        return view.state.order
 
     def _post(self, follower: Follower, frames: list[JsonObject]) -> Delivery:
         posted = [Frame(follower.connection_id, json_text(frame)) for frame in frames]

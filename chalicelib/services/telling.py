@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order, OrderEvent
 from chalicelib.logs import logger
 from chalicelib.services.ports import (
@@ -36,27 +35,27 @@ class Teller:
         """Send events to the live listeners; the events must be committed already.
 
         A connection that is gone is forgotten. One that did not take a frame is set back: it gets
-        nothing more of that order until it has been caught up. Never raises for a fault outside:
-        events are on record, and whoever missed one can ask for it.
-        """
-        try:
-            self._tell(told)
-        except RetryableError as error:
-            logger.warning("listeners not told", error_code=error.code, reason=error.message)
+        nothing more of that order until it has been caught up.
 
-    def _tell(self, told: Sequence[Told]) -> None:
+        Raises:
+            RetryableError: Somebody may not have been told, and nothing on record says who. The
+                events have to be told again, all of them if in doubt: clients go by ``seq``.
+        """
         listeners = self._subscriptions.listeners([order for order, _ in told])
         if not listeners:
             return
         sent = _frames(told, listeners)
         deliveries = self._connections.post(frame for _, _, frame in sent)
         self._forget(connection for connection, delivery in deliveries.items() if delivery is Delivery.GONE)
-        missed: dict[tuple[str, UUID], tuple[Order, int]] = {}
-        for order, seq, frame in sent:
-            if deliveries[frame.connection_id] is Delivery.UNDELIVERED:
-                missed.setdefault((frame.connection_id, order.order_id), (order, seq))
-        for (connection_id, _), (order, seq) in missed.items():
-            self._set_back(connection_id, order, sent_to=seq - 1)
+        missed = {
+            (frame.connection_id, order.order_id): (order, listener)
+            for order, listener, frame in sent
+            if deliveries[frame.connection_id] is Delivery.UNDELIVERED
+        }
+        for order, listener in missed.values():
+            # Not merely to before the first frame that failed: an earlier one may never have been
+            # sent, by a consumer that died or could not read who listens.
+            self._set_back(listener.connection_id, order, sent_to=listener.replayed_to)
 
     def _forget(self, connection_ids: Iterable[str]) -> None:
         gone = sorted(connection_ids)
@@ -76,7 +75,7 @@ class Teller:
         logger.warning("frame not delivered", connection_id=connection_id, order_id=str(order.order_id))
 
 
-def _frames(told: Sequence[Told], listeners: Sequence[Listener]) -> list[tuple[Order, int, Frame]]:
+def _frames(told: Sequence[Told], listeners: Sequence[Listener]) -> list[tuple[Order, Listener, Frame]]:
     by_order: Mapping[UUID, list[Listener]] = {order.order_id: [] for order, _ in told}
     for listener in listeners:
         by_order[listener.order_id].append(listener)
@@ -86,7 +85,7 @@ def _frames(told: Sequence[Told], listeners: Sequence[Listener]) -> list[tuple[O
         for event in events if live else ():
             text = json_text(order_event(order.client_order_id, event))
             frames += [
-                (order, event.seq, Frame(listener.connection_id, text))
+                (order, listener, Frame(listener.connection_id, text))
                 for listener in live
                 if event.seq > listener.replayed_to
             ]

@@ -38,6 +38,8 @@ class FollowMessage(_Message):
     Attributes:
         is_new: The connection may not be established yet, and asked for this itself: it is told
             if there is no such order.
+        content_sha256: Of the order that was accepted together with this message: it is on its way
+            to the record, unless another one has taken its client order id.
     """
 
     kind: Literal["follow"] = "follow"
@@ -46,6 +48,7 @@ class FollowMessage(_Message):
     order_id: UUID
     after_seq: int = Field(ge=0)
     is_new: bool = False
+    content_sha256: str | None = None
 
 
 Message = OrderMessage | ResumeMessage | FollowMessage
