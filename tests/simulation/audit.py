@@ -1,0 +1,93 @@
+"""What must hold when a run has come to rest, whatever went wrong in it."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.services.ports import Fate
+from tests.simulation.clients import Ledger, Owed
+from tests.simulation.plant import ATTEMPTS_MAX, INVOCATION_LIMIT_S, Plant
+
+
+def violations(plant: Plant, ledger: Ledger) -> list[str]:
+    """Return every broken promise, in words."""
+    return [
+        *plant.defects,
+        *_unrecorded(plant, ledger),
+        *(problem for order_id in plant.tables.orders for problem in _order(plant, order_id)),
+        *_landed(plant),
+        *(problem for owed in ledger.owed if owed.peer.is_open for problem in _unseen(plant, ledger, owed)),
+        *_leftovers(plant),
+    ]
+
+
+def _unrecorded(plant: Plant, ledger: Ledger) -> Iterator[str]:
+    for order_id in ledger.accepted.keys() - plant.tables.orders.keys():
+        yield f"{order_id} was accepted and is not on record"
+
+
+def _order(plant: Plant, order_id: UUID) -> Iterator[str]:
+    row, events = plant.tables.orders[order_id], plant.tables.events[order_id]
+    attempts = [each for each in plant.tables.attempts.values() if each.order_id == order_id]
+    landed = [
+        each.status
+        for each in plant.chain.landed.values()
+        if each.instruction.order_id == order_id and each.status.fate is Fate.LANDED
+    ]
+    if [event.seq for event in events] != list(range(1, len(events) + 1)):
+        yield f"{order_id} has the seqs {[event.seq for event in events]}"
+    if [event.status in FINAL for event in events] != [False] * (len(events) - 1) + [True]:
+        yield f"{order_id} went through {[event.status.value for event in events]}"
+    if (row.state.status, row.state.seq) != (events[-1].status, events[-1].seq):
+        yield f"{order_id} is {row.state.status} and its last event says {events[-1].status}"
+    if len(landed) > 1:
+        yield f"{order_id} was executed {len(landed)} times"
+    if (row.state.status is OrderStatus.CONFIRMED) != bool(landed):
+        yield f"{order_id} is {row.state.status}, and {len(landed)} of its transactions landed"
+    if landed and row.filled != (landed[0].input_units, landed[0].output_units):
+        yield f"{order_id} has other amounts on record than on the ledger"
+    if len(attempts) > ATTEMPTS_MAX or row.state.attempt > ATTEMPTS_MAX:
+        yield f"{order_id} was tried {len(attempts)} times"
+    if any(each.outcome is None for each in attempts):
+        yield f"{order_id} has an attempt without an outcome"
+    late_s = max(
+        (
+            (event.at - row.state.order.valid_until).total_seconds()
+            for event in events
+            if event.status is OrderStatus.SUBMITTED
+        ),
+        default=0.0,
+    )
+    if late_s > INVOCATION_LIMIT_S:
+        yield f"{order_id} was sent {late_s:.0f} s too late"
+
+
+def _landed(plant: Plant) -> Iterator[str]:
+    for signature, landed in plant.chain.landed.items():
+        attempt = plant.tables.attempts.get(signature)
+        if attempt is None:
+            yield f"a transaction of {landed.instruction.order_id} landed that is not on record"
+        elif attempt.outcome != landed.status.fate.value:
+            yield f"an attempt of {attempt.order_id} is {attempt.outcome} on record and {landed.status.fate}"
+
+
+def _unseen(plant: Plant, ledger: Ledger, owed: Owed) -> Iterator[str]:
+    order = plant.tables.orders.get(owed.order_id)
+    if order is None:
+        return
+    content = ledger.contents.get((owed.peer.connection_id, owed.order_id))
+    if content not in {None, order.state.order.content_sha256}:
+        if not owed.peer.has("error", code=Code.CLIENT_ORDER_ID_CONFLICT):
+            yield f"{owed.peer.connection_id} was not told that its {owed.order_id} is another order"
+        return
+    missing = set(range(owed.after_seq + 1, order.state.seq + 1)) - set(owed.peer.seqs(str(owed.order_id)))
+    if missing:
+        yield f"{owed.peer.connection_id} never saw {sorted(missing)} of {owed.order_id}"
+
+
+def _leftovers(plant: Plant) -> Iterator[str]:
+    if len(plant.queue) or len(plant.dead_letters):
+        yield f"{len(plant.queue)} messages and {len(plant.dead_letters)} dead letters are left"
+    if plant.dead_letters.received - plant.tables.dead_letters.keys():
+        yield "a dead letter was not archived"

@@ -1,0 +1,89 @@
+"""What goes wrong in one run, drawn from its seed: how often, where, and when all of it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A part of the world that does not answer at all for a while."""
+
+    part: str
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """The faults of one run, as rates per call, per send or per message.
+
+    Attributes:
+        before: A call fails and has done nothing.
+        after: A call fails and has taken effect.
+        hang: A call takes up to its time limit, and then fails, effect or not.
+        crash: The process dies just before or just after a call takes effect.
+        slow_ms: Calls take up to this long.
+        drop: A send to the chain vanishes.
+        land_blocks_max: A transaction takes up to so many blocks to land.
+        view_lag_blocks_max: Nodes are up to so many blocks behind.
+        refuse: A transaction that lands is refused by the chain's rules.
+        duplicate: A message is delivered although it is held or deleted.
+        frame_trouble: A connection does not take a frame, or takes it and nobody hears of that.
+        kill_all_times: Moments at which every process ends, connections included.
+        until_s: From then on nothing fails any more.
+    """
+
+    before: float
+    after: float
+    hang: float
+    crash: float
+    slow_ms: float
+    drop: float
+    land_blocks_max: int
+    view_lag_blocks_max: int
+    refuse: float
+    duplicate: float
+    frame_trouble: float
+    outages: tuple[Outage, ...]
+    kill_all_times: tuple[float, ...]
+    until_s: float
+
+    def is_out(self, part: str, now_s: float) -> bool:
+        return any(each.part == part and each.from_s <= now_s < each.to_s for each in self.outages)
+
+
+PARTS = ("record", "queue", "chain", "venue", "gateway")
+
+
+def draw_weather(dice: Random) -> Weather:
+    """Return anything from a calm day to a storm; single faults alone are as likely as all together."""
+    until_s = dice.choice([20.0, 60.0, 150.0])
+
+    def rate(highest: float) -> float:
+        return dice.choice([0.0, 0.0, highest * 0.1, highest * 0.4, highest])
+
+    return Weather(
+        before=rate(0.25),
+        after=rate(0.25),
+        hang=rate(0.05),
+        crash=rate(0.08),
+        slow_ms=dice.choice([1.0, 20.0, 300.0]),
+        drop=dice.choice([0.0, 0.3, 0.6, 0.9]),
+        land_blocks_max=dice.choice([1, 5, 60, 149]),
+        view_lag_blocks_max=dice.choice([0, 0, 3, 40]),
+        refuse=dice.choice([0.0, 0.0, 0.3]),
+        duplicate=rate(0.3),
+        frame_trouble=rate(0.3),
+        outages=tuple(_outages(dice, until_s)),
+        kill_all_times=tuple(dice.uniform(0, until_s) for _ in range(dice.choice([0, 0, 0, 1, 2]))),
+        until_s=until_s,
+    )
+
+
+def _outages(dice: Random, until_s: float) -> Sequence[Outage]:
+    outages = []
+    for _ in range(dice.choice([0, 0, 1, 2])):
+        from_s = dice.uniform(0, until_s)
+        outages.append(Outage(dice.choice(PARTS), from_s, from_s + dice.choice([1.0, 10.0, 60.0])))
+    return outages

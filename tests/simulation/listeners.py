@@ -1,0 +1,86 @@
+"""``Subscriptions`` in memory, statement for statement what ``adapters/postgres/subscriptions.py`` does."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.orders import Order
+from chalicelib.services.ports import Listener
+from tests.simulation.tables import SubscriptionRow, Tables
+
+EVERY_ORDER: Final = UUID(int=0)
+
+
+class MemorySubscriptions:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def listeners(self, orders: Sequence[Order]) -> Sequence[Listener]:
+        rows = self._tables.subscriptions
+        found = []
+        for order in orders:
+            followed = {
+                connection_id: row
+                for wanted in (EVERY_ORDER, order.order_id)  # the second overrules the first
+                for (connection_id, order_id), row in rows.items()
+                if order_id == wanted and row.account_id == order.account_id
+            }
+            found += [
+                Listener(order.order_id, connection_id, row.live, row.replayed_to)
+                for connection_id, row in followed.items()
+            ]
+        return found
+
+    def begin_replay(
+        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+    ) -> int | None:
+        order = self._tables.orders.get(order_id)
+        if order is None or order.state.order.account_id != account_id:
+            return None
+        replayed_to = min(after_seq, order.state.seq)
+        self._tables.subscriptions[connection_id, order_id] = SubscriptionRow(
+            account_id, False, replayed_to, self._tables.now(), replay_id
+        )
+        return replayed_to
+
+    def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
+        row = self._tables.subscriptions.get((connection_id, order_id))
+        if row is None or row.replay_id != replay_id:
+            return True
+        if self._tables.orders[order_id].state.seq != seq:
+            return False
+        row.live, row.replayed_to, row.replay_id, row.updated_at = True, seq, None, self._tables.now()
+        return True
+
+    def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+        row = SubscriptionRow(account_id, True, 0, self._tables.now())
+        self._tables.subscriptions.setdefault((connection_id, EVERY_ORDER), row)
+        return [
+            id_
+            for id_, order in self._tables.orders.items()
+            if order.state.order.account_id == account_id and not order.state.is_final
+        ]
+
+    def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
+        row = self._tables.subscriptions.get((connection_id, order.order_id))
+        if row is None:
+            self._tables.subscriptions[connection_id, order.order_id] = SubscriptionRow(
+                order.account_id, False, sent_to, self._tables.now()
+            )
+        elif row.live:
+            row.live, row.replayed_to, row.updated_at = False, sent_to, self._tables.now()
+
+    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+        for key in list(self._tables.subscriptions):
+            if key[0] == connection_id and order_id in {None, key[1]}:
+                del self._tables.subscriptions[key]
+
+    def connected(self, connection_id: str, account_id: str, expires_at: datetime) -> None:
+        del account_id
+        self._tables.connections.setdefault(connection_id, expires_at)
+
+    def forget(self, connection_ids: Sequence[str]) -> None:
+        for connection_id in connection_ids:
+            self.remove(connection_id, None)
+            self._tables.connections.pop(connection_id, None)

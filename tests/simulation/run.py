@@ -1,0 +1,73 @@
+"""One run: a seed in, the broken promises and the trace out."""
+
+import re
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from tests.simulation.audit import violations
+from tests.simulation.clients import Clients
+from tests.simulation.dice import Weather, draw_weather
+from tests.simulation.plant import Plant, Sabotage
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.world import World
+
+SWEEP_S: Final = 60.0
+REST_S: Final = 240.0
+"""Calm for so long before a run may end: a visibility time-out, a lease and two sweeps fit in."""
+PATIENCE_S: Final = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one run."""
+
+    seed: int
+    weather: Weather
+    violations: tuple[str, ...]
+    trace: tuple[str, ...]
+
+
+def run(seed: int, sabotage: Sabotage | None = None) -> Outcome:
+    """Simulate one world until it has come to rest, and audit it. The same seed gives the same trace."""
+    dice = Random(seed)
+    weather = draw_weather(dice)
+    scheduler = Scheduler()
+    world = World(scheduler, dice, weather)
+    plant = Plant(world, sabotage)
+    clients = Clients(plant)
+    clients.schedule()
+    for time_s in weather.kill_all_times:
+        scheduler.at(time_s, plant.kill_all)
+    has_rested = _until_rest(scheduler, plant, weather)
+    problems = violations(plant, clients.ledger)
+    if not has_rested:
+        problems.append("the engine did not come to rest")
+    _end(scheduler, plant)
+    return Outcome(seed, weather, _named(problems), _named(world.trace))
+
+
+def _until_rest(scheduler: Scheduler, plant: Plant, weather: Weather) -> bool:
+    calm_s = weather.until_s + REST_S
+    while scheduler.now_s < weather.until_s + PATIENCE_S:
+        scheduler.run_until(scheduler.now_s + SWEEP_S)
+        if scheduler.now_s >= calm_s and plant.is_at_rest:
+            return True
+        plant.sweep()
+    return False
+
+
+def _end(scheduler: Scheduler, plant: Plant) -> None:
+    for group in list(plant.running):
+        scheduler.kill(group)
+    scheduler.run_until(scheduler.now_s)
+
+
+def _named(lines: list[str]) -> tuple[str, ...]:
+    """Give orders short names: their ids are not all from the seed."""
+    names: dict[str, str] = {}
+
+    def name(match: re.Match[str]) -> str:
+        return names.setdefault(match[0], f"<order {len(names) + 1}>")
+
+    return tuple(re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", name, line) for line in lines)
