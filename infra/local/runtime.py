@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from infra.local.event_source.mapping import EventSourceMapping, MappingSettings
+from infra.local.assembly import gateway_settings, host_settings, mapping_settings
+from infra.local.event_source.mapping import EventSourceMapping
 from infra.local.event_source.sqs_client import SqsClient
-from infra.local.gateway import Gateway, GatewaySettings, MessageOrder
+from infra.local.gateway import Gateway
 from infra.local.lambda_host.forker import Forker
-from infra.local.lambda_host.host import HostSettings, LambdaHost
+from infra.local.lambda_host.host import LambdaHost
 from infra.local.logs import Log
 from infra.local.options import Options
-from infra.local.project.functions import Project, QueueTrigger
+from infra.local.project.functions import Project
 from infra.local.project.inspection import ProjectError, inspect_project
 from infra.local.project.local_toml import LocalToml
 from infra.local.queue_template import QueueSpec, read_queues
@@ -78,7 +79,11 @@ class Runtime:
             group.create_task(self._start_functions())
         assert self._host is not None
         assert self._project is not None
-        self._gateway = Gateway(self._gateway_settings(), self._manifest(self._project), self._host)
+        self._gateway = Gateway(
+            gateway_settings(self._options, self._file, region=self._aws["AWS_REGION"], log=self._log),
+            replace(self._project.manifest, authorizer_function=self._file.gateway.authorizer),
+            self._host,
+        )
         await self._gateway.start()
         self._start_mappings(self._project)
         self._schedules = ScheduleRunner(
@@ -154,7 +159,7 @@ class Runtime:
         self._described.set()
         self._host = LambdaHost(
             project.functions,
-            self._host_settings(project),
+            host_settings(self._options, self._file, project, self._environment),
             self._forker,
             self._log.function_line,
             on_finished=self._nudge_mappings,
@@ -164,7 +169,9 @@ class Runtime:
     def _start_mappings(self, project: Project) -> None:
         assert self._host is not None
         for trigger in project.queues:
-            mapping = EventSourceMapping(self._mapping_settings(trigger), self._sqs, self._host, self._log)
+            mapping = EventSourceMapping(
+                mapping_settings(self._file, trigger), self._sqs, self._host, self._log
+            )
             mapping.start()
             self._mappings.append(mapping)
 
@@ -216,53 +223,6 @@ class Runtime:
             for queue in self._queues
         }
         return function_environment(os.environ, managed, self._file.environment, references=urls)
-
-    def _host_settings(self, project: Project) -> HostSettings:
-        table = self._file.functions
-        # A function must have an environment for each batch that its mapping may hand to it.
-        by_queue = {trigger.function_name: self._concurrency(trigger) for trigger in project.queues}
-        return HostSettings(
-            app_name=project.manifest.app_name,
-            stage=self._options.stage,
-            task_root=self._options.app_dir,
-            environment=self._environment,
-            region=self._aws["AWS_REGION"],
-            account=ACCOUNT,
-            concurrency_max=table.concurrency,
-            concurrency_by_function={**by_queue, **table.concurrency_by_function},
-            idle_s=table.idle_s,
-        )
-
-    def _mapping_settings(self, trigger: QueueTrigger) -> MappingSettings:
-        return MappingSettings(
-            function_name=trigger.function_name,
-            queue_name=trigger.queue_name,
-            batch_size=trigger.batch_size,
-            batching_window_s=trigger.batching_window_s,
-            concurrency_max=self._concurrency(trigger),
-            gather_s=self._file.event_source.gather_ms / 1000,
-            reports_item_failures=self._file.event_source.report_batch_item_failures,
-        )
-
-    def _concurrency(self, trigger: QueueTrigger) -> int:
-        return trigger.maximum_concurrency or self._file.event_source.concurrency
-
-    def _gateway_settings(self) -> GatewaySettings:
-        table = self._file.gateway
-        return GatewaySettings(
-            host=self._options.host,
-            port=self._options.port,
-            websocket_stage=table.websocket_stage,
-            rest_stage=table.rest_stage,
-            region=self._aws["AWS_REGION"],
-            account_id=ACCOUNT,
-            authorizer_identity_sources=table.authorizer_identity_sources,
-            message_order=MessageOrder(table.message_order),
-            log=lambda message, facts: self._log.event("debug", message, **facts),
-        )
-
-    def _manifest(self, project: Project) -> Any:
-        return replace(project.manifest, authorizer_function=self._file.gateway.authorizer)
 
     async def _publish_status(self) -> None:
         published: Mapping[str, Any] = {}

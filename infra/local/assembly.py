@@ -1,0 +1,64 @@
+"""From what a project and its user want to the settings of each part."""
+
+from collections.abc import Mapping
+
+from infra.local.event_source.mapping import MappingSettings
+from infra.local.gateway import GatewaySettings, MessageOrder
+from infra.local.lambda_host.host import HostSettings
+from infra.local.logs import Log
+from infra.local.options import Options
+from infra.local.project.functions import Project, QueueTrigger
+from infra.local.project.local_toml import LocalToml
+from infra.local.variables import ACCOUNT
+
+
+def host_settings(
+    options: Options, file: LocalToml, project: Project, environment: Mapping[str, str]
+) -> HostSettings:
+    """Return the Lambda host's settings; ``environment`` is what all functions share."""
+    # A function must have an environment for each batch that its mapping may hand to it.
+    by_queue = {trigger.function_name: _concurrency(file, trigger) for trigger in project.queues}
+    return HostSettings(
+        app_name=project.manifest.app_name,
+        stage=options.stage,
+        task_root=options.app_dir,
+        environment=environment,
+        region=environment["AWS_REGION"],
+        account=ACCOUNT,
+        concurrency_max=file.functions.concurrency,
+        concurrency_by_function={**by_queue, **file.functions.concurrency_by_function},
+        idle_s=file.functions.idle_s,
+    )
+
+
+def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
+    """Return an event source mapping's settings: what the code says, and the project where the code is silent."""
+    return MappingSettings(
+        function_name=trigger.function_name,
+        queue_name=trigger.queue_name,
+        batch_size=trigger.batch_size,
+        batching_window_s=trigger.batching_window_s,
+        concurrency_max=_concurrency(file, trigger),
+        gather_s=file.event_source.gather_ms / 1000,
+        reports_item_failures=file.event_source.report_batch_item_failures,
+    )
+
+
+def gateway_settings(options: Options, file: LocalToml, *, region: str, log: Log) -> GatewaySettings:
+    """Return the gateway's settings; what it does is logged for those who ask for it."""
+    table = file.gateway
+    return GatewaySettings(
+        host=options.host,
+        port=options.port,
+        websocket_stage=table.websocket_stage,
+        rest_stage=table.rest_stage,
+        region=region,
+        account_id=ACCOUNT,
+        authorizer_identity_sources=table.authorizer_identity_sources,
+        message_order=MessageOrder(table.message_order),
+        log=lambda message, facts: log.event("debug", message, **facts),
+    )
+
+
+def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:
+    return trigger.maximum_concurrency or file.event_source.concurrency
