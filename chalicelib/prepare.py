@@ -1,17 +1,43 @@
-"""``python -m chalicelib.prepare``: bring the database at DATABASE_URL up to date and open the simulated market."""
+"""``python -m chalicelib.prepare``: bring the database at DATABASE_URL up to date and open the simulated market.
+
+Deployed, the same is a function that runs once per deployment, where the database can be reached.
+"""
 
 import os
 import sys
 
+import botocore.session
+
+from chalicelib.adapters.aws_secrets import Secrets, login_url
 from chalicelib.adapters.market.definition import load_market
 from chalicelib.adapters.market.seed import seed
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.migrations import upgrade
+from chalicelib.migrations.roles import grant
+
+
+def prepare(url: str) -> str:
+    """Migrate and seed; both are safe to repeat. Return the revision that the database is at."""
+    engine = make_engine(url)
+    try:
+        revision = upgrade(engine)
+        grant(engine)
+        seed(engine, load_market())
+    finally:
+        engine.dispose()
+    return revision
+
+
+def handler(_event: object, _context: object) -> dict[str, str]:
+    """Prepare the database that the owner's secret names; a failure fails the invocation, and so the deployment."""
+    secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
+    login = secrets.text(os.environ["DATABASE_SECRET_ARN"])
+    return {"revision": prepare(login_url(login, host=os.environ.get("DATABASE_HOST", "")))}
 
 
 def main() -> int:
-    """Migrate and seed; both are safe to repeat."""
+    """Prepare the database that the environment names."""
     url = os.environ.get("DATABASE_URL")
     if not url:
         sys.stderr.write("DATABASE_URL is not set: which database should be prepared?\n")
@@ -23,9 +49,7 @@ def main() -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    engine = make_engine(url)
-    upgrade(engine)
-    seed(engine, load_market())
+    prepare(url)
     return 0
 
 

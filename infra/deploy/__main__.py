@@ -1,0 +1,158 @@
+"""``python -m infra.deploy``: plan a deployment, and do it with ``--yes``. ``--destroy`` takes it down."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deploy.cloud import Cloud, Target
+from infra.deploy.cloudformation import StackError
+from infra.deploy.deployment import (
+    Deployment,
+    MigrationError,
+    PlannedStack,
+    QueueNotEmptyError,
+    database_options,
+)
+from infra.deploy.packaging import PackagingError
+from infra.deploy.running_emulator import running_database_url
+from infra.deploy.smoke import SmokeOrderError, smoke_order
+
+APP_DIR: Final = Path("chalice_app")
+
+
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
+@click.option("--stage", type=click.Choice(["dev", "prod"]), default="dev", envvar="STAGE", show_envvar=True)
+@click.option(
+    "--target",
+    type=click.Choice(Target, case_sensitive=False),
+    default=Target.AWS,
+    envvar="TARGET",
+    show_envvar=True,
+)
+@click.option("--yes", "is_decided", is_flag=True, help="Do it; without, only the plan is shown.")
+@click.option("--destroy", "destroys", is_flag=True, help="Delete the stage instead.")
+@click.option("--lose-messages", is_flag=True, help="Destroy although a queue holds messages.")
+@click.option(
+    "--database-url", envvar="DATABASE_URL", show_envvar=True, help="Of an emulator's stage; AWS has its own."
+)
+@click.option(
+    "--jwks-url", envvar="JWKS_URL", show_envvar=True, help="Where the token issuer publishes its keys."
+)
+@click.option("--jwt-issuer", envvar="JWT_ISSUER", show_envvar=True)
+@click.option("--jwt-audience", envvar="JWT_AUDIENCE", show_envvar=True)
+@click.option(
+    "--jwt-secret", envvar="JWT_SECRET", show_envvar=True, help="An emulator's alternative to --jwks-url."
+)
+@click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="For the smoke order.")
+@click.option(
+    "--alarm-email", default="", envvar="ALARM_EMAIL", show_envvar=True, help="Who alarms are sent to."
+)
+@click.option("--app", "app_dir", type=click.Path(path_type=Path), default=APP_DIR)
+def main(
+    *,
+    stage: str,
+    target: Target,
+    is_decided: bool,
+    destroys: bool,
+    lose_messages: bool,
+    token: str | None,
+    app_dir: Path,
+    **given: Any,
+) -> None:
+    """Deploy Orderflow with CloudFormation: plan first, then the same with --yes."""
+    cloud = Cloud.of(target, os.environ)
+    try:
+        deployment = Deployment(cloud, stage, _options(cloud, given), app_dir=app_dir, say=click.echo)
+        if destroys:
+            _destroy(deployment, stage, is_decided=is_decided, loses_messages=lose_messages)
+        else:
+            _deploy(deployment, cloud, stage, token, is_decided=is_decided)
+    except (
+        BotoCoreError,
+        ClientError,
+        MigrationError,
+        PackagingError,
+        QueueNotEmptyError,
+        SmokeOrderError,
+        StackError,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _deploy(deployment: Deployment, cloud: Cloud, stage: str, token: str | None, *, is_decided: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="orderflow-package-") as out:
+        built = deployment.package(Path(out))
+        if not is_decided:
+            for planned in deployment.plan(built):
+                _show(planned)
+            click.echo(f"\nNothing was changed. Deploy {stage} to {cloud.target} by adding --yes.")
+            return
+        outputs = deployment.deploy(built)
+    if not cloud.has_websocket_api:
+        click.echo(f"\nqueue {outputs['OrdersQueueUrl']}")
+        click.echo(f"Run the functions in front of it: AWS_ENDPOINT_URL={cloud.endpoint} make run")
+        return
+    _show_addresses(cloud, outputs)
+    if outputs["AuthMode"] == "none" or token:
+        click.echo("smoke order:")
+        smoke_order(cloud.websocket_url(outputs), token=token, say=click.echo)
+    else:
+        click.echo("No smoke order without a token: give --token.")
+
+
+def _destroy(deployment: Deployment, stage: str, *, is_decided: bool, loses_messages: bool) -> None:
+    if not is_decided:
+        click.echo(f"Nothing was changed. Delete everything of {stage} by adding --yes.")
+        return
+    deployment.destroy(loses_messages=loses_messages)
+
+
+def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the parameters that the command line decides.
+
+    Raises:
+        UsageError: AWS without a token issuer, or an emulator without a database.
+    """
+    names = {"jwks_url": "JwksUrl", "jwt_issuer": "JwtIssuer", "jwt_audience": "JwtAudience"}
+    options = {parameter: given[name] or "" for name, parameter in names.items()}
+    options["AlarmEmail"] = given["alarm_email"] or ""
+    if not cloud.is_emulated:
+        if not all(options[name] for name in names.values()):
+            raise click.UsageError("a deployed stage needs --jwks-url, --jwt-issuer and --jwt-audience")
+        return options | {"AuthMode": "jwt"}
+    url = given["database_url"] or running_database_url(os.environ)
+    if url is None:
+        raise click.UsageError(
+            "which database? Run `make cloud` for an emulator with one, or set DATABASE_URL"
+        )
+    mode = "jwt" if given["jwt_secret"] or options["JwksUrl"] else "none"
+    emulated = {"EmulatorUrl": cloud.endpoint, "JwtSecret": given["jwt_secret"] or "", "AuthMode": mode}
+    return options | database_options(url) | emulated
+
+
+def _show(planned: PlannedStack) -> None:
+    title = "create" if planned.is_new else "update" if planned.changes else "unchanged"
+    click.echo(f"\n{planned.name}: {title}")
+    for change in planned.changes:
+        note = " (replaced)" if change.is_replaced else ""
+        click.echo(f"  {change.action.lower():7} {change.kind} {change.logical_id}{note}")
+    if planned.doubt:
+        click.echo(f"  known once the stacks before it are there: {planned.doubt}")
+
+
+def _show_addresses(cloud: Cloud, outputs: Mapping[str, str]) -> None:
+    url = cloud.websocket_url(outputs)
+    header = "" if outputs["AuthMode"] == "none" else ' -H "Authorization: Bearer $ORDERFLOW_TOKEN"'
+    click.echo(f"\nREST       {cloud.rest_url(outputs)}")
+    click.echo(f"WebSocket  {url}")
+    click.echo(f"wscat -c {url}{header}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

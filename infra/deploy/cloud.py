@@ -1,0 +1,80 @@
+"""Where a deployment goes: an AWS account, or an emulator on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import boto3
+import localstack_client.session
+from botocore.config import Config
+
+EMULATOR_URL: Final = "http://127.0.0.1:4566"
+"""Where MiniStack and LocalStack listen unless told otherwise."""
+
+
+# Longer than the longest function, which is invoked synchronously.
+_READ_PATIENCE_S: Final = 910
+
+
+class Target(StrEnum):
+    AWS = "aws"
+    MINISTACK = "ministack"
+    LOCALSTACK = "localstack"
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One target, with the clients that reach it. ``endpoint`` is empty on AWS."""
+
+    target: Target
+    session: Any
+    endpoint: str = ""
+
+    @classmethod
+    def of(cls, target: Target, environment: Mapping[str, str]) -> "Cloud":
+        """Return the target as the environment describes it.
+
+        An emulator gets test credentials whatever the shell holds, and AWS never gets ``AWS_ENDPOINT_URL``: neither
+        can be mistaken for the other.
+        """
+        if target is Target.AWS:
+            return cls(target, boto3.Session())
+        endpoint = environment.get("AWS_ENDPOINT_URL") or EMULATOR_URL
+        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+        session = localstack_client.session.Session(
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  # what emulators take for a secret
+            aws_session_token=None,
+            region_name=region,
+            localstack_host=urlsplit(endpoint).netloc,
+        )
+        return cls(target, session, endpoint)
+
+    def client(self, service: str) -> Any:
+        # Not named in the stubs; see botocore's documentation of Config.
+        options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
+        config = Config(read_timeout=_READ_PATIENCE_S, **options)
+        return self.session.client(service, config=config)
+
+    @property
+    def is_emulated(self) -> bool:
+        return self.target is not Target.AWS
+
+    @property
+    def has_websocket_api(self) -> bool:
+        """Return whether the target serves WebSocket APIs; LocalStack does with a licence only."""
+        return self.target is not Target.LOCALSTACK
+
+    def websocket_url(self, outputs: Mapping[str, str]) -> str:
+        """Return the URL that clients connect to."""
+        if not self.is_emulated:
+            return outputs["WebsocketConnectEndpointURL"].rstrip("/")
+        return f"ws://{urlsplit(self.endpoint).netloc}/_aws/execute-api/{outputs['WebsocketAPIId']}/ws"
+
+    def rest_url(self, outputs: Mapping[str, str]) -> str:
+        """Return the URL that REST paths are appended to."""
+        if not self.is_emulated:
+            return outputs["EndpointURL"].rstrip("/")
+        return f"{self.endpoint}/_aws/execute-api/{outputs['RestAPIId']}/api"

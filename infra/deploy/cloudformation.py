@@ -1,0 +1,181 @@
+"""CloudFormation by change sets: look at what would change, then do exactly that."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.json_types import JsonObject
+
+_CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
+_BODY_MAX_BYTES: Final = 51_200
+"""Of a template in a request (CloudFormation quotas)."""
+
+_PATIENCE_S: Final = 45 * 60
+"""An Aurora cluster with its proxy takes a quarter of an hour."""
+
+
+class StackError(RuntimeError):
+    """CloudFormation gave up, in its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource that a change set adds, modifies or removes."""
+
+    action: str
+    kind: str
+    logical_id: str
+    is_replaced: bool = False
+
+
+class CloudFormation:
+    """The calls that a deployment needs, each waiting for its end.
+
+    Args:
+        poll_s: Between looks at a stack that is changing.
+    """
+
+    def __init__(self, client: Any, *, poll_s: float) -> None:
+        self._client = client
+        self._poll_s = poll_s
+
+    def outputs(self, name: str) -> dict[str, str] | None:
+        """Return a stack's outputs; None if there is no such stack."""
+        stack = self._described(name)
+        if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return None
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def planned(self, name: str, template: JsonObject, parameters: Mapping[str, str]) -> tuple[Change, ...]:
+        """Return what deploying this would change; nothing is changed."""
+        if self.outputs(name) is None:
+            return tuple(
+                Change("Add", resource["Type"], logical_id)
+                for logical_id, resource in template["Resources"].items()
+            )
+        change_set = self._change_set(name, template, parameters, "UPDATE")
+        if change_set is None:
+            return ()
+        self._client.delete_change_set(ChangeSetName=change_set["ChangeSetId"], StackName=name)
+        return tuple(_change(each["ResourceChange"]) for each in change_set.get("Changes", []))
+
+    def deploy(self, name: str, template: JsonObject, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Create the stack or bring it up to date; return its outputs.
+
+        Raises:
+            StackError: It failed and was rolled back.
+        """
+        self._clear_failed_creation(name)
+        is_new = self.outputs(name) is None
+        change_set = self._change_set(name, template, parameters, "CREATE" if is_new else "UPDATE")
+        if change_set is not None:
+            self._client.execute_change_set(ChangeSetName=change_set["ChangeSetId"], StackName=name)
+            self._wait(name)
+        outputs = self.outputs(name)
+        assert outputs is not None, "a deployed stack can be described"
+        return outputs
+
+    def protect(self, name: str) -> None:
+        """Make deleting the stack take two decisions."""
+        self._client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+
+    def delete(self, name: str) -> bool:
+        """Delete the stack; return whether there was one.
+
+        Raises:
+            StackError: Something in it could not be deleted.
+        """
+        stack = self._described(name)
+        if stack is None:
+            return False
+        self._client.delete_stack(StackName=name)
+        self._wait(stack["StackId"])
+        return True
+
+    def _clear_failed_creation(self, name: str) -> None:
+        stack = self._described(name)
+        # A stack whose creation was rolled back can only be deleted.
+        if stack is not None and stack["StackStatus"] == "ROLLBACK_COMPLETE":
+            self.delete(name)
+
+    def _described(self, name: str) -> JsonObject | None:
+        try:
+            stack: JsonObject = self._client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+
+    def _change_set(
+        self, name: str, template: JsonObject, parameters: Mapping[str, str], kind: str
+    ) -> JsonObject | None:
+        """Make a change set and return it; None if it would change nothing."""
+        body = json.dumps(template, separators=(",", ":"))
+        if len(body.encode()) > _BODY_MAX_BYTES:
+            raise StackError(
+                f"the template of {name} has {len(body.encode())} bytes, the limit is {_BODY_MAX_BYTES}"
+            )
+        made = self._client.create_change_set(
+            StackName=name,
+            ChangeSetName=f"deploy-{time.time_ns()}",
+            ChangeSetType=kind,
+            TemplateBody=body,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=list(_CAPABILITIES),
+            Tags=[{"Key": "application", "Value": "orderflow"}],
+        )
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            change_set = self._client.describe_change_set(ChangeSetName=made["Id"], StackName=name)
+            match change_set["Status"]:
+                case "CREATE_COMPLETE":
+                    return {**change_set, "ChangeSetId": made["Id"]}
+                case "FAILED" if _is_empty(change_set.get("StatusReason", "")):
+                    self._client.delete_change_set(ChangeSetName=made["Id"], StackName=name)
+                    return None
+                case "FAILED":
+                    raise StackError(f"{name}: {change_set.get('StatusReason', 'no reason given')}")
+            self._sleep(deadline, name)
+
+    def _wait(self, name: str) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            stack = self._described(name)
+            status = stack["StackStatus"] if stack is not None else "DELETE_COMPLETE"
+            if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"}:
+                return
+            if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
+                raise StackError(f"{name} ended as {status}: {'; '.join(self._reasons(name))}")
+            self._sleep(deadline, name)
+
+    def _reasons(self, name: str) -> Sequence[str]:
+        events = self._client.describe_stack_events(StackName=name)["StackEvents"]
+        return [
+            f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+            for event in reversed(events)
+            if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason")
+        ]
+
+    def _sleep(self, deadline: float, name: str) -> None:
+        if time.monotonic() > deadline:
+            raise StackError(f"{name} is not done after {_PATIENCE_S} s")
+        time.sleep(self._poll_s)
+
+
+def _is_empty(reason: str) -> bool:
+    # The two texts of an update without changes, and the one of a template with a transform.
+    return "didn't contain changes" in reason or "No updates are to be performed" in reason
+
+
+def _change(resource: Mapping[str, str]) -> Change:
+    return Change(
+        resource["Action"],
+        resource["ResourceType"],
+        resource["LogicalResourceId"],
+        is_replaced=resource.get("Replacement") == "True",
+    )

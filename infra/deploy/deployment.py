@@ -1,0 +1,174 @@
+"""A stage's deployment: plan it, do it, take it down."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.cloud import Cloud
+from infra.deploy.cloudformation import Change, CloudFormation
+from infra.deploy.json_types import JsonObject
+from infra.deploy.packaging import Package, package
+from infra.deploy.stacks import APP, MIGRATION, MissingValueError, Stack, parameters, stacks, stage_values
+
+_POLL_EMULATOR_S: Final = 0.1
+_POLL_AWS_S: Final = 5.0
+_QUEUES: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
+
+
+class MigrationError(RuntimeError):
+    """The database could not be prepared. No function has the new code."""
+
+
+class QueueNotEmptyError(RuntimeError):
+    """Taking the stage down would lose messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStack:
+    """What a deployment would do to one stack; ``doubt`` says why that cannot be known yet."""
+
+    name: str
+    is_new: bool
+    changes: tuple[Change, ...]
+    doubt: str = ""
+
+
+class Deployment:
+    """One stage on one target.
+
+    Args:
+        options: Parameters by name that neither the stage nor another stack decides, such as the token issuer.
+        say: Where progress goes, one line at a time.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        stage: str,
+        options: Mapping[str, str],
+        *,
+        app_dir: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self._cloud = cloud
+        self._stage = stage
+        self._app_dir = app_dir
+        self._say = say
+        self._values = {**stage_values(stage), **options}
+        poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
+        self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
+        self._stacks = stacks(cloud.target, stage)
+
+    def package(self, out: Path) -> Package | None:
+        """Build what the target runs; None if its functions run elsewhere."""
+        if not any(stack.kind == APP for stack in self._stacks):
+            return None
+        self._say("packaging ...")
+        built = package(self._app_dir, self._stage, out)
+        self._say(f"package {built.archive.stat().st_size / 1e6:.1f} MB, key {built.key}")
+        self._values |= {"PackageKey": built.key, "Runtime": built.runtime}
+        return built
+
+    def plan(self, built: Package | None) -> Iterator[PlannedStack]:
+        """Yield what deploying would do, stack by stack. Changes nothing, and uploads nothing but the package."""
+        for stack in self._stacks:
+            template = self._template(stack, built)
+            known = self._cloudformation.outputs(stack.name)
+            try:
+                told = parameters(stack, template, self._values)
+            except MissingValueError as missing:
+                yield PlannedStack(stack.name, known is None, (), doubt=str(missing))
+            else:
+                changes = self._cloudformation.planned(stack.name, template, told)
+                yield PlannedStack(stack.name, known is None, changes)
+            self._values |= known or {}
+            if stack.kind == "artifacts" and known is not None and built is not None:
+                self._upload(built)
+
+    def deploy(self, built: Package | None) -> dict[str, str]:
+        """Bring every stack up to date, the database before the code; return all outputs.
+
+        Raises:
+            StackError: A stack failed and was rolled back; those before it stay.
+            MigrationError: The database could not be prepared; the code was not deployed.
+        """
+        for stack in self._stacks:
+            template = self._template(stack, built)
+            self._say(f"{stack.name} ...")
+            told = parameters(stack, template, self._values)
+            self._values |= self._cloudformation.deploy(stack.name, template, told)
+            if stack.kind == "artifacts" and built is not None:
+                self._upload(built)
+            if stack.kind == MIGRATION:
+                self._prepare_database()
+            if self._values.get("IsProtected") == "true":
+                self._cloudformation.protect(stack.name)
+        return dict(self._values)
+
+    def destroy(self, *, loses_messages: bool) -> None:
+        """Delete the stage's stacks, the newest first. What is retained on purpose is named.
+
+        Raises:
+            QueueNotEmptyError: A queue holds messages and ``loses_messages`` is false.
+            StackError: Something could not be deleted.
+        """
+        if not loses_messages:
+            self._require_empty_queues()
+        for stack in reversed(self._stacks):
+            if stack.kind == "artifacts":
+                continue
+            if self._cloudformation.delete(stack.name):
+                self._say(f"{stack.name} deleted")
+                for logical_id, resource in (stack.template or {"Resources": {}})["Resources"].items():
+                    if resource.get("DeletionPolicy") in {"Retain", "Snapshot"}:
+                        self._say(
+                            f"  kept: {resource['Type']} {logical_id} ({resource['DeletionPolicy'].lower()})"
+                        )
+
+    def _template(self, stack: Stack, built: Package | None) -> JsonObject:
+        if stack.template is not None:
+            return stack.template
+        assert built is not None, "a target with functions has a package"
+        return built.stored_at(self._values.get("ArtifactsBucket", "not-made-yet"))
+
+    def _upload(self, built: Package) -> None:
+        s3, bucket = self._cloud.client("s3"), self._values["ArtifactsBucket"]
+        try:
+            s3.head_object(Bucket=bucket, Key=built.key)
+        except ClientError:
+            self._say(f"uploading to {bucket} ...")
+            s3.put_object(Bucket=bucket, Key=built.key, Body=built.archive.read_bytes())
+
+    def _prepare_database(self) -> None:
+        self._say("preparing the database ...")
+        answer = self._cloud.client("lambda").invoke(FunctionName=self._values["PrepareDatabaseName"])
+        result = json.loads(answer["Payload"].read() or b"null")
+        if answer.get("FunctionError"):
+            raise MigrationError(json.dumps(result))
+        self._say(f"database at {result['revision']}")
+
+    def _require_empty_queues(self) -> None:
+        outputs = self._cloudformation.outputs(f"orderflow-{self._stage}-queues") or {}
+        sqs = self._cloud.client("sqs")
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        for url in (outputs[name] for name in _QUEUES if name in outputs):
+            counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*names])["Attributes"]
+            if count := sum(int(counts.get(name, 0)) for name in names):
+                raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")
+
+
+def database_options(url: str) -> dict[str, str]:
+    """Return a database URL as the parameters of the template that keeps it as a secret."""
+    parts = urlsplit(url)
+    return {
+        "DatabaseHostname": parts.hostname or "localhost",
+        "DatabasePort": str(parts.port or 5432),
+        "DatabaseName": parts.path.lstrip("/"),
+        "DatabaseUser": unquote(parts.username or ""),
+        "DatabasePassword": unquote(parts.password or ""),
+    }

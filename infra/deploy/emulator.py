@@ -1,0 +1,67 @@
+"""``python -m infra.deploy.emulator``: MiniStack and PostgreSQL on loopback, as a cloud to deploy into."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from infra.deploy.running_emulator import emulator_home
+from infra.local.logs import Log
+from infra.local.services.children import ChildRegister
+from infra.local.services.ministack import Ministack
+from infra.local.services.ports import LOOPBACK, free_port, is_taken
+from infra.local.services.postgres import Postgres
+from infra.local.state_dir import StateDir, StateDirInUseError
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--port", type=click.IntRange(0, 65535), default=4566, envvar="CLOUD_PORT", show_envvar=True)
+@click.option(
+    "--home", type=click.Path(file_okay=False, path_type=Path), help="Where data lives between runs."
+)
+def main(*, port: int, home: Path | None) -> None:
+    """Run an emulated cloud until interrupted; `make deploy TARGET=ministack` deploys into it."""
+    state = StateDir(home or emulator_home(os.environ))
+    if port and is_taken(LOOPBACK, port):
+        raise click.ClickException(f"port {port} is taken; choose another with --port or CLOUD_PORT")
+    try:
+        state.acquire()
+    except StateDirInUseError as error:
+        raise click.ClickException(str(error)) from error
+    log = Log(sys.stdout, is_raw=False, is_verbose=False)
+    try:
+        asyncio.run(_run(state, port or free_port(), log))
+    finally:
+        log.close()
+        state.release()
+
+
+async def _run(state: StateDir, port: int, log: Log) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    register = ChildRegister(state.path / "children.json")
+    register.end_leftovers()
+    postgres = Postgres(state, free_port(), register, log)
+    ministack = Ministack(state, port, register, log, _nothing_to_restore)
+    try:
+        await asyncio.gather(postgres.start(), ministack.start())
+        state.write_status({"endpoint": ministack.endpoint, "database_url": postgres.url})
+        log.say(f"ready: AWS_ENDPOINT_URL={ministack.endpoint}")
+        log.say("deploy into it with: make deploy TARGET=ministack")
+        await stopped.wait()
+    finally:
+        state.clear_status()
+        await asyncio.gather(ministack.stop(), postgres.stop())
+
+
+async def _nothing_to_restore() -> None:
+    """MiniStack loads what it saved; the runtime's queues are not ours."""
+
+
+if __name__ == "__main__":
+    main()

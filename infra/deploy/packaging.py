@@ -1,0 +1,106 @@
+"""The deployment package: what Chalice bundles, slimmed and made reproducible, and the template that goes with it."""
+
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from infra.deploy.json_types import JsonObject
+from infra.deploy.template import finished, functions_of
+
+SIZE_MAX_BYTES: Final = 15_000_000
+MERGE_TEMPLATE: Final = Path(__file__).parent / "templates" / "app.yaml"
+
+# Needed to build or to type-check a package, never to run it. Licences stay.
+_LEFT_OUT: Final = (".pyi", ".h", ".pyx", ".pxd", ".c", ".js", ".css", ".gz", "dist-info/RECORD", "/py.typed")
+# The oldest time that a zip file can hold: the same sources make the same bytes, and the same key.
+_TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
+
+
+class PackagingError(RuntimeError):
+    """Chalice refused, or what it made is too big."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What a deployment uploads. ``key`` names the archive by its content."""
+
+    archive: Path
+    template: JsonObject
+
+    @property
+    def key(self) -> str:
+        return f"{hashlib.sha256(self.archive.read_bytes()).hexdigest()[:32]}.zip"
+
+    @property
+    def runtime(self) -> str:
+        """The runtime that its wheels were chosen for."""
+        functions = functions_of(self.template)
+        return str(next(iter(functions.values()))["Properties"]["Runtime"])
+
+    def stored_at(self, bucket: str) -> JsonObject:
+        """Return the template with every function's code in the bucket, under ``key``."""
+        template = copy.deepcopy(self.template)
+        for function in functions_of(template).values():
+            function["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": self.key}
+        return template
+
+
+def package(app_dir: Path, stage: str, out: Path) -> Package:
+    """Build the package of a stage in ``out``.
+
+    Raises:
+        PackagingError: Chalice's own words, or the size over the limit.
+    """
+    chalice = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
+    options = ("package", "--stage", stage, "--merge-template", str(MERGE_TEMPLATE), str(out))
+    done = subprocess.run(
+        (*chalice, *options),
+        cwd=app_dir,
+        env=_environment(os.environ, stage),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise PackagingError(f"chalice package failed:\n{done.stdout}{done.stderr}".rstrip())
+    archive = out / "orderflow.zip"
+    slim(out / "deployment.zip", archive)
+    size = archive.stat().st_size
+    if size > SIZE_MAX_BYTES:
+        raise PackagingError(f"the package has {size} bytes, the limit is {SIZE_MAX_BYTES}")
+    template = finished(yaml.safe_load((out / "sam.yaml").read_text(encoding="utf-8")))
+    return Package(archive, template)
+
+
+def slim(source: Path, target: Path) -> None:
+    """Copy a zip file without what never runs, entries sorted, times fixed: equal content gives equal bytes."""
+    with (
+        zipfile.ZipFile(source) as bundled,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as slimmed,
+    ):
+        for name in sorted(bundled.namelist()):
+            if name.endswith(_LEFT_OUT) or "/__pycache__/" in name:
+                continue
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o755 << 16
+            slimmed.writestr(entry, bundled.read(name))
+
+
+def _environment(shell: Mapping[str, str], stage: str) -> dict[str, str]:
+    """Return the shell's environment with what packaging needs; Chalice asks for a region although it calls nobody."""
+    queues = {
+        "ORDERS_QUEUE_NAME": f"orderflow-{stage}-orders",
+        "ORDERS_DLQ_NAME": f"orderflow-{stage}-orders-dlq",
+    }
+    region = shell.get("AWS_DEFAULT_REGION") or shell.get("AWS_REGION") or "us-east-1"
+    return {**shell, **queues, "AWS_DEFAULT_REGION": region}

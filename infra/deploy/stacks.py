@@ -1,0 +1,101 @@
+"""Which stacks make up a stage, in which order, and what each is told. Pure.
+
+A stack is told its parameters by name: by the options of the deployment, or by the outputs of the stacks before it.
+They are several because their lives differ: the database outlives the code, the migration precedes it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from infra.deploy.cloud import Target
+from infra.deploy.json_types import JsonObject
+
+_FOLDER: Final = Path(__file__).parent
+
+APP: Final = "app"
+MIGRATION: Final = "migration"
+
+_BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
+    Target.AWS: ("queues", "secrets", "network", "database"),
+    Target.MINISTACK: ("queues", "secrets", "given_database"),
+    # Its free edition has queues; the functions run in the local runtime in front of it.
+    Target.LOCALSTACK: ("queues",),
+}
+_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
+    Target.AWS: (MIGRATION, APP, "monitoring"),
+    Target.MINISTACK: (MIGRATION, APP, "monitoring"),
+    Target.LOCALSTACK: (),
+}
+
+# What else than a parameter's default a stage wants.
+_BY_STAGE: Final[Mapping[str, Mapping[str, str]]] = {
+    "dev": {"LogRetentionDays": "14", "MarketFaucet": "1"},
+    "prod": {
+        "LogRetentionDays": "90",
+        "MarketFaucet": "0",
+        "NatGateways": "2",
+        "DatabaseInstances": "2",
+        "DatabaseCapacityMin": "2",
+        "DatabaseCapacityMax": "64",
+        "BackupRetentionDays": "35",
+        "IsProtected": "true",
+    },
+}
+
+
+class MissingValueError(LookupError):
+    """A parameter that neither an option nor an earlier stack has a value for."""
+
+    def __init__(self, stack: str, names: list[str]) -> None:
+        super().__init__(f"stack {stack} has no value for {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack of a stage; ``template`` is None for the application's, which packaging makes."""
+
+    name: str
+    kind: str
+    template: JsonObject | None
+
+
+def stacks(target: Target, stage: str) -> tuple[Stack, ...]:
+    """Return the stacks of a stage in the order of their making; the artifacts' bucket serves every stage."""
+    kinds = (*_BEFORE_CODE[target], *_CODE[target])
+    bucket = (Stack("orderflow-artifacts", "artifacts", template("artifacts")),) if _CODE[target] else ()
+    return bucket + tuple(
+        Stack(f"orderflow-{stage}-{kind.replace('_', '-')}", kind, template(kind) if kind != APP else None)
+        for kind in kinds
+    )
+
+
+def template(kind: str) -> JsonObject:
+    """Return a template of this folder."""
+    if kind == "queues":
+        found: JsonObject = json.loads((_FOLDER / "queues.json").read_text(encoding="utf-8"))
+    else:
+        found = yaml.safe_load((_FOLDER / "templates" / f"{kind}.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def stage_values(stage: str) -> dict[str, str]:
+    """Return the parameters that make this stage what it is."""
+    return {"Stage": stage, **_BY_STAGE[stage]}
+
+
+def parameters(stack: Stack, declared: JsonObject, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the stack's parameters from all the values there are.
+
+    Raises:
+        MissingValueError: One has neither a value nor a default.
+    """
+    names: Mapping[str, JsonObject] = declared.get("Parameters", {})
+    missing = [name for name, each in names.items() if name not in values and "Default" not in each]
+    if missing:
+        raise MissingValueError(stack.name, missing)
+    return {name: values[name] for name in names if name in values}
