@@ -1,0 +1,86 @@
+"""What the application's login can and cannot do in the database."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.faults import sqlstate
+from chalicelib.migrations.roles import APP_ROLE, PRIVILEGES, grant
+
+PERMISSION_DENIED = "42501"
+
+
+@pytest.fixture
+def owner(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    assert grant(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def app(owner: Engine) -> Iterator[Engine]:
+    login = f"login_{uuid.uuid4().hex[:8]}"
+    with owner.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
+    url = owner.url.set(username=login, password="app")
+    engine = make_engine(url.render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+    with owner.begin() as connection:
+        connection.execute(text(f"DROP ROLE {login}"))
+
+
+def test_every_table_says_what_the_application_may_do_with_it(owner: Engine) -> None:
+    with owner.connect() as connection:
+        found = connection.execute(
+            text("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'market')")
+        )
+        tables = {row.tablename if row.schemaname == "public" else f"market.{row.tablename}" for row in found}
+    assert tables == set(PRIVILEGES)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE order_events SET status = 'confirmed'",
+        "DELETE FROM order_events",
+        "DELETE FROM orders",
+        "DELETE FROM attempts",
+        "UPDATE client_order_keys SET content_sha256 = ''",
+        "DELETE FROM dead_letters",
+        "UPDATE market.transactions SET signature = ''",
+        "UPDATE market.faults SET settings = '{}'",
+        "DELETE FROM market.pools",
+        "TRUNCATE orders CASCADE",
+        "DROP TABLE orders CASCADE",
+        "ALTER TABLE orders DISABLE TRIGGER ALL",
+        "CREATE TABLE public.orders_2 (id int)",
+        "CREATE ROLE another",
+        "UPDATE alembic_version SET version_num = '0'",
+    ],
+)
+def test_application_cannot_do_what_it_never_needs(app: Engine, statement: str) -> None:
+    with app.connect() as connection, pytest.raises(ProgrammingError) as refused:
+        connection.execute(text(statement))
+    assert sqlstate(refused.value) == PERMISSION_DENIED
+
+
+def test_login_that_owns_nothing_grants_nothing(app: Engine) -> None:
+    assert not grant(app)
+
+
+def test_granting_again_changes_nothing(owner: Engine) -> None:
+    def granted() -> list[tuple[str, str]]:
+        query = "SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = :role"
+        with owner.connect() as connection:
+            return sorted((row[0], row[1]) for row in connection.execute(text(query), {"role": APP_ROLE}))
+
+    before = granted()
+    assert grant(owner)
+    assert granted() == before
+    assert before
