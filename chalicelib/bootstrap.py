@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.market.faults import FaultBoard
     from chalicelib.adapters.market.pool_cache import PoolCache
     from chalicelib.adapters.market.settings import MarketSettings
+    from chalicelib.adapters.observer import PowertoolsObserver
     from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
     from chalicelib.services.canceling import CancelOrders
     from chalicelib.services.consuming import ConsumeMessages
@@ -208,10 +209,17 @@ class Services:
             settlement=self._settlement(attempts_max=settings.attempts_max),
             teller=self.teller,
             background=ThreadBackground(),
+            observer=self.observer,
             tokens=self.tokens,
             clock=self.clock,
             limits=ExecutionLimits(settings.lease_ms, settings.attempts_max, settings.retry_delay_s),
         )
+
+    @cached_property
+    def observer(self) -> "PowertoolsObserver":
+        from chalicelib.adapters.observer import PowertoolsObserver
+
+        return PowertoolsObserver()
 
     @cached_property
     def record(self) -> OrderRecord:

@@ -23,7 +23,9 @@ def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureRes
 
     The batch is one unit of work: one claim, one write-ahead, one outcome.
     """
-    return _response(event, context, _consume(list(SQSEvent(event).records)))
+    finished = _consume(list(SQSEvent(event).records))
+    services().observer.flush()
+    return _response(event, context, finished)
 
 
 def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
@@ -32,7 +34,10 @@ def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailu
         DeadLetter(record.message_id, record.body, int(record.attributes.approximate_receive_count))
         for record in SQSEvent(event).records
     ]
-    return _response(event, context, settle_each(services().settling, letters))
+    settled = settle_each(services().settling, letters)
+    services().observer.count("DeadLettersSettled", sum(settled.values()))
+    services().observer.flush()
+    return _response(event, context, settled)
 
 
 def _response(event: dict[str, Any], context: Any, finished: dict[str, bool]) -> PartialItemFailureResponse:

@@ -57,6 +57,7 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
 @http_errors
 def submit(request: Request) -> Response:
     """Accept an order; 202 means that it is in the queue and will reach a final status."""
+    logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.json_limits), request.headers)
     order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), account_id)

@@ -34,6 +34,7 @@ from chalicelib.wire.queue_messages import FollowMessage
 def connect(event: Mapping[str, Any]) -> JsonObject:
     """Let a connection in; its URL may carry an order, or the id of one to follow."""
     context = event["requestContext"]
+    logger.set_correlation_id(context.get("requestId"))
     try:
         principal = websocket_principal(context)
         services().connection_limits.admit(context["connectionId"], principal)
@@ -53,6 +54,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
     Only a connection that has outlived its token is closed: it may say nothing any more, and hear nothing.
     """
     context, use = event["requestContext"], services()
+    logger.set_correlation_id(context.get("requestId"))
     text = event.get("body") or ""
     is_over = False
     try:

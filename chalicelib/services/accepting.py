@@ -51,7 +51,12 @@ class AcceptOrders:
         order = self._named(terms, account_id)
         self._reserve(order)
         own = None if is_connecting else connection_id
-        message = OrderMessage(order=order, connection_id=own, request_id=request_id)
+        message = OrderMessage(
+            order=order,
+            connection_id=own,
+            request_id=request_id,
+            correlation_id=logger.get_correlation_id(),
+        )
         messages = [QueueMessage(message.model_dump_json(), account_id)]
         if is_connecting and connection_id is not None:
             follow = FollowMessage(

@@ -159,6 +159,8 @@ class ConsumeMessages:
 def _incoming(message: Message) -> Incoming:
     match message:
         case OrderMessage():
-            return Incoming(message.order.order_id, message.order, message.connection_id)
+            return Incoming(
+                message.order.order_id, message.order, message.connection_id, message.correlation_id
+            )
         case ResumeMessage() | FollowMessage():
             return Incoming(message.order_id)

@@ -26,7 +26,7 @@ from chalicelib.logs import logger
 from chalicelib.services import steps
 from chalicelib.services.background import Background
 from chalicelib.services.planning import PlannedSwap, Planner, instruction, plans_in_order
-from chalicelib.services.ports import Chain, Clock, HeldOrder, NewOrder, OrderRecord, Step
+from chalicelib.services.ports import Chain, Clock, HeldOrder, NewOrder, Observer, OrderRecord, Step
 from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import Teller
 from chalicelib.services.venues import VenueDesk
@@ -39,11 +39,13 @@ class Incoming:
     Attributes:
         order: None if the order is on record already.
         connection_id: Who submitted it over a WebSocket, and so follows it from the first event.
+        correlation_id: Of the request that brought the order; for the log.
     """
 
     order_id: UUID
     order: Order | None = None
     connection_id: str | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class ExecuteOrders:
         settlement: Settlement,
         teller: Teller,
         background: Background,
+        observer: Observer,
         tokens: Tokens,
         clock: Clock,
         limits: ExecutionLimits,
@@ -107,6 +110,8 @@ class ExecuteOrders:
         self._settlement = settlement
         self._teller = teller
         self._background = background
+        self._observer = observer
+        self._correlation_ids: Mapping[UUID, str | None] = {}
         self._tokens = tokens
         self._clock = clock
         self._limits = limits
@@ -119,6 +124,7 @@ class ExecuteOrders:
                 all of it can be asked again.
         """
         verdicts: dict[UUID, Verdict] = {}
+        self._correlation_ids = {each.order_id: each.correlation_id for each in batch}
         try:
             held = self._claim(batch, verdicts)
             started = [order for order in held if order.open_attempt]
@@ -231,23 +237,11 @@ class ExecuteOrders:
     def _announce(self, told: list[tuple[Order, tuple[OrderEvent, ...]]]) -> None:
         if told:
             for order, events in told:
+                correlation_id = self._correlation_ids.get(order.order_id)
                 for event in events:
-                    _log(order, event)
+                    self._observer.saw(order, event, correlation_id)
             self._background.run(lambda: self._teller.tell(told))
 
 
 def _held(new: NewOrder) -> HeldOrder:
     return HeldOrder(new.state, fence=1)
-
-
-def _log(order: Order, event: OrderEvent) -> None:
-    facts = {key: event.data[key] for key in ("code", "txSignature", "outputAmount") if key in event.data}
-    logger.info(
-        "order event",
-        order_id=str(order.order_id),
-        seq=event.seq,
-        order_status=event.status,
-        attempt=event.attempt,
-        pair=f"{order.input_token}->{order.output_token}",
-        **facts,
-    )

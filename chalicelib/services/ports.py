@@ -24,6 +24,14 @@ class Clock(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Watches for the operator: log lines and metrics, never a decision."""
+
+    def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
+        """Note a committed event."""
+        ...
+
+
 class Venue(Protocol):
     """One venue's word on what it would trade now."""
 

@@ -17,12 +17,14 @@ class OrderMessage(_Message):
 
     Attributes:
         connection_id: The WebSocket connection it came over, which then follows it.
+        correlation_id: Of the request that brought it: log lines of both sides carry it.
     """
 
     kind: Literal["order"] = "order"
     order: Order
     connection_id: str | None = None
     request_id: str | None = None
+    correlation_id: str | None = None
 
 
 class ResumeMessage(_Message):

@@ -8,6 +8,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from chalicelib.adapters.market.definition import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
+from chalicelib.domain.orders import Order, OrderEvent
 from chalicelib.services.accepting import AcceptOrders
 from chalicelib.services.canceling import CancelOrders
 from chalicelib.services.consuming import ConsumeMessages, Received
@@ -47,6 +48,13 @@ TOKENS: Final = load_tokens()
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+
+
+class Unobserved:
+    """Nobody watches."""
+
+    def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
+        """Look away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +215,7 @@ class Engine:
             settlement=settlement,
             teller=self.teller,
             background=self.background,
+            observer=Unobserved(),
             tokens=TOKENS,
             clock=world,
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2),

@@ -1,0 +1,54 @@
+"""What operators see: one log line per order event, and metrics in CloudWatch's embedded format."""
+
+from datetime import datetime
+from typing import Final
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.statuses import FINAL
+from chalicelib.logs import SERVICE, logger
+
+NAMESPACE: Final = "Orderflow"
+_SHOWN: Final = ("code", "txSignature", "outputAmount", "reason")
+
+
+class PowertoolsObserver:
+    """``Observer`` on Powertools. Metrics leave with ``flush``, at the end of an invocation."""
+
+    def __init__(self) -> None:
+        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+        self._is_empty = True
+
+    def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
+        logger.info(
+            "order event",
+            order_id=str(order.order_id),
+            seq=event.seq,
+            order_status=event.status,
+            attempt=event.attempt,
+            pair=f"{order.input_token}->{order.output_token}",
+            correlation_id=correlation_id,
+            **{key: event.data[key] for key in _SHOWN if key in event.data},
+        )
+        if event.status in FINAL:
+            self.count(f"Orders{event.status.capitalize()}")
+            self._metrics.add_metric(
+                "TimeToFinal", MetricUnit.Milliseconds, _elapsed_ms(order.accepted_at, event.at)
+            )
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to a counter."""
+        self._is_empty = False
+        self._metrics.add_metric(name, MetricUnit.Count, number)
+
+    def flush(self) -> None:
+        """Print the metrics gathered since the last time, if any."""
+        if not self._is_empty:
+            self._metrics.flush_metrics()
+            self._is_empty = True
+
+
+def _elapsed_ms(start: datetime, end: datetime) -> int:
+    return max(0, round((end - start).total_seconds() * 1000))
