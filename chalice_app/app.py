@@ -95,7 +95,7 @@ def post_quote() -> Response:
 
 @app.route("/venues", methods=["GET"])
 def get_venues() -> Response:
-    return rest.venues()
+    return rest.venues(request())
 
 
 @app.route("/health", methods=["GET"])

@@ -107,8 +107,9 @@ def quote(request: Request) -> Response:
 
 
 @http_errors
-def venues() -> Response:
+def venues(request: Request) -> Response:
     """Return the venues with their pools, and the tokens."""
+    _account(request)
     return _answer(services().quoting.venues())
 
 

@@ -1,0 +1,54 @@
+"""The application in the real runtime, with tokens asked for, tight limits, and a database login that owns nothing."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.migrations.roles import APP_ROLE
+from chalicelib.prepare import prepare
+from tests.chat_app.instance import REPOSITORY, Instance
+from tests.security.front_door import FrontDoor
+from tests.security.tokens import AUDIENCE, ISSUER, SECRET
+
+ENVIRONMENT: Final = {
+    "AUTH_MODE": "jwt",
+    "JWT_SECRET": SECRET,
+    "JWT_ISSUER": ISSUER,
+    "JWT_AUDIENCE": AUDIENCE,
+    "JWT_LEEWAY_S": "0",
+    "ORDERS_PER_SECOND_MAX": "2",
+    "ORDERS_BURST_MAX": "10",
+    "CONNECTIONS_MAX": "3",
+    "SUBSCRIPTIONS_MAX": "2",
+    "QUERY_PAGE_SIZE_MAX": "5",
+    "ORDER_LOOKUP_WAIT_MS": "100",
+    "QUOTE_LATENCY_MS": "0",
+    "SETTLEMENT_LATENCY_MS": "0",
+}
+
+
+@pytest.fixture(scope="package")
+def app_database_url(make_database: Callable[[], str]) -> str:
+    """A prepared database, by way of a login that is a member of the application's role and nothing else."""
+    url, login = make_database(), f"login_{uuid.uuid4().hex[:8]}"
+    prepare(url)
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
+    engine.dispose()
+    return engine.url.set(drivername="postgresql", username=login, password="app").render_as_string(
+        hide_password=False
+    )
+
+
+@pytest.fixture(scope="package")
+def front_door(app_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
+    state_dir: Path = tmp_path_factory.mktemp("front-door")
+    options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", app_database_url)
+    with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=ENVIRONMENT) as instance:
+        yield FrontDoor(instance, app_database_url)

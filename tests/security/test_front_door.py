@@ -1,0 +1,132 @@
+"""Who gets in, as whom, for how long: the whole runtime, by way of real sockets."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.security.front_door import PATIENCE_S, Frame, FrontDoor, an_account, ask, hear, say, trade
+
+
+def test_order_is_traded_by_a_database_login_that_owns_nothing(front_door: FrontDoor) -> None:
+    with front_door.socket(an_account("alice")) as socket:
+        trade(socket)
+
+
+Handshake = Callable[[FrontDoor], dict[str, Any]]
+HANDSHAKES: dict[str, tuple[int, Handshake]] = {
+    "no token": (401, lambda _: {}),
+    "not a token": (401, lambda _: {"additional_headers": {"Authorization": "Bearer x.y.z"}}),
+    "another scheme": (401, lambda _: {"additional_headers": {"Authorization": "Basic YTpi"}}),
+    "expired": (401, lambda door: {"additional_headers": door.bearer("alice", exp=int(time.time()) - 1)}),
+    "another audience": (401, lambda door: {"additional_headers": door.bearer("alice", aud="other")}),
+    "two tokens": (
+        401,
+        lambda door: {"additional_headers": door.bearer("a"), "query": f"?token={door.token('b')}"},
+    ),
+    "no account": (403, lambda door: {"additional_headers": door.bearer("two words")}),
+    "header": (101, lambda door: {"additional_headers": door.bearer(an_account("a"))}),
+    "query": (101, lambda door: {"query": f"?token={door.token(an_account('a'))}"}),
+}
+
+
+@pytest.mark.parametrize("case", HANDSHAKES)
+def test_handshake_is_answered_by_its_token(front_door: FrontDoor, case: str) -> None:
+    status, handshake = HANDSHAKES[case]
+    assert front_door.refusal(**handshake(front_door)) == status
+
+
+def test_browser_shows_its_token_as_a_subprotocol_and_gets_only_the_name_back(front_door: FrontDoor) -> None:
+    account = an_account("alice")
+    offered = [Subprotocol("bearer"), Subprotocol(front_door.token(account))]
+    with connect(front_door.instance.websocket_url, subprotocols=offered) as socket:
+        assert socket.response is not None
+        assert socket.response.headers.get_all("Sec-WebSocket-Protocol") == ["bearer"]
+        order_id = trade(socket)
+    assert front_door.rest(account, "GET", f"/orders/{order_id}").json()["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/orders"),
+        ("POST", "/orders/execute"),
+        ("GET", "/orders"),
+        ("GET", "/orders/01a1fbd8-a21d-7121-ab82-6bf5a9e707ad"),
+        ("GET", "/orders/01a1fbd8-a21d-7121-ab82-6bf5a9e707ad/events"),
+        ("DELETE", "/orders/01a1fbd8-a21d-7121-ab82-6bf5a9e707ad"),
+        ("POST", "/quotes"),
+        ("GET", "/venues"),
+    ],
+)
+def test_route_without_a_token_is_401_before_anything_else_is_looked_at(
+    front_door: FrontDoor, method: str, path: str
+) -> None:
+    answer = httpx.request(method, f"{front_door.instance.rest_url}{path}", content=b"{", timeout=PATIENCE_S)
+    assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+
+
+def test_health_needs_no_token(front_door: FrontDoor) -> None:
+    assert httpx.get(f"{front_door.instance.rest_url}/health", timeout=PATIENCE_S).json() == {"status": "ok"}
+
+
+def test_connection_ends_with_its_token(front_door: FrontDoor) -> None:
+    with front_door.socket(an_account("alice"), exp=int(time.time()) + 4) as socket:
+        codes = []
+        while (answer := _answer_before_close(socket)) is not None:
+            codes.append(answer.get("code", "pong"))
+            time.sleep(0.1)
+    assert codes[0] == "pong"
+    assert set(codes) == {"pong", "UNAUTHORIZED"}
+
+
+def _answer_before_close(socket: ClientConnection) -> Frame | None:
+    try:
+        return ask(socket, action="ping")
+    except ConnectionClosed:
+        return None
+
+
+def test_connections_of_an_account_are_limited(front_door: FrontDoor) -> None:
+    account = an_account("alice")
+    with front_door.socket(account), front_door.socket(account), front_door.socket(account):
+        assert front_door.refusal(additional_headers=front_door.bearer(account)) == 429
+        assert front_door.refusal(additional_headers=front_door.bearer(an_account("bob"))) == 101
+
+
+def test_page_size_is_limited(front_door: FrontDoor) -> None:
+    answer = front_door.rest(an_account("alice"), "GET", "/orders?limit=6")
+    assert (answer.status_code, answer.json()["code"]) == (400, "PAGE_TOO_LARGE")
+
+
+def test_flood_of_one_account_is_refused_and_does_not_keep_another_from_trading(
+    front_door: FrontDoor,
+) -> None:
+    with front_door.socket(an_account("mallory")) as flood, front_door.socket(an_account("bob")) as bob:
+        for number in range(100):
+            say(flood, action="submit", side="sell", amount="0.001", requestId=f"r{number}")
+        trade(bob)
+        answers = {
+            answer["requestId"]: answer.get("code", "accepted")
+            for _ in range(100)
+            for answer in [hear(flood, lambda frame: frame["type"] in {"accepted", "error"})]
+        }
+    assert set(answers.values()) == {"accepted", "RATE_LIMITED"}
+
+
+def test_no_token_is_found_anywhere_afterwards(front_door: FrontDoor) -> None:
+    with front_door.socket(an_account("alice"), "?side=sell&amount=0.01") as socket:
+        hear(socket, lambda frame: frame.get("status") == "confirmed")
+    with connect(
+        f"{front_door.instance.websocket_url}?token={front_door.token(an_account('bob'))}"
+    ) as socket:
+        trade(socket)
+    assert len(front_door.shown) > 3
+    needles = {part for token in front_door.shown for part in token.split(".")[1:]}
+    found = [needle for needle in needles for text in front_door.traces() if needle in text]
+    assert not found
