@@ -37,15 +37,15 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
         InvalidRequestError: Not JSON (RFC 8259: no NaN, no Infinity), not an object, or beyond a limit.
     """
     if _bytes(text) > limits.bytes_max:
-        raise InvalidRequestError(Code.MESSAGE_TOO_LARGE, f"a message has at most {limits.bytes_max} bytes")
+        raise _refusal(f"must have at most {limits.bytes_max} bytes", Code.MESSAGE_TOO_LARGE)
     try:
         value = json.loads(text, parse_float=NumberText, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise _too_deep(limits) from error
     except ValueError as error:
-        raise InvalidRequestError(Code.INVALID_JSON, "the message is not valid JSON") from error
+        raise _refusal("must be valid JSON", Code.INVALID_JSON) from error
     if not isinstance(value, dict):
-        raise InvalidRequestError(Code.INVALID_JSON, "the message must be a JSON object")
+        raise _refusal("must be a JSON object", Code.INVALID_JSON)
     _check(value, limits)
     return value
 
@@ -76,7 +76,12 @@ def _check(message: dict[str, Any], limits: JsonLimits) -> None:
 
 
 def _too_deep(limits: JsonLimits) -> InvalidRequestError:
-    return InvalidRequestError(Code.JSON_TOO_DEEP, f"a message is nested at most {limits.depth_max} deep")
+    return _refusal(f"must be nested at most {limits.depth_max} deep", Code.JSON_TOO_DEEP)
+
+
+def _refusal(problem: str, code: Code) -> InvalidRequestError:
+    """Return what is said of a message as a whole; details call it ``message``, in a field's place."""
+    return FieldError("message", problem, code)
 
 
 def _refuse_constant(name: str) -> Any:

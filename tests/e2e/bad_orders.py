@@ -79,7 +79,7 @@ BAD_TYPES: Final = [
     _swap("fraction of a basis point", "slippageBps", "must be a whole number", slippageBps=0.5),
     _swap("text as slippage", "slippageBps", "must be a whole number", slippageBps="50"),
     _swap("number as the client's id", "clientOrderId", "must be text", clientOrderId=5),
-    _swap("long amount", "amount", "at most 128 characters", amount="1" * 20_000),
+    _swap("long amount", "amount", "at most 512 characters", amount="1" * 20_000),
     _swap("lone surrogate", "clientOrderId", "must be text", clientOrderId="\ud800"),
 ]
 
@@ -92,7 +92,11 @@ BAD_JSON: Final = {
     "a string": '"SOL"',
     "NaN as a number": '{"inputToken":"SOL","outputToken":"USDC","amount":NaN}',
     "an integer beyond parsing": '{"inputToken":"SOL","outputToken":"USDC","amount":' + "1" * 20_000 + "}",
-    "nested too deeply": "[" * 20_000,
+}
+
+BAD_SIZES: Final = {
+    "MESSAGE_TOO_LARGE": '{"inputToken":"' + "A" * 100_000 + '","outputToken":"USDC","amount":"1"}',
+    "JSON_TOO_DEEP": "[" * 20_000,
 }
 
 BAD_NUMBERS: Final = {

@@ -1,0 +1,46 @@
+"""Ratios for display: signs, rounding, and what counts as impact."""
+
+import pytest
+
+from chalicelib.amm.swaps import SwapResult, TokenIndex
+from chalicelib.domain.prices import bps_text, price_impact_bps, slippage_bps_text
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "text"),
+    [
+        (1, 100, "100.00"),
+        (1, 3, "3333.33"),
+        (0, 5, "0.00"),
+        (-1, 200, "-50.00"),
+        (5, 10**7, "0.00"),
+        (15, 10**7, "0.02"),
+    ],
+)
+def test_ratio_in_basis_points_has_two_decimals_half_to_even(
+    numerator: int, denominator: int, text: str
+) -> None:
+    assert bps_text(numerator, denominator) == text
+
+
+def test_worse_than_quoted_is_positive_on_either_side() -> None:
+    assert slippage_bps_text(1000, 990, is_output=True) == "100.00"
+    assert slippage_bps_text(1000, 1010, is_output=False) == "100.00"
+    assert slippage_bps_text(1000, 1010, is_output=True) == "-100.00"
+
+
+def a_swap(amount_in: int, amount_out: int, *, trade_fee: int = 0, fee_token: TokenIndex = 0) -> SwapResult:
+    return SwapResult(amount_in, amount_out, trade_fee, protocol_fee=0, fee_token=fee_token)
+
+
+def test_impact_is_what_the_price_lacks_to_the_spot_fees_aside() -> None:
+    assert price_impact_bps((2, 1), 0, a_swap(100, 198)) == "100.00"
+    assert price_impact_bps((2, 1), 0, a_swap(110, 198, trade_fee=10)) == "100.00"
+
+
+def test_impact_in_the_other_direction_uses_the_inverse_spot_price() -> None:
+    assert price_impact_bps((2, 1), 1, a_swap(200, 99, fee_token=1)) == "100.00"
+
+
+def test_rounding_in_favour_of_a_tiny_trade_is_no_negative_impact() -> None:
+    assert price_impact_bps((2, 1), 0, a_swap(100, 201)) == "0.00"

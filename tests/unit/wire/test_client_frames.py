@@ -1,0 +1,99 @@
+"""Client frames: what each means, and what is said of one that means nothing."""
+
+import json
+from uuid import UUID
+
+import pytest
+
+from chalicelib.domain.errors import Code, InvalidRequestError
+from chalicelib.wire.client_frames import (
+    ACTIONS,
+    CancelFields,
+    PingFields,
+    SubscribeFields,
+    UnsubscribeFields,
+    parse_client_frame,
+    request_id_of,
+)
+from chalicelib.wire.order_fields import OrderFields, SwapFields
+
+ORDER_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
+ORDER = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ({"action": "submit"} | ORDER, OrderFields),
+        ({"action": "quote"} | ORDER, SwapFields),
+        ({"action": "subscribe", "orderId": ORDER_ID, "afterSeq": 3}, SubscribeFields),
+        ({"action": "subscribe"}, SubscribeFields),
+        ({"action": "unsubscribe"}, UnsubscribeFields),
+        ({"action": "cancel", "orderId": ORDER_ID}, CancelFields),
+        ({"action": "ping"}, PingFields),
+        (ORDER, OrderFields),
+        ({"side": "buy", "amount": 1}, OrderFields),
+        ({"orderId": ORDER_ID}, SubscribeFields),
+        ({"orderId": ORDER_ID} | ORDER, OrderFields),
+    ],
+)
+def test_frame_means_what_its_action_or_its_members_say(members: dict[str, object], kind: type) -> None:
+    assert type(parse_client_frame(json.dumps(members)).fields) is kind
+
+
+def test_request_id_is_handed_back() -> None:
+    assert parse_client_frame('{"action":"ping","requestId":"r1"}').request_id == "r1"
+    assert parse_client_frame('{"action":"ping"}').request_id is None
+
+
+def test_order_id_is_read_in_any_case() -> None:
+    fields = parse_client_frame(json.dumps({"orderId": ORDER_ID.upper()})).fields
+    assert isinstance(fields, SubscribeFields)
+    assert fields.order_id == UUID(ORDER_ID)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", '{"action":"fly"}', '{"action":null}', '{"action":["ping"]}', '{"requestId":"r"}']
+)
+def test_frame_that_asks_for_nothing_known_is_told_every_action(text: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_client_frame(text)
+    assert refused.value.code is Code.UNKNOWN_ACTION
+    assert all(action in refused.value.message for action in ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"action": "cancel"}, "orderId"),
+        ({"action": "cancel", "orderId": None}, "orderId"),
+        ({"orderId": "{" + ORDER_ID + "}"}, "orderId"),
+        ({"orderId": ORDER_ID.replace("-", "")}, "orderId"),
+        ({"orderId": "urn:uuid:" + ORDER_ID}, "orderId"),
+        ({"orderId": ORDER_ID, "afterSeq": -1}, "afterSeq"),
+        ({"orderId": ORDER_ID, "afterSeq": 2**31}, "afterSeq"),
+        ({"orderId": ORDER_ID, "afterSeq": "3"}, "afterSeq"),
+        ({"action": "ping", "requestId": 7}, "requestId"),
+        ({"action": "ping", "requestId": ""}, "requestId"),
+        ({"action": "ping", "requestId": "x" * 129}, "requestId"),
+        ({"action": "ping", "requestId": "a\nb"}, "requestId"),
+    ],
+)
+def test_broken_rule_is_told_with_its_field(members: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_client_frame(json.dumps(members))
+    assert [detail.field for detail in refused.value.details] == [field]
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ('{"requestId":"r1","action":7}', "r1"),
+        ('{"requestId":7}', None),
+        ("[]", None),
+        ("{", None),
+        ("", None),
+    ],
+)
+def test_mark_of_a_bad_frame_is_found_if_it_is_sound(text: str, mark: str | None) -> None:
+    assert request_id_of(text) == mark

@@ -1,0 +1,55 @@
+"""JSON from outside: nothing in it breaks the parser, and no number loses a digit."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.errors import Code, FieldProblem, InvalidRequestError
+from chalicelib.wire.json_text import parse_object
+
+
+def refusal_of(text: str | bytes) -> InvalidRequestError:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_object(text)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "{", "hello", '{"a":NaN}', '{"a":Infinity}', '{"a":-Infinity}', b"\xff\xfe{}", '{"a":1}x', "{'a':1}",
+     '{"a":' + "1" * 5000 + "}"],
+)  # fmt: skip
+def test_text_that_is_no_json_is_refused(text: str | bytes) -> None:
+    refusal = refusal_of(text)
+    assert refusal.code is Code.INVALID_JSON
+    assert refusal.details == (FieldProblem("message", "must be valid JSON"),)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1", '"x"', "true"])
+def test_value_that_is_no_object_is_refused(text: str) -> None:
+    assert refusal_of(text).message == "message must be a JSON object"
+
+
+@pytest.mark.parametrize("text", ["[" * 30_000, '{"a":' * 6_000])
+def test_deep_nesting_is_refused(text: str) -> None:
+    assert refusal_of(text).code is Code.JSON_TOO_DEEP
+
+
+def test_message_beyond_the_limit_is_refused_unread() -> None:
+    assert refusal_of('{"a":"' + "x" * 32_768 + '"}').code is Code.MESSAGE_TOO_LARGE
+    assert refusal_of("x" * 100_000).code is Code.MESSAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "0.1", "1.10", "-0.0", "1E5", "3.141592653589793238462643383279502884197"]
+)
+def test_number_with_fraction_or_exponent_keeps_its_digits(number: str) -> None:
+    assert parse_object(f'{{"amount":{number}}}') == {"amount": number}
+
+
+@given(st.text())
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    with suppress(InvalidRequestError):
+        assert isinstance(parse_object(text), dict)

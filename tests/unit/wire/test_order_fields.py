@@ -1,0 +1,134 @@
+"""Orders as clients write them: both forms, and every refusal."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.market.definition import load_tokens
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.errors import Code, InvalidRequestError
+from chalicelib.domain.orders import OrderTerms
+from chalicelib.wire.fields import validated
+from chalicelib.wire.order_fields import OrderFields, order_fields_from_query
+
+TOKENS = load_tokens()
+BY_TOKENS = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
+BY_SIDE = {"side": "buy", "baseAsset": "ETH", "quoteAsset": "USDC", "amount": "0.5"}
+
+
+def terms_of(members: dict[str, Any]) -> OrderTerms:
+    return validated(OrderFields, members).terms(TOKENS)
+
+
+def refusal_of(members: dict[str, Any]) -> InvalidRequestError:
+    with pytest.raises(InvalidRequestError) as refused:
+        terms_of(members)
+    return refused.value
+
+
+def test_by_tokens_is_exact_in_unless_told_otherwise() -> None:
+    terms = terms_of(BY_TOKENS)
+    assert (terms.swap_mode, terms.input_token, terms.output_token) == (SwapMode.EXACT_IN, "SOL", "USDC")
+    assert (terms.amount_units, terms.price_base) == (1_500_000_000, "SOL")
+    assert (terms.slippage_bps, terms.valid_for_s, terms.client_order_id) == (50, 60, None)
+
+
+def test_by_tokens_exact_out_is_an_amount_of_the_output() -> None:
+    terms = terms_of(BY_TOKENS | {"swapMode": "exactOut"})
+    assert (terms.swap_mode, terms.amount_units) == (SwapMode.EXACT_OUT, 1_500_000)
+
+
+def test_buy_is_exact_out_of_the_base() -> None:
+    terms = terms_of(BY_SIDE)
+    assert (terms.swap_mode, terms.input_token, terms.output_token) == (SwapMode.EXACT_OUT, "USDC", "ETH")
+    assert (terms.amount_units, terms.price_base) == (50_000_000, "ETH")
+
+
+def test_sell_is_exact_in_of_the_base() -> None:
+    terms = terms_of(BY_SIDE | {"side": "sell"})
+    assert (terms.swap_mode, terms.input_token, terms.output_token) == (SwapMode.EXACT_IN, "ETH", "USDC")
+
+
+def test_side_and_amount_alone_mean_the_default_pair() -> None:
+    terms = terms_of({"side": "buy", "amount": "0.01"})
+    assert (terms.input_token, terms.output_token, terms.price_base) == ("USDC", "SOL", "SOL")
+
+
+def test_tokens_are_named_by_mint_or_in_any_case() -> None:
+    assert terms_of(BY_TOKENS | {"inputToken": "msol"}).input_token == "mSOL"
+    assert terms_of(BY_TOKENS | {"inputToken": TOKENS["RAY"].mint}).input_token == "RAY"
+
+
+def test_members_that_nobody_knows_are_ignored() -> None:
+    assert terms_of(BY_TOKENS | {"clientId": "user01", "__proto__": {}}) == terms_of(BY_TOKENS)
+
+
+@pytest.mark.parametrize("amount", ["1.5", "1.50", "0001.5"])
+def test_same_amount_written_differently_is_the_same_wish(amount: str) -> None:
+    assert terms_of(BY_TOKENS | {"amount": amount}).sha256 == terms_of(BY_TOKENS).sha256
+
+
+def test_whole_number_is_taken_by_its_digits() -> None:
+    assert terms_of(BY_TOKENS | {"amount": 10}).amount_units == 10**10
+
+
+def test_url_carries_whole_numbers_as_text() -> None:
+    query = BY_TOKENS | {"slippageBps": "75", "validForSeconds": "5"}
+    terms = order_fields_from_query(query).terms(TOKENS)
+    assert (terms.slippage_bps, terms.valid_for_s) == (75, 5)
+    with pytest.raises(InvalidRequestError, match="slippageBps must be a whole number"):
+        order_fields_from_query(BY_TOKENS | {"slippageBps": "7.5"})
+
+
+@pytest.mark.parametrize("kind", ["limit", "sniper"])
+def test_order_types_of_the_future_are_refused_by_their_own_code(kind: str) -> None:
+    refusal = refusal_of(BY_TOKENS | {"type": kind})
+    assert refusal.code is Code.ORDER_TYPE_NOT_SUPPORTED
+    assert refusal.details[0].field == "type"
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        (BY_TOKENS | {"inputToken": None}, "inputToken"),
+        (BY_TOKENS | {"outputToken": "SOL"}, "outputToken"),
+        (BY_TOKENS | {"outputToken": TOKENS["SOL"].mint}, "outputToken"),
+        (BY_TOKENS | {"inputToken": "DOGE"}, "inputToken"),
+        (BY_TOKENS | {"inputToken": "x" * 129}, "inputToken"),
+        (BY_TOKENS | {"swapMode": "EXACT_IN"}, "swapMode"),
+        (BY_TOKENS | {"amount": "20000.000000001"}, "amount"),
+        (BY_TOKENS | {"amount": 10**200}, "amount"),
+        (BY_TOKENS | {"amount": 1.5}, "amount"),
+        (BY_TOKENS | {"slippageBps": -1}, "slippageBps"),
+        (BY_TOKENS | {"slippageBps": True}, "slippageBps"),
+        (BY_TOKENS | {"validForSeconds": 0}, "validForSeconds"),
+        (BY_TOKENS | {"validForSeconds": 3601}, "validForSeconds"),
+        (BY_TOKENS | {"timeInForce": "gtc"}, "timeInForce"),
+        (BY_TOKENS | {"limitPrice": "1"}, "limitPrice"),
+        (BY_TOKENS | {"expiresAt": "2027-01-01T00:00:00Z"}, "expiresAt"),
+        (BY_TOKENS | {"clientOrderId": ""}, "clientOrderId"),
+        (BY_TOKENS | {"clientOrderId": "x" * 65}, "clientOrderId"),
+        (BY_TOKENS | {"side": "buy"}, "inputToken"),
+        ({"outputToken": "SOL", "side": "buy", "amount": "1"}, "outputToken"),
+        (BY_SIDE | {"swapMode": "exactIn"}, "swapMode"),
+        (BY_SIDE | {"side": None}, "side"),
+        (BY_SIDE | {"quoteAsset": "ETH"}, "quoteAsset"),
+        (BY_SIDE | {"baseAsset": None}, "baseAsset"),
+        (BY_SIDE | {"amount": "150.00000001"}, "amount"),
+    ],
+)
+def test_broken_rule_is_told_with_its_field(members: dict[str, Any], field: str) -> None:
+    refusal = refusal_of(members)
+    assert [detail.field for detail in refusal.details] == [field]
+
+
+def test_every_broken_rule_of_the_shape_is_told_at_once() -> None:
+    refusal = refusal_of({"inputToken": 1, "outputToken": [], "amount": None, "slippageBps": "x"})
+    assert [detail.field for detail in refusal.details] == [
+        "inputToken", "outputToken", "amount", "slippageBps"
+    ]  # fmt: skip
+
+
+def test_refusal_never_speaks_the_parsers_language() -> None:
+    refusal = refusal_of({"inputToken": 1, "amount": "1" * 129, "clientOrderId": "\ud800"})
+    assert not {"Input", "String", "Value", "should", "items"} & set(refusal.message.split())
