@@ -4,7 +4,6 @@ A stack is told its parameters by name: by the options of the deployment, or by 
 They are several because their lives differ: the database outlives the code, the migration precedes it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ import yaml
 
 from infra.deploy.cloud import Target
 from infra.deploy.json_types import JsonObject
+from infra.deploy.monitoring import monitoring_template
 
 _FOLDER: Final = Path(__file__).parent
 
 APP: Final = "app"
 MIGRATION: Final = "migration"
+MONITORING: Final = "monitoring"
 
 _BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.AWS: ("queues", "secrets", "network", "database"),
@@ -27,8 +28,8 @@ _BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.LOCALSTACK: ("queues",),
 }
 _CODE: Final[Mapping[Target, tuple[str, ...]]] = {
-    Target.AWS: (MIGRATION, APP, "monitoring"),
-    Target.MINISTACK: (MIGRATION, APP, "monitoring"),
+    Target.AWS: (MIGRATION, APP, MONITORING),
+    Target.MINISTACK: (MIGRATION, APP, MONITORING),
     Target.LOCALSTACK: (),
 }
 
@@ -75,11 +76,12 @@ def stacks(target: Target, stage: str) -> tuple[Stack, ...]:
 
 
 def template(kind: str) -> JsonObject:
-    """Return a template of this folder."""
-    if kind == "queues":
-        found: JsonObject = json.loads((_FOLDER / "queues.json").read_text(encoding="utf-8"))
-    else:
-        found = yaml.safe_load((_FOLDER / "templates" / f"{kind}.yaml").read_text(encoding="utf-8"))
+    """Return the template of a kind of stack."""
+    if kind == MONITORING:
+        return monitoring_template()
+    # JSON is YAML; the queues' template is JSON because the local runtime reads it too.
+    path = _FOLDER / "queues.json" if kind == "queues" else _FOLDER / "templates" / f"{kind}.yaml"
+    found: JsonObject = yaml.safe_load(path.read_text(encoding="utf-8"))
     return found
 
 
