@@ -18,6 +18,7 @@ from tests.simulation.world import World
 
 BLOCK_S: Final = 0.4
 VALIDITY_BLOCKS: Final = 150
+LAST_BLOCKS: Final = (0, 0, 1, 2)
 SLOPPY_BLOCKS_MAX: Final = 2
 """A node may state a height that is ahead of the statuses beside it by so many blocks."""
 
@@ -50,9 +51,9 @@ class SimulatedChain:
     def send(self, transactions: Sequence[SignedTransaction]) -> None:
         for transaction in transactions:
             if self._world.happens(self._world.weather.drop):
-                self._world.note("chain", f"lost {transaction.signature[:8]}")
+                self._world.note("chain", f"lost: {_named(self._signed[transaction.signature][1])}")
                 continue
-            blocks = self._world.dice.random() * self._world.weather.land_blocks_max
+            blocks = self._blocks_until_landing(transaction)
             self._world.scheduler.after(blocks * BLOCK_S, partial(self._land, transaction.signature))
 
     def view(self, signatures: Sequence[str]) -> ChainView:
@@ -67,6 +68,11 @@ class SimulatedChain:
         self._signed[transaction.signature] = (transaction, instruction)
         return transaction
 
+    def _blocks_until_landing(self, transaction: SignedTransaction) -> float:
+        if self._world.happens(self._world.weather.land_last):
+            return transaction.last_valid_height - self.height - self._world.dice.choice(LAST_BLOCKS)
+        return self._world.dice.random() * self._world.weather.land_blocks_max
+
     def _land(self, signature: str) -> None:
         transaction, instruction = self._signed[signature]
         if signature in self.landed or self.height > transaction.last_valid_height:
@@ -77,7 +83,7 @@ class SimulatedChain:
         else:
             given, got = _amounts(instruction)
             status = TransactionStatus(Fate.LANDED, slot=self.height, input_units=given, output_units=got)
-        self._world.note("chain", f"{status.fate} {signature[:8]} at height {self.height}")
+        self._world.note("chain", f"{status.fate}: {_named(instruction)}, at height {self.height}")
         self.landed[signature] = Landed(instruction, self.height, status)
 
     def _status(self, signature: str, known_to: int) -> TransactionStatus:
@@ -89,6 +95,10 @@ class SimulatedChain:
     def _lag(self) -> int:
         highest = self._world.weather.view_lag_blocks_max
         return self._world.dice.randint(0, highest) if self._world.is_stormy else 0
+
+
+def _named(instruction: SwapInstruction) -> str:
+    return f"attempt {instruction.attempt} of {instruction.order_id}"
 
 
 def _amounts(instruction: SwapInstruction) -> tuple[int, int]:

@@ -52,7 +52,7 @@ class Clients:
 
     def schedule(self) -> None:
         """Plan all that clients will do; only the answers they get are still open."""
-        dice, latest_s = self._world.dice, self._world.weather.until_s * 0.6
+        dice, latest_s = self._world.dice, self._world.weather.until_s * 0.5
         for number in range(dice.randint(1, 5)):
             self._world.scheduler.at(dice.random() * latest_s, partial(self._submit_some, number))
         if dice.random() < 0.3:

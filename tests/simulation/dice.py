@@ -26,6 +26,7 @@ class Weather:
         slow_ms: Calls take up to this long.
         drop: A send to the chain vanishes.
         land_blocks_max: A transaction takes up to so many blocks to land.
+        land_last: A transaction lands in the very last blocks that it can land in.
         view_lag_blocks_max: Nodes are up to so many blocks behind.
         refuse: A transaction that lands is refused by the chain's rules.
         duplicate: A message is delivered although it is held or deleted.
@@ -41,6 +42,7 @@ class Weather:
     slow_ms: float
     drop: float
     land_blocks_max: int
+    land_last: float
     view_lag_blocks_max: int
     refuse: float
     duplicate: float
@@ -58,7 +60,7 @@ PARTS = ("record", "queue", "chain", "venue", "gateway")
 
 def draw_weather(dice: Random) -> Weather:
     """Return anything from a calm day to a storm; single faults alone are as likely as all together."""
-    until_s = dice.choice([20.0, 60.0, 150.0])
+    until_s = dice.choice([20.0, 90.0, 180.0])
 
     def rate(highest: float) -> float:
         return dice.choice([0.0, 0.0, highest * 0.1, highest * 0.4, highest])
@@ -71,7 +73,8 @@ def draw_weather(dice: Random) -> Weather:
         slow_ms=dice.choice([1.0, 20.0, 300.0]),
         drop=dice.choice([0.0, 0.3, 0.6, 0.9]),
         land_blocks_max=dice.choice([1, 5, 60, 149]),
-        view_lag_blocks_max=dice.choice([0, 0, 3, 40]),
+        land_last=dice.choice([0.0, 1.0]),
+        view_lag_blocks_max=dice.choice([0, 2, 3, 40]),
         refuse=dice.choice([0.0, 0.0, 0.3]),
         duplicate=rate(0.3),
         frame_trouble=rate(0.3),

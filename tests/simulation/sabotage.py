@@ -1,0 +1,122 @@
+"""Defects that the simulation has to find: each takes away one of the things that exactly once rests on."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, cast
+from uuid import UUID
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.orders import OrderEvent
+from chalicelib.services.ports import (
+    Chain,
+    ChainView,
+    OrderRecord,
+    SignedTransaction,
+    Step,
+    SwapInstruction,
+)
+from chalicelib.services.settlement import DEADNESS_MARGIN_BLOCKS
+from tests.simulation.plant import Parts, Plant
+from tests.simulation.queries import MemoryQueries
+from tests.simulation.record import MemoryRecord
+from tests.simulation.tables import AttemptRow, OrderRow
+
+EVENTS_PER_READ: Final = 100
+"""A replay reads so many at a time; a retelling reads all."""
+
+
+def send_before_commit(parts: Parts, _plant: Plant) -> Parts:
+    """Move the write-ahead after the send."""
+    return replace(parts, record=_SendsFirst(parts.record, parts.chain))
+
+
+def no_lease_no_fence(parts: Parts, plant: Plant) -> Parts:
+    """Let every consumer take every order, and the last writer win."""
+    return replace(parts, record=plant.world.outside("record", _Unfenced(plant.tables)))
+
+
+def height_from_another_node(parts: Parts, plant: Plant) -> Parts:
+    """Hold the newest height against the statuses of a node that lags behind."""
+    return replace(parts, chain=_OtherHeight(parts.chain, lambda _: plant.chain.height))
+
+
+def no_margin(parts: Parts, _plant: Plant) -> Parts:
+    """Take a node's stated height at its word, although its statuses may be a block or two older."""
+    return replace(parts, chain=_OtherHeight(parts.chain, lambda height: height + DEADNESS_MARGIN_BLOCKS))
+
+
+def impatient(parts: Parts, _plant: Plant) -> Parts:
+    """Call a transaction dead as soon as one view of the chain does not know it."""
+    return replace(parts, chain=_OtherHeight(parts.chain, lambda height: height + 1_000))
+
+
+def untold(parts: Parts, _plant: Plant) -> Parts:
+    """Send each event when it is committed, and never again."""
+    return replace(parts, queries=cast("MemoryQueries", _Forgetful(parts.queries)))
+
+
+class _SendsFirst:
+    def __init__(self, record: OrderRecord, chain: Chain) -> None:
+        self._record = record
+        self._chain = chain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
+        new = [step.new_attempt.transaction for step in steps if step.new_attempt]
+        if new:
+            with suppress(RetryableError):
+                self._chain.send(new)
+        return self._record.record(steps, lease_ms=lease_ms)
+
+
+class _Unfenced(MemoryRecord):
+    def _is_free(self, row: OrderRow) -> bool:
+        del row
+        return True
+
+    def _counts(self, step: Step, row: OrderRow) -> bool:
+        """Every step counts, and what is in its way goes."""
+        order_id = row.state.order.order_id
+        kept = [event for event in self._tables.events[order_id] if event.seq <= step.held.state.seq]
+        self._tables.events[order_id] = kept
+        if step.new_attempt is not None:
+            for signature, attempt in list(self._tables.attempts.items()):
+                if attempt.order_id == order_id and attempt.attempt.attempt == step.new_attempt.attempt:
+                    del self._tables.attempts[signature]
+        if step.outcome is not None and step.outcome.signature not in self._tables.attempts:
+            assert step.held.open_attempt is not None
+            self._tables.attempts[step.outcome.signature] = AttemptRow(order_id, step.held.open_attempt)
+        return True
+
+
+class _OtherHeight:
+    def __init__(self, chain: Chain, height: Callable[[int], int]) -> None:
+        self._chain = chain
+        self._height = height
+
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        return self._chain.sign(instructions)
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        self._chain.send(transactions)
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        view = self._chain.view(signatures)
+        return ChainView(self._height(view.height), view.statuses)
+
+
+class _Forgetful:
+    """Knows nothing of events from the first on, which is what a retelling asks for."""
+
+    def __init__(self, queries: MemoryQueries) -> None:
+        self._queries = queries
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queries, name)
+
+    def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
+        is_retelling = seq == 0 and limit > EVENTS_PER_READ
+        return [] if is_retelling else self._queries.events_after(order_id, seq, limit=limit)

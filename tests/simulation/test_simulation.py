@@ -1,0 +1,40 @@
+"""Exactly once under every fault at once; and would the simulation notice if it were not so?"""
+
+import pytest
+
+from tests.simulation import sabotage
+from tests.simulation.plant import Sabotage
+from tests.simulation.run import run
+
+SEEDS = 300
+PER_TEST = 50
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
+def test_every_promise_holds_at_rest_whatever_went_wrong(first: int) -> None:
+    for outcome in map(run, range(first, first + PER_TEST)):
+        assert not outcome.violations, (
+            f"replay: python -m tests.simulation --seed {outcome.seed}\n" + "\n".join(outcome.violations)
+        )
+
+
+def test_same_seed_gives_same_trace() -> None:
+    for seed in range(5):
+        assert run(seed).trace == run(seed).trace
+
+
+@pytest.mark.parametrize(
+    ("defect", "consequence"),
+    [
+        (sabotage.send_before_commit, "landed that is not on record"),
+        (sabotage.no_lease_no_fence, "was executed 2 times"),
+        (sabotage.height_from_another_node, "is dead on record and landed"),
+        (sabotage.no_margin, "is dead on record and landed"),
+        (sabotage.impatient, "was executed 2 times"),
+        (sabotage.untold, "never saw"),
+    ],
+)
+def test_defect_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:
+    problems = (problem for seed in range(SEEDS) for problem in run(seed, defect).violations)
+
+    assert any(consequence in problem for problem in problems)
