@@ -4,7 +4,7 @@ import socket
 
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import IntegrityError, InterfaceError, ProgrammingError
 
 from chalicelib.adapters.postgres.engine import encryption, make_engine
 
@@ -16,6 +16,40 @@ def test_pg8000_connections_send_at_once(database_url: str) -> None:
         driver = connection.connection.driver_connection
         assert driver is not None
         assert driver._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    engine.dispose()
+
+
+def test_pg8000_prepares_a_statement_once_and_runs_it_with_new_values(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        answers = [connection.execute(text("SELECT :n + 1"), {"n": n}).scalar_one() for n in (1, 2)]
+        prepared = connection.exec_driver_sql("SELECT statement FROM pg_prepared_statements").scalars().all()
+    engine.dispose()
+    assert answers == [2, 3]
+    assert len(prepared) == 1
+
+
+def test_prepared_statement_survives_a_migration_that_changes_what_it_returns(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CREATE TABLE changing (n int)"))
+        chosen = text("SELECT * FROM changing WHERE n > :n")
+        connection.execute(chosen, {"n": 0})
+        connection.execute(text("ALTER TABLE changing ALTER n TYPE bigint"))
+        with pytest.raises(ProgrammingError, match="cached plan"):
+            connection.execute(chosen, {"n": 0})
+        assert connection.execute(chosen, {"n": 0}).all() == []
+        connection.execute(text("DROP TABLE changing"))
+    engine.dispose()
+
+
+def test_duplicate_key_is_an_integrity_error(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE single (n int PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO single VALUES (:n)"), {"n": 1})
+        with pytest.raises(IntegrityError):
+            connection.execute(text("INSERT INTO single VALUES (:n)"), {"n": 1})
     engine.dispose()
 
 

@@ -2,10 +2,13 @@
 
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+
+from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 CONNECT_TIME_LIMIT_S: Final = 5
 """Longer than any healthy connect, shorter than a Lambda's patience."""
@@ -33,10 +36,15 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIME_LIMIT_S,
         connect_args=_connect_args(address, mode, root_certificate),
-        # The planner's work is the same each time, and so is SQLAlchemy's.
+        # The connection used last has most statements prepared.
+        pool_use_lifo=True,
+        # A statement that was its own transaction leaves nothing to roll back.
+        skip_autocommit_rollback=True,
         query_cache_size=200,
+        **_dialect_arguments(address),
     )
     if address.get_driver_name() == "pg8000":
+        event.listen(engine, "do_connect", _connect)
         event.listen(engine, "connect", _send_at_once)
     return engine
 
@@ -84,6 +92,16 @@ def _context(mode: str, root_certificate: str | None) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _dialect_arguments(address: URL) -> dict[str, Any]:
+    return {"paramstyle": "numeric_dollar"} if address.get_driver_name() == "pg8000" else {}
+
+
+def _connect(
+    _dialect: Dialect, _record: object, arguments: Sequence[Any], named: dict[str, Any]
+) -> PreparedConnection:
+    return PreparedConnection(*arguments, **named)
 
 
 def _send_at_once(connection: Any, _record: object) -> None:
