@@ -1,0 +1,161 @@
+"""Orders per second of one consumer alone: ``python -m benchmarks.consumer``.
+
+Batches of ten from a prepared queue, through the use case that the queue handler calls, against a real and durable
+Postgres; frames go to a sink. One process, one batch at a time, as in one Lambda environment.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any, Final
+
+from benchmarks.environment import environment_lines
+from benchmarks.instance import running_instance
+from benchmarks.orders import market_orders
+from benchmarks.processes import cpu_seconds
+from benchmarks.shapes import spread
+from chalicelib.bootstrap import Services
+from chalicelib.config import Settings
+from chalicelib.logs import logger
+from chalicelib.services.accepting import AcceptOrders
+from chalicelib.services.consuming import Received
+from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
+from chalicelib.wire.client_frames import parse_client_frame
+from chalicelib.wire.order_fields import OrderFields
+from chalicelib.wire.queue_messages import parse_message
+from chalicelib.wire.server_frames import json_text
+
+BATCH: Final = 10
+BATCHES: Final = 100
+RUNS: Final = 3
+CONNECTIONS: Final = 10
+
+
+class Sink:
+    """Takes every frame."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
+        posted = list(frames)
+        self.frames += len(posted)
+        return {frame.connection_id: Delivery.DELIVERED for frame in posted}
+
+    def close(self, connection_id: str) -> None:
+        raise AssertionError(connection_id)
+
+
+class PreparedQueue:
+    """Keeps what is sent to it."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        self.bodies += [message.body for message in messages]
+
+    def check(self) -> None:
+        return
+
+    def retry_in(self, receipt_handle: str, seconds: int) -> None:
+        raise AssertionError(receipt_handle, seconds)
+
+
+class ConsumerServices(Services):
+    """The production wiring, but for what stands at its two ends."""
+
+    sink = Sink()
+    prepared = PreparedQueue()
+
+    @property
+    def connections(self) -> Connections:
+        return self.sink
+
+    @property
+    def queue(self) -> OrderQueue:
+        return self.prepared
+
+
+def prepared_batches(use: ConsumerServices, batches: int) -> list[list[str]]:
+    """Return bodies as the accept path writes them."""
+    accepting = AcceptOrders(use.prepared, use.client_order_keys, use.clock)
+    for number, order in enumerate(islice(market_orders(), batches * BATCH)):
+        fields = parse_client_frame(json_text({"action": "submit", **order})).fields
+        assert isinstance(fields, OrderFields)
+        accepting.accept(fields.terms(use.tokens), "local", connection_id=f"bench-{number % CONNECTIONS}")
+    bodies, use.prepared.bodies = use.prepared.bodies, []
+    return [bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)]
+
+
+def consume(use: ConsumerServices, batches: Sequence[Sequence[str]]) -> float:
+    """Work through all batches; return the wall time in seconds."""
+    started = time.perf_counter()
+    for bodies in batches:
+        assert all(use.consuming.consume([Received(parse_message(body), "", 1) for body in bodies]))
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    for line in environment_lines():
+        print(line)
+    with ExitStack() as stack:
+        instance = stack.enter_context(running_instance({}))
+        status = instance.status
+        address = status["database_url"].replace("postgresql://", f"{options.driver}://", 1)
+        use = ConsumerServices(Settings.from_env(_environment(address)))
+        logger.setLevel("WARNING" if options.quiet else "INFO")
+        stack.callback(use.engine.dispose)
+        consume(use, prepared_batches(use, 20))
+        report(use, {"consumer": [os.getpid()], "postgres": status["pids"]["postgres"]}, options)
+
+
+def report(use: ConsumerServices, kinds: Mapping[str, Sequence[int]], options: argparse.Namespace) -> None:
+    """Print the median of several runs."""
+    orders = options.batches * BATCH
+    rates, costs = [], []
+    for _ in range(options.runs):
+        batches = prepared_batches(use, options.batches)
+        before = cpu_seconds(kinds)
+        rates.append(orders / consume(use, batches))
+        after = cpu_seconds(kinds)
+        costs.append({kind: (after[kind] - before[kind]) * 1000 / orders for kind in kinds})
+    middle = costs[sorted(range(len(rates)), key=rates.__getitem__)[len(rates) // 2]]
+    shown = ", ".join(f"{kind} {cost:.2f}" for kind, cost in middle.items())
+    print(
+        f"{options.driver}: {statistics.median(rates):,.0f} orders/s, ± {spread(rates):.0%}, {options.runs} runs of "
+        f"{options.batches} batches of {BATCH}; processor ms/order: {shown}"
+    )
+
+
+def _environment(database_url: str) -> dict[str, Any]:
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "AWS_REGION": "us-east-1",
+        "WALLET_SEED": "a benchmark's wallets",
+        "CONNECTIONS_URL": "http://127.0.0.1:9/ws",
+        "MARKET_FAUCET": "1",
+        "AUTH_MODE": "none",
+        "LOCAL_GATEWAY_HOST": "127.0.0.1",
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--batches", type=int, default=BATCHES)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--driver", default="postgresql+pg8000", help="or postgresql+psycopg")
+    parser.add_argument("--quiet", action="store_true", help="without the application's log lines")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
