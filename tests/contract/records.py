@@ -1,0 +1,117 @@
+"""The record's ports together, on one store: in memory, or on Postgres."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, PostgresOrderQueries
+from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import (
+    AttemptOutcome,
+    ClientOrderKeys,
+    HeldOrder,
+    NewOrder,
+    OpenAttempt,
+    OrderQueries,
+    OrderRecord,
+    SignedTransaction,
+    Step,
+    Subscriptions,
+)
+from tests.fakes.orders import advanced
+from tests.fakes.outside import SteppingClock
+from tests.simulation.listeners import MemorySubscriptions
+from tests.simulation.queries import MemoryQueries
+from tests.simulation.record import MemoryRecord
+from tests.simulation.tables import Tables
+
+LONG_LEASE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Store:
+    """One store behind all of its ports."""
+
+    record: OrderRecord
+    subscriptions: Subscriptions
+    queries: OrderQueries
+    keys: ClientOrderKeys
+
+    def created(
+        self,
+        order: Order,
+        *statuses: OrderStatus,
+        connection_id: str | None = None,
+        lease_ms: int = LONG_LEASE_MS,
+    ) -> HeldOrder:
+        """Put an order on record with its first events; return it as its creator holds it."""
+        state, events = advanced(OrderState(order), *(statuses or (OrderStatus.PENDING, OrderStatus.ROUTING)))
+        assert self.record.create([NewOrder(state, events, connection_id)], lease_ms=lease_ms)
+        return HeldOrder(state, fence=1)
+
+    def moved(self, held: HeldOrder, *statuses: OrderStatus) -> HeldOrder:
+        """Record some more events of an order that is held; what is sent is on record before its outcome."""
+        sent = statuses.index(OrderStatus.SUBMITTED) + 1 if OrderStatus.SUBMITTED in statuses else 0
+        for part in (statuses[:sent], statuses[sent:]):
+            if part:
+                step = next_step(held, *part)
+                assert self.record.record([step], lease_ms=LONG_LEASE_MS)
+                held = HeldOrder(step.state, held.fence, step.new_attempt or held.open_attempt)
+        return held
+
+    def seqs(self, order_id: UUID) -> list[int]:
+        return [event.seq for event in self.queries.events_after(order_id, 0, limit=100)]
+
+
+def in_memory() -> Store:
+    tables = Tables(SteppingClock().now)
+    queries = MemoryQueries(tables)
+    return Store(MemoryRecord(tables), MemorySubscriptions(tables), queries, queries)
+
+
+def on_postgres(engine: Engine) -> Store:
+    return Store(
+        PostgresOrderRecord(engine),
+        PostgresSubscriptions(engine),
+        PostgresOrderQueries(engine),
+        PostgresClientOrderKeys(engine),
+    )
+
+
+def an_attempt(attempt: int = 1, signature: str = "5ig") -> OpenAttempt:
+    transaction = SignedTransaction(signature, b"\x00\xffbytes", last_valid_height=150)
+    return OpenAttempt(
+        transaction, attempt, quoted_in_units=10**9, quoted_out_units=150 * 10**6, threshold_units=1
+    )
+
+
+def next_step(
+    held: HeldOrder,
+    *statuses: OrderStatus,
+    attempt: OpenAttempt | None = None,
+    outcome: Literal["landed", "refused", "dead"] | None = None,
+    release: bool = False,
+) -> Step:
+    """A step through some statuses, with what the record demands of each."""
+    state, events = advanced(held.state, *statuses)
+    new = attempt
+    if new is None and OrderStatus.SUBMITTED in statuses:
+        new = an_attempt(state.attempt, signature=f"sig-{state.order.order_id}-{state.attempt}")
+    ended = state.status is OrderStatus.CONFIRMED
+    open_attempt = new or held.open_attempt
+    fate = outcome or ("landed" if ended else None)
+    return Step(
+        held,
+        state,
+        events,
+        new_attempt=new,
+        outcome=AttemptOutcome(open_attempt.transaction.signature, fate) if open_attempt and fate else None,
+        filled=(10**9, 150 * 10**6) if ended else None,
+        failure_code=None,
+        release=release or state.is_final,
+    )

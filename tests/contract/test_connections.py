@@ -1,0 +1,174 @@
+"""What every ``Connections`` promises; the real one against a small HTTP server."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+import pytest
+from botocore.credentials import Credentials
+
+from chalicelib.adapters.connections import ManagementApi
+from chalicelib.services.ports import Connections, Delivery, Frame
+from tests.fakes.outside import FakeConnections
+
+
+@dataclass
+class Peers:
+    """Answers to give by connection id, 200 unless listed, each list used up in turn; and what arrived."""
+
+    answers: dict[str, list[int]] = field(default_factory=dict)
+    received: dict[str, list[str]] = field(default_factory=dict)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, connection_id: str, text: str) -> int:
+        with self.lock:
+            waiting = self.answers.get(connection_id, [])
+            status = (waiting.pop(0) if len(waiting) > 1 else waiting[0]) if waiting else 200
+            if status == 200:
+                self.received.setdefault(connection_id, []).append(text)
+            return status
+
+
+def handler_for(peers: Peers) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            peers.headers.append(dict(self.headers.items()))
+            self.send_response(peers.answer(unquote(self.path).removeprefix("/ws/@connections/"), text))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_DELETE(self) -> None:
+            peers.answers[unquote(self.path).removeprefix("/ws/@connections/")] = [410]
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+            """Say nothing."""
+
+    return Handler
+
+
+@pytest.fixture
+def peers() -> Peers:
+    return Peers()
+
+
+@pytest.fixture
+def api(peers: Peers) -> Iterator[Callable[[int], ManagementApi]]:
+    """A function that returns the adapter with a time limit in milliseconds."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(peers))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    with ThreadPoolExecutor(4) as executor:
+        url = f"http://127.0.0.1:{server.server_address[1]}/ws"
+        credentials = Credentials("key", "secret")
+        made: list[ManagementApi] = []
+
+        def make(time_limit_ms: int) -> ManagementApi:
+            made.append(
+                ManagementApi(
+                    url, "us-east-1", credentials, executor, time_limit_ms=time_limit_ms, pool_size=4
+                )
+            )
+            return made[-1]
+
+        yield make
+        for each in made:
+            each._pool.clear()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@dataclass
+class World:
+    """A port, and the means to make peers go and to see what they received."""
+
+    port: Connections
+    go: Callable[[str], None]
+    received: Callable[[str], list[str]]
+
+
+@pytest.fixture(params=["fake", "http"])
+def world(request: pytest.FixtureRequest) -> World:
+    if request.param == "fake":
+        fake = FakeConnections()
+        return World(fake, fake.gone.add, lambda id_: fake.frames.get(id_, []))
+    peers: Peers = request.getfixturevalue("peers")
+    port = request.getfixturevalue("api")(5_000)
+    return World(
+        port, lambda id_: peers.answers.update({id_: [410]}), lambda id_: peers.received.get(id_, [])
+    )
+
+
+def test_frames_arrive_in_order_at_each_connection(world: World) -> None:
+    frames = [Frame(connection, f"{n}") for n in range(20) for connection in ("a=", "b=", "c/+")]
+    assert world.port.post(frames) == dict.fromkeys(("a=", "b=", "c/+"), Delivery.DELIVERED)
+    for connection in ("a=", "b=", "c/+"):
+        assert world.received(connection) == [f"{n}" for n in range(20)]
+
+
+def test_gone_connection_is_told_apart_and_disturbs_no_other(world: World) -> None:
+    world.go("gone=")
+    deliveries = world.port.post([Frame("gone=", "1"), Frame("here=", "2"), Frame("gone=", "3")])
+    assert deliveries == {"gone=": Delivery.GONE, "here=": Delivery.DELIVERED}
+    assert (world.received("gone="), world.received("here=")) == ([], ["2"])
+
+
+def test_closed_connection_is_gone(world: World) -> None:
+    world.port.close("a=")
+    world.port.close("a=")
+    assert world.port.post([Frame("a=", "1")]) == {"a=": Delivery.GONE}
+
+
+def test_text_arrives_byte_for_byte(world: World) -> None:
+    world.port.post([Frame("a=", 'é\u2028"\\🎈')])
+    assert world.received("a=") == ['é\u2028"\\🎈']
+
+
+def test_nothing_to_post_is_nothing_delivered(world: World) -> None:
+    assert world.port.post([]) == {}
+
+
+@pytest.mark.parametrize("passing", [429, 500, 503, 504])
+def test_passing_refusal_is_tried_again_with_the_same_frame(
+    peers: Peers, api: Callable[[int], ManagementApi], passing: int
+) -> None:
+    peers.answers["a="] = [passing, passing, 200]
+    assert api(5_000).post([Frame("a=", "1"), Frame("a=", "2")]) == {"a=": Delivery.DELIVERED}
+    assert peers.received["a="] == ["1", "2"]
+
+
+def test_refusal_that_lasts_is_undelivered_and_the_rest_is_not_tried(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    peers.answers["a="] = [503]
+    assert api(200).post([Frame("a=", "1"), Frame("a=", "2")]) == {"a=": Delivery.UNDELIVERED}
+    assert peers.received == {}
+
+
+def test_final_refusal_is_undelivered_at_once(peers: Peers, api: Callable[[int], ManagementApi]) -> None:
+    peers.answers["a="] = [413, 200]
+    assert api(5_000).post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
+
+
+def test_gateway_that_does_not_answer_is_undelivered(api: Callable[[int], ManagementApi]) -> None:
+    port = api(200)
+    port._url = "http://127.0.0.1:9"
+    assert port.post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
+
+
+def test_requests_are_signed_for_the_management_api(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    api(5_000).post([Frame("a=", "1")])
+    (headers,) = peers.headers
+    assert "/us-east-1/execute-api/aws4_request" in headers["Authorization"]

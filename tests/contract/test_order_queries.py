@@ -1,0 +1,66 @@
+"""What every ``OrderQueries`` promises. Pages are tried on Postgres alone: no fake turns them."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from chalicelib.domain.statuses import OrderStatus
+from tests.contract.records import Store, on_postgres
+from tests.fakes.orders import LIFE, NOON, an_order
+
+
+@pytest.fixture
+def postgres(contract_engine: Engine) -> Store:
+    return on_postgres(contract_engine)
+
+
+def test_order_is_found_with_its_last_event(store: Store) -> None:
+    held = store.moved(store.created(an_order(account_id="alice", client_order_id=str(uuid4()))), *LIFE[2:5])
+    view = store.queries.find("alice", held.state.order.order_id)
+    assert view is not None
+    assert view.state == held.state
+    assert view.data == {}
+
+
+def test_order_is_found_by_its_own_account_alone(store: Store) -> None:
+    held = store.created(an_order(account_id="alice"))
+    assert store.queries.find("mallory", held.state.order.order_id) is None
+    assert store.queries.find("alice", uuid4()) is None
+
+
+def test_events_come_in_order_after_the_one_named_and_as_many_as_asked(store: Store) -> None:
+    order_id = store.moved(store.created(an_order()), *LIFE[2:]).state.order.order_id
+    assert [event.seq for event in store.queries.events_after(order_id, 2, limit=3)] == [3, 4, 5]
+    assert store.queries.events_after(order_id, 6, limit=3) == []
+
+
+def test_largest_amount_survives_the_record(store: Store) -> None:
+    order = an_order(amount_units=2**64 - 1)
+    store.created(order)
+    view = store.queries.find(order.account_id, order.order_id)
+    assert view is not None
+    assert view.state.order == order
+
+
+def test_pages_hold_every_order_once_newest_first(postgres: Store) -> None:
+    account_id = str(uuid4())
+    moments = [NOON, NOON, NOON, NOON + timedelta(microseconds=1), NOON + timedelta(seconds=1)]
+    orders = [an_order(account_id=account_id, accepted_at=at) for at in moments]
+    for order in orders:
+        postgres.created(order)
+    listed, before = [], None
+    while page := postgres.queries.page(account_id, status=None, limit=2, before=before):
+        listed += [view.state.order for view in page]
+        before = (listed[-1].accepted_at, listed[-1].order_id)
+    assert listed == sorted(orders, key=lambda order: (order.accepted_at, order.order_id), reverse=True)
+
+
+def test_page_holds_one_status_if_asked(postgres: Store) -> None:
+    account_id = str(uuid4())
+    done = postgres.moved(postgres.created(an_order(account_id=account_id)), *LIFE[2:])
+    postgres.created(an_order(account_id=account_id))
+    page = postgres.queries.page(account_id, status=OrderStatus.CONFIRMED, limit=9, before=None)
+    assert [view.state for view in page] == [done.state]
+    assert postgres.queries.page(account_id, status=OrderStatus.FAILED, limit=9, before=None) == []

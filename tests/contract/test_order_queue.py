@@ -1,0 +1,109 @@
+"""What every ``OrderQueue`` promises."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters.sqs import SqsOrderQueue
+from chalicelib.domain.errors import RetryableError
+from chalicelib.services.ports import OrderQueue, QueueMessage
+from tests.fakes.outside import FakeQueue
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass
+class Sqs:
+    """A queue in moto, and a look at what is in it."""
+
+    client: "SQSClient"
+    url: str
+
+    def bodies(self) -> set[str]:
+        found: set[str] = set()
+        while received := self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            found |= {message["Body"] for message in received}
+        return found
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sqs]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        session = botocore.session.get_session()
+        client = cast("SQSClient", session.create_client("sqs", region_name="us-east-1"))
+        yield Sqs(client, client.create_queue(QueueName="orders")["QueueUrl"])
+
+
+@pytest.fixture(params=["fake", "sqs"])
+def queue(request: pytest.FixtureRequest) -> tuple[OrderQueue, Any]:
+    if request.param == "fake":
+        fake = FakeQueue()
+        return fake, lambda: {message.body for message in fake.sent}
+    sqs: Sqs = request.getfixturevalue("sqs")
+    return SqsOrderQueue(sqs.client, sqs.url), sqs.bodies
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 11, 25])
+def test_every_message_sent_is_on_the_queue(queue: tuple[OrderQueue, Any], count: int) -> None:
+    port, bodies = queue
+    port.send([QueueMessage(f"body {n}", "alice") for n in range(count)])
+    assert bodies() == {f"body {n}" for n in range(count)}
+
+
+def test_queue_that_answers_passes_its_check(queue: tuple[OrderQueue, Any]) -> None:
+    port, _ = queue
+    port.check()
+
+
+def test_accounts_in_any_alphabet_can_send(queue: tuple[OrderQueue, Any]) -> None:
+    port, bodies = queue
+    port.send([QueueMessage("one", "Зоя"), QueueMessage("two", "a b"), QueueMessage("three", "a|b@c")])
+    assert bodies() == {"one", "two", "three"}
+
+
+def test_message_asked_to_wait_is_not_visible_yet(sqs: Sqs) -> None:
+    SqsOrderQueue(sqs.client, sqs.url).send(
+        [QueueMessage("later", "alice", delay_s=60), QueueMessage("now", "alice")]
+    )
+    assert sqs.bodies() == {"now"}
+
+
+def test_message_to_be_retried_comes_back_after_so_long(sqs: Sqs) -> None:
+    port = SqsOrderQueue(sqs.client, sqs.url)
+    port.send([QueueMessage("again", "alice")])
+    (received,) = sqs.client.receive_message(QueueUrl=sqs.url)["Messages"]
+    assert sqs.bodies() == set()
+    port.retry_in(received["ReceiptHandle"], 0)
+    assert sqs.bodies() == {"again"}
+
+
+def test_retry_of_a_message_that_is_gone_is_fine(sqs: Sqs) -> None:
+    SqsOrderQueue(sqs.client, sqs.url).retry_in("no such handle", 0)
+
+
+def test_queue_that_is_not_there_is_a_passing_fault(sqs: Sqs) -> None:
+    port = SqsOrderQueue(sqs.client, sqs.url + "-missing")
+    with pytest.raises(RetryableError):
+        port.check()
+    with pytest.raises(RetryableError):
+        port.send([QueueMessage("lost", "a")])
+    with pytest.raises(RetryableError):
+        port.send([QueueMessage("lost", "a")] * 2)
+
+
+def test_fake_queue_that_is_down_is_a_passing_fault() -> None:
+    fake = FakeQueue()
+    fake.is_down = True
+    with pytest.raises(RetryableError):
+        fake.send([QueueMessage("lost", "a")])
+    assert fake.sent == []

@@ -1,0 +1,153 @@
+"""What every ``Subscriptions`` promises: nothing is lost or doubled between a replay and the live events."""
+
+from uuid import UUID, uuid4
+
+from chalicelib.domain.orders import Order
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import Listener
+from tests.contract.records import Store
+from tests.fakes.orders import LIFE, an_order
+
+
+def an_account() -> str:
+    return f"account-{uuid4()}"
+
+
+def a_connection() -> str:
+    return f"{uuid4().hex[:15]}="
+
+
+def listeners(store: Store, order: Order) -> list[Listener]:
+    return list(store.subscriptions.listeners([order]))
+
+
+def begin(store: Store, connection_id: str, order: Order, *, after_seq: int = 0) -> UUID:
+    replay_id = uuid4()
+    begun = store.subscriptions.begin_replay(
+        connection_id, order.account_id, order.order_id, replay_id=replay_id, after_seq=after_seq
+    )
+    assert begun is not None
+    return replay_id
+
+
+def test_submitter_follows_its_order_from_the_first_event(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.created(order, connection_id=connection_id)
+    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=True, replayed_to=0)]
+
+
+def test_replay_is_not_live_until_it_has_seen_the_last_event(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    held = store.created(order)
+    replay_id = begin(store, connection_id, order)
+    assert [each.live for each in listeners(store, order)] == [False]
+    store.moved(held, OrderStatus.ROUTED)
+    go_live = store.subscriptions.go_live
+    assert not go_live(connection_id, order.order_id, replay_id=replay_id, seq=2)
+    assert go_live(connection_id, order.order_id, replay_id=replay_id, seq=3)
+    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=True, replayed_to=3)]
+
+
+def test_replay_begins_at_the_last_event_at_most(store: Store) -> None:
+    order = an_order()
+    store.created(order)
+    begun = store.subscriptions.begin_replay(
+        a_connection(), order.account_id, order.order_id, replay_id=uuid4(), after_seq=2**31 - 1
+    )
+    assert begun == 2
+
+
+def test_replay_of_an_unknown_or_foreign_order_is_none(store: Store) -> None:
+    order = an_order(account_id="alice")
+    store.created(order)
+    for account_id, order_id in (("alice", uuid4()), ("mallory", order.order_id)):
+        begun = store.subscriptions.begin_replay(
+            a_connection(), account_id, order_id, replay_id=uuid4(), after_seq=0
+        )
+        assert begun is None
+    assert listeners(store, order) == []
+
+
+def test_superseded_replay_has_nothing_more_to_send(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.created(order)
+    first = begin(store, connection_id, order)
+    second = begin(store, connection_id, order)
+    assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=first, seq=0)
+    assert [each.live for each in listeners(store, order)] == [False]
+    assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=second, seq=2)
+    assert [each.live for each in listeners(store, order)] == [True]
+
+
+def test_follower_of_the_account_hears_of_every_order_of_it_and_of_no_other(store: Store) -> None:
+    account_id, connection_id = an_account(), a_connection()
+    unfinished, finished = an_order(account_id=account_id), an_order(account_id=account_id)
+    store.created(unfinished)
+    store.moved(store.created(finished), *LIFE[2:])
+    assert list(store.subscriptions.follow_account(connection_id, account_id)) == [unfinished.order_id]
+    later, foreign = an_order(account_id=account_id), an_order(account_id=an_account())
+    store.created(later)
+    store.created(foreign)
+    assert [each.connection_id for each in listeners(store, later)] == [connection_id]
+    assert listeners(store, foreign) == []
+
+
+def test_what_a_connection_says_of_one_order_goes_before_what_it_says_of_all(store: Store) -> None:
+    order, connection_id = an_order(account_id=an_account()), a_connection()
+    store.created(order)
+    store.subscriptions.follow_account(connection_id, order.account_id)
+    begin(store, connection_id, order, after_seq=1)
+    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=False, replayed_to=1)]
+
+
+def test_connection_that_missed_a_frame_is_set_back_and_not_live(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.created(order, connection_id=connection_id)
+    store.subscriptions.lag(connection_id, order, sent_to=1)
+    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=False, replayed_to=1)]
+
+
+def test_set_back_does_not_disturb_a_replay_that_is_under_way(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.created(order)
+    replay_id = begin(store, connection_id, order)
+    store.subscriptions.lag(connection_id, order, sent_to=1)
+    assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=replay_id, seq=2)
+    assert [each.replayed_to for each in listeners(store, order)] == [2]
+
+
+def test_follower_of_the_account_that_missed_a_frame_is_set_back_for_that_order_alone(store: Store) -> None:
+    account_id, connection_id = an_account(), a_connection()
+    first, second = an_order(account_id=account_id), an_order(account_id=account_id)
+    store.created(first)
+    store.created(second)
+    store.subscriptions.follow_account(connection_id, account_id)
+    store.subscriptions.lag(connection_id, first, sent_to=1)
+    assert [each.live for each in listeners(store, first)] == [False]
+    assert [each.live for each in listeners(store, second)] == [True]
+
+
+def test_unsubscribing_from_one_order_leaves_the_others(store: Store) -> None:
+    account_id, connection_id = an_account(), a_connection()
+    first, second = an_order(account_id=account_id), an_order(account_id=account_id)
+    store.created(first, connection_id=connection_id)
+    store.created(second, connection_id=connection_id)
+    store.subscriptions.remove(connection_id, first.order_id)
+    assert listeners(store, first) == []
+    assert len(listeners(store, second)) == 1
+
+
+def test_unsubscribing_from_everything_leaves_other_connections(store: Store) -> None:
+    order, leaving, staying = an_order(), a_connection(), a_connection()
+    store.created(order, connection_id=leaving)
+    begin(store, staying, order)
+    store.subscriptions.remove(leaving, None)
+    assert [each.connection_id for each in listeners(store, order)] == [staying]
+
+
+def test_forgotten_connections_follow_nothing(store: Store) -> None:
+    order, connection_id = an_order(account_id=an_account()), a_connection()
+    store.created(order, connection_id=connection_id)
+    store.subscriptions.follow_account(connection_id, order.account_id)
+    store.subscriptions.forget([connection_id, "never seen"])
+    assert listeners(store, order) == []
