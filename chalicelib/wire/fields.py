@@ -4,7 +4,15 @@ import re
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.errors import FieldProblem, InvalidRequestError
@@ -51,7 +59,21 @@ def _whole(value: Any) -> Any:
 
 PrintableText = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)]
 ClientOrderId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
-AmountText = Annotated[str, Field(max_length=TEXT_LENGTH_MAX), BeforeValidator(_number_as_text)]
+AmountText = Annotated[
+    str,
+    Field(max_length=TEXT_LENGTH_MAX),
+    BeforeValidator(_number_as_text),
+    WithJsonSchema(
+        {
+            "type": ["string", "number"],
+            "maxLength": TEXT_LENGTH_MAX,
+            "pattern": r"^[0-9]+(\.[0-9]+)?$",
+            "exclusiveMinimum": 0,
+            "description": "A plain positive decimal in token units.",
+            "examples": ["1.5"],
+        }
+    ),
+]
 OrderId = Annotated[UUID, BeforeValidator(_uuid)]
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
 

@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import audit, market, orders, queues, token
+from infra.cli import audit, market, orders, queues, specs, token
 from infra.cli.session import Session
 
 
@@ -24,6 +24,7 @@ for command in (
     audit.audit_command,
     market.market,
     token.token,
+    specs.specs,
 ):
     orderflow.add_command(command)
 

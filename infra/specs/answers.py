@@ -1,0 +1,246 @@
+"""What the engine answers, as models: for the specifications, and for tests that hold real frames against them."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from chalicelib.domain.errors import Code
+from chalicelib.domain.orders import OrderType
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.order_fields import WireSwapMode
+
+Amount = Annotated[
+    str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", description="In token units.", examples=["1.5"])
+]
+Signed = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
+Moment = Annotated[
+    str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2026-11-21T08:30:00.000Z"])
+]
+Seq = Annotated[int, Field(ge=1, description="1, 2, 3 … per order, without gaps.")]
+Attempt = Annotated[int, Field(ge=1)]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
+class Problem(Answer):
+    field: str
+    problem: str
+
+
+class ErrorBody(Answer):
+    code: Code
+    message: str
+    details: list[Problem]
+
+
+class Fee(Answer):
+    token: str
+    amount: Amount
+
+
+class Leg(Answer):
+    venue: str
+    pool: str
+    input_token: str
+    output_token: str
+    input_amount: Amount
+    output_amount: Amount
+    share_bps: Annotated[int, Field(ge=0, le=10_000)]
+
+
+class BestSingleVenue(Answer):
+    venue: str
+    pool: str
+    input_amount: Amount
+    output_amount: Amount
+
+
+class VenueQuote(Answer):
+    """What one venue's best pool alone would give, or why it cannot."""
+
+    venue: str
+    error: str | None = None
+    pool: str | None = None
+    input_amount: Amount | None = None
+    output_amount: Amount | None = None
+    price: Amount | None = None
+    fee_amount: Amount | None = None
+    fee_token: str | None = None
+    fees: list[Fee] | None = None
+    price_impact_bps: Signed | None = None
+    valid_until: Moment | None = None
+
+
+class Routing(Answer):
+    """Every venue asked, and the route that was chosen."""
+
+    quotes: list[VenueQuote]
+    input_amount: Amount
+    output_amount: Amount
+    price: Amount
+    fee_amount: Amount
+    fee_token: str
+    fees: list[Fee]
+    price_impact_bps: Signed | None = None
+    route: list[Leg]
+    route_gap_bps: Annotated[Signed, Field(description="How far from optimal the route can be at most.")]
+    best_single_venue: BestSingleVenue | None
+    improvement_bps: Annotated[Signed | None, Field(description="Over the best single venue.")]
+
+
+class OrderEventFrame(Answer):
+    """One committed event of an order; the fields beside the first seven are its status's own."""
+
+    type: Literal["order"]
+    order_id: UUID
+    client_order_id: str | None
+    seq: Seq
+    status: OrderStatus
+    attempt: Attempt
+    at: Moment
+    order_type: OrderType | None = None
+    input_token: str | None = None
+    output_token: str | None = None
+    slippage_bps: int | Signed | None = None
+    reason: str | None = None
+    quotes: list[VenueQuote] | None = None
+    route: list[Leg] | None = None
+    route_gap_bps: Signed | None = None
+    best_single_venue: BestSingleVenue | None = None
+    improvement_bps: Signed | None = None
+    input_amount: Amount | None = None
+    output_amount: Amount | None = None
+    price: Amount | None = None
+    executed_price: Amount | None = None
+    price_impact_bps: Signed | None = None
+    fee_amount: Amount | None = None
+    fee_token: str | None = None
+    fees: list[Fee] | None = None
+    tx_signature: str | None = None
+    slot: int | None = None
+    code: Code | None = None
+    message: str | None = None
+    attempts: int | None = None
+
+
+class AcceptedFrame(Answer):
+    """The order is in the queue: durable, and will reach a final status."""
+
+    type: Literal["accepted"]
+    request_id: str | None
+    order_id: UUID
+    client_order_id: str | None
+    at: Moment
+
+
+class Quote(Routing):
+    input_token: str
+    output_token: str
+    at: Moment
+    valid_until: Moment
+
+
+class QuoteFrame(Quote):
+    type: Literal["quote"]
+    request_id: str | None
+
+
+class SubscribedFrame(Answer):
+    """The events asked for follow, then live ones; without an order: those of the whole account."""
+
+    type: Literal["subscribed"]
+    request_id: str | None
+    order_id: UUID | None
+
+
+class UnsubscribedFrame(Answer):
+    type: Literal["unsubscribed"]
+    request_id: str | None
+    order_id: UUID | None
+
+
+class PongFrame(Answer):
+    type: Literal["pong"]
+    request_id: str | None
+
+
+class ErrorFrame(ErrorBody):
+    """Refused; the connection stays open, unless its credential has expired."""
+
+    type: Literal["error"]
+    request_id: str | None
+    order_id: UUID | None = None
+
+
+class OrderAccepted(Answer):
+    order_id: UUID
+    client_order_id: str | None
+    status: Literal["accepted"]
+
+
+class OrderBody(OrderEventFrame):
+    """An order's terms, where it stands, and the fields of its last event."""
+
+    type: OrderType  # type: ignore[assignment]  # an order's type here, a frame's type there
+    at: Moment | None = None  # type: ignore[assignment]  # an event happens, an order is updated
+    swap_mode: WireSwapMode
+    amount: Amount
+    accepted_at: Moment
+    valid_until: Moment
+    updated_at: Moment
+
+
+class OrderPage(Answer):
+    orders: list[OrderBody]
+    next_cursor: str | None
+
+
+class OrderEvents(Answer):
+    events: list[OrderEventFrame]
+
+
+class PoolBody(Answer):
+    pool: str
+    tokens: list[str]
+
+
+class VenueBody(Answer):
+    venue: str
+    pools: list[PoolBody]
+    error: str | None = None
+
+
+class TokenBody(Answer):
+    symbol: str
+    mint: str
+    decimals: int
+
+
+class Venues(Answer):
+    venues: list[VenueBody]
+    tokens: list[TokenBody]
+
+
+class Health(Answer):
+    status: Literal["ok"]
+
+
+class Readiness(Answer):
+    status: Literal["ok", "unavailable"]
+    database: Literal["ok", "unavailable"]
+    queue: Literal["ok", "unavailable"]
+
+
+SERVER_FRAMES: tuple[type[Answer], ...] = (
+    AcceptedFrame,
+    OrderEventFrame,
+    QuoteFrame,
+    SubscribedFrame,
+    UnsubscribedFrame,
+    PongFrame,
+    ErrorFrame,
+)

@@ -1,0 +1,98 @@
+"""The WebSocket API in AsyncAPI 3.0."""
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from chalicelib.wire.client_frames import ACTIONS
+from chalicelib.wire.order_fields import OrderFields
+from infra.specs.answers import SERVER_FRAMES
+from infra.specs.openapi import VERSION
+from infra.specs.schemas import reference, schemas
+
+_CHANNEL: Final = "#/channels/orders"
+_REQUEST: Final = {
+    "action": {"type": "string"},
+    "requestId": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 128,
+        "description": "Repeated in the answer.",
+    },
+}
+
+
+def asyncapi() -> dict[str, Any]:
+    """Return the document."""
+    sent = {action: _client_message(action, model) for action, model in ACTIONS.items()}
+    received = {frame.__name__: _server_message(frame) for frame in SERVER_FRAMES}
+    models = (*dict.fromkeys(ACTIONS.values()), *SERVER_FRAMES)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Orderflow",
+            "version": VERSION,
+            "description": "Submit orders and follow every step of them. One JSON object per text frame.",
+        },
+        "servers": {
+            "local": {"host": "127.0.0.1:3000", "pathname": "/ws", "protocol": "ws"},
+            "aws": {
+                "host": "{apiId}.execute-api.{region}.amazonaws.com",
+                "pathname": "/ws",
+                "protocol": "wss",
+                "variables": {"apiId": {}, "region": {"default": "us-east-1"}},
+                "security": [{"$ref": "#/components/securitySchemes/bearer"}],
+            },
+        },
+        "channels": {
+            "orders": {
+                "address": "/",
+                "description": "A frame without an action is a submit if it carries order fields, and a subscribe if "
+                "it carries only an orderId. The connection URL may carry either as a query.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*sent, *received)},
+                "bindings": {"ws": {"method": "GET", "query": _query()}},
+            }
+        },
+        "operations": {
+            "ask": _operation("receive", sent),
+            "tell": _operation("send", received),
+        },
+        "components": {
+            "schemas": schemas(models),
+            "messages": sent | received,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(action: str, messages: dict[str, Any]) -> dict[str, Any]:
+    """Return an operation; AsyncAPI takes the server's point of view."""
+    return {
+        "action": action,
+        "channel": {"$ref": _CHANNEL},
+        "messages": [{"$ref": f"{_CHANNEL}/messages/{name}"} for name in messages],
+    }
+
+
+def _client_message(action: str, model: type[BaseModel]) -> dict[str, Any]:
+    asked = {**_REQUEST, "action": {"const": action}}
+    payload = {"allOf": [{"type": "object", "properties": asked}, reference(model)]}
+    return {"name": action, "contentType": "application/json", "payload": payload}
+
+
+def _server_message(frame: type[BaseModel]) -> dict[str, Any]:
+    summary = (frame.__doc__ or "").strip() if "__doc__" in vars(frame) else ""
+    described = {"summary": summary} if summary else {}
+    return {
+        "name": frame.__name__,
+        **described,
+        "contentType": "application/json",
+        "payload": reference(frame),
+    }
+
+
+def _query() -> dict[str, Any]:
+    """Return what the connection URL may carry: an order, an order to follow, and a token."""
+    order = {name: {"type": "string"} for name in OrderFields.model_json_schema()["properties"]}
+    follow = {"orderId": {"type": "string", "format": "uuid"}, "afterSeq": {"type": "integer", "minimum": 0}}
+    return {"type": "object", "properties": {**order, **follow, "token": {"type": "string"}}}

@@ -1,0 +1,164 @@
+"""The REST API in OpenAPI 3.1."""
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.order_fields import OrderFields, SwapFields
+from infra.specs import answers
+from infra.specs.schemas import reference, schemas
+
+VERSION: Final = "1.0.0"
+_REFUSALS: Final = {
+    "400": "A field breaks a rule.",
+    "401": "The credential is missing, wrong or expired.",
+    "403": "The credential's subject cannot be an account.",
+    "404": "Unknown, or somebody else's.",
+    "409": "The order's state or content forbids it.",
+    "413": "The body is too large.",
+    "422": "Understood, and cannot be done.",
+    "429": "A limit is reached.",
+    "503": "Try again later.",
+}
+_ORDER_ID: Final = {"$ref": "#/components/parameters/orderId"}
+
+
+def openapi() -> dict[str, Any]:
+    """Return the document."""
+    models: tuple[type[BaseModel], ...] = (
+        OrderFields,
+        SwapFields,
+        answers.OrderAccepted,
+        answers.OrderBody,
+        answers.OrderPage,
+        answers.OrderEvents,
+        answers.Quote,
+        answers.Venues,
+        answers.Health,
+        answers.Readiness,
+        answers.ErrorBody,
+    )
+    order_id = {
+        "name": "orderId",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Orderflow",
+            "version": VERSION,
+            "description": "Order execution for DEX swaps. Amounts and prices are decimal strings in token units.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [
+            {"url": "http://127.0.0.1:3000/api", "description": "make run"},
+            {
+                "url": "https://{apiId}.execute-api.{region}.amazonaws.com/api",
+                "variables": {"apiId": {"default": "apiId"}, "region": {"default": "us-east-1"}},
+            },
+        ],
+        "security": [{"bearer": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": schemas(models),
+            "parameters": {"orderId": order_id},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "With AUTH_MODE=jwt; the account is the token's subject.",
+                }
+            },
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    key = _query("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 64}) | {"in": "header"}
+    submit = _operation(
+        "Submit an order", answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
+    )
+    submit["parameters"] = [key | {"description": "The same as clientOrderId."}]
+    status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
+    listing = _operation("List orders, newest first", answers.OrderPage, "200", "400 503")
+    listing["parameters"] = [
+        _query("status", status),
+        _query("limit", {"type": "integer", "minimum": 1}),
+        _query("cursor", {"type": "string"}),
+    ]
+    events = _operation("Read an order's events", answers.OrderEvents, "200", "400 404 503")
+    events["parameters"] = [_query("afterSeq", {"type": "integer", "minimum": 0, "default": 0})]
+    return {
+        "/orders": {"post": _named("submitOrder", submit), "get": _named("listOrders", listing)},
+        "/orders/execute": {"post": _named("executeOrder", submit)},
+        "/orders/{orderId}": {
+            "parameters": [_ORDER_ID],
+            "get": _named("readOrder", _operation("Read an order", answers.OrderBody, "200", "400 404 503")),
+            "delete": _named(
+                "cancelOrder",
+                _operation(
+                    "Cancel an order that was not sent yet", answers.OrderBody, "200", "400 404 409 503"
+                ),
+            ),
+        },
+        "/orders/{orderId}/events": {"parameters": [_ORDER_ID], "get": _named("readEvents", events)},
+        "/quotes": {
+            "post": _named(
+                "quote",
+                _operation(
+                    "Ask what an order would get", answers.Quote, "200", "400 413 422 503", body=SwapFields
+                ),
+            )
+        },
+        "/venues": {
+            "get": _named("listVenues", _operation("List venues and tokens", answers.Venues, "200", "503"))
+        },
+        "/health": {"get": _named("health", _open("The function runs", answers.Health))},
+        "/health/ready": {
+            "get": _named("ready", _open("Database and queue answer", answers.Readiness, "503"))
+        },
+    }
+
+
+def _operation(
+    summary: str, answer: type[BaseModel], status: str, refusals: str, *, body: type[BaseModel] | None = None
+) -> dict[str, Any]:
+    refused = sorted({*refusals.split(), "401", "403"})
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {
+            status: _response(
+                "Done." if status == "200" else "Accepted: it will reach a final status.", answer
+            ),
+            **{code: _response(_REFUSALS[code], answers.ErrorBody) for code in refused},
+        },
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(body)}
+    return operation
+
+
+def _open(summary: str, answer: type[BaseModel], *also: str) -> dict[str, Any]:
+    """Return an operation that needs no credential."""
+    responses = {status: _response(summary, answer) for status in ("200", *also)}
+    return {"summary": summary, "security": [], "responses": responses}
+
+
+def _named(operation_id: str, operation: dict[str, Any]) -> dict[str, Any]:
+    return {"operationId": operation_id, **operation}
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _response(description: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {"description": description, "content": _json(model)}
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": reference(model)}}

@@ -1,0 +1,104 @@
+"""The published documents say what the code does."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from chalicelib.domain.errors import Code
+from infra.specs import answers
+from infra.specs.documents import documents
+from infra.specs.error_table import MEANINGS
+from tests.chat_app.instance import REPOSITORY
+from tests.security.front_door import FrontDoor, an_account, ask, hear
+
+DOCUMENTS = {path.name: (path, text) for path, text in documents().items()}
+FRAMES: TypeAdapter[Any] = TypeAdapter(answers.SERVER_FRAMES[0] | answers.OrderEventFrame | answers.QuoteFrame
+    | answers.SubscribedFrame | answers.UnsubscribedFrame | answers.PongFrame | answers.ErrorFrame)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_published_document_is_the_one_that_the_code_generates(name: str) -> None:
+    path, text = DOCUMENTS[name]
+    assert (REPOSITORY / path).read_text(encoding="utf-8") == text, "run ./orderflow specs"
+
+
+@pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json"])
+def test_every_reference_leads_somewhere(name: str) -> None:
+    document = json.loads(DOCUMENTS[name][1])
+    references = set(_references(document))
+    assert references
+    for reference in references:
+        place = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_every_error_code_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(Code)
+
+
+def test_every_route_is_described_with_its_methods() -> None:
+    from chalice_app.app import app
+
+    described = json.loads(DOCUMENTS["openapi.json"][1])["paths"]
+    methods = {
+        path: {method.upper() for method in item if method != "parameters"}
+        for path, item in described.items()
+    }
+    assert methods == {
+        path.replace("order_id", "orderId"): set(by_method) for path, by_method in app.routes.items()
+    }
+
+
+def test_frames_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
+    seen: set[str] = set()
+    with front_door.socket(an_account("alice")) as socket:
+        for frame in (
+            {"action": "ping"},
+            {"action": "quote", "side": "buy", "amount": "1"},
+            {"action": "subscribe"},
+            {"action": "submit", "side": "sell", "amount": "-1"},
+            {"action": "submit", "side": "sell", "amount": "2.5"},
+        ):
+            answer = ask(socket, **frame)
+            seen.add(type(FRAMES.validate_json(json.dumps(answer))).__name__)
+        status = None
+        while status != "confirmed":
+            event = hear(socket, lambda frame: frame["type"] == "order")
+            status = answers.OrderEventFrame.model_validate_json(json.dumps(event)).status
+        parted = ask(socket, action="unsubscribe", orderId=answer["orderId"])
+        answers.UnsubscribedFrame.model_validate_json(json.dumps(parted))
+    assert seen == {"PongFrame", "QuoteFrame", "SubscribedFrame", "ErrorFrame", "AcceptedFrame"}
+
+
+def test_bodies_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
+    account = an_account("alice")
+    body = {"side": "sell", "amount": "0.01"}
+    accepted = answers.OrderAccepted.model_validate_json(
+        front_door.rest(account, "POST", "/orders", json=body).text
+    )
+    for path, model in (
+        (f"/orders/{accepted.order_id}", answers.OrderBody),
+        (f"/orders/{accepted.order_id}/events", answers.OrderEvents),
+        ("/orders", answers.OrderPage),
+        ("/venues", answers.Venues),
+        ("/health", answers.Health),
+        ("/health/ready", answers.Readiness),
+        ("/orders/not-an-id", answers.ErrorBody),
+    ):
+        model.model_validate_json(front_door.rest(account, "GET", path).text)
+    answers.Quote.model_validate_json(front_door.rest(account, "POST", "/quotes", json=body).text)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for member in value.values():
+            yield from _references(member)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _references(each)
