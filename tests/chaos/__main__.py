@@ -1,0 +1,41 @@
+"""``python -m tests.chaos --minutes 3 --seed 1``: the real runtime under load and under fire."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import SystemRandom
+
+from rich.console import Console
+
+from tests.chaos.run import Chaos, Plan
+
+
+def main() -> int:
+    """Run once; exit with 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=1.0, help="of load, before it gets quiet")
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10_000))
+    parser.add_argument("--restarts", type=int, help="of the runtime itself; default: one a minute")
+    given = parser.parse_args()
+    console = Console(highlight=False)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began:7.1f} s  {text}", markup=False, soft_wrap=True)
+
+    restarts = round(given.minutes) if given.restarts is None else given.restarts
+    plan = Plan(given.seed, given.minutes * 60, restarts)
+    say(f"seed {plan.seed}, {plan.load_s:.0f} s of load, {plan.restarts} restarts of the runtime")
+    with tempfile.TemporaryDirectory(prefix="orderflow-chaos-") as folder:
+        verdict = asyncio.run(Chaos(plan, Path(folder), say).run())
+    for problem in verdict.problems:
+        say(f"BROKEN: {problem}")
+    say(f"{verdict.orders} orders accepted, {len(verdict.problems)} promises broken")
+    return 1 if verdict.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""One chaos run: load and blows, then quiet, then the audit from inside and from the clients' side."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from sqlalchemy import Engine
+
+from chalicelib.adapters.postgres.audit import audit
+from chalicelib.adapters.postgres.engine import make_engine
+from tests.chaos.blows import Blows, Status
+from tests.chaos.clients import RestClient, SocketClient, named_dice
+from tests.chat_app.instance import REPOSITORY, Instance
+
+SOCKET_CLIENTS: Final = 3
+REST_CLIENTS: Final = 1
+QUIET_PATIENCE_S: Final = 240.0
+"""A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how hard.
+
+    Attributes:
+        restarts: How often the runtime's own process is killed and started again.
+        environment: For the runtime; short leases make a short run worth more.
+    """
+
+    seed: int
+    load_s: float
+    restarts: int
+    blow_interval_s: float = 1.5
+    environment: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run came to."""
+
+    orders: int
+    problems: tuple[str, ...]
+
+
+class Chaos:
+    """The instance under fire, and everybody who uses it."""
+
+    def __init__(self, plan: Plan, state_dir: Path, say: Say) -> None:
+        self._plan = plan
+        self._state_dir = state_dir
+        self._say = say
+        self._instance = self._new_instance(None)
+        self._engines: dict[str, Engine] = {}
+        dice = named_dice(plan.seed)
+        self._dice: Random = next(dice)
+        self._blows = Blows(next(dice), self._status, self._engine)
+        self._sockets = [
+            SocketClient(f"ws{n}", self._instance.websocket_url, next(dice)) for n in range(SOCKET_CLIENTS)
+        ]
+        self._rests = [
+            RestClient(f"rest{n}", f"{self._instance.rest_url}/", next(dice)) for n in range(REST_CLIENTS)
+        ]
+
+    async def run(self) -> Verdict:
+        """Do all of it; nothing is left running."""
+        try:
+            await asyncio.to_thread(self._instance.__enter__)
+            async with asyncio.TaskGroup() as group:
+                streams = [group.create_task(client.run()) for client in self._sockets]
+                posts = [group.create_task(client.run()) for client in self._rests]
+                await self._strike()
+                clients: list[SocketClient | RestClient] = [*self._sockets, *self._rests]
+                for client in clients:
+                    client.stop_loading()
+                await asyncio.wait(posts)
+                await self._quiet()
+                for task in streams:
+                    task.cancel()
+            return await self._verdict()
+        finally:
+            await asyncio.to_thread(self._instance.stop)
+            for engine in self._engines.values():
+                engine.dispose()
+
+    async def _strike(self) -> None:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._plan.load_s
+        restarts = sorted(
+            ends_at - self._dice.uniform(0.2, 0.9) * self._plan.load_s for _ in range(self._plan.restarts)
+        )
+        while loop.time() < ends_at:
+            await asyncio.sleep(self._dice.expovariate(1 / self._plan.blow_interval_s))
+            if restarts and loop.time() >= restarts[0]:
+                restarts.pop(0)
+                await asyncio.to_thread(self._restart)
+                ends_at = max(ends_at, loop.time() + 2.0)
+            else:
+                self._say(await asyncio.to_thread(self._blows.strike))
+
+    def _restart(self) -> None:
+        self._say("killed the runtime")
+        port = self._instance.port
+        self._instance.stop(signal.SIGKILL)
+        self._instance = self._new_instance(port)
+        self._instance.__enter__()
+        self._say("the runtime is back")
+
+    async def _quiet(self) -> None:
+        """Mend everything and wait until every client has what it is owed, and every order has ended."""
+        loop = asyncio.get_running_loop()
+        gives_up_at = loop.time() + QUIET_PATIENCE_S
+        await self._until(self._heal, gives_up_at)
+        self._say("calm: waiting for the last stream to end")
+        await self._until(lambda: all(client.is_content for client in self._sockets), gives_up_at)
+        await self._until(lambda: not self._audited(must_be_finished=True), gives_up_at)
+
+    async def _until(self, is_true: Callable[[], bool], gives_up_at: float) -> None:
+        # What is waited for happens in other processes, which wake nobody here.
+        while asyncio.get_running_loop().time() < gives_up_at and not await asyncio.to_thread(is_true):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+
+    def _heal(self) -> bool:
+        try:
+            self._blows.heal()
+        except Exception as error:  # noqa: BLE001  # Postgres may still be starting
+            self._say(f"not mended yet: {type(error).__name__}")
+            return False
+        return True
+
+    async def _verdict(self) -> Verdict:
+        problems = self._audited(must_be_finished=True)
+        for client in self._sockets:
+            problems += client.streams.problems()
+        for rest in self._rests:
+            problems += await rest.problems()
+        orders = sum(len(client.streams) for client in self._sockets) + sum(
+            len(rest.order_ids) for rest in self._rests
+        )
+        return Verdict(orders, tuple(problems))
+
+    def _audited(self, *, must_be_finished: bool) -> list[str]:
+        with self._engine().execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+            found = audit(connection, must_be_finished=must_be_finished)
+            return [f"{each.check}: {each.subject}: {each.problem}" for check in found for each in check]
+
+    def _status(self) -> Status:
+        status: Status = json.loads((self._state_dir / "status.json").read_text())
+        return status
+
+    def _engine(self) -> Engine:
+        """The database of the running instance; a restart may move it to another port."""
+        url = self._status()["database_url"]
+        if url not in self._engines:
+            self._engines[url] = make_engine(url)
+        return self._engines[url]
+
+    def _new_instance(self, port: int | None) -> Instance:
+        app = REPOSITORY / "chalice_app"
+        return Instance(
+            app,
+            self._state_dir,
+            "--no-reload",
+            *self._plan.options,
+            port=port,
+            environment=self._plan.environment,
+        )
