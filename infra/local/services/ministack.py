@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from infra.local.logs import Log
@@ -46,7 +46,7 @@ class Ministack:
         }
         spec = DaemonSpec(
             name="ministack",
-            command=(sys.executable, "-m", "ministack"),
+            command=(sys.executable, "-m", "uvicorn", "ministack.app:app", *_server_options(port)),
             environment=environment,
             log_path=state.folder("logs") / "ministack.log",
             is_ready=self._is_ready,
@@ -74,3 +74,11 @@ class Ministack:
             return False
         finally:
             writer.close()
+
+
+def _server_options(port: int) -> Sequence[str]:
+    """Return how uvicorn serves MiniStack's application: a send costs half of what its own server, hypercorn, takes."""
+    options = ["--host", LOOPBACK, "--port", str(port), "--http", "httptools", "--log-level", "warning"]
+    # A long poll that is still open must not hold up the end, in which the queues are saved.
+    patience = ["--timeout-graceful-shutdown", "1", "--timeout-keep-alive", "75"]
+    return [*options, *patience, "--no-access-log", "--no-proxy-headers"]
