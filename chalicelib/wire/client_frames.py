@@ -1,7 +1,7 @@
 """What clients send over the WebSocket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -59,7 +59,9 @@ class ClientFrame:
 def request_id_of(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> str | None:
     """Return the client's mark, if the frame is sound enough to have one, for an error about the rest."""
     try:
-        return validated(_RequestFields, parse_object(text, limits)).request_id
+        # The mark counts even if the frame is refused for its shape: it tells the client which one was.
+        any_shape = replace(limits, depth_max=limits.bytes_max, text_length_max=limits.bytes_max)
+        return validated(_RequestFields, parse_object(text, any_shape)).request_id
     except InvalidRequestError:
         return None
 

@@ -93,6 +93,9 @@ def test_broken_rule_is_told_with_its_field(members: dict[str, object], field: s
         ("[]", None),
         ("{", None),
         ("", None),
+        ('{"requestId":"r1","amount":"' + "1" * 20_000 + '"}', "r1"),
+        ('{"requestId":"r1","amount":' + "[" * 50 + "]" * 50 + "}", "r1"),
+        ('{"requestId":"r1","amount":"' + "1" * 40_000 + '"}', None),
     ],
 )
 def test_mark_of_a_bad_frame_is_found_if_it_is_sound(text: str, mark: str | None) -> None:
