@@ -95,7 +95,13 @@ def _running(folder: Path) -> Iterator[str]:
         "--no-locale",
     )
     subprocess.run(initdb, check=True, capture_output=True, preexec_fn=prepare)
-    settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        # Its data does not outlive the run, and databases are made and dropped much faster.
+        "fsync": "off",
+    }
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     command = (str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options)
     with (folder / "log").open("wb") as log:
