@@ -84,13 +84,16 @@ def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) 
         refused = reset(state_dir)
         assert refused.returncode == 1
         assert "error:" in refused.stderr
-        os.kill(second.status()["pids"]["postgres"][0], signal.SIGKILL)
         assert second.stop(signal.SIGINT) == 0
     assert processes_of(state_dir) == []
 
     with an_exchange(state_dir, port=port, environment=IN_FLIGHT) as third:
         assert_each_ended_once(third, accepted)
-    assert tracebacks(first) + tracebacks(third) == []
+        errors = tracebacks(first) + tracebacks(second) + tracebacks(third)
+        os.kill(third.status()["pids"]["postgres"][0], signal.SIGKILL)
+        assert third.stop(signal.SIGINT) == 0
+    assert processes_of(state_dir) == []
+    assert errors == []
 
     assert reset(state_dir).returncode == 0
     assert not state_dir.exists()
