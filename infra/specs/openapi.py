@@ -139,6 +139,8 @@ def _operation(
     }
     if body is not None:
         operation["requestBody"] = {"required": True, "content": _json(body)}
+        # Chalice's own answer, in its own form, before anything of ours runs.
+        operation["responses"]["415"] = {"description": "The Content-Type is not application/json."}
     return operation
 
 
