@@ -71,11 +71,11 @@ class Deployment:
         self._say("packaging ...")
         built = package(self._app_dir, self._stage, out)
         self._say(f"package {built.archive.stat().st_size / 1e6:.1f} MB, key {built.key}")
-        self._values |= {"PackageKey": built.key, "Runtime": built.runtime}
         return built
 
     def plan(self, built: Package | None) -> Iterator[PlannedStack]:
         """Yield what deploying would do, stack by stack. Changes nothing, and uploads nothing but the package."""
+        self._values |= _package_values(built)
         for stack in self._stacks:
             template = self._template(stack, built)
             known = self._cloudformation.outputs(stack.name)
@@ -97,6 +97,7 @@ class Deployment:
             StackError: A stack failed and was rolled back; those before it stay.
             MigrationError: The database could not be prepared; the code was not deployed.
         """
+        self._values |= _package_values(built)
         for stack in self._stacks:
             template = self._template(stack, built)
             self._say(f"{stack.name} ...")
@@ -160,6 +161,10 @@ class Deployment:
             counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*names])["Attributes"]
             if count := sum(int(counts.get(name, 0)) for name in names):
                 raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")
+
+
+def _package_values(built: Package | None) -> dict[str, str]:
+    return {"PackageKey": built.key, "Runtime": built.runtime} if built is not None else {}
 
 
 def database_options(url: str) -> dict[str, str]:

@@ -17,8 +17,8 @@ _LOG_GROUP: Final = "AWS::Logs::LogGroup"
 
 # Policy files serve every stage, account and region; a deployed policy serves one of each.
 _PINS: Final = (
-    (re.compile(r"^arn:aws:"), "arn:${AWS::Partition}:"),
     (re.compile(r"^([^:]+:[^:]+:[^:]+):\*:\*:"), r"\1:${AWS::Region}:${AWS::AccountId}:"),
+    (re.compile(r"^arn:aws:"), "arn:${AWS::Partition}:"),
     (re.compile(r"orderflow([-/])\*([-/])"), r"orderflow\1${Stage}\2"),
     (re.compile(r":\*/ws/"), ":${WebsocketAPI}/ws/"),
 )

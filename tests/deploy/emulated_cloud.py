@@ -1,0 +1,80 @@
+"""MiniStack as a child of the test run: loopback, IAM enforced, nothing kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from infra.deploy.cloud import Cloud, Target
+from infra.local.services.ports import free_port
+from infra.local.services.privileges import die_with_parent
+
+PATIENCE_S = 30
+
+
+@dataclass(frozen=True)
+class EmulatedCloud:
+    cloud: Cloud
+    log: Path
+
+    def function_log(self, function: str) -> str:
+        """Return what the function printed."""
+        logs = self.cloud.client("logs")
+        group = f"/aws/lambda/{function}"
+        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+        return "\n".join(
+            event["message"]
+            for stream in streams
+            for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])[
+                "events"
+            ]
+        )
+
+
+@contextmanager
+def emulated_cloud(folder: Path) -> Iterator[EmulatedCloud]:
+    port, log_path = free_port(), folder / "log"
+    (folder / "tmp").mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    settings = {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "AUTH": "true",
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "TMPDIR": str(folder / "tmp"),
+        "LOG_LEVEL": "WARNING",
+    }
+    with log_path.open("wb") as log:
+        server = subprocess.Popen(
+            (sys.executable, "-m", "ministack"),
+            env=kept | settings,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
+    try:
+        endpoint = f"http://127.0.0.1:{port}"
+        _wait_until_it_answers(endpoint, server)
+        yield EmulatedCloud(Cloud.of(Target.MINISTACK, {"AWS_ENDPOINT_URL": endpoint}), log_path)
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_S)
+
+
+def _wait_until_it_answers(endpoint: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{endpoint}/_ministack/health").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError("MiniStack did not start")

@@ -1,0 +1,162 @@
+"""What is deployed: the packaged template, its policies and its archive, before anything takes it."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.deploy.cloud import Target
+from infra.deploy.packaging import SIZE_MAX_BYTES, Package
+from infra.deploy.stacks import stacks, template
+from infra.deploy.template import TemplateError, finished, functions_of, pinned
+
+CFN_LINT = (str(Path(sys.executable).with_name("cfn-lint")),)
+VISIBILITY_PER_TIME_OUT = 6  # L/with-sqs: at least six times the function's time-out
+
+
+def resources(built: Package, kind: str) -> dict[str, Any]:
+    return {name: each for name, each in built.template["Resources"].items() if each["Type"] == kind}
+
+
+def statements(built: Package) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in resources(built, "AWS::IAM::Role").items():
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def consumer_event(built: Package, function: str) -> dict[str, Any]:
+    (event,) = functions_of(built.template)[function]["Properties"]["Events"].values()
+    properties: dict[str, Any] = event["Properties"]
+    return properties
+
+
+@pytest.mark.parametrize("function", ["ExecuteOrders", "SettleDeadLetters"])
+def test_consumers_report_the_messages_of_a_batch_that_failed(built: Package, function: str) -> None:
+    assert consumer_event(built, function)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_consumer_takes_ten_orders_at_a_time_and_has_a_ceiling(built: Package) -> None:
+    event = consumer_event(built, "ExecuteOrders")
+    assert event["BatchSize"] == 10
+    assert event["ScalingConfig"]["MaximumConcurrency"]["Fn::FindInMap"][0] == "ConsumerConcurrency"
+    assert all(each["Maximum"] >= 2 for each in built.template["Mappings"]["ConsumerConcurrency"].values())
+
+
+def test_message_stays_hidden_for_six_times_what_its_consumer_may_take(built: Package) -> None:
+    queues = template("queues")["Resources"]
+    for queue, function in (("OrdersQueue", "ExecuteOrders"), ("OrdersDeadLetterQueue", "SettleDeadLetters")):
+        time_out = functions_of(built.template)[function]["Properties"]["Timeout"]
+        assert queues[queue]["Properties"]["VisibilityTimeout"] >= VISIBILITY_PER_TIME_OUT * time_out
+
+
+def test_dead_letters_are_kept_longer_than_orders_and_both_are_encrypted() -> None:
+    queues = {name: each["Properties"] for name, each in template("queues")["Resources"].items()}
+    orders, dead_letters = queues["OrdersQueue"], queues["OrdersDeadLetterQueue"]
+    assert dead_letters["MessageRetentionPeriod"] > orders["MessageRetentionPeriod"]
+    assert orders["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["OrdersDeadLetterQueue", "Arn"]}
+    assert orders["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert orders["SqsManagedSseEnabled"]
+    assert dead_letters["SqsManagedSseEnabled"]
+
+
+def test_websocket_stage_is_ws_and_deploys_itself_when_a_route_changes(built: Package) -> None:
+    (stage,) = resources(built, "AWS::ApiGatewayV2::Stage").values()
+    assert stage["Properties"]["StageName"] == "ws"
+    assert stage["Properties"]["AutoDeploy"] is True
+    assert built.template["Resources"]["WebsocketAPIDeployment"]["Condition"] == "Never"
+
+
+def test_rest_stage_is_api(built: Package) -> None:
+    assert built.template["Resources"]["RestAPI"]["Properties"]["StageName"] == "api"
+
+
+def test_connecting_asks_the_authorizer_wherever_tokens_are_used(built: Package) -> None:
+    route = built.template["Resources"]["WebsocketConnectRoute"]["Properties"]
+    assert route["AuthorizationType"] == {"Fn::If": ["UsesJwt", "CUSTOM", "NONE"]}
+    assert route["AuthorizerId"]["Fn::If"][1] == {"Ref": "ConnectAuthorizer"}
+
+
+def test_every_function_has_a_role_and_a_log_with_an_end_of_its_own(built: Package) -> None:
+    functions = functions_of(built.template)
+    roles = [each["Properties"]["Role"]["Fn::GetAtt"][0] for each in functions.values()]
+    assert len(set(roles)) == len(functions)
+    logs = {
+        each["Properties"]["LogGroupName"]["Fn::Sub"]
+        for each in resources(built, "AWS::Logs::LogGroup").values()
+    }
+    names = {each["Properties"]["FunctionName"]["Fn::Sub"] for each in functions.values()}
+    assert logs == {f"/aws/lambda/{name}" for name in names}
+    assert all(
+        each["Properties"]["RetentionInDays"] for each in resources(built, "AWS::Logs::LogGroup").values()
+    )
+
+
+def test_no_policy_reaches_beyond_its_stage_region_and_account(built: Package) -> None:
+    for role, statement in statements(built):
+        resource = statement["Resource"]["Fn::Sub"]
+        assert resource.startswith("arn:${AWS::Partition}:"), (role, resource)
+        assert "${AWS::Region}:${AWS::AccountId}:" in resource, (role, resource)
+        assert "${Stage}" in resource or "${WebsocketAPI}/ws/" in resource, (role, resource)
+        assert all("*" not in action for action in statement["Action"]), (role, statement)
+
+
+def test_only_those_who_consume_a_queue_may_take_messages_from_it(built: Package) -> None:
+    takers = {role for role, each in statements(built) if "sqs:ReceiveMessage" in each["Action"]}
+    assert takers == {"ExecuteOrdersRole", "SettleDeadLettersRole"}
+
+
+def test_only_functions_that_sign_may_read_the_wallet_seed(built: Package) -> None:
+    readers = {role for role, each in statements(built) if "wallet-seed" in each["Resource"]["Fn::Sub"]}
+    assert readers == {"ExecuteOrdersRole", "SettleDeadLettersRole"}
+
+
+def test_no_secret_is_in_a_functions_environment(built: Package) -> None:
+    variables = built.template["Globals"]["Function"]["Environment"]["Variables"]
+    assert "DATABASE_URL" not in variables
+    assert "WALLET_SEED" not in variables
+
+
+def test_package_is_small_and_carries_what_runs(built: Package) -> None:
+    assert built.archive.stat().st_size <= SIZE_MAX_BYTES
+    names = zipfile.ZipFile(built.archive).namelist()
+    assert {
+        "app.py",
+        "chalicelib/prepare.py",
+        "chalicelib/market.toml",
+        "chalicelib/migrations/env.py",
+    } <= set(names)
+    assert not [name for name in names if name.startswith(("botocore/", "boto3/", "infra/", "tests/"))]
+    assert not [name for name in names if name.endswith((".pyi", ".pyc", "/.env"))]
+
+
+def test_function_without_a_policy_file_is_refused() -> None:
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {"Role": {"Fn::GetAtt": ["DefaultRole", "Arn"]}},
+    }
+    with pytest.raises(TemplateError, match="Forgotten"):
+        finished({"Resources": {"Forgotten": function}})
+
+
+def test_pinning_leaves_nothing_of_a_policy_files_wildcards_but_the_connection() -> None:
+    wide = "arn:aws:execute-api:*:*:*/ws/POST/@connections/*"
+    narrow = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}/ws/POST/@connections/*"
+    assert pinned(wide) == narrow
+
+
+def test_all_templates_pass_cfn_lint(built: Package, tmp_path: Path) -> None:
+    paths = []
+    kinds = {stack.kind for target in Target for stack in stacks(target, "prod")}
+    for kind in sorted(kinds):
+        content = built.stored_at("bucket") if kind == "app" else template(kind)
+        path = tmp_path / f"{kind}.json"
+        path.write_text(json.dumps(content))
+        paths.append(str(path))
+    done = subprocess.run((*CFN_LINT, *paths), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

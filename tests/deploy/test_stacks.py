@@ -1,0 +1,83 @@
+"""Which stacks a stage consists of, and what each is told."""
+
+import pytest
+
+from infra.deploy.cloud import Cloud, Target
+from infra.deploy.deployment import database_options
+from infra.deploy.monitoring import ALARMS
+from infra.deploy.stacks import MissingValueError, Stack, parameters, stacks, stage_values
+
+STACK = Stack("orderflow-dev-app", "app", None)
+
+
+def kinds(target: Target) -> list[str]:
+    return [stack.kind for stack in stacks(target, "dev")]
+
+
+def test_database_is_prepared_before_any_function_has_new_code() -> None:
+    for target in (Target.AWS, Target.MINISTACK):
+        assert kinds(target).index("migration") < kinds(target).index("app")
+
+
+def test_aws_has_a_network_and_a_database_of_its_own() -> None:
+    assert {"network", "database"} <= set(kinds(Target.AWS))
+    assert "given_database" not in kinds(Target.AWS)
+
+
+def test_localstack_without_a_licence_gets_the_queues_alone() -> None:
+    assert kinds(Target.LOCALSTACK) == ["queues"]
+
+
+def test_parameters_come_by_name_and_defaults_stay_with_the_template() -> None:
+    declared = {"Parameters": {"Stage": {}, "Size": {"Default": 1}}}
+    assert parameters(STACK, declared, {"Stage": "dev", "Other": "x"}) == {"Stage": "dev"}
+
+
+def test_parameter_that_nothing_decides_is_named() -> None:
+    with pytest.raises(MissingValueError, match="orderflow-dev-app has no value for SubnetIds"):
+        parameters(STACK, {"Parameters": {"SubnetIds": {}}}, {"Stage": "dev"})
+
+
+def test_prod_is_protected_and_pays_nobodys_trades() -> None:
+    values = stage_values("prod")
+    assert values["IsProtected"] == "true"
+    assert values["MarketFaucet"] == "0"
+
+
+def test_database_url_becomes_parameters_with_its_password_decoded() -> None:
+    options = database_options("postgresql://app:p%40ss@db.example:5433/orders")
+    assert options == {
+        "DatabaseHostname": "db.example",
+        "DatabasePort": "5433",
+        "DatabaseName": "orders",
+        "DatabaseUser": "app",
+        "DatabasePassword": "p@ss",
+    }
+
+
+def test_emulator_is_reached_with_test_credentials_whatever_the_shell_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    cloud = Cloud.of(Target.LOCALSTACK, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4999"})
+    client = cloud.client("sqs")
+    assert client.meta.endpoint_url == "http://127.0.0.1:4999"
+    assert cloud.session.get_credentials().access_key == "test"
+
+
+def test_aws_is_reached_although_the_shell_names_an_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4999")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    cloud = Cloud.of(Target.AWS, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4999"})
+    assert cloud.client("sqs").meta.endpoint_url == "https://sqs.eu-west-1.amazonaws.com"
+
+
+def test_addresses_of_an_emulated_stage_lead_to_the_emulator() -> None:
+    cloud = Cloud.of(Target.MINISTACK, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4999"})
+    outputs = {"WebsocketAPIId": "abc", "RestAPIId": "def"}
+    assert cloud.websocket_url(outputs) == "ws://127.0.0.1:4999/_aws/execute-api/abc/ws"
+    assert cloud.rest_url(outputs) == "http://127.0.0.1:4999/_aws/execute-api/def/api"
+
+
+def test_alarms_have_names_of_their_own() -> None:
+    assert len({alarm.name for alarm in ALARMS}) == len(ALARMS)
