@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10_000))
     parser.add_argument("--restarts", type=int, help="of the runtime itself; default: one a minute")
     given = parser.parse_args()
+    # SQLAlchemy prints a traceback for each connection that a killed Postgres leaves behind.
+    logging.disable(logging.CRITICAL)
     console = Console(highlight=False)
     began = time.monotonic()
 

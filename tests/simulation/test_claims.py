@@ -1,0 +1,194 @@
+"""The record on real Postgres, by two connections in turns, beside the model that the simulation runs on.
+
+Claim, lease, fence, cancel and idempotency: any sequence of calls has the same answers in both. So the
+simulation's record is worth as much as the real one, and the real one as much as the model's few lines.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, PostgresOrderQueries
+from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.domain.errors import Code
+from chalicelib.domain.orders import Order
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import AttemptOutcome, Claims, HeldOrder, NewOrder, OpenAttempt, Step
+from chalicelib.services.steps import first_step
+from tests.simulation.builders import MOMENT, an_attempt, an_order
+from tests.simulation.queries import MemoryQueries
+from tests.simulation.record import MemoryRecord
+from tests.simulation.tables import Tables
+
+LONG_MS, ENDED_MS = 3_600_000, 0
+ORDERS = tuple(an_order(name) for name in ("one", "two", "three"))
+TABLES = "attempts, order_events, orders, subscriptions, client_order_keys"
+
+consumers = st.sampled_from((0, 1))
+orders = st.sampled_from(ORDERS)
+leases = st.sampled_from((LONG_MS, ENDED_MS))
+
+
+class RecordBesideModel(RuleBasedStateMachine):
+    """Two consumers with a connection each; the model sees the same calls one after the other."""
+
+    engines: ClassVar[tuple[Engine, Engine]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        with self.engines[0].begin() as connection:
+            connection.execute(text(f"TRUNCATE {TABLES}"))
+        self.moment = MOMENT
+        self.tables = Tables(self._tick)
+        self.model = MemoryRecord(self.tables)
+        self.model_queries = MemoryQueries(self.tables)
+        self.records = [PostgresOrderRecord(engine) for engine in self.engines]
+        self.keys = [PostgresClientOrderKeys(engine) for engine in self.engines]
+        self.queries = PostgresOrderQueries(self.engines[0])
+        self.held: list[HeldOrder] = []
+        self.salt = 0
+
+    def _tick(self) -> datetime:
+        self.moment += timedelta(milliseconds=1)
+        return self.moment
+
+    @rule(who=consumers, order=orders, lease_ms=leases)
+    def create(self, who: int, order: Order, lease_ms: int) -> None:
+        new = _new(order)
+        created = self.records[who].create([new], lease_ms=lease_ms)
+        assert created == self.model.create([new], lease_ms=lease_ms)
+        if created:
+            self.held.append(HeldOrder(new.state, fence=1))
+
+    @rule(who=consumers, wanted=st.lists(orders, unique=True, min_size=1), lease_ms=leases)
+    def claim(self, who: int, wanted: list[Order], lease_ms: int) -> None:
+        ids = [order.order_id for order in wanted]
+        claims = self.records[who].claim(ids, lease_ms=lease_ms)
+        assert _plain(claims) == _plain(self.model.claim(ids, lease_ms=lease_ms))
+        self.held += claims.held.values()
+
+    @precondition(lambda self: self.held)
+    @rule(
+        who=consumers,
+        data=st.data(),
+        lease_ms=leases,
+        how=st.sampled_from(("on", "confirm", "fail", "again", "go")),
+    )
+    def record(self, who: int, data: Any, lease_ms: int, how: str) -> None:
+        """Move an order on as somebody who holds it, or held it once."""
+        held = data.draw(st.sampled_from(self.held))
+        self.salt += 1
+        step = Step(held, held.state, (), release=True) if how == "go" else _step(held, how, self.salt)
+        if step is None or held.state.is_final:
+            return
+        counted = self.records[who].record([step], lease_ms=lease_ms)
+        assert counted == self.model.record([step], lease_ms=lease_ms)
+        if counted and not step.state.is_final:
+            self.held.append(HeldOrder(step.state, held.fence, _open_after(step)))
+
+    @rule(who=consumers, order=orders, account=st.sampled_from(("alice", "mallory")))
+    def cancel(self, who: int, order: Order, account: str) -> None:
+        real = self.records[who].cancel(account, order.order_id, MOMENT)
+        assert real == self.model.cancel(account, order.order_id, MOMENT)
+
+    @rule(who=consumers, key=st.sampled_from(("a", "b")), content=st.sampled_from(("x", "y")))
+    def reserve(self, who: int, key: str, content: str) -> None:
+        real = self.keys[who].reserve("alice", key, content)
+        assert real == self.model_queries.reserve("alice", key, content)
+
+    def teardown(self) -> None:
+        """Both tell the same story, whatever each call answered."""
+        for order in ORDERS:
+            real = self.queries.events_after(order.order_id, 0, limit=100)
+            assert list(real) == list(self.model_queries.events_after(order.order_id, 0, limit=100))
+            assert self.records[1].state("alice", order.order_id) == self.model.state("alice", order.order_id)
+            assert self.records[1].state("mallory", order.order_id) is None
+
+
+@pytest.fixture(scope="module")
+def engines(make_database: Callable[[], str]) -> Iterator[tuple[Engine, Engine]]:
+    url = make_database()
+    pair = (make_engine(url, pool_size=1), make_engine(url, pool_size=1))
+    yield pair
+    for engine in pair:
+        engine.dispose()
+
+
+def test_any_calls_of_two_consumers_are_answered_as_the_model_answers(engines: tuple[Engine, Engine]) -> None:
+    RecordBesideModel.engines = engines
+    run_state_machine_as_test(
+        RecordBesideModel,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def _new(order: Order) -> NewOrder:
+    return first_step(order, MOMENT, None)
+
+
+def _step(held: HeldOrder, how: str, salt: int) -> Step | None:
+    """Return a step from where an order stood when it was held; None if that leads nowhere."""
+    state, attempt = held.state, held.open_attempt
+    match how:
+        case "on" if state.status is OrderStatus.ROUTING:
+            events = []
+            for status in (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED):
+                state, event = state.step(status, MOMENT)
+                events.append(event)
+            return Step(held, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt, salt))
+        case "confirm" if attempt is not None:
+            return _end(held, OrderStatus.CONFIRMED, "landed")
+        case "fail":
+            return _end(held, OrderStatus.FAILED, "refused" if attempt else None)
+        case "again" if state.status is OrderStatus.ROUTING or attempt is not None:
+            state, event = state.step(OrderStatus.ROUTING, MOMENT, attempt=state.attempt + 1)
+            return Step(held, state, (event,), outcome=_outcome(attempt, "dead"), release=True)
+    return None
+
+
+def _end(held: HeldOrder, status: OrderStatus, outcome: Literal["landed", "refused"] | None) -> Step:
+    state, event = held.state.step(status, MOMENT)
+    is_confirmed = status is OrderStatus.CONFIRMED
+    return Step(
+        held,
+        state,
+        (event,),
+        outcome=_outcome(held.open_attempt, outcome) if outcome else None,
+        filled=(10**9, 2 * 10**8) if is_confirmed else None,
+        failure_code=None if is_confirmed else Code.SLIPPAGE_EXCEEDED,
+        release=True,
+    )
+
+
+def _outcome(
+    attempt: OpenAttempt | None, outcome: Literal["landed", "refused", "dead"]
+) -> AttemptOutcome | None:
+    return AttemptOutcome(attempt.transaction.signature, outcome) if attempt else None
+
+
+def _open_after(step: Step) -> OpenAttempt | None:
+    if step.outcome is not None:
+        return None
+    return step.new_attempt or step.held.open_attempt
+
+
+def _plain(claims: Claims) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
+    return dict(claims.held), dict(claims.busy), dict(claims.final)
