@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.market.definition import load_tokens
+from chalicelib.bootstrap_door import Door
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.accepting import AcceptOrders
-from chalicelib.services.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.ports import (
     ClientOrderKeys,
     Clock,
@@ -23,7 +23,6 @@ from chalicelib.services.ports import (
     OrderRecord,
     Subscriptions,
 )
-from chalicelib.wire.json_text import JsonLimits
 
 if TYPE_CHECKING:
     import botocore.session
@@ -31,12 +30,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from chalicelib.adapters.aws_secrets import Secrets
-    from chalicelib.adapters.jwt_verifier import JwtVerifier, VerificationKeys
     from chalicelib.adapters.market.faults import FaultBoard
     from chalicelib.adapters.market.pool_cache import PoolCache
     from chalicelib.adapters.market.settings import MarketSettings
     from chalicelib.adapters.observer import PowertoolsObserver
-    from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
     from chalicelib.services.canceling import CancelOrders
     from chalicelib.services.consuming import ConsumeMessages
     from chalicelib.services.execution import ExecuteOrders
@@ -68,55 +65,12 @@ class Services:
         return load_tokens()
 
     @cached_property
-    def verifier(self) -> "JwtVerifier":
-        from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret, fetch_jwks
-        from chalicelib.adapters.jwt_verifier import JwtVerifier
-
-        settings = self.settings
-        keys: VerificationKeys = SharedSecret(settings.jwt_secret)
-        if settings.jwks_url:
-            keys = JwksKeys(
-                fetch_jwks(settings.jwks_url),
-                lifespan_s=settings.jwks_lifespan_s,
-                refresh_interval_s=settings.jwks_refresh_interval_s,
-            )
-        return JwtVerifier(
-            keys,
-            algorithm=settings.jwt_algorithm or ("RS256" if settings.jwks_url else "HS256"),
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
-            leeway_s=settings.jwt_leeway_s,
-        )
+    def door(self) -> Door:
+        return Door(self.settings, self.clock, lambda: self.executor, lambda: self.engine)
 
     @cached_property
     def accepting(self) -> AcceptOrders:
-        return AcceptOrders(self.queue, self.client_order_keys, self.clock, self.order_limits)
-
-    @cached_property
-    def order_limits(self) -> OrderLimits:
-        settings = self.settings
-        rate = OrderRate(settings.orders_per_second_max, settings.orders_burst_max, self.clock)
-        open_orders = OpenOrders(
-            lambda account_id, most: self._occupancy.open_orders(account_id, most=most),
-            self.clock,
-            self.executor,
-            most=settings.open_orders_max,
-        )
-        return OrderLimits(rate, open_orders)
-
-    @cached_property
-    def connection_limits(self) -> ConnectionLimits:
-        return ConnectionLimits(
-            self._occupancy,
-            self.clock,
-            connections_max=self.settings.connections_max,
-            subscriptions_max=self.settings.subscriptions_max,
-        )
-
-    @cached_property
-    def json_limits(self) -> JsonLimits:
-        settings = self.settings
-        return JsonLimits(settings.message_bytes_max, settings.json_depth_max, settings.text_length_max)
+        return AcceptOrders(self.queue, self.client_order_keys, self.clock, self.door.orders)
 
     @cached_property
     def queue(self) -> OrderQueue:
@@ -354,12 +308,6 @@ class Services:
         import botocore.session
 
         return botocore.session.get_session()
-
-    @cached_property
-    def _occupancy(self) -> "PostgresOccupancy":
-        from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
-
-        return PostgresOccupancy(self.engine)
 
     @cached_property
     def _secrets(self) -> "Secrets":

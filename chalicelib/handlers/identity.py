@@ -48,7 +48,7 @@ def http_account(headers: Mapping[str, str]) -> str:
     token = _bearer(headers.get("authorization", ""))
     if token is None:
         raise _missing()
-    return services().verifier.verify(token).account_id
+    return services().door.verifier.verify(token).account_id
 
 
 def handshake_principal(event: Mapping[str, Any]) -> Principal:
@@ -65,7 +65,7 @@ def handshake_principal(event: Mapping[str, Any]) -> Principal:
     tokens = list(_handshake_tokens(event))
     if len(tokens) != 1:
         raise _missing()
-    return services().verifier.verify(tokens[0])
+    return services().door.verifier.verify(tokens[0])
 
 
 def accepted_subprotocol(event: Mapping[str, Any]) -> str | None:

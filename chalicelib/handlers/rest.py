@@ -48,7 +48,7 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
         try:
             return handler(*args, **kwargs)
         except ExecutionError as refusal:
-            logger.info("request refused", error_code=refusal.code)
+            logger.info("request refused", error_code=refusal.code, reason=refusal.message)
             return _answer(error_body(refusal), http_status(refusal))
 
     return answering
@@ -59,7 +59,7 @@ def submit(request: Request) -> Response:
     """Accept an order; 202 means that it is in the queue and will reach a final status."""
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
-    members = _with_idempotency_key(parse_object(request.raw_body, use.json_limits), request.headers)
+    members = _with_idempotency_key(parse_object(request.raw_body, use.door.messages), request.headers)
     order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), account_id)
     accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
     return _answer(accepted, 202)
@@ -102,7 +102,7 @@ def cancel(request: Request, order_id: str) -> Response:
 def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
     use, _ = services(), _account(request)
-    fields = validated(SwapFields, parse_object(request.raw_body, use.json_limits))
+    fields = validated(SwapFields, parse_object(request.raw_body, use.door.messages))
     return _answer(use.quoting.quote(swap_terms(fields, use.tokens)))
 
 

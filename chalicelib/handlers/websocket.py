@@ -37,10 +37,10 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     logger.set_correlation_id(context.get("requestId"))
     try:
         principal = websocket_principal(context)
-        services().connection_limits.admit(context["connectionId"], principal)
+        services().door.connections.admit(context["connectionId"], principal)
         _act_on_url(event.get("queryStringParameters") or {}, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
-        logger.info("connection refused", connection_id=context["connectionId"], error_code=refusal.code)
+        _log_refusal("connection refused", context["connectionId"], refusal)
         _forget(context["connectionId"])
         body = server_frames.json_text(server_frames.error_body(refusal))
         return {"statusCode": http_status(refusal), "body": body}
@@ -64,8 +64,8 @@ def message(event: Mapping[str, Any]) -> JsonObject:
             raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")
         answer = _act(text, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
-        logger.info("frame refused", connection_id=context["connectionId"], error_code=refusal.code)
-        answer = server_frames.error(request_id_of(text, use.json_limits), refusal)
+        _log_refusal("frame refused", context["connectionId"], refusal)
+        answer = server_frames.error(request_id_of(text, use.door.messages), refusal)
     if answer is not None:
         use.connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
     if is_over:
@@ -79,10 +79,14 @@ def disconnect(event: Mapping[str, Any]) -> JsonObject:
     return {"statusCode": 200}
 
 
+def _log_refusal(what: str, connection_id: str, refusal: ExecutionError) -> None:
+    logger.info(what, connection_id=connection_id, error_code=refusal.code, reason=refusal.message)
+
+
 def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
     """Do what a frame asks for; return the frame that answers it, if the service did not send it already."""
     use = services()
-    frame = parse_client_frame(text, use.json_limits)
+    frame = parse_client_frame(text, use.door.messages)
     match frame.fields:
         case OrderFields() as fields:
             terms = fields.terms(use.tokens)
@@ -95,7 +99,7 @@ def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
             return {"type": "quote", "requestId": frame.request_id, **quote}
         case SubscribeFields() as fields:
             follower = Follower(connection_id, account_id)
-            use.connection_limits.check_follows(connection_id)
+            use.door.connections.check_follows(connection_id)
             use.following.subscribe(
                 follower, fields.order_id, after_seq=fields.after_seq, request_id=frame.request_id
             )

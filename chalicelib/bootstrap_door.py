@@ -1,0 +1,86 @@
+"""The part of the wiring that decides who gets in, and how much they may take."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from chalicelib.config import Settings
+from chalicelib.services.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
+from chalicelib.services.ports import Clock
+from chalicelib.wire.json_text import JsonLimits
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from chalicelib.adapters.jwt_verifier import JwtVerifier, VerificationKeys
+    from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
+
+
+class Door:
+    """Tokens and limits. The database is asked for only by what needs it, as everywhere in the wiring."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        executor: Callable[[], Executor],
+        engine: "Callable[[], Engine]",
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._executor = executor
+        self._engine = engine
+
+    @cached_property
+    def verifier(self) -> "JwtVerifier":
+        from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret, fetch_jwks  # noqa: PLC0415  # as below
+        from chalicelib.adapters.jwt_verifier import JwtVerifier  # noqa: PLC0415  # most functions see no token
+
+        settings = self._settings
+        keys: VerificationKeys = SharedSecret(settings.jwt_secret)
+        if settings.jwks_url:
+            keys = JwksKeys(
+                fetch_jwks(settings.jwks_url),
+                lifespan_s=settings.jwks_lifespan_s,
+                refresh_interval_s=settings.jwks_refresh_interval_s,
+            )
+        return JwtVerifier(
+            keys,
+            algorithm=settings.jwt_algorithm or ("RS256" if settings.jwks_url else "HS256"),
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            leeway_s=settings.jwt_leeway_s,
+        )
+
+    @cached_property
+    def orders(self) -> OrderLimits:
+        settings = self._settings
+        rate = OrderRate(settings.orders_per_second_max, settings.orders_burst_max, self._clock)
+        open_orders = OpenOrders(
+            lambda account_id, most: self._occupancy.open_orders(account_id, most=most),
+            self._clock,
+            self._executor(),
+            most=settings.open_orders_max,
+        )
+        return OrderLimits(rate, open_orders)
+
+    @cached_property
+    def connections(self) -> ConnectionLimits:
+        return ConnectionLimits(
+            self._occupancy,
+            self._clock,
+            connections_max=self._settings.connections_max,
+            subscriptions_max=self._settings.subscriptions_max,
+        )
+
+    @cached_property
+    def messages(self) -> JsonLimits:
+        settings = self._settings
+        return JsonLimits(settings.message_bytes_max, settings.json_depth_max, settings.text_length_max)
+
+    @cached_property
+    def _occupancy(self) -> "PostgresOccupancy":
+        from chalicelib.adapters.postgres.occupancy import PostgresOccupancy  # noqa: PLC0415  # needs SQLAlchemy
+
+        return PostgresOccupancy(self._engine())
