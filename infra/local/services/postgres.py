@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.logs import Log
-from infra.local.services.children import ChildRegister
+from infra.local.services.children import ChildRegister, started_at
 from infra.local.services.daemon import Daemon, DaemonError, DaemonSpec
 from infra.local.services.ports import LOOPBACK
 from infra.local.services.postgres_binaries import postgres_binaries
@@ -80,8 +80,9 @@ class Postgres:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        port_matches = len(lines) > _STATUS_LINE and lines[3] == str(self._port)
-        return port_matches and lines[_STATUS_LINE].strip() == "ready"
+        is_ours = len(lines) > _STATUS_LINE and lines[3] == str(self._port)
+        # A killed server leaves a file behind that says "ready" until the next one writes its own.
+        return is_ours and lines[_STATUS_LINE].strip() == "ready" and started_at(int(lines[0])) is not None
 
     def _initialise(self, binaries: Path) -> None:
         draft = self._data.with_name("data.new")
