@@ -3,6 +3,7 @@
 Deployed, the same is a function that runs once per deployment, where the database can be reached.
 """
 
+import json
 import os
 import sys
 
@@ -14,6 +15,7 @@ from chalicelib.adapters.market.seed import seed
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.migrations import upgrade
+from chalicelib.migrations.app_login import let_in
 from chalicelib.migrations.roles import grant
 
 
@@ -29,11 +31,31 @@ def prepare(url: str) -> str:
     return revision
 
 
+def prepare_from_secrets(owner: str, app: str, *, host: str) -> str:
+    """Prepare the database as its owner, and let the functions' login in. Return the revision.
+
+    Args:
+        owner: The owner's secret, in the form that RDS writes; ``app`` is that of the functions.
+        host: Where to connect instead of the host in the secret; may be empty.
+    """
+    revision = prepare(login_url(owner, host=host))
+    login = json.loads(app)
+    if login["username"] != json.loads(owner)["username"]:
+        engine = make_engine(login_url(owner, host=host))
+        try:
+            let_in(engine, login["username"], login["password"])
+        finally:
+            engine.dispose()
+    return revision
+
+
 def handler(_event: object, _context: object) -> dict[str, str]:
-    """Prepare the database that the owner's secret names; a failure fails the invocation, and so the deployment."""
+    """Prepare the database that the secrets name; a failure fails the invocation, and so the deployment."""
     secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
-    login = secrets.text(os.environ["DATABASE_SECRET_ARN"])
-    return {"revision": prepare(login_url(login, host=os.environ.get("DATABASE_HOST", "")))}
+    owner, app = (
+        secrets.text(os.environ[name]) for name in ("DATABASE_SECRET_ARN", "APP_DATABASE_SECRET_ARN")
+    )
+    return {"revision": prepare_from_secrets(owner, app, host=os.environ.get("DATABASE_HOST", ""))}
 
 
 def main() -> int:

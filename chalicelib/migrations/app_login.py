@@ -1,0 +1,31 @@
+"""The login of the functions: a member of the application's role, with the password of its secret."""
+
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from chalicelib.migrations.roles import APP_ROLE
+
+_EXISTS: Final = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :name)")
+_CREATE: Final = text("SELECT format('CREATE ROLE %I', CAST(:name AS text))")
+_ENTER: Final = text(
+    "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', CAST(:name AS text), CAST(:password AS text))"
+)
+_JOIN: Final = text(f"SELECT format('GRANT {APP_ROLE} TO %I', CAST(:name AS text))")
+
+
+def let_in(engine: Engine, name: str, password: str) -> None:
+    """Create the login if there is none, and give it the password. Safe to repeat.
+
+    The application's role must exist: ``roles.grant`` makes it.
+    """
+    with engine.begin() as connection:
+        if not connection.execute(_EXISTS, {"name": name}).scalar_one():
+            _run(connection, connection.execute(_CREATE, {"name": name}).scalar_one())
+        _run(connection, connection.execute(_ENTER, {"name": name, "password": password}).scalar_one())
+        _run(connection, connection.execute(_JOIN, {"name": name}).scalar_one())
+
+
+def _run(connection: Connection, statement: str) -> None:
+    # Statements about roles take no parameters, so the server quoted these itself.
+    connection.exec_driver_sql(statement.replace("%", "%%"))

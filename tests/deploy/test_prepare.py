@@ -1,0 +1,94 @@
+"""The one-shot function that prepares a database, on a real one."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+
+from chalicelib.adapters.aws_secrets import login_url
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.rotation import make_rotating_engine
+from chalicelib.prepare import prepare_from_secrets
+
+APP = "orderflow_test_login"
+
+
+def secret(url: str, *, username: str | None = None, password: str | None = None) -> str:
+    address = make_url(url)
+    login = {"username": username or address.username, "password": password or address.password}
+    return json.dumps({**login, "host": address.host, "port": address.port, "dbname": address.database})
+
+
+@pytest.fixture
+def app_secret(database_url: str) -> Iterator[str]:
+    yield secret(database_url, username=APP, password="it's 100% secret")
+    owner = make_engine(database_url)
+    with owner.begin() as connection:
+        connection.execute(text(f"DROP ROLE IF EXISTS {APP}"))
+    owner.dispose()
+
+
+@pytest.fixture
+def as_app(database_url: str, app_secret: str) -> Iterator[Engine]:
+    prepare_from_secrets(secret(database_url), app_secret, host="")
+    engine = make_engine(login_url(app_secret))
+    yield engine
+    engine.dispose()
+
+
+def test_functions_login_reads_orders_and_cannot_drop_them(as_app: Engine) -> None:
+    with as_app.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM orders")).scalar_one() == 0
+    with pytest.raises(ProgrammingError, match="must be owner"), as_app.begin() as connection:
+        connection.execute(text("DROP TABLE orders CASCADE"))
+
+
+def test_preparing_again_gives_the_login_the_secrets_new_password(database_url: str, as_app: Engine) -> None:
+    changed = secret(database_url, username=APP, password="rotated")
+    assert prepare_from_secrets(secret(database_url), changed, host="")
+    engine = make_engine(login_url(changed))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == APP
+    engine.dispose()
+    as_app.dispose()
+
+
+def test_secret_of_the_owner_alone_makes_no_login(database_url: str) -> None:
+    owner = secret(database_url)
+    assert prepare_from_secrets(owner, owner, host="")
+
+
+def test_host_given_goes_before_the_one_in_the_secret() -> None:
+    login = json.dumps(
+        {"username": "a b", "password": "p/w", "host": "cluster", "port": 5433, "dbname": "orders"}
+    )
+    assert login_url(login, host="proxy") == "postgresql://a%20b:p%2Fw@proxy:5433/orders"
+    assert login_url(login) == "postgresql://a%20b:p%2Fw@cluster:5433/orders"
+
+
+def test_engine_reads_the_login_once_while_the_server_accepts_it(database_url: str) -> None:
+    reads: list[str] = []
+
+    def read() -> str:
+        reads.append(database_url)
+        return database_url
+
+    engine = make_rotating_engine(read)
+    for _ in range(2):
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        engine.dispose()
+    assert len(reads) == 1
+
+
+def test_login_that_the_server_refuses_is_read_again(database_url: str) -> None:
+    rotated_away = make_url(database_url).set(username="nobody_of_that_name").render_as_string(hide_password=False)
+    answers = [rotated_away, database_url]
+    engine = make_rotating_engine(lambda: answers.pop(0))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()
+    assert answers == []
