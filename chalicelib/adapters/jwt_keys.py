@@ -68,7 +68,7 @@ class JwksKeys:
         self._tried_at = now
         try:
             published = jwt.PyJWKSet.from_dict(self._fetch())
-        except (RetryableError, jwt.PyJWTError, ValueError) as error:
+        except (RetryableError, jwt.PyJWTError) as error:
             logger.warning("signing keys not refreshed", reason=str(error), age_s=age_s)
             if is_usable:
                 return
@@ -91,9 +91,16 @@ def fetch_jwks(url: str) -> Fetch:
             raise RetryableError("the token issuer does not answer") from error
         if answer.status != 200 or len(body) > JWKS_BYTES_MAX:
             raise RetryableError(f"the token issuer answered {answer.status} with {len(body)} bytes")
-        document = json.loads(body)
-        if not isinstance(document, dict):
-            raise RetryableError("the token issuer's keys are not a JSON object")
-        return document
+        return _key_set(body)
 
     return fetch
+
+
+def _key_set(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise RetryableError("the token issuer's keys are not JSON") from error
+    if not isinstance(document, dict):
+        raise RetryableError("the token issuer's keys are not a JSON object")
+    return document

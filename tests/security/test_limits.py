@@ -5,12 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
+from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import (
     Code,
@@ -19,6 +22,7 @@ from chalicelib.domain.errors import (
     LimitExceededError,
     RetryableError,
 )
+from chalicelib.domain.orders import Order, OrderType
 from chalicelib.domain.principals import Principal
 from chalicelib.services.limits import (
     CONNECTION_DURATION_MAX,
@@ -228,6 +232,38 @@ def test_record_counts_an_accounts_unfinished_orders_alone(database_url: str) ->
     assert occupancy.open_orders("alice", most=10) == 2
     assert occupancy.open_orders("alice", most=1) == 1
     assert occupancy.follows("c") == 3
+    engine.dispose()
+
+
+def test_connection_past_its_time_hears_nothing_even_before_it_is_closed(database_url: str) -> None:
+    engine = make_engine(database_url)
+    order_id = UUID("00000000-0000-7000-8000-000000000000")
+    with engine.begin() as connection:
+        connection.execute(_ORDER, {"id": str(order_id), "account": "x", "status": "pending"})
+        connection.execute(_SUBSCRIPTION, {"id": str(order_id)})
+    subscriptions, occupancy = PostgresSubscriptions(engine), PostgresOccupancy(engine)
+    now = datetime.now(UTC)
+    order = Order(
+        order_id=order_id,
+        account_id="x",
+        client_order_id=None,
+        order_type=OrderType.MARKET,
+        swap_mode=SwapMode.EXACT_IN,
+        input_token="SOL",
+        output_token="USDC",
+        amount_units=1,
+        price_base="SOL",
+        slippage_bps=50,
+        accepted_at=now,
+        valid_until=now,
+        content_sha256="x",
+    )
+    heard = []
+    for expires_at in (None, now + timedelta(hours=1), now - timedelta(seconds=1)):
+        if expires_at is not None:
+            occupancy.note_connection("c", "x", expires_at, most=9)
+        heard.append([listener.connection_id for listener in subscriptions.listeners([order])])
+    assert heard == [["c"], ["c"], []]
     engine.dispose()
 
 

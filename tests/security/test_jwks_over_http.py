@@ -1,0 +1,64 @@
+"""Fetching an issuer's keys over HTTP: what counts as an answer."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from chalicelib.adapters.jwt_keys import JWKS_BYTES_MAX, fetch_jwks
+from chalicelib.domain.errors import RetryableError
+
+
+@contextmanager
+def serving(status: int, body: bytes, **headers: str) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/keys"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_published_set_is_read() -> None:
+    with serving(200, json.dumps({"keys": []}).encode()) as url:
+        assert fetch_jwks(url)() == {"keys": []}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"{}"),
+        (500, b"{}"),
+        (302, b"{}"),
+        (200, b"[]"),
+        (200, b"<html>"),
+        (200, b"\xff"),
+        (200, b'{"keys":"' + b"x" * JWKS_BYTES_MAX + b'"}'),
+    ],
+)
+def test_anything_else_is_a_passing_fault(status: int, body: bytes) -> None:
+    with serving(status, body, Location="http://127.0.0.1:1/") as url, pytest.raises(RetryableError):
+        fetch_jwks(url)()
+
+
+def test_silence_is_a_passing_fault() -> None:
+    with serving(200, b"{}") as url:
+        pass
+    with pytest.raises(RetryableError):
+        fetch_jwks(url)()
