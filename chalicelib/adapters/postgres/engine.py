@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Engine, create_engine, event
@@ -17,12 +17,18 @@ SSL_MODES: Final = ("disable", "require", "verify-full")
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def make_engine(url: str, *, pool_size: int = 5) -> Engine:
+Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedConnection]
+
+
+def make_engine(url: str, *, pool_size: int = 5, connect: Connect | None = None) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
     ``postgresql://`` means pg8000; ``postgresql+psycopg://`` chooses the faster driver where it
     is installed. Connections come back ready for single statements (each its own transaction);
     ``engine.begin()`` still gives a transaction of several. ``encryption`` says what becomes of TLS.
+
+    Args:
+        connect: Makes pg8000's connections instead, as a listener of SQLAlchemy's ``do_connect``.
 
     Raises:
         ValueError: The URL asks for an ``sslmode`` that is not offered.
@@ -44,7 +50,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         **_dialect_arguments(address),
     )
     if address.get_driver_name() == "pg8000":
-        event.listen(engine, "do_connect", _connect)
+        event.listen(engine, "do_connect", connect or _connect)
         event.listen(engine, "connect", _send_at_once)
     return engine
 

@@ -1,16 +1,17 @@
 """An engine whose login is a secret that may be rotated under it."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Engine, event
-from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+import pg8000
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 # SQLSTATE class: invalid authorization (PostgreSQL manual, appendix A).
-_REFUSED_LOGIN = "28"
+_REFUSED_LOGIN: Final = "28"
 
 
 def make_rotating_engine(read_url: Callable[[], str]) -> Engine:
@@ -18,28 +19,23 @@ def make_rotating_engine(read_url: Callable[[], str]) -> Engine:
 
     Open connections outlive a rotation; a new one that is refused is tried once more with what the secret says now.
     """
-    engine = make_engine(read_url())
 
-    @event.listens_for(engine, "do_connect")
     def connect(
-        dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
-    ) -> DBAPIConnection:
+        _dialect: object, _record: object, arguments: Sequence[Any], options: dict[str, Any]
+    ) -> PreparedConnection:
         try:
-            return dialect.connect(*arguments, **options)
-        except dialect.loaded_dbapi.Error as error:
+            return PreparedConnection(*arguments, **options)
+        except pg8000.Error as error:
             if not _is_refused_login(error):
                 raise
         login = make_url(read_url())
         # The same dictionary serves every later connection.
         options.update(user=login.username, password=login.password)
-        return dialect.connect(*arguments, **options)
+        return PreparedConnection(*arguments, **options)
 
-    return engine
+    return make_engine(read_url(), connect=connect)
 
 
-def _is_refused_login(error: BaseException) -> bool:
+def _is_refused_login(error: Exception) -> bool:
     fields = error.args[0] if error.args else None
-    state = (
-        fields.get("C", "") if isinstance(fields, dict) else getattr(error, "sqlstate", None) or str(error)
-    )
-    return state.startswith(_REFUSED_LOGIN) or "password authentication failed" in state
+    return isinstance(fields, dict) and str(fields.get("C", "")).startswith(_REFUSED_LOGIN)
