@@ -211,6 +211,7 @@ class Services:
     @cached_property
     def settling(self) -> "SettleDeadLetters":
         from chalicelib.adapters.postgres.housekeeping import PostgresDeadLetterArchive
+        from chalicelib.services.latecomers import Latecomers
         from chalicelib.services.settling import SettleDeadLetters
 
         return SettleDeadLetters(
@@ -221,6 +222,7 @@ class Services:
             # One attempt at most: whatever is dead by now stays dead.
             settlement=self._settlement(attempts_max=1),
             teller=self.teller,
+            latecomers=Latecomers(self.subscriptions, self.connections),
             clock=self.clock,
             lease_ms=self.settings.lease_ms,
         )

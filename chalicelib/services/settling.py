@@ -9,6 +9,7 @@ from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.logs import logger
 from chalicelib.services import steps
+from chalicelib.services.latecomers import Latecomers
 from chalicelib.services.ports import Chain, Clock, HeldOrder, OrderQueries, OrderRecord, Step
 from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import Teller
@@ -45,6 +46,7 @@ class SettleDeadLetters:
         chain: Chain,
         settlement: Settlement,
         teller: Teller,
+        latecomers: Latecomers,
         clock: Clock,
         lease_ms: int,
     ) -> None:
@@ -54,6 +56,7 @@ class SettleDeadLetters:
         self._chain = chain
         self._settlement = settlement
         self._teller = teller
+        self._latecomers = latecomers
         self._clock = clock
         self._lease_ms = lease_ms
 
@@ -71,21 +74,30 @@ class SettleDeadLetters:
             return True
         match message:
             case FollowMessage():
-                reason = "a connection could not be caught up"
-                self._archive.archive(letter, order_id=message.order_id, reason=reason)
-                return True
+                return self._settle_follow(letter, message)
             case OrderMessage():
-                return self._settle_order(
-                    letter, message.order.order_id, message.order, message.connection_id
-                )
+                return self._settle_order(letter, message.order.order_id, message)
             case ResumeMessage():
-                return self._settle_order(letter, message.order_id, None, None)
+                return self._settle_order(letter, message.order_id, None)
 
-    def _settle_order(
-        self, letter: DeadLetter, order_id: UUID, order: Order | None, connection_id: str | None
-    ) -> bool:
-        if order is not None:
-            self._create(order, connection_id)
+    def _settle_follow(self, letter: DeadLetter, message: FollowMessage) -> bool:
+        view = self._queries.find(message.account_id, message.order_id)
+        if view is not None:
+            self._latecomers.bring(
+                message.connection_id,
+                view.state.order,
+                after_seq=message.after_seq,
+                content_sha256=message.content_sha256,
+            )
+        elif message.content_sha256 is not None:
+            return False  # the order was accepted: its own message puts it on record first
+        reason = "a connection could not be caught up"
+        self._archive.archive(letter, order_id=message.order_id, reason=reason)
+        return True
+
+    def _settle_order(self, letter: DeadLetter, order_id: UUID, message: OrderMessage | None) -> bool:
+        if message is not None:
+            self._create(message.order, message.connection_id)
         claims = self._record.claim([order_id], lease_ms=self._lease_ms)
         if order_id in claims.busy:
             return False
@@ -101,6 +113,14 @@ class SettleDeadLetters:
             self._archive.archive(letter, order_id=order_id, reason="names an order that is not on record")
             return True
         self._retell(told)
+        if message is not None and message.connection_id is not None:
+            self._latecomers.bring(
+                message.connection_id,
+                told.order,
+                after_seq=0,
+                content_sha256=message.order.content_sha256,
+                request_id=message.request_id,
+            )
         self._archive.archive(letter, order_id=order_id, reason=reason)
         logger.error(
             "dead letter settled", message_id=letter.message_id, order_id=str(order_id), reason=reason

@@ -30,6 +30,7 @@ class Weather:
         view_lag_blocks_max: Nodes are up to so many blocks behind.
         refuse: A transaction that lands is refused by the chain's rules.
         duplicate: A message is delivered although it is held or deleted.
+        receives_max: Deliveries after which a message is a dead letter.
         frame_trouble: A connection does not take a frame, or takes it and nobody hears of that.
         kill_all_times: Moments at which every process ends, connections included.
         until_s: From then on nothing fails any more.
@@ -46,6 +47,7 @@ class Weather:
     view_lag_blocks_max: int
     refuse: float
     duplicate: float
+    receives_max: int
     frame_trouble: float
     outages: tuple[Outage, ...]
     kill_all_times: tuple[float, ...]
@@ -77,6 +79,7 @@ def draw_weather(dice: Random) -> Weather:
         view_lag_blocks_max=dice.choice([0, 2, 3, 40]),
         refuse=dice.choice([0.0, 0.0, 0.3]),
         duplicate=rate(0.3),
+        receives_max=dice.choice([2, 10, 10]),
         frame_trouble=rate(0.3),
         outages=tuple(_outages(dice, until_s)),
         kill_all_times=tuple(dice.uniform(0, until_s) for _ in range(dice.choice([0, 0, 0, 1, 2]))),

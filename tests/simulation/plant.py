@@ -14,6 +14,7 @@ from chalicelib.services.canceling import CancelOrders
 from chalicelib.services.consuming import ConsumeMessages, Received
 from chalicelib.services.execution import ExecuteOrders, ExecutionLimits
 from chalicelib.services.following import FollowOrders
+from chalicelib.services.latecomers import Latecomers
 from chalicelib.services.ports import (
     Chain,
     Connections,
@@ -236,6 +237,7 @@ class Engine:
             chain=parts.chain,
             settlement=settlement,
             teller=self.teller,
+            latecomers=Latecomers(parts.subscriptions, parts.connections),
             clock=world,
             lease_ms=LEASE_MS,
         )

@@ -8,7 +8,6 @@ from chalicelib.services.ports import QueueMessage
 from tests.simulation.world import World
 
 VISIBILITY_S: Final = 60.0
-RECEIVES_MAX: Final = 10
 
 
 @dataclass(eq=False)
@@ -86,7 +85,7 @@ class SimulatedQueue:
         self._world.dice.shuffle(visible)
         taken = []
         for stored in visible[:most]:
-            if self._dead_letters is not None and stored.receive_count >= RECEIVES_MAX:
+            if self._dead_letters is not None and stored.receive_count >= self._world.weather.receives_max:
                 del self._stored[stored.message_id]
                 self._world.note(self._name, f"{stored.message_id} is a dead letter")
                 self._dead_letters.put(stored.body)

@@ -1,0 +1,44 @@
+"""Connections that a dead letter was to bring to an order: the sweep catches them up, unless they are refused."""
+
+from uuid import uuid4
+
+from chalicelib.domain.orders import Order
+from chalicelib.services.accepting import client_order_id_conflict
+from chalicelib.services.ports import Connections, Frame, Subscriptions
+from chalicelib.wire.server_frames import error, json_text
+
+
+class Latecomers:
+    """Whoever still waits for an order's events when the message that promised them has died."""
+
+    def __init__(self, subscriptions: Subscriptions, connections: Connections) -> None:
+        self._subscriptions = subscriptions
+        self._connections = connections
+
+    def bring(
+        self,
+        connection_id: str,
+        recorded: Order,
+        *,
+        after_seq: int,
+        content_sha256: str | None,
+        request_id: str | None = None,
+    ) -> None:
+        """Note that a connection waits for an order's events, or refuse it if it asked for something else.
+
+        ``content_sha256``: of what it asked for, None if it merely follows.
+
+        Raises:
+            RetryableError: The record is unreachable.
+        """
+        if content_sha256 not in {None, recorded.content_sha256}:
+            refusal = error(request_id, client_order_id_conflict(), order_id=recorded.order_id)
+            self._connections.post([Frame(connection_id, json_text(refusal))])
+            return
+        listeners = self._subscriptions.listeners([recorded])
+        if any(listener.connection_id == connection_id for listener in listeners):
+            return
+        # Not live, and nobody replays it: that is what the sweep looks for.
+        self._subscriptions.begin_replay(
+            connection_id, recorded.account_id, recorded.order_id, replay_id=uuid4(), after_seq=after_seq
+        )
