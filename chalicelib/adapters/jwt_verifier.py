@@ -56,7 +56,7 @@ class JwtVerifier:
             claims = self._claims(token)
         except _BAD_TOKEN as error:
             logger.info("token refused", reason=type(error).__name__)
-            raise unauthorized() from None
+            raise UnauthorizedError.bad_credential() from None
         account_id = claims["sub"]
         if not is_account_id(account_id):
             logger.info("token refused", reason="subject")
@@ -81,8 +81,3 @@ class JwtVerifier:
         if not 0 <= int(claims["exp"]) < 2**36:
             raise jwt.InvalidTokenError
         return claims | {"exp": int(claims["exp"])}
-
-
-def unauthorized() -> UnauthorizedError:
-    """Return the one refusal of every bad credential: why it is bad is nobody's business."""
-    return UnauthorizedError(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")

@@ -106,6 +106,11 @@ class ConflictError(RefusedError):
 class UnauthorizedError(RefusedError):
     """The credential is missing, wrong, expired, or not good enough."""
 
+    @classmethod
+    def bad_credential(cls) -> Self:
+        """Return the one refusal of every bad credential: why it is bad is nobody's business."""
+        return cls(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")
+
 
 class LimitExceededError(RefusedError):
     """A written limit is reached; the same request can succeed later."""

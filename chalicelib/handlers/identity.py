@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chalicelib.bootstrap import services
 from chalicelib.config import AuthMode
-from chalicelib.domain.errors import Code, UnauthorizedError
+from chalicelib.domain.errors import UnauthorizedError
 from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
 
 SUBPROTOCOL: Final = "bearer"
@@ -34,7 +34,7 @@ def websocket_principal(request_context: Mapping[str, Any]) -> Principal:
         return Principal(str(account_id), datetime.fromtimestamp(int(until), UTC) if until else None)
     if services().settings.auth_mode is AuthMode.NONE:
         return Principal(LOCAL_ACCOUNT)
-    raise _missing()
+    raise UnauthorizedError.bad_credential()
 
 
 def http_account(headers: Mapping[str, str]) -> str:
@@ -47,7 +47,7 @@ def http_account(headers: Mapping[str, str]) -> str:
         return LOCAL_ACCOUNT
     token = _bearer(headers.get("authorization", ""))
     if token is None:
-        raise _missing()
+        raise UnauthorizedError.bad_credential()
     return services().door.verifier.verify(token).account_id
 
 
@@ -64,7 +64,7 @@ def handshake_principal(event: Mapping[str, Any]) -> Principal:
         return Principal(LOCAL_ACCOUNT)
     tokens = list(_handshake_tokens(event))
     if len(tokens) != 1:
-        raise _missing()
+        raise UnauthorizedError.bad_credential()
     return services().door.verifier.verify(tokens[0])
 
 
@@ -97,7 +97,3 @@ def _bearer(authorization: str) -> str | None:
     """Return the token of an Authorization header (RFC 6750, 2.1); None if it is of another scheme."""
     scheme, _, token = authorization.strip().partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _missing() -> UnauthorizedError:
-    return UnauthorizedError(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")

@@ -15,8 +15,15 @@ from tests.chat_app.instance import REPOSITORY
 from tests.security.front_door import FrontDoor, an_account, ask, hear
 
 DOCUMENTS = {path.name: (path, text) for path, text in documents().items()}
-FRAMES: TypeAdapter[Any] = TypeAdapter(answers.SERVER_FRAMES[0] | answers.OrderEventFrame | answers.QuoteFrame
-    | answers.SubscribedFrame | answers.UnsubscribedFrame | answers.PongFrame | answers.ErrorFrame)  # fmt: skip
+FRAMES: TypeAdapter[answers.Answer] = TypeAdapter(
+    answers.AcceptedFrame
+    | answers.OrderEventFrame
+    | answers.QuoteFrame
+    | answers.SubscribedFrame
+    | answers.UnsubscribedFrame
+    | answers.PongFrame
+    | answers.ErrorFrame
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
