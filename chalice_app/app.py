@@ -16,6 +16,9 @@ ORDERS_QUEUE = os.environ.get("ORDERS_QUEUE_NAME", "orderflow-local-orders")
 DEAD_LETTER_QUEUE = os.environ.get("ORDERS_DLQ_NAME", "orderflow-local-orders-dlq")
 BATCH_SIZE = 10
 
+# Bodies are JSON whatever they are called: `curl -d` calls them a form.
+JSON = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
+
 
 def request() -> Request:
     """Return the request that the running route answers."""
@@ -62,8 +65,8 @@ def sweep(_event: CloudWatchEvent) -> None:
     services().sweep.run()
 
 
-@app.route("/orders", methods=["POST"])
-@app.route("/orders/execute", methods=["POST"])
+@app.route("/orders", methods=["POST"], content_types=JSON)
+@app.route("/orders/execute", methods=["POST"], content_types=JSON)
 def post_order() -> Response:
     return rest.submit(request())
 
@@ -88,7 +91,7 @@ def get_order_events(order_id: str) -> Response:
     return rest.events(request(), order_id)
 
 
-@app.route("/quotes", methods=["POST"])
+@app.route("/quotes", methods=["POST"], content_types=JSON)
 def post_quote() -> Response:
     return rest.quote(request())
 

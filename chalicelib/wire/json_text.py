@@ -21,11 +21,18 @@ class JsonLimits:
     text_length_max: int = 512
 
 
+INTEGER_DIGITS_MAX: Final = 100
+"""More than any number that some field takes."""
+
 DEFAULT_LIMITS: Final = JsonLimits()
 
 
 class NumberText(str):
-    """A JSON number with a fraction or an exponent, as it was written: it never becomes a float."""
+    """A number that is not a plain integer, as it was written: it never becomes a float.
+
+    NaN and Infinity, which RFC 8259 does not know and Python's own encoder writes, come this far so that
+    the refusal can name the field that holds one: no field takes them.
+    """
 
     __slots__ = ()
 
@@ -34,12 +41,12 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
     """Return the members of a JSON object.
 
     Raises:
-        InvalidRequestError: Not JSON (RFC 8259: no NaN, no Infinity), not an object, or beyond a limit.
+        InvalidRequestError: Not JSON (RFC 8259), not an object, or beyond a limit.
     """
     if _bytes(text) > limits.bytes_max:
         raise _refusal(f"must have at most {limits.bytes_max} bytes", Code.MESSAGE_TOO_LARGE)
     try:
-        value = json.loads(text, parse_float=NumberText, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_float=NumberText, parse_int=_integer, parse_constant=NumberText)
     except RecursionError as error:
         raise _too_deep(limits) from error
     except ValueError as error:
@@ -84,5 +91,6 @@ def _refusal(problem: str, code: Code) -> InvalidRequestError:
     return FieldError("message", problem, code)
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _integer(digits: str) -> int | NumberText:
+    # Python refuses to parse more than some thousand digits; the field that has them should be named.
+    return int(digits) if len(digits) <= INTEGER_DIGITS_MAX else NumberText(digits)

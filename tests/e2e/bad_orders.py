@@ -90,8 +90,6 @@ BAD_JSON: Final = {
     "an array": "[1, 2]",
     "null": "null",
     "a string": '"SOL"',
-    "NaN as a number": '{"inputToken":"SOL","outputToken":"USDC","amount":NaN}',
-    "an integer beyond parsing": '{"inputToken":"SOL","outputToken":"USDC","amount":' + "1" * 20_000 + "}",
 }
 
 BAD_SIZES: Final = {
@@ -102,6 +100,8 @@ BAD_SIZES: Final = {
 BAD_NUMBERS: Final = {
     "1e400 as a number": '{"inputToken":"SOL","outputToken":"USDC","amount":1e400}',
     "40 decimals as a number": '{"inputToken":"SOL","outputToken":"USDC","amount":1.' + "1" * 40 + "}",
+    "NaN as a number": '{"inputToken":"SOL","outputToken":"USDC","amount":NaN}',
+    "an integer beyond parsing": '{"inputToken":"SOL","outputToken":"USDC","amount":' + "1" * 20_000 + "}",
     "negative zero": '{"inputToken":"SOL","outputToken":"USDC","amount":-0.0}',
 }
 """Numbers that a float would round, or read as infinite; the field at fault is the amount."""
