@@ -96,7 +96,7 @@ def _deploy(deployment: Deployment, cloud: Cloud, stage: str, token: str | None,
         outputs = deployment.deploy(built)
     if not cloud.has_websocket_api:
         click.echo(f"\nqueue {outputs['OrdersQueueUrl']}")
-        click.echo(f"Run the functions in front of it: AWS_ENDPOINT_URL={cloud.endpoint} make run")
+        click.echo(f"Functions run in front of it: AWS_ENDPOINT_URL={cloud.endpoint} make run")
         return
     _show_addresses(cloud, outputs)
     if outputs["AuthMode"] == "none" or token:

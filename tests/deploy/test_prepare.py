@@ -85,7 +85,9 @@ def test_engine_reads_the_login_once_while_the_server_accepts_it(database_url: s
 
 
 def test_login_that_the_server_refuses_is_read_again(database_url: str) -> None:
-    rotated_away = make_url(database_url).set(username="nobody_of_that_name").render_as_string(hide_password=False)
+    rotated_away = (
+        make_url(database_url).set(username="nobody_of_that_name").render_as_string(hide_password=False)
+    )
     answers = [rotated_away, database_url]
     engine = make_rotating_engine(lambda: answers.pop(0))
     with engine.connect() as connection:

@@ -1,0 +1,12 @@
+# The local runtime in a container, for docker-compose.localstack.yml. Functions on AWS are not containers.
+FROM python:3.11-slim
+
+RUN useradd --create-home orderflow
+WORKDIR /srv/orderflow
+COPY requirements-dev.txt ./
+RUN pip install --no-cache-dir --require-hashes --requirement requirements-dev.txt
+COPY --chown=orderflow . .
+USER orderflow
+
+# Signals reach the runtime itself, which stops what it started.
+CMD ["python", "-m", "infra.local", "--app", "chalice_app", "--no-reload"]

@@ -1,0 +1,37 @@
+"""Documents and files that a person follows must name what there is."""
+
+import re
+from pathlib import Path
+
+import yaml
+from infra.deploy.cloud import Target
+from infra.deploy.monitoring import ALARMS, FUNCTIONS
+from infra.deploy.stacks import stacks
+
+ROOT = Path(__file__).parents[2]
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.localstack.yml").read_text(encoding="utf-8"))
+
+
+def test_every_alarm_says_what_to_do_and_no_other_is_described() -> None:
+    described = set(
+        re.findall(r"^\| `(\w+)` \|", OPERATING.split("## Alarms")[1].split("## ")[0], re.MULTILINE)
+    )
+    assert described == {alarm.name for alarm in ALARMS}
+
+
+def test_every_stack_and_function_of_a_deployment_is_described() -> None:
+    for stack in stacks(Target.AWS, "dev"):
+        assert f"`{stack.name.replace('orderflow-dev', '…')}`" in DEPLOYING
+    for function in FUNCTIONS:
+        assert f"| `{function}` |" in DEPLOYING
+
+
+def test_compose_needs_no_token_and_opens_nothing_beyond_this_machine() -> None:
+    services = COMPOSE["services"]
+    assert services["localstack"]["image"].endswith("localstack/localstack:4.14.0}")
+    assert services["localstack"]["environment"]["LOCALSTACK_AUTH_TOKEN"].endswith(":-}")
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert all(port.startswith("127.0.0.1:") for port in published)
+    assert "127.0.0.1:3000:3001" in published
