@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import yaml
+
 from infra.deploy.cloud import Target
 from infra.deploy.monitoring import ALARMS, FUNCTIONS
 from infra.deploy.stacks import stacks
