@@ -6,7 +6,7 @@ The WebSocket functions accept orders without the database: what needs it is imp
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.market.definition import load_tokens
@@ -26,9 +26,9 @@ from chalicelib.services.ports import (
 
 if TYPE_CHECKING:
     import botocore.session
-    from mypy_boto3_sqs import SQSClient
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.aws_endpoint import AwsEndpoint
     from chalicelib.adapters.aws_secrets import Secrets
     from chalicelib.adapters.market.faults import FaultBoard
     from chalicelib.adapters.market.pool_cache import PoolCache
@@ -74,29 +74,19 @@ class Services:
 
     @cached_property
     def queue(self) -> OrderQueue:
-        from chalicelib.adapters.sqs import SqsOrderQueue
+        from chalicelib.adapters.sqs import SqsOrderQueue, find_queue_url
 
-        client = cast("SQSClient", self._aws.create_client("sqs", region_name=self.settings.aws_region))
-        url = self.settings.orders_queue_url
-        return SqsOrderQueue(
-            client, url or client.get_queue_url(QueueName=self.settings.orders_queue_name)["QueueUrl"]
-        )
+        settings = self.settings
+        endpoint = self._endpoint(settings.sqs_endpoint, "sqs")
+        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
+        return SqsOrderQueue(endpoint, url)
 
     @cached_property
     def connections(self) -> Connections:
         from chalicelib.adapters.connections import ManagementApi
 
-        credentials = self._aws.get_credentials()
-        if credentials is None:
-            raise ConfigurationError("no AWS credentials: requests to @connections cannot be signed")
-        return ManagementApi(
-            self.settings.connections_url,
-            self.settings.aws_region,
-            credentials,
-            self.executor,
-            time_limit_ms=self.settings.post_time_limit_ms,
-            pool_size=THREADS,
-        )
+        endpoint = self._endpoint(self.settings.connections_url, "execute-api")
+        return ManagementApi(endpoint, self.executor, time_limit_ms=self.settings.post_time_limit_ms)
 
     @cached_property
     def client_order_keys(self) -> ClientOrderKeys:
@@ -304,6 +294,14 @@ class Services:
     @cached_property
     def executor(self) -> Executor:
         return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="io")
+
+    def _endpoint(self, url: str, service: str) -> "AwsEndpoint":
+        from chalicelib.adapters.aws_endpoint import AwsEndpoint
+
+        credentials = self._aws.get_credentials()
+        if credentials is None:
+            raise ConfigurationError(f"no AWS credentials: requests to {service} cannot be signed")
+        return AwsEndpoint(url, service=service, region=self.settings.aws_region, credentials=credentials)
 
     @cached_property
     def _aws(self) -> "botocore.session.Session":

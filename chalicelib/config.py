@@ -28,6 +28,7 @@ class Settings(BaseModel):
         database_secret_arn: Where the login is, in the form that RDS writes, when there is no ``database_url``.
         database_host: Connected to instead of the host that the secret names: a proxy's endpoint.
         wallet_seed_secret_arn: Where the seed is when there is no ``wallet_seed``.
+        aws_endpoint_url_sqs: Where SQS is, if not at AWS; goes before ``aws_endpoint_url``, as in the SDKs.
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
@@ -48,6 +49,8 @@ class Settings(BaseModel):
     websocket_api_id: str = ""
     connections_url: str = ""
     aws_region: str = "us-east-1"
+    aws_endpoint_url: str = ""
+    aws_endpoint_url_sqs: str = ""
     wallet_seed: str = Field(default="", repr=False)
     wallet_seed_secret_arn: str = ""
 
@@ -84,6 +87,12 @@ class Settings(BaseModel):
     message_bytes_max: int = Field(default=32_768, gt=0)
     text_length_max: int = Field(default=512, gt=0)
     json_depth_max: int = Field(default=8, gt=0)
+
+    @property
+    def sqs_endpoint(self) -> str:
+        """Where SQS answers: an emulator, or the region's public endpoint."""
+        configured = self.aws_endpoint_url_sqs or self.aws_endpoint_url
+        return configured or f"https://sqs.{self.aws_region}.amazonaws.com"
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:

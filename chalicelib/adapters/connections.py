@@ -6,44 +6,32 @@ from concurrent.futures import Executor
 from typing import Final
 from urllib.parse import quote
 
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
+from chalicelib.adapters.aws_endpoint import Endpoint, NoAnswerError
 from chalicelib.logs import logger
 from chalicelib.services.ports import Delivery, Frame
 
 _RETRY_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 _RETRY_DELAY_S: Final = 0.05
-_CONNECT_TIME_LIMIT_S: Final = 1.0
 _GONE: Final = 410
 _BAD_ID: Final = 400
 
 
 class ManagementApi:
-    """``Connections`` on the management API.
+    """``Connections`` on the management API; the time limit covers every try together.
 
-    boto3's client takes a millisecond of CPU for a call that signs and sends a hundred bytes, and
-    waits up to a minute for an answer; an order has seven such calls. Here botocore signs, urllib3
-    keeps the connections, and the time limit covers every try together.
+    boto3's client would wait up to a minute for an answer.
     """
 
     def __init__(
         self,
-        url: str,
-        region: str,
-        credentials: Credentials,
+        endpoint: Endpoint,
         executor: Executor,
         *,
         time_limit_ms: int,
-        pool_size: int,
     ) -> None:
-        self._url = url.rstrip("/")
-        self._auth = SigV4Auth(credentials, "execute-api", region)
+        self._endpoint = endpoint
         self._executor = executor
         self._time_limit_s = time_limit_ms / 1000
-        self._pool = urllib3.PoolManager(maxsize=pool_size, retries=False)
 
     def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
         by_connection: dict[str, list[str]] = {}
@@ -86,14 +74,8 @@ class ManagementApi:
 
     def _once(self, method: str, connection_id: str, body: bytes, time_limit_s: float) -> int | None:
         """Return the status of one request; None if there was no answer."""
-        url = f"{self._url}/@connections/{quote(connection_id, safe='')}"
-        request = AWSRequest(method=method, url=url, data=body)
-        self._auth.add_auth(request)
-        timeout = urllib3.Timeout(connect=min(_CONNECT_TIME_LIMIT_S, time_limit_s), read=time_limit_s)
+        path = f"/@connections/{quote(connection_id, safe='')}"
         try:
-            answer = self._pool.request(
-                method, url, body=body, headers=dict(request.headers.items()), timeout=timeout
-            )
-        except urllib3.exceptions.HTTPError:
+            return self._endpoint.request(method, path, body, headers={}, time_limit_s=time_limit_s).status
+        except NoAnswerError:
             return None
-        return answer.status

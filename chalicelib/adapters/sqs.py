@@ -1,74 +1,122 @@
-"""The orders queue on SQS."""
+"""The orders queue on SQS, spoken to in its JSON protocol.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
+"""
 
-from botocore.exceptions import BotoCoreError, ClientError
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from chalicelib.adapters.aws_endpoint import Endpoint, NoAnswerError
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.orders import JsonObject
 from chalicelib.logs import logger
 from chalicelib.services.ports import QueueMessage
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
-
 BATCH_MAX: Final = 10
 """Entries per SendMessageBatch (SQS quotas)."""
+
+_CONTENT_TYPE: Final = "application/x-amz-json-1.0"
+_OK: Final = 200
+_PASSING: Final = frozenset({429, 500, 502, 503, 504})
+_TIME_LIMIT_S: Final = 5.0
+# A client waits for its acknowledgement meanwhile, and can ask again itself.
+_RETRY_DELAYS_S: Final = (0.05, 0.2)
+_SHOWN_BYTES_MAX: Final = 200
+
+
+class SqsError(Exception):
+    """SQS refused a call, or did not answer."""
 
 
 class SqsOrderQueue:
     """``OrderQueue`` on SQS. Messages carry the account as their group: a fair queue on a standard queue."""
 
-    def __init__(self, client: "SQSClient", queue_url: str) -> None:
-        self._client = client
+    def __init__(
+        self, endpoint: Endpoint, queue_url: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._endpoint = endpoint
         self._queue_url = queue_url
+        self._sleep = sleep
 
     def send(self, messages: Sequence[QueueMessage]) -> None:
         try:
             if len(messages) == 1:
-                self._send_one(messages[0])
-            else:
-                for start in range(0, len(messages), BATCH_MAX):
-                    self._send_batch(messages[start : start + BATCH_MAX])
-        except (ClientError, BotoCoreError) as error:
+                self._call("SendMessage", _content(messages[0]))
+                return
+            for start in range(0, len(messages), BATCH_MAX):
+                self._send_batch(messages[start : start + BATCH_MAX])
+        except SqsError as error:
             raise RetryableError("the queue did not take the message") from error
 
     def check(self) -> None:
         try:
-            self._client.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
-        except (ClientError, BotoCoreError) as error:
+            self._call("GetQueueAttributes", {"AttributeNames": ["QueueArn"]})
+        except SqsError as error:
             raise RetryableError("the queue does not answer") from error
 
     def retry_in(self, receipt_handle: str, seconds: int) -> None:
+        request = {"ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds}
         try:
-            self._client.change_message_visibility(
-                QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
-            )
-        except (ClientError, BotoCoreError):
+            self._call("ChangeMessageVisibility", request)
+        except SqsError:
             # The queue's own visibility time-out brings the message back, only later.
             logger.warning("visibility not changed", exc_info=True)
 
-    def _send_one(self, message: QueueMessage) -> None:
-        self._client.send_message(
-            QueueUrl=self._queue_url,
-            MessageBody=message.body,
-            MessageGroupId=_group(message.account_id),
-            DelaySeconds=message.delay_s,
-        )
-
     def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
-        answer = self._client.send_message_batch(
-            QueueUrl=self._queue_url,
-            Entries=[_entry(index, message) for index, message in enumerate(messages)],
-        )
+        entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
+        answer = self._call("SendMessageBatch", {"Entries": entries})
         if answer.get("Failed"):
-            raise RetryableError("the queue did not take every message")
+            raise SqsError("some messages were refused")
+
+    def _call(self, operation: str, request: JsonObject) -> JsonObject:
+        named = {"QueueUrl": self._queue_url, **request}
+        return call_sqs(self._endpoint, operation, named, sleep=self._sleep)
 
 
-def _entry(index: int, message: QueueMessage) -> "SendMessageBatchRequestEntryTypeDef":
+def find_queue_url(endpoint: Endpoint, name: str) -> str:
+    """Return the URL of the queue of that name.
+
+    Raises:
+        RetryableError: There is none, or no answer.
+    """
+    try:
+        return str(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name})["QueueUrl"])
+    except SqsError as error:
+        raise RetryableError(f"the queue {name} was not found") from error
+
+
+def call_sqs(
+    endpoint: Endpoint, operation: str, request: JsonObject, *, sleep: Callable[[float], None] = time.sleep
+) -> JsonObject:
+    """Make one call; a passing fault is tried again, so that a message may be sent twice.
+
+    Raises:
+        SqsError: It was refused, or there was no answer each time.
+    """
+    headers = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
+    body = json.dumps(request, separators=(",", ":")).encode()
+    for delay_s in (*_RETRY_DELAYS_S, None):
+        try:
+            answer = endpoint.request("POST", "/", body, headers=headers, time_limit_s=_TIME_LIMIT_S)
+        except NoAnswerError:
+            problem = "no answer"
+        else:
+            if answer.status == _OK:
+                found: JsonObject = json.loads(answer.body or b"{}")
+                return found
+            problem = f"{answer.status}: {answer.body[:_SHOWN_BYTES_MAX].decode(errors='replace')}"
+            # Throttling is a 400 in this protocol.
+            if answer.status not in _PASSING and b"Throttl" not in answer.body:
+                break
+        if delay_s is not None:
+            sleep(delay_s)
+    raise SqsError(f"{operation}: {problem}")
+
+
+def _content(message: QueueMessage) -> JsonObject:
     return {
-        "Id": str(index),
         "MessageBody": message.body,
         "MessageGroupId": _group(message.account_id),
         "DelaySeconds": message.delay_s,

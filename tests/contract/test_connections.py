@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 from botocore.credentials import Credentials
 
+from chalicelib.adapters.aws_endpoint import AwsEndpoint
 from chalicelib.adapters.connections import ManagementApi
 from chalicelib.services.ports import Connections, Delivery, Frame
 from tests.fakes.outside import FakeConnections
@@ -22,6 +23,7 @@ class Peers:
     answers: dict[str, list[int]] = field(default_factory=dict)
     received: dict[str, list[str]] = field(default_factory=dict)
     headers: list[dict[str, str]] = field(default_factory=list)
+    closes: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, connection_id: str, text: str) -> int:
@@ -39,7 +41,8 @@ def handler_for(peers: Peers) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            peers.headers.append(dict(self.headers.items()))
+            peers.headers.append(dict(self.headers.items()) | {"from": str(self.client_address)})
+            self.close_connection = peers.closes
             self.send_response(peers.answer(unquote(self.path).removeprefix("/ws/@connections/"), text))
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -70,19 +73,15 @@ def api(peers: Peers) -> Iterator[Callable[[int], ManagementApi]]:
     with ThreadPoolExecutor(4) as executor:
         url = f"http://127.0.0.1:{server.server_address[1]}/ws"
         credentials = Credentials("key", "secret")
-        made: list[ManagementApi] = []
+        made: list[AwsEndpoint] = []
 
         def make(time_limit_ms: int) -> ManagementApi:
-            made.append(
-                ManagementApi(
-                    url, "us-east-1", credentials, executor, time_limit_ms=time_limit_ms, pool_size=4
-                )
-            )
-            return made[-1]
+            made.append(AwsEndpoint(url, service="execute-api", region="us-east-1", credentials=credentials))
+            return ManagementApi(made[-1], executor, time_limit_ms=time_limit_ms)
 
         yield make
         for each in made:
-            each._pool.clear()
+            each.close()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -160,10 +159,29 @@ def test_final_refusal_is_undelivered_at_once(peers: Peers, api: Callable[[int],
     assert api(5_000).post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
 
 
-def test_gateway_that_does_not_answer_is_undelivered(api: Callable[[int], ManagementApi]) -> None:
-    port = api(200)
-    port._url = "http://127.0.0.1:9"
-    assert port.post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
+def test_gateway_that_does_not_answer_is_undelivered() -> None:
+    nobody = AwsEndpoint(
+        "http://127.0.0.1:9",
+        service="execute-api",
+        region="us-east-1",
+        credentials=Credentials("key", "secret"),
+    )
+    with ThreadPoolExecutor(1) as executor:
+        port = ManagementApi(nobody, executor, time_limit_ms=200)
+        assert port.post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
+
+
+def test_connection_is_kept_and_replaced_when_the_gateway_has_closed_it(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    port = api(5_000)
+    for number in range(3):
+        assert port.post([Frame("a=", f"{number}")]) == {"a=": Delivery.DELIVERED}
+    assert len({headers["from"] for headers in peers.headers}) == 1
+    peers.closes = True
+    for number in range(3, 5):
+        assert port.post([Frame("a=", f"{number}")]) == {"a=": Delivery.DELIVERED}
+    assert peers.received["a="] == ["0", "1", "2", "3", "4"]
 
 
 def test_requests_are_signed_for_the_management_api(
@@ -171,4 +189,4 @@ def test_requests_are_signed_for_the_management_api(
 ) -> None:
     api(5_000).post([Frame("a=", "1")])
     (headers,) = peers.headers
-    assert "/us-east-1/execute-api/aws4_request" in headers["Authorization"]
+    assert "/us-east-1/execute-api/aws4_request" in headers["authorization"]

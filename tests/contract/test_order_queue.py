@@ -1,16 +1,17 @@
 """What every ``OrderQueue`` promises."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.sqs import SqsOrderQueue
+from chalicelib.adapters.sqs import SqsOrderQueue, find_queue_url
 from chalicelib.domain.errors import RetryableError
 from chalicelib.services.ports import OrderQueue, QueueMessage
+from tests.fakes.moto_sqs import Moto
 from tests.fakes.outside import FakeQueue
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ class Sqs:
 
     client: "SQSClient"
     url: str
+    endpoint: Moto = field(default_factory=Moto)
+
+    def port(self, url: str | None = None) -> SqsOrderQueue:
+        return SqsOrderQueue(self.endpoint, url or self.url, sleep=lambda _seconds: None)
 
     def bodies(self) -> set[str]:
         found: set[str] = set()
@@ -50,7 +55,7 @@ def queue(request: pytest.FixtureRequest) -> tuple[OrderQueue, Any]:
         fake = FakeQueue()
         return fake, lambda: {message.body for message in fake.sent}
     sqs: Sqs = request.getfixturevalue("sqs")
-    return SqsOrderQueue(sqs.client, sqs.url), sqs.bodies
+    return sqs.port(), sqs.bodies
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 11, 25])
@@ -72,14 +77,12 @@ def test_accounts_in_any_alphabet_can_send(queue: tuple[OrderQueue, Any]) -> Non
 
 
 def test_message_asked_to_wait_is_not_visible_yet(sqs: Sqs) -> None:
-    SqsOrderQueue(sqs.client, sqs.url).send(
-        [QueueMessage("later", "alice", delay_s=60), QueueMessage("now", "alice")]
-    )
+    sqs.port().send([QueueMessage("later", "alice", delay_s=60), QueueMessage("now", "alice")])
     assert sqs.bodies() == {"now"}
 
 
 def test_message_to_be_retried_comes_back_after_so_long(sqs: Sqs) -> None:
-    port = SqsOrderQueue(sqs.client, sqs.url)
+    port = sqs.port()
     port.send([QueueMessage("again", "alice")])
     (received,) = sqs.client.receive_message(QueueUrl=sqs.url)["Messages"]
     assert sqs.bodies() == set()
@@ -88,17 +91,36 @@ def test_message_to_be_retried_comes_back_after_so_long(sqs: Sqs) -> None:
 
 
 def test_retry_of_a_message_that_is_gone_is_fine(sqs: Sqs) -> None:
-    SqsOrderQueue(sqs.client, sqs.url).retry_in("no such handle", 0)
+    sqs.port().retry_in("no such handle", 0)
 
 
 def test_queue_that_is_not_there_is_a_passing_fault(sqs: Sqs) -> None:
-    port = SqsOrderQueue(sqs.client, sqs.url + "-missing")
+    port = sqs.port(sqs.url + "-missing")
     with pytest.raises(RetryableError):
         port.check()
     with pytest.raises(RetryableError):
         port.send([QueueMessage("lost", "a")])
     with pytest.raises(RetryableError):
         port.send([QueueMessage("lost", "a")] * 2)
+
+
+def test_call_that_fails_in_passing_is_made_again(sqs: Sqs) -> None:
+    sqs.endpoint.faults = 2
+    sqs.port().send([QueueMessage("in the end", "alice")])
+    assert sqs.bodies() == {"in the end"}
+
+
+def test_queue_that_never_answers_is_a_passing_fault(sqs: Sqs) -> None:
+    sqs.endpoint.faults = 100
+    with pytest.raises(RetryableError):
+        sqs.port().send([QueueMessage("lost", "alice")])
+    assert sqs.endpoint.faults > 90
+
+
+def test_queue_is_found_by_its_name(sqs: Sqs) -> None:
+    assert find_queue_url(sqs.endpoint, "orders") == sqs.url
+    with pytest.raises(RetryableError):
+        find_queue_url(sqs.endpoint, "missing")
 
 
 def test_fake_queue_that_is_down_is_a_passing_fault() -> None:

@@ -13,11 +13,13 @@ from chalicelib import bootstrap
 from chalicelib.adapters.market.definition import load_market
 from chalicelib.adapters.market.seed import seed
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.sqs import SqsOrderQueue
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.queue import execute_orders
 from chalicelib.services.ports import QueueMessage
 from chalicelib.wire.queue_messages import ResumeMessage
 from infra.local.event_source.records import batch_event
+from tests.fakes.moto_sqs import Moto
 from tests.fakes.orders import terms
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def consumer(market_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consu
             monkeypatch.setenv(name, value)
         bootstrap.services.cache_clear()
         services = bootstrap.services()
+        services.queue = SqsOrderQueue(Moto(), queue_url)
         yield Consumer(client, queue_url, services)
         services.executor.shutdown()
         services.engine.dispose()
