@@ -4,14 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.routing.plan import RoutablePool
+
+if TYPE_CHECKING:
+    # The mathematics of pools, which functions that only accept orders never load.
+    from chalicelib.routing.plan import RoutablePool
 
 
 class Clock(Protocol):
@@ -38,7 +41,7 @@ class Venue(Protocol):
     @property
     def name(self) -> str: ...
 
-    def pools(self) -> Sequence[RoutablePool]:
+    def pools(self) -> "Sequence[RoutablePool]":
         """Return the present state of all the venue's pools.
 
         Raises:
