@@ -2,9 +2,10 @@
 
 from uuid import uuid4
 
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.services.accepting import client_order_id_conflict
-from chalicelib.services.ports import Connections, Frame, Subscriptions
+from chalicelib.services.ports import Connections, Delivery, Frame, Subscriptions
 from chalicelib.wire.server_frames import error, json_text
 
 
@@ -29,11 +30,13 @@ class Latecomers:
         ``content_sha256``: of what it asked for, None if it merely follows.
 
         Raises:
-            RetryableError: The record is unreachable.
+            RetryableError: The record is unreachable, or the connection does not take the refusal.
         """
         if content_sha256 not in {None, recorded.content_sha256}:
             refusal = error(request_id, client_order_id_conflict(), order_id=recorded.order_id)
-            self._connections.post([Frame(connection_id, json_text(refusal))])
+            posted = self._connections.post([Frame(connection_id, json_text(refusal))])
+            if posted[connection_id] is Delivery.UNDELIVERED:
+                raise RetryableError("the refusal was not delivered")
             return
         listeners = self._subscriptions.listeners([recorded])
         if any(listener.connection_id == connection_id for listener in listeners):

@@ -38,6 +38,7 @@ class SimulatedChain:
     def __init__(self, world: World) -> None:
         self._world = world
         self._signed: dict[str, tuple[SignedTransaction, SwapInstruction]] = {}
+        self._blocks_to_spare: dict[str, int] = {}
         self.landed: dict[str, Landed] = {}
 
     @property
@@ -58,7 +59,9 @@ class SimulatedChain:
 
     def view(self, signatures: Sequence[str]) -> ChainView:
         known_to = self.height - self._lag()
-        stated = min(known_to + self._world.dice.randint(0, SLOPPY_BLOCKS_MAX), self.height)
+        stated = min(
+            known_to + self._world.dice.choice((0, SLOPPY_BLOCKS_MAX, SLOPPY_BLOCKS_MAX)), self.height
+        )
         return ChainView(stated, {each: self._status(each, known_to) for each in signatures})
 
     def _sign(self, instruction: SwapInstruction, node_height: int) -> SignedTransaction:
@@ -66,11 +69,12 @@ class SimulatedChain:
         payload = f"{instruction.order_id}:{instruction.attempt}:{instruction.paths}:{last_valid}".encode()
         transaction = SignedTransaction(hashlib.sha256(payload).hexdigest(), payload, last_valid)
         self._signed[transaction.signature] = (transaction, instruction)
+        self._blocks_to_spare[transaction.signature] = self._world.dice.choice(LAST_BLOCKS)
         return transaction
 
     def _blocks_until_landing(self, transaction: SignedTransaction) -> float:
         if self._world.happens(self._world.weather.land_last):
-            return transaction.last_valid_height - self.height - self._world.dice.choice(LAST_BLOCKS)
+            return transaction.last_valid_height - self.height - self._blocks_to_spare[transaction.signature]
         return self._world.dice.random() * self._world.weather.land_blocks_max
 
     def _land(self, signature: str) -> None:

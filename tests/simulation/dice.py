@@ -1,7 +1,7 @@
 """What goes wrong in one run, drawn from its seed: how often, where, and when all of it ends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 
@@ -62,7 +62,27 @@ PARTS = ("record", "queue", "chain", "venue", "gateway")
 
 def draw_weather(dice: Random) -> Weather:
     """Return anything from a calm day to a storm; single faults alone are as likely as all together."""
-    until_s = dice.choice([20.0, 90.0, 180.0])
+    weather = _anything(dice, dice.choice([20.0, 90.0, 180.0]))
+    return _last_moments(dice, weather) if dice.random() < 0.2 else weather
+
+
+def _last_moments(dice: Random, weather: Weather) -> Weather:
+    """Return what tempts an engine to give a transaction up too early: it lands late, and nodes lag."""
+    return replace(
+        weather,
+        before=weather.before / 10,
+        crash=weather.crash / 10,
+        slow_ms=1.0,
+        drop=dice.choice([0.0, 0.3]),
+        land_last=1.0,
+        view_lag_blocks_max=dice.choice([3, 3, 40]),
+        receives_max=10,
+        outages=(),
+        until_s=180.0,
+    )
+
+
+def _anything(dice: Random, until_s: float) -> Weather:
 
     def rate(highest: float) -> float:
         return dice.choice([0.0, 0.0, highest * 0.1, highest * 0.4, highest])
@@ -76,7 +96,7 @@ def draw_weather(dice: Random) -> Weather:
         drop=dice.choice([0.0, 0.3, 0.6, 0.9]),
         land_blocks_max=dice.choice([1, 5, 60, 149]),
         land_last=dice.choice([0.0, 1.0]),
-        view_lag_blocks_max=dice.choice([0, 2, 3, 40]),
+        view_lag_blocks_max=dice.choice([0, 2, 3, 3, 40]),
         refuse=dice.choice([0.0, 0.0, 0.3]),
         duplicate=rate(0.3),
         receives_max=dice.choice([2, 10, 10]),
