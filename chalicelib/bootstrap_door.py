@@ -34,8 +34,8 @@ class Door:
 
     @cached_property
     def verifier(self) -> "JwtVerifier":
-        from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret, fetch_jwks  # noqa: PLC0415  # as below
-        from chalicelib.adapters.jwt_verifier import JwtVerifier  # noqa: PLC0415  # most functions see no token
+        from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret, fetch_jwks
+        from chalicelib.adapters.jwt_verifier import JwtVerifier
 
         settings = self._settings
         keys: VerificationKeys = SharedSecret(settings.jwt_secret)
@@ -81,6 +81,6 @@ class Door:
 
     @cached_property
     def _occupancy(self) -> "PostgresOccupancy":
-        from chalicelib.adapters.postgres.occupancy import PostgresOccupancy  # noqa: PLC0415  # needs SQLAlchemy
+        from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 
         return PostgresOccupancy(self._engine())
