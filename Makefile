@@ -33,6 +33,7 @@ check: $(STAMP)  ## Format, lint, types, import rules and unit tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary .
+	@$(BIN)/python -m infra.cli specs --check
 	@$(BIN)/lint-imports > $(VENV)/imports.log || (cat $(VENV)/imports.log; false)
 	@$(BIN)/python -m pytest --quiet tests/unit
 
