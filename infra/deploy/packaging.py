@@ -13,6 +13,7 @@ from typing import Final
 
 import yaml
 
+from infra.deploy.compiling import compiled
 from infra.deploy.json_types import JsonObject
 from infra.deploy.template import finished, functions_of
 
@@ -82,7 +83,10 @@ def package(app_dir: Path, stage: str, out: Path) -> Package:
 
 
 def slim(source: Path, target: Path) -> None:
-    """Copy a zip file without what never runs, entries sorted, times fixed: equal content gives equal bytes."""
+    """Copy a zip file without what never runs and with the bytecode of what always does.
+
+    Entries are sorted and times fixed: equal content gives equal bytes.
+    """
     with (
         zipfile.ZipFile(source) as bundled,
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as slimmed,
@@ -90,10 +94,16 @@ def slim(source: Path, target: Path) -> None:
         for name in sorted(bundled.namelist()):
             if name.endswith(_LEFT_OUT) or "/__pycache__/" in name:
                 continue
-            entry = zipfile.ZipInfo(name, _TIMESTAMP)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o755 << 16
-            slimmed.writestr(entry, bundled.read(name))
+            slimmed.writestr(_entry(name), bundled.read(name))
+        for name, bytecode in compiled(source):
+            slimmed.writestr(_entry(name), bytecode)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _TIMESTAMP)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o755 << 16
+    return entry
 
 
 def _environment(shell: Mapping[str, str], stage: str) -> dict[str, str]:

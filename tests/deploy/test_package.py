@@ -132,7 +132,59 @@ def test_package_is_small_and_carries_what_runs(built: Package) -> None:
         "chalicelib/migrations/env.py",
     } <= set(names)
     assert not [name for name in names if name.startswith(("botocore/", "boto3/", "infra/", "tests/"))]
-    assert not [name for name in names if name.endswith((".pyi", ".pyc", "/.env"))]
+    assert not [name for name in names if name.endswith((".pyi", "/.env"))]
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    zipfile.ZipFile(built.archive).extractall(folder)
+    return folder
+
+
+def test_cold_start_loads_neither_the_database_layer_nor_clients_nor_tracing(unpacked: Path) -> None:
+    loaded = modules_after("import app", unpacked)
+    late = {
+        "sqlalchemy",
+        "pg8000",
+        "alembic",
+        "boto3",
+        "botocore.session",
+        "aws_xray_sdk",
+        "cryptography",
+        "jwt",
+        "asyncio",
+    }
+    assert late & loaded == set()
+    assert not {
+        name for name in loaded if name.startswith(("chalicelib.routing", "chalicelib.adapters.postgres"))
+    }
+
+
+def test_package_has_the_bytecode_of_all_that_a_cold_start_imports(unpacked: Path) -> None:
+    code = (
+        "import app, importlib.util, pathlib\n"
+        "files = [getattr(m, '__file__', None) or '' for m in sys.modules.values()]\n"
+        "own = {f for f in files if f.startswith(sys.argv[1]) and f.endswith('.py')}\n"
+        "cached = importlib.util.cache_from_source\n"
+        "print(len(own) > 100, [f for f in own if not pathlib.Path(cached(f)).exists()])"
+    )
+    assert run_in(unpacked, code) == "True []\n"
+
+
+def modules_after(statement: str, folder: Path) -> set[str]:
+    return set(run_in(folder, f"import sys; {statement}; print(' '.join(sys.modules))").split())
+
+
+def run_in(folder: Path, code: str) -> str:
+    command = (
+        sys.executable,
+        "-B",
+        "-c",
+        f"import sys; sys.path.insert(0, sys.argv[1])\n{code}",
+        str(folder),
+    )
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_function_without_a_policy_file_is_refused() -> None:
