@@ -18,7 +18,7 @@ def test_every_accepted_order_ends_once_although_everything_is_killed(tmp_path: 
     queues = tmp_path / "queues.json"
     queues.write_text(json.dumps(template))
     said: list[str] = []
-    plan = Plan(seed=1, load_s=8, restarts=1, environment=SHORT_TIMES, options=("--queues", str(queues)))
+    plan = Plan(seed=1, load_s=6, restarts=1, environment=SHORT_TIMES, options=("--queues", str(queues)))
 
     verdict = asyncio.run(Chaos(plan, tmp_path / "state", said.append).run())
 
