@@ -1,6 +1,6 @@
 """``OrderRecord`` in memory, statement for statement what ``adapters/postgres/order_record.py`` does.
 
-``tests/integration/test_record_model.py`` holds the two against each other.
+``tests/simulation/test_claims.py`` holds the two against each other.
 """
 
 from collections.abc import Sequence
