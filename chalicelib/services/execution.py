@@ -21,12 +21,13 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.progress import HeldOrder, NewOrder, Step
 from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services import steps
 from chalicelib.services.background import Background
 from chalicelib.services.planning import PlannedSwap, Planner, instruction, plans_in_order
-from chalicelib.services.ports import Chain, Clock, HeldOrder, NewOrder, Observer, OrderRecord, Step
+from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import Teller
 from chalicelib.services.venues import VenueDesk

@@ -8,10 +8,10 @@ from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, VenueUnavailableError
 from chalicelib.domain.orders import JsonObject, OrderState
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_execution
-from chalicelib.services.ports import InstructedLeg, InstructedPath, SwapInstruction
 from chalicelib.services.venues import VenueAnswers
 from chalicelib.wire.route_views import RouteViews
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from chalicelib.amm.swaps import SwapMode
-from chalicelib.domain.errors import Code
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.progress import Claims, NewOrder, Step
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 
 if TYPE_CHECKING:
     # The mathematics of pools, which functions that only accept orders never load.
@@ -48,103 +48,6 @@ class Venue(Protocol):
             VenueUnavailableError: It did not answer, or not in time.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class InstructedLeg:
-    """One pool's planned part of a hop: what goes in (exact in) or comes out (exact out)."""
-
-    pool_id: str
-    planned_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class InstructedPath:
-    """Hops in a row from the input to the output token, each shared by one pool or more.
-
-    The first hop (exact in) or the last (exact out) moves the planned amounts. Every other hop
-    shares what its neighbour really paid or needs, in proportion to the planned amounts: each leg
-    gets ``floor(total * planned / sum of planned)`` and the last leg the rest. If nothing else
-    traded in between, that is exactly the plan.
-    """
-
-    tokens: tuple[str, ...]
-    hops: tuple[tuple[InstructedLeg, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SwapInstruction:
-    """What a transaction does: all of its paths, or nothing.
-
-    Attributes:
-        threshold_units: The least total output (exact in) or the most total input (exact out).
-    """
-
-    account_id: str
-    order_id: UUID
-    attempt: int
-    swap_mode: SwapMode
-    input_token: str
-    output_token: str
-    paths: tuple[InstructedPath, ...]
-    threshold_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
-    """The bytes that execute at most once.
-
-    Attributes:
-        signature: Base58 of 64 bytes; known before anything is sent.
-        last_valid_height: At a greater block height these bytes can never land.
-    """
-
-    signature: str
-    payload: bytes
-    last_valid_height: int
-
-
-class Fate(StrEnum):
-    """What the chain knows of a signature."""
-
-    UNKNOWN = "unknown"  # not seen by this node: it may be on its way, or lost
-    LANDED = "landed"  # executed, the swap took place
-    REFUSED = "refused"  # executed with an error: paid nothing, will never execute again
-
-
-@dataclass(frozen=True, slots=True)
-class LegFill:
-    """What one pool really exchanged, and how far that moved its price, fees aside."""
-
-    pool_id: str
-    venue: str
-    token_in: str
-    token_out: str
-    input_units: int
-    output_units: int
-    fee_units: int
-    fee_token: str
-    impact_bps: str = "0.00"
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionStatus:
-    """What the chain answers for one signature; amounts and slot only if it landed."""
-
-    fate: Fate
-    slot: int | None = None
-    input_units: int = 0
-    output_units: int = 0
-    legs: tuple[LegFill, ...] = ()
-    refusal: Code | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChainView:
-    """One node's answer, all of it as of one block height."""
-
-    height: int
-    statuses: Mapping[str, TransactionStatus]
 
 
 class Chain(Protocol):
@@ -227,84 +130,6 @@ class Connections(Protocol):
     def close(self, connection_id: str) -> None:
         """Close a connection; one that is gone already is fine."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """An order to record for the first time, with the events it starts with.
-
-    Attributes:
-        connection_id: Who submitted it over a WebSocket, and so follows it from its first event.
-    """
-
-    state: OrderState
-    events: tuple[OrderEvent, ...]
-    connection_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAttempt:
-    """A signed transaction whose fate is not on record yet.
-
-    Attributes:
-        threshold_units: The least output (exact in) or most input (exact out) that it accepts.
-    """
-
-    transaction: SignedTransaction
-    attempt: int
-    quoted_in_units: int
-    quoted_out_units: int
-    threshold_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOrder:
-    """An order that this consumer, and nobody else, may move on until the lease ends.
-
-    Attributes:
-        fence: Grows with each claim; a write with an old one changes nothing.
-    """
-
-    state: OrderState
-    fence: int
-    open_attempt: OpenAttempt | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What became of a request to hold some orders; each known id is in exactly one of the three."""
-
-    held: Mapping[UUID, HeldOrder]
-    busy: Mapping[UUID, OrderState]
-    final: Mapping[UUID, OrderState]
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptOutcome:
-    """The fate of an attempt, now certain."""
-
-    signature: str
-    outcome: Literal["landed", "refused", "dead"]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One held order's next events, to be recorded together or not at all.
-
-    Attributes:
-        held: As it was before; the step counts only if the record still says so.
-        new_attempt: Written in the same commit, before anything is sent.
-        release: Give up the lease with this step.
-    """
-
-    held: HeldOrder
-    state: OrderState
-    events: tuple[OrderEvent, ...]
-    new_attempt: OpenAttempt | None = None
-    outcome: AttemptOutcome | None = None
-    filled: tuple[int, int] | None = None  # input and output units of a confirmed order
-    failure_code: Code | None = None
-    release: bool = False
 
 
 class OrderRecord(Protocol):

@@ -7,9 +7,11 @@ from typing import Final
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import HeldOrder, OpenAttempt, Step
+from chalicelib.domain.transactions import ChainView, Fate
 from chalicelib.logs import logger
 from chalicelib.services import steps
-from chalicelib.services.ports import Chain, ChainView, Clock, Fate, HeldOrder, OpenAttempt, Step
+from chalicelib.services.ports import Chain, Clock
 from chalicelib.wire.route_views import RouteViews
 
 DEADNESS_MARGIN_BLOCKS: Final = 2

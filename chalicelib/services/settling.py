@@ -7,10 +7,11 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.progress import HeldOrder, Step
 from chalicelib.logs import logger
 from chalicelib.services import steps
 from chalicelib.services.latecomers import Latecomers
-from chalicelib.services.ports import Chain, Clock, HeldOrder, OrderQueries, OrderRecord, Step
+from chalicelib.services.ports import Chain, Clock, OrderQueries, OrderRecord
 from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import Teller
 from chalicelib.wire.queue_messages import FollowMessage, OrderMessage, ResumeMessage, parse_message

@@ -8,19 +8,10 @@ from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, ExecutionError
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
 from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
+from chalicelib.domain.progress import AttemptOutcome, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning import PlannedSwap
-from chalicelib.services.ports import (
-    AttemptOutcome,
-    HeldOrder,
-    LegFill,
-    NewOrder,
-    OpenAttempt,
-    SignedTransaction,
-    Step,
-    SwapInstruction,
-    TransactionStatus,
-)
 from chalicelib.wire.route_views import RouteViews
 
 Stage = tuple[OrderStatus, JsonObject]

@@ -20,7 +20,7 @@ from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.market.venue import PoolReader
 from chalicelib.amm import pools
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
-from chalicelib.services.ports import InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 
 PriceStep = Mapping[str, Fraction]
 """What each token is worth, relative to where the path starts; 1 for those absent."""

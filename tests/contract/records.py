@@ -10,19 +10,10 @@ from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, 
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
 from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import AttemptOutcome, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import (
-    AttemptOutcome,
-    ClientOrderKeys,
-    HeldOrder,
-    NewOrder,
-    OpenAttempt,
-    OrderQueries,
-    OrderRecord,
-    SignedTransaction,
-    Step,
-    Subscriptions,
-)
+from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.services.ports import ClientOrderKeys, OrderQueries, OrderRecord, Subscriptions
 from tests.fakes.orders import advanced
 from tests.fakes.outside import SteppingClock
 from tests.simulation.listeners import MemorySubscriptions

@@ -13,7 +13,8 @@ from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
-from chalicelib.services.ports import Chain, Fate, InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.domain.transactions import Fate, InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.services.ports import Chain
 
 POOL = "raydium-cpmm-SOL-USDC-25"
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import HeldOrder, NewOrder
 from chalicelib.domain.statuses import FINAL, OrderStatus
-from chalicelib.services.ports import HeldOrder, NewOrder
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_step
 from tests.fakes.orders import LIFE, NOON, advanced, an_order
 

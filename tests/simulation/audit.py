@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import FINAL, OrderStatus
-from chalicelib.services.ports import Fate
+from chalicelib.domain.transactions import Fate
 from tests.simulation.clients import Ledger, Owed
 from tests.simulation.plant import ATTEMPTS_MAX, INVOCATION_LIMIT_S, Plant
 

@@ -6,7 +6,8 @@ from uuid import UUID, uuid5
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.orders import Order, OrderType
-from chalicelib.services.ports import OpenAttempt, SignedTransaction
+from chalicelib.domain.progress import OpenAttempt
+from chalicelib.domain.transactions import SignedTransaction
 
 NAMESPACE = UUID(int=7)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,8 +12,14 @@ from typing import Final
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
+from chalicelib.domain.transactions import (
+    ChainView,
+    Fate,
+    SignedTransaction,
+    SwapInstruction,
+    TransactionStatus,
+)
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import ChainView, Fate, SignedTransaction, SwapInstruction, TransactionStatus
 from tests.simulation.world import World
 
 BLOCK_S: Final = 0.4

@@ -15,14 +15,7 @@ from chalicelib.services.consuming import ConsumeMessages, Received
 from chalicelib.services.execution import ExecuteOrders, ExecutionLimits
 from chalicelib.services.following import FollowOrders
 from chalicelib.services.latecomers import Latecomers
-from chalicelib.services.ports import (
-    Chain,
-    Connections,
-    OrderQueue,
-    OrderRecord,
-    QueueMessage,
-    Subscriptions,
-)
+from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
 from chalicelib.services.settlement import Patience, Settlement
 from chalicelib.services.settling import DeadLetter, SettleDeadLetters, settle_each
 from chalicelib.services.sweeping import Sweep

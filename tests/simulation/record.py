@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.progress import Claims, HeldOrder, NewOrder, Step
 from chalicelib.domain.statuses import UNSENT, OrderStatus
-from chalicelib.services.ports import Claims, HeldOrder, NewOrder, Step
 from tests.simulation.tables import OrderRow, SubscriptionRow, Tables
 
 

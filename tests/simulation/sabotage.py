@@ -8,14 +8,9 @@ from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderEvent
-from chalicelib.services.ports import (
-    Chain,
-    ChainView,
-    OrderRecord,
-    SignedTransaction,
-    Step,
-    SwapInstruction,
-)
+from chalicelib.domain.progress import Step
+from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.services.ports import Chain, OrderRecord
 from chalicelib.services.settlement import DEADNESS_MARGIN_BLOCKS
 from tests.simulation.plant import Parts, Plant
 from tests.simulation.queries import MemoryQueries

@@ -7,8 +7,8 @@ from typing import Literal
 from uuid import UUID
 
 from chalicelib.domain.orders import OrderEvent, OrderState
+from chalicelib.domain.progress import OpenAttempt
 from chalicelib.domain.statuses import FINAL
-from chalicelib.services.ports import OpenAttempt
 from chalicelib.services.settling import DeadLetter
 
 

@@ -24,8 +24,8 @@ from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, 
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.errors import Code
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import AttemptOutcome, Claims, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import AttemptOutcome, Claims, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.services.steps import first_step
 from tests.simulation.builders import MOMENT, an_attempt, an_order
 from tests.simulation.queries import MemoryQueries

@@ -12,8 +12,8 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import HeldOrder, NewOrder, Step
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import HeldOrder, NewOrder, Step
 from chalicelib.services.steps import first_step
 from tests.simulation.builders import MOMENT, an_attempt, an_order
 

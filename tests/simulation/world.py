@@ -7,7 +7,8 @@ from random import Random
 from typing import Any, Final, TypeVar, cast
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.services.ports import ChainView, Claims
+from chalicelib.domain.progress import Claims
+from chalicelib.domain.transactions import ChainView
 from tests.simulation.dice import Weather
 from tests.simulation.scheduler import Killed, Scheduler
 

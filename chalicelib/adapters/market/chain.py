@@ -19,7 +19,7 @@ from chalicelib.adapters.market.wallets import Purse
 from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
-from chalicelib.services.ports import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 
 _NODE: Final = text("""
     SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis

@@ -11,7 +11,7 @@ from chalicelib.amm import pools
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
 from chalicelib.domain.errors import Code
 from chalicelib.domain.prices import price_impact_bps
-from chalicelib.services.ports import InstructedPath, LegFill, SwapInstruction
+from chalicelib.domain.transactions import InstructedPath, LegFill, SwapInstruction
 
 Bucket = Literal["tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees"]
 """Where a pool keeps a token: what it trades with, and whom it owes the rest to."""

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Row, text
 
 from chalicelib.adapters.market.locking import LANDING_LOCK
 from chalicelib.domain.errors import Code, RetryableError
-from chalicelib.services.ports import ChainView, Fate, LegFill, TransactionStatus
+from chalicelib.domain.transactions import ChainView, Fate, LegFill, TransactionStatus
 
 ROUNDS_MAX: Final = 100
 """Signatures can become due while others are landed; more rounds than this and the node gives up."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.adapters.market import base58
-from chalicelib.services.ports import SignedTransaction, SwapInstruction
+from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 
 VALIDITY_BLOCKS: Final = 150
 """A block hash is good for so many blocks (Solana, ``MAX_PROCESSING_AGE``)."""

@@ -17,8 +17,9 @@ from chalicelib.adapters.postgres.rows import (
     order_state,
 )
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.progress import Claims, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import Claims, HeldOrder, NewOrder, OpenAttempt, SignedTransaction, Step
+from chalicelib.domain.transactions import SignedTransaction
 
 _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
     order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb)"""

@@ -18,14 +18,14 @@ from chalicelib.adapters.market.venue import PoolReader
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.tokens import Tokens
-from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import (
+from chalicelib.domain.transactions import (
     InstructedLeg,
     InstructedPath,
     SignedTransaction,
     SwapInstruction,
     TransactionStatus,
 )
+from chalicelib.routing.plan import RoutablePool
 
 WALLET_SEED = b"a seed for tests, of thirty-two b"
 AT_ONCE = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)

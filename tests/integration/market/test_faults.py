@@ -6,7 +6,7 @@ from chalicelib.adapters.market.faults import FaultBoard, Faults, VenueFault
 from chalicelib.adapters.market.transactions import VALIDITY_BLOCKS
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.domain.errors import RetryableError
-from chalicelib.services.ports import Fate
+from chalicelib.domain.transactions import Fate
 from tests.integration.market.conftest import Market, a_swap, status_of
 
 

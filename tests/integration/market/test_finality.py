@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from chalicelib.adapters.market.locking import LANDING_LOCK
 from chalicelib.adapters.market.transactions import VALIDITY_BLOCKS
-from chalicelib.services.ports import ChainView, Fate
+from chalicelib.domain.transactions import ChainView, Fate
 from tests.integration.market.conftest import AT_ONCE, DIRECT, Market, a_swap, status_of
 
 DELAYED = replace(AT_ONCE, settlement_latency_ms=2_000)

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.transactions import Fate, SwapInstruction
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Fate, SwapInstruction
 from tests.integration.market.conftest import AT_ONCE, Market, a_swap
 
 THREADS, BATCHES, BATCH = 4, 10, 6

@@ -13,9 +13,15 @@ from chalicelib.adapters.market.wallets import FAUCET_ORDERS
 from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Swap, SwapMode
 from chalicelib.domain.errors import Code
+from chalicelib.domain.transactions import (
+    Fate,
+    InstructedLeg,
+    InstructedPath,
+    SignedTransaction,
+    SwapInstruction,
+)
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_execution
-from chalicelib.services.ports import Fate, InstructedLeg, InstructedPath, SignedTransaction, SwapInstruction
 from tests.integration.market.conftest import AT_ONCE, DIRECT, WALLET_SEED, Market, a_swap, status_of
 
 ALICE = wallet_of(WALLET_SEED, "alice").address

@@ -15,7 +15,7 @@ from chalicelib.adapters.market.pool_rows import MarketPool
 from chalicelib.adapters.market.transactions import Message, Transaction
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
-from chalicelib.services.ports import InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 
 POOLS = {
     pool.pool_id: MarketPool(

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.adapters.market import base58
 from chalicelib.adapters.market.transactions import VALIDITY_BLOCKS, can_land, signed, verified, wallet_of
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.services.ports import InstructedLeg, InstructedPath, SignedTransaction, SwapInstruction
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignedTransaction, SwapInstruction
 
 SEED = b"some seed"
 INSTRUCTION = SwapInstruction(

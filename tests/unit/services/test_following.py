@@ -7,9 +7,9 @@ import pytest
 
 from chalicelib.domain.errors import ConflictError, NotFoundError
 from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.progress import HeldOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.following import Follower, FollowOrders
-from chalicelib.services.ports import HeldOrder
 from chalicelib.services.telling import CATCH_UP_DELAY_S, Teller
 from chalicelib.wire.queue_messages import FollowMessage
 from tests.contract.records import in_memory

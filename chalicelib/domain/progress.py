@@ -1,0 +1,88 @@
+"""An order in somebody's hands: claims, attempts, and the steps that move it on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from chalicelib.domain.errors import Code
+from chalicelib.domain.orders import OrderEvent, OrderState
+from chalicelib.domain.transactions import SignedTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to record for the first time, with the events it starts with.
+
+    Attributes:
+        connection_id: Who submitted it over a WebSocket, and so follows it from its first event.
+    """
+
+    state: OrderState
+    events: tuple[OrderEvent, ...]
+    connection_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """A signed transaction whose fate is not on record yet.
+
+    Attributes:
+        threshold_units: The least output (exact in) or most input (exact out) that it accepts.
+    """
+
+    transaction: SignedTransaction
+    attempt: int
+    quoted_in_units: int
+    quoted_out_units: int
+    threshold_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrder:
+    """An order that this consumer, and nobody else, may move on until the lease ends.
+
+    Attributes:
+        fence: Grows with each claim; a write with an old one changes nothing.
+    """
+
+    state: OrderState
+    fence: int
+    open_attempt: OpenAttempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What became of a request to hold some orders; each known id is in exactly one of the three."""
+
+    held: Mapping[UUID, HeldOrder]
+    busy: Mapping[UUID, OrderState]
+    final: Mapping[UUID, OrderState]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOutcome:
+    """The fate of an attempt, now certain."""
+
+    signature: str
+    outcome: Literal["landed", "refused", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One held order's next events, to be recorded together or not at all.
+
+    Attributes:
+        held: As it was before; the step counts only if the record still says so.
+        new_attempt: Written in the same commit, before anything is sent.
+        release: Give up the lease with this step.
+    """
+
+    held: HeldOrder
+    state: OrderState
+    events: tuple[OrderEvent, ...]
+    new_attempt: OpenAttempt | None = None
+    outcome: AttemptOutcome | None = None
+    filled: tuple[int, int] | None = None  # input and output units of a confirmed order
+    failure_code: Code | None = None
+    release: bool = False

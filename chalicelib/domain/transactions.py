@@ -1,0 +1,106 @@
+"""Transactions: what one is told to do, its bytes, and what the chain answers for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.errors import Code
+
+
+@dataclass(frozen=True, slots=True)
+class InstructedLeg:
+    """One pool's planned part of a hop: what goes in (exact in) or comes out (exact out)."""
+
+    pool_id: str
+    planned_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstructedPath:
+    """Hops in a row from the input to the output token, each shared by one pool or more.
+
+    The first hop (exact in) or the last (exact out) moves the planned amounts. Every other hop
+    shares what its neighbour really paid or needs, in proportion to the planned amounts: each leg
+    gets ``floor(total * planned / sum of planned)`` and the last leg the rest. If nothing else
+    traded in between, that is exactly the plan.
+    """
+
+    tokens: tuple[str, ...]
+    hops: tuple[tuple[InstructedLeg, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwapInstruction:
+    """What a transaction does: all of its paths, or nothing.
+
+    Attributes:
+        threshold_units: The least total output (exact in) or the most total input (exact out).
+    """
+
+    account_id: str
+    order_id: UUID
+    attempt: int
+    swap_mode: SwapMode
+    input_token: str
+    output_token: str
+    paths: tuple[InstructedPath, ...]
+    threshold_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """The bytes that execute at most once.
+
+    Attributes:
+        signature: Base58 of 64 bytes; known before anything is sent.
+        last_valid_height: At a greater block height these bytes can never land.
+    """
+
+    signature: str
+    payload: bytes
+    last_valid_height: int
+
+
+class Fate(StrEnum):
+    """What the chain knows of a signature."""
+
+    UNKNOWN = "unknown"  # not seen by this node: it may be on its way, or lost
+    LANDED = "landed"  # executed, the swap took place
+    REFUSED = "refused"  # executed with an error: paid nothing, will never execute again
+
+
+@dataclass(frozen=True, slots=True)
+class LegFill:
+    """What one pool really exchanged, and how far that moved its price, fees aside."""
+
+    pool_id: str
+    venue: str
+    token_in: str
+    token_out: str
+    input_units: int
+    output_units: int
+    fee_units: int
+    fee_token: str
+    impact_bps: str = "0.00"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionStatus:
+    """What the chain answers for one signature; amounts and slot only if it landed."""
+
+    fate: Fate
+    slot: int | None = None
+    input_units: int = 0
+    output_units: int = 0
+    legs: tuple[LegFill, ...] = ()
+    refusal: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """One node's answer, all of it as of one block height."""
+
+    height: int
+    statuses: Mapping[str, TransactionStatus]
