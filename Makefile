@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check unit format reset lock clean audit conformance vectors
+.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ unit: $(STAMP)  ## Run the unit tests alone
 format: $(STAMP)  ## Format the code and sort its imports
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
+
+simulate: $(STAMP)  ## Simulate faults of every kind: SEEDS=10000
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
+
+chaos: $(STAMP)  ## Strike at a real runtime under load, then audit it: ARGS="--minutes 2 --seed 7"
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 conformance: $(STAMP)  ## Judge a WebSocket API against AWS's behaviour: URL=wss://... (default: our own gateway)
 	@$(BIN)/python -m tests.conformance $(if $(URL),--url $(URL))
