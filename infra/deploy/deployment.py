@@ -156,9 +156,10 @@ class Deployment:
     def _require_empty_queues(self) -> None:
         outputs = self._cloudformation.outputs(f"orderflow-{self._stage}-queues") or {}
         sqs = self._cloud.client("sqs")
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        kinds = ("", "NotVisible", "Delayed")
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
         for url in (outputs[name] for name in _QUEUES if name in outputs):
-            counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*names])["Attributes"]
+            counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             if count := sum(int(counts.get(name, 0)) for name in names):
                 raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")
 

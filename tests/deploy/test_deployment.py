@@ -22,8 +22,11 @@ from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
 from tests.deploy.conftest import APP_DIR
 from tests.deploy.emulated_cloud import EmulatedCloud
+from tests.deploy.rights import RIGHTS, Right, invoked, without
 
 PATIENCE_S = 60
+# A warm function answers a ping in a tenth of it.
+UNHEARD_S = 2
 
 
 @dataclass
@@ -103,6 +106,36 @@ def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
     assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok"}
 
 
+@pytest.mark.parametrize("right", RIGHTS, ids=str)
+def test_function_fails_without_any_one_of_its_rights(stage: Stage, right: Right) -> None:
+    cloud = stage.emulator.cloud
+    with without(cloud, right.function, right.sid):
+        assert not right.is_fine(invoked(cloud, right))
+    assert right.is_fine(answer := invoked(cloud, right)), answer
+
+
+def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
+    with (
+        without(stage.emulator.cloud, "websocket_message", "SendOrders"),
+        connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket,
+    ):
+        socket.send(
+            json.dumps({"action": "submit", "inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"})
+        )
+        assert json.loads(socket.recv(PATIENCE_S))["code"] == "SERVICE_UNAVAILABLE"
+
+
+def test_client_hears_nothing_without_the_right_to_post(stage: Stage) -> None:
+    ping = json.dumps({"action": "ping"})
+    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket:
+        with without(stage.emulator.cloud, "websocket_message", "PostFrames"):
+            socket.send(json.dumps({"action": "ping", "requestId": "unheard"}))
+            with pytest.raises(TimeoutError):
+                socket.recv(UNHEARD_S)
+        socket.send(ping)
+        assert json.loads(socket.recv(PATIENCE_S)) == {"type": "pong", "requestId": None}
+
+
 def test_deploying_the_same_again_changes_no_function(stage: Stage, built: Package) -> None:
     functions = stage.emulator.cloud.client("lambda")
     before = {each["FunctionName"]: each["RevisionId"] for each in functions.list_functions()["Functions"]}
@@ -172,6 +205,8 @@ def with_changed_health(archive: Path, target: Path) -> Path:
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.infolist():
             content = old.read(entry)
+            if entry.filename.startswith("chalicelib/handlers/__pycache__/rest."):
+                continue
             if entry.filename == "chalicelib/handlers/rest.py":
                 changed = content.replace(
                     b'return _answer({"status": "ok"})', b'return _answer({"status": "ok", "release": "2"})'

@@ -1,0 +1,128 @@
+"""For each right of a function, a call that cannot succeed without it; and a way to take the right away for a while."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from infra.deploy.cloud import Cloud
+
+CONTEXT = {
+    "connectionId": "gone-connection=",
+    "apiId": "api",
+    "domainName": "localhost",
+    "stage": "ws",
+    "connectedAt": 1_700_000_000_000,
+    "identity": {},
+}
+SCHEDULE = dict.fromkeys(
+    ("version", "account", "region", "detail", "detail-type", "source", "time", "id", "resources"), ""
+)
+ORDER = {"inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an invocation gave, and whether the function failed."""
+
+    result: Any
+    is_failed: bool
+
+
+@dataclass(frozen=True)
+class Right:
+    function: str
+    sid: str
+    event: dict[str, Any]
+    is_fine: Callable[[Answer], bool]
+
+    def __str__(self) -> str:
+        return f"{self.function}-{self.sid}"
+
+
+def socket_event(kind: str, **more: Any) -> dict[str, Any]:
+    routes = {"CONNECT": "$connect", "MESSAGE": "$default", "DISCONNECT": "$disconnect"}
+    return {"requestContext": {**CONTEXT, "eventType": kind, "routeKey": routes[kind]}, **more}
+
+
+def rest_event(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "httpMethod": method,
+        "path": path,
+        "resource": path,
+        "headers": {"content-type": "application/json"},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "isBase64Encoded": False,
+        "body": json.dumps(body) if body else None,
+        "requestContext": {"httpMethod": method, "resourcePath": path, "identity": {}},
+    }
+
+
+def queue_event(queue: str, body: str) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": "11", "SentTimestamp": "0", "SenderId": "x"}
+    record = {"messageId": str(uuid4()), "receiptHandle": "x", "body": body, "attributes": attributes}
+    source = {"eventSource": "aws:sqs", "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue}"}
+    return {
+        "Records": [{**record, **source, "messageAttributes": {}, "md5OfBody": "", "awsRegion": "us-east-1"}]
+    }
+
+
+def succeeded(answer: Answer) -> bool:
+    return not answer.is_failed
+
+
+def answered_well(answer: Answer) -> bool:
+    return not answer.is_failed and answer.result["statusCode"] < 400
+
+
+DEAD_LETTER = queue_event("orderflow-dev-orders-dlq", "not a message of ours")
+RESUME = queue_event("orderflow-dev-orders", json.dumps({"kind": "resume", "order_id": str(uuid4())}))
+
+RIGHTS = (
+    Right(
+        "websocket_connect", "SendOrders", socket_event("CONNECT", queryStringParameters=ORDER), answered_well
+    ),
+    Right("websocket_connect", "ReadDatabaseSecret", socket_event("CONNECT"), answered_well),
+    Right("websocket_disconnect", "ReadDatabaseSecret", socket_event("DISCONNECT"), succeeded),
+    Right("api_handler", "SendOrders", rest_event("POST", "/orders", ORDER), answered_well),
+    Right("api_handler", "CheckOrdersQueue", rest_event("GET", "/health/ready"), answered_well),
+    Right("api_handler", "ReadDatabaseSecret", rest_event("GET", "/venues"), answered_well),
+    Right("execute_orders", "ReadDatabaseSecret", RESUME, succeeded),
+    Right("settle_dead_letters", "ReadDatabaseSecret", DEAD_LETTER, succeeded),
+    Right("sweep", "ReadDatabaseSecret", SCHEDULE, succeeded),
+)
+
+
+def invoked(cloud: Cloud, right: Right) -> Answer:
+    """Invoke the function in an environment of its own, which has no client or login from before."""
+    functions, name = cloud.client("lambda"), f"orderflow-dev-{right.function}"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    environment = {"Variables": {**variables, "COLD_START": uuid4().hex}}
+    functions.update_function_configuration(FunctionName=name, Environment=environment)
+    answer = functions.invoke(FunctionName=name, Payload=json.dumps(right.event))
+    return Answer(json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer)
+
+
+@contextmanager
+def without(cloud: Cloud, function: str, sid: str) -> Iterator[None]:
+    """Take the right out of the function's role, and give it back."""
+    iam = cloud.client("iam")
+    configuration = cloud.client("lambda").get_function_configuration(
+        FunctionName=f"orderflow-dev-{function}"
+    )
+    role = configuration["Role"].rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    left = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
+    assert len(left) == len(policy["Statement"]) - 1, f"{function} has no statement {sid}"
+    iam.put_role_policy(
+        RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**policy, "Statement": left})
+    )
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
