@@ -35,7 +35,7 @@ check: $(STAMP)  ## Format, lint, types, import rules and unit tests
 	@$(BIN)/mypy --no-error-summary .
 	@$(BIN)/python -m infra.cli specs --check
 	@$(BIN)/lint-imports > $(VENV)/imports.log || (cat $(VENV)/imports.log; false)
-	@$(BIN)/python -m pytest --quiet tests/unit
+	@$(BIN)/python -m pytest --quiet -n auto --dist worksteal tests/unit
 
 unit: $(STAMP)  ## Run the unit tests alone
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
