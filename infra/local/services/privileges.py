@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-# linux/prctl.h and linux/capability.h
+# linux/prctl.h, linux/securebits.h and linux/capability.h
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_KEEPCAPS: Final = 8
+_PR_SET_SECUREBITS: Final = 28
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_RAISE: Final = 2
+_SECBIT_NO_SETUID_FIXUP: Final = 1 << 2
 _CAP_VERSION_3: Final = 0x20080522
 # CAP_DAC_READ_SEARCH does; containers often grant only its elder, CAP_DAC_OVERRIDE.
 _CAPS_TO_REACH_FILES: Final = (2, 1)
@@ -61,6 +63,8 @@ def become_nobody(signal_number: signal.Signals) -> Callable[[], None]:
 
 def _drop_to(uid: int, gid: int) -> None:
     assert _LIBC is not None
+    # Without it access(2), by which PostgreSQL checks its binaries, disregards every capability of a non-root user.
+    _LIBC.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     _LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
