@@ -36,7 +36,8 @@ class MappingSettings:
         concurrency_max: Batches in flight at once; Lambda starts with five pollers.
         batching_window_s: While another batch is in flight, a batch that is not full waits so long for more messages.
             Unlike AWS, a batch leaves at once when none is in flight: nobody wants to watch one order wait.
-        gather_s: While a batch is in flight, receives are at least so far apart, so that batches fill under load.
+        gather_s: For each batch in flight the next receive waits so long, or until one of them ends: few
+            full batches cost less than many small ones, and many run at once only if each takes its time.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
     """
 
@@ -107,15 +108,15 @@ class EventSourceMapping:
 
     def _pause_s(self) -> float:
         pause_s = self._pacing.pause_s(asyncio.get_running_loop().time())
-        return max(pause_s, self._settings.gather_s) if self._in_flight else pause_s
+        return max(pause_s, self._settings.gather_s * len(self._in_flight))
 
     async def _wait_for_hint(self, pause_s: float) -> None:
-        """Wait; a hint cuts it short unless a batch is in flight, whose successors shall fill."""
+        """Wait; a hint cuts it short, but while batches are in flight, whose successors shall fill, only their end."""
         if pause_s <= 0:
             return
         self._hint.clear()
         if self._in_flight:
-            await asyncio.sleep(pause_s)
+            await asyncio.wait(self._in_flight, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hint.wait(), pause_s)
