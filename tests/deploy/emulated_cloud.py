@@ -46,6 +46,8 @@ def emulated_cloud(folder: Path) -> Iterator[EmulatedCloud]:
     settings = {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
+        # Else it also listens on port 8883 of every address.
+        "IOT_MTLS_ENABLED": "0",
         "AUTH": "true",
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),

@@ -38,6 +38,8 @@ class Ministack:
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
             "GATEWAY_PORT": str(port),
             "BIND_HOST": LOOPBACK,
+            # Else it also listens on port 8883 of every address.
+            "IOT_MTLS_ENABLED": "0",
             "PERSIST_STATE": "1",
             "STATE_DIR": str(folder / "state"),
             "S3_DATA_DIR": str(folder / "s3"),
