@@ -17,6 +17,7 @@ from infra.deploy.stacks import APP, MIGRATION, MissingValueError, Stack, parame
 
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
+_POLICIES_OF_KEEPING: Final = frozenset({"DeletionPolicy", "UpdateReplacePolicy"})
 _QUEUES: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 
 
@@ -125,15 +126,20 @@ class Deployment:
                 continue
             if self._cloudformation.delete(stack.name):
                 self._say(f"{stack.name} deleted")
-                for logical_id, resource in (stack.template or {"Resources": {}})["Resources"].items():
-                    if resource.get("DeletionPolicy") in {"Retain", "Snapshot"}:
-                        self._say(
-                            f"  kept: {resource['Type']} {logical_id} ({resource['DeletionPolicy'].lower()})"
-                        )
+                for line in self._kept(stack):
+                    self._say(f"  kept: {line}")
+
+    def _kept(self, stack: Stack) -> Iterator[str]:
+        """Yield what outlives the stack."""
+        if stack.template is None:
+            return
+        for logical_id, resource in self._template(stack, None)["Resources"].items():
+            if resource.get("DeletionPolicy") in {"Retain", "Snapshot"}:
+                yield f"{resource['Type']} {logical_id} ({resource['DeletionPolicy'].lower()})"
 
     def _template(self, stack: Stack, built: Package | None) -> JsonObject:
         if stack.template is not None:
-            return stack.template
+            return _disposable(stack.template) if self._cloud.is_emulated else stack.template
         assert built is not None, "a target with functions has a package"
         return built.stored_at(self._values.get("ArtifactsBucket", "not-made-yet"))
 
@@ -162,6 +168,15 @@ class Deployment:
             counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             if count := sum(int(counts.get(name, 0)) for name in names):
                 raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")
+
+
+def _disposable(template: JsonObject) -> JsonObject:
+    """Return a template that keeps nothing when it is deleted: what an emulator holds is nobody's money."""
+    resources = {
+        logical_id: {key: value for key, value in resource.items() if key not in _POLICIES_OF_KEEPING}
+        for logical_id, resource in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
 
 
 def _package_values(built: Package | None) -> dict[str, str]:

@@ -58,7 +58,13 @@ def probe_in_ministack(directory: Path) -> Iterator[str]:
     scratch.mkdir()
     endpoint = f"http://127.0.0.1:{(port := _free_port())}"
     environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(scratch)}
-    environment |= {"PERSIST_STATE": "0", "STATE_DIR": str(scratch), "LOG_LEVEL": "WARNING"}
+    # Its MQTT listener would take port 8883 of every address.
+    environment |= {
+        "IOT_MTLS_ENABLED": "0",
+        "PERSIST_STATE": "0",
+        "STATE_DIR": str(scratch),
+        "LOG_LEVEL": "WARNING",
+    }
     with (
         (directory / "log").open("w") as log,
         subprocess.Popen(

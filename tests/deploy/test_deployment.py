@@ -194,6 +194,7 @@ def test_destroyed_stage_leaves_no_stack_and_no_function(stage: Stage) -> None:
     )
     assert [stack["StackName"] for stack in active["StackSummaries"]] == ["orderflow-artifacts"]
     assert cloud.client("lambda").list_functions()["Functions"] == []
+    assert cloud.client("secretsmanager").list_secrets()["SecretList"] == []
     with pytest.raises(ClientError, match="NonExistent"):
         cloud.client("sqs").get_queue_attributes(
             QueueUrl=stage.outputs["OrdersQueueUrl"], AttributeNames=["All"]
