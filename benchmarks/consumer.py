@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.environment import environment_lines
 from benchmarks.instance import running_instance
@@ -108,7 +108,7 @@ def main() -> None:
         instance = stack.enter_context(running_instance({}))
         status = instance.status
         address = status["database_url"].replace("postgresql://", f"{options.driver}://", 1)
-        use = ConsumerServices(Settings.from_env(_environment(address)))
+        use = ConsumerServices(Settings.from_env(environment_for(address, dict(os.environ))))
         logger.setLevel("WARNING" if options.quiet else "INFO")
         stack.callback(use.engine.dispose)
         consume(use, prepared_batches(use, 20))
@@ -133,9 +133,10 @@ def report(use: ConsumerServices, kinds: Mapping[str, Sequence[int]], options: a
     )
 
 
-def _environment(database_url: str) -> dict[str, Any]:
+def environment_for(database_url: str, inherited: dict[str, str]) -> dict[str, str]:
+    """Return the settings of a consumer without latencies or limits."""
     return {
-        **os.environ,
+        **inherited,
         "DATABASE_URL": database_url,
         "AWS_REGION": "us-east-1",
         "WALLET_SEED": "a benchmark's wallets",
@@ -143,6 +144,8 @@ def _environment(database_url: str) -> dict[str, Any]:
         "MARKET_FAUCET": "1",
         "AUTH_MODE": "none",
         "LOCAL_GATEWAY_HOST": "127.0.0.1",
+        "QUOTE_LATENCY_MS": "0",
+        "SETTLEMENT_LATENCY_MS": "0",
     }
 
 
