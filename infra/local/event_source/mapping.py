@@ -16,6 +16,8 @@ from infra.local.logs import Log
 # Short, so that the end of the runtime waits no longer for the answer (a message in it would be hidden otherwise).
 LONG_POLL_S: Final = 1
 _DEFAULT_CONCURRENCY: Final = 5
+# Whoever waited for a batch may send more at once: a moment later the next one is fuller.
+_LINGER_S: Final = 0.008
 
 
 class Queue(Protocol):
@@ -116,7 +118,11 @@ class EventSourceMapping:
             return
         self._hint.clear()
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(
+                self._in_flight, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ended:
+                await asyncio.sleep(_LINGER_S)
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hint.wait(), pause_s)
