@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos
+.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos cloud deploy destroy
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,15 @@ audit: $(STAMP)  ## Check the running database: nothing lost, nothing doubled, b
 
 vectors: $(STAMP)  ## Check the pool maths against swap vectors: FILES=...
 	@$(BIN)/python -m tests.vectors $(or $(FILES),$(wildcard tests/vectors/*.json))
+
+cloud: $(STAMP)  ## Start an emulated cloud to deploy into: MiniStack and PostgreSQL
+	@exec $(BIN)/python -m infra.deploy.emulator $(ARGS)
+
+deploy: $(STAMP)  ## Plan a deployment; ARGS=--yes carries it out (STAGE=dev|prod, TARGET=aws|ministack|localstack)
+	@$(BIN)/python -m infra.deploy --stage $(or $(STAGE),dev) --target $(or $(TARGET),aws) $(ARGS)
+
+destroy: $(STAMP)  ## Plan the removal of a stage; ARGS=--yes carries it out
+	@$(BIN)/python -m infra.deploy --destroy --stage $(or $(STAGE),dev) --target $(or $(TARGET),aws) $(ARGS)
 
 reset:  ## Wipe the local state: orders, market, queue
 	@test ! -x $(BIN)/python || $(BIN)/python -m infra.local.reset
