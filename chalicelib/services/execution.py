@@ -238,8 +238,9 @@ class ExecuteOrders:
     def _announce(self, told: list[tuple[Order, tuple[OrderEvent, ...]]]) -> None:
         if told:
             for order, events in told:
-                # One line for each commit: the events before its last are on record, and happened with it.
-                self._observer.saw(order, events[-1], self._correlation_ids.get(order.order_id))
+                correlation_id = self._correlation_ids.get(order.order_id)
+                for event in events:
+                    self._observer.saw(order, event, correlation_id)
             self._background.run(lambda: self._teller.tell(told))
 
 

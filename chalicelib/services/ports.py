@@ -31,7 +31,7 @@ class Observer(Protocol):
     """Watches for the operator: log lines and metrics, never a decision."""
 
     def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
-        """Note the last event of a commit."""
+        """Note a committed event."""
         ...
 
 
