@@ -20,6 +20,8 @@ WARM_UP: Final = 200
 ORDERS: Final = 2_000
 RUNS: Final = 3
 AT_REST_ORDERS: Final = 100
+SHOWN_MS_MIN: Final = 0.01
+"""Functions that took less of every order had no part in it."""
 
 # Latencies of venues and chain: none, or about what a quote and a fast confirmation take.
 QUIET: Final = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}
@@ -60,8 +62,9 @@ def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> None:
         print(_latency_line(load, found))
     print(f"\n{'processor ms/order':<22}" + "".join(f"{_name(load):>22}" for load in wanted))
     for kind in medians[-1].cpu_s:
-        shares = (run.cpu_s.get(kind, 0.0) * 1000 / run.load.orders for run in medians)
-        print(f"{kind:<22.22}" + "".join(f"{share:>22.2f}" for share in shares))
+        shares = [run.cpu_s.get(kind, 0.0) * 1000 / run.load.orders for run in medians]
+        if max(shares) >= SHOWN_MS_MIN:
+            print(f"{kind.removeprefix('function '):<22.22}" + "".join(f"{share:>22.2f}" for share in shares))
     print(f"{'application + Postgres':<22}" + "".join(f"{application_ms(run):>22.2f}" for run in medians))
     peaks = peak_mib(runtime_kinds(instance.status))
     print("\npeak memory, MiB: " + ", ".join(f"{kind} {size:.0f}" for kind, size in peaks.items()))
