@@ -1,6 +1,7 @@
 """The engine's promises about its connections."""
 
 import socket
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
@@ -41,6 +42,55 @@ def test_prepared_statement_survives_a_migration_that_changes_what_it_returns(da
         assert connection.execute(chosen, {"n": 0}).all() == []
         connection.execute(text("DROP TABLE changing"))
     engine.dispose()
+
+
+def test_transaction_after_a_single_statement_is_rolled_back_whole(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with single.connect() as connection:
+        connection.execute(text("CREATE TABLE kept (n int)"))
+        connection.execute(text("INSERT INTO kept VALUES (:n)"), {"n": 1})
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO kept VALUES (:n)"), {"n": 2})
+        connection.rollback()
+    with single.connect() as connection:
+        assert connection.execute(text("SELECT n FROM kept")).scalars().all() == [1]
+        connection.execute(text("DROP TABLE kept"))
+    engine.dispose()
+
+
+def test_single_statement_is_one_round_trip(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    asked = text("SELECT CAST(:name AS text)")
+    with single.connect() as connection:
+        connection.execute(asked, {"name": "any"})
+        driver: Any = connection.connection.driver_connection
+    execute_simple, sent = driver.execute_simple, []
+
+    def noted(statement: str) -> Any:
+        sent.append(statement)
+        return execute_simple(statement)
+
+    driver.execute_simple = noted
+    with single.connect() as connection:
+        connection.execute(asked, {"name": "any"})
+    driver.execute_simple = execute_simple
+    engine.dispose()
+    assert sent == []
+
+
+def test_session_at_another_level_gets_the_default_back(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    shown = text("SHOW transaction_isolation")
+    levels = []
+    for level in ("REPEATABLE READ", "READ COMMITTED"):
+        with engine.connect().execution_options(isolation_level=level) as connection:
+            levels.append(connection.execute(shown).scalar_one())
+    with engine.connect() as connection:
+        levels.append(connection.execute(shown).scalar_one())
+    engine.dispose()
+    assert levels == ["repeatable read", "read committed", "read committed"]
 
 
 def test_duplicate_key_is_an_integrity_error(database_url: str) -> None:

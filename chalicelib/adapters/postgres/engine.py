@@ -51,6 +51,7 @@ def make_engine(url: str, *, pool_size: int = 5, connect: Connect | None = None)
     )
     if address.get_driver_name() == "pg8000":
         event.listen(engine, "do_connect", connect or _connect)
+        engine.dialect.set_isolation_level = _switcher(engine.dialect)  # type: ignore[assignment, method-assign]  # see there
         event.listen(engine, "connect", _send_at_once)
     return engine
 
@@ -102,6 +103,26 @@ def _context(mode: str, root_certificate: str | None) -> ssl.SSLContext:
 
 def _dialect_arguments(address: URL) -> dict[str, Any]:
     return {"paramstyle": "numeric_dollar"} if address.get_driver_name() == "pg8000" else {}
+
+
+def _switcher(dialect: Dialect) -> Callable[[Any, str], None]:
+    """Return what switches a pg8000 connection to single statements and back without asking the server.
+
+    SQLAlchemy's own way back is BEGIN, SET SESSION and COMMIT: three round trips after each statement that is a
+    transaction of its own. But the way there does not change the session's level, so there is nothing to set.
+    """
+    ask = dialect.set_isolation_level
+
+    def switch(connection: PreparedConnection, level: str) -> None:
+        if level == "AUTOCOMMIT":
+            connection.autocommit = True
+        elif level == (connection.session_level or dialect.default_isolation_level):
+            connection.autocommit = False
+        else:
+            ask(connection, level)  # type: ignore[arg-type]  # a connection of the driver's, in SQLAlchemy's terms
+            connection.session_level = level
+
+    return switch
 
 
 def _connect(

@@ -38,7 +38,13 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
 
 
 class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
-    """A connection to one server session, and what that has prepared."""
+    """A connection to one server session, and what that has prepared.
+
+    Attributes:
+        session_level: The isolation level that the session was set to; None if it has the server's default.
+    """
+
+    session_level: str | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
