@@ -230,7 +230,7 @@ class Services:
 
         return MarketChain(
             self.engine,
-            self.settings.wallet_seed.encode(),
+            self._wallet_seed.encode(),
             self.tokens,
             self._market_settings,
             faults=self._faults,

@@ -1,13 +1,17 @@
 """For each right of a function, a call that cannot succeed without it; and a way to take the right away for a while."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from chalicelib.wire.queue_messages import OrderMessage
 from infra.deploy.cloud import Cloud
+from tests.fakes.orders import an_order
 
 CONTEXT = {
     "connectionId": "gone-connection=",
@@ -31,12 +35,19 @@ class Answer:
     is_failed: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Right:
+    """One statement of a function's policy, and an event that cannot be dealt with without it."""
+
     function: str
     sid: str
     event: dict[str, Any]
     is_fine: Callable[[Answer], bool]
+
+    @property
+    def is_read_once(self) -> bool:
+        """Whether an environment uses the right at its first event alone."""
+        return self.sid.startswith("Read")
 
     def __str__(self) -> str:
         return f"{self.function}-{self.sid}"
@@ -75,12 +86,19 @@ def succeeded(answer: Answer) -> bool:
     return not answer.is_failed
 
 
+def finished_all(answer: Answer) -> bool:
+    """Return whether a consumer reported no message of its batch as unfinished."""
+    return not answer.is_failed and answer.result["batchItemFailures"] == []
+
+
 def answered_well(answer: Answer) -> bool:
     return not answer.is_failed and answer.result["statusCode"] < 400
 
 
 DEAD_LETTER = queue_event("orderflow-dev-orders-dlq", "not a message of ours")
 RESUME = queue_event("orderflow-dev-orders", json.dumps({"kind": "resume", "order_id": str(uuid4())}))
+NEW_ORDER = OrderMessage(order=an_order(account_id="local", accepted_at=datetime.now(UTC)))
+EXECUTE = queue_event("orderflow-dev-orders", NEW_ORDER.model_dump_json())
 
 RIGHTS = (
     Right(
@@ -91,20 +109,56 @@ RIGHTS = (
     Right("api_handler", "SendOrders", rest_event("POST", "/orders", ORDER), answered_well),
     Right("api_handler", "CheckOrdersQueue", rest_event("GET", "/health/ready"), answered_well),
     Right("api_handler", "ReadDatabaseSecret", rest_event("GET", "/venues"), answered_well),
-    Right("execute_orders", "ReadDatabaseSecret", RESUME, succeeded),
-    Right("settle_dead_letters", "ReadDatabaseSecret", DEAD_LETTER, succeeded),
+    Right("execute_orders", "ReadDatabaseSecret", RESUME, finished_all),
+    Right("execute_orders", "ReadWalletSeed", EXECUTE, finished_all),
+    Right("settle_dead_letters", "ReadDatabaseSecret", DEAD_LETTER, finished_all),
+    Right("settle_dead_letters", "ReadWalletSeed", DEAD_LETTER, finished_all),
     Right("sweep", "ReadDatabaseSecret", SCHEDULE, succeeded),
 )
 
 
-def invoked(cloud: Cloud, right: Right) -> Answer:
-    """Invoke the function in an environment of its own, which has no client or login from before."""
-    functions, name = cloud.client("lambda"), f"orderflow-dev-{right.function}"
+@dataclass(frozen=True)
+class Trial:
+    """What an invocation gave without a right, and what the next one gave with it."""
+
+    without: Answer
+    restored: Answer
+
+
+def tried(cloud: Cloud, rights: Iterable[Right]) -> dict[Right, Trial]:
+    """Try to do without each right, one after the other within a function and the functions at the same time."""
+    by_function: dict[str, list[Right]] = {}
+    for right in rights:
+        by_function.setdefault(right.function, []).append(right)
+    with ThreadPoolExecutor(len(by_function)) as executor:
+        per_function = executor.map(
+            lambda own: [(each, _trial(cloud, each)) for each in own], by_function.values()
+        )
+        return {right: trial for trials in per_function for right, trial in trials}
+
+
+def _trial(cloud: Cloud, right: Right) -> Trial:
+    with without(cloud, right.function, right.sid):
+        # Only what an environment has read before it lost the right could hide the loss.
+        if right.is_read_once:
+            renew_environment(cloud, right.function)
+        refused = invoked(cloud, right.function, right.event)
+    return Trial(refused, invoked(cloud, right.function, right.event))
+
+
+def invoked(cloud: Cloud, function: str, event: dict[str, Any]) -> Answer:
+    answer = cloud.client("lambda").invoke(
+        FunctionName=f"orderflow-dev-{function}", Payload=json.dumps(event)
+    )
+    return Answer(json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer)
+
+
+def renew_environment(cloud: Cloud, function: str) -> None:
+    """Have the next invocation start cold, with no client or login from before."""
+    functions, name = cloud.client("lambda"), f"orderflow-dev-{function}"
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     environment = {"Variables": {**variables, "COLD_START": uuid4().hex}}
     functions.update_function_configuration(FunctionName=name, Environment=environment)
-    answer = functions.invoke(FunctionName=name, Payload=json.dumps(right.event))
-    return Answer(json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer)
 
 
 @contextmanager

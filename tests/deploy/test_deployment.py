@@ -22,7 +22,7 @@ from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
 from tests.deploy.conftest import APP_DIR
 from tests.deploy.emulated_cloud import EmulatedCloud
-from tests.deploy.rights import RIGHTS, Right, invoked, without
+from tests.deploy.rights import RIGHTS, Right, Trial, tried, without
 
 PATIENCE_S = 60
 # A warm function answers a ping in a tenth of it.
@@ -106,12 +106,16 @@ def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
     assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok"}
 
 
+@pytest.fixture(scope="module")
+def trials(stage: Stage) -> dict[Right, Trial]:
+    return tried(stage.emulator.cloud, RIGHTS)
+
+
 @pytest.mark.parametrize("right", RIGHTS, ids=str)
-def test_function_fails_without_any_one_of_its_rights(stage: Stage, right: Right) -> None:
-    cloud = stage.emulator.cloud
-    with without(cloud, right.function, right.sid):
-        assert not right.is_fine(invoked(cloud, right))
-    assert right.is_fine(answer := invoked(cloud, right)), answer
+def test_function_fails_without_any_one_of_its_rights(trials: dict[Right, Trial], right: Right) -> None:
+    trial = trials[right]
+    assert not right.is_fine(trial.without)
+    assert right.is_fine(trial.restored), trial.restored
 
 
 def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
