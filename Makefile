@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos cloud deploy destroy
+.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos cloud deploy destroy bench bench-quick
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,13 @@ audit: $(STAMP)  ## Check the running database: nothing lost, nothing doubled, b
 
 vectors: $(STAMP)  ## Check the pool maths against swap vectors: FILES=...
 	@$(BIN)/python -m tests.vectors $(or $(FILES),$(wildcard tests/vectors/*.json))
+
+bench: $(STAMP)  ## Measure against the goals, on a machine that does nothing else
+	@for part in load consumer round_trips cost; do $(BIN)/python -m benchmarks.$$part || exit 1; done
+
+bench-quick: $(STAMP)  ## The same in a minute, roughly
+	@$(BIN)/python -m benchmarks.load --orders 400 --runs 1 --connections 10
+	@$(BIN)/python -m benchmarks.cost
 
 cloud: $(STAMP)  ## Start an emulated cloud to deploy into: MiniStack and PostgreSQL
 	@exec $(BIN)/python -m infra.deploy.emulator $(ARGS)
