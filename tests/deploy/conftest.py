@@ -1,14 +1,12 @@
 """One package and one emulated cloud for all tests of the deployment."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from infra.deploy.packaging import Package, package
 from tests.deploy.emulated_cloud import EmulatedCloud, emulated_cloud
-
-APP_DIR = Path(__file__).parents[2] / "chalice_app"
+from tests.deploy.stage import APP_DIR
 
 
 @pytest.fixture(scope="session")

@@ -64,19 +64,20 @@ def emulated_cloud(folder: Path) -> Iterator[EmulatedCloud]:
         )
     try:
         endpoint = f"http://127.0.0.1:{port}"
-        _wait_until_it_answers(endpoint, server)
+        until_it_answers(f"{endpoint}/_ministack/health", server)
         yield EmulatedCloud(Cloud.of(Target.MINISTACK, {"AWS_ENDPOINT_URL": endpoint}), log_path)
     finally:
         server.terminate()
         server.wait(PATIENCE_S)
 
 
-def _wait_until_it_answers(endpoint: str, server: subprocess.Popen[bytes]) -> None:
+def until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait for the emulator's health; raise if it ends instead."""
     deadline = time.monotonic() + PATIENCE_S
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(f"{endpoint}/_ministack/health").is_success:
+            if httpx.get(url).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.05)
-    raise RuntimeError("MiniStack did not start")
+    raise RuntimeError(f"nothing answers at {url}")

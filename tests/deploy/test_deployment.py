@@ -1,74 +1,40 @@
-"""The whole deployment in MiniStack with IAM enforced: deploy, trade, lose a consumer, redeploy, destroy.
+"""The whole deployment in MiniStack with IAM enforced: deploy, trade, redeploy, lose a consumer, destroy.
 
 One story in order, since each step needs the one before; the steps are tests so that a failure names itself.
 """
 
-import copy
 import json
 import time
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from botocore.exceptions import ClientError
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from infra.deploy.deployment import Deployment, QueueNotEmptyError, database_options
+from infra.deploy.deployment import QueueNotEmptyError
 from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
-from tests.deploy.conftest import APP_DIR
 from tests.deploy.emulated_cloud import EmulatedCloud
-from tests.deploy.rights import RIGHTS, Right, Trial, tried, without
+from tests.deploy.rights import CONTEXT, ORDER, RIGHTS, SCHEDULE, Right, Trial, invoked, tried, without
+from tests.deploy.stage import Stage, with_changed_health
+from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 
 PATIENCE_S = 60
 # A warm function answers a ping in a tenth of it.
-UNHEARD_S = 2
-
-
-@dataclass
-class Stage:
-    emulator: EmulatedCloud
-    deployment: Deployment
-    said: list[str]
-    outputs: dict[str, str]
-
-    @property
-    def websocket_url(self) -> str:
-        return self.emulator.cloud.websocket_url(self.outputs)
-
-    @property
-    def rest_url(self) -> str:
-        return self.emulator.cloud.rest_url(self.outputs)
+UNHEARD_S = 1
 
 
 @pytest.fixture(scope="module")
-def stage(emulator: EmulatedCloud, built: Package, make_database: Callable[[], str]) -> Stage:
-    said: list[str] = []
-    options = {
-        "AuthMode": "none",
-        "EmulatorUrl": emulator.cloud.endpoint,
-        "JwksUrl": "",
-        **database_options(make_database()),
-    }
-    deployment = Deployment(emulator.cloud, "dev", options, app_dir=APP_DIR, say=said.append)
-    return Stage(emulator, deployment, said, deployment.deploy(for_ministack(built)))
-
-
-def for_ministack(built: Package) -> Package:
-    """Return the package with an action that MiniStack asks for and AWS does not have: batches are sent as messages."""
-    template = copy.deepcopy(built.template)
-    for resource in template["Resources"].values():
-        for policy in (
-            resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []
-        ):
-            for statement in policy["PolicyDocument"]["Statement"]:
-                if "sqs:SendMessage" in statement["Action"]:
-                    statement["Action"].append("sqs:SendMessageBatch")
-    return replace(built, template=template)
+def stage(emulator: EmulatedCloud, built: Package, make_database: Callable[[], str]) -> Iterator[Stage]:
+    deployed = Stage(emulator, make_database())
+    deployed.deploy(built)
+    yield deployed
+    deployed.close()
 
 
 def frames_until_final(socket: ClientConnection) -> list[dict[str, Any]]:
@@ -93,8 +59,7 @@ def test_order_in_the_connection_url_is_executed(stage: Stage) -> None:
 
 
 def test_rest_and_websocket_of_a_stage_show_the_same_order(stage: Stage) -> None:
-    body = {"inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"}
-    answer = httpx.post(f"{stage.rest_url}/orders", json=body, timeout=PATIENCE_S)
+    answer = httpx.post(f"{stage.rest_url}/orders", json=ORDER, timeout=PATIENCE_S)
     assert answer.status_code == 202, answer.text
     order_id = answer.json()["orderId"]
     with connect(f"{stage.websocket_url}?orderId={order_id}", open_timeout=PATIENCE_S) as socket:
@@ -108,7 +73,7 @@ def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
 
 @pytest.fixture(scope="module")
 def trials(stage: Stage) -> dict[Right, Trial]:
-    return tried(stage.emulator.cloud, RIGHTS)
+    return tried(stage.cloud, RIGHTS)
 
 
 @pytest.mark.parametrize("right", RIGHTS, ids=str)
@@ -120,19 +85,17 @@ def test_function_fails_without_any_one_of_its_rights(trials: dict[Right, Trial]
 
 def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
     with (
-        without(stage.emulator.cloud, "websocket_message", "SendOrders"),
+        without(stage.cloud, "websocket_message", "SendOrders"),
         connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket,
     ):
-        socket.send(
-            json.dumps({"action": "submit", "inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"})
-        )
+        socket.send(json.dumps({"action": "submit", **ORDER}))
         assert json.loads(socket.recv(PATIENCE_S))["code"] == "SERVICE_UNAVAILABLE"
 
 
 def test_client_hears_nothing_without_the_right_to_post(stage: Stage) -> None:
     ping = json.dumps({"action": "ping"})
     with connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket:
-        with without(stage.emulator.cloud, "websocket_message", "PostFrames"):
+        with without(stage.cloud, "websocket_message", "PostFrames"):
             socket.send(json.dumps({"action": "ping", "requestId": "unheard"}))
             with pytest.raises(TimeoutError):
                 socket.recv(UNHEARD_S)
@@ -141,31 +104,110 @@ def test_client_hears_nothing_without_the_right_to_post(stage: Stage) -> None:
 
 
 def test_deploying_the_same_again_changes_no_function(stage: Stage, built: Package) -> None:
-    functions = stage.emulator.cloud.client("lambda")
+    functions = stage.cloud.client("lambda")
     before = {each["FunctionName"]: each["RevisionId"] for each in functions.list_functions()["Functions"]}
-    stage.deployment.deploy(for_ministack(built))
+    stage.deploy(built)
     after = {each["FunctionName"]: each["RevisionId"] for each in functions.list_functions()["Functions"]}
     assert after == before
+
+
+def closed_within(socket: ClientConnection, patience_s: float) -> bool:
+    """Return whether the connection is closed within that time, whatever is said on it before."""
+    deadline = time.monotonic() + patience_s
+    try:
+        while True:
+            socket.recv(timeout=max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        return False
+    except ConnectionClosed:
+        return True
+
+
+def expire_by_token(stage: Stage, connection_id: str) -> None:
+    """Have the message function hear a connection whose token has expired."""
+    until = {"authorizer": {"principalId": "local", "expiresAt": "1"}}
+    context = {
+        **CONTEXT,
+        **until,
+        "connectionId": connection_id,
+        "eventType": "MESSAGE",
+        "routeKey": "$default",
+    }
+    event = {"requestContext": context, "body": json.dumps({"action": "ping"})}
+    assert not invoked(stage.cloud, "websocket_message", event).is_failed
+
+
+def expire_by_record(stage: Stage, connection_id: str) -> None:
+    """Have the sweep find a connection past its time."""
+    stage.execute(
+        "UPDATE connections SET expires_at = connected_at WHERE connection_id = :it", it=connection_id
+    )
+    assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
+
+
+@pytest.mark.parametrize(
+    ("function", "expire"), [("websocket_message", expire_by_token), ("sweep", expire_by_record)]
+)
+def test_connection_past_its_time_is_closed_but_not_without_the_right(
+    stage: Stage, function: str, expire: Callable[[Stage, str], None]
+) -> None:
+    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as spared:
+        with without(stage.cloud, function, "CloseConnections"):
+            expire(stage, stage.newest_connection())
+        assert not closed_within(spared, UNHEARD_S)
+    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as ended:
+        expire(stage, stage.newest_connection())
+        assert closed_within(ended, PATIENCE_S)
+
+
+def test_sweep_cannot_have_a_follower_caught_up_without_the_right_to_send(stage: Stage) -> None:
+    lagging = """
+        INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, updated_at)
+        VALUES (:it, gen_random_uuid(), 'local', false, 0, clock_timestamp() - interval '1 hour')
+    """
+    with without(stage.cloud, "sweep", "SendOrders"):
+        stage.execute(lagging, it="unswept")
+        assert invoked(stage.cloud, "sweep", SCHEDULE).is_failed
+    stage.execute(lagging, it="swept")
+    assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
 
 
 def test_redeployment_brings_new_code_and_keeps_partial_batch_responses(
     stage: Stage, built: Package, tmp_path: Path
 ) -> None:
-    changed = replace(
-        for_ministack(built), archive=with_changed_health(built.archive, tmp_path / "changed.zip")
-    )
-    stage.deployment.deploy(changed)
-    assert httpx.get(f"{stage.rest_url}/health", timeout=PATIENCE_S).json() == {
-        "status": "ok",
-        "release": "2",
-    }
-    mappings = stage.emulator.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    archive = with_changed_health(built.archive, tmp_path / "changed.zip")
+    tokens = {"AuthMode": "jwt", "JwtSecret": SECRET, "JwtIssuer": ISSUER, "JwtAudience": AUDIENCE}
+    stage.deploy(replace(built, archive=archive), tokens)
+    answer = httpx.get(f"{stage.rest_url}/health", timeout=PATIENCE_S)
+    assert answer.json() == {"status": "ok", "release": "2"}
+    mappings = stage.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert [each["FunctionResponseTypes"] for each in mappings] == [["ReportBatchItemFailures"]] * 2
-    assert smoke_order(stage.websocket_url, token=None, say=stage.said.append)[-1]["status"] == "confirmed"
+
+
+def test_stage_that_asks_for_tokens_takes_an_order_of_one_who_has_one(stage: Stage) -> None:
+    frames = smoke_order(stage.websocket_url, token=token(), say=stage.said.append)
+    assert frames[-1]["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("claims", [None, {"exp": 1}, {"aud": "others"}], ids=["none", "expired", "foreign"])
+def test_stage_that_asks_for_tokens_refuses_a_connection_without_a_good_one(
+    stage: Stage, claims: dict[str, Any] | None
+) -> None:
+    headers = {} if claims is None else {"Authorization": f"Bearer {token(**claims)}"}
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(stage.websocket_url, additional_headers=headers, open_timeout=PATIENCE_S),
+    ):
+        pass
+    assert refused.value.response.status_code == 401
+
+
+def test_stage_that_asks_for_tokens_refuses_a_request_without_one(stage: Stage) -> None:
+    assert httpx.get(f"{stage.rest_url}/orders", timeout=PATIENCE_S).status_code == 401
 
 
 def test_order_that_its_consumer_never_finishes_is_failed_by_the_dead_letters(stage: Stage) -> None:
-    sqs, functions = stage.emulator.cloud.client("sqs"), stage.emulator.cloud.client("lambda")
+    sqs, functions = stage.cloud.client("sqs"), stage.cloud.client("lambda")
     queue = stage.outputs["OrdersQueueUrl"]
     redrive = json.loads(
         sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]["RedrivePolicy"]
@@ -176,23 +218,22 @@ def test_order_that_its_consumer_never_finishes_is_failed_by_the_dead_letters(st
     environment = functions.get_function_configuration(FunctionName=consumer)["Environment"]["Variables"]
     lost = {**environment, "DATABASE_SECRET_ARN": environment["DATABASE_SECRET_ARN"] + "x"}
     functions.update_function_configuration(FunctionName=consumer, Environment={"Variables": lost})
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket:
-        socket.send(
-            json.dumps({"action": "submit", "inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"})
-        )
+    headers = {"Authorization": f"Bearer {token()}"}
+    with connect(stage.websocket_url, additional_headers=headers, open_timeout=PATIENCE_S) as socket:
+        socket.send(json.dumps({"action": "submit", **ORDER}))
         assert frames_until_final(socket)[-1]["status"] == "failed"
 
 
 def test_stage_with_messages_is_not_destroyed_unless_told(stage: Stage) -> None:
     queue = stage.outputs["OrdersQueueUrl"]
-    stage.emulator.cloud.client("sqs").send_message(QueueUrl=queue, MessageBody="{}", DelaySeconds=900)
+    stage.cloud.client("sqs").send_message(QueueUrl=queue, MessageBody="{}", DelaySeconds=900)
     with pytest.raises(QueueNotEmptyError):
         stage.deployment.destroy(loses_messages=False)
 
 
 def test_destroyed_stage_leaves_no_stack_and_no_function(stage: Stage) -> None:
     stage.deployment.destroy(loses_messages=True)
-    cloud = stage.emulator.cloud
+    cloud = stage.cloud
     active = cloud.client("cloudformation").list_stacks(
         StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"]
     )
@@ -203,20 +244,3 @@ def test_destroyed_stage_leaves_no_stack_and_no_function(stage: Stage) -> None:
         cloud.client("sqs").get_queue_attributes(
             QueueUrl=stage.outputs["OrdersQueueUrl"], AttributeNames=["All"]
         )
-
-
-def with_changed_health(archive: Path, target: Path) -> Path:
-    """Return a package in which GET /health names a release."""
-    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
-        for entry in old.infolist():
-            content = old.read(entry)
-            if entry.filename.startswith("chalicelib/handlers/__pycache__/rest."):
-                continue
-            if entry.filename == "chalicelib/handlers/rest.py":
-                changed = content.replace(
-                    b'return _answer({"status": "ok"})', b'return _answer({"status": "ok", "release": "2"})'
-                )
-                assert changed != content
-                content = changed
-            new.writestr(entry, content)
-    return target

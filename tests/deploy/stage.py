@@ -1,0 +1,96 @@
+"""A deployed stage in MiniStack, and the packages that are deployed there."""
+
+import copy
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from infra.deploy.deployment import Deployment, database_options
+from infra.deploy.packaging import Package
+from tests.deploy.emulated_cloud import EmulatedCloud
+
+APP_DIR = Path(__file__).parents[2] / "chalice_app"
+
+
+class Stage:
+    """Stage ``dev``: deployed, and deployed again with other options."""
+
+    def __init__(self, emulator: EmulatedCloud, database_url: str) -> None:
+        self.emulator = emulator
+        self.cloud = emulator.cloud
+        self.said: list[str] = []
+        self.outputs: dict[str, str] = {}
+        self._engine = make_engine(database_url)
+        self._options = {
+            "AuthMode": "none",
+            "EmulatorUrl": emulator.cloud.endpoint,
+            "JwksUrl": "",
+            **database_options(database_url),
+        }
+        self.deployment = self._deployment()
+
+    def deploy(self, built: Package, options: Mapping[str, str] | None = None) -> None:
+        """Deploy the package; options stay as they are unless given."""
+        self._options |= options or {}
+        self.deployment = self._deployment()
+        self.outputs = self.deployment.deploy(for_ministack(built))
+
+    @property
+    def websocket_url(self) -> str:
+        return self.cloud.websocket_url(self.outputs)
+
+    @property
+    def rest_url(self) -> str:
+        return self.cloud.rest_url(self.outputs)
+
+    def newest_connection(self) -> str:
+        """Return the id of the connection that was opened last."""
+        newest = "SELECT connection_id FROM connections ORDER BY connected_at DESC LIMIT 1"
+        with self._engine.connect() as connection:
+            return str(connection.execute(text(newest)).scalar_one())
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """Change the record behind the application's back."""
+        with self._engine.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _deployment(self) -> Deployment:
+        return Deployment(self.cloud, "dev", self._options, app_dir=APP_DIR, say=self.said.append)
+
+
+def for_ministack(built: Package) -> Package:
+    """Return the package with an action that MiniStack asks for and AWS does not have: batches are sent as messages."""
+    template = copy.deepcopy(built.template)
+    for resource in template["Resources"].values():
+        for policy in (
+            resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []
+        ):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "sqs:SendMessage" in statement["Action"]:
+                    statement["Action"].append("sqs:SendMessageBatch")
+    return replace(built, template=template)
+
+
+def with_changed_health(archive: Path, target: Path) -> Path:
+    """Return a package in which GET /health names a release."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename.startswith("chalicelib/handlers/__pycache__/rest."):
+                continue
+            if entry.filename == "chalicelib/handlers/rest.py":
+                changed = content.replace(
+                    b'return _answer({"status": "ok"})', b'return _answer({"status": "ok", "release": "2"})'
+                )
+                assert changed != content
+                content = changed
+            new.writestr(entry.filename, content)
+    return target

@@ -1,0 +1,155 @@
+"""The free LocalStack, on this machine without Docker: the queues' stack in it, the local runtime in front of it.
+
+LocalStack's packages need a Python 3.13 of their own and are pinned by date: its requirements have no upper bounds.
+``LOCALSTACK_PYTHON`` names an interpreter that has them; without it the test installs nothing and is skipped.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from infra.deploy.__main__ import main
+from infra.deploy.cloud import Cloud, Target
+from infra.deploy.smoke import smoke_order
+from infra.local.services.ports import free_port
+from infra.local.services.privileges import die_with_parent
+from tests.deploy.emulated_cloud import emulated_cloud, until_it_answers
+
+LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
+PATIENCE_S = 60
+QUEUES = ("orderflow-dev-orders", "orderflow-dev-orders-dlq")
+
+
+@contextmanager
+def localstack(folder: Path) -> Iterator[str]:
+    """Run LocalStack on loopback; yield its endpoint."""
+    assert LOCALSTACK_PYTHON is not None
+    port = free_port()
+    settings = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        # The default server listens on every address, whatever it is told.
+        "GATEWAY_SERVER": "hypercorn",
+        "DNS_ADDRESS": "0",
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "LS_LOG": "warning",
+    }
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            (LOCALSTACK_PYTHON, "-m", "localstack.runtime.main"),
+            env=settings,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
+    try:
+        until_it_answers(f"http://127.0.0.1:{port}/_localstack/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_S)
+
+
+@contextmanager
+def ministack(folder: Path) -> Iterator[str]:
+    with emulated_cloud(folder) as running:
+        yield running.cloud.endpoint
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(
+            localstack,
+            marks=pytest.mark.skipif(
+                LOCALSTACK_PYTHON is None,
+                reason="LOCALSTACK_PYTHON does not name a Python 3.13 with localstack-core[runtime]==4.14.0",
+            ),
+        ),
+        ministack,
+    ],
+    ids=["localstack", "ministack"],
+)
+def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The emulator in question; MiniStack stands in where LocalStack is not, so that the test itself is tested."""
+    with request.param(tmp_path) as running:
+        yield running
+
+
+def deployed(endpoint: str, *options: str) -> str:
+    arguments = ("--stage", "dev", "--target", "localstack", "--database-url", "postgresql:///", *options)
+    done = CliRunner().invoke(main, arguments, env={"AWS_ENDPOINT_URL": endpoint}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@contextmanager
+def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
+    """Run the local runtime on the emulator's queues; yield its WebSocket URL."""
+    shell = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": endpoint,
+        "DATABASE_URL": database_url,
+        "ORDERFLOW_HOME": str(folder / "home"),
+        "ORDERFLOW_PORT": "0",
+    }
+    log_path = folder / "runtime.log"
+    command = (sys.executable, "-m", "infra.local", "--app", "chalice_app", "--no-reload")
+    with (
+        log_path.open("wb") as log,
+        subprocess.Popen(
+            command, env=shell, stdout=log, stderr=log, preexec_fn=die_with_parent(signal.SIGTERM)
+        ) as process,
+    ):
+        try:
+            yield announced_url(log_path, process)
+        finally:
+            process.terminate()
+
+
+def announced_url(log_path: Path, process: subprocess.Popen[bytes]) -> str:
+    """Wait for the line that the runtime gives people to paste."""
+    deadline = time.monotonic() + PATIENCE_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := re.search(r"wscat -c (ws://\S+)", log_path.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(log_path.read_text())
+
+
+def test_queues_deploy_by_cloudformation_with_their_redrive_and_go_again(endpoint: str) -> None:
+    assert "orderflow-dev-queues: create" in deployed(endpoint)
+    assert "make run" in deployed(endpoint, "--yes")
+    sqs = Cloud.of(Target.LOCALSTACK, {"AWS_ENDPOINT_URL": endpoint}).client("sqs")
+    orders, dead_letters = (
+        sqs.get_queue_attributes(
+            QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], AttributeNames=["All"]
+        )
+        for name in QUEUES
+    )
+    redrive = json.loads(orders["Attributes"]["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"] == dead_letters["Attributes"]["QueueArn"]
+    assert int(redrive["maxReceiveCount"]) == 10
+    deployed(endpoint, "--destroy", "--yes")
+    assert sqs.list_queues().get("QueueUrls", []) == []
+
+
+def test_runtime_in_front_of_the_emulators_queues_takes_an_order_to_confirmed(
+    endpoint: str, make_database: Callable[[], str], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    with runtime(endpoint, make_database(), tmp_path) as url:
+        assert smoke_order(url, token=None, say=said.append)[-1]["status"] == "confirmed"
