@@ -65,16 +65,16 @@ class Settings(BaseModel):
     jwks_lifespan_s: int = Field(default=600, ge=10)
     jwks_refresh_interval_s: int = Field(default=30, ge=1)
 
-    lease_ms: int = Field(default=15_000, gt=0)
+    lease_ms: int = Field(default=9_000, gt=0)
     attempts_max: int = Field(default=3, ge=1, le=10)
     retry_delay_s: int = Field(default=2, ge=0)
     quote_latency_ms: int = Field(default=150, ge=0)
     quote_time_limit_ms: int = Field(default=1_000, gt=0)
     quote_valid_ms: int = Field(default=2_000, gt=0)
     settlement_latency_ms: int = Field(default=800, ge=0)
-    confirmation_wait_ms: int = Field(default=5_000, ge=0)
+    confirmation_wait_ms: int = Field(default=2_000, ge=0)
     confirmation_poll_ms: int = Field(default=50, gt=0)
-    post_time_limit_ms: int = Field(default=2_000, gt=0)
+    post_time_limit_ms: int = Field(default=1_000, gt=0)
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
 

@@ -29,4 +29,4 @@ for command in (
     orderflow.add_command(command)
 
 if __name__ == "__main__":
-    orderflow()
+    orderflow(prog_name="orderflow")

@@ -11,7 +11,7 @@ from chalicelib.services.settling import DeadLetter
 from chalicelib.services.sweeping import LaggingFollower, StrandedOrder
 
 # A waiting message comes back after its back-off or its lease, both well below this.
-STRANDED_AFTER_S: Final = 30
+STRANDED_AFTER_S: Final = 15
 LAGGING_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 

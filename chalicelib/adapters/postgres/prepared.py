@@ -6,6 +6,7 @@ half of the processor time on both sides. RDS Proxy multiplexes statements that 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, Self
 
 import pg8000
@@ -52,6 +53,11 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
 
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
+
+    def close(self) -> None:
+        """Say goodbye, if there is still somebody to say it to: a connection that broke is closed already."""
+        with suppress(pg8000.InterfaceError, OSError):
+            super().close()
 
     def execute_prepared(self, operation: str, values: Sequence[Any]) -> Any:
         """Return pg8000's context of one execution."""
