@@ -93,6 +93,26 @@ def test_session_at_another_level_gets_the_default_back(database_url: str) -> No
     assert levels == ["repeatable read", "read committed", "read committed"]
 
 
+def test_connection_that_was_reset_is_replaced(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    server_process = text("SELECT pg_backend_pid() + CAST(:n AS int)")
+
+    def reset(*_: object) -> Any:
+        raise ConnectionResetError
+
+    with single.connect() as connection:
+        before = connection.execute(server_process, {"n": 0}).scalar_one()
+        driver: Any = connection.connection.driver_connection
+        # What a server that is gone makes of the next statement, depending on when its reset arrives.
+        driver.execute_prepared = reset
+        with pytest.raises(ConnectionResetError):
+            connection.execute(server_process, {"n": 0})
+    with single.connect() as connection:
+        assert connection.execute(server_process, {"n": 0}).scalar_one() != before
+    engine.dispose()
+
+
 def test_duplicate_key_is_an_integrity_error(database_url: str) -> None:
     engine = make_engine(database_url)
     with engine.connect() as connection:

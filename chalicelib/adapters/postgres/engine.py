@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 
 from chalicelib.adapters.postgres.prepared import PreparedConnection
 
@@ -53,6 +53,7 @@ def make_engine(url: str, *, pool_size: int = 5, connect: Connect | None = None)
         event.listen(engine, "do_connect", connect or _connect)
         engine.dialect.set_isolation_level = _switcher(engine.dialect)  # type: ignore[assignment, method-assign]  # see there
         event.listen(engine, "connect", _send_at_once)
+        event.listen(engine, "handle_error", _notice_reset)
     return engine
 
 
@@ -139,3 +140,13 @@ def _send_at_once(connection: Any, _record: object) -> None:
     if a release renames it.
     """
     connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001  # no public way
+
+
+def _notice_reset(context: ExceptionContext) -> None:
+    """Have a connection that the peer reset replaced, not pooled.
+
+    pg8000 lets some of the socket's errors through as they are, and SQLAlchemy looks for a lost connection among the
+    driver's own alone.
+    """
+    if isinstance(context.original_exception, OSError):
+        context.is_disconnect = True
