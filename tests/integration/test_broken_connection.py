@@ -15,11 +15,11 @@ def test_lost_connection_is_a_passing_fault_and_leaves_no_traceback(
 ) -> None:
     engine, other = make_engine(database_url), make_engine(database_url)
     terminate = text("SELECT pg_terminate_backend(:pid)")
-    with caplog.at_level(logging.DEBUG), engine.connect() as connection:
-        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with other.connect() as killer:
-            killer.execute(terminate, {"pid": pid})
-        with pytest.raises(RetryableError), translated_errors():
+    with caplog.at_level(logging.DEBUG), pytest.raises(RetryableError), translated_errors():
+        with engine.connect() as connection:
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            with other.connect() as killer:
+                killer.execute(terminate, {"pid": pid})
             connection.execute(text("SELECT 1"))
     assert not [record for record in caplog.records if record.exc_info]
     engine.dispose()
