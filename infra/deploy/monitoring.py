@@ -97,7 +97,7 @@ ALARMS: Final = (
         _function("execute_orders"),
         "Duration",
         "p99",
-        8000,
+        4800,
         2,
         2,
         300,
