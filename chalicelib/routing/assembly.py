@@ -100,7 +100,7 @@ def _legs(hop: Sequence[ExecutedLeg], token_in: str, token_out: str, share_bps: 
 
 def _quote(leg: ExecutedLeg) -> SinglePoolQuote:
     pool = leg.pool.pool
-    return SinglePoolQuote(pool.pool_id, pool.venue, leg.result.amount_in, leg.result.amount_out)
+    return SinglePoolQuote(pool.pool_id, pool.venue, leg.result.amount_in, leg.result.amount_out, leg.result)
 
 
 def _improvement_bps(

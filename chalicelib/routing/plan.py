@@ -53,12 +53,13 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class SinglePoolQuote:
-    """What one pool alone would do for the whole order, exactly."""
+    """What one pool alone would do for the whole order, exactly; ``swap`` has its fee parts."""
 
     pool_id: str
     venue: str
     amount_in: int
     amount_out: int
+    swap: SwapResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,6 @@ class Planner:
             venues=self._answers.venues,
             problems=self._answers.problems,
             base=wish.price_base,
-            asked_at=self._answers.asked_at,
             valid_until=self._answers.valid_until,
         )
         return {"quotes": quotes} | self._views.route(plan, pools, base=wish.price_base)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from chalicelib.amm.pools import spot_price, swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapResult, TokenIndex
+from chalicelib.amm.pools import spot_price
+from chalicelib.amm.swaps import SwapResult, TokenIndex
 from chalicelib.domain.amounts import format_units, price_text
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
@@ -56,7 +56,6 @@ class RouteViews:
         venues: Iterable[str],
         problems: Mapping[str, str],
         base: str,
-        asked_at: datetime,
         valid_until: datetime,
     ) -> list[JsonObject]:
         """Return one entry per venue asked: its best single pool, or why there is none."""
@@ -68,9 +67,7 @@ class RouteViews:
             elif single is None:
                 quotes.append({"venue": venue, "error": "no pool of it can fill the order alone"})
             else:
-                quote = self._single_pool(
-                    plan, single, pools[single.pool_id], base, int(asked_at.timestamp())
-                )
+                quote = self._single_pool(plan, single, pools[single.pool_id], base)
                 quotes.append({"venue": venue} | quote | {"validUntil": rfc3339(valid_until)})
         return quotes
 
@@ -96,20 +93,16 @@ class RouteViews:
             "improvementBps": None if plan.improvement_bps is None else format(plan.improvement_bps, "f"),
         }
 
-    def _single_pool(
-        self, plan: Plan, single: SinglePoolQuote, pool: RoutablePool, base: str, now_s: int
-    ) -> JsonObject:
+    def _single_pool(self, plan: Plan, single: SinglePoolQuote, pool: RoutablePool, base: str) -> JsonObject:
         token_in: TokenIndex = 0 if pool.tokens[0] == plan.input_token else 1
-        amount = single.amount_in if plan.mode is SwapMode.EXACT_IN else single.amount_out
-        result, _ = swap(pool.state, Swap(plan.mode, amount, token_in, now_s))
         tokens = {"input_token": plan.input_token, "output_token": plan.output_token}
         return {
             "pool": pool.pool_id,
             "inputAmount": self.amount(single.amount_in, plan.input_token),
             "outputAmount": self.amount(single.amount_out, plan.output_token),
             "price": self.price(single.amount_in, single.amount_out, **tokens, base=base),
-            **self.fees(swap_fees(result, pool.tokens), input_token=plan.input_token),
-            "priceImpactBps": price_impact_bps(spot_price(pool.state), token_in, result),
+            **self.fees(swap_fees(single.swap, pool.tokens), input_token=plan.input_token),
+            "priceImpactBps": price_impact_bps(spot_price(pool.state), token_in, single.swap),
         }
 
     def _leg(self, leg: Leg) -> JsonObject:

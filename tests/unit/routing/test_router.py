@@ -267,6 +267,18 @@ def test_best_single_is_the_best_exact_quote_although_estimates_are_tied(mode: S
     assert plan.best_single.pool_id == best
 
 
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(10))
+def test_quote_of_a_venue_is_the_swap_that_its_pool_would_make(mode: SwapMode, seed: int) -> None:
+    pools = {pool.pool_id: pool for pool in random_market(Random(seed), 8)}
+    plan = plan_for(list(pools.values()), 10**9, mode=mode)
+    assert plan.best_single_by_venue
+    for quote in plan.best_single_by_venue.values():
+        expected, _ = swap(pools[quote.pool_id].state, Swap(mode, 10**9, 0, NOW_S))
+        assert quote.swap == expected
+        assert (quote.amount_in, quote.amount_out) == (expected.amount_in, expected.amount_out)
+
+
 def test_improvement_is_measured_against_the_best_single_pool_of_all_venues() -> None:
     pools = [a_routable("x", a_cpmm(10**12, 10**12)), a_routable("y", a_cpmm(10**12, 10**12, fee_rate=100))]
     plan = plan_for(pools, 10**11)
