@@ -66,9 +66,9 @@ def hop_roots(detour: Detour, root: float, cost: float) -> HopRoots | None:
     Any division is valid. Where one hop sits at a jump of its prices (between two bins), the
     other hop's price is the right one, so both are tried.
     """
-    curve = detour.curve
-    if not curve or curve[0].start <= root:
+    if detour.start <= root:
         return None
+    curve = detour.curve
     first_book, second_book = detour.first.book, detour.second.book
     through = sum(part.in_to(root) for part in curve)
     between = out_for_in(first_book, through)

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
+from operator import attrgetter
 from typing import Final
 
 from chalicelib.amm.swaps import SwapMode, TokenIndex
@@ -18,6 +19,8 @@ from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import NoRouteError
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, total_out
+
+_POOL_ID: Final = attrgetter("pool_id")
 
 REACH: Final = 1.0 + 1e-9
 """Curves are read a little further than the amount, for what rounding adds."""
@@ -46,6 +49,11 @@ class Hop:
     def book(self) -> Curve:
         return side_by_side(self.curves)
 
+    @cached_property
+    def start(self) -> float:
+        """The root at which the book starts, without merging it."""
+        return max((curve[0].start for curve in self.curves), default=0.0)
+
     def without(self, excluded: Container[str]) -> "Hop":
         return Hop(tuple(pool for pool in self.pools if pool.pool.pool_id not in excluded))
 
@@ -68,6 +76,11 @@ class Detour:
     @cached_property
     def curve(self) -> Curve:
         return in_series(self.first.book, self.second.book)
+
+    @property
+    def start(self) -> float:
+        """The root at which the curve starts: all that is asked of a detour that is too dear."""
+        return self.first.start * self.second.start
 
     def with_curve(self, pool_id: str, curve: Curve) -> "Detour":
         first, second = self.first.with_curve(pool_id, curve), self.second.with_curve(pool_id, curve)
@@ -121,15 +134,10 @@ def network_of(
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
     """
-    by_pair: dict[frozenset[str], list[RoutablePool]] = defaultdict(list)
-    neighbours: dict[str, set[str]] = defaultdict(set)
-    for pool in sorted(pools, key=lambda pool: pool.pool_id):
-        by_pair[frozenset(pool.tokens)].append(pool)
-        one, other = pool.tokens
-        neighbours[one].add(other)
-        neighbours[other].add(one)
-    between = sorted((neighbours[input_token] & neighbours[output_token]) - {input_token, output_token})
-    direct = by_pair.get(frozenset((input_token, output_token)), [])
+    known = tuple(pools)
+    onward, back = _by_other_token(known, input_token), _by_other_token(known, output_token)
+    between = sorted(onward.keys() & back.keys())
+    direct = onward.get(output_token, [])
     if not direct and not between:
         raise NoRouteError(input_token=input_token, output_token=output_token)
 
@@ -138,7 +146,7 @@ def network_of(
     stop_in, stop_out = (reach, inf) if is_exact_in else (inf, reach)
     detours: list[Detour] = []
     for token in between:
-        firsts, seconds = by_pair[frozenset((input_token, token))], by_pair[frozenset((token, output_token))]
+        firsts, seconds = onward[token], back[token]
         if is_exact_in:
             first = _hop(firsts, input_token, now_s, stop_in=stop_in)
             second = _hop(seconds, token, now_s, stop_in=_paid(first, stop_in))
@@ -148,6 +156,15 @@ def network_of(
         if first.pools and second.pools:
             detours.append(Detour(token, first, second))
     return Network(_hop(direct, input_token, now_s, stop_in=stop_in, stop_out=stop_out), tuple(detours))
+
+
+def _by_other_token(pools: Sequence[RoutablePool], token: str) -> dict[str, list[RoutablePool]]:
+    """Return the pools that trade a token, in the order of their ids, by the token they trade it for."""
+    found: dict[str, list[RoutablePool]] = defaultdict(list)
+    for pool in sorted((pool for pool in pools if token in pool.tokens), key=_POOL_ID):
+        one, other = pool.tokens
+        found[other if one == token else one].append(pool)
+    return found
 
 
 def _hop(
