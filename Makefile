@@ -27,7 +27,7 @@ run: $(STAMP)  ## Start everything on this machine, ready for wscat
 	@exec $(BIN)/python -m infra.local --app chalice_app $(ARGS)
 
 test: $(STAMP)  ## Run every test, with a real Postgres and the real runtime
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Format, lint, types, import rules and unit tests
 	@$(BIN)/ruff format --check --quiet .

@@ -102,6 +102,9 @@ def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
     shell = {
         **os.environ,
         "AWS_ENDPOINT_URL": endpoint,
+        # Not those of whoever runs the tests, nor moto's.
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
         "DATABASE_URL": database_url,
         "ORDERFLOW_HOME": str(folder / "home"),
         "ORDERFLOW_PORT": "0",
