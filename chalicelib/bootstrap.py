@@ -317,9 +317,11 @@ class Services:
 
     @cached_property
     def _wallet_seed(self) -> str:
-        if self.settings.wallet_seed or not self.settings.wallet_seed_secret_arn:
-            return self.settings.wallet_seed
-        return self._secrets.text(self.settings.wallet_seed_secret_arn)
+        arn = self.settings.wallet_seed_secret_arn
+        seed = self.settings.wallet_seed or (self._secrets.text(arn) if arn else "")
+        if not seed:
+            raise ConfigurationError("WALLET_SEED: is missing, and wallets of an empty seed would be anybody's")
+        return seed
 
     @cached_property
     def _market_settings(self) -> "MarketSettings":
