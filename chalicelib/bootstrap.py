@@ -320,7 +320,9 @@ class Services:
         arn = self.settings.wallet_seed_secret_arn
         seed = self.settings.wallet_seed or (self._secrets.text(arn) if arn else "")
         if not seed:
-            raise ConfigurationError("WALLET_SEED: is missing, and wallets of an empty seed would be anybody's")
+            raise ConfigurationError(
+                "WALLET_SEED: is missing, and wallets of an empty seed would be anybody's"
+            )
         return seed
 
     @cached_property
