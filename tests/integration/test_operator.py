@@ -1,0 +1,103 @@
+"""The operator's commands on a real database: what they show, and what the audit finds."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.statuses import OrderStatus
+from infra.cli.__main__ import orderflow
+from tests.fakes.orders import advanced, an_order
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def run(database_url: str) -> Run:
+    """Run a command on the test's database, printing JSON."""
+    return lambda *words: CliRunner().invoke(orderflow, ["--database-url", database_url, "--json", *words])
+
+
+@pytest.fixture
+def order_id(engine: Engine) -> str:
+    """An order on record that expired."""
+    state, events = advanced(OrderState(an_order()), OrderStatus.PENDING, OrderStatus.EXPIRED)
+    PostgresOrderRecord(engine).create([NewOrder(state, events, None)], lease_ms=1_000)
+    return str(state.order.order_id)
+
+
+def shown(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def test_orders_are_listed_and_filtered_by_status(run: Run, order_id: str) -> None:
+    assert [row["order_id"] for row in shown(run("orders"))] == [order_id]
+    assert [row["order_id"] for row in shown(run("orders", "--status", "expired"))] == [order_id]
+    assert shown(run("orders", "--status", "failed")) == []
+
+
+def test_order_is_shown_with_its_events(run: Run, order_id: str) -> None:
+    facts = shown(run("order", order_id))
+    assert facts["order"]["status"] == "expired"
+    assert [(event["seq"], event["status"]) for event in facts["events"]] == [(1, "pending"), (2, "expired")]
+
+
+def test_unknown_order_is_a_clear_error(run: Run) -> None:
+    result = run("order", "0192f3a4-5b6c-7d8e-9f01-23456789abcd")
+    assert result.exit_code == 1
+    assert "there is no order" in result.output
+
+
+def test_archived_dead_letters_are_listed_with_their_reason(run: Run, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO dead_letters VALUES ('m1', NULL, 'garbage', 10, 'not ours')"))
+    assert [(row["message_id"], row["reason"]) for row in shown(run("dead-letters", "list"))] == [
+        ("m1", "not ours")
+    ]
+
+
+@pytest.mark.usefixtures("order_id")
+def test_audit_of_a_sound_database_finds_nothing(run: Run) -> None:
+    assert not [check for check in shown(run("audit", "--finished")) if check["violations"]]
+
+
+@pytest.mark.usefixtures("order_id")
+@pytest.mark.parametrize(
+    ("damage", "broken"),
+    [
+        ("DELETE FROM order_events WHERE seq = 1", "numbered 1, 2, 3"),
+        ("UPDATE order_events SET status = 'canceled' WHERE seq = 2", "the last event says"),
+        ("UPDATE order_events SET status = 'submitted' WHERE seq = 1", "the life cycle allows"),
+        ("INSERT INTO market.supply VALUES ('SOL', 1)", "what was issued"),
+        (
+            "INSERT INTO market.transactions SELECT 'sig', 1, 1, 'w', order_id, 1, NULL, 1, 1, '[]', now() FROM orders",
+            "every landed transaction belongs",
+        ),
+        (
+            "INSERT INTO market.transactions SELECT 'sig', 1, 1, 'w', order_id, 1, NULL, 1, 1, '[]', now() FROM orders",
+            "before it was on record",
+        ),
+    ],
+)
+def test_audit_names_what_is_broken_and_fails(run: Run, engine: Engine, damage: str, broken: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(damage))
+    result = run("audit")
+    assert result.exit_code == 1
+    found = [check["check"] for check in json.loads(result.output) if check["violations"]]
+    assert any(broken in check for check in found), found
