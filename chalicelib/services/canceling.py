@@ -1,16 +1,14 @@
 """Canceling an order that was never sent to a venue."""
 
-from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, ConflictError, NotFoundError, RetryableError
+from chalicelib.domain.errors import Code, ConflictError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.logs import logger
+from chalicelib.services.lookup import found_in_time
 from chalicelib.services.ports import Clock, Connections, Frame, OrderRecord, Subscriptions
 from chalicelib.services.telling import Teller
 from chalicelib.wire.server_frames import json_text, order_event
-
-_LOOKUP_POLL_S: Final = 0.05
 
 
 class CancelOrders:
@@ -62,15 +60,9 @@ class CancelOrders:
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
-        waited = 0.0
-        while True:
-            state = self._record.state(account_id, order_id)
-            if state is not None:
-                return state
-            if waited >= self._lookup_wait_s:
-                raise NotFoundError
-            self._clock.sleep(_LOOKUP_POLL_S)
-            waited += _LOOKUP_POLL_S
+        return found_in_time(
+            lambda: self._record.state(account_id, order_id), self._clock, wait_s=self._lookup_wait_s
+        )
 
 
 def _refusal(state: OrderState) -> ConflictError:

@@ -8,12 +8,12 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
 from chalicelib.services.accepting import client_order_id_conflict
+from chalicelib.services.lookup import found_in_time
 from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Subscriptions
 from chalicelib.services.telling import CATCH_UP_DELAY_S
 from chalicelib.wire.server_frames import json_text, order_event, subscribed, unsubscribed
 
 _EVENTS_PER_READ: Final = 100
-_LOOKUP_POLL_S: Final = 0.05
 _ESTABLISH_POLL_S: Final = 0.05
 _ESTABLISH_PATIENCE_S: Final = 3.0
 """A connection whose ``$connect`` has only just returned answers 410 until its handshake is through."""
@@ -114,21 +114,16 @@ class FollowOrders:
                 return True
 
     def _begin(self, follower: Follower, order_id: UUID, replay_id: UUID, after_seq: int) -> int:
-        waited = 0.0
-        while True:
-            sent_to = self._subscriptions.begin_replay(
+        def begin() -> int | None:
+            return self._subscriptions.begin_replay(
                 follower.connection_id,
                 follower.account_id,
                 order_id,
                 replay_id=replay_id,
                 after_seq=after_seq,
             )
-            if sent_to is not None:
-                return sent_to
-            if waited >= self._lookup_wait_s:
-                raise NotFoundError
-            self._clock.sleep(_LOOKUP_POLL_S)
-            waited += _LOOKUP_POLL_S
+
+        return found_in_time(begin, self._clock, wait_s=self._lookup_wait_s)
 
     def _order(self, follower: Follower, order_id: UUID) -> Order:
         view = self._queries.find(follower.account_id, order_id)

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, FieldError, NotFoundError
+from chalicelib.domain.errors import Code, FieldError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
+from chalicelib.services.lookup import found_in_time
 from chalicelib.services.ports import Clock, OrderQueries, OrderView
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.server_frames import order_event, rfc3339
 
 EVENTS_PER_PAGE: Final = 1_000
-_LOOKUP_POLL_S: Final = 0.05
 
 
 class ReadOrders:
@@ -75,15 +75,9 @@ class ReadOrders:
 
     def _found(self, account_id: str, order_id: UUID) -> OrderView:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
-        waited = 0.0
-        while True:
-            view = self._queries.find(account_id, order_id)
-            if view is not None:
-                return view
-            if waited >= self._lookup_wait_s:
-                raise NotFoundError
-            self._clock.sleep(_LOOKUP_POLL_S)
-            waited += _LOOKUP_POLL_S
+        return found_in_time(
+            lambda: self._queries.find(account_id, order_id), self._clock, wait_s=self._lookup_wait_s
+        )
 
 
 def _encoded(view: OrderView) -> str:
