@@ -16,8 +16,12 @@ ROUNDS_MAX: Final = 100
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
 
 # A signature is in doubt if it is neither in the ledger nor known to be on its way and still valid.
+# The limit is for the planner, which expects a hundred rows of a function; see ``order_record``.
 _STATUSES: Final = text("""
-    WITH asked AS (SELECT jsonb_array_elements_text(CAST(:signatures AS jsonb)) AS signature),
+    WITH asked AS MATERIALIZED (
+        SELECT jsonb_array_elements_text(CAST(:signatures AS jsonb)) AS signature
+        LIMIT jsonb_array_length(CAST(:signatures AS jsonb))
+    ),
     moment AS MATERIALIZED (
         SELECT now, now - CAST(:lag AS interval) AS seen_until, market.height_at(now) AS height
         FROM (SELECT market.now() AS now) AS clock

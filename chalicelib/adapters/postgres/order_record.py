@@ -71,11 +71,14 @@ SELECT order_id, signature, payload, last_valid_height, attempt, quoted_in_units
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
+# A limit that is no constant tells the planner that the rows are few. Of a function's, it expects a hundred, and
+# would rather read a small table whole than look up so many keys; tables grow faster than plans are made anew.
 _RECORD: Final = text(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
         order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
         input_units numeric, output_units numeric, failure_code text, lease_ms float8)
+    LIMIT jsonb_array_length(CAST(:steps AS jsonb))
 ), moved AS (
     UPDATE orders o
     SET status = s.status, seq = s.seq, attempt = s.attempt,
@@ -100,9 +103,11 @@ WITH step AS (
     JOIN moved USING (order_id)
 ), resolved AS (
     UPDATE attempts a SET outcome = r.outcome, resolved_at = clock_timestamp()
-    FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS r(order_id uuid, signature text, outcome text)
-    JOIN moved USING (order_id)
-    WHERE a.signature = r.signature AND a.outcome IS NULL
+    FROM (
+        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS r(order_id uuid, signature text, outcome text)
+        LIMIT jsonb_array_length(CAST(:outcomes AS jsonb))
+    ) AS r JOIN moved USING (order_id)
+    WHERE a.signature = r.signature AND a.order_id = r.order_id AND a.outcome IS NULL
 )
 SELECT order_id FROM moved
 """)

@@ -23,14 +23,21 @@ _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 _REPLAYED_ORDERS_MAX: Final = 100
 
 # What a connection says of one order goes before what it says of all. One whose token has expired hears
-# nothing more, even before the sweep closes it; one that could not be noted has no row.
+# nothing more, even before the sweep closes it; one that could not be noted has no row. LATERAL, since a
+# join would be free to read all that the account ever followed.
 _LISTENERS: Final = text("""
 SELECT DISTINCT ON (w.order_id, s.connection_id) w.order_id, s.connection_id, s.live, s.replayed_to
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
-JOIN subscriptions s ON s.account_id = w.account_id AND s.order_id IN (w.order_id, CAST(:every AS uuid))
+CROSS JOIN LATERAL (
+    SELECT connection_id, live, replayed_to, false AS is_of_all FROM subscriptions
+    WHERE order_id = w.order_id AND account_id = w.account_id
+    UNION ALL
+    SELECT connection_id, live, replayed_to, true FROM subscriptions
+    WHERE order_id = CAST(:every AS uuid) AND account_id = w.account_id
+) AS s
 LEFT JOIN connections c USING (connection_id)
 WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
-ORDER BY w.order_id, s.connection_id, s.order_id = CAST(:every AS uuid)
+ORDER BY w.order_id, s.connection_id, s.is_of_all
 """)
 
 _BEGIN_REPLAY: Final = text("""
