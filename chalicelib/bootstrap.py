@@ -274,9 +274,12 @@ class Services:
         from chalicelib.adapters.postgres.rotation import make_rotating_engine
 
         settings = self.settings
-        return make_rotating_engine(
-            lambda: login_url(self._secrets.text(settings.database_secret_arn), host=settings.database_host)
-        )
+
+        def read_url(*, is_fresh: bool) -> str:
+            login = self._secrets.text(settings.database_secret_arn, is_fresh=is_fresh)
+            return login_url(login, host=settings.database_host)
+
+        return make_rotating_engine(read_url)
 
     def check_database(self) -> None:
         """Raise ``RetryableError`` if the database does not answer."""

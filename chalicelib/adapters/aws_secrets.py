@@ -1,37 +1,70 @@
 """Secrets Manager, and the secret in which RDS keeps a database login."""
 
 import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+from chalicelib.domain.errors import RetryableError
 
 if TYPE_CHECKING:
     import botocore.session
+    from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
 
 # An invocation lasts seconds, and botocore would wait for a minute.
 _TIME_LIMIT_S: Final = 3
 
+LIFESPAN_S: Final = 300
+"""A secret that is asked for again within this time is not fetched again."""
+
 
 class Secrets:
-    """Reads secrets; the client is made when the first is read."""
+    """Reads secrets, and keeps them for a while.
 
-    def __init__(self, session: "botocore.session.Session", region: str) -> None:
+    Powertools imports boto3 whatever client it is given, so it is imported, and the client made, when the first
+    secret is read: with the values in the environment that is never.
+    """
+
+    def __init__(
+        self, session: "botocore.session.Session", region: str, *, lifespan_s: int = LIFESPAN_S
+    ) -> None:
         self._session = session
         self._region = region
+        self._lifespan_s = lifespan_s
 
-    def text(self, arn: str) -> str:
-        """Return the secret's current value.
+    def text(self, arn: str, *, is_fresh: bool = False) -> str:
+        """Return the secret's value.
+
+        Args:
+            is_fresh: Fetch it whatever was read before, as for a login that was just refused.
 
         Raises:
-            botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: It cannot be read.
+            RetryableError: It cannot be read, or is not text.
         """
-        from botocore.config import Config  # noqa: PLC0415  # with a URL in the environment nothing is read
+        from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415  # see the class
+            GetParameterError,
+        )
+
+        try:
+            value = self._provider.get(arn, max_age=self._lifespan_s, force_fetch=is_fresh)
+        except GetParameterError as error:
+            raise RetryableError("a secret cannot be read") from error
+        if not isinstance(value, str):
+            raise RetryableError("a secret is not text")
+        return value
+
+    @cached_property
+    def _provider(self) -> "SecretsProvider":
+        from aws_lambda_powertools.utilities.parameters.secrets import (  # noqa: PLC0415  # see the class
+            SecretsProvider,
+        )
+        from botocore.config import Config  # noqa: PLC0415  # see the class
 
         config = Config(
             connect_timeout=_TIME_LIMIT_S, read_timeout=_TIME_LIMIT_S, retries={"total_max_attempts": 2}
         )
         client = self._session.create_client("secretsmanager", region_name=self._region, config=config)
-        value: str = cast("Any", client).get_secret_value(SecretId=arn)["SecretString"]
-        return value
+        return SecretsProvider(boto3_client=client)
 
 
 def login_url(secret: str, *, host: str = "") -> str:

@@ -10,7 +10,6 @@ from sqlalchemy.exc import ProgrammingError
 
 from chalicelib.adapters.aws_secrets import login_url
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.rotation import make_rotating_engine
 from chalicelib.prepare import prepare_from_secrets
 
 APP = "orderflow_test_login"
@@ -67,30 +66,3 @@ def test_host_given_goes_before_the_one_in_the_secret() -> None:
     )
     assert login_url(login, host="proxy") == "postgresql://a%20b:p%2Fw@proxy:5433/orders"
     assert login_url(login) == "postgresql://a%20b:p%2Fw@cluster:5433/orders"
-
-
-def test_engine_reads_the_login_once_while_the_server_accepts_it(database_url: str) -> None:
-    reads: list[str] = []
-
-    def read() -> str:
-        reads.append(database_url)
-        return database_url
-
-    engine = make_rotating_engine(read)
-    for _ in range(2):
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-        engine.dispose()
-    assert len(reads) == 1
-
-
-def test_login_that_the_server_refuses_is_read_again(database_url: str) -> None:
-    rotated_away = (
-        make_url(database_url).set(username="nobody_of_that_name").render_as_string(hide_password=False)
-    )
-    answers = [rotated_away, database_url]
-    engine = make_rotating_engine(lambda: answers.pop(0))
-    with engine.connect() as connection:
-        assert connection.execute(text("SELECT 1")).scalar_one() == 1
-    engine.dispose()
-    assert answers == []
