@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import audit, market, orders, queues, specs, token
+from infra.cli import advisories, audit, market, orders, queues, specs, token
 from infra.cli.session import Session
 
 
@@ -25,6 +25,7 @@ for command in (
     market.market,
     token.token,
     specs.specs,
+    advisories.advisories,
 ):
     orderflow.add_command(command)
 
