@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from chalicelib.adapters.market.faults import FaultBoard
 from chalicelib.adapters.market.landing import Landing
@@ -17,17 +17,18 @@ from chalicelib.adapters.market.statuses import StatusReader
 from chalicelib.adapters.market.transactions import signed, verified, wallet_of
 from chalicelib.adapters.market.wallets import Purse
 from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 
-_NODE: Final = text("""
+_NODE: Final = Statement("""
     SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis
     FROM market.chain
 """)
 
 # The lock is held before the clock is read, and until the commit: see `locking`.
-_TAKE_IN: Final = text("""
+_TAKE_IN: Final = Statement("""
     WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock)),
     moment AS MATERIALIZED (SELECT market.now() AS now FROM landing)
     INSERT INTO market.mempool (signature, payload, last_valid_height, lands_at)
@@ -54,7 +55,7 @@ class MarketChain:
         faults: FaultBoard | None = None,
         cache: PoolCache | None = None,
     ) -> None:
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
         self._wallet_seed = wallet_seed
         self._settings = settings
         self._faults = faults or FaultBoard(engine)
@@ -64,8 +65,8 @@ class MarketChain:
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         """Sign one transaction per instruction, after one question to the node for all of them."""
-        with translated_errors(), self._single.connect() as connection:
-            node = connection.execute(_NODE).one()
+        with translated_errors():
+            (node,) = self._database.execute(_NODE)
         return [
             signed(
                 wallet_of(self._wallet_seed, instruction.account_id),
@@ -111,9 +112,4 @@ class MarketChain:
             for each in transactions
         ]
         parameters = {"landing_lock": LANDING_LOCK, "transactions": json.dumps(rows)}
-
-        def take_in() -> None:
-            with self._single.connect() as connection:
-                connection.execute(_TAKE_IN, parameters)
-
-        retried(take_in)
+        retried(lambda: self._database.execute(_TAKE_IN, parameters))

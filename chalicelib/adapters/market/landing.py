@@ -7,9 +7,9 @@ held, in a statement of its own, since a statement sees what was committed when 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Engine
 
 from chalicelib.adapters.market.execution import Books, execute
 from chalicelib.adapters.market.ledger import Block, Record, write
@@ -17,12 +17,13 @@ from chalicelib.adapters.market.locking import LANDING_LOCK, TRIES_MAX, retried
 from chalicelib.adapters.market.pool_cache import PoolCache, Snapshot
 from chalicelib.adapters.market.transactions import Transaction, can_land, verified
 from chalicelib.adapters.market.wallets import Purse
+from chalicelib.adapters.postgres.statements import Database, Row, Session, Statement
 from chalicelib.domain.errors import RetryableError
 
 DUE_MAX: Final = 64
 """Transactions landed in one go; bounds how long their pools stay locked."""
 
-_TAKE_DUE: Final = text("""
+_TAKE_DUE: Final = Statement("""
     WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock))
     SELECT signature, payload, market.height_at(lands_at) AS height,
            floor(extract(epoch FROM lands_at) * 1000)::bigint AS moment_ms
@@ -31,7 +32,7 @@ _TAKE_DUE: Final = text("""
     ORDER BY lands_at, signature LIMIT :due_max FOR UPDATE OF mempool
 """)
 
-_LOCK: Final = text("""
+_LOCK: Final = Statement("""
     WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock)),
     pool AS MATERIALIZED (
         SELECT pool_id FROM market.pools
@@ -48,7 +49,7 @@ _LOCK: Final = text("""
 """)
 
 # The limit is for the planner, which expects a hundred rows of a function; see ``order_record``.
-_READ: Final = text("""
+_READ: Final = Statement("""
     SELECT market.height_at(moment.now) AS height,
         floor(extract(epoch FROM moment.now) * 1000)::bigint AS moment_ms,
         extract(epoch FROM chain.genesis_at)::text AS genesis,
@@ -63,7 +64,7 @@ _READ: Final = text("""
     FROM market.chain CROSS JOIN (SELECT market.now() AS now) AS moment
 """)
 
-_Take = Callable[[Connection], tuple[Sequence["Arrival"], Sequence[str]]]
+_Take = Callable[[Session], tuple[Sequence["Arrival"], Sequence[str]]]
 """Returns what arrives, and the signatures to take off the mempool."""
 
 
@@ -88,7 +89,7 @@ class Landing:
     """The ledger's only writer."""
 
     def __init__(self, engine: Engine, cache: PoolCache, purse: Purse) -> None:
-        self._engine = engine
+        self._database = Database(engine)
         self._cache = cache
         self._purse = purse
 
@@ -100,7 +101,7 @@ class Landing:
         """
         arrivals = [Arrival(transaction) for transaction in transactions]
         if arrivals:
-            self._land(lambda _connection: (arrivals, ()))
+            self._land(lambda _session: (arrivals, ()))
 
     def land_due(self) -> int:
         """Land what is due in the mempool, or drop it for ever if its validity ended first.
@@ -124,8 +125,8 @@ class Landing:
         retried(lambda: self._purse.open_wallets(addresses))
 
     def _land_once(self, take: _Take) -> int:
-        with self._engine.begin() as connection:
-            arrivals, taken = take(connection)
+        with self._database.transaction() as session:
+            arrivals, taken = take(session)
             if not arrivals:
                 return 0
             wallets = {
@@ -134,29 +135,29 @@ class Landing:
                 for token in _tokens(arrival.transaction)
                 if token in self._purse.tokens
             }
-            row, before = self._lock_and_read(connection, arrivals, sorted(wallets))
+            row, before = self._lock_and_read(session, arrivals, sorted(wallets))
             balances = {(address, token): units for address, token, units in row.balances or ()}
             missing = wallets - balances.keys()
             if missing:
                 raise _MissingWalletsError(frozenset(address for address, _ in missing))
             books = Books(dict(before.pools), balances)
-            after = write(connection, Block(before, books, _run(arrivals, row, books), taken))
+            after = write(session, Block(before, books, _run(arrivals, row, books), taken))
         self._cache.snapshot = after
         return len(taken)
 
     def _lock_and_read(
-        self, connection: Connection, arrivals: Sequence[Arrival], wallets: Sequence[tuple[str, str]]
-    ) -> tuple[Row[Any], Snapshot]:
+        self, session: Session, arrivals: Sequence[Arrival], wallets: Sequence[tuple[str, str]]
+    ) -> tuple[Row, Snapshot]:
         before = self._cache.snapshot
         instructions = [arrival.transaction.message.instruction for arrival in arrivals]
         pool_ids = {
             leg.pool_id for each in instructions for path in each.paths for hop in path.hops for leg in hop
         }
         asked = {"wallets": json.dumps(wallets)}
-        connection.execute(
+        session.execute(
             _LOCK, {**asked, "landing_lock": LANDING_LOCK, "pool_ids": json.dumps(sorted(pool_ids))}
         )
-        row = connection.execute(
+        (row,) = session.execute(
             _READ,
             {
                 **asked,
@@ -164,12 +165,12 @@ class Landing:
                 "versions": before.versions_json,
                 "epoch": before.epoch,
             },
-        ).one()
+        )
         return row, before.updated(row.pools or ())
 
 
-def _take_due(connection: Connection) -> tuple[Sequence[Arrival], Sequence[str]]:
-    rows = connection.execute(_TAKE_DUE, {"landing_lock": LANDING_LOCK, "due_max": DUE_MAX}).all()
+def _take_due(session: Session) -> tuple[Sequence[Arrival], Sequence[str]]:
+    rows = session.execute(_TAKE_DUE, {"landing_lock": LANDING_LOCK, "due_max": DUE_MAX})
     arrivals = []
     for row in rows:
         transaction = verified(row.signature, bytes(row.payload))
@@ -183,7 +184,7 @@ def _tokens(transaction: Transaction) -> tuple[str, str]:
     return instruction.input_token, instruction.output_token
 
 
-def _run(arrivals: Iterable[Arrival], row: Row[Any], books: Books) -> list[Record]:
+def _run(arrivals: Iterable[Arrival], row: Row, books: Books) -> list[Record]:
     """Execute what is new and still valid, in order."""
     known = set(row.known or ())
     records = []

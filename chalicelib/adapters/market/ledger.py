@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
-
 from chalicelib.adapters.market.execution import Books, Landed
 from chalicelib.adapters.market.pool_cache import Snapshot
 from chalicelib.adapters.market.pool_rows import MarketPool, rows_changed, scalars_of
+from chalicelib.adapters.postgres.statements import Session, Statement
 
-_WRITE: Final = text("""
+_WRITE: Final = Statement("""
     WITH pool AS (
         UPDATE market.pools AS old SET state = new.state, version = new.version
         FROM jsonb_to_recordset(CAST(:pools AS jsonb)) AS new (pool_id text, state jsonb, version bigint)
@@ -89,7 +88,7 @@ class Block:
         }
 
 
-def write(connection: Connection, block: Block) -> Snapshot:
+def write(session: Session, block: Block) -> Snapshot:
     """Write a block, and return the snapshot of the pools that is true once this commits."""
     if not block.records and not block.taken:
         return block.before
@@ -112,7 +111,7 @@ def write(connection: Connection, block: Block) -> Snapshot:
         "taken": list(block.taken),
         "landed": [_transaction_row(record) for record in block.records],
     }
-    connection.execute(_WRITE, {name: json.dumps(found) for name, found in rows.items()})
+    session.execute(_WRITE, {name: json.dumps(found) for name, found in rows.items()})
     return replace(block.before, pools={**block.before.pools, **moved})
 
 

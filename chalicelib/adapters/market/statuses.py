@@ -4,20 +4,21 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine
 
 from chalicelib.adapters.market.locking import LANDING_LOCK
+from chalicelib.adapters.postgres.statements import Database, Row, Statement
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.transactions import ChainView, Fate, LegFill, TransactionStatus
 
 ROUNDS_MAX: Final = 100
 """Signatures can become due while others are landed; more rounds than this and the node gives up."""
 
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
+_LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:landing_lock)")
 
 # A signature is in doubt if it is neither in the ledger nor known to be on its way and still valid.
 # The limit is for the planner, which expects a hundred rows of a function; see ``order_record``.
-_STATUSES: Final = text("""
+_STATUSES: Final = Statement("""
     WITH asked AS MATERIALIZED (
         SELECT jsonb_array_elements_text(CAST(:signatures AS jsonb)) AS signature
         LIMIT jsonb_array_length(CAST(:signatures AS jsonb))
@@ -51,8 +52,7 @@ class StatusReader:
     """Answers for signatures, after landing what is due."""
 
     def __init__(self, engine: Engine, land_due: Callable[[], int]) -> None:
-        self._engine = engine
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
         self._land_due = land_due
 
     def view(self, signatures: Sequence[str], lag_ms: int) -> ChainView:
@@ -77,18 +77,19 @@ class StatusReader:
                 return _chain_view(signatures, row)
         raise RetryableError("the node is behind with its blocks")
 
-    def _read(self, asked: Mapping[str, str]) -> Row[Any]:
-        with self._single.connect() as connection:
-            return connection.execute(_STATUSES, asked).one()
+    def _read(self, asked: Mapping[str, str]) -> Row:
+        (row,) = self._database.execute(_STATUSES, asked)
+        return row
 
-    def _locked_read(self, asked: Mapping[str, str]) -> Row[Any]:
+    def _locked_read(self, asked: Mapping[str, str]) -> Row:
         # Two statements on purpose: the second one's snapshot must be younger than the lock.
-        with self._engine.begin() as connection:
-            connection.execute(_LOCK, {"landing_lock": LANDING_LOCK})
-            return connection.execute(_STATUSES, asked).one()
+        with self._database.transaction() as session:
+            session.execute(_LOCK, {"landing_lock": LANDING_LOCK})
+            (row,) = session.execute(_STATUSES, asked)
+        return row
 
 
-def _chain_view(signatures: Sequence[str], row: Row[Any]) -> ChainView:
+def _chain_view(signatures: Sequence[str], row: Row) -> ChainView:
     landed = {status["signature"]: _status(status) for status in row.landed or ()}
     unknown = TransactionStatus(Fate.UNKNOWN)
     return ChainView(row.height, {signature: landed.get(signature, unknown) for signature in signatures})

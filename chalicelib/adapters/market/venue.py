@@ -5,12 +5,13 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from chalicelib.adapters.market.faults import FaultBoard
 from chalicelib.adapters.market.pool_cache import PoolCache, Snapshot
 from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Clock
@@ -18,14 +19,14 @@ from chalicelib.services.ports import Clock
 SHARED_FOR_S: Final = 0.005
 """Venues asked side by side share one read; so short an age is nothing beside a block."""
 
-_CHANGED: Final = text("SELECT * FROM market.changed_pools(CAST(:versions AS jsonb), :epoch)")
+_CHANGED: Final = Statement("SELECT * FROM market.changed_pools(CAST(:versions AS jsonb), :epoch)")
 
 
 class PoolReader:
     """Reads all pools in one statement, so that they are as of one moment; shared by all venues."""
 
     def __init__(self, engine: Engine, cache: PoolCache, *, shared_for_s: float = SHARED_FOR_S) -> None:
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
         self._cache = cache
         self._shared_for_s = shared_for_s
         self._one_at_a_time = Lock()
@@ -39,9 +40,8 @@ class PoolReader:
                 started_at = monotonic()
                 before = self._cache.snapshot
                 asked = {"versions": before.versions_json, "epoch": before.epoch}
-                with self._single.connect() as connection:
-                    changed = [dict(row) for row in connection.execute(_CHANGED, asked).mappings()]
-                self._cache.snapshot = before.updated(changed)
+                changed = self._database.execute(_CHANGED, asked)
+                self._cache.snapshot = before.updated(row._asdict() for row in changed)
                 self._read_at = started_at
             return self._cache.snapshot
 

@@ -3,10 +3,10 @@
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.rows import (
@@ -16,6 +16,7 @@ from chalicelib.adapters.postgres.rows import (
     order_record,
     order_state,
 )
+from chalicelib.adapters.postgres.statements import Database, Row, Session, Statement
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
 from chalicelib.domain.progress import Claims, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
@@ -25,7 +26,7 @@ _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
     order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb)"""
 
 # Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
-_CREATE: Final = text(f"""
+_CREATE: Final = Statement(f"""
 WITH incoming AS (
     SELECT DISTINCT ON (order_id) * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r(
         order_id uuid, account_id text, client_order_id text, order_type text, swap_mode text,
@@ -55,25 +56,25 @@ WITH incoming AS (
 SELECT order_id FROM created
 """)
 
-_LOCK: Final = text(f"""
+_LOCK: Final = Statement(f"""
 SELECT {ORDER_COLUMNS}, o.fence, o.lease_until < clock_timestamp() AS is_free
 FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR UPDATE
 """)
 
-_HOLD: Final = text("""
+_HOLD: Final = Statement("""
 UPDATE orders
 SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
 WHERE order_id = ANY(:order_ids)
 """)
 
-_OPEN_ATTEMPTS: Final = text("""
+_OPEN_ATTEMPTS: Final = Statement("""
 SELECT order_id, signature, payload, last_valid_height, attempt, quoted_in_units, quoted_out_units, threshold_units
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
 # A limit that is no constant tells the planner that the rows are few. Of a function's, it expects a hundred, and
 # would rather read a small table whole than look up so many keys; tables grow faster than plans are made anew.
-_RECORD: Final = text(f"""
+_RECORD: Final = Statement(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
         order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
@@ -113,7 +114,7 @@ SELECT order_id FROM moved
 """)
 
 # An order that was sent keeps its last signature; the fence shuts out whoever holds the order.
-_CANCEL: Final = text(f"""
+_CANCEL: Final = Statement(f"""
 WITH canceled AS (
     UPDATE orders o
     SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp()
@@ -127,7 +128,7 @@ WITH canceled AS (
 SELECT * FROM canceled
 """)
 
-_STATE: Final = text(f"""
+_STATE: Final = Statement(f"""
 SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
 """)
 
@@ -136,8 +137,7 @@ class PostgresOrderRecord:
     """``OrderRecord`` on Postgres."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         rows = [
@@ -146,15 +146,15 @@ class PostgresOrderRecord:
         ]
         events = event_records(event for new in orders for event in new.events)
         parameters = {"orders": json_rows(rows), "events": json_rows(events), "lease_ms": lease_ms}
-        with translated_errors(), self._single.connect() as connection:
-            return frozenset(connection.execute(_CREATE, parameters).scalars())
+        with translated_errors():
+            return frozenset(row.order_id for row in self._database.execute(_CREATE, parameters))
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
-        with translated_errors(), self._engine.begin() as connection:
-            rows = connection.execute(_LOCK, {"order_ids": sorted(order_ids)}).all()
+        with translated_errors(), self._database.transaction() as session:
+            rows = session.execute(_LOCK, {"order_ids": sorted(order_ids)})
             states = {row.order_id: order_state(row) for row in rows}
             free = {row.order_id: row for row in rows if row.is_free and not states[row.order_id].is_final}
-            attempts = _hold(connection, list(free), lease_ms)
+            attempts = _hold(session, list(free), lease_ms)
         return Claims(
             held={id_: HeldOrder(states[id_], row.fence + 1, attempts.get(id_)) for id_, row in free.items()},
             busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
@@ -180,34 +180,34 @@ class PostgresOrderRecord:
                 ]
             ),
         }
-        with translated_errors(), self._single.connect() as connection:
-            return frozenset(connection.execute(_RECORD, parameters).scalars())
+        with translated_errors():
+            return frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
         parameters = {"account_id": account_id, "order_id": str(order_id), "at": at}
-        with translated_errors(), self._single.connect() as connection:
-            row = connection.execute(_CANCEL, parameters).first()
-        if row is None:
+        with translated_errors():
+            rows = self._database.execute(_CANCEL, parameters)
+        if not rows:
             return None
-        state = order_state(row)
+        state = order_state(rows[0])
         return state.order, OrderEvent(order_id, state.seq, OrderStatus.CANCELED, state.attempt, at, {})
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         parameters = {"account_id": account_id, "order_id": str(order_id)}
-        with translated_errors(), self._single.connect() as connection:
-            row = connection.execute(_STATE, parameters).first()
-            return None if row is None else order_state(row)
+        with translated_errors():
+            rows = self._database.execute(_STATE, parameters)
+        return order_state(rows[0]) if rows else None
 
 
-def _hold(connection: Connection, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
+def _hold(session: Session, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
     if not order_ids:
         return {}
-    connection.execute(_HOLD, {"order_ids": order_ids, "lease_ms": lease_ms})
-    rows = connection.execute(_OPEN_ATTEMPTS, {"order_ids": order_ids})
+    session.execute(_HOLD, {"order_ids": order_ids, "lease_ms": lease_ms})
+    rows = session.execute(_OPEN_ATTEMPTS, {"order_ids": order_ids})
     return {row.order_id: _open_attempt(row) for row in rows}
 
 
-def _open_attempt(row: Row[Any]) -> OpenAttempt:
+def _open_attempt(row: Row) -> OpenAttempt:
     return OpenAttempt(
         SignedTransaction(row.signature, bytes(row.payload), row.last_valid_height),
         row.attempt,

@@ -54,6 +54,10 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
 
+    def commit(self) -> None:
+        """Commit in one round trip; pg8000 would prepare the word first."""
+        self.execute_simple("commit")
+
     def close(self) -> None:
         """Say goodbye, if there is still somebody to say it to: a connection that broke is closed already."""
         with suppress(pg8000.InterfaceError, OSError):

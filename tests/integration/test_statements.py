@@ -1,0 +1,109 @@
+"""Statements on pooled connections: what counts after a fault, and who gets the connection next."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.statements import Database, Statement
+from chalicelib.domain.errors import RetryableError
+
+DRIVERS = ("postgresql", "postgresql+psycopg")
+
+_ADD = Statement("INSERT INTO kept (n) VALUES (:n) RETURNING n AS added")
+_ALL = Statement("SELECT n FROM kept ORDER BY n")
+_END = Statement(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = pg_backend_pid() AND :sure"
+)
+
+
+class _RefusedError(Exception):
+    """Something that the code around a transaction may raise."""
+
+
+@pytest.fixture(params=DRIVERS)
+def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engine]:
+    # One connection: what one user leaves behind, the next one finds.
+    made = make_engine(database_url.replace("postgresql://", f"{request.param}://"), pool_size=1)
+    with made.begin() as connection:
+        connection.execute(text("CREATE TABLE kept (n int PRIMARY KEY)"))
+    yield made
+    with made.begin() as connection:
+        connection.execute(text("DROP TABLE kept"))
+    made.dispose()
+
+
+def test_single_statement_counts_at_once_and_names_its_columns(engine: Engine) -> None:
+    (row,) = Database(engine).execute(_ADD, {"n": 1})
+    assert row.added == 1
+    assert Database(engine).execute(_ALL) == [(1,)]
+
+
+def test_parameter_that_is_used_twice_is_one_value(engine: Engine) -> None:
+    twice = Statement("SELECT CAST(:n AS int) AS first, CAST(:n AS int) + 1 AS second, '10 %' AS share")
+    assert Database(engine).execute(twice, {"n": 4}) == [(4, 5, "10 %")]
+
+
+def test_transaction_counts_as_a_whole(engine: Engine) -> None:
+    database = Database(engine)
+    with database.transaction() as session:
+        session.execute(_ADD, {"n": 1})
+        session.execute(_ADD, {"n": 2})
+    assert database.execute(_ALL) == [(1,), (2,)]
+
+
+def test_transaction_that_is_left_by_an_exception_does_nothing(engine: Engine) -> None:
+    database = Database(engine)
+
+    def add_and_give_up() -> None:
+        with database.transaction() as session:
+            session.execute(_ADD, {"n": 1})
+            raise _RefusedError
+
+    with pytest.raises(_RefusedError):
+        add_and_give_up()
+    assert database.execute(_ALL) == []
+
+
+def test_refused_statement_undoes_its_transaction_and_leaves_the_connection_usable(engine: Engine) -> None:
+    database = Database(engine)
+    database.execute(_ADD, {"n": 2})
+
+    def add_one_and_two() -> None:
+        with database.transaction() as session:
+            for n in (1, 2):
+                session.execute(_ADD, {"n": n})
+
+    with pytest.raises(IntegrityError):
+        add_one_and_two()
+    with pytest.raises(IntegrityError):
+        database.execute(_ADD, {"n": 2})
+    assert database.execute(_ALL) == [(2,)]
+
+
+def test_sqlalchemys_transaction_after_a_single_statement_is_still_one(engine: Engine) -> None:
+    Database(engine).execute(_ALL)
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO kept (n) VALUES (7)"))
+        connection.rollback()
+    assert Database(engine).execute(_ALL) == []
+
+
+@pytest.mark.parametrize("is_single", [True, False])
+def test_connection_that_the_server_ended_is_replaced(engine: Engine, *, is_single: bool) -> None:
+    database = Database(engine)
+
+    def ask_after_the_end() -> None:
+        if is_single:
+            database.execute(_END, {"sure": True})
+        with database.transaction() as session:
+            session.execute(_END, {"sure": True})
+            session.execute(_ALL)
+
+    with pytest.raises(RetryableError), translated_errors():
+        ask_after_the_end()
+    database.execute(_ADD, {"n": 5})
+    assert database.execute(_ALL) == [(5,)]
