@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
+from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.orders import Order
 from chalicelib.services.ports import Listener
 
@@ -25,7 +26,7 @@ _REPLAYED_ORDERS_MAX: Final = 100
 # What a connection says of one order goes before what it says of all. One whose token has expired hears
 # nothing more, even before the sweep closes it; one that could not be noted has no row. LATERAL, since a
 # join would be free to read all that the account ever followed.
-_LISTENERS: Final = text("""
+_LISTENERS: Final = Statement("""
 SELECT DISTINCT ON (w.order_id, s.connection_id) w.order_id, s.connection_id, s.live, s.replayed_to
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
 CROSS JOIN LATERAL (
@@ -94,13 +95,14 @@ class PostgresSubscriptions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
 
     def listeners(self, orders: Sequence[Order]) -> Sequence[Listener]:
         wanted = [{"order_id": order.order_id, "account_id": order.account_id} for order in orders]
         parameters = {"orders": json_rows(wanted), "every": str(EVERY_ORDER)}
-        with translated_errors(), self._single.connect() as connection:
-            rows = connection.execute(_LISTENERS, parameters)
-            return [Listener(row.order_id, row.connection_id, row.live, row.replayed_to) for row in rows]
+        with translated_errors():
+            rows = self._database.execute(_LISTENERS, parameters)
+        return [Listener(row.order_id, row.connection_id, row.live, row.replayed_to) for row in rows]
 
     def begin_replay(
         self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
