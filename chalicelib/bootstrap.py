@@ -86,7 +86,7 @@ class Services:
         from chalicelib.adapters.connections import ManagementApi
 
         endpoint = self._endpoint(self.settings.connections_url, "execute-api")
-        return ManagementApi(endpoint, self.executor, time_limit_ms=self.settings.post_time_limit_ms)
+        return ManagementApi(endpoint, time_limit_ms=self.settings.post_time_limit_ms)
 
     @cached_property
     def client_order_keys(self) -> ClientOrderKeys:

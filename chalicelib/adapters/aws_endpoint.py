@@ -4,22 +4,20 @@ An order makes eight of them. boto3 takes a millisecond of processor time for on
 third of that; signer and exchange of our own a twentieth.
 """
 
-import select
-import socket
-import ssl
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.http_exchange import ProtocolError, exchange
+from chalicelib.adapters.http_exchange import Exchange, request_bytes
+from chalicelib.adapters.kept_sockets import KeptSockets
+from chalicelib.adapters.side_by_side import Conversation, SideBySide
 from chalicelib.adapters.signature_v4 import Signer
 
-_CONNECT_TIME_LIMIT_S: Final = 1.0
+Result = TypeVar("Result")
 
 
 class NoAnswerError(Exception):
@@ -53,67 +51,42 @@ class Endpoint(Protocol):
 
 
 class AwsEndpoint:
-    """``Endpoint`` over the network; safe to share between threads, each call has a connection of its own."""
+    """``Endpoint`` over the network; safe to share between threads."""
 
     def __init__(self, url: str, *, service: str, region: str, credentials: Credentials) -> None:
-        parts = urlsplit(url)
-        is_secure = parts.scheme == "https"
-        self._authority = parts.netloc
-        self._address = parts.hostname or "", parts.port or (443 if is_secure else 80)
-        self._prefix = parts.path.rstrip("/")
-        self._context = ssl.create_default_context() if is_secure else None
+        address = urlsplit(url)
+        self._authority = address.netloc
+        self._prefix = address.path.rstrip("/")
         self._signer = Signer(credentials, service, region)
-        self._idle: deque[socket.socket] = deque()
+        self._sockets = KeptSockets(address)
+
+    def signed(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Return a request as it is sent, signed now."""
+        target = f"{self._prefix}{path}"
+        named = {"host": self._authority, **headers}
+        return request_bytes(
+            method, target, self._signer.signed(method, target, named, body, datetime.now(UTC)), body
+        )
+
+    def converse(
+        self, conversations: Mapping[str, Conversation[Result]], *, time_limit_s: float
+    ) -> dict[str, Result]:
+        """Hold conversations side by side; return the results of those that ended in their time."""
+        return SideBySide[str, Result](self._sockets, time_limit_s=time_limit_s).run(conversations)
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
     ) -> Answer:
-        target = f"{self._prefix}{path}"
-        named = {"host": self._authority, **headers}
-        signed = self._signer.signed(method, target, named, body, datetime.now(UTC))
-        try:
-            connection = self._idle_connection() or self._new_connection(time_limit_s)
-        except OSError as error:
-            raise NoAnswerError from error
-        try:
-            connection.settimeout(time_limit_s)
-            answer = exchange(connection, method, target, signed, body)
-        except (OSError, ProtocolError, ValueError) as error:
-            # A late answer must not be taken for the next request's.
-            connection.close()
-            raise NoAnswerError from error
-        if answer.is_reusable:
-            self._idle.append(connection)
-        else:
-            connection.close()
-        return Answer(answer.status, answer.body)
+        asked = {"": _one_request(self.signed(method, path, body, headers))}
+        found = self.converse(asked, time_limit_s=time_limit_s).get("")
+        if found is None:
+            raise NoAnswerError
+        return Answer(found.status, found.body)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        self._sockets.close()
 
-    def _idle_connection(self) -> socket.socket | None:
-        """Return the connection used last that the server has not closed meanwhile, if there is one."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            # An idle connection has nothing to say; if there is something to read, it is its end.
-            watch = select.poll()
-            watch.register(connection, select.POLLIN)
-            if not watch.poll(0):
-                return connection
-            connection.close()
 
-    def _new_connection(self, time_limit_s: float) -> socket.socket:
-        connection = socket.create_connection(self._address, min(_CONNECT_TIME_LIMIT_S, time_limit_s))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._context is None:
-            return connection
-        try:
-            return self._context.wrap_socket(connection, server_hostname=self._address[0])
-        except BaseException:
-            connection.close()
-            raise
+def _one_request(request: bytes) -> Conversation[Exchange | None]:
+    return (yield request)

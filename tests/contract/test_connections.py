@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -33,6 +32,11 @@ class Peers:
             if status == 200:
                 self.received.setdefault(connection_id, []).append(text)
             return status
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 100
 
 
 def handler_for(peers: Peers) -> type[BaseHTTPRequestHandler]:
@@ -66,22 +70,20 @@ def peers() -> Peers:
 @pytest.fixture
 def api(peers: Peers) -> Iterator[Callable[[int], ManagementApi]]:
     """A function that returns the adapter with a time limit in milliseconds."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(peers))
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), handler_for(peers))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    with ThreadPoolExecutor(4) as executor:
-        url = f"http://127.0.0.1:{server.server_address[1]}/ws"
-        credentials = Credentials("key", "secret")
-        made: list[AwsEndpoint] = []
+    url = f"http://127.0.0.1:{server.server_address[1]}/ws"
+    credentials = Credentials("key", "secret")
+    made: list[AwsEndpoint] = []
 
-        def make(time_limit_ms: int) -> ManagementApi:
-            made.append(AwsEndpoint(url, service="execute-api", region="us-east-1", credentials=credentials))
-            return ManagementApi(made[-1], executor, time_limit_ms=time_limit_ms)
+    def make(time_limit_ms: int) -> ManagementApi:
+        made.append(AwsEndpoint(url, service="execute-api", region="us-east-1", credentials=credentials))
+        return ManagementApi(made[-1], time_limit_ms=time_limit_ms)
 
-        yield make
-        for each in made:
-            each.close()
+    yield make
+    for each in made:
+        each.close()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -154,6 +156,15 @@ def test_refusal_that_lasts_is_undelivered_and_the_rest_is_not_tried(
     assert peers.received == {}
 
 
+def test_refusal_that_lasts_does_not_keep_frames_from_others(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    peers.answers["a="] = [503]
+    many = [f"{number}=" for number in range(40)]
+    deliveries = api(600).post([Frame(connection, "1") for connection in ["a=", *many]])
+    assert deliveries == dict.fromkeys(many, Delivery.DELIVERED) | {"a=": Delivery.UNDELIVERED}
+
+
 def test_final_refusal_is_undelivered_at_once(peers: Peers, api: Callable[[int], ManagementApi]) -> None:
     peers.answers["a="] = [413, 200]
     assert api(5_000).post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
@@ -166,9 +177,8 @@ def test_gateway_that_does_not_answer_is_undelivered() -> None:
         region="us-east-1",
         credentials=Credentials("key", "secret"),
     )
-    with ThreadPoolExecutor(1) as executor:
-        port = ManagementApi(nobody, executor, time_limit_ms=200)
-        assert port.post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
+    port = ManagementApi(nobody, time_limit_ms=200)
+    assert port.post([Frame("a=", "1")]) == {"a=": Delivery.UNDELIVERED}
 
 
 def test_connection_is_kept_and_replaced_when_the_gateway_has_closed_it(

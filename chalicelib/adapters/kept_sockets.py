@@ -1,0 +1,60 @@
+"""Connections to one server that outlive the requests on them."""
+
+import select
+import socket
+import ssl
+from collections import deque
+from typing import Final
+from urllib.parse import SplitResult
+
+_CONNECT_TIME_LIMIT_S: Final = 1.0
+
+
+class KeptSockets:
+    """Non-blocking sockets, connected and past their TLS handshake; safe to share between threads."""
+
+    def __init__(self, address: SplitResult) -> None:
+        is_secure = address.scheme == "https"
+        self._address = address.hostname or "", address.port or (443 if is_secure else 80)
+        self._context = ssl.create_default_context() if is_secure else None
+        self._idle: deque[socket.socket] = deque()
+
+    def take(self, time_limit_s: float) -> socket.socket:
+        """Return the connection used last that the server has not closed meanwhile, or a new one.
+
+        Raises:
+            OSError: The server takes no connection, or not in time.
+        """
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            # An idle connection has nothing to say; if there is something to read, it is its end.
+            watch = select.poll()
+            watch.register(connection, select.POLLIN)
+            if not watch.poll(0):
+                return connection
+            connection.close()
+        return self._connected(time_limit_s)
+
+    def give_back(self, connection: socket.socket) -> None:
+        """Keep a connection on which nothing is under way."""
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connected(self, time_limit_s: float) -> socket.socket:
+        connection = socket.create_connection(self._address, min(_CONNECT_TIME_LIMIT_S, time_limit_s))
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is not None:
+                connection = self._context.wrap_socket(connection, server_hostname=self._address[0])
+            connection.settimeout(0)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
