@@ -21,6 +21,7 @@ VALIDITY_BLOCKS: Final = 150
 
 _VERSION: Final = 1
 _KEYS_KEPT: Final = 4096
+_BLOCKS_KEPT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Wallet:
     sign: Callable[[bytes], bytes]
 
 
+@lru_cache(maxsize=_BLOCKS_KEPT)
 def blockhash(genesis: str, height: int) -> str:
     """Return the hash of the block at a height; another chain has other hashes."""
     return base58.encode(hashlib.sha256(f"{genesis}:{height}".encode()).digest())

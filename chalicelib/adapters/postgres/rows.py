@@ -1,13 +1,11 @@
 """Between rows and domain values: orders, states and events."""
 
-import json
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
-from sqlalchemy import Row
+from pydantic_core import to_json
 
+from chalicelib.adapters.postgres.statements import Row
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState, OrderType
 from chalicelib.domain.statuses import OrderStatus
@@ -20,7 +18,7 @@ ORDER_COLUMNS: Final = (
 """What ``order_state`` reads, from a table that the statement calls ``o``."""
 
 
-def order_state(row: Row[Any]) -> OrderState:
+def order_state(row: Row) -> OrderState:
     """Return the state that one row of ``orders`` holds."""
     order = Order(
         order_id=row.order_id,
@@ -40,7 +38,7 @@ def order_state(row: Row[Any]) -> OrderState:
     return OrderState(order, OrderStatus(row.status), row.seq, row.attempt, row.was_sent)
 
 
-def order_event(row: Row[Any]) -> OrderEvent:
+def order_event(row: Row) -> OrderEvent:
     """Return the event that one row of ``order_events`` holds."""
     return OrderEvent(row.order_id, row.seq, OrderStatus(row.status), row.attempt, row.occurred_at, row.data)
 
@@ -85,13 +83,4 @@ def event_records(events: Iterable[OrderEvent]) -> list[JsonObject]:
 
 def json_rows(rows: list[JsonObject]) -> str:
     """Return rows as one JSON parameter: one statement then serves any number of them."""
-    return json.dumps(rows, default=_plain, separators=(",", ":"))
-
-
-def _plain(value: object) -> str:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+    return to_json(rows).decode()
