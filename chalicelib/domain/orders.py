@@ -1,7 +1,7 @@
 """An order: what was asked for, and where it stands."""
 
 import hashlib
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -53,7 +53,8 @@ class OrderTerms:
     @property
     def sha256(self) -> str:
         """Digest of every choice: tells a retry from another order under the same id."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        choices = tuple(getattr(self, field.name) for field in fields(self))
+        return hashlib.sha256(repr(choices).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

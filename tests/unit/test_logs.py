@@ -1,0 +1,47 @@
+"""Our lines are Powertools' lines, made with less."""
+
+import json
+import logging
+import sys
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from chalicelib.logs import LineFormatter
+
+
+def a_record(message: str = "order event", *args: object, **extra: object) -> logging.LogRecord:
+    return logging.makeLogRecord(
+        {"name": "orderflow", "levelname": "WARNING", "levelno": 30, "msg": message, "args": args, **extra}
+    )
+
+
+def an_error() -> logging.LogRecord:
+    try:
+        int("broken")
+    except ValueError:
+        return a_record("not done", exc_info=sys.exc_info())
+
+
+RECORDS = [
+    a_record(),
+    a_record(order_id=UUID(int=1), seq=3, correlation_id=None, pair="SOL->USDC", reason='é "quoted"\n'),
+    a_record("connections gone", connection_id=["a=", "b="]),
+    a_record("queue %s", "down"),
+    an_error(),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize("keys", [{}, {"correlation_id": "c1", "stage": None}])
+@pytest.mark.parametrize("trace_id", ["", "Root=1-abc;Parent=2"])
+def test_line_has_the_keys_of_powertools_in_their_order(
+    record: logging.LogRecord, keys: dict[str, Any], trace_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", trace_id)
+    ours, theirs = LineFormatter(), LambdaPowertoolsFormatter(location=None)
+    for each in (ours, theirs):
+        each.append_keys(location=None, service="orderflow", **keys)
+    assert list(json.loads(ours.format(record)).items()) == list(json.loads(theirs.format(record)).items())
