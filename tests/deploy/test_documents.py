@@ -4,16 +4,14 @@ import json
 import re
 from pathlib import Path
 
-import yaml
-
+from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Target
-from infra.deploy.monitoring import ALARMS, FUNCTIONS
+from infra.deploy.metrics import FUNCTIONS
 from infra.deploy.stacks import stacks
 
 ROOT = Path(__file__).parents[2]
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.localstack.yml").read_text(encoding="utf-8"))
 
 
 def test_every_alarm_says_what_to_do_and_no_other_is_described() -> None:
@@ -43,12 +41,3 @@ def test_functions_have_the_memory_and_time_outs_that_the_document_says() -> Non
         memory = own.get("lambda_memory_size", configured["lambda_memory_size"])
         time_out = own.get("lambda_timeout", configured["lambda_timeout"])
         assert re.search(rf"\| `{name}` \| {memory}\b[^|]*\| {time_out} \|", DEPLOYING), name
-
-
-def test_compose_needs_no_token_and_opens_nothing_beyond_this_machine() -> None:
-    services = COMPOSE["services"]
-    assert services["localstack"]["image"].endswith("localstack/localstack:4.14.0}")
-    assert services["localstack"]["environment"]["LOCALSTACK_AUTH_TOKEN"].endswith(":-}")
-    published = [port for service in services.values() for port in service.get("ports", [])]
-    assert all(port.startswith("127.0.0.1:") for port in published)
-    assert "127.0.0.1:3000:3001" in published

@@ -2,9 +2,9 @@
 
 import pytest
 
+from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.deployment import database_options
-from infra.deploy.monitoring import ALARMS
 from infra.deploy.stacks import MissingValueError, Stack, parameters, stacks, stage_values
 
 STACK = Stack("orderflow-dev-app", "app", None)
@@ -81,3 +81,27 @@ def test_addresses_of_an_emulated_stage_lead_to_the_emulator() -> None:
 
 def test_alarms_have_names_of_their_own() -> None:
     assert len({alarm.name for alarm in ALARMS}) == len(ALARMS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "least"),
+    [
+        ("ApproximateNumberOfMessagesVisible", 1),
+        ("ApproximateAgeOfOldestMessage", 1),
+        ("Errors", 6),
+        ("Throttles", 2),
+        ("ExecutionError", 1),
+        ("Duration", 2),
+    ],
+)
+def test_what_can_go_wrong_has_an_alarm(metric: str, least: int) -> None:
+    assert sum(alarm.metric == metric for alarm in ALARMS) >= least
+
+
+def test_first_dead_letter_rings_at_once() -> None:
+    (alarm,) = (alarm for alarm in ALARMS if alarm.metric == "ApproximateNumberOfMessagesVisible")
+    assert (alarm.threshold, alarm.bad, alarm.of) == (0, 1, 1)
+
+
+def test_latencies_are_judged_by_their_slowest_hundredth() -> None:
+    assert {alarm.statistic for alarm in ALARMS if alarm.metric == "Duration"} == {"p99"}
