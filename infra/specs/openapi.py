@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from infra.specs import answers
@@ -20,6 +21,13 @@ _REFUSALS: Final = {
     "422": "Understood, and cannot be done.",
     "429": "A limit is reached.",
     "503": "Try again later.",
+}
+_WHOLE_NUMBER_MAX: Final = 999_999_999
+_BODIES: Final = {
+    "bySide": {"value": {"side": "sell", "amount": "0.5"}},
+    "byTokens": {
+        "value": {"inputToken": "USDC", "outputToken": "SOL", "amount": "12.5", "swapMode": "exactIn"}
+    },
 }
 _ORDER_ID: Final = {"$ref": "#/components/parameters/orderId"}
 
@@ -83,15 +91,17 @@ def _paths() -> dict[str, Any]:
         "Submit an order", answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
     )
     submit["parameters"] = [key | {"description": "The same as clientOrderId."}]
+    page_size_max = Settings.model_fields["query_page_size_max"].default
     status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
     listing = _operation("List orders, newest first", answers.OrderPage, "200", "400 503")
     listing["parameters"] = [
         _query("status", status),
-        _query("limit", {"type": "integer", "minimum": 1}),
-        _query("cursor", {"type": "string"}),
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
+        _query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
     ]
     events = _operation("Read an order's events", answers.OrderEvents, "200", "400 404 503")
-    events["parameters"] = [_query("afterSeq", {"type": "integer", "minimum": 0, "default": 0})]
+    after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
+    events["parameters"] = [_query("afterSeq", after)]
     return {
         "/orders": {"post": _named("submitOrder", submit), "get": _named("listOrders", listing)},
         "/orders/execute": {"post": _named("executeOrder", submit)},
@@ -138,7 +148,9 @@ def _operation(
         },
     }
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(body)}
+        content = _json(body)
+        content["application/json"]["examples"] = _BODIES
+        operation["requestBody"] = {"required": True, "content": content}
         # Chalice's own answer, in its own form, before anything of ours runs.
         operation["responses"]["415"] = {"description": "The Content-Type is not application/json."}
     return operation

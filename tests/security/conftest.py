@@ -25,10 +25,19 @@ ENVIRONMENT: Final = {
     "ORDERS_BURST_MAX": "10",
     "CONNECTIONS_MAX": "3",
     "SUBSCRIPTIONS_MAX": "2",
-    "QUERY_PAGE_SIZE_MAX": "5",
     "ORDER_LOOKUP_WAIT_MS": "100",
     "QUOTE_LATENCY_MS": "0",
     "SETTLEMENT_LATENCY_MS": "0",
+}
+
+
+OPEN_HOUSE: Final = {
+    "AUTH_MODE": "none",
+    "OPEN_ORDERS_MAX": "30",
+    "ORDER_LOOKUP_WAIT_MS": "100",
+    "QUOTE_LATENCY_MS": "0",
+    # Long enough for many orders to be open at once.
+    "SETTLEMENT_LATENCY_MS": "1000",
 }
 
 
@@ -52,3 +61,14 @@ def front_door(app_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
     options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", app_database_url)
     with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=ENVIRONMENT) as instance:
         yield FrontDoor(instance, app_database_url)
+
+
+@pytest.fixture(scope="package")
+def open_house(
+    make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
+    """The application where everybody is one account, which may have few orders open."""
+    state_dir: Path = tmp_path_factory.mktemp("open-house")
+    options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", make_database())
+    with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=OPEN_HOUSE) as instance:
+        yield instance
