@@ -60,8 +60,9 @@ class Allocation:
         """Return the amount of every pool, of the fixed side; pools of unused detours are absent."""
         filled = [(self.network.direct, self.direct)]
         for through in self.detours:
-            filled.append((through.detour.first, through.first.amounts))
-            filled.append((through.detour.second, through.second.amounts))
+            first, second = through.detour.hops
+            filled.append((first, through.first.amounts))
+            filled.append((second, through.second.amounts))
         return {
             pool.pool.pool_id: amount
             for hop, amounts in filled
@@ -71,12 +72,13 @@ class Allocation:
 
 def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | None:
     """Return the optimum without leg costs, or None if the network cannot fill the amount."""
+    network = _opened(network, mode, amount)
     fill = _fill(network.curves, network.book, mode, amount)
     if fill is None:
         return None
     direct_count = len(network.direct.pools)
     detours: list[DetourFill] = []
-    for detour, through in zip(network.detours, fill.amounts[direct_count:], strict=True):
+    for detour, through in zip(network.open_detours, fill.amounts[direct_count:], strict=True):
         if through < 1.0:
             continue
         filled = _through(detour, mode, through)
@@ -86,9 +88,23 @@ def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | No
     return Allocation(network, fill.root, fill.amounts[:direct_count], tuple(detours), fill.other)
 
 
+def _opened(network: Network, mode: SwapMode, amount: float) -> Network:
+    """Open detours until those that are left start below the price at which the order ends."""
+    while True:
+        root = _root_after(network.book, mode, amount)
+        opened = network.open_down_to(0.0 if root is None else root)
+        if opened is network:
+            return network
+        network = opened
+
+
+def _root_after(book: Curve, mode: SwapMode, amount: float) -> float | None:
+    return root_after_in(book, amount) if mode is SwapMode.EXACT_IN else root_after_out(book, amount)
+
+
 def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None:
     """Split both hops, starting where the amount is fixed."""
-    hops = (detour.first, detour.second) if mode is SwapMode.EXACT_IN else (detour.second, detour.first)
+    hops = detour.hops if mode is SwapMode.EXACT_IN else detour.hops[::-1]
     fixed = _fill(hops[0].curves, hops[0].book, mode, amount)
     if fixed is None:
         return None
@@ -101,7 +117,7 @@ def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None
 
 def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> Fill | None:
     is_exact_in = mode is SwapMode.EXACT_IN
-    root = root_after_in(book, amount) if is_exact_in else root_after_out(book, amount)
+    root = _root_after(book, mode, amount)
     other = out_for_in(book, amount) if is_exact_in else in_for_out(book, amount)
     if root is None or other is None:
         capacity = total_in(book) if is_exact_in else total_out(book)

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.amm.swaps import U64_MAX, SwapMode
 from chalicelib.routing.execution import ExecutedLeg, ExecutedPath
 from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
 from chalicelib.routing.shares import BPS_PER_UNIT, shares_of
@@ -19,14 +19,25 @@ GAP_ENOUGH: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be filled; ``amount`` is of the input (exact-in) or output (exact-out) token."""
+    """What is to be filled.
+
+    Attributes:
+        amount: Input (exact-in) or output (exact-out), in base units.
+        leg_cost: Charged per leg: output (exact-in) or input (exact-out) base units.
+
+    Raises:
+        ValueError: The amount is not a positive u64, the cost negative or the tokens are the same.
+    """
 
     mode: SwapMode
     input_token: str
     output_token: str
     amount: int
     leg_cost: int
-    now_s: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount <= U64_MAX or self.leg_cost < 0 or self.input_token == self.output_token:
+            raise ValueError("amount must be a positive u64, leg_cost not negative, and the tokens two")
 
     def objective(self, paths: Sequence[ExecutedPath]) -> int:
         """Return what plans are compared by, more being better: output, or minus input, less costs."""

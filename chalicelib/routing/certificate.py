@@ -69,7 +69,9 @@ def hop_roots(detour: Detour, root: float, cost: float) -> HopRoots | None:
     if detour.start <= root:
         return None
     curve = detour.curve
-    first_book, second_book = detour.first.book, detour.second.book
+    if curve[0].start <= root:
+        return None
+    first_book, second_book = (hop.book for hop in detour.hops)
     through = sum(part.in_to(root) for part in curve)
     between = out_for_in(first_book, through)
     if between is None:
@@ -85,8 +87,9 @@ def _gain(detour: Detour, roots: HopRoots, cost: float) -> float:
 
 
 def _of_detour(detour: Detour, roots: HopRoots) -> Iterator[tuple[str, float]]:
-    yield from _of_hop(detour.first, roots.first, roots.second * roots.second)
-    yield from _of_hop(detour.second, roots.second, 1.0)
+    first, second = detour.hops
+    yield from _of_hop(first, roots.first, roots.second * roots.second)
+    yield from _of_hop(second, roots.second, 1.0)
 
 
 def _of_hop(hop: Hop, root: float, unit_value: float) -> Iterator[tuple[str, float]]:

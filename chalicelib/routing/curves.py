@@ -23,6 +23,7 @@ from chalicelib.amm.swaps import U64_MAX, TokenIndex
 from chalicelib.routing.ranges import Curve, Range, concave_hull, flat_range, product_range
 
 _ID: Final = itemgetter(0)
+_FLOAT_MARGIN: Final = 1.0 + 1e-12
 
 
 def curve_of(
@@ -42,6 +43,24 @@ def curve_of(
             return _damm_v2(pool, token_in, now_s)
         case ClmmPool():
             return _clmm(pool, token_in, now_s, stop_in, stop_out)
+
+
+def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float:
+    """Return a root that the pool's curve does not start above, however far it is read.
+
+    Prices get worse from ``top``, the first range, on; but a DLMM's fee may fall ahead.
+    """
+    if not isinstance(pool, DlmmPool):
+        return top.start
+    parameters, active_id = pool.parameters, pool.active_id
+    references = dlmm_fee.references_at(pool.volatility, parameters, active_id, now_s)
+    calmest_id = references[1]
+    if (calmest_id >= active_id) if token_in == 0 else (calmest_id <= active_id):
+        return top.start
+    price = bin_price(active_id, parameters.bin_step) / ONE
+    least = dlmm_fee.fee_rate(parameters, dlmm_fee.accumulated(parameters, references, calmest_id))
+    kept = 1.0 - least / dlmm_fee.FEE_PRECISION
+    return sqrt((price if token_in == 0 else 1.0 / price) * kept) * _FLOAT_MARGIN
 
 
 def _cpmm(pool: CpmmPool, token_in: TokenIndex, now_s: int) -> Curve:

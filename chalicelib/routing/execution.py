@@ -120,16 +120,16 @@ class Execution:
         return ExecutedLeg(pool, result, after)
 
     def _detour(self, filled: DetourFill, amount: int) -> ExecutedPath:
-        detour = filled.detour
+        first_hop, second_hop = filled.detour.hops
         if self.mode is SwapMode.EXACT_IN:
-            first = self._hop(detour.first, filled.first.amounts, amount)
+            first = self._hop(first_hop, filled.first.amounts, amount)
             between = sum(leg.result.amount_out for leg in first)
-            second = self._hop(detour.second, filled.second.amounts, between)
+            second = self._hop(second_hop, filled.second.amounts, between)
         else:
-            second = self._hop(detour.second, filled.second.amounts, amount)
+            second = self._hop(second_hop, filled.second.amounts, amount)
             between = sum(leg.result.amount_in for leg in second)
-            first = self._hop(detour.first, filled.first.amounts, between)
-        return ExecutedPath(detour.token, first, second)
+            first = self._hop(first_hop, filled.first.amounts, between)
+        return ExecutedPath(filled.detour.token, first, second)
 
     def _hop(self, hop: Hop, fills: Sequence[float], amount: int) -> tuple[ExecutedLeg, ...]:
         planned = sum(fills)

@@ -3,31 +3,28 @@
 With at most two hops a pool has one role only, by its tokens: direct, or first or second hop
 of one intermediate token. So roles never compete for a pool, and all first hops towards one
 token, merged, followed by all second hops, merged, are one more curve beside the direct ones.
+
+Most detours are too dear for most orders. Where one would start is known before any of its curves
+is read, and they are read only once prices fall to there.
 """
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Container
+from functools import cached_property, partial
 from math import inf
-from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode, TokenIndex
 from chalicelib.routing.books import in_series, side_by_side
-from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import NoRouteError
+from chalicelib.routing.market import Market, Pair
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, total_out
-
-_POOL_ID: Final = attrgetter("pool_id")
 
 REACH: Final = 1.0 + 1e-9
 """Curves are read a little further than the amount, for what rounding adds."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolCurve:
+class PoolCurve(NamedTuple):
     """A pool in the direction the order needs."""
 
     pool: RoutablePool
@@ -35,162 +32,154 @@ class PoolCurve:
     curve: Curve
 
 
-@dataclass(frozen=True)
 class Hop:
     """The pools that trade one token for another, merged."""
 
-    pools: tuple[PoolCurve, ...]
-
-    @cached_property
-    def curves(self) -> tuple[Curve, ...]:
-        return tuple(pool.curve for pool in self.pools)
+    def __init__(self, pools: tuple[PoolCurve, ...]) -> None:
+        self.pools = pools
+        self.curves = tuple(pool.curve for pool in pools)
 
     @cached_property
     def book(self) -> Curve:
         return side_by_side(self.curves)
 
-    @cached_property
+    @property
     def start(self) -> float:
-        """The root at which the book starts, without merging it."""
+        """The root at which the book starts, without merging it; 0 without pools."""
         return max((curve[0].start for curve in self.curves), default=0.0)
 
+    def holds(self, pool_ids: Container[str]) -> bool:
+        """Return whether any of its pools is among these."""
+        return any(pool.pool.pool_id in pool_ids for pool in self.pools)
+
     def without(self, excluded: Container[str]) -> "Hop":
+        if not self.holds(excluded):
+            return self  # with what was computed for it
         return Hop(tuple(pool for pool in self.pools if pool.pool.pool_id not in excluded))
 
     def with_curve(self, pool_id: str, curve: Curve) -> "Hop":
-        if all(pool.pool.pool_id != pool_id for pool in self.pools):
-            return self  # with what was computed for it
+        if not self.holds((pool_id,)):
+            return self
         return Hop(
-            tuple(replace(pool, curve=curve) if pool.pool.pool_id == pool_id else pool for pool in self.pools)
+            tuple(pool._replace(curve=curve) if pool.pool.pool_id == pool_id else pool for pool in self.pools)
         )
 
 
-@dataclass(frozen=True)
 class Detour:
-    """Both hops through an intermediate token."""
+    """Both hops through an intermediate token, read when they are first asked for.
 
-    token: str
-    first: Hop
-    second: Hop
+    Attributes:
+        start: No unit in is paid better than the square of this root.
+    """
+
+    def __init__(self, token: str, start: float, read: Callable[[], tuple[Hop, Hop]]) -> None:
+        self.token = token
+        self.start = start
+        self._read = read
+        self._is_read = False
+
+    @cached_property
+    def hops(self) -> tuple[Hop, Hop]:
+        self._is_read = True
+        return self._read()
 
     @cached_property
     def curve(self) -> Curve:
-        return in_series(self.first.book, self.second.book)
+        first, second = self.hops
+        return in_series(first.book, second.book)
 
-    @property
-    def start(self) -> float:
-        """The root at which the curve starts: all that is asked of a detour that is too dear."""
-        return self.first.start * self.second.start
-
-    def with_curve(self, pool_id: str, curve: Curve) -> "Detour":
-        first, second = self.first.with_curve(pool_id, curve), self.second.with_curve(pool_id, curve)
-        if first is self.first and second is self.second:
+    def changed(self, change: Callable[[Hop], Hop]) -> "Detour":
+        """Return the detour with both hops changed; a detour that nobody has used stays as it is."""
+        if not self._is_read:
             return self
-        return Detour(self.token, first, second)
+        first, second = (change(hop) for hop in self.hops)
+        if (first, second) == self.hops:
+            return self  # with what was computed for it
+        return Detour(self.token, first.start * second.start, lambda: (first, second))
 
 
-@dataclass(frozen=True)
 class Network:
-    """Everything an order can use."""
+    """Everything an order can use.
 
-    direct: Hop
-    detours: tuple[Detour, ...]
+    Attributes:
+        detours: All of them, by token.
+        floor: Those that start below this root are left out of ``curves`` and ``book``.
+    """
+
+    def __init__(self, direct: Hop, detours: tuple[Detour, ...], floor: float) -> None:
+        self.direct = direct
+        self.detours = detours
+        self.floor = floor
+        self.open_detours = tuple(detour for detour in detours if detour.start >= floor)
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
-        """The direct pools' curves, then one per detour."""
-        return (*self.direct.curves, *(detour.curve for detour in self.detours))
+        """The direct pools' curves, then one per open detour."""
+        return (*self.direct.curves, *(detour.curve for detour in self.open_detours))
 
     @cached_property
     def book(self) -> Curve:
         return side_by_side(self.curves) if self.curves else ()
 
+    def open_down_to(self, root: float) -> "Network":
+        """Return the network with every detour open that may trade at this root or a better one."""
+        if root >= self.floor or len(self.open_detours) == len(self.detours):
+            return self
+        return Network(self.direct, self.detours, root)
+
     def without(self, excluded: Container[str]) -> "Network":
-        """Return the network less some pools, and less the detours that this interrupts."""
-        shorter = (
-            Detour(detour.token, detour.first.without(excluded), detour.second.without(excluded))
-            for detour in self.detours
-        )
-        kept = tuple(detour for detour in shorter if detour.first.pools and detour.second.pools)
-        return Network(self.direct.without(excluded), kept)
+        """Return the network less some pools that it used, and less the detours that this interrupts."""
+        return self._changed(lambda hop: hop.without(excluded))
 
     def with_curve(self, pool_id: str, curve: Curve) -> "Network":
-        """Return the network with another curve for one pool."""
-        detours = tuple(detour.with_curve(pool_id, curve) for detour in self.detours)
-        return Network(self.direct.with_curve(pool_id, curve), detours)
+        """Return the network with another curve for one pool that it used."""
+        return self._changed(lambda hop: hop.with_curve(pool_id, curve))
+
+    def _changed(self, change: Callable[[Hop], Hop]) -> "Network":
+        detours = (detour.changed(change) for detour in self.detours)
+        # What is interrupted starts at 0, where nothing is paid.
+        return Network(change(self.direct), tuple(each for each in detours if each.start > 0.0), self.floor)
 
 
 def network_of(
-    pools: Iterable[RoutablePool],
-    *,
-    mode: SwapMode,
-    input_token: str,
-    output_token: str,
-    amount: int,
-    now_s: int,
+    market: Market, *, mode: SwapMode, input_token: str, output_token: str, amount: int
 ) -> Network:
-    """Read the curves that connect two tokens, as far as the amount can reach into them.
+    """Return what connects two tokens, read as far as the amount can reach; no detour is open yet.
 
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
     """
-    known = tuple(pools)
-    onward, back = _by_other_token(known, input_token), _by_other_token(known, output_token)
-    between = sorted(onward.keys() & back.keys())
-    direct = onward.get(output_token, [])
-    if not direct and not between:
+    between = market.between(input_token, output_token)
+    if not between and not market.trades(input_token, output_token):
         raise NoRouteError(input_token=input_token, output_token=output_token)
-
-    is_exact_in = mode is SwapMode.EXACT_IN
     reach = amount * REACH
-    stop_in, stop_out = (reach, inf) if is_exact_in else (inf, reach)
+    read = _read_forwards if mode is SwapMode.EXACT_IN else _read_backwards
     detours: list[Detour] = []
     for token in between:
-        firsts, seconds = onward[token], back[token]
-        if is_exact_in:
-            first = _hop(firsts, input_token, now_s, stop_in=stop_in)
-            second = _hop(seconds, token, now_s, stop_in=_paid(first, stop_in))
-        else:
-            second = _hop(seconds, token, now_s, stop_out=stop_out)
-            first = _hop(firsts, input_token, now_s, stop_out=_taken(second, stop_out))
-        if first.pools and second.pools:
-            detours.append(Detour(token, first, second))
-    return Network(_hop(direct, input_token, now_s, stop_in=stop_in, stop_out=stop_out), tuple(detours))
+        first, second = market.pair(input_token, token), market.pair(token, output_token)
+        if first.sides and second.sides:
+            detours.append(Detour(token, first.start * second.start, partial(read, first, second, reach)))
+    stop_in, stop_out = (reach, inf) if mode is SwapMode.EXACT_IN else (inf, reach)
+    direct = _hop(market.pair(input_token, output_token), stop_in=stop_in, stop_out=stop_out)
+    return Network(direct, tuple(detours), inf)
 
 
-def _by_other_token(pools: Sequence[RoutablePool], token: str) -> dict[str, list[RoutablePool]]:
-    """Return the pools that trade a token, in the order of their ids, by the token they trade it for."""
-    found: dict[str, list[RoutablePool]] = defaultdict(list)
-    for pool in sorted((pool for pool in pools if token in pool.tokens), key=_POOL_ID):
-        one, other = pool.tokens
-        found[other if one == token else one].append(pool)
-    return found
-
-
-def _hop(
-    pools: Sequence[RoutablePool], token_in: str, now_s: int, *, stop_in: float = inf, stop_out: float = inf
-) -> Hop:
-    """Read the curves of one pair; a pool that offers nothing now is left out."""
-    found: list[PoolCurve] = []
-    for pool in pools:
-        index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
-        curve = curve_of(pool.state, index, now_s, stop_in=stop_in, stop_out=stop_out)
-        if curve:
-            found.append(PoolCurve(pool, index, curve))
-    return Hop(tuple(found))
-
-
-def _paid(hop: Hop, amount_in: float) -> float:
-    """Return the most a hop can pay for ``amount_in`` or anything less."""
-    if not hop.pools:
-        return 0.0
+def _read_forwards(first: Pair, second: Pair, amount_in: float) -> tuple[Hop, Hop]:
+    hop = _hop(first, stop_in=amount_in)
     paid = out_for_in(hop.book, amount_in)
-    return total_out(hop.book) if paid is None else paid
+    return hop, _hop(second, stop_in=total_out(hop.book) if paid is None else paid)
 
 
-def _taken(hop: Hop, amount_out: float) -> float:
-    """Return the most a hop needs for ``amount_out`` or anything less."""
-    if not hop.pools:
-        return 0.0
+def _read_backwards(first: Pair, second: Pair, amount_out: float) -> tuple[Hop, Hop]:
+    hop = _hop(second, stop_out=amount_out)
     taken = in_for_out(hop.book, amount_out)
-    return total_in(hop.book) if taken is None else taken
+    return _hop(first, stop_out=total_in(hop.book) if taken is None else taken), hop
+
+
+def _hop(pair: Pair, *, stop_in: float = inf, stop_out: float = inf) -> Hop:
+    return Hop(
+        tuple(
+            PoolCurve(side.pool, side.token_in, side.curve(stop_in=stop_in, stop_out=stop_out))
+            for side in pair.sides
+        )
+    )

@@ -1,7 +1,7 @@
 """What the router is given and what it answers."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from chalicelib.amm.pools import Pool
@@ -100,10 +100,3 @@ class Plan:
     @property
     def legs(self) -> tuple[Leg, ...]:
         return tuple(leg for path in self.paths for leg in path.legs)
-
-    def leave(self, pools: Iterable[RoutablePool]) -> tuple[RoutablePool, ...]:
-        """Return the pools as this plan leaves them: what the next order of a batch trades with."""
-        return tuple(
-            replace(pool, state=self.pools_after[pool.pool_id]) if pool.pool_id in self.pools_after else pool
-            for pool in pools
-        )

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from chalicelib.amm.swaps import U64_MAX, SwapMode
+from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.assembly import Order, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError, execute
+from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import root_after_in, root_after_out
@@ -26,11 +27,9 @@ def best_execution(
     now_s: int,
     leg_cost: int,
 ) -> Plan:
-    """Return the plan of at most two hops that gives the trader the most for ``amount``.
+    """Return the best plan for one order on pools that are seen for the first time.
 
-    The plan is exact: executing its legs in order on the given states moves the amounts it
-    names. It does not depend on the order of ``pools``. An order that one pool fills to within
-    half a hundredth of a basis point of the bound goes to that pool alone (``Order.is_close``).
+    Whoever plans several orders keeps the ``Market`` and calls ``best_plan``.
 
     Args:
         amount: Input (exact-in) or output (exact-out), in base units.
@@ -38,32 +37,52 @@ def best_execution(
         leg_cost: Charged per leg: output (exact-in) or input (exact-out) base units.
 
     Raises:
-        NoRouteError: No pool, and no two pools in a row, connect the tokens.
-        InsufficientLiquidityError: They do, and cannot fill the amount.
+        RoutingError: As ``best_plan``.
         ValueError: The amount is not a positive u64, the cost negative or the tokens are the same.
     """
-    if not 0 < amount <= U64_MAX or leg_cost < 0 or input_token == output_token:
-        raise ValueError("amount must be a positive u64, leg_cost not negative, and the tokens two")
-    order = Order(mode, input_token, output_token, amount, leg_cost, now_s)
+    return best_plan(Market(pools, now_s), Order(mode, input_token, output_token, amount, leg_cost))
+
+
+def best_plan(market: Market, order: Order) -> Plan:
+    """Return the plan of at most two hops that gives the trader the most for an order.
+
+    The plan is exact: executing its legs in order on the given states moves the amounts it
+    names. It does not depend on the order of the pools. An order that one pool fills to within
+    half a hundredth of a basis point of the bound goes to that pool alone (``Order.is_close``).
+
+    Raises:
+        NoRouteError: No pool, and no two pools in a row, connect the tokens.
+        InsufficientLiquidityError: They do, and cannot fill the amount.
+    """
+    amount = order.amount
+    execution = Execution(order.mode, market.now_s)
     network = network_of(
-        pools, mode=mode, input_token=input_token, output_token=output_token, amount=amount, now_s=now_s
+        market,
+        mode=order.mode,
+        input_token=order.input_token,
+        output_token=order.output_token,
+        amount=amount,
     )
-    singles = best_singles(network.direct, Execution(mode, now_s), amount)
+    singles = best_singles(network.direct, execution, amount)
     single: tuple[ExecutedPath, ...] = ()
     bound: int | None = None
     if singles.best is not None:
         single = (ExecutedPath(None, (singles.best,)),)
-        bound = _tightest(network, order, single, [_final_root(singles.best, order)], None)
+        root = _final_root(singles.best, order)
+        bound = _tightest(network, order, single, [root], None)
         if order.is_close(single, bound):
             return assemble(order, single, bound, singles)
+        network = network.open_down_to(root)
 
-    paths, roots = _split(network, order)
+    paths, roots = _split(network, order, market.now_s)
     paths = _better(order, single, paths)
     if not paths:
-        raise InsufficientLiquidityError(input_token=input_token, output_token=output_token, amount=amount)
+        raise InsufficientLiquidityError(
+            input_token=order.input_token, output_token=order.output_token, amount=amount
+        )
     bound = _tightest(network, order, paths, roots, bound)
     if not order.is_close(paths, bound):
-        paths = _reconsidered(network, order, paths)
+        paths = _reconsidered(network, order, paths, execution)
     return assemble(order, paths, bound, singles)
 
 
@@ -77,18 +96,17 @@ def _better(
 
 
 def _reconsidered(
-    network: Network, order: Order, paths: tuple[ExecutedPath, ...]
+    network: Network, order: Order, paths: tuple[ExecutedPath, ...], execution: Execution
 ) -> tuple[ExecutedPath, ...]:
     """Return better paths if a leg ended where its pool's price rises, else the same."""
     leg = most_rising_leg(paths)
     if leg is None:
         return paths
-    execution = Execution(order.mode, order.now_s)
     fixed = Reconsideration(network, leg, execution, order.amount).best()
-    return _better(order, paths, _split(fixed, order)[0])
+    return _better(order, paths, _split(fixed, order, execution.now_s)[0])
 
 
-def _split(network: Network, order: Order) -> tuple[tuple[ExecutedPath, ...], list[float]]:
+def _split(network: Network, order: Order, now_s: int) -> tuple[tuple[ExecutedPath, ...], list[float]]:
     """Search, execute, and leave out any pool that refuses its part.
 
     Returns:
@@ -99,7 +117,7 @@ def _split(network: Network, order: Order) -> tuple[tuple[ExecutedPath, ...], li
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
-            return execute(found.allocation, order.mode, order.amount, order.now_s), roots
+            return execute(found.allocation, order.mode, order.amount, now_s), roots
         except NoRoomError:
             break
         except LegRefusedError as e:

@@ -45,7 +45,9 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
         if not losing or len(removals) == 1:
             break
         leaving = losing[: max(1, len(losing) // 4)]
-        remaining = remaining.without({pool_id for removal in leaving for pool_id in removal.pool_ids})
+        remaining = allocation.network.without(
+            {pool_id for removal in leaving for pool_id in removal.pool_ids}
+        )
     return Found(best[1], (best[1].root, *roots)) if best else None
 
 
@@ -65,8 +67,9 @@ def _objective(allocation: Allocation, mode: SwapMode, cost: float) -> float:
 def _used(allocation: Allocation) -> Iterator[str]:
     yield from _used_of_hop(allocation.network.direct, allocation.direct)
     for filled in allocation.detours:
-        yield from _used_of_hop(filled.detour.first, filled.first.amounts)
-        yield from _used_of_hop(filled.detour.second, filled.second.amounts)
+        first, second = filled.detour.hops
+        yield from _used_of_hop(first, filled.first.amounts)
+        yield from _used_of_hop(second, filled.second.amounts)
 
 
 def _used_of_hop(hop: Hop, amounts: tuple[float, ...]) -> list[str]:
@@ -83,8 +86,9 @@ def _removals(allocation: Allocation, cost: float) -> Iterator[_Removal]:
     for pool_id in _used_of_hop(allocation.network.direct, allocation.direct):
         yield removal(pool_id)
     for filled in allocation.detours:
-        firsts = _used_of_hop(filled.detour.first, filled.first.amounts)
-        seconds = _used_of_hop(filled.detour.second, filled.second.amounts)
+        first, second = filled.detour.hops
+        firsts = _used_of_hop(first, filled.first.amounts)
+        seconds = _used_of_hop(second, filled.second.amounts)
         for hop in (firsts, seconds):
             if len(hop) > 1:
                 yield from map(removal, hop)

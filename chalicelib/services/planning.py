@@ -9,9 +9,11 @@ from chalicelib.domain.errors import Code, ExecutionError, RefusedError, VenueUn
 from chalicelib.domain.orders import JsonObject, OrderState
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.routing.assembly import Order
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
-from chalicelib.routing.plan import Plan, RoutablePool
-from chalicelib.routing.router import best_execution
+from chalicelib.routing.market import Market
+from chalicelib.routing.plan import Plan
+from chalicelib.routing.router import best_plan
 from chalicelib.services.venues import VenueAnswers
 from chalicelib.wire.route_views import RouteViews
 
@@ -44,7 +46,7 @@ class Planner:
 
     def __init__(self, answers: VenueAnswers, tokens: Tokens) -> None:
         self._answers = answers
-        self._pools: tuple[RoutablePool, ...] = answers.pools
+        self._market = Market(answers.pools, int(answers.asked_at.timestamp()))
         self._tokens = tokens
         self._views = RouteViews(tokens)
 
@@ -60,23 +62,24 @@ class Planner:
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
         try:
-            plan = best_execution(
-                self._pools,
-                mode=wish.swap_mode,
-                input_token=wish.input_token,
-                output_token=wish.output_token,
-                amount=wish.amount_units,
-                now_s=int(answers.asked_at.timestamp()),
-                leg_cost=self._tokens[cost_token].leg_cost_units,
+            plan = best_plan(
+                self._market,
+                Order(
+                    wish.swap_mode,
+                    wish.input_token,
+                    wish.output_token,
+                    wish.amount_units,
+                    self._tokens[cost_token].leg_cost_units,
+                ),
             )
         except RoutingError as error:
             raise self._refusal(error, wish) from error
         shown = self._shown(plan, wish)
-        self._pools = plan.leave(self._pools)
+        self._market.apply(plan.pools_after)
         return PlannedSwap(plan, shown)
 
     def _shown(self, plan: Plan, wish: SwapWish) -> JsonObject:
-        pools = {pool.pool_id: pool for pool in self._pools}
+        pools = self._market.pools
         quotes = self._views.venue_quotes(
             plan,
             pools,

@@ -8,6 +8,7 @@ import pytest
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
 from chalicelib.routing.certificate import hop_roots, objective_bound
+from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
@@ -16,7 +17,7 @@ ROOTS = [0.3, 0.7, 0.9, 0.97, 1.0, 1.03, 1.1, 1.5, 3.0]
 
 
 def a_network(pools: list[RoutablePool], mode: SwapMode, amount: int) -> Network:
-    return network_of(pools, mode=mode, input_token="A", output_token="B", amount=amount, now_s=NOW_S)
+    return network_of(Market(pools, NOW_S), mode=mode, input_token="A", output_token="B", amount=amount)
 
 
 def three_pools(random: Random) -> list[RoutablePool]:

@@ -1,29 +1,61 @@
-"""What a network knows without merging its curves."""
+"""What a network knows before it reads its curves."""
 
+from math import inf
 from random import Random
 
 import pytest
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.network import network_of
+from chalicelib.routing.curves import curve_of
+from chalicelib.routing.market import Market
+from chalicelib.routing.network import Network, network_of
+from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
+from tests.unit.routing.test_rising import a_pool_whose_fee_falls_ahead
+
+
+def a_network(pools: list[RoutablePool], mode: SwapMode, amount: int) -> Network:
+    return network_of(Market(pools, NOW_S), mode=mode, input_token="A", output_token="B", amount=amount)
 
 
 @pytest.mark.parametrize("mode", SwapMode)
-@pytest.mark.parametrize("seed", range(20))
-def test_start_is_where_the_merged_curve_starts(mode: SwapMode, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_no_detour_starts_better_than_was_known_before_reading_it(mode: SwapMode, seed: int) -> None:
     random = Random(seed)
     pools = [
-        *random_market(random, 4),
         *random_market(random, 3, tokens=("A", "M"), price=3.0, prefix="first-"),
         *random_market(random, 3, tokens=("B", "M"), price=20.0, prefix="second-"),
     ]
-    network = network_of(
-        pools, mode=mode, input_token="A", output_token="B", amount=10 ** random.randint(4, 12), now_s=NOW_S
-    )
-    assert network.direct.start == network.direct.book[0].start
-    (detour,) = network.detours
-    assert detour.start == detour.curve[0].start
+    (detour,) = a_network(pools, mode, 10 ** random.randint(4, 12)).detours
+    assert detour.curve[0].start <= detour.start <= detour.curve[0].start * 1.01
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", [1, 3, 4, 7])
+def test_price_that_rises_on_the_way_is_foreseen(mode: SwapMode, seed: int) -> None:
+    rising = a_routable("rising", a_pool_whose_fee_falls_ahead(seed), ("A", "M"))
+    onward = a_routable("onward", a_cpmm(10**15, 10**15), ("M", "B"))
+    (detour,) = a_network([rising, onward], mode, 2 * 10**12).detours
+    (first_bin,) = curve_of(rising.state, 0, NOW_S, stop_in=0.0)
+    assert detour.hops[0].curves[0][0].start > first_bin.start, "the price has to rise in this test"
+    assert detour.curve[0].start <= detour.start
+
+
+def test_detours_open_from_the_best_price_down() -> None:
+    pools = [
+        a_routable(f"{token}-{end}", a_cpmm(10**9, 10**9, fee_rate=fee), (token, end))
+        for token, fee in (("M", 100), ("N", 2_500), ("O", 10_000))
+        for end in ("A", "B")
+    ]
+    closed = a_network(pools, SwapMode.EXACT_IN, 10**6)
+    opened = [closed.open_down_to(root) for root in (inf, 0.9998, 0.997, 0.0)]
+    assert [[detour.token for detour in network.open_detours] for network in opened] == [
+        [],
+        ["M"],
+        ["M", "N"],
+        ["M", "N", "O"],
+    ]
+    assert opened[-1].open_down_to(0.5) is opened[-1]
 
 
 def test_pools_have_their_role_by_their_tokens_whichever_comes_first() -> None:
@@ -35,11 +67,9 @@ def test_pools_have_their_role_by_their_tokens_whichever_comes_first() -> None:
         "far": ("M", "N"),
     }
     pools = [a_routable(pool_id, a_cpmm(10**9, 10**9), tokens) for pool_id, tokens in pair.items()]
-    network = network_of(
-        iter(pools), mode=SwapMode.EXACT_IN, input_token="A", output_token="B", amount=10**6, now_s=NOW_S
-    )
+    network = a_network(pools, SwapMode.EXACT_IN, 10**6)
     (detour,) = network.detours
-    hops = (network.direct, detour.first, detour.second)
+    hops = (network.direct, *detour.hops)
     assert [[(pool.pool.pool_id, pool.token_in) for pool in hop.pools] for hop in hops] == [
         [("direct", 1)],
         [("first", 1)],

@@ -10,9 +10,11 @@ import pytest
 
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.routing.assembly import Order
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
+from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
-from chalicelib.routing.router import best_execution
+from chalicelib.routing.router import best_execution, best_plan
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 
 GAP_ENOUGH_BPS = 0.01
@@ -143,7 +145,23 @@ def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: Swa
         states[leg.pool_id] = replace(pool, state=after)
     assert _net(plan) == {"A": -plan.amount_in, "B": plan.amount_out}
     assert amount == (plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out)
-    assert plan.leave(pools) == tuple(states[pool.pool_id] for pool in pools)
+    market = Market(pools, NOW_S)
+    market.apply(plan.pools_after)
+    assert market.pools == states
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_orders_planned_one_after_the_other_meet_the_pools_that_those_before_left(seed: int) -> None:
+    random = Random(seed)
+    pools = a_market_with_detours(random)
+    kept = Market(pools, NOW_S)
+    for _ in range(12):
+        mode, (one, other) = random.choice(list(SwapMode)), random.sample(["A", "B", "M", "N"], 2)
+        amount = int(10 ** random.uniform(8, 11.5))
+        plan = best_plan(kept, Order(mode, one, other, amount, leg_cost=0))
+        assert plan == plan_for(pools, amount, mode=mode, tokens=(one, other))
+        pools = [replace(pool, state=plan.pools_after.get(pool.pool_id, pool.state)) for pool in pools]
+        kept.apply(plan.pools_after)
 
 
 @pytest.mark.parametrize("mode", SwapMode)
