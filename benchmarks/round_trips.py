@@ -1,7 +1,8 @@
-"""What a batch of ten orders asks of Postgres, counted: ``python -m benchmarks.round_trips``."""
+"""What a batch of ten orders asks of Postgres, counted on the wire: ``python -m benchmarks.round_trips``."""
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -15,45 +16,51 @@ from chalicelib.logs import logger
 ROUND_TRIPS_MAX: Final = 8
 COMMITS_MAX: Final = 3
 
+_WRITES: Final = ("INSERT", "UPDATE", "DELETE")
+_OF_THE_MARKET: Final = ("market.", "pg_advisory", "begin transaction", "commit")
+"""Only the market, which stands in for venues and chain, needs a transaction of several statements."""
 
-class Statements:
-    """Counts statements and commits while it listens to an engine.
 
-    A statement outside a transaction is its own commit if it writes; those of the simulated market, which stands in
-    for venues and chain, are counted apart.
-    """
+class Wire:
+    """Counts what pg8000 sends and waits for, on connections made while it listens."""
 
     def __init__(self) -> None:
         self.round_trips = Counter[str]()
         self.commits = Counter[str]()
 
-    def executed(self, connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        side = "market" if "market." in statement or "pg_advisory" in statement else "record"
-        self.round_trips[side] += 1
-        if _is_single(connection) and any(verb in statement for verb in ("INSERT", "UPDATE", "DELETE")):
-            self.commits[side] += 1
+    def reset(self) -> None:
+        self.round_trips.clear()
+        self.commits.clear()
 
-    def committed(self, connection: Any) -> None:
-        if not _is_single(connection):
-            # BEGIN and COMMIT travel too.
-            self.round_trips["market"] += 2
-            self.commits["market"] += 1
+    def connected(self, connection: Any, _record: object) -> None:
+        """Count a connection's exchanges: prepared statements, and single words such as COMMIT."""
+        connection.execute_named = self._counted(connection.execute_named, statement_at=4, driver=connection)
+        connection.execute_simple = self._counted(
+            connection.execute_simple, statement_at=0, driver=connection
+        )
+
+    def _counted(self, exchange: Callable[..., Any], *, statement_at: int, driver: Any) -> Callable[..., Any]:
+        def counting(*arguments: Any) -> Any:
+            statement: str = arguments[statement_at]
+            side = "market" if any(mark in statement for mark in _OF_THE_MARKET) else "record"
+            self.round_trips[side] += 1
+            is_single_write = driver.autocommit and any(verb in statement for verb in _WRITES)
+            if is_single_write or statement == "commit":
+                self.commits[side] += 1
+            return exchange(*arguments)
+
+        return counting
 
 
-def _is_single(connection: Any) -> bool:
-    """Return whether each statement of the connection is a transaction of its own."""
-    return bool(connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT")
-
-
-def count(use: ConsumerServices) -> Statements:
+def count(use: ConsumerServices) -> Wire:
     """Return what one batch of new orders asks, once caches are warm."""
-    statements = Statements()
+    wire = Wire()
+    event.listen(use.engine, "connect", wire.connected)
     consume(use, prepared_batches(use, 3))
     (batch,) = prepared_batches(use, 1)
-    event.listen(use.engine, "after_cursor_execute", statements.executed)
-    event.listen(use.engine, "commit", statements.committed)
+    wire.reset()
     consume(use, [batch])
-    return statements
+    return wire
 
 
 def main() -> None:

@@ -115,13 +115,13 @@ def test_venues_asked_side_by_side_share_one_read(
     reader = PoolReader(engine, PoolCache(), shared_for_s=60)
     venues = [MarketVenue(name, reader, board, clock, MarketSettings(quote_latency_ms=0)) for name in NAMES]
     board.current()
-    statements: list[str] = []
+    reads: list[object] = []
 
-    def count(*details: object) -> None:
-        statements.append(str(details[2]))
+    def count(connection: object, *_: object) -> None:
+        reads.append(connection)
 
-    event.listen(engine, "before_cursor_execute", count)
+    event.listen(engine, "checkout", count)
     found = [venue.pools() for venue in venues]
-    event.remove(engine, "before_cursor_execute", count)
+    event.remove(engine, "checkout", count)
     assert all(found)
-    assert len(statements) == 1
+    assert len(reads) == 1
