@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.security.front_door import PATIENCE_S, Frame, FrontDoor, an_account, ask, hear, say, trade
+from tests.security.front_door import PATIENCE_S, Frame, FrontDoor, an_account, ask, hear, trade
 
 
 def test_order_is_traded_by_a_database_login_that_owns_nothing(front_door: FrontDoor) -> None:
@@ -90,33 +90,6 @@ def _answer_before_close(socket: ClientConnection) -> Frame | None:
         return ask(socket, action="ping")
     except ConnectionClosed:
         return None
-
-
-def test_connections_of_an_account_are_limited(front_door: FrontDoor) -> None:
-    account = an_account("alice")
-    with front_door.socket(account), front_door.socket(account), front_door.socket(account):
-        assert front_door.refusal(additional_headers=front_door.bearer(account)) == 429
-        assert front_door.refusal(additional_headers=front_door.bearer(an_account("bob"))) == 101
-
-
-def test_page_size_is_limited(front_door: FrontDoor) -> None:
-    answer = front_door.rest(an_account("alice"), "GET", "/orders?limit=101")
-    assert (answer.status_code, answer.json()["code"]) == (400, "PAGE_TOO_LARGE")
-
-
-def test_flood_of_one_account_is_refused_and_does_not_keep_another_from_trading(
-    front_door: FrontDoor,
-) -> None:
-    with front_door.socket(an_account("mallory")) as flood, front_door.socket(an_account("bob")) as bob:
-        for number in range(100):
-            say(flood, action="submit", side="sell", amount="0.001", requestId=f"r{number}")
-        trade(bob)
-        answers = {
-            answer["requestId"]: answer.get("code", "accepted")
-            for _ in range(100)
-            for answer in [hear(flood, lambda frame: frame["type"] in {"accepted", "error"})]
-        }
-    assert set(answers.values()) == {"accepted", "RATE_LIMITED"}
 
 
 def test_no_token_is_found_anywhere_afterwards(front_door: FrontDoor) -> None:

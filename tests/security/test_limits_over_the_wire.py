@@ -1,0 +1,123 @@
+"""Each limit as a client meets it: refused with its own code, and the connection goes on as if nothing had been."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.chat_app.instance import Instance
+from tests.security.front_door import PATIENCE_S, Frame, FrontDoor, an_account, ask, hear, say, trade
+
+FLOOD = 500
+
+
+def test_orders_beyond_the_rate_are_refused_and_the_next_second_is_another_chance(
+    front_door: FrontDoor,
+) -> None:
+    with front_door.socket(an_account("alice")) as socket:
+        answers = [ask(socket, action="submit", side="sell", amount="0.001") for _ in range(20)]
+        assert {answer.get("code", "accepted") for answer in answers} == {"accepted", "RATE_LIMITED"}
+        order_id = _accepted_at_last(socket, "RATE_LIMITED")
+        hear(socket, lambda frame: frame.get("orderId") == order_id and frame.get("status") == "confirmed")
+
+
+def test_rate_counts_an_accounts_orders_through_every_door(front_door: FrontDoor) -> None:
+    account = an_account("alice")
+    body = {"side": "sell", "amount": "0.001"}
+    with front_door.socket(account) as first, front_door.socket(account) as second:
+        answers = [ask(socket, action="submit", **body) for _ in range(10) for socket in (first, second)]
+    assert "RATE_LIMITED" in {answer.get("code") for answer in answers}
+    # The REST function counts for itself: another environment, another bucket.
+    refused = [front_door.rest(account, "POST", "/orders", json=body) for _ in range(20)]
+    assert {(answer.status_code, answer.json().get("code")) for answer in refused} == {
+        (202, None),
+        (429, "RATE_LIMITED"),
+    }
+
+
+def test_open_orders_beyond_the_limit_are_refused_until_some_have_ended(open_house: Instance) -> None:
+    with connect(open_house.websocket_url, open_timeout=PATIENCE_S) as socket:
+        accepted: set[str] = set()
+        while "orderId" in (answer := ask(socket, action="submit", side="sell", amount="0.001")):
+            accepted.add(answer["orderId"])
+        assert answer["code"] == "TOO_MANY_OPEN_ORDERS"
+        assert ask(socket, action="ping")["type"] == "pong"
+        assert _accepted_at_last(socket, "TOO_MANY_OPEN_ORDERS") not in accepted
+
+
+def test_subscriptions_beyond_the_limit_are_refused_until_one_is_given_up(front_door: FrontDoor) -> None:
+    with front_door.socket(an_account("alice")) as socket:
+        order_id = trade(socket)
+        assert ask(socket, action="subscribe")["type"] == "subscribed"
+        refused = ask(socket, action="subscribe", orderId=order_id)
+        assert (refused["type"], refused["code"]) == ("error", "TOO_MANY_SUBSCRIPTIONS")
+        assert ask(socket, action="unsubscribe")["type"] == "unsubscribed"
+        assert ask(socket, action="subscribe", orderId=order_id)["type"] == "subscribed"
+
+
+def test_connections_beyond_the_limit_are_refused_until_one_is_closed(front_door: FrontDoor) -> None:
+    account = an_account("alice")
+    with front_door.socket(account), front_door.socket(account):
+        with front_door.socket(account) as last:
+            # API Gateway hands on the status of a refused handshake and not its body: the code is in the log.
+            logged = len(front_door.instance.lines)
+            assert front_door.refusal(additional_headers=front_door.bearer(account)) == 429
+            front_door.instance.line("error_code=TOO_MANY_CONNECTIONS", after=logged)
+            assert front_door.refusal(additional_headers=front_door.bearer(an_account("bob"))) == 101
+            assert ask(last, action="ping")["type"] == "pong"
+        # $disconnect runs after the close, on its own time.
+        front_door.instance.wait(
+            lambda: front_door.refusal(additional_headers=front_door.bearer(account)) == 101,
+            "free connection",
+        )
+
+
+def test_page_beyond_the_limit_is_refused(front_door: FrontDoor) -> None:
+    answer = front_door.rest(an_account("alice"), "GET", "/orders?limit=101")
+    assert (answer.status_code, answer.json()["code"]) == (400, "PAGE_TOO_LARGE")
+
+
+@pytest.mark.parametrize("action", ["submit", "quote"])
+def test_another_account_trades_before_a_flood_is_worked_off(front_door: FrontDoor, action: str) -> None:
+    with _unbounded(front_door, an_account("mallory")) as flood, front_door.socket(an_account("bob")) as bob:
+        for number in range(FLOOD):
+            say(flood, action=action, side="sell", amount="0.001", requestId=f"r{number}")
+        trade(bob)
+        answered = sum(_is_answer(frame) for frame in _arrived(flood))
+        assert answered < FLOOD
+        for _ in range(FLOOD - answered):
+            hear(flood, _is_answer)
+        assert ask(flood, action="ping")["type"] == "pong"
+
+
+def _is_answer(frame: Frame) -> bool:
+    return frame["type"] in {"accepted", "quote", "error"}
+
+
+def _accepted_at_last(socket: ClientConnection, code: str) -> str:
+    """Submit until it is accepted; return the order's id."""
+    while "orderId" not in (answer := ask(socket, action="submit", side="sell", amount="0.001")):
+        assert answer["code"] == code
+        # The next frame may be an event; a socket that is read is as good as a clock.
+        ask(socket, action="ping")
+    return str(answer["orderId"])
+
+
+@contextmanager
+def _unbounded(door: FrontDoor, account: str) -> Iterator[ClientConnection]:
+    """A connection that never keeps the gateway waiting, however much arrives."""
+    headers = door.bearer(account)
+    with connect(
+        door.instance.websocket_url, additional_headers=headers, max_queue=None, open_timeout=PATIENCE_S
+    ) as opened:
+        yield opened
+
+
+def _arrived(socket: ClientConnection) -> Iterator[Frame]:
+    while True:
+        try:
+            yield json.loads(socket.recv(timeout=0))
+        except TimeoutError:
+            return
