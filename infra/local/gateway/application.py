@@ -4,21 +4,9 @@ import re
 from typing import Final
 
 from infra.local.gateway.asgi import Receive, Scope, Send
-from infra.local.gateway.connections import DELETED
+from infra.local.gateway.callbacks import CONNECTIONS_PATH, CallbackRequest, Callbacks
 from infra.local.gateway.edge import Edge
-from infra.local.gateway.management import (
-    GONE,
-    LIMIT_EXCEEDED,
-    NO_CONTENT,
-    OK,
-    TOO_LARGE,
-    UNSIGNED,
-    Deliver,
-    Disconnect,
-    decide,
-    is_signed,
-    no_such_method,
-)
+from infra.local.gateway.management import no_such_method
 from infra.local.gateway.responses import Headers, Response, error
 from infra.local.gateway.rest import Request, RestApi
 from infra.local.gateway.settings import MESSAGE_BYTES_MAX
@@ -26,7 +14,6 @@ from infra.local.gateway.websocket import serve_websocket
 
 # The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
 _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
-_CONNECTIONS: Final = "/@connections/"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
@@ -37,10 +24,10 @@ _HEALTH_PATHS: Final = frozenset({"/ping", "/sping"})
 class Application:
     """Routes requests to the three APIs."""
 
-    def __init__(self, edge: Edge, rest: RestApi) -> None:
+    def __init__(self, edge: Edge, callbacks: Callbacks, rest: RestApi) -> None:
         self._edge = edge
+        self._callbacks = callbacks
         self._rest = rest
-        self._callbacks = f"/{edge.settings.websocket_stage}{_CONNECTIONS}"
         self._rest_stage = f"/{edge.settings.rest_stage}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,41 +41,25 @@ class Application:
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         path: str = scope["path"]
-        if path.startswith(self._callbacks):
-            return await self._manage(scope, receive, path.removeprefix(self._callbacks))
+        if path.startswith(self._callbacks.path):
+            connection_id = path.removeprefix(self._callbacks.path)
+            body = await _body(receive, MESSAGE_BYTES_MAX)
+            return self._callbacks.respond(
+                CallbackRequest(scope["method"], connection_id, scope["headers"], body)
+            )
         if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
             return await self._call_rest(scope, receive)
         if path in _HEALTH_PATHS:
             return _HEALTHY
-        if _CONNECTIONS in path:
+        if CONNECTIONS_PATH in path:
             return no_such_method(scope["method"], path)
         return _FORBIDDEN
 
-    async def _manage(self, scope: Scope, receive: Receive, connection_id: str) -> Response:
-        edge = self._edge
-        if edge.settings.signed_callbacks_only and not is_signed(dict(_headers(scope)).get("authorization")):
-            return UNSIGNED
-        if not edge.callbacks.take(edge.now_ms()):
-            return LIMIT_EXCEEDED
-        body = await _body(receive, MESSAGE_BYTES_MAX)
-        return TOO_LARGE if body is None else await self._call_back(scope, connection_id, body)
-
-    async def _call_back(self, scope: Scope, connection_id: str, body: bytes) -> Response:
-        session = self._edge.sessions.get(connection_id)
-        match decide(scope["method"], connection_id, None if session is None else session.connection, body):
-            case Response() as response:
-                return response
-            case Deliver(text, size) if session is not None:
-                return OK if session.post(text, size) else LIMIT_EXCEEDED
-            case Disconnect() if session is not None:
-                await session.close(DELETED)
-                return NO_CONTENT
-        return GONE
-
     async def _call_rest(self, scope: Scope, receive: Receive) -> Response:
         edge = self._edge
-        body = await _body(receive, edge.settings.limits.rest_body_bytes_max)
-        if body is None:
+        bytes_max = edge.settings.limits.rest_body_bytes_max
+        body = await _body(receive, bytes_max)
+        if len(body) > bytes_max:
             return _TOO_LONG
         target = scope["raw_path"].decode("ascii").removeprefix(self._rest_stage) or "/"
         if scope["query_string"]:
@@ -110,16 +81,14 @@ def _headers(scope: Scope) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
 
 
-async def _body(receive: Receive, bytes_max: int) -> bytes | None:
-    """Read the request's body; None if it is longer than ``bytes_max``."""
+async def _body(receive: Receive, bytes_max: int) -> bytes:
+    """Read the request's body, but stop somewhere beyond ``bytes_max``."""
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        if len(body) > bytes_max:
-            return None
+    while message.get("more_body") and len(body) <= bytes_max:
         message = await receive()
         body += message.get("body", b"")
-    return None if len(body) > bytes_max else body
+    return body
 
 
 async def _respond(send: Send, response: Response) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from infra.local.gateway.asgi import Message, Send
@@ -11,16 +12,19 @@ from infra.local.gateway.connections import Closure
 # How ``send`` fails when the client has gone, and when a close frame overtook the frame to be sent.
 _GONE: Final = (OSError, RuntimeError)
 
+WriteNow = Callable[[str], bool]
+
 
 class Outbox:
     """Sends frames in order without making their senders wait for a slow client.
 
-    A frame is written at once when the client keeps up. When it does not, ``send`` blocks, frames pile up
-    here, and beyond ``bytes_max`` the next one is refused: the 429 of the management API.
+    A frame is written at once when the client keeps up. When it does not, ``write_now`` declines, ``send`` blocks,
+    frames pile up here, and beyond ``bytes_max`` the next one is refused: the 429 of the management API.
     """
 
-    def __init__(self, send: Send, *, bytes_max: int) -> None:
+    def __init__(self, send: Send, write_now: WriteNow, *, bytes_max: int) -> None:
         self._send = send
+        self._write_now = write_now
         self._bytes_max = bytes_max
         self._waiting: deque[tuple[Message, int]] = deque()
         self._waiting_bytes = 0
@@ -31,8 +35,9 @@ class Outbox:
         """Queue a text frame of ``size`` bytes; False when the client is too far behind. Never blocks."""
         if self._waiting_bytes and self._waiting_bytes + size > self._bytes_max:
             return False
-        if not self._closed:
-            self._enqueue({"type": "websocket.send", "text": text}, size)
+        if self._closed or (self._sender is None and self._write_now(text)):
+            return True
+        self._enqueue({"type": "websocket.send", "text": text}, size)
         return True
 
     async def close(self, closure: Closure) -> None:

@@ -1,12 +1,11 @@
-"""Where uvicorn's protocols fall short of API Gateway's, corrected.
+"""Where uvicorn's WebSocket protocol falls short of API Gateway's, corrected.
 
-Header names keep their case, a connection that is lost without a close frame says so, and a refused message
-gets its close frame through before the connection goes, and long messages leave in frames of 32 KB.
+A connection that is lost without a close frame says so, a refused message gets its close frame through before the
+connection goes, and long messages leave in frames of 32 KB.
 """
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
@@ -17,28 +16,34 @@ _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
 _INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
 _CLOSE_TIMEOUT_S = 10.0
 _UTF8_BYTES_MAX = 4  # of a character
+_MESSAGES_AHEAD_MAX = 8
 
-
-class CasePreservingHttp(HttpToolsProtocol):
-    """Hands an upgrade request on with its header names as sent; uvicorn lowers them."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._sent_headers: list[tuple[bytes, bytes]] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._sent_headers.append((name, value))
-        super().on_header(name, value)
-
-    def handle_websocket_upgrade(self) -> None:
-        self.scope["headers"] = self._sent_headers
-        super().handle_websocket_upgrade()
+# An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
+FRAMES = "infra.local.frames"
+WRITE_NOW = "write_now"
 
 
 class GatewayWebSocket(WebSocketsSansIOProtocol):
     """Closes as API Gateway does."""
 
     _failed = False
+
+    async def run_asgi(self) -> None:
+        self.scope["extensions"][FRAMES] = {WRITE_NOW: self.write_now}
+        await super().run_asgi()
+
+    def write_now(self, text: str) -> bool:
+        """Write a frame if the client keeps up and the frame is a short one; False if it is left to ``send``."""
+        if (
+            len(text) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX
+            or not self.writable.is_set()
+            or self.disconnected
+            or self.conn.state is not State.OPEN
+        ):
+            return False
+        self.conn.send_text(text.encode())
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Only the first disconnect counts: a close frame, if there was one, is ahead of this in the queue.
@@ -75,14 +80,23 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+        """Queue a message; stop reading, unlike uvicorn, only when several of them wait."""
+        if self.curr_msg_data_type != "text" or self.close_sent:
+            super().send_receive_event_to_app()
+            return
+        frames, self.frames = self.frames, []
+        try:
+            text = b"".join(frames).decode()
+        except UnicodeDecodeError:
             # uvicorn closes too, but logs a traceback for what is the client's mistake.
-            self.frames = []
             if self.conn.state is State.OPEN:  # else a close frame came in the same packet
                 self.conn.send_close(_INVALID_PAYLOAD)
                 self.handle_parser_exception()
             return
-        super().send_receive_event_to_app()
+        self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        if not self.read_paused and self.queue.qsize() >= _MESSAGES_AHEAD_MAX:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.send" and len(message["text"]) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX:
@@ -114,11 +128,3 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         """End what is still there after every client had its close frame and its time to answer."""
         super().shutdown()
         self.transport.abort()
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

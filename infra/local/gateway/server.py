@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 import uvicorn
 
 from infra.local.gateway.application import Application
+from infra.local.gateway.callbacks import Callbacks
 from infra.local.gateway.connections import SHUT_DOWN
 from infra.local.gateway.edge import Edge
-from infra.local.gateway.protocol import CasePreservingHttp, GatewayWebSocket
+from infra.local.gateway.http_protocol import GatewayHttp
+from infra.local.gateway.protocol import GatewayWebSocket
 from infra.local.gateway.rest import RestApi
 from infra.local.gateway.settings import GatewaySettings
 from infra.local.invocation import AppManifest, Functions
@@ -56,7 +59,9 @@ class Gateway:
             raise
         self._socket = listener
         self._edge = edge
-        self._server = _Server(_uvicorn_config(self._settings, Application(edge, RestApi(edge))))
+        callbacks = Callbacks(edge)
+        application = Application(edge, callbacks, RestApi(edge))
+        self._server = _Server(_uvicorn_config(self._settings, application, callbacks))
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         await self._server.listening.wait()
 
@@ -118,15 +123,20 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _uvicorn_config(settings: GatewaySettings, application: Application) -> uvicorn.Config:
+def _uvicorn_config(
+    settings: GatewaySettings, application: Application, callbacks: Callbacks
+) -> uvicorn.Config:
     limits = settings.limits
     config = uvicorn.Config(
         application,
-        http=CasePreservingHttp,
+        # uvicorn only ever calls it, with the arguments of a protocol's constructor.
+        http=cast("type[asyncio.Protocol]", partial(GatewayHttp, callbacks)),
         ws=GatewayWebSocket,
         # API Gateway never pings (https://github.com/andyrichardson/subscriptionless/issues/3).
         ws_ping_interval=None,
         ws_per_message_deflate=settings.permessage_deflate,
+        # A client's word on where it comes from is not taken for its address.
+        proxy_headers=False,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -14,7 +14,7 @@ from infra.local.gateway.connections import (
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import Event, message_event
 from infra.local.gateway.frames import error_frame, reply_frame
-from infra.local.gateway.outbox import Outbox
+from infra.local.gateway.outbox import Outbox, WriteNow
 from infra.local.gateway.outcomes import FORBIDDEN
 from infra.local.gateway.routing import select_route
 from infra.local.gateway.settings import MessageOrder
@@ -23,11 +23,13 @@ from infra.local.gateway.settings import MessageOrder
 class Session:
     """One client, from the accepted handshake to the close frame."""
 
-    def __init__(self, edge: Edge, connection: Connection, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, edge: Edge, connection: Connection, receive: Receive, send: Send, write_now: WriteNow
+    ) -> None:
         self.connection = connection
         self._edge = edge
         self._receive = receive
-        self._outbox = Outbox(send, bytes_max=edge.settings.limits.outbound_bytes_max)
+        self._outbox = Outbox(send, write_now, bytes_max=edge.settings.limits.outbound_bytes_max)
         self._slots = asyncio.Semaphore(edge.settings.limits.messages_in_flight_max)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -61,6 +63,11 @@ class Session:
         """Close the connection from our side; ``run`` returns the same closure."""
         self.connection.closed()
         await self._outbox.close(closure)
+
+    def close_soon(self, closure: Closure) -> None:
+        """Close the connection without waiting for the close frame to be on its way."""
+        self.connection.closed()
+        self._edge.spawn(self._outbox.close(closure))
 
     async def _on_text(self, text: str) -> None:
         edge = self._edge
@@ -105,6 +112,6 @@ class Session:
         expires_ms, closure = self.connection.expiry(self._edge.settings.limits)
         left_ms = expires_ms - self._edge.now_ms()
         if left_ms <= 0:
-            self._edge.spawn(self.close(closure))
+            self.close_soon(closure)
         else:
             self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._watch_time)

@@ -10,6 +10,7 @@ from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import authorizer_event, connect_event, disconnect_event
 from infra.local.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
 from infra.local.gateway.ids import new_trace_id
+from infra.local.gateway.protocol import FRAMES, WRITE_NOW
 from infra.local.gateway.routing import CONNECT, DISCONNECT
 from infra.local.gateway.session import Session
 
@@ -36,7 +37,8 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     if isinstance(answer, Refuse):
         await _refuse(edge, connection, answer, send)
         return
-    closure = await _converse(edge, connection, answer, receive, send)
+    session = Session(edge, connection, receive, send, scope["extensions"][FRAMES][WRITE_NOW])
+    closure = await _converse(edge, session, answer, send)
     edge.settings.log(
         "connection closed",
         {"connection_id": connection.connection_id, "code": closure.code, "reason": closure.reason},
@@ -80,17 +82,15 @@ async def _authorize(
     return judge(await edge.invoke(function_name, event), method_arn=event["methodArn"])
 
 
-async def _converse(
-    edge: Edge, connection: Connection, answer: Accept, receive: Receive, send: Send
-) -> Closure:
+async def _converse(edge: Edge, session: Session, answer: Accept, send: Send) -> Closure:
     """Accept the connection and serve it; return how it ended."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     try:
         await send({"type": "websocket.accept", "subprotocol": answer.subprotocol, "headers": headers})
     except OSError:
         return _VANISHED
+    connection = session.connection
     connection.opened(edge.now_ms())
-    session = Session(edge, connection, receive, send)
     edge.sessions[connection.connection_id] = session
     edge.settings.log("connection opened", {"connection_id": connection.connection_id})
     try:

@@ -9,9 +9,13 @@ Sent = list[MutableMapping[str, Any]]
 
 
 class FakeClient:
-    """Receives frames; while it does not read, ``send`` blocks, save for a close frame."""
+    """Receives frames; while it does not read, ``send`` blocks, save for a close frame.
 
-    def __init__(self) -> None:
+    ``write_now`` declines everything unless ``keeps_up``.
+    """
+
+    def __init__(self, *, keeps_up: bool = False) -> None:
+        self.keeps_up = keeps_up
         self.received: Sent = []
         self.reading = asyncio.Event()
         self.gone = False
@@ -25,6 +29,11 @@ class FakeClient:
         if self.received and self.received[-1]["type"] == "websocket.close":
             raise RuntimeError
         self.received.append(message)
+
+    def write_now(self, text: str) -> bool:
+        if self.keeps_up:
+            self.received.append({"type": "websocket.send", "text": text})
+        return self.keeps_up
 
     @property
     def texts(self) -> list[str]:
@@ -41,7 +50,7 @@ def test_frames_arrive_in_order_and_the_close_frame_last() -> None:
     async def scenario() -> Sent:
         client = FakeClient()
         client.reading.set()
-        outbox = Outbox(client.send, bytes_max=100)
+        outbox = Outbox(client.send, client.write_now, bytes_max=100)
         assert [outbox.put(text, 1) for text in "abc"] == [True] * 3
         await outbox.close(DELETED)
         await settle()
@@ -55,7 +64,7 @@ def test_frames_arrive_in_order_and_the_close_frame_last() -> None:
 def test_frame_for_a_client_too_far_behind_is_refused_until_it_reads() -> None:
     async def scenario() -> list[bool]:
         client = FakeClient()
-        outbox = Outbox(client.send, bytes_max=10)
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
         answers = [outbox.put("x", 6), outbox.put("y", 4), outbox.put("z", 1)]
         client.reading.set()
         await settle()
@@ -67,7 +76,8 @@ def test_frame_for_a_client_too_far_behind_is_refused_until_it_reads() -> None:
 
 def test_single_frame_larger_than_the_buffer_is_taken_when_nothing_waits() -> None:
     async def scenario() -> bool:
-        return Outbox(FakeClient().send, bytes_max=10).put("x", 1_000)
+        client = FakeClient()
+        return Outbox(client.send, client.write_now, bytes_max=10).put("x", 1_000)
 
     assert asyncio.run(scenario())
 
@@ -75,7 +85,7 @@ def test_single_frame_larger_than_the_buffer_is_taken_when_nothing_waits() -> No
 def test_close_does_not_wait_for_a_client_that_does_not_read() -> None:
     async def scenario() -> Sent:
         client = FakeClient()
-        outbox = Outbox(client.send, bytes_max=10)
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
         outbox.put("x", 1)
         outbox.put("y", 1)
         await settle()
@@ -91,7 +101,7 @@ def test_frames_for_a_client_that_has_gone_are_dropped() -> None:
         client = FakeClient()
         client.gone = True
         client.reading.set()
-        outbox = Outbox(client.send, bytes_max=10)
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
         outbox.put("x", 1)
         await settle()
         assert outbox.put("y", 1), "the sender cannot know yet"
@@ -100,3 +110,26 @@ def test_frames_for_a_client_that_has_gone_are_dropped() -> None:
         return client.texts
 
     assert asyncio.run(scenario()) == []
+
+
+def test_client_that_keeps_up_has_its_frame_when_put_returns() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient(keeps_up=True)
+        Outbox(client.send, client.write_now, bytes_max=10).put("x", 1)
+        return client.texts
+
+    assert asyncio.run(scenario()) == ["x"]
+
+
+def test_frame_waits_behind_those_that_wait_though_the_client_reads_again() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        outbox.put("x", 1)
+        client.keeps_up = True
+        outbox.put("y", 1)
+        client.reading.set()
+        await settle()
+        return client.texts
+
+    assert asyncio.run(scenario()) == ["x", "y"]

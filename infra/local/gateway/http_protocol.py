@@ -1,0 +1,115 @@
+"""uvicorn's HTTP protocol, with two things of API Gateway's.
+
+An upgrade request keeps the case of its header names. And a management request is answered as soon as it has been
+read: an app makes several for each message it gets, and a task and a scope for each cost more than all the rest.
+"""
+
+import urllib.parse
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from infra.local.gateway.callbacks import CallbackRequest, Callbacks
+from infra.local.gateway.responses import Response
+from infra.local.gateway.settings import MESSAGE_BYTES_MAX
+
+
+class GatewayHttp(HttpToolsProtocol):
+    """One client's HTTP connection."""
+
+    def __init__(self, callbacks: Callbacks, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._callbacks = callbacks
+        self._callbacks_path: Final = callbacks.path.encode()
+        self._headers_sent: list[tuple[bytes, bytes]] = []
+        # The body of a management request so far; None while anything else is read.
+        self._body: bytes | None = None
+        self._complete: list[CallbackRequest] = []
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._complete:
+            requests, self._complete = self._complete, []
+            self.transport.write(b"".join([self._answer(request) for request in requests]))
+            if self._is_at_rest():
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+
+    def on_message_begin(self) -> None:
+        # What uvicorn prepares for an application waits until the head tells that it is one's.
+        self.url = b""
+        self._headers_sent = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers_sent.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._is_callback():
+            self._body = b""
+            return
+        url, headers = self.url, self._headers_sent
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._body is None:
+            super().on_body(body)
+        elif len(self._body) <= MESSAGE_BYTES_MAX:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        if self._body is None:
+            super().on_message_complete()
+            return
+        path = httptools.parse_url(self.url).path.decode("ascii")
+        self._complete.append(
+            CallbackRequest(
+                self.parser.get_method().decode("ascii"),
+                urllib.parse.unquote(path).removeprefix(self._callbacks.path),
+                self._headers_sent,
+                self._body,
+            )
+        )
+        self._body = None
+
+    def handle_websocket_upgrade(self) -> None:
+        self.scope["headers"] = self._headers_sent
+        super().handle_websocket_upgrade()
+
+    def _is_callback(self) -> bool:
+        """Tell whether this is a management request, and one that asks nothing unusual of the connection."""
+        return (
+            self.url.startswith(self._callbacks_path)
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and not self.flow.write_paused
+            # The answers to earlier requests, on which the application may still be at work, come first.
+            and (self.cycle is None or self.cycle.response_complete)
+            and not any(name.lower() == b"expect" for name, _ in self._headers_sent)
+        )
+
+    def _is_at_rest(self) -> bool:
+        """Tell whether neither a request nor an upgrade came behind those that were answered."""
+        return (
+            self._body is None
+            and (self.cycle is None or self.cycle.response_complete)
+            and self.transport.get_protocol() is self
+        )
+
+    def _answer(self, request: CallbackRequest) -> bytes:
+        response = self._callbacks.respond(request)
+        self.server_state.total_requests += 1
+        return _bytes_of(response, self.server_state.default_headers)
+
+
+def _bytes_of(response: Response, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    parts = [STATUS_LINE[response.status]]
+    parts += [b"%b: %b\r\n" % header for header in default_headers]
+    parts += [f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers]
+    parts.append(b"content-length: %d\r\n\r\n%b" % (len(response.body), response.body))
+    return b"".join(parts)
