@@ -1,74 +1,129 @@
-"""The consumer's rate against the number of orders on record: ``python -m benchmarks.depth``."""
+"""The consumer's rate against the number of orders on record: ``python -m benchmarks.depth``.
+
+One database for each depth, all on one server, and batches that take turns: whatever else the machine does meanwhile
+meets all depths alike, so that their ratio says something where their rates would not. The fastest tenth of the batches
+is what the machine disturbed least.
+"""
 
 import argparse
 import os
 import statistics
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
 
 from benchmarks.consumer import BATCH, ConsumerServices, consume, environment_for, prepared_batches
 from benchmarks.environment import environment_lines
 from benchmarks.instance import running_instance
-from benchmarks.shapes import spread
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.config import Settings
 from chalicelib.logs import logger
+from chalicelib.prepare import prepare
 
 DEPTHS: Final = (100, 10_000, 1_000_000)
-BATCHES: Final = 50
-RUNS: Final = 3
+TURNS: Final = 100
+WARM_UP_BATCHES: Final = 10
 
-# Finished orders with the two events that queries look at; their content does not matter, their number does.
-_FILL: Final = text("""
-WITH filled AS (
+# Finished orders of a thousand accounts, the load's own among them, each with what a confirmed order leaves behind:
+# six events, an attempt, a transaction in the ledger. What they say does not matter, how many they are does.
+_FILL: Final = (
+    """
     INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
-        price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, failure_code,
-        fence, lease_until)
-    SELECT gen_random_uuid(), 'account ' || n % 1000, 'market', 'exact_in', 'SOL', 'USDC', 1000000000, 'SOL', 50,
-        now(), now() + interval '1 minute', repeat('0', 64), 'failed', 2, 1, 'NO_ROUTE', 1, now()
-    FROM generate_series(1, CAST(:missing AS int)) AS n
-    RETURNING order_id
+        price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, tx_signature,
+        input_units, output_units, fence, lease_until)
+    SELECT gen_random_uuid(), CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END, 'market', 'exact_in',
+        'SOL', 'USDC', 1000000000, 'SOL', 50, moment, moment + interval '1 minute', repeat('0', 64), 'confirmed', 6, 1,
+        'signature ' || n, 1000000000, 150000000, 1, moment
+    FROM (SELECT n, now() - n * interval '1 second' AS moment FROM generate_series(1, CAST(:orders AS int)) AS n) AS x
+    """,
+    """
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+    SELECT order_id, n, (ARRAY['pending', 'routing', 'routed', 'building', 'submitted', 'confirmed'])[n], 1,
+        accepted_at, '{}'
+    FROM orders CROSS JOIN generate_series(1, 6) AS n
+    """,
+    """
+    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units, quoted_out_units,
+        threshold_units, fence, outcome, resolved_at)
+    SELECT tx_signature, order_id, 1, '', 1, 1, 1, 1, 1, 'landed', accepted_at FROM orders
+    """,
+    """
+    INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units, output_units,
+        legs, landed_at)
+    SELECT tx_signature, 1, 1, account_id, order_id, 1, input_units, output_units, '[]', accepted_at FROM orders
+    """,
 )
-INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-SELECT order_id, seq, CASE seq WHEN 1 THEN 'pending' ELSE 'failed' END, 1, now(), '{}'
-FROM filled CROSS JOIN generate_series(1, 2) AS seq
-""")
 
 
-def fill(engine: Engine, depth: int) -> None:
-    """Add finished orders until there are so many, then gather statistics as autovacuum would."""
-    with engine.begin() as connection:
-        held = connection.execute(text("SELECT count(*) FROM orders")).scalar_one()
-        connection.execute(_FILL, {"missing": max(0, depth - held)})
+@contextmanager
+def record_of(server_url: str, orders: int) -> Iterator[ConsumerServices]:
+    """Make a database with so many finished orders on record, and a consumer for it."""
+    # pg8000's reads end after five seconds here, and a million rows take longer.
+    address = make_url(server_url).set(drivername="postgresql+psycopg")
+    name = f"depth_{orders}"
+    _run(make_engine(address.render_as_string(hide_password=False)), [f"CREATE DATABASE {name}"])
+    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    prepare(url)
+    filler = make_engine(address.set(database=name).render_as_string(hide_password=False))
+    # As autovacuum would leave it.
+    _run(filler, [*_FILL, "VACUUM ANALYZE"], {"orders": orders})
+    use = ConsumerServices(Settings.from_env(environment_for(url, dict(os.environ))))
+    yield use
+    use.engine.dispose()
+
+
+def _run(engine: Engine, statements: Sequence[str], parameters: dict[str, int] | None = None) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+        for statement in statements:
+            wanted = parameters if parameters and ":orders" in statement else {}
+            connection.execute(text(statement), wanted)
+    engine.dispose()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--depths", type=int, nargs="+", default=DEPTHS)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--depths", type=int, nargs="+", default=DEPTHS, help="orders on record")
+    parser.add_argument("--turns", type=int, default=TURNS, help="batches of ten for each depth")
     options = parser.parse_args()
     for line in environment_lines():
         print(line)
+    logger.setLevel("WARNING")
     with ExitStack() as stack:
         instance = stack.enter_context(running_instance({}))
-        address = instance.status["database_url"]
-        use = ConsumerServices(Settings.from_env(environment_for(address, dict(os.environ))))
-        logger.setLevel("WARNING")
-        stack.callback(use.engine.dispose)
-        # pg8000's reads end after five seconds here, and a million rows take longer.
-        filler = make_engine(address.replace("postgresql://", "postgresql+psycopg://", 1))
-        stack.callback(filler.dispose)
-        consume(use, prepared_batches(use, 10))
+        uses = {}
         for depth in options.depths:
-            fill(filler, depth)
-            consume(use, prepared_batches(use, 5))
-            rates = [BATCHES * BATCH / consume(use, prepared_batches(use, BATCHES)) for _ in range(RUNS)]
-            print(
-                f"{depth:>9,} orders on record: {statistics.median(rates):,.0f} orders/s, ± {spread(rates):.0%}"
-            )
+            print(f"filling a database with {depth:,} orders ...", flush=True)
+            uses[depth] = stack.enter_context(record_of(instance.status["database_url"], depth))
+        report(uses, options.turns)
+
+
+def report(uses: dict[int, ConsumerServices], turns: int) -> None:
+    """Let the depths take turns; print each one's rate, and its ratio to the first."""
+    for use in uses.values():
+        consume(use, prepared_batches(use, WARM_UP_BATCHES))
+    batches = {depth: prepared_batches(use, turns) for depth, use in uses.items()}
+    taken_s: dict[int, list[float]] = {depth: [] for depth in uses}
+    for turn in range(turns):
+        # Each is first, last and between the others as often.
+        start = turn % len(uses)
+        for depth in [*uses, *uses][start : start + len(uses)]:
+            taken_s[depth].append(consume(uses[depth], [batches[depth][turn]]))
+    print(f"\n{turns} batches of {BATCH} for each depth, in turns")
+    print(
+        f"{'orders on record':>16}{'median, orders/s':>18}{'of the first':>14}{'fastest tenth':>15}{'of the first':>14}"
+    )
+    medians = {depth: statistics.median(times) for depth, times in taken_s.items()}
+    tenths = {depth: statistics.quantiles(times, n=10)[0] for depth, times in taken_s.items()}
+    for depth in uses:
+        shown = f"{depth:>16,}"
+        for found, width in ((medians, 18), (tenths, 15)):
+            shown += f"{BATCH / found[depth]:>{width}.0f}{next(iter(found.values())) / found[depth]:>14.0%}"
+        print(shown)
 
 
 if __name__ == "__main__":
