@@ -6,10 +6,10 @@ Postgres; frames go to a sink. One process, one batch at a time, as in one Lambd
 
 import argparse
 import os
-import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,15 @@ BATCH: Final = 10
 BATCHES: Final = 100
 RUNS: Final = 3
 CONNECTIONS: Final = 10
+DRIVER: Final = "postgresql+pg8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Orders per second, and processor milliseconds per order by process kind."""
+
+    rate: float
+    cpu_ms: Mapping[str, float]
 
 
 class Sink:
@@ -108,33 +117,42 @@ def main() -> None:
     options = _parser().parse_args()
     for line in environment_lines():
         print(line)
+    measure(batches=options.batches, runs=options.runs, driver=options.driver, is_logging=options.logs)
+
+
+def measure(
+    *, batches: int = BATCHES, runs: int = RUNS, driver: str = DRIVER, is_logging: bool = False
+) -> Run:
+    """Run a consumer several times; print and return the median run."""
     with ExitStack() as stack:
         instance = stack.enter_context(running_instance({}))
         status = instance.status
-        address = status["database_url"].replace("postgresql://", f"{options.driver}://", 1)
+        address = status["database_url"].replace("postgresql://", f"{driver}://", 1)
         use = ConsumerServices(Settings.from_env(environment_for(address, dict(os.environ))))
-        logger.setLevel("INFO" if options.logs else "WARNING")
+        logger.setLevel("INFO" if is_logging else "WARNING")
         stack.callback(use.engine.dispose)
         consume(use, prepared_batches(use, 20))
-        report(use, {"consumer": [os.getpid()], "postgres": status["pids"]["postgres"]}, options)
+        kinds = {"consumer": [os.getpid()], "postgres": status["pids"]["postgres"]}
+        return report([_run(use, kinds, batches) for _ in range(runs)], driver=driver, batches=batches)
 
 
-def report(use: ConsumerServices, kinds: Mapping[str, Sequence[int]], options: argparse.Namespace) -> None:
-    """Print the median of several runs."""
-    orders = options.batches * BATCH
-    rates, costs = [], []
-    for _ in range(options.runs):
-        batches = prepared_batches(use, options.batches)
-        before = cpu_seconds(kinds)
-        rates.append(orders / consume(use, batches))
-        after = cpu_seconds(kinds)
-        costs.append({kind: (after[kind] - before[kind]) * 1000 / orders for kind in kinds})
-    middle = costs[sorted(range(len(rates)), key=rates.__getitem__)[len(rates) // 2]]
-    shown = ", ".join(f"{kind} {cost:.2f}" for kind, cost in middle.items())
+def _run(use: ConsumerServices, kinds: Mapping[str, Sequence[int]], batches: int) -> Run:
+    orders, bodies = batches * BATCH, prepared_batches(use, batches)
+    before = cpu_seconds(kinds)
+    rate = orders / consume(use, bodies)
+    after = cpu_seconds(kinds)
+    return Run(rate, {kind: (after[kind] - before[kind]) * 1000 / orders for kind in kinds})
+
+
+def report(runs: Sequence[Run], *, driver: str, batches: int) -> Run:
+    """Print and return the median of several runs."""
+    middle = sorted(runs, key=lambda run: run.rate)[len(runs) // 2]
+    shown = ", ".join(f"{kind} {cost:.2f}" for kind, cost in middle.cpu_ms.items())
     print(
-        f"{options.driver}: {statistics.median(rates):,.0f} orders/s, ± {spread(rates):.0%}, {options.runs} runs of "
-        f"{options.batches} batches of {BATCH}; processor ms/order: {shown}"
+        f"{driver}: {middle.rate:,.0f} orders/s, ± {spread([run.rate for run in runs]):.0%}, {len(runs)} runs of "
+        f"{batches} batches of {BATCH}; processor ms/order: {shown}"
     )
+    return middle
 
 
 def environment_for(database_url: str, inherited: dict[str, str]) -> dict[str, str]:
@@ -159,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--batches", type=int, default=BATCHES)
     parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--driver", default="postgresql+pg8000", help="or postgresql+psycopg")
+    parser.add_argument("--driver", default=DRIVER, help="or postgresql+psycopg")
     parser.add_argument("--logs", action="store_true", help="with the application's log lines")
     return parser
 

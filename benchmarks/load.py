@@ -49,8 +49,8 @@ def loads(orders: int, connection_counts: Sequence[int]) -> list[Load]:
     return [at_rest, *(Load(orders, count, shape) for count in connection_counts for shape in Shape)]
 
 
-def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> None:
-    """Run each load several times and print its median run."""
+def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> Sequence[Run]:
+    """Run each load several times; print and return its median run."""
     asyncio.run(run_load(instance, Load(WARM_UP, 10, Shape.CLOSED_LOOP)))
     print(
         f"\n{'load':<22}{'orders/s':>9}{'spread':>8}{'accepted p50':>14}{'p99':>8}{'final p50':>11}{'p99':>8}  ms"
@@ -68,6 +68,7 @@ def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> None:
     print(f"{'application + Postgres':<22}" + "".join(f"{application_ms(run):>22.2f}" for run in medians))
     peaks = peak_mib(runtime_kinds(instance.status))
     print("\npeak memory, MiB: " + ", ".join(f"{kind} {size:.0f}" for kind, size in peaks.items()))
+    return medians
 
 
 def application_ms(run: Run) -> float:

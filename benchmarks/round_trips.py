@@ -63,7 +63,8 @@ def count(use: ConsumerServices) -> Wire:
     return wire
 
 
-def main() -> None:
+def measure() -> Wire:
+    """Return what a batch of ten new orders asks of a real server."""
     with ExitStack() as stack:
         instance = stack.enter_context(running_instance({}))
         use = ConsumerServices(
@@ -71,7 +72,11 @@ def main() -> None:
         )
         logger.setLevel("WARNING")
         stack.callback(use.engine.dispose)
-        found = count(use)
+        return count(use)
+
+
+def main() -> None:
+    found = measure()
     print("a batch of ten orders   round trips   commits")
     for side in ("record", "market"):
         print(f"{side:<22}{found.round_trips[side]:>13}{found.commits[side]:>10}")
