@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-import h11
+import httptools
 
-_READ_BYTES: Final = 65_536
 _IDLE_CONNECTIONS_MAX: Final = 16
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_OK: Final = 200
 
 Headers = Sequence[tuple[str, str]]
 
@@ -37,13 +37,11 @@ class HttpClient:
         """
         while self._idle:
             connection = self._idle.pop()
-            with suppress(OSError, h11.RemoteProtocolError):
+            with suppress(OSError):
                 return await self._exchange(connection, path, headers, body)
-        reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._ssl)
-        try:
-            return await self._exchange(_Connection(reader, writer), path, headers, body)
-        except h11.RemoteProtocolError as error:
-            raise ConnectionError(f"{self._host}:{self._port} broke off: {error}") from error
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._ssl)
+        return await self._exchange(connection, path, headers, body)
 
     async def close(self) -> None:
         for connection in self._idle:
@@ -53,52 +51,72 @@ class HttpClient:
     async def _exchange(
         self, connection: "_Connection", path: str, headers: Headers, body: bytes
     ) -> tuple[int, bytes]:
-        is_reusable = False
         try:
-            status, answer, is_reusable = await connection.exchange(path, headers, body)
+            answer = await connection.exchange(path, headers, body)
         finally:
-            if is_reusable and len(self._idle) < _IDLE_CONNECTIONS_MAX:
+            if connection.is_reusable and len(self._idle) < _IDLE_CONNECTIONS_MAX:
                 self._idle.append(connection)
             else:
                 connection.close()
-        return status, answer
+        return answer
 
 
-class _Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._http = h11.Connection(h11.CLIENT)
+class _Connection(asyncio.Protocol):
+    """One connection; httptools calls the ``on_`` methods back."""
 
-    async def exchange(self, path: str, headers: Headers, body: bytes) -> tuple[int, bytes, bool]:
-        """Return status, body, and whether the connection can carry another exchange."""
-        request = h11.Request(
-            method="POST", target=path, headers=[*headers, ("Content-Length", str(len(body)))]
-        )
-        data = [
-            self._http.send(request),
-            self._http.send(h11.Data(data=body)),
-            self._http.send(h11.EndOfMessage()),
-        ]
-        self._writer.write(b"".join(part for part in data if part))
-        status = 0
-        chunks: list[bytes] = []
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(_READ_BYTES))
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-            elif isinstance(event, h11.Data):
-                chunks.append(bytes(event.data))
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            elif isinstance(event, h11.ConnectionClosed):
-                raise ConnectionResetError("the server closed the connection")
-        is_reusable = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if is_reusable:
-            self._http.start_next_cycle()
-        return status, b"".join(chunks), is_reusable
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self.is_reusable = False
+
+    async def exchange(self, path: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
+        """Return status and body; ``is_reusable`` then tells whether the connection can carry another exchange.
+
+        Raises:
+            ConnectionError: The server broke off, or does not speak HTTP.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the server closed the connection")
+        self.is_reusable = False
+        self._answer = asyncio.get_running_loop().create_future()
+        head = [f"POST {path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+        head.append(f"Content-Length: {len(body)}\r\n\r\n")
+        self._transport.write("".join(head).encode("latin-1") + body)
+        return await self._answer
 
     def close(self) -> None:
-        self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(ConnectionError(f"the server does not speak HTTP: {error}"))
+            self.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_reusable = False
+        self._fail(error or ConnectionResetError("the server closed the connection"))
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < _OK:  # an interim response (RFC 9110, 15.2)
+            return
+        self.is_reusable = self._parser.should_keep_alive()
+        body, self._body = b"".join(self._body), []
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((status, body))
+
+    def _fail(self, error: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)

@@ -75,8 +75,8 @@ class EventSourceMapping:
         self._poller = asyncio.create_task(self._poll(), name=f"poll-{self._settings.queue_name}")
 
     def nudge(self) -> None:
-        self._pacing.hinted()
-        self._hint.set()
+        if self._pacing.hinted(asyncio.get_running_loop().time()):
+            self._hint.set()
 
     async def stop(self, *, patience_s: float) -> None:
         """Receive no more, let batches in flight finish for so long, and give back what was received too late."""
@@ -154,7 +154,7 @@ class EventSourceMapping:
         if not messages:
             self._pacing.received_nothing()
             return
-        self._pacing.hinted()
+        self._pacing.received_messages()
         if self._is_stopping:
             await self._queue.release(self._url, [message["ReceiptHandle"] for message in messages])
             return

@@ -9,6 +9,9 @@ from typing import Final
 
 # After a hint: receives at once, then ever rarer, for as long as a sender may lag behind the hint.
 _PAUSES_S: Final = (0.0, 0.005, 0.015, 0.05)
+# A hint after which nothing came makes the mapping deaf to further ones, each time for twice as long.
+_DEAF_S: Final = 0.001
+_DEAF_MAX_S: Final = 0.25
 _BACK_OFF_S: Final = 0.1
 _BACK_OFF_MAX_S: Final = 5.0
 
@@ -18,6 +21,8 @@ class Pacing:
 
     def __init__(self) -> None:
         self._next_pause = 0
+        self._wrong_hints = 0
+        self._deaf_until = 0.0
         self._failures = 0
         self._not_before = 0.0
 
@@ -25,8 +30,23 @@ class Pacing:
         """Return whether every hint is used up, so that a long poll is due."""
         return self._next_pause >= len(_PAUSES_S)
 
-    def hinted(self) -> None:
+    def hinted(self, now: float) -> bool:
+        """Note that messages may have been sent; False if hints were wrong so often that this one is not heeded.
+
+        Every function that ends is a hint to every mapping, and most functions never send to most queues.
+        """
+        if now < self._deaf_until:
+            return False
+        self._deaf_until = now + min(_DEAF_S * 2**self._wrong_hints, _DEAF_MAX_S)
+        self._wrong_hints += 1  # until messages come
         self._next_pause = 0
+        return True
+
+    def received_messages(self) -> None:
+        """Where some were, there may be more; and the last hint was right."""
+        self._next_pause = 0
+        self._wrong_hints = 0
+        self._deaf_until = 0.0
 
     def received_nothing(self) -> None:
         self._next_pause += 1

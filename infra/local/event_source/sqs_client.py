@@ -5,6 +5,8 @@ one (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
 """
 
 import json
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,13 +15,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.local.event_source.http_client import HttpClient
+from infra.local.event_source.http_client import Headers, HttpClient
 
 # Limits of one call, by SQS.
 RECEIVE_MAX: Final = 10
 DELETE_MAX: Final = 10
 _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 _HTTP_OK: Final = 200
+# A signature is good for five minutes (reference_sigv-create-signed-request.html in the IAM user guide).
+_SIGNATURE_REUSED_S: Final = 60.0
 
 
 class SqsError(RuntimeError):
@@ -37,9 +41,13 @@ class SqsClient:
         self, endpoint: str, *, region: str, access_key: str, secret_key: str, token: str | None = None
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
-        self._path = urlsplit(self._endpoint).path or "/"
+        parts = urlsplit(self._endpoint)
+        self._path = parts.path or "/"
+        self._host = parts.netloc
         self._http = HttpClient(endpoint)
         self._signer = SigV4Auth(Credentials(access_key, secret_key, token), "sqs", region)
+        # Of receives, which are all alike and most calls of an idle queue: what was signed when, by body.
+        self._signed_receives: dict[bytes, tuple[float, Headers]] = {}
 
     async def queue_url(self, name: str) -> str:
         """Return the queue's URL; ``QueueDoesNotExist`` if there is none."""
@@ -84,11 +92,7 @@ class SqsClient:
     async def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Make one signed call and return its answer."""
         body = json.dumps(request).encode()
-        headers = {"Content-Type": _CONTENT_TYPE, "X-Amz-Target": f"AmazonSQS.{operation}"}
-        signed = AWSRequest(method="POST", url=self._endpoint, data=body, headers=headers)
-        self._signer.add_auth(signed)
-        host = urlsplit(self._endpoint).netloc
-        status, answer = await self._http.post(self._path, [("Host", host), *signed.headers.items()], body)
+        status, answer = await self._http.post(self._path, self._headers(operation, body), body)
         document = _document(answer)
         if status != _HTTP_OK:
             code = (
@@ -101,6 +105,22 @@ class SqsClient:
 
     async def close(self) -> None:
         await self._http.close()
+
+    def _headers(self, operation: str, body: bytes) -> Headers:
+        if operation != "ReceiveMessage":
+            return self._signed(operation, body)
+        now = time.monotonic()
+        signed_at, headers = self._signed_receives.get(body, (-math.inf, ()))
+        if now - signed_at > _SIGNATURE_REUSED_S:
+            headers = self._signed(operation, body)
+            self._signed_receives[body] = now, headers
+        return headers
+
+    def _signed(self, operation: str, body: bytes) -> Headers:
+        headers = {"Content-Type": _CONTENT_TYPE, "X-Amz-Target": f"AmazonSQS.{operation}"}
+        request = AWSRequest(method="POST", url=self._endpoint, data=body, headers=headers)
+        self._signer.add_auth(request)
+        return [("Host", self._host), *request.headers.items()]
 
 
 def _document(answer: bytes) -> dict[str, Any]:
