@@ -156,7 +156,9 @@ class Services:
             observer=self.observer,
             tokens=self.tokens,
             clock=self.clock,
-            limits=ExecutionLimits(settings.lease_ms, settings.attempts_max, settings.retry_delay_s),
+            limits=ExecutionLimits(
+                settings.lease_ms, settings.attempts_max, settings.retry_delay_s, settings.batch_hold_ms
+            ),
         )
 
     @cached_property

@@ -32,6 +32,7 @@ class Settings(BaseModel):
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
+        batch_hold_ms: How long what a batched connection is to be told waits for more of it.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
         open_orders_max: Of an account; best effort, see ``services/limits.py``.
         connections_max: Of an account.
@@ -75,6 +76,7 @@ class Settings(BaseModel):
     confirmation_wait_ms: int = Field(default=2_000, ge=0)
     confirmation_poll_ms: int = Field(default=50, gt=0)
     post_time_limit_ms: int = Field(default=1_000, gt=0)
+    batch_hold_ms: int = Field(default=100, ge=0)
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
 

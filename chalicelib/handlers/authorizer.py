@@ -9,7 +9,8 @@ from typing import Any
 from chalicelib.domain.errors import Code, UnauthorizedError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.principals import Principal
-from chalicelib.handlers.identity import EXPIRES_AT, handshake_principal
+from chalicelib.handlers.identity import BATCHED, EXPIRES_AT, handshake_principal
+from chalicelib.wire.connection_url import BATCH
 
 
 class UnauthenticatedError(Exception):
@@ -26,11 +27,15 @@ def authorize(event: Mapping[str, Any]) -> JsonObject:
         RetryableError: The issuer's keys cannot be had; API Gateway answers 500.
     """
     try:
-        return _policy(event["methodArn"], "Allow", handshake_principal(event))
+        policy = _policy(event["methodArn"], "Allow", handshake_principal(event))
     except UnauthorizedError as refusal:
         if refusal.code is Code.FORBIDDEN:
             return _policy(event["methodArn"], "Deny", Principal("-"))
         raise UnauthenticatedError from None
+    if (event.get("queryStringParameters") or {}).get(BATCH) == BATCHED:
+        # So every later event of the connection says so; $connect refuses what is neither yes nor no.
+        policy["context"][BATCH] = BATCHED
+    return policy
 
 
 def _policy(method_arn: str, effect: str, principal: Principal) -> JsonObject:

@@ -12,12 +12,17 @@ from chalicelib.bootstrap import services
 from chalicelib.config import AuthMode
 from chalicelib.domain.errors import UnauthorizedError
 from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
+from chalicelib.wire.connection_url import BATCH
 
 SUBPROTOCOL: Final = "bearer"
 """What a browser offers before its token, since it cannot set headers: ``new WebSocket(url, ["bearer", token])``."""
 
 EXPIRES_AT: Final = "expiresAt"
 """The member of the authorizer's context that tells until when, in seconds of Unix time."""
+
+
+BATCHED: Final = "1"
+"""The value of the context's member ``batch``, if the connection asked for batches."""
 
 
 def websocket_principal(request_context: Mapping[str, Any]) -> Principal:
@@ -35,6 +40,11 @@ def websocket_principal(request_context: Mapping[str, Any]) -> Principal:
     if services().settings.auth_mode is AuthMode.NONE:
         return Principal(LOCAL_ACCOUNT)
     raise UnauthorizedError.bad_credential()
+
+
+def is_batched(request_context: Mapping[str, Any]) -> bool:
+    """Return whether a connection asked at its handshake for events in batches."""
+    return (request_context.get("authorizer") or {}).get(BATCH) == BATCHED
 
 
 def http_account(headers: Mapping[str, str]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.bootstrap import Services, services
-from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
+from chalicelib.domain.errors import Code, ExecutionError, RetryableError, UnauthorizedError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.handlers.errors import http_status
-from chalicelib.handlers.identity import accepted_subprotocol, websocket_principal
+from chalicelib.handlers.identity import accepted_subprotocol, is_batched, websocket_principal
 from chalicelib.logs import logger
 from chalicelib.services.following import Follower
 from chalicelib.services.ports import Frame, QueueMessage
@@ -20,7 +20,7 @@ from chalicelib.wire.client_frames import (
     parse_client_frame,
     request_id_of,
 )
-from chalicelib.wire.fields import validated
+from chalicelib.wire.connection_url import subscription_from_query, wants_batches
 from chalicelib.wire.order_fields import (
     ORDER_FIELDS,
     OrderFields,
@@ -35,10 +35,12 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     """Let a connection in; its URL may carry an order, or the id of one to follow."""
     context = event["requestContext"]
     logger.set_correlation_id(context.get("requestId"))
+    query = event.get("queryStringParameters") or {}
     try:
         principal = websocket_principal(context)
-        services().door.connections.admit(context["connectionId"], principal)
-        _act_on_url(event.get("queryStringParameters") or {}, context["connectionId"], principal.account_id)
+        batched = wants_batches(query)
+        services().door.connections.admit(context["connectionId"], principal, batched=batched)
+        _act_on_url(query, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
         _log_refusal("connection refused", context["connectionId"], refusal)
         _forget(context["connectionId"])
@@ -62,7 +64,8 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         is_over = principal.is_expired(use.clock.now())
         if is_over:
             raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")
-        answer = _act(text, context["connectionId"], principal.account_id)
+        batched = is_batched(context)
+        answer = _act(text, context["connectionId"], principal.account_id, batched=batched)
     except ExecutionError as refusal:
         _log_refusal("frame refused", context["connectionId"], refusal)
         answer = server_frames.error(request_id_of(text, use.door.messages), refusal)
@@ -83,7 +86,7 @@ def _log_refusal(what: str, connection_id: str, refusal: ExecutionError) -> None
     logger.info(what, connection_id=connection_id, error_code=refusal.code, reason=refusal.message)
 
 
-def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
+def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> JsonObject | None:
     """Do what a frame asks for; return the frame that answers it, if the service did not send it already."""
     use = services()
     frame = parse_client_frame(text, use.door.messages)
@@ -91,9 +94,13 @@ def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
         case OrderFields() as fields:
             terms = fields.terms(use.tokens)
             order = use.accepting.accept(
-                terms, account_id, connection_id=connection_id, request_id=frame.request_id
+                terms,
+                account_id,
+                connection_id=connection_id,
+                request_id=frame.request_id,
+                is_owed=batched,
             )
-            return server_frames.accepted(frame.request_id, order)
+            return None if batched else server_frames.accepted(frame.request_id, order)
         case SwapFields() as fields:
             quote = use.quoting.quote(swap_terms(fields, use.tokens))
             return {"type": "quote", "requestId": frame.request_id, **quote}
@@ -110,7 +117,7 @@ def _act(text: str, connection_id: str, account_id: str) -> JsonObject | None:
             )
             return None
         case CancelFields() as fields:
-            use.canceling.cancel(account_id, fields.order_id, connection_id=connection_id)
+            use.canceling.cancel(account_id, fields.order_id, connection_id=connection_id, batched=batched)
             return None
         case PingFields():
             return server_frames.pong(frame.request_id)
@@ -134,10 +141,7 @@ def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -
 
 
 def _follow_from_url(use: Services, query: Mapping[str, str], connection_id: str, account_id: str) -> None:
-    after_seq = query.get("afterSeq", "0")
-    if not (after_seq.isascii() and after_seq.isdigit() and len(after_seq) < 10):
-        raise FieldError("afterSeq", "must be a whole number from 0")
-    fields = validated(SubscribeFields, {"orderId": query["orderId"], "afterSeq": int(after_seq)})
+    fields = subscription_from_query(query)
     assert fields.order_id is not None
     follow = FollowMessage(
         connection_id=connection_id,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ConflictError, FieldProblem, RetryableError
 from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.orders import Order, OrderTerms
@@ -34,12 +35,14 @@ class AcceptOrders:
         connection_id: str | None = None,
         request_id: str | None = None,
         is_connecting: bool = False,
+        is_owed: bool = False,
     ) -> Order:
         """Put an order on the queue and return it; from now on it will reach a final status.
 
         The same client order id and terms give the same order again, and no second execution.
         ``is_connecting``: the order came in a connection URL, so its frames have to wait until
-        the connection is established.
+        the connection is established. ``is_owed``: the acknowledgement is left to whoever tells
+        the order's first events.
 
         Raises:
             LimitExceededError: The account has reached a limit.
@@ -56,6 +59,7 @@ class AcceptOrders:
             connection_id=own,
             request_id=request_id,
             correlation_id=logger.get_correlation_id(),
+            owed=Acknowledgement(own, request_id) if is_owed and own is not None else None,
         )
         messages = [QueueMessage(message.model_dump_json(), account_id)]
         if is_connecting and connection_id is not None:

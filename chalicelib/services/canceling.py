@@ -5,10 +5,10 @@ from uuid import UUID
 from chalicelib.domain.errors import Code, ConflictError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.logs import logger
-from chalicelib.services.lookup import found_in_time
+from chalicelib.services.lookup import Patience, found_in_time
 from chalicelib.services.ports import Clock, Connections, Frame, OrderRecord, Subscriptions
 from chalicelib.services.telling import Teller
-from chalicelib.wire.server_frames import json_text, order_event
+from chalicelib.wire.server_frames import batch_texts, json_text, order_event
 
 
 class CancelOrders:
@@ -30,9 +30,14 @@ class CancelOrders:
         self._teller = teller
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
+        self._patience = Patience(clock)
 
-    def cancel(self, account_id: str, order_id: UUID, *, connection_id: str | None = None) -> None:
+    def cancel(
+        self, account_id: str, order_id: UUID, *, connection_id: str | None = None, batched: bool = False
+    ) -> None:
         """End an order as canceled and tell its listeners, and whoever asked.
+
+        ``batched``: whoever asked gets its events in batches.
 
         Raises:
             NotFoundError: The account has no such order.
@@ -44,24 +49,28 @@ class CancelOrders:
             raise _refusal(self._found(account_id, order_id))
         order, event = canceled
         try:
-            self._tell(order, event, connection_id)
+            self._tell(order, event, connection_id, batched=batched)
         except RetryableError as fault:
             # The order's own message is still in the queue: its consumer finds it ended, and tells.
             logger.warning("cancel not told", order_id=str(order_id), reason=fault.message)
 
-    def _tell(self, order: Order, event: OrderEvent, connection_id: str | None) -> None:
+    def _tell(self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool) -> None:
         is_listening = any(
             listener.connection_id == connection_id for listener in self._subscriptions.listeners([order])
         )
         self._teller.tell([(order, [event])])
         if connection_id is not None and not is_listening:
-            frame = Frame(connection_id, json_text(order_event(order.client_order_id, event)))
-            self._connections.post([frame])
+            texts = [json_text(order_event(order.client_order_id, event))]
+            sent = batch_texts(texts) if batched else texts
+            self._connections.post(Frame(connection_id, text) for text in sent)
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
         return found_in_time(
-            lambda: self._record.state(account_id, order_id), self._clock, wait_s=self._lookup_wait_s
+            lambda: self._record.state(account_id, order_id),
+            self._patience,
+            account_id,
+            wait_s=self._lookup_wait_s,
         )
 
 

@@ -115,7 +115,7 @@ class ConsumeMessages:
         """Let a second submission of an order follow the first, or refuse it if it says something else."""
         if message.order.content_sha256 == recorded.content_sha256:
             follower = Follower(connection_id, recorded.account_id)
-            self._following.follow(follower, recorded.order_id, after_seq=0)
+            self._following.follow(follower, recorded.order_id, after_seq=0, owed=message.owed)
             return
         refusal = error(message.request_id, client_order_id_conflict(), order_id=recorded.order_id)
         if self._post(connection_id, refusal) is Delivery.UNDELIVERED:
@@ -129,6 +129,7 @@ class ConsumeMessages:
                 message.order_id,
                 after_seq=message.after_seq,
                 content_sha256=message.content_sha256,
+                owed=message.owed,
             )
         except RefusedError as refusal:
             if isinstance(refusal, NotFoundError) and message.content_sha256 is not None:
@@ -160,7 +161,11 @@ def _incoming(message: Message) -> Incoming:
     match message:
         case OrderMessage():
             return Incoming(
-                message.order.order_id, message.order, message.connection_id, message.correlation_id
+                message.order.order_id,
+                message.order,
+                message.connection_id,
+                message.correlation_id,
+                message.owed,
             )
         case ResumeMessage() | FollowMessage():
             return Incoming(message.order_id)

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.domain.progress import HeldOrder, NewOrder, Step
@@ -29,7 +30,7 @@ from chalicelib.services.background import Background
 from chalicelib.services.planning import PlannedSwap, Planner, instruction, plans_in_order
 from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 from chalicelib.services.settlement import Settlement
-from chalicelib.services.telling import Teller
+from chalicelib.services.telling import NOTHING_OWED, Owed, Teller
 from chalicelib.services.venues import VenueDesk
 
 
@@ -41,12 +42,14 @@ class Incoming:
         order: None if the order is on record already.
         connection_id: Who submitted it over a WebSocket, and so follows it from the first event.
         correlation_id: Of the request that brought the order; for the log.
+        owed: The order's acknowledgement, if it has not been sent.
     """
 
     order_id: UUID
     order: Order | None = None
     connection_id: str | None = None
     correlation_id: str | None = None
+    owed: Acknowledgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionLimits:
-    """How long orders are held, how often they are tried, and how fast again."""
+    """How long orders are held, how often they are tried, and how fast again; how long batched frames wait."""
 
     lease_ms: int
     attempts_max: int
     retry_delay_s: int
+    batch_hold_ms: int
 
     @property
     def lease_s(self) -> int:
@@ -147,7 +151,10 @@ class ExecuteOrders:
         created = (
             self._record.create(list(new.values()), lease_ms=self._limits.lease_ms) if new else frozenset()
         )
-        self._announce([(new[id_].state.order, new[id_].events) for id_ in new if id_ in created])
+        self._announce(
+            [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
+            {id_: owed for id_ in created if (owed := creators[id_].owed)},
+        )
         verdicts |= dict.fromkeys((each.order_id for each in batch), Verdict())
         verdicts |= {id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created}
         fresh = [_held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final]
@@ -235,13 +242,14 @@ class ExecuteOrders:
             return None
         return self._limits.backoff_s(step.state.attempt) if step.events else self._limits.retry_delay_s
 
-    def _announce(self, told: list[tuple[Order, tuple[OrderEvent, ...]]]) -> None:
+    def _announce(self, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED) -> None:
         if told:
             for order, events in told:
                 correlation_id = self._correlation_ids.get(order.order_id)
                 for event in events:
                     self._observer.saw(order, event, correlation_id)
-            self._background.run(lambda: self._teller.tell(told))
+            self._background.run(lambda: self._teller.hold(told, owed))
+            self._background.run_within(self._limits.batch_hold_ms / 1000, self._teller.flush)
 
 
 def _held(new: NewOrder) -> HeldOrder:

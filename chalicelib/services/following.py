@@ -1,17 +1,26 @@
 """Following an order: its events from some point on, in order and without a gap, then live."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
-from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.errors import NotFoundError, RetryableError
 from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
 from chalicelib.services.accepting import client_order_id_conflict
-from chalicelib.services.lookup import found_in_time
-from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Subscriptions
+from chalicelib.services.lookup import Patience, found_in_time
+from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Replay, Subscriptions
 from chalicelib.services.telling import CATCH_UP_DELAY_S
-from chalicelib.wire.server_frames import json_text, order_event, subscribed, unsubscribed
+from chalicelib.wire.server_frames import (
+    accepted,
+    batch_texts,
+    json_text,
+    order_event,
+    subscribed,
+    unsubscribed,
+)
 
 _EVENTS_PER_READ: Final = 100
 _ESTABLISH_POLL_S: Final = 0.05
@@ -49,6 +58,7 @@ class FollowOrders:
         self._connections = connections
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
+        self._patience = Patience(clock)
 
     def subscribe(
         self, follower: Follower, order_id: UUID | None, *, after_seq: int, request_id: str | None
@@ -65,7 +75,7 @@ class FollowOrders:
             self.follow(follower, order_id, after_seq=after_seq, greeting=answer)
             return
         unfinished = self._subscriptions.follow_account(follower.connection_id, follower.account_id)
-        if self._post(follower, [answer]) is not Delivery.DELIVERED:
+        if self._post(follower, [json_text(answer)]) is not Delivery.DELIVERED:
             return
         for each in unfinished:
             self.follow(follower, each, after_seq=0)
@@ -73,7 +83,7 @@ class FollowOrders:
     def unsubscribe(self, follower: Follower, order_id: UUID | None, *, request_id: str | None) -> None:
         """Stop following one order, or everything."""
         self._subscriptions.remove(follower.connection_id, order_id)
-        self._post(follower, [unsubscribed(request_id, order_id)])
+        self._post(follower, [json_text(unsubscribed(request_id, order_id))])
 
     def follow(
         self,
@@ -82,30 +92,40 @@ class FollowOrders:
         *,
         after_seq: int,
         greeting: JsonObject | None = None,
+        owed: Acknowledgement | None = None,
         content_sha256: str | None = None,
     ) -> bool:
         """Replay an order's events, then hand over to whoever sends the live ones.
 
         Waits a little for an order that was accepted and is not on record yet. Returns whether the
-        connection took everything.
+        connection took everything. ``greeting`` goes ahead by itself, the acknowledgement that is
+        ``owed`` with the first events.
 
         Raises:
             NotFoundError: The account has no such order; nobody else's is told apart from none.
             ConflictError: The order says something else than ``content_sha256``.
+            RetryableError: The record is unreachable, or the acknowledgement was not delivered.
         """
         replay_id = uuid4()
-        sent_to = self._begin(follower, order_id, replay_id, after_seq)
-        frames = [greeting] if greeting else []
+        replay = self._begin(follower, order_id, replay_id, after_seq)
+        texts = [json_text(greeting)] if greeting else []
         order = self._order(follower, order_id)
         if content_sha256 not in {None, order.content_sha256}:
             self._subscriptions.remove(follower.connection_id, order_id)
             raise client_order_id_conflict()
+        members = [json_text(accepted(owed.request_id, order))] if owed else []
+        sent_to = replay.after_seq
         while True:
             events = self._queries.events_after(order_id, sent_to, limit=_EVENTS_PER_READ)
-            frames += [order_event(order.client_order_id, event) for event in events]
-            if frames and self._post(follower, frames) is not Delivery.DELIVERED:
+            members += [json_text(order_event(order.client_order_id, event)) for event in events]
+            texts += batch_texts(members) if replay.batched else members
+            delivery = self._post(follower, texts) if texts else Delivery.DELIVERED
+            if delivery is Delivery.UNDELIVERED and owed is not None:
+                # The sweep would bring the events, and nothing else.
+                raise RetryableError("the acknowledgement was not delivered")
+            if delivery is not Delivery.DELIVERED:
                 return False
-            frames = []
+            texts, members, owed = [], [], None
             if events:
                 sent_to = events[-1].seq
             elif self._subscriptions.go_live(
@@ -113,8 +133,8 @@ class FollowOrders:
             ):
                 return True
 
-    def _begin(self, follower: Follower, order_id: UUID, replay_id: UUID, after_seq: int) -> int:
-        def begin() -> int | None:
+    def _begin(self, follower: Follower, order_id: UUID, replay_id: UUID, after_seq: int) -> Replay:
+        def begin() -> Replay | None:
             return self._subscriptions.begin_replay(
                 follower.connection_id,
                 follower.account_id,
@@ -123,7 +143,7 @@ class FollowOrders:
                 after_seq=after_seq,
             )
 
-        return found_in_time(begin, self._clock, wait_s=self._lookup_wait_s)
+        return found_in_time(begin, self._patience, follower.account_id, wait_s=self._lookup_wait_s)
 
     def _order(self, follower: Follower, order_id: UUID) -> Order:
         view = self._queries.find(follower.account_id, order_id)
@@ -131,8 +151,8 @@ class FollowOrders:
             raise NotFoundError
         return view.state.order
 
-    def _post(self, follower: Follower, frames: list[JsonObject]) -> Delivery:
-        posted = [Frame(follower.connection_id, json_text(frame)) for frame in frames]
+    def _post(self, follower: Follower, texts: Sequence[str]) -> Delivery:
+        posted = [Frame(follower.connection_id, text) for text in texts]
         waited = 0.0
         while True:
             delivery = self._connections.post(posted)[follower.connection_id]

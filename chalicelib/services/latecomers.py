@@ -1,12 +1,14 @@
 """Connections that a dead letter was to bring to an order: the sweep catches them up, unless they are refused."""
 
+from collections.abc import Iterable
 from uuid import uuid4
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.services.accepting import client_order_id_conflict
 from chalicelib.services.ports import Connections, Delivery, Frame, Subscriptions
-from chalicelib.wire.server_frames import error, json_text
+from chalicelib.wire.server_frames import accepted, batch_texts, error, json_text
 
 
 class Latecomers:
@@ -24,20 +26,22 @@ class Latecomers:
         after_seq: int,
         content_sha256: str | None,
         request_id: str | None = None,
+        owed: Acknowledgement | None = None,
     ) -> None:
         """Note that a connection waits for an order's events, or refuse it if it asked for something else.
 
         ``content_sha256``: of what it asked for, None if it merely follows.
 
         Raises:
-            RetryableError: The record is unreachable, or the connection does not take the refusal.
+            RetryableError: The record is unreachable, or the connection does not take the refusal or
+                the acknowledgement.
         """
         if content_sha256 not in {None, recorded.content_sha256}:
             refusal = error(request_id, client_order_id_conflict(), order_id=recorded.order_id)
-            posted = self._connections.post([Frame(connection_id, json_text(refusal))])
-            if posted[connection_id] is Delivery.UNDELIVERED:
-                raise RetryableError("the refusal was not delivered")
+            self._post(connection_id, [json_text(refusal)])
             return
+        if owed is not None:
+            self._post(connection_id, batch_texts([json_text(accepted(owed.request_id, recorded))]))
         listeners = self._subscriptions.listeners([recorded])
         if any(listener.connection_id == connection_id for listener in listeners):
             return
@@ -45,3 +49,8 @@ class Latecomers:
         self._subscriptions.begin_replay(
             connection_id, recorded.account_id, recorded.order_id, replay_id=uuid4(), after_seq=after_seq
         )
+
+    def _post(self, connection_id: str, texts: Iterable[str]) -> None:
+        posted = self._connections.post(Frame(connection_id, text) for text in texts)
+        if posted[connection_id] is Delivery.UNDELIVERED:
+            raise RetryableError("an answer was not delivered")

@@ -36,9 +36,12 @@ class Occupancy(Protocol):
     """What accounts and connections take up. Raises ``RetryableError`` if the record is unreachable."""
 
     def note_connection(
-        self, connection_id: str, account_id: str, expires_at: datetime, *, most: int
+        self, connection_id: str, account_id: str, expires_at: datetime, *, batched: bool, most: int
     ) -> bool:
-        """Note a connection unless the account has ``most`` already; return whether it is noted."""
+        """Note a connection unless the account has ``most`` already; return whether it is noted.
+
+        ``batched``: it asked for frames that hold several events.
+        """
         ...
 
     def follows(self, connection_id: str) -> int:
@@ -153,7 +156,7 @@ class ConnectionLimits:
         self._connections_max = connections_max
         self._subscriptions_max = subscriptions_max
 
-    def admit(self, connection_id: str, principal: Principal) -> None:
+    def admit(self, connection_id: str, principal: Principal, *, batched: bool = False) -> None:
         """Note a new connection, which lasts no longer than its credential.
 
         Raises:
@@ -163,7 +166,11 @@ class ConnectionLimits:
         expires_at = min(longest, principal.expires_at or longest)
         try:
             is_noted = self._occupancy.note_connection(
-                connection_id, principal.account_id, expires_at, most=self._connections_max
+                connection_id,
+                principal.account_id,
+                expires_at,
+                batched=batched,
+                most=self._connections_max,
             )
         except RetryableError as fault:
             # Orders are accepted without the database, so connections are let in without it too.

@@ -166,12 +166,27 @@ class Listener:
     Attributes:
         live: Events may be sent to it now; otherwise it is being caught up.
         replayed_to: It has seen events up to this one by other means.
+        batched: It asked for frames that hold several events.
     """
 
     order_id: UUID
     connection_id: str
     live: bool
     replayed_to: int
+    batched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a connection is to be sent again.
+
+    Attributes:
+        after_seq: Events after this one.
+        batched: In frames that hold several events.
+    """
+
+    after_seq: int
+    batched: bool
 
 
 class Subscriptions(Protocol):
@@ -183,10 +198,10 @@ class Subscriptions(Protocol):
 
     def begin_replay(
         self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
-    ) -> int | None:
+    ) -> Replay | None:
         """Subscribe a connection to an order, not live yet; None if the account has no such order.
 
-        Returns the event after which to replay: ``after_seq``, or the last one if there are fewer.
+        The replay begins after ``after_seq``, or after the last event if there are fewer.
         A replay that was under way for the same pair is superseded.
         """
         ...

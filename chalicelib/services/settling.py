@@ -89,6 +89,7 @@ class SettleDeadLetters:
                 view.state.order,
                 after_seq=message.after_seq,
                 content_sha256=message.content_sha256,
+                owed=message.owed,
             )
         elif message.content_sha256 is not None:
             return False  # the order was accepted: its own message puts it on record first
@@ -121,6 +122,7 @@ class SettleDeadLetters:
                 after_seq=0,
                 content_sha256=message.order.content_sha256,
                 request_id=message.request_id,
+                owed=message.owed,
             )
         self._archive.archive(letter, order_id=order_id, reason=reason)
         logger.error(

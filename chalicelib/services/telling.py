@@ -1,8 +1,12 @@
 """Telling the listeners: frames that are copies of committed events, and what to do when one is not delivered."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order, OrderEvent
 from chalicelib.logs import logger
 from chalicelib.services.ports import (
@@ -15,23 +19,48 @@ from chalicelib.services.ports import (
     Subscriptions,
 )
 from chalicelib.wire.queue_messages import FollowMessage
-from chalicelib.wire.server_frames import json_text, order_event
+from chalicelib.wire.server_frames import accepted, batch_texts, json_text, order_event
 
 CATCH_UP_DELAY_S = 5
 """How long a connection that took no frame is left alone before it is caught up."""
 
 Told = tuple[Order, Sequence[OrderEvent]]
+Owed = Mapping[UUID, Acknowledgement]
+"""Acknowledgements by order; each goes ahead of the events that are told with it."""
+
+NOTHING_OWED: Final[Owed] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What one connection is to be sent, and what it is about.
+
+    Attributes:
+        replayed_to: The last event that the connection certainly has, should this one not arrive.
+    """
+
+    connection_id: str
+    order: Order
+    text: str
+    replayed_to: int
+    is_batched: bool
+    owed: Acknowledgement | None = None
 
 
 class Teller:
-    """Sends committed events to everybody who follows their orders."""
+    """Sends committed events to everybody who follows their orders.
+
+    What batched connections get may be held back, to travel together with what follows; ``hold`` and
+    ``flush`` are for one thread, ``tell`` for any.
+    """
 
     def __init__(self, subscriptions: Subscriptions, connections: Connections, queue: OrderQueue) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
         self._queue = queue
+        self._held: list[_Letter] = []
 
-    def tell(self, told: Sequence[Told]) -> None:
+    def tell(self, told: Sequence[Told], owed: Owed = NOTHING_OWED) -> None:
         """Send events to the live listeners; the events must be committed already.
 
         A connection that is gone is forgotten. One that did not take a frame is set back: it gets
@@ -41,21 +70,43 @@ class Teller:
             RetryableError: Somebody may not have been told, and nothing on record says who. The
                 events have to be told again, all of them if in doubt: clients go by ``seq``.
         """
+        self._deliver(self._letters(told, owed))
+
+    def hold(self, told: Sequence[Told], owed: Owed = NOTHING_OWED) -> None:
+        """Send events as ``tell`` does, but keep those for batched connections until ``flush``."""
+        letters = self._letters(told, owed)
+        self._held += [letter for letter in letters if letter.is_batched]
+        self._deliver([letter for letter in letters if not letter.is_batched])
+
+    def flush(self) -> None:
+        """Send what was held back, as ``tell`` does."""
+        held, self._held = self._held, []
+        self._deliver(held)
+
+    def _letters(self, told: Sequence[Told], owed: Owed) -> list[_Letter]:
         listeners = self._subscriptions.listeners([order for order, _ in told])
-        if not listeners:
+        by_order: dict[UUID, list[Listener]] = {order.order_id: [] for order, _ in told}
+        for listener in listeners:
+            by_order[listener.order_id].append(listener)
+        letters: list[_Letter] = []
+        for order, events in told:
+            listening = by_order[order.order_id]
+            if order.order_id in owed:
+                letters.append(_acknowledging(order, owed[order.order_id], listening))
+            letters += _telling(order, events, [listener for listener in listening if listener.live])
+        return letters
+
+    def _deliver(self, letters: Sequence[_Letter]) -> None:
+        if not letters:
             return
-        sent = _frames(told, listeners)
-        deliveries = self._connections.post(frame for _, _, frame in sent)
+        deliveries = self._connections.post(_frames(letters))
         self._forget(connection for connection, delivery in deliveries.items() if delivery is Delivery.GONE)
-        missed = {
-            (frame.connection_id, order.order_id): (order, listener)
-            for order, listener, frame in sent
-            if deliveries[frame.connection_id] is Delivery.UNDELIVERED
-        }
-        for order, listener in missed.values():
-            # Not merely to before the first frame that failed: an earlier one may never have been
-            # sent, by a consumer that died or could not read who listens.
-            self._set_back(listener.connection_id, order, sent_to=listener.replayed_to)
+        missed: dict[tuple[str, UUID], list[_Letter]] = {}
+        for letter in letters:
+            if deliveries[letter.connection_id] is Delivery.UNDELIVERED:
+                missed.setdefault((letter.connection_id, letter.order.order_id), []).append(letter)
+        for of_one_order in missed.values():
+            self._set_back(of_one_order)
 
     def _forget(self, connection_ids: Iterable[str]) -> None:
         gone = sorted(connection_ids)
@@ -63,30 +114,49 @@ class Teller:
             self._subscriptions.forget(gone)
             logger.info("connections gone", connection_id=gone)
 
-    def _set_back(self, connection_id: str, order: Order, *, sent_to: int) -> None:
+    def _set_back(self, missed: Sequence[_Letter]) -> None:
+        """Have a connection caught up with an order of which it took nothing, as far as anybody knows.
+
+        Not merely from before the first frame that failed: an earlier one may never have been sent, by
+        a consumer that died or could not read who listens.
+        """
+        connection_id, order = missed[0].connection_id, missed[0].order
+        sent_to = min(letter.replayed_to for letter in missed)
         self._subscriptions.lag(connection_id, order, sent_to=sent_to)
         message = FollowMessage(
             connection_id=connection_id,
             account_id=order.account_id,
             order_id=order.order_id,
             after_seq=sent_to,
+            owed=next((letter.owed for letter in missed if letter.owed), None),
         )
         self._queue.send([QueueMessage(message.model_dump_json(), order.account_id, CATCH_UP_DELAY_S)])
         logger.warning("frame not delivered", connection_id=connection_id, order_id=str(order.order_id))
 
 
-def _frames(told: Sequence[Told], listeners: Sequence[Listener]) -> list[tuple[Order, Listener, Frame]]:
-    by_order: Mapping[UUID, list[Listener]] = {order.order_id: [] for order, _ in told}
-    for listener in listeners:
-        by_order[listener.order_id].append(listener)
-    frames = []
-    for order, events in told:
-        live = [listener for listener in by_order[order.order_id] if listener.live]
-        for event in events if live else ():
-            text = json_text(order_event(order.client_order_id, event))
-            frames += [
-                (order, listener, Frame(listener.connection_id, text))
-                for listener in live
-                if event.seq > listener.replayed_to
-            ]
+def _telling(order: Order, events: Sequence[OrderEvent], live: Sequence[Listener]) -> Iterator[_Letter]:
+    for event in events if live else ():
+        text = json_text(order_event(order.client_order_id, event))
+        for listener in live:
+            if event.seq > listener.replayed_to:
+                yield _Letter(listener.connection_id, order, text, listener.replayed_to, listener.batched)
+
+
+def _acknowledging(order: Order, owed: Acknowledgement, listening: Sequence[Listener]) -> _Letter:
+    text = json_text(accepted(owed.request_id, order))
+    for listener in listening:
+        if listener.connection_id == owed.connection_id:
+            return _Letter(owed.connection_id, order, text, listener.replayed_to, listener.batched, owed)
+    # It has stopped following meanwhile; only batched connections are owed anything.
+    return _Letter(owed.connection_id, order, text, 0, is_batched=True, owed=owed)
+
+
+def _frames(letters: Sequence[_Letter]) -> list[Frame]:
+    frames = [Frame(letter.connection_id, letter.text) for letter in letters if not letter.is_batched]
+    together: dict[str, list[str]] = {}
+    for letter in letters:
+        if letter.is_batched:
+            together.setdefault(letter.connection_id, []).append(letter.text)
+    for connection_id, texts in together.items():
+        frames += [Frame(connection_id, text) for text in batch_texts(texts)]
     return frames

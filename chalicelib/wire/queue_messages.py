@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order
 
 
@@ -18,6 +19,7 @@ class OrderMessage(_Message):
     Attributes:
         connection_id: The WebSocket connection it came over, which then follows it.
         correlation_id: Of the request that brought it: log lines of both sides carry it.
+        owed: Nobody has acknowledged it yet; whoever tells its first events does.
     """
 
     kind: Literal["order"] = "order"
@@ -25,6 +27,7 @@ class OrderMessage(_Message):
     connection_id: str | None = None
     request_id: str | None = None
     correlation_id: str | None = None
+    owed: Acknowledgement | None = None
 
 
 class ResumeMessage(_Message):
@@ -42,6 +45,7 @@ class FollowMessage(_Message):
             if there is no such order.
         content_sha256: Of the order that was accepted together with this message: it is on its way
             to the record, unless another one has taken its client order id.
+        owed: The order has not been acknowledged yet.
     """
 
     kind: Literal["follow"] = "follow"
@@ -51,6 +55,7 @@ class FollowMessage(_Message):
     after_seq: int = Field(ge=0)
     is_new: bool = False
     content_sha256: str | None = None
+    owed: Acknowledgement | None = None
 
 
 Message = OrderMessage | ResumeMessage | FollowMessage

@@ -1,12 +1,18 @@
 """What the engine sends over the WebSocket, and the same things as REST bodies."""
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent
+
+BATCH_BYTES_MAX: Final = 30_000
+"""Of one batch; API Gateway counts a message for each 32 KB (WebSocket pricing)."""
+
+_BATCH: Final = '{{"type":"batch","frames":[{members}]}}'
 
 
 def rfc3339(moment: datetime) -> str:
@@ -42,6 +48,24 @@ def order_event(client_order_id: str | None, event: OrderEvent) -> JsonObject:
         "at": rfc3339(event.at),
         **event.data,
     }
+
+
+def batch_texts(texts: Iterable[str]) -> Iterator[str]:
+    """Yield frames that hold the given frames, in order, each in as few bytes as it has alone.
+
+    A frame that is too large for a batch has one to itself.
+    """
+    members: list[str] = []
+    room = left = BATCH_BYTES_MAX - len(_BATCH.format(members="")) + 1
+    for text in texts:
+        needed = len(text.encode()) + 1  # each member but the last has a comma
+        if members and needed > left:
+            yield _BATCH.format(members=",".join(members))
+            members, left = [], room
+        members.append(text)
+        left -= needed
+    if members:
+        yield _BATCH.format(members=",".join(members))
 
 
 def subscribed(request_id: str | None, order_id: UUID | None) -> JsonObject:

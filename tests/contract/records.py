@@ -1,11 +1,14 @@
 """The record's ports together, on one store: in memory, or on Postgres."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, PostgresOrderQueries
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
@@ -13,6 +16,7 @@ from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import AttemptOutcome, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.services.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.ports import ClientOrderKeys, OrderQueries, OrderRecord, Subscriptions
 from tests.fakes.orders import advanced
 from tests.fakes.outside import SteppingClock
@@ -32,6 +36,8 @@ class Store:
     subscriptions: Subscriptions
     queries: OrderQueries
     keys: ClientOrderKeys
+    connected: Callable[[str, bool], object]
+    """Notes a connection, and whether it wants batches."""
 
     def created(
         self,
@@ -61,16 +67,26 @@ class Store:
 
 def in_memory() -> Store:
     tables = Tables(SteppingClock().now)
-    queries = MemoryQueries(tables)
-    return Store(MemoryRecord(tables), MemorySubscriptions(tables), queries, queries)
+    queries, subscriptions = MemoryQueries(tables), MemorySubscriptions(tables)
+
+    def connected(connection_id: str, batched: bool) -> None:
+        subscriptions.connected(connection_id, tables.now() + CONNECTION_DURATION_MAX, batched=batched)
+
+    return Store(MemoryRecord(tables), subscriptions, queries, queries, connected)
 
 
 def on_postgres(engine: Engine) -> Store:
+    def connected(connection_id: str, batched: bool) -> None:
+        expires_at = SystemClock().now() + CONNECTION_DURATION_MAX
+        occupancy.note_connection(connection_id, connection_id, expires_at, batched=batched, most=1)
+
+    occupancy = PostgresOccupancy(engine)
     return Store(
         PostgresOrderRecord(engine),
         PostgresSubscriptions(engine),
         PostgresOrderQueries(engine),
         PostgresClientOrderKeys(engine),
+        connected,
     )
 
 

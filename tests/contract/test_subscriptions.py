@@ -2,9 +2,11 @@
 
 from uuid import UUID, uuid4
 
+import pytest
+
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import Listener
+from chalicelib.services.ports import Listener, Replay
 from tests.contract.records import Store
 from tests.fakes.orders import LIFE, an_order
 
@@ -48,13 +50,33 @@ def test_replay_is_not_live_until_it_has_seen_the_last_event(store: Store) -> No
     assert listeners(store, order) == [Listener(order.order_id, connection_id, live=True, replayed_to=3)]
 
 
+@pytest.mark.parametrize("batched", [True, False])
+def test_connection_is_told_in_batches_if_it_asked_for_them(store: Store, batched: bool) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.connected(connection_id, batched)
+    store.created(order, connection_id=connection_id)
+    assert [each.batched for each in listeners(store, order)] == [batched]
+    begun = store.subscriptions.begin_replay(
+        connection_id, order.account_id, order.order_id, replay_id=uuid4(), after_seq=0
+    )
+    assert begun == Replay(after_seq=0, batched=batched)
+
+
+def test_connection_that_is_forgotten_is_told_in_batches_no_more(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.connected(connection_id, True)
+    store.subscriptions.forget([connection_id])
+    store.created(order, connection_id=connection_id)
+    assert [each.batched for each in listeners(store, order)] == [False]
+
+
 def test_replay_begins_at_the_last_event_at_most(store: Store) -> None:
     order = an_order()
     store.created(order)
     begun = store.subscriptions.begin_replay(
         a_connection(), order.account_id, order.order_id, replay_id=uuid4(), after_seq=2**31 - 1
     )
-    assert begun == 2
+    assert begun == Replay(after_seq=2, batched=False)
 
 
 def test_replay_of_an_unknown_or_foreign_order_is_none(store: Store) -> None:

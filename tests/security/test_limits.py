@@ -163,9 +163,10 @@ class FakeOccupancy:
         self.noted: list[datetime] = []
 
     def note_connection(
-        self, _connection_id: str, _account_id: str, expires_at: datetime, *, most: int
+        self, _connection_id: str, _account_id: str, expires_at: datetime, *, batched: bool, most: int
     ) -> bool:
         assert most == 2
+        assert not batched
         if self.is_down:
             raise RetryableError("down")
         self.noted.append(expires_at)
@@ -209,12 +210,12 @@ def test_subscription_beyond_the_limit_is_refused() -> None:
 def test_record_notes_connections_up_to_the_limit_of_each_account(database_url: str) -> None:
     engine = make_engine(database_url)
     occupancy, later = PostgresOccupancy(engine), datetime.now(UTC) + timedelta(hours=1)
-    noted = [occupancy.note_connection(f"c{n}", "alice", later, most=2) for n in range(3)]
+    noted = [occupancy.note_connection(f"c{n}", "alice", later, batched=False, most=2) for n in range(3)]
     assert noted == [True, True, False]
-    assert occupancy.note_connection("d", "bob", later, most=2)
+    assert occupancy.note_connection("d", "bob", later, batched=False, most=2)
     with engine.begin() as connection:
         connection.execute(text("UPDATE connections SET expires_at = now() WHERE connection_id = 'c0'"))
-    assert occupancy.note_connection("c3", "alice", later, most=2)
+    assert occupancy.note_connection("c3", "alice", later, batched=False, most=2)
     engine.dispose()
 
 
@@ -261,7 +262,7 @@ def test_connection_past_its_time_hears_nothing_even_before_it_is_closed(databas
     heard = []
     for expires_at in (None, now + timedelta(hours=1), now - timedelta(seconds=1)):
         if expires_at is not None:
-            occupancy.note_connection("c", "x", expires_at, most=9)
+            occupancy.note_connection("c", "x", expires_at, batched=False, most=9)
         heard.append([listener.connection_id for listener in subscriptions.listeners([order])])
     assert heard == [["c"], ["c"], []]
     engine.dispose()

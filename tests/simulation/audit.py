@@ -14,10 +14,12 @@ def violations(plant: Plant, ledger: Ledger) -> list[str]:
     """Return every broken promise, in words."""
     return [
         *plant.defects,
+        *plant.gateway.defects,
         *_unrecorded(plant, ledger),
         *(problem for order_id in plant.tables.orders for problem in _order(plant, order_id)),
         *_landed(plant),
         *(problem for owed in ledger.owed if owed.peer.is_open for problem in _unseen(plant, ledger, owed)),
+        *_unacknowledged(plant, ledger),
         *_leftovers(plant),
     ]
 
@@ -84,6 +86,14 @@ def _unseen(plant: Plant, ledger: Ledger, owed: Owed) -> Iterator[str]:
     missing = set(range(owed.after_seq + 1, order.state.seq + 1)) - set(owed.peer.seqs(str(owed.order_id)))
     if missing:
         yield f"{owed.peer.connection_id} never saw {sorted(missing)} of {owed.order_id}"
+
+
+def _unacknowledged(plant: Plant, ledger: Ledger) -> Iterator[str]:
+    for each in ledger.unacknowledged:
+        row = plant.tables.orders.get(each.order.order_id)
+        is_same = row is not None and row.state.order.content_sha256 == each.order.content_sha256
+        if each.peer.is_open and is_same and not each.peer.has("accepted", requestId=each.request_id):
+            yield f"{each.peer.connection_id} was never told that {each.order.order_id} was accepted"
 
 
 def _leftovers(plant: Plant) -> Iterator[str]:

@@ -28,17 +28,28 @@ class Owed:
     after_seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unacknowledged:
+    """A submission that its connection must see accepted, as long as it is open, unless it is refused."""
+
+    peer: Peer
+    order: Order
+    request_id: str
+
+
 @dataclass
 class Ledger:
     """What the engine has promised: the orders it accepted, and who follows them.
 
     Attributes:
-        submitted: By connection and order: a second submission must be followed too, or refused.
+        contents: By connection and order: a second submission must be followed too, or refused.
+        unacknowledged: Submissions whose acknowledgement is left to the consumer.
     """
 
     accepted: dict[UUID, Order] = field(default_factory=dict)
     owed: list[Owed] = field(default_factory=list)
     contents: dict[tuple[str, UUID], str] = field(default_factory=dict)
+    unacknowledged: list[Unacknowledged] = field(default_factory=list)
 
 
 class Clients:
@@ -48,7 +59,8 @@ class Clients:
         self._plant = plant
         self._world = plant.world
         self.ledger = Ledger()
-        self._peers = [plant.gateway.connect(account) for account in (*ACCOUNTS, "alice")]
+        self._requests = 0
+        self._peers = [plant.connect(account) for account in (*ACCOUNTS, "alice")]
 
     def schedule(self) -> None:
         """Plan all that clients will do; only the answers they get are still open."""
@@ -83,19 +95,26 @@ class Clients:
 
     def _submit(self, terms: OrderTerms, account: str, peer: Peer | None, tries: int = 0) -> None:
         is_answered = False
+        self._requests += 1
+        request_id = f"r{self._requests}"
 
         def work(engine: Engine) -> None:
             nonlocal is_answered
             try:
                 connection_id = peer.connection_id if peer else None
-                order = engine.accepting.accept(terms, account, connection_id=connection_id)
+                is_owed = peer is not None and peer.wants_batches
+                order = engine.accepting.accept(
+                    terms, account, connection_id=connection_id, request_id=request_id, is_owed=is_owed
+                )
             except RefusedError:
                 is_answered = True
                 return
             self._accepted(order, peer)
             is_answered = True
-            if peer is not None:
-                frame = Frame(peer.connection_id, json_text(accepted(None, order)))
+            if peer is not None and is_owed:
+                self.ledger.unacknowledged.append(Unacknowledged(peer, order, request_id))
+            elif peer is not None:
+                frame = Frame(peer.connection_id, json_text(accepted(request_id, order)))
                 self._plant.parts.connections.post([frame])
 
         def again() -> None:
@@ -105,7 +124,7 @@ class Clients:
         self._plant.invoke("submit", work, on_end=again)
 
     def _submit_in_url(self, terms: OrderTerms, account: str) -> None:
-        peer = self._plant.gateway.connect(account, is_established=False)
+        peer = self._plant.connect(account, is_established=False)
         is_let_in = False
 
         def work(engine: Engine) -> None:
@@ -138,7 +157,12 @@ class Clients:
 
         def work(engine: Engine) -> None:
             try:
-                engine.canceling.cancel(order.account_id, order.order_id, connection_id=connection_id)
+                engine.canceling.cancel(
+                    order.account_id,
+                    order.order_id,
+                    connection_id=connection_id,
+                    batched=peer is not None and peer.wants_batches,
+                )
             except (ConflictError, NotFoundError) as refusal:
                 self._world.note("client", f"not canceled: {refusal.code}")
 
@@ -146,7 +170,7 @@ class Clients:
 
     def _follow_anew(self, order: Order) -> None:
         """Connect and subscribe, again until it is answered: the documented way back into a stream."""
-        peer = self._plant.gateway.connect(order.account_id)
+        peer = self._plant.connect(order.account_id)
         after_seq = self._world.dice.choice([0, 0, 2])
         self._subscribe(peer, order.order_id, after_seq, tries=0)
 

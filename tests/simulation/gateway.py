@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chalicelib.services.ports import Delivery, Frame
+from chalicelib.wire.server_frames import BATCH_BYTES_MAX
 from tests.simulation.world import TIME_LIMITS_S, World
 
 FrameObject = dict[str, Any]
@@ -18,12 +19,14 @@ class Peer:
 
     Attributes:
         is_established: Its handshake is through; before that, a post finds nobody.
+        wants_batches: It asked for frames that hold several others; ``frames`` has what is in them.
     """
 
     connection_id: str
     account_id: str
     is_established: bool = True
     is_open: bool = True
+    wants_batches: bool = False
     frames: list[FrameObject] = field(default_factory=list)
 
     def seqs(self, order_id: str) -> list[int]:
@@ -45,9 +48,11 @@ class SimulatedGateway:
     def __init__(self, world: World) -> None:
         self._world = world
         self.peers: dict[str, Peer] = {}
+        self.defects: list[str] = []
 
-    def connect(self, account_id: str, *, is_established: bool = True) -> Peer:
-        peer = Peer(f"connection-{len(self.peers) + 1}", account_id, is_established)
+    def connect(self, account_id: str, *, is_established: bool = True, wants_batches: bool = False) -> Peer:
+        name = f"connection-{len(self.peers) + 1}"
+        peer = Peer(name, account_id, is_established, wants_batches=wants_batches)
         self.peers[peer.connection_id] = peer
         return peer
 
@@ -66,6 +71,8 @@ class SimulatedGateway:
 
     def _post_all(self, connection_id: str, texts: list[str]) -> Delivery:
         for text in texts:
+            if len(text.encode()) > BATCH_BYTES_MAX:
+                self.defects.append(f"{connection_id} was sent {len(text.encode())} bytes in one frame")
             delivery = self._post(self.peers[connection_id], json.loads(text))
             if delivery is not Delivery.DELIVERED:
                 return delivery
@@ -82,7 +89,9 @@ class SimulatedGateway:
         if not (peer.is_open and peer.is_established):
             world.note("gateway", f"410 for {shown}")
             return Delivery.GONE
-        peer.frames.append(frame)
+        if frame["type"] == "batch" and not peer.wants_batches:
+            self.defects.append(f"{peer.connection_id} was sent a batch and had asked for none")
+        peer.frames += frame["frames"] if frame["type"] == "batch" else [frame]
         world.note("gateway", shown)
         if world.happens(world.weather.frame_trouble / 2):
             return self._undelivered(f"no answer, though it arrived: {shown}")

@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Listener
-from tests.simulation.tables import SubscriptionRow, Tables
+from chalicelib.services.ports import Listener, Replay
+from tests.simulation.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)
 
@@ -27,14 +27,16 @@ class MemorySubscriptions:
                 if order_id == wanted and row.account_id == order.account_id
             }
             found += [
-                Listener(order.order_id, connection_id, row.live, row.replayed_to)
+                Listener(
+                    order.order_id, connection_id, row.live, row.replayed_to, self._is_batched(connection_id)
+                )
                 for connection_id, row in followed.items()
             ]
         return found
 
     def begin_replay(
         self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
-    ) -> int | None:
+    ) -> Replay | None:
         order = self._tables.orders.get(order_id)
         if order is None or order.state.order.account_id != account_id:
             return None
@@ -42,7 +44,7 @@ class MemorySubscriptions:
         self._tables.subscriptions[connection_id, order_id] = SubscriptionRow(
             account_id, False, replayed_to, self._tables.now(), replay_id
         )
-        return replayed_to
+        return Replay(replayed_to, self._is_batched(connection_id))
 
     def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
         row = self._tables.subscriptions.get((connection_id, order_id))
@@ -76,11 +78,15 @@ class MemorySubscriptions:
             if key[0] == connection_id and order_id in {None, key[1]}:
                 del self._tables.subscriptions[key]
 
-    def connected(self, connection_id: str, account_id: str, expires_at: datetime) -> None:
-        del account_id
-        self._tables.connections.setdefault(connection_id, expires_at)
+    def connected(self, connection_id: str, expires_at: datetime, *, batched: bool) -> None:
+        """Note a connection, as the gateway's ``$connect`` has it done."""
+        self._tables.connections[connection_id] = ConnectionRow(expires_at, batched)
 
     def forget(self, connection_ids: Sequence[str]) -> None:
         for connection_id in connection_ids:
             self.remove(connection_id, None)
             self._tables.connections.pop(connection_id, None)
+
+    def _is_batched(self, connection_id: str) -> bool:
+        row = self._tables.connections.get(connection_id)
+        return row is not None and row.batched

@@ -15,6 +15,7 @@ from chalicelib.services.consuming import ConsumeMessages, Received
 from chalicelib.services.execution import ExecuteOrders, ExecutionLimits
 from chalicelib.services.following import FollowOrders
 from chalicelib.services.latecomers import Latecomers
+from chalicelib.services.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
 from chalicelib.services.settlement import Patience, Settlement
 from chalicelib.services.settling import DeadLetter, SettleDeadLetters, settle_each
@@ -24,7 +25,7 @@ from chalicelib.services.venues import VenueDesk
 from chalicelib.wire.queue_messages import parse_message
 from chalicelib.wire.route_views import RouteViews
 from tests.simulation.chain import SimulatedChain, SimulatedVenue
-from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.gateway import Peer, SimulatedGateway
 from tests.simulation.listeners import MemorySubscriptions
 from tests.simulation.queries import MemoryHousekeeping, MemoryQueries
 from tests.simulation.queue import Delivery, SimulatedQueue
@@ -82,12 +83,13 @@ class Plant:
         self.defects: list[str] = []
         self._invocations = 0
         self._consumers = 0
+        self._subscriptions = MemorySubscriptions(self.tables)
         queries = MemoryQueries(self.tables)
         parts = Parts(
             record=world.outside("record", MemoryRecord(self.tables)),
             chain=world.outside("chain", self.chain),
             queue=BestEffortRetry(world.outside("queue", self.queue)),
-            subscriptions=world.outside("record", MemorySubscriptions(self.tables)),
+            subscriptions=world.outside("record", self._subscriptions),
             queries=world.outside("record", queries),
             housekeeping=world.outside("record", MemoryHousekeeping(self.tables)),
             connections=self.gateway,
@@ -119,6 +121,15 @@ class Plant:
 
         self.world.scheduler.spawn(group, run)
         self.world.scheduler.after(INVOCATION_LIMIT_S, lambda: self._time_out(group))
+
+    def connect(self, account_id: str, *, is_established: bool = True) -> Peer:
+        """Open a connection; some want batches, and not every one of those could be noted."""
+        wants_batches = self.world.dice.random() < 0.5
+        peer = self.gateway.connect(account_id, is_established=is_established, wants_batches=wants_batches)
+        if self.world.dice.random() < 0.9:
+            longest = self.world.now() + CONNECTION_DURATION_MAX
+            self._subscriptions.connected(peer.connection_id, longest, batched=wants_batches)
+        return peer
 
     def kill_all(self) -> None:
         """End every process at once, the gateway's too."""
@@ -212,7 +223,7 @@ class Engine:
             observer=Unobserved(),
             tokens=TOKENS,
             clock=world,
-            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2),
+            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
         )
         self.consuming = ConsumeMessages(
             execution=execution,

@@ -62,7 +62,7 @@ class MemoryHousekeeping:
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         now = self._tables.now()
-        return [id_ for id_, expires_at in self._tables.connections.items() if expires_at < now][:limit]
+        return [id_ for id_, row in self._tables.connections.items() if row.expires_at < now][:limit]
 
     def forget_finished(self) -> int:
         since = self._tables.now() - timedelta(seconds=FINISHED_AFTER_S)

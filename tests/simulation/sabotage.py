@@ -1,6 +1,6 @@
 """Defects that the simulation has to find: each takes away one of the things that exactly once rests on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -10,7 +10,7 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderEvent
 from chalicelib.domain.progress import Step
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
-from chalicelib.services.ports import Chain, OrderRecord
+from chalicelib.services.ports import Chain, Connections, Delivery, Frame, OrderRecord
 from chalicelib.services.settlement import DEADNESS_MARGIN_BLOCKS
 from tests.simulation.plant import Parts, Plant
 from tests.simulation.queries import MemoryQueries
@@ -49,6 +49,11 @@ def impatient(parts: Parts, _plant: Plant) -> Parts:
 def untold(parts: Parts, _plant: Plant) -> Parts:
     """Send each event when it is committed, and never again."""
     return replace(parts, queries=cast("MemoryQueries", _Forgetful(parts.queries)))
+
+
+def credulous(parts: Parts, _plant: Plant) -> Parts:
+    """Take every frame for delivered, as long as its connection is not known to be gone."""
+    return replace(parts, connections=_Credulous(parts.connections))
 
 
 class _SendsFirst:
@@ -101,6 +106,18 @@ class _OtherHeight:
     def view(self, signatures: Sequence[str]) -> ChainView:
         view = self._chain.view(signatures)
         return ChainView(self._height(view.height), view.statuses)
+
+
+class _Credulous:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connections, name)
+
+    def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
+        posted = self._connections.post(frames)
+        return {id_: each if each is Delivery.GONE else Delivery.DELIVERED for id_, each in posted.items()}
 
 
 class _Forgetful:

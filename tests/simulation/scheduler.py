@@ -137,7 +137,9 @@ class SimulatedBackground:
         self._scheduler = scheduler
         self._group = group
         self._given: deque[Callable[[], None]] = deque()
-        self._error: BaseException | None = None
+        self._later: Callable[[], None] | None = None
+        self._count = 0
+        self._error: Exception | None = None
         self._is_busy = False
 
     def run(self, work: Callable[[], None]) -> None:
@@ -146,18 +148,32 @@ class SimulatedBackground:
             self._is_busy = True
             self._scheduler.spawn(self._group, self._work)
 
+    def run_within(self, seconds: float, work: Callable[[], None]) -> None:
+        if self._later is None:
+            self._later = work
+            self._count += 1
+            number = self._count
+            self._scheduler.after(seconds, lambda: self._run_later(number))
+
     def wait(self) -> None:
+        self._run_later(self._count)
         self._scheduler.wait_until(lambda: not self._is_busy)
         if self._error is not None:
             error, self._error = self._error, None
             raise error
 
+    def _run_later(self, number: int) -> None:
+        if self._later is not None and number == self._count and not self._group.is_dead:
+            work, self._later = self._later, None
+            self.run(work)
+
     def _work(self) -> None:
         try:
             while self._given:
-                self._given.popleft()()
-        except Exception as error:  # noqa: BLE001  # as a future keeps it, for whoever waits
-            self._error = error
+                try:
+                    self._given.popleft()()
+                except Exception as error:  # noqa: BLE001  # whoever waits gets it, whatever it is
+                    self._error = self._error or error
         finally:
             self._is_busy = False
 

@@ -37,6 +37,14 @@ class AttemptRow:
 
 
 @dataclass
+class ConnectionRow:
+    """One row of ``connections``."""
+
+    expires_at: datetime
+    batched: bool
+
+
+@dataclass
 class SubscriptionRow:
     """One row of ``subscriptions``."""
 
@@ -55,7 +63,7 @@ class Tables:
     orders: dict[UUID, OrderRow] = field(default_factory=dict)
     events: dict[UUID, list[OrderEvent]] = field(default_factory=dict)
     attempts: dict[str, AttemptRow] = field(default_factory=dict)
-    connections: dict[str, datetime] = field(default_factory=dict)
+    connections: dict[str, ConnectionRow] = field(default_factory=dict)
     subscriptions: dict[tuple[str, UUID], SubscriptionRow] = field(default_factory=dict)
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     dead_letters: dict[str, tuple[DeadLetter, str]] = field(default_factory=dict)

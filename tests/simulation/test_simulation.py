@@ -32,6 +32,7 @@ def test_same_seed_gives_same_trace() -> None:
         (sabotage.no_margin, "is dead on record and landed"),
         (sabotage.impatient, "was executed 2 times"),
         (sabotage.untold, "never saw"),
+        (sabotage.credulous, "was never told that"),
     ],
 )
 def test_defect_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +18,9 @@ def a_record(message: str = "order event", *args: object, **extra: object) -> lo
 
 
 def an_error() -> logging.LogRecord:
-    try:
+    with pytest.raises(ValueError, match="broken") as failed:
         int("broken")
-    except ValueError:
-        return a_record("not done", exc_info=sys.exc_info())
+    return a_record("not done", exc_info=(failed.type, failed.value, failed.tb))
 
 
 RECORDS = [

@@ -17,12 +17,12 @@ SELECT count(*) FROM (
 
 # Two handshakes at the very same moment may both be the last one allowed: not worth a lock.
 _NOTE_CONNECTION: Final = text("""
-INSERT INTO connections (connection_id, account_id, expires_at)
-SELECT :connection_id, :account_id, CAST(:expires_at AS timestamptz)
+INSERT INTO connections (connection_id, account_id, expires_at, batched)
+SELECT :connection_id, :account_id, CAST(:expires_at AS timestamptz), CAST(:batched AS boolean)
 WHERE (SELECT count(*) FROM (
     SELECT FROM connections WHERE account_id = :account_id AND expires_at > clock_timestamp() LIMIT :most
 ) AS present) < :most
-ON CONFLICT (connection_id) DO UPDATE SET expires_at = excluded.expires_at
+ON CONFLICT (connection_id) DO UPDATE SET expires_at = excluded.expires_at, batched = excluded.batched
 RETURNING connection_id
 """)
 
@@ -44,12 +44,13 @@ class PostgresOccupancy:
             return int(connection.execute(_OPEN_ORDERS, parameters).scalar_one())
 
     def note_connection(
-        self, connection_id: str, account_id: str, expires_at: datetime, *, most: int
+        self, connection_id: str, account_id: str, expires_at: datetime, *, batched: bool, most: int
     ) -> bool:
         parameters = {
             "connection_id": connection_id,
             "account_id": account_id,
             "expires_at": expires_at,
+            "batched": batched,
             "most": most,
         }
         with translated_errors(), self._single.connect() as connection:

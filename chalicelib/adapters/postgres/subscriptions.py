@@ -17,7 +17,7 @@ from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Listener
+from chalicelib.services.ports import Listener, Replay
 
 EVERY_ORDER: Final = UUID(int=0)
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
@@ -27,7 +27,8 @@ _REPLAYED_ORDERS_MAX: Final = 100
 # nothing more, even before the sweep closes it; one that could not be noted has no row. LATERAL, since a
 # join would be free to read all that the account ever followed.
 _LISTENERS: Final = Statement("""
-SELECT DISTINCT ON (w.order_id, s.connection_id) w.order_id, s.connection_id, s.live, s.replayed_to
+SELECT DISTINCT ON (w.order_id, s.connection_id)
+    w.order_id, s.connection_id, s.live, s.replayed_to, coalesce(c.batched, false) AS batched
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
 CROSS JOIN LATERAL (
     SELECT connection_id, live, replayed_to, false AS is_of_all FROM subscriptions
@@ -47,7 +48,8 @@ SELECT :connection_id, order_id, account_id, false, least(:after_seq, seq), CAST
 FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id
 ON CONFLICT (connection_id, order_id) DO UPDATE
 SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.replay_id, updated_at = clock_timestamp()
-RETURNING replayed_to
+RETURNING replayed_to, coalesce(
+    (SELECT batched FROM connections c WHERE c.connection_id = subscriptions.connection_id), false) AS batched
 """)
 
 _GO_LIVE: Final = text("""
@@ -102,11 +104,13 @@ class PostgresSubscriptions:
         parameters = {"orders": json_rows(wanted), "every": str(EVERY_ORDER)}
         with translated_errors():
             rows = self._database.execute(_LISTENERS, parameters)
-        return [Listener(row.order_id, row.connection_id, row.live, row.replayed_to) for row in rows]
+        return [
+            Listener(row.order_id, row.connection_id, row.live, row.replayed_to, row.batched) for row in rows
+        ]
 
     def begin_replay(
         self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
-    ) -> int | None:
+    ) -> Replay | None:
         parameters = {
             "connection_id": connection_id,
             "account_id": account_id,
@@ -115,8 +119,8 @@ class PostgresSubscriptions:
             "after_seq": after_seq,
         }
         with translated_errors(), self._single.connect() as connection:
-            replayed_to: int | None = connection.execute(_BEGIN_REPLAY, parameters).scalar()
-            return replayed_to
+            row = connection.execute(_BEGIN_REPLAY, parameters).first()
+            return None if row is None else Replay(row.replayed_to, row.batched)
 
     def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
         parameters = {

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ConflictError, LimitExceededError, RetryableError
 from chalicelib.domain.ids import client_order_uuid
 from chalicelib.services.accepting import AcceptOrders
@@ -88,3 +89,10 @@ def test_order_beyond_a_limit_is_refused_and_not_queued() -> None:
     with pytest.raises(LimitExceededError):
         door.accepting.accept(terms(), "alice")
     assert door.queue.sent == []
+
+
+def test_acknowledgement_that_is_left_to_the_consumer_travels_with_the_order(door: Door) -> None:
+    door.accepting.accept(terms(), "alice", connection_id="c=", request_id="r1", is_owed=True)
+    (message,) = door.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert message.owed == Acknowledgement("c=", "r1")

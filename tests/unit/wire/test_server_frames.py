@@ -3,11 +3,15 @@
 import json
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from chalicelib.domain.errors import FieldError, NotFoundError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.server_frames import (
+    BATCH_BYTES_MAX,
     accepted,
+    batch_texts,
     error,
     error_body,
     json_text,
@@ -78,3 +82,37 @@ def test_replies_name_their_request() -> None:
 def test_text_is_compact_and_keeps_every_character() -> None:
     assert json_text({"a": ["é", 1]}) == '{"a":["é",1]}'
     assert json.loads(json_text({"a": "\u2028"})) == {"a": "\u2028"}
+
+
+def test_batch_holds_its_frames_as_they_are_and_in_order() -> None:
+    texts = [json_text({"seq": number, "é": "\u2028"}) for number in range(3)]
+    (batch,) = batch_texts(texts)
+    assert json.loads(batch) == {"type": "batch", "frames": [json.loads(text) for text in texts]}
+
+
+def test_nothing_to_say_is_no_batch() -> None:
+    assert list(batch_texts([])) == []
+
+
+def test_batches_are_cut_before_they_cost_a_second_message_and_no_earlier() -> None:
+    texts = [json_text({"text": "é" * 500})] * 200
+    batches = list(batch_texts(texts))
+    assert sum(len(json.loads(batch)["frames"]) for batch in batches) == 200
+    sizes = [len(batch.encode()) for batch in batches]
+    assert max(sizes) <= BATCH_BYTES_MAX
+    assert min(sizes[:-1]) > BATCH_BYTES_MAX - 1_100
+
+
+@pytest.mark.parametrize(("beyond", "batches"), [(0, 1), (1, 2)])
+def test_batch_may_be_full_to_the_last_byte(beyond: int, batches: int) -> None:
+    room = BATCH_BYTES_MAX - len('{"type":"batch","frames":[,]}')
+    texts = [json_text("x" * (room - 102)), json_text("x" * (98 + beyond))]
+    found = list(batch_texts(texts))
+    assert len(found) == batches
+    assert beyond or len(found[0]) == BATCH_BYTES_MAX
+
+
+def test_frame_too_large_for_a_batch_travels_alone() -> None:
+    small, large = json_text("x"), json_text("x" * BATCH_BYTES_MAX)
+    batches = [json.loads(batch)["frames"] for batch in batch_texts([small, large, small])]
+    assert [len(frames) for frames in batches] == [1, 1, 1]

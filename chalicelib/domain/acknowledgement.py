@@ -1,0 +1,15 @@
+"""Acknowledgements that travel with an order's first events instead of ahead of them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The ``accepted`` frame that a batched connection is still owed.
+
+    Attributes:
+        request_id: The client's own mark, repeated in the frame.
+    """
+
+    connection_id: str
+    request_id: str | None
