@@ -7,7 +7,7 @@ rates are integers in the on-chain program's own unit; nothing here is ever a fl
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 U64_MAX: Final = 2**64 - 1
 U128_MAX: Final = 2**128 - 1
@@ -59,8 +59,7 @@ class Swap:
             raise ValueError(f"amount must be 1 to {U64_MAX} base units, not {self.amount}")
 
 
-@dataclass(frozen=True, slots=True)
-class SwapResult:
+class SwapResult(NamedTuple):
     """What a swap moved: the trader gives ``amount_in`` and gets ``amount_out``.
 
     ``trade_fee`` contains ``protocol_fee`` and ``fund_fee``, all in ``fee_token``; the rest

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.books import side_by_side
 from chalicelib.routing.network import Detour, Network
 from chalicelib.routing.ranges import (
     Curve,
-    Range,
     in_for_out,
+    in_to,
     out_for_in,
+    out_to,
     root_after_in,
     root_after_out,
     total_in,
@@ -72,8 +74,8 @@ class Allocation:
 
 def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | None:
     """Return the optimum without leg costs, or None if the network cannot fill the amount."""
-    network = _opened(network, mode, amount)
-    fill = _fill(network.curves, network.book, mode, amount)
+    network, book = _opened(network, mode, amount)
+    fill = _fill(network.curves, book, mode, amount)
     if fill is None:
         return None
     direct_count = len(network.direct.pools)
@@ -88,18 +90,23 @@ def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | No
     return Allocation(network, fill.root, fill.amounts[:direct_count], tuple(detours), fill.other)
 
 
-def _opened(network: Network, mode: SwapMode, amount: float) -> Network:
-    """Open detours until those that are left start below the price at which the order ends."""
+def _opened(network: Network, mode: SwapMode, amount: float) -> tuple[Network, Curve]:
+    """Open detours until those that are left start below the price at which the order ends.
+
+    Returns:
+        The network, and its book as far as the amount reaches.
+    """
     while True:
-        root = _root_after(network.book, mode, amount)
+        if mode is SwapMode.EXACT_IN:
+            book = side_by_side(network.curves, stop_in=amount)
+            root = root_after_in(book, amount)
+        else:
+            book = side_by_side(network.curves, stop_out=amount)
+            root = root_after_out(book, amount)
         opened = network.open_down_to(0.0 if root is None else root)
         if opened is network:
-            return network
+            return network, book
         network = opened
-
-
-def _root_after(book: Curve, mode: SwapMode, amount: float) -> float | None:
-    return root_after_in(book, amount) if mode is SwapMode.EXACT_IN else root_after_out(book, amount)
 
 
 def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None:
@@ -117,16 +124,17 @@ def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None
 
 def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> Fill | None:
     is_exact_in = mode is SwapMode.EXACT_IN
-    root = _root_after(book, mode, amount)
+    root = root_after_in(book, amount) if is_exact_in else root_after_out(book, amount)
     other = out_for_in(book, amount) if is_exact_in else in_for_out(book, amount)
     if root is None or other is None:
         capacity = total_in(book) if is_exact_in else total_out(book)
         if amount > capacity * (1.0 + CAPACITY_ERROR):
             return None
         root, other = book[-1].end, total_out(book) if is_exact_in else total_in(book)
-    amounts = [sum(_moved(part, root, is_exact_in=is_exact_in) for part in curve) for curve in curves]
+    moved = in_to if is_exact_in else out_to
+    amounts = [moved(curve, root) for curve in curves]
     # Ranges at exactly the final price share what is left by their size.
-    marginal = [sum(_at(part, root, is_exact_in=is_exact_in) for part in curve) for curve in curves]
+    marginal = [_at(curve, root, is_exact_in=is_exact_in) for curve in curves]
     room = sum(marginal)
     if room:
         left = amount - sum(amounts)
@@ -134,11 +142,12 @@ def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -
     return Fill(root, tuple(amounts), other)
 
 
-def _moved(part: Range, root: float, *, is_exact_in: bool) -> float:
-    return part.in_to(root) if is_exact_in else part.out_to(root)
-
-
-def _at(part: Range, root: float, *, is_exact_in: bool) -> float:
-    if part.start != root or part.end != root:
-        return 0.0
-    return part.amount_in if is_exact_in else part.amount_out
+def _at(curve: Curve, root: float, *, is_exact_in: bool) -> float:
+    """Return what the curve holds at exactly this price."""
+    held = 0.0
+    for part in curve:
+        if part.start < root:
+            break
+        if part.start == root and part.end == root:
+            held += part.amount_in if is_exact_in else part.amount_out
+    return held

@@ -41,10 +41,10 @@ class Order:
 
     def objective(self, paths: Sequence[ExecutedPath]) -> int:
         """Return what plans are compared by, more being better: output, or minus input, less costs."""
-        legs = sum(len(path.first) + len(path.second) for path in paths)
+        costs = self.leg_cost * sum([len(path.first) + len(path.second) for path in paths])
         if self.mode is SwapMode.EXACT_IN:
-            return sum(path.amount_out for path in paths) - self.leg_cost * legs
-        return -sum(path.amount_in for path in paths) - self.leg_cost * legs
+            return sum([path.amount_out for path in paths]) - costs
+        return -sum([path.amount_in for path in paths]) - costs
 
     def gap(self, paths: Sequence[ExecutedPath], bound: int) -> int:
         """Return how far the paths are from the bound, in base units; never below 0."""

@@ -6,28 +6,36 @@ from math import inf
 from chalicelib.routing.ranges import Curve, Range
 
 
-def side_by_side(curves: Sequence[Curve]) -> Curve:
+def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: float = inf) -> Curve:
     """Return the best that several pools of one pair do together: their books, merged.
 
-    At each price the liquidity of the ranges that are open there adds up.
+    At each price the liquidity of the ranges that are open there adds up. The result goes at least
+    up to one of the two amounts, if the pools do.
     """
     if len(curves) == 1:
         return curves[0]
     merged: list[Range] = []
     liquidity, open_ranges, previous = 0.0, 0, inf
     for root, change, flat in _events(curves):
+        added = []
         if open_ranges and root < previous:
             moved = previous - root
-            merged.append(
+            added = [
                 Range(previous, root, liquidity, liquidity * moved / (previous * root), liquidity * moved)
-            )
+            ]
         previous = root
         if flat is not None:
-            merged.append(flat)
-            continue
-        open_ranges += 1 if change > 0 else -1
-        # Differences of large numbers leave dust, which must not pass for liquidity.
-        liquidity = liquidity + change if open_ranges else 0.0
+            added.append(flat)
+        else:
+            open_ranges += 1 if change > 0 else -1
+            # Differences of large numbers leave dust, which must not pass for liquidity.
+            liquidity = liquidity + change if open_ranges else 0.0
+        for part in added:
+            merged.append(part)
+            stop_in -= part.amount_in
+            stop_out -= part.amount_out
+        if stop_in < 0.0 or stop_out < 0.0:
+            break
     return merged
 
 

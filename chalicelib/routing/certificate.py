@@ -16,13 +16,12 @@ computed are good to about 1e-15 of the amounts an order can move; ``MODEL_ERROR
 times that, and is added to the bound.
 """
 
-from collections.abc import Iterator, Mapping
 from math import ceil, floor
 from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.network import Detour, Hop, Network
-from chalicelib.routing.ranges import out_for_in, root_after_in, surplus, total_out
+from chalicelib.routing.network import Detour, Hop, Network, Profits
+from chalicelib.routing.ranges import in_to, out_for_in, root_after_in, surplus, total_out
 
 MODEL_ERROR: Final = 2.0**-40
 
@@ -41,60 +40,64 @@ def objective_bound(network: Network, root: float, *, mode: SwapMode, amount: in
     rounded up: objectives are integers.
     """
     nu = root * root
+    cost = leg_cost if mode is SwapMode.EXACT_IN else leg_cost * nu
+    gain = _beyond(surpluses(network, root, cost), cost)
     if mode is SwapMode.EXACT_IN:
-        gain = sum(max(0.0, found - leg_cost) for found in surpluses(network, root, leg_cost).values())
         return floor((nu * amount + gain) * (1.0 + MODEL_ERROR))
-    cost = leg_cost * nu
-    gain = sum(max(0.0, found - cost) for found in surpluses(network, root, cost).values())
     # The error counts on the whole amount: the difference may be far smaller than its terms.
     return max(0, ceil((amount * (1.0 - MODEL_ERROR) - gain * (1.0 + MODEL_ERROR)) / nu))
 
 
-def surpluses(network: Network, root: float, cost: float) -> Mapping[str, float]:
+def surpluses(network: Network, root: float, cost: float) -> Profits:
     """Return each pool's profit at the prices, in output units, where there is any."""
-    found = dict(_of_hop(network.direct, root, 1.0))
+    found: Profits = {}
+    _add_hop(found, network.direct, root, 1.0)
     for detour in network.detours:
-        roots = hop_roots(detour, root, cost)
-        if roots is not None:
-            found.update(_of_detour(detour, roots))
+        if detour.start > root:
+            candidates = detour.profits.get(root)
+            if candidates is None:
+                candidates = detour.profits[root] = [_of_detour(detour, at) for at in hop_roots(detour, root)]
+            if candidates:
+                tightest = min(candidates, key=lambda profits: _beyond(profits, cost))
+                found.update(tightest)
     return found
 
 
-def hop_roots(detour: Detour, root: float, cost: float) -> HopRoots | None:
-    """Return how the price ``root`` squared divides over a detour's hops; None if it is unused.
+def hop_roots(detour: Detour, root: float) -> tuple[HopRoots, ...]:
+    """Return how the price ``root`` squared may divide over a detour's hops; nothing if it is unused.
 
-    Any division is valid. Where one hop sits at a jump of its prices (between two bins), the
-    other hop's price is the right one, so both are tried.
+    Any division is valid, and the one with the least gain is the tightest. Where one hop sits at a
+    jump of its prices (between two bins), the other hop's price is the right one: so there are two.
     """
-    if detour.start <= root:
-        return None
     curve = detour.curve
     if curve[0].start <= root:
-        return None
+        return ()
     first_book, second_book = (hop.book for hop in detour.hops)
-    through = sum(part.in_to(root) for part in curve)
+    through = in_to(curve, root)
     between = out_for_in(first_book, through)
     if between is None:
         between = total_out(first_book)
     first = root_after_in(first_book, through) or first_book[-1].end
     second = root_after_in(second_book, between) or second_book[-1].end
-    candidates = (HopRoots(first, root / first), HopRoots(root / second, second))
-    return min(candidates, key=lambda roots: _gain(detour, roots, cost))
+    return HopRoots(first, root / first), HopRoots(root / second, second)
 
 
-def _gain(detour: Detour, roots: HopRoots, cost: float) -> float:
-    return sum(max(0.0, found - cost) for _, found in _of_detour(detour, roots))
+def _beyond(profits: Profits, cost: float) -> float:
+    """Return what the profits add up to beyond their legs' costs."""
+    return sum([found - cost for found in profits.values() if found > cost])
 
 
-def _of_detour(detour: Detour, roots: HopRoots) -> Iterator[tuple[str, float]]:
+def _of_detour(detour: Detour, roots: HopRoots) -> Profits:
+    found: Profits = {}
     first, second = detour.hops
-    yield from _of_hop(first, roots.first, roots.second * roots.second)
-    yield from _of_hop(second, roots.second, 1.0)
+    _add_hop(found, first, roots.first, roots.second * roots.second)
+    _add_hop(found, second, roots.second, 1.0)
+    return found
 
 
-def _of_hop(hop: Hop, root: float, unit_value: float) -> Iterator[tuple[str, float]]:
-    """Yield profits in output units, of which one unit that the hop pays is worth ``unit_value``."""
+def _add_hop(found: Profits, hop: Hop, root: float, unit_value: float) -> None:
+    """Add profits in output units, of which one unit that the hop pays is worth ``unit_value``."""
     for pool in hop.pools:
-        found = surplus(pool.curve, root)
-        if found > 0.0:
-            yield pool.pool.pool_id, found * unit_value
+        profit = surplus(pool.curve, root)
+        if profit > 0.0:
+            found[pool.pool.pool_id] = profit * unit_value

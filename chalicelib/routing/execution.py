@@ -7,7 +7,7 @@ divided over the paths, and what the second hop needs is exactly what the first 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult
@@ -29,28 +29,24 @@ class LegRefusedError(Exception):
         self.refusal = refusal
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutedLeg:
+class ExecutedLeg(NamedTuple):
     pool: PoolCurve
     result: SwapResult
     state_after: Pool
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutedPath:
+class ExecutedPath(NamedTuple):
     """The legs of a direct path (``second`` is empty) or of both hops of a detour."""
 
     between: str | None
     first: tuple[ExecutedLeg, ...]
-    second: tuple[ExecutedLeg, ...] = ()
+    second: tuple[ExecutedLeg, ...]
+    amount_in: int
+    amount_out: int
 
-    @property
-    def amount_in(self) -> int:
-        return sum(leg.result.amount_in for leg in self.first)
 
-    @property
-    def amount_out(self) -> int:
-        return sum(leg.result.amount_out for leg in self.second or self.first)
+def direct_path(leg: ExecutedLeg) -> ExecutedPath:
+    return ExecutedPath(None, (leg,), (), leg.result.amount_in, leg.result.amount_out)
 
 
 def execute(allocation: Allocation, mode: SwapMode, amount: int, now_s: int) -> tuple[ExecutedPath, ...]:
@@ -96,9 +92,7 @@ class Execution:
         curves = [*direct.curves, *(filled.detour.curve for filled in detours)]
         whole = self._whole(fills, curves, amount, self.slack)
         paths = [
-            ExecutedPath(None, (self.leg(pool, part),))
-            for pool, part in zip(direct.pools, whole, strict=False)
-            if part
+            direct_path(self.leg(pool, part)) for pool, part in zip(direct.pools, whole, strict=False) if part
         ]
         for filled, part in zip(detours, whole[len(direct.pools) :], strict=True):
             if part:
@@ -123,13 +117,13 @@ class Execution:
         first_hop, second_hop = filled.detour.hops
         if self.mode is SwapMode.EXACT_IN:
             first = self._hop(first_hop, filled.first.amounts, amount)
-            between = sum(leg.result.amount_out for leg in first)
+            between = _amount_out(first)
             second = self._hop(second_hop, filled.second.amounts, between)
         else:
             second = self._hop(second_hop, filled.second.amounts, amount)
-            between = sum(leg.result.amount_in for leg in second)
+            between = _amount_in(second)
             first = self._hop(first_hop, filled.first.amounts, between)
-        return ExecutedPath(filled.detour.token, first, second)
+        return ExecutedPath(filled.detour.token, first, second, _amount_in(first), _amount_out(second))
 
     def _hop(self, hop: Hop, fills: Sequence[float], amount: int) -> tuple[ExecutedLeg, ...]:
         planned = sum(fills)
@@ -144,3 +138,11 @@ class Execution:
     def _whole(self, fills: Sequence[float], curves: Sequence[Curve], amount: int, slack: float) -> list[int]:
         total = total_in if self.mode is SwapMode.EXACT_IN else total_out
         return whole_amounts(fills, [total(curve) for curve in curves], amount, slack=slack)
+
+
+def _amount_in(hop: Sequence[ExecutedLeg]) -> int:
+    return sum([leg.result.amount_in for leg in hop])
+
+
+def _amount_out(hop: Sequence[ExecutedLeg]) -> int:
+    return sum([leg.result.amount_out for leg in hop])

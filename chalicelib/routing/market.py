@@ -75,6 +75,7 @@ class Market:
             self._ids[one][other].append(pool.pool_id)
             self._ids[other][one].append(pool.pool_id)
         self._pairs: dict[tuple[str, str], Pair] = {}
+        self._sides: dict[tuple[str, str], PoolSide] = {}
 
     @property
     def pools(self) -> Mapping[str, RoutablePool]:
@@ -100,14 +101,18 @@ class Market:
         return found
 
     def _side(self, pool_id: str, token_in: str) -> PoolSide:
-        pool = self._pools[pool_id]
-        return PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self.now_s)
+        found = self._sides.get((pool_id, token_in))
+        if found is None:
+            pool = self._pools[pool_id]
+            found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self.now_s)
+            self._sides[pool_id, token_in] = found
+        return found
 
     def apply(self, states: Mapping[str, Pool]) -> None:
         """Put pools into other states: what the next order trades with."""
         for pool_id, state in states.items():
             before = self._pools[pool_id]
-            one, other = before.tokens
             self._pools[pool_id] = RoutablePool(pool_id, before.venue, before.tokens, state)
-            self._pairs.pop((one, other), None)
-            self._pairs.pop((other, one), None)
+            for token_in, token_out in (before.tokens, before.tokens[::-1]):
+                self._pairs.pop((token_in, token_out), None)
+                self._sides.pop((pool_id, token_in), None)

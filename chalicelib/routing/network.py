@@ -23,6 +23,9 @@ from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, t
 REACH: Final = 1.0 + 1e-9
 """Curves are read a little further than the amount, for what rounding adds."""
 
+Profits = dict[str, float]
+"""What pools yield at some prices beyond their cost, in output units, by pool id."""
+
 
 class PoolCurve(NamedTuple):
     """A pool in the direction the order needs."""
@@ -70,11 +73,13 @@ class Detour:
 
     Attributes:
         start: No unit in is paid better than the square of this root.
+        profits: What the certificate has found by now, by root (see ``certificate.surpluses``).
     """
 
     def __init__(self, token: str, start: float, read: Callable[[], tuple[Hop, Hop]]) -> None:
         self.token = token
         self.start = start
+        self.profits: dict[float, list[Profits]] = {}
         self._read = read
         self._is_read = False
 
@@ -103,7 +108,7 @@ class Network:
 
     Attributes:
         detours: All of them, by token.
-        floor: Those that start below this root are left out of ``curves`` and ``book``.
+        floor: Those that start below this root are left out of ``curves``.
     """
 
     def __init__(self, direct: Hop, detours: tuple[Detour, ...], floor: float) -> None:
@@ -116,10 +121,6 @@ class Network:
     def curves(self) -> tuple[Curve, ...]:
         """The direct pools' curves, then one per open detour."""
         return (*self.direct.curves, *(detour.curve for detour in self.open_detours))
-
-    @cached_property
-    def book(self) -> Curve:
-        return side_by_side(self.curves) if self.curves else ()
 
     def open_down_to(self, root: float) -> "Network":
         """Return the network with every detour open that may trade at this root or a better one."""

@@ -91,6 +91,26 @@ def total_out(curve: Curve) -> float:
     return sum(part.amount_out for part in curve)
 
 
+def in_to(curve: Curve, root: float) -> float:
+    """Return the input taken while the marginal price is better than ``root`` squared."""
+    total = 0.0
+    for part in curve:
+        if part.start <= root:
+            break
+        total += part.in_to(root)
+    return total
+
+
+def out_to(curve: Curve, root: float) -> float:
+    """Return the output given while the marginal price is better than ``root`` squared."""
+    total = 0.0
+    for part in curve:
+        if part.start <= root:
+            break
+        total += part.out_to(root)
+    return total
+
+
 def surplus(curve: Curve, root: float) -> float:
     """Return the most that trading with the curve can yield beyond the price ``root`` squared."""
     total = 0.0

@@ -6,7 +6,14 @@ from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.assembly import Order, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
-from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError, execute
+from chalicelib.routing.execution import (
+    ExecutedLeg,
+    ExecutedPath,
+    Execution,
+    LegRefusedError,
+    direct_path,
+    execute,
+)
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import Plan, RoutablePool
@@ -67,7 +74,7 @@ def best_plan(market: Market, order: Order) -> Plan:
     single: tuple[ExecutedPath, ...] = ()
     bound: int | None = None
     if singles.best is not None:
-        single = (ExecutedPath(None, (singles.best,)),)
+        single = (direct_path(singles.best),)
         root = _final_root(singles.best, order)
         bound = _tightest(network, order, single, [root], None)
         if order.is_close(single, bound):

@@ -6,7 +6,6 @@ the rest is optimised anew; the best of these allocations wins. This is the usua
 problem with fixed costs, which is combinatorial; the certificate says what it can have missed.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
@@ -20,6 +19,14 @@ class _Removal(NamedTuple):
 
     worth: float
     pool_ids: tuple[str, ...]
+
+
+class _Used(NamedTuple):
+    """The pools that an allocation gives anything to, by hop."""
+
+    direct: list[str]
+    detours: list[tuple[list[str], list[str]]]
+    legs: int
 
 
 class Found(NamedTuple):
@@ -37,11 +44,12 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
     while (allocation := allocate(remaining, mode, float(amount))) is not None:
         roots.append(allocation.root)
         cost = _cost(allocation.root, mode, leg_cost)
-        objective = _objective(allocation, mode, cost)
+        used = _used(allocation)
+        objective = _objective(allocation, mode, cost * used.legs)
         if best is None or objective > best[0]:
             best = objective, allocation
-        removals = sorted(_removals(allocation, cost))
-        losing = [removal for removal in removals if removal.worth < 0.0]
+        removals = _removals(allocation, used, cost)
+        losing = sorted([removal for removal in removals if removal.worth < 0.0])
         if not losing or len(removals) == 1:
             break
         leaving = losing[: max(1, len(losing) // 4)]
@@ -57,39 +65,38 @@ def _cost(root: float, mode: SwapMode, leg_cost: int) -> float:
     return (leg_cost if mode is SwapMode.EXACT_IN else leg_cost * nu) + (1.0 + nu) / 2
 
 
-def _objective(allocation: Allocation, mode: SwapMode, cost: float) -> float:
-    costs = cost * sum(1 for _ in _used(allocation))
+def _objective(allocation: Allocation, mode: SwapMode, costs: float) -> float:
     if mode is SwapMode.EXACT_IN:
         return allocation.other - costs
     return -allocation.other - costs / allocation.root**2
 
 
-def _used(allocation: Allocation) -> Iterator[str]:
-    yield from _used_of_hop(allocation.network.direct, allocation.direct)
+def _used(allocation: Allocation) -> _Used:
+    direct = _used_of_hop(allocation.network.direct, allocation.direct)
+    detours = []
     for filled in allocation.detours:
         first, second = filled.detour.hops
-        yield from _used_of_hop(first, filled.first.amounts)
-        yield from _used_of_hop(second, filled.second.amounts)
+        detours.append(
+            (_used_of_hop(first, filled.first.amounts), _used_of_hop(second, filled.second.amounts))
+        )
+    return _Used(direct, detours, len(direct) + sum([len(first) + len(second) for first, second in detours]))
 
 
 def _used_of_hop(hop: Hop, amounts: tuple[float, ...]) -> list[str]:
     return [pool.pool.pool_id for pool, amount in zip(hop.pools, amounts, strict=True) if amount >= 1.0]
 
 
-def _removals(allocation: Allocation, cost: float) -> Iterator[_Removal]:
-    """Yield every direct leg, every detour, and every leg that has company in its hop."""
+def _removals(allocation: Allocation, used: _Used, cost: float) -> list[_Removal]:
+    """Return every direct leg, every detour, and every leg that has company in its hop."""
     found = surpluses(allocation.network, allocation.root, cost)
 
     def removal(*pool_ids: str) -> _Removal:
-        return _Removal(sum(found.get(pool_id, 0.0) - cost for pool_id in pool_ids), pool_ids)
+        return _Removal(sum([found.get(pool_id, 0.0) - cost for pool_id in pool_ids]), pool_ids)
 
-    for pool_id in _used_of_hop(allocation.network.direct, allocation.direct):
-        yield removal(pool_id)
-    for filled in allocation.detours:
-        first, second = filled.detour.hops
-        firsts = _used_of_hop(first, filled.first.amounts)
-        seconds = _used_of_hop(second, filled.second.amounts)
+    removals = [removal(pool_id) for pool_id in used.direct]
+    for firsts, seconds in used.detours:
         for hop in (firsts, seconds):
             if len(hop) > 1:
-                yield from map(removal, hop)
-        yield removal(*firsts, *seconds)
+                removals += map(removal, hop)
+        removals.append(removal(*firsts, *seconds))
+    return removals

@@ -33,6 +33,8 @@ def whole_amounts(
         if whole[largest] < 0:
             raise NoRoomError
         return whole
+    if left == 0:
+        return whole
     by_room = sorted(range(len(whole)), key=lambda index: (whole[index] == 0, whole[index] - limits[index]))
     for index in by_room:
         added = min(left, limits[index] - whole[index])
