@@ -6,9 +6,11 @@ slow the log, never the gateway: when the reader falls behind, lines are counted
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TextIO
 
 LINES_WAITING_MAX: Final = 20_000
@@ -34,6 +36,8 @@ _NOT_SHOWN: Final = frozenset(
         "exception_name",
     }
 )
+# Made once: json.dumps with arguments makes an encoder for each call.
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
 
 
@@ -43,7 +47,7 @@ def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) 
     Lines that are not JSON objects with a message pass through behind the time and source. Metrics in CloudWatch's
     embedded format are for machines: they render as None.
     """
-    clock = now.astimezone().strftime("%H:%M:%S")
+    clock = _clock(int(now.timestamp()))
     entry = _parsed(line)
     if entry is None:
         return f"{clock} {source} {line}"
@@ -63,6 +67,12 @@ def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) 
     return f"{colour}{body}\x1b[0m" if colour else body
 
 
+@lru_cache(maxsize=2)
+def _clock(epoch_s: int) -> str:
+    """Return the local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(epoch_s))
+
+
 def _parsed(line: str) -> dict[str, Any] | None:
     if not line.startswith("{"):
         return None
@@ -77,8 +87,8 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value if value and " " not in value else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return value if value and " " not in value else _compact(value)
+    return str(value) if type(value) is int else _compact(value)
 
 
 class Log:

@@ -4,13 +4,15 @@ An upgrade request keeps the case of its header names. And a management request 
 read: an app makes several for each message it gets, and a task and a scope for each cost more than all the rest.
 """
 
+import asyncio
 import urllib.parse
+from functools import lru_cache
 from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from infra.local.gateway.callbacks import CallbackRequest, Callbacks
+from infra.local.gateway.callbacks import CONNECTIONS_PATH, CallbackRequest, Callbacks
 from infra.local.gateway.responses import Response
 from infra.local.gateway.settings import MESSAGE_BYTES_MAX
 
@@ -26,16 +28,22 @@ class GatewayHttp(HttpToolsProtocol):
         # The body of a management request so far; None while anything else is read.
         self._body: bytes | None = None
         self._complete: list[CallbackRequest] = []
+        self._answered_at = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._complete:
             requests, self._complete = self._complete, []
             self.transport.write(b"".join([self._answer(request) for request in requests]))
-            if self._is_at_rest():
-                self.timeout_keep_alive_task = self.loop.call_later(
-                    self.timeout_keep_alive, self.timeout_keep_alive_handler
-                )
+            self._answered_at = self.loop.time()
+            if self._idle_timer is None:
+                self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
 
     def on_message_begin(self) -> None:
         # What uvicorn prepares for an application waits until the head tells that it is one's.
@@ -66,15 +74,8 @@ class GatewayHttp(HttpToolsProtocol):
         if self._body is None:
             super().on_message_complete()
             return
-        path = httptools.parse_url(self.url).path.decode("ascii")
-        self._complete.append(
-            CallbackRequest(
-                self.parser.get_method().decode("ascii"),
-                urllib.parse.unquote(path).removeprefix(self._callbacks.path),
-                self._headers_sent,
-                self._body,
-            )
-        )
+        method, connection_id = self.parser.get_method().decode("ascii"), _connection_id(self.url)
+        self._complete.append(CallbackRequest(method, connection_id, self._headers_sent, self._body))
         self._body = None
 
     def handle_websocket_upgrade(self) -> None:
@@ -93,18 +94,29 @@ class GatewayHttp(HttpToolsProtocol):
             and not any(name.lower() == b"expect" for name, _ in self._headers_sent)
         )
 
-    def _is_at_rest(self) -> bool:
-        """Tell whether neither a request nor an upgrade came behind those that were answered."""
-        return (
-            self._body is None
+    def _close_if_idle(self) -> None:
+        """End a connection that was silent for long; one timer for many requests, where uvicorn takes one for each."""
+        self._idle_timer = None
+        left_s = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._close_if_idle)
+        elif (
+            self._body is None  # and no other request, nor an upgrade, has come since
             and (self.cycle is None or self.cycle.response_complete)
             and self.transport.get_protocol() is self
-        )
+        ):
+            self.transport.close()
 
     def _answer(self, request: CallbackRequest) -> bytes:
         response = self._callbacks.respond(request)
         self.server_state.total_requests += 1
         return _bytes_of(response, self.server_state.default_headers)
+
+
+@lru_cache(maxsize=1024)
+def _connection_id(url: bytes) -> str:
+    path = urllib.parse.unquote(httptools.parse_url(url).path.decode("ascii"))
+    return path.partition(CONNECTIONS_PATH)[2]
 
 
 def _bytes_of(response: Response, default_headers: list[tuple[bytes, bytes]]) -> bytes:

@@ -20,6 +20,8 @@ from infra.local.lambda_host.output import LineReader
 
 # Between the end of an environment's socket, which ends it, and killing it.
 _END_PATIENCE_S: Final = 1.0
+# Made once: json.dumps with arguments makes an encoder for each call.
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Environment:
         deadline_ms = int((time.time() + timeout_s) * 1000)
         request = {"requestId": request_id, "deadlineMs": deadline_ms, "event": event}
         timer = loop.call_later(timeout_s, self._time_out)
-        self._transport.write(frame(json.dumps(request, separators=(",", ":")).encode()))
+        self._transport.write(frame(_compact(request).encode()))
         try:
             reply = await self._reply()
         except TimeoutError:
