@@ -176,6 +176,15 @@ class ErrorFrame(ErrorBody):
     order_id: UUID | None = None
 
 
+class BatchFrame(Answer):
+    """Frames that fell together, in their order, for a connection that was opened with ``batch=1``."""
+
+    type: Literal["batch"]
+    frames: Annotated[
+        list[Annotated[AcceptedFrame | OrderEventFrame, Field(discriminator="type")]], Field(min_length=1)
+    ]
+
+
 class OrderAccepted(Answer):
     order_id: UUID
     client_order_id: str | None
@@ -243,4 +252,5 @@ SERVER_FRAMES: tuple[type[Answer], ...] = (
     UnsubscribedFrame,
     PongFrame,
     ErrorFrame,
+    BatchFrame,
 )

@@ -19,7 +19,10 @@ PATIENCE_S: Final = 20.0
 
 
 class Trader:
-    """One WebSocket connection; keeps every frame it has received, in order."""
+    """One WebSocket connection; keeps every frame it has received, in order, and what batches hold in their place.
+
+    ``received`` has the frames as they came.
+    """
 
     def __init__(self, url: str, query: Mapping[str, str] | None = None) -> None:
         # The proxy settings of the shell are for the internet, not for this machine.
@@ -30,6 +33,7 @@ class Trader:
         )
         self._marks = count(1)
         self.frames: list[Frame] = []
+        self.received: list[Frame] = []
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +58,8 @@ class Trader:
 
     def receive(self) -> Frame:
         frame: Frame = json.loads(self._connection.recv(timeout=PATIENCE_S))
-        self.frames.append(frame)
+        self.received.append(frame)
+        self.frames += frame["frames"] if frame["type"] == "batch" else [frame]
         return frame
 
     def until(self, found: Callable[[], Found | None]) -> Found:

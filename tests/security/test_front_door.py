@@ -51,6 +51,14 @@ def test_browser_shows_its_token_as_a_subprotocol_and_gets_only_the_name_back(fr
     assert front_door.rest(account, "GET", f"/orders/{order_id}").json()["status"] == "confirmed"
 
 
+def test_batches_go_with_a_token(front_door: FrontDoor) -> None:
+    with front_door.socket(an_account("alice"), "?batch=1") as socket:
+        socket.send('{"requestId":"r1","side":"sell","amount":"0.01"}')
+        first = hear(socket, lambda _: True)
+    assert first["type"] == "batch"
+    assert (first["frames"][0]["type"], first["frames"][0]["requestId"]) == ("accepted", "r1")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

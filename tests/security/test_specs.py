@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import FINAL
 from infra.specs import answers
 from infra.specs.documents import documents
 from infra.specs.error_table import MEANINGS
@@ -79,6 +80,16 @@ def test_frames_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
         parted = ask(socket, action="unsubscribe", orderId=answer["orderId"])
         answers.UnsubscribedFrame.model_validate_json(json.dumps(parted))
     assert seen == {"PongFrame", "QuoteFrame", "SubscribedFrame", "ErrorFrame", "AcceptedFrame"}
+
+
+def test_batches_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
+    frames: list[answers.AcceptedFrame | answers.OrderEventFrame] = []
+    with front_door.socket(an_account("alice"), "?batch=1") as socket:
+        socket.send('{"side":"sell","amount":"2.5"}')
+        while not any(isinstance(each, answers.OrderEventFrame) and each.status in FINAL for each in frames):
+            frames += answers.BatchFrame.model_validate_json(socket.recv()).frames
+    assert isinstance(frames[0], answers.AcceptedFrame)
+    assert len(frames) == 7
 
 
 def test_bodies_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
