@@ -24,6 +24,7 @@ from infra.deploy.smoke import smoke_order
 from infra.local.services.ports import free_port
 from infra.local.services.privileges import die_with_parent
 from tests.deploy.emulated_cloud import emulated_cloud, until_it_answers
+from tests.deploy.image import unpack_image
 
 LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
 PATIENCE_S = 60
@@ -98,7 +99,7 @@ def deployed(endpoint: str, *options: str) -> str:
 
 @contextmanager
 def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
-    """Run the local runtime on the emulator's queues; yield its WebSocket URL."""
+    """Run the local runtime on the emulator's queues, from what the image holds; yield its WebSocket URL."""
     shell = {
         **os.environ,
         "AWS_ENDPOINT_URL": endpoint,
@@ -114,7 +115,12 @@ def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
     with (
         log_path.open("wb") as log,
         subprocess.Popen(
-            command, env=shell, stdout=log, stderr=log, preexec_fn=die_with_parent(signal.SIGTERM)
+            command,
+            cwd=unpack_image(folder / "image"),
+            env=shell,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(signal.SIGTERM),
         ) as process,
     ):
         try:
