@@ -10,6 +10,9 @@ from typing import Any
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.domain.orders import Order
+from chalicelib.services import steps
 from infra.deploy.deployment import Deployment, database_options
 from infra.deploy.packaging import Package
 from tests.deploy.emulated_cloud import EmulatedCloud
@@ -54,10 +57,20 @@ class Stage:
         with self._engine.connect() as connection:
             return str(connection.execute(text(newest)).scalar_one())
 
+    def connections(self) -> set[str]:
+        """Return the ids of all connections on record."""
+        with self._engine.connect() as connection:
+            return set(connection.execute(text("SELECT connection_id FROM connections")).scalars())
+
     def execute(self, statement: str, **values: Any) -> None:
         """Change the record behind the application's back."""
         with self._engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    def put_on_record(self, order: Order, connection_id: str) -> None:
+        """Record an order of the connection's as a consumer does that goes no further."""
+        new = steps.first_step(order, order.accepted_at, connection_id)
+        PostgresOrderRecord(self._engine).create([new], lease_ms=0)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -67,15 +80,23 @@ class Stage:
 
 
 def for_ministack(built: Package) -> Package:
-    """Return the package with an action that MiniStack asks for and AWS does not have: batches are sent as messages."""
+    """Return the package with policies in MiniStack's words.
+
+    It asks for an action of its own to send a batch, and knows a log group without the ``:*`` that AWS wants.
+    """
     template = copy.deepcopy(built.template)
-    for resource in template["Resources"].values():
-        for policy in (
-            resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []
-        ):
-            for statement in policy["PolicyDocument"]["Statement"]:
-                if "sqs:SendMessage" in statement["Action"]:
-                    statement["Action"].append("sqs:SendMessageBatch")
+    roles = (each for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Role")
+    for statement in (
+        statement
+        for role in roles
+        for policy in role["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ):
+        if "sqs:SendMessage" in statement["Action"]:
+            statement["Action"].append("sqs:SendMessageBatch")
+        if statement["Sid"] == "WriteItsLog":
+            arn = statement["Resource"]["Fn::Sub"]
+            statement["Resource"] = [{"Fn::Sub": arn}, {"Fn::Sub": arn.removesuffix(":*")}]
     return replace(built, template=template)
 
 

@@ -5,7 +5,6 @@ One story in order, since each step needs the one before; the steps are tests so
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,19 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from infra.deploy.deployment import QueueNotEmptyError
 from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
-from tests.deploy.emulated_cloud import EmulatedCloud
-from tests.deploy.rights import CONTEXT, ORDER, RIGHTS, SCHEDULE, Right, Trial, invoked, tried, without
+from tests.deploy.events import ORDER
 from tests.deploy.stage import Stage, with_changed_health
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 
 PATIENCE_S = 60
 # A warm function answers a ping in a tenth of it.
 UNHEARD_S = 1
-
-
-@pytest.fixture(scope="module")
-def stage(emulator: EmulatedCloud, built: Package, make_database: Callable[[], str]) -> Iterator[Stage]:
-    deployed = Stage(emulator, make_database())
-    deployed.deploy(built)
-    yield deployed
-    deployed.close()
 
 
 def frames_until_final(socket: ClientConnection) -> list[dict[str, Any]]:
@@ -71,105 +61,12 @@ def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
     assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok"}
 
 
-@pytest.fixture(scope="module")
-def trials(stage: Stage) -> dict[Right, Trial]:
-    return tried(stage.cloud, RIGHTS)
-
-
-@pytest.mark.parametrize("right", RIGHTS, ids=str)
-def test_function_fails_without_any_one_of_its_rights(trials: dict[Right, Trial], right: Right) -> None:
-    trial = trials[right]
-    assert not right.is_fine(trial.without)
-    assert right.is_fine(trial.restored), trial.restored
-
-
-def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
-    with (
-        without(stage.cloud, "websocket_message", "SendOrders"),
-        connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket,
-    ):
-        socket.send(json.dumps({"action": "submit", **ORDER}))
-        assert json.loads(socket.recv(PATIENCE_S))["code"] == "SERVICE_UNAVAILABLE"
-
-
-def test_client_hears_nothing_without_the_right_to_post(stage: Stage) -> None:
-    ping = json.dumps({"action": "ping"})
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket:
-        with without(stage.cloud, "websocket_message", "PostFrames"):
-            socket.send(json.dumps({"action": "ping", "requestId": "unheard"}))
-            with pytest.raises(TimeoutError):
-                socket.recv(UNHEARD_S)
-        socket.send(ping)
-        assert json.loads(socket.recv(PATIENCE_S)) == {"type": "pong", "requestId": None}
-
-
 def test_deploying_the_same_again_changes_no_function(stage: Stage, built: Package) -> None:
     functions = stage.cloud.client("lambda")
     before = {each["FunctionName"]: each["RevisionId"] for each in functions.list_functions()["Functions"]}
     stage.deploy(built)
     after = {each["FunctionName"]: each["RevisionId"] for each in functions.list_functions()["Functions"]}
     assert after == before
-
-
-def closed_within(socket: ClientConnection, patience_s: float) -> bool:
-    """Return whether the connection is closed within that time, whatever is said on it before."""
-    deadline = time.monotonic() + patience_s
-    try:
-        while True:
-            socket.recv(timeout=max(0.0, deadline - time.monotonic()))
-    except TimeoutError:
-        return False
-    except ConnectionClosed:
-        return True
-
-
-def expire_by_token(stage: Stage, connection_id: str) -> None:
-    """Have the message function hear a connection whose token has expired."""
-    until = {"authorizer": {"principalId": "local", "expiresAt": "1"}}
-    context = {
-        **CONTEXT,
-        **until,
-        "connectionId": connection_id,
-        "eventType": "MESSAGE",
-        "routeKey": "$default",
-    }
-    event = {"requestContext": context, "body": json.dumps({"action": "ping"})}
-    assert not invoked(stage.cloud, "websocket_message", event).is_failed
-
-
-def expire_by_record(stage: Stage, connection_id: str) -> None:
-    """Have the sweep find a connection past its time."""
-    stage.execute(
-        "UPDATE connections SET expires_at = connected_at WHERE connection_id = :it", it=connection_id
-    )
-    assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
-
-
-@pytest.mark.parametrize(
-    ("function", "expire"), [("websocket_message", expire_by_token), ("sweep", expire_by_record)]
-)
-def test_connection_past_its_time_is_closed_but_not_without_the_right(
-    stage: Stage, function: str, expire: Callable[[Stage, str], None]
-) -> None:
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as spared:
-        with without(stage.cloud, function, "CloseConnections"):
-            expire(stage, stage.newest_connection())
-        assert not closed_within(spared, UNHEARD_S)
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as ended:
-        expire(stage, stage.newest_connection())
-        assert closed_within(ended, PATIENCE_S)
-
-
-def test_sweep_cannot_have_a_follower_caught_up_without_the_right_to_send(stage: Stage) -> None:
-    lagging = """
-        INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, updated_at)
-        VALUES (:it, gen_random_uuid(), 'local', false, 0, clock_timestamp() - interval '1 hour')
-    """
-    with without(stage.cloud, "sweep", "SendOrders"):
-        stage.execute(lagging, it="unswept")
-        assert invoked(stage.cloud, "sweep", SCHEDULE).is_failed
-    stage.execute(lagging, it="swept")
-    assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
 
 
 def test_redeployment_brings_new_code_and_keeps_partial_batch_responses(

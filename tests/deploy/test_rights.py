@@ -1,0 +1,294 @@
+"""Each right of each function, taken away under enforced IAM: something fails, and works again once it is back.
+
+Three kinds of proof. Invoked directly, a function answers badly. Where a client would notice, the client is asked. What
+AWS does in the function's name (take messages, write logs) MiniStack does without asking, so there the same call is
+made with the role's own keys.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from chalicelib.wire.queue_messages import FollowMessage
+from tests.deploy.events import (
+    ORDER,
+    SCHEDULE,
+    an_order_of_this_stage,
+    order_event,
+    queue_event,
+    socket_event,
+)
+from tests.deploy.rights import (
+    TAKEN,
+    Right,
+    finished_all,
+    invoked,
+    renew_environment,
+    right,
+    rights_in_policies,
+    without,
+)
+from tests.deploy.service_calls import BY_SERVICES, is_denied, session_of
+from tests.deploy.stage import Stage
+from tests.deploy.trials import TRIALS, Outcome, Trial, tried
+
+PATIENCE_S = 60
+# A warm function answers a ping in a tenth of it.
+UNHEARD_S = 1
+# After an interruption the consumer asks for a message in two seconds; left alone, it comes after 36.
+AGAIN_S = 2
+SOON_S = 10
+
+
+@contextmanager
+def unconsumed(stage: Stage) -> Iterator[None]:
+    """Stop the queue's consumer for a while."""
+    functions = stage.cloud.client("lambda")
+    (mapping,) = functions.list_event_source_mappings(FunctionName="orderflow-dev-execute_orders")[
+        "EventSourceMappings"
+    ]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+@pytest.fixture(scope="module")
+def outcomes(stage: Stage) -> dict[Trial, Outcome]:
+    # MiniStack removes an environment that is renewed while the consumer may still be at work in it.
+    with unconsumed(stage):
+        return tried(stage.cloud, TRIALS)
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=str)
+def test_function_fails_without_any_one_of_its_rights(outcomes: dict[Trial, Outcome], trial: Trial) -> None:
+    outcome = outcomes[trial]
+    assert not trial.is_fine(outcome.without)
+    assert trial.is_fine(outcome.restored), outcome.restored
+
+
+@contextmanager
+def client_of(stage: Stage) -> Iterator[ClientConnection]:
+    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket:
+        yield socket
+
+
+def answer_to(socket: ClientConnection, **frame: Any) -> Any:
+    socket.send(json.dumps(frame))
+    return json.loads(socket.recv(PATIENCE_S))
+
+
+def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
+    with without(stage.cloud, right("websocket_message", "SendOrders")), client_of(stage) as socket:
+        assert answer_to(socket, action="submit", **ORDER)["code"] == "SERVICE_UNAVAILABLE"
+
+
+def test_nothing_can_be_followed_without_the_right_to_read_the_login(stage: Stage) -> None:
+    unknown = {"action": "subscribe", "orderId": str(uuid4())}
+    with client_of(stage) as socket:
+        with without(stage.cloud, right("websocket_message", "ReadDatabaseSecret")):
+            renew_environment(stage.cloud, "websocket_message")
+            assert answer_to(socket, **unknown)["code"] == "SERVICE_UNAVAILABLE"
+        assert answer_to(socket, **unknown)["code"] == "ORDER_NOT_FOUND"
+
+
+def test_gone_connection_is_not_forgotten_without_the_right_to_read_the_login(stage: Stage) -> None:
+    with client_of(stage):
+        connection_id = stage.newest_connection()
+        event = socket_event("DISCONNECT", connection_id=connection_id)
+        with without(stage.cloud, right("websocket_disconnect", "ReadDatabaseSecret")):
+            renew_environment(stage.cloud, "websocket_disconnect")
+            invoked(stage.cloud, "websocket_disconnect", event)
+        assert connection_id in stage.connections()
+        invoked(stage.cloud, "websocket_disconnect", event)
+        assert connection_id not in stage.connections()
+
+
+def test_client_hears_nothing_without_the_right_to_post(stage: Stage) -> None:
+    with client_of(stage) as socket:
+        with without(stage.cloud, right("websocket_message", "PostFrames")):
+            socket.send(json.dumps({"action": "ping", "requestId": "unheard"}))
+            with pytest.raises(TimeoutError):
+                socket.recv(UNHEARD_S)
+        assert answer_to(socket, action="ping") == {"type": "pong", "requestId": None}
+
+
+def execute(stage: Stage, connection_id: str) -> UUID:
+    order = an_order_of_this_stage()
+    invoked(stage.cloud, "execute_orders", order_event(order, connection_id=connection_id))
+    return order.order_id
+
+
+def settle(stage: Stage, connection_id: str) -> UUID:
+    order = an_order_of_this_stage()
+    letter = order_event(order, queue="orders-dlq", connection_id=connection_id)
+    invoked(stage.cloud, "settle_dead_letters", letter)
+    return order.order_id
+
+
+def cancel(stage: Stage, connection_id: str) -> UUID:
+    """Cancel over REST what no consumer has begun to execute."""
+    order = an_order_of_this_stage()
+    stage.put_on_record(order, connection_id)
+    answer = httpx.delete(f"{stage.rest_url}/orders/{order.order_id}", timeout=PATIENCE_S)
+    assert answer.is_success, answer.text
+    return order.order_id
+
+
+def hears(socket: ClientConnection, order_id: UUID, status: str, within_s: float) -> bool:
+    """Return whether the client is told of the order's status within that time."""
+    deadline = time.monotonic() + within_s
+    try:
+        while True:
+            frame = json.loads(socket.recv(timeout=max(0.0, deadline - time.monotonic())))
+            if frame.get("orderId") == str(order_id) and frame.get("status") == status:
+                return True
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("function", "act", "status"),
+    [
+        ("execute_orders", execute, "confirmed"),
+        ("settle_dead_letters", settle, "failed"),
+        ("api_handler", cancel, "canceled"),
+    ],
+)
+def test_client_is_not_told_what_became_of_its_order_without_the_right_to_post(
+    stage: Stage, function: str, act: Callable[[Stage, str], UUID], status: str
+) -> None:
+    with client_of(stage) as socket:
+        with without(stage.cloud, right(function, "PostFrames")):
+            order_id = act(stage, stage.newest_connection())
+            assert not hears(socket, order_id, status, UNHEARD_S)
+        order_id = act(stage, stage.newest_connection())
+        assert hears(socket, order_id, status, PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("function", "queue"), [("execute_orders", "orders"), ("settle_dead_letters", "orders-dlq")]
+)
+def test_client_that_was_not_told_cannot_be_caught_up_without_the_right_to_send(
+    stage: Stage, function: str, queue: str
+) -> None:
+    order = an_order_of_this_stage()
+    # Whoever cannot be told is caught up by a message.
+    with client_of(stage), without(stage.cloud, right(function, "PostFrames")):
+        event = order_event(order, queue=queue, connection_id=stage.newest_connection())
+        with without(stage.cloud, right(function, "SendOrders")):
+            assert not finished_all(invoked(stage.cloud, function, event))
+        assert finished_all(invoked(stage.cloud, function, event))
+
+
+def receipt_of(stage: Stage, message_id: str, within_s: int) -> str | None:
+    """Take messages from the orders queue until this one is among them; None if it is not in time."""
+    sqs, deadline = stage.cloud.client("sqs"), time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        taken = sqs.receive_message(
+            QueueUrl=stage.outputs["OrdersQueueUrl"], WaitTimeSeconds=1, MaxNumberOfMessages=10
+        )
+        for message in taken.get("Messages", []):
+            if message["MessageId"] == message_id:
+                return str(message["ReceiptHandle"])
+    return None
+
+
+def test_interrupted_message_does_not_come_back_soon_without_the_right_to_ask_for_it(stage: Stage) -> None:
+    sqs, queue = stage.cloud.client("sqs"), stage.outputs["OrdersQueueUrl"]
+    # Its order was accepted and is not on record yet, so it has to be looked at again.
+    follow = FollowMessage(
+        connection_id="x", account_id="local", order_id=uuid4(), after_seq=0, content_sha256="x"
+    )
+    with unconsumed(stage):
+        sent = sqs.send_message(QueueUrl=queue, MessageBody=follow.model_dump_json())["MessageId"]
+        handle = receipt_of(stage, sent, SOON_S)
+        assert handle is not None
+        body = follow.model_dump_json()
+        event = queue_event("orderflow-dev-orders", body, receipt_handle=handle, receive_count=1)
+        with without(stage.cloud, right("execute_orders", "RetryLater")):
+            assert not finished_all(invoked(stage.cloud, "execute_orders", event))
+            assert receipt_of(stage, sent, AGAIN_S + 1) is None
+        assert not finished_all(invoked(stage.cloud, "execute_orders", event))
+        again = receipt_of(stage, sent, SOON_S)
+        assert again is not None
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=again)
+
+
+def closed_within(socket: ClientConnection, patience_s: float) -> bool:
+    """Return whether the connection is closed within that time, whatever is said on it before."""
+    deadline = time.monotonic() + patience_s
+    try:
+        while True:
+            socket.recv(timeout=max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        return False
+    except ConnectionClosed:
+        return True
+
+
+def expire_by_token(stage: Stage, connection_id: str) -> None:
+    """Have the message function hear a connection whose token has expired."""
+    until = {"authorizer": {"principalId": "local", "expiresAt": "1"}}
+    event = socket_event("MESSAGE", connection_id=connection_id, body=json.dumps({"action": "ping"}))
+    event["requestContext"] |= until
+    assert not invoked(stage.cloud, "websocket_message", event).is_failed
+
+
+def expire_by_record(stage: Stage, connection_id: str) -> None:
+    """Have the sweep find a connection past its time."""
+    stage.execute(
+        "UPDATE connections SET expires_at = connected_at WHERE connection_id = :it", it=connection_id
+    )
+    assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
+
+
+@pytest.mark.parametrize(
+    ("function", "expire"), [("websocket_message", expire_by_token), ("sweep", expire_by_record)]
+)
+def test_connection_past_its_time_is_closed_but_not_without_the_right(
+    stage: Stage, function: str, expire: Callable[[Stage, str], None]
+) -> None:
+    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as spared:
+        with without(stage.cloud, right(function, "CloseConnections")):
+            expire(stage, stage.newest_connection())
+        assert not closed_within(spared, UNHEARD_S)
+    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as ended:
+        expire(stage, stage.newest_connection())
+        assert closed_within(ended, PATIENCE_S)
+
+
+def test_sweep_cannot_have_a_follower_caught_up_without_the_right_to_send(stage: Stage) -> None:
+    lagging = """
+        INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, updated_at)
+        VALUES (:it, gen_random_uuid(), 'local', false, 0, clock_timestamp() - interval '1 hour')
+    """
+    with without(stage.cloud, right("sweep", "SendOrders")):
+        stage.execute(lagging, it="unswept")
+        assert invoked(stage.cloud, "sweep", SCHEDULE).is_failed
+    stage.execute(lagging, it="swept")
+    assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
+
+
+@pytest.mark.parametrize("asked", BY_SERVICES, ids=str)
+def test_service_is_denied_what_it_does_in_a_functions_name_without_the_right(
+    stage: Stage, asked: Right
+) -> None:
+    session = session_of(stage, asked.function)
+    with without(stage.cloud, asked):
+        assert is_denied(stage, asked, session)
+    assert not is_denied(stage, asked, session)
+
+
+def test_every_right_of_every_policy_was_taken_away(stage: Stage) -> None:
+    assert stage.outputs, "the last test of its file, since it looks back on the others"
+    assert rights_in_policies() - TAKEN == set()
