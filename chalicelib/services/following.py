@@ -23,7 +23,6 @@ from chalicelib.wire.server_frames import (
 )
 
 _EVENTS_PER_READ: Final = 100
-_ESTABLISH_POLL_S: Final = 0.05
 _ESTABLISH_PATIENCE_S: Final = 3.0
 """A connection whose ``$connect`` has only just returned answers 410 until its handshake is through."""
 
@@ -153,19 +152,22 @@ class FollowOrders:
 
     def _post(self, follower: Follower, texts: Sequence[str]) -> Delivery:
         posted = [Frame(follower.connection_id, text) for text in texts]
-        waited = 0.0
-        while True:
+
+        def post() -> Delivery | None:
             delivery = self._connections.post(posted)[follower.connection_id]
-            if delivery is Delivery.DELIVERED:
-                return delivery
-            if delivery is Delivery.UNDELIVERED:
-                # Not live and not caught up: the sweep finds it if nobody asks again before.
-                logger.warning(
-                    "replay interrupted", connection_id=follower.connection_id, again_in_s=CATCH_UP_DELAY_S
-                )
-                return delivery
-            if not follower.is_new or waited >= _ESTABLISH_PATIENCE_S:
-                self._subscriptions.forget([follower.connection_id])
-                return delivery
-            self._clock.sleep(_ESTABLISH_POLL_S)
-            waited += _ESTABLISH_POLL_S
+            return None if delivery is Delivery.GONE else delivery
+
+        # Waiting for a connection that never comes is waiting in vain too.
+        wait_s = _ESTABLISH_PATIENCE_S if follower.is_new else 0.0
+        may_wait = self._patience.has_some(follower.account_id)
+        delivery = self._patience.wait(follower.account_id, post, most_s=wait_s)
+        if delivery is None and (may_wait or not follower.is_new):
+            self._subscriptions.forget([follower.connection_id])
+            return Delivery.GONE
+        if delivery is not Delivery.DELIVERED:
+            # Not live and not caught up: the sweep finds it if nobody asks again before.
+            logger.warning(
+                "replay interrupted", connection_id=follower.connection_id, again_in_s=CATCH_UP_DELAY_S
+            )
+            return Delivery.UNDELIVERED
+        return delivery

@@ -10,7 +10,7 @@ from chalicelib.domain.errors import Code, FieldError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
-from chalicelib.services.lookup import found_in_time
+from chalicelib.services.lookup import Patience, found_in_time
 from chalicelib.services.ports import Clock, OrderQueries, OrderView
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.server_frames import order_event, rfc3339
@@ -26,7 +26,7 @@ class ReadOrders:
     ) -> None:
         self._queries = queries
         self._tokens = tokens
-        self._clock = clock
+        self._patience = Patience(clock)
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._page_size_max = page_size_max
 
@@ -76,7 +76,10 @@ class ReadOrders:
     def _found(self, account_id: str, order_id: UUID) -> OrderView:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
         return found_in_time(
-            lambda: self._queries.find(account_id, order_id), self._clock, wait_s=self._lookup_wait_s
+            lambda: self._queries.find(account_id, order_id),
+            self._patience,
+            account_id,
+            wait_s=self._lookup_wait_s,
         )
 
 
