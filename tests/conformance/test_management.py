@@ -1,15 +1,23 @@
 """The @connections management API."""
 
 import http.client
+import os
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
-from infra.local.gateway import GatewayLimits
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from infra.local.gateway import CallbackSignatures, GatewayLimits
 from tests.conformance.client import Client
 from tests.conformance.conftest import DEPLOYED_URL, Api, Deploy
 
 MESSAGE_BYTES_MAX = 128 * 1024
 NEVER_ASSIGNED = "AAAAAAAAAAAAAAA="
+VERIFIED = {"callback_signatures": CallbackSignatures.VERIFIED, "credentials": {"probe": "probe"}}
 
 
 def test_post_sends_the_data_as_a_text_frame(api: Api, observer: Client) -> None:
@@ -109,7 +117,7 @@ def test_unsigned_request_is_forbidden(start: Deploy) -> None:
 
     Source: apigateway-websocket-control-access-iam.html
     """
-    api = Api(DEPLOYED_URL) if DEPLOYED_URL else start(signed_callbacks_only=True)
+    api = Api(DEPLOYED_URL) if DEPLOYED_URL else start(callback_signatures=CallbackSignatures.SIGNED)
     address = urlsplit(api.http_url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.netloc)
@@ -118,3 +126,45 @@ def test_unsigned_request_is_forbidden(start: Deploy) -> None:
     connection.close()
     assert response.status == 403
     assert response.headers["x-amzn-ErrorType"]
+
+
+def test_wrong_signature_is_forbidden(start: Deploy) -> None:
+    """A management request that is signed with a wrong secret is answered with 403 InvalidSignatureException.
+
+    Source: https://repost.aws/knowledge-center/api-gateway-iam-sigv4-mismatch
+    """
+    credentials = boto3.Session().get_credentials()
+    if DEPLOYED_URL and credentials is None:
+        pytest.skip("needs an access key of the account")
+    api = Api(DEPLOYED_URL) if DEPLOYED_URL else start(**VERIFIED)
+    key = credentials.access_key if DEPLOYED_URL and credentials else "probe"
+    with pytest.raises(ClientError) as refused:
+        management_client(api, key, "wrong").get_connection(ConnectionId=NEVER_ASSIGNED)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
+
+
+def test_right_signature_is_let_through(deploy: Deploy) -> None:
+    """A management request that is signed with the right secret is obeyed.
+
+    Source: apigateway-websocket-control-access-iam.html
+    """
+    api = deploy(**VERIFIED)
+    with Client(api.url) as client:
+        management = management_client(api, "probe", "probe")
+        management.post_to_connection(ConnectionId=client.connection_id, Data=b"hello")
+        assert client.socket.recv(timeout=10) == "hello"
+        management.delete_connection(ConnectionId=client.connection_id)
+        assert client.closed().code == 1000
+
+
+def management_client(api: Api, access_key: str, secret_key: str) -> Any:
+    """Return a boto3 client of the management API."""
+    return boto3.client(
+        "apigatewaymanagementapi",
+        endpoint_url=api.http_url,
+        region_name=os.environ.get("AWS_REGION", "us-east-1"),
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(retries={"max_attempts": 0}),
+    )

@@ -2,11 +2,12 @@
 
 ``Gateway`` is the whole public surface; ``GatewaySettings`` and ``AppManifest`` are its input. The modules
 below it either decide and know nothing of sockets (``handshake``, ``authorizer``, ``routing``, ``events``,
-``frames``, ``connections``, ``management``, ``throttle``, ``ids``) or move bytes and time (``application``,
-``websocket``, ``session``, ``outbox``, ``rest``, ``protocol``, ``server``).
+``frames``, ``connections``, ``management``, ``signatures``, ``throttle``, ``ids``) or move bytes and time
+(``application``, ``callbacks``, ``websocket``, ``session``, ``outbox``, ``rest``, ``http_protocol``,
+``protocol``, ``server``).
 """
 
 from infra.local.gateway.server import Gateway
-from infra.local.gateway.settings import GatewayLimits, GatewaySettings, MessageOrder
+from infra.local.gateway.settings import CallbackSignatures, GatewayLimits, GatewaySettings, MessageOrder
 
-__all__ = ["Gateway", "GatewayLimits", "GatewaySettings", "MessageOrder"]
+__all__ = ["CallbackSignatures", "Gateway", "GatewayLimits", "GatewaySettings", "MessageOrder"]

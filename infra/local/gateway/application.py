@@ -31,21 +31,26 @@ class Application:
         self._rest_stage = f"/{edge.settings.rest_stage}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent_path = scope["raw_path"]
         if scope["path"].startswith("/_aws/"):
             scope["path"] = _EMULATOR_PREFIX.sub("", scope["path"], count=1)
             scope["raw_path"] = _EMULATOR_PREFIX.sub("", scope["raw_path"].decode("ascii"), count=1).encode()
         if scope["type"] == "websocket":
             await serve_websocket(self._edge, scope, receive, send)
         else:
-            await _respond(send, await self._respond(scope, receive))
+            await _respond(send, await self._respond(scope, receive, sent_path))
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+    async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
         path: str = scope["path"]
         if path.startswith(self._callbacks.path):
-            connection_id = path.removeprefix(self._callbacks.path)
-            body = await _body(receive, MESSAGE_BYTES_MAX)
             return self._callbacks.respond(
-                CallbackRequest(scope["method"], connection_id, scope["headers"], body)
+                CallbackRequest(
+                    method=scope["method"],
+                    connection_id=path.removeprefix(self._callbacks.path),
+                    target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
+                    headers=scope["headers"],
+                    body=await _body(receive, MESSAGE_BYTES_MAX),
+                )
             )
         if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
             return await self._call_rest(scope, receive)

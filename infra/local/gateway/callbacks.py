@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from infra.local.gateway.connections import DELETED
@@ -12,14 +13,13 @@ from infra.local.gateway.management import (
     NO_CONTENT,
     OK,
     TOO_LARGE,
-    UNSIGNED,
     Deliver,
     Disconnect,
     decide,
-    is_signed,
 )
 from infra.local.gateway.responses import Response
-from infra.local.gateway.settings import MESSAGE_BYTES_MAX
+from infra.local.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
+from infra.local.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
 
 CONNECTIONS_PATH: Final = "/@connections/"
 
@@ -30,12 +30,14 @@ class CallbackRequest:
 
     Attributes:
         connection_id: Percent-decoded.
+        target: Path and query as sent.
         headers: Names in any case.
         body: Complete, or its beginning if it is longer than ``MESSAGE_BYTES_MAX``: one byte more at least.
     """
 
     method: str
     connection_id: str
+    target: bytes
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
 
@@ -52,12 +54,24 @@ class Callbacks:
         return self._refusal(request) or self._obey(request)
 
     def _refusal(self, request: CallbackRequest) -> Response | None:
+        """Judge the signature first, then the rate; a body that was not read to its end cannot be judged."""
         edge = self._edge
-        if edge.settings.signed_callbacks_only and not is_signed(_authorization(request)):
-            return UNSIGNED
+        if len(request.body) <= MESSAGE_BYTES_MAX and (refusal := self._judge_signature(request)) is not None:
+            return refusal
         if not edge.callbacks.take(edge.now_ms()):
             return LIMIT_EXCEEDED
         return TOO_LARGE if len(request.body) > MESSAGE_BYTES_MAX else None
+
+    def _judge_signature(self, request: CallbackRequest) -> Response | None:
+        settings = self._edge.settings
+        if settings.callback_signatures is CallbackSignatures.OPEN:
+            return None
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        if settings.callback_signatures is CallbackSignatures.SIGNED:
+            return refuse_unsigned(headers)
+        signed = SignedRequest(request.method, request.target.decode("latin-1"), headers, request.body)
+        now = datetime.fromtimestamp(self._edge.now_ms() / 1000, UTC)
+        return refuse_unverified(signed, secrets=settings.credentials, region=settings.region, now=now)
 
     def _obey(self, request: CallbackRequest) -> Response:
         session = self._edge.sessions.get(request.connection_id)
@@ -71,8 +85,3 @@ class Callbacks:
                 session.close_soon(DELETED)
                 return NO_CONTENT
         return GONE
-
-
-def _authorization(request: CallbackRequest) -> str | None:
-    values = (value for name, value in request.headers if name.lower() == b"authorization")
-    return next((value.decode("latin-1") for value in values), None)

@@ -74,8 +74,10 @@ class GatewayHttp(HttpToolsProtocol):
         if self._body is None:
             super().on_message_complete()
             return
-        method, connection_id = self.parser.get_method().decode("ascii"), _connection_id(self.url)
-        self._complete.append(CallbackRequest(method, connection_id, self._headers_sent, self._body))
+        method = self.parser.get_method().decode("ascii")
+        self._complete.append(
+            CallbackRequest(method, _connection_id(self.url), self.url, self._headers_sent, self._body)
+        )
         self._body = None
 
     def handle_websocket_upgrade(self) -> None:

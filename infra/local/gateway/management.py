@@ -37,21 +37,11 @@ GONE: Final = error(410, "GoneException", "The connection is gone")
 INVALID_ID: Final = error(400, "BadRequestException", "Invalid connectionId")
 TOO_LARGE: Final = error(413, "PayloadTooLargeException", "Message too long")
 LIMIT_EXCEEDED: Final = error(429, "LimitExceededException", "Too Many Requests")
-UNSIGNED: Final = error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
 
 def no_such_method(method: str, path: str) -> Response:
     """Return the refusal of a stage or method that the API does not have."""
     return error(403, "ForbiddenException", f"No method found matching route {path} for http method {method}")
-
-
-def is_signed(authorization: str | None) -> bool:
-    """Tell whether a request carries an AWS signature for API Gateway; its value is not verified."""
-    return (
-        authorization is not None
-        and authorization.startswith("AWS4-HMAC-")
-        and "/execute-api/" in authorization
-    )
 
 
 def decide(method: str, connection_id: str, connection: Connection | None, body: bytes) -> Command:

@@ -35,6 +35,14 @@ class MessageOrder(StrEnum):
     SERIAL = "serial"
 
 
+class CallbackSignatures(StrEnum):
+    """What management requests must carry; AWS verifies, and nobody needs credentials for ``open``."""
+
+    OPEN = "open"
+    SIGNED = "signed"  # any signature for API Gateway
+    VERIFIED = "verified"  # the signature that one of ``credentials`` makes
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayLimits:
     """Quotas; sizes in bytes, spans in seconds. Shorten them in tests, the rules stay the same.
@@ -79,8 +87,8 @@ class GatewaySettings:
             handler's body. Chalice creates none.
         authorizer_identity_sources: ``route.request.header.NAME`` or ``route.request.querystring.NAME``;
             a request that lacks one is refused with 401 before the authorizer runs.
-        signed_callbacks_only: Refuse management requests without an AWS signature (403), as AWS does. The
-            signature itself is never verified: there are no accounts here.
+        callback_signatures: Which management requests are refused with 403.
+        credentials: Secret access keys by access key id, for ``VERIFIED``.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
         shutdown_grace_s: How long ``Gateway.stop`` waits for clients and ``$disconnect`` handlers.
         log: Called with a constant message and its facts, from the event loop; it must not block.
@@ -98,7 +106,8 @@ class GatewaySettings:
     route_responses: frozenset[str] = frozenset()
     authorizer_identity_sources: tuple[str, ...] = ()
     message_order: MessageOrder = MessageOrder.CONCURRENT
-    signed_callbacks_only: bool = False
+    callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
+    credentials: Mapping[str, str] = field(default_factory=dict)
     permessage_deflate: bool = False
     shutdown_grace_s: float = 10.0
     limits: GatewayLimits = field(default_factory=GatewayLimits)

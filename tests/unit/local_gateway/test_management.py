@@ -10,7 +10,6 @@ from infra.local.gateway.management import (
     Deliver,
     Disconnect,
     decide,
-    is_signed,
 )
 from infra.local.gateway.responses import Response
 
@@ -61,16 +60,3 @@ def test_other_method_is_403() -> None:
     response = decide("PUT", ID, a_connection(), b"")
     assert isinstance(response, Response)
     assert (response.status, dict(response.headers)["x-amzn-ErrorType"]) == (403, "ForbiddenException")
-
-
-@pytest.mark.parametrize(
-    ("authorization", "signed"),
-    [
-        (None, False),
-        ("Bearer x", False),
-        ("AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/sqs/aws4_request", False),
-        ("AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/execute-api/aws4_request", True),
-    ],
-)
-def test_signature_is_one_for_execute_api(authorization: str | None, *, signed: bool) -> None:
-    assert is_signed(authorization) is signed
