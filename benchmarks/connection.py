@@ -43,11 +43,13 @@ class Ledger:
 
     Attributes:
         refusals: Error frames, as text.
+        frames: How many came; a batch is one.
     """
 
     sent: dict[str, Sent] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    frames: int = 0
 
 
 class OnAnswer(Protocol):
@@ -91,6 +93,7 @@ class Connection(asyncio.Protocol):
                 case Response():
                     self._answered(event)
                 case Frame(opcode=Opcode.TEXT):
+                    self.ledger.frames += 1
                     self._frame(json.loads(bytes(event.data)))
                 case _:
                     self.ledger.refusals.append(f"unexpected frame: {event}")
@@ -114,6 +117,9 @@ class Connection(asyncio.Protocol):
                 self._on_answer(self, is_final=False)
             case "order":
                 self._event(frame)
+            case "batch":
+                for member in frame["frames"]:
+                    self._frame(member)
             case _:
                 self.ledger.refusals.append(json.dumps(frame))
 

@@ -25,11 +25,16 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many orders, over how many connections, and when each is sent."""
+    """How many orders, over how many connections, and when each is sent.
+
+    Attributes:
+        batched: The connections ask for events in batches.
+    """
 
     orders: int
     connections: int
     shape: Shape
+    batched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Run:
         accepted_ms, final_ms: One latency per order, sorted.
         cpu_s: Processor seconds by process kind.
         statuses: Final statuses, counted.
+        frames: Sent to the clients; a batch is one.
     """
 
     load: Load
@@ -49,6 +55,7 @@ class Run:
     final_ms: Sequence[float]
     cpu_s: Mapping[str, float]
     statuses: Mapping[str, int]
+    frames: int
 
     @property
     def rate(self) -> float:
@@ -80,7 +87,8 @@ async def run_load(instance: Instance, load: Load) -> Run:
     Raises:
         IncompleteRunError: The run counts for nothing.
     """
-    crowd = await _Crowd.gathered(instance.url, load)
+    url = f"{instance.url}?batch=1" if load.batched else instance.url
+    crowd = await _Crowd.gathered(url, load)
     before = cpu_seconds(runtime_kinds(instance.status))
     crowd.begin()
     try:
@@ -161,4 +169,5 @@ def _accounted(load: Load, ledgers: Sequence[Ledger], cpu_s: Mapping[str, float]
             last = max(last, seen.final_at)
     if problems:
         raise IncompleteRunError(f"{len(problems)} problems, the first: {problems[0]}")
-    return Run(load, last - first, sorted(accepted_ms), sorted(final_ms), cpu_s, statuses)
+    frames = sum(ledger.frames for ledger in ledgers)
+    return Run(load, last - first, sorted(accepted_ms), sorted(final_ms), cpu_s, statuses, frames)

@@ -1,4 +1,4 @@
-"""What operators see: one log line per commit of an order, and metrics in CloudWatch's embedded format."""
+"""What operators see: one log line per event of an order, and metrics in CloudWatch's embedded format."""
 
 from datetime import datetime
 from typing import Final
