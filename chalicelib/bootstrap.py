@@ -4,14 +4,15 @@ The WebSocket functions accept orders without the database: what needs it is imp
 """
 
 import os
-from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.market.definition import load_tokens
 from chalicelib.bootstrap_door import Door
-from chalicelib.config import ConfigurationError, Settings
+from chalicelib.bootstrap_market import Market
+from chalicelib.bootstrap_outside import Outside
+from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.accepting import AcceptOrders
 from chalicelib.services.ports import (
@@ -25,32 +26,19 @@ from chalicelib.services.ports import (
 )
 
 if TYPE_CHECKING:
-    import botocore.session
     from sqlalchemy import Engine
 
-    from chalicelib.adapters.aws_endpoint import AwsEndpoint
-    from chalicelib.adapters.aws_secrets import Secrets
-    from chalicelib.adapters.market.faults import FaultBoard
-    from chalicelib.adapters.market.pool_cache import PoolCache
-    from chalicelib.adapters.market.settings import MarketSettings
     from chalicelib.adapters.observer import PowertoolsObserver
     from chalicelib.services.canceling import CancelOrders
     from chalicelib.services.consuming import ConsumeMessages
     from chalicelib.services.execution import ExecuteOrders
     from chalicelib.services.following import FollowOrders
-    from chalicelib.services.ports import Chain
     from chalicelib.services.quoting import QuoteSwaps
     from chalicelib.services.reading import ReadOrders
     from chalicelib.services.settlement import Settlement
     from chalicelib.services.settling import SettleDeadLetters
     from chalicelib.services.sweeping import Sweep
     from chalicelib.services.telling import Teller
-    from chalicelib.services.venues import VenueDesk
-
-THREADS: Final = 16
-"""For posts to connections and questions to venues: waiting, not computing."""
-
-VENUES: Final = ("raydium", "meteora")
 
 
 class Services:
@@ -59,6 +47,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock: Clock = SystemClock()
+        self.outside = Outside(settings)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -66,7 +55,11 @@ class Services:
 
     @cached_property
     def door(self) -> Door:
-        return Door(self.settings, self.clock, lambda: self.executor, lambda: self.engine)
+        return Door(self.settings, self.clock, self.outside)
+
+    @cached_property
+    def market(self) -> Market:
+        return Market(self.settings, self.clock, self.tokens, self.outside)
 
     @cached_property
     def accepting(self) -> AcceptOrders:
@@ -77,7 +70,7 @@ class Services:
         from chalicelib.adapters.sqs import SqsOrderQueue, find_queue_url
 
         settings = self.settings
-        endpoint = self._endpoint(settings.sqs_endpoint, "sqs")
+        endpoint = self.outside.endpoint(settings.sqs_endpoint, "sqs")
         url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
         return SqsOrderQueue(endpoint, url)
 
@@ -85,7 +78,7 @@ class Services:
     def connections(self) -> Connections:
         from chalicelib.adapters.connections import ManagementApi
 
-        endpoint = self._endpoint(self.settings.connections_url, "execute-api")
+        endpoint = self.outside.endpoint(self.settings.connections_url, "execute-api")
         return ManagementApi(endpoint, time_limit_ms=self.settings.post_time_limit_ms)
 
     @cached_property
@@ -138,7 +131,7 @@ class Services:
     def quoting(self) -> "QuoteSwaps":
         from chalicelib.services.quoting import QuoteSwaps
 
-        return QuoteSwaps(self.desk, self.tokens)
+        return QuoteSwaps(self.market.desk, self.tokens)
 
     @cached_property
     def execution(self) -> "ExecuteOrders":
@@ -148,8 +141,8 @@ class Services:
         settings = self.settings
         return ExecuteOrders(
             record=self.record,
-            desk=self.desk,
-            chain=self.chain,
+            desk=self.market.desk,
+            chain=self.market.chain,
             settlement=self._settlement(attempts_max=settings.attempts_max),
             teller=self.teller,
             background=ThreadBackground(),
@@ -197,7 +190,7 @@ class Services:
             queries=self.queries,
             connections=self.connections,
             queue=self.queue,
-            executor=self.executor,
+            executor=self.outside.executor,
         )
 
     @cached_property
@@ -210,7 +203,7 @@ class Services:
             record=self.record,
             queries=self.queries,
             archive=PostgresDeadLetterArchive(self.engine),
-            chain=self.chain,
+            chain=self.market.chain,
             # One attempt at most: whatever is dead by now stays dead.
             settlement=self._settlement(attempts_max=1),
             teller=self.teller,
@@ -226,19 +219,6 @@ class Services:
 
         return Sweep(PostgresHousekeeping(self.engine), self.queue, self.connections, self.subscriptions)
 
-    @cached_property
-    def chain(self) -> "Chain":
-        from chalicelib.adapters.market.chain import MarketChain
-
-        return MarketChain(
-            self.engine,
-            self._wallet_seed.encode(),
-            self.tokens,
-            self._market_settings,
-            faults=self._faults,
-            cache=self._pool_cache,
-        )
-
     def _settlement(self, *, attempts_max: int) -> "Settlement":
         from chalicelib.services.settlement import Patience, Settlement
         from chalicelib.wire.route_views import RouteViews
@@ -246,111 +226,24 @@ class Services:
         settings = self.settings
         patience = Patience(settings.confirmation_wait_ms / 1000, settings.confirmation_poll_ms / 1000)
         return Settlement(
-            self.chain, RouteViews(self.tokens), self.clock, patience=patience, attempts_max=attempts_max
-        )
-
-    @cached_property
-    def desk(self) -> "VenueDesk":
-        from chalicelib.adapters.market.venue import MarketVenue, PoolReader
-        from chalicelib.services.venues import VenueDesk
-
-        reader = PoolReader(self.engine, self._pool_cache)
-        venues = [
-            MarketVenue(name, reader, self._faults, self.clock, self._market_settings) for name in VENUES
-        ]
-        return VenueDesk(
-            venues,
-            self.executor,
+            self.market.chain,
+            RouteViews(self.tokens),
             self.clock,
-            time_limit_ms=self.settings.quote_time_limit_ms,
-            valid_ms=self.settings.quote_valid_ms,
+            patience=patience,
+            attempts_max=attempts_max,
         )
 
-    @cached_property
+    @property
     def engine(self) -> "Engine":
-        from chalicelib.adapters.postgres.engine import make_engine
-
-        if self.settings.database_url or not self.settings.database_secret_arn:
-            return make_engine(self.settings.database_url)
-        from chalicelib.adapters.aws_secrets import login_url
-        from chalicelib.adapters.postgres.rotation import make_rotating_engine
-
-        settings = self.settings
-
-        def read_url(*, is_fresh: bool) -> str:
-            login = self._secrets.text(settings.database_secret_arn, is_fresh=is_fresh)
-            return login_url(login, host=settings.database_host)
-
-        return make_rotating_engine(read_url)
+        return self.outside.engine
 
     def check_database(self) -> None:
         """Raise ``RetryableError`` if the database does not answer."""
-        from sqlalchemy import text
-
-        from chalicelib.adapters.postgres.faults import translated_errors
-
-        with translated_errors(), self.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+        self.outside.check_database()
 
     def check_queue(self) -> None:
         """Raise ``RetryableError`` if the queue does not answer."""
         self.queue.check()
-
-    @cached_property
-    def executor(self) -> Executor:
-        return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="io")
-
-    def _endpoint(self, url: str, service: str) -> "AwsEndpoint":
-        from chalicelib.adapters.aws_endpoint import AwsEndpoint
-
-        credentials = self._aws.get_credentials()
-        if credentials is None:
-            raise ConfigurationError(f"no AWS credentials: requests to {service} cannot be signed")
-        return AwsEndpoint(url, service=service, region=self.settings.aws_region, credentials=credentials)
-
-    @cached_property
-    def _aws(self) -> "botocore.session.Session":
-        import botocore.session
-
-        return botocore.session.get_session()
-
-    @cached_property
-    def _secrets(self) -> "Secrets":
-        from chalicelib.adapters.aws_secrets import Secrets
-
-        return Secrets(self._aws, self.settings.aws_region)
-
-    @cached_property
-    def _wallet_seed(self) -> str:
-        arn = self.settings.wallet_seed_secret_arn
-        seed = self.settings.wallet_seed or (self._secrets.text(arn) if arn else "")
-        if not seed:
-            raise ConfigurationError(
-                "WALLET_SEED: is missing, and wallets of an empty seed would be anybody's"
-            )
-        return seed
-
-    @cached_property
-    def _market_settings(self) -> "MarketSettings":
-        from chalicelib.adapters.market.settings import MarketSettings
-
-        return MarketSettings(
-            quote_latency_ms=self.settings.quote_latency_ms,
-            settlement_latency_ms=self.settings.settlement_latency_ms,
-            is_faucet_on=self.settings.market_faucet,
-        )
-
-    @cached_property
-    def _faults(self) -> "FaultBoard":
-        from chalicelib.adapters.market.faults import FaultBoard
-
-        return FaultBoard(self.engine)
-
-    @cached_property
-    def _pool_cache(self) -> "PoolCache":
-        from chalicelib.adapters.market.pool_cache import PoolCache
-
-        return PoolCache()
 
 
 class _LazyKeys:

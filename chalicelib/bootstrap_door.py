@@ -1,18 +1,15 @@
 """The part of the wiring that decides who gets in, and how much they may take."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chalicelib.bootstrap_outside import Outside
 from chalicelib.config import Settings
 from chalicelib.services.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.ports import Clock
 from chalicelib.wire.json_text import JsonLimits
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from chalicelib.adapters.jwt_verifier import JwtVerifier, VerificationKeys
     from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 
@@ -20,17 +17,10 @@ if TYPE_CHECKING:
 class Door:
     """Tokens and limits. The database is asked for only by what needs it, as everywhere in the wiring."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        executor: Callable[[], Executor],
-        engine: "Callable[[], Engine]",
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, outside: Outside) -> None:
         self._settings = settings
         self._clock = clock
-        self._executor = executor
-        self._engine = engine
+        self._outside = outside
 
     @cached_property
     def verifier(self) -> "JwtVerifier":
@@ -60,7 +50,7 @@ class Door:
         open_orders = OpenOrders(
             lambda account_id, most: self._occupancy.open_orders(account_id, most=most),
             self._clock,
-            self._executor(),
+            self._outside.executor,
             most=settings.open_orders_max,
         )
         return OrderLimits(rate, open_orders)
@@ -83,4 +73,4 @@ class Door:
     def _occupancy(self) -> "PostgresOccupancy":
         from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 
-        return PostgresOccupancy(self._engine())
+        return PostgresOccupancy(self._outside.engine)

@@ -89,7 +89,7 @@ def consumer(market_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consu
         services = bootstrap.services()
         services.queue = SqsOrderQueue(Moto(), queue_url)
         yield Consumer(client, queue_url, services)
-        services.executor.shutdown()
+        services.outside.executor.shutdown()
         services.engine.dispose()
         bootstrap.services.cache_clear()
 

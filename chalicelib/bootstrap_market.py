@@ -1,0 +1,80 @@
+"""The part of the wiring that stands for venues and chain: the simulated market."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.bootstrap_outside import Outside
+from chalicelib.config import Settings
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.ports import Clock
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.market.faults import FaultBoard
+    from chalicelib.adapters.market.pool_cache import PoolCache
+    from chalicelib.adapters.market.settings import MarketSettings
+    from chalicelib.services.ports import Chain
+    from chalicelib.services.venues import VenueDesk
+
+VENUES: Final = ("raydium", "meteora")
+
+
+class Market:
+    """The chain that transactions are sent to, and the desk that asks the venues."""
+
+    def __init__(self, settings: Settings, clock: Clock, tokens: Tokens, outside: Outside) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tokens = tokens
+        self._outside = outside
+
+    @cached_property
+    def chain(self) -> "Chain":
+        from chalicelib.adapters.market.chain import MarketChain
+
+        return MarketChain(
+            self._outside.engine,
+            self._outside.wallet_seed().encode(),
+            self._tokens,
+            self._market_settings,
+            faults=self._faults,
+            cache=self._pool_cache,
+        )
+
+    @cached_property
+    def desk(self) -> "VenueDesk":
+        from chalicelib.adapters.market.venue import MarketVenue, PoolReader
+        from chalicelib.services.venues import VenueDesk
+
+        reader = PoolReader(self._outside.engine, self._pool_cache)
+        venues = [
+            MarketVenue(name, reader, self._faults, self._clock, self._market_settings) for name in VENUES
+        ]
+        return VenueDesk(
+            venues,
+            self._outside.executor,
+            self._clock,
+            time_limit_ms=self._settings.quote_time_limit_ms,
+            valid_ms=self._settings.quote_valid_ms,
+        )
+
+    @cached_property
+    def _market_settings(self) -> "MarketSettings":
+        from chalicelib.adapters.market.settings import MarketSettings
+
+        return MarketSettings(
+            quote_latency_ms=self._settings.quote_latency_ms,
+            settlement_latency_ms=self._settings.settlement_latency_ms,
+            is_faucet_on=self._settings.market_faucet,
+        )
+
+    @cached_property
+    def _faults(self) -> "FaultBoard":
+        from chalicelib.adapters.market.faults import FaultBoard
+
+        return FaultBoard(self._outside.engine)
+
+    @cached_property
+    def _pool_cache(self) -> "PoolCache":
+        from chalicelib.adapters.market.pool_cache import PoolCache
+
+        return PoolCache()
