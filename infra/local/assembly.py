@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from infra.local.event_source.mapping import MappingSettings
-from infra.local.gateway import GatewaySettings, MessageOrder
+from infra.local.gateway import GatewayLimits, GatewaySettings
 from infra.local.lambda_host.host import HostSettings
 from infra.local.logs import Log
 from infra.local.options import Options
@@ -44,18 +44,31 @@ def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
     )
 
 
-def gateway_settings(options: Options, file: LocalToml, *, region: str, log: Log) -> GatewaySettings:
-    """Return the gateway's settings; what it does is logged for those who ask for it."""
+def gateway_settings(
+    options: Options, file: LocalToml, *, aws: Mapping[str, str], log: Log
+) -> GatewaySettings:
+    """Return the gateway's settings; what it does is logged for those who ask for it.
+
+    Args:
+        aws: Region and credentials of the functions, as environment variables.
+    """
     table = file.gateway
     return GatewaySettings(
         host=options.host,
         port=options.port,
         websocket_stage=table.websocket_stage,
         rest_stage=table.rest_stage,
-        region=region,
+        region=aws["AWS_REGION"],
         account_id=ACCOUNT,
+        domain_name=table.domain_name,
         authorizer_identity_sources=table.authorizer_identity_sources,
-        message_order=MessageOrder(table.message_order),
+        callback_signatures=table.callbacks,
+        credentials={aws["AWS_ACCESS_KEY_ID"]: aws["AWS_SECRET_ACCESS_KEY"]},
+        message_order=table.message_order,
+        route_selection_expression=table.route_selection_expression,
+        route_responses=table.route_responses,
+        permessage_deflate=table.permessage_deflate,
+        limits=GatewayLimits(**table.limits.model_dump()),
         log=lambda message, facts: log.event("debug", message, **facts),
     )
 

@@ -80,7 +80,7 @@ class Runtime:
         assert self._host is not None
         assert self._project is not None
         self._gateway = Gateway(
-            gateway_settings(self._options, self._file, region=self._aws["AWS_REGION"], log=self._log),
+            gateway_settings(self._options, self._file, aws=self._aws, log=self._log),
             replace(self._project.manifest, authorizer_function=self._file.gateway.authorizer),
             self._host,
         )
@@ -153,6 +153,9 @@ class Runtime:
             inspect_project(self._options.app_dir, self._options.stage, self._environment),
             self._forker.start(),
         )
+        authorizer = self._file.gateway.authorizer
+        if authorizer is not None and authorizer not in project.functions:
+            raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")
         for source in project.unsupported:
             self._log.event("warning", "event source not emulated", source=source)
         self._project = project

@@ -9,7 +9,7 @@ from infra.local.gateway.edge import Edge
 from infra.local.gateway.management import no_such_method
 from infra.local.gateway.responses import Headers, Response, error
 from infra.local.gateway.rest import Request, RestApi
-from infra.local.gateway.settings import MESSAGE_BYTES_MAX
+from infra.local.gateway.settings import HEALTH_STAGES, MESSAGE_BYTES_MAX
 from infra.local.gateway.websocket import serve_websocket
 
 # The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
@@ -17,8 +17,7 @@ _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
-# Both are reserved by API Gateway for its health checks (api-gateway-known-issues.html).
-_HEALTH_PATHS: Final = frozenset({"/ping", "/sping"})
+_HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
 
 
 class Application:

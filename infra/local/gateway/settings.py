@@ -14,12 +14,19 @@ MESSAGE_BYTES_MAX = 128 * 1024
 IDLE_S_MAX = 10 * 60.0
 DURATION_S_MAX = 2 * 60 * 60.0
 INTEGRATION_TIMEOUT_S = 29.0
+INTEGRATION_TIMEOUT_S_MIN = 0.05
 URL_CHARS_MAX = 4096
 CONNECTIONS_PER_S = 500
 # limits.html: one bucket of an account; callbacks draw from it.
 REQUESTS_PER_S = 10_000
 REQUEST_BURST = 5_000
 REST_BODY_BYTES_MAX = 10 * 1024 * 1024
+# Reserved for its own health checks (api-gateway-known-issues.html).
+HEALTH_STAGES = frozenset({"ping", "sping"})
+# What Chalice deploys (chalice/package.py, chalice/awsclient.py).
+SELECTION_EXPRESSION = "$request.body.action"
+# Ours: AWS documents that there is a limit, but not which.
+OUTBOUND_BYTES_MAX = 1024 * 1024
 
 LogCallback = Callable[[str, Mapping[str, Any]], None]
 
@@ -64,7 +71,7 @@ class GatewayLimits:
     requests_per_s: int = REQUESTS_PER_S
     request_burst: int = REQUEST_BURST
     rest_body_bytes_max: int = REST_BODY_BYTES_MAX
-    outbound_bytes_max: int = 1024 * 1024
+    outbound_bytes_max: int = OUTBOUND_BYTES_MAX
     messages_in_flight_max: int = 128
 
 
@@ -102,7 +109,7 @@ class GatewaySettings:
     account_id: str = "123456789012"
     region: str = "us-east-1"
     domain_name: str | None = None
-    route_selection_expression: str = "$request.body.action"
+    route_selection_expression: str = SELECTION_EXPRESSION
     route_responses: frozenset[str] = frozenset()
     authorizer_identity_sources: tuple[str, ...] = ()
     message_order: MessageOrder = MessageOrder.CONCURRENT

@@ -4,7 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from infra.local.project.gateway_table import GatewayTable
+from infra.local.project.table import Table
 
 FILE_NAME: Final = Path(".chalice") / "local.toml"
 
@@ -13,33 +16,19 @@ class LocalTomlError(ValueError):
     """The file does not parse, or names a setting that does not exist."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GatewayTable(_Table):
-    """The API's names and choices; see ``infra.local.gateway.GatewaySettings``."""
-
-    websocket_stage: str = "ws"
-    rest_stage: str = "api"
-    authorizer: str | None = None
-    authorizer_identity_sources: tuple[str, ...] = ()
-    message_order: Literal["concurrent", "serial"] = "concurrent"
-
-
-class LambdaTable(_Table):
+class LambdaTable(Table):
     """Execution environments per function; ``concurrency_by_function`` comes before ``concurrency``.
 
     ``preload`` names libraries that a cold start finds imported, since they hardly ever change: never the app's own.
     """
 
     concurrency: Annotated[int, Field(ge=1)] = 4
-    concurrency_by_function: dict[str, Annotated[int, Field(ge=1)]] = {}
+    concurrency_by_function: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     idle_s: Annotated[float, Field(gt=0)] = 300.0
     preload: tuple[str, ...] = ("boto3", "chalice")
 
 
-class EventSourceTable(_Table):
+class EventSourceTable(Table):
     """Event source mappings; ``concurrency`` is for those that set no maximum of their own."""
 
     concurrency: Annotated[int, Field(ge=1)] = 5
@@ -47,11 +36,11 @@ class EventSourceTable(_Table):
     report_batch_item_failures: bool = True
 
 
-class SchedulesTable(_Table):
+class SchedulesTable(Table):
     run_at_start: bool = False
 
 
-class LocalToml(_Table):
+class LocalToml(Table):
     """The whole file.
 
     Attributes:
@@ -65,10 +54,10 @@ class LocalToml(_Table):
 
     database: bool = False
     queues: Path | None = None
-    parameters: dict[str, str] = {}
+    parameters: dict[str, str] = Field(default_factory=dict)
     on_start: tuple[str, ...] = ()
-    environment: dict[str, str] = {}
-    secrets: dict[str, Literal["random"]] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, Literal["random"]] = Field(default_factory=dict)
     gateway: GatewayTable = GatewayTable()
     functions: Annotated[LambdaTable, Field(alias="lambda")] = LambdaTable()
     event_source: EventSourceTable = EventSourceTable()

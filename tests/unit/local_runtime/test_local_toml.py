@@ -38,6 +38,23 @@ def test_file_is_read_with_its_tables(tmp_path: Path) -> None:
         ("[lambda]\nconcurrency = 0", r"lambda\.concurrency"),
         ('[secrets]\nSEED = "mine"', r"secrets\.SEED"),
         ("database =", r"local\.toml"),
+        ('[gateway]\ncallbacks = "closed"', r"gateway\.callbacks: .*'open', 'signed' or 'verified'"),
+        ('[gateway]\nmessage_order = "random"', r"gateway\.message_order: .*'concurrent' or 'serial'"),
+        ('[gateway]\nroute_responses = ["$connect"]', r"gateway\.route_responses\.0: .*'\$default'"),
+        (
+            '[gateway]\nroute_selection_expression = "action"',
+            r"gateway\.route_selection_expression: .*'action'",
+        ),
+        (
+            '[gateway]\nauthorizer_identity_sources = ["token"]',
+            r"gateway\.authorizer_identity_sources\.0: .*'token'",
+        ),
+        ('[gateway]\nwebsocket_stage = "a/b"', r"gateway\.websocket_stage: .*pattern"),
+        ('[gateway]\nrest_stage = "ping"', r"gateway\.rest_stage: .*reserved"),
+        ('[gateway]\nwebsocket_stage = "api"', "gateway: .*must differ"),
+        ("[gateway.limits]\nidle_s = 601", r"gateway\.limits\.idle_s: .*less than or equal to 600"),
+        ("[gateway.limits]\nduration_s = 0", r"gateway\.limits\.duration_s: .*greater than 0"),
+        ("[gateway.limits]\nintegration_timeout_s = 30", r"gateway\.limits\.integration_timeout_s: .*to 29"),
     ],
 )
 def test_mistake_is_refused_with_its_place(tmp_path: Path, text: str, place: str) -> None:
