@@ -16,7 +16,7 @@ attempt at step 4, without one at step 2.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
@@ -92,6 +92,14 @@ class ExecutionLimits:
         return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A batch while it is worked through: the requests behind it, and what is to become of its messages so far."""
+
+    correlation_ids: Mapping[UUID, str | None]
+    verdicts: dict[UUID, Verdict] = field(default_factory=dict)
+
+
 class ExecuteOrders:
     """The consumer's use case."""
 
@@ -116,7 +124,6 @@ class ExecuteOrders:
         self._teller = teller
         self._background = background
         self._observer = observer
-        self._correlation_ids: Mapping[UUID, str | None] = {}
         self._tokens = tokens
         self._clock = clock
         self._limits = limits
@@ -128,18 +135,17 @@ class ExecuteOrders:
             RetryableError: The record is unreachable, or listeners were not told; nothing is lost,
                 all of it can be asked again.
         """
-        verdicts: dict[UUID, Verdict] = {}
-        self._correlation_ids = {each.order_id: each.correlation_id for each in batch}
+        work = _Work({each.order_id: each.correlation_id for each in batch})
         try:
-            held = self._claim(batch, verdicts)
+            held = self._claim(batch, work)
             started = [order for order in held if order.open_attempt]
-            signed = self._write_ahead([order for order in held if not order.open_attempt], verdicts)
-            self._settle([*started, *signed], verdicts)
+            signed = self._write_ahead([order for order in held if not order.open_attempt], work)
+            self._settle([*started, *signed], work)
         finally:
             self._background.wait()
-        return verdicts
+        return work.verdicts
 
-    def _claim(self, batch: Sequence[Incoming], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
+    def _claim(self, batch: Sequence[Incoming], work: _Work) -> list[HeldOrder]:
         now = self._clock.now()
         # A client that submits an order twice at once may have both in one batch: the first creates it.
         creators = {each.order_id: each for each in reversed(batch) if each.order is not None}
@@ -152,28 +158,29 @@ class ExecuteOrders:
             self._record.create(list(new.values()), lease_ms=self._limits.lease_ms) if new else frozenset()
         )
         self._announce(
+            work,
             [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
             {id_: owed for id_ in created if (owed := creators[id_].owed)},
         )
-        verdicts |= dict.fromkeys((each.order_id for each in batch), Verdict())
-        verdicts |= {id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created}
+        work.verdicts.update(dict.fromkeys((each.order_id for each in batch), Verdict()))
+        work.verdicts.update({id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created})
         fresh = [_held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final]
-        return fresh + self._take_over([id_ for id_ in verdicts if id_ not in created], verdicts)
+        return fresh + self._take_over([id_ for id_ in work.verdicts if id_ not in created], work)
 
-    def _take_over(self, order_ids: Sequence[UUID], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
+    def _take_over(self, order_ids: Sequence[UUID], work: _Work) -> list[HeldOrder]:
         if not order_ids:
             return []
         claims = self._record.claim(order_ids, lease_ms=self._limits.lease_ms)
         for order_id, state in claims.final.items():
-            verdicts[order_id] = Verdict(found=state)
+            work.verdicts[order_id] = Verdict(found=state)
         for order_id, state in claims.busy.items():
-            verdicts[order_id] = Verdict(retry_in_s=self._limits.lease_s, found=state)
+            work.verdicts[order_id] = Verdict(retry_in_s=self._limits.lease_s, found=state)
         for order_id, order in claims.held.items():
-            verdicts[order_id] = Verdict(found=order.state)
+            work.verdicts[order_id] = Verdict(found=order.state)
             logger.warning("order taken over", order_id=str(order_id), order_status=order.state.status)
         return list(claims.held.values())
 
-    def _write_ahead(self, held: Sequence[HeldOrder], verdicts: dict[UUID, Verdict]) -> list[HeldOrder]:
+    def _write_ahead(self, held: Sequence[HeldOrder], work: _Work) -> list[HeldOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
         ended = [steps.late(order, now) for order in held if now > order.state.order.valid_until]
@@ -181,7 +188,7 @@ class ExecuteOrders:
         planned = self._planned(timely) if timely else []
         ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
-        recorded = self._commit([*ended, *self._signed(ready)], verdicts)
+        recorded = self._commit([*ended, *self._signed(ready)], work)
         return [step.held for step in recorded if step.held.open_attempt]
 
     def _planned(self, held: Sequence[HeldOrder]) -> list[tuple[HeldOrder, PlannedSwap | ExecutionError]]:
@@ -211,28 +218,28 @@ class ExecuteOrders:
             return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
         return steps.next_attempt(order, error.message, now)
 
-    def _settle(self, sent: Sequence[HeldOrder], verdicts: dict[UUID, Verdict]) -> None:
+    def _settle(self, sent: Sequence[HeldOrder], work: _Work) -> None:
         if not sent:
             return
         self._settlement.send(order.open_attempt for order in sent if order.open_attempt)
         undecided = {order.state.order.order_id: order for order in sent}
         for decided in self._settlement.decisions(sent):
-            self._commit(decided, verdicts)
+            self._commit(decided, work)
             for step in decided:
                 del undecided[step.state.order.order_id]
-        self._commit([steps.let_go(order) for order in undecided.values()], verdicts)
+        self._commit([steps.let_go(order) for order in undecided.values()], work)
 
-    def _commit(self, decided: Sequence[Step], verdicts: dict[UUID, Verdict]) -> list[Step]:
+    def _commit(self, decided: Sequence[Step], work: _Work) -> list[Step]:
         """Record steps, tell the listeners, set the verdicts; return the steps that counted, as they now stand."""
         if not decided:
             return []
         counted = self._record.record(decided, lease_ms=self._limits.lease_ms)
         recorded = [step for step in decided if step.state.order.order_id in counted]
-        self._announce([(step.state.order, step.events) for step in recorded if step.events])
+        self._announce(work, [(step.state.order, step.events) for step in recorded if step.events])
         for step in decided:
             order_id = step.state.order.order_id
             retry_in_s = self._retry_in_s(step) if order_id in counted else self._limits.lease_s
-            verdicts[order_id] = replace(verdicts[order_id], retry_in_s=retry_in_s)
+            work.verdicts[order_id] = replace(work.verdicts[order_id], retry_in_s=retry_in_s)
         return [
             replace(step, held=HeldOrder(step.state, step.held.fence, step.new_attempt)) for step in recorded
         ]
@@ -242,10 +249,12 @@ class ExecuteOrders:
             return None
         return self._limits.backoff_s(step.state.attempt) if step.events else self._limits.retry_delay_s
 
-    def _announce(self, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED) -> None:
+    def _announce(
+        self, work: _Work, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED
+    ) -> None:
         if told:
             for order, events in told:
-                correlation_id = self._correlation_ids.get(order.order_id)
+                correlation_id = work.correlation_ids.get(order.order_id)
                 for event in events:
                     self._observer.saw(order, event, correlation_id)
             self._background.run(lambda: self._teller.hold(told, owed))
