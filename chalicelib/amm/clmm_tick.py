@@ -71,6 +71,17 @@ def tick_at(sqrt_price: int) -> int:
     return high if low == high or sqrt_price_at(high) <= sqrt_price else low
 
 
+def tick_near(sqrt_price: int, tick: int) -> int:
+    """Return ``tick_at``, which is often the tick where the price was before: no logarithm then.
+
+    Raises:
+        ValueError: As ``tick_at``.
+    """
+    if -TICK_MAX <= tick < TICK_MAX and sqrt_price_at(tick) <= sqrt_price < sqrt_price_at(tick + 1):
+        return tick
+    return tick_at(sqrt_price)
+
+
 def _log2_x32(sqrt_price: int) -> int:
     """Return the logarithm of a Q64.64 number with 32 fractional bits, the first 16 exact."""
     top_bit = sqrt_price.bit_length() - 1

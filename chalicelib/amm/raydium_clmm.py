@@ -20,7 +20,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from chalicelib.amm.clmm_step import FEE_RATE_DENOMINATOR, Step, amount_0, step_in, step_out
-from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, sqrt_price_at, tick_at
+from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, sqrt_price_at, tick_near
 from chalicelib.amm.swaps import (
     U64_MAX,
     U128_MAX,
@@ -201,7 +201,7 @@ def _walk(pool: ClmmPool, request: Swap) -> _Walk:
             walk.cross(ticks[index], falls=falls)
             index += -1 if falls else 1
         elif step.sqrt_price != price:
-            walk.tick_current = tick_at(step.sqrt_price)
+            walk.tick_current = tick_near(step.sqrt_price, walk.tick_current)
     return walk
 
 

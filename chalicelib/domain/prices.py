@@ -1,19 +1,25 @@
 """Ratios that are shown and never computed with: price impact and slippage, in basis points."""
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from chalicelib.amm.swaps import SwapResult, TokenIndex
 from chalicelib.domain.amounts import BPS_PER_UNIT
 
-_HUNDREDTH: Final = Decimal("0.01")
-
 
 def bps_text(numerator: int, denominator: int) -> str:
     """Return a ratio in basis points, to two decimals (half to even)."""
-    bps = Decimal(numerator * BPS_PER_UNIT) / Decimal(denominator)
-    return format(bps.quantize(_HUNDREDTH, ROUND_HALF_EVEN), "f")
+    return _hundredths_text(numerator * BPS_PER_UNIT * 100, denominator)
+
+
+def _hundredths_text(numerator: int, denominator: int) -> str:
+    """Return a ratio of hundredths as a decimal with two places, rounded half to even."""
+    sign = "-" if numerator < 0 else ""
+    hundredths, left = divmod(abs(numerator), denominator)
+    if 2 * left > denominator or (2 * left == denominator and hundredths % 2):
+        hundredths += 1
+    whole, part = divmod(hundredths, 100)
+    return f"{sign}{whole}.{part:02d}"
 
 
 def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResult) -> str:
@@ -45,8 +51,12 @@ def route_impact_bps(legs: Iterable[LegImpact]) -> str:
 
     The hops of a path add up, the parts of a split average.
     """
-    total = sum((Decimal(leg.impact_bps) * leg.part / leg.whole for leg in legs), Decimal(0))
-    return format(total.quantize(_HUNDREDTH, ROUND_HALF_EVEN), "f")
+    numerator, denominator = 0, 1
+    for impact_bps, part, whole in legs:
+        hundredths = int(impact_bps.replace(".", ""))
+        numerator = numerator * whole + hundredths * part * denominator
+        denominator *= whole
+    return _hundredths_text(numerator, denominator)
 
 
 def slippage_bps_text(quoted: int, executed: int, *, is_output: bool) -> str:

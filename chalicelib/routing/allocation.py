@@ -1,20 +1,17 @@
 """The continuous optimum: every pool filled down to one common marginal price."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.books import side_by_side
 from chalicelib.routing.network import Detour, Network
 from chalicelib.routing.ranges import (
     Curve,
-    in_for_out,
+    after_in,
+    after_out,
     in_to,
-    out_for_in,
     out_to,
-    root_after_in,
-    root_after_out,
     total_in,
     total_out,
 )
@@ -23,8 +20,7 @@ CAPACITY_ERROR: Final = 1e-9
 """Filling a book exactly to its end may miss it by what floats lose on the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """A total split over pools side by side.
 
     Attributes:
@@ -38,8 +34,7 @@ class Fill:
     other: float
 
 
-@dataclass(frozen=True, slots=True)
-class DetourFill:
+class DetourFill(NamedTuple):
     """What goes through both hops of a detour; ``first`` and ``second`` split each hop."""
 
     detour: Detour
@@ -48,8 +43,7 @@ class DetourFill:
     second: Fill
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
+class Allocation(NamedTuple):
     """An order's continuous optimum on a network: direct amounts and used detours."""
 
     network: Network
@@ -99,11 +93,11 @@ def _opened(network: Network, mode: SwapMode, amount: float) -> tuple[Network, C
     while True:
         if mode is SwapMode.EXACT_IN:
             book = side_by_side(network.curves, stop_in=amount)
-            root = root_after_in(book, amount)
+            reached = after_in(book, amount)
         else:
             book = side_by_side(network.curves, stop_out=amount)
-            root = root_after_out(book, amount)
-        opened = network.open_down_to(0.0 if root is None else root)
+            reached = after_out(book, amount)
+        opened = network.open_down_to(reached[0] if reached else 0.0)
         if opened is network:
             return network, book
         network = opened
@@ -124,13 +118,13 @@ def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None
 
 def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> Fill | None:
     is_exact_in = mode is SwapMode.EXACT_IN
-    root = root_after_in(book, amount) if is_exact_in else root_after_out(book, amount)
-    other = out_for_in(book, amount) if is_exact_in else in_for_out(book, amount)
-    if root is None or other is None:
+    reached = after_in(book, amount) if is_exact_in else after_out(book, amount)
+    if reached is None:
         capacity = total_in(book) if is_exact_in else total_out(book)
         if amount > capacity * (1.0 + CAPACITY_ERROR):
             return None
-        root, other = book[-1].end, total_out(book) if is_exact_in else total_in(book)
+        reached = book[-1].end, total_out(book) if is_exact_in else total_in(book)
+    root, other = reached
     moved = in_to if is_exact_in else out_to
     amounts = [moved(curve, root) for curve in curves]
     # Ranges at exactly the final price share what is left by their size.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import U64_MAX, SwapMode
@@ -15,6 +15,20 @@ from chalicelib.routing.singles import Singles
 BPS_STEP: Final = Decimal("0.000001")
 GAP_ENOUGH: Final = 2_000_000
 """A gap of one part in so many, 0.005 bps, is not worth a search or another leg."""
+
+
+class Filling(NamedTuple):
+    """Paths that fill an order.
+
+    Attributes:
+        objective: What fillings are compared by, more being better: output, or minus input, less
+            the costs of the legs.
+    """
+
+    paths: Sequence[ExecutedPath]
+    amount_in: int
+    amount_out: int
+    objective: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +53,30 @@ class Order:
         if not 0 < self.amount <= U64_MAX or self.leg_cost < 0 or self.input_token == self.output_token:
             raise ValueError("amount must be a positive u64, leg_cost not negative, and the tokens two")
 
-    def objective(self, paths: Sequence[ExecutedPath]) -> int:
-        """Return what plans are compared by, more being better: output, or minus input, less costs."""
+    def filled_by(self, paths: Sequence[ExecutedPath]) -> Filling:
+        amount_in = sum([path.amount_in for path in paths])
+        amount_out = sum([path.amount_out for path in paths])
         costs = self.leg_cost * sum([len(path.first) + len(path.second) for path in paths])
-        if self.mode is SwapMode.EXACT_IN:
-            return sum([path.amount_out for path in paths]) - costs
-        return -sum([path.amount_in for path in paths]) - costs
+        gained = amount_out if self.mode is SwapMode.EXACT_IN else -amount_in
+        return Filling(paths, amount_in, amount_out, gained - costs)
 
-    def gap(self, paths: Sequence[ExecutedPath], bound: int) -> int:
-        """Return how far the paths are from the bound, in base units; never below 0."""
+    def gap(self, filling: Filling, bound: int) -> int:
+        """Return how far a filling is from the bound, in base units; never below 0."""
         limit = bound if self.mode is SwapMode.EXACT_IN else -bound
-        return limit - self.objective(paths)
+        return limit - filling.objective
 
-    def is_close(self, paths: Sequence[ExecutedPath], bound: int) -> bool:
-        """Return whether the paths are as good as anyone can tell: within ``GAP_ENOUGH`` of the bound."""
-        return self.gap(paths, bound) * GAP_ENOUGH <= bound
+    def is_close(self, filling: Filling, bound: int) -> bool:
+        """Return whether it is as good as anyone can tell: within ``GAP_ENOUGH`` of the bound."""
+        return self.gap(filling, bound) * GAP_ENOUGH <= bound
 
 
-def assemble(order: Order, paths: Sequence[ExecutedPath], bound: int, singles: Singles) -> Plan:
+def assemble(order: Order, filling: Filling, bound: int, singles: Singles) -> Plan:
     """Return the plan of these paths, in an order that does not depend on how they were found."""
     is_exact_in = order.mode is SwapMode.EXACT_IN
+    paths, amount_in, amount_out, _ = filling
     sizes = [path.amount_in if is_exact_in else path.amount_out for path in paths]
     shares = shares_of(sizes, BPS_PER_UNIT)
-    gap = Decimal(order.gap(paths, bound)) / max(1, bound) * BPS_PER_UNIT
-    amount_in, amount_out = sum(path.amount_in for path in paths), sum(path.amount_out for path in paths)
+    gap = Decimal(order.gap(filling, bound)) / max(1, bound) * BPS_PER_UNIT
     return Plan(
         mode=order.mode,
         input_token=order.input_token,
@@ -70,7 +84,7 @@ def assemble(order: Order, paths: Sequence[ExecutedPath], bound: int, singles: S
         amount_in=amount_in,
         amount_out=amount_out,
         leg_cost=order.leg_cost,
-        paths=tuple(_path(order, path, share) for path, share in zip(paths, shares, strict=True)),
+        paths=tuple([_path(order, path, share) for path, share in zip(paths, shares, strict=True)]),
         bound=bound,
         gap_bps=gap.quantize(BPS_STEP, ROUND_CEILING),
         best_single=_quote(singles.best) if singles.best else None,

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from math import inf
+from operator import itemgetter
+from typing import Final
 
 from chalicelib.routing.ranges import Curve, Range
+
+_ROOT: Final = itemgetter(0)
 
 
 def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: float = inf) -> Curve:
@@ -49,12 +53,8 @@ def _events(curves: Sequence[Curve]) -> list[tuple[float, float, Range | None]]:
             else:
                 events.append((part.start, part.liquidity, None))
                 events.append((part.end, -part.liquidity, None))
-    events.sort(key=_root, reverse=True)
+    events.sort(key=_ROOT, reverse=True)
     return events
-
-
-def _root(event: tuple[float, float, Range | None]) -> float:
-    return event[0]
 
 
 def in_series(first: Curve, second: Curve) -> Curve:

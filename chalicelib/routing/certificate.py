@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.network import Detour, Hop, Network, Profits
-from chalicelib.routing.ranges import in_to, out_for_in, root_after_in, surplus, total_out
+from chalicelib.routing.ranges import after_in, in_to, surplus, total_out
 
 MODEL_ERROR: Final = 2.0**-40
 
@@ -74,11 +74,8 @@ def hop_roots(detour: Detour, root: float) -> tuple[HopRoots, ...]:
         return ()
     first_book, second_book = (hop.book for hop in detour.hops)
     through = in_to(curve, root)
-    between = out_for_in(first_book, through)
-    if between is None:
-        between = total_out(first_book)
-    first = root_after_in(first_book, through) or first_book[-1].end
-    second = root_after_in(second_book, between) or second_book[-1].end
+    first, between = after_in(first_book, through) or (first_book[-1].end, total_out(first_book))
+    second, _ = after_in(second_book, between) or (second_book[-1].end, 0.0)
     return HopRoots(first, root / first), HopRoots(root / second, second)
 
 
@@ -98,6 +95,6 @@ def _of_detour(detour: Detour, roots: HopRoots) -> Profits:
 def _add_hop(found: Profits, hop: Hop, root: float, unit_value: float) -> None:
     """Add profits in output units, of which one unit that the hop pays is worth ``unit_value``."""
     for pool in hop.pools:
-        profit = surplus(pool.curve, root)
-        if profit > 0.0:
+        # Most pools are too dear, and told by their first range.
+        if pool.curve[0].start > root and (profit := surplus(pool.curve, root)) > 0.0:
             found[pool.pool.pool_id] = profit * unit_value

@@ -50,13 +50,11 @@ class Pair:
         start: The best of their starts; 0 without any.
     """
 
-    __slots__ = ("sides", "start", "token_in", "token_out")
+    __slots__ = ("sides", "start")
 
-    def __init__(self, token_in: str, token_out: str, sides: Iterable[PoolSide]) -> None:
-        self.token_in = token_in
-        self.token_out = token_out
-        self.sides = tuple(side for side in sides if side.start > 0.0)
-        self.start = max((side.start for side in self.sides), default=0.0)
+    def __init__(self, sides: Iterable[PoolSide]) -> None:
+        self.sides = [side for side in sides if side.start > 0.0]
+        self.start = max([side.start for side in self.sides], default=0.0)
 
 
 class Market:
@@ -96,8 +94,8 @@ class Market:
         """Return what pays ``token_out`` for ``token_in``."""
         found = self._pairs.get((token_in, token_out))
         if found is None:
-            sides = (self._side(pool_id, token_in) for pool_id in self._ids[token_in][token_out])
-            found = self._pairs[token_in, token_out] = Pair(token_in, token_out, sides)
+            sides = [self._side(pool_id, token_in) for pool_id in self._ids[token_in][token_out]]
+            found = self._pairs[token_in, token_out] = Pair(sides)
         return found
 
     def _side(self, pool_id: str, token_in: str) -> PoolSide:

@@ -8,7 +8,7 @@ Most detours are too dear for most orders. Where one would start is known before
 is read, and they are read only once prices fall to there.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import cached_property, partial
 from math import inf
 from typing import Final, NamedTuple
@@ -38,9 +38,9 @@ class PoolCurve(NamedTuple):
 class Hop:
     """The pools that trade one token for another, merged."""
 
-    def __init__(self, pools: tuple[PoolCurve, ...]) -> None:
+    def __init__(self, pools: list[PoolCurve]) -> None:
         self.pools = pools
-        self.curves = tuple(pool.curve for pool in pools)
+        self.curves = [pool.curve for pool in pools]
 
     @cached_property
     def book(self) -> Curve:
@@ -49,7 +49,7 @@ class Hop:
     @property
     def start(self) -> float:
         """The root at which the book starts, without merging it; 0 without pools."""
-        return max((curve[0].start for curve in self.curves), default=0.0)
+        return max([curve[0].start for curve in self.curves], default=0.0)
 
     def holds(self, pool_ids: Container[str]) -> bool:
         """Return whether any of its pools is among these."""
@@ -58,13 +58,13 @@ class Hop:
     def without(self, excluded: Container[str]) -> "Hop":
         if not self.holds(excluded):
             return self  # with what was computed for it
-        return Hop(tuple(pool for pool in self.pools if pool.pool.pool_id not in excluded))
+        return Hop([pool for pool in self.pools if pool.pool.pool_id not in excluded])
 
     def with_curve(self, pool_id: str, curve: Curve) -> "Hop":
         if not self.holds((pool_id,)):
             return self
         return Hop(
-            tuple(pool._replace(curve=curve) if pool.pool.pool_id == pool_id else pool for pool in self.pools)
+            [pool._replace(curve=curve) if pool.pool.pool_id == pool_id else pool for pool in self.pools]
         )
 
 
@@ -97,7 +97,7 @@ class Detour:
         """Return the detour with both hops changed; a detour that nobody has used stays as it is."""
         if not self._is_read:
             return self
-        first, second = (change(hop) for hop in self.hops)
+        first, second = map(change, self.hops)
         if (first, second) == self.hops:
             return self  # with what was computed for it
         return Detour(self.token, first.start * second.start, lambda: (first, second))
@@ -111,16 +111,16 @@ class Network:
         floor: Those that start below this root are left out of ``curves``.
     """
 
-    def __init__(self, direct: Hop, detours: tuple[Detour, ...], floor: float) -> None:
+    def __init__(self, direct: Hop, detours: Sequence[Detour], floor: float) -> None:
         self.direct = direct
         self.detours = detours
         self.floor = floor
-        self.open_detours = tuple(detour for detour in detours if detour.start >= floor)
+        self.open_detours = [detour for detour in detours if detour.start >= floor]
 
     @cached_property
-    def curves(self) -> tuple[Curve, ...]:
+    def curves(self) -> list[Curve]:
         """The direct pools' curves, then one per open detour."""
-        return (*self.direct.curves, *(detour.curve for detour in self.open_detours))
+        return [*self.direct.curves, *[detour.curve for detour in self.open_detours]]
 
     def open_down_to(self, root: float) -> "Network":
         """Return the network with every detour open that may trade at this root or a better one."""
@@ -137,9 +137,9 @@ class Network:
         return self._changed(lambda hop: hop.with_curve(pool_id, curve))
 
     def _changed(self, change: Callable[[Hop], Hop]) -> "Network":
-        detours = (detour.changed(change) for detour in self.detours)
+        detours = [detour.changed(change) for detour in self.detours]
         # What is interrupted starts at 0, where nothing is paid.
-        return Network(change(self.direct), tuple(each for each in detours if each.start > 0.0), self.floor)
+        return Network(change(self.direct), [each for each in detours if each.start > 0.0], self.floor)
 
 
 def network_of(
@@ -162,7 +162,7 @@ def network_of(
             detours.append(Detour(token, first.start * second.start, partial(read, first, second, reach)))
     stop_in, stop_out = (reach, inf) if mode is SwapMode.EXACT_IN else (inf, reach)
     direct = _hop(market.pair(input_token, output_token), stop_in=stop_in, stop_out=stop_out)
-    return Network(direct, tuple(detours), inf)
+    return Network(direct, detours, inf)
 
 
 def _read_forwards(first: Pair, second: Pair, amount_in: float) -> tuple[Hop, Hop]:
@@ -179,8 +179,8 @@ def _read_backwards(first: Pair, second: Pair, amount_out: float) -> tuple[Hop, 
 
 def _hop(pair: Pair, *, stop_in: float = inf, stop_out: float = inf) -> Hop:
     return Hop(
-        tuple(
+        [
             PoolCurve(side.pool, side.token_in, side.curve(stop_in=stop_in, stop_out=stop_out))
             for side in pair.sides
-        )
+        ]
     )

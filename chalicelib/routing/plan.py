@@ -1,10 +1,9 @@
 """What the router is given and what it answers.
 
-Answers are named tuples, since an order makes a dozen: a frozen dataclass takes four times as long to make.
+All are named tuples, since an order makes a dozen: a frozen dataclass takes four times as long to make.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,8 +11,7 @@ from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import SwapMode, SwapResult
 
 
-@dataclass(frozen=True, slots=True)
-class RoutablePool:
+class RoutablePool(NamedTuple):
     """A pool an order may trade with; ``tokens`` are its token 0 and token 1."""
 
     pool_id: str

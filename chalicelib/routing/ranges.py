@@ -84,11 +84,11 @@ def flat_range(*, amount_in: float, amount_out: float) -> Range:
 
 
 def total_in(curve: Curve) -> float:
-    return sum(part.amount_in for part in curve)
+    return sum([part.amount_in for part in curve])
 
 
 def total_out(curve: Curve) -> float:
-    return sum(part.amount_out for part in curve)
+    return sum([part.amount_out for part in curve])
 
 
 def in_to(curve: Curve, root: float) -> float:
@@ -143,21 +143,25 @@ def in_for_out(curve: Curve, amount_out: float) -> float | None:
     return taken if amount_out == 0 else None
 
 
-def root_after_in(curve: Curve, amount_in: float) -> float | None:
-    """Return the marginal root once ``amount_in`` is taken, or None if it cannot be."""
+def after_in(curve: Curve, amount_in: float) -> tuple[float, float] | None:
+    """Return the marginal root once ``amount_in`` is taken and what is paid for it, or None if it cannot be."""
+    paid = 0.0
     for part in curve:
         if amount_in <= part.amount_in:
-            return part.root_after_in(amount_in)
+            return part.root_after_in(amount_in), paid + part.out_for_in(amount_in)
         amount_in -= part.amount_in
+        paid += part.amount_out
     return None
 
 
-def root_after_out(curve: Curve, amount_out: float) -> float | None:
-    """Return the marginal root once ``amount_out`` is paid, or None if it cannot be."""
+def after_out(curve: Curve, amount_out: float) -> tuple[float, float] | None:
+    """Return the marginal root once ``amount_out`` is paid and what is taken for it, or None if it cannot be."""
+    taken = 0.0
     for part in curve:
         if amount_out < part.amount_out:
-            return part.root_after_out(amount_out)
+            return part.root_after_out(amount_out), taken + part.in_for_out(amount_out)
         amount_out -= part.amount_out
+        taken += part.amount_in
     return None
 
 

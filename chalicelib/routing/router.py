@@ -1,14 +1,13 @@
 """Best execution of one order over the pools that connect its tokens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.assembly import Order, assemble
+from chalicelib.routing.assembly import Filling, Order, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.execution import (
     ExecutedLeg,
-    ExecutedPath,
     Execution,
     LegRefusedError,
     direct_path,
@@ -17,7 +16,7 @@ from chalicelib.routing.execution import (
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import Plan, RoutablePool
-from chalicelib.routing.ranges import root_after_in, root_after_out
+from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.singles import best_singles
@@ -71,84 +70,81 @@ def best_plan(market: Market, order: Order) -> Plan:
         amount=amount,
     )
     singles = best_singles(network.direct, execution, amount)
-    single: tuple[ExecutedPath, ...] = ()
+    single: Filling | None = None
     bound: int | None = None
     if singles.best is not None:
-        single = (direct_path(singles.best),)
+        single = order.filled_by((direct_path(singles.best),))
         root = _final_root(singles.best, order)
         bound = _tightest(network, order, single, [root], None)
         if order.is_close(single, bound):
             return assemble(order, single, bound, singles)
         network = network.open_down_to(root)
 
-    paths, roots = _split(network, order, market.now_s)
-    paths = _better(order, single, paths)
-    if not paths:
+    split, roots = _split(network, order, market.now_s)
+    best = _better(single, split)
+    if best is None:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=amount
         )
-    bound = _tightest(network, order, paths, roots, bound)
-    if not order.is_close(paths, bound):
-        paths = _reconsidered(network, order, paths, execution)
-    return assemble(order, paths, bound, singles)
+    bound = _tightest(network, order, best, roots, bound)
+    if not order.is_close(best, bound):
+        best = _reconsidered(network, order, best, execution)
+    return assemble(order, best, bound, singles)
 
 
-def _better(
-    order: Order, first: tuple[ExecutedPath, ...], second: tuple[ExecutedPath, ...]
-) -> tuple[ExecutedPath, ...]:
-    """Return the paths with the better objective, the first if they are equal; none lose to any."""
-    if not first or not second:
+def _better(first: Filling | None, second: Filling | None) -> Filling | None:
+    """Return the filling with the better objective, the first if they are equal; none loses to any."""
+    if first is None or second is None:
         return first or second
-    return second if order.objective(second) > order.objective(first) else first
+    return second if second.objective > first.objective else first
 
 
-def _reconsidered(
-    network: Network, order: Order, paths: tuple[ExecutedPath, ...], execution: Execution
-) -> tuple[ExecutedPath, ...]:
-    """Return better paths if a leg ended where its pool's price rises, else the same."""
-    leg = most_rising_leg(paths)
+def _reconsidered(network: Network, order: Order, filling: Filling, execution: Execution) -> Filling:
+    """Return a better filling if a leg ended where its pool's price rises, else the same."""
+    leg = most_rising_leg(filling.paths)
     if leg is None:
-        return paths
+        return filling
     fixed = Reconsideration(network, leg, execution, order.amount).best()
-    return _better(order, paths, _split(fixed, order, execution.now_s)[0])
+    return _better(filling, _split(fixed, order, execution.now_s)[0]) or filling
 
 
-def _split(network: Network, order: Order, now_s: int) -> tuple[tuple[ExecutedPath, ...], list[float]]:
+def _split(network: Network, order: Order, now_s: int) -> tuple[Filling | None, list[float]]:
     """Search, execute, and leave out any pool that refuses its part.
 
     Returns:
-        The paths, none if no split can be had, and the roots at which to look for a bound.
+        The filling, None if no split can be had, and the roots at which to look for a bound.
     """
     remaining = network
     roots: list[float] = []
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
-            return execute(found.allocation, order.mode, order.amount, now_s), roots
+            return order.filled_by(execute(found.allocation, order.mode, order.amount, now_s)), roots
         except NoRoomError:
             break
         except LegRefusedError as e:
             remaining = remaining.without({e.pool_id})
-    return (), roots
+    return None, roots
 
 
 def _final_root(leg: ExecutedLeg, order: Order) -> float:
     curve = leg.pool.curve
-    after = root_after_in if order.mode is SwapMode.EXACT_IN else root_after_out
-    return after(curve, float(order.amount)) or curve[-1].end
+    after = after_in if order.mode is SwapMode.EXACT_IN else after_out
+    reached = after(curve, float(order.amount))
+    return reached[0] if reached else curve[-1].end
 
 
 def _tightest(
-    network: Network, order: Order, paths: Sequence[ExecutedPath], roots: Iterable[float], known: int | None
+    network: Network, order: Order, filling: Filling, roots: Iterable[float], known: int | None
 ) -> int:
-    """Return the best bound, from prices tried until one proves the paths good enough."""
+    """Return the best bound, from prices tried until one proves the filling good enough."""
     best = known
     for root in roots:
-        if best is not None and order.is_close(paths, best):
+        if best is not None and order.is_close(filling, best):
             break
         bound = objective_bound(network, root, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
         if best is None:
             best = bound
         best = min(best, bound) if order.mode is SwapMode.EXACT_IN else max(best, bound)
-    assert best is not None, "paths come with at least one root"
+    assert best is not None, "a filling comes with at least one root"
     return best

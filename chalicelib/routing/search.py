@@ -28,6 +28,14 @@ class _Used(NamedTuple):
     detours: list[tuple[list[str], list[str]]]
     legs: int
 
+    @property
+    def is_one_way(self) -> bool:
+        """Whether this is one direct leg, or one detour with no more than a leg per hop."""
+        if not self.detours:
+            return len(self.direct) == 1
+        firsts, seconds = self.detours[0]
+        return len(self.detours) == 1 and not self.direct and max(len(firsts), len(seconds)) <= 1
+
 
 class Found(NamedTuple):
     """The best allocation, and the final roots of all that were tried, its own first."""
@@ -48,9 +56,10 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
         objective = _objective(allocation, mode, cost * used.legs)
         if best is None or objective > best[0]:
             best = objective, allocation
-        removals = _removals(allocation, used, cost)
-        losing = sorted([removal for removal in removals if removal.worth < 0.0])
-        if not losing or len(removals) == 1:
+        if used.is_one_way:
+            break  # without it there is nothing
+        losing = sorted([each for each in _removals(allocation, used, cost) if each.worth < 0.0])
+        if not losing:
             break
         leaving = losing[: max(1, len(losing) // 4)]
         remaining = allocation.network.without(

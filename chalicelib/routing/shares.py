@@ -12,6 +12,8 @@ def shares_of(parts: Sequence[int], total: int) -> list[int]:
     Each share is its quota rounded down or up; among equal remainders the earlier part gets the
     unit.
     """
+    if len(parts) == 1:
+        return [total]
     whole = sum(parts)
     shares = [part * total // whole for part in parts]
     by_remainder = sorted(range(len(parts)), key=lambda index: -(parts[index] * total % whole))

@@ -1,7 +1,6 @@
 """The best that one pool alone does: what a split has to beat, and often the answer."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.execution import ExecutedLeg, Execution, LegRefusedError
@@ -12,8 +11,7 @@ ESTIMATE_ERROR: Final = 1e-12
 """A pool does no better than its curve says, to well within this, relative."""
 
 
-@dataclass(frozen=True, slots=True)
-class Singles:
+class Singles(NamedTuple):
     """Exact best swaps of the whole amount on one direct pool, overall and per venue."""
 
     best: ExecutedLeg | None

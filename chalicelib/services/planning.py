@@ -16,6 +16,7 @@ from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_plan
 from chalicelib.services.venues import VenueAnswers
 from chalicelib.wire.route_views import RouteViews
+from chalicelib.wire.server_frames import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Planner:
     def __init__(self, answers: VenueAnswers, tokens: Tokens) -> None:
         self._answers = answers
         self._market = Market(answers.pools, int(answers.asked_at.timestamp()))
+        self._valid_until = rfc3339(answers.valid_until)
         self._tokens = tokens
         self._views = RouteViews(tokens)
 
@@ -86,7 +88,7 @@ class Planner:
             venues=self._answers.venues,
             problems=self._answers.problems,
             base=wish.price_base,
-            valid_until=self._answers.valid_until,
+            valid_until=self._valid_until,
         )
         return {"quotes": quotes} | self._views.route(plan, pools, base=wish.price_base)
 

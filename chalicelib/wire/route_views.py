@@ -1,7 +1,6 @@
 """Quotes, routes and fills in wire form: what ``routed``, ``confirmed`` and a quote say."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from chalicelib.amm.pools import spot_price
 from chalicelib.amm.swaps import SwapResult, TokenIndex
@@ -10,7 +9,6 @@ from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
 from chalicelib.domain.tokens import Tokens
 from chalicelib.routing.plan import Leg, Plan, RoutablePool, SinglePoolQuote
-from chalicelib.wire.server_frames import rfc3339
 
 FeeUnits = Mapping[str, int]
 """Fee by token symbol, in base units."""
@@ -56,9 +54,13 @@ class RouteViews:
         venues: Iterable[str],
         problems: Mapping[str, str],
         base: str,
-        valid_until: datetime,
+        valid_until: str,
     ) -> list[JsonObject]:
-        """Return one entry per venue asked: its best single pool, or why there is none."""
+        """Return one entry per venue asked: its best single pool, or why there is none.
+
+        Args:
+            valid_until: As RFC 3339, since it is the same for all.
+        """
         quotes: list[JsonObject] = []
         for venue in venues:
             single = plan.best_single_by_venue.get(venue)
@@ -68,15 +70,15 @@ class RouteViews:
                 quotes.append({"venue": venue, "error": "no pool of it can fill the order alone"})
             else:
                 quote = self._single_pool(plan, single, pools[single.pool_id], base)
-                quotes.append({"venue": venue} | quote | {"validUntil": rfc3339(valid_until)})
+                quotes.append({"venue": venue} | quote | {"validUntil": valid_until})
         return quotes
 
     def route(self, plan: Plan, pools: Mapping[str, RoutablePool], *, base: str) -> JsonObject:
         """Return the chosen route, how good it is, and what it is better than."""
         tokens = {"input_token": plan.input_token, "output_token": plan.output_token}
-        best = plan.best_single
+        best, legs = plan.best_single, plan.legs
         fees: dict[str, int] = {}
-        for leg in plan.legs:
+        for leg in legs:
             for symbol, units in swap_fees(leg.swap, pools[leg.pool_id].tokens).items():
                 fees[symbol] = fees.get(symbol, 0) + units
         return {
@@ -84,10 +86,8 @@ class RouteViews:
             "outputAmount": self.amount(plan.amount_out, plan.output_token),
             "price": self.price(plan.amount_in, plan.amount_out, **tokens, base=base),
             **self.fees(fees, input_token=plan.input_token),
-            "priceImpactBps": route_impact_bps(
-                _leg_impact(plan, leg, pools[leg.pool_id]) for leg in plan.legs
-            ),
-            "route": [self._leg(leg) for leg in plan.legs],
+            "priceImpactBps": route_impact_bps([_leg_impact(plan, leg, pools[leg.pool_id]) for leg in legs]),
+            "route": [self._leg(leg) for leg in legs],
             "routeGapBps": format(plan.gap_bps, "f"),
             "bestSingleVenue": self._best_single(plan, best) if best else None,
             "improvementBps": None if plan.improvement_bps is None else format(plan.improvement_bps, "f"),

@@ -2,7 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, sqrt_price_at, tick_at
+from chalicelib.amm.clmm_tick import (
+    SQRT_PRICE_MAX,
+    SQRT_PRICE_MIN,
+    TICK_MAX,
+    sqrt_price_at,
+    tick_at,
+    tick_near,
+)
 from chalicelib.amm.raydium_clmm import (
     ClmmFees,
     ClmmPool,
@@ -69,6 +76,12 @@ def test_tick_of_a_price_is_the_greatest_at_or_below_it(tick: int) -> None:
     assert tick_at(sqrt_price_at(tick)) == tick
     assert tick_at(sqrt_price_at(tick) - 1) == tick - 1
     assert tick_at(sqrt_price_at(tick + 1) - 1) == tick
+
+
+@pytest.mark.parametrize("guess", [-TICK_MAX - 1, -TICK_MAX, -7, -6, -5, 0, TICK_MAX])
+def test_tick_near_is_the_same_tick_whatever_the_guess(guess: int) -> None:
+    for price in (SQRT_PRICE_MIN, sqrt_price_at(-6) - 1, sqrt_price_at(-6), sqrt_price_at(-5) - 1, START):
+        assert tick_near(price, guess) == tick_at(price)
 
 
 def test_ticks_and_prices_out_of_range_are_errors() -> None:

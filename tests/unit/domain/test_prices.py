@@ -3,7 +3,13 @@
 import pytest
 
 from chalicelib.amm.swaps import SwapResult, TokenIndex
-from chalicelib.domain.prices import bps_text, price_impact_bps, slippage_bps_text
+from chalicelib.domain.prices import (
+    LegImpact,
+    bps_text,
+    price_impact_bps,
+    route_impact_bps,
+    slippage_bps_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +50,14 @@ def test_impact_in_the_other_direction_uses_the_inverse_spot_price() -> None:
 
 def test_rounding_in_favour_of_a_tiny_trade_is_no_negative_impact() -> None:
     assert price_impact_bps((2, 1), 0, a_swap(100, 201)) == "0.00"
+
+
+def test_impacts_of_hops_add_up_and_those_of_a_split_are_weighted() -> None:
+    assert route_impact_bps([LegImpact("1.25", 7, 7), LegImpact("0.50", 3, 3)]) == "1.75"
+    assert route_impact_bps([LegImpact("1.00", 1, 4), LegImpact("2.00", 3, 4)]) == "1.75"
+
+
+def test_impact_of_a_route_is_rounded_half_to_even_once() -> None:
+    assert route_impact_bps([LegImpact("0.01", 1, 2)]) == "0.00"
+    assert route_impact_bps([LegImpact("0.03", 1, 2)]) == "0.02"
+    assert route_impact_bps([LegImpact("0.01", 1, 3)] * 3) == "0.01"

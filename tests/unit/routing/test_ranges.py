@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from chalicelib.routing.ranges import (
     Range,
+    after_in,
+    after_out,
     concave_hull,
     flat_range,
     in_for_out,
     out_for_in,
     product_range,
-    root_after_in,
-    root_after_out,
     surplus,
     total_in,
     total_out,
@@ -60,9 +60,9 @@ def test_surplus_is_the_best_profit_at_the_price(root: float) -> None:
 
 def test_amounts_beyond_the_end_are_none() -> None:
     assert out_for_in(CURVE, total_in(CURVE) * 1.001) is None
-    assert root_after_in(CURVE, total_in(CURVE) * 1.001) is None
+    assert after_in(CURVE, total_in(CURVE) * 1.001) is None
     assert in_for_out(CURVE, total_out(CURVE) * 1.001) is None
-    assert root_after_out(CURVE, total_out(CURVE) * 1.001) is None
+    assert after_out(CURVE, total_out(CURVE) * 1.001) is None
 
 
 def test_hull_pools_ranges_whose_price_rises_and_keeps_their_sums() -> None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import permutations
 from random import Random
 
@@ -142,7 +141,7 @@ def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: Swa
         result, after = swap(pool.state, Swap(mode, given, token_in, NOW_S))  # type: ignore[arg-type]  # 0 or 1
         assert (result.amount_in, result.amount_out) == (leg.amount_in, leg.amount_out)
         assert result == leg.swap
-        states[leg.pool_id] = replace(pool, state=after)
+        states[leg.pool_id] = pool._replace(state=after)
     assert _net(plan) == {"A": -plan.amount_in, "B": plan.amount_out}
     assert amount == (plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out)
     market = Market(pools, NOW_S)
@@ -160,7 +159,7 @@ def test_orders_planned_one_after_the_other_meet_the_pools_that_those_before_lef
         amount = int(10 ** random.uniform(8, 11.5))
         plan = best_plan(kept, Order(mode, one, other, amount, leg_cost=0))
         assert plan == plan_for(pools, amount, mode=mode, tokens=(one, other))
-        pools = [replace(pool, state=plan.pools_after.get(pool.pool_id, pool.state)) for pool in pools]
+        pools = [pool._replace(state=plan.pools_after.get(pool.pool_id, pool.state)) for pool in pools]
         kept.apply(plan.pools_after)
 
 
