@@ -143,6 +143,7 @@ def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -
 def _follow_from_url(use: Services, query: Mapping[str, str], connection_id: str, account_id: str) -> None:
     fields = subscription_from_query(query)
     assert fields.order_id is not None
+    use.door.orders.admit_follow(account_id)
     follow = FollowMessage(
         connection_id=connection_id,
         account_id=account_id,

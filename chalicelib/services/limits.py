@@ -139,10 +139,18 @@ class OrderLimits:
         Raises:
             LimitExceededError: The account is too fast, or has too many open orders.
         """
-        if not self._rate.take(account_id):
-            raise LimitExceededError(Code.RATE_LIMITED, "too many orders a second; slow down")
+        self.admit_follow(account_id)
         if not self._open_orders.take(account_id):
             raise LimitExceededError(Code.TOO_MANY_OPEN_ORDERS, "too many open orders; wait for some to end")
+
+    def admit_follow(self, account_id: str) -> None:
+        """Count a message about an order that waits in the same queue as orders do.
+
+        Raises:
+            LimitExceededError: The account is too fast.
+        """
+        if not self._rate.take(account_id):
+            raise LimitExceededError(Code.RATE_LIMITED, "too many orders a second; slow down")
 
 
 class ConnectionLimits:

@@ -1,6 +1,7 @@
 """Each limit as a client meets it: refused with its own code, and the connection goes on as if nothing had been."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,15 @@ def test_rate_counts_an_accounts_orders_through_every_door(front_door: FrontDoor
         (202, None),
         (429, "RATE_LIMITED"),
     }
+
+
+def test_connections_that_follow_an_order_count_like_orders(front_door: FrontDoor) -> None:
+    account, order_id = an_account("mallory"), uuid.uuid4()
+    statuses = {
+        front_door.refusal(f"?orderId={order_id}", additional_headers=front_door.bearer(account))
+        for _ in range(100)
+    }
+    assert statuses == {101, 429}
 
 
 def test_open_orders_beyond_the_limit_are_refused_until_some_have_ended(open_house: Instance) -> None:
