@@ -139,7 +139,7 @@ def test_wrong_signature_is_forbidden(start: Deploy) -> None:
     api = Api(DEPLOYED_URL) if DEPLOYED_URL else start(**VERIFIED)
     key = credentials.access_key if DEPLOYED_URL and credentials else "probe"
     with pytest.raises(ClientError) as refused:
-        management_client(api, key, "wrong").get_connection(ConnectionId=NEVER_ASSIGNED)
+        management_client(api.http_url, key, "wrong").get_connection(ConnectionId=NEVER_ASSIGNED)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
     assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
 
@@ -151,18 +151,55 @@ def test_right_signature_is_let_through(deploy: Deploy) -> None:
     """
     api = deploy(**VERIFIED)
     with Client(api.url) as client:
-        management = management_client(api, "probe", "probe")
+        management = management_client(api.http_url, "probe", "probe")
         management.post_to_connection(ConnectionId=client.connection_id, Data=b"hello")
         assert client.socket.recv(timeout=10) == "hello"
         management.delete_connection(ConnectionId=client.connection_id)
         assert client.closed().code == 1000
 
 
-def management_client(api: Api, access_key: str, secret_key: str) -> Any:
+def test_answers_carry_a_request_id(observer: Client) -> None:
+    """Every answer has a request id, which botocore reads from x-amzn-RequestId.
+
+    Source: botocore, parsers.py (ResponseMetadata)
+    """
+    ids = [observer.call_back("GET", NEVER_ASSIGNED)["requestId"] for _ in range(2)]
+    assert all(ids)
+    assert len(set(ids)) == 2
+
+
+def test_stage_given_twice_finds_no_method(deploy: Deploy) -> None:
+    """A path that repeats the stage is refused with 403 "No method found matching route".
+
+    Source: https://github.com/aws-samples/simple-websockets-chat-app/issues/40
+    """
+    assert refused_at(deploy().http_url + "/ws") == (
+        403,
+        f"No method found matching route ws/@connections/{NEVER_ASSIGNED} for http method GET",
+    )
+
+
+def test_stage_left_out_is_forbidden(deploy: Deploy) -> None:
+    """A path without the stage is refused with 403 "Forbidden".
+
+    Source: https://github.com/aws/aws-sdk-php/issues/1955
+    """
+    assert refused_at(deploy().http_url.removesuffix("/ws")) == (403, "Forbidden")
+
+
+def refused_at(endpoint: str) -> tuple[int, str]:
+    """Ask for a connection at an address that is none of the API's; return the answer's status and text."""
+    with pytest.raises(ClientError) as refused:
+        management_client(endpoint, "probe", "probe").get_connection(ConnectionId=NEVER_ASSIGNED)
+    answer = refused.value.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
+
+
+def management_client(endpoint: str, access_key: str, secret_key: str) -> Any:
     """Return a boto3 client of the management API."""
     return boto3.client(
         "apigatewaymanagementapi",
-        endpoint_url=api.http_url,
+        endpoint_url=endpoint,
         region_name=os.environ.get("AWS_REGION", "us-east-1"),
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,

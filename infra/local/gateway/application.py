@@ -55,8 +55,9 @@ class Application:
             return await self._call_rest(scope, receive)
         if path in _HEALTH_PATHS:
             return _HEALTHY
-        if CONNECTIONS_PATH in path:
-            return no_such_method(scope["method"], path)
+        stage, _, route = path[1:].partition("/")
+        if stage == self._edge.settings.websocket_stage and CONNECTIONS_PATH in path:
+            return no_such_method(scope["method"], route)
         return _FORBIDDEN
 
     async def _call_rest(self, scope: Scope, receive: Receive) -> Response:

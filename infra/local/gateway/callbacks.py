@@ -1,5 +1,6 @@
 """The @connections management API as it is served: who may call it how often, and what a call does."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +52,9 @@ class Callbacks:
 
     def respond(self, request: CallbackRequest) -> Response:
         """Do what is asked, and return the answer."""
-        return self._refusal(request) or self._obey(request)
+        response = self._refusal(request) or self._obey(request)
+        request_id = ("x-amzn-RequestId", str(uuid.uuid4()))
+        return Response(response.status, response.body, (*response.headers, request_id))
 
     def _refusal(self, request: CallbackRequest) -> Response | None:
         """Judge the signature first, then the rate; a body that was not read to its end cannot be judged."""

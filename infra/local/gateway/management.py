@@ -39,9 +39,14 @@ TOO_LARGE: Final = error(413, "PayloadTooLargeException", "Message too long")
 LIMIT_EXCEEDED: Final = error(429, "LimitExceededException", "Too Many Requests")
 
 
-def no_such_method(method: str, path: str) -> Response:
-    """Return the refusal of a stage or method that the API does not have."""
-    return error(403, "ForbiddenException", f"No method found matching route {path} for http method {method}")
+def no_such_method(method: str, route: str) -> Response:
+    """Return the refusal of a method or a path below the stage that the API does not have.
+
+    Text: https://github.com/aws-samples/simple-websockets-chat-app/issues/40.
+    """
+    return error(
+        403, "ForbiddenException", f"No method found matching route {route} for http method {method}"
+    )
 
 
 def decide(method: str, connection_id: str, connection: Connection | None, body: bytes) -> Command:

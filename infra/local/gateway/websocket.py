@@ -18,6 +18,8 @@ _NO_SUCH_STAGE = Refuse(403, "Forbidden")
 _URL_TOO_LONG = Refuse(414, "Request-URI Too Long")
 _TOO_MANY = Refuse(429, "Too Many Requests")
 _STOPPING = Refuse(503, "Service Unavailable")
+# The gateway's own word on the request, whatever the client says; only the addresses are added to.
+_FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 # What a client that vanishes during the handshake leaves behind (RFC 6455, 7.1.5).
 _VANISHED = Closure(1006, "")
 
@@ -119,9 +121,11 @@ async def _refuse(edge: Edge, connection: Connection, refusal: Refuse, send: Sen
 def _handshake(scope: Scope, *, now_ms: int) -> Handshake:
     source_ip, source_port = scope["client"] or ("", 0)
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    claimed = [value for name, value in headers if name.lower() == "x-forwarded-for"]
+    headers = [(name, value) for name, value in headers if name.lower() not in _FORWARDED]
     headers += [
         ("X-Amzn-Trace-Id", new_trace_id(os.urandom, now_ms=now_ms)),
-        ("X-Forwarded-For", source_ip),
+        ("X-Forwarded-For", ", ".join([*claimed, source_ip])),
         ("X-Forwarded-Port", str(scope["server"][1] if scope["server"] else source_port)),
         ("X-Forwarded-Proto", "https" if scope["scheme"] == "wss" else "http"),
     ]

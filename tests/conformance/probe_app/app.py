@@ -122,8 +122,9 @@ def call_back(raw: dict[str, Any], method: str, connection_id: str, data: str) -
                 answer = client.delete_connection(ConnectionId=connection_id)
     except ClientError as refusal:
         answer = refusal.response
-    status = answer.pop("ResponseMetadata")["HTTPStatusCode"]
-    return {"status": status, **json.loads(json.dumps(answer, default=lambda at: at.isoformat()))}
+    metadata = answer.pop("ResponseMetadata")
+    found = {"status": metadata["HTTPStatusCode"], "requestId": metadata.get("RequestId")}
+    return {**found, **json.loads(json.dumps(answer, default=lambda at: at.isoformat()))}
 
 
 def remember(connection_id: str, record: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -95,13 +96,17 @@ def test_post_beyond_128_kb_is_too_large_and_the_next_request_is_understood() ->
     assert asyncio.run(scenario()) == [413, 410]
 
 
-def test_address_that_a_client_claims_to_have_is_not_believed() -> None:
-    async def scenario() -> object:
+def test_address_that_a_client_claims_to_have_is_told_but_not_believed() -> None:
+    async def scenario() -> Any:
         functions = FakeFunctions()
+        claims = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
         async with (
             a_gateway(functions) as gateway,
-            connect(websocket_url(gateway), additional_headers={"X-Forwarded-For": "203.0.113.9"}),
+            connect(websocket_url(gateway), additional_headers=claims),
         ):
-            return functions.events_of("connect")[0]["requestContext"]["identity"]["sourceIp"]
+            return functions.events_of("connect")[0]
 
-    assert asyncio.run(scenario()) == "127.0.0.1"
+    event = asyncio.run(scenario())
+    assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
+    assert event["multiValueHeaders"]["X-Forwarded-For"] == ["203.0.113.9, 127.0.0.1"]
+    assert event["multiValueHeaders"]["X-Forwarded-Proto"] == ["http"]
