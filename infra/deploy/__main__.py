@@ -140,7 +140,9 @@ def _show(planned: PlannedStack) -> None:
     title = "create" if planned.is_new else "update" if planned.changes else "unchanged"
     click.echo(f"\n{planned.name}: {title}")
     for change in planned.changes:
-        note = " (replaced)" if change.is_replaced else ""
+        note = (
+            " (replaced)" if change.is_replaced else f" (if {change.condition})" if change.condition else ""
+        )
         click.echo(f"  {change.action.lower():7} {change.kind} {change.logical_id}{note}")
     if planned.doubt:
         click.echo(f"  known once the stacks before it are there: {planned.doubt}")

@@ -24,12 +24,25 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource that a change set adds, modifies or removes."""
+    """One resource that a change set adds, modifies or removes.
+
+    Attributes:
+        condition: What has to be true of the stage for it; empty if nothing.
+    """
 
     action: str
     kind: str
     logical_id: str
     is_replaced: bool = False
+    condition: str = ""
+
+
+def additions(template: JsonObject) -> tuple[Change, ...]:
+    """Return what a stack that does not exist yet would be made of."""
+    return tuple(
+        Change("Add", resource["Type"], logical_id, condition=resource.get("Condition", ""))
+        for logical_id, resource in template["Resources"].items()
+    )
 
 
 class CloudFormation:
@@ -51,12 +64,7 @@ class CloudFormation:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def planned(self, name: str, template: JsonObject, parameters: Mapping[str, str]) -> tuple[Change, ...]:
-        """Return what deploying this would change; nothing is changed."""
-        if self.outputs(name) is None:
-            return tuple(
-                Change("Add", resource["Type"], logical_id)
-                for logical_id, resource in template["Resources"].items()
-            )
+        """Return what updating the stack would change; nothing is changed."""
         change_set = self._change_set(name, template, parameters, "UPDATE")
         if change_set is None:
             return ()

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.exceptions import ClientError
 
 from infra.deploy.cloud import Cloud
-from infra.deploy.cloudformation import Change, CloudFormation
+from infra.deploy.cloudformation import Change, CloudFormation, additions
 from infra.deploy.json_types import JsonObject
 from infra.deploy.packaging import Package, package
 from infra.deploy.stacks import APP, MIGRATION, MissingValueError, Stack, parameters, stacks, stage_values
@@ -80,16 +80,22 @@ class Deployment:
         for stack in self._stacks:
             template = self._template(stack, built)
             known = self._cloudformation.outputs(stack.name)
-            try:
-                told = parameters(stack, template, self._values)
-            except MissingValueError as missing:
-                yield PlannedStack(stack.name, known is None, (), doubt=str(missing))
-            else:
-                changes = self._cloudformation.planned(stack.name, template, told)
-                yield PlannedStack(stack.name, known is None, changes)
-            self._values |= known or {}
-            if stack.kind == "artifacts" and known is not None and built is not None:
+            if known is None:
+                # What it is told is for the stacks before it to say; what it makes is not.
+                yield PlannedStack(stack.name, is_new=True, changes=additions(template))
+                continue
+            yield self._planned_update(stack, template)
+            self._values |= known
+            if stack.kind == "artifacts" and built is not None:
                 self._upload(built)
+
+    def _planned_update(self, stack: Stack, template: JsonObject) -> PlannedStack:
+        try:
+            told = parameters(stack, template, self._values)
+        except MissingValueError as missing:
+            return PlannedStack(stack.name, is_new=False, changes=(), doubt=str(missing))
+        changes = self._cloudformation.planned(stack.name, template, told)
+        return PlannedStack(stack.name, is_new=False, changes=changes)
 
     def deploy(self, built: Package | None) -> dict[str, str]:
         """Bring every stack up to date, the database before the code; return all outputs.

@@ -4,6 +4,7 @@ import pytest
 
 from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Cloud, Target
+from infra.deploy.cloudformation import additions
 from infra.deploy.deployment import database_options
 from infra.deploy.stacks import MissingValueError, Stack, parameters, stacks, stage_values
 
@@ -105,3 +106,9 @@ def test_first_dead_letter_rings_at_once() -> None:
 
 def test_latencies_are_judged_by_their_slowest_hundredth() -> None:
     assert {alarm.statistic for alarm in ALARMS if alarm.metric == "Duration"} == {"p99"}
+
+
+def test_plan_of_a_new_stack_lists_its_resources_and_what_each_depends_on() -> None:
+    resources = {"Reader": {"Type": "AWS::RDS::DBInstance", "Condition": "HasReader"}}
+    (change,) = additions({"Resources": resources})
+    assert (change.action, change.logical_id, change.condition) == ("Add", "Reader", "HasReader")
