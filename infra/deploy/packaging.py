@@ -73,6 +73,7 @@ def package(app_dir: Path, stage: str, out: Path) -> Package:
     )
     if done.returncode != 0:
         raise PackagingError(f"chalice package failed:\n{done.stdout}{done.stderr}".rstrip())
+    _forget_older_packages(app_dir)
     archive = out / "orderflow.zip"
     slim(out / "deployment.zip", archive)
     size = archive.stat().st_size
@@ -80,6 +81,13 @@ def package(app_dir: Path, stage: str, out: Path) -> Package:
         raise PackagingError(f"the package has {size} bytes, the limit is {SIZE_MAX_BYTES}")
     template = finished(yaml.safe_load((out / "sam.yaml").read_text(encoding="utf-8")))
     return Package(archive, template)
+
+
+def _forget_older_packages(app_dir: Path) -> None:
+    """Remove what Chalice keeps of earlier code: 14 MB for each change. The newest saves it the work next time."""
+    kept = sorted((app_dir / ".chalice" / "deployments").glob("*.zip"), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-1]:
+        path.unlink(missing_ok=True)
 
 
 def slim(source: Path, target: Path) -> None:
