@@ -39,7 +39,7 @@ WIDGETS: Final[tuple[tuple[str, str, tuple[Line, ...]], ...]] = (
     ("Concurrent executions", "Maximum", _each_function("ConcurrentExecutions")),
     ("Throttles", "Sum", _each_function("Throttles")),
     ("Database", "Average", tuple((CLUSTER, metric) for metric in _DATABASE)),
-    ("Connections lent by the proxy", "Maximum", tuple((PROXY, metric) for metric in _LENT)),
+    ("Connections lent by the proxy", "Sum", tuple((PROXY, metric) for metric in _LENT)),
 )
 _COLUMNS: Final = 3
 _WIDTH: Final = 8
