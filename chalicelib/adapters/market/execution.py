@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from chalicelib.adapters.market.pool_rows import MarketPool
@@ -70,7 +70,7 @@ class _Draft:
     now_s: int
     states: dict[str, pools.Pool] = field(default_factory=dict)
     fills: list[LegFill] = field(default_factory=list)
-    vault_moves: Counter[tuple[str, str, Bucket]] = field(default_factory=Counter)
+    vault_moves: list[tuple[str, str, Bucket, int]] = field(default_factory=list)
 
 
 def execute(transaction: Transaction, books: Books, now_s: int) -> Landed:
@@ -154,19 +154,20 @@ def _run_leg(leg: _Leg, mode: SwapMode, amount: int, draft: _Draft) -> SwapResul
         result, draft.states[leg.pool_id] = pools.swap(before, Swap(mode, amount, token_in, draft.now_s))
     except SwapRefusedError as refused:
         raise _TransactionRefusedError(_REFUSALS[refused.refusal]) from refused
-    _move_vaults(leg, pool, result, draft.vault_moves)
+    draft.vault_moves += _vault_moves(leg, pool, result)
     impact = price_impact_bps(pools.spot_price(before), token_in, result)
     draft.fills.append(_fill(leg, pool, result, impact))
     return result
 
 
-def _move_vaults(
-    leg: _Leg, pool: MarketPool, result: SwapResult, moves: Counter[tuple[str, str, Bucket]]
-) -> None:
-    """Book one swap: what the trader gave and got, less what the fees keep outside the curve."""
+def _vault_moves(leg: _Leg, pool: MarketPool, result: SwapResult) -> list[tuple[str, str, Bucket, int]]:
+    """Return what one swap moves: what the trader gave and got, less what fees keep outside the curve."""
+    pool_id = leg.pool_id
     fee_token, creator_token = pool.tokens[result.fee_token], pool.tokens[result.creator_fee_token]
-    moves[leg.pool_id, leg.token_in, "tradable"] += result.amount_in
-    moves[leg.pool_id, leg.token_out, "tradable"] -= result.amount_out
+    moves: list[tuple[str, str, Bucket, int]] = [
+        (pool_id, leg.token_in, "tradable", result.amount_in),
+        (pool_id, leg.token_out, "tradable", -result.amount_out),
+    ]
     outside: tuple[tuple[str, Bucket, int], ...] = (
         (fee_token, "lp_fees", result.lp_fee_outside),
         (fee_token, "protocol_fees", result.protocol_fee),
@@ -174,8 +175,9 @@ def _move_vaults(
         (creator_token, "creator_fees", result.creator_fee),
     )
     for token, bucket, units in outside:
-        moves[leg.pool_id, token, bucket] += units
-        moves[leg.pool_id, token, "tradable"] -= units
+        if units:
+            moves += ((pool_id, token, bucket, units), (pool_id, token, "tradable", -units))
+    return moves
 
 
 def _fill(leg: _Leg, pool: MarketPool, result: SwapResult, impact_bps: str) -> LegFill:
@@ -196,9 +198,12 @@ def _fill(leg: _Leg, pool: MarketPool, result: SwapResult, impact_bps: str) -> L
 
 def _book(transaction: Transaction, books: Books, draft: _Draft, input_units: int, output_units: int) -> None:
     for pool_id, state in draft.states.items():
-        books.pools[pool_id] = replace(books.pools[pool_id], state=state)
-    for place, units in draft.vault_moves.items():
-        books.vault_moves[place] += units
+        pool = books.pools[pool_id]
+        books.pools[pool_id] = MarketPool(pool_id, pool.venue, pool.tokens, state, pool.version)
+    vaults = books.vault_moves
+    for moved_pool, token, bucket, units in draft.vault_moves:
+        place = moved_pool, token, bucket
+        vaults[place] = vaults.get(place, 0) + units  # Counter's own += calls Python for a new place
     wallet, instruction = transaction.message.wallet, transaction.message.instruction
     for token, units in ((instruction.input_token, -input_units), (instruction.output_token, output_units)):
         books.balances[wallet, token] += units
