@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.deploy.cloud import Target
+from infra.deploy.metrics import REST
 from infra.deploy.packaging import SIZE_MAX_BYTES, Package
 from infra.deploy.stacks import stacks, template
 from infra.deploy.template import TemplateError, finished, functions_of, pinned
@@ -72,8 +73,12 @@ def test_websocket_stage_is_ws_and_deploys_itself_when_a_route_changes(built: Pa
     assert built.template["Resources"]["WebsocketAPIDeployment"]["Condition"] == "Never"
 
 
-def test_rest_stage_is_api(built: Package) -> None:
-    assert built.template["Resources"]["RestAPI"]["Properties"]["StageName"] == "api"
+def test_rest_stage_is_api_and_metrics_find_it_by_a_name_of_its_own(built: Package) -> None:
+    api = built.template["Resources"]["RestAPI"]["Properties"]
+    watched = dict(REST.dimensions)
+    assert api["StageName"] == watched["Stage"] == "api"
+    # Which of the two names a definition's import keeps, AWS does not say.
+    assert api["Name"]["Fn::Sub"] == api["DefinitionBody"]["info"]["title"]["Fn::Sub"] == watched["ApiName"]
 
 
 def test_connecting_asks_the_authorizer_wherever_tokens_are_used(built: Package) -> None:
