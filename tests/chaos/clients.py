@@ -26,12 +26,12 @@ _PASSING: Final = frozenset(
 
 
 class SocketClient:
-    """One trader on a WebSocket."""
+    """One trader on a WebSocket, who may want events in batches."""
 
     def __init__(self, name: str, url: str, dice: Random) -> None:
         self.streams = Streams()
         self._name = name
-        self._url = url
+        self._url = dice.choice([url, f"{url}?batch=1"])
         self._dice = dice
         self._count = 0
         self._unanswered: dict[str, tuple[float, Frame]] = {}
@@ -103,6 +103,9 @@ class SocketClient:
     async def _take(self, connection: ClientConnection, frame: Frame) -> None:
         request_id = frame.get("requestId") or ""
         match frame.get("type"):
+            case "batch":
+                for member in frame["frames"]:
+                    await self._take(connection, member)
             case "order":
                 self.streams.saw(frame)
             case "accepted":
