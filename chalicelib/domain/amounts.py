@@ -4,7 +4,7 @@
 """
 
 import re
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context
 from typing import Final
 
 from chalicelib.domain.errors import Code, FieldError
@@ -77,6 +77,5 @@ def price_text(quote_units: int, quote_scale: int, base_units: int, base_scale: 
     """
     if base_units == 0:
         return None
-    quote = Decimal(quote_units).scaleb(-quote_scale)
-    base = Decimal(base_units).scaleb(-base_scale)
-    return format(_PRICE_CONTEXT.divide(quote, base).normalize(_PRICE_CONTEXT), "f")
+    price = _PRICE_CONTEXT.divide(quote_units * 10**base_scale, base_units * 10**quote_scale)
+    return format(price.normalize(_PRICE_CONTEXT), "f")

@@ -18,17 +18,17 @@ class RouteViews:
     """Renders what the router and the chain answer, in token units."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+        self._scales = {token.symbol: token.scale for token in tokens}
 
     def amount(self, units: int, symbol: str) -> str:
-        return format_units(units, self._tokens[symbol].scale)
+        return format_units(units, self._scales[symbol])
 
     def price(
         self, input_units: int, output_units: int, *, input_token: str, output_token: str, base: str
     ) -> str:
         """Return the price per unit of ``base``, one of the two tokens."""
-        given = (input_units, self._tokens[input_token].scale)
-        got = (output_units, self._tokens[output_token].scale)
+        given = (input_units, self._scales[input_token])
+        got = (output_units, self._scales[output_token])
         quote, per = (got, given) if base == input_token else (given, got)
         return price_text(*quote, *per) or "0"
 
@@ -38,12 +38,14 @@ class RouteViews:
         Pools take fees in the input or the output token. Parts in different tokens are never
         added up: ``fees`` lists them, and ``feeAmount`` shows the input token's if there is one.
         """
-        charged = {symbol: amount for symbol, amount in sorted(units.items()) if amount} or {input_token: 0}
+        charged = {symbol: self.amount(n, symbol) for symbol, n in sorted(units.items()) if n}
+        if not charged:
+            charged = {input_token: "0"}
         main = input_token if input_token in charged else next(iter(charged))
         return {
-            "feeAmount": self.amount(charged[main], main),
+            "feeAmount": charged[main],
             "feeToken": main,
-            "fees": [{"token": symbol, "amount": self.amount(n, symbol)} for symbol, n in charged.items()],
+            "fees": [{"token": symbol, "amount": amount} for symbol, amount in charged.items()],
         }
 
     def venue_quotes(
