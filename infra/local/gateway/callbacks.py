@@ -1,6 +1,6 @@
 """The @connections management API as it is served: who may call it how often, and what a call does."""
 
-import uuid
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from typing import Final
 
 from infra.local.gateway.connections import DELETED
 from infra.local.gateway.edge import Edge
+from infra.local.gateway.ids import new_uuid
 from infra.local.gateway.management import (
     GONE,
     LIMIT_EXCEEDED,
@@ -53,7 +54,7 @@ class Callbacks:
     def respond(self, request: CallbackRequest) -> Response:
         """Do what is asked, and return the answer."""
         response = self._refusal(request) or self._obey(request)
-        request_id = ("x-amzn-RequestId", str(uuid.uuid4()))
+        request_id = ("x-amzn-RequestId", new_uuid(os.urandom))
         return Response(response.status, response.body, (*response.headers, request_id))
 
     def _refusal(self, request: CallbackRequest) -> Response | None:

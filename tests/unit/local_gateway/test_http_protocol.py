@@ -5,15 +5,24 @@ import re
 from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from infra.local.gateway import Gateway
-from infra.local.invocation import Returned
+from infra.local.gateway import Gateway, GatewaySettings
+from infra.local.gateway.callbacks import Callbacks
+from infra.local.gateway.edge import Edge
+from infra.local.gateway.http_protocol import GatewayHttp
+from infra.local.invocation import AppManifest, Returned
 from tests.unit.local_gateway.clients import connection_id, websocket_url
 from tests.unit.local_gateway.fakes import FakeFunctions, a_gateway
 
 GONE_ID = "AAAAAAAAAAAAAAA="
 REST = {"http_function": "rest", "http_routes": {"/slow": ("GET",)}}
+
+
+async def no_application(_scope: Any, _receive: Any, _send: Any) -> None:
+    raise AssertionError("callbacks are none of the application's business")
 
 
 def a_post(path_id: str, text: str, *headers: str) -> bytes:
@@ -94,6 +103,26 @@ def test_post_beyond_128_kb_is_too_large_and_the_next_request_is_understood() ->
             )
 
     assert asyncio.run(scenario()) == [413, 410]
+
+
+def test_connection_that_asks_nothing_more_is_closed_after_its_answer() -> None:
+    async def scenario() -> list[int]:
+        edge = Edge.create(GatewaySettings(), AppManifest("app"), FakeFunctions(), port=0)
+        config = uvicorn.Config(no_application, timeout_keep_alive=0, log_config=None)
+        state = ServerState()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: GatewayHttp(Callbacks(edge), config=config, server_state=state, app_state={}),
+            "127.0.0.1",
+            0,
+        )
+        async with server, asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(a_post(GONE_ID, "x"))
+            found = statuses((await reader.read()).decode())
+            writer.close()
+        return found
+
+    assert asyncio.run(scenario()) == [410]
 
 
 def test_address_that_a_client_claims_to_have_is_told_but_not_believed() -> None:
