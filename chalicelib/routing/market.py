@@ -26,12 +26,12 @@ class PoolSide:
         start: No unit in is paid better than the square of this; 0 if the pool offers nothing.
     """
 
-    __slots__ = ("_now_s", "_top", "pool", "start", "token_in")
+    __slots__ = ("_top", "now_s", "pool", "start", "token_in")
 
     def __init__(self, pool: RoutablePool, token_in: TokenIndex, now_s: int) -> None:
         self.pool = pool
         self.token_in = token_in
-        self._now_s = now_s
+        self.now_s = now_s
         self._top = curve_of(pool.state, token_in, now_s, stop_in=0.0)
         self.start = best_root(pool.state, token_in, now_s, self._top[0]) if self._top else 0.0
 
@@ -40,7 +40,15 @@ class PoolSide:
         top = self._top
         if top and (top[0].amount_in > stop_in or top[0].amount_out > stop_out):
             return top  # nothing more would be read
-        return curve_of(self.pool.state, self.token_in, self._now_s, stop_in=stop_in, stop_out=stop_out)
+        return curve_of(self.pool.state, self.token_in, self.now_s, stop_in=stop_in, stop_out=stop_out)
+
+
+_last_read: Final[dict[tuple[str, str], PoolSide]] = {}
+"""The last side read of each pool and input token: pools mostly stand where they stood a batch ago.
+
+Shared by all markets of the process, and safe to: a side never changes, and one whose pool is not
+equal to the pool asked for is read anew. Equal states are mostly the same object.
+"""
 
 
 class Pair:
@@ -73,7 +81,6 @@ class Market:
             self._ids[one][other].append(pool.pool_id)
             self._ids[other][one].append(pool.pool_id)
         self._pairs: dict[tuple[str, str], Pair] = {}
-        self._sides: dict[tuple[str, str], PoolSide] = {}
 
     @property
     def pools(self) -> Mapping[str, RoutablePool]:
@@ -99,11 +106,11 @@ class Market:
         return found
 
     def _side(self, pool_id: str, token_in: str) -> PoolSide:
-        found = self._sides.get((pool_id, token_in))
-        if found is None:
-            pool = self._pools[pool_id]
+        pool = self._pools[pool_id]
+        found = _last_read.get((pool_id, token_in))
+        if found is None or found.now_s != self.now_s or found.pool != pool:
             found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self.now_s)
-            self._sides[pool_id, token_in] = found
+            _last_read[pool_id, token_in] = found
         return found
 
     def apply(self, states: Mapping[str, Pool]) -> None:
@@ -113,4 +120,3 @@ class Market:
             self._pools[pool_id] = RoutablePool(pool_id, before.venue, before.tokens, state)
             for token_in, token_out in (before.tokens, before.tokens[::-1]):
                 self._pairs.pop((token_in, token_out), None)
-                self._sides.pop((pool_id, token_in), None)
