@@ -6,6 +6,7 @@ Deployed, the same is a function that runs once per deployment, where the databa
 import json
 import os
 import sys
+from typing import Final
 
 import botocore.session
 
@@ -18,10 +19,13 @@ from chalicelib.migrations import upgrade
 from chalicelib.migrations.app_login import let_in
 from chalicelib.migrations.roles import grant
 
+STATEMENT_TIME_LIMIT_S: Final = 600
+"""A migration may rewrite a table; what the functions ask has to be answered much sooner."""
+
 
 def prepare(url: str) -> str:
     """Migrate and seed; both are safe to repeat. Return the revision that the database is at."""
-    engine = make_engine(url)
+    engine = make_engine(url, time_limit_s=STATEMENT_TIME_LIMIT_S)
     try:
         revision = upgrade(engine)
         grant(engine)

@@ -20,6 +20,8 @@ def upgrade(engine: Engine) -> str:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     with engine.connect() as connection:
+        # The server's own limit is made for what the functions ask.
+        connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
         connection.commit()
         try:
@@ -28,6 +30,7 @@ def upgrade(engine: Engine) -> str:
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+            connection.execute(text("RESET statement_timeout"))
             connection.commit()
     revision = ScriptDirectory.from_config(config).get_current_head()
     assert revision is not None, "there is a migration"

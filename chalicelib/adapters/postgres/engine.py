@@ -20,7 +20,9 @@ _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedConnection]
 
 
-def make_engine(url: str, *, pool_size: int = 5, connect: Connect | None = None) -> Engine:
+def make_engine(
+    url: str, *, pool_size: int = 5, time_limit_s: int = CONNECT_TIME_LIMIT_S, connect: Connect | None = None
+) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
     ``postgresql://`` means pg8000; ``postgresql+psycopg://`` chooses the faster driver where it
@@ -28,6 +30,7 @@ def make_engine(url: str, *, pool_size: int = 5, connect: Connect | None = None)
     ``engine.begin()`` still gives a transaction of several. ``encryption`` says what becomes of TLS.
 
     Args:
+        time_limit_s: For connecting and, with pg8000, for each answer of the server.
         connect: Makes pg8000's connections instead, as a listener of SQLAlchemy's ``do_connect``.
 
     Raises:
@@ -41,7 +44,7 @@ def make_engine(url: str, *, pool_size: int = 5, connect: Connect | None = None)
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIME_LIMIT_S,
-        connect_args=_connect_args(address, mode, root_certificate),
+        connect_args=_connect_args(address, mode, root_certificate, time_limit_s),
         # The connection used last has most statements prepared.
         pool_use_lifo=True,
         # A statement that was its own transaction leaves nothing to roll back.
@@ -81,16 +84,16 @@ def _with_driver(address: URL) -> URL:
     return address
 
 
-def _connect_args(address: URL, mode: str, root_certificate: str | None) -> dict[str, Any]:
+def _connect_args(address: URL, mode: str, root_certificate: str | None, time_limit_s: int) -> dict[str, Any]:
     if address.get_driver_name() == "pg8000":
         # Bounds every later read of the socket too, so a hanging server cannot outlast an invocation.
-        arguments: dict[str, Any] = {"timeout": CONNECT_TIME_LIMIT_S}
+        arguments: dict[str, Any] = {"timeout": time_limit_s}
         return (
             arguments if mode == "disable" else arguments | {"ssl_context": _context(mode, root_certificate)}
         )
     # libpq's own default for the certificates is a file that no Lambda has.
     trusted = {} if mode == "disable" else {"sslrootcert": root_certificate or "system"}
-    return {"connect_timeout": CONNECT_TIME_LIMIT_S, "sslmode": mode} | trusted
+    return {"connect_timeout": time_limit_s, "sslmode": mode} | trusted
 
 
 def _context(mode: str, root_certificate: str | None) -> ssl.SSLContext:

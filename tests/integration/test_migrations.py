@@ -1,0 +1,41 @@
+"""Migrations, on databases that are not made for tests."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.migrations import upgrade
+from tests.postgres_server import sibling
+
+
+@pytest.fixture
+def impatient(server_url: str) -> Iterator[Engine]:
+    """An empty database that gives each statement a millisecond."""
+    name = f"impatient_{uuid.uuid4().hex[:8]}"
+    admin = make_engine(server_url)
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET statement_timeout = '1ms'"))
+    engine = make_engine(sibling(server_url, name))
+    yield engine
+    engine.dispose()
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
+
+
+def test_limit_made_for_the_functions_statements_does_not_end_a_migration(impatient: Engine) -> None:
+    revision = upgrade(impatient)
+    with impatient.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "1ms"
+
+
+def test_sessions_of_a_migrated_database_reach_rows_by_key(impatient: Engine) -> None:
+    upgrade(impatient)
+    impatient.dispose()
+    with impatient.connect() as connection:
+        assert connection.execute(text("SHOW random_page_cost")).scalar_one() == "1.1"
