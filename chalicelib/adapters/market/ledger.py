@@ -1,14 +1,14 @@
 """Writing a block's worth of landed transactions: one statement, only what changed."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
 from chalicelib.adapters.market.execution import Books, Landed
 from chalicelib.adapters.market.pool_cache import Snapshot
 from chalicelib.adapters.market.pool_rows import MarketPool, rows_changed, scalars_of
+from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Session, Statement
 
 _WRITE: Final = Statement("""
@@ -93,7 +93,7 @@ def write(session: Session, block: Block) -> Snapshot:
     if not block.records and not block.taken:
         return block.before
     moved = block.moved_pools()
-    rows = {
+    rows: dict[str, Sequence[dict[str, Any] | str]] = {
         "pools": [
             {"pool_id": pool.pool_id, "state": scalars_of(pool.state), "version": pool.version}
             for pool in moved.values()
@@ -111,7 +111,7 @@ def write(session: Session, block: Block) -> Snapshot:
         "taken": list(block.taken),
         "landed": [_transaction_row(record) for record in block.records],
     }
-    session.execute(_WRITE, {name: json.dumps(found) for name, found in rows.items()})
+    session.execute(_WRITE, {name: json_rows(found) for name, found in rows.items()})
     return replace(block.before, pools={**block.before.pools, **moved})
 
 
@@ -132,11 +132,11 @@ def _transaction_row(record: Record) -> dict[str, Any]:
         "height": record.height,
         "wallet": message.wallet,
         # The nil id says that nobody ordered it: a market maker's own trade.
-        "order_id": None if order_id == _NOBODY else str(order_id),
+        "order_id": None if order_id == _NOBODY else order_id,
         "attempt": message.instruction.attempt,
         "error": landed.error,
         "input_units": landed.input_units,
         "output_units": landed.output_units,
-        "legs": [asdict(leg) for leg in landed.legs],
+        "legs": landed.legs,
         "moment_ms": record.moment_ms,
     }

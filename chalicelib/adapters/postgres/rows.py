@@ -1,6 +1,6 @@
 """Between rows and domain values: orders, states and events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pydantic_core import to_json
@@ -81,6 +81,9 @@ def event_records(events: Iterable[OrderEvent]) -> list[JsonObject]:
     ]
 
 
-def json_rows(rows: list[JsonObject]) -> str:
-    """Return rows as one JSON parameter: one statement then serves any number of them."""
+def json_rows(rows: Sequence[JsonObject | str]) -> str:
+    """Return rows as one JSON parameter: one statement then serves any number of them.
+
+    Values may be ids, times and dataclasses too; integers stay integers, of any size.
+    """
     return to_json(rows).decode()
