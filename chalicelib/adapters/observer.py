@@ -1,14 +1,16 @@
 """What operators see: one log line per event of an order, and metrics in CloudWatch's embedded format."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from chalicelib.domain.orders import Order, OrderEvent
 from chalicelib.domain.statuses import FINAL
-from chalicelib.logs import SERVICE, logger
+from chalicelib.logs import SERVICE, lines_together, logger
 
 NAMESPACE: Final = "Orderflow"
 _SHOWN: Final = ("code", "txSignature", "outputAmount", "reason")
@@ -21,7 +23,15 @@ class PowertoolsObserver:
         self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
         self._is_empty = True
 
-    def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
+    def saw(
+        self, told: Sequence[tuple[Order, Sequence[OrderEvent]]], correlation_ids: Mapping[UUID, str | None]
+    ) -> None:
+        with lines_together():
+            for order, events in told:
+                for event in events:
+                    self._saw(order, event, correlation_ids.get(order.order_id))
+
+    def _saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
         logger.info(
             "order event",
             order_id=str(order.order_id),

@@ -253,10 +253,7 @@ class ExecuteOrders:
         self, work: _Work, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED
     ) -> None:
         if told:
-            for order, events in told:
-                correlation_id = work.correlation_ids.get(order.order_id)
-                for event in events:
-                    self._observer.saw(order, event, correlation_id)
+            self._observer.saw(told, work.correlation_ids)
             self._background.run(lambda: self._teller.hold(told, owed))
             self._background.run_within(self._limits.batch_hold_ms / 1000, self._teller.flush)
 

@@ -30,8 +30,10 @@ class Clock(Protocol):
 class Observer(Protocol):
     """Watches for the operator: log lines and metrics, never a decision."""
 
-    def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
-        """Note a committed event."""
+    def saw(
+        self, told: Sequence[tuple[Order, Sequence[OrderEvent]]], correlation_ids: Mapping[UUID, str | None]
+    ) -> None:
+        """Note the events of one commit, and the requests that brought their orders."""
         ...
 
 

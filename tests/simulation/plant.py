@@ -1,10 +1,11 @@
 """The engine as it is deployed: the real services on simulated parts, run by invocations that can die."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
+from uuid import UUID
 
 from chalicelib.adapters.market.definition import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
@@ -48,7 +49,9 @@ Result = TypeVar("Result")
 class Unobserved:
     """Nobody watches."""
 
-    def saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
+    def saw(
+        self, told: Sequence[tuple[Order, Sequence[OrderEvent]]], correlation_ids: Mapping[UUID, str | None]
+    ) -> None:
         """Look away."""
 
 

@@ -1,5 +1,6 @@
 """Our lines are Powertools' lines, made with less."""
 
+import io
 import json
 import logging
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-from chalicelib.logs import LineFormatter
+from chalicelib.logs import LineFormatter, LineHandler
 
 
 def a_record(message: str = "order event", *args: object, **extra: object) -> logging.LogRecord:
@@ -43,3 +44,41 @@ def test_line_has_the_keys_of_powertools_in_their_order(
     for each in (ours, theirs):
         each.append_keys(location=None, service="orderflow", **keys)
     assert list(json.loads(ours.format(record)).items()) == list(json.loads(theirs.format(record)).items())
+
+
+def test_lines_of_one_moment_are_written_in_one_piece_and_later_ones_at_once() -> None:
+    stream = _Pieces()
+    handler = LineHandler(stream)
+    with handler.together():
+        handler.handle(a_record("first"))
+        handler.handle(a_record("second"))
+        assert stream.pieces == []
+    handler.handle(a_record("third"))
+    assert "".join(stream.pieces) == "first\nsecond\nthird\n"
+    assert stream.pieces[0] == "first\nsecond\n"
+
+
+def test_lines_before_a_failure_are_written() -> None:
+    stream = _Pieces()
+    handler = LineHandler(stream)
+
+    def fail() -> None:
+        with handler.together():
+            handler.handle(a_record("before"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
+    assert stream.pieces == ["before\n"]
+
+
+class _Pieces(io.StringIO):
+    """Remembers what was written in one piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return len(text)
