@@ -17,7 +17,7 @@ from infra.local.logs import Log
 LONG_POLL_S: Final = 1
 _DEFAULT_CONCURRENCY: Final = 5
 # Whoever waited for a batch may send more at once: a moment later the next one is fuller.
-_LINGER_S: Final = 0.008
+_LINGER_S: Final = 0.004
 
 
 class Queue(Protocol):
@@ -48,7 +48,7 @@ class MappingSettings:
     batch_size: int = 10
     batching_window_s: float = 0.0
     concurrency_max: int = _DEFAULT_CONCURRENCY
-    gather_s: float = 0.025
+    gather_s: float = 0.015
     reports_item_failures: bool = True
 
 

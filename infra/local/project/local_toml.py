@@ -32,7 +32,7 @@ class EventSourceTable(Table):
     """Event source mappings; ``concurrency`` is for those that set no maximum of their own."""
 
     concurrency: Annotated[int, Field(ge=1)] = 5
-    gather_ms: Annotated[int, Field(ge=0)] = 25
+    gather_ms: Annotated[int, Field(ge=0)] = 15
     report_batch_item_failures: bool = True
 
 
