@@ -25,6 +25,8 @@ class LineFormatter(LambdaPowertoolsFormatter):
     def __init__(self) -> None:
         super().__init__()
         self._encode = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False).encode
+        # The last line's second, and what stands around its milliseconds.
+        self._second = -1, "", ""
 
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:
@@ -39,6 +41,16 @@ class LineFormatter(LambdaPowertoolsFormatter):
         if trace_id := self._get_latest_trace_id():
             line["xray_trace_id"] = trace_id
         return self._encode({key: value for key, value in line.items() if value is not None})
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # its name there
+        """Return Powertools' time stamp, ``2021-05-03 10:20:19,650+0200``, made anew once a second."""
+        second, before, after = self._second
+        if second != int(record.created):
+            text = super().formatTime(record, datefmt)
+            before, _, rest = text.partition(",")
+            after = rest[3:]
+            self._second = int(record.created), before, after
+        return f"{before},{int(record.msecs):03d}{after}"
 
 
 class LineHandler(logging.StreamHandler[TextIO]):

@@ -1,10 +1,11 @@
 """What the engine sends over the WebSocket, and the same things as REST bodies."""
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
+
+from pydantic_core import to_json
 
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent
@@ -22,7 +23,7 @@ def rfc3339(moment: datetime) -> str:
 
 def json_text(value: Any) -> str:
     """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return to_json(value).decode()
 
 
 def accepted(request_id: str | None, order: Order) -> JsonObject:
