@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos cloud deploy destroy bench bench-quick
+.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos scan cloud deploy destroy bench bench-quick
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,7 @@ check: $(STAMP)  ## Format, lint, types, import rules and unit tests
 	@$(BIN)/mypy --no-error-summary .
 	@$(BIN)/python -m infra.cli specs --check
 	@$(BIN)/lint-imports > $(VENV)/imports.log || (cat $(VENV)/imports.log; false)
+	@$(BIN)/python -m infra.cli advisories
 	@$(BIN)/python -m pytest --quiet -n auto --dist worksteal tests/unit
 
 unit: $(STAMP)  ## Run the unit tests alone
@@ -56,15 +57,17 @@ conformance: $(STAMP)  ## Judge a WebSocket API against AWS's behaviour: URL=wss
 audit: $(STAMP)  ## Check the running database: nothing lost, nothing doubled, books balanced
 	@./orderflow audit
 
+scan: $(STAMP)  ## Judge the deployment's templates by checkov as well (it does not fit beside our pins)
+	@CHECKOV="$(BIN)/uv tool run --from checkov==3.3.30 checkov" $(BIN)/python -m pytest --quiet tests/deploy/test_security_rules.py
+
 vectors: $(STAMP)  ## Check the pool maths against swap vectors: FILES=...
 	@$(BIN)/python -m tests.vectors $(or $(FILES),$(wildcard tests/vectors/*.json))
 
 bench: $(STAMP)  ## Measure against the goals, on a machine that does nothing else
-	@for part in load consumer round_trips cost; do $(BIN)/python -m benchmarks.$$part || exit 1; done
+	@$(BIN)/python -m benchmarks
 
 bench-quick: $(STAMP)  ## The same in a minute, roughly
-	@$(BIN)/python -m benchmarks.load --orders 400 --runs 1 --connections 10
-	@$(BIN)/python -m benchmarks.cost
+	@$(BIN)/python -m benchmarks --quick
 
 cloud: $(STAMP)  ## Start an emulated cloud to deploy into: MiniStack and PostgreSQL
 	@exec $(BIN)/python -m infra.deploy.emulator $(ARGS)

@@ -1,0 +1,88 @@
+"""Every figure that has a goal, in one table: ``python -m benchmarks`` (``make bench``), ``--quick`` in a minute.
+
+The machine should do nothing else meanwhile: the rates are those of all its cores.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks import consumer, cost, depth, goals, load, round_trips
+from benchmarks.environment import environment_lines
+from benchmarks.goals import GOALS, Goal
+from benchmarks.instance import running_instance
+from benchmarks.shapes import Load, Run, Shape, percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is run for the figures.
+
+    Attributes:
+        depths: Orders on record; none to leave that comparison out.
+    """
+
+    orders: int
+    runs: int
+    shapes: tuple[Shape, ...]
+    consumer_batches: int
+    depths: tuple[int, ...]
+
+
+FULL: Final = Effort(load.ORDERS, load.RUNS, tuple(Shape), consumer.BATCHES, depth.DEPTHS)
+QUICK: Final = Effort(400, 1, (Shape.CLOSED_LOOP,), 40, ())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer orders, one run, and no depths")
+    effort = QUICK if parser.parse_args().quick else FULL
+    started = time.monotonic()
+    for line in environment_lines():
+        print(line)
+    figures = {**end_to_end(effort), **by_parts(effort)}
+    print(f"\n{'what':<58}{'goal':>18}{'measured':>12}")
+    for goal in GOALS:
+        print(goal.line(figures.get(goal)))
+    print(f"\n{time.monotonic() - started:.0f} s")
+
+
+def end_to_end(effort: Effort) -> Mapping[Goal, float]:
+    """Return the figures of whole orders through the whole runtime."""
+    wanted = [Load(load.AT_REST_ORDERS, 1, Shape.CLOSED_LOOP)]
+    wanted += [Load(effort.orders, count, shape) for count in (10, 50) for shape in effort.shapes]
+    print(f"\n{effort.orders} market orders a run, {effort.runs} runs; {load.WARM_UP} orders to warm up")
+    with running_instance(load.QUIET) as instance:
+        medians: Mapping[Load, Run] = {
+            run.load: run for run in load.report(instance, wanted, runs=effort.runs)
+        }
+    at_rest, ten, fifty = (medians[each] for each in wanted if each.shape is Shape.CLOSED_LOOP)
+    return {
+        goals.RATE_10: ten.rate,
+        goals.RATE_50: fifty.rate,
+        goals.CPU: load.application_ms(fifty),
+        goals.ACCEPTED: percentile(at_rest.accepted_ms, 0.5),
+        goals.CONFIRMED: percentile(at_rest.final_ms, 0.5),
+    }
+
+
+def by_parts(effort: Effort) -> Mapping[Goal, float]:
+    """Return the figures of single parts."""
+    print("\none consumer alone")
+    found = {goals.CONSUMER: consumer.measure(batches=effort.consumer_batches, runs=effort.runs).rate}
+    wire = round_trips.measure()
+    found |= {goals.ROUND_TRIPS: wire.round_trips["record"], goals.COMMITS: wire.commits["record"]}
+    print()
+    found |= dict(zip((goals.COST, goals.COST_BATCHED), cost.report(), strict=True))
+    if effort.depths:
+        print()
+        found[goals.DEPTH] = depth.measure(effort.depths, depth.TURNS)[max(effort.depths)]
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What is aimed at, and whether a figure reaches it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound for one figure.
+
+    Attributes:
+        is_least: The figure has to be at least the bound; else at most.
+    """
+
+    name: str
+    bound: float
+    unit: str
+    is_least: bool = False
+
+    def line(self, figure: float | None) -> str:
+        """Return the goal, the figure and the verdict, for a table."""
+        sign = ">=" if self.is_least else "<="
+        goal = f"{sign} {self.bound:,g} {self.unit}".rstrip()
+        if figure is None:
+            return f"{self.name:<58}{goal:>18}{'-':>12}  not measured"
+        is_met = figure >= self.bound if self.is_least else figure <= self.bound
+        ratio = figure / self.bound
+        verdict = "met" if is_met else f"missed: {ratio:.2f} of it"
+        return f"{self.name:<58}{goal:>18}{figure:>12,.4g}  {verdict}"
+
+
+RATE_10: Final = Goal("orders/s end to end, C = 10, one in flight", 430, "/s", is_least=True)
+RATE_50: Final = Goal("orders/s end to end, C = 50, one in flight", 460, "/s", is_least=True)
+CPU: Final = Goal("processor time per order, application + Postgres, C = 50", 3.0, "ms")
+CONSUMER: Final = Goal("consumer alone, batches of ten, one core", 1_500, "/s", is_least=True)
+ACCEPTED: Final = Goal("at rest, to `accepted`, p50", 8, "ms")
+CONFIRMED: Final = Goal("at rest, to `confirmed`, p50", 35, "ms")
+ROUND_TRIPS: Final = Goal("SQL round trips of the record, batch of ten", 8, "")
+COMMITS: Final = Goal("commits of the record, batch of ten", 3, "")
+COST: Final = Goal("USD per million orders, frame by frame", 6, "USD")
+COST_BATCHED: Final = Goal("USD per million orders, ?batch=1, one order in flight", 3, "USD")
+DEPTH: Final = Goal("rate at the greatest depth, of that at 100 orders", 0.9, "", is_least=True)
+
+GOALS: Final = (
+    RATE_10,
+    RATE_50,
+    CPU,
+    CONSUMER,
+    ACCEPTED,
+    CONFIRMED,
+    ROUND_TRIPS,
+    COMMITS,
+    COST,
+    COST_BATCHED,
+    DEPTH,
+)
