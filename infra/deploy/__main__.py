@@ -51,6 +51,15 @@ APP_DIR: Final = Path("chalice_app")
 )
 @click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="For the smoke order.")
 @click.option(
+    "--log-level",
+    type=click.Choice(["INFO", "WARNING"]),
+    default="INFO",
+    envvar="ORDERFLOW_LOG_LEVEL",
+    show_default=True,
+    show_envvar=True,
+    help="INFO has a line for each event of an order.",
+)
+@click.option(
     "--alarm-email", default="", envvar="ALARM_EMAIL", show_envvar=True, help="Who alarms are sent to."
 )
 @click.option("--app", "app_dir", type=click.Path(path_type=Path), default=APP_DIR)
@@ -122,6 +131,7 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
     names = {"jwks_url": "JwksUrl", "jwt_issuer": "JwtIssuer", "jwt_audience": "JwtAudience"}
     options = {parameter: given[name] or "" for name, parameter in names.items()}
     options["AlarmEmail"] = given["alarm_email"] or ""
+    options["LogLevel"] = given["log_level"] or ""
     if not cloud.is_emulated:
         if not all(options[name] for name in names.values()):
             raise click.UsageError("a deployed stage needs --jwks-url, --jwt-issuer and --jwt-audience")
