@@ -3,9 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Final, TextIO
+from collections.abc import Iterable
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import RESERVED_LOG_ATTRS, LambdaPowertoolsFormatter
@@ -31,13 +30,17 @@ class LineFormatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:
             return super().format(record)
+        facts = {key: value for key, value in record.__dict__.items() if key not in _NOT_EXTRA}
+        return self._line(record.levelname, record.getMessage(), self.formatTime(record), facts)
+
+    def lines(self, record: logging.LogRecord, each_facts: Iterable[dict[str, Any]]) -> list[str]:
+        """Return lines that differ from the record's in their facts alone."""
+        level, message, timestamp = record.levelname, record.getMessage(), self.formatTime(record)
+        return [self._line(level, message, timestamp, facts) for facts in each_facts]
+
+    def _line(self, level: str, message: str, timestamp: str, facts: dict[str, Any]) -> str:
         # ``log_format`` holds the order of the keys, and those that were set for all lines to come.
-        line = self.log_format | {
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "timestamp": self.formatTime(record),
-        }
-        line |= {key: value for key, value in record.__dict__.items() if key not in _NOT_EXTRA}
+        line = self.log_format | {"level": level, "message": message, "timestamp": timestamp} | facts
         if trace_id := self._get_latest_trace_id():
             line["xray_trace_id"] = trace_id
         return self._encode({key: value for key, value in line.items() if value is not None})
@@ -53,56 +56,22 @@ class LineFormatter(LambdaPowertoolsFormatter):
         return f"{before},{int(record.msecs):03d}{after}"
 
 
-class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes each line at once; those of one moment in one piece, which costs one system call and one reader's wake-up.
-
-    Safe to share between threads: a line of another thread may go out with the piece.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self._held: list[str] | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._held is None:
-            super().emit(record)
-            return
-        try:
-            self._held.append(self.format(record) + self.terminator)
-        except Exception:  # noqa: BLE001  # as the standard library's handlers do
-            self.handleError(record)
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Write what is logged within as one piece, at the end."""
-        with self._locked():
-            self._held = []
-        try:
-            yield
-        finally:
-            with self._locked():
-                lines, self._held = self._held, None
-                if lines:
-                    self.stream.write("".join(lines))
-                    self.flush()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.acquire()
-        try:
-            yield
-        finally:
-            self.release()
-
-
-_HANDLER: Final = LineHandler(sys.stdout)
+_FORMATTER: Final = LineFormatter()
 
 # Messages are constant, so each names its place already; finding the line costs a fifth of a log call.
-logger: Final = Logger(
-    service=SERVICE, location=None, logger_formatter=LineFormatter(), logger_handler=_HANDLER
-)
+logger: Final = Logger(service=SERVICE, location=None, logger_formatter=_FORMATTER)
 
 
-def lines_together() -> AbstractContextManager[None]:
-    """Write what is logged within as one piece, at the end."""
-    return _HANDLER.together()
+def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:
+    """Log a line for each mapping of facts, all of one moment, in one piece.
+
+    A batch of orders has sixty: together they are a system call and a wake-up of whoever reads them, and no records
+    of their own, 6 µs of processor time a line instead of 17.
+    """
+    if logger.log_level > logging.INFO:
+        return
+    moment = logging.LogRecord(SERVICE, logging.INFO, "", 0, message, None, None)
+    lines = _FORMATTER.lines(moment, each_facts)
+    if lines:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()

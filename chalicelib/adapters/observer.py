@@ -8,9 +8,9 @@ from uuid import UUID
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.orders import JsonObject, Order, OrderEvent
 from chalicelib.domain.statuses import FINAL
-from chalicelib.logs import SERVICE, lines_together, logger
+from chalicelib.logs import SERVICE, info_each
 
 NAMESPACE: Final = "Orderflow"
 _SHOWN: Final = ("code", "txSignature", "outputAmount", "reason")
@@ -26,27 +26,20 @@ class PowertoolsObserver:
     def saw(
         self, told: Sequence[tuple[Order, Sequence[OrderEvent]]], correlation_ids: Mapping[UUID, str | None]
     ) -> None:
-        with lines_together():
-            for order, events in told:
-                for event in events:
-                    self._saw(order, event, correlation_ids.get(order.order_id))
-
-    def _saw(self, order: Order, event: OrderEvent, correlation_id: str | None) -> None:
-        logger.info(
+        info_each(
             "order event",
-            order_id=str(order.order_id),
-            seq=event.seq,
-            order_status=event.status,
-            attempt=event.attempt,
-            pair=f"{order.input_token}->{order.output_token}",
-            correlation_id=correlation_id,
-            **{key: event.data[key] for key in _SHOWN if key in event.data},
+            [
+                _facts(order, event, correlation_ids.get(order.order_id))
+                for order, events in told
+                for event in events
+            ],
         )
-        if event.status in FINAL:
-            self.count(f"Orders{event.status.capitalize()}")
-            self._metrics.add_metric(
-                "TimeToFinal", MetricUnit.Milliseconds, _elapsed_ms(order.accepted_at, event.at)
-            )
+        for order, events in told:
+            if events and events[-1].status in FINAL:
+                self.count(f"Orders{events[-1].status.capitalize()}")
+                self._metrics.add_metric(
+                    "TimeToFinal", MetricUnit.Milliseconds, _elapsed_ms(order.accepted_at, events[-1].at)
+                )
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
@@ -58,6 +51,18 @@ class PowertoolsObserver:
         if not self._is_empty:
             self._metrics.flush_metrics()
             self._is_empty = True
+
+
+def _facts(order: Order, event: OrderEvent, correlation_id: str | None) -> JsonObject:
+    return {
+        "order_id": str(order.order_id),
+        "seq": event.seq,
+        "order_status": event.status,
+        "attempt": event.attempt,
+        "pair": f"{order.input_token}->{order.output_token}",
+        "correlation_id": correlation_id,
+        **{key: event.data[key] for key in _SHOWN if key in event.data},
+    }
 
 
 def _elapsed_ms(start: datetime, end: datetime) -> int:

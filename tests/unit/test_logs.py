@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-from chalicelib.logs import LineFormatter, LineHandler
+from chalicelib.logs import SERVICE, LineFormatter, info_each, logger
 
 
 def a_record(message: str = "order event", *args: object, **extra: object) -> logging.LogRecord:
@@ -46,39 +46,34 @@ def test_line_has_the_keys_of_powertools_in_their_order(
     assert list(json.loads(ours.format(record)).items()) == list(json.loads(theirs.format(record)).items())
 
 
-def test_lines_of_one_moment_are_written_in_one_piece_and_later_ones_at_once() -> None:
-    stream = _Pieces()
-    handler = LineHandler(stream)
-    with handler.together():
-        handler.handle(a_record("first"))
-        handler.handle(a_record("second"))
-        assert stream.pieces == []
-    handler.handle(a_record("third"))
-    assert "".join(stream.pieces) == "first\nsecond\nthird\n"
-    assert stream.pieces[0] == "first\nsecond\n"
+def test_lines_of_one_moment_are_those_that_single_calls_would_write(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    facts: list[dict[str, Any]] = [
+        {"order_id": "a", "seq": 1, "correlation_id": None},
+        {"order_id": "b", "txSignature": "5x"},
+    ]
+    single = logging.StreamHandler(singles := io.StringIO())
+    logging.getLogger(SERVICE).addHandler(single)
+    single.setFormatter(logger.registered_formatter)
+    for each in facts:
+        logger.info("order event", **each)
+    logging.getLogger(SERVICE).removeHandler(single)
+    capsys.readouterr()
+    info_each("order event", facts)
+    assert [_without_time(line) for line in capsys.readouterr().out.splitlines()] == [
+        _without_time(line) for line in singles.getvalue().splitlines()
+    ]
 
 
-def test_lines_before_a_failure_are_written() -> None:
-    stream = _Pieces()
-    handler = LineHandler(stream)
-
-    def fail() -> None:
-        with handler.together():
-            handler.handle(a_record("before"))
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        fail()
-    assert stream.pieces == ["before\n"]
+def test_nothing_is_written_where_such_lines_are_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    level = logger.log_level
+    logger.setLevel("WARNING")
+    info_each("order event", [{"seq": 1}])
+    logger.setLevel(level)
+    info_each("order event", [])
+    assert capsys.readouterr().out == ""
 
 
-class _Pieces(io.StringIO):
-    """Remembers what was written in one piece."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[str] = []
-
-    def write(self, text: str) -> int:
-        self.pieces.append(text)
-        return len(text)
+def _without_time(line: str) -> list[tuple[str, Any]]:
+    return [(key, value) for key, value in json.loads(line).items() if key != "timestamp"]

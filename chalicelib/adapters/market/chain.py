@@ -14,7 +14,7 @@ from chalicelib.adapters.market.locking import LANDING_LOCK, retried
 from chalicelib.adapters.market.pool_cache import PoolCache
 from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.market.statuses import StatusReader
-from chalicelib.adapters.market.transactions import signed, verified, wallet_of
+from chalicelib.adapters.market.transactions import OwnSignatures, sign, wallet_of
 from chalicelib.adapters.market.wallets import Purse
 from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
@@ -58,6 +58,7 @@ class MarketChain:
         self._database = Database(engine)
         self._wallet_seed = wallet_seed
         self._settings = settings
+        self._own = OwnSignatures()
         self._faults = faults or FaultBoard(engine)
         purse = Purse(engine, tokens, is_faucet_on=settings.is_faucet_on)
         self._landing = Landing(engine, cache or PoolCache(), purse)
@@ -67,8 +68,8 @@ class MarketChain:
         """Sign one transaction per instruction, after one question to the node for all of them."""
         with translated_errors():
             (node,) = self._database.execute(_NODE)
-        return [
-            signed(
+        made = [
+            sign(
                 wallet_of(self._wallet_seed, instruction.account_id),
                 instruction,
                 genesis=node.genesis,
@@ -76,6 +77,9 @@ class MarketChain:
             )
             for instruction in instructions
         ]
+        for signed_bytes, transaction in made:
+            self._own.keep(signed_bytes, transaction)
+        return [signed_bytes for signed_bytes, _ in made]
 
     def send(self, transactions: Sequence[SignedTransaction]) -> None:
         """Hand over transactions; bytes that are not signed by their wallet vanish, as on a real network."""
@@ -83,7 +87,7 @@ class MarketChain:
         if self._faults.happens(faults.error_before_rate):
             raise RetryableError("the market's node refused the connection")
         arrived = [each for each in transactions if not self._faults.happens(faults.drop_rate)]
-        checked = [(each, verified(each.signature, each.payload)) for each in arrived]
+        checked = [(each, self._own.verified(each.signature, each.payload)) for each in arrived]
         real = [(each, transaction) for each, transaction in checked if transaction is not None]
         if real and self._settings.settlement_latency_ms + faults.extra_delay_ms == 0:
             self._landing.land_now([transaction for _, transaction in real])

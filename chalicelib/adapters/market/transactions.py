@@ -22,6 +22,7 @@ VALIDITY_BLOCKS: Final = 150
 _VERSION: Final = 1
 _KEYS_KEPT: Final = 4096
 _BLOCKS_KEPT: Final = 1024
+_SIGNED_KEPT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,40 @@ def wallet_of(seed: bytes, account_id: str) -> Wallet:
 
 def signed(wallet: Wallet, instruction: SwapInstruction, *, genesis: str, height: int) -> SignedTransaction:
     """Return the bytes that carry out an instruction, good for ``VALIDITY_BLOCKS`` after ``height``."""
+    return sign(wallet, instruction, genesis=genesis, height=height)[0]
+
+
+def sign(
+    wallet: Wallet, instruction: SwapInstruction, *, genesis: str, height: int
+) -> tuple[SignedTransaction, Transaction]:
+    """Return what ``signed`` does, and what ``verified`` would read from it."""
     last_valid_height = height + VALIDITY_BLOCKS
     message = Message(_VERSION, wallet.address, instruction, last_valid_height, blockhash(genesis, height))
     payload = _MESSAGE.dump_json(message)
-    return SignedTransaction(base58.encode(wallet.sign(payload)), payload, last_valid_height)
+    signature = base58.encode(wallet.sign(payload))
+    return SignedTransaction(signature, payload, last_valid_height), Transaction(signature, message)
+
+
+class OwnSignatures:
+    """What this process signed itself and has not sent yet: it needs no proof.
+
+    Reading the bytes back and checking the signature takes 0.15 ms of processor time, and nearly all that is sent was
+    signed a moment ago.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[bytes, Transaction]] = {}
+
+    def keep(self, signed_bytes: SignedTransaction, transaction: Transaction) -> None:
+        """Remember a transaction; far too many that were never sent are forgotten."""
+        if len(self._kept) >= _SIGNED_KEPT:
+            self._kept.clear()
+        self._kept[signed_bytes.signature] = signed_bytes.payload, transaction
+
+    def verified(self, signature: str, payload: bytes) -> Transaction | None:
+        """Return what the function ``verified`` does."""
+        known = self._kept.pop(signature, None)
+        return known[1] if known is not None and known[0] == payload else verified(signature, payload)
 
 
 def verified(signature: str, payload: bytes) -> Transaction | None:

@@ -6,7 +6,15 @@ from uuid import UUID
 import pytest
 
 from chalicelib.adapters.market import base58
-from chalicelib.adapters.market.transactions import VALIDITY_BLOCKS, can_land, signed, verified, wallet_of
+from chalicelib.adapters.market.transactions import (
+    VALIDITY_BLOCKS,
+    OwnSignatures,
+    can_land,
+    sign,
+    signed,
+    verified,
+    wallet_of,
+)
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignedTransaction, SwapInstruction
 
@@ -88,3 +96,18 @@ def test_validity_cannot_be_stretched_by_naming_a_later_height() -> None:
     assert found is not None
     stretched = replace(found.message, last_valid_height=found.message.last_valid_height + 1)
     assert not can_land(stretched, genesis="g", height=1_010)
+
+
+def test_own_signature_is_known_once_and_then_proved_like_any_other() -> None:
+    transaction, message = sign(wallet_of(SEED, "alice"), INSTRUCTION, genesis="g", height=1_000)
+    own = OwnSignatures()
+    own.keep(transaction, message)
+    assert own.verified(transaction.signature, transaction.payload) is message
+    assert own.verified(transaction.signature, transaction.payload) == message
+
+
+def test_own_signature_does_not_speak_for_other_bytes() -> None:
+    transaction, message = sign(wallet_of(SEED, "alice"), INSTRUCTION, genesis="g", height=1_000)
+    own = OwnSignatures()
+    own.keep(transaction, message)
+    assert own.verified(transaction.signature, transaction.payload + b" ") is None
