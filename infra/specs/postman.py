@@ -1,22 +1,31 @@
 """A Postman collection: REST and WebSocket, five simultaneous orders, and the proof of routing."""
 
 import json
+from http import HTTPStatus
 from typing import Any, Final
 
 _SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _JSON_HEADER: Final = {"key": "Content-Type", "value": "application/json"}
+_DESCRIPTION: Final = """\
+Start the engine with `make run`. Each request's description begins with the status that it is answered with. From a
+shell: `newman run docs/api/postman.json --folder REST --folder "Five simultaneous orders"`."""
 _SELL: Final = {"side": "sell", "amount": "1.5"}
 
 _KEEP_ID: Final = """\
-pm.test("accepted", () => pm.response.to.have.status(202));
 pm.collectionVariables.set("orderId", pm.response.json().orderId);"""
 
-_IS_CONFIRMED: Final = """\
-pm.test("confirmed, with what was really exchanged", () => {
-    const order = pm.response.json();
-    pm.expect(order.status).to.equal("confirmed");
-    pm.expect(order.executedPrice).to.match(/^[0-9.]+$/);
-});"""
+# The order is executed meanwhile, so these ask again until they see its end; Postman's runner and newman do as told,
+# a single request is sent again by hand.
+_UNTIL_CONFIRMED: Final = """\
+const order = pm.response.json();
+if (!["confirmed", "failed", "canceled", "expired"].includes(order.status)) {
+    setTimeout(() => pm.execution.setNextRequest(pm.info.requestName), 100);
+} else {
+    pm.test("confirmed, with what was really exchanged", () => {
+        pm.expect(order.status).to.equal("confirmed");
+        pm.expect(order.executedPrice).to.match(/^[0-9.]+$/);
+    });
+}"""
 
 _IS_ROUTED: Final = """\
 pm.test("both venues were asked, and no single one is better", () => {
@@ -26,47 +35,67 @@ pm.test("both venues were asked, and no single one is better", () => {
     pm.expect(Number(routed.outputAmount)).to.be.at.least(best);
 });"""
 
+_IS_TOO_LATE: Final = """\
+pm.test("too late", () => pm.expect(pm.response.json().code).to.equal("ORDER_ALREADY_FINAL"));"""
+
 _FIVE: Final = """\
 // Sends four more beside this one, all at once; each gets an order of its own.
 const send = amount => new Promise((resolve, reject) => pm.sendRequest({
     url: pm.variables.replaceIn("{{rest}}/orders"), method: "POST",
-    header: pm.request.headers.toObject(),
+    header: pm.request.headers.filter(header => ["content-type", "authorization"].includes(header.key.toLowerCase())),
     body: { mode: "raw", raw: JSON.stringify({ side: "sell", amount }) },
 }, (error, answer) => error ? reject(error) : resolve(answer.json().orderId)));
 Promise.all(["1.1", "1.2", "1.3", "1.4"].map(send)).then(ids => {
     const all = [...ids, pm.response.json().orderId];
     pm.test("five orders, five ids", () => pm.expect(new Set(all).size).to.equal(5));
+    pm.collectionVariables.set("five", JSON.stringify(all));
 });"""
+
+_UNTIL_ALL_CONFIRMED: Final = """\
+const five = JSON.parse(pm.collectionVariables.get("five"));
+const mine = pm.response.json().orders.filter(order => five.includes(order.orderId));
+if (mine.length < 5 || mine.some(order => !["confirmed", "failed"].includes(order.status))) {
+    setTimeout(() => pm.execution.setNextRequest(pm.info.requestName), 100);
+} else {
+    pm.test("all five confirmed", () => mine.forEach(order => pm.expect(order.status).to.equal("confirmed")));
+}"""
 
 
 def postman() -> dict[str, Any]:
     """Return the collection."""
     order = "/orders/{{orderId}}"
     return {
-        "info": {"name": "Orderflow", "schema": _SCHEMA, "description": "Start it with `make run`."},
+        "info": {"name": "Orderflow", "schema": _SCHEMA, "description": _DESCRIPTION},
         "variable": [
             {"key": "rest", "value": "http://127.0.0.1:3000/api"},
             {"key": "websocket", "value": "ws://127.0.0.1:3000/ws"},
             {"key": "token", "value": ""},
             {"key": "orderId", "value": ""},
+            {"key": "five", "value": "[]"},
         ],
         "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
         "item": [
             _folder(
                 "REST",
-                _request("Submit an order", "POST", "/orders", body=_SELL, test=_KEEP_ID),
-                _request("Read it", "GET", order, test=_IS_CONFIRMED),
-                _request("Its events: the routing proof", "GET", f"{order}/events", test=_IS_ROUTED),
-                _request("Cancel it", "DELETE", order),
-                _request("List orders", "GET", "/orders?limit=10"),
-                _request("Quote", "POST", "/quotes", body=_SELL),
-                _request("Venues", "GET", "/venues"),
-                _request("Ready", "GET", "/health/ready"),
+                _request("Submit an order", "POST", "/orders", 202, body=_SELL, test=_KEEP_ID),
+                _request("Read it until it is confirmed", "GET", order, 200, test=_UNTIL_CONFIRMED),
+                _request("Its events: the routing proof", "GET", f"{order}/events", 200, test=_IS_ROUTED),
+                _request("Cancel it, too late", "DELETE", order, 409, test=_IS_TOO_LATE),
+                _request("List orders", "GET", "/orders?limit=10", 200),
+                _request("Quote", "POST", "/quotes", 200, body=_SELL),
+                _request("Venues", "GET", "/venues", 200),
+                _request("Ready", "GET", "/health/ready", 200),
             ),
             _folder(
                 "Five simultaneous orders",
-                _request("Five at once", "POST", "/orders", body=_SELL, test=_FIVE),
-                _request("All of them", "GET", "/orders?limit=5"),
+                _request("Five at once", "POST", "/orders", 202, body=_SELL, test=_FIVE),
+                _request(
+                    "All of them, until they are confirmed",
+                    "GET",
+                    "/orders?limit=10",
+                    200,
+                    test=_UNTIL_ALL_CONFIRMED,
+                ),
             ),
             _folder(
                 "WebSocket (open as a WebSocket request, paste a message)",
@@ -86,15 +115,19 @@ def _folder(name: str, *items: dict[str, Any]) -> dict[str, Any]:
 
 
 def _request(
-    name: str, method: str, path: str, *, body: dict[str, Any] | None = None, test: str | None = None
+    name: str, method: str, path: str, status: int, *, body: dict[str, Any] | None = None, test: str = ""
 ) -> dict[str, Any]:
-    request: dict[str, Any] = {"method": method, "header": [], "url": f"{{{{rest}}}}{path}"}
+    request: dict[str, Any] = {
+        "method": method,
+        "header": [],
+        "url": f"{{{{rest}}}}{path}",
+        "description": f"{status} {HTTPStatus(status).phrase}",
+    }
     if body is not None:
         request |= {"header": [_JSON_HEADER], "body": {"mode": "raw", "raw": json.dumps(body, indent=2)}}
-    script = {"type": "text/javascript", "exec": (test or "").splitlines()}
-    return {"name": name, "request": request} | (
-        {"event": [{"listen": "test", "script": script}]} if test else {}
-    )
+    answered = f'pm.test("{status}", () => pm.response.to.have.status({status}));'
+    script = {"type": "text/javascript", "exec": [answered, *test.splitlines()]}
+    return {"name": name, "request": request, "event": [{"listen": "test", "script": script}]}
 
 
 def _frame(name: str, message: dict[str, Any]) -> dict[str, Any]:
