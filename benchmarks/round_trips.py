@@ -38,6 +38,15 @@ class Wire:
         connection.execute_simple = self._counted(
             connection.execute_simple, statement_at=0, driver=connection
         )
+        execute_together = connection.execute_together
+
+        def together(operations: Any, *, commits: bool) -> Any:
+            # Only the market's landing needs statements that go together, with BEGIN before or COMMIT after them.
+            self.round_trips["market"] += 1
+            self.commits["market"] += commits
+            return execute_together(operations, commits=commits)
+
+        connection.execute_together = together
 
     def _counted(self, exchange: Callable[..., Any], *, statement_at: int, driver: Any) -> Callable[..., Any]:
         def counting(*arguments: Any) -> Any:

@@ -1,6 +1,7 @@
 """Statements on pooled connections: what counts after a fault, and who gets the connection next."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
@@ -15,6 +16,7 @@ DRIVERS = ("postgresql", "postgresql+psycopg")
 
 _ADD = Statement("INSERT INTO kept (n) VALUES (:n) RETURNING n AS added")
 _ALL = Statement("SELECT n FROM kept ORDER BY n")
+_COUNT = Statement("SELECT count(*) AS count FROM kept WHERE n >= :least")
 _END = Statement(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = pg_backend_pid() AND :sure"
 )
@@ -107,3 +109,67 @@ def test_connection_that_the_server_ended_is_replaced(engine: Engine, *, is_sing
         ask_after_the_end()
     database.execute(_ADD, {"n": 5})
     assert database.execute(_ALL) == [(5,)]
+
+
+def test_statements_that_go_together_see_each_other_and_count_as_a_whole(engine: Engine) -> None:
+    database = Database(engine)
+    with database.transaction() as session:
+        (added,), found = session.execute_all((_ADD, {"n": 1}), (_COUNT, {"least": 0}))
+        assert (added.added, found) == (1, [(1,)])
+        assert session.finish(_ADD, {"n": 2}) == [(2,)]
+    assert database.execute(_ALL) == [(1,), (2,)]
+
+
+def test_error_among_statements_that_go_together_undoes_all_and_keeps_the_connection(engine: Engine) -> None:
+    database = Database(engine)
+    database.execute(_ADD, {"n": 3})
+
+    def add_together() -> None:
+        with database.transaction() as session:
+            session.execute_all((_ADD, {"n": 1}), (_ADD, {"n": 3}), (_COUNT, {"least": 0}))
+
+    def finish_wrongly() -> None:
+        with database.transaction() as session:
+            session.execute(_ADD, {"n": 1})
+            session.finish(_ADD, {"n": 3})
+
+    for attempt in (add_together, finish_wrongly):
+        with pytest.raises(IntegrityError):
+            attempt()
+        assert database.execute(_ALL) == [(3,)]
+
+
+def test_statement_waits_for_a_lock_and_the_next_one_sees_what_came_before_it(engine: Engine) -> None:
+    """The two travel together, but the second takes its snapshot when the first is done."""
+    database = Database(engine)
+    lock = Statement("SELECT pg_advisory_xact_lock(:key)")
+    with make_engine(engine.url.render_as_string(hide_password=False)).connect() as other:
+        other.execute(text("SELECT pg_advisory_xact_lock(1)"))
+
+        def count_under_lock() -> list[object]:
+            with database.transaction() as session:
+                _, rows = session.execute_all((lock, {"key": 1}), (_COUNT, {"least": 0}))
+                return rows
+
+        with ThreadPoolExecutor(1) as executor:
+            counted = executor.submit(count_under_lock)
+            while not other.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+                pass
+            other.execute(text("INSERT INTO kept (n) VALUES (9)"))
+            other.commit()
+            assert counted.result() == [(1,)]
+    other.engine.dispose()
+
+
+def test_value_that_cannot_be_sent_leaves_nothing_for_the_next_user(engine: Engine) -> None:
+    database = Database(engine)
+    say = Statement("SELECT CAST(:said AS text) AS said")
+
+    def say_half_a_letter() -> None:
+        with database.transaction() as session:
+            session.execute_all((_ADD, {"n": 1}), (say, {"said": "\ud800"}))
+
+    with pytest.raises(UnicodeEncodeError):
+        say_half_a_letter()
+    assert database.execute(say, {"said": "next"}) == [("next",)]
+    assert database.execute(_ALL) == []

@@ -154,18 +154,14 @@ class Landing:
             leg.pool_id for each in instructions for path in each.paths for hop in path.hops for leg in hop
         }
         asked = {"wallets": json.dumps(wallets)}
-        session.execute(
-            _LOCK, {**asked, "landing_lock": LANDING_LOCK, "pool_ids": json.dumps(sorted(pool_ids))}
-        )
-        (row,) = session.execute(
-            _READ,
-            {
-                **asked,
-                "signatures": json.dumps([arrival.transaction.signature for arrival in arrivals]),
-                "versions": before.versions_json,
-                "epoch": before.epoch,
-            },
-        )
+        locked = {**asked, "landing_lock": LANDING_LOCK, "pool_ids": json.dumps(sorted(pool_ids))}
+        wanted = {
+            **asked,
+            "signatures": json.dumps([arrival.transaction.signature for arrival in arrivals]),
+            "versions": before.versions_json,
+            "epoch": before.epoch,
+        }
+        _, (row,) = session.execute_all((_LOCK, locked), (_READ, wanted))
         return row, before.updated(row.pools or ())
 
 

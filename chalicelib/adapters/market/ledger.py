@@ -89,7 +89,7 @@ class Block:
 
 
 def write(session: Session, block: Block) -> Snapshot:
-    """Write a block, and return the snapshot of the pools that is true once this commits."""
+    """Write a block and commit, and return the snapshot of the pools that is true from now on."""
     if not block.records and not block.taken:
         return block.before
     moved = block.moved_pools()
@@ -111,7 +111,7 @@ def write(session: Session, block: Block) -> Snapshot:
         "taken": list(block.taken),
         "landed": [_transaction_row(record) for record in block.records],
     }
-    session.execute(_WRITE, {name: json_rows(found) for name, found in rows.items()})
+    session.finish(_WRITE, {name: json_rows(found) for name, found in rows.items()})
     return replace(block.before, pools={**block.before.pools, **moved})
 
 

@@ -10,7 +10,10 @@ from contextlib import suppress
 from typing import Any, Final, Self
 
 import pg8000
-from pg8000.core import DatabaseError, make_params
+from pg8000.core import SYNC_MSG, Context, DatabaseError, make_params
+
+BEGIN: Final = "begin transaction"
+COMMIT: Final = "commit"
 
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
@@ -29,8 +32,8 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
             return self
         connection = self._c
         try:
-            if not connection._in_transaction and not connection.autocommit:  # noqa: SLF001  # as its base class
-                connection.execute_simple("begin transaction")
+            if connection.must_begin:
+                connection.execute_simple(BEGIN)
             self._context = connection.execute_prepared(operation, args)
         except DatabaseError as error:
             raise _by_cause(error) from error
@@ -54,9 +57,14 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
 
+    @property
+    def must_begin(self) -> bool:
+        """Whether the next statement is the first of a transaction."""
+        return not self._in_transaction and not self.autocommit
+
     def commit(self) -> None:
         """Commit in one round trip; pg8000 would prepare the word first."""
-        self.execute_simple("commit")
+        self.execute_simple(COMMIT)
 
     def close(self) -> None:
         """Say goodbye, if there is still somebody to say it to: a connection that broke is closed already."""
@@ -65,12 +73,9 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
 
     def execute_prepared(self, operation: str, values: Sequence[Any]) -> Any:
         """Return pg8000's context of one execution."""
-        found = self._prepared.get(operation)
-        if found is None:
-            if len(self._prepared) >= STATEMENTS_MAX:
-                return self.execute_unnamed(operation, vals=values)
-            found = self._prepared[operation] = self.prepare_statement(operation, ())
-        name, columns, input_funcs = found
+        if operation not in self._prepared and len(self._prepared) >= STATEMENTS_MAX:
+            return self.execute_unnamed(operation, vals=values)
+        name, columns, input_funcs = self._statement(operation)
         try:
             return self.execute_named(
                 name, make_params(self.py_types, values), columns, input_funcs, operation
@@ -79,6 +84,63 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             # It may be the plan that went wrong: a migration can change what a statement returns.
             del self._prepared[operation]
             raise
+
+    def execute_together(
+        self, operations: Sequence[tuple[str, Sequence[Any]]], *, commits: bool
+    ) -> Sequence[Any]:
+        """Run statements of one transaction in one round trip: none waits for the answer to the one before.
+
+        Each sees what was committed when its turn came, as if sent by itself. A transaction is begun if none is open;
+        ``commits`` ends it, which after an error undoes it. Returns pg8000's context of each statement.
+
+        Raises:
+            Error: The first that went wrong, once all answers are in.
+        """
+        statements = [self._statement(operation) for operation, _ in operations]
+        words_before, words_after = [BEGIN] * self.must_begin, [COMMIT] * commits
+        contexts = [
+            Context(operation, columns=columns, input_funcs=funcs)
+            for (operation, _), (_, columns, funcs) in zip(operations, statements, strict=True)
+        ]
+        bound = [make_params(self.py_types, values) for _, values in operations]
+        # What cannot be sent must be found out before anything is: the next user would complete half a message.
+        "".join(value for values in bound for value in values if value is not None).encode(
+            self._client_encoding
+        )
+        for word in words_before:
+            self.send_QUERY(word)
+        for (name, _, _), values in zip(statements, bound, strict=True):
+            self.send_BIND(name, values)
+            self.send_EXECUTE()
+            self._sock.write(SYNC_MSG)
+        for word in words_after:
+            self.send_QUERY(word)
+        self._sock.flush()
+        answers = [*map(Context, words_before), *contexts, *map(Context, words_after)]
+        errors = [error for context in answers if (error := self._answer(context))]
+        if errors:
+            for operation, _ in operations:
+                self._prepared.pop(operation, None)
+            first = errors[0]
+            raise (_by_cause(first) if isinstance(first, DatabaseError) else first) from first
+        return contexts
+
+    def _answer(self, context: Any) -> pg8000.Error | None:
+        """Read one answer; return the error that it is, if it is one."""
+        try:
+            self.handle_messages(context)
+        except pg8000.Error as error:
+            if error is not context.error:
+                raise  # no answer: there will be no further ones
+            return error
+        return None
+
+    def _statement(self, operation: str) -> tuple[Any, Any, Any]:
+        """Return name, columns and converters of a statement, which is prepared first if it has to be."""
+        found = self._prepared.get(operation)
+        if found is None:
+            found = self._prepared[operation] = self.prepare_statement(operation, ())
+        return found
 
 
 def _by_cause(error: DatabaseError) -> DatabaseError:

@@ -5,13 +5,15 @@ left out; it was 110 of the 135 µs of processor time that a statement took, and
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
+
+from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 Row = Any
 """A named tuple of what the statement selects."""
@@ -36,6 +38,9 @@ class Statement:
         return sql, parameters if names is None else [parameters[name] for name in names]
 
 
+Asked = tuple[Statement, Mapping[str, Any]]
+
+
 class Session:
     """A connection while it is lent."""
 
@@ -43,6 +48,7 @@ class Session:
         self._connection = connection
         self._cursor = connection.cursor()
         self._dialect = dialect
+        self._is_finished = False
 
     def execute(self, statement: Statement, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run a statement; return its rows, none if it selects nothing.
@@ -57,15 +63,42 @@ class Session:
             rows = self._cursor.fetchall() if description else ()
         except self._dialect.loaded_dbapi.Error as error:
             raise self._named(error, sql) from error
-        row_type = _row_type(tuple(column[0] for column in description or ()))
-        return [row_type(*row) for row in rows]
+        return _rows([column[0] for column in description or ()], rows)
+
+    def execute_all(self, *asked: Asked) -> list[list[Row]]:
+        """Run statements one after the other, in one round trip where the driver can; raises what ``execute`` does."""
+        return self._together(asked, commits=False)
+
+    def finish(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Row]:
+        """Run the transaction's last statement and commit, likewise in one round trip."""
+        (rows,) = self._together([(statement, parameters)], commits=True)
+        self._is_finished = True
+        return rows
 
     def commit(self) -> None:
-        """End the transaction; raises what ``execute`` does."""
+        """End the transaction, unless ``finish`` has done so; raises what ``execute`` does."""
+        if self._is_finished:
+            return
         try:
             self._connection.commit()
         except self._dialect.loaded_dbapi.Error as error:
             raise self._named(error, "COMMIT") from error
+
+    def _together(self, asked: Sequence[Asked], *, commits: bool) -> list[list[Row]]:
+        if not isinstance(self._connection, PreparedConnection):
+            found = [self.execute(statement, parameters) for statement, parameters in asked]
+            if commits:
+                self.commit()
+            return found
+        operations = [statement.written_for(self._dialect, parameters) for statement, parameters in asked]
+        try:
+            contexts = self._connection.execute_together(operations, commits=commits)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._named(error, "; ".join(sql for sql, _ in operations)) from error
+        return [
+            _rows([column["name"] for column in context.columns or ()], context.rows or ())
+            for context in contexts
+        ]
 
     def _named(self, error: Any, sql: str) -> DBAPIError:
         is_broken = self._dialect.is_disconnect(error, self._connection, self._cursor)
@@ -148,6 +181,11 @@ def _as_dbapi_error(error: Exception, sql: str | None, dialect: Dialect, *, is_b
     )
     assert isinstance(named, DBAPIError)
     return named
+
+
+def _rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
+    row_type = _row_type(tuple(names))
+    return [row_type(*row) for row in rows]
 
 
 @lru_cache(maxsize=_SHAPES_KEPT)
