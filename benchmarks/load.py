@@ -20,6 +20,8 @@ WARM_UP: Final = 200
 ORDERS: Final = 2_000
 RUNS: Final = 3
 AT_REST_ORDERS: Final = 100
+AT_REST_REALISTIC: Final = 10
+"""Each takes three seconds."""
 SHOWN_MS_MIN: Final = 0.01
 """Functions that took less of every order had no part in it."""
 
@@ -35,18 +37,21 @@ def main() -> None:
     print(
         f"{options.orders} market orders a run over {PAIRS}; {options.runs} runs; {WARM_UP} orders to warm up"
     )
-    with running_instance(QUIET) as instance:
-        report(instance, loads(options.orders, options.connections), runs=options.runs)
+    at_rest = AT_REST_REALISTIC if options.realistic else AT_REST_ORDERS
+    wanted = loads(options.orders, options.connections, at_rest=at_rest, batched=options.batched)
     if options.realistic:
-        print(f"\nthe same with {REALISTIC}")
-        with running_instance(REALISTIC) as instance:
-            report(instance, loads(options.orders, options.connections)[-2:], runs=1)
+        print(f"with {REALISTIC}")
+    with running_instance(REALISTIC if options.realistic else QUIET) as instance:
+        report(instance, wanted, runs=options.runs)
 
 
-def loads(orders: int, connection_counts: Sequence[int]) -> list[Load]:
+def loads(
+    orders: int, connection_counts: Sequence[int], *, at_rest: int = AT_REST_ORDERS, batched: bool = False
+) -> list[Load]:
     """Return one order at a time first, then each number of connections in both shapes."""
-    at_rest = Load(min(orders, AT_REST_ORDERS), 1, Shape.CLOSED_LOOP)
-    return [at_rest, *(Load(orders, count, shape) for count in connection_counts for shape in Shape)]
+    shapes = [(min(orders, at_rest), 1, Shape.CLOSED_LOOP)]
+    shapes += [(orders, count, shape) for count in connection_counts for shape in Shape]
+    return [Load(*shape, batched=batched) for shape in shapes]
 
 
 def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> Sequence[Run]:
@@ -107,8 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, nargs="+", default=[10, 50])
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument(
-        "--realistic", action="store_true", help="once more with latencies like the real ones"
+        "--realistic", action="store_true", help="with latencies of venues and chain like the real ones"
     )
+    parser.add_argument("--batched", action="store_true", help="connections ask for ?batch=1")
     return parser
 
 
