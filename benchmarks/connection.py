@@ -44,12 +44,14 @@ class Ledger:
     Attributes:
         refusals: Error frames, as text.
         frames: How many came; a batch is one.
+        repeats: Events that had come before.
     """
 
     sent: dict[str, Sent] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     frames: int = 0
+    repeats: int = 0
 
 
 class OnAnswer(Protocol):
@@ -125,6 +127,10 @@ class Connection(asyncio.Protocol):
 
     def _event(self, frame: dict[str, Any]) -> None:
         seen = self.ledger.seen.setdefault(frame["orderId"], Seen())
+        if frame["seq"] <= seen.last_seq:
+            # Its order came back to a consumer, which told all again: clients go by ``seq``.
+            self.ledger.repeats += 1
+            return
         seen.is_gapless = seen.is_gapless and frame["seq"] == seen.last_seq + 1 and seen.final_at is None
         seen.last_seq, seen.status = frame["seq"], frame["status"]
         if frame["status"] in FINAL:

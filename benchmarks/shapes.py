@@ -45,7 +45,7 @@ class Run:
         wall_s: From the first send to the last final status.
         accepted_ms, final_ms: One latency per order, sorted.
         cpu_s: Processor seconds by process kind.
-        statuses: Final statuses, counted.
+        statuses: Final statuses, counted, and events that came twice.
         frames: Sent to the clients; a batch is one.
     """
 
@@ -169,5 +169,7 @@ def _accounted(load: Load, ledgers: Sequence[Ledger], cpu_s: Mapping[str, float]
             last = max(last, seen.final_at)
     if problems:
         raise IncompleteRunError(f"{len(problems)} problems, the first: {problems[0]}")
+    if repeats := sum(ledger.repeats for ledger in ledgers):
+        statuses["events told again"] = repeats
     frames = sum(ledger.frames for ledger in ledgers)
     return Run(load, last - first, sorted(accepted_ms), sorted(final_ms), cpu_s, statuses, frames)
