@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.aws_secrets import Secrets
 
 THREADS: Final = 16
-"""For posts to connections and questions to venues: waiting, not computing."""
+"""For questions to venues, counts of open orders and replays: waiting, not computing."""
 
 
 class Outside:

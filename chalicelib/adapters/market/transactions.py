@@ -71,15 +71,13 @@ def wallet_of(seed: bytes, account_id: str) -> Wallet:
     return Wallet(base58.encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)), key.sign)
 
 
-def signed(wallet: Wallet, instruction: SwapInstruction, *, genesis: str, height: int) -> SignedTransaction:
-    """Return the bytes that carry out an instruction, good for ``VALIDITY_BLOCKS`` after ``height``."""
-    return sign(wallet, instruction, genesis=genesis, height=height)[0]
-
-
 def sign(
     wallet: Wallet, instruction: SwapInstruction, *, genesis: str, height: int
 ) -> tuple[SignedTransaction, Transaction]:
-    """Return what ``signed`` does, and what ``verified`` would read from it."""
+    """Return the bytes that carry out an instruction, and what ``verified`` would read from them.
+
+    They are good for ``VALIDITY_BLOCKS`` after ``height``.
+    """
     last_valid_height = height + VALIDITY_BLOCKS
     message = Message(_VERSION, wallet.address, instruction, last_valid_height, blockhash(genesis, height))
     payload = _MESSAGE.dump_json(message)

@@ -1,7 +1,7 @@
 """Statements on the driver's own connections, for what every order runs through.
 
 SQLAlchemy keeps what is its strength: the pool, the drivers and the parameters' names. Its work for each execution is
-left out; it was 110 of the 135 µs of processor time that a statement took, and a batch of orders has fourteen.
+left out; it was 110 of the 135 µs of processor time that a statement took, and a batch of orders had fourteen.
 """
 
 from collections import namedtuple

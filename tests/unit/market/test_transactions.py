@@ -11,7 +11,6 @@ from chalicelib.adapters.market.transactions import (
     OwnSignatures,
     can_land,
     sign,
-    signed,
     verified,
     wallet_of,
 )
@@ -32,7 +31,7 @@ INSTRUCTION = SwapInstruction(
 
 
 def a_transaction(account_id: str = "alice", *, height: int = 1_000) -> SignedTransaction:
-    return signed(wallet_of(SEED, account_id), INSTRUCTION, genesis="g", height=height)
+    return sign(wallet_of(SEED, account_id), INSTRUCTION, genesis="g", height=height)[0]
 
 
 def test_signed_transaction_reads_back_whole() -> None:
