@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
@@ -18,42 +19,54 @@ class LineFormatter(LambdaPowertoolsFormatter):
     """Powertools' lines, made from what our calls have: a constant message, and facts as keys.
 
     Its own formatter tries to read each message as JSON, and prepares a traceback and an encoder for each line:
-    19 µs of processor time against 8, seven times an order.
+    19 µs of processor time against 8, seven times an order. CloudWatch is paid by the byte, so lines that nobody has
+    to act on leave out the service, which the name of their log says, and the trace, which nobody records.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._encode = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False).encode
-        # The last line's second, and what stands around its milliseconds.
-        self._second = -1, "", ""
+        # The last line's second, and its text.
+        self._second = -1, ""
 
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:
             return super().format(record)
         facts = {key: value for key, value in record.__dict__.items() if key not in _NOT_EXTRA}
-        return self._line(record.levelname, record.getMessage(), self.formatTime(record), facts)
+        return self._line(self._head(record), facts)
 
     def lines(self, record: logging.LogRecord, each_facts: Iterable[dict[str, Any]]) -> list[str]:
         """Return lines that differ from the record's in their facts alone."""
-        level, message, timestamp = record.levelname, record.getMessage(), self.formatTime(record)
-        return [self._line(level, message, timestamp, facts) for facts in each_facts]
+        head = self._head(record)
+        return [self._line(head, facts) for facts in each_facts]
 
-    def _line(self, level: str, message: str, timestamp: str, facts: dict[str, Any]) -> str:
+    def _head(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return what does not depend on the line's own facts."""
         # ``log_format`` holds the order of the keys, and those that were set for all lines to come.
-        line = self.log_format | {"level": level, "message": message, "timestamp": timestamp} | facts
-        if trace_id := self._get_latest_trace_id():
-            line["xray_trace_id"] = trace_id
+        head = self.log_format | {
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "timestamp": self.formatTime(record),
+        }
+        if record.levelno < logging.WARNING:
+            head.pop("service", None)
+        else:
+            head["xray_trace_id"] = self._get_latest_trace_id()
+        return head
+
+    def _line(self, head: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+        line = {**head, **facts}
         return self._encode({key: value for key, value in line.items() if value is not None})
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # its name there
-        """Return Powertools' time stamp, ``2021-05-03 10:20:19,650+0200``, made anew once a second."""
-        second, before, after = self._second
+        """Return the time in UTC as RFC 3339 has it, the only form that Lambda reads; made anew once a second."""
+        del datefmt
+        second, text = self._second
         if second != int(record.created):
-            text = super().formatTime(record, datefmt)
-            before, _, rest = text.partition(",")
-            after = rest[3:]
-            self._second = int(record.created), before, after
-        return f"{before},{int(record.msecs):03d}{after}"
+            second = int(record.created)
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second, text
+        return f"{text}.{int(record.msecs):03d}Z"
 
 
 _FORMATTER: Final = LineFormatter()

@@ -9,11 +9,13 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent
-from chalicelib.domain.statuses import FINAL
+from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.logs import SERVICE, info_each
 
 NAMESPACE: Final = "Orderflow"
 _SHOWN: Final = ("code", "txSignature", "outputAmount", "reason")
+# Of the transaction that was submitted last: nothing else can be confirmed.
+_SHOWN_AT_CONFIRMATION: Final = ("outputAmount",)
 
 
 class PowertoolsObserver:
@@ -54,15 +56,23 @@ class PowertoolsObserver:
 
 
 def _facts(order: Order, event: OrderEvent, correlation_id: str | None) -> JsonObject:
-    return {
+    """Return what only this line says: an order has six, and each byte is paid for.
+
+    What never changes stands in the first line, a transaction in that of its sending, the attempt from the second on.
+    """
+    facts: JsonObject = {
         "order_id": str(order.order_id),
         "seq": event.seq,
         "order_status": event.status,
-        "attempt": event.attempt,
-        "pair": f"{order.input_token}->{order.output_token}",
-        "correlation_id": correlation_id,
-        **{key: event.data[key] for key in _SHOWN if key in event.data},
     }
+    if event.seq == 1:
+        facts["account_id"] = order.account_id
+        facts["pair"] = f"{order.input_token}->{order.output_token}"
+        facts["correlation_id"] = correlation_id
+    if event.attempt > 1:
+        facts["attempt"] = event.attempt
+    shown = _SHOWN_AT_CONFIRMATION if event.status is OrderStatus.CONFIRMED else _SHOWN
+    return facts | {key: event.data[key] for key in shown if key in event.data}
 
 
 def _elapsed_ms(start: datetime, end: datetime) -> int:

@@ -1,8 +1,9 @@
-"""Our lines are Powertools' lines, made with less."""
+"""Our lines are Powertools' lines, made with less, and saying less where nobody has to act."""
 
 import io
 import json
 import logging
+import time
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from chalicelib.logs import SERVICE, LineFormatter, info_each, logger
 
 
-def a_record(message: str = "order event", *args: object, **extra: object) -> logging.LogRecord:
-    return logging.makeLogRecord(
-        {"name": "orderflow", "levelname": "WARNING", "levelno": 30, "msg": message, "args": args, **extra}
-    )
+def a_record(
+    message: str = "order event", *args: object, level: int = logging.WARNING, **extra: object
+) -> logging.LogRecord:
+    told = {"levelname": logging.getLevelName(level), "levelno": level, "msg": message, "args": args}
+    return logging.makeLogRecord({"name": SERVICE, **told, **extra})
 
 
 def an_error() -> logging.LogRecord:
@@ -33,17 +35,45 @@ RECORDS = [
 ]
 
 
+def formatters(**keys: Any) -> list[LambdaPowertoolsFormatter]:
+    """Return ours and theirs, told the same."""
+    both = [LineFormatter(), LambdaPowertoolsFormatter(location=None)]
+    for each in both:
+        each.append_keys(location=None, service=SERVICE, **keys)
+    return both
+
+
 @pytest.mark.parametrize("record", RECORDS)
 @pytest.mark.parametrize("keys", [{}, {"correlation_id": "c1", "stage": None}])
 @pytest.mark.parametrize("trace_id", ["", "Root=1-abc;Parent=2"])
-def test_line_has_the_keys_of_powertools_in_their_order(
+def test_line_that_somebody_has_to_act_on_has_all_that_powertools_says(
     record: logging.LogRecord, keys: dict[str, Any], trace_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", trace_id)
-    ours, theirs = LineFormatter(), LambdaPowertoolsFormatter(location=None)
-    for each in (ours, theirs):
-        each.append_keys(location=None, service="orderflow", **keys)
-    assert list(json.loads(ours.format(record)).items()) == list(json.loads(theirs.format(record)).items())
+    ours, theirs = formatters(**keys)
+    assert untimed(ours.format(record)) == untimed(theirs.format(record))
+
+
+def test_line_for_the_record_leaves_out_what_its_log_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-abc;Parent=2")
+    ours, _ = formatters(correlation_id="c1")
+    line = ours.format(a_record("swept", level=logging.INFO, resumed=3))
+    assert untimed(line) == {"level": "INFO", "message": "swept", "correlation_id": "c1", "resumed": 3}
+
+
+@pytest.mark.parametrize("record", [a_record(), an_error()], ids=["fact", "traceback"])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+def test_time_is_utc_in_the_form_that_lambda_reads(
+    record: logging.LogRecord, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    ours, _ = formatters()
+    for created, text in [(0.25, "1970-01-01T00:00:00.250Z"), (1e9 + 0.007, "2001-09-09T01:46:40.007Z")]:
+        record.created, record.msecs = created, round(created % 1 * 1000)
+        assert json.loads(ours.format(record))["timestamp"] == text
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_lines_of_one_moment_are_those_that_single_calls_would_write(
@@ -61,8 +91,8 @@ def test_lines_of_one_moment_are_those_that_single_calls_would_write(
     logging.getLogger(SERVICE).removeHandler(single)
     capsys.readouterr()
     info_each("order event", facts)
-    assert [_without_time(line) for line in capsys.readouterr().out.splitlines()] == [
-        _without_time(line) for line in singles.getvalue().splitlines()
+    assert [untimed(line) for line in capsys.readouterr().out.splitlines()] == [
+        untimed(line) for line in singles.getvalue().splitlines()
     ]
 
 
@@ -75,5 +105,5 @@ def test_nothing_is_written_where_such_lines_are_not_wanted(capsys: pytest.Captu
     assert capsys.readouterr().out == ""
 
 
-def _without_time(line: str) -> list[tuple[str, Any]]:
-    return [(key, value) for key, value in json.loads(line).items() if key != "timestamp"]
+def untimed(line: str) -> dict[str, Any]:
+    return {key: value for key, value in json.loads(line).items() if key != "timestamp"}
