@@ -59,6 +59,7 @@ def _facts(order: Order, event: OrderEvent, correlation_id: str | None) -> JsonO
     """Return what only this line says: an order has six, and each byte is paid for.
 
     What never changes stands in the first line, a transaction in that of its sending, the attempt from the second on.
+    Whose order it is stands in the record alone.
     """
     facts: JsonObject = {
         "order_id": str(order.order_id),
@@ -66,7 +67,6 @@ def _facts(order: Order, event: OrderEvent, correlation_id: str | None) -> JsonO
         "order_status": event.status,
     }
     if event.seq == 1:
-        facts["account_id"] = order.account_id
         facts["pair"] = f"{order.input_token}->{order.output_token}"
         facts["correlation_id"] = correlation_id
     if event.attempt > 1:

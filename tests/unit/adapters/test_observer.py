@@ -48,12 +48,19 @@ def test_every_event_is_a_line_that_names_order_and_status(
 def test_what_an_order_never_changes_stands_in_its_first_line_alone(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unchanging = {"account_id": "alice", "pair": "SOL->USDC", "correlation_id": "request-1"}
+    unchanging = {"pair": "SOL->USDC", "correlation_id": "request-1"}
     first, second = lines_of(
         observer, capsys, [an_event(1, OrderStatus.PENDING), an_event(2, OrderStatus.ROUTING)]
     )
     assert first.items() >= unchanging.items()
     assert not unchanging.keys() & second.keys()
+
+
+def test_no_line_says_whose_order_it_is(
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [an_event(seq, status) for seq, status in enumerate(LIFE, start=1)]
+    assert not [line for line in lines_of(observer, capsys, events) if "alice" in line.values()]
 
 
 def test_transaction_stands_in_the_line_of_its_sending_and_its_output_in_that_of_its_confirmation(
