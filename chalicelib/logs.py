@@ -69,10 +69,21 @@ class LineFormatter(LambdaPowertoolsFormatter):
         return f"{text}.{int(record.msecs):03d}Z"
 
 
+class OwnLevelLogger(Logger):
+    """Powertools' logger, at the level that ``POWERTOOLS_LOG_LEVEL`` asks for.
+
+    Lambda's own level would go before it, and has to let INFO through: metrics are lines without a level, which Lambda
+    takes for INFO.
+    """
+
+    def _get_aws_lambda_log_level(self) -> None:
+        return None
+
+
 _FORMATTER: Final = LineFormatter()
 
 # Messages are constant, so each names its place already; finding the line costs a fifth of a log call.
-logger: Final = Logger(service=SERVICE, location=None, logger_formatter=_FORMATTER)
+logger: Final = OwnLevelLogger(service=SERVICE, location=None, logger_formatter=_FORMATTER)
 
 
 def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:

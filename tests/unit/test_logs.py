@@ -3,7 +3,10 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -103,6 +106,23 @@ def test_nothing_is_written_where_such_lines_are_not_wanted(capsys: pytest.Captu
     logger.setLevel(level)
     info_each("order event", [])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("ours", "level"), [("WARNING", logging.WARNING), ("INFO", logging.INFO), ("", logging.INFO)]
+)
+def test_our_level_counts_although_lambda_lets_everything_through(ours: str, level: int) -> None:
+    # Lambda has to let INFO through for the metrics, which have no level of their own.
+    told = {"POWERTOOLS_LOG_LEVEL": ours} if ours else {}
+    shown = subprocess.run(
+        [sys.executable, "-c", "from chalicelib.logs import logger; print(logger.log_level)"],
+        env={"AWS_LAMBDA_LOG_LEVEL": "INFO", **told},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(shown.stdout) == level
 
 
 def untimed(line: str) -> dict[str, Any]:
