@@ -60,6 +60,14 @@ APP_DIR: Final = Path("chalice_app")
     help="INFO has a line for each event of an order.",
 )
 @click.option(
+    "--system-log-level",
+    type=click.Choice(["INFO", "WARN"]),
+    default="WARN",
+    envvar="ORDERFLOW_SYSTEM_LOG_LEVEL",
+    show_envvar=True,
+    help="INFO has Lambda's START and REPORT lines for each invocation.",
+)
+@click.option(
     "--alarm-email", default="", envvar="ALARM_EMAIL", show_envvar=True, help="Who alarms are sent to."
 )
 @click.option("--app", "app_dir", type=click.Path(path_type=Path), default=APP_DIR)
@@ -132,6 +140,7 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
     options = {parameter: given[name] or "" for name, parameter in names.items()}
     options["AlarmEmail"] = given["alarm_email"] or ""
     options["LogLevel"] = given["log_level"] or ""
+    options["SystemLogLevel"] = given["system_log_level"] or ""
     if not cloud.is_emulated:
         if not all(options[name] for name in names.values()):
             raise click.UsageError("a deployed stage needs --jwks-url, --jwt-issuer and --jwt-audience")

@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from infra.deploy.deployment import QueueNotEmptyError
+from infra.deploy.metrics import FUNCTIONS
 from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
 from tests.deploy.events import ORDER
@@ -59,6 +60,13 @@ def test_rest_and_websocket_of_a_stage_show_the_same_order(stage: Stage) -> None
 def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
     answer = httpx.get(f"{stage.rest_url}/health/ready", timeout=PATIENCE_S)
     assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok"}
+
+
+def test_deployed_functions_leave_out_what_lambda_says_of_an_invocation_that_went_well(stage: Stage) -> None:
+    functions = stage.cloud.client("lambda")
+    names = [f"orderflow-dev-{name}" for name in FUNCTIONS]
+    found = [functions.get_function_configuration(FunctionName=name)["LoggingConfig"] for name in names]
+    assert {(each["LogFormat"], each["SystemLogLevel"]) for each in found} == {("JSON", "WARN")}
 
 
 def test_deploying_the_same_again_changes_no_function(stage: Stage, built: Package) -> None:

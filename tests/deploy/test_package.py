@@ -102,6 +102,15 @@ def test_every_function_has_a_role_and_a_log_with_an_end_of_its_own(built: Packa
     )
 
 
+def test_lambda_writes_levels_and_lets_our_metrics_through(built: Package) -> None:
+    logging = built.template["Globals"]["Function"]["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    # Metrics are lines without a level, which Lambda takes for INFO.
+    assert logging.get("ApplicationLogLevel", "INFO") == "INFO"
+    own = [each["Properties"] for each in functions_of(built.template).values()]
+    assert not [each for each in own if "LoggingConfig" in each]
+
+
 def test_no_policy_reaches_beyond_its_stage_region_and_account(built: Package) -> None:
     for role, statement in statements(built):
         resource = statement["Resource"]["Fn::Sub"]
