@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.services.following import FollowOrders
     from chalicelib.services.quoting import QuoteSwaps
     from chalicelib.services.reading import ReadOrders
+    from chalicelib.services.retelling import Retelling
     from chalicelib.services.settlement import Settlement
     from chalicelib.services.settling import SettleDeadLetters
     from chalicelib.services.sweeping import Sweep
@@ -104,6 +105,12 @@ class Services:
         return Teller(self.subscriptions, self.connections, self.queue)
 
     @cached_property
+    def retelling(self) -> "Retelling":
+        from chalicelib.services.retelling import Retelling
+
+        return Retelling(self.queries, self.teller)
+
+    @cached_property
     def following(self) -> "FollowOrders":
         from chalicelib.services.following import FollowOrders
 
@@ -145,12 +152,17 @@ class Services:
             chain=self.market.chain,
             settlement=self._settlement(attempts_max=settings.attempts_max),
             teller=self.teller,
+            retelling=self.retelling,
             background=ThreadBackground(),
             observer=self.observer,
             tokens=self.tokens,
             clock=self.clock,
             limits=ExecutionLimits(
-                settings.lease_ms, settings.attempts_max, settings.retry_delay_s, settings.batch_hold_ms
+                settings.lease_ms,
+                settings.attempts_max,
+                settings.retry_delay_s,
+                settings.look_again_s,
+                settings.batch_hold_ms,
             ),
         )
 
@@ -186,8 +198,6 @@ class Services:
         return ConsumeMessages(
             execution=self.execution,
             following=self.following,
-            teller=self.teller,
-            queries=self.queries,
             connections=self.connections,
             queue=self.queue,
             executor=self.outside.executor,
@@ -206,7 +216,7 @@ class Services:
             chain=self.market.chain,
             # One attempt at most: whatever is dead by now stays dead.
             settlement=self._settlement(attempts_max=1),
-            teller=self.teller,
+            retelling=self.retelling,
             latecomers=Latecomers(self.subscriptions, self.connections),
             clock=self.clock,
             lease_ms=self.settings.lease_ms,
@@ -220,6 +230,7 @@ class Services:
         return Sweep(PostgresHousekeeping(self.engine), self.queue, self.connections, self.subscriptions)
 
     def _settlement(self, *, attempts_max: int) -> "Settlement":
+        from chalicelib.services.pace import Pace
         from chalicelib.services.settlement import Patience, Settlement
         from chalicelib.wire.route_views import RouteViews
 
@@ -230,6 +241,7 @@ class Services:
             RouteViews(self.tokens),
             self.clock,
             patience=patience,
+            pace=Pace(self.clock),
             attempts_max=attempts_max,
         )
 

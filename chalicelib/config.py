@@ -32,6 +32,7 @@ class Settings(BaseModel):
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
+        look_again_s: Before the chain is asked again; doubled each time, up to eight times this.
         batch_hold_ms: How long what a batched connection is to be told waits for more of it.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
         open_orders_max: Of an account; best effort, see ``services/limits.py``.
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     lease_ms: int = Field(default=9_000, gt=0)
     attempts_max: int = Field(default=3, ge=1, le=10)
     retry_delay_s: int = Field(default=2, ge=0)
+    look_again_s: int = Field(default=1, ge=0, le=60)
     quote_latency_ms: int = Field(default=150, ge=0)
     quote_time_limit_ms: int = Field(default=1_000, gt=0)
     quote_valid_ms: int = Field(default=2_000, gt=0)

@@ -67,6 +67,8 @@ class Order:
             named one, else the input token.
         content_sha256: Digest of all that the client chose; tells a retry from a conflict.
         valid_until: Past this moment the order is not sent any more.
+        submission_id: Of the one request that this order was made from; another one for the same
+            order, under the same client order id, has another. None from before there was one.
     """
 
     order_id: UUID
@@ -82,6 +84,7 @@ class Order:
     accepted_at: datetime
     valid_until: datetime
     content_sha256: str
+    submission_id: UUID | None = None
 
     @property
     def price_quote(self) -> str:
@@ -113,6 +116,8 @@ class OrderState:
 
     Attributes:
         was_sent: Some attempt was handed to a venue, or may have been.
+        told_seq: Whoever listened is known to have been told all events up to this one; of later ones
+            nobody knows. A connection that did not take them is set back, and counts as told.
     """
 
     order: Order
@@ -120,6 +125,7 @@ class OrderState:
     seq: int = 0
     attempt: int = 1
     was_sent: bool = False
+    told_seq: int = 0
 
     @property
     def is_final(self) -> bool:

@@ -1,6 +1,7 @@
 """Accepting an order: named, put on the queue, and only then acknowledged."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ConflictError, FieldProblem, RetryableError
@@ -96,6 +97,7 @@ class AcceptOrders:
             accepted_at=now,
             valid_until=now + timedelta(seconds=terms.valid_for_s),
             content_sha256=terms.sha256,
+            submission_id=uuid4(),
         )
 
     def _reserve(self, order: Order) -> None:

@@ -10,10 +10,10 @@ from chalicelib.domain.errors import NotFoundError, RefusedError, RetryableError
 from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
 from chalicelib.services.accepting import client_order_id_conflict
-from chalicelib.services.execution import ExecuteOrders, Incoming, Verdict
+from chalicelib.services.batch import Incoming, Verdict
+from chalicelib.services.execution import ExecuteOrders
 from chalicelib.services.following import Follower, FollowOrders
-from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueries, OrderQueue
-from chalicelib.services.telling import Teller
+from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue
 from chalicelib.wire.queue_messages import FollowMessage, Message, OrderMessage, ResumeMessage
 from chalicelib.wire.server_frames import error, json_text
 
@@ -50,16 +50,12 @@ class ConsumeMessages:
         *,
         execution: ExecuteOrders,
         following: FollowOrders,
-        teller: Teller,
-        queries: OrderQueries,
         connections: Connections,
         queue: OrderQueue,
         executor: Executor,
     ) -> None:
         self._execution = execution
         self._following = following
-        self._teller = teller
-        self._queries = queries
         self._connections = connections
         self._queue = queue
         self._executor = executor
@@ -78,38 +74,32 @@ class ConsumeMessages:
         ]
 
     def _execute(self, orders: Mapping[int, Received]) -> Mapping[int, bool]:
-        asked = {index: _incoming(received.message) for index, received in orders.items()}
         try:
-            verdicts = self._execution.execute(list(asked.values()))
+            verdicts = self._execution.execute([_incoming(received) for received in orders.values()])
         except RetryableError as fault:
             return {index: self._again(received, fault.message) for index, received in orders.items()}
         return {
-            index: self._after(received, asked[index], verdicts[received.order_id])
-            for index, received in orders.items()
+            index: self._after(received, verdicts[received.order_id]) for index, received in orders.items()
         }
 
-    def _after(self, received: Received, asked: Incoming, verdict: Verdict) -> bool:
+    def _after(self, received: Received, verdict: Verdict) -> bool:
         if verdict.retry_in_s is not None:
             self._queue.retry_in(received.receipt_handle, verdict.retry_in_s)
         try:
-            self._inform(received, asked, verdict)
+            self._admit(received.message, verdict.order)
         except RetryableError as fault:
             return self._again(received, fault.message) if verdict.retry_in_s is None else False
         return verdict.retry_in_s is None
 
-    def _inform(self, received: Received, asked: Incoming, verdict: Verdict) -> None:
-        """Tell whoever may not know yet of an order that this message did not put on record.
+    def _admit(self, message: Message, recorded: Order | None) -> None:
+        """Let whoever submitted an order that another message had put on record follow it as well.
 
-        Raises ``RetryableError`` if they may still not know.
+        Raises ``RetryableError`` if it has not heard everything.
         """
-        if verdict.order is None or verdict.creator is asked:
+        if not isinstance(message, OrderMessage) or message.connection_id is None or recorded is None:
             return
-        if received.receive_count > 1 or isinstance(received.message, ResumeMessage):
-            # Whoever worked on it before may have died before telling.
-            order_id = verdict.order.order_id
-            self._teller.tell([(verdict.order, self._queries.events_after(order_id, 0, limit=1_000))])
-        if isinstance(received.message, OrderMessage) and received.message.connection_id is not None:
-            self._join(received.message, received.message.connection_id, verdict.order)
+        if message.order.submission_id != recorded.submission_id:
+            self._join(message, message.connection_id, recorded)
 
     def _join(self, message: OrderMessage, connection_id: str, recorded: Order) -> None:
         """Let a second submission of an order follow the first, or refuse it if it says something else."""
@@ -157,15 +147,16 @@ class ConsumeMessages:
         return False
 
 
-def _incoming(message: Message) -> Incoming:
-    match message:
-        case OrderMessage():
+def _incoming(received: Received) -> Incoming:
+    match received.message:
+        case OrderMessage() as message:
             return Incoming(
                 message.order.order_id,
                 message.order,
                 message.connection_id,
                 message.correlation_id,
+                received.receive_count,
                 message.owed,
             )
         case ResumeMessage() | FollowMessage():
-            return Incoming(message.order_id)
+            return Incoming(received.order_id, delivery=received.receive_count)

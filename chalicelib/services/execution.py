@@ -10,16 +10,17 @@ The steps, in the only order that is safe:
 5. **Settle.** The chain is asked. Landed: confirmed. Refused: failed. Provably dead (its validity
    has passed, and the same view of the chain does not know it): a new attempt, later. Otherwise
    nobody can know yet, and the message comes back to ask again.
+6. **Let go.** Once all events have been told, what is not finished is given up, with a note that they
+   were: whoever goes on with it has only news to tell.
 
 A crash between any two steps leaves a record from which the next delivery goes on: with an open
 attempt at step 4, without one at step 2.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.domain.progress import HeldOrder, NewOrder, Step
@@ -27,60 +28,27 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services import steps
 from chalicelib.services.background import Background
+from chalicelib.services.batch import Batch, Incoming, Verdict
 from chalicelib.services.planning import PlannedSwap, Planner, instruction, plans_in_order
 from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
+from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import NOTHING_OWED, Owed, Teller
 from chalicelib.services.venues import VenueDesk
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """A request to move an order on.
-
-    Attributes:
-        order: None if the order is on record already.
-        connection_id: Who submitted it over a WebSocket, and so follows it from the first event.
-        correlation_id: Of the request that brought the order; for the log.
-        owed: The order's acknowledgement, if it has not been sent.
-    """
-
-    order_id: UUID
-    order: Order | None = None
-    connection_id: str | None = None
-    correlation_id: str | None = None
-    owed: Acknowledgement | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is to become of the messages that asked for an order.
-
-    Attributes:
-        retry_in_s: Look again after so long; None if the messages have done their work.
-        found: The order as it stood before, if it was on record already.
-        creator: The request that put it on record, if it was one of this batch.
-    """
-
-    retry_in_s: int | None = None
-    found: OrderState | None = None
-    creator: Incoming | None = None
-
-    @property
-    def order(self) -> Order | None:
-        """The order on record; None if there is none."""
-        if self.found is not None:
-            return self.found.order
-        return self.creator.order if self.creator else None
-
-
-@dataclass(frozen=True, slots=True)
 class ExecutionLimits:
-    """How long orders are held, how often they are tried, and how fast again; how long batched frames wait."""
+    """How long orders are held, how often they are tried, and how fast again; how long batched frames wait.
+
+    Attributes:
+        look_again_s: Before the chain is asked again about what was sent; doubled each time, up to eight times this.
+    """
 
     lease_ms: int
     attempts_max: int
     retry_delay_s: int
+    look_again_s: int
     batch_hold_ms: int
 
     @property
@@ -91,13 +59,9 @@ class ExecutionLimits:
         """Return the wait before an attempt: doubled each time."""
         return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
 
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A batch while it is worked through: the requests behind it, and what is to become of its messages so far."""
-
-    correlation_ids: Mapping[UUID, str | None]
-    verdicts: dict[UUID, Verdict] = field(default_factory=dict)
+    def patience_s(self, delivery: int) -> int:
+        """Return the wait before the chain is asked again, after so many deliveries of a message."""
+        return int(self.look_again_s * 2 ** min(delivery - 1, 3))
 
 
 class ExecuteOrders:
@@ -111,6 +75,7 @@ class ExecuteOrders:
         chain: Chain,
         settlement: Settlement,
         teller: Teller,
+        retelling: Retelling,
         background: Background,
         observer: Observer,
         tokens: Tokens,
@@ -122,33 +87,37 @@ class ExecuteOrders:
         self._chain = chain
         self._settlement = settlement
         self._teller = teller
+        self._retelling = retelling
         self._background = background
         self._observer = observer
         self._tokens = tokens
         self._clock = clock
         self._limits = limits
 
-    def execute(self, batch: Sequence[Incoming]) -> Mapping[UUID, Verdict]:
+    def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, Verdict]:
         """Move every order of a batch as far as it will go; return a verdict for each.
 
         Raises:
             RetryableError: The record is unreachable, or listeners were not told; nothing is lost,
                 all of it can be asked again.
         """
-        work = _Work({each.order_id: each.correlation_id for each in batch})
+        batch = Batch.of(incoming)
         try:
-            held = self._claim(batch, work)
+            self._claim(incoming, batch)
+            held = list(batch.held.values())
             started = [order for order in held if order.open_attempt]
-            signed = self._write_ahead([order for order in held if not order.open_attempt], work)
-            self._settle([*started, *signed], work)
-        finally:
+            signed = self._write_ahead([order for order in held if not order.open_attempt], batch)
+            self._settle([*started, *signed], batch)
+        except Exception:
             self._background.wait()
-        return work.verdicts
+            raise
+        self._let_go(batch)
+        return batch.verdicts
 
-    def _claim(self, batch: Sequence[Incoming], work: _Work) -> list[HeldOrder]:
+    def _claim(self, incoming: Sequence[Incoming], batch: Batch) -> None:
         now = self._clock.now()
         # A client that submits an order twice at once may have both in one batch: the first creates it.
-        creators = {each.order_id: each for each in reversed(batch) if each.order is not None}
+        creators = {each.order_id: each for each in reversed(incoming) if each.order is not None}
         new = {
             id_: steps.first_step(each.order, now, each.connection_id)
             for id_, each in creators.items()
@@ -158,29 +127,43 @@ class ExecuteOrders:
             self._record.create(list(new.values()), lease_ms=self._limits.lease_ms) if new else frozenset()
         )
         self._announce(
-            work,
+            batch,
             [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
             {id_: owed for id_ in created if (owed := creators[id_].owed)},
         )
-        work.verdicts.update(dict.fromkeys((each.order_id for each in batch), Verdict()))
-        work.verdicts.update({id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created})
-        fresh = [_held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final]
-        return fresh + self._take_over([id_ for id_ in work.verdicts if id_ not in created], work)
+        batch.verdicts.update(dict.fromkeys(batch.requests, Verdict()))
+        batch.verdicts.update({id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created})
+        batch.held.update(
+            {id_: _held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final}
+        )
+        self._take_over([id_ for id_ in batch.verdicts if id_ not in created], batch)
 
-    def _take_over(self, order_ids: Sequence[UUID], work: _Work) -> list[HeldOrder]:
+    def _take_over(self, order_ids: Sequence[UUID], batch: Batch) -> None:
         if not order_ids:
-            return []
+            return
         claims = self._record.claim(order_ids, lease_ms=self._limits.lease_ms)
         for order_id, state in claims.final.items():
-            work.verdicts[order_id] = Verdict(found=state)
+            batch.verdicts[order_id] = Verdict(found=state)
         for order_id, state in claims.busy.items():
-            work.verdicts[order_id] = Verdict(retry_in_s=self._limits.lease_s, found=state)
+            batch.verdicts[order_id] = Verdict(retry_in_s=self._limits.lease_s, found=state)
         for order_id, order in claims.held.items():
-            work.verdicts[order_id] = Verdict(found=order.state)
-            logger.warning("order taken over", order_id=str(order_id), order_status=order.state.status)
-        return list(claims.held.values())
+            batch.verdicts[order_id] = Verdict(found=order.state)
+            logger.info("order taken over", order_id=str(order_id), order_status=order.state.status)
+        batch.held.update(claims.held)
+        for state in (
+            *claims.final.values(),
+            *claims.busy.values(),
+            *(held.state for held in claims.held.values()),
+        ):
+            self._retell(state, batch)
 
-    def _write_ahead(self, held: Sequence[HeldOrder], work: _Work) -> list[HeldOrder]:
+    def _retell(self, found: OrderState, batch: Batch) -> None:
+        """Tell what may not have been told, ahead of all that will happen."""
+        if batch.may_be_untold(found.order.order_id):
+            creator = batch.creator(found.order)
+            self._background.run(lambda: self._retelling.retell(found, creator.owed if creator else None))
+
+    def _write_ahead(self, held: Sequence[HeldOrder], batch: Batch) -> list[HeldOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
         ended = [steps.late(order, now) for order in held if now > order.state.order.valid_until]
@@ -188,8 +171,8 @@ class ExecuteOrders:
         planned = self._planned(timely) if timely else []
         ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
-        recorded = self._commit([*ended, *self._signed(ready)], work)
-        return [step.held for step in recorded if step.held.open_attempt]
+        held_on = self._commit([*ended, *self._signed(ready)], batch)
+        return [order for order in held_on if order.open_attempt]
 
     def _planned(self, held: Sequence[HeldOrder]) -> list[tuple[HeldOrder, PlannedSwap | ExecutionError]]:
         planner = Planner(self._desk.ask(), self._tokens)
@@ -218,42 +201,60 @@ class ExecuteOrders:
             return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
         return steps.next_attempt(order, error.message, now)
 
-    def _settle(self, sent: Sequence[HeldOrder], work: _Work) -> None:
+    def _settle(self, sent: Sequence[HeldOrder], batch: Batch) -> None:
         if not sent:
             return
         self._settlement.send(order.open_attempt for order in sent if order.open_attempt)
-        undecided = {order.state.order.order_id: order for order in sent}
         for decided in self._settlement.decisions(sent):
-            self._commit(decided, work)
-            for step in decided:
-                del undecided[step.state.order.order_id]
-        self._commit([steps.let_go(order) for order in undecided.values()], work)
+            self._commit(decided, batch)
 
-    def _commit(self, decided: Sequence[Step], work: _Work) -> list[Step]:
-        """Record steps, tell the listeners, set the verdicts; return the steps that counted, as they now stand."""
+    def _let_go(self, batch: Batch) -> None:
+        """Give up what is not finished, once everybody has been told how far it is."""
+        told = False
+        try:
+            self._background.wait()
+            told = True
+        finally:
+            self._commit(
+                [
+                    steps.let_go(held, told=told and batch.has_told(held.state))
+                    for held in batch.held.values()
+                ],
+                batch,
+            )
+
+    def _commit(self, decided: Sequence[Step], batch: Batch) -> list[HeldOrder]:
+        """Record steps, tell the listeners, set the verdicts; return what is still held, as it now stands."""
         if not decided:
             return []
         counted = self._record.record(decided, lease_ms=self._limits.lease_ms)
         recorded = [step for step in decided if step.state.order.order_id in counted]
-        self._announce(work, [(step.state.order, step.events) for step in recorded if step.events])
+        self._announce(batch, [(step.state.order, step.events) for step in recorded if step.events])
         for step in decided:
             order_id = step.state.order.order_id
-            retry_in_s = self._retry_in_s(step) if order_id in counted else self._limits.lease_s
-            work.verdicts[order_id] = replace(work.verdicts[order_id], retry_in_s=retry_in_s)
-        return [
-            replace(step, held=HeldOrder(step.state, step.held.fence, step.new_attempt)) for step in recorded
-        ]
+            retry_in_s = self._retry_in_s(step, batch) if order_id in counted else self._limits.lease_s
+            batch.verdicts[order_id] = replace(batch.verdicts[order_id], retry_in_s=retry_in_s)
+            del batch.held[order_id]
+        kept = {
+            step.state.order.order_id: HeldOrder(step.state, step.held.fence, step.new_attempt)
+            for step in recorded
+            if not step.release
+        }
+        batch.held.update(kept)
+        return list(kept.values())
 
-    def _retry_in_s(self, step: Step) -> int | None:
+    def _retry_in_s(self, step: Step, batch: Batch) -> int | None:
         if step.state.is_final or not step.release:
             return None
-        return self._limits.backoff_s(step.state.attempt) if step.events else self._limits.retry_delay_s
+        if step.held.open_attempt is None:
+            return self._limits.backoff_s(step.state.attempt)
+        return self._limits.patience_s(batch.delivery(step.state.order.order_id))
 
     def _announce(
-        self, work: _Work, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED
+        self, batch: Batch, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED
     ) -> None:
         if told:
-            self._observer.saw(told, work.correlation_ids)
+            self._observer.saw(told, batch.correlation_ids)
             self._background.run(lambda: self._teller.hold(told, owed))
             self._background.run_within(self._limits.batch_hold_ms / 1000, self._teller.flush)
 

@@ -11,6 +11,7 @@ from chalicelib.domain.progress import HeldOrder, OpenAttempt, Step
 from chalicelib.domain.transactions import ChainView, Fate
 from chalicelib.logs import logger
 from chalicelib.services import steps
+from chalicelib.services.pace import Pace
 from chalicelib.services.ports import Chain, Clock
 from chalicelib.wire.route_views import RouteViews
 
@@ -33,12 +34,20 @@ class Settlement:
     """Sends open attempts and turns the chain's answers into steps."""
 
     def __init__(
-        self, chain: Chain, views: RouteViews, clock: Clock, *, patience: Patience, attempts_max: int
+        self,
+        chain: Chain,
+        views: RouteViews,
+        clock: Clock,
+        *,
+        patience: Patience,
+        pace: Pace,
+        attempts_max: int,
     ) -> None:
         self._chain = chain
         self._views = views
         self._clock = clock
         self._patience = patience
+        self._pace = pace
         self._attempts_max = attempts_max
 
     def send(self, attempts: Iterable[OpenAttempt]) -> None:
@@ -52,18 +61,20 @@ class Settlement:
         """Yield steps as the chain decides, until all orders have theirs or patience ends.
 
         All of ``sent`` have an open attempt that has been sent. The patience is for all together:
-        an invocation has only so much time, however many orders it holds.
+        an invocation has only so much time, however many orders it holds. There is none while the
+        chain takes longer than that.
         """
         waiting = list(sent)
         waited = since_sent = 0.0
+        wait_s = self._patience.wait_s if self._pace.is_worth_waiting() else 0.0
         while waiting:
             decided = self._decided(waiting)
             if decided:
                 yield decided
                 done = {step.state.order.order_id for step in decided}
                 waiting = [held for held in waiting if held.state.order.order_id not in done]
-            elif waited >= self._patience.wait_s:
-                return
+            elif waited >= wait_s:
+                break
             else:
                 self._clock.sleep(self._patience.poll_s)
                 waited += self._patience.poll_s
@@ -71,6 +82,8 @@ class Settlement:
             if since_sent >= RESEND_INTERVAL_S:
                 self.send(attempt for held in waiting if (attempt := held.open_attempt))
                 since_sent = 0.0
+        if wait_s:
+            self._pace.waited(decided=len(sent) - len(waiting), undecided=len(waiting))
 
     def _decided(self, waiting: Sequence[HeldOrder]) -> list[Step]:
         view = self._view(waiting)

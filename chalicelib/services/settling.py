@@ -6,14 +6,14 @@ from typing import Protocol
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
-from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import HeldOrder, Step
 from chalicelib.logs import logger
 from chalicelib.services import steps
 from chalicelib.services.latecomers import Latecomers
 from chalicelib.services.ports import Chain, Clock, OrderQueries, OrderRecord
+from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Settlement
-from chalicelib.services.telling import Teller
 from chalicelib.wire.queue_messages import FollowMessage, OrderMessage, ResumeMessage, parse_message
 
 
@@ -46,7 +46,7 @@ class SettleDeadLetters:
         archive: DeadLetterArchive,
         chain: Chain,
         settlement: Settlement,
-        teller: Teller,
+        retelling: Retelling,
         latecomers: Latecomers,
         clock: Clock,
         lease_ms: int,
@@ -56,7 +56,7 @@ class SettleDeadLetters:
         self._archive = archive
         self._chain = chain
         self._settlement = settlement
-        self._teller = teller
+        self._retelling = retelling
         self._latecomers = latecomers
         self._clock = clock
         self._lease_ms = lease_ms
@@ -114,7 +114,7 @@ class SettleDeadLetters:
         else:
             self._archive.archive(letter, order_id=order_id, reason="names an order that is not on record")
             return True
-        self._retell(told)
+        self._retelling.retell(told)
         if message is not None and message.connection_id is not None:
             self._latecomers.bring(
                 message.connection_id,
@@ -140,7 +140,7 @@ class SettleDeadLetters:
         """Record the order's end; None if the chain has not decided yet, or somebody else moved it on."""
         step = self._decided(held)
         if step is None:
-            self._record.record([steps.let_go(held)], lease_ms=self._lease_ms)
+            self._record.record([steps.let_go(held, told=False)], lease_ms=self._lease_ms)
             return None
         counted = self._record.record([step], lease_ms=self._lease_ms)
         return step.state if counted else None
@@ -151,10 +151,6 @@ class SettleDeadLetters:
             return self._settlement.decision(held, view)
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
         return steps.failed(held, error, self._clock.now())
-
-    def _retell(self, state: OrderState) -> None:
-        events: Sequence[OrderEvent] = self._queries.events_after(state.order.order_id, 0, limit=1_000)
-        self._teller.tell([(state.order, events)])
 
 
 def settle_each(settling: SettleDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 """The steps of an order's life as values: what to append to the record, and nothing done yet."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -94,12 +95,16 @@ def next_attempt(
     state, event = held.state.step(
         OrderStatus.ROUTING, now, attempt=held.state.attempt + 1, data={"reason": reason}
     )
-    return Step(held, state, (event,), outcome=_outcome(held, outcome), release=True)
+    return Step(held, state, (event,), outcome=_outcome(held, outcome))
 
 
-def let_go(held: HeldOrder) -> Step:
-    """Return the mere end of a lease: whoever comes next goes on from the record as it is."""
-    return Step(held, held.state, (), release=True)
+def let_go(held: HeldOrder, *, told: bool) -> Step:
+    """Return the mere end of a lease: whoever comes next goes on from the record as it is.
+
+    ``told``: all events so far have been told, so that the next one need not tell them again.
+    """
+    state = replace(held.state, told_seq=held.state.seq) if told else held.state
+    return Step(held, state, (), release=True)
 
 
 def _advance(

@@ -1,5 +1,6 @@
 """What every ``OrderRecord`` promises."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import HeldOrder, NewOrder
 from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.services.steps import let_go
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_step
 from tests.fakes.orders import LIFE, NOON, advanced, an_order
 
@@ -107,6 +109,27 @@ def test_released_order_is_free_at_once(store: Store) -> None:
     held = store.created(an_order())
     assert store.record.record([next_step(held, release=True)], lease_ms=LONG_LEASE_MS)
     assert store.record.claim([held.state.order.order_id], lease_ms=LONG_LEASE_MS).held
+
+
+def test_what_was_told_is_known_to_the_next_holder_and_says_nothing_of_later_events(store: Store) -> None:
+    held = store.created(an_order())
+    order_id = held.state.order.order_id
+    assert store.record.record([let_go(held, told=True)], lease_ms=LONG_LEASE_MS)
+    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).held[order_id]
+    assert found.state.told_seq == found.state.seq == held.state.seq
+    assert store.record.record([let_go(store.moved(found, *LIFE[2:5]), told=False)], lease_ms=LONG_LEASE_MS)
+    later = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).held[order_id].state
+    assert later.told_seq == held.state.seq < later.seq
+
+
+def test_order_remembers_which_submission_it_was_made_from(store: Store) -> None:
+    first = replace(an_order(), submission_id=uuid4())
+    store.created(first, lease_ms=0)
+    again = replace(first, submission_id=uuid4())
+    repeated = NewOrder(*advanced(OrderState(again), S.PENDING), None)
+    assert not store.record.create([repeated], lease_ms=0)
+    claims = store.record.claim([first.order_id], lease_ms=0)
+    assert claims.held[first.order_id].state.order == first
 
 
 def test_cancel_ends_an_unsent_order_and_shuts_its_holder_out(store: Store) -> None:

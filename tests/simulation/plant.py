@@ -17,7 +17,9 @@ from chalicelib.services.execution import ExecuteOrders, ExecutionLimits
 from chalicelib.services.following import FollowOrders
 from chalicelib.services.latecomers import Latecomers
 from chalicelib.services.limits import CONNECTION_DURATION_MAX
+from chalicelib.services.pace import Pace
 from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
+from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Patience, Settlement
 from chalicelib.services.settling import DeadLetter, SettleDeadLetters, settle_each
 from chalicelib.services.sweeping import Sweep
@@ -82,6 +84,7 @@ class Plant:
         self.gateway = SimulatedGateway(world)
         self.dead_letters = SimulatedQueue("dead-letters", world, dead_letters=None, wake=self._poll_dead)
         self.queue = SimulatedQueue("orders", world, dead_letters=self.dead_letters, wake=self._poll)
+        self.pace = Pace(world)
         self.running: list[Group] = []
         self.defects: list[str] = []
         self._invocations = 0
@@ -212,27 +215,26 @@ class Engine:
         self.canceling = CancelOrders(
             parts.record, parts.subscriptions, parts.connections, self.teller, world, lookup_wait_ms=1_500
         )
-        settlement = Settlement(
-            parts.chain, RouteViews(TOKENS), world, patience=Patience(5.0, 0.4), attempts_max=ATTEMPTS_MAX
-        )
+        retelling = Retelling(parts.queries, self.teller)
         venues = [SimulatedVenue(name, world) for name in ("raydium", "meteora")]
         execution = ExecuteOrders(
             record=parts.record,
             desk=VenueDesk(venues, InOneThread(), world, time_limit_ms=0, valid_ms=2_000),
             chain=parts.chain,
-            settlement=settlement,
+            settlement=_settlement(plant, attempts_max=ATTEMPTS_MAX),
             teller=self.teller,
+            retelling=retelling,
             background=self.background,
             observer=Unobserved(),
             tokens=TOKENS,
             clock=world,
-            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
+            limits=ExecutionLimits(
+                LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, look_again_s=1, batch_hold_ms=100
+            ),
         )
         self.consuming = ConsumeMessages(
             execution=execution,
             following=self.following,
-            teller=self.teller,
-            queries=parts.queries,
             connections=parts.connections,
             queue=parts.queue,
             executor=SimulatedExecutor(world.scheduler, group),
@@ -242,13 +244,24 @@ class Engine:
             queries=parts.queries,
             archive=parts.housekeeping,
             chain=parts.chain,
-            settlement=settlement,
-            teller=self.teller,
+            settlement=_settlement(plant, attempts_max=1),
+            retelling=retelling,
             latecomers=Latecomers(parts.subscriptions, parts.connections),
             clock=world,
             lease_ms=LEASE_MS,
         )
         self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
+
+
+def _settlement(plant: Plant, *, attempts_max: int) -> Settlement:
+    return Settlement(
+        plant.parts.chain,
+        RouteViews(TOKENS),
+        plant.world,
+        patience=Patience(5.0, 0.4),
+        pace=plant.pace,
+        attempts_max=attempts_max,
+    )
 
 
 class InOneThread(Executor):

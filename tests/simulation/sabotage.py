@@ -51,6 +51,11 @@ def untold(parts: Parts, _plant: Plant) -> Parts:
     return replace(parts, queries=cast("MemoryQueries", _Forgetful(parts.queries)))
 
 
+def told_early(parts: Parts, _plant: Plant) -> Parts:
+    """Note that events were told in the commit that they are recorded with, before anybody is told."""
+    return replace(parts, record=_ToldEarly(parts.record))
+
+
 def credulous(parts: Parts, _plant: Plant) -> Parts:
     """Take every frame for delivered, as long as its connection is not known to be gone."""
     return replace(parts, connections=_Credulous(parts.connections))
@@ -70,6 +75,18 @@ class _SendsFirst:
             with suppress(RetryableError):
                 self._chain.send(new)
         return self._record.record(steps, lease_ms=lease_ms)
+
+
+class _ToldEarly:
+    def __init__(self, record: OrderRecord) -> None:
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
+        told = [replace(step, state=replace(step.state, told_seq=step.state.seq)) for step in steps]
+        return self._record.record(told, lease_ms=lease_ms)
 
 
 class _Unfenced(MemoryRecord):
@@ -121,7 +138,7 @@ class _Credulous:
 
 
 class _Forgetful:
-    """Knows nothing of events from the first on, which is what a retelling asks for."""
+    """Knows nothing of what a retelling asks for."""
 
     def __init__(self, queries: MemoryQueries) -> None:
         self._queries = queries
@@ -130,5 +147,5 @@ class _Forgetful:
         return getattr(self._queries, name)
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
-        is_retelling = seq == 0 and limit > EVENTS_PER_READ
+        is_retelling = limit > EVENTS_PER_READ
         return [] if is_retelling else self._queries.events_after(order_id, seq, limit=limit)

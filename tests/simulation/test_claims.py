@@ -26,7 +26,7 @@ from chalicelib.domain.errors import Code
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import AttemptOutcome, Claims, HeldOrder, NewOrder, OpenAttempt, Step
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.steps import first_step
+from chalicelib.services.steps import first_step, let_go
 from tests.simulation.builders import MOMENT, an_attempt, an_order
 from tests.simulation.queries import MemoryQueries
 from tests.simulation.record import MemoryRecord
@@ -84,13 +84,13 @@ class RecordBesideModel(RuleBasedStateMachine):
         who=consumers,
         data=st.data(),
         lease_ms=leases,
-        how=st.sampled_from(("on", "confirm", "fail", "again", "go")),
+        how=st.sampled_from(("on", "confirm", "fail", "again", "go", "told")),
     )
     def record(self, who: int, data: Any, lease_ms: int, how: str) -> None:
         """Move an order on as somebody who holds it, or held it once."""
         held = data.draw(st.sampled_from(self.held))
         self.salt += 1
-        step = Step(held, held.state, (), release=True) if how == "go" else _step(held, how, self.salt)
+        step = _step(held, how, self.salt)
         if step is None or held.state.is_final:
             return
         counted = self.records[who].record([step], lease_ms=lease_ms)
@@ -148,6 +148,8 @@ def _step(held: HeldOrder, how: str, salt: int) -> Step | None:
     """Return a step from where an order stood when it was held; None if that leads nowhere."""
     state, attempt = held.state, held.open_attempt
     match how:
+        case "go" | "told":
+            return let_go(held, told=how == "told")
         case "on" if state.status is OrderStatus.ROUTING:
             events = []
             for status in (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED):

@@ -32,6 +32,7 @@ def test_same_seed_gives_same_trace() -> None:
         (sabotage.no_margin, "is dead on record and landed"),
         (sabotage.impatient, "was executed 2 times"),
         (sabotage.untold, "never saw"),
+        (sabotage.told_early, "never saw"),
         (sabotage.credulous, "was never told that"),
     ],
 )

@@ -31,16 +31,17 @@ WITH incoming AS (
     SELECT DISTINCT ON (order_id) * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r(
         order_id uuid, account_id text, client_order_id text, order_type text, swap_mode text,
         input_token text, output_token text, amount_units numeric, price_base text, slippage_bps int,
-        accepted_at timestamptz, valid_until timestamptz, content_sha256 text,
+        accepted_at timestamptz, valid_until timestamptz, content_sha256 text, submission_id uuid,
         status text, seq int, attempt int, failure_code text, connection_id text)
     ORDER BY order_id
 ), created AS (
     INSERT INTO orders (order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
-        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
-        failure_code, fence, lease_until)
+        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
+        status, seq, attempt, failure_code, fence, lease_until)
     SELECT order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
-        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
-        failure_code, 1, clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
+        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
+        status, seq, attempt, failure_code, 1,
+        clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
     FROM incoming
     ON CONFLICT DO NOTHING
     RETURNING order_id
@@ -78,14 +79,14 @@ _RECORD: Final = Statement(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
         order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
-        input_units numeric, output_units numeric, failure_code text, lease_ms float8)
+        input_units numeric, output_units numeric, failure_code text, lease_ms float8, told_seq int)
     LIMIT jsonb_array_length(CAST(:steps AS jsonb))
 ), moved AS (
     UPDATE orders o
     SET status = s.status, seq = s.seq, attempt = s.attempt,
         tx_signature = coalesce(s.tx_signature, o.tx_signature),
         input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
-        lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
+        lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000), told_seq = s.told_seq,
         updated_at = clock_timestamp()
     FROM step s
     WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq
@@ -232,6 +233,7 @@ def _step_row(step: Step, lease_ms: int) -> JsonObject:
         "output_units": output_units,
         "failure_code": step.failure_code,
         "lease_ms": 0 if step.release else lease_ms,
+        "told_seq": step.state.told_seq,
     }
 
 

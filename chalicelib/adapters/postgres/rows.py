@@ -12,8 +12,8 @@ from chalicelib.domain.statuses import OrderStatus
 
 ORDER_COLUMNS: Final = (
     "o.order_id, o.account_id, o.client_order_id, o.order_type, o.swap_mode, o.input_token, o.output_token, "
-    "o.amount_units, o.price_base, o.slippage_bps, o.accepted_at, o.valid_until, o.content_sha256, "
-    "o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent"
+    "o.amount_units, o.price_base, o.slippage_bps, o.accepted_at, o.valid_until, o.content_sha256, o.submission_id, "
+    "o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq"
 )
 """What ``order_state`` reads, from a table that the statement calls ``o``."""
 
@@ -34,8 +34,9 @@ def order_state(row: Row) -> OrderState:
         accepted_at=row.accepted_at,
         valid_until=row.valid_until,
         content_sha256=row.content_sha256,
+        submission_id=row.submission_id,
     )
-    return OrderState(order, OrderStatus(row.status), row.seq, row.attempt, row.was_sent)
+    return OrderState(order, OrderStatus(row.status), row.seq, row.attempt, row.was_sent, row.told_seq)
 
 
 def order_event(row: Row) -> OrderEvent:
@@ -60,6 +61,7 @@ def order_record(state: OrderState) -> JsonObject:
         "accepted_at": order.accepted_at,
         "valid_until": order.valid_until,
         "content_sha256": order.content_sha256,
+        "submission_id": order.submission_id,
         "status": state.status,
         "seq": state.seq,
         "attempt": state.attempt,

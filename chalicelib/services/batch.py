@@ -1,0 +1,98 @@
+"""A batch of requests while it is worked through: who asks for what, what is held, and what is to become of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+from uuid import UUID
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import HeldOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request to move an order on.
+
+    Attributes:
+        order: None if the order is on record already.
+        connection_id: Who submitted it over a WebSocket, and so follows it from the first event.
+        correlation_id: Of the request that brought the order; for the log.
+        delivery: Which delivery of the request this is, from 1.
+        owed: The order's acknowledgement, if it has not been sent.
+    """
+
+    order_id: UUID
+    order: Order | None = None
+    connection_id: str | None = None
+    correlation_id: str | None = None
+    delivery: int = 1
+    owed: Acknowledgement | None = None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether somebody may have worked on it before, and died."""
+        return self.delivery > 1 or self.order is None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of the messages that asked for an order.
+
+    Attributes:
+        retry_in_s: Look again after so long; None if the messages have done their work.
+        found: The order as it stood before, if it was on record already.
+        creator: The request that put it on record, if it was one of this batch.
+    """
+
+    retry_in_s: int | None = None
+    found: OrderState | None = None
+    creator: Incoming | None = None
+
+    @property
+    def order(self) -> Order | None:
+        """The order on record; None if there is none."""
+        if self.found is not None:
+            return self.found.order
+        return self.creator.order if self.creator else None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The requests, by order, and how far they have got.
+
+    Attributes:
+        verdicts: What is to become of the messages, as far as is known.
+        held: The orders that are this consumer's to move on.
+    """
+
+    requests: Mapping[UUID, Sequence[Incoming]]
+    correlation_ids: Mapping[UUID, str | None]
+    verdicts: dict[UUID, Verdict] = field(default_factory=dict)
+    held: dict[UUID, HeldOrder] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, incoming: Sequence[Incoming]) -> Self:
+        requests: dict[UUID, list[Incoming]] = {}
+        for each in incoming:
+            requests.setdefault(each.order_id, []).append(each)
+        return cls(requests, {each.order_id: each.correlation_id for each in incoming})
+
+    def delivery(self, order_id: UUID) -> int:
+        """Return how often an order's requests were delivered."""
+        return max(each.delivery for each in self.requests[order_id])
+
+    def may_be_untold(self, order_id: UUID) -> bool:
+        """Return whether an order may have events that somebody recorded and died before telling."""
+        return order_id in self.held or any(each.is_repeated for each in self.requests[order_id])
+
+    def creator(self, order: Order) -> Incoming | None:
+        """Return the request that an order was made from, if it is one of these: only it knows what is owed."""
+        for each in self.requests[order.order_id]:
+            if each.order is not None and each.order.submission_id == order.submission_id:
+                return each
+        return None
+
+    def has_told(self, state: OrderState) -> bool:
+        """Return whether an order's acknowledgement, if one is owed, has gone ahead of its events."""
+        return state.told_seq > 0 or self.creator(state.order) is not None
