@@ -1,26 +1,28 @@
 """What a million orders cost on AWS at list price, from counted operations: ``python -m benchmarks.cost``.
 
-Frames are counted by clients of a running instance, log lines are what the formatter prints, memory is what the
-functions are deployed with. Assumed are how long Lambda bills an order for, and that the consumer's batches are full,
-as they are at a load that makes cost a question. Prices are us-east-1's public ones without free tiers. What costs the
-same at any rate is left out: Postgres, alarms, and some two million empty receives a month (0.80 USD).
+Frames are counted by clients of a running instance, log lines are those that it wrote, memory is what the functions
+are deployed with. Assumed are how long Lambda bills them for (``Way``), and that the consumer's batches are full, as
+they are at a load that makes cost a question; the last row says what it adds when every order comes alone. Prices are
+us-east-1's public ones without free tiers. What costs the same at any rate is left out: Postgres, alarms, and some two
+million empty receives a month (0.80 USD).
 """
 
 import argparse
 import asyncio
 import json
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Final
 
 from benchmarks.environment import environment_lines
-from benchmarks.instance import running_instance
+from benchmarks.instance import Instance, running_instance
 from benchmarks.load import QUIET
 from benchmarks.shapes import Load, Shape, run_load
-from chalicelib.domain.orders import JsonObject
-from chalicelib.logs import SERVICE, LineFormatter
+from chalicelib.wire.server_frames import json_text
+from infra.deploy.smoke import smoke_order
 
 # https://aws.amazon.com/api-gateway/pricing/: a message is 32 KB of a frame in either direction.
 WEBSOCKET_MESSAGE_USD: Final = 1.00e-6
@@ -30,17 +32,26 @@ INVOCATION_USD: Final = 0.20e-6
 GB_SECOND_USD: Final = 0.0000166667
 # https://aws.amazon.com/sqs/pricing/: a request is 64 KB of a standard queue's call.
 SQS_REQUEST_USD: Final = 0.40e-6
-# https://aws.amazon.com/cloudwatch/pricing/: ingestion, of each event's text and 26 bytes more.
+# https://aws.amazon.com/cloudwatch/pricing/: the first 10 TB a month of functions' lines, 26 bytes more each.
 LOG_GB_USD: Final = 0.50
 LOG_EVENT_BYTES: Final = 26
+# https://aws.amazon.com/ec2/pricing/on-demand/: the first 10 TB a month to the internet.
+OUTBOUND_GB_USD: Final = 0.09
 
 BATCH: Final = 10
 ORDERS: Final = 100
 CONFIG: Final = Path(__file__).parents[1] / "chalice_app" / ".chalice" / "config.json"
-# Of each invocation: START, END and REPORT.
-PLATFORM_BYTES: Final = 330 + 3 * LOG_EVENT_BYTES
-METRICS_BYTES: Final = 480 + LOG_EVENT_BYTES
-"""Of a batch, in CloudWatch's embedded format."""
+LOGGED: Final = ("order accepted", "pending", "routing", "routed", "building", "submitted", "confirmed")
+METRICS: Final = "metrics"
+# platform.start and platform.report, as Lambda's JSON format has them, for the message function and a tenth of a batch.
+PLATFORM_BYTES: Final = 150 + 260 + 2 * LOG_EVENT_BYTES
+
+# What one telling of all listeners takes: posts over NAT, side by side.
+_TELLING_MS: Final = 12.0
+# Of a batch besides: 11 round trips of 1.5 ms, four of them commits of 4 more, and processor time.
+_WAITING_MS: Final = 11 * 1.5 + 4 * 4.0
+_BATCH_CPU_MS: Final = 3.0
+_ORDER_CPU_MS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +60,41 @@ class Way:
 
     Attributes:
         load: What is run to count its frames.
-        message_ms: How long the message function is billed for an order: a send to SQS, and a post
-            unless somebody else acknowledges the order.
+        message_ms: How long the message function is billed for an order: 2 ms of computing at 0.3 processors, 8 for a
+            send to SQS, and 10 for a post unless somebody else acknowledges the order.
+        tellings: How often a batch's listeners are told; once if all that happened travels together.
     """
 
     name: str
     load: Load
     message_ms: float
+    tellings: int
 
 
-# The first two are what the goals are about.
+# The goals are about the first of either kind.
 WAYS: Final = (
-    Way("frame by frame", Load(ORDERS, 10, Shape.CLOSED_LOOP), 10.0),
-    Way("?batch=1", Load(ORDERS, 10, Shape.CLOSED_LOOP, batched=True), 6.0),
-    Way("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE, batched=True), 6.0),
+    Way("one in flight", Load(ORDERS, 10, Shape.CLOSED_LOOP), 20.0, 3),
+    Way("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE), 20.0, 3),
+    Way("one in flight", Load(ORDERS, 10, Shape.CLOSED_LOOP, batched=True), 10.0, 1),
+    Way("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE, batched=True), 10.0, 1),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What an instance counted.
+
+    Attributes:
+        frames: To the client for an order, for each way.
+        log_bytes: Of the lines of an order, as CloudWatch bills them.
+        metrics_bytes: Of an invocation's metrics, likewise.
+        frame_bytes: Of all frames of an order.
+    """
+
+    frames: Sequence[float]
+    log_bytes: float
+    metrics_bytes: float
+    frame_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +114,40 @@ class Line:
         return self.per_order * self.unit_usd * 1e6
 
 
-def lines(*, frames: float, message_ms: float, batch_ms: float) -> list[Line]:
-    """Return the operations of one market order that arrives over a WebSocket and is confirmed.
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What an order takes that depends on the way and the load.
 
-    Args:
-        frames: Frames to the client.
+    Attributes:
+        batch: Orders that a consumer gets at once.
         message_ms: How long the message function is billed for an order.
-        batch_ms: How long the consumer is billed for a batch of ten.
+        batch_ms: How long the consumer is billed for a batch.
+        log_bytes: Of an order's own lines.
     """
+
+    frames: float
+    message_ms: float
+    batch_ms: float
+    log_bytes: float
+    metrics_bytes: float
+    batch: int = BATCH
+
+
+def lines(use: Use) -> list[Line]:
+    """Return the operations of one market order that arrives over a WebSocket and is confirmed."""
     message_gb, consumer_gb = memory_gb("websocket_message"), memory_gb("execute_orders")
-    invocations = 1 + 1 / BATCH
     return [
         Line("WebSocket messages in", 1, WEBSOCKET_MESSAGE_USD),
-        Line("WebSocket messages out", frames, WEBSOCKET_MESSAGE_USD),
+        Line("WebSocket messages out", use.frames, WEBSOCKET_MESSAGE_USD),
         Line("connection minutes, 60 orders each", 1 / 60, WEBSOCKET_MINUTE_USD),
         Line("message function: invocations", 1, INVOCATION_USD),
-        Line("message function: GB s", message_ms / 1000 * message_gb, GB_SECOND_USD),
+        Line("message function: GB s", use.message_ms / 1000 * message_gb, GB_SECOND_USD),
         Line("SQS: send", 1, SQS_REQUEST_USD),
-        Line("SQS: receive and delete", 2 / BATCH, SQS_REQUEST_USD),
-        Line("consumer: invocations", 1 / BATCH, INVOCATION_USD),
-        Line("consumer: GB s", batch_ms / 1000 / BATCH * consumer_gb, GB_SECOND_USD),
-        Line("logs: a line per event, GB", order_log_bytes() / 1e9, LOG_GB_USD),
-        Line("logs: Lambda's own, GB", invocations * PLATFORM_BYTES / 1e9, LOG_GB_USD),
-        Line("logs: metrics, GB", METRICS_BYTES / BATCH / 1e9, LOG_GB_USD),
+        Line("SQS: receive and delete", 2 / use.batch, SQS_REQUEST_USD),
+        Line("consumer: invocations", 1 / use.batch, INVOCATION_USD),
+        Line("consumer: GB s", use.batch_ms / 1000 / use.batch * consumer_gb, GB_SECOND_USD),
+        Line("logs: metrics, GB", use.metrics_bytes / use.batch / 1e9, LOG_GB_USD),
+        Line("logs: a line per event, GB", use.log_bytes / 1e9, LOG_GB_USD),
     ]
 
 
@@ -116,55 +158,88 @@ def memory_gb(function: str) -> float:
     return float(own.get("lambda_memory_size", config["lambda_memory_size"])) / 1024
 
 
-def order_log_bytes() -> int:
-    """Return what the lines of an order take: one when it is accepted, and one for each of its six events."""
-    formatter = LineFormatter()
-    formatter.append_keys(service=SERVICE)
-    order = {"order_id": "0192f3a4-5b6c-7d8e-9f01-23456789abcd"}
-    trace = {"correlation_id": "DuKxFHZnoAMEPuA=", "xray_trace_id": f"1-{'0' * 8}-{'0' * 24}"}
-    event = {**order, "seq": 1, "attempt": 1, "pair": "SOL->USDC", **trace}
-    signature = {"txSignature": "5" * 88}
-    facts: list[JsonObject] = [
-        *[{**event, "order_status": status} for status in ("pending", "routing", "routed", "building")],
-        {**event, "order_status": "submitted", **signature},
-        {**event, "order_status": "confirmed", **signature, "outputAmount": "225.123456"},
-    ]
-    texts = [_log_line(formatter, "order accepted", {**order, **trace, "connection_id": "DuKxFcR3oAMCJdQ="})]
-    texts += [_log_line(formatter, "order event", each) for each in facts]
-    return sum(len(text.encode()) + LOG_EVENT_BYTES for text in texts)
-
-
-def _log_line(formatter: LineFormatter, message: str, facts: JsonObject) -> str:
-    return formatter.format(logging.makeLogRecord({"levelname": "INFO", "msg": message, **facts}))
-
-
-def frames_per_order(ways: Sequence[Way]) -> list[float]:
-    """Run each way once; return the frames that its clients counted, by order."""
-    with running_instance(QUIET) as instance:
+def counted(ways: Sequence[Way]) -> Counted:
+    """Run each way once on an instance that writes its lines as CloudWatch would get them."""
+    with running_instance({**QUIET, "ORDERFLOW_JSON_LOGS": "1"}) as instance:
         asyncio.run(run_load(instance, Load(ORDERS, 10, Shape.CLOSED_LOOP)))
         runs = [asyncio.run(run_load(instance, way.load)) for way in ways]
-    return [run.frames / run.load.orders for run in runs]
+        frames = smoke_order(instance.url, token=None, say=lambda _line: None)
+        sizes = _line_sizes(instance)
+    return Counted(
+        [run.frames / run.load.orders for run in runs],
+        log_bytes=sum(sizes[kind] for kind in LOGGED),
+        metrics_bytes=sizes[METRICS],
+        frame_bytes=sum(len(json_text(frame).encode()) for frame in frames),
+    )
 
 
-def report(*, batch_ms: float = 60.0) -> tuple[float, float]:
+def _line_sizes(instance: Instance) -> Mapping[str, float]:
+    """Return what lines take on average by what they say, whatever else the instance wrote."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    # The last line may be half there.
+    for text in (instance.state_dir.parent / "log").read_bytes().split(b"\n")[:-1]:
+        if text.startswith(b"{"):
+            line = json.loads(text)
+            kind = METRICS if "_aws" in line else line.get("order_status", line.get("message"))
+            sizes[kind].append(len(text) + LOG_EVENT_BYTES)
+    return {kind: fmean(each) for kind, each in sizes.items()}
+
+
+def uses(ways: Sequence[Way], found: Counted, *, batch_ms: float | None) -> list[Use]:
+    """Return what an order takes in each way; ``batch_ms`` overrides what a full batch is billed for."""
+    return [
+        Use(
+            frames=frames,
+            message_ms=way.message_ms,
+            batch_ms=_batch_ms(way, BATCH) if batch_ms is None else batch_ms,
+            log_bytes=found.log_bytes,
+            metrics_bytes=found.metrics_bytes,
+        )
+        for way, frames in zip(ways, found.frames, strict=True)
+    ]
+
+
+def _batch_ms(way: Way, orders: int) -> float:
+    return _WAITING_MS + _BATCH_CPU_MS + orders * _ORDER_CPU_MS + way.tellings * _TELLING_MS
+
+
+def report(*, batch_ms: float | None = None) -> tuple[float, float]:
     """Print the table; return USD per million orders frame by frame, and with ``?batch=1``, one in flight each."""
-    frames = frames_per_order(WAYS)
-    columns = [
-        lines(frames=each, message_ms=way.message_ms, batch_ms=batch_ms)
-        for way, each in zip(WAYS, frames, strict=True)
+    found = counted(WAYS)
+    full = uses(WAYS, found, batch_ms=batch_ms)
+    alone = [
+        replace(use, batch=1, batch_ms=_batch_ms(way, 1) if batch_ms is None else batch_ms)
+        for way, use in zip(WAYS, full, strict=True)
     ]
-    print(f"{'USD per million orders':<38}" + "".join(f"{way.name:>16}" for way in WAYS))
-    print(f"{'frames out per order':<38}" + "".join(f"{each:>16.2f}" for each in frames))
-    for of_kind in zip(*columns, strict=True):
-        print(f"{of_kind[0].name:<38}" + "".join(f"{line.usd_per_million:>16.2f}" for line in of_kind))
-    sums = [sum(line.usd_per_million for line in column) for column in columns]
-    unlogged = [
-        sum(line.usd_per_million for line in column if not line.name.startswith("logs")) for column in columns
-    ]
-    print(f"{'sum':<38}" + "".join(f"{each:>16.2f}" for each in sums))
-    print(f"{'without logs':<38}" + "".join(f"{each:>16.2f}" for each in unlogged))
-    print(f"{'goal':<38}{6.0:>16.2f}{3.0:>16.2f}")
-    return sums[0], sums[1]
+    _row("USD per million orders", ["frame by frame", "", "?batch=1", ""])
+    _row("", [way.name for way in WAYS])
+    _row("frames out per order", found.frames)
+    for of_kind in zip(*(lines(use) for use in full), strict=True):
+        _row(of_kind[0].name, [line.usd_per_million for line in of_kind])
+    sums = [_sum(use) for use in full]
+    _row("sum", sums)
+    _row("with ORDERFLOW_LOG_LEVEL=WARNING", [_sum(replace(use, log_bytes=0)) for use in full])
+    _row("goal", [6.0, "", 3.0, ""])
+    print("not in the sum")
+    outbound = found.frame_bytes / 1e9 * OUTBOUND_GB_USD * 1e6
+    _row(f"  {found.frame_bytes:,} bytes to the client", [outbound] * len(WAYS))
+    platform = [(1 + 1 / use.batch) * PLATFORM_BYTES / 1e9 * LOG_GB_USD * 1e6 for use in full]
+    _row("  ORDERFLOW_SYSTEM_LOG_LEVEL=INFO", platform)
+    _row(
+        "  consumer gets orders one by one", [_sum(one) - most for one, most in zip(alone, sums, strict=True)]
+    )
+    return sums[0], sums[2]
+
+
+def _sum(use: Use) -> float:
+    return sum(line.usd_per_million for line in lines(use))
+
+
+def _row(name: str, cells: Sequence[float | str]) -> None:
+    print(
+        f"{name:<38}"
+        + "".join(f"{each:>16}" if isinstance(each, str) else f"{each:>16.2f}" for each in cells)
+    )
 
 
 def main() -> None:
@@ -174,8 +249,7 @@ def main() -> None:
     parser.add_argument(
         "--batch-ms",
         type=float,
-        default=60.0,
-        help="billed for a batch of ten; 60 without latencies of venues and chain",
+        help="billed for a batch, with latencies of venues and chain; without, it is computed from counted steps",
     )
     for line in environment_lines():
         print(line)
