@@ -5,27 +5,25 @@ third of that; signer and exchange of our own a twentieth.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.http_exchange import Exchange, request_bytes
+from chalicelib.adapters.alone import converse_alone
+from chalicelib.adapters.http_exchange import Exchange
 from chalicelib.adapters.kept_sockets import KeptSockets
-from chalicelib.adapters.side_by_side import Conversation, SideBySide
+from chalicelib.adapters.side_by_side import SideBySide
 from chalicelib.adapters.signature_v4 import Signer
-
-Result = TypeVar("Result")
+from chalicelib.adapters.talk import Conversation, OutOfTimeError, Result
 
 
 class NoAnswerError(Exception):
     """No answer in time: the request may have been carried out, or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a server said."""
 
     status: int
@@ -62,23 +60,29 @@ class AwsEndpoint:
 
     def signed(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Return a request as it is sent, signed now."""
-        target = f"{self._prefix}{path}"
-        named = {"host": self._authority, **headers}
-        return request_bytes(
-            method, target, self._signer.signed(method, target, named, body, datetime.now(UTC)), body
-        )
+        fields = ("host", self._authority), *headers.items()
+        return self._signer.request(method, f"{self._prefix}{path}", fields, body, datetime.now(UTC))
 
     def converse(
         self, conversations: Mapping[str, Conversation[Result]], *, time_limit_s: float
     ) -> dict[str, Result]:
         """Hold conversations side by side; return the results of those that ended in their time."""
+        if len(conversations) == 1:
+            [(key, conversation)] = conversations.items()
+            try:
+                return {key: converse_alone(self._sockets, conversation, time_limit_s=time_limit_s)}
+            except OutOfTimeError:
+                return {}
         return SideBySide[str, Result](self._sockets, time_limit_s=time_limit_s).run(conversations)
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
     ) -> Answer:
-        asked = {"": _one_request(self.signed(method, path, body, headers))}
-        found = self.converse(asked, time_limit_s=time_limit_s).get("")
+        asked = _one_request(self.signed(method, path, body, headers))
+        try:
+            found = converse_alone(self._sockets, asked, time_limit_s=time_limit_s)
+        except OutOfTimeError:
+            found = None
         if found is None:
             raise NoAnswerError
         return Answer(found.status, found.body)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
 from chalicelib.adapters.aws_endpoint import AwsEndpoint, NoAnswerError
 from chalicelib.adapters.http_exchange import Exchange
-from chalicelib.adapters.side_by_side import Conversation, Pause
+from chalicelib.adapters.talk import Conversation, Pause
 from chalicelib.logs import logger
 from chalicelib.services.ports import Delivery, Frame
 
@@ -58,6 +59,7 @@ class ManagementApi:
         return Delivery.DELIVERED
 
 
+@lru_cache(maxsize=1_024)
 def _path(connection_id: str) -> str:
     return f"/@connections/{quote(connection_id, safe='')}"
 

@@ -1,23 +1,25 @@
-"""One HTTP/1.1 request and its answer, as bytes: as much of RFC 9112 as AWS's endpoints need, and no I/O.
+"""The answer to an HTTP/1.1 request, as bytes: as much of RFC 9112 as AWS's endpoints need, and no I/O.
 
 The standard library parses an answer's headers with its e-mail parser, which costs more than all else that our calls
 do: 67 µs of processor time for an exchange, against 16 here.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _HEAD_BYTES_MAX: Final = 65_536
 _NO_BODY: Final = frozenset({204, 304})
+_END_OF_HEAD: Final = b"\r\n\r\n"
+# Fields as they stand in a head in lower case, behind the line before.
+_CONNECTION: Final = b"\r\nconnection:"
+_CONTENT_LENGTH: Final = b"\r\ncontent-length:"
+_TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
 
 
 class ProtocolError(Exception):
     """The server broke off, or said something that is not HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """An answer.
 
     Attributes:
@@ -27,13 +29,6 @@ class Exchange:
     status: int
     body: bytes
     is_reusable: bool
-
-
-def request_bytes(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return a request as it is sent; ``headers`` come with ``host``, and ``content-length`` is added."""
-    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"{method} {target} HTTP/1.1\r\n{fields}content-length: {len(body)}\r\n\r\n"
-    return head.encode("latin-1") + body
 
 
 def answer_in(data: bytes, *, is_over: bool) -> Exchange | None:
@@ -54,33 +49,39 @@ def answer_in(data: bytes, *, is_over: bool) -> Exchange | None:
 
 
 def _answer(data: bytes, *, is_over: bool) -> Exchange | None:
-    head, end, rest = data.partition(b"\r\n\r\n")
-    if not end:
+    end = data.find(_END_OF_HEAD)
+    if end < 0:
         if len(data) > _HEAD_BYTES_MAX:
             raise ProtocolError("the answer's head has no end")
         return None
-    status, fields = _head(head)
+    head, rest = data[:end].lower(), data[end + len(_END_OF_HEAD) :]
+    code = head[9:12]
+    if not head.startswith(b"http/1.") or not code.isdigit():
+        raise ProtocolError(f"not an HTTP answer: {head[:80]!r}")
+    status = int(code)
     if status < 200:  # an interim response (RFC 9110, 15.2)
         return _answer(rest, is_over=is_over)
-    keeps = fields.get("connection") != "close"
+    keeps = _value(head, _CONNECTION) != b"close"
     if status in _NO_BODY:
         return Exchange(status, b"", keeps)
-    if fields.get("transfer-encoding") == "chunked":
+    if _value(head, _TRANSFER_ENCODING) == b"chunked":
         body = _chunks(rest)
         return None if body is None else Exchange(status, body, keeps)
-    if "content-length" in fields:
-        size = int(fields["content-length"])
+    length = _value(head, _CONTENT_LENGTH)
+    if length is not None:
+        size = int(length)
         return Exchange(status, rest[:size], keeps) if len(rest) >= size else None
     return Exchange(status, rest, is_reusable=False) if is_over else None
 
 
-def _head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Return the status and the fields, names and values in lower case."""
-    version, *lines = head.decode("latin-1").lower().split("\r\n")
-    if not version.startswith("http/1.") or not version[9:12].isdigit():
-        raise ProtocolError(f"not an HTTP answer: {version[:80]!r}")
-    fields = [line.partition(":") for line in lines]
-    return int(version[9:12]), {name: value.strip() for name, _, value in fields}
+def _value(head: bytes, field: bytes) -> bytes | None:
+    """Return the value of a field; three of a dozen are of interest, so the others are not taken apart."""
+    start = head.find(field)
+    if start < 0:
+        return None
+    start += len(field)
+    end = head.find(b"\r\n", start)
+    return head[start : end if end >= 0 else None].strip()
 
 
 def _chunks(data: bytes) -> bytes | None:

@@ -10,16 +10,40 @@ from urllib.parse import SplitResult
 _CONNECT_TIME_LIMIT_S: Final = 1.0
 
 
+class KeptSocket:
+    """A connection, non-blocking and past its TLS handshake.
+
+    Attributes:
+        readable: Waits for something to read here, and for nothing else.
+    """
+
+    __slots__ = ("fileno", "is_secure", "readable", "socket")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.fileno = connection.fileno()
+        self.is_secure = isinstance(connection, ssl.SSLSocket)
+        self.readable = select.poll()
+        self.readable.register(self.fileno, select.POLLIN)
+
+    def has_decrypted_rest(self) -> bool:
+        """Return whether there is something to read that waiting for the network would not notice."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
+
+    def close(self) -> None:
+        self.socket.close()
+
+
 class KeptSockets:
-    """Non-blocking sockets, connected and past their TLS handshake; safe to share between threads."""
+    """Safe to share between threads."""
 
     def __init__(self, address: SplitResult) -> None:
         is_secure = address.scheme == "https"
         self._address = address.hostname or "", address.port or (443 if is_secure else 80)
         self._context = ssl.create_default_context() if is_secure else None
-        self._idle: deque[socket.socket] = deque()
+        self._idle: deque[KeptSocket] = deque()
 
-    def take(self, time_limit_s: float) -> socket.socket:
+    def take(self, time_limit_s: float) -> KeptSocket:
         """Return the connection used last that the server has not closed meanwhile, or a new one.
 
         Raises:
@@ -31,14 +55,12 @@ class KeptSockets:
             except IndexError:  # another thread was faster
                 break
             # An idle connection has nothing to say; if there is something to read, it is its end.
-            watch = select.poll()
-            watch.register(connection, select.POLLIN)
-            if not watch.poll(0):
+            if not connection.readable.poll(0):
                 return connection
             connection.close()
-        return self._connected(time_limit_s)
+        return KeptSocket(self._connected(time_limit_s))
 
-    def give_back(self, connection: socket.socket) -> None:
+    def give_back(self, connection: KeptSocket) -> None:
         """Keep a connection on which nothing is under way."""
         self._idle.append(connection)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.adapters.http_exchange import Exchange, ProtocolError, answer_in, request_bytes
+from chalicelib.adapters.http_exchange import Exchange, ProtocolError, answer_in
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n"
 ANSWERS = {
@@ -55,10 +55,3 @@ def test_answer_of_unknown_length_ends_with_the_connection() -> None:
 def test_answer_that_breaks_off_or_is_no_http_is_an_error(answer: bytes) -> None:
     with pytest.raises(ProtocolError):
         answer_in(answer, is_over=True)
-
-
-def test_request_has_its_length() -> None:
-    assert (
-        request_bytes("POST", "/a%20b", {"host": "h", "x-a": "1"}, b"body")
-        == b"POST /a%20b HTTP/1.1\r\nhost: h\r\nx-a: 1\r\ncontent-length: 4\r\n\r\nbody"
-    )

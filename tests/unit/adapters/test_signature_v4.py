@@ -35,14 +35,42 @@ def test_signature_is_that_of_botocore(
     theirs = botocore_headers(method, path, body, headers, token)
     moment = datetime.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     signer = Signer(Credentials("AKID", "secret", token), "execute-api", "eu-west-1")
-    ours = signer.signed(method, path, {"host": HOST, **headers}, body, moment)
-    assert {name: value for name, value in ours.items() if name != "host"} == theirs
+    ours = signer.request(method, path, (("host", HOST), *headers.items()), body, moment)
+    assert headers_of(ours) == {**theirs, "host": HOST, "content-length": f"{len(body)}"}
 
 
-def test_key_is_made_anew_when_the_day_changes() -> None:
-    signer = Signer(Credentials("AKID", "secret"), "sqs", "us-east-1")
-    fresh = Signer(Credentials("AKID", "secret"), "sqs", "us-east-1")
-    arguments = ("POST", "/", {"host": HOST}, b"")
-    signer.signed(*arguments, datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC))
-    next_day = datetime(2026, 1, 2, tzinfo=UTC)
-    assert signer.signed(*arguments, next_day) == fresh.signed(*arguments, next_day)
+def test_request_is_sent_with_its_length_and_body() -> None:
+    request = a_request(a_signer(), "abc", datetime(2026, 1, 1, tzinfo=UTC))
+    assert request.startswith(b"POST /a%20b HTTP/1.1\r\nhost: api.example.com\r\n")
+    assert request.endswith(b"\r\ncontent-length: 3\r\n\r\nabc")
+
+
+@pytest.mark.parametrize(
+    "later", [datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, 23, 59, 59, 999_999, tzinfo=UTC)]
+)
+def test_signature_is_of_its_own_moment_whatever_was_signed_before(later: datetime) -> None:
+    signer = a_signer()
+    a_request(signer, "", datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC))
+    assert a_request(signer, "", later) == a_request(a_signer(), "", later)
+
+
+def test_signature_is_made_with_the_credentials_of_now() -> None:
+    credentials, now = Credentials("AKID", "secret", "first"), datetime(2026, 1, 1, tzinfo=UTC)
+    signer = a_signer(credentials)
+    a_request(signer, "", now)
+    credentials.secret_key, credentials.token = "other", "second"
+    assert a_request(signer, "", now) == a_request(a_signer(credentials), "", now)
+    assert headers_of(a_request(signer, "", now))["x-amz-security-token"] == "second"
+
+
+def a_signer(credentials: Credentials | None = None) -> Signer:
+    return Signer(credentials or Credentials("AKID", "secret"), "sqs", "us-east-1")
+
+
+def a_request(signer: Signer, body: str, now: datetime) -> bytes:
+    return signer.request("POST", "/a%20b", (("host", HOST),), body.encode(), now)
+
+
+def headers_of(request: bytes) -> dict[str, str]:
+    lines = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
