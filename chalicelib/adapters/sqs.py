@@ -24,6 +24,8 @@ _TIME_LIMIT_S: Final = 5.0
 # A client waits for its acknowledgement meanwhile, and can ask again itself.
 _RETRY_DELAYS_S: Final = (0.05, 0.2)
 _SHOWN_BYTES_MAX: Final = 200
+# Made once: json.dumps with arguments makes an encoder for each call.
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class SqsError(Exception):
@@ -43,7 +45,7 @@ class SqsOrderQueue:
     def send(self, messages: Sequence[QueueMessage]) -> None:
         try:
             if len(messages) == 1:
-                self._call("SendMessage", _content(messages[0]))
+                self._send_one(messages[0])
                 return
             for start in range(0, len(messages), BATCH_MAX):
                 self._send_batch(messages[start : start + BATCH_MAX])
@@ -64,13 +66,18 @@ class SqsOrderQueue:
             # The queue's own visibility time-out brings the message back, only later.
             logger.warning("visibility not changed", exc_info=True)
 
+    def _send_one(self, message: QueueMessage) -> None:
+        answer = self._call("SendMessage", _content(message))
+        if b'"MessageId"' not in answer:
+            raise SqsError("whoever answered did not say that it has the message")
+
     def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
         entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
         answer = self._call("SendMessageBatch", {"Entries": entries})
-        if answer.get("Failed"):
+        if json.loads(answer).get("Failed"):
             raise SqsError("some messages were refused")
 
-    def _call(self, operation: str, request: JsonObject) -> JsonObject:
+    def _call(self, operation: str, request: JsonObject) -> bytes:
         named = {"QueueUrl": self._queue_url, **request}
         return call_sqs(self._endpoint, operation, named, sleep=self._sleep)
 
@@ -82,21 +89,22 @@ def find_queue_url(endpoint: Endpoint, name: str) -> str:
         RetryableError: There is none, or no answer.
     """
     try:
-        return str(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name})["QueueUrl"])
+        return str(json.loads(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name}))["QueueUrl"])
     except SqsError as error:
         raise RetryableError(f"the queue {name} was not found") from error
 
 
 def call_sqs(
     endpoint: Endpoint, operation: str, request: JsonObject, *, sleep: Callable[[float], None] = time.sleep
-) -> JsonObject:
-    """Make one call; a passing fault is tried again, so that a message may be sent twice.
+) -> bytes:
+    """Make one call and return its answer, a JSON document; a passing fault is tried again, so that a message may
+    be sent twice.
 
     Raises:
         SqsError: It was refused, or there was no answer each time.
     """
     headers = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
-    body = json.dumps(request, separators=(",", ":")).encode()
+    body = _compact(request).encode()
     for delay_s in (*_RETRY_DELAYS_S, None):
         try:
             answer = endpoint.request("POST", "/", body, headers=headers, time_limit_s=_TIME_LIMIT_S)
@@ -104,8 +112,7 @@ def call_sqs(
             problem = "no answer"
         else:
             if answer.status == _OK:
-                found: JsonObject = json.loads(answer.body or b"{}")
-                return found
+                return answer.body
             problem = f"{answer.status}: {answer.body[:_SHOWN_BYTES_MAX].decode(errors='replace')}"
             # Throttling is a 400 in this protocol.
             if answer.status not in _PASSING and b"Throttl" not in answer.body:

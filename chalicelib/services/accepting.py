@@ -7,7 +7,7 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ConflictError, FieldProblem, RetryableError
 from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.orders import Order, OrderTerms
-from chalicelib.logs import logger
+from chalicelib.logs import info_each, logger
 from chalicelib.services.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import FollowMessage, OrderMessage
@@ -74,7 +74,7 @@ class AcceptOrders:
             )
             messages.append(QueueMessage(follow.model_dump_json(), account_id))
         self._queue.send(messages)
-        logger.info("order accepted", order_id=str(order.order_id), connection_id=connection_id)
+        info_each("order accepted", [{"order_id": str(order.order_id), "connection_id": connection_id}])
         return order
 
     def _named(self, terms: OrderTerms, account_id: str) -> Order:

@@ -109,8 +109,10 @@ class OpenOrders:
 
     def _recount(self, account_id: str, tally: _Tally) -> None:
         is_busy = tally.since * _BUSY_SHARE >= self._most or tally.counted * 2 >= self._most
+        if tally.is_counting or not is_busy:
+            return
         now_s = self._clock.now().timestamp()
-        if tally.is_counting or not is_busy or now_s - tally.counted_at_s < _RECOUNT_S:
+        if now_s - tally.counted_at_s < _RECOUNT_S:
             return
         tally.is_counting, tally.counted_at_s = True, now_s
         self._executor.submit(self._ask, account_id, tally, tally.since)

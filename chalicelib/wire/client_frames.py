@@ -1,8 +1,8 @@
 """What clients send over the WebSocket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from dataclasses import replace
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import Field
 
@@ -47,8 +47,7 @@ ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ClientFrame:
+class ClientFrame(NamedTuple):
     """One request: what to do, with what, and the client's own mark for the answer."""
 
     action: str

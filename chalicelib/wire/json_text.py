@@ -46,7 +46,7 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
     if _bytes(text) > limits.bytes_max:
         raise _refusal(f"must have at most {limits.bytes_max} bytes", Code.MESSAGE_TOO_LARGE)
     try:
-        value = json.loads(text, parse_float=NumberText, parse_int=_integer, parse_constant=NumberText)
+        value = _decoded(text)
     except RecursionError as error:
         raise _too_deep(limits) from error
     except ValueError as error:
@@ -55,6 +55,15 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
         raise _refusal("must be a JSON object", Code.INVALID_JSON)
     _check(value, limits)
     return value
+
+
+def _decoded(text: str | bytes) -> Any:
+    """Return what ``json.loads`` would: it makes a decoder for each call."""
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    elif text.startswith("\ufeff"):
+        raise ValueError("a byte order mark")
+    return _DECODER.decode(text)
 
 
 def _bytes(text: str | bytes) -> int:
@@ -94,3 +103,6 @@ def _refusal(problem: str, code: Code) -> InvalidRequestError:
 def _integer(digits: str) -> int | NumberText:
     # Python refuses to parse more than some thousand digits; the field that has them should be named.
     return int(digits) if len(digits) <= INTEGER_DIGITS_MAX else NumberText(digits)
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=NumberText, parse_int=_integer, parse_constant=NumberText)

@@ -57,3 +57,14 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
 @pytest.mark.parametrize("digits", ["NaN", "Infinity", "-Infinity", "1.50", "1e400", "1" * 400])
 def test_number_that_is_no_plain_integer_keeps_its_digits(digits: str) -> None:
     assert parse_object('{"amount":' + digits + "}") == {"amount": digits}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-be"])
+def test_bytes_are_read_in_whichever_encoding_json_knows(encoding: str) -> None:
+    assert parse_object('{"é":1}'.encode(encoding)) == {"é": 1}
+
+
+def test_byte_order_mark_in_text_is_no_json() -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_object("\ufeff{}")
+    assert refused.value.code is Code.INVALID_JSON
