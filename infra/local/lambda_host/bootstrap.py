@@ -22,6 +22,12 @@ from typing import Any
 
 Handler = Callable[[Any, Any], Any]
 
+LENGTH_BYTES = 4
+READ_BYTES = 65_536
+
+# Made once: json.dumps with arguments makes an encoder for each call.
+compact = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class LambdaContext:
     """The context object of Lambda's Python runtime, attribute for attribute.
@@ -102,7 +108,7 @@ def handle(handler: Handler, event: Any, context: LambdaContext) -> bytes:
         reply = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
         return json.dumps(reply).encode()
     try:
-        return json.dumps({"result": result}, separators=(",", ":")).encode()
+        return compact({"result": result}).encode()
     except (TypeError, ValueError, RecursionError) as error:
         text = f"Unable to marshal response: {error}"
         sys.stdout.write(f"[ERROR] Runtime.MarshalError: {text}\n")
@@ -120,8 +126,20 @@ def read_exactly(connection: socket.socket, size: int) -> bytes:
     return bytes(chunks)
 
 
+def read_document(connection: socket.socket) -> bytes:
+    """Return the next document, nothing when the other side has closed.
+
+    Nothing follows it until it is answered, so that all that arrives belongs to it: most documents take one read.
+    """
+    data = connection.recv(READ_BYTES)
+    if data and len(data) < LENGTH_BYTES:
+        data += read_exactly(connection, LENGTH_BYTES - len(data))
+    size = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big")
+    return (data if len(data) >= size else data + read_exactly(connection, size - len(data)))[LENGTH_BYTES:]
+
+
 def send(connection: socket.socket, document: bytes) -> None:
-    connection.sendall(len(document).to_bytes(4, "big") + document)
+    connection.sendall(len(document).to_bytes(LENGTH_BYTES, "big") + document)
 
 
 def serve(connection: socket.socket, function: dict[str, Any]) -> None:
@@ -139,8 +157,8 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
         return
     send(connection, b'{"ready":true}')
     log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
-    while header := read_exactly(connection, 4):
-        request = json.loads(read_exactly(connection, int.from_bytes(header, "big")))
+    while document := read_document(connection):
+        request = json.loads(document)
         send(connection, handle(handler, request["event"], LambdaContext(function, log_stream_name, request)))
 
 
