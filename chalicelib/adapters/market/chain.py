@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import Engine
@@ -11,7 +12,7 @@ from sqlalchemy import Engine
 from chalicelib.adapters.market.faults import FaultBoard
 from chalicelib.adapters.market.landing import Landing
 from chalicelib.adapters.market.locking import LANDING_LOCK, retried
-from chalicelib.adapters.market.pool_cache import PoolCache
+from chalicelib.adapters.market.pool_cache import Block, PoolCache
 from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.market.statuses import StatusReader
 from chalicelib.adapters.market.transactions import OwnSignatures, sign, wallet_of
@@ -21,6 +22,9 @@ from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+
+BLOCK_FRESH_S: Final = 1.0
+"""A block seen so recently is signed with as it is; a second of the sixty that a transaction is valid for."""
 
 _NODE: Final = Statement("""
     SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis
@@ -58,22 +62,25 @@ class MarketChain:
         self._database = Database(engine)
         self._wallet_seed = wallet_seed
         self._settings = settings
+        self._cache = cache or PoolCache()
         self._own = OwnSignatures()
         self._faults = faults or FaultBoard(engine)
         purse = Purse(engine, tokens, is_faucet_on=settings.is_faucet_on)
-        self._landing = Landing(engine, cache or PoolCache(), purse)
-        self._statuses = StatusReader(engine, self._landing.land_due)
+        self._landing = Landing(engine, self._cache, purse)
+        self._statuses = StatusReader(engine, self._landing)
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
-        """Sign one transaction per instruction, after one question to the node for all of them."""
-        with translated_errors():
-            (node,) = self._database.execute(_NODE)
+        """Sign one transaction per instruction, all with the block that came with the pools, or one asked for.
+
+        An older block makes a transaction's validity end sooner, and its ``last_valid_height`` says so.
+        """
+        block = self._recent_block()
         made = [
             sign(
                 wallet_of(self._wallet_seed, instruction.account_id),
                 instruction,
-                genesis=node.genesis,
-                height=node.height,
+                genesis=block.genesis,
+                height=block.height,
             )
             for instruction in instructions
         ]
@@ -103,6 +110,14 @@ class MarketChain:
         """Land what is due, then answer; see ``statuses`` for what "unknown" is worth."""
         faults = self._faults.current()
         return retried(lambda: self._statuses.view(signatures, faults.view_lag_ms))
+
+    def _recent_block(self) -> Block:
+        seen, now = self._cache.block, monotonic()
+        if seen is not None and now - seen.asked_at < BLOCK_FRESH_S:
+            return seen
+        with translated_errors():
+            (node,) = self._database.execute(_NODE)
+        return Block(node.genesis, node.height, now)
 
     def _take_in(self, transactions: Sequence[SignedTransaction], extra_delay_ms: int) -> None:
         latency_ms = self._settings.settlement_latency_ms

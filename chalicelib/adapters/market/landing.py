@@ -86,12 +86,17 @@ class _MissingWalletsError(Exception):
 
 
 class Landing:
-    """The ledger's only writer."""
+    """The ledger's only writer.
+
+    Attributes:
+        last: What the last landing of this process committed. Never changed, only replaced.
+    """
 
     def __init__(self, engine: Engine, cache: PoolCache, purse: Purse) -> None:
         self._database = Database(engine)
         self._cache = cache
         self._purse = purse
+        self.last: Sequence[Record] = ()
 
     def land_now(self, transactions: Sequence[Transaction]) -> None:
         """Land transactions in the order given, unless they are known already or can no longer land.
@@ -141,8 +146,9 @@ class Landing:
             if missing:
                 raise _MissingWalletsError(frozenset(address for address, _ in missing))
             books = Books(dict(before.pools), balances)
-            after = write(session, Block(before, books, _run(arrivals, row, books), taken))
-        self._cache.snapshot = after
+            records = _run(arrivals, row, books)
+            after = write(session, Block(before, books, records, taken))
+        self._cache.snapshot, self.last = after, records
         return len(taken)
 
     def _lock_and_read(

@@ -1,4 +1,4 @@
-"""The pools as last seen, so that a read fetches only what changed since."""
+"""The pools as last seen, so that a read fetches only what changed since, and the block they came with."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -32,15 +32,29 @@ class Snapshot:
         return Snapshot(epoch, pools)
 
 
-class PoolCache:
-    """The newest snapshot that any reader of this process has seen; safe to share between threads.
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block that the chain had reached: what a transaction is signed with.
 
-    Two readers may overwrite each other's snapshot. Both are true, so the older only costs a
-    longer read next time.
+    Attributes:
+        asked_at: When the node was asked for it, at the earliest, on the clock ``time.monotonic``.
+    """
+
+    genesis: str
+    height: int
+    asked_at: float
+
+
+class PoolCache:
+    """The newest snapshot and block that any reader of this process has seen; safe to share between threads.
+
+    Two readers may overwrite what the other has seen. Both are true, so the older snapshot only costs a
+    longer read next time, and the older block some milliseconds of a transaction's validity.
     """
 
     def __init__(self) -> None:
         self.snapshot = Snapshot()
+        self.block: Block | None = None
 
 
 def _market_pool(row: Mapping[str, Any], before: MarketPool | None) -> MarketPool:

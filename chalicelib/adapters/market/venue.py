@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from chalicelib.adapters.market.faults import FaultBoard
-from chalicelib.adapters.market.pool_cache import PoolCache, Snapshot
+from chalicelib.adapters.market.pool_cache import Block, PoolCache, Snapshot
 from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
@@ -19,7 +19,13 @@ from chalicelib.services.ports import Clock
 SHARED_FOR_S: Final = 0.005
 """Venues asked side by side share one read; so short an age is nothing beside a block."""
 
-_CHANGED: Final = Statement("SELECT * FROM market.changed_pools(CAST(:versions AS jsonb), :epoch)")
+# The node names its newest block with every answer, so that nobody has to ask for one to sign with.
+_CHANGED: Final = Statement("""
+    SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis,
+        (SELECT jsonb_agg(to_jsonb(changed))
+         FROM market.changed_pools(CAST(:versions AS jsonb), :epoch) AS changed) AS pools
+    FROM market.chain
+""")
 
 
 class PoolReader:
@@ -40,8 +46,9 @@ class PoolReader:
                 started_at = monotonic()
                 before = self._cache.snapshot
                 asked = {"versions": before.versions_json, "epoch": before.epoch}
-                changed = self._database.execute(_CHANGED, asked)
-                self._cache.snapshot = before.updated(row._asdict() for row in changed)
+                (row,) = self._database.execute(_CHANGED, asked)
+                self._cache.snapshot = before.updated(row.pools or ())
+                self._cache.block = Block(row.genesis, row.height, started_at)
                 self._read_at = started_at
             return self._cache.snapshot
 

@@ -13,10 +13,13 @@ from threading import Event
 import pytest
 from sqlalchemy import text
 
+from chalicelib.adapters.market.chain import BLOCK_FRESH_S, MarketChain
 from chalicelib.adapters.market.locking import LANDING_LOCK
+from chalicelib.adapters.market.pool_cache import PoolCache
 from chalicelib.adapters.market.transactions import VALIDITY_BLOCKS
+from chalicelib.adapters.market.venue import PoolReader
 from chalicelib.domain.transactions import ChainView, Fate
-from tests.integration.market.conftest import AT_ONCE, DIRECT, Market, a_swap, status_of
+from tests.integration.market.conftest import AT_ONCE, DIRECT, WALLET_SEED, Market, a_swap, status_of
 
 DELAYED = replace(AT_ONCE, settlement_latency_ms=2_000)
 
@@ -64,12 +67,62 @@ def test_transaction_is_valid_until_its_last_height_and_not_a_block_longer(marke
     assert market.violations() == []
 
 
+def test_transaction_is_signed_with_the_block_that_came_with_the_pools(market: Market) -> None:
+    cache = PoolCache()
+    node = MarketChain(market.engine, WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
+    reader = PoolReader(market.engine, cache, shared_for_s=0)
+    height = node.view([]).height
+    reader.read()
+    market.pass_blocks(10)
+    (transaction,) = node.sign([a_swap()])
+    assert transaction.last_valid_height - VALIDITY_BLOCKS in (height, height + 1)
+    node.send([transaction])
+    assert status_of(market.node(), transaction).fate is Fate.LANDED
+
+
+def test_block_seen_too_long_ago_is_not_signed_with(market: Market) -> None:
+    cache = PoolCache()
+    node = MarketChain(market.engine, WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
+    PoolReader(market.engine, cache, shared_for_s=0).read()
+    assert cache.block is not None
+    cache.block = replace(cache.block, asked_at=cache.block.asked_at - BLOCK_FRESH_S)
+    market.pass_blocks(10)
+    (transaction,) = node.sign([a_swap()])
+    assert transaction.last_valid_height >= cache.block.height + 10 + VALIDITY_BLOCKS
+
+
 def test_transaction_of_another_chain_never_lands(market: Market) -> None:
     node = market.node()
     (transaction,) = node.sign([a_swap()])
     market.execute("UPDATE market.chain SET genesis_at = genesis_at - interval '1 microsecond'")
     node.send([transaction])
     assert status_of(node, transaction).fate is Fate.UNKNOWN
+
+
+def test_node_tells_of_its_own_landing_what_every_other_node_reads(market: Market) -> None:
+    node = market.node()
+    unfair = a_swap(threshold_units=2**63)
+    two_hops = a_swap(route=("SOL", DIRECT, "USDC", "raydium-clmm-USDC-USDT-1", "USDT"))
+    transactions = node.sign([a_swap(), unfair, two_hops])
+    signatures = [each.signature for each in transactions]
+    node.send(transactions)
+    told, read = node.view(signatures), market.node().view(signatures)
+    assert told.statuses == read.statuses
+    assert [told.statuses[signature].fate for signature in signatures] == [
+        Fate.LANDED,
+        Fate.REFUSED,
+        Fate.LANDED,
+    ]
+    assert max(status.slot or 0 for status in told.statuses.values()) <= told.height <= read.height
+
+
+def test_node_asks_the_ledger_for_what_it_did_not_land_last(market: Market) -> None:
+    node = market.node()
+    first, second = node.sign([a_swap(), a_swap()])
+    for transaction in (first, second):
+        node.send([transaction])
+    assert [status_of(node, each).fate for each in (first, second)] == [Fate.LANDED, Fate.LANDED]
+    assert node.view([second.signature, "unheard-of"]).statuses["unheard-of"].fate is Fate.UNKNOWN
 
 
 def test_node_waits_for_a_landing_under_way_before_it_says_unknown(
