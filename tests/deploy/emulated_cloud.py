@@ -24,19 +24,6 @@ class EmulatedCloud:
     cloud: Cloud
     log: Path
 
-    def function_log(self, function: str) -> str:
-        """Return what the function printed."""
-        logs = self.cloud.client("logs")
-        group = f"/aws/lambda/{function}"
-        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
-        return "\n".join(
-            event["message"]
-            for stream in streams
-            for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])[
-                "events"
-            ]
-        )
-
 
 @contextmanager
 def emulated_cloud(folder: Path) -> Iterator[EmulatedCloud]:
