@@ -41,7 +41,11 @@ def objective_bound(network: Network, root: float, *, mode: SwapMode, amount: in
     """
     nu = root * root
     cost = leg_cost if mode is SwapMode.EXACT_IN else leg_cost * nu
-    gain = _beyond(surpluses(network, root, cost), cost)
+    return bound_of(nu, beyond(surpluses(network, root, cost), cost), mode=mode, amount=amount)
+
+
+def bound_of(nu: float, gain: float, *, mode: SwapMode, amount: int) -> int:
+    """Return the bound at price ``nu``, given what all pools together can gain there."""
     if mode is SwapMode.EXACT_IN:
         return floor((nu * amount + gain) * (1.0 + MODEL_ERROR))
     # The error counts on the whole amount: the difference may be far smaller than its terms.
@@ -51,16 +55,22 @@ def objective_bound(network: Network, root: float, *, mode: SwapMode, amount: in
 def surpluses(network: Network, root: float, cost: float) -> Profits:
     """Return each pool's profit at the prices, in output units, where there is any."""
     found: Profits = {}
-    _add_hop(found, network.direct, root, 1.0)
+    if network.direct.start > root:
+        _add_hop(found, network.direct, root, 1.0)
     for detour in network.detours:
         if detour.start > root:
             candidates = detour.profits.get(root)
             if candidates is None:
                 candidates = detour.profits[root] = [_of_detour(detour, at) for at in hop_roots(detour, root)]
             if candidates:
-                tightest = min(candidates, key=lambda profits: _beyond(profits, cost))
+                tightest = min(candidates, key=lambda profits: beyond(profits, cost))
                 found.update(tightest)
     return found
+
+
+def beyond(profits: Profits, cost: float) -> float:
+    """Return what the profits add up to beyond their legs' costs."""
+    return sum([found - cost for found in profits.values() if found > cost])
 
 
 def hop_roots(detour: Detour, root: float) -> tuple[HopRoots, ...]:
@@ -77,11 +87,6 @@ def hop_roots(detour: Detour, root: float) -> tuple[HopRoots, ...]:
     first, between = after_in(first_book, through) or (first_book[-1].end, total_out(first_book))
     second, _ = after_in(second_book, between) or (second_book[-1].end, 0.0)
     return HopRoots(first, root / first), HopRoots(root / second, second)
-
-
-def _beyond(profits: Profits, cost: float) -> float:
-    """Return what the profits add up to beyond their legs' costs."""
-    return sum([found - cost for found in profits.values() if found > cost])
 
 
 def _of_detour(detour: Detour, roots: HopRoots) -> Profits:

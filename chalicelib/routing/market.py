@@ -5,16 +5,16 @@ once, up to its best price alone, and read again only when a plan moves the pool
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import TokenIndex
 from chalicelib.routing.curves import best_root, curve_of
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.routing.ranges import Curve
+from chalicelib.routing.ranges import Curve, Range
 
 _POOL_ID: Final = attrgetter("pool_id")
 
@@ -35,6 +35,11 @@ class PoolSide:
         self._top = curve_of(pool.state, token_in, now_s, stop_in=0.0)
         self.start = best_root(pool.state, token_in, now_s, self._top[0]) if self._top else 0.0
 
+    @property
+    def top(self) -> Range:
+        """The first range, at the pool's price; there is one if the pool offers anything."""
+        return self._top[0]
+
     def curve(self, *, stop_in: float = inf, stop_out: float = inf) -> Curve:
         """Return the pool's curve, at least up to one of the two amounts (see ``curve_of``)."""
         top = self._top
@@ -52,17 +57,36 @@ equal to the pool asked for is read anew. Equal states are mostly the same objec
 
 
 class Pair:
-    """The sides that pay one token for another now, in the order of their pools' ids.
+    """The sides that pay one token for another, in the order of their pools' ids.
 
     Attributes:
+        sides: Those that offer anything.
         start: The best of their starts; 0 without any.
+        moved: The pools whose sides are to be read again before any of this holds.
     """
 
-    __slots__ = ("sides", "start")
+    __slots__ = ("_all", "moved", "sides", "start", "token_in")
 
-    def __init__(self, sides: Iterable[PoolSide]) -> None:
-        self.sides = [side for side in sides if side.start > 0.0]
+    def __init__(self, token_in: str, sides: Iterable[PoolSide]) -> None:
+        self.token_in = token_in
+        self._all = {side.pool.pool_id: side for side in sides}
+        self.read_again(())
+
+    def read_again(self, sides: Iterable[PoolSide]) -> None:
+        """Put sides in the places of their pools' last ones."""
+        for side in sides:
+            self._all[side.pool.pool_id] = side
+        self.moved: set[str] = set()
+        self.sides = [side for side in self._all.values() if side.start > 0.0]
         self.start = max([side.start for side in self.sides], default=0.0)
+
+
+class Way(NamedTuple):
+    """Two pairs in a row, by the token between them."""
+
+    token: str
+    first: Pair
+    second: Pair
 
 
 class Market:
@@ -81,6 +105,7 @@ class Market:
             self._ids[one][other].append(pool.pool_id)
             self._ids[other][one].append(pool.pool_id)
         self._pairs: dict[tuple[str, str], Pair] = {}
+        self._ways: dict[tuple[str, str], list[Way]] = {}
 
     @property
     def pools(self) -> Mapping[str, RoutablePool]:
@@ -89,21 +114,37 @@ class Market:
 
     def trades(self, one: str, other: str) -> bool:
         """Return whether any pool holds these two tokens, whatever it offers now."""
-        return one in self._ids and other in self._ids[one]
+        return other in self._ids.get(one, {})
 
-    def between(self, one: str, other: str) -> list[str]:
-        """Return the tokens that some pool trades for one and some pool for the other, sorted."""
-        if one not in self._ids or other not in self._ids:
-            return []
-        return sorted(self._ids[one].keys() & self._ids[other].keys())
+    def ways(self, token_in: str, token_out: str) -> Sequence[Way]:
+        """Return what leads from one token to the other over a third, sorted by that."""
+        found = self._ways.get((token_in, token_out))
+        if found is None:
+            one, other = self._ids.get(token_in, {}), self._ids.get(token_out, {})
+            found = self._ways[token_in, token_out] = [
+                Way(token, self.pair(token_in, token), self.pair(token, token_out))
+                for token in sorted(one.keys() & other.keys())
+            ]
+        for way in found:
+            if way.first.moved:
+                self._read_again(way.first)
+            if way.second.moved:
+                self._read_again(way.second)
+        return found
 
     def pair(self, token_in: str, token_out: str) -> Pair:
-        """Return what pays ``token_out`` for ``token_in``."""
+        """Return what pays ``token_out`` for ``token_in`` now."""
         found = self._pairs.get((token_in, token_out))
         if found is None:
-            sides = [self._side(pool_id, token_in) for pool_id in self._ids[token_in][token_out]]
-            found = self._pairs[token_in, token_out] = Pair(sides)
+            pool_ids = self._ids.get(token_in, {}).get(token_out, ())
+            found = Pair(token_in, [self._side(pool_id, token_in) for pool_id in pool_ids])
+            self._pairs[token_in, token_out] = found
+        elif found.moved:
+            self._read_again(found)
         return found
+
+    def _read_again(self, pair: Pair) -> None:
+        pair.read_again([self._side(pool_id, pair.token_in) for pool_id in pair.moved])
 
     def _side(self, pool_id: str, token_in: str) -> PoolSide:
         pool = self._pools[pool_id]
@@ -116,7 +157,8 @@ class Market:
     def apply(self, states: Mapping[str, Pool]) -> None:
         """Put pools into other states: what the next order trades with."""
         for pool_id, state in states.items():
-            before = self._pools[pool_id]
-            self._pools[pool_id] = RoutablePool(pool_id, before.venue, before.tokens, state)
-            for token_in, token_out in (before.tokens, before.tokens[::-1]):
-                self._pairs.pop((token_in, token_out), None)
+            _, venue, tokens, _ = self._pools[pool_id]
+            self._pools[pool_id] = RoutablePool(pool_id, venue, tokens, state)
+            for between in (tokens, tokens[::-1]):
+                if between in self._pairs:
+                    self._pairs[between].moved.add(pool_id)

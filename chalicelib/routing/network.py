@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from chalicelib.amm.swaps import SwapMode, TokenIndex
 from chalicelib.routing.books import in_series, side_by_side
 from chalicelib.routing.errors import NoRouteError
-from chalicelib.routing.market import Market, Pair
+from chalicelib.routing.market import Market, Pair, Way
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, total_out
 
@@ -36,20 +36,25 @@ class PoolCurve(NamedTuple):
 
 
 class Hop:
-    """The pools that trade one token for another, merged."""
+    """The pools that trade one token for another, merged.
+
+    Attributes:
+        start: The root at which the book starts, known without merging it; 0 without pools.
+    """
+
+    __slots__ = ("_book", "curves", "pools", "start")
 
     def __init__(self, pools: list[PoolCurve]) -> None:
         self.pools = pools
         self.curves = [pool.curve for pool in pools]
-
-    @cached_property
-    def book(self) -> Curve:
-        return side_by_side(self.curves)
+        self.start = max([curve[0].start for curve in self.curves], default=0.0)
+        self._book: Curve | None = None
 
     @property
-    def start(self) -> float:
-        """The root at which the book starts, without merging it; 0 without pools."""
-        return max([curve[0].start for curve in self.curves], default=0.0)
+    def book(self) -> Curve:
+        if self._book is None:
+            self._book = side_by_side(self.curves)
+        return self._book
 
     def holds(self, pool_ids: Container[str]) -> bool:
         """Return whether any of its pools is among these."""
@@ -72,35 +77,46 @@ class Detour:
     """Both hops through an intermediate token, read when they are first asked for.
 
     Attributes:
+        way: Where it leads, as the market has it.
         start: No unit in is paid better than the square of this root.
         profits: What the certificate has found by now, by root (see ``certificate.surpluses``).
     """
 
-    def __init__(self, token: str, start: float, read: Callable[[], tuple[Hop, Hop]]) -> None:
-        self.token = token
+    __slots__ = ("_curve", "_hops", "_read", "profits", "start", "way")
+
+    def __init__(self, way: Way, start: float, read: Callable[[Way], tuple[Hop, Hop]]) -> None:
+        self.way = way
         self.start = start
         self.profits: dict[float, list[Profits]] = {}
         self._read = read
-        self._is_read = False
+        self._hops: tuple[Hop, Hop] | None = None
+        self._curve: Curve | None = None
 
-    @cached_property
+    @property
+    def token(self) -> str:
+        return self.way.token
+
+    @property
     def hops(self) -> tuple[Hop, Hop]:
-        self._is_read = True
-        return self._read()
+        if self._hops is None:
+            self._hops = self._read(self.way)
+        return self._hops
 
-    @cached_property
+    @property
     def curve(self) -> Curve:
-        first, second = self.hops
-        return in_series(first.book, second.book)
+        if self._curve is None:
+            first, second = self.hops
+            self._curve = in_series(first.book, second.book)
+        return self._curve
 
     def changed(self, change: Callable[[Hop], Hop]) -> "Detour":
         """Return the detour with both hops changed; a detour that nobody has used stays as it is."""
-        if not self._is_read:
+        if self._hops is None:
             return self
-        first, second = map(change, self.hops)
-        if (first, second) == self.hops:
+        first, second = map(change, self._hops)
+        if (first, second) == self._hops:
             return self  # with what was computed for it
-        return Detour(self.token, first.start * second.start, lambda: (first, second))
+        return Detour(self.way, first.start * second.start, lambda _: (first, second))
 
 
 class Network:
@@ -150,31 +166,32 @@ def network_of(
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
     """
-    between = market.between(input_token, output_token)
-    if not between and not market.trades(input_token, output_token):
+    ways = market.ways(input_token, output_token)
+    if not ways and not market.trades(input_token, output_token):
         raise NoRouteError(input_token=input_token, output_token=output_token)
     reach = amount * REACH
-    read = _read_forwards if mode is SwapMode.EXACT_IN else _read_backwards
-    detours: list[Detour] = []
-    for token in between:
-        first, second = market.pair(input_token, token), market.pair(token, output_token)
-        if first.sides and second.sides:
-            detours.append(Detour(token, first.start * second.start, partial(read, first, second, reach)))
-    stop_in, stop_out = (reach, inf) if mode is SwapMode.EXACT_IN else (inf, reach)
-    direct = _hop(market.pair(input_token, output_token), stop_in=stop_in, stop_out=stop_out)
+    if mode is SwapMode.EXACT_IN:
+        read = partial(_read_forwards, reach)
+        direct = _hop(market.pair(input_token, output_token), stop_in=reach)
+    else:
+        read = partial(_read_backwards, reach)
+        direct = _hop(market.pair(input_token, output_token), stop_out=reach)
+    detours = [
+        Detour(way, start, read) for way in ways if (start := way.first.start * way.second.start) > 0.0
+    ]
     return Network(direct, detours, inf)
 
 
-def _read_forwards(first: Pair, second: Pair, amount_in: float) -> tuple[Hop, Hop]:
-    hop = _hop(first, stop_in=amount_in)
+def _read_forwards(amount_in: float, way: Way) -> tuple[Hop, Hop]:
+    hop = _hop(way.first, stop_in=amount_in)
     paid = out_for_in(hop.book, amount_in)
-    return hop, _hop(second, stop_in=total_out(hop.book) if paid is None else paid)
+    return hop, _hop(way.second, stop_in=total_out(hop.book) if paid is None else paid)
 
 
-def _read_backwards(first: Pair, second: Pair, amount_out: float) -> tuple[Hop, Hop]:
-    hop = _hop(second, stop_out=amount_out)
+def _read_backwards(amount_out: float, way: Way) -> tuple[Hop, Hop]:
+    hop = _hop(way.second, stop_out=amount_out)
     taken = in_for_out(hop.book, amount_out)
-    return _hop(first, stop_out=total_in(hop.book) if taken is None else taken), hop
+    return _hop(way.first, stop_out=total_in(hop.book) if taken is None else taken), hop
 
 
 def _hop(pair: Pair, *, stop_in: float = inf, stop_out: float = inf) -> Hop:

@@ -15,6 +15,7 @@ from chalicelib.routing.execution import (
 )
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
+from chalicelib.routing.one_way import one_detour
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
@@ -74,6 +75,10 @@ def best_plan(market: Market, order: Order) -> Plan:
     bound: int | None = None
     if singles.best is not None:
         single = order.filled_by((direct_path(singles.best),))
+    detour = one_detour(network, order, execution)
+    if detour is not None and _settles(order, *detour, single):
+        return assemble(order, *detour, singles)
+    if singles.best is not None and single is not None:
         root = _final_root(singles.best, order)
         bound = _tightest(network, order, single, [root], None)
         if order.is_close(single, bound):
@@ -90,6 +95,16 @@ def best_plan(market: Market, order: Order) -> Plan:
     if not order.is_close(best, bound):
         best = _reconsidered(network, order, best, execution)
     return assemble(order, best, bound, singles)
+
+
+def _settles(order: Order, filling: Filling, bound: int, single: Filling | None) -> bool:
+    """Return whether a filling needs no search: close to its bound, and so much better than one pool
+    that the pool cannot be close to any bound.
+    """
+    if not order.is_close(filling, bound):
+        return False
+    reached = filling.objective if order.mode is SwapMode.EXACT_IN else -filling.objective
+    return reached > 0 and (single is None or not order.is_close(single, reached))
 
 
 def _better(first: Filling | None, second: Filling | None) -> Filling | None:

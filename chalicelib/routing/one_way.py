@@ -1,0 +1,180 @@
+"""An order that goes one way: through one pool and then another, and nothing beside it.
+
+Most orders are small for the pools they meet. If the best detour still pays more at its end than any other pool
+pays at its start, the optimum is that detour alone, and the prices at which it ends prove it: no books have to be
+merged, and nothing is to be allocated. (An order that one direct pool fills is told even sooner, see ``singles``.)
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.assembly import Filling, Order
+from chalicelib.routing.certificate import beyond, bound_of
+from chalicelib.routing.execution import ExecutedPath, Execution, LegRefusedError
+from chalicelib.routing.market import Pair, PoolSide
+from chalicelib.routing.network import REACH, Detour, Network, PoolCurve, Profits
+from chalicelib.routing.ranges import (
+    Curve,
+    Range,
+    after_in,
+    after_out,
+    in_for_out,
+    in_to,
+    out_for_in,
+    out_to,
+    surplus,
+)
+
+
+class _Passed(NamedTuple):
+    """What moving an amount through one pool of a hop comes to.
+
+    Attributes:
+        root: Square root of the marginal price at its end.
+        other: What it pays (exact-in) or takes (exact-out).
+        beside: The hop's other pools that start better than the root, and hold next to nothing down to it.
+    """
+
+    pool: PoolCurve
+    root: float
+    other: float
+    beside: tuple[PoolCurve, ...] = ()
+
+
+def one_detour(network: Network, order: Order, execution: Execution) -> tuple[Filling, int] | None:
+    """Return the detour of a leg a hop that fills the order, and its bound, if no other pool can add to it."""
+    detour = max(network.detours, key=_start, default=None)
+    if detour is None:
+        return None
+    mode = order.mode
+    floor = max(
+        [pool.curve[0].start for pool in network.direct.pools if _is_solid(pool.curve[0], mode)], default=0.0
+    )
+    for other in network.detours:
+        if other is not detour and other.start > floor:
+            floor = other.start
+    hops = _passed(detour, order, floor) if detour.start > floor else None
+    if hops is None:
+        return None
+    first, second = hops
+    direct = _beside(network.direct.pools, first.root * second.root, mode)
+    if direct is None:
+        return None
+    try:
+        path = _executed(detour.token, first.pool, second.pool, order, execution)
+    except LegRefusedError:
+        return None
+    return order.filled_by((path,)), _bound(first, second, direct, order)
+
+
+def _start(detour: Detour) -> float:
+    return detour.start
+
+
+def _passed(detour: Detour, order: Order, floor: float) -> tuple[_Passed, _Passed] | None:
+    """Follow the amount through both hops, from the side that is fixed, as long as it stays above the floor."""
+    _, one, other = detour.way
+    if order.mode is SwapMode.EXACT_IN:
+        first = _hop(one, float(order.amount), order.mode, floor / other.start)
+        second = _hop(other, first.other, order.mode, floor / first.root) if first else None
+    else:
+        second = _hop(other, float(order.amount), order.mode, floor / one.start)
+        first = _hop(one, second.other, order.mode, floor / second.root) if second else None
+    return (first, second) if first and second else None
+
+
+def _hop(pair: Pair, amount: float, mode: SwapMode, floor: float) -> _Passed | None:
+    """Return the pool that alone does best, if it ends above the floor and the others leave everything to it."""
+    best: _Passed | None = None
+    for side in sorted(pair.sides, key=_side_start, reverse=True):
+        if best is not None and side.start < best.root:
+            break
+        found = _through(side, amount, mode, floor)
+        if found is not None and (best is None or _is_better(found, best, mode)):
+            best = found
+    if best is None:
+        return None
+    root = best.root
+    rivals = [side for side in pair.sides if side.start >= root and side.pool is not best.pool.pool]
+    if not rivals:
+        return best
+    beside = _beside([_read(side, amount * REACH, mode) for side in rivals], root, mode)
+    return None if beside is None else best._replace(beside=beside)
+
+
+def _side_start(side: PoolSide) -> float:
+    return side.start
+
+
+def _is_better(one: _Passed, other: _Passed, mode: SwapMode) -> bool:
+    return one.other > other.other if mode is SwapMode.EXACT_IN else one.other < other.other
+
+
+def _read(side: PoolSide, reach: float, mode: SwapMode) -> PoolCurve:
+    curve = side.curve(stop_in=reach) if mode is SwapMode.EXACT_IN else side.curve(stop_out=reach)
+    return PoolCurve(side.pool, side.token_in, curve)
+
+
+def _is_solid(part: Range, mode: SwapMode) -> bool:
+    return (part.amount_in if mode is SwapMode.EXACT_IN else part.amount_out) >= 1.0
+
+
+def _through(side: PoolSide, amount: float, mode: SwapMode, floor: float) -> _Passed | None:
+    """Return what moving the amount comes to, or None if that ends at the floor, or the pool hardly holds it."""
+    reach, top = amount * REACH, side.top
+    held = top.amount_in if mode is SwapMode.EXACT_IN else top.amount_out
+    if held < amount and top.end <= floor:
+        return None
+    pool = _read(side, reach, mode)
+    # What would empty a pool it may refuse, for rounding: that is left to the search.
+    if mode is SwapMode.EXACT_IN:
+        reached = after_in(pool.curve, amount) if out_for_in(pool.curve, reach) is not None else None
+    else:
+        reached = after_out(pool.curve, amount) if in_for_out(pool.curve, reach) is not None else None
+    return _Passed(pool, *reached) if reached and reached[0] > floor else None
+
+
+def _beside(pools: Iterable[PoolCurve], root: float, mode: SwapMode) -> tuple[PoolCurve, ...] | None:
+    """Return the pools that start at the root or better, or None if any of them could take a part.
+
+    A DLMM's bin that was bought up to rounding holds less than a unit, at a price that is gone.
+    """
+    found = tuple([pool for pool in pools if pool.curve[0].start >= root])
+    return None if any(_holds_something(pool.curve, root, mode) for pool in found) else found
+
+
+def _holds_something(curve: Curve, root: float, mode: SwapMode) -> bool:
+    amount = in_to(curve, root) if mode is SwapMode.EXACT_IN else out_to(curve, root)
+    return amount >= 1.0 or any(part.start == root for part in curve)
+
+
+def _executed(
+    token: str, first: PoolCurve, second: PoolCurve, order: Order, execution: Execution
+) -> ExecutedPath:
+    """Swap on both pools, starting where the amount is fixed.
+
+    Raises:
+        LegRefusedError: A pool refuses.
+    """
+    if order.mode is SwapMode.EXACT_IN:
+        given = execution.leg(first, order.amount)
+        got = execution.leg(second, given.result.amount_out)
+    else:
+        got = execution.leg(second, order.amount)
+        given = execution.leg(first, got.result.amount_in)
+    return ExecutedPath(token, (given,), (got,), given.result.amount_in, got.result.amount_out)
+
+
+def _bound(first: _Passed, second: _Passed, direct: Iterable[PoolCurve], order: Order) -> int:
+    """Return the certificate's bound at the roots reached; all pools that are not named are too dear to count."""
+    value = second.root * second.root
+    nu = first.root * first.root * value
+    cost = order.leg_cost if order.mode is SwapMode.EXACT_IN else order.leg_cost * nu
+    profits: Profits = {}
+    for hop, root, unit_value in ((first, first.root, value), (second, second.root, 1.0)):
+        for pool in (hop.pool, *hop.beside):
+            profits[pool.pool.pool_id] = surplus(pool.curve, root) * unit_value
+    for pool in direct:
+        profits[pool.pool.pool_id] = surplus(pool.curve, first.root * second.root)
+    return bound_of(nu, beyond(profits, cost), mode=order.mode, amount=order.amount)
