@@ -14,8 +14,8 @@ def bps_text(numerator: int, denominator: int) -> str:
 
 def _hundredths_text(numerator: int, denominator: int) -> str:
     """Return a ratio of hundredths as a decimal with two places, rounded half to even."""
-    sign = "-" if numerator < 0 else ""
-    hundredths, left = divmod(abs(numerator), denominator)
+    sign, numerator = ("-", -numerator) if numerator < 0 else ("", numerator)
+    hundredths, left = divmod(numerator, denominator)
     if 2 * left > denominator or (2 * left == denominator and hundredths % 2):
         hundredths += 1
     whole, part = divmod(hundredths, 100)
@@ -27,15 +27,16 @@ def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResu
 
     ``spot`` is token 1 per token 0 as numerator and denominator, before the swap.
     """
-    fees = [0, 0]
-    fees[swap.fee_token] += swap.trade_fee
-    fees[swap.creator_fee_token] += swap.creator_fee
-    net_in = swap.amount_in - fees[token_in]
-    gross_out = swap.amount_out + fees[1 - token_in]
+    net_in, gross_out = swap.amount_in, swap.amount_out
+    for fee_token, fee in ((swap.fee_token, swap.trade_fee), (swap.creator_fee_token, swap.creator_fee)):
+        if fee_token == token_in:
+            net_in -= fee
+        else:
+            gross_out += fee
     numerator, denominator = spot if token_in == 0 else (spot[1], spot[0])
     ideal, real = net_in * numerator, gross_out * denominator
     # Rounding may favour a tiny trade by a unit: that is not a negative impact.
-    return bps_text(max(0, ideal - real), ideal) if ideal else "0.00"
+    return bps_text(ideal - real, ideal) if ideal > real else "0.00"
 
 
 class LegImpact(NamedTuple):
@@ -51,6 +52,9 @@ def route_impact_bps(legs: Iterable[LegImpact]) -> str:
 
     The hops of a path add up, the parts of a split average.
     """
+    legs = list(legs)
+    if len(legs) == 1 and legs[0].part == legs[0].whole:
+        return legs[0].impact_bps
     numerator, denominator = 0, 1
     for impact_bps, part, whole in legs:
         hundredths = int(impact_bps.replace(".", ""))

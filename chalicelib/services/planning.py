@@ -15,7 +15,7 @@ from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_plan
 from chalicelib.services.venues import VenueAnswers
-from chalicelib.wire.route_views import RouteViews
+from chalicelib.wire.route_views import Asked, RouteViews
 from chalicelib.wire.server_frames import rfc3339
 
 
@@ -48,7 +48,7 @@ class Planner:
     def __init__(self, answers: VenueAnswers, tokens: Tokens) -> None:
         self._answers = answers
         self._market = Market(answers.pools, int(answers.asked_at.timestamp()))
-        self._valid_until = rfc3339(answers.valid_until)
+        self._asked = Asked(answers.venues, answers.problems, rfc3339(answers.valid_until))
         self._tokens = tokens
         self._views = RouteViews(tokens)
 
@@ -76,21 +76,9 @@ class Planner:
             )
         except RoutingError as error:
             raise self._refusal(error, wish) from error
-        shown = self._shown(plan, wish)
+        shown = self._views.plan(plan, self._market.pools, self._asked, base=wish.price_base)
         self._market.apply(plan.pools_after)
         return PlannedSwap(plan, shown)
-
-    def _shown(self, plan: Plan, wish: SwapWish) -> JsonObject:
-        pools = self._market.pools
-        quotes = self._views.venue_quotes(
-            plan,
-            pools,
-            venues=self._answers.venues,
-            problems=self._answers.problems,
-            base=wish.price_base,
-            valid_until=self._valid_until,
-        )
-        return {"quotes": quotes} | self._views.route(plan, pools, base=wish.price_base)
 
     def _refusal(self, error: RoutingError, wish: SwapWish) -> RefusedError:
         pair = f"{wish.input_token} to {wish.output_token}"

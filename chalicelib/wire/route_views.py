@@ -1,6 +1,9 @@
 """Quotes, routes and fills in wire form: what ``routed``, ``confirmed`` and a quote say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import spot_price
 from chalicelib.amm.swaps import SwapResult, TokenIndex
@@ -13,6 +16,19 @@ from chalicelib.routing.plan import Leg, Plan, RoutablePool, SinglePoolQuote
 FeeUnits = Mapping[str, int]
 """Fee by token symbol, in base units."""
 
+# An order says its amounts and prices several times: in quotes, legs and totals, and again when it is confirmed.
+_SAID_AGAIN: Final = 1024
+_amount_text: Final = lru_cache(_SAID_AGAIN)(format_units)
+_price_text: Final = lru_cache(_SAID_AGAIN)(price_text)
+
+
+class Asked(NamedTuple):
+    """The venues that were asked, why some are left out, and until when (RFC 3339) their answers hold."""
+
+    venues: Sequence[str]
+    problems: Mapping[str, str]
+    valid_until: str
+
 
 class RouteViews:
     """Renders what the router and the chain answer, in token units."""
@@ -21,16 +37,16 @@ class RouteViews:
         self._scales = {token.symbol: token.scale for token in tokens}
 
     def amount(self, units: int, symbol: str) -> str:
-        return format_units(units, self._scales[symbol])
+        return _amount_text(units, self._scales[symbol])
 
     def price(
         self, input_units: int, output_units: int, *, input_token: str, output_token: str, base: str
     ) -> str:
         """Return the price per unit of ``base``, one of the two tokens."""
-        given = (input_units, self._scales[input_token])
-        got = (output_units, self._scales[output_token])
-        quote, per = (got, given) if base == input_token else (given, got)
-        return price_text(*quote, *per) or "0"
+        given, got = self._scales[input_token], self._scales[output_token]
+        if base == input_token:
+            return _price_text(output_units, got, input_units, given) or "0"
+        return _price_text(input_units, given, output_units, got) or "0"
 
     def fees(self, units: FeeUnits, *, input_token: str) -> JsonObject:
         """Return the whole fee, by token; ``feeAmount`` is the part in ``feeToken``.
@@ -38,73 +54,63 @@ class RouteViews:
         Pools take fees in the input or the output token. Parts in different tokens are never
         added up: ``fees`` lists them, and ``feeAmount`` shows the input token's if there is one.
         """
-        charged = {symbol: self.amount(n, symbol) for symbol, n in sorted(units.items()) if n}
+        charged = [(symbol, self.amount(units[symbol], symbol)) for symbol in sorted(units) if units[symbol]]
         if not charged:
-            charged = {input_token: "0"}
-        main = input_token if input_token in charged else next(iter(charged))
+            charged = [(input_token, "0")]
+        main, amount = charged[0]
+        for symbol, part in charged:
+            if symbol == input_token:
+                main, amount = symbol, part
         return {
-            "feeAmount": charged[main],
+            "feeAmount": amount,
             "feeToken": main,
-            "fees": [{"token": symbol, "amount": amount} for symbol, amount in charged.items()],
+            "fees": [{"token": symbol, "amount": part} for symbol, part in charged],
         }
 
-    def venue_quotes(
-        self,
-        plan: Plan,
-        pools: Mapping[str, RoutablePool],
-        *,
-        venues: Iterable[str],
-        problems: Mapping[str, str],
-        base: str,
-        valid_until: str,
-    ) -> list[JsonObject]:
-        """Return one entry per venue asked: its best single pool, or why there is none.
+    def plan(self, plan: Plan, pools: Mapping[str, RoutablePool], asked: Asked, *, base: str) -> JsonObject:
+        """Return each venue's best single pool, the chosen route, how good it is, and what it is better than.
 
         Args:
-            valid_until: As RFC 3339, since it is the same for all.
+            pools: In the states that the plan was made for.
+            base: The token whose price is told, one of the two.
         """
+        singles, best, legs = plan.best_single_by_venue, plan.best_single, plan.legs
+        impacts = {
+            single.pool_id: _impact(pools[single.pool_id], plan.input_token, single.swap)
+            for single in singles.values()
+        }
         quotes: list[JsonObject] = []
-        for venue in venues:
-            single = plan.best_single_by_venue.get(venue)
-            if venue in problems:
-                quotes.append({"venue": venue, "error": problems[venue]})
+        for venue in asked.venues:
+            single = singles.get(venue)
+            if venue in asked.problems:
+                quotes.append({"venue": venue, "error": asked.problems[venue]})
             elif single is None:
                 quotes.append({"venue": venue, "error": "no pool of it can fill the order alone"})
             else:
-                quote = self._single_pool(plan, single, pools[single.pool_id], base)
-                quotes.append({"venue": venue} | quote | {"validUntil": valid_until})
-        return quotes
-
-    def route(self, plan: Plan, pools: Mapping[str, RoutablePool], *, base: str) -> JsonObject:
-        """Return the chosen route, how good it is, and what it is better than."""
-        tokens = {"input_token": plan.input_token, "output_token": plan.output_token}
-        best, legs = plan.best_single, plan.legs
-        fees: dict[str, int] = {}
-        for leg in legs:
-            for symbol, units in swap_fees(leg.swap, pools[leg.pool_id].tokens).items():
-                fees[symbol] = fees.get(symbol, 0) + units
+                quote = {"venue": venue, "pool": single.pool_id}
+                fees = swap_fees(single.swap, pools[single.pool_id].tokens)
+                quote |= self._totals(plan, single.amount_in, single.amount_out, base)
+                quote |= self.fees(fees, input_token=plan.input_token)
+                quotes.append(
+                    quote | {"priceImpactBps": impacts[single.pool_id], "validUntil": asked.valid_until}
+                )
         return {
-            "inputAmount": self.amount(plan.amount_in, plan.input_token),
-            "outputAmount": self.amount(plan.amount_out, plan.output_token),
-            "price": self.price(plan.amount_in, plan.amount_out, **tokens, base=base),
-            **self.fees(fees, input_token=plan.input_token),
-            "priceImpactBps": route_impact_bps([_leg_impact(plan, leg, pools[leg.pool_id]) for leg in legs]),
+            "quotes": quotes,
+            **self._totals(plan, plan.amount_in, plan.amount_out, base),
+            **self.fees(_all_fees(legs, pools), input_token=plan.input_token),
+            "priceImpactBps": route_impact_bps([_leg_impact(plan, leg, pools, impacts) for leg in legs]),
             "route": [self._leg(leg) for leg in legs],
-            "routeGapBps": format(plan.gap_bps, "f"),
+            "routeGapBps": _bps(plan.gap_bps),
             "bestSingleVenue": self._best_single(plan, best) if best else None,
-            "improvementBps": None if plan.improvement_bps is None else format(plan.improvement_bps, "f"),
+            "improvementBps": None if plan.improvement_bps is None else _bps(plan.improvement_bps),
         }
 
-    def _single_pool(self, plan: Plan, single: SinglePoolQuote, pool: RoutablePool, base: str) -> JsonObject:
-        token_in: TokenIndex = 0 if pool.tokens[0] == plan.input_token else 1
-        tokens = {"input_token": plan.input_token, "output_token": plan.output_token}
+    def _totals(self, plan: Plan, amount_in: int, amount_out: int, base: str) -> JsonObject:
+        one, other = plan.input_token, plan.output_token
         return {
-            "pool": pool.pool_id,
-            "inputAmount": self.amount(single.amount_in, plan.input_token),
-            "outputAmount": self.amount(single.amount_out, plan.output_token),
-            "price": self.price(single.amount_in, single.amount_out, **tokens, base=base),
-            **self.fees(swap_fees(single.swap, pool.tokens), input_token=plan.input_token),
-            "priceImpactBps": price_impact_bps(spot_price(pool.state), token_in, single.swap),
+            "inputAmount": self.amount(amount_in, one),
+            "outputAmount": self.amount(amount_out, other),
+            "price": self.price(amount_in, amount_out, input_token=one, output_token=other, base=base),
         }
 
     def _leg(self, leg: Leg) -> JsonObject:
@@ -127,17 +133,40 @@ class RouteViews:
         }
 
 
-def _leg_impact(plan: Plan, leg: Leg, pool: RoutablePool) -> LegImpact:
-    token_in: TokenIndex = 0 if pool.tokens[0] == leg.token_in else 1
-    impact = price_impact_bps(spot_price(pool.state), token_in, leg.swap)
+def _bps(figure: Decimal) -> str:
+    return str(figure)  # never in exponents: that starts with a seventh decimal
+
+
+def _impact(pool: RoutablePool, token_in: str, swap: SwapResult) -> str:
+    index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
+    return price_impact_bps(spot_price(pool.state), index, swap)
+
+
+def _leg_impact(
+    plan: Plan, leg: Leg, pools: Mapping[str, RoutablePool], singles: Mapping[str, str]
+) -> LegImpact:
+    """Return a leg's impact, which is known already if the leg is a single pool's whole quote."""
+    if leg.pool_id in singles and leg.amount_in == plan.amount_in:
+        impact = singles[leg.pool_id]
+    else:
+        impact = _impact(pools[leg.pool_id], leg.token_in, leg.swap)
     if leg.token_in == plan.input_token:
         return LegImpact(impact, leg.amount_in, plan.amount_in)
     return LegImpact(impact, leg.amount_out, plan.amount_out)
 
 
+def _all_fees(legs: Sequence[Leg], pools: Mapping[str, RoutablePool]) -> FeeUnits:
+    fees: dict[str, int] = {}
+    for leg in legs:
+        for symbol, units in swap_fees(leg.swap, pools[leg.pool_id].tokens).items():
+            fees[symbol] = fees.get(symbol, 0) + units
+    return fees
+
+
 def swap_fees(result: SwapResult, tokens: tuple[str, str]) -> FeeUnits:
     """Return what one swap cost, by token."""
-    fees = {tokens[0]: 0, tokens[1]: 0}
-    fees[tokens[result.fee_token]] += result.trade_fee
-    fees[tokens[result.creator_fee_token]] += result.creator_fee
+    fees = {tokens[result.fee_token]: result.trade_fee}
+    if result.creator_fee:
+        symbol = tokens[result.creator_fee_token]
+        fees[symbol] = fees.get(symbol, 0) + result.creator_fee
     return fees
