@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from infra.local.gateway.asgi import Receive, Scope, Send
-from infra.local.gateway.callbacks import CONNECTIONS_PATH, CallbackRequest, Callbacks
+from infra.local.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.management import no_such_method
 from infra.local.gateway.responses import Headers, Response, error
@@ -42,15 +42,16 @@ class Application:
     async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
         path: str = scope["path"]
         if path.startswith(self._callbacks.path):
-            return self._callbacks.respond(
-                CallbackRequest(
-                    method=scope["method"],
-                    connection_id=path.removeprefix(self._callbacks.path),
-                    target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
-                    headers=scope["headers"],
-                    body=await _body(receive, MESSAGE_BYTES_MAX),
-                )
+            request = CallbackRequest(
+                method=scope["method"],
+                connection_id=path.removeprefix(self._callbacks.path),
+                target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
+                headers=scope["headers"],
+                body=await _body(receive, MESSAGE_BYTES_MAX),
             )
+            response = self._callbacks.respond(request)
+            request_id = (REQUEST_ID, self._callbacks.new_request_id())
+            return Response(response.status, response.body, (*response.headers, request_id))
         if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
             return await self._call_rest(scope, receive)
         if path in _HEALTH_PATHS:

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from infra.local.gateway.connections import DELETED
 from infra.local.gateway.edge import Edge
@@ -24,10 +23,11 @@ from infra.local.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
 from infra.local.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
 
 CONNECTIONS_PATH: Final = "/@connections/"
+REQUEST_ID: Final = "x-amzn-RequestId"
+"""The header that every answer has, each with another value."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackRequest:
+class CallbackRequest(NamedTuple):
     """A request to ``@connections/{connection_id}``.
 
     Attributes:
@@ -52,10 +52,12 @@ class Callbacks:
         self.path = f"/{edge.settings.websocket_stage}{CONNECTIONS_PATH}"
 
     def respond(self, request: CallbackRequest) -> Response:
-        """Do what is asked, and return the answer."""
-        response = self._refusal(request) or self._obey(request)
-        request_id = ("x-amzn-RequestId", new_uuid(os.urandom))
-        return Response(response.status, response.body, (*response.headers, request_id))
+        """Do what is asked, and return the answer but for its ``REQUEST_ID``."""
+        return self._refusal(request) or self._obey(request)
+
+    def new_request_id(self) -> str:
+        """Return the value of one answer's ``REQUEST_ID``."""
+        return new_uuid(os.urandom)
 
     def _refusal(self, request: CallbackRequest) -> Response | None:
         """Judge the signature first, then the rate; a body that was not read to its end cannot be judged."""

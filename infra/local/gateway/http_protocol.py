@@ -12,9 +12,12 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from infra.local.gateway.callbacks import CONNECTIONS_PATH, CallbackRequest, Callbacks
-from infra.local.gateway.responses import Response
+from infra.local.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
+from infra.local.gateway.responses import Headers
 from infra.local.gateway.settings import MESSAGE_BYTES_MAX
+
+_EXPECT: Final = b"expect"
+_EXPECT_BYTES: Final = len(_EXPECT)
 
 
 class GatewayHttp(HttpToolsProtocol):
@@ -25,6 +28,7 @@ class GatewayHttp(HttpToolsProtocol):
         self._callbacks = callbacks
         self._callbacks_path: Final = callbacks.path.encode()
         self._headers_sent: list[tuple[bytes, bytes]] = []
+        self._expects = False
         # The body of a management request so far; None while anything else is read.
         self._body: bytes | None = None
         self._complete: list[CallbackRequest] = []
@@ -40,7 +44,8 @@ class GatewayHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._complete:
             requests, self._complete = self._complete, []
-            self.transport.write(b"".join([self._answer(request) for request in requests]))
+            answers = [self._answer(request) for request in requests]
+            self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
             self._answered_at = self.loop.time()
             if self._idle_timer is None:
                 self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
@@ -49,9 +54,12 @@ class GatewayHttp(HttpToolsProtocol):
         # What uvicorn prepares for an application waits until the head tells that it is one's.
         self.url = b""
         self._headers_sent = []
+        self._expects = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers_sent.append((name, value))
+        if len(name) == _EXPECT_BYTES and name.lower() == _EXPECT:
+            self._expects = True
 
     def on_headers_complete(self) -> None:
         if self._is_callback():
@@ -93,7 +101,7 @@ class GatewayHttp(HttpToolsProtocol):
             and not self.flow.write_paused
             # The answers to earlier requests, on which the application may still be at work, come first.
             and (self.cycle is None or self.cycle.response_complete)
-            and not any(name.lower() == b"expect" for name, _ in self._headers_sent)
+            and not self._expects
         )
 
     def _close_if_idle(self) -> None:
@@ -112,7 +120,9 @@ class GatewayHttp(HttpToolsProtocol):
     def _answer(self, request: CallbackRequest) -> bytes:
         response = self._callbacks.respond(request)
         self.server_state.total_requests += 1
-        return _bytes_of(response, self.server_state.default_headers)
+        tail = f"{REQUEST_ID}: {self._callbacks.new_request_id()}\r\ncontent-length: {len(response.body)}\r\n\r\n"
+        head = _head(response.status, response.headers, tuple(self.server_state.default_headers))
+        return head + tail.encode("ascii") + response.body
 
 
 @lru_cache(maxsize=1024)
@@ -121,9 +131,10 @@ def _connection_id(url: bytes) -> str:
     return path.partition(CONNECTIONS_PATH)[2]
 
 
-def _bytes_of(response: Response, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    parts = [STATUS_LINE[response.status]]
+@lru_cache(maxsize=64)
+def _head(status: int, headers: Headers, default_headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Return the head of an answer as far as answers of its kind share it: for a second, which is in the date."""
+    parts = [STATUS_LINE[status]]
     parts += [b"%b: %b\r\n" % header for header in default_headers]
-    parts += [f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers]
-    parts.append(b"content-length: %d\r\n\r\n%b" % (len(response.body), response.body))
+    parts += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
     return b"".join(parts)

@@ -7,7 +7,7 @@ but is what AWS answers (https://github.com/dherault/serverless-offline/issues/7
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from infra.local.gateway.connections import Connection, Phase
 from infra.local.gateway.ids import is_well_formed
@@ -15,8 +15,7 @@ from infra.local.gateway.responses import Response, error
 from infra.local.gateway.settings import MESSAGE_BYTES_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """Send ``text`` (``size`` bytes) to the client, then answer 200; 429 if too much waits for it already."""
 
     text: str
@@ -60,10 +59,8 @@ def decide(method: str, connection_id: str, connection: Connection | None, body:
         connection: The connection of that id, if there is one.
         body: The payload of a POST; bytes that are not UTF-8 arrive as replacement characters.
     """
-    if not is_well_formed(connection_id):
-        return INVALID_ID
     if connection is None or connection.phase is not Phase.OPEN:
-        return GONE
+        return GONE if is_well_formed(connection_id) else INVALID_ID
     match method:
         case "POST":
             too_large = len(body) > MESSAGE_BYTES_MAX

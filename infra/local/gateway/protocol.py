@@ -17,6 +17,9 @@ _INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
 _CLOSE_TIMEOUT_S = 10.0
 _UTF8_BYTES_MAX = 4  # of a character
 _MESSAGES_AHEAD_MAX = 8
+# RFC 6455, 5.2: a whole text message, and the length that says that two bytes with the length follow.
+_FIN_TEXT = 0x81
+_TWO_LENGTH_BYTES = 126
 
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "infra.local.frames"
@@ -41,8 +44,12 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             or self.conn.state is not State.OPEN
         ):
             return False
-        self.conn.send_text(text.encode())
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        data = text.encode()
+        if self.conn.extensions:
+            self.conn.send_text(data)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        else:
+            self.transport.write(_text_head(len(data)) + data)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -128,3 +135,10 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         """End what is still there after every client had its close frame and its time to answer."""
         super().shutdown()
         self.transport.abort()
+
+
+def _text_head(size: int) -> bytes:
+    """Return what stands before a text of up to 64 KB in a frame of its own, unmasked (RFC 6455, 5.2)."""
+    if size < _TWO_LENGTH_BYTES:
+        return bytes((_FIN_TEXT, size))
+    return bytes((_FIN_TEXT, _TWO_LENGTH_BYTES, size >> 8, size & 0xFF))

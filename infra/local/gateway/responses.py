@@ -1,13 +1,12 @@
 """HTTP responses as values, and the form in which API Gateway reports errors."""
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP response, complete but for its length."""
 
     status: int
