@@ -8,6 +8,8 @@ from typing import Final
 from chalicelib.routing.ranges import Curve, Range
 
 _ROOT: Final = itemgetter(0)
+_Fields = tuple[float, float, float, float, float]
+"""Those of a ``Range``, or of what is left of one."""
 
 
 def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: float = inf) -> Curve:
@@ -21,23 +23,21 @@ def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: flo
     merged: list[Range] = []
     liquidity, open_ranges, previous = 0.0, 0, inf
     for root, change, flat in _events(curves):
-        added = []
         if open_ranges and root < previous:
             moved = previous - root
-            added = [
-                Range(previous, root, liquidity, liquidity * moved / (previous * root), liquidity * moved)
-            ]
+            taken, paid = liquidity * moved / (previous * root), liquidity * moved
+            merged.append(Range(previous, root, liquidity, taken, paid))
+            stop_in -= taken
+            stop_out -= paid
         previous = root
         if flat is not None:
-            added.append(flat)
+            merged.append(flat)
+            stop_in -= flat.amount_in
+            stop_out -= flat.amount_out
         else:
             open_ranges += 1 if change > 0 else -1
             # Differences of large numbers leave dust, which must not pass for liquidity.
             liquidity = liquidity + change if open_ranges else 0.0
-        for part in added:
-            merged.append(part)
-            stop_in -= part.amount_in
-            stop_out -= part.amount_out
         if stop_in < 0.0 or stop_out < 0.0:
             break
     return merged
@@ -48,11 +48,12 @@ def _events(curves: Sequence[Curve]) -> list[tuple[float, float, Range | None]]:
     events: list[tuple[float, float, Range | None]] = []
     for curve in curves:
         for part in curve:
-            if part.start == part.end:
-                events.append((part.start, 0.0, part))
+            start, end, liquidity, _, _ = part
+            if start == end:
+                events.append((start, 0.0, part))
             else:
-                events.append((part.start, part.liquidity, None))
-                events.append((part.end, -part.liquidity, None))
+                events.append((start, liquidity, None))
+                events.append((end, -liquidity, None))
     events.sort(key=_ROOT, reverse=True)
     return events
 
@@ -63,31 +64,33 @@ def in_series(first: Curve, second: Curve) -> Curve:
     Two constant products in series are one again, with 1/L = 1/(L1 root2) + root1/L2.
     """
     composed: list[Range] = []
-    left, right = list(reversed(first)), list(reversed(second))
-    while left and right:
-        a, b = left.pop(), right.pop()
-        start = a.start * b.start
-        drag = 1.0 / (a.liquidity * b.start) + a.start / b.liquidity
-        liquidity = 1.0 / drag if drag else inf
-        if a.amount_out <= b.amount_in:
-            amount_in, amount_out = a.amount_in, b.out_for_in(a.amount_out)
-            rest = _rest(b, taken=a.amount_out, paid=amount_out)
-            end = a.end * (rest.start if rest else b.end)
-            if rest:
-                right.append(rest)
+    ones, others = iter(first), iter(second)
+    one: _Fields | None = next(ones, None)
+    other: _Fields | None = next(others, None)
+    # Nothing but arithmetic, without a call: books have a hundred ranges and more.
+    while one and other:
+        start_1, end_1, liquidity_1, in_1, out_1 = one
+        start_2, end_2, liquidity_2, in_2, out_2 = other
+        start = start_1 * start_2
+        drag = 1.0 / (liquidity_1 * start_2) + start_1 / liquidity_2
+        if out_1 <= in_2:
+            slope = 1.0 + out_1 * start_2 / liquidity_2
+            amount_in, amount_out = in_1, start_2**2 * out_1 / slope
+            one = next(ones, None)
+            if out_1 >= in_2 or amount_out >= out_2:
+                end, other = end_1 * end_2, next(others, None)
+            else:
+                root = start_2 / slope
+                end, other = end_1 * root, (root, end_2, liquidity_2, in_2 - out_1, out_2 - amount_out)
         else:
-            amount_in, amount_out = a.in_for_out(b.amount_in), b.amount_out
-            rest = _rest(a, taken=amount_in, paid=b.amount_in)
-            end = (rest.start if rest else a.end) * b.end
-            if rest:
-                left.append(rest)
-        composed.append(Range(start, end if drag else start, liquidity, amount_in, amount_out))
+            amount_in, amount_out = in_2 / start_1**2 / (1.0 - in_2 / (liquidity_1 * start_1)), out_2
+            other = next(others, None)
+            if amount_in >= in_1 or in_2 >= out_1:
+                end, one = end_1 * end_2, next(ones, None)
+            else:
+                root = start_1 / (1.0 + amount_in * start_1 / liquidity_1)
+                end, one = root * end_2, (root, end_1, liquidity_1, in_1 - amount_in, out_1 - in_2)
+        composed.append(
+            Range(start, end if drag else start, 1.0 / drag if drag else inf, amount_in, amount_out)
+        )
     return composed
-
-
-def _rest(part: Range, *, taken: float, paid: float) -> Range | None:
-    """Return what is left of a range, or None once it is used up."""
-    if taken >= part.amount_in or paid >= part.amount_out:
-        return None
-    root = part.root_after_in(taken)
-    return Range(root, part.end, part.liquidity, part.amount_in - taken, part.amount_out - paid)

@@ -20,7 +20,7 @@ from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import U64_MAX, TokenIndex
-from chalicelib.routing.ranges import Curve, Range, concave_hull, flat_range, product_range
+from chalicelib.routing.ranges import Curve, Range, concave_hull, product_range
 
 _ID: Final = itemgetter(0)
 _FLOAT_MARGIN: Final = 1.0 + 1e-12
@@ -99,12 +99,13 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
         ahead = range(bisect_left(bins, pool.active_id, key=_ID), len(bins))
     parts: list[Range] = []
     taken = paid = 0.0
+    bin_step = parameters.bin_step
     for index in ahead:
         bin_id, amount_x, amount_y = bins[index]
         available = amount_y if for_y else amount_x
         if available == 0:
             continue
-        price = bin_price(bin_id, parameters.bin_step) / ONE
+        price = bin_price(bin_id, bin_step) / ONE
         volatility = dlmm_fee.accumulated(parameters, references, bin_id)
         kept = 1.0 - dlmm_fee.fee_rate(parameters, volatility) / dlmm_fee.FEE_PRECISION
         amount_in = available / price if for_y else available * price
@@ -113,7 +114,8 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
             amount_in /= kept
         else:
             amount_out *= kept
-        parts.append(flat_range(amount_in=amount_in, amount_out=amount_out))
+        root = (amount_out / amount_in) ** 0.5
+        parts.append(Range(root, root, inf, amount_in, amount_out))
         taken += amount_in
         paid += amount_out
         if taken > stop_in or paid > stop_out:
