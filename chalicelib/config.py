@@ -32,7 +32,7 @@ class Settings(BaseModel):
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
-        look_again_s: Before the chain is asked again; doubled each time, up to eight times this.
+        look_again_s: Before the chain is asked again; doubled from the fourth time on, up to eight times this.
         batch_hold_ms: How long what a batched connection is to be told waits for more of it.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
         open_orders_max: Of an account; best effort, see ``services/limits.py``.

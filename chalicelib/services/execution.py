@@ -42,7 +42,8 @@ class ExecutionLimits:
     """How long orders are held, how often they are tried, and how fast again; how long batched frames wait.
 
     Attributes:
-        look_again_s: Before the chain is asked again about what was sent; doubled each time, up to eight times this.
+        look_again_s: Before the chain is asked again about what was sent; doubled from the fourth time on, up to
+            eight times this.
     """
 
     lease_ms: int
@@ -61,7 +62,7 @@ class ExecutionLimits:
 
     def patience_s(self, delivery: int) -> int:
         """Return the wait before the chain is asked again, after so many deliveries of a message."""
-        return int(self.look_again_s * 2 ** min(delivery - 1, 3))
+        return int(self.look_again_s * 2 ** min(max(0, delivery - 3), 3))
 
 
 class ExecuteOrders:
@@ -107,7 +108,7 @@ class ExecuteOrders:
             held = list(batch.held.values())
             started = [order for order in held if order.open_attempt]
             signed = self._write_ahead([order for order in held if not order.open_attempt], batch)
-            self._settle([*started, *signed], batch)
+            self._settle(started, signed, batch)
         except Exception:
             self._background.wait()
             raise
@@ -201,11 +202,11 @@ class ExecuteOrders:
             return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
         return steps.next_attempt(order, error.message, now)
 
-    def _settle(self, sent: Sequence[HeldOrder], batch: Batch) -> None:
-        if not sent:
+    def _settle(self, started: Sequence[HeldOrder], signed: Sequence[HeldOrder], batch: Batch) -> None:
+        if not started and not signed:
             return
-        self._settlement.send(order.open_attempt for order in sent if order.open_attempt)
-        for decided in self._settlement.decisions(sent):
+        self._settlement.send(order.open_attempt for order in (*started, *signed) if order.open_attempt)
+        for decided in self._settlement.decisions(started, signed):
             self._commit(decided, batch)
 
     def _let_go(self, batch: Batch) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from chalicelib.services.ports import Clock
 
-_WEIGHT: Final = 0.1
+_WEIGHT: Final = 0.2
 _HOPELESS: Final = 0.2
 PROBE_INTERVAL_S: Final = 30.0
 """How long nobody waits for a slow chain before somebody finds out whether it still is."""
@@ -27,8 +27,9 @@ class Pace:
         return self._share >= _HOPELESS or self._now_s() - self._waited_at_s >= PROBE_INTERVAL_S
 
     def waited(self, *, decided: int, undecided: int) -> None:
-        """Learn how many orders were decided by the end of a wait, and how many were not."""
-        self._waited_at_s = self._now_s()
+        """Learn how many of the orders sent just before a wait were decided by its end, and how many were not."""
+        if decided or undecided:
+            self._waited_at_s = self._now_s()
         for outcome in (0.0,) * undecided + (1.0,) * decided:
             self._share += _WEIGHT * (outcome - self._share)
 

@@ -57,14 +57,16 @@ class Settlement:
         except RetryableError as error:
             logger.warning("send not answered", error_code=error.code, reason=error.message)
 
-    def decisions(self, sent: Sequence[HeldOrder]) -> Iterator[list[Step]]:
+    def decisions(
+        self, sent_before: Sequence[HeldOrder], sent_now: Sequence[HeldOrder]
+    ) -> Iterator[list[Step]]:
         """Yield steps as the chain decides, until all orders have theirs or patience ends.
 
-        All of ``sent`` have an open attempt that has been sent. The patience is for all together:
+        All of them have an open attempt that has been sent, some of them a while ago. The patience is for all together:
         an invocation has only so much time, however many orders it holds. There is none while the
         chain takes longer than that.
         """
-        waiting = list(sent)
+        waiting = [*sent_before, *sent_now]
         waited = since_sent = 0.0
         wait_s = self._patience.wait_s if self._pace.is_worth_waiting() else 0.0
         while waiting:
@@ -83,7 +85,9 @@ class Settlement:
                 self.send(attempt for held in waiting if (attempt := held.open_attempt))
                 since_sent = 0.0
         if wait_s:
-            self._pace.waited(decided=len(sent) - len(waiting), undecided=len(waiting))
+            # What was sent before has had more time than that.
+            undecided = sum(held in waiting for held in sent_now)
+            self._pace.waited(decided=len(sent_now) - undecided, undecided=undecided)
 
     def _decided(self, waiting: Sequence[HeldOrder]) -> list[Step]:
         view = self._view(waiting)

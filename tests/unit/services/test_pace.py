@@ -24,11 +24,9 @@ def watch() -> Watch:
 
 
 def in_vain(watch: Watch) -> Pace:
-    """The pace after two full batches of which the chain decided nothing in time."""
+    """The pace after a full batch of which the chain decided nothing in time."""
     pace = Pace(watch)
-    for _ in range(2):
-        assert pace.is_worth_waiting()
-        pace.waited(decided=0, undecided=10)
+    pace.waited(decided=0, undecided=10)
     return pace
 
 
@@ -62,3 +60,10 @@ def test_lost_transaction_now_and_then_changes_nothing(watch: Watch) -> None:
     for _ in range(50):
         pace.waited(decided=4, undecided=1)
         assert pace.is_worth_waiting()
+
+
+def test_what_was_sent_before_teaches_nothing(watch: Watch) -> None:
+    pace = in_vain(watch)
+    watch.sleep(PROBE_INTERVAL_S)
+    pace.waited(decided=0, undecided=0)
+    assert pace.is_worth_waiting()
