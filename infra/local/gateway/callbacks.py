@@ -1,13 +1,11 @@
 """The @connections management API as it is served: who may call it how often, and what a call does."""
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from infra.local.gateway.connections import DELETED
 from infra.local.gateway.edge import Edge
-from infra.local.gateway.ids import new_uuid
 from infra.local.gateway.management import (
     GONE,
     LIMIT_EXCEEDED,
@@ -21,6 +19,7 @@ from infra.local.gateway.management import (
 from infra.local.gateway.responses import Response
 from infra.local.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
 from infra.local.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
+from infra.local.uuids import new_uuid
 
 CONNECTIONS_PATH: Final = "/@connections/"
 REQUEST_ID: Final = "x-amzn-RequestId"
@@ -57,7 +56,7 @@ class Callbacks:
 
     def new_request_id(self) -> str:
         """Return the value of one answer's ``REQUEST_ID``."""
-        return new_uuid(os.urandom)
+        return new_uuid()
 
     def _refusal(self, request: CallbackRequest) -> Response | None:
         """Judge the signature first, then the rate; a body that was not read to its end cannot be judged."""

@@ -6,8 +6,7 @@ import os
 import signal
 import socket
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,15 @@ from infra.local.invocation import Outcome, Raised, Returned, TimedOut
 from infra.local.lambda_host.forker import ForkedProcess, Forker
 from infra.local.lambda_host.frames import FrameReader, frame
 from infra.local.lambda_host.output import LineReader
+from infra.local.uuids import new_uuid
 
 # Between the end of an environment's socket, which ends it, and killing it.
 _END_PATIENCE_S: Final = 1.0
 # Made once: json.dumps with arguments makes an encoder for each call.
 _compact: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+OnEnd = Callable[[Outcome], None]
+"""Called once, when an invocation has ended; it must not raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,26 @@ class Launch:
 
 
 class Environment:
-    """A running environment. It is ready once ``started`` is done; after ``is_alive`` is False it is of no more use."""
+    """A running environment. It is ready once ``started`` is done; after ``is_alive`` is False it is of no more use.
+
+    An invocation is told to ``begin`` and ends in a callback: a task and a future for each cost more than the rest.
+    """
 
     def __init__(self, launch: Launch, forker: Forker, on_line: Callable[[str, str], None]) -> None:
         self._launch = launch
         self._forker = forker
         self._on_line = on_line
-        self._answer: asyncio.Future[bytes] | None = None
+        self._first_reply: asyncio.Future[bytes] | None = None
+        # Of the invocation under way; None between two.
+        self._on_end: OnEnd | None = None
+        self._request_id = ""
+        self._deadline = 0.0
+        # One for many invocations: it looks whether one is overdue, and waits on if not.
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._output: asyncio.ReadTransport | None = None
         self._process: ForkedProcess | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.is_alive = True
         self.invocations = 0
 
@@ -83,41 +96,33 @@ class Environment:
         finally:
             theirs.close()
             os.close(write_end)
-        self._answer = loop.create_future()
+        self._first_reply = loop.create_future()
         reader = LineReader(lambda line: self._on_line(self._launch.function_name, line))
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
         self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
-        reply = await self._reply()
-        if reply is None:
-            return await self._crash(request_id=str(uuid.uuid4()))
+        try:
+            reply = json.loads(await self._first_reply)
+        except ConnectionError:
+            return await self._crash(request_id=new_uuid())
+        finally:
+            self._first_reply = None
         return _failure(reply) if "error" in reply else None
 
-    async def invoke(self, event: Mapping[str, Any]) -> Outcome:
-        """Run the handler once. A timeout or crash leaves the environment dead."""
-        assert self._answer is None, "an environment runs one invocation at a time"
+    def begin(self, event: Mapping[str, Any], on_end: OnEnd) -> None:
+        """Run the handler once; ``on_end`` hears what came of it. A timeout or crash leaves the environment dead."""
+        assert self._on_end is None, "an environment runs one invocation at a time"
         assert self._transport is not None
         self.invocations += 1
-        request_id = str(uuid.uuid4())
+        self._on_end = on_end
+        self._request_id = new_uuid()
         timeout_s = self._launch.timeout_s
         loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
+        self._deadline = loop.time() + timeout_s
+        if self._timer is None:
+            self._timer = loop.call_later(timeout_s, self._look_at_the_clock)
         deadline_ms = int((time.time() + timeout_s) * 1000)
-        request = {"requestId": request_id, "deadlineMs": deadline_ms, "event": event}
-        timer = loop.call_later(timeout_s, self._time_out)
+        request = {"requestId": self._request_id, "deadlineMs": deadline_ms, "event": event}
         self._transport.write(frame(_compact(request).encode()))
-        try:
-            reply = await self._reply()
-        except TimeoutError:
-            self._on_line(
-                self._launch.function_name, f"{request_id} Task timed out after {timeout_s:.2f} seconds"
-            )
-            await self.kill()
-            return TimedOut(timeout_s)
-        finally:
-            timer.cancel()
-        if reply is None:
-            return await self._crash(request_id)
-        return _failure(reply) if "error" in reply else Returned(reply["result"])
 
     async def close(self) -> None:
         """End an idle environment: it leaves when its socket closes, or is killed."""
@@ -134,17 +139,6 @@ class Environment:
             await self._process.wait()
         if self._transport is not None:
             self._transport.close()
-
-    async def _reply(self) -> dict[str, Any] | None:
-        assert self._answer is not None
-        try:
-            document = await self._answer
-        except ConnectionError:
-            return None
-        finally:
-            self._answer = None
-        reply: dict[str, Any] = json.loads(document)
-        return reply
 
     async def _end(self) -> None:
         """Let a process without its socket end by itself, for its status and last words; else kill it."""
@@ -166,18 +160,55 @@ class Environment:
         self._on_line(self._launch.function_name, message)
         return Raised("Runtime.ExitError", message)
 
-    def _time_out(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(TimeoutError())
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._on_end is None:
+            return
+        loop = asyncio.get_running_loop()
+        left_s = self._deadline - loop.time()
+        if left_s > 0:
+            self._timer = loop.call_later(left_s, self._look_at_the_clock)
+        else:
+            self._background(self._time_out(self._taken_on_end()))
+
+    async def _time_out(self, on_end: OnEnd) -> None:
+        timeout_s = self._launch.timeout_s
+        text = f"{self._request_id} Task timed out after {timeout_s:.2f} seconds"
+        self._on_line(self._launch.function_name, text)
+        await self.kill()
+        on_end(TimedOut(timeout_s))
+
+    async def _fail(self, on_end: OnEnd) -> None:
+        on_end(await self._crash(self._request_id))
 
     def answered(self, document: bytes) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(document)
+        """Take a document of the process: that it is ready, or what came of the invocation."""
+        if self._first_reply is not None and not self._first_reply.done():
+            self._first_reply.set_result(document)
+        elif self._on_end is not None:
+            reply = json.loads(document)
+            outcome = _failure(reply) if "error" in reply else Returned(reply["result"])
+            self._taken_on_end()(outcome)
 
     def disconnected(self) -> None:
         self.is_alive = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionError())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._first_reply is not None and not self._first_reply.done():
+            self._first_reply.set_exception(ConnectionError())
+        elif self._on_end is not None:
+            self._background(self._fail(self._taken_on_end()))
+
+    def _taken_on_end(self) -> OnEnd:
+        on_end, self._on_end = self._on_end, None
+        assert on_end is not None, "no invocation is under way"
+        return on_end
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class _Connection(asyncio.Protocol):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,8 @@ class LambdaHost:
         self._on_finished = on_finished
         self._forker = forker
         self._pools = {name: self._new_pool(spec) for name, spec in functions.items()}
-        self._running: set[asyncio.Task[Outcome]] = set()
+        self._running = 0
+        self._one_ended = asyncio.Event()
         self._retirement: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -77,15 +79,28 @@ class LambdaHost:
         pool = self._pools.get(function_name)
         if pool is None:
             return Raised("ResourceNotFoundException", f"Function not found: {function_name}")
-        task = asyncio.create_task(pool.invoke(event))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        task.add_done_callback(lambda _task: self._on_finished(function_name))
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
-        if not done:
-            assert timeout_s is not None
-            return TimedOut(timeout_s)
-        return task.result()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+        self._running += 1
+        pool.begin(event, partial(self._ended, function_name, answer))
+        if timeout_s is None:
+            return await answer
+        patience = loop.call_later(timeout_s, _answer, answer, TimedOut(timeout_s))
+        try:
+            return await answer
+        finally:
+            patience.cancel()
+
+    def _ended(self, function_name: str, answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+        self._running -= 1
+        self._one_ended.set()
+        _answer(answer, outcome)
+        self._on_finished(function_name)
+
+    async def _until_quiet(self) -> None:
+        while self._running:
+            self._one_ended.clear()
+            await self._one_ended.wait()
 
     async def reload(self, functions: Mapping[str, FunctionSpec]) -> None:
         """Run new code and settings from the next invocation on; functions appear and disappear."""
@@ -104,9 +119,10 @@ class LambdaHost:
             with suppress(asyncio.CancelledError):
                 await self._retirement
         if self._running and patience_s > 0:
-            await asyncio.wait(self._running, timeout=patience_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._until_quiet(), patience_s)
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._until_quiet()
 
     def pids(self) -> dict[str, list[int]]:
         """Return the environments' process ids by function, and the fork server's."""
@@ -128,6 +144,12 @@ class LambdaHost:
             await asyncio.sleep(min(_RETIRE_CHECK_S, self._settings.idle_s))
             before = asyncio.get_running_loop().time() - self._settings.idle_s
             await asyncio.gather(*(pool.retire_idle(before) for pool in self._pools.values()))
+
+
+def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    """Answer a caller who still waits: not one that was answered for want of patience, or has gone."""
+    if not answer.done():
+        answer.set_result(outcome)
 
 
 def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:

@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from infra.local.invocation import Outcome, Raised
-from infra.local.lambda_host.environment import Environment
+from infra.local.lambda_host.environment import Environment, OnEnd
 
 _STOPPED = Raised("Runtime.Stopped", "the local runtime is stopping")
 
@@ -26,7 +27,7 @@ class Pool:
         self._generation = 0
         self._starting = 0
         self._idle: list[tuple[float, Environment]] = []
-        self._waiting: deque[asyncio.Future[Environment | Raised]] = deque()
+        self._waiting: deque[tuple[Mapping[str, Any], OnEnd]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -39,19 +40,19 @@ class Pool:
             self._starting += 1
             await self._start_one()
 
-    async def invoke(self, event: Mapping[str, Any]) -> Outcome:
-        """Run the function in the next free environment; wait for one when all are busy."""
-        taken = await self._take()
-        if isinstance(taken, Raised):
-            return taken
-        try:
-            outcome = await taken.invoke(event)
-        except BaseException:
-            # Cancelled in mid-invocation: the environment still owes an answer, so nobody else may have it.
-            self._background(self._discard(taken))
-            raise
-        self._give_back(taken)
-        return outcome
+    def begin(self, event: Mapping[str, Any], on_end: OnEnd) -> None:
+        """Run the function in the next free environment, as soon as there is one; ``on_end`` hears the outcome."""
+        if self._is_closed:
+            on_end(_STOPPED)
+            return
+        while self._idle:
+            _, environment = self._idle.pop()
+            if environment.is_alive:
+                self._begin_in(environment, event, on_end)
+                return
+            self._background(self._discard(environment))
+        self._waiting.append((event, on_end))
+        self._start_for_waiting()
 
     async def retire_idle(self, before: float) -> None:
         """End environments idle since before that loop time, all but the most recent."""
@@ -74,45 +75,32 @@ class Pool:
         """End every environment; callers still waiting get an error."""
         self._is_closed = True
         while self._waiting:
-            self._answer_next(_STOPPED)
+            self._refuse_next(_STOPPED)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(self._discard(environment) for environment in list(self._members)))
 
-    async def _take(self) -> Environment | Raised:
-        if self._is_closed:
-            return _STOPPED
-        while self._idle:
-            _, environment = self._idle.pop()
-            if environment.is_alive:
-                return environment
-            self._background(self._discard(environment))
-        waiter: asyncio.Future[Environment | Raised] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        self._start_for_waiting()
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            # Handed over in the same moment: the next in line must not lose it.
-            if waiter.done() and not waiter.cancelled() and isinstance(found := waiter.result(), Environment):
-                self._give_back(found)
-            raise
+    def _begin_in(self, environment: Environment, event: Mapping[str, Any], on_end: OnEnd) -> None:
+        environment.begin(event, partial(self._ended, environment, on_end))
+
+    def _ended(self, environment: Environment, on_end: OnEnd, outcome: Outcome) -> None:
+        self._give_back(environment)
+        on_end(outcome)
 
     def _give_back(self, environment: Environment) -> None:
         """Hand an environment to the first who waits, else keep it warm; end it if it is dead or runs old code."""
         if not environment.is_alive or self._members.get(environment) != self._generation or self._is_closed:
             self._background(self._discard(environment))
-        elif not self._answer_next(environment):
+        elif self._waiting:
+            self._begin_in(environment, *self._waiting.popleft())
+        else:
             self._idle.append((asyncio.get_running_loop().time(), environment))
 
-    def _answer_next(self, answer: Environment | Raised) -> bool:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(answer)
-                return True
-        return False
+    def _refuse_next(self, why: Raised) -> None:
+        if self._waiting:
+            _, on_end = self._waiting.popleft()
+            on_end(why)
 
     def _start_for_waiting(self) -> None:
         while (
@@ -139,7 +127,7 @@ class Pool:
             self._give_back(environment)
             return
         # As on Lambda, the invocation that caused the start reports why it failed; the next tries again.
-        self._answer_next(failure)
+        self._refuse_next(failure)
         await self._discard(environment)
 
     async def _discard(self, environment: Environment) -> None:

@@ -57,6 +57,10 @@ def sys_exit(event, context):
 def unserialisable(event, context):
     return {"x": object()}
 
+def nonsense(event, context):
+    os.write(int(sys.argv[1]), event["answer"].encode("latin-1"))
+    time.sleep(600)
+
 def boom(event, context):
     print("one")
     print("two", file=sys.stderr)
@@ -67,7 +71,9 @@ BROKEN = {
     "missing": "import no_such_module\n",
     "raises": "raise RuntimeError('at import')\n",
 }
-NAMES = ("echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "boom")
+NAMES = (
+    "echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "nonsense", "boom"
+)  # fmt: skip
 
 Scenario = Callable[[LambdaHost], Awaitable[None]]
 
@@ -265,6 +271,44 @@ def test_caller_that_stops_waiting_leaves_the_function_running(bench: Bench) -> 
         assert host.pids()["wait_for_file"] == [pid]
 
     bench.run(scenario, concurrency_max=1)
+
+
+def test_caller_that_goes_away_leaves_the_environment_to_the_next(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        callers = [asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)})) for _ in range(2)]
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        for caller in callers:
+            caller.cancel()
+        gate.touch()
+        pid = payload(await host.invoke("wait_for_file", {"path": str(gate)}))
+        assert host.pids()["wait_for_file"] == [pid]
+
+    bench.run(scenario, concurrency_max=1)
+
+
+def test_callers_learn_that_the_host_has_stopped(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        never = {"path": str(bench.folder / "never")}
+        callers = [asyncio.create_task(host.invoke("wait_for_file", never)) for _ in range(3)]
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        await host.stop(patience_s=0)
+        outcomes = [*await asyncio.gather(*callers), await host.invoke("wait_for_file", never)]
+        kinds = [outcome.error_type for outcome in outcomes if isinstance(outcome, Raised)]
+        assert kinds == ["Runtime.ExitError", *["Runtime.Stopped"] * 3]
+
+    bench.run(scenario, concurrency_max=1)
+
+
+@pytest.mark.parametrize("answer", ["\0\0\0\1?", "\0\0\0\2{}"])
+def test_environment_that_answers_nonsense_is_ended(bench: Bench, answer: str) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("nonsense", {"answer": answer})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"
+
+    bench.run(scenario)
 
 
 def test_idle_environments_end_except_the_last(bench: Bench) -> None:
