@@ -8,14 +8,12 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
 from infra.local.event_source.http_client import Headers, HttpClient
+from infra.local.event_source.signature import Signer
 
 # Limits of one call, by SQS.
 RECEIVE_MAX: Final = 10
@@ -40,12 +38,18 @@ class SqsClient:
     def __init__(
         self, endpoint: str, *, region: str, access_key: str, secret_key: str, token: str | None = None
     ) -> None:
-        self._endpoint = endpoint.rstrip("/")
-        parts = urlsplit(self._endpoint)
+        parts = urlsplit(endpoint.rstrip("/"))
         self._path = parts.path or "/"
         self._host = parts.netloc
         self._http = HttpClient(endpoint)
-        self._signer = SigV4Auth(Credentials(access_key, secret_key, token), "sqs", region)
+        self._signer = Signer(
+            service="sqs",
+            region=region,
+            path=self._path,
+            access_key=access_key,
+            secret_key=secret_key,
+            token=token,
+        )
         # Of receives, which are all alike and most calls of an idle queue: what was signed when, by body.
         self._signed_receives: dict[bytes, tuple[float, Headers]] = {}
 
@@ -117,10 +121,9 @@ class SqsClient:
         return headers
 
     def _signed(self, operation: str, body: bytes) -> Headers:
-        headers = {"Content-Type": _CONTENT_TYPE, "X-Amz-Target": f"AmazonSQS.{operation}"}
-        request = AWSRequest(method="POST", url=self._endpoint, data=body, headers=headers)
-        self._signer.add_auth(request)
-        return [("Host", self._host), *request.headers.items()]
+        target = f"AmazonSQS.{operation}"
+        headers = {"host": self._host, "content-type": _CONTENT_TYPE, "x-amz-target": target}
+        return self._signer.signed(headers, body, datetime.now(UTC))
 
 
 def _document(answer: bytes) -> dict[str, Any]:
