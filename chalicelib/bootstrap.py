@@ -187,6 +187,7 @@ class Services:
             self.subscriptions,
             self.connections,
             self.teller,
+            self.observer,
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )
@@ -217,6 +218,7 @@ class Services:
             # One attempt at most: whatever is dead by now stays dead.
             settlement=self._settlement(attempts_max=1),
             retelling=self.retelling,
+            observer=self.observer,
             latecomers=Latecomers(self.subscriptions, self.connections),
             clock=self.clock,
             lease_ms=self.settings.lease_ms,

@@ -95,6 +95,7 @@ def cancel(request: Request, order_id: str) -> Response:
     use, account_id = services(), _account(request)
     canceled = _order_id(order_id)
     use.canceling.cancel(account_id, canceled)
+    use.observer.flush()
     return _answer(use.reading.order(account_id, canceled))
 
 

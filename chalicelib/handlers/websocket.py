@@ -118,6 +118,7 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             return None
         case CancelFields() as fields:
             use.canceling.cancel(account_id, fields.order_id, connection_id=connection_id, batched=batched)
+            use.observer.flush()
             return None
         case PingFields():
             return server_frames.pong(frame.request_id)

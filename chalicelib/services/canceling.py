@@ -6,7 +6,7 @@ from chalicelib.domain.errors import Code, ConflictError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.logs import logger
 from chalicelib.services.lookup import Patience, found_in_time
-from chalicelib.services.ports import Clock, Connections, Frame, OrderRecord, Subscriptions
+from chalicelib.services.ports import Clock, Connections, Frame, Observer, OrderRecord, Subscriptions
 from chalicelib.services.telling import Teller
 from chalicelib.wire.server_frames import batch_texts, json_text, order_event
 
@@ -20,6 +20,7 @@ class CancelOrders:
         subscriptions: Subscriptions,
         connections: Connections,
         teller: Teller,
+        observer: Observer,
         clock: Clock,
         *,
         lookup_wait_ms: int,
@@ -28,6 +29,7 @@ class CancelOrders:
         self._subscriptions = subscriptions
         self._connections = connections
         self._teller = teller
+        self._observer = observer
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._patience = Patience(clock)
@@ -48,6 +50,7 @@ class CancelOrders:
         if canceled is None:
             raise _refusal(self._found(account_id, order_id))
         order, event = canceled
+        self._observer.saw([(order, [event])], {})
         try:
             self._tell(order, event, connection_id, batched=batched)
         except RetryableError as fault:

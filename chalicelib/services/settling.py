@@ -11,7 +11,7 @@ from chalicelib.domain.progress import HeldOrder, Step
 from chalicelib.logs import logger
 from chalicelib.services import steps
 from chalicelib.services.latecomers import Latecomers
-from chalicelib.services.ports import Chain, Clock, OrderQueries, OrderRecord
+from chalicelib.services.ports import Chain, Clock, Observer, OrderQueries, OrderRecord
 from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Settlement
 from chalicelib.wire.queue_messages import FollowMessage, OrderMessage, ResumeMessage, parse_message
@@ -47,6 +47,7 @@ class SettleDeadLetters:
         chain: Chain,
         settlement: Settlement,
         retelling: Retelling,
+        observer: Observer,
         latecomers: Latecomers,
         clock: Clock,
         lease_ms: int,
@@ -57,6 +58,7 @@ class SettleDeadLetters:
         self._chain = chain
         self._settlement = settlement
         self._retelling = retelling
+        self._observer = observer
         self._latecomers = latecomers
         self._clock = clock
         self._lease_ms = lease_ms
@@ -134,7 +136,8 @@ class SettleDeadLetters:
         """Put an accepted order on record that no consumer ever got to."""
         new = steps.first_step(order, self._clock.now(), connection_id)
         # No lease: it is claimed like any other in the next breath.
-        self._record.create([new], lease_ms=0)
+        if self._record.create([new], lease_ms=0):
+            self._observer.saw([(order, new.events)], {})
 
     def _end(self, held: HeldOrder) -> OrderState | None:
         """Record the order's end; None if the chain has not decided yet, or somebody else moved it on."""
@@ -143,7 +146,10 @@ class SettleDeadLetters:
             self._record.record([steps.let_go(held, told=False)], lease_ms=self._lease_ms)
             return None
         counted = self._record.record([step], lease_ms=self._lease_ms)
-        return step.state if counted else None
+        if not counted:
+            return None
+        self._observer.saw([(step.state.order, step.events)], {})
+        return step.state
 
     def _decided(self, held: HeldOrder) -> Step | None:
         if held.open_attempt is not None:

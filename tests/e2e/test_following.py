@@ -116,10 +116,13 @@ def test_unsubscribed_connection_hears_no_more_of_the_order(
     assert slow_trader.events(order_id) == heard
 
 
-def test_cancel_ends_an_order_that_was_not_sent_or_says_that_it_was(slow_trader: Trader) -> None:
+def test_cancel_ends_an_order_that_was_not_sent_or_says_that_it_was(
+    slow_exchange: Instance, slow_trader: Trader
+) -> None:
     order_id = slow_trader.submit(side="buy", amount="0.1")
     slow_trader.send(action="cancel", requestId="cancel", orderId=order_id)
     last = slow_trader.finished(order_id)[-1]
+    slow_exchange.line(f"order_id={order_id} seq={last['seq']} order_status={last['status']}")
     refusals = [frame for frame in slow_trader.frames if frame["type"] == "error"]
     if last["status"] == "canceled":
         assert refusals == []

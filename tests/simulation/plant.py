@@ -213,7 +213,13 @@ class Engine:
             parts.subscriptions, parts.queries, parts.connections, world, lookup_wait_ms=1_500
         )
         self.canceling = CancelOrders(
-            parts.record, parts.subscriptions, parts.connections, self.teller, world, lookup_wait_ms=1_500
+            parts.record,
+            parts.subscriptions,
+            parts.connections,
+            self.teller,
+            Unobserved(),
+            world,
+            lookup_wait_ms=1_500,
         )
         retelling = Retelling(parts.queries, self.teller)
         venues = [SimulatedVenue(name, world) for name in ("raydium", "meteora")]
@@ -246,6 +252,7 @@ class Engine:
             chain=parts.chain,
             settlement=_settlement(plant, attempts_max=1),
             retelling=retelling,
+            observer=Unobserved(),
             latecomers=Latecomers(parts.subscriptions, parts.connections),
             clock=world,
             lease_ms=LEASE_MS,
