@@ -11,7 +11,7 @@ from typing import NamedTuple
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.assembly import Filling, Order
 from chalicelib.routing.certificate import beyond, bound_of
-from chalicelib.routing.execution import ExecutedPath, Execution, LegRefusedError
+from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.market import Pair, PoolSide
 from chalicelib.routing.network import REACH, Detour, Network, PoolCurve, Profits
 from chalicelib.routing.ranges import (
@@ -66,6 +66,18 @@ def one_detour(network: Network, order: Order, execution: Execution) -> tuple[Fi
     except LegRefusedError:
         return None
     return order.filled_by((path,)), _bound(first, second, direct, order)
+
+
+def is_alone(network: Network, leg: ExecutedLeg, root: float, order: Order) -> bool:
+    """Return whether no other pool can add to a direct pool that fills the order down to a price."""
+    if any(detour.start >= root for detour in network.detours):
+        return False
+    others = [pool for pool in network.direct.pools if pool is not leg.pool]
+    capacity = out_for_in if order.mode is SwapMode.EXACT_IN else in_for_out
+    return (
+        _beside(others, root, order.mode) is not None
+        and capacity(leg.pool.curve, order.amount * REACH) is not None
+    )
 
 
 def _start(detour: Detour) -> float:

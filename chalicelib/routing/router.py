@@ -1,6 +1,7 @@
 """Best execution of one order over the pools that connect its tokens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.assembly import Filling, Order, assemble
@@ -15,13 +16,15 @@ from chalicelib.routing.execution import (
 )
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
-from chalicelib.routing.one_way import one_detour
+from chalicelib.routing.one_way import is_alone, one_detour
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.singles import best_singles
 from chalicelib.routing.whole import NoRoomError
+
+FEW_UNITS: Final = 1_000
 
 
 def best_execution(
@@ -55,7 +58,8 @@ def best_plan(market: Market, order: Order) -> Plan:
 
     The plan is exact: executing its legs in order on the given states moves the amounts it
     names. It does not depend on the order of the pools. An order that one pool fills to within
-    half a hundredth of a basis point of the bound goes to that pool alone (``Order.is_close``).
+    half a hundredth of a basis point of the bound goes to that pool alone (``Order.is_close``). No
+    search is made for it, nor for one that no pool but those of one way can add to.
 
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
@@ -73,17 +77,20 @@ def best_plan(market: Market, order: Order) -> Plan:
     singles = best_singles(network.direct, execution, amount)
     single: Filling | None = None
     bound: int | None = None
+    known: list[float] = []
     if singles.best is not None:
         single = order.filled_by((direct_path(singles.best),))
-    detour = one_detour(network, order, execution)
-    if detour is not None and _settles(order, *detour, single):
+        known = [_final_root(singles.best, order)]
+    detour = _one_detour(network, order, execution, single, known)
+    if detour is not None:
         return assemble(order, *detour, singles)
     if singles.best is not None and single is not None:
-        root = _final_root(singles.best, order)
-        bound = _tightest(network, order, single, [root], None)
-        if order.is_close(single, bound):
+        bound = _tightest(network, order, single, known, None)
+        if order.is_close(single, bound) or (
+            is_alone(network, singles.best, known[0], order) and _is_as_promised(single)
+        ):
             return assemble(order, single, bound, singles)
-        network = network.open_down_to(root)
+        network = network.open_down_to(known[0])
 
     split, roots = _split(network, order, market.now_s)
     best = _better(single, split)
@@ -97,14 +104,31 @@ def best_plan(market: Market, order: Order) -> Plan:
     return assemble(order, best, bound, singles)
 
 
-def _settles(order: Order, filling: Filling, bound: int, single: Filling | None) -> bool:
-    """Return whether a filling needs no search: close to its bound, and so much better than one pool
-    that the pool cannot be close to any bound.
-    """
-    if not order.is_close(filling, bound):
-        return False
+def _one_detour(
+    network: Network, order: Order, execution: Execution, single: Filling | None, known: Sequence[float]
+) -> tuple[Filling, int] | None:
+    """Return the one detour that a search would come to, and its bound, or None where a search has to tell."""
+    found = one_detour(network, order, execution)
+    if found is None:
+        return None
+    filling, bound = found
     reached = filling.objective if order.mode is SwapMode.EXACT_IN else -filling.objective
-    return reached > 0 and (single is None or not order.is_close(single, reached))
+    if reached <= 0 or (single is not None and order.is_close(single, reached)):
+        return None  # one pool may do
+    if order.is_close(filling, bound):
+        return found
+    return (filling, _tightest(network, order, filling, known, bound)) if _is_as_promised(filling) else None
+
+
+def _is_as_promised(filling: Filling) -> bool:
+    """Return whether its legs pay what their curves promise: what it lacks is rounding and the costs of its legs.
+
+    Of a few units a search may make something else, or nothing: there a fraction decides what is worth a leg.
+    """
+    legs = [leg.result for path in filling.paths for leg in (*path.first, *path.second)]
+    if min([min(leg.amount_in, leg.amount_out) for leg in legs]) < FEW_UNITS:
+        return False
+    return most_rising_leg(filling.paths) is None
 
 
 def _better(first: Filling | None, second: Filling | None) -> Filling | None:
