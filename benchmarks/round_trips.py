@@ -17,8 +17,8 @@ ROUND_TRIPS_MAX: Final = 8
 COMMITS_MAX: Final = 3
 
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE")
-_OF_THE_MARKET: Final = ("market.", "pg_advisory", "begin transaction", "commit")
-"""Only the market, which stands in for venues and chain, needs a transaction of several statements."""
+_OF_THE_MARKET: Final = ("market.", "pg_advisory")
+"""Of the venues and the chain that it stands in for; it has a schema of its own."""
 
 
 class Wire:
@@ -41,9 +41,9 @@ class Wire:
         execute_together = connection.execute_together
 
         def together(operations: Any, *, commits: bool) -> Any:
-            # Only the market's landing needs statements that go together, with BEGIN before or COMMIT after them.
-            self.round_trips["market"] += 1
-            self.commits["market"] += commits
+            side = self._side("; ".join(operation for operation, _ in operations))
+            self.round_trips[side] += 1
+            self.commits[side] += commits
             return execute_together(operations, commits=commits)
 
         connection.execute_together = together
@@ -51,7 +51,7 @@ class Wire:
     def _counted(self, exchange: Callable[..., Any], *, statement_at: int, driver: Any) -> Callable[..., Any]:
         def counting(*arguments: Any) -> Any:
             statement: str = arguments[statement_at]
-            side = "market" if any(mark in statement for mark in _OF_THE_MARKET) else "record"
+            side = self._side(statement)
             self.round_trips[side] += 1
             is_single_write = driver.autocommit and any(verb in statement for verb in _WRITES)
             if is_single_write or statement == "commit":
@@ -59,6 +59,10 @@ class Wire:
             return exchange(*arguments)
 
         return counting
+
+    @staticmethod
+    def _side(statement: str) -> str:
+        return "market" if any(mark in statement for mark in _OF_THE_MARKET) else "record"
 
 
 def count(use: ConsumerServices) -> Wire:

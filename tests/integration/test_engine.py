@@ -1,6 +1,8 @@
 """The engine's promises about its connections."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -59,13 +61,9 @@ def test_transaction_after_a_single_statement_is_rolled_back_whole(database_url:
     engine.dispose()
 
 
-def test_single_statement_is_one_round_trip(database_url: str) -> None:
-    engine = make_engine(database_url, pool_size=1)
-    single = engine.execution_options(isolation_level="AUTOCOMMIT")
-    asked = text("SELECT CAST(:name AS text)")
-    with single.connect() as connection:
-        connection.execute(asked, {"name": "any"})
-        driver: Any = connection.connection.driver_connection
+@contextmanager
+def words_noted(driver: Any) -> Iterator[list[str]]:
+    """Note what is sent by itself, such as BEGIN."""
     execute_simple, sent = driver.execute_simple, []
 
     def noted(statement: str) -> Any:
@@ -73,10 +71,32 @@ def test_single_statement_is_one_round_trip(database_url: str) -> None:
         return execute_simple(statement)
 
     driver.execute_simple = noted
+    yield sent
+    driver.execute_simple = execute_simple
+
+
+def test_single_statement_is_one_round_trip(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    asked = text("SELECT CAST(:name AS text)")
     with single.connect() as connection:
         connection.execute(asked, {"name": "any"})
-    driver.execute_simple = execute_simple
+        driver: Any = connection.connection.driver_connection
+    with words_noted(driver) as sent, single.connect() as connection:
+        connection.execute(asked, {"name": "any"})
     engine.dispose()
+    assert sent == []
+
+
+def test_transaction_begins_in_the_round_trip_of_its_first_statement(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    asked = text("SELECT pg_current_xact_id()::text, CAST(:name AS text)")
+    with engine.begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        with words_noted(driver) as sent:
+            first, second = (connection.execute(asked, {"name": "any"}).one() for _ in range(2))
+    engine.dispose()
+    assert first == second
     assert sent == []
 
 

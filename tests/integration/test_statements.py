@@ -116,7 +116,7 @@ def test_statements_that_go_together_see_each_other_and_count_as_a_whole(engine:
     with database.transaction() as session:
         (added,), found = session.execute_all((_ADD, {"n": 1}), (_COUNT, {"least": 0}))
         assert (added.added, found) == (1, [(1,)])
-        assert session.finish(_ADD, {"n": 2}) == [(2,)]
+        assert session.finish((_ADD, {"n": 2}), (_COUNT, {"least": 2})) == [[(2,)], [(1,)]]
     assert database.execute(_ALL) == [(1,), (2,)]
 
 
@@ -131,7 +131,7 @@ def test_error_among_statements_that_go_together_undoes_all_and_keeps_the_connec
     def finish_wrongly() -> None:
         with database.transaction() as session:
             session.execute(_ADD, {"n": 1})
-            session.finish(_ADD, {"n": 3})
+            session.finish((_ADD, {"n": 3}))
 
     for attempt in (add_together, finish_wrongly):
         with pytest.raises(IntegrityError):

@@ -111,7 +111,7 @@ def write(session: Session, block: Block) -> Snapshot:
         "taken": list(block.taken),
         "landed": [_transaction_row(record) for record in block.records],
     }
-    session.finish(_WRITE, {name: json_rows(found) for name, found in rows.items()})
+    session.finish((_WRITE, {name: json_rows(found) for name, found in rows.items()}))
     return replace(block.before, pools={**block.before.pools, **moved})
 
 

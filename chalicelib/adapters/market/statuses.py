@@ -95,10 +95,10 @@ class StatusReader:
         return row
 
     def _locked_read(self, asked: Mapping[str, str]) -> Row:
-        # Two statements on purpose: the second one's snapshot must be younger than the lock.
+        # Two statements on purpose: the second one's snapshot must be younger than the lock. They go together, since
+        # nothing lands while the lock is held.
         with self._database.transaction() as session:
-            session.execute(_LOCK, {"landing_lock": LANDING_LOCK})
-            (row,) = session.execute(_STATUSES, asked)
+            _, (row,) = session.finish((_LOCK, {"landing_lock": LANDING_LOCK}), (_STATUSES, asked))
         return row
 
 

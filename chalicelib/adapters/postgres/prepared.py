@@ -30,11 +30,8 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
         if not args or stream is not None:
             super().execute(operation, args, stream)
             return self
-        connection = self._c
         try:
-            if connection.must_begin:
-                connection.execute_simple(BEGIN)
-            self._context = connection.execute_prepared(operation, args)
+            self._context = self._c.execute_prepared(operation, args)
         except DatabaseError as error:
             raise _by_cause(error) from error
         self._row_iter = iter(self._context.rows or ())
@@ -72,9 +69,14 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             super().close()
 
     def execute_prepared(self, operation: str, values: Sequence[Any]) -> Any:
-        """Return pg8000's context of one execution."""
+        """Return pg8000's context of one execution; BEGIN goes before it in the same round trip, where it has to."""
         if operation not in self._prepared and len(self._prepared) >= STATEMENTS_MAX:
+            if self.must_begin:
+                self.execute_simple(BEGIN)
             return self.execute_unnamed(operation, vals=values)
+        if self.must_begin:
+            (context,) = self.execute_together([(operation, values)], commits=False)
+            return context
         name, columns, input_funcs = self._statement(operation)
         try:
             return self.execute_named(

@@ -69,11 +69,11 @@ class Session:
         """Run statements one after the other, in one round trip where the driver can; raises what ``execute`` does."""
         return self._together(asked, commits=False)
 
-    def finish(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run the transaction's last statement and commit, likewise in one round trip."""
-        (rows,) = self._together([(statement, parameters)], commits=True)
+    def finish(self, *asked: Asked) -> list[list[Row]]:
+        """Run the transaction's last statements and commit, likewise in one round trip."""
+        found = self._together(asked, commits=True)
         self._is_finished = True
-        return rows
+        return found
 
     def commit(self) -> None:
         """End the transaction, unless ``finish`` has done so; raises what ``execute`` does."""
