@@ -77,7 +77,7 @@ def by_parts(effort: Effort) -> Mapping[Goal, float]:
     wire = round_trips.measure()
     found |= {goals.ROUND_TRIPS: wire.round_trips["record"], goals.COMMITS: wire.commits["record"]}
     print()
-    found |= dict(zip((goals.COST, goals.COST_BATCHED), cost.report(), strict=True))
+    found |= dict(zip((goals.COST, goals.COST_BATCHED, goals.COST_TOGETHER), cost.report(), strict=True))
     if effort.depths:
         print()
         found[goals.DEPTH] = depth.measure(effort.depths, depth.TURNS)[max(effort.depths)]

@@ -39,6 +39,7 @@ ROUND_TRIPS: Final = Goal("SQL round trips of the record, batch of ten", 8, "")
 COMMITS: Final = Goal("commits of the record, batch of ten", 3, "")
 COST: Final = Goal("USD per million orders, frame by frame", 6, "USD")
 COST_BATCHED: Final = Goal("USD per million orders, ?batch=1, one order in flight", 3, "USD")
+COST_TOGETHER: Final = Goal("USD per million orders, ?batch=1, ten orders at once", 3, "USD")
 DEPTH: Final = Goal("rate at the greatest depth, of that at 100 orders", 0.9, "", is_least=True)
 
 GOALS: Final = (
@@ -52,5 +53,6 @@ GOALS: Final = (
     COMMITS,
     COST,
     COST_BATCHED,
+    COST_TOGETHER,
     DEPTH,
 )
