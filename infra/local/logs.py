@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, TextIO
 
+from infra.local.json_text import decoded
+
 LINES_WAITING_MAX: Final = 20_000
 # Between two writes: a thread that wakes for each line costs more than all that is done with the line.
 _GATHER_S: Final = 0.05
@@ -77,7 +79,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
     if not line.startswith("{"):
         return None
     try:
-        entry = json.loads(line)
+        entry = decoded(line)
     except ValueError:
         return None
     if isinstance(entry, dict) and ("message" in entry or "_aws" in entry):

@@ -3,9 +3,10 @@
 Shape: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, "Example Amazon SQS message event".
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+from infra.local.json_text import encoded
 
 # Lambda cuts a batch so that its event fits an invocation.
 PAYLOAD_BYTES_MAX: Final = 6 * 1024 * 1024
@@ -25,7 +26,7 @@ def cut(
     batch: list[Message] = []
     batch_bytes = 0
     for message in messages:
-        message_bytes = len(json.dumps(message))
+        message_bytes = len(encoded(message))
         if batch and (len(batch) == size_max or batch_bytes + message_bytes > bytes_max):
             yield batch
             batch, batch_bytes = [], 0

@@ -4,7 +4,6 @@ boto3 costs about 2 ms of processor time a call and a thread each; this takes a 
 one (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html).
 """
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from infra.local.event_source.http_client import Headers, HttpClient
 from infra.local.event_source.signature import Signer
+from infra.local.json_text import decoded, encoded
 
 # Limits of one call, by SQS.
 RECEIVE_MAX: Final = 10
@@ -95,7 +95,7 @@ class SqsClient:
 
     async def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Make one signed call and return its answer."""
-        body = json.dumps(request).encode()
+        body = encoded(request)
         status, answer = await self._http.post(self._path, self._headers(operation, body), body)
         document = _document(answer)
         if status != _HTTP_OK:
@@ -128,7 +128,7 @@ class SqsClient:
 
 def _document(answer: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(answer or b"{}")
+        document = decoded(answer or b"{}")
     except ValueError:
         return {"message": answer[:200].decode("utf-8", "replace")}
     return document if isinstance(document, dict) else {}

@@ -158,7 +158,8 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
     send(connection, b'{"ready":true}')
     log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
     while document := read_document(connection):
-        request = json.loads(document)
+        # Text: of bytes json would have to find out the encoding.
+        request = json.loads(document.decode())
         send(connection, handle(handler, request["event"], LambdaContext(function, log_stream_name, request)))
 
 

@@ -1,7 +1,6 @@
 """One execution environment: a process that runs one function, one invocation at a time."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.local.invocation import Outcome, Raised, Returned, TimedOut
+from infra.local.json_text import decoded, encoded
 from infra.local.lambda_host.forker import ForkedProcess, Forker
 from infra.local.lambda_host.frames import FrameReader, frame
 from infra.local.lambda_host.output import LineReader
@@ -20,9 +20,6 @@ from infra.local.uuids import new_uuid
 
 # Between the end of an environment's socket, which ends it, and killing it.
 _END_PATIENCE_S: Final = 1.0
-# Made once: json.dumps with arguments makes an encoder for each call.
-_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
-
 OnEnd = Callable[[Outcome], None]
 """Called once, when an invocation has ended; it must not raise."""
 
@@ -101,7 +98,7 @@ class Environment:
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
         self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
         try:
-            reply = json.loads(await self._first_reply)
+            reply = decoded(await self._first_reply)
         except ConnectionError:
             return await self._crash(request_id=new_uuid())
         finally:
@@ -122,7 +119,7 @@ class Environment:
             self._timer = loop.call_later(timeout_s, self._look_at_the_clock)
         deadline_ms = int((time.time() + timeout_s) * 1000)
         request = {"requestId": self._request_id, "deadlineMs": deadline_ms, "event": event}
-        self._transport.write(frame(_compact(request).encode()))
+        self._transport.write(frame(encoded(request)))
 
     async def close(self) -> None:
         """End an idle environment: it leaves when its socket closes, or is killed."""
@@ -186,7 +183,7 @@ class Environment:
         if self._first_reply is not None and not self._first_reply.done():
             self._first_reply.set_result(document)
         elif self._on_end is not None:
-            reply = json.loads(document)
+            reply = decoded(document)
             outcome = _failure(reply) if "error" in reply else Returned(reply["result"])
             self._taken_on_end()(outcome)
 

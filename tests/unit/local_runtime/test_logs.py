@@ -83,3 +83,8 @@ def test_reader_that_went_away_stops_nothing() -> None:
     for _ in range(3):
         log.say("line")
     log.close()
+
+
+def test_line_that_is_nested_beyond_reason_passes_through() -> None:
+    line = '{"message":' * 100_000
+    assert render("f", line, now=NOW) == f"{CLOCK} f {line}"
