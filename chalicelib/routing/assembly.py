@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
@@ -13,6 +13,7 @@ from chalicelib.routing.shares import BPS_PER_UNIT, shares_of
 from chalicelib.routing.singles import Singles
 
 BPS_STEP: Final = Decimal("0.000001")
+BPS_STEPS: Final = 1_000_000
 GAP_ENOUGH: Final = 2_000_000
 """A gap of one part in so many, 0.005 bps, is not worth a search or another leg."""
 
@@ -54,11 +55,13 @@ class Order:
             raise ValueError("amount must be a positive u64, leg_cost not negative, and the tokens two")
 
     def filled_by(self, paths: Sequence[ExecutedPath]) -> Filling:
-        amount_in = sum([path.amount_in for path in paths])
-        amount_out = sum([path.amount_out for path in paths])
-        costs = self.leg_cost * sum([len(path.first) + len(path.second) for path in paths])
+        amount_in = amount_out = legs = 0
+        for path in paths:
+            amount_in += path.amount_in
+            amount_out += path.amount_out
+            legs += len(path.first) + len(path.second)
         gained = amount_out if self.mode is SwapMode.EXACT_IN else -amount_in
-        return Filling(paths, amount_in, amount_out, gained - costs)
+        return Filling(paths, amount_in, amount_out, gained - self.leg_cost * legs)
 
     def gap(self, filling: Filling, bound: int) -> int:
         """Return how far a filling is from the bound, in base units; never below 0."""
@@ -76,7 +79,6 @@ def assemble(order: Order, filling: Filling, bound: int, singles: Singles) -> Pl
     paths, amount_in, amount_out, _ = filling
     sizes = [path.amount_in if is_exact_in else path.amount_out for path in paths]
     shares = shares_of(sizes, BPS_PER_UNIT)
-    gap = Decimal(order.gap(filling, bound)) / max(1, bound) * BPS_PER_UNIT
     return Plan(
         mode=order.mode,
         input_token=order.input_token,
@@ -86,7 +88,7 @@ def assemble(order: Order, filling: Filling, bound: int, singles: Singles) -> Pl
         leg_cost=order.leg_cost,
         paths=tuple([_path(order, path, share) for path, share in zip(paths, shares, strict=True)]),
         bound=bound,
-        gap_bps=gap.quantize(BPS_STEP, ROUND_CEILING),
+        gap_bps=-_bps_down(-order.gap(filling, bound), max(1, bound)),
         best_single=_quote(singles.best) if singles.best else None,
         best_single_by_venue={venue: _quote(leg) for venue, leg in singles.by_venue.items()},
         improvement_bps=_improvement_bps(order.mode, amount_in, amount_out, singles.best),
@@ -139,7 +141,12 @@ def _improvement_bps(
     else:
         base = single.result.amount_in
         better_by = base - amount_in
-    return (Decimal(better_by) / base * BPS_PER_UNIT).quantize(BPS_STEP, ROUND_FLOOR)
+    return _bps_down(better_by, base)
+
+
+def _bps_down(part: int, whole: int) -> Decimal:
+    """Return a ratio in basis points, rounded down to the step."""
+    return BPS_STEP * (part * (BPS_PER_UNIT * BPS_STEPS) // whole)
 
 
 def _pools_after(paths: Sequence[ExecutedPath]) -> Mapping[str, Pool]:

@@ -20,40 +20,25 @@ class Singles(NamedTuple):
 
 def best_singles(direct: Hop, execution: Execution, amount: int) -> Singles:
     """Swap the whole amount on each pool that may be its venue's best; ties go by pool id."""
-    mode = execution.mode
-    ranked = sorted(
-        ((_cost_estimate(pool, mode, amount), pool) for pool in direct.pools),
-        key=lambda entry: (entry[0] is None, entry[0], entry[1].pool.pool_id),
-    )
-    by_venue: dict[str, ExecutedLeg] = {}
-    for estimate, pool in ranked:
-        if estimate is None:
-            break
+    is_exact_in, size = execution.mode is SwapMode.EXACT_IN, float(amount)
+    ranked: list[tuple[float, int, PoolCurve]] = []
+    for number, pool in enumerate(direct.pools):  # which are in the order of their ids
+        estimate = out_for_in(pool.curve, size) if is_exact_in else in_for_out(pool.curve, size)
+        if estimate is not None:
+            ranked.append((-estimate if is_exact_in else estimate, number, pool))
+    ranked.sort()
+    found: dict[str, tuple[int, int, ExecutedLeg]] = {}  # the cost and the pool's number rank a leg
+    for estimate, number, pool in ranked:
         venue = pool.pool.venue
-        found = by_venue.get(venue)
-        if found is not None and estimate - abs(estimate) * ESTIMATE_ERROR > _cost(found, mode):
+        known = found.get(venue)
+        if known is not None and estimate - abs(estimate) * ESTIMATE_ERROR > known[0]:
             continue  # even its estimate, which flatters, is worse
         try:
             leg = execution.leg(pool, amount)
         except LegRefusedError:
             continue
-        if found is None or _rank(leg, mode) < _rank(found, mode):
-            by_venue[venue] = leg
-    best = min(by_venue.values(), key=lambda leg: _rank(leg, mode), default=None)
-    return Singles(best, by_venue)
-
-
-def _cost_estimate(pool: PoolCurve, mode: SwapMode, amount: int) -> float | None:
-    """Return the input it would need, or minus the output it would pay; None if it cannot fill."""
-    if mode is SwapMode.EXACT_OUT:
-        return in_for_out(pool.curve, float(amount))
-    paid = out_for_in(pool.curve, float(amount))
-    return None if paid is None else -paid
-
-
-def _cost(leg: ExecutedLeg, mode: SwapMode) -> int:
-    return leg.result.amount_in if mode is SwapMode.EXACT_OUT else -leg.result.amount_out
-
-
-def _rank(leg: ExecutedLeg, mode: SwapMode) -> tuple[int, str]:
-    return _cost(leg, mode), leg.pool.pool.pool_id
+        cost = -leg.result.amount_out if is_exact_in else leg.result.amount_in
+        if known is None or (cost, number) < known[:2]:
+            found[venue] = cost, number, leg
+    best = min(found.values())[2] if found else None
+    return Singles(best, {venue: leg for venue, (_, _, leg) in found.items()})
