@@ -11,6 +11,8 @@ from chalicelib.adapters.market.pool_rows import MarketPool, rows_changed, scala
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Session, Statement
 
+# The limit is for the planner, which expects a hundred rows of a function, and would read all bins rather than look
+# up so many.
 _WRITE: Final = Statement("""
     WITH pool AS (
         UPDATE market.pools AS old SET state = new.state, version = new.version
@@ -20,8 +22,11 @@ _WRITE: Final = Statement("""
     bin AS (
         UPDATE market.bins AS old
         SET amount_x = new.amount_x, amount_y = new.amount_y, version = new.version
-        FROM jsonb_to_recordset(CAST(:bins AS jsonb))
-            AS new (pool_id text, bin_id integer, amount_x numeric, amount_y numeric, version bigint)
+        FROM (
+            SELECT * FROM jsonb_to_recordset(CAST(:bins AS jsonb))
+                AS row (pool_id text, bin_id integer, amount_x numeric, amount_y numeric, version bigint)
+            LIMIT jsonb_array_length(CAST(:bins AS jsonb))
+        ) AS new
         WHERE (old.pool_id, old.bin_id) = (new.pool_id, new.bin_id)
     ),
     vault AS (
