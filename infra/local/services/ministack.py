@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from infra.local.logs import Log
@@ -18,6 +19,7 @@ from infra.local.state_dir import StateDir
 
 # Saving its state takes MiniStack about 2.5 s.
 _STOP_PATIENCE_S: Final = 10.0
+_REPOSITORY: Final = Path(__file__).parents[3]
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE")
 
 
@@ -80,7 +82,11 @@ class Ministack:
 
 def _server_options(port: int) -> Sequence[str]:
     """Return how uvicorn serves MiniStack's application: a send costs half of what its own server, hypercorn, takes."""
-    options = ["--host", LOOPBACK, "--port", str(port), "--http", "httptools", "--log-level", "warning"]
+    options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
+    # The protocol is found from here, wherever the runtime was started.
+    protocol = ["--app-dir", str(_REPOSITORY), "--http", "infra.local.services.joined_http:JoinedHttp"]
+    # AWS sends one Date, which MiniStack adds itself, and does not name its server.
+    headers = ["--no-date-header", "--no-server-header"]
     # A long poll that is still open must not hold up the end, in which the queues are saved.
     patience = ["--timeout-graceful-shutdown", "1", "--timeout-keep-alive", "75"]
-    return [*options, *patience, "--no-access-log", "--no-proxy-headers"]
+    return [*options, *protocol, *patience, "--no-access-log", "--no-proxy-headers", *headers]
