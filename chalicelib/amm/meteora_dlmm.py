@@ -33,7 +33,7 @@ from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
 
-__all__ = ["Bin", "DlmmPool", "marginal_out_per_in", "reserves", "spot_price", "swap"]
+__all__ = ["Bin", "DlmmPool", "first_index", "marginal_out_per_in", "reserves", "spot_price", "swap"]
 
 _BIN_ID: Final = itemgetter(0)
 
@@ -124,7 +124,7 @@ def spot_price(pool: DlmmPool) -> tuple[int, int]:
 def marginal_out_per_in(pool: DlmmPool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
     """Return the price after fees in the first bin a swap would use, as (out, in); (0, 1) if none."""
     for_y = token_in == 0
-    first = _first_index(pool, for_y)
+    first = first_index(pool, for_y=for_y)
     ahead = range(first, -1, -1) if for_y else range(first, len(pool.bins))
     parameters = pool.parameters
     references = references_at(pool.volatility, parameters, pool.active_id, timestamp_s)
@@ -144,7 +144,7 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     for_y = request.token_in == 0
     is_exact_in = request.mode is SwapMode.EXACT_IN
     fill_bin = FILLS[is_exact_in, is_fee_on_input]
-    index, step = _first_index(pool, for_y), -1 if for_y else 1
+    index, step = first_index(pool, for_y=for_y), -1 if for_y else 1
     walk = _Walk(pool.active_id, index)
     remaining = request.amount
     while remaining:
@@ -168,8 +168,13 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     return walk
 
 
-def _first_index(pool: DlmmPool, for_y: bool) -> int:  # noqa: FBT001 - private, and named as in the program
-    """Return where the walk starts: the active bin, or the next one held in the swap's direction."""
+def first_index(pool: DlmmPool, *, for_y: bool) -> int:
+    """Return the index of the bin at which a swap starts, which may be none: the active one, or the next one held."""
+    bins, active_id = pool.bins, pool.active_id
+    # Most pools hold every bin between their outermost.
+    guess = active_id - bins[0].bin_id if bins else 0
+    if 0 <= guess < len(bins) and bins[guess].bin_id == active_id:
+        return guess
     if for_y:
-        return bisect_left(pool.bins, pool.active_id + 1, key=_BIN_ID) - 1
-    return bisect_left(pool.bins, pool.active_id, key=_BIN_ID)
+        return bisect_left(bins, active_id + 1, key=_BIN_ID) - 1
+    return bisect_left(bins, active_id, key=_BIN_ID)

@@ -4,7 +4,7 @@ A fee that keeps ``kept_in`` of the input or ``kept_out`` of the output is a cha
 the root becomes root·√(kept_in·kept_out) and the liquidity L·√(kept_out/kept_in).
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from math import inf, sqrt
 from operator import itemgetter
 from typing import Final
@@ -14,7 +14,7 @@ from chalicelib.amm.clmm_tick import sqrt_price_at
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
-from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.meteora_dlmm import DlmmPool, first_index
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmPool
@@ -93,10 +93,8 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     for_y = token_in == 0
     is_fee_on_input = parameters.collect_fee_mode is dlmm_fee.CollectFeeMode.INPUT or not for_y
     references = dlmm_fee.references_at(pool.volatility, parameters, pool.active_id, now_s)
-    if for_y:
-        ahead = range(bisect_right(bins, pool.active_id, key=_ID) - 1, -1, -1)
-    else:
-        ahead = range(bisect_left(bins, pool.active_id, key=_ID), len(bins))
+    first = first_index(pool, for_y=for_y)
+    ahead = range(first, -1, -1) if for_y else range(first, len(bins))
     parts: list[Range] = []
     taken = paid = 0.0
     bin_step = parameters.bin_step
@@ -120,7 +118,7 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
         paid += amount_out
         if taken > stop_in or paid > stop_out:
             break
-    return concave_hull(parts)
+    return concave_hull(parts) if len(parts) > 1 else parts
 
 
 def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int) -> Curve:

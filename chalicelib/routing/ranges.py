@@ -30,22 +30,6 @@ class Range(NamedTuple):
     amount_in: float
     amount_out: float
 
-    def in_to(self, root: float) -> float:
-        """Return the input taken while the marginal price is better than ``root`` squared."""
-        if root >= self.start:
-            return 0.0
-        if root <= self.end:
-            return self.amount_in
-        return self.liquidity * (self.start - root) / (self.start * root)
-
-    def out_to(self, root: float) -> float:
-        """Return the output given while the marginal price is better than ``root`` squared."""
-        if root >= self.start:
-            return 0.0
-        if root <= self.end:
-            return self.amount_out
-        return self.liquidity * (self.start - root)
-
     def out_for_in(self, amount_in: float) -> float:
         return self.start**2 * amount_in / (1.0 + amount_in * self.start / self.liquidity)
 
@@ -57,14 +41,6 @@ class Range(NamedTuple):
 
     def root_after_out(self, amount_out: float) -> float:
         return self.start - amount_out / self.liquidity
-
-    def surplus(self, root: float) -> float:
-        """Return max over d of (output for d) - root² d: the profit at that price, in output units."""
-        if root >= self.start:
-            return 0.0
-        if root <= self.end:
-            return max(0.0, self.amount_out - root * root * self.amount_in)
-        return self.liquidity * (self.start - root) ** 2 / self.start
 
 
 Curve = Sequence[Range]
@@ -91,33 +67,39 @@ def total_out(curve: Curve) -> float:
     return sum([part.amount_out for part in curve])
 
 
+# The next three run over every range of every pool at every price tried, hence no call for each.
+
+
 def in_to(curve: Curve, root: float) -> float:
     """Return the input taken while the marginal price is better than ``root`` squared."""
     total = 0.0
-    for part in curve:
-        if part.start <= root:
+    for start, end, liquidity, amount_in, _ in curve:
+        if start <= root:
             break
-        total += part.in_to(root)
+        total += amount_in if root <= end else liquidity * (start - root) / (start * root)
     return total
 
 
 def out_to(curve: Curve, root: float) -> float:
     """Return the output given while the marginal price is better than ``root`` squared."""
     total = 0.0
-    for part in curve:
-        if part.start <= root:
+    for start, end, liquidity, _, amount_out in curve:
+        if start <= root:
             break
-        total += part.out_to(root)
+        total += amount_out if root <= end else liquidity * (start - root)
     return total
 
 
 def surplus(curve: Curve, root: float) -> float:
-    """Return the most that trading with the curve can yield beyond the price ``root`` squared."""
+    """Return the profit at that price, max over d of (output for d) - root² d, in output units."""
     total = 0.0
-    for part in curve:
-        if part.start <= root:
+    for start, end, liquidity, amount_in, amount_out in curve:
+        if start <= root:
             break
-        total += part.surplus(root)
+        if root <= end:
+            total += max(0.0, amount_out - root * root * amount_in)
+        else:
+            total += liquidity * (start - root) ** 2 / start
     return total
 
 

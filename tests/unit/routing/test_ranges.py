@@ -11,7 +11,9 @@ from chalicelib.routing.ranges import (
     concave_hull,
     flat_range,
     in_for_out,
+    in_to,
     out_for_in,
+    out_to,
     product_range,
     surplus,
     total_in,
@@ -45,8 +47,8 @@ def test_moving_to_the_root_after_an_input_takes_that_input(part: float) -> None
     range_ = CURVE[1]
     amount_in = part * range_.amount_in
     root = range_.root_after_in(amount_in)
-    assert range_.in_to(root) == pytest.approx(amount_in, rel=1e-9)
-    assert range_.root_after_out(range_.out_to(root)) == pytest.approx(root, rel=1e-12)
+    assert in_to((range_,), root) == pytest.approx(amount_in, rel=1e-9)
+    assert range_.root_after_out(out_to((range_,), root)) == pytest.approx(root, rel=1e-12)
 
 
 @given(st.floats(0.5, 1.2))
