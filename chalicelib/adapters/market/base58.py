@@ -3,18 +3,20 @@
 from typing import Final
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+# Two digits at a time: half of the divisions, each through the whole number.
+_PAIRS: Final = [high + low for high in _ALPHABET for low in _ALPHABET]
 _DIGITS: Final = {letter: digit for digit, letter in enumerate(_ALPHABET)}
 
 
 def encode(raw: bytes) -> str:
     """Return the base58 text; each leading zero byte becomes a leading ``1``."""
     number = int.from_bytes(raw)
-    letters: list[str] = []
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 58)
-        letters.append(_ALPHABET[digit])
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
     zeros = len(raw) - len(raw.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(letters))
+    return "1" * zeros + "".join(reversed(pairs)).removeprefix("1")
 
 
 def decode(text: str) -> bytes:
