@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from pydantic_core import to_json
+
 from chalicelib.adapters.aws_endpoint import Endpoint, NoAnswerError
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import JsonObject
@@ -24,8 +26,6 @@ _TIME_LIMIT_S: Final = 5.0
 # A client waits for its acknowledgement meanwhile, and can ask again itself.
 _RETRY_DELAYS_S: Final = (0.05, 0.2)
 _SHOWN_BYTES_MAX: Final = 200
-# Made once: json.dumps with arguments makes an encoder for each call.
-_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class SqsError(Exception):
@@ -104,7 +104,7 @@ def call_sqs(
         SqsError: It was refused, or there was no answer each time.
     """
     headers = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
-    body = _compact(request).encode()
+    body = to_json(request)
     for delay_s in (*_RETRY_DELAYS_S, None):
         try:
             answer = endpoint.request("POST", "/", body, headers=headers, time_limit_s=_TIME_LIMIT_S)

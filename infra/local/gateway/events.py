@@ -8,6 +8,7 @@ model in aws-lambda-powertools ``utilities/parser/models/apigw_websocket.py``.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from infra.local.gateway.connections import Closure, Connection
@@ -93,7 +94,12 @@ def disconnect_event(api: ApiIdentity, connection: Connection, arrival: Arrival,
 
 def request_time(now_ms: int) -> str:
     """Return a time in the common log format, in UTC: ``19/Feb/2024:07:11:42 +0000``."""
-    at = time.gmtime(now_ms // 1000)
+    return _log_time(now_ms // 1000)
+
+
+@lru_cache(maxsize=2)
+def _log_time(epoch_s: int) -> str:
+    at = time.gmtime(epoch_s)
     clock = f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
     return f"{at.tm_mday:02}/{_MONTHS[at.tm_mon - 1]}/{at.tm_year}:{clock} +0000"
 

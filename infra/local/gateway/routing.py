@@ -54,7 +54,7 @@ def select_route(expression: SelectionExpression, body: str, route_keys: Collect
     ``$connect`` and ``$disconnect`` cannot be reached by naming them in a message.
     """
     fallback = DEFAULT if DEFAULT in route_keys else None
-    if not any(key not in _PREDEFINED for key in route_keys):
+    if _PREDEFINED.issuperset(route_keys):
         return fallback
     try:
         document = json.loads(body)

@@ -17,6 +17,8 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the documents that these bytes complete, in order."""
+        if not self._buffer and _is_one_frame(data):  # as nearly always
+            return [data[_LENGTH_BYTES:]]
         self._buffer += data
         documents: list[bytes] = []
         start = 0
@@ -28,3 +30,7 @@ class FrameReader:
             start = end
         del self._buffer[:start]
         return documents
+
+
+def _is_one_frame(data: bytes) -> bool:
+    return len(data) == _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
