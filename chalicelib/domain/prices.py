@@ -28,11 +28,14 @@ def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResu
     ``spot`` is token 1 per token 0 as numerator and denominator, before the swap.
     """
     net_in, gross_out = swap.amount_in, swap.amount_out
-    for fee_token, fee in ((swap.fee_token, swap.trade_fee), (swap.creator_fee_token, swap.creator_fee)):
-        if fee_token == token_in:
-            net_in -= fee
-        else:
-            gross_out += fee
+    if swap.fee_token == token_in:
+        net_in -= swap.trade_fee
+    else:
+        gross_out += swap.trade_fee
+    if swap.creator_fee_token == token_in:
+        net_in -= swap.creator_fee
+    else:
+        gross_out += swap.creator_fee
     numerator, denominator = spot if token_in == 0 else (spot[1], spot[0])
     ideal, real = net_in * numerator, gross_out * denominator
     # Rounding may favour a tiny trade by a unit: that is not a negative impact.

@@ -53,6 +53,7 @@ def test_rounding_in_favour_of_a_tiny_trade_is_no_negative_impact() -> None:
 
 
 def test_impacts_of_hops_add_up_and_those_of_a_split_are_weighted() -> None:
+    assert route_impact_bps([LegImpact("1.25", 7, 7)]) == "1.25"
     assert route_impact_bps([LegImpact("1.25", 7, 7), LegImpact("0.50", 3, 3)]) == "1.75"
     assert route_impact_bps([LegImpact("1.00", 1, 4), LegImpact("2.00", 3, 4)]) == "1.75"
 
