@@ -61,10 +61,10 @@ def _answer(data: bytes, *, is_over: bool) -> Exchange | None:
     status = int(code)
     if status < 200:  # an interim response (RFC 9110, 15.2)
         return _answer(rest, is_over=is_over)
-    keeps = _value(head, _CONNECTION) != b"close"
+    keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
     if status in _NO_BODY:
         return Exchange(status, b"", keeps)
-    if _value(head, _TRANSFER_ENCODING) == b"chunked":
+    if _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked":
         body = _chunks(rest)
         return None if body is None else Exchange(status, body, keeps)
     length = _value(head, _CONTENT_LENGTH)

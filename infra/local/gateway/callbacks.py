@@ -48,6 +48,7 @@ class Callbacks:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
+        self._is_open = edge.settings.callback_signatures is CallbackSignatures.OPEN
         self.path = f"/{edge.settings.websocket_stage}{CONNECTIONS_PATH}"
 
     def respond(self, request: CallbackRequest) -> Response:
@@ -61,16 +62,17 @@ class Callbacks:
     def _refusal(self, request: CallbackRequest) -> Response | None:
         """Judge the signature first, then the rate; a body that was not read to its end cannot be judged."""
         edge = self._edge
-        if len(request.body) <= MESSAGE_BYTES_MAX and (refusal := self._judge_signature(request)) is not None:
-            return refusal
+        is_too_large = len(request.body) > MESSAGE_BYTES_MAX
+        if not self._is_open and not is_too_large:
+            refusal = self._judge_signature(request)
+            if refusal is not None:
+                return refusal
         if not edge.callbacks.take(edge.now_ms()):
             return LIMIT_EXCEEDED
-        return TOO_LARGE if len(request.body) > MESSAGE_BYTES_MAX else None
+        return TOO_LARGE if is_too_large else None
 
     def _judge_signature(self, request: CallbackRequest) -> Response | None:
         settings = self._edge.settings
-        if settings.callback_signatures is CallbackSignatures.OPEN:
-            return None
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         if settings.callback_signatures is CallbackSignatures.SIGNED:
             return refuse_unsigned(headers)
@@ -82,10 +84,10 @@ class Callbacks:
         session = self._edge.sessions.get(request.connection_id)
         connection = None if session is None else session.connection
         match decide(request.method, request.connection_id, connection, request.body):
+            case Deliver() as frame if session is not None:
+                return OK if session.post(frame.text, frame.size) else LIMIT_EXCEEDED
             case Response() as response:
                 return response
-            case Deliver(text, size) if session is not None:
-                return OK if session.post(text, size) else LIMIT_EXCEEDED
             case Disconnect() if session is not None:
                 session.close_soon(DELETED)
                 return NO_CONTENT
