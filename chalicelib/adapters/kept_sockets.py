@@ -17,12 +17,11 @@ class KeptSocket:
         readable: Waits for something to read here, and for nothing else.
     """
 
-    __slots__ = ("fileno", "is_secure", "readable", "socket")
+    __slots__ = ("fileno", "readable", "socket")
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self.fileno = connection.fileno()
-        self.is_secure = isinstance(connection, ssl.SSLSocket)
         self.readable = select.poll()
         self.readable.register(self.fileno, select.POLLIN)
 

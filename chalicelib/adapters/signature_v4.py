@@ -1,7 +1,7 @@
 """Signature Version 4, for the few small requests that every order makes.
 
 botocore's signer builds the same string from a general request object in 60 µs, of which an order needs nine; here
-it is 5, since one endpoint has one path style and no query: what requests of one kind share is put together once.
+it is 4, since one endpoint has one path style and no query: what requests of one kind share is put together once.
 ``tests/unit/adapters/test_signature_v4.py`` compares the two.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
