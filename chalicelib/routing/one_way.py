@@ -5,8 +5,8 @@ pays at its start, the optimum is that detour alone, and the prices at which it 
 merged, and nothing is to be allocated. (An order that one direct pool fills is told even sooner, see ``singles``.)
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.assembly import Filling, Order
@@ -15,7 +15,6 @@ from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, L
 from chalicelib.routing.market import Pair, PoolSide
 from chalicelib.routing.network import REACH, Detour, Network, PoolCurve, Profits
 from chalicelib.routing.ranges import (
-    Curve,
     Range,
     after_in,
     after_out,
@@ -25,6 +24,10 @@ from chalicelib.routing.ranges import (
     out_to,
     surplus,
 )
+from chalicelib.routing.search import cost_of_leg
+
+DUST: Final = 1e-6
+"""Less than this part of an amount moves no price that matters."""
 
 
 class _Passed(NamedTuple):
@@ -48,9 +51,11 @@ def one_detour(network: Network, order: Order, execution: Execution) -> tuple[Fi
     if detour is None:
         return None
     mode = order.mode
-    floor = max(
-        [pool.curve[0].start for pool in network.direct.pools if _is_solid(pool.curve[0], mode)], default=0.0
-    )
+    floor = 0.0
+    for pool in network.direct.pools:
+        top = pool.curve[0]
+        if top.start > floor and _size(top, mode) >= max(1.0, order.amount * DUST):
+            floor = top.start
     for other in network.detours:
         if other is not detour and other.start > floor:
             floor = other.start
@@ -58,8 +63,8 @@ def one_detour(network: Network, order: Order, execution: Execution) -> tuple[Fi
     if hops is None:
         return None
     first, second = hops
-    direct = _beside(network.direct.pools, first.root * second.root, mode)
-    if direct is None:
+    direct = _beside(network.direct.pools, first.root * second.root, float(order.amount), mode)
+    if direct is None or not _drops_dust(first, second, direct, order):
         return None
     try:
         path = _executed(detour.token, first.pool, second.pool, order, execution)
@@ -75,7 +80,7 @@ def is_alone(network: Network, leg: ExecutedLeg, root: float, order: Order) -> b
     others = [pool for pool in network.direct.pools if pool is not leg.pool]
     capacity = out_for_in if order.mode is SwapMode.EXACT_IN else in_for_out
     return (
-        _beside(others, root, order.mode) is not None
+        _beside(others, root, 0.0, order.mode) is not None
         and capacity(leg.pool.curve, order.amount * REACH) is not None
     )
 
@@ -111,7 +116,7 @@ def _hop(pair: Pair, amount: float, mode: SwapMode, floor: float) -> _Passed | N
     rivals = [side for side in pair.sides if side.start >= root and side.pool is not best.pool.pool]
     if not rivals:
         return best
-    beside = _beside([_read(side, amount * REACH, mode) for side in rivals], root, mode)
+    beside = _beside([_read(side, amount * REACH, mode) for side in rivals], root, amount, mode)
     return None if beside is None else best._replace(beside=beside)
 
 
@@ -128,15 +133,14 @@ def _read(side: PoolSide, reach: float, mode: SwapMode) -> PoolCurve:
     return PoolCurve(side.pool, side.token_in, curve)
 
 
-def _is_solid(part: Range, mode: SwapMode) -> bool:
-    return (part.amount_in if mode is SwapMode.EXACT_IN else part.amount_out) >= 1.0
+def _size(part: Range, mode: SwapMode) -> float:
+    return part.amount_in if mode is SwapMode.EXACT_IN else part.amount_out
 
 
 def _through(side: PoolSide, amount: float, mode: SwapMode, floor: float) -> _Passed | None:
     """Return what moving the amount comes to, or None if that ends at the floor, or the pool hardly holds it."""
     reach, top = amount * REACH, side.top
-    held = top.amount_in if mode is SwapMode.EXACT_IN else top.amount_out
-    if held < amount and top.end <= floor:
+    if _size(top, mode) < amount and top.end <= floor:
         return None
     pool = _read(side, reach, mode)
     # What would empty a pool it may refuse, for rounding: that is left to the search.
@@ -147,18 +151,46 @@ def _through(side: PoolSide, amount: float, mode: SwapMode, floor: float) -> _Pa
     return _Passed(pool, *reached) if reached and reached[0] > floor else None
 
 
-def _beside(pools: Iterable[PoolCurve], root: float, mode: SwapMode) -> tuple[PoolCurve, ...] | None:
-    """Return the pools that start at the root or better, or None if any of them could take a part.
+def _beside(
+    pools: Iterable[PoolCurve], root: float, amount: float, mode: SwapMode
+) -> tuple[PoolCurve, ...] | None:
+    """Return the pools that start at the root or better, or None if any of them could take a part of an amount.
 
-    A DLMM's bin that was bought up to rounding holds less than a unit, at a price that is gone.
+    A DLMM's bin that was bought up to rounding holds a few units, at a price that is gone.
     """
     found = tuple([pool for pool in pools if pool.curve[0].start >= root])
-    return None if any(_holds_something(pool.curve, root, mode) for pool in found) else found
+    most = max(1.0, amount * DUST)
+    for pool in found:
+        if _held(pool, root, mode) >= most or any(part.start == root for part in pool.curve):
+            return None
+    return found
 
 
-def _holds_something(curve: Curve, root: float, mode: SwapMode) -> bool:
-    amount = in_to(curve, root) if mode is SwapMode.EXACT_IN else out_to(curve, root)
-    return amount >= 1.0 or any(part.start == root for part in curve)
+def _held(pool: PoolCurve, root: float, mode: SwapMode) -> float:
+    """Return what a pool holds down to a price, of the side that is fixed."""
+    return in_to(pool.curve, root) if mode is SwapMode.EXACT_IN else out_to(pool.curve, root)
+
+
+def _drops_dust(first: _Passed, second: _Passed, direct: Sequence[PoolCurve], order: Order) -> bool:
+    """Return whether a search would leave out the pools beside, which are worth less than a leg, and nothing else.
+
+    It drops what does not pay for its leg, worst first (see ``search``). So the legs that stay have to be
+    worth theirs, alone where they have company and together; twice over, since all this is in floats.
+    """
+    mode, root = order.mode, first.root * second.root
+    cost = cost_of_leg(root, mode, order.leg_cost)
+    dust = [(pool, root, 1.0) for pool in direct if _held(pool, root, mode) >= 1.0]
+    worth = 0.0
+    for hop, value in ((first, second.root * second.root), (second, 1.0)):
+        kept = surplus(hop.pool.curve, hop.root) * value
+        worth += kept
+        beside = [(pool, hop.root, value) for pool in hop.beside if _held(pool, hop.root, mode) >= 1.0]
+        if beside and kept < 2.0 * cost:
+            return False
+        dust += beside
+    if any(surplus(pool.curve, at) * value > cost / 2.0 for pool, at, value in dust):
+        return False
+    return not dust or worth >= 2.0 * cost * (2 + len(dust))
 
 
 def _executed(

@@ -51,7 +51,7 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
     remaining = network
     while (allocation := allocate(remaining, mode, float(amount))) is not None:
         roots.append(allocation.root)
-        cost = _cost(allocation.root, mode, leg_cost)
+        cost = cost_of_leg(allocation.root, mode, leg_cost)
         used = _used(allocation)
         objective = _objective(allocation, mode, cost * used.legs)
         if best is None or objective > best[0]:
@@ -68,7 +68,7 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
     return Found(best[1], (best[1].root, *roots)) if best else None
 
 
-def _cost(root: float, mode: SwapMode, leg_cost: int) -> float:
+def cost_of_leg(root: float, mode: SwapMode, leg_cost: int) -> float:
     """Return what a leg costs in output units, with the half unit per side that rounding takes."""
     nu = root * root
     return (leg_cost if mode is SwapMode.EXACT_IN else leg_cost * nu) + (1.0 + nu) / 2

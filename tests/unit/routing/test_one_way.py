@@ -112,20 +112,70 @@ def test_other_detour_that_could_take_a_part_leaves_the_order_to_the_search(mode
     assert answer(pools, an_order(mode, 10**9)) is None
 
 
-def test_bin_of_less_than_a_unit_in_is_no_rival() -> None:
+def a_pool_with_dust(units: int) -> DlmmPool:
+    """Return a pool that pays two for one with its last units, and 2 % less after them."""
     parameters = DlmmParameters(100, 10_000, 30, 600, 5_000, 0, 350_000, 500)
-    bins = (Bin(69, 0, 10**12), Bin(70, 10**12, 1))  # at two B for an A, the one B is worth half a unit
-    pools = [
-        a_routable("dust", DlmmPool(parameters, 70, bins, DlmmVolatility()), ("A", "M")),
-        a_routable("deep", a_cpmm(10**15, 1_980 * 10**12, fee_rate=100), ("A", "M")),
-        a_routable("onward", a_cpmm(10**15, 10**15), ("M", "B")),
+    return DlmmPool(parameters, 70, (Bin(69, 0, 10**12), Bin(70, 10**12, units)), DlmmVolatility())
+
+
+def beside_dust(dust: DlmmPool, place: int, depth: int) -> list[RoutablePool]:
+    """Return a detour, with the dust beside its first hop, its second, or itself."""
+    tokens = (("A", "M"), ("M", "B"), ("A", "B"))[place]
+    onward = 1_000 if place == 2 else 1_980
+    return [
+        a_routable("dust", dust, tokens),
+        a_routable("first", a_cpmm(depth, depth * 1_980 // 1_000, fee_rate=100), ("A", "M")),
+        a_routable("second", a_cpmm(depth, depth * onward // 1_000, fee_rate=100), ("M", "B")),
     ]
-    order = an_order(SwapMode.EXACT_IN, 10**6)
+
+
+def test_bin_of_less_than_a_unit_in_is_no_rival() -> None:
+    pools, order = beside_dust(a_pool_with_dust(1), 0, 10**15), an_order(SwapMode.EXACT_IN, 10**6)
     assert Market(pools, NOW_S).pair("A", "M").start > 1.409, "the dust is the best price"
     found = answer(pools, order)
     assert found is not None
     assert steps(found[0]) == steps(searched(pools, order))
-    assert {leg.pool.pool.pool_id for path in found[0].paths for leg in path.first} == {"deep"}
+    assert {leg.pool.pool.pool_id for path in found[0].paths for leg in path.first} == {"first"}
+
+
+@MODES
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("units", [1, 3, 12, 40])
+def test_few_units_at_a_better_price_are_left_out_as_the_search_leaves_them_out(
+    mode: SwapMode, place: int, units: int
+) -> None:
+    pools = beside_dust(a_pool_with_dust(units), place, 10**12)
+    order = Order(mode, "A", "B", 10**9, leg_cost=50)
+    found = answer(pools, order)
+    assert found is not None
+    assert [leg[0] for path in steps(found[0]) for leg in path] == ["first", "second"]
+    assert steps(found[0]) == steps(searched(pools, order))
+
+
+@MODES
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_units_that_a_search_might_keep_are_left_to_it(mode: SwapMode, place: int) -> None:
+    pools = beside_dust(a_pool_with_dust(1_000), place, 10**15)
+    many = answer(pools, Order(mode, "A", "B", 10**7, leg_cost=0))
+    assert many is None, "they are worth a leg"
+    few = beside_dust(a_pool_with_dust(5), place, 10**18)
+    assert answer(few, Order(mode, "A", "B", 10**7, leg_cost=10**5)) is None, "no leg is worth its cost"
+
+
+@MODES
+def test_answers_beside_dust_are_those_of_the_search(mode: SwapMode) -> None:
+    answered = 0
+    for seed in range(300):
+        random = Random(seed)
+        dust, place = a_pool_with_dust(random.randint(0, 60)), random.randrange(3)
+        pools = beside_dust(dust, place, int(10 ** random.uniform(10, 15)))
+        cost = random.choice([0, 1, 30, 1_000])
+        order = Order(mode, "A", "B", int(10 ** random.uniform(5, 9)), leg_cost=cost)
+        found = answer(pools, order)
+        if found is not None:
+            answered += 1
+            assert steps(found[0]) == steps(searched(pools, order))
+    assert answered > 50
 
 
 @MODES
