@@ -34,7 +34,7 @@ from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import NOTHING_OWED, Owed, Teller
-from chalicelib.services.venues import VenueDesk
+from chalicelib.services.venues import Inquiry, VenueDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,13 @@ class ExecuteOrders:
         """
         batch = Batch.of(incoming)
         try:
+            # The venues answer while the orders are claimed: what is new will nearly always have to be planned.
+            inquiry = self._desk.begin() if any(not each.is_repeated for each in incoming) else None
             self._claim(incoming, batch)
             held = list(batch.held.values())
             started = [order for order in held if order.open_attempt]
-            signed = self._write_ahead([order for order in held if not order.open_attempt], batch)
+            fresh = [order for order in held if not order.open_attempt]
+            signed = self._write_ahead(fresh, batch, inquiry)
             self._settle(started, signed, batch)
         except Exception:
             self._background.wait()
@@ -164,19 +167,23 @@ class ExecuteOrders:
             creator = batch.creator(found.order)
             self._background.run(lambda: self._retelling.retell(found, creator.owed if creator else None))
 
-    def _write_ahead(self, held: Sequence[HeldOrder], batch: Batch) -> list[HeldOrder]:
+    def _write_ahead(
+        self, held: Sequence[HeldOrder], batch: Batch, inquiry: Inquiry | None
+    ) -> list[HeldOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
         ended = [steps.late(order, now) for order in held if now > order.state.order.valid_until]
         timely = [order for order in held if now <= order.state.order.valid_until]
-        planned = self._planned(timely) if timely else []
+        planned = self._planned(timely, inquiry or self._desk.begin()) if timely else []
         ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         held_on = self._commit([*ended, *self._signed(ready)], batch)
         return [order for order in held_on if order.open_attempt]
 
-    def _planned(self, held: Sequence[HeldOrder]) -> list[tuple[HeldOrder, PlannedSwap | ExecutionError]]:
-        planner = Planner(self._desk.ask(), self._tokens)
+    def _planned(
+        self, held: Sequence[HeldOrder], inquiry: Inquiry
+    ) -> list[tuple[HeldOrder, PlannedSwap | ExecutionError]]:
+        planner = Planner(inquiry.answers(), self._tokens)
         return list(zip(held, plans_in_order(planner, [order.state for order in held]), strict=True))
 
     def _signed(self, ready: Sequence[tuple[HeldOrder, PlannedSwap]]) -> list[Step]:

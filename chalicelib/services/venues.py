@@ -29,6 +29,49 @@ class VenueAnswers:
     valid_until: datetime
 
 
+class Inquiry:
+    """A question that every venue has been asked, and that something else may be done beside."""
+
+    def __init__(
+        self,
+        asked_at: datetime,
+        asked: "Mapping[str, Future[Sequence[RoutablePool]]]",
+        *,
+        time_limit_s: float,
+        valid: timedelta,
+    ) -> None:
+        self._asked_at = asked_at
+        self._asked = asked
+        self._time_limit_s = time_limit_s
+        self._valid = valid
+
+    def answers(self) -> VenueAnswers:
+        """Return all pools of all venues that answer within the limit, from now; a slow or failing one is named."""
+        wait(self._asked.values(), timeout=self._time_limit_s)
+        pools: list[RoutablePool] = []
+        problems: dict[str, str] = {}
+        for name, answer in self._asked.items():
+            problem = self._problem(answer)
+            if problem is None:
+                pools.extend(answer.result())
+            else:
+                problems[name] = problem
+        return VenueAnswers(
+            tuple(pools), tuple(self._asked), problems, self._asked_at, self._asked_at + self._valid
+        )
+
+    def _problem(self, answer: "Future[Sequence[RoutablePool]]") -> str | None:
+        if not answer.done():
+            answer.cancel()
+            return f"no answer within {round(self._time_limit_s * 1000)} ms"
+        error = answer.exception()
+        if isinstance(error, VenueUnavailableError):
+            return error.message
+        if error is not None:
+            raise error
+        return None
+
+
 class VenueDesk:
     """Asks every venue at once."""
 
@@ -41,28 +84,11 @@ class VenueDesk:
         self._time_limit_s = time_limit_ms / 1000
         self._valid = timedelta(milliseconds=valid_ms)
 
-    def ask(self) -> VenueAnswers:
-        """Return all pools of all venues that answer within the limit; a slow or failing one is named."""
-        asked_at = self._clock.now()
-        answers = {venue.name: self._executor.submit(venue.pools) for venue in self._venues}
-        wait(answers.values(), timeout=self._time_limit_s)
-        pools: list[RoutablePool] = []
-        problems: dict[str, str] = {}
-        for name, answer in answers.items():
-            problem = self._problem(answer)
-            if problem is None:
-                pools.extend(answer.result())
-            else:
-                problems[name] = problem
-        return VenueAnswers(tuple(pools), tuple(answers), problems, asked_at, asked_at + self._valid)
+    def begin(self) -> Inquiry:
+        """Ask every venue; whoever wants the answers waits for them."""
+        asked = {venue.name: self._executor.submit(venue.pools) for venue in self._venues}
+        return Inquiry(self._clock.now(), asked, time_limit_s=self._time_limit_s, valid=self._valid)
 
-    def _problem(self, answer: "Future[Sequence[RoutablePool]]") -> str | None:
-        if not answer.done():
-            answer.cancel()
-            return f"no answer within {round(self._time_limit_s * 1000)} ms"
-        error = answer.exception()
-        if isinstance(error, VenueUnavailableError):
-            return error.message
-        if error is not None:
-            raise error
-        return None
+    def ask(self) -> VenueAnswers:
+        """Ask every venue and wait, as ``Inquiry.answers`` does."""
+        return self.begin().answers()
