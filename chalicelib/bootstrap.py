@@ -161,7 +161,6 @@ class Services:
                 settings.lease_ms,
                 settings.attempts_max,
                 settings.retry_delay_s,
-                settings.look_again_s,
                 settings.batch_hold_ms,
             ),
         )
@@ -237,7 +236,11 @@ class Services:
         from chalicelib.wire.route_views import RouteViews
 
         settings = self.settings
-        patience = Patience(settings.confirmation_wait_ms / 1000, settings.confirmation_poll_ms / 1000)
+        patience = Patience(
+            settings.confirmation_wait_ms / 1000,
+            settings.confirmation_poll_ms / 1000,
+            settings.look_again_s,
+        )
         return Settlement(
             self.market.chain,
             RouteViews(self.tokens),

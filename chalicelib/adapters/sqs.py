@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from pydantic_core import to_json
@@ -17,7 +17,7 @@ from chalicelib.logs import logger
 from chalicelib.services.ports import QueueMessage
 
 BATCH_MAX: Final = 10
-"""Entries per SendMessageBatch (SQS quotas)."""
+"""Entries per batch request (SQS quotas)."""
 
 _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 _OK: Final = 200
@@ -58,13 +58,14 @@ class SqsOrderQueue:
         except SqsError as error:
             raise RetryableError("the queue does not answer") from error
 
-    def retry_in(self, receipt_handle: str, seconds: int) -> None:
-        request = {"ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds}
-        try:
-            self._call("ChangeMessageVisibility", request)
-        except SqsError:
-            # The queue's own visibility time-out brings the message back, only later.
-            logger.warning("visibility not changed", exc_info=True)
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        wanted = list(seconds.items())
+        for start in range(0, len(wanted), BATCH_MAX):
+            try:
+                self._change_visibility(wanted[start : start + BATCH_MAX])
+            except SqsError:
+                # The queue's own visibility time-out brings the messages back, only later.
+                logger.warning("visibility not changed", exc_info=True)
 
     def _send_one(self, message: QueueMessage) -> None:
         answer = self._call("SendMessage", _content(message))
@@ -76,6 +77,15 @@ class SqsOrderQueue:
         answer = self._call("SendMessageBatch", {"Entries": entries})
         if json.loads(answer).get("Failed"):
             raise SqsError("some messages were refused")
+
+    def _change_visibility(self, seconds: Sequence[tuple[str, int]]) -> None:
+        entries = [
+            {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": each}
+            for index, (handle, each) in enumerate(seconds)
+        ]
+        answer = self._call("ChangeMessageVisibilityBatch", {"Entries": entries})
+        if failed := json.loads(answer).get("Failed"):
+            raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
 
     def _call(self, operation: str, request: JsonObject) -> bytes:
         named = {"QueueUrl": self._queue_url, **request}

@@ -43,7 +43,10 @@ class Received:
 
 
 class ConsumeMessages:
-    """Works through a batch: catching up goes on beside the execution, not before or after it."""
+    """Works through a batch: catching up goes on beside the execution, not before or after it.
+
+    What becomes of a message is a pause in seconds until it comes again, or None once it has done its work.
+    """
 
     def __init__(
         self,
@@ -69,11 +72,19 @@ class ConsumeMessages:
         }
         orders = {index: received for index, received in enumerate(batch) if index not in follows}
         executed = self._execute(orders) if orders else {}
-        return [
+        pauses_s = [
             follows[index].result() if index in follows else executed[index] for index in range(len(batch))
         ]
+        again = {
+            received.receipt_handle: pause_s
+            for received, pause_s in zip(batch, pauses_s, strict=True)
+            if pause_s is not None
+        }
+        if again:
+            self._queue.retry_in(again)
+        return [pause_s is None for pause_s in pauses_s]
 
-    def _execute(self, orders: Mapping[int, Received]) -> Mapping[int, bool]:
+    def _execute(self, orders: Mapping[int, Received]) -> Mapping[int, int | None]:
         try:
             verdicts = self._execution.execute([_incoming(received) for received in orders.values()])
         except RetryableError as fault:
@@ -82,14 +93,13 @@ class ConsumeMessages:
             index: self._after(received, verdicts[received.order_id]) for index, received in orders.items()
         }
 
-    def _after(self, received: Received, verdict: Verdict) -> bool:
-        if verdict.retry_in_s is not None:
-            self._queue.retry_in(received.receipt_handle, verdict.retry_in_s)
+    def _after(self, received: Received, verdict: Verdict) -> int | None:
         try:
             self._admit(received.message, verdict.order)
         except RetryableError as fault:
-            return self._again(received, fault.message) if verdict.retry_in_s is None else False
-        return verdict.retry_in_s is None
+            pause_s = self._again(received, fault.message)
+            return pause_s if verdict.retry_in_s is None else verdict.retry_in_s
+        return verdict.retry_in_s
 
     def _admit(self, message: Message, recorded: Order | None) -> None:
         """Let whoever submitted an order that another message had put on record follow it as well.
@@ -111,7 +121,7 @@ class ConsumeMessages:
         if self._post(connection_id, refusal) is Delivery.UNDELIVERED:
             raise RetryableError("the refusal was not delivered")
 
-    def _follow(self, received: Received, message: FollowMessage) -> bool:
+    def _follow(self, received: Received, message: FollowMessage) -> int | None:
         follower = Follower(message.connection_id, message.account_id, message.is_new)
         try:
             self._following.follow(
@@ -124,27 +134,25 @@ class ConsumeMessages:
         except RefusedError as refusal:
             if isinstance(refusal, NotFoundError) and message.content_sha256 is not None:
                 return self._again(received, "the order was accepted and is not on record yet")
-            return not message.is_new or self._refuse(received, message, refusal)
+            return self._refuse(received, message, refusal) if message.is_new else None
         except RetryableError as fault:
             return self._again(received, fault.message)
-        return True
+        return None
 
-    def _refuse(self, received: Received, message: FollowMessage, refusal: RefusedError) -> bool:
+    def _refuse(self, received: Received, message: FollowMessage, refusal: RefusedError) -> int | None:
         delivery = self._post(message.connection_id, error(None, refusal, order_id=message.order_id))
         is_too_early = delivery is Delivery.GONE and received.receive_count == 1
         if delivery is Delivery.UNDELIVERED or is_too_early:
             return self._again(received, "the refusal was not delivered")
-        return True
+        return None
 
     def _post(self, connection_id: str, frame: JsonObject) -> Delivery:
         return self._connections.post([Frame(connection_id, json_text(frame))])[connection_id]
 
-    def _again(self, received: Received, reason: str) -> bool:
-        """Have a message delivered again, later each time: an outage must not use up its deliveries."""
+    def _again(self, received: Received, reason: str) -> int:
+        """Return the pause before a message comes again, longer each time: an outage must not use up its deliveries."""
         logger.warning("message comes back", receive_count=received.receive_count, reason=reason)
-        seconds = min(_AGAIN_MAX_S, _AGAIN_S * 2 ** (received.receive_count - 1))
-        self._queue.retry_in(received.receipt_handle, seconds)
-        return False
+        return int(min(_AGAIN_MAX_S, _AGAIN_S * 2 ** (received.receive_count - 1)))
 
 
 def _incoming(received: Received) -> Incoming:

@@ -19,6 +19,8 @@ attempt at step 4, without one at step 2.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
@@ -36,20 +38,16 @@ from chalicelib.services.settlement import Settlement
 from chalicelib.services.telling import NOTHING_OWED, Owed, Teller
 from chalicelib.services.venues import Inquiry, VenueDesk
 
+_NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionLimits:
-    """How long orders are held, how often they are tried, and how fast again; how long batched frames wait.
-
-    Attributes:
-        look_again_s: Before the chain is asked again about what was sent; doubled from the fourth time on, up to
-            eight times this.
-    """
+    """How long orders are held, how often they are tried, and how fast again; how long batched frames wait."""
 
     lease_ms: int
     attempts_max: int
     retry_delay_s: int
-    look_again_s: int
     batch_hold_ms: int
 
     @property
@@ -59,10 +57,6 @@ class ExecutionLimits:
     def backoff_s(self, attempt: int) -> int:
         """Return the wait before an attempt: doubled each time."""
         return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
-
-    def patience_s(self, delivery: int) -> int:
-        """Return the wait before the chain is asked again, after so many deliveries of a message."""
-        return int(self.look_again_s * 2 ** min(max(0, delivery - 3), 3))
 
 
 class ExecuteOrders:
@@ -111,11 +105,12 @@ class ExecuteOrders:
             started = [order for order in held if order.open_attempt]
             fresh = [order for order in held if not order.open_attempt]
             signed = self._write_ahead(fresh, batch, inquiry)
-            self._settle(started, signed, batch)
+            wait_s = self._settlement.wait_s()
+            self._settle(started, signed, batch, wait_s)
         except Exception:
             self._background.wait()
             raise
-        self._let_go(batch)
+        self._let_go(batch, wait_s)
         return batch.verdicts
 
     def _claim(self, incoming: Sequence[Incoming], batch: Batch) -> None:
@@ -209,15 +204,18 @@ class ExecuteOrders:
             return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
         return steps.next_attempt(order, error.message, now)
 
-    def _settle(self, started: Sequence[HeldOrder], signed: Sequence[HeldOrder], batch: Batch) -> None:
+    def _settle(
+        self, started: Sequence[HeldOrder], signed: Sequence[HeldOrder], batch: Batch, wait_s: float
+    ) -> None:
         if not started and not signed:
             return
         self._settlement.send(order.open_attempt for order in (*started, *signed) if order.open_attempt)
-        for decided in self._settlement.decisions(started, signed):
+        for decided in self._settlement.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
 
-    def _let_go(self, batch: Batch) -> None:
+    def _let_go(self, batch: Batch, waited_s: float) -> None:
         """Give up what is not finished, once everybody has been told how far it is."""
+        pauses_s = {id_: self._pause_s(held, batch, waited_s) for id_, held in batch.held.items()}
         told = False
         try:
             self._background.wait()
@@ -229,9 +227,12 @@ class ExecuteOrders:
                     for held in batch.held.values()
                 ],
                 batch,
+                pauses_s,
             )
 
-    def _commit(self, decided: Sequence[Step], batch: Batch) -> list[HeldOrder]:
+    def _commit(
+        self, decided: Sequence[Step], batch: Batch, pauses_s: Mapping[UUID, int] = _NO_PAUSES
+    ) -> list[HeldOrder]:
         """Record steps, tell the listeners, set the verdicts; return what is still held, as it now stands."""
         if not decided:
             return []
@@ -240,7 +241,7 @@ class ExecuteOrders:
         self._announce(batch, [(step.state.order, step.events) for step in recorded if step.events])
         for step in decided:
             order_id = step.state.order.order_id
-            retry_in_s = self._retry_in_s(step, batch) if order_id in counted else self._limits.lease_s
+            retry_in_s = pauses_s.get(order_id) if order_id in counted else self._limits.lease_s
             batch.verdicts[order_id] = replace(batch.verdicts[order_id], retry_in_s=retry_in_s)
             del batch.held[order_id]
         kept = {
@@ -251,12 +252,11 @@ class ExecuteOrders:
         batch.held.update(kept)
         return list(kept.values())
 
-    def _retry_in_s(self, step: Step, batch: Batch) -> int | None:
-        if step.state.is_final or not step.release:
-            return None
-        if step.held.open_attempt is None:
-            return self._limits.backoff_s(step.state.attempt)
-        return self._limits.patience_s(batch.delivery(step.state.order.order_id))
+    def _pause_s(self, held: HeldOrder, batch: Batch, waited_s: float) -> int:
+        """Return how long to leave an unfinished order alone."""
+        if held.open_attempt is None:
+            return self._limits.backoff_s(held.state.attempt)
+        return self._settlement.pause_s(batch.delivery(held.state.order.order_id), waited_s=waited_s)
 
     def _announce(
         self, batch: Batch, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED

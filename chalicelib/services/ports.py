@@ -99,8 +99,8 @@ class OrderQueue(Protocol):
         """Raise ``RetryableError`` if the queue does not answer."""
         ...
 
-    def retry_in(self, receipt_handle: str, seconds: int) -> None:
-        """Make a received message visible again after ``seconds``, best effort."""
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        """Make received messages, by receipt handle, visible again after so many seconds each, best effort."""
         ...
 
 

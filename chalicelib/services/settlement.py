@@ -1,5 +1,6 @@
 """What becomes of signed transactions: sent, looked up, and the verdict on each once it is certain."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,12 +23,21 @@ RESEND_INTERVAL_S: Final = 2.0
 """Networks drop packets; the same bytes are sent again about this often until they are seen."""
 
 
+_LOOKS_IN_A_ROW: Final = 3
+_DOUBLINGS_MAX: Final = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for the chain within one invocation, and how often to ask."""
+    """How long to wait for the chain within one invocation, and how often to ask.
+
+    Attributes:
+        again_s: The pause before another invocation asks; doubled from the fourth time on, up to eight times this.
+    """
 
     wait_s: float
     poll_s: float
+    again_s: float
 
 
 class Settlement:
@@ -50,6 +60,15 @@ class Settlement:
         self._pace = pace
         self._attempts_max = attempts_max
 
+    def pause_s(self, delivery: int, *, waited_s: float) -> int:
+        """Return how long to leave an undecided order alone, after so many deliveries of its message.
+
+        A slow chain that was not waited for need not be asked before it was worth waiting.
+        """
+        doublings = min(max(0, delivery - _LOOKS_IN_A_ROW), _DOUBLINGS_MAX)
+        skipped_s = self._patience.wait_s - waited_s if delivery == 1 else 0.0
+        return math.ceil(self._patience.again_s * (1 << doublings) + skipped_s)
+
     def send(self, attempts: Iterable[OpenAttempt]) -> None:
         """Send the bytes of attempts that are on record; whatever the answer, it proves nothing."""
         try:
@@ -57,18 +76,20 @@ class Settlement:
         except RetryableError as error:
             logger.warning("send not answered", error_code=error.code, reason=error.message)
 
+    def wait_s(self) -> float:
+        """Return how long the chain is to be waited for now: not at all while it takes longer than that."""
+        return self._patience.wait_s if self._pace.is_worth_waiting() else 0.0
+
     def decisions(
-        self, sent_before: Sequence[HeldOrder], sent_now: Sequence[HeldOrder]
+        self, sent_before: Sequence[HeldOrder], sent_now: Sequence[HeldOrder], *, wait_s: float
     ) -> Iterator[list[Step]]:
         """Yield steps as the chain decides, until all orders have theirs or patience ends.
 
         All of them have an open attempt that has been sent, some of them a while ago. The patience is for all together:
-        an invocation has only so much time, however many orders it holds. There is none while the
-        chain takes longer than that.
+        an invocation has only so much time, however many orders it holds.
         """
         waiting = [*sent_before, *sent_now]
         waited = since_sent = 0.0
-        wait_s = self._patience.wait_s if self._pace.is_worth_waiting() else 0.0
         while waiting:
             decided = self._decided(waiting)
             if decided:

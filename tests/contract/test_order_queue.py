@@ -86,12 +86,23 @@ def test_message_to_be_retried_comes_back_after_so_long(sqs: Sqs) -> None:
     port.send([QueueMessage("again", "alice")])
     (received,) = sqs.client.receive_message(QueueUrl=sqs.url)["Messages"]
     assert sqs.bodies() == set()
-    port.retry_in(received["ReceiptHandle"], 0)
+    port.retry_in({received["ReceiptHandle"]: 0})
     assert sqs.bodies() == {"again"}
 
 
 def test_retry_of_a_message_that_is_gone_is_fine(sqs: Sqs) -> None:
-    sqs.port().retry_in("no such handle", 0)
+    sqs.port().retry_in({"no such handle": 0})
+
+
+def test_messages_of_a_batch_come_back_each_at_its_time(sqs: Sqs) -> None:
+    port = sqs.port()
+    port.send([QueueMessage(str(number), "alice") for number in range(12)])
+    received: dict[str, str] = {}
+    while len(received) < 12:
+        messages = sqs.client.receive_message(QueueUrl=sqs.url, MaxNumberOfMessages=10)["Messages"]
+        received |= {message["Body"]: message["ReceiptHandle"] for message in messages}
+    port.retry_in({handle: 0 if int(body) % 2 else 60 for body, handle in received.items()} | {"gone": 0})
+    assert sqs.bodies() == {"1", "3", "5", "7", "9", "11"}
 
 
 def test_queue_that_is_not_there_is_a_passing_fault(sqs: Sqs) -> None:

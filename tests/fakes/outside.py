@@ -53,8 +53,8 @@ class FakeQueue:
         if self.is_down:
             raise RetryableError("the queue does not answer")
 
-    def retry_in(self, receipt_handle: str, seconds: int) -> None:
-        self.retries.append((receipt_handle, seconds))
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        self.retries += seconds.items()
 
 
 class FakeConnections:

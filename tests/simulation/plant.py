@@ -234,9 +234,7 @@ class Engine:
             observer=Unobserved(),
             tokens=TOKENS,
             clock=world,
-            limits=ExecutionLimits(
-                LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, look_again_s=1, batch_hold_ms=100
-            ),
+            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
         )
         self.consuming = ConsumeMessages(
             execution=execution,
@@ -265,7 +263,7 @@ def _settlement(plant: Plant, *, attempts_max: int) -> Settlement:
         plant.parts.chain,
         RouteViews(TOKENS),
         plant.world,
-        patience=Patience(5.0, 0.4),
+        patience=Patience(5.0, 0.4, 1.0),
         pace=plant.pace,
         attempts_max=attempts_max,
     )
@@ -295,6 +293,6 @@ class BestEffortRetry:
     def check(self) -> None:
         self._queue.check()
 
-    def retry_in(self, receipt_handle: str, seconds: int) -> None:
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
         with suppress(RetryableError):
-            self._queue.retry_in(receipt_handle, seconds)
+            self._queue.retry_in(seconds)

@@ -1,6 +1,6 @@
 """SQS, as unkind as its documentation allows: late, out of order, twice, and again after a delete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,12 +59,13 @@ class SimulatedQueue:
     def check(self) -> None:
         return None
 
-    def retry_in(self, receipt_handle: str, seconds: int) -> None:
-        message_id, _, receipt = receipt_handle.partition("#")
-        stored = self._stored.get(message_id)
-        if stored is not None and stored.receipt == int(receipt):
-            stored.visible_at_s = self._world.scheduler.now_s + seconds
-            self._wake_at(stored.visible_at_s)
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        for receipt_handle, each in seconds.items():
+            message_id, _, receipt = receipt_handle.partition("#")
+            stored = self._stored.get(message_id)
+            if stored is not None and stored.receipt == int(receipt):
+                stored.visible_at_s = self._world.scheduler.now_s + each
+                self._wake_at(stored.visible_at_s)
 
     def put(self, body: str, *, delay_s: float = 0.0) -> None:
         """Store a message; now and then, twice."""
