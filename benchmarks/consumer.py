@@ -72,8 +72,8 @@ class PreparedQueue:
     def check(self) -> None:
         return
 
-    def retry_in(self, receipt_handle: str, seconds: int) -> None:
-        raise AssertionError(receipt_handle, seconds)
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        raise AssertionError(seconds)
 
 
 class ConsumerServices(Services):
