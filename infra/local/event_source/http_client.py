@@ -77,9 +77,10 @@ class _Connection(asyncio.Protocol):
         Raises:
             ConnectionError: The server broke off, or does not speak HTTP.
         """
+        # Before anything can fail: what is still on its way down must not be kept, or it would be tried for ever.
+        self.is_reusable = False
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the server closed the connection")
-        self.is_reusable = False
         self._answer = asyncio.get_running_loop().create_future()
         head = [f"POST {path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
         head.append(f"Content-Length: {len(body)}\r\n\r\n")
