@@ -216,7 +216,7 @@ class Subscriptions(Protocol):
         ...
 
     def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
-        """Subscribe to every order of the account; return the unfinished ones, which need a replay."""
+        """Subscribe to every order of the account; return the unfinished ones, which are not live until replayed."""
         ...
 
     def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:

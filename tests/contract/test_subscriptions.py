@@ -107,6 +107,7 @@ def test_follower_of_the_account_hears_of_every_order_of_it_and_of_no_other(stor
     store.created(unfinished)
     store.moved(store.created(finished), *LIFE[2:])
     assert list(store.subscriptions.follow_account(connection_id, account_id)) == [unfinished.order_id]
+    assert [each.live for each in listeners(store, unfinished)] == [False]  # until it has been replayed
     later, foreign = an_order(account_id=account_id), an_order(account_id=an_account())
     store.created(later)
     store.created(foreign)
@@ -141,9 +142,9 @@ def test_set_back_does_not_disturb_a_replay_that_is_under_way(store: Store) -> N
 def test_follower_of_the_account_that_missed_a_frame_is_set_back_for_that_order_alone(store: Store) -> None:
     account_id, connection_id = an_account(), a_connection()
     first, second = an_order(account_id=account_id), an_order(account_id=account_id)
+    store.subscriptions.follow_account(connection_id, account_id)
     store.created(first)
     store.created(second)
-    store.subscriptions.follow_account(connection_id, account_id)
     store.subscriptions.lag(connection_id, first, sent_to=1)
     assert [each.live for each in listeners(store, first)] == [False]
     assert [each.live for each in listeners(store, second)] == [True]

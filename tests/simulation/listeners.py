@@ -56,13 +56,15 @@ class MemorySubscriptions:
         return True
 
     def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
-        row = SubscriptionRow(account_id, True, 0, self._tables.now())
-        self._tables.subscriptions.setdefault((connection_id, EVERY_ORDER), row)
-        return [
+        unfinished = [
             id_
             for id_, order in self._tables.orders.items()
             if order.state.order.account_id == account_id and not order.state.is_final
         ]
+        for id_ in (EVERY_ORDER, *unfinished):
+            row = SubscriptionRow(account_id, id_ == EVERY_ORDER, 0, self._tables.now())
+            self._tables.subscriptions.setdefault((connection_id, id_), row)
+        return unfinished
 
     def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
         row = self._tables.subscriptions.get((connection_id, order.order_id))

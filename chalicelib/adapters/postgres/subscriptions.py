@@ -66,14 +66,20 @@ SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
       AND replay_id = CAST(:replay_id AS uuid))
 """)
 
-_FOLLOW_ACCOUNT: Final = text("""
-INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
-VALUES (:connection_id, CAST(:every AS uuid), :account_id, true, 0) ON CONFLICT DO NOTHING
-""")
-
-_UNFINISHED: Final = text(f"""
+_UNFINISHED_ORDERS: Final = f"""
 SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {_FINAL}
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX}
+"""
+_UNFINISHED: Final = text(_UNFINISHED_ORDERS)
+
+# What is under way waits for its replay from the first moment: no live event may go ahead of it.
+_FOLLOW_ACCOUNT: Final = text(f"""
+WITH unfinished AS ({_UNFINISHED_ORDERS})
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+SELECT :connection_id, CAST(:every AS uuid), :account_id, true, 0
+UNION ALL
+SELECT :connection_id, order_id, :account_id, false, 0 FROM unfinished
+ON CONFLICT DO NOTHING
 """)
 
 _LAG: Final = text("""
