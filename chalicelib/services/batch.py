@@ -41,20 +41,11 @@ class Verdict:
 
     Attributes:
         retry_in_s: Look again after so long; None if the messages have done their work.
-        found: The order as it stood before, if it was on record already.
-        creator: The request that put it on record, if it was one of this batch.
+        order: As it is on record; None if it is not.
     """
 
     retry_in_s: int | None = None
-    found: OrderState | None = None
-    creator: Incoming | None = None
-
-    @property
-    def order(self) -> Order | None:
-        """The order on record; None if there is none."""
-        if self.found is not None:
-            return self.found.order
-        return self.creator.order if self.creator else None
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)

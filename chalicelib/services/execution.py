@@ -131,7 +131,7 @@ class ExecuteOrders:
             {id_: owed for id_ in created if (owed := creators[id_].owed)},
         )
         batch.verdicts.update(dict.fromkeys(batch.requests, Verdict()))
-        batch.verdicts.update({id_: Verdict(creator=creators[id_]) for id_ in new if id_ in created})
+        batch.verdicts.update({id_: Verdict(order=creators[id_].order) for id_ in new if id_ in created})
         batch.held.update(
             {id_: _held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final}
         )
@@ -142,11 +142,11 @@ class ExecuteOrders:
             return
         claims = self._record.claim(order_ids, lease_ms=self._limits.lease_ms)
         for order_id, state in claims.final.items():
-            batch.verdicts[order_id] = Verdict(found=state)
+            batch.verdicts[order_id] = Verdict(order=state.order)
         for order_id, state in claims.busy.items():
-            batch.verdicts[order_id] = Verdict(retry_in_s=self._limits.lease_s, found=state)
+            batch.verdicts[order_id] = Verdict(self._limits.lease_s, state.order)
         for order_id, order in claims.held.items():
-            batch.verdicts[order_id] = Verdict(found=order.state)
+            batch.verdicts[order_id] = Verdict(order=order.state.order)
             logger.info("order taken over", order_id=str(order_id), order_status=order.state.status)
         batch.held.update(claims.held)
         for state in (

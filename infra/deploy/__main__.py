@@ -64,6 +64,7 @@ APP_DIR: Final = Path("chalice_app")
     type=click.Choice(["INFO", "WARN"]),
     default="WARN",
     envvar="ORDERFLOW_SYSTEM_LOG_LEVEL",
+    show_default=True,
     show_envvar=True,
     help="INFO has Lambda's START and REPORT lines for each invocation.",
 )

@@ -32,17 +32,7 @@ from chalicelib.services.limits import (
     OrderRate,
 )
 from chalicelib.wire.json_text import JsonLimits, parse_object
-
-
-class FrozenClock:
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
+from tests.fakes.outside import FrozenClock
 
 
 class Later(Executor):

@@ -1,6 +1,5 @@
 """When the chain is asked again about what it has not decided."""
 
-from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -10,19 +9,12 @@ from chalicelib.services.pace import Pace
 from chalicelib.services.ports import Chain
 from chalicelib.services.settlement import Patience, Settlement
 from chalicelib.wire.route_views import RouteViews
-
-
-class StoppedClock:
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError(f"nobody waits {seconds} s here")
+from tests.fakes.outside import FrozenClock
 
 
 @pytest.fixture
 def pace() -> Pace:
-    return Pace(StoppedClock())
+    return Pace(FrozenClock())
 
 
 @pytest.fixture
@@ -30,7 +22,7 @@ def settlement(pace: Pace) -> Settlement:
     nobody_asks = cast("Chain", None)
     patience = Patience(wait_s=2.0, poll_s=0.05, again_s=1.0)
     return Settlement(
-        nobody_asks, RouteViews(load_tokens()), StoppedClock(), patience=patience, pace=pace, attempts_max=3
+        nobody_asks, RouteViews(load_tokens()), FrozenClock(), patience=patience, pace=pace, attempts_max=3
     )
 
 
