@@ -180,9 +180,8 @@ class Runtime:
 
     def _nudge_mappings(self, function_name: str) -> None:
         """A function has ended, so it may have sent messages: look at once instead of at the next poll."""
-        del function_name
         for mapping in self._mappings:
-            mapping.nudge()
+            mapping.function_ended(function_name)
 
     async def _reload(self) -> None:
         assert self._host is not None

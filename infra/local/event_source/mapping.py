@@ -1,11 +1,12 @@
 """The event source mapping: moves batches from a queue to a function, and deletes what the function finished."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from infra.local.event_source.backlog import Backlog
 from infra.local.event_source.pacing import Pacing
 from infra.local.event_source.records import Message, batch_event, cut
 from infra.local.event_source.sqs_client import RECEIVE_MAX, SqsError
@@ -16,8 +17,6 @@ from infra.local.logs import Log
 # Short, so that the end of the runtime waits no longer for the answer (a message in it would be hidden otherwise).
 LONG_POLL_S: Final = 1
 _DEFAULT_CONCURRENCY: Final = 5
-# Whoever waited for a batch may send more at once: a moment later the next one is fuller.
-_LINGER_S: Final = 0.004
 
 
 class Queue(Protocol):
@@ -38,8 +37,11 @@ class MappingSettings:
         concurrency_max: Batches in flight at once; Lambda starts with five pollers.
         batching_window_s: While another batch is in flight, a batch that is not full waits so long for more messages.
             Unlike AWS, a batch leaves at once when none is in flight: nobody wants to watch one order wait.
-        gather_s: For each batch in flight the next receive waits so long, or until one of them ends: few
-            full batches cost less than many small ones, and many run at once only if each takes its time.
+        gather_s: For each batch in flight the next receive waits so long, or until one of them ends, and twice as long
+            if the queue hardly holds a full batch: few full batches cost less than many small ones, and many
+            run at once only if each takes its time.
+        linger_s: Whoever waited for a batch may send again at once: so long the next receive waits for as many
+            invocations to end as the batches in flight had messages.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
     """
 
@@ -49,11 +51,12 @@ class MappingSettings:
     batching_window_s: float = 0.0
     concurrency_max: int = _DEFAULT_CONCURRENCY
     gather_s: float = 0.015
+    linger_s: float = 0.008
     reports_item_failures: bool = True
 
 
 class EventSourceMapping:
-    """Polls while started. ``nudge`` says that messages may have been sent just now."""
+    """Polls while started. ``function_ended`` and ``nudge`` say that messages may have been sent just now."""
 
     def __init__(self, settings: MappingSettings, queue: Queue, functions: Functions, log: Log) -> None:
         self._settings = settings
@@ -63,7 +66,9 @@ class EventSourceMapping:
         self._pacing = Pacing()
         self._hint = asyncio.Event()
         self._slots = asyncio.Semaphore(settings.concurrency_max)
-        self._in_flight: set[asyncio.Task[None]] = set()
+        # How many messages each batch in flight has.
+        self._in_flight: dict[asyncio.Task[None], int] = {}
+        self._backlog = Backlog()
         self._long_poll: asyncio.Task[None] | None = None
         self._poller: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -73,6 +78,12 @@ class EventSourceMapping:
 
     def start(self) -> None:
         self._poller = asyncio.create_task(self._poll(), name=f"poll-{self._settings.queue_name}")
+
+    def function_ended(self, function_name: str) -> None:
+        """Note that an invocation has ended, which may have sent a message."""
+        if function_name != self._settings.function_name:
+            self._backlog.another()
+        self.nudge()
 
     def nudge(self) -> None:
         if self._pacing.hinted(asyncio.get_running_loop().time()):
@@ -118,14 +129,24 @@ class EventSourceMapping:
             return
         self._hint.clear()
         if self._in_flight:
-            ended, _ = await asyncio.wait(
-                self._in_flight, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if ended:
-                await asyncio.sleep(_LINGER_S)
+            served = sum(self._in_flight.values())
+            is_ended = await self._wait_for_end(pause_s)
+            if not is_ended and not self._backlog.has(self._settings.batch_size):
+                is_ended = await self._wait_for_end(pause_s)
+            if is_ended:
+                # Batches that overlap end one soon after the other: their senders may come together again.
+                wanted = min(served, self._settings.batch_size)
+                await self._backlog.wait_for(wanted, patience_s=self._settings.linger_s)
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hint.wait(), pause_s)
+
+    async def _wait_for_end(self, patience_s: float) -> bool:
+        """Return once a batch in flight has ended, or after so long without."""
+        ended, _ = await asyncio.wait(
+            self._in_flight, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        return bool(ended)
 
     async def _wait_long(self) -> None:
         """Keep one long poll open until it ends or a hint comes; the poll goes on beside the short ones."""
@@ -159,12 +180,12 @@ class EventSourceMapping:
             await self._queue.release(self._url, [message["ReceiptHandle"] for message in messages])
             return
         for batch in cut(messages, size_max=self._settings.batch_size):
-            self._dispatch(self._process(batch))
+            self._dispatch(batch)
 
     async def _receive_batch(self, wait_s: int) -> list[dict[str, Any]]:
         """Receive up to a batch: more than once only if the batch is larger than a receive, or worth waiting for."""
         size = self._settings.batch_size
-        messages = await self._queue.receive(self._url, count_max=size, wait_s=wait_s)
+        messages = await self._receive(size, wait_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.batching_window_s
         while messages and len(messages) < size and not self._is_stopping:
@@ -172,10 +193,15 @@ class EventSourceMapping:
                 if not self._in_flight or loop.time() >= deadline:
                     break
                 await asyncio.sleep(min(self._settings.gather_s, max(0.0, deadline - loop.time())))
-            more = await self._queue.receive(self._url, count_max=size - len(messages), wait_s=0)
+            more = await self._receive(size - len(messages), 0)
             messages += more
             if not more and not self._in_flight:
                 break
+        return messages
+
+    async def _receive(self, count_max: int, wait_s: int) -> list[dict[str, Any]]:
+        messages = await self._queue.receive(self._url, count_max=count_max, wait_s=wait_s)
+        self._backlog.received(len(messages), is_all=len(messages) < min(count_max, RECEIVE_MAX))
         return messages
 
     def _report_queue_failure(self, error: Exception) -> None:
@@ -188,10 +214,10 @@ class EventSourceMapping:
                 "warning", "queue does not answer", queue=self._settings.queue_name, reason=str(error)
             )
 
-    def _dispatch(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+    def _dispatch(self, batch: list[Message]) -> None:
+        task = asyncio.create_task(self._process(batch))
+        self._in_flight[task] = len(batch)
+        task.add_done_callback(self._in_flight.pop)
 
     async def _process(self, batch: list[Message]) -> None:
         async with self._slots:

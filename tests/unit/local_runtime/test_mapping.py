@@ -203,6 +203,41 @@ def test_batch_waits_for_company_within_its_window_while_another_is_in_flight() 
     run(scenario, batch_size=3, batching_window_s=60.0, gather_s=0.001)
 
 
+def test_next_batch_waits_until_as_many_have_sent_again_as_the_last_one_served() -> None:
+    async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
+        functions.gate.clear()
+        queue.put("a", "b", "c")
+        await until(lambda: len(functions.batches) == 1)
+        # A sender may end after its message was received already.
+        for _ in range(3):
+            mapping.function_ended("send")
+        functions.gate.set()
+        await until(lambda: queue.deleted == ["a", "b", "c"])
+        for identifier in ("d", "e", "f"):
+            queue.put(identifier)
+            mapping.function_ended("send")
+            # The consumer's own end says nothing about senders.
+            mapping.function_ended("execute")
+            await asyncio.sleep(0)
+        await until(lambda: len(functions.batches) == 2)
+        assert functions.batches[1] == ["d", "e", "f"]
+
+    run(scenario, gather_s=60.0, linger_s=60.0)
+
+
+def test_next_batch_does_not_wait_for_senders_that_stay_away() -> None:
+    async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
+        functions.gate.clear()
+        queue.put("a", "b", "c")
+        await until(lambda: len(functions.batches) == 1)
+        functions.gate.set()
+        queue.put("d")
+        mapping.function_ended("send")
+        await until(lambda: queue.deleted == ["a", "b", "c", "d"])
+
+    run(scenario, gather_s=60.0, linger_s=0.001)
+
+
 def test_nudge_finds_a_message_without_waiting_for_the_long_poll() -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
         queue.put("a")
