@@ -11,6 +11,7 @@ import click
 from infra.local.lifecycle import run
 from infra.local.logs import Log
 from infra.local.options import Options
+from infra.local.scheduling import stay_until_done
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _PROJECT = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -68,6 +69,7 @@ def _option(*names: str, variable: str, **settings: Any) -> Callable[[Any], Any]
 def main(*, json_logs: bool, verbose: bool, **given: Any) -> None:
     """Run a Chalice app locally: WebSocket, REST, SQS and schedules, as on AWS."""
     options = Options(**{**given, "app_dir": given["app_dir"].resolve()})
+    stay_until_done()
     log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
     try:
         sys.exit(asyncio.run(run(options, log)))
