@@ -1,7 +1,8 @@
 # `make` alone prints this help. Everything that a target needs, it makes first.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= python3
+# Empty: python3, or what serves better on this machine (infra/interpreter.py).
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -14,8 +15,10 @@ help:  ## List the targets
 # uv installs in seconds what takes pip a minute; where it cannot (a registry that only pip is
 # configured for), pip installs the same pinned and hashed set.
 $(STAMP): requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { \
+	   python="$(PYTHON)"; test -n "$$python" || python="$$(python3 infra/interpreter.py)" || exit; \
+	   "$$python" -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)' \
+	   && "$$python" -m venv $(VENV); }
 	@echo "Installing the pinned requirements into $(VENV) ..."
 	@grep -A 1000 '^uv==' requirements-dev.txt | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(VENV)/uv.txt
 	@( $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt \

@@ -1,0 +1,103 @@
+"""Print the Python interpreter to make the virtual environment with: ``python3 infra/interpreter.py``.
+
+That is ``python3``, unless it is too old for us, or its version is installed in a clearly faster build as well. Builds
+without optimisation, which is what pyenv makes unless told otherwise, take a fifth longer for everything.
+
+It runs on any Python 3 from 3.7 on, since it is what finds out whether there is a newer one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+OLDEST = (3, 11)
+CLEARLY_FASTER = 1.1
+
+# Fails where an environment could not be made; else prints the version and the best of several goes at a bit of work.
+QUESTION = """
+import sys, time, ensurepip, ssl, venv
+
+class Pool:
+    def __init__(self, reserves):
+        self.reserves = reserves
+    def out(self, amount):
+        return self.reserves[1] * amount // (self.reserves[0] + amount)
+
+def work():
+    pool, seen = Pool((10**18, 10**17)), {}
+    for amount in range(10**9, 10**9 + 20000):
+        seen = {"amount": amount, "out": pool.out(amount)}
+    return seen
+
+def seconds():
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+print(sys.version_info[0], sys.version_info[1], min(seconds() for _ in range(7)))
+"""
+_PATIENCE_S = 30
+
+
+class Interpreter(NamedTuple):
+    """One that could make the environment; ``seconds``: for the bit of work."""
+
+    path: str
+    version: tuple[int, int]
+    seconds: float
+
+
+def main() -> None:
+    asked = [ask(path) for path in candidates()]
+    found = [each for each in asked if each is not None and each.version >= OLDEST]
+    if not found:
+        sys.exit("Python 3.11 or later is needed, with venv and ensurepip; there is none on the path")
+    first = found[0]
+    best = min((each for each in found if each.version == first.version), key=lambda each: each.seconds)
+    ratio = first.seconds / best.seconds
+    if ratio < CLEARLY_FASTER:
+        best = first
+    else:
+        sys.stderr.write(
+            f"Using {best.path}, {ratio:.1f} times as fast as {first.path} (PYTHON=... chooses another)\n"
+        )
+    sys.stdout.write(best.path + "\n")
+
+
+def candidates() -> list[str]:
+    """Return interpreters on the path: those called ``python3`` first, then newer versions before older ones."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    plain = [folder / "python3" for folder in folders]
+    versioned = [
+        path
+        for folder in folders
+        for path in folder.glob("python3.*")
+        if re.fullmatch(r"python3\.\d+", path.name)
+    ]
+    versioned.sort(key=lambda path: -int(path.suffix[1:]))
+    distinct: dict[Path, str] = {}
+    for path in plain + versioned:
+        if os.access(path, os.X_OK):
+            distinct.setdefault(path.resolve(), str(path))
+    return list(distinct.values())
+
+
+def ask(path: str) -> Interpreter | None:
+    """Return what an interpreter is; None if it cannot make an environment."""
+    try:
+        shown = subprocess.check_output(
+            [path, "-c", QUESTION], stderr=subprocess.DEVNULL, timeout=_PATIENCE_S
+        )
+        major, minor, seconds = shown.split()
+        return Interpreter(path, (int(major), int(minor)), float(seconds))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+if __name__ == "__main__":
+    main()
