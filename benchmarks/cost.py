@@ -1,10 +1,10 @@
 """What a million orders cost on AWS at list price, from counted operations: ``python -m benchmarks.cost``.
 
 Frames are counted by clients of a running instance, log lines are those that it wrote, memory is what the functions
-are deployed with. Assumed are how long Lambda bills them for (``Way``), and that the consumer's batches are full, as
-they are at a load that makes cost a question; the last row says what it adds when every order comes alone. Prices are
-us-east-1's public ones without free tiers. What costs the same at any rate is left out: Postgres, alarms, and some two
-million empty receives a month (0.80 USD).
+are deployed with, and the log has what ``prod`` writes. Assumed are how long Lambda bills them for (``Way``), and that
+the consumer's batches are full, as they are at a load that makes cost a question; the last row says what it adds when
+every order comes alone. Prices are us-east-1's public ones without free tiers. What costs the same at any rate is left
+out: Postgres, alarms, and some two million empty receives a month (0.80 USD).
 """
 
 import argparse
@@ -23,6 +23,7 @@ from benchmarks.load import QUIET
 from benchmarks.shapes import Load, Shape, run_load
 from chalicelib.wire.server_frames import json_text
 from infra.deploy.smoke import smoke_order
+from infra.deploy.stacks import stage_values
 
 # https://aws.amazon.com/api-gateway/pricing/: a message is 32 KB of a frame in either direction.
 WEBSOCKET_MESSAGE_USD: Final = 1.00e-6
@@ -48,10 +49,12 @@ PLATFORM_BYTES: Final = 150 + 260 + 2 * LOG_EVENT_BYTES
 
 # What one telling of all listeners takes: posts over NAT, side by side.
 _TELLING_MS: Final = 12.0
-# Of a batch besides: 11 round trips of 1.5 ms, four of them commits of 4 more, and processor time.
-_WAITING_MS: Final = 11 * 1.5 + 4 * 4.0
+# Of a batch besides: 9 round trips of 1.5 ms, four of them commits of 4 more, and processor time.
+_WAITING_MS: Final = 9 * 1.5 + 4 * 4.0
 _BATCH_CPU_MS: Final = 3.0
 _ORDER_CPU_MS: Final = 1.0
+
+_LOGS_EVENTS: Final = stage_values("prod")["LogLevel"] == "INFO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ def uses(ways: Sequence[Way], found: Counted, *, batch_ms: float | None) -> list
             frames=frames,
             message_ms=way.message_ms,
             batch_ms=_batch_ms(way, BATCH) if batch_ms is None else batch_ms,
-            log_bytes=found.log_bytes,
+            log_bytes=found.log_bytes if _LOGS_EVENTS else 0.0,
             metrics_bytes=found.metrics_bytes,
         )
         for way, frames in zip(ways, found.frames, strict=True)
@@ -220,7 +223,8 @@ def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:
         _row(of_kind[0].name, [line.usd_per_million for line in of_kind])
     sums = [_sum(use) for use in full]
     _row("sum", sums)
-    _row("with ORDERFLOW_LOG_LEVEL=WARNING", [_sum(replace(use, log_bytes=0)) for use in full])
+    with_lines = [_sum(replace(use, log_bytes=found.log_bytes)) for use in full]
+    _row("with a line per event, as in dev", with_lines)
     _row("goal", [6.0, 6.0, 3.0, 3.0])
     print("not in the sum")
     outbound = found.frame_bytes / 1e9 * OUTBOUND_GB_USD * 1e6

@@ -55,11 +55,11 @@ class JwtVerifier:
         try:
             claims = self._claims(token)
         except _BAD_TOKEN as error:
-            logger.info("token refused", reason=type(error).__name__)
+            logger.warning("token refused", reason=type(error).__name__)
             raise UnauthorizedError.bad_credential() from None
         account_id = claims["sub"]
         if not is_account_id(account_id):
-            logger.info("token refused", reason="subject")
+            logger.warning("token refused", reason="subject")
             raise UnauthorizedError(Code.FORBIDDEN, "the credential's subject cannot be an account")
         return Principal(account_id, datetime.fromtimestamp(claims["exp"], UTC) + self._leeway)
 

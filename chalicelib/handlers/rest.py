@@ -48,7 +48,7 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
         try:
             return handler(*args, **kwargs)
         except ExecutionError as refusal:
-            logger.info("request refused", error_code=refusal.code, reason=refusal.message)
+            logger.warning("request refused", error_code=refusal.code, reason=refusal.message)
             return _answer(error_body(refusal), http_status(refusal))
 
     return answering

@@ -83,7 +83,7 @@ def disconnect(event: Mapping[str, Any]) -> JsonObject:
 
 
 def _log_refusal(what: str, connection_id: str, refusal: ExecutionError) -> None:
-    logger.info(what, connection_id=connection_id, error_code=refusal.code, reason=refusal.message)
+    logger.warning(what, connection_id=connection_id, error_code=refusal.code, reason=refusal.message)
 
 
 def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> JsonObject | None:

@@ -147,7 +147,7 @@ class ExecuteOrders:
             batch.verdicts[order_id] = Verdict(self._limits.lease_s, state.order)
         for order_id, order in claims.held.items():
             batch.verdicts[order_id] = Verdict(order=order.state.order)
-            logger.info("order taken over", order_id=str(order_id), order_status=order.state.status)
+            logger.warning("order taken over", order_id=str(order_id), order_status=order.state.status)
         batch.held.update(claims.held)
         for state in (
             *claims.final.values(),

@@ -53,9 +53,8 @@ APP_DIR: Final = Path("chalice_app")
 @click.option(
     "--log-level",
     type=click.Choice(["INFO", "WARNING"]),
-    default="INFO",
     envvar="ORDERFLOW_LOG_LEVEL",
-    show_default=True,
+    show_default="INFO, and WARNING for prod",
     show_envvar=True,
     help="INFO has a line for each event of an order.",
 )
@@ -140,7 +139,8 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
     names = {"jwks_url": "JwksUrl", "jwt_issuer": "JwtIssuer", "jwt_audience": "JwtAudience"}
     options = {parameter: given[name] or "" for name, parameter in names.items()}
     options["AlarmEmail"] = given["alarm_email"] or ""
-    options["LogLevel"] = given["log_level"] or ""
+    if given["log_level"]:
+        options["LogLevel"] = given["log_level"]
     options["SystemLogLevel"] = given["system_log_level"] or ""
     if not cloud.is_emulated:
         if not all(options[name] for name in names.values()):

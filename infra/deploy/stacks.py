@@ -38,6 +38,8 @@ _BY_STAGE: Final[Mapping[str, Mapping[str, str]]] = {
     "dev": {"LogRetentionDays": "14", "MarketFaucet": "1"},
     "prod": {
         "LogRetentionDays": "90",
+        # A line for each event of an order costs more than its queue; the record has all events anyway.
+        "LogLevel": "WARNING",
         "MarketFaucet": "0",
         "NatGateways": "2",
         "DatabaseInstances": "2",

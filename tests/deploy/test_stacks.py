@@ -45,6 +45,11 @@ def test_prod_is_protected_and_pays_nobodys_trades() -> None:
     assert values["MarketFaucet"] == "0"
 
 
+def test_prod_writes_no_line_for_each_event_unless_it_is_asked_to() -> None:
+    assert stage_values("prod")["LogLevel"] == "WARNING"
+    assert stage_values("dev").get("LogLevel", "INFO") == "INFO"
+
+
 def test_database_url_becomes_parameters_with_its_password_decoded() -> None:
     options = database_options("postgresql://app:p%40ss@db.example:5433/orders")
     assert options == {

@@ -75,7 +75,8 @@ def test_connections_beyond_the_limit_are_refused_until_one_is_closed(front_door
             # API Gateway hands on the status of a refused handshake and not its body: the code is in the log.
             logged = len(front_door.instance.lines)
             assert front_door.refusal(additional_headers=front_door.bearer(account)) == 429
-            front_door.instance.line("error_code=TOO_MANY_CONNECTIONS", after=logged)
+            line = front_door.instance.line("error_code=TOO_MANY_CONNECTIONS", after=logged)
+            assert "WARNING connection refused" in line, "prod's log would not have it"
             assert front_door.refusal(additional_headers=front_door.bearer(an_account("bob"))) == 101
             assert ask(last, action="ping")["type"] == "pong"
         # $disconnect runs after the close, on its own time.
