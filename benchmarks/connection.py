@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final, Protocol
 
+from pydantic_core import from_json
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
                     self._answered(event)
                 case Frame(opcode=Opcode.TEXT):
                     self.ledger.frames += 1
-                    self._frame(json.loads(bytes(event.data)))
+                    self._frame(from_json(bytes(event.data)))
                 case _:
                     self.ledger.refusals.append(f"unexpected frame: {event}")
         self._flush()

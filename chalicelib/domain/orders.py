@@ -1,10 +1,10 @@
 """An order: what was asked for, and where it stands."""
 
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from chalicelib.amm.swaps import SwapMode
@@ -133,19 +133,21 @@ class OrderState:
 
     def step(
         self, status: OrderStatus, at: datetime, *, data: JsonObject | None = None, attempt: int | None = None
-    ) -> tuple[Self, OrderEvent]:
+    ) -> tuple["OrderState", OrderEvent]:
         """Return the state after one more event, and that event.
 
         Raises:
             InvalidTransitionError: The status may not follow the present one.
         """
         check_transition(self.status, status)
-        after = replace(
-            self,
-            status=status,
-            seq=self.seq + 1,
-            attempt=attempt or self.attempt,
-            was_sent=self.was_sent or status is OrderStatus.SUBMITTED,
+        # Not ``replace``, which goes through the fields by name: every event of every order comes by here.
+        after = OrderState(
+            self.order,
+            status,
+            self.seq + 1,
+            attempt or self.attempt,
+            self.was_sent or status is OrderStatus.SUBMITTED,
+            self.told_seq,
         )
         event = OrderEvent(self.order.order_id, after.seq, status, after.attempt, at, data or {})
         return after, event

@@ -18,7 +18,7 @@ attempt at step 4, without one at step 2.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -242,7 +242,7 @@ class ExecuteOrders:
         for step in decided:
             order_id = step.state.order.order_id
             retry_in_s = pauses_s.get(order_id) if order_id in counted else self._limits.lease_s
-            batch.verdicts[order_id] = replace(batch.verdicts[order_id], retry_in_s=retry_in_s)
+            batch.verdicts[order_id] = Verdict(retry_in_s, batch.verdicts[order_id].order)
             del batch.held[order_id]
         kept = {
             step.state.order.order_id: HeldOrder(step.state, step.held.fence, step.new_attempt)

@@ -1,7 +1,9 @@
 """Statements on pooled connections: what counts after a fault, and who gets the connection next."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
@@ -47,6 +49,18 @@ def test_single_statement_counts_at_once_and_names_its_columns(engine: Engine) -
 def test_parameter_that_is_used_twice_is_one_value(engine: Engine) -> None:
     twice = Statement("SELECT CAST(:n AS int) AS first, CAST(:n AS int) + 1 AS second, '10 %' AS share")
     assert Database(engine).execute(twice, {"n": 4}) == [(4, 5, "10 %")]
+
+
+def test_ids_and_documents_come_back_as_what_they_are(engine: Engine) -> None:
+    written = Statement(
+        "SELECT CAST(:id AS uuid) AS id, CAST(:document AS jsonb) AS b, CAST(:document AS json) AS j"
+    )
+    order_id, document = (
+        UUID("019b796d-d600-7d23-87cc-9113e51a56b4"),
+        {"units": 2**96 + 1, "share": 0.1, "é": None},
+    )
+    row = Database(engine).execute(written, {"id": str(order_id), "document": json.dumps(document)})[0]
+    assert row == (order_id, document, document)
 
 
 def test_transaction_counts_as_a_whole(engine: Engine) -> None:

@@ -5,12 +5,16 @@ and waits twice for an answer. Prepared, only parameters travel, once there and 
 half of the processor time on both sides. RDS Proxy multiplexes statements that are prepared by the protocol, as here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final, Self
+from uuid import UUID
 
 import pg8000
+from pg8000.converters import JSON, JSONB, UUID_TYPE
 from pg8000.core import SYNC_MSG, Context, DatabaseError, make_params
+from pydantic_core import from_json
 
 BEGIN: Final = "begin transaction"
 COMMIT: Final = "commit"
@@ -19,6 +23,13 @@ STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
 
 _UNIQUE_VIOLATION: Final = "23505"
+
+# By type, where there is something faster than pg8000's own: an order's id comes back from each of its statements.
+_CONVERTERS: Final[dict[int, Callable[[str], Any]]] = {
+    UUID_TYPE: lru_cache(maxsize=4_096)(UUID),
+    JSON: from_json,
+    JSONB: from_json,
+}
 
 
 class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no types
@@ -50,6 +61,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._prepared: dict[str, tuple[Any, Any, Any]] = {}
+        for oid, converter in _CONVERTERS.items():
+            self.register_in_adapter(oid, converter)
 
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
