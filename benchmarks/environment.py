@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ def environment_lines() -> list[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return [
         f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; load average {load}",
-        f"{platform.python_implementation()} {platform.python_version()}, {versions}",
+        f"{platform.python_implementation()} {platform.python_version()} of {sys.base_prefix}, {versions}",
     ]
 
 
