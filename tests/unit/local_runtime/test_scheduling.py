@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-from infra.local.scheduling import stay_until_done
-
 PROGRAM = """
 import os
 from infra.local.scheduling import stay_until_done
@@ -23,15 +21,3 @@ else:
 def test_process_and_its_children_do_not_interrupt_whoever_wakes_them() -> None:
     shown = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert shown.stdout == "True\n"
-
-
-def test_system_without_the_policy_or_the_right_to_it_is_left_as_it_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
-    stay_until_done()
-    monkeypatch.delattr(os, "SCHED_BATCH", raising=False)
-    stay_until_done()
