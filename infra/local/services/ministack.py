@@ -84,7 +84,7 @@ def _server_options(port: int) -> Sequence[str]:
     """Return how uvicorn serves MiniStack's application: a send costs half of what its own server, hypercorn, takes."""
     options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
     # The protocol is found from here, wherever the runtime was started.
-    protocol = ["--app-dir", str(_REPOSITORY), "--http", "infra.local.services.joined_http:JoinedHttp"]
+    protocol = ["--app-dir", str(_REPOSITORY), "--http", "infra.local.services.emulator_http:EmulatorHttp"]
     # AWS sends one Date, which MiniStack adds itself, and does not name its server.
     headers = ["--no-date-header", "--no-server-header"]
     # A long poll that is still open must not hold up the end, in which the queues are saved.

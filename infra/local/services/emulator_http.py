@@ -1,0 +1,159 @@
+"""HTTP as the emulator speaks it: uvicorn's, but that it answers an app's usual queue calls much sooner.
+
+MiniStack looks through some thirty routes of other services before it finds that a call is SQS's, which says so in a
+header. Calls that wait for nothing go straight to its SQS and are answered as soon as they have been read. Everything
+else goes MiniStack's own way; there the head of an answer leaves together with the beginning of its body, where uvicorn
+writes them one after the other: two system calls here, and a client that is woken for half an answer.
+"""
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import ministack.app as ministack
+from ministack.core.responses import set_request_account_id, set_request_client_ip, set_request_region
+from ministack.core.router import extract_access_key_id, extract_region
+from ministack.services import sqs
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from infra.local.prompt_http import PromptHttp, PromptRequest, head_bytes
+from infra.local.uuids import new_uuid
+
+# Of these, MiniStack's handlers wait for nothing.
+_PROMPT_CALLS: Final = frozenset(
+    f"AmazonSQS.{call}".encode()
+    for call in ("SendMessage", "SendMessageBatch", "DeleteMessage", "DeleteMessageBatch")
+)
+_SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
+# SQS takes 1 MiB, of which JSON may make six for what it escapes. What is longer still is cut, and no JSON any more.
+_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+_CREDENTIALS_KEPT: Final = 64
+_ENCODED: Final = b"content-encoding"
+_Headers = Mapping[bytes, bytes]
+_Answer = tuple[int, Mapping[str, str], bytes | str]
+
+
+class EmulatorHttp(PromptHttp):
+    """One client's connection."""
+
+    body_bytes_max = _BODY_BYTES_MAX
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        # Not a transport by its class, but it does all that one does.
+        super().connection_made(cast("asyncio.Transport", _Joining(self, transport)))
+
+    def is_prompt(self) -> bool:
+        headers = _by_name(self.headers_sent)
+        return (
+            headers.get(b"x-amz-target") in _PROMPT_CALLS
+            and headers.get(b"authorization", b"").startswith(_SIGNED)
+            and self.url == b"/"
+            and self.parser.get_method() == b"POST"
+            and _ENCODED not in headers
+            and not _is_busy()
+        )
+
+    def respond(self, request: PromptRequest) -> bytes:
+        client_ip = (self.client or ("127.0.0.1",))[0]
+        # MiniStack keeps whose call it is in context variables, which must not outlast the call.
+        context = contextvars.copy_context()
+        status, said, body = context.run(_answered, _by_name(request.headers), request.body, client_ip)
+        answer = body if isinstance(body, bytes) else body.encode()
+        head = _head(status, tuple(said.items()), int(time.time()))
+        tail = f"x-amzn-requestid: {new_uuid()}\r\ncontent-length: {len(answer)}\r\n\r\n"
+        return head + tail.encode("ascii") + answer
+
+
+def _answered(headers: _Headers, body: bytes, client_ip: str) -> _Answer:
+    """Return status, headers and body of SQS's answer, as MiniStack's application would get it."""
+    access_key, region = _caller(headers[b"authorization"].partition(b",")[0])
+    set_request_client_ip(client_ip)
+    set_request_account_id(access_key)
+    set_request_region(region)
+    asked = {
+        "host": headers.get(b"host", b"").decode("latin-1"),
+        "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),
+    }
+    try:
+        return _result(sqs.handle_request("POST", "/", asked, body, {}))
+    except Exception:
+        logging.getLogger(__name__).exception("queue call failed")
+        return 500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type":"InternalFailure"}'
+
+
+def _result(call: Coroutine[Any, Any, _Answer]) -> _Answer:
+    """Run a coroutine that waits for nothing to its end; return its result."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        return cast("_Answer", end.value)
+    call.close()
+    raise RuntimeError("a queue call waited for something")
+
+
+def _is_busy() -> bool:
+    """Tell whether MiniStack verifies signatures, or is being reset."""
+    # Neither is public; ``test_emulator_http.py`` fails if a release renames them.
+    return bool(ministack.AUTH) or ministack._get_reset_lock().locked()  # noqa: SLF001
+
+
+def _by_name(headers: list[tuple[bytes, bytes]]) -> _Headers:
+    return {name.lower(): value for name, value in headers}
+
+
+@lru_cache(maxsize=_CREDENTIALS_KEPT)
+def _caller(credential: bytes) -> tuple[str, str]:
+    """Return access key and region, as MiniStack reads them; they choose account and region of the queues."""
+    headers = {"authorization": credential.decode("latin-1") + ","}
+    return extract_access_key_id(headers), extract_region(headers)
+
+
+@lru_cache(maxsize=64)
+def _head(status: int, said: tuple[tuple[str, str], ...], second: int) -> bytes:
+    """Return the head of an answer as far as answers of its kind share it within a second."""
+    own = [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in said]
+    return head_bytes(status, [*own, (b"date", formatdate(second, usegmt=True).encode("ascii"))])
+
+
+class _Joining:
+    """A transport that keeps the first write of each answer of the application back until the next one."""
+
+    def __init__(self, protocol: EmulatorHttp, transport: asyncio.Transport) -> None:
+        self._protocol = protocol
+        self._transport = transport
+        self._head = b""
+        self._answer: RequestResponseCycle | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self._begins_an_answer():
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._transport.write(self._head)
+        self._head = b""
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _begins_an_answer(self) -> bool:
+        """Tell a head from interim responses, refusals, later parts of a body, and WebSocket frames."""
+        answer = self._protocol.cycle
+        if (
+            answer is None
+            or answer is self._answer
+            or not answer.response_started
+            or answer.response_complete
+        ):
+            return False
+        self._answer = answer
+        return True

@@ -1,0 +1,268 @@
+"""Queue calls are answered as MiniStack answers them, only sooner; other answers arrive as they were sent."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import ministack.app as ministack
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from infra.local.services.emulator_http import EmulatorHttp
+
+HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]}
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.has_news = asyncio.Event()
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        if data:
+            self.written.append(bytes(data))
+            self.has_news.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Read on: all there is has been read."""
+
+    def resume_reading(self) -> None:
+        """As above."""
+
+
+def written(messages: Sequence[Mapping[str, Any]], *requests: bytes) -> list[bytes]:
+    """Return what goes over the wire, write by write, for an application that answers with these messages."""
+
+    async def application(_scope: Any, receive: Any, send: Send) -> None:
+        await receive()
+        for message in messages:
+            await asyncio.sleep(0)
+            await send(message)
+
+    async def serve() -> list[bytes]:
+        config = uvicorn.Config(application, lifespan="off", log_config=None, server_header=False)
+        state, wire = ServerState(), Wire()
+        protocol = EmulatorHttp(config=config, server_state=state, app_state={})
+        protocol.connection_made(wire)
+        for request in requests:
+            protocol.data_received(request)
+            for _ in range(50):  # rounds of the event loop, more than any of these answers takes
+                await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return wire.written
+
+    return asyncio.run(serve())
+
+
+def body(text: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": text, "more_body": more}
+
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+START = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n"
+
+
+def test_answer_is_one_write_each_time() -> None:
+    assert written([HEAD, body(b"abcdef")], GET, GET) == [START + b"abcdef"] * 2
+
+
+def test_requests_behind_one_another_are_answered_in_full() -> None:
+    assert b"".join(written([HEAD, body(b"abcdef")], GET * 3)) == (START + b"abcdef") * 3
+
+
+def test_later_parts_of_a_body_are_not_kept_back() -> None:
+    parts = [HEAD, body(b"ab", more=True), body(b"cd", more=True), body(b"ef")]
+    assert written(parts, GET) == [START + b"ab", b"cd", b"ef"]
+
+
+def test_interim_response_is_not_kept_back() -> None:
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    found = written([HEAD, body(b"abcdef")], request, b"a")
+    assert found == [b"HTTP/1.1 100 Continue\r\n\r\n", START + b"abcdef"]
+
+
+@pytest.mark.parametrize("before", [[], [GET]])
+def test_refusal_of_a_broken_request_is_written_before_the_end(before: list[bytes]) -> None:
+    assert written([HEAD, body(b"abcdef")], *before, b"what\r\n\r\n")[-1].startswith(b"HTTP/1.1 400 ")
+
+
+def test_head_without_a_body_is_written_before_the_end() -> None:
+    last = {"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]}
+    assert written([last, body(b"")], GET)[0].startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+Answer = tuple[int, Mapping[str, str], Any]
+OWN = {"host": "x", "content-type": "application/x-amz-json-1.0"}
+# What differs from answer to answer of MiniStack's, and what it says to browsers and in S3's name.
+NOT_COMPARED = re.compile("access-control-.*|date|x-amz-.*id.*|x-amzn-requestid|content-length")
+QUEUE = "http://x/000000000000/prompt"
+
+
+def a_call(call: str, request: object, *, key: str = "test", region: str = "us-east-1", **more: str) -> bytes:
+    credential = f"AWS4-HMAC-SHA256 Credential={key}/20261121/{region}/sqs/aws4_request"
+    signed = {
+        "authorization": f"{credential}, SignedHeaders=host, Signature=0",
+        "x-amz-target": f"AmazonSQS.{call}",
+    }
+    body = request if isinstance(request, bytes) else json.dumps(request).encode()
+    headers = {**OWN, **signed, **more, "content-length": str(len(body))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+class Emulator:
+    """MiniStack behind its protocol, or by itself where the calls ask for something unusual of the connection."""
+
+    def __init__(self) -> None:
+        self.asked_the_application = 0
+
+    def answers(self, *calls: bytes) -> list[Answer]:
+        return asyncio.run(self._answers(calls))
+
+    def answer(self, call: bytes) -> Answer:
+        (answer,) = self.answers(call)
+        return answer
+
+    async def _answers(self, calls: Sequence[bytes]) -> list[Answer]:
+        async def application(scope: Any, receive: Any, send: Send) -> None:
+            self.asked_the_application += 1
+            await ministack.app(scope, receive, send)
+
+        config = uvicorn.Config(
+            application, lifespan="off", log_config=None, date_header=False, server_header=False
+        )
+        state, wire = ServerState(), Wire()
+        protocol = EmulatorHttp(config=config, server_state=state, app_state={})
+        protocol.connection_made(wire)
+        for call in calls:
+            wire.has_news.clear()
+            protocol.data_received(call)
+            async with asyncio.timeout(10):
+                await wire.has_news.wait()
+        protocol.connection_lost(None)
+        return [_parsed(data) for data in wire.written]
+
+
+def _parsed(data: bytes) -> Answer:
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert int(headers["content-length"]) == len(body)
+    assert headers["x-amzn-requestid"]
+    assert headers["date"].endswith(" GMT")
+    shown = {name: value for name, value in headers.items() if not NOT_COMPARED.fullmatch(name)}
+    return int(status.split()[1]), shown, json.loads(body)
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    made = Emulator()
+    made.answers(a_call("CreateQueue", {"QueueName": "prompt"}), a_call("PurgeQueue", {"QueueUrl": QUEUE}))
+    made.asked_the_application = 0
+    return made
+
+
+def masked(answer: Answer) -> str:
+    return re.sub(r"[0-9a-f-]{36}", "<id>", json.dumps(answer))
+
+
+ATTRIBUTE = {"colour": {"DataType": "String", "StringValue": "blue"}}
+CALLS = {
+    "send": ("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "schön", "MessageAttributes": ATTRIBUTE}),
+    "send later": ("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x", "DelaySeconds": 5}),
+    "send nothing": ("SendMessage", {"QueueUrl": QUEUE}),
+    "send to a queue that is not there": ("SendMessage", {"QueueUrl": f"{QUEUE}-not", "MessageBody": "x"}),
+    "send several, one wrong": (
+        "SendMessageBatch",
+        {"QueueUrl": QUEUE, "Entries": [{"Id": "a", "MessageBody": "x"}, {"Id": "b", "MessageBody": ""}]},
+    ),
+    "send several of a name": (
+        "SendMessageBatch",
+        {"QueueUrl": QUEUE, "Entries": [{"Id": "a", "MessageBody": "x"}, {"Id": "a", "MessageBody": "y"}]},
+    ),
+    "delete what is not there": ("DeleteMessage", {"QueueUrl": QUEUE, "ReceiptHandle": "nobody's"}),
+    "delete several, none there": (
+        "DeleteMessageBatch",
+        {"QueueUrl": QUEUE, "Entries": [{"Id": "a", "ReceiptHandle": "nobody's"}]},
+    ),
+    "no JSON": ("SendMessage", b"{"),
+    "no body": ("SendMessage", b""),
+}
+
+
+@pytest.mark.parametrize(("call", "request_"), CALLS.values(), ids=CALLS)
+def test_queue_call_is_answered_as_by_the_application_without_asking_it(
+    emulator: Emulator, call: str, request_: object
+) -> None:
+    promptly = emulator.answer(a_call(call, request_))
+    assert emulator.asked_the_application == 0
+    slowly = emulator.answer(a_call(call, request_, expect="nothing"))
+    assert emulator.asked_the_application == 1
+    assert masked(promptly) == masked(slowly)
+
+
+def test_message_is_received_once_sent_and_not_once_deleted(emulator: Emulator) -> None:
+    receive = a_call("ReceiveMessage", {"QueueUrl": QUEUE, "VisibilityTimeout": 0})
+    _, received = emulator.answers(a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}), receive)
+    (message,) = received[2]["Messages"]
+    delete = a_call("DeleteMessage", {"QueueUrl": QUEUE, "ReceiptHandle": message["ReceiptHandle"]})
+    _, after = emulator.answers(delete, receive)
+    assert message["Body"] == "x"
+    assert not after[2].get("Messages")
+
+
+def test_queue_of_another_region_is_not_found(emulator: Emulator) -> None:
+    call, request = CALLS["send"]
+    calls = [a_call(call, request), a_call(call, request, region="eu-west-1"), a_call(call, request)]
+    assert [status for status, _, _ in emulator.answers(*calls)] == [200, 400, 200]
+
+
+def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None:
+    send = ("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"})
+    ask = {"QueueUrl": QUEUE, "AttributeNames": ["SenderId"], "MaxNumberOfMessages": 2}
+    calls = [a_call(*send, key="123456789012"), a_call(*send), a_call("ReceiveMessage", ask)]
+    received = emulator.answers(*calls)[-1][2]["Messages"]
+    assert [message["Attributes"]["SenderId"] for message in received] == ["123456789012", "000000000000"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        a_call("ReceiveMessage", {"QueueUrl": QUEUE}),
+        a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, authorization="AWS test:0"),
+        a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, connection="keep-alive, close"),
+        a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}).replace(b"POST / ", b"POST /?a=b "),
+    ],
+    ids=["receive", "signed otherwise", "last of its connection", "with a query"],
+)
+def test_other_calls_are_the_applications(emulator: Emulator, call: bytes) -> None:
+    emulator.answer(call)
+    assert emulator.asked_the_application == 1
+
+
+def test_calls_are_the_applications_where_it_verifies_signatures(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ministack, "AUTH", True)
+    emulator.answer(a_call(*CALLS["send"]))
+    assert emulator.asked_the_application == 1
+
+
+def test_fault_inside_the_emulator_is_an_internal_failure(emulator: Emulator) -> None:
+    status, _, document = emulator.answer(a_call("SendMessage", b'["no object"]'))
+    assert (status, document) == (500, {"__type": "InternalFailure"})
+    assert emulator.answer(a_call(*CALLS["send"]))[0] == 200
