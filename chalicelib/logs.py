@@ -33,40 +33,41 @@ class LineFormatter(LambdaPowertoolsFormatter):
         if record.exc_info:
             return super().format(record)
         facts = {key: value for key, value in record.__dict__.items() if key not in _NOT_EXTRA}
-        return self._line(self._head(record), facts)
-
-    def lines(self, record: logging.LogRecord, each_facts: Iterable[dict[str, Any]]) -> list[str]:
-        """Return lines that differ from the record's in their facts alone."""
-        head = self._head(record)
-        return [self._line(head, facts) for facts in each_facts]
-
-    def _head(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return what does not depend on the line's own facts."""
-        # ``log_format`` holds the order of the keys, and those that were set for all lines to come.
-        head = self.log_format | {
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "timestamp": self.formatTime(record),
-        }
+        head = self._head(record.levelname, record.getMessage(), record.created)
         if record.levelno < logging.WARNING:
             head.pop("service", None)
         else:
             head["xray_trace_id"] = self._get_latest_trace_id()
-        return head
+        return self._line(head, facts)
+
+    def info_lines(self, message: str, each_facts: Iterable[dict[str, Any]], at_s: float) -> list[str]:
+        """Return lines that differ in their facts alone; ``at_s`` is in seconds of the epoch."""
+        head = self._head("INFO", message, at_s)
+        head.pop("service", None)
+        return [self._line(head, facts) for facts in each_facts]
+
+    def _head(self, level: str, message: str, at_s: float) -> dict[str, Any]:
+        """Return what does not depend on the line's own facts."""
+        # ``log_format`` holds the order of the keys, and those that were set for all lines to come.
+        return self.log_format | {"level": level, "message": message, "timestamp": self._time_text(at_s)}
 
     def _line(self, head: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         line = {**head, **facts}
         return self._encode({key: value for key, value in line.items() if value is not None})
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # its name there
-        """Return the time in UTC as RFC 3339 has it, the only form that Lambda reads; made anew once a second."""
+        """Return the time in UTC as RFC 3339 has it, the only form that Lambda reads."""
         del datefmt
-        second, text = self._second
-        if second != int(record.created):
-            second = int(record.created)
+        return self._time_text(record.created)
+
+    def _time_text(self, at_s: float) -> str:
+        """Return a time; all of it but the milliseconds is made anew once a second."""
+        made, text = self._second
+        second, millisecond = divmod(int(at_s * 1000), 1000)
+        if made != second:
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second, text
-        return f"{text}.{int(record.msecs):03d}Z"
+        return f"{text}.{millisecond:03d}Z"
 
 
 class OwnLevelLogger(Logger):
@@ -94,8 +95,7 @@ def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:
     """
     if logger.log_level > logging.INFO:
         return
-    moment = logging.LogRecord(SERVICE, logging.INFO, "", 0, message, None, None)
-    lines = _FORMATTER.lines(moment, each_facts)
+    lines = _FORMATTER.info_lines(message, each_facts, time.time())
     if lines:
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 from uuid import UUID
 
 from chalicelib.amm.swaps import SwapMode
@@ -53,8 +54,10 @@ class OrderTerms:
     @property
     def sha256(self) -> str:
         """Digest of every choice: tells a retry from another order under the same id."""
-        choices = tuple(getattr(self, field.name) for field in fields(self))
-        return hashlib.sha256(repr(choices).encode()).hexdigest()
+        return hashlib.sha256(repr(_choices(self)).encode()).hexdigest()
+
+
+_choices: Final = attrgetter(*(field.name for field in fields(OrderTerms)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,3 +108,19 @@ def test_metrics_leave_once_with_the_order_that_ended(
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Orderflow"
     observer.flush()
     assert capsys.readouterr().out == ""
+
+
+def test_orders_that_ended_together_are_counted_by_status_and_timed_each(
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = [
+        an_event(6, OrderStatus.CONFIRMED),
+        an_event(6, OrderStatus.CONFIRMED),
+        an_event(4, OrderStatus.FAILED, data={"code": "NO_ROUTE"}),
+    ]
+    observer.saw([(ORDER, [end]) for end in ends] + [(ORDER, [an_event(2, OrderStatus.ROUTING)])], {})
+    capsys.readouterr()
+    observer.flush()
+    metrics = json.loads(capsys.readouterr().out)
+    assert (sum(metrics["OrdersConfirmed"]), sum(metrics["OrdersFailed"])) == (2, 1)
+    assert metrics["TimeToFinal"] == [0.0] * 3
