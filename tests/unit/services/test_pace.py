@@ -43,6 +43,21 @@ def test_chain_that_has_become_fast_is_waited_for_again(clock: FrozenClock) -> N
     assert all(pace.is_worth_waiting() for _ in range(3))
 
 
+def test_chain_that_decides_a_few_of_each_batch_in_time_is_not_waited_for(clock: FrozenClock) -> None:
+    pace = in_vain(clock)
+    for decided in (1, 2, 4, 3, 2, 4, 3):
+        clock.sleep(PROBE_INTERVAL_S)
+        pace.waited(decided=decided, undecided=10 - decided)
+        assert not pace.is_worth_waiting()
+
+
+def test_chain_that_decides_most_of_each_batch_in_time_is_waited_for(clock: FrozenClock) -> None:
+    pace = Pace(clock)
+    for decided in (9, 7, 10, 6, 8):
+        pace.waited(decided=decided, undecided=10 - decided)
+        assert pace.is_worth_waiting()
+
+
 def test_lost_transaction_now_and_then_changes_nothing(clock: FrozenClock) -> None:
     pace = Pace(clock)
     for _ in range(50):
