@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
+from chalicelib.adapters.market.definition import load_market
+from chalicelib.adapters.market.seed import seed
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
 from tests.postgres_server import sibling
@@ -15,6 +17,12 @@ from tests.postgres_server import sibling
 _WAITS_BEYOND_LIMIT = text("""
 SELECT count(*) > 0 FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > INTERVAL '1 s'
+""")
+
+_READ_OF_THE_MARKET = text("""
+EXPLAIN (FORMAT JSON)
+SELECT market.height_at(market.now()), (SELECT jsonb_agg(to_jsonb(pool)) FROM market.changed_pools('{}', 0) AS pool)
+FROM market.chain
 """)
 
 
@@ -48,6 +56,22 @@ def test_limit_made_for_the_functions_statements_does_not_end_a_migration(impati
     with impatient.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "500ms"
+
+
+def test_nothing_is_compiled_in_sessions_of_a_migrated_database(impatient: Engine) -> None:
+    upgrade(impatient)
+    impatient.dispose()
+    with impatient.connect() as connection:
+        assert connection.execute(text("SHOW jit")).scalar_one() == "off"
+
+
+def test_market_is_read_for_less_than_what_a_server_compiles(impatient: Engine) -> None:
+    upgrade(impatient)
+    seed(impatient, load_market())
+    with impatient.connect() as connection:
+        (plan,) = connection.execute(_READ_OF_THE_MARKET).scalar_one()
+        limit = float(connection.execute(text("SHOW jit_above_cost")).scalar_one())
+    assert plan["Plan"]["Total Cost"] < limit / 10
 
 
 def test_sessions_of_a_migrated_database_reach_rows_by_key(impatient: Engine) -> None:
