@@ -51,6 +51,10 @@ class PromptHttp(HttpToolsProtocol, ABC):
     def is_prompt(self) -> bool:
         """Tell by ``url`` and ``headers_sent`` whether the request whose head was read is to be answered at once."""
 
+    def must_wait(self, _request: PromptRequest) -> bool:
+        """Tell by its body whether a prompt request is the application's all the same."""
+        return False
+
     @abstractmethod
     def respond(self, request: PromptRequest) -> bytes:
         """Return the whole answer to a prompt request."""
@@ -85,13 +89,8 @@ class PromptHttp(HttpToolsProtocol, ABC):
     def on_headers_complete(self) -> None:
         if self.is_prompt() and self._is_usual():
             self._body = b""
-            return
-        url, headers = self.url, self.headers_sent
-        super().on_message_begin()
-        self.url = url
-        for name, value in headers:
-            super().on_header(name, value)
-        super().on_headers_complete()
+        else:
+            self._hand_over()
 
     def on_body(self, body: bytes) -> None:
         if self._body is None:
@@ -104,8 +103,22 @@ class PromptHttp(HttpToolsProtocol, ABC):
             super().on_message_complete()
             return
         method = self.parser.get_method().decode("ascii")
-        self._complete.append(PromptRequest(method, self.url, self.headers_sent, self._body))
-        self._body = None
+        request, self._body = PromptRequest(method, self.url, self.headers_sent, self._body), None
+        if not self.must_wait(request):
+            self._complete.append(request)
+            return
+        self._hand_over()
+        super().on_body(request.body)
+        super().on_message_complete()
+
+    def _hand_over(self) -> None:
+        """Tell uvicorn what has been read of the head."""
+        url, headers = self.url, self.headers_sent
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
 
     def _is_usual(self) -> bool:
         """Tell whether the request asks nothing of the connection that takes an application to answer."""

@@ -21,14 +21,24 @@ from ministack.core.router import extract_access_key_id, extract_region
 from ministack.services import sqs
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from infra.local.json_text import decoded
 from infra.local.prompt_http import PromptHttp, PromptRequest, head_bytes
 from infra.local.uuids import new_uuid
 
-# Of these, MiniStack's handlers wait for nothing.
+# Of these, MiniStack's handlers wait for nothing, unless a receive asks for it.
 _PROMPT_CALLS: Final = frozenset(
     f"AmazonSQS.{call}".encode()
-    for call in ("SendMessage", "SendMessageBatch", "DeleteMessage", "DeleteMessageBatch")
+    for call in (
+        "SendMessage",
+        "SendMessageBatch",
+        "ReceiveMessage",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+    )
 )
+_RECEIVE: Final = b"AmazonSQS.ReceiveMessage"
 _SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
 # SQS takes 1 MiB, of which JSON may make six for what it escapes. What is longer still is cut, and no JSON any more.
 _BODY_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -57,6 +67,15 @@ class EmulatorHttp(PromptHttp):
             and _ENCODED not in headers
             and not _is_busy()
         )
+
+    def must_wait(self, request: PromptRequest) -> bool:
+        if _by_name(request.headers)[b"x-amz-target"] != _RECEIVE:
+            return False
+        try:
+            # Not named, it is the queue's own attribute.
+            return bool(decoded(request.body)["WaitTimeSeconds"] != 0)
+        except (ValueError, TypeError, KeyError):
+            return True
 
     def respond(self, request: PromptRequest) -> bytes:
         client_ip = (self.client or ("127.0.0.1",))[0]

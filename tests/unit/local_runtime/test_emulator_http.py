@@ -131,13 +131,18 @@ class Emulator:
         self.asked_the_application = 0
 
     def answers(self, *calls: bytes) -> list[Answer]:
-        return asyncio.run(self._answers(calls))
+        return asyncio.run(self._answers(calls, each=1))
+
+    def answers_to_one_packet(self, *calls: bytes) -> list[Answer]:
+        return asyncio.run(self._answers([b"".join(calls)], each=len(calls)))
 
     def answer(self, call: bytes) -> Answer:
         (answer,) = self.answers(call)
         return answer
 
-    async def _answers(self, calls: Sequence[bytes]) -> list[Answer]:
+    async def _answers(self, packets: Sequence[bytes], *, each: int) -> list[Answer]:
+        """Send packets, each when the answers to the one before have come; return all answers."""
+
         async def application(scope: Any, receive: Any, send: Send) -> None:
             self.asked_the_application += 1
             await ministack.app(scope, receive, send)
@@ -148,24 +153,31 @@ class Emulator:
         state, wire = ServerState(), Wire()
         protocol = EmulatorHttp(config=config, server_state=state, app_state={})
         protocol.connection_made(wire)
-        for call in calls:
-            wire.has_news.clear()
-            protocol.data_received(call)
+        for number, packet in enumerate(packets, start=1):
+            protocol.data_received(packet)
             async with asyncio.timeout(10):
-                await wire.has_news.wait()
+                while len(found := complete_answers(b"".join(wire.written))) < number * each:
+                    wire.has_news.clear()
+                    await wire.has_news.wait()
         protocol.connection_lost(None)
-        return [_parsed(data) for data in wire.written]
+        return found
 
 
-def _parsed(data: bytes) -> Answer:
-    head, _, body = data.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines)
-    assert int(headers["content-length"]) == len(body)
-    assert headers["x-amzn-requestid"]
-    assert headers["date"].endswith(" GMT")
-    shown = {name: value for name, value in headers.items() if not NOT_COMPARED.fullmatch(name)}
-    return int(status.split()[1]), shown, json.loads(body)
+def complete_answers(data: bytes) -> list[Answer]:
+    found: list[Answer] = []
+    while data:
+        head, _, rest = data.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        size = int(headers["content-length"])
+        if len(rest) < size:
+            break
+        assert headers["x-amzn-requestid"]
+        assert headers["date"].endswith(" GMT")
+        shown = {name: value for name, value in headers.items() if not NOT_COMPARED.fullmatch(name)}
+        found.append((int(status.split()[1]), shown, json.loads(rest[:size])))
+        data = rest[size:]
+    return found
 
 
 @pytest.fixture
@@ -199,6 +211,19 @@ CALLS = {
         "DeleteMessageBatch",
         {"QueueUrl": QUEUE, "Entries": [{"Id": "a", "ReceiptHandle": "nobody's"}]},
     ),
+    "receive what there is, which is nothing": ("ReceiveMessage", {"QueueUrl": QUEUE, "WaitTimeSeconds": 0}),
+    "receive too many": (
+        "ReceiveMessage",
+        {"QueueUrl": QUEUE, "WaitTimeSeconds": 0, "MaxNumberOfMessages": 11},
+    ),
+    "hide what is not there": (
+        "ChangeMessageVisibility",
+        {"QueueUrl": QUEUE, "ReceiptHandle": "nobody's", "VisibilityTimeout": 1},
+    ),
+    "hide several, none there": (
+        "ChangeMessageVisibilityBatch",
+        {"QueueUrl": QUEUE, "Entries": [{"Id": "a", "ReceiptHandle": "nobody's", "VisibilityTimeout": 1}]},
+    ),
     "no JSON": ("SendMessage", b"{"),
     "no body": ("SendMessage", b""),
 }
@@ -215,8 +240,11 @@ def test_queue_call_is_answered_as_by_the_application_without_asking_it(
     assert masked(promptly) == masked(slowly)
 
 
-def test_message_is_received_once_sent_and_not_once_deleted(emulator: Emulator) -> None:
-    receive = a_call("ReceiveMessage", {"QueueUrl": QUEUE, "VisibilityTimeout": 0})
+@pytest.mark.parametrize("wait", [{"WaitTimeSeconds": 0}, {}], ids=["promptly", "by the application"])
+def test_message_is_received_once_sent_and_not_once_deleted(
+    emulator: Emulator, wait: Mapping[str, int]
+) -> None:
+    receive = a_call("ReceiveMessage", {"QueueUrl": QUEUE, "VisibilityTimeout": 0, **wait})
     _, received = emulator.answers(a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}), receive)
     (message,) = received[2]["Messages"]
     delete = a_call("DeleteMessage", {"QueueUrl": QUEUE, "ReceiptHandle": message["ReceiptHandle"]})
@@ -243,11 +271,22 @@ def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None
     "call",
     [
         a_call("ReceiveMessage", {"QueueUrl": QUEUE}),
+        a_call("ReceiveMessage", {"QueueUrl": QUEUE, "WaitTimeSeconds": 1}),
+        a_call("ReceiveMessage", b"{"),
+        a_call("GetQueueAttributes", {"QueueUrl": QUEUE}),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, authorization="AWS test:0"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, connection="keep-alive, close"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}).replace(b"POST / ", b"POST /?a=b "),
     ],
-    ids=["receive", "signed otherwise", "last of its connection", "with a query"],
+    ids=[
+        "receive",
+        "long poll",
+        "receive without JSON",
+        "rare",
+        "signed otherwise",
+        "last of its connection",
+        "with a query",
+    ],
 )
 def test_other_calls_are_the_applications(emulator: Emulator, call: bytes) -> None:
     emulator.answer(call)
@@ -266,3 +305,17 @@ def test_fault_inside_the_emulator_is_an_internal_failure(emulator: Emulator) ->
     status, _, document = emulator.answer(a_call("SendMessage", b'["no object"]'))
     assert (status, document) == (500, {"__type": "InternalFailure"})
     assert emulator.answer(a_call(*CALLS["send"]))[0] == 200
+
+
+def test_calls_in_one_packet_are_answered_in_order_though_the_application_takes_its_time(
+    emulator: Emulator,
+) -> None:
+    send = a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"})
+    receive = a_call("ReceiveMessage", {"QueueUrl": QUEUE})
+    answers = emulator.answers_to_one_packet(send, receive, send)
+    assert [sorted(document) for _, _, document in answers] == [
+        ["MD5OfMessageBody", "MessageId"],
+        ["Messages"],
+        ["MD5OfMessageBody", "MessageId"],
+    ]
+    assert emulator.asked_the_application == 2
