@@ -40,8 +40,8 @@ _PROMPT_CALLS: Final = frozenset(
 )
 _RECEIVE: Final = b"AmazonSQS.ReceiveMessage"
 _SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
-# SQS takes 1 MiB, of which JSON may make six for what it escapes. What is longer still is cut, and no JSON any more.
-_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+# What is longer, or does not say how long it is, goes MiniStack's own way.
+_BODY_BYTES_MAX: Final = 1024 * 1024
 _CREDENTIALS_KEPT: Final = 64
 _ENCODED: Final = b"content-encoding"
 _Headers = Mapping[bytes, bytes]
@@ -65,6 +65,7 @@ class EmulatorHttp(PromptHttp):
             and self.url == b"/"
             and self.parser.get_method() == b"POST"
             and _ENCODED not in headers
+            and _is_short(headers.get(b"content-length", b""))
             and not _is_busy()
         )
 
@@ -113,6 +114,10 @@ def _result(call: Coroutine[Any, Any, _Answer]) -> _Answer:
         return cast("_Answer", end.value)
     call.close()
     raise RuntimeError("a queue call waited for something")
+
+
+def _is_short(content_length: bytes) -> bool:
+    return content_length.isdigit() and int(content_length) <= _BODY_BYTES_MAX
 
 
 def _is_busy() -> bool:

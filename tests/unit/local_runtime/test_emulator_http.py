@@ -277,6 +277,10 @@ def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, authorization="AWS test:0"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, connection="keep-alive, close"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}).replace(b"POST / ", b"POST /?a=b "),
+        a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x" * 1_100_000}),
+        a_call("SendMessage", b"2\r\n{}\r\n0\r\n\r\n").replace(
+            b"content-length: 12", b"transfer-encoding: chunked"
+        ),
     ],
     ids=[
         "receive",
@@ -286,6 +290,8 @@ def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None
         "signed otherwise",
         "last of its connection",
         "with a query",
+        "long",
+        "in chunks",
     ],
 )
 def test_other_calls_are_the_applications(emulator: Emulator, call: bytes) -> None:
