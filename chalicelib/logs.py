@@ -33,23 +33,26 @@ class LineFormatter(LambdaPowertoolsFormatter):
         if record.exc_info:
             return super().format(record)
         facts = {key: value for key, value in record.__dict__.items() if key not in _NOT_EXTRA}
-        head = self._head(record.levelname, record.getMessage(), record.created)
-        if record.levelno < logging.WARNING:
-            head.pop("service", None)
-        else:
-            head["xray_trace_id"] = self._get_latest_trace_id()
-        return self._line(head, facts)
+        return self._line(self._head(record.levelno, record.getMessage(), record.created), facts)
 
     def info_lines(self, message: str, each_facts: Iterable[dict[str, Any]], at_s: float) -> list[str]:
         """Return lines that differ in their facts alone; ``at_s`` is in seconds of the epoch."""
-        head = self._head("INFO", message, at_s)
-        head.pop("service", None)
+        head = self._head(logging.INFO, message, at_s)
         return [self._line(head, facts) for facts in each_facts]
 
-    def _head(self, level: str, message: str, at_s: float) -> dict[str, Any]:
+    def _head(self, level: int, message: str, at_s: float) -> dict[str, Any]:
         """Return what does not depend on the line's own facts."""
         # ``log_format`` holds the order of the keys, and those that were set for all lines to come.
-        return self.log_format | {"level": level, "message": message, "timestamp": self._time_text(at_s)}
+        head = self.log_format | {
+            "level": logging.getLevelName(level),
+            "message": message,
+            "timestamp": self._time_text(at_s),
+        }
+        if level < logging.WARNING:
+            head.pop("service", None)
+        else:
+            head["xray_trace_id"] = self._get_latest_trace_id()
+        return head
 
     def _line(self, head: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         line = {**head, **facts}
