@@ -83,11 +83,12 @@ def _exact_out_fee_on_output(remaining: int, available: int, in_per_out: tuple[i
     if remaining >= available - whole_fee:
         amount_in = _u64(-(-available * numerator // denominator))
         return Fill(amount_in, available - whole_fee, whole_fee)
-    fee = fee_on_top(remaining, rate)
-    gross_out = remaining + fee
+    gross_out = remaining + fee_on_top(remaining, rate)
     amount_in = _u64(-(-gross_out * numerator // denominator))
+    # The program runs this input as exact in: one unit of it may move several of the output, all with a fee.
     delivered = min(amount_in * denominator // numerator, available)
-    return Fill(amount_in, remaining, fee, delivered - gross_out)
+    fee = fee_within(delivered, rate)
+    return Fill(amount_in, remaining, fee, delivered - fee - remaining)
 
 
 FILLS: Final = {  # by (is exact in, is the fee on the input)

@@ -19,10 +19,16 @@ def _vectors(kind: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "swaps"), [("raydium_cpmm", 300), ("meteora_dlmm", 200), ("meteora_damm_v2", 300)]
+    ("name", "swaps"),
+    [
+        ("raydium_cpmm", 300),
+        ("meteora_dlmm", 200),
+        ("meteora_dlmm.exact_out_dust", 3),
+        ("meteora_damm_v2", 300),
+    ],
 )
-def test_every_golden_swap_agrees(kind: str, swaps: int) -> None:
-    report = check(VECTORS / f"{kind}.json")
+def test_every_golden_swap_agrees(name: str, swaps: int) -> None:
+    report = check(VECTORS / f"{name}.json")
     assert [str(difference) for difference in report.differences] == []
     assert report.swaps == swaps
 

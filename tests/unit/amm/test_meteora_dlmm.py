@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.amm.dlmm_fee import CollectFeeMode, DlmmParameters, DlmmVolatility, fee_rate
+from chalicelib.amm.dlmm_fee import CollectFeeMode, DlmmParameters, DlmmVolatility, fee_rate, fee_within
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool, marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
@@ -158,6 +158,21 @@ def test_dust_of_an_exact_out_swap_leaves_the_bin_but_no_fee_has_it() -> None:
     assert (result.amount_out, result.protocol_fee) == (1000, 0)
     assert after.bins[0].amount_y == 10**12 - 1000 - result.dust_out
     assert result.dust_out == bin_price(2000, 25) * (result.amount_in - result.trade_fee) // 2**64 - 1000 > 0
+
+
+def test_dust_of_an_exact_out_swap_with_fees_on_output_pays_the_fee_too() -> None:
+    # The program takes the fee from all that the input moves, and only the rest is the protocol's.
+    parameters = replace(
+        ONLY_Y.parameters, bin_step=400, base_factor=5000, protocol_share_bps=2000, variable_fee_control=0
+    )
+    pool = replace(
+        POOL, parameters=parameters, active_id=107, bins=(Bin(107, 16_299_502_751, 34_590_749_252),)
+    )
+    result, after = swap(pool, exact_out(11_024_704_964))
+    assert (result.amount_in, result.trade_fee) == (169_267_507, 224_993_981)
+    assert result.protocol_fee + result.dust_out == 44_998_860
+    assert after.bins[0].amount_y == 34_590_749_252 - 11_024_704_964 - result.trade_fee - result.dust_out
+    assert result.trade_fee == fee_within(11_024_704_964 + result.trade_fee + result.dust_out, 20_000_000)
 
 
 def test_running_out_of_bins_is_refused() -> None:
