@@ -36,7 +36,7 @@ class BaseFee:
     """A fee that starts at a cliff and falls in periods; a frequency of 0 makes it constant.
 
     Attributes:
-        period_frequency: Length of a period, in seconds.
+        period_frequency: Length of a period, in what the pool's activation point counts.
         reduction_factor: Per period: parts per 10^9 (linear) or basis points (exponential).
     """
 
@@ -46,11 +46,11 @@ class BaseFee:
     reduction_factor: int = 0
     mode: SchedulerMode = SchedulerMode.LINEAR
 
-    def numerator_at(self, timestamp_s: int, activation_point: int) -> int:
-        """Return the rate at a time: ``get_base_fee_numerator``."""
+    def numerator_at(self, point: int, activation_point: int) -> int:
+        """Return the rate at a time or a slot: ``get_base_fee_numerator``."""
         if self.period_frequency == 0:
             return self.cliff_fee_numerator
-        passed = (timestamp_s - activation_point) // self.period_frequency
+        passed = (point - activation_point) // self.period_frequency
         # Before activation only a launch vault trades, at the final fee.
         period = self.number_of_period if passed < 0 else min(passed, self.number_of_period)
         if self.mode is SchedulerMode.LINEAR:
@@ -126,9 +126,9 @@ class DammV2Fees:
         """Return whether the fee is taken from the input: ``FeeMode::get_fee_mode``."""
         return token_in == 1 and self.collect_fee_mode is not CollectFeeMode.BOTH
 
-    def numerator_at(self, timestamp_s: int, activation_point: int, dynamic: DynamicFee | None) -> int:
+    def numerator_at(self, point: int, activation_point: int, dynamic: DynamicFee | None) -> int:
         """Return the total rate, capped: ``get_total_trading_fee``."""
-        rate = self.base.numerator_at(timestamp_s, activation_point)
+        rate = self.base.numerator_at(point, activation_point)
         if dynamic is not None:
             rate += dynamic.variable_fee_numerator()
         return min(rate, self.max_fee_numerator)

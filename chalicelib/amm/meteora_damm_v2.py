@@ -17,8 +17,9 @@ where fees outside are ``protocol_fee + lp_fee_outside``. A concentrated curve r
 pool's favour, so a vault that once held ``reserves`` never runs dry.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import (
     BASIS_POINTS,
@@ -37,13 +38,24 @@ class DammV2Pool:
 
     Attributes:
         dynamic_fee: ``None`` if the pool has none.
-        activation_point: Unix time at which trading opens and the fee schedule starts.
+        activation_point: Where trading opens and the fee schedule starts.
+        activation_type: What that point, and the periods of the schedule, count.
     """
 
     curve: ConcentratedCurve | CompoundingCurve
     fees: DammV2Fees
     dynamic_fee: DynamicFee | None = None
     activation_point: int = 0
+    activation_type: ActivationType = ActivationType.TIMESTAMP
+
+    def is_open_at(self, timestamp_s: int, slot: int) -> bool:
+        """Return whether trading has opened."""
+        return self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
+
+    def fee_numerator_at(self, timestamp_s: int, slot: int) -> int:
+        """Return the total rate, capped, in parts per 10^9."""
+        point = self.activation_type.point_at(timestamp_s, slot)
+        return self.fees.numerator_at(point, self.activation_point, self.dynamic_fee)
 
 
 def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
@@ -53,10 +65,10 @@ def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
         SwapRefusedError: Nothing would be paid out, the price would leave its range, an
             amount exceeds a u64, or the pool has not opened.
     """
-    if request.timestamp_s < pool.activation_point:
+    if not pool.is_open_at(request.timestamp_s, request.slot):
         raise SwapRefusedError(Refusal.NOT_OPEN)
     token_in, fees = request.token_in, pool.fees
-    rate = fees.numerator_at(request.timestamp_s, pool.activation_point, pool.dynamic_fee)
+    rate = pool.fee_numerator_at(request.timestamp_s, request.slot)
     on_input = fees.is_on_input(token_in)
     curve: ConcentratedCurve | CompoundingCurve
     if request.mode is SwapMode.EXACT_IN:
@@ -92,7 +104,7 @@ def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
         token_in if on_input else token_out,
         lp_fee_outside=fee - protocol_fee - compounding_fee,
     )
-    return result, DammV2Pool(curve, fees, dynamic_fee, pool.activation_point)
+    return result, replace(pool, curve=curve, dynamic_fee=dynamic_fee)
 
 
 def reserves(pool: DammV2Pool) -> tuple[int, int]:
@@ -105,10 +117,12 @@ def spot_price(pool: DammV2Pool) -> tuple[int, int]:
     return pool.curve.price()
 
 
-def marginal_out_per_in(pool: DammV2Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
+def marginal_out_per_in(
+    pool: DammV2Pool, token_in: TokenIndex, timestamp_s: int, slot: int = 0
+) -> tuple[int, int]:
     """Return the price after fees of an infinitely small swap, exactly, as (out, in); (0, 1) if none."""
     if not pool.curve.can_pay_for(token_in):
         return 0, 1
     b, a = pool.curve.price()
-    kept = FEE_DENOMINATOR - pool.fees.numerator_at(timestamp_s, pool.activation_point, pool.dynamic_fee)
+    kept = FEE_DENOMINATOR - pool.fee_numerator_at(timestamp_s, slot)
     return (b * kept, a * FEE_DENOMINATOR) if token_in == 0 else (a * kept, b * FEE_DENOMINATOR)

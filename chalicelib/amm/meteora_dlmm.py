@@ -15,10 +15,11 @@ both owed from the vaults, outside the tradable reserves, and so is the dust::
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final
 
+from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_bin import FILLS, Bin, Fill, bin_after
 from chalicelib.amm.dlmm_fee import (
     FEE_PRECISION,
@@ -44,12 +45,24 @@ class DlmmPool:
 
     A swap replaces the bins it crosses and shares all others with the state before, so
     ``before is after`` tells in one comparison whether a bin changed.
+
+    Attributes:
+        activation_point: Where trading opens; 0 for pairs that open at once (all but pair types 1 and 2).
+        activation_type: What that point counts.
+        is_enabled: False while the pair's status closes it.
     """
 
     parameters: DlmmParameters
     active_id: int
     bins: tuple[Bin, ...]
     volatility: DlmmVolatility
+    activation_point: int = 0
+    activation_type: ActivationType = ActivationType.TIMESTAMP
+    is_enabled: bool = True
+
+    def is_open_at(self, timestamp_s: int, slot: int) -> bool:
+        """Return whether the program lets anybody swap: ``LbPair::is_swap_enabled``."""
+        return self.is_enabled and self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
 
 @dataclass(slots=True)
@@ -83,9 +96,11 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     """Return what the swap moves and the pool after it; the cost grows with the bins crossed.
 
     Raises:
-        SwapRefusedError: Nothing would be paid out, the bins run out, or an amount exceeds
-            a u64.
+        SwapRefusedError: Nothing would be paid out, the bins run out, an amount exceeds a
+            u64, or the pair is not open.
     """
+    if not pool.is_open_at(request.timestamp_s, request.slot):
+        raise SwapRefusedError(Refusal.NOT_OPEN)
     parameters = pool.parameters
     is_fee_on_input = parameters.collect_fee_mode is CollectFeeMode.INPUT or request.token_in == 1
     references = references_at(pool.volatility, parameters, pool.active_id, request.timestamp_s)
@@ -108,7 +123,7 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     moved_at = request.timestamp_s if is_moved else pool.volatility.last_update_timestamp
     volatility = DlmmVolatility(walk.volatility_accumulator, *references, moved_at)
     bins = walk.bins_after(pool.bins, for_y=request.token_in == 0)
-    return result, DlmmPool(parameters, walk.active_id, bins, volatility)
+    return result, replace(pool, active_id=walk.active_id, bins=bins, volatility=volatility)
 
 
 def reserves(pool: DlmmPool) -> tuple[int, int]:

@@ -61,7 +61,7 @@ def spot_price(pool: Pool) -> tuple[int, int]:
             return raydium_clmm.spot_price(pool)
 
 
-def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> tuple[int, int]:
+def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int, slot: int = 0) -> tuple[int, int]:
     """Return what the next unit in would buy after fees, as (out units, in units)."""
     match pool:
         case CpmmPool():
@@ -69,6 +69,6 @@ def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int) -> t
         case DlmmPool():
             return meteora_dlmm.marginal_out_per_in(pool, token_in, timestamp_s)
         case DammV2Pool():
-            return meteora_damm_v2.marginal_out_per_in(pool, token_in, timestamp_s)
+            return meteora_damm_v2.marginal_out_per_in(pool, token_in, timestamp_s, slot)
         case ClmmPool():
             return raydium_clmm.marginal_out_per_in(pool, token_in, timestamp_s)

@@ -44,6 +44,7 @@ class Swap:
     Attributes:
         amount: What is given (exact in) or wanted (exact out), fees included, in base units.
         timestamp_s: Unix time; opening times and dynamic fees depend on it.
+        slot: The chain's slot; some pools open at one. 0 stands for none known: those are closed then.
 
     Raises:
         ValueError: ``amount`` is not a positive u64; no instruction could carry it.
@@ -53,6 +54,7 @@ class Swap:
     amount: int
     token_in: TokenIndex
     timestamp_s: int = 0
+    slot: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.amount <= U64_MAX:

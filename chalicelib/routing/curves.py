@@ -27,7 +27,13 @@ _FLOAT_MARGIN: Final = 1.0 + 1e-12
 
 
 def curve_of(
-    pool: Pool, token_in: TokenIndex, now_s: int, *, stop_in: float = inf, stop_out: float = inf
+    pool: Pool,
+    token_in: TokenIndex,
+    now_s: int,
+    *,
+    slot: int = 0,
+    stop_in: float = inf,
+    stop_out: float = inf,
 ) -> Curve:
     """Return what the pool offers for ``token_in``, at least up to one of the two amounts.
 
@@ -38,9 +44,9 @@ def curve_of(
         case CpmmPool():
             return _cpmm(pool, token_in, now_s)
         case DlmmPool():
-            return _dlmm(pool, token_in, now_s, stop_in, stop_out)
+            return _dlmm(pool, token_in, now_s, stop_in, stop_out) if pool.is_open_at(now_s, slot) else ()
         case DammV2Pool():
-            return _damm_v2(pool, token_in, now_s)
+            return _damm_v2(pool, token_in, now_s, slot) if pool.is_open_at(now_s, slot) else ()
         case ClmmPool():
             return _clmm(pool, token_in, now_s, stop_in, stop_out)
 
@@ -121,11 +127,8 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     return concave_hull(parts) if len(parts) > 1 else parts
 
 
-def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int) -> Curve:
-    if now_s < pool.activation_point:
-        return ()
-    rate = pool.fees.numerator_at(now_s, pool.activation_point, pool.dynamic_fee)
-    kept = 1.0 - rate / damm_v2_fee.FEE_DENOMINATOR
+def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int) -> Curve:
+    kept = 1.0 - pool.fee_numerator_at(now_s, slot) / damm_v2_fee.FEE_DENOMINATOR
     kept_in, kept_out = (kept, 1.0) if pool.fees.is_on_input(token_in) else (1.0, kept)
     curve = pool.curve
     if isinstance(curve, CompoundingCurve):

@@ -49,7 +49,9 @@ def direct_path(leg: ExecutedLeg) -> ExecutedPath:
     return ExecutedPath(None, (leg,), (), leg.result.amount_in, leg.result.amount_out)
 
 
-def execute(allocation: Allocation, mode: SwapMode, amount: int, now_s: int) -> tuple[ExecutedPath, ...]:
+def execute(
+    allocation: Allocation, mode: SwapMode, amount: int, now_s: int, slot: int = 0
+) -> tuple[ExecutedPath, ...]:
     """Execute with as little slack as works.
 
     Raises:
@@ -58,13 +60,13 @@ def execute(allocation: Allocation, mode: SwapMode, amount: int, now_s: int) -> 
     """
     for slack in SLACKS[:-1]:
         try:
-            return Execution(mode, now_s, slack).run(allocation, amount)
+            return Execution(mode, now_s, slack, slot).run(allocation, amount)
         except NoRoomError:
             continue
         except LegRefusedError as e:
             if e.refusal is not Refusal.INSUFFICIENT_LIQUIDITY:
                 raise
-    return Execution(mode, now_s, SLACKS[-1]).run(allocation, amount)
+    return Execution(mode, now_s, SLACKS[-1], slot).run(allocation, amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Execution:
     mode: SwapMode
     now_s: int
     slack: float = SLACKS[0]
+    slot: int = 0
 
     def run(self, allocation: Allocation, amount: int) -> tuple[ExecutedPath, ...]:
         """Swap on the pools' states and return the paths, direct ones first.
@@ -108,7 +111,8 @@ class Execution:
         if amount > U64_MAX:
             raise LegRefusedError(pool.pool.pool_id, Refusal.INSUFFICIENT_LIQUIDITY)
         try:
-            result, after = swap(pool.pool.state, Swap(self.mode, amount, pool.token_in, self.now_s))
+            request = Swap(self.mode, amount, pool.token_in, self.now_s, self.slot)
+            result, after = swap(pool.pool.state, request)
         except SwapRefusedError as e:
             raise LegRefusedError(pool.pool.pool_id, e.refusal) from e
         return ExecutedLeg(pool, result, after)

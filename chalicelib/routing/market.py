@@ -26,13 +26,14 @@ class PoolSide:
         start: No unit in is paid better than the square of this; 0 if the pool offers nothing.
     """
 
-    __slots__ = ("_top", "now_s", "pool", "start", "token_in")
+    __slots__ = ("_top", "now_s", "pool", "slot", "start", "token_in")
 
-    def __init__(self, pool: RoutablePool, token_in: TokenIndex, now_s: int) -> None:
+    def __init__(self, pool: RoutablePool, token_in: TokenIndex, now_s: int, slot: int) -> None:
         self.pool = pool
         self.token_in = token_in
         self.now_s = now_s
-        self._top = curve_of(pool.state, token_in, now_s, stop_in=0.0)
+        self.slot = slot
+        self._top = curve_of(pool.state, token_in, now_s, slot=slot, stop_in=0.0)
         self.start = best_root(pool.state, token_in, now_s, self._top[0]) if self._top else 0.0
 
     @property
@@ -45,7 +46,9 @@ class PoolSide:
         top = self._top
         if top and (top[0].amount_in > stop_in or top[0].amount_out > stop_out):
             return top  # nothing more would be read
-        return curve_of(self.pool.state, self.token_in, self.now_s, stop_in=stop_in, stop_out=stop_out)
+        return curve_of(
+            self.pool.state, self.token_in, self.now_s, slot=self.slot, stop_in=stop_in, stop_out=stop_out
+        )
 
 
 _last_read: Final[dict[tuple[str, str], PoolSide]] = {}
@@ -94,10 +97,12 @@ class Market:
 
     Args:
         now_s: Unix time at which legs are taken to execute; dynamic fees depend on it.
+        slot: The chain's slot then, 0 if it has none: pools that open at a slot are closed without one.
     """
 
-    def __init__(self, pools: Iterable[RoutablePool], now_s: int) -> None:
+    def __init__(self, pools: Iterable[RoutablePool], now_s: int, slot: int = 0) -> None:
         self.now_s = now_s
+        self.slot = slot
         self._pools = {pool.pool_id: pool for pool in sorted(pools, key=_POOL_ID)}
         self._ids: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for pool in self._pools.values():
@@ -149,8 +154,9 @@ class Market:
     def _side(self, pool_id: str, token_in: str) -> PoolSide:
         pool = self._pools[pool_id]
         found = _last_read.get((pool_id, token_in))
-        if found is None or found.now_s != self.now_s or found.pool != pool:
-            found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self.now_s)
+        moment = self.now_s, self.slot
+        if found is None or (found.now_s, found.slot) != moment or found.pool != pool:
+            found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, *moment)
             _last_read[pool_id, token_in] = found
         return found
 

@@ -66,7 +66,7 @@ def best_plan(market: Market, order: Order) -> Plan:
         InsufficientLiquidityError: They do, and cannot fill the amount.
     """
     amount = order.amount
-    execution = Execution(order.mode, market.now_s)
+    execution = Execution(order.mode, market.now_s, slot=market.slot)
     network = network_of(
         market,
         mode=order.mode,
@@ -92,7 +92,7 @@ def best_plan(market: Market, order: Order) -> Plan:
             return assemble(order, single, bound, singles)
         network = network.open_down_to(known[0])
 
-    split, roots = _split(network, order, market.now_s)
+    split, roots = _split(network, order, execution)
     best = _better(single, split)
     if best is None:
         raise InsufficientLiquidityError(
@@ -144,10 +144,10 @@ def _reconsidered(network: Network, order: Order, filling: Filling, execution: E
     if leg is None:
         return filling
     fixed = Reconsideration(network, leg, execution, order.amount).best()
-    return _better(filling, _split(fixed, order, execution.now_s)[0]) or filling
+    return _better(filling, _split(fixed, order, execution)[0]) or filling
 
 
-def _split(network: Network, order: Order, now_s: int) -> tuple[Filling | None, list[float]]:
+def _split(network: Network, order: Order, execution: Execution) -> tuple[Filling | None, list[float]]:
     """Search, execute, and leave out any pool that refuses its part.
 
     Returns:
@@ -158,7 +158,8 @@ def _split(network: Network, order: Order, now_s: int) -> tuple[Filling | None, 
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
-            return order.filled_by(execute(found.allocation, order.mode, order.amount, now_s)), roots
+            paths = execute(found.allocation, order.mode, order.amount, execution.now_s, execution.slot)
+            return order.filled_by(paths), roots
         except NoRoomError:
             break
         except LegRefusedError as e:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import (
     MAX_FEE_NUMERATOR_V0,
@@ -183,6 +184,32 @@ def test_pool_refuses_until_it_is_activated() -> None:
     pool = replace(POOL, activation_point=1000)
     assert refusal_of(pool, exact_in(10**9, timestamp_s=999)) is Refusal.NOT_OPEN
     assert swap(pool, exact_in(10**9, timestamp_s=1000))[1].activation_point == 1000
+
+
+def test_pool_that_opens_at_a_slot_looks_at_no_clock() -> None:
+    pool = replace(POOL, activation_point=430_000_000, activation_type=ActivationType.SLOT)
+    late = 1_790_000_000  # as a time this is long past any such slot
+    assert refusal_of(pool, exact_in(10**9, timestamp_s=late)) is Refusal.NOT_OPEN
+    early = Swap(SwapMode.EXACT_IN, 10**9, 0, late, slot=429_999_999)
+    assert refusal_of(pool, early) is Refusal.NOT_OPEN
+    opened = Swap(SwapMode.EXACT_IN, 10**9, 0, 0, slot=430_000_000)
+    assert swap(pool, opened)[1].activation_type is ActivationType.SLOT
+
+
+def test_fee_schedule_of_a_pool_that_opens_at_a_slot_counts_slots() -> None:
+    falling = BaseFee(500_000_000, number_of_period=10, period_frequency=100, reduction_factor=40_000_000)
+    pool = replace(
+        POOL,
+        fees=replace(BOTH, base=falling),
+        activation_point=1000,
+        activation_type=ActivationType.SLOT,
+    )
+    for slot, rate in [(1000, 500_000_000), (1099, 500_000_000), (1300, 380_000_000), (9999, 100_000_000)]:
+        assert pool.fee_numerator_at(1_790_000_000, slot) == rate
+        result, _ = swap(pool, Swap(SwapMode.EXACT_IN, 10**9, 0, 1_790_000_000, slot))
+        assert result.trade_fee == -(-(result.amount_out + result.trade_fee) * rate // 10**9)
+        out, paid = marginal_out_per_in(pool, 0, 1_790_000_000, slot)
+        assert out * 10**9 == paid * (10**9 - rate)
 
 
 def test_prices_are_exact_and_after_fees() -> None:

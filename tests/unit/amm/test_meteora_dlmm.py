@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_fee import CollectFeeMode, DlmmParameters, DlmmVolatility, fee_rate, fee_within
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool, marginal_out_per_in, reserves, spot_price, swap
@@ -189,6 +190,33 @@ def test_bin_beyond_u64_is_refused() -> None:
     full = replace(POOL, bins=(Bin(100, U64_MAX - 997_500, 10**9),))
     assert swap(full, exact_in(10**6))[1].bins[0].amount_x == U64_MAX
     assert refusal_of(full, exact_in(10**6 + 2)) is Refusal.INSUFFICIENT_LIQUIDITY
+
+
+@pytest.mark.parametrize(
+    ("activation_type", "timestamp_s", "slot", "is_open"),
+    [
+        (ActivationType.TIMESTAMP, 1999, 5000, False),
+        (ActivationType.TIMESTAMP, 2000, 0, True),
+        (ActivationType.SLOT, 5000, 1999, False),
+        (ActivationType.SLOT, 0, 2000, True),
+        (ActivationType.SLOT, 5000, 0, False),  # no slot known
+    ],
+)
+def test_pair_refuses_until_its_activation_point(
+    activation_type: ActivationType, timestamp_s: int, slot: int, *, is_open: bool
+) -> None:
+    pool = replace(POOL, activation_point=2000, activation_type=activation_type)
+    request = Swap(SwapMode.EXACT_IN, 10**6, 0, timestamp_s, slot)
+    if is_open:
+        assert swap(pool, request)[1].activation_point == 2000
+    else:
+        assert refusal_of(pool, request) is Refusal.NOT_OPEN
+
+
+def test_pair_closed_by_its_status_refuses_whatever_the_time() -> None:
+    closed = replace(POOL, is_enabled=False)
+    assert refusal_of(closed, exact_in(10**6)) is Refusal.NOT_OPEN
+    assert refusal_of(closed, exact_out(10**6, token_in=1)) is Refusal.NOT_OPEN
 
 
 def test_reserves_are_the_sums_over_bins_and_the_price_is_the_active_bins() -> None:

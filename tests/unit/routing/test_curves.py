@@ -1,21 +1,35 @@
 """The model against the exact swaps: never below them, and above by rounding only."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
+from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
-from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.routing.assembly import Order
 from chalicelib.routing.curves import curve_of
+from chalicelib.routing.errors import InsufficientLiquidityError
+from chalicelib.routing.market import Market
+from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import in_for_out, out_for_in
+from chalicelib.routing.router import best_plan
 from tests.unit.routing.markets import KINDS, NOW_S, random_pool
 
 MODEL_ERROR = 1e-11
+A_PAIR = DlmmPool(
+    DlmmParameters(25, 10_000, 30, 600, 5000, 7500, 350_000, 500),
+    0,
+    (Bin(0, 10**9, 10**9),),
+    DlmmVolatility(),
+)
 ROUNDING_UNITS = 400  # a few units per bin or tick crossed, in the coarser of the two tokens
 
 
@@ -89,11 +103,35 @@ def test_scheduled_fee_is_the_one_in_force_at_the_time() -> None:
             DammV2Fees(BaseFee(1), CollectFeeMode.BOTH),
             activation_point=NOW_S + 1,
         ),
+        DammV2Pool(
+            CompoundingCurve(10**9, 10**9),
+            DammV2Fees(BaseFee(1), CollectFeeMode.BOTH),
+            activation_point=400_000_000,
+            activation_type=ActivationType.SLOT,
+        ),
+        replace(A_PAIR, activation_point=NOW_S + 1),
+        replace(A_PAIR, activation_point=400_000_000, activation_type=ActivationType.SLOT),
+        replace(A_PAIR, is_enabled=False),
     ],
 )
 def test_pool_that_refuses_every_swap_offers_nothing(pool: Pool) -> None:
     assert not curve_of(pool, 0, NOW_S)
     assert _swap(pool, SwapMode.EXACT_IN, 10**6, 0) is None
+
+
+def test_pool_that_opens_at_a_slot_is_routed_from_that_slot_on() -> None:
+    fees = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH)
+    state = DammV2Pool(
+        CompoundingCurve(10**12, 10**12),
+        fees,
+        activation_point=400_000_000,
+        activation_type=ActivationType.SLOT,
+    )
+    pool = RoutablePool("P", "Venue", ("A", "B"), state)
+    order = Order(SwapMode.EXACT_IN, "A", "B", 10**6, leg_cost=0)
+    with pytest.raises(InsufficientLiquidityError):
+        best_plan(Market([pool], NOW_S, slot=399_999_999), order)
+    assert best_plan(Market([pool], NOW_S, slot=400_000_000), order).amount_out == 997_499
 
 
 def _assert_models_exactly(pool: Pool, token_in: TokenIndex) -> None:
