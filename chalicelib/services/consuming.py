@@ -19,6 +19,8 @@ from chalicelib.wire.server_frames import error, json_text
 
 _AGAIN_S: Final = 2
 _AGAIN_MAX_S: Final = 60
+# A message may be received any number of times; so many doublings reach the bound.
+_DOUBLINGS_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class ConsumeMessages:
     def _again(self, received: Received, reason: str) -> int:
         """Return the pause before a message comes again, longer each time: an outage must not use up its deliveries."""
         logger.warning("message comes back", receive_count=received.receive_count, reason=reason)
-        return int(min(_AGAIN_MAX_S, _AGAIN_S * 2 ** (received.receive_count - 1)))
+        return min(_AGAIN_MAX_S, _AGAIN_S << min(max(0, received.receive_count - 1), _DOUBLINGS_MAX))
 
 
 def _incoming(received: Received) -> Incoming:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from infra.local.logs import Log
 from infra.local.options import Options, is_loopback
@@ -15,6 +16,7 @@ from infra.local.project.local_toml import read_local_toml
 from infra.local.runtime import Runtime
 from infra.local.services.ports import free_port, is_taken
 from infra.local.state_dir import StateDir
+from infra.local.supervision import Failures
 
 
 async def run(options: Options, log: Log) -> int:
@@ -23,6 +25,7 @@ async def run(options: Options, log: Log) -> int:
     state = StateDir(options.state_dir)
     runtime: Runtime | None = None
     signals = _Signals()
+    asyncio.get_running_loop().set_exception_handler(Failures(partial(_show_failure, log)))
     try:
         options = _with_port(options)
         state.acquire()
@@ -47,6 +50,13 @@ async def run(options: Options, log: Log) -> int:
             await signals.hurried_by_second(runtime)
         state.release()
     return 0
+
+
+def _show_failure(log: Log, what: str, trace: str, hidden: int) -> None:
+    more = {"more_like_it": hidden} if hidden else {}
+    log.event(
+        "error", f"a defect of the runtime's own, which goes on: {what}", **more, exception=trace.rstrip()
+    )
 
 
 def _with_port(options: Options) -> Options:

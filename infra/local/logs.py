@@ -144,18 +144,34 @@ class Log:
             is_last = self._is_closing.is_set()
             self._has_lines.clear()
             try:
-                self._stream.write("".join(f"{line}\n" for line in self._rendered()))
-                self._stream.flush()
+                self._write("".join(f"{line}\n" for line in self._rendered()))
             except (OSError, ValueError):
                 # The reader is gone; the runtime goes on without a log.
                 return
             self._is_closing.wait(_GATHER_S)
 
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            # Half of a surrogate pair, or what the terminal's encoding lacks: shown by its number.
+            encoding = self._stream.encoding or "ascii"
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        self._stream.flush()
+
+    def _shown(self, source: str | None, line: str, now: datetime) -> str | None:
+        if source is None:
+            return line
+        try:
+            return render(source, line, now=now, is_coloured=self._is_coloured)
+        except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
+            return f"{source} {line}"
+
     def _rendered(self) -> Iterator[str]:
         """Yield what is waiting, as it is to be written."""
         for _ in range(len(self._waiting)):
             source, line, now = self._waiting.popleft()
-            shown = line if source is None else render(source, line, now=now, is_coloured=self._is_coloured)
+            shown = self._shown(source, line, now)
             if shown is not None:
                 yield shown
         if self._dropped:

@@ -9,6 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from infra.local.supervision import fail
+
+_INTERNAL_ERROR: Final = 500
 _EXPECT: Final = b"expect"
 _EXPECT_BYTES: Final = len(_EXPECT)
 
@@ -68,12 +71,20 @@ class PromptHttp(HttpToolsProtocol, ABC):
         super().data_received(data)
         if self._complete:
             requests, self._complete = self._complete, []
-            answers = [self.respond(request) for request in requests]
+            answers = [self._answered(request) for request in requests]
             self.server_state.total_requests += len(answers)
             self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
             self._answered_at = self.loop.time()
             if self._idle_timer is None:
                 self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _answered(self, request: PromptRequest) -> bytes:
+        """Return the answer; a defect of ours is this request's alone, not the connection's."""
+        try:
+            return self.respond(request)
+        except Exception as error:  # noqa: BLE001  # the edge towards the client
+            fail("answering a request", error)
+            return head_bytes(_INTERNAL_ERROR, [(b"content-length", b"0")]) + b"\r\n"
 
     def on_message_begin(self) -> None:
         # What uvicorn prepares for an application waits until the head tells that it is one's.

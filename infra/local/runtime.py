@@ -20,11 +20,12 @@ from infra.local.project.inspection import ProjectError, inspect_project
 from infra.local.project.local_toml import LocalToml
 from infra.local.queue_template import QueueSpec, read_queues
 from infra.local.queues import ensure_queues
-from infra.local.reload import watch_code
+from infra.local.reload import CodeWatch
 from infra.local.schedules.runner import ScheduleRunner
 from infra.local.services.managed import Services
 from infra.local.start_commands import run_start_commands
 from infra.local.state_dir import StateDir
+from infra.local.supervision import keep_going
 from infra.local.variables import ACCOUNT, aws_variables, function_environment
 
 # How long running invocations may take to finish when the runtime is asked to stop.
@@ -94,11 +95,9 @@ class Runtime:
             runs_at_start=self._file.schedules.run_at_start,
         )
         self._schedules.start()
-        self._tasks.append(asyncio.create_task(self._publish_status(), name="status"))
+        self._tasks.append(keep_going("status", self._publish_status))
         if self._options.reloads:
-            self._tasks.append(
-                asyncio.create_task(watch_code(self._options.app_dir, self._reload), name="reload")
-            )
+            self._tasks.append(keep_going("reload", self._watch_code))
 
     async def stop(self, *, is_hurried: bool = False) -> None:
         """Take no more work in, finish what runs, then end functions and servers. Safe at any stage of ``start``."""
@@ -182,6 +181,10 @@ class Runtime:
         """A function has ended, so it may have sent messages: look at once instead of at the next poll."""
         for mapping in self._mappings:
             mapping.function_ended(function_name)
+
+    async def _watch_code(self) -> None:
+        watch = CodeWatch(self._options.app_dir, self._state.path, self._log)
+        await watch.run(self._reload)
 
     async def _reload(self) -> None:
         assert self._host is not None

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 _SECRET_BYTES: Final = 32
+# All that an instance writes into its directory, by the first part of its path.
+_NAMES: Final = ("lock", "secrets.json", "status.json", "children.", "logs", "postgres", "ministack", "tmp")
 
 
 class StateDirInUseError(RuntimeError):
@@ -67,6 +69,17 @@ class StateDir:
 
     def clear_status(self) -> None:
         (self.path / "status.json").unlink(missing_ok=True)
+
+
+def is_state(path: Path, state_dir: Path, app_dir: Path) -> bool:
+    """Return whether a file of the project is an instance's own.
+
+    A state directory may lie in the project; where the project lies in it, only what an instance writes there counts.
+    """
+    for folder in {state_dir, state_dir.resolve()}:
+        if path.is_relative_to(folder):
+            return not app_dir.is_relative_to(folder) or path.relative_to(folder).parts[0].startswith(_NAMES)
+    return False
 
 
 def write_private(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from infra.local.event_source.sqs_client import RECEIVE_MAX, SqsError
 from infra.local.event_source.verdict import BatchVerdict, interpret
 from infra.local.invocation import Functions, Raised, Returned, TimedOut
 from infra.local.logs import Log
+from infra.local.supervision import fail, keep_going, spawn
 
 # Short, so that the end of the runtime waits no longer for the answer (a message in it would be hidden otherwise).
 LONG_POLL_S: Final = 1
@@ -52,7 +53,7 @@ class MappingSettings:
     concurrency_max: int = _DEFAULT_CONCURRENCY
     gather_s: float = 0.015
     linger_s: float = 0.008
-    reports_item_failures: bool = True
+    reports_item_failures: bool = False
 
 
 class EventSourceMapping:
@@ -68,6 +69,7 @@ class EventSourceMapping:
         self._slots = asyncio.Semaphore(settings.concurrency_max)
         # How many messages each batch in flight has.
         self._in_flight: dict[asyncio.Task[None], int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._backlog = Backlog()
         self._long_poll: asyncio.Task[None] | None = None
         self._poller: asyncio.Task[None] | None = None
@@ -77,7 +79,7 @@ class EventSourceMapping:
         self._arn = ""
 
     def start(self) -> None:
-        self._poller = asyncio.create_task(self._poll(), name=f"poll-{self._settings.queue_name}")
+        self._poller = keep_going(f"poll-{self._settings.queue_name}", self._poll)
 
     def function_ended(self, function_name: str) -> None:
         """Note that an invocation has ended, which may have sent a message."""
@@ -151,7 +153,7 @@ class EventSourceMapping:
     async def _wait_long(self) -> None:
         """Keep one long poll open until it ends or a hint comes; the poll goes on beside the short ones."""
         if self._long_poll is None or self._long_poll.done():
-            self._long_poll = asyncio.create_task(self._receive_once(wait_s=LONG_POLL_S))
+            self._long_poll = spawn("long poll", self._receive_once(wait_s=LONG_POLL_S), self._tasks)
         self._hint.clear()
         hint = asyncio.create_task(self._hint.wait())
         await asyncio.wait({self._long_poll, hint}, return_when=asyncio.FIRST_COMPLETED)
@@ -167,6 +169,10 @@ class EventSourceMapping:
                 self._arn = await self._queue.queue_arn(self._url)
             messages = await self._receive_batch(wait_s)
         except (OSError, SqsError) as error:
+            self._report_queue_failure(error)
+            return
+        except Exception as error:  # noqa: BLE001  # an answer that is none of SQS's must not end the polling
+            fail(f"receiving from {self._settings.queue_name}", error)
             self._report_queue_failure(error)
             return
         if self._is_failing:
@@ -215,7 +221,7 @@ class EventSourceMapping:
             )
 
     def _dispatch(self, batch: list[Message]) -> None:
-        task = asyncio.create_task(self._process(batch))
+        task = spawn("batch", self._process(batch), self._tasks)
         self._in_flight[task] = len(batch)
         task.add_done_callback(self._in_flight.pop)
 

@@ -7,6 +7,8 @@ messages came) and otherwise waits in long polls. All times are seconds on any s
 
 from typing import Final
 
+from infra.local.backoff import Doubling
+
 # After a hint: receives at once, then ever rarer, for as long as a sender may lag behind the hint.
 _PAUSES_S: Final = (0.0, 0.005, 0.015, 0.05)
 # A hint after which nothing came makes the mapping deaf to further ones, each time for twice as long.
@@ -21,9 +23,9 @@ class Pacing:
 
     def __init__(self) -> None:
         self._next_pause = 0
-        self._wrong_hints = 0
+        self._deafness = Doubling(_DEAF_S, _DEAF_MAX_S)
         self._deaf_until = 0.0
-        self._failures = 0
+        self._back_off = Doubling(_BACK_OFF_S, _BACK_OFF_MAX_S)
         self._not_before = 0.0
 
     def is_idle(self) -> bool:
@@ -37,30 +39,28 @@ class Pacing:
         """
         if now < self._deaf_until:
             return False
-        self._deaf_until = now + min(_DEAF_S * 2**self._wrong_hints, _DEAF_MAX_S)
-        self._wrong_hints += 1  # until messages come
+        self._deaf_until = now + self._deafness.take()  # until messages come
         self._next_pause = 0
         return True
 
     def received_messages(self) -> None:
         """Where some were, there may be more; and the last hint was right."""
         self._next_pause = 0
-        self._wrong_hints = 0
+        self._deafness.reset()
         self._deaf_until = 0.0
 
     def received_nothing(self) -> None:
-        self._next_pause += 1
+        self._next_pause = min(self._next_pause + 1, len(_PAUSES_S))
 
     def pause_s(self, now: float) -> float:
         """Return how long to wait before the next receive."""
-        pause = _PAUSES_S[min(self._next_pause, len(_PAUSES_S) - 1)] if not self.is_idle() else 0.0
+        pause = 0.0 if self.is_idle() else _PAUSES_S[self._next_pause]
         return max(pause, self._not_before - now)
 
     def succeeded(self) -> None:
-        self._failures = 0
+        self._back_off.reset()
         self._not_before = 0.0
 
     def failed(self, now: float) -> None:
         """Back off: doubling from 0.1 s to 5 s while calls or invocations keep failing."""
-        self._not_before = now + min(_BACK_OFF_S * 2**self._failures, _BACK_OFF_MAX_S)
-        self._failures += 1
+        self._not_before = now + self._back_off.take()

@@ -14,6 +14,7 @@ from infra.local.gateway.routing import SelectionExpression
 from infra.local.gateway.settings import GatewaySettings
 from infra.local.gateway.throttle import TokenBucket
 from infra.local.invocation import AppManifest, Functions, Outcome, Raised, TimedOut
+from infra.local.supervision import spawn
 
 if TYPE_CHECKING:
     from infra.local.gateway.session import Session
@@ -88,6 +89,4 @@ class Edge:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a handler beside the caller."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        spawn("a connection's work", work, self.tasks)

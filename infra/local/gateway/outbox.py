@@ -8,6 +8,7 @@ from typing import Final
 
 from infra.local.gateway.asgi import Message, Send
 from infra.local.gateway.connections import Closure
+from infra.local.supervision import spawn
 
 # How ``send`` fails when the client has gone, and when a close frame overtook the frame to be sent.
 _GONE: Final = (OSError, RuntimeError)
@@ -29,6 +30,7 @@ class Outbox:
         self._waiting: deque[tuple[Message, int]] = deque()
         self._waiting_bytes = 0
         self._sender: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def put(self, text: str, size: int) -> bool:
@@ -58,7 +60,7 @@ class Outbox:
         self._waiting.append((message, size))
         self._waiting_bytes += size
         if self._sender is None:
-            self._sender = asyncio.get_running_loop().create_task(self._drain())
+            self._sender = spawn("sending to a client", self._drain(), self._tasks)
 
     async def _drain(self) -> None:
         try:

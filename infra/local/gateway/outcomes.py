@@ -54,7 +54,7 @@ def _proxy_status(payload: Any) -> int:
         return 0
     try:
         status = int(payload["statusCode"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # the last for Infinity
         return 0
     return status if 200 <= status <= 599 else 0
 

@@ -18,6 +18,7 @@ from infra.local.gateway.protocol import GatewayWebSocket
 from infra.local.gateway.rest import RestApi
 from infra.local.gateway.settings import GatewaySettings
 from infra.local.invocation import AppManifest, Functions
+from infra.local.supervision import spawn
 
 _BACKLOG = 2048
 
@@ -62,7 +63,7 @@ class Gateway:
         callbacks = Callbacks(edge)
         application = Application(edge, callbacks, RestApi(edge))
         self._server = _Server(_uvicorn_config(self._settings, application, callbacks))
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._serving = spawn("serving", self._server.serve(sockets=[listener]), set())
         await self._server.listening.wait()
 
     async def stop(self) -> None:

@@ -20,13 +20,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+# Beside this module, where the fork server finds them; no package is, in a function.
+from lambda_logging import LambdaLog
+from lambda_marshaller import RESPONSE_BYTES_MAX, marshalled
+
 Handler = Callable[[Any, Any], Any]
 
 LENGTH_BYTES = 4
 READ_BYTES = 65_536
-
-# Made once: json.dumps with arguments makes an encoder for each call.
-compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class LambdaContext:
@@ -90,7 +91,7 @@ def import_error(error: BaseException, handler: str) -> dict[str, Any]:
     return {"errorType": type(error).__name__, "errorMessage": str(error)}
 
 
-def handle(handler: Handler, event: Any, context: LambdaContext) -> bytes:
+def handle(handler: Handler, event: Any, context: LambdaContext, log: LambdaLog) -> bytes:
     """Run the handler once and return the reply's JSON.
 
     An exception is printed as Lambda prints it, then reported. SystemExit passes: it ends the environment there too.
@@ -104,15 +105,22 @@ def handle(handler: Handler, event: Any, context: LambdaContext) -> bytes:
                 error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
             )
         )
-        sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n{trace}")
-        reply = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
-        return json.dumps(reply).encode()
+        return failure(type(error).__name__, str(error), trace, log)
     try:
-        return compact({"result": result}).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        text = f"Unable to marshal response: {error}"
-        sys.stdout.write(f"[ERROR] Runtime.MarshalError: {text}\n")
-        return json.dumps({"error": {"errorType": "Runtime.MarshalError", "errorMessage": text}}).encode()
+        document = marshalled(result)
+    except Exception as error:  # noqa: BLE001  # as Lambda's marshaller does
+        return failure("Runtime.MarshalError", f"Unable to marshal response: {error}", "", log)
+    reply = f'{{"result":{document}}}'.encode("utf-8", "backslashreplace")
+    if len(reply) - len('{"result":}') > RESPONSE_BYTES_MAX:
+        text = "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
+        return failure("Function.ResponseSizeTooLarge", text, "", log)
+    return reply
+
+
+def failure(error_type: str, message: str, trace: str, log: LambdaLog) -> bytes:
+    """Print a failure as Lambda prints it, and return the reply that tells it."""
+    log.failed(error_type, message, trace)
+    return json.dumps({"error": {"errorType": error_type, "errorMessage": message}}).encode()
 
 
 def read_exactly(connection: socket.socket, size: int) -> bytes:
@@ -148,11 +156,13 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
     vendor = os.path.join(function["task_root"], "vendor")  # noqa: PTH118  # pathlib would be a cold-start cost
     if os.path.isdir(vendor):  # noqa: PTH112  # as above
         sys.path.append(vendor)
+    log = LambdaLog(os.environ)
+    log.install()
     try:
         handler = load(function["handler"])
         redirect_callbacks()
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
-        sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n{traceback.format_exc()}")
+        log.failed(type(error).__name__, str(error), traceback.format_exc())
         send(connection, json.dumps({"error": import_error(error, function["handler"])}).encode())
         return
     send(connection, b'{"ready":true}')
@@ -160,7 +170,9 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
     while document := read_document(connection):
         # Text: of bytes json would have to find out the encoding.
         request = json.loads(document.decode())
-        send(connection, handle(handler, request["event"], LambdaContext(function, log_stream_name, request)))
+        log.request_id = request["requestId"]
+        context = LambdaContext(function, log_stream_name, request)
+        send(connection, handle(handler, request["event"], context, log))
 
 
 def main() -> None:

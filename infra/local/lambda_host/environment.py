@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import time
@@ -16,10 +17,13 @@ from infra.local.json_text import decoded, encoded
 from infra.local.lambda_host.forker import ForkedProcess, Forker
 from infra.local.lambda_host.frames import FrameReader, frame
 from infra.local.lambda_host.output import LineReader
+from infra.local.supervision import spawn, tell
 from infra.local.uuids import new_uuid
 
 # Between the end of an environment's socket, which ends it, and killing it.
 _END_PATIENCE_S: Final = 1.0
+# The bootstrap lets no answer pass that is longer than Lambda's limit, 6 MB and a little.
+_ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
 OnEnd = Callable[[Outcome], None]
 """Called once, when an invocation has ended; it must not raise."""
 
@@ -31,6 +35,7 @@ class Launch:
     Attributes:
         description: What the bootstrap needs to know, as JSON.
         environment: The complete process environment.
+        tmp_root: Where an environment gets a directory for what it writes to ``/tmp``; None shares the machine's.
     """
 
     function_name: str
@@ -38,6 +43,7 @@ class Launch:
     environment: Mapping[str, str]
     task_root: Path
     timeout_s: float
+    tmp_root: Path | None = None
 
 
 class Environment:
@@ -61,6 +67,7 @@ class Environment:
         self._output: asyncio.ReadTransport | None = None
         self._process: ForkedProcess | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tmp: Path | None = None
         self.is_alive = True
         self.invocations = 0
 
@@ -85,6 +92,10 @@ class Environment:
             "task_root": str(launch.task_root),
         }
         try:
+            if launch.tmp_root is not None:
+                self._tmp = launch.tmp_root / f"{launch.function_name}-{new_uuid()}"
+                self._tmp.mkdir(mode=0o700, parents=True)
+                request["tmp"] = str(self._tmp)
             self._process = await self._forker.fork(request, theirs.fileno(), write_end)
         except OSError:
             ours.close()
@@ -98,12 +109,12 @@ class Environment:
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
         self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
         try:
-            reply = decoded(await self._first_reply)
-        except ConnectionError:
+            outcome = _first_outcome(await self._first_reply)
+        except (ConnectionError, ValueError, TypeError, KeyError):
             return await self._crash(request_id=new_uuid())
         finally:
             self._first_reply = None
-        return _failure(reply) if "error" in reply else None
+        return outcome
 
     def begin(self, event: Mapping[str, Any], on_end: OnEnd) -> None:
         """Run the handler once; ``on_end`` hears what came of it. A timeout or crash leaves the environment dead."""
@@ -136,6 +147,9 @@ class Environment:
             await self._process.wait()
         if self._transport is not None:
             self._transport.close()
+        tmp, self._tmp = self._tmp, None
+        if tmp is not None:
+            await asyncio.to_thread(shutil.rmtree, tmp, ignore_errors=True)
 
     async def _end(self) -> None:
         """Let a process without its socket end by itself, for its status and last words; else kill it."""
@@ -150,7 +164,7 @@ class Environment:
         if status == 0:
             reason = "Runtime exited without providing a reason"
         elif status < 0:
-            reason = f"Runtime exited with error: signal: {signal.Signals(-status).name}"
+            reason = f"Runtime exited with error: signal: {_signal_name(-status)}"
         else:
             reason = f"Runtime exited with error: exit status {status}"
         message = f"RequestId: {request_id} Error: {reason}"
@@ -173,19 +187,32 @@ class Environment:
         text = f"{self._request_id} Task timed out after {timeout_s:.2f} seconds"
         self._on_line(self._launch.function_name, text)
         await self.kill()
-        on_end(TimedOut(timeout_s))
+        tell("the end of an invocation", on_end, TimedOut(timeout_s))
 
     async def _fail(self, on_end: OnEnd) -> None:
-        on_end(await self._crash(self._request_id))
+        outcome = Raised("Runtime.ExitError", f"RequestId: {self._request_id} Error: Runtime exited")
+        try:
+            outcome = await self._crash(self._request_id)
+        finally:
+            tell("the end of an invocation", on_end, outcome)
 
     def answered(self, document: bytes) -> None:
         """Take a document of the process: that it is ready, or what came of the invocation."""
         if self._first_reply is not None and not self._first_reply.done():
             self._first_reply.set_result(document)
         elif self._on_end is not None:
-            reply = decoded(document)
-            outcome = _failure(reply) if "error" in reply else Returned(reply["result"])
-            self._taken_on_end()(outcome)
+            try:
+                outcome = _outcome(document)
+            except (ValueError, TypeError, KeyError):
+                # The function wrote to a socket that is not its own; nothing on it can be trusted any more.
+                self.broke()
+                return
+            tell("the end of an invocation", self._taken_on_end(), outcome)
+
+    def broke(self) -> None:
+        """Take note that what the process sends is no answer: it ends, and with it the invocation."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def disconnected(self) -> None:
         self.is_alive = False
@@ -203,22 +230,48 @@ class Environment:
         return on_end
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        spawn("environment", work, self._tasks)
 
 
 class _Connection(asyncio.Protocol):
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._frames = FrameReader()
+        self._frames = FrameReader(bytes_max=_ANSWER_BYTES_MAX)
 
     def data_received(self, data: bytes) -> None:
-        for document in self._frames.feed(data):
-            self._environment.answered(document)
+        try:
+            documents = self._frames.feed(data)
+        except ValueError:
+            self._environment.broke()
+            return
+        for document in documents:
+            tell("an environment's answer", self._environment.answered, document)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._environment.disconnected()
+
+
+def _first_outcome(document: bytes) -> Raised | None:
+    """Return why the handler could not be imported, None if it was; raises as ``_outcome``."""
+    reply = decoded(document)
+    return _failure(reply) if "error" in reply else None
+
+
+def _outcome(document: bytes) -> Outcome:
+    """Return what a document says came of an invocation.
+
+    Raises:
+        ValueError, TypeError, KeyError: It is not the bootstrap's.
+    """
+    reply = decoded(document)
+    return _failure(reply) if "error" in reply else Returned(reply["result"])
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return str(number)
 
 
 def _failure(reply: Mapping[str, Any]) -> Raised:

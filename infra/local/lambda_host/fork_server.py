@@ -17,12 +17,14 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_NEIGHBOURS = ("bootstrap", "lambda_logging", "lambda_marshaller", "private_tmp")
 
 
 def preload(names: list[str]) -> None:
@@ -34,19 +36,49 @@ def preload(names: list[str]) -> None:
             continue
 
 
-def load_bootstrap() -> ModuleType:
-    """Import the neighbour module without leaving its directory on the path of functions."""
+def load_neighbours() -> tuple[ModuleType, ModuleType]:
+    """Import the neighbour modules without leaving their directory, or their names, to functions."""
     folder = str(Path(__file__).parent)
     sys.path.insert(0, folder)
     try:
-        return importlib.import_module("bootstrap")
+        return importlib.import_module("bootstrap"), importlib.import_module("private_tmp")
     finally:
         sys.path.remove(folder)
+        for name in _NEIGHBOURS:
+            # An app may have a module of that name.
+            sys.modules.pop(name, None)
 
 
-def become_environment(request: dict[str, Any], connection_fd: int, output_fd: int) -> None:
-    """Turn the forked child into an environment: own session, own output, own variables."""
+def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
+    """Take a ``/tmp`` of the environment's own; return where its temporary files go."""
+    folder: str = request["tmp"]
+    if private_tmp is None:
+        return folder
+    task_root = request["task_root"]
+    # A project's links lead to code as well (chalicelib).
+    code = [
+        task_root,
+        *(entry.path for entry in os.scandir(task_root)),
+        sys.prefix,
+        sys.base_prefix,
+        *sys.path,
+    ]
+    try:
+        private_tmp.enter(folder, [*code, *private_tmp.named_paths(request["environment"].values())])
+    except OSError as error:
+        sys.stderr.write(f"no /tmp of its own: {error}\n")
+        return folder
+    tmp: str = private_tmp.TMP
+    return tmp
+
+
+def become_environment(
+    request: dict[str, Any], private_tmp: ModuleType | None, connection_fd: int, output_fd: int
+) -> None:
+    """Turn the forked child into an environment: own session, own output, own variables, own ``/tmp``."""
     os.setsid()
+    tmp = take_tmp(request, private_tmp) if request.get("tmp") else None
+    # Later than that: a change of namespace clears it.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     signal.set_wakeup_fd(-1)
@@ -58,12 +90,19 @@ def become_environment(request: dict[str, Any], connection_fd: int, output_fd: i
     os.closerange(4, 64)
     os.environ.clear()
     os.environ.update(request["environment"])
+    if tmp is not None:
+        os.environ["TMPDIR"] = tmp
+        tempfile.tempdir = None  # what was found for the fork server
     os.chdir(request["task_root"])
     time.tzset()
 
 
 def fork_environment(
-    bootstrap: ModuleType, connection: socket.socket, request: dict[str, Any], fds: list[int]
+    bootstrap: ModuleType,
+    private_tmp: ModuleType | None,
+    connection: socket.socket,
+    request: dict[str, Any],
+    fds: list[int],
 ) -> int:
     """Fork; the child serves its function and never returns."""
     pid = os.fork()
@@ -74,7 +113,7 @@ def fork_environment(
     status = 1
     try:
         connection.detach()
-        become_environment(request, *fds)
+        become_environment(request, private_tmp, *fds)
         sys.argv = ["bootstrap", "3", request["description"]]
         bootstrap.main()
         status = 0
@@ -111,7 +150,8 @@ def report_exits(connection: socket.socket, bootstrap: ModuleType) -> None:
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     preload(json.loads(sys.argv[2]))
-    bootstrap = load_bootstrap()
+    bootstrap, module = load_neighbours()
+    private_tmp = module if module.is_possible() else None
     # What is here now is never garbage: a collection in a child must not copy its pages.
     gc.collect()
     gc.freeze()
@@ -130,7 +170,7 @@ def main() -> None:
             received = read_request(connection, bootstrap)
             if received is None:
                 return
-            pid = fork_environment(bootstrap, connection, *received)
+            pid = fork_environment(bootstrap, private_tmp, connection, *received)
             bootstrap.send(connection, json.dumps({"started": pid}).encode())
 
 

@@ -134,9 +134,10 @@ class _Server(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Without its server an environment is killed by the kernel."""
         self.has_ended = True
-        for started in self._starting:
-            started.set_exception(ConnectionResetError("the fork server ended"))
-        for process in self._running.values():
+        while self._starting:
+            self._starting.popleft().set_exception(ConnectionResetError("the fork server ended"))
+        while self._running:
+            _, process = self._running.popitem()
             process.exit_status.set_result(-signal.SIGKILL)
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from infra.local.lambda_host.environment import Environment, Launch
 from infra.local.lambda_host.forker import Forker
 from infra.local.lambda_host.pool import Pool
 from infra.local.project.functions import FunctionSpec
+from infra.local.supervision import keep_going, tell
 
 _RETIRE_CHECK_S: Final = 5.0
 
@@ -28,6 +30,7 @@ class HostSettings:
         concurrency_max: Environments per function, where ``concurrency_by_function`` says nothing.
         idle_s: An environment unused for so long ends, unless it is its function's only one.
         environment: Process environment of every function; a function's own values come on top.
+        tmp_root: See ``Launch``; what an earlier run left there is removed.
     """
 
     app_name: str
@@ -39,6 +42,7 @@ class HostSettings:
     concurrency_max: int = 4
     concurrency_by_function: Mapping[str, int] = field(default_factory=dict)
     idle_s: float = 300.0
+    tmp_root: Path | None = None
 
 
 class LambdaHost:
@@ -63,7 +67,9 @@ class LambdaHost:
 
     async def start(self) -> None:
         """Warm every function up: two at a time, since an import keeps a core busy."""
-        self._retirement = asyncio.create_task(self._retire_idle(), name="retire-idle")
+        if self._settings.tmp_root is not None:
+            await asyncio.to_thread(shutil.rmtree, self._settings.tmp_root, ignore_errors=True)
+        self._retirement = keep_going("retire-idle", self._retire_idle)
         gate = asyncio.Semaphore(max(2, os.cpu_count() or 2))
 
         async def warm_up(pool: Pool) -> None:
@@ -95,7 +101,7 @@ class LambdaHost:
         self._running -= 1
         self._one_ended.set()
         _answer(answer, outcome)
-        self._on_finished(function_name)
+        tell("listening for the end of invocations", self._on_finished, function_name)
 
     async def _until_quiet(self) -> None:
         while self._running:
@@ -189,4 +195,5 @@ def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
         environment={**spec.environment, **settings.environment, **reserved},
         task_root=settings.task_root,
         timeout_s=spec.timeout_s,
+        tmp_root=settings.tmp_root,
     )

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from infra.local.supervision import tell
+
 # A line without end is cut here: CloudWatch's limit for one log event.
 LINE_BYTES_MAX: Final = 262_144
 
@@ -30,4 +32,4 @@ class LineReader(asyncio.Protocol):
     def _emit(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")
         if text:
-            self._on_line(text)
+            tell("a line of output", self._on_line, text)

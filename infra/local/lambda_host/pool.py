@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.local.invocation import Outcome, Raised
 from infra.local.lambda_host.environment import Environment, OnEnd
+from infra.local.supervision import fail, spawn, tell
 
 _STOPPED = Raised("Runtime.Stopped", "the local runtime is stopping")
 
@@ -85,7 +86,7 @@ class Pool:
         environment.begin(event, partial(self._ended, environment, on_end))
 
     def _ended(self, environment: Environment, on_end: OnEnd, outcome: Outcome) -> None:
-        self._give_back(environment)
+        tell("reusing an environment", self._give_back, environment)
         on_end(outcome)
 
     def _give_back(self, environment: Environment) -> None:
@@ -117,9 +118,13 @@ class Pool:
             failure = await environment.start()
         except OSError as error:
             failure = Raised("Runtime.StartFailed", f"no process for the function: {error}")
-        except BaseException:
+        except asyncio.CancelledError:
             await environment.kill()
             raise
+        except Exception as error:  # noqa: BLE001  # who waits for it must hear, whatever it is
+            fail("starting an environment", error)
+            await environment.kill()
+            failure = Raised("Runtime.StartFailed", f"{type(error).__name__}: {error}")
         finally:
             self._starting -= 1
         self._members[environment] = generation
@@ -131,12 +136,13 @@ class Pool:
         await self._discard(environment)
 
     async def _discard(self, environment: Environment) -> None:
-        await environment.close()
-        self._members.pop(environment, None)
+        try:
+            await environment.close()
+        finally:
+            # Else a failure would cost the function one of its environments for good.
+            self._members.pop(environment, None)
         if not self._is_closed:
             self._start_for_waiting()
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        spawn("environments", work, self._tasks)

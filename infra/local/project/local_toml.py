@@ -29,11 +29,14 @@ class LambdaTable(Table):
 
 
 class EventSourceTable(Table):
-    """Event source mappings; ``concurrency`` is for those that set no maximum of their own."""
+    """Event source mappings; ``concurrency`` is for those that set no maximum of their own.
+
+    ``chalice deploy`` does not ask for reports of single messages, hence the default.
+    """
 
     concurrency: Annotated[int, Field(ge=1)] = 5
     gather_ms: Annotated[int, Field(ge=0)] = 15
-    report_batch_item_failures: bool = True
+    report_batch_item_failures: bool = False
 
 
 class SchedulesTable(Table):

@@ -9,11 +9,13 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from infra.local.invocation import Functions
 from infra.local.project.functions import ScheduleTrigger
 from infra.local.schedules.expressions import Schedule, parse_schedule
+from infra.local.supervision import keep_going, spawn
 
 
 class ScheduleRunner:
@@ -35,11 +37,15 @@ class ScheduleRunner:
         self._region = region
         self._account = account
         self._runs_at_start = runs_at_start
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         for function_name, schedule in self._schedules:
-            self._spawn(self._keep(function_name, schedule))
+            if self._runs_at_start:
+                spawn(function_name, self._fire(function_name, utc_now()), self._tasks)
+            self._tasks.add(
+                keep_going(f"schedule-{function_name}", partial(self._keep, function_name, schedule))
+            )
 
     async def stop(self) -> None:
         """Fire no more; runs that have begun are the host's to finish."""
@@ -49,27 +55,24 @@ class ScheduleRunner:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, function_name: str, schedule: Schedule) -> None:
-        if self._runs_at_start:
-            self._spawn(self._fire(function_name, datetime.now(UTC)))
-        now = datetime.now(UTC)
+        now = utc_now()
         while (due := schedule.next_after(now)) is not None:
             await _sleep_until(due)
-            self._spawn(self._fire(function_name, due))
-            now = max(due, datetime.now(UTC)) if (datetime.now(UTC) - due).total_seconds() > 1 else due
+            spawn(function_name, self._fire(function_name, due), self._tasks)
+            now = max(due, utc_now()) if (utc_now() - due).total_seconds() > 1 else due
 
     async def _fire(self, function_name: str, due: datetime) -> None:
         event = scheduled_event(function_name, due, region=self._region, account=self._account)
         await self._functions.invoke(function_name, event)
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _sleep_until(due: datetime) -> None:
     """Wait in short steps: the wall clock may be set, and a laptop may sleep."""
-    while (left_s := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110  # time is not an event
+    while (left_s := (due - utc_now()).total_seconds()) > 0:  # noqa: ASYNC110  # time is not an event
         await asyncio.sleep(min(left_s, 30.0))
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from infra.local.backoff import Doubling
 from infra.local.logs import Log
 from infra.local.services.children import ChildRegister
 from infra.local.services.privileges import die_with_parent
+from infra.local.supervision import keep_going
 
 READY_PATIENCE_S: Final = 30.0
 _READY_POLL_S: Final = 0.02
@@ -66,7 +68,7 @@ class Daemon:
             DaemonError: It ended, or was not ready in time.
         """
         await self._launch()
-        self._watcher = asyncio.create_task(self._watch(), name=f"watch-{self._spec.name}")
+        self._watcher = keep_going(f"watch-{self._spec.name}", self._watch)
 
     async def stop(self, *, is_hurried: bool = False) -> None:
         """Ask the service to end and wait for it; kill it when patience runs out. Safe to call twice."""
@@ -115,17 +117,16 @@ class Daemon:
         self._log.event("debug", f"{spec.name} ready", pid=process.pid, duration_ms=ready_ms)
 
     async def _watch(self) -> None:
-        delay_s = _RESTART_DELAY_S
+        delay = Doubling(_RESTART_DELAY_S, _RESTART_DELAY_MAX_S)
         while not self._is_stopping:
             assert self._process is not None
             began = time.monotonic()
             status = await self._process.wait()
             await self._end_group(self._process)
             if time.monotonic() - began > _STEADY_S:
-                delay_s = _RESTART_DELAY_S
+                delay.reset()
             self._log.event("warning", f"{self._spec.name} died, restarting", exit_status=status)
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _RESTART_DELAY_MAX_S)
+            await asyncio.sleep(delay.take())
             try:
                 await self._launch()
                 if self._spec.on_restarted is not None:

@@ -1,7 +1,10 @@
 """The Lambda host with real processes: a tiny app whose functions do what functions should not."""
 
 import asyncio
+import json
 import os
+import re
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ import pytest
 from infra.local.invocation import Outcome, Raised, Returned, TimedOut
 from infra.local.lambda_host.forker import Forker
 from infra.local.lambda_host.host import HostSettings, LambdaHost
+from infra.local.lambda_host.private_tmp import TMP
 from infra.local.project.functions import FunctionSpec
 
 APP = """
-import os, signal, sys, time
+import datetime, decimal, logging, os, signal, sys, tempfile, time, uuid
+from typing import NamedTuple
 INITIALISED = []
 STARTED = time.time()
 
@@ -61,6 +66,46 @@ def nonsense(event, context):
     os.write(int(sys.argv[1]), event["answer"].encode("latin-1"))
     time.sleep(600)
 
+def logs(event, context):
+    logging.getLogger("shop.orders").warning("price %s", 7)
+    logging.getLogger().info("unseen")
+    if event.get("level"):
+        logging.getLogger().setLevel(event["level"])
+        logging.getLogger("shop").info("seen")
+    return context.aws_request_id
+
+class Row(NamedTuple):
+    price: decimal.Decimal
+
+RESULTS = {
+    "decimal": lambda: {"x": decimal.Decimal("1.10000000000000000001"), "n": [decimal.Decimal("NaN")]},
+    "exponent": lambda: decimal.Decimal("1E+2"),
+    "float": lambda: {"x": 1.5, "n": float("nan"), "i": float("-inf")},
+    "row": lambda: Row(decimal.Decimal(2)),
+    "bytes": lambda: {"x": "\u00fc".encode(), b"k": 1},
+    "document": lambda: b'{"x": [1]}',
+    "no_document": lambda: b"plain",
+    "keys": lambda: {7: 2, None: 3, True: 4},
+    "surrogate": lambda: chr(0xD800),
+    "datetime": lambda: datetime.datetime(2026, 1, 1),
+    "set": lambda: {1},
+    "object": lambda: object(),
+    "uuid": lambda: uuid.UUID(int=1),
+    "circle": lambda: (circle := []).append(circle) or circle,
+    "huge": lambda: "x" * (6 * 1024 * 1024 + 101),
+    "large": lambda: "x" * (6 * 1024 * 1024),
+}
+
+def result(event, context):
+    return RESULTS[event["of"]]()
+
+def tmp(event, context):
+    found = [os.path.exists("/tmp/mark"), os.path.exists(os.path.join(tempfile.gettempdir(), "mark"))]
+    open(os.path.join(tempfile.gettempdir(), "mark"), "w").close()
+    while event.get("wait") and not os.path.exists(event["wait"]):
+        time.sleep(0.005)
+    return {"found": found, "tmp": tempfile.gettempdir(), "code": os.path.exists("app.py")}
+
 def boom(event, context):
     print("one")
     print("two", file=sys.stderr)
@@ -72,7 +117,8 @@ BROKEN = {
     "raises": "raise RuntimeError('at import')\n",
 }
 NAMES = (
-    "echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "nonsense", "boom"
+    "echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "nonsense", "boom",
+    "logs", "result", "tmp",
 )  # fmt: skip
 
 Scenario = Callable[[LambdaHost], Awaitable[None]]
@@ -95,16 +141,21 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[tuple[str, str]] = []
+        self.environment = {"PATH": os.environ["PATH"], "SHARED": "1", "OWN": "shared"}
 
     def run(self, scenario: Scenario, **settings: Any) -> None:
         asyncio.run(self._run(scenario, settings))
 
     async def _run(self, scenario: Scenario, settings: dict[str, Any]) -> None:
-        environment = {"PATH": os.environ["PATH"], "SHARED": "1", "OWN": "shared"}
-        host_settings = HostSettings("shop", "dev", self.folder, environment, **settings)
-        forker = Forker([], environment)
+        listener = settings.pop("on_finished", lambda _function_name: None)
+        host_settings = HostSettings("shop", "dev", self.folder, self.environment, **settings)
+        forker = Forker([], self.environment)
         host = LambdaHost(
-            self.specs(), host_settings, forker, lambda name, line: self.lines.append((name, line))
+            self.specs(),
+            host_settings,
+            forker,
+            lambda name, line: self.lines.append((name, line)),
+            on_finished=listener,
         )
         try:
             await scenario(host)
@@ -358,3 +409,134 @@ def test_fork_server_that_was_killed_is_replaced(bench: Bench) -> None:
         assert payload(await host.invoke("echo", {}))["calls"] == 1
 
     bench.run(scenario)
+
+
+def test_root_logger_writes_as_lambdas_does(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        first = payload(await host.invoke("logs", {}))
+        second = payload(await host.invoke("logs", {"level": "INFO"}))
+        lines = [line.split("\t") for name, line in bench.lines if name == "logs"]
+        assert [(level, request_id, text) for level, _, request_id, text in lines] == [
+            ("[WARNING]", first, "price 7"),
+            ("[WARNING]", second, "price 7"),
+            ("[INFO]", second, "seen"),
+        ]
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line[1]) for line in lines)
+
+    bench.run(scenario)
+
+
+def test_log_format_and_level_of_the_function_are_heeded(bench: Bench) -> None:
+    bench.environment |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+
+    async def scenario(host: LambdaHost) -> None:
+        request_id = payload(await host.invoke("logs", {}))
+        await host.invoke("boom", {})
+        entries = [json.loads(line) for _, line in bench.lines if line.startswith("{")]
+        assert [(entry.get("message"), entry["level"], entry["requestId"]) for entry in entries[:2]] == [
+            ("price 7", "WARNING", request_id),
+            ("unseen", "INFO", request_id),
+        ]
+        assert (entries[2]["errorType"], entries[2]["errorMessage"]) == ("ValueError", "bad order")
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        ("exponent", 100.0),
+        ("row", {"price": 2}),
+        ("bytes", {"x": "ü", "k": 1}),
+        ("document", {"x": [1]}),
+        ("no_document", "plain"),
+        ("keys", {"7": 2, "null": 3, "true": 4}),
+        ("surrogate", "\ud800"),
+    ],
+)
+def test_result_is_serialised_as_lambda_does(bench: Bench, of: str, expected: Any) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        assert payload(await host.invoke("result", {"of": of})) == expected
+
+    bench.run(scenario)
+
+
+def test_numbers_that_json_lacks_pass(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        exact = payload(await host.invoke("result", {"of": "decimal"}))
+        assert (exact["x"], str(exact["n"])) == (1.1, "[nan]")
+        assert str(payload(await host.invoke("result", {"of": "float"}))) == "{'x': 1.5, 'n': nan, 'i': -inf}"
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize("of", ["datetime", "set", "object", "uuid", "circle"])
+def test_result_without_a_form_in_json_is_a_marshal_error_and_the_environment_goes_on(
+    bench: Bench, of: str
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("result", {"of": of})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.MarshalError"
+        assert outcome.error_message.startswith("Unable to marshal response: ")
+        assert payload(await host.invoke("result", {"of": "exponent"})) == 100
+
+    bench.run(scenario)
+
+
+def test_result_beyond_six_megabytes_fails_its_invocation_alone(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("result", {"of": "huge"})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Function.ResponseSizeTooLarge"
+        assert len(payload(await host.invoke("result", {"of": "large"}))) == 6 * 1024 * 1024
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGRTMIN + 1])
+def test_environment_that_any_signal_ended_is_replaced(bench: Bench, number: int) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        for _ in range(3):
+            outcome = await host.invoke("leave", {"signal": int(number)}, timeout_s=10)
+            assert isinstance(outcome, Raised)
+            assert "signal: " in outcome.error_message
+
+    bench.run(scenario, concurrency_max=1)
+
+
+def test_each_environment_has_a_tmp_that_ends_with_it(bench: Bench) -> None:
+    root, gate = bench.folder / "tmp", bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("tmp", {"wait": str(gate)}))
+        second = asyncio.create_task(host.invoke("tmp", {"wait": str(gate)}))
+        await until(lambda: len(host.pids()["tmp"]) == 2)
+        gate.touch()
+        found = [payload(await first), payload(await second)]
+        assert [each["found"] for each in found] == [[False, False]] * 2
+        assert all(each["code"] for each in found)
+        warm = payload(await host.invoke("tmp", {}))
+        assert warm["found"][1]
+        assert warm["tmp"] == TMP or warm["tmp"].startswith(str(root))
+        assert warm["tmp"] != TMP or not warm["found"][0] or not (Path(TMP) / "mark").exists()
+        assert len(list(root.iterdir())) == 2
+        await host.stop(patience_s=0)
+        assert list(root.iterdir()) == []
+
+    bench.run(scenario, tmp_root=root)
+
+
+def test_listener_that_fails_harms_no_invocation_and_no_environment(bench: Bench) -> None:
+    failures: list[Any] = []
+
+    def fail(_function_name: str) -> None:
+        raise OverflowError("too often")
+
+    async def scenario(host: LambdaHost) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        pids = {payload(await host.invoke("echo", {}))["pid"] for _ in range(3)}
+        assert len(pids) == 1
+        assert [type(each["exception"]) for each in failures] == [OverflowError] * 3
+
+    bench.run(scenario, on_finished=fail)

@@ -88,3 +88,22 @@ def test_reader_that_went_away_stops_nothing() -> None:
 def test_line_that_is_nested_beyond_reason_passes_through() -> None:
     line = '{"message":' * 100_000
     assert render("f", line, now=NOW) == f"{CLOCK} f {line}"
+
+
+def test_no_line_ends_the_log() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    log = Log(stream)
+    deep = "[" * 900 + "]" * 900
+    for line in (
+        '{"message": "\\ud800"}',
+        '{"message": "m", "x": ' + deep + "}",
+        '{"message": {"a": 1e999}}',
+        "ü \ud800",
+    ):
+        log.function_line("f", line)
+    log.function_line("f", "last")
+    log.close()
+    stream.flush()
+    assert raw.getvalue().decode().splitlines()[-1].endswith("f last")
+    assert "\\ud800" in raw.getvalue().decode()

@@ -95,7 +95,8 @@ def run(scenario: Callable[..., Awaitable[None]], *outcomes: Outcome, **settings
     async def main() -> None:
         log = Log(stream)
         queue, functions = FakeQueue(), FakeFunctions(*outcomes or [Returned(None)])
-        mapping = EventSourceMapping(MappingSettings("execute", "orders", **settings), queue, functions, log)
+        chosen = MappingSettings("execute", "orders", **{"reports_item_failures": True, **settings})
+        mapping = EventSourceMapping(chosen, queue, functions, log)
         mapping.start()
         try:
             await scenario(queue, functions, mapping)
@@ -254,7 +255,7 @@ def test_nudge_finds_a_message_without_waiting_for_the_long_poll() -> None:
 def test_queue_that_does_not_answer_is_reported_once_and_used_again_when_it_does() -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
         queue.fails_with = SqsError("GetQueueUrl", "QueueDoesNotExist", "none")
-        await until(lambda: mapping._pacing._failures >= 3)
+        await until(lambda: mapping._pacing._not_before > asyncio.get_running_loop().time() + 0.3)
         queue.fails_with = None
         queue.put("a")
         await until(lambda: functions.finished == 1)

@@ -49,3 +49,26 @@ def test_hints_that_were_wrong_are_heeded_four_times_a_second_and_all_of_them_af
     pacing.received_messages()
     assert pacing.hinted(10.0)
     assert pacing.hinted(10.001)
+
+
+def test_hints_may_be_wrong_for_ever() -> None:
+    pacing = Pacing()
+    assert sum(pacing.hinted(float(at)) for at in range(5_000)) == 5_000
+    pacing.received_messages()
+    assert pacing.hinted(5_000.0)
+
+
+def test_failures_may_go_on_for_ever() -> None:
+    pacing = Pacing()
+    for at in range(5_000):
+        pacing.failed(float(at))
+    assert pacing.pause_s(4_999.0) == 5.0
+
+
+def test_receives_may_bring_nothing_for_ever() -> None:
+    pacing = Pacing()
+    for _ in range(5_000):
+        pacing.received_nothing()
+    assert pacing.is_idle()
+    pacing.hinted(0.0)
+    assert not pacing.is_idle()
