@@ -65,6 +65,8 @@ class AppManifest:
         http_cors: REST path to the access-control headers of its pre-flight answer
             (``CORSConfig.get_access_control_headers()``); a path without CORS is absent.
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
+        http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token, where that
+            is not ``Authorization``.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
     """
@@ -76,4 +78,5 @@ class AppManifest:
     http_binary_types: tuple[str, ...] = ()
     http_cors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
     authorizer_function: str | None = None

@@ -1,23 +1,27 @@
-"""The REQUEST authorizer of ``$connect``: may this client open a connection?
+"""Lambda authorizers: what one answered decides whether a client may open a connection, or call a route.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html;
 the result is described in api-gateway-lambda-authorizer-output.html.
 """
 
-import fnmatch
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, Self
 
 from infra.local.gateway.handshake import Handshake, Refuse
 from infra.local.gateway.outcomes import FORBIDDEN, INTERNAL_SERVER_ERROR
+from infra.local.gateway.policy import Decision, PolicyError, evaluate
 from infra.local.invocation import Outcome, Returned
+from infra.local.json_text import encoded
 
 UNAUTHORIZED: Final = Refuse(401, "Unauthorized")
 DENIED: Final = Refuse(403, FORBIDDEN)
 FAILED: Final = Refuse(500, INTERNAL_SERVER_ERROR)
 _ACTION: Final = "execute-api:Invoke"
+# limits.html and apigateway-execution-service-websocket-limits-table.html
+_RESULT_BYTES_MAX: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +61,54 @@ def missing_identity(sources: Iterable[IdentitySource], handshake: Handshake) ->
     return any(not source.value(handshake) for source in sources)
 
 
-def judge(outcome: Outcome, *, method_arn: str) -> Allowed | Refuse:
-    """Turn the authorizer's outcome into leave or refusal.
+class Refusal(StrEnum):
+    """Why an authorizer's answer lets nobody in."""
 
-    An exception whose message is ``Unauthorized`` is its way to ask for 401; any other failure, and a result
-    that is no policy, is 500.
+    UNAUTHORIZED = "unauthorized"
+    DENIED = "denied"
+    DENIED_EXPLICITLY = "denied explicitly"
+    FAILED = "failed"
+
+
+def weigh(outcome: Outcome, *, method_arn: str) -> Allowed | Refusal:
+    """Turn an authorizer's outcome into leave or refusal, the same for both kinds of API.
+
+    An exception whose message is ``Unauthorized`` is its way to ask for 401; any other failure, and a result that is
+    no policy or too long, counts as failed.
     """
     if not isinstance(outcome, Returned):
-        unauthorized = getattr(outcome, "error_message", None) == "Unauthorized"
-        return UNAUTHORIZED if unauthorized else FAILED
+        is_unauthorized = getattr(outcome, "error_message", None) == "Unauthorized"
+        return Refusal.UNAUTHORIZED if is_unauthorized else Refusal.FAILED
     payload = outcome.payload
-    if not isinstance(payload, dict) or not isinstance(payload.get("principalId"), str):
-        return FAILED
+    context = _context(payload)
+    if context is None:
+        return Refusal.FAILED
     try:
-        allowed = _allows(payload["policyDocument"]["Statement"], method_arn)
-    except (KeyError, TypeError):
-        return FAILED
-    if not allowed:
-        return DENIED
+        decision = evaluate(payload.get("policyDocument"), action=_ACTION, resource=method_arn)
+    except PolicyError:
+        return Refusal.FAILED
+    return Allowed(context) if decision is Decision.ALLOWED else Refusal(decision.value)
+
+
+def judge(outcome: Outcome, *, method_arn: str) -> Allowed | Refuse:
+    """Return what an authorizer's outcome means to a client that wants to open a connection."""
+    verdict = weigh(outcome, method_arn=method_arn)
+    return _REFUSALS[verdict] if isinstance(verdict, Refusal) else verdict
+
+
+def _context(payload: Any) -> dict[str, str] | None:
+    """Return what the backend is told of the caller; None if the result is not an authorizer's."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("principalId"), str):
+        return None
     context = payload.get("context") or {}
+    if not isinstance(context, dict) or len(encoded(payload)) > _RESULT_BYTES_MAX:
+        return None
     if not all(isinstance(value, str | int | float | bool) for value in context.values()):
-        return FAILED  # "You can't set a JSON object or array as a valid value of any key in context"
-    return Allowed({"principalId": payload["principalId"], **{k: _as_text(v) for k, v in context.items()}})
+        return None  # "You can't set a JSON object or array as a valid value of any key in context"
+    return {
+        "principalId": payload["principalId"],
+        **{name: _as_text(value) for name, value in context.items()},
+    }
 
 
 def _as_text(value: Any) -> str:
@@ -86,20 +116,9 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _allows(statements: Any, method_arn: str) -> bool:
-    """Evaluate a policy as IAM does: allowed by one statement and denied by none."""
-    effects = {
-        statement["Effect"]
-        for statement in _listed(statements)
-        if any(_matches(pattern, _ACTION) for pattern in _listed(statement["Action"]))
-        and any(_matches(pattern, method_arn) for pattern in _listed(statement["Resource"]))
-    }
-    return "Allow" in effects and "Deny" not in effects
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _matches(pattern: str, text: str) -> bool:
-    return fnmatch.fnmatchcase(text.lower(), pattern.lower().replace("[", "[[]"))
+_REFUSALS: Final = {
+    Refusal.UNAUTHORIZED: UNAUTHORIZED,
+    Refusal.DENIED: DENIED,
+    Refusal.DENIED_EXPLICITLY: DENIED,
+    Refusal.FAILED: FAILED,
+}

@@ -4,11 +4,10 @@
 when called, returns the event, so that the Lambda host can run it somewhere else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from chalice.app import ChaliceAuthorizer
 from chalice.local import LocalGateway
 
 from infra.local.invocation import AppManifest
@@ -18,23 +17,20 @@ INVOKE: Final = "invoke"  # key of an event that LocalGateway would have handed 
 # Only feeds the context object that LocalGateway makes and that the stand-in ignores.
 _CONFIG: Final = SimpleNamespace(lambda_timeout=None, function_name="", lambda_memory_size=128)
 
-# Given a function's name and an event, returns its result. Called on a thread; may block.
-AuthorizerCall = Callable[[str, dict[str, Any]], Any]
 
-
-def local_gateway(manifest: AppManifest, call_authorizer: AuthorizerCall) -> LocalGateway:
-    """Return a ``LocalGateway`` for the app that ``manifest`` describes."""
+def local_gateway(manifest: AppManifest) -> LocalGateway:
+    """Return a ``LocalGateway`` for the app that ``manifest`` describes; it authorizes everybody."""
     # Both are stand-ins for the real thing by shape, not by type.
-    return LocalGateway(cast("Any", _StandIn(manifest, call_authorizer)), cast("Any", _CONFIG))
+    return LocalGateway(cast("Any", _StandIn(manifest)), cast("Any", _CONFIG))
 
 
 class _StandIn:
     """What ``LocalGateway`` uses of a ``Chalice`` object: ``routes``, ``api``, and being called."""
 
-    def __init__(self, manifest: AppManifest, call_authorizer: AuthorizerCall) -> None:
+    def __init__(self, manifest: AppManifest) -> None:
         self.api = SimpleNamespace(binary_types=list(manifest.http_binary_types))
         self.routes = {
-            path: {method: _route(manifest, path, method, call_authorizer) for method in methods}
+            path: dict.fromkeys(methods, _route(manifest.http_cors.get(path)))
             for path, methods in manifest.http_routes.items()
         }
 
@@ -42,13 +38,8 @@ class _StandIn:
         return {INVOKE: event}
 
 
-def _route(manifest: AppManifest, path: str, method: str, call: AuthorizerCall) -> SimpleNamespace:
-    cors = manifest.http_cors.get(path)
-    function_name = manifest.http_authorizers.get(path, {}).get(method)
-    return SimpleNamespace(
-        cors=None if cors is None else _Cors(cors),
-        authorizer=None if function_name is None else _RemoteAuthorizer(function_name, call),
-    )
+def _route(cors: Mapping[str, str] | None) -> SimpleNamespace:
+    return SimpleNamespace(cors=None if cors is None else _Cors(cors), authorizer=None)
 
 
 class _Cors:
@@ -59,14 +50,3 @@ class _Cors:
 
     def get_access_control_headers(self) -> dict[str, str]:
         return dict(self._headers)
-
-
-class _RemoteAuthorizer(ChaliceAuthorizer):
-    """LocalGateway runs instances of ``ChaliceAuthorizer`` alone; this one runs in the Lambda host."""
-
-    def __init__(self, function_name: str, call: AuthorizerCall) -> None:
-        super().__init__(function_name, func=lambda _request: None)
-        self._call = call
-
-    def __call__(self, event: dict[str, Any], _context: object) -> Any:
-        return self._call(self.name, event)

@@ -14,7 +14,7 @@ class Response(NamedTuple):
     headers: Headers = ()
 
 
-def error(status: int, error_type: str, message: str) -> Response:
+def error(status: int, error_type: str, message: str | None) -> Response:
     """Return an error as AWS's REST-JSON protocol has it: its type in a header, its message in the body."""
     headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", error_type))
     return Response(status, json.dumps({"message": message}).encode(), headers)

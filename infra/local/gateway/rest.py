@@ -1,23 +1,43 @@
-"""The REST API. Chalice's own ``chalice.local`` matches routes, authorises, and answers pre-flights."""
+"""The REST API. Chalice's own ``chalice.local`` matches routes and answers pre-flights; authorizers are asked here.
 
-import asyncio
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+"""
+
 import base64
 import binascii
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chalice.local import LocalGatewayException
 
+from infra.local.gateway.authorizer import Refusal, weigh
 from infra.local.gateway.chalice_routes import INVOKE, local_gateway
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import request_time
 from infra.local.gateway.outcomes import INTERNAL_SERVER_ERROR, IntegrationFailure, integration_answer
 from infra.local.gateway.responses import Headers, Response, error
-from infra.local.invocation import Outcome, Returned
+from infra.local.invocation import Outcome
 
 _ERROR_TYPES: Final = {502: "InternalServerErrorException", 504: "GatewayTimeoutException"}
 _MALFORMED: Final = error(502, _ERROR_TYPES[502], INTERNAL_SERVER_ERROR)
+
+
+def _denied(text: str) -> Response:
+    refusal = error(403, "AccessDeniedException", "")
+    return refusal._replace(body=json.dumps({"Message": text}).encode())
+
+
+# The bodies as captured on AWS: https://dev.to/marcogrcr/api-gateway-lambda-authorizer-lambda-proxy-integration-failure-modes-52bc
+_REFUSALS: Final = {
+    Refusal.UNAUTHORIZED: error(401, "UnauthorizedException", "Unauthorized"),
+    Refusal.DENIED: _denied("User is not authorized to access this resource"),
+    Refusal.DENIED_EXPLICITLY: _denied(
+        "User is not authorized to access this resource with an explicit deny"
+    ),
+    Refusal.FAILED: error(500, "AuthorizerConfigurationException", None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +63,19 @@ class RestApi:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._loop = asyncio.get_running_loop()
-        self._gateway = local_gateway(edge.manifest, self._call_authorizer)
+        self._gateway = local_gateway(edge.manifest)
 
     async def respond(self, request: Request) -> Response:
         """Answer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest
-        if manifest.http_authorizers:
-            # LocalGateway waits for its authorizers, so it runs on a thread and they on the loop.
-            answer = await asyncio.to_thread(self._admit, request)
-        else:
-            answer = self._admit(request)
+        answer = self._admit(request)
         if isinstance(answer, Response):
             return answer
+        by_method = manifest.http_authorizers.get(answer["resource"], {})
+        if request.method in by_method:
+            refusal = await self._authorize(request, answer, by_method[request.method])
+            if refusal is not None:
+                return refusal
         if manifest.http_function is None:
             return _MALFORMED
         outcome = await self._edge.invoke(manifest.http_function, answer)
@@ -108,13 +128,23 @@ class RestApi:
             "body": body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body,
         }
 
-    def _call_authorizer(self, function_name: str, event: dict[str, Any]) -> Any:
-        """Run an authorizer from LocalGateway's thread; None is how it reports a broken one (500)."""
-        body = event.get("body")
-        event = {**event, "body": None if isinstance(body, bytes) else body}
-        invocation = self._edge.invoke(function_name, event)
-        outcome = asyncio.run_coroutine_threadsafe(invocation, self._loop).result()
-        return outcome.payload if isinstance(outcome, Returned) else None
+    async def _authorize(
+        self, request: Request, event: dict[str, Any], function_name: str
+    ) -> Response | None:
+        """Ask the route's TOKEN authorizer; add what it says of the caller to the event, or return the refusal."""
+        header = self._edge.manifest.http_authorizer_headers.get(function_name, "Authorization").lower()
+        token = dict(request.headers).get(header)
+        if not token:
+            return _REFUSALS[Refusal.UNAUTHORIZED]  # the authorizer is not asked
+        settings = self._edge.settings
+        api = f"{settings.region}:{settings.account_id}:{settings.api_id}"
+        method_arn = f"arn:aws:execute-api:{api}/{settings.rest_stage}/{request.method}{event['path']}"
+        asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
+        verdict = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
+        if isinstance(verdict, Refusal):
+            return _REFUSALS[verdict]
+        event["requestContext"]["authorizer"] = dict(verdict.context)
+        return None
 
 
 def response_of(outcome: Outcome, *, integration_timeout_s: float) -> Response:

@@ -114,6 +114,9 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "binary_types": list(app.api.binary_types),
         "cors": cors,
         "authorizers": authorizers,
+        "authorizer_headers": {
+            handler.name: handler.header for handler in app.builtin_auth_handlers if handler.header
+        },
     }
 
 

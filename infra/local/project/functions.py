@@ -66,6 +66,7 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         http_binary_types=tuple(http["binary_types"]),
         http_cors=http["cors"],
         http_authorizers=http["authorizers"],
+        http_authorizer_headers=http["authorizer_headers"],
     )
     return Project(
         manifest=manifest,

@@ -151,3 +151,63 @@ def test_authorizers_context_reaches_the_app_and_a_missing_token_is_401() -> Non
     (event,) = functions.events_of("api_handler")
     assert event["requestContext"]["authorizer"] == {"k": "v", "principalId": "me"}
     assert call("GET", "/api/orders", functions, GUARDED).status_code == 401
+
+
+def ruled(*statements: dict[str, Any], **changes: Any) -> Outcome:
+    return Returned({"principalId": "me", "policyDocument": {"Statement": list(statements)}, **changes})
+
+
+ALLOW_ALL = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+THIS = "arn:aws:execute-api:us-east-1:123456789012:local00000/api/GET/orders"
+IMPLICIT = {"Message": "User is not authorized to access this resource"}
+EXPLICIT = {"Message": "User is not authorized to access this resource with an explicit deny"}
+FAILED = {"message": None}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "body", "kind"),
+    [
+        (ruled(ALLOW_ALL, {**ALLOW_ALL, "Effect": "Deny", "Resource": THIS}), 403, EXPLICIT, "AccessDenied"),
+        (ruled({**ALLOW_ALL, "Resource": THIS.replace("GET", "POST")}), 403, IMPLICIT, "AccessDenied"),
+        (Raised("Exception", "Unauthorized"), 401, {"message": "Unauthorized"}, "Unauthorized"),
+        (Raised("Exception", "unauthorized"), 500, FAILED, "AuthorizerConfiguration"),
+        (TimedOut(29), 500, FAILED, "AuthorizerConfiguration"),
+        (Returned(None), 500, FAILED, "AuthorizerConfiguration"),
+        (ruled({"Effect": "Allow"}), 500, FAILED, "AuthorizerConfiguration"),
+        (ruled(ALLOW_ALL, context={"x": [1]}), 500, FAILED, "AuthorizerConfiguration"),
+        (ruled(ALLOW_ALL, context={"x": "y" * 9_000}), 500, FAILED, "AuthorizerConfiguration"),
+    ],
+)
+def test_refusal_looks_as_api_gateways(outcome: Outcome, status: int, body: Any, kind: str) -> None:
+    functions = FakeFunctions(guard=outcome, api_handler=CREATED)
+    response = call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"})
+    assert (response.status_code, response.json()) == (status, body)
+    assert response.headers["x-amzn-ErrorType"] == f"{kind}Exception"
+    assert not functions.events_of("api_handler")
+
+
+def test_authorizer_gets_the_token_and_the_arn_and_its_context_becomes_text() -> None:
+    answer = ruled({**ALLOW_ALL, "Resource": THIS}, context={"n": 7, "f": 1.5, "is": True, "t": "x"})
+    functions = FakeFunctions(guard=answer, api_handler=CREATED)
+    headers = {"Authorization": "Bearer x"}
+    assert call("GET", "/api/orders?a=1", functions, GUARDED, headers=headers).status_code == 201
+    (asked,) = functions.events_of("guard")
+    assert asked == {"type": "TOKEN", "methodArn": THIS, "authorizationToken": "Bearer x"}
+    (event,) = functions.events_of("api_handler")
+    said = {"principalId": "me", "n": "7", "f": "1.5", "is": "true", "t": "x"}
+    assert event["requestContext"]["authorizer"] == said
+
+
+def test_token_in_a_header_of_the_authorizers_choice_is_found_and_an_empty_one_is_401() -> None:
+    manifest = {**GUARDED, "http_authorizer_headers": {"guard": "X-Token"}}
+    functions = FakeFunctions(guard=ruled(ALLOW_ALL), api_handler=CREATED)
+    for headers, status in (({"X-Token": "a"}, 201), ({"X-Token": ""}, 401), ({"Authorization": "a"}, 401)):
+        assert call("GET", "/api/orders", functions, manifest, headers=headers).status_code == status
+    assert len(functions.events_of("guard")) == 1
+
+
+def test_methods_without_an_authorizer_and_pre_flights_ask_none() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    assert call("POST", "/api/orders", functions, GUARDED, json={}).status_code == 201
+    assert call("OPTIONS", "/api/orders", functions, GUARDED).status_code == 200
+    assert not functions.events_of("guard")
