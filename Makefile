@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos scan cloud deploy destroy bench bench-quick
+.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos soak scan cloud deploy destroy bench bench-quick
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ simulate: $(STAMP)  ## Simulate faults of every kind: SEEDS=10000
 
 chaos: $(STAMP)  ## Strike at a real runtime under load, then audit it: ARGS="--minutes 2 --seed 7"
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(STAMP)  ## Keep a runtime idle for a week on a clock that leaps: MINUTES=15 of patience
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)
 
 conformance: $(STAMP)  ## Judge a WebSocket API against AWS's behaviour: URL=wss://... (default: our own gateway)
 	@$(BIN)/python -m tests.conformance $(if $(URL),--url $(URL))
