@@ -5,6 +5,7 @@ slow the log, never the gateway: when the reader falls behind, lines are counted
 """
 
 import json
+import re
 import threading
 import time
 from collections import deque
@@ -38,6 +39,8 @@ _NOT_SHOWN: Final = frozenset(
         "exception_name",
     }
 )
+# What Lambda's handler of the root logger makes of a record; time and request id are not shown, as of JSON entries.
+_LAMBDA_LINE: Final = re.compile(r"\[([A-Z]+)\]\t[\d:.T-]+Z\t[^\t]*\t(.*)")
 # Made once: json.dumps with arguments makes an encoder for each call.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
@@ -46,7 +49,7 @@ _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b
 def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) -> str | None:
     """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
 
-    Lines that are not JSON objects with a message pass through behind the time and source. Metrics in CloudWatch's
+    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a message pass through behind the time and source. Metrics in CloudWatch's
     embedded format are for machines: they render as None.
     """
     clock = _clock(int(now.timestamp()))
@@ -76,6 +79,8 @@ def _clock(epoch_s: int) -> str:
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
+    if line.startswith("[") and (found := _LAMBDA_LINE.fullmatch(line)):
+        return {"level": found[1], "message": found[2]}
     if not line.startswith("{"):
         return None
     try:

@@ -5,6 +5,8 @@ import json
 import re
 from datetime import UTC, datetime
 
+import pytest
+
 from infra.local.logs import Log, render
 
 NOW = datetime(2026, 11, 21, 10, 30, 20, tzinfo=UTC)
@@ -107,3 +109,17 @@ def test_no_line_ends_the_log() -> None:
     stream.flush()
     assert raw.getvalue().decode().splitlines()[-1].endswith("f last")
     assert "\\ud800" in raw.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("[INFO]\t2026-11-28T00:36:33.044Z\t7c9e-1\tprice 7\tx", "price 7\tx"),
+        ("[WARNING]\t2026-11-28T00:36:33.044Z\t\tat import", "WARNING at import"),
+        ("[ERROR] ValueError: bad order", "[ERROR] ValueError: bad order"),
+    ],
+)
+def test_line_of_lambdas_root_logger_is_shown_as_other_entries(line: str, shown: str) -> None:
+    rendered = render("f", line, now=datetime(2026, 11, 28, tzinfo=UTC))
+    assert rendered is not None
+    assert rendered.partition(" ")[2] == f"f {shown}"
