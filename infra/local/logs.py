@@ -49,8 +49,8 @@ _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b
 def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) -> str | None:
     """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
 
-    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a message pass through behind the time and source. Metrics in CloudWatch's
-    embedded format are for machines: they render as None.
+    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a message pass through behind
+    the time and source. Metrics in CloudWatch's embedded format are for machines: they render as None.
     """
     clock = _clock(int(now.timestamp()))
     entry = _parsed(line)

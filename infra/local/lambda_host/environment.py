@@ -22,6 +22,7 @@ from infra.local.uuids import new_uuid
 
 # Between the end of an environment's socket, which ends it, and killing it.
 _END_PATIENCE_S: Final = 1.0
+_LAST_WORDS_S: Final = 0.2
 # The bootstrap lets no answer pass that is longer than Lambda's limit, 6 MB and a little.
 _ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
 OnEnd = Callable[[Outcome], None]
@@ -65,11 +66,11 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._output: asyncio.ReadTransport | None = None
+        self._lines: LineReader | None = None
         self._process: ForkedProcess | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._tmp: Path | None = None
         self.is_alive = True
-        self.invocations = 0
 
     @property
     def pid(self) -> int:
@@ -106,6 +107,7 @@ class Environment:
             os.close(write_end)
         self._first_reply = loop.create_future()
         reader = LineReader(lambda line: self._on_line(self._launch.function_name, line))
+        self._lines = reader
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
         self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
         try:
@@ -120,17 +122,17 @@ class Environment:
         """Run the handler once; ``on_end`` hears what came of it. A timeout or crash leaves the environment dead."""
         assert self._on_end is None, "an environment runs one invocation at a time"
         assert self._transport is not None
-        self.invocations += 1
-        self._on_end = on_end
         self._request_id = new_uuid()
         timeout_s = self._launch.timeout_s
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        # First what may fail: an event that is none leaves the environment as it was.
+        request = frame(encoded({"requestId": self._request_id, "deadlineMs": deadline_ms, "event": event}))
+        self._on_end = on_end
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + timeout_s
         if self._timer is None:
             self._timer = loop.call_later(timeout_s, self._look_at_the_clock)
-        deadline_ms = int((time.time() + timeout_s) * 1000)
-        request = {"requestId": self._request_id, "deadlineMs": deadline_ms, "event": event}
-        self._transport.write(frame(encoded(request)))
+        self._transport.write(request)
 
     async def close(self) -> None:
         """End an idle environment: it leaves when its socket closes, or is killed."""
@@ -147,6 +149,11 @@ class Environment:
             await self._process.wait()
         if self._transport is not None:
             self._transport.close()
+        if self._output is not None and self._lines is not None:
+            # What it printed last is still on its way; a process that left its group may keep the pipe open for ever.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lines.ended.wait(), _LAST_WORDS_S)
+            self._output.close()
         tmp, self._tmp = self._tmp, None
         if tmp is not None:
             await asyncio.to_thread(shutil.rmtree, tmp, ignore_errors=True)

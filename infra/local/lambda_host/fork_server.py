@@ -5,7 +5,7 @@ imports it afresh, with its own variables, as on Lambda.
 
 Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON``. Each request is a 4-byte length that carries two descriptors
 (the environment's socket and its output), then a JSON document; reports go back as frames: ``{"started": pid}`` for
-each request, in order, and ``{"exited": pid, "status": …}``.
+each request, in order, or ``{"refused": why}``; and ``{"exited": pid, "status": …}``.
 """
 
 import ctypes
@@ -104,11 +104,19 @@ def fork_environment(
     request: dict[str, Any],
     fds: list[int],
 ) -> int:
-    """Fork; the child serves its function and never returns."""
-    pid = os.fork()
+    """Fork; the child serves its function and never returns.
+
+    Raises:
+        OSError: The system has no process, or no memory, left to give.
+    """
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid:
+            for descriptor in fds:
+                os.close(descriptor)
     if pid:
-        for descriptor in fds:
-            os.close(descriptor)
         return pid
     status = 1
     try:
@@ -170,8 +178,14 @@ def main() -> None:
             received = read_request(connection, bootstrap)
             if received is None:
                 return
-            pid = fork_environment(bootstrap, private_tmp, connection, *received)
-            bootstrap.send(connection, json.dumps({"started": pid}).encode())
+            try:
+                report: dict[str, Any] = {
+                    "started": fork_environment(bootstrap, private_tmp, connection, *received)
+                }
+            except OSError as error:
+                # Those that run go on: without this server the kernel would end them.
+                report = {"refused": str(error)}
+            bootstrap.send(connection, json.dumps(report).encode())
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Forker:
         """Start an environment as described; its socket and output are these descriptors.
 
         Raises:
-            ConnectionError: The fork server ended meanwhile.
+            OSError: There is no process to be had, or the fork server ended meanwhile.
         """
         server = await self.start()
         return await server.fork(request, connection_fd, output_fd)
@@ -128,6 +128,8 @@ class _Server(asyncio.Protocol):
                 process = ForkedProcess(report["started"], loop.create_future())
                 self._running[process.pid] = process
                 self._starting.popleft().set_result(process)
+            elif "refused" in report:
+                self._starting.popleft().set_exception(OSError(report["refused"]))
             elif (process_or_none := self._running.pop(report["exited"], None)) is not None:
                 process_or_none.exit_status.set_result(report["status"])
 

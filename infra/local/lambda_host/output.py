@@ -16,6 +16,7 @@ class LineReader(asyncio.Protocol):
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
         self._rest = b""
+        self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -28,6 +29,7 @@ class LineReader(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._emit(self._rest)
         self._rest = b""
+        self.ended.set()
 
     def _emit(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")

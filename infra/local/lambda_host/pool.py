@@ -83,7 +83,13 @@ class Pool:
         await asyncio.gather(*(self._discard(environment) for environment in list(self._members)))
 
     def _begin_in(self, environment: Environment, event: Mapping[str, Any], on_end: OnEnd) -> None:
-        environment.begin(event, partial(self._ended, environment, on_end))
+        try:
+            environment.begin(event, partial(self._ended, environment, on_end))
+        except Exception as error:  # noqa: BLE001  # the caller must hear, and the environment is not to blame
+            fail("beginning an invocation", error)
+            self._ended(
+                environment, on_end, Raised("Runtime.InvalidEvent", f"{type(error).__name__}: {error}")
+            )
 
     def _ended(self, environment: Environment, on_end: OnEnd, outcome: Outcome) -> None:
         tell("reusing an environment", self._give_back, environment)
@@ -138,9 +144,10 @@ class Pool:
     async def _discard(self, environment: Environment) -> None:
         try:
             await environment.close()
-        finally:
-            # Else a failure would cost the function one of its environments for good.
-            self._members.pop(environment, None)
+        except Exception as error:  # noqa: BLE001  # it would cost the function one of its environments for good
+            fail("ending an environment", error)
+        # One whose end was canceled stays a member: it has yet to be ended.
+        self._members.pop(environment, None)
         if not self._is_closed:
             self._start_for_waiting()
 

@@ -540,3 +540,15 @@ def test_listener_that_fails_harms_no_invocation_and_no_environment(bench: Bench
         assert [type(each["exception"]) for each in failures] == [OverflowError] * 3
 
     bench.run(scenario, on_finished=fail)
+
+
+def test_event_that_is_no_json_fails_its_invocation_alone(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        pid = payload(await host.invoke("echo", {}))["pid"]
+        outcome = await host.invoke("echo", {"x": object()}, timeout_s=10)
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.InvalidEvent"
+        assert payload(await host.invoke("echo", {}))["pid"] == pid
+
+    bench.run(scenario, concurrency_max=1)
