@@ -10,9 +10,10 @@ from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
 from infra.local.gateway import Gateway, GatewaySettings
-from infra.local.gateway.callbacks import Callbacks
+from infra.local.gateway.callbacks import CallbackRequest, Callbacks
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.http_protocol import GatewayHttp
+from infra.local.gateway.responses import Response
 from infra.local.invocation import AppManifest, Returned
 from tests.unit.local_gateway.clients import connection_id, websocket_url
 from tests.unit.local_gateway.fakes import FakeFunctions, a_gateway
@@ -139,3 +140,25 @@ def test_address_that_a_client_claims_to_have_is_told_but_not_believed() -> None
     assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
     assert event["multiValueHeaders"]["X-Forwarded-For"] == ["203.0.113.9, 127.0.0.1"]
     assert event["multiValueHeaders"]["X-Forwarded-Proto"] == ["http"]
+
+
+def test_defect_in_one_answer_is_that_requests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    respond = Callbacks.respond
+
+    def stumble(callbacks: Callbacks, request: CallbackRequest) -> Response:
+        if request.body == b"stumble":
+            raise OverflowError("int too large to convert to float")
+        return respond(callbacks, request)
+
+    monkeypatch.setattr(Callbacks, "respond", stumble)
+
+    async def scenario() -> list[int]:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+        async with a_gateway(FakeFunctions()) as gateway:
+            posts = [a_post(GONE_ID, text) for text in ("a", "stumble", "b")]
+            return statuses(await answers(gateway, b"".join(posts)))
+
+    assert asyncio.run(scenario()) == [410, 500, 410]
+    assert told == ["int too large to convert to float"]

@@ -60,3 +60,10 @@ def test_file_is_read_with_its_tables(tmp_path: Path) -> None:
 def test_mistake_is_refused_with_its_place(tmp_path: Path, text: str, place: str) -> None:
     with pytest.raises(LocalTomlError, match=place):
         read_local_toml(write(tmp_path, text))
+
+
+def test_batches_are_judged_as_chalice_deploys_them_unless_the_project_says_otherwise() -> None:
+    assert not LocalToml().event_source.report_batch_item_failures
+    # As infra/deploy/templates/app.yaml sets it for the deployed functions.
+    project = Path(__file__).parents[3] / "chalice_app"
+    assert read_local_toml(project).event_source.report_batch_item_failures

@@ -5,6 +5,8 @@ import io
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from infra.local.event_source.mapping import EventSourceMapping, MappingSettings
 from infra.local.event_source.sqs_client import SqsError
 from infra.local.invocation import Outcome, Raised, Returned, TimedOut
@@ -156,6 +158,44 @@ def test_response_that_breaks_the_format_leaves_the_whole_batch() -> None:
         await until(lambda: queue.deleted == ["c"])
 
     assert "is not in the batch" in run(scenario, failures("zzz"), Returned(None))
+
+
+@pytest.mark.parametrize("result", ["done", "", 7, 0, [1], True, False, {"x": 1}, {"batchItemFailures": "x"}])
+def test_without_reporting_whatever_a_function_returns_is_success(result: Any) -> None:
+    async def scenario(queue: FakeQueue, _functions: FakeFunctions, _mapping: EventSourceMapping) -> None:
+        queue.put("a")
+        await until(lambda: queue.deleted == ["a"])
+
+    assert "batch failed" not in run(scenario, Returned(result), reports_item_failures=False)
+
+
+class StrangeQueue(FakeQueue):
+    """Answers twice what no SQS would."""
+
+    strange = 2
+
+    async def receive(self, url: str, *, count_max: int, wait_s: int) -> list[dict[str, Any]]:
+        if self.strange:
+            self.strange -= 1
+            raise KeyError("Messages")
+        return await super().receive(url, count_max=count_max, wait_s=wait_s)
+
+
+def test_answer_that_is_none_of_sqs_does_not_end_the_polling() -> None:
+    async def main() -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        queue, log = StrangeQueue(), Log(io.StringIO())
+        settings = MappingSettings("execute", "orders")
+        mapping = EventSourceMapping(settings, queue, FakeFunctions(Returned(None)), log)
+        mapping.start()
+        queue.put("a")
+        await until(lambda: queue.deleted == ["a"])
+        await mapping.stop(patience_s=1)
+        log.close()
+        assert told == ["receiving from orders"] * 2
+
+    asyncio.run(main())
 
 
 def test_without_reporting_any_result_deletes_the_batch() -> None:
