@@ -43,7 +43,7 @@ def main() -> int:
     done = report.done
     say(
         f"{days:.2f} days: {report.invocations} invocations, {done.pings} pings, {done.orders} orders, "
-        f"{done.connections} connections, {len(report.problems)} problems"
+        f"{done.connections} connections, {report.reloads} reloads, {len(report.problems)} problems"
     )
     return 1 if report.problems else 0
 

@@ -32,6 +32,7 @@ _LOOK_S: Final = 1.0
 class Report:
     simulated_s: float = 0.0
     invocations: int = 0
+    reloads: int = 0
     done: Done = field(default_factory=Done)
     problems: list[str] = field(default_factory=list)
     last: Health | None = None
@@ -67,6 +68,7 @@ async def _soak(
     state = StateDir(state_dir)
     state.acquire()
     runtime = Runtime(options, read_local_toml(plan.app_dir), state, log)
+    _watch_reloads(runtime, clock, report)
     try:
         await runtime.start()
         _watch_work(runtime, clock, report)
@@ -110,6 +112,18 @@ async def _pass_time(
     if settled is not None:
         report.problems += growth(settled, report.last)
     say(f"in the end: {_shown(report.last)}")
+
+
+def _watch_reloads(runtime: Runtime, clock: Clock, report: Report) -> None:
+    """Count reloads, of which there is none unless code is changed meanwhile."""
+    reload = runtime._reload
+
+    async def watched_reload() -> None:
+        report.reloads += 1
+        with clock.busy():
+            await reload()
+
+    runtime._reload = watched_reload  # type: ignore[method-assign]
 
 
 def _watch_work(runtime: Runtime, clock: Clock, report: Report) -> None:
