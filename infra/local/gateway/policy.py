@@ -86,7 +86,9 @@ def _applies(statement: Mapping[str, Any], key: str, text: str, *, is_lowered: b
         raise PolicyError(f"a statement has either {key} or Not{key}")
     value = statement[present[0]]
     patterns = value if isinstance(value, list) else [value]
-    if not patterns or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+    # An empty list names nothing: Chalice's ``AuthResponse(routes=[])`` lets nobody in by it.
+    is_sound = all(isinstance(pattern, str) and pattern for pattern in patterns)
+    if not is_sound or (not patterns and present[0] != key):
         raise PolicyError(f"{present[0]} is a text or a list of texts")
     is_match = any(matches(pattern.lower() if is_lowered else pattern, text) for pattern in patterns)
     return is_match == (present[0] == key)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from chalice.app import AuthRequest, AuthResponse, AuthRoute
 
 from infra.local.gateway import GatewayLimits
 from infra.local.invocation import Outcome, Raised, Returned, TimedOut
@@ -211,3 +212,22 @@ def test_methods_without_an_authorizer_and_pre_flights_ask_none() -> None:
     assert call("POST", "/api/orders", functions, GUARDED, json={}).status_code == 201
     assert call("OPTIONS", "/api/orders", functions, GUARDED).status_code == 200
     assert not functions.events_of("guard")
+
+
+@pytest.mark.parametrize(
+    ("routes", "status"),
+    [
+        (["*"], 201),
+        (["/orders"], 201),
+        ([AuthRoute("/orders", ["POST"])], 403),
+        (["/orders/*"], 403),
+        ([], 403),
+    ],
+)
+def test_answers_of_chalices_authorizers_are_understood(routes: list[Any], status: int) -> None:
+    request = AuthRequest("TOKEN", "x", THIS)
+    answer = Returned(AuthResponse(routes, principal_id="me").to_dict(request))
+    functions = FakeFunctions(guard=answer, api_handler=CREATED)
+    assert (
+        call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"}).status_code == status
+    )
