@@ -5,12 +5,14 @@
     ExecutionError                    code in SNAKE_CASE, a sentence, details per field
       RefusedError                    final: an error frame or 4xx; an order that exists fails with it
         InvalidRequestError           400: a field breaks a rule
+          FieldError                  400: one field breaks one rule
         NotFoundError                 404: unknown, or somebody else's
         ConflictError                 409: the state of the order forbids it
         UnauthorizedError             401 / 403 at the door
-        LimitExceededError            429: a written limit is reached
+      LimitExceededError              429: a written limit is reached; slow down, and ask again
       RetryableError                  503, or the message becomes visible later
-      InvalidTransitionError          a duplicate or out-of-order step; never fail the order for it
+        VenueUnavailableError         503: a venue did not answer, or not in time
+      InvalidTransitionError          500: a duplicate or out-of-order step; never fail the order for it
 """
 
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ class Code(StrEnum):
     TEXT_TOO_LONG = "TEXT_TOO_LONG"
     TOO_MANY_DECIMALS = "TOO_MANY_DECIMALS"
     PAGE_TOO_LARGE = "PAGE_TOO_LARGE"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     CLIENT_ORDER_ID_CONFLICT = "CLIENT_ORDER_ID_CONFLICT"
     ORDER_ALREADY_SENT = "ORDER_ALREADY_SENT"
@@ -112,8 +116,8 @@ class UnauthorizedError(RefusedError):
         return cls(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")
 
 
-class LimitExceededError(RefusedError):
-    """A written limit is reached; the same request can succeed later."""
+class LimitExceededError(ExecutionError):
+    """A written limit is reached, and nothing was done; the same request can succeed later."""
 
 
 class RetryableError(ExecutionError):

@@ -24,11 +24,27 @@ _STATUSES: Final[tuple[tuple[type[ExecutionError], int], ...]] = (
     (ExecutionError, 422),
 )
 
-_STATUSES_BY_CODE: Final = {Code.FORBIDDEN: 403, Code.MESSAGE_TOO_LARGE: 413}
+_STATUSES_BY_CODE: Final = {
+    Code.FORBIDDEN: 403,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.MESSAGE_TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.INTERNAL_ERROR: 500,
+}
 
 
 def http_status(error: ExecutionError) -> int:
     """Return the HTTP status of a refusal."""
-    if error.code in _STATUSES_BY_CODE:
-        return _STATUSES_BY_CODE[error.code]
-    return next(status for kind, status in _STATUSES if isinstance(error, kind))
+    return status_of(type(error), error.code)
+
+
+def status_of(kind: type[ExecutionError], code: Code) -> int:
+    """Return the HTTP status of a kind of refusal with a code: the documents are made from the same table."""
+    if code in _STATUSES_BY_CODE:
+        return _STATUSES_BY_CODE[code]
+    return next(status for each, status in _STATUSES if issubclass(kind, each))
+
+
+def defect() -> ExecutionError:
+    """Return what is told of a defect of ours: what it was stands in the log alone."""
+    return ExecutionError(Code.INTERNAL_ERROR, "an unexpected error of the engine; it has been logged")

@@ -3,34 +3,62 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.domain.errors import Code
+from chalicelib.domain.errors import (
+    Code,
+    ConflictError,
+    ExecutionError,
+    InvalidRequestError,
+    LimitExceededError,
+    NotFoundError,
+    RefusedError,
+    RetryableError,
+    UnauthorizedError,
+)
+from chalicelib.handlers.errors import status_of
 
-# Code: the HTTP status where a request is refused with it (none: only an order that was accepted ends with it),
-# and what it means to whoever gets it.
-MEANINGS: Final[Mapping[Code, tuple[int | None, str]]] = {
-    Code.INVALID_JSON: (400, "The message is not a JSON object (RFC 8259)."),
-    Code.INVALID_REQUEST: (400, "A field breaks a rule; `details` names each."),
-    Code.UNKNOWN_ACTION: (400, "The frame says neither what to do nor anything to guess it by."),
-    Code.ORDER_TYPE_NOT_SUPPORTED: (400, "The order's type is known and not offered."),
-    Code.MESSAGE_TOO_LARGE: (413, "More than `MESSAGE_BYTES_MAX` bytes."),
-    Code.JSON_TOO_DEEP: (400, "Nested deeper than `JSON_DEPTH_MAX`."),
-    Code.TEXT_TOO_LONG: (400, "A text, name or number is longer than `TEXT_LENGTH_MAX` characters."),
-    Code.TOO_MANY_DECIMALS: (400, "The amount has more decimals than the token has."),
-    Code.PAGE_TOO_LARGE: (400, "`limit` is above `QUERY_PAGE_SIZE_MAX`."),
-    Code.ORDER_NOT_FOUND: (404, "The account has no such order; whether anybody has is not said."),
-    Code.CLIENT_ORDER_ID_CONFLICT: (409, "The clientOrderId belongs to an order with other terms."),
-    Code.ORDER_ALREADY_SENT: (409, "The order was handed to a venue and can no longer be canceled."),
-    Code.ORDER_ALREADY_FINAL: (409, "The order has ended already."),
-    Code.UNAUTHORIZED: (401, "The credential is missing, wrong or expired."),
-    Code.FORBIDDEN: (403, "The credential is good, and its subject cannot be an account."),
-    Code.RATE_LIMITED: (429, "More orders than `ORDERS_PER_SECOND_MAX` and `ORDERS_BURST_MAX` allow."),
-    Code.TOO_MANY_OPEN_ORDERS: (429, "The account has `OPEN_ORDERS_MAX` unfinished orders."),
-    Code.TOO_MANY_SUBSCRIPTIONS: (429, "The connection follows `SUBSCRIPTIONS_MAX` unfinished orders."),
-    Code.TOO_MANY_CONNECTIONS: (429, "The account has `CONNECTIONS_MAX` connections."),
-    Code.SERVICE_UNAVAILABLE: (503, "A passing fault: the same request may succeed in a moment."),
-    Code.INTERNAL_ERROR: (500, "A defect of ours."),
-    Code.NO_ROUTE: (422, "No venue trades the pair."),
-    Code.INSUFFICIENT_LIQUIDITY: (422, "The pools cannot fill the amount."),
+# Code: the kind of error that a request is refused with (none: only an order that was accepted ends with the code),
+# and what it means to the client.
+MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
+    Code.INVALID_JSON: (InvalidRequestError, "The message is not a JSON object (RFC 8259)."),
+    Code.INVALID_REQUEST: (InvalidRequestError, "A field breaks a rule; `details` names each."),
+    Code.UNKNOWN_ACTION: (
+        InvalidRequestError,
+        "The frame says neither what to do nor anything to guess it by.",
+    ),
+    Code.ORDER_TYPE_NOT_SUPPORTED: (InvalidRequestError, "The order's type is known and not offered."),
+    Code.MESSAGE_TOO_LARGE: (InvalidRequestError, "More than `MESSAGE_BYTES_MAX` bytes."),
+    Code.JSON_TOO_DEEP: (InvalidRequestError, "Nested deeper than `JSON_DEPTH_MAX`."),
+    Code.TEXT_TOO_LONG: (
+        InvalidRequestError,
+        "A text, name or number is longer than `TEXT_LENGTH_MAX` characters.",
+    ),
+    Code.TOO_MANY_DECIMALS: (InvalidRequestError, "The amount has more decimals than the token has."),
+    Code.PAGE_TOO_LARGE: (InvalidRequestError, "`limit` is above `QUERY_PAGE_SIZE_MAX`."),
+    Code.METHOD_NOT_ALLOWED: (InvalidRequestError, "The path does not take this method."),
+    Code.UNSUPPORTED_MEDIA_TYPE: (InvalidRequestError, "The body is declared as something that is not JSON."),
+    Code.ORDER_NOT_FOUND: (NotFoundError, "The account has no such order; whether anybody has is not said."),
+    Code.CLIENT_ORDER_ID_CONFLICT: (ConflictError, "The clientOrderId belongs to an order with other terms."),
+    Code.ORDER_ALREADY_SENT: (
+        ConflictError,
+        "The order was handed to a venue and can no longer be canceled.",
+    ),
+    Code.ORDER_ALREADY_FINAL: (ConflictError, "The order has ended already."),
+    Code.UNAUTHORIZED: (UnauthorizedError, "The credential is missing, wrong or expired."),
+    Code.FORBIDDEN: (UnauthorizedError, "The credential is good, and its subject cannot be an account."),
+    Code.RATE_LIMITED: (
+        LimitExceededError,
+        "More orders than `ORDERS_PER_SECOND_MAX` and `ORDERS_BURST_MAX` allow.",
+    ),
+    Code.TOO_MANY_OPEN_ORDERS: (LimitExceededError, "The account has `OPEN_ORDERS_MAX` unfinished orders."),
+    Code.TOO_MANY_SUBSCRIPTIONS: (
+        LimitExceededError,
+        "The connection follows `SUBSCRIPTIONS_MAX` unfinished orders.",
+    ),
+    Code.TOO_MANY_CONNECTIONS: (LimitExceededError, "The account has `CONNECTIONS_MAX` connections."),
+    Code.SERVICE_UNAVAILABLE: (RetryableError, "A passing fault: the same request may succeed in a moment."),
+    Code.INTERNAL_ERROR: (ExecutionError, "A defect of ours."),
+    Code.NO_ROUTE: (RefusedError, "No venue trades the pair."),
+    Code.INSUFFICIENT_LIQUIDITY: (RefusedError, "The pools cannot fill the amount."),
     Code.INSUFFICIENT_FUNDS: (None, "The account does not hold enough of the input token."),
     Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could settle."),
     Code.TRANSACTION_FAILED: (None, "The chain refused the transaction for another reason."),
@@ -70,5 +98,6 @@ def error_table() -> str:
     return _HEAD + "".join(_row(code, *MEANINGS[code]) for code in Code)
 
 
-def _row(code: Code, status: int | None, meaning: str) -> str:
+def _row(code: Code, kind: type[ExecutionError] | None, meaning: str) -> str:
+    status = status_of(kind, code) if kind else None
     return f"| `{code}` | {status or '–'} | {'yes' if code in _ENDS_AN_ORDER else '–'} | {meaning} |\n"

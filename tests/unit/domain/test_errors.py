@@ -1,5 +1,8 @@
 """Errors: the tree that callers decide by, and what each says."""
 
+import re
+from types import ModuleType
+
 import pytest
 
 from chalicelib.domain import errors
@@ -9,33 +12,36 @@ from chalicelib.domain.errors import (
     FieldError,
     FieldProblem,
     InvalidRequestError,
+    LimitExceededError,
     NotFoundError,
     RefusedError,
     RetryableError,
 )
 
-TREE = {
-    "ExecutionError": "Exception",
-    "RefusedError": "ExecutionError",
-    "InvalidRequestError": "RefusedError",
-    "FieldError": "InvalidRequestError",
-    "NotFoundError": "RefusedError",
-    "ConflictError": "RefusedError",
-    "UnauthorizedError": "RefusedError",
-    "LimitExceededError": "RefusedError",
-    "RetryableError": "ExecutionError",
-    "VenueUnavailableError": "RetryableError",
-    "InvalidTransitionError": "ExecutionError",
-}
 
-
-def test_tree_is_the_one_that_callers_decide_by() -> None:
-    found = {
+def _bases(module: ModuleType) -> dict[str, str]:
+    return {
         name: kind.__bases__[0].__name__
-        for name, kind in vars(errors).items()
+        for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, Exception)
     }
-    assert found == TREE
+
+
+def _drawn(tree: str) -> dict[str, str]:
+    """Return each error of a drawn tree with the one that it is indented below."""
+    found, above = {}, {0: "Exception"}
+    for indent, name in re.findall(r"^( +)(\w+Error) ", tree, re.MULTILINE):
+        found[name] = next(above[each] for each in sorted(above, reverse=True) if each < len(indent))
+        above = {each: above[each] for each in above if each < len(indent)} | {len(indent): name}
+    return found
+
+
+def test_module_opens_with_the_tree_that_it_defines() -> None:
+    assert _bases(errors) == _drawn(errors.__doc__ or "")
+
+
+def test_limit_is_neither_final_nor_a_fault_of_something_outside() -> None:
+    assert not issubclass(LimitExceededError, RefusedError | RetryableError)
 
 
 def test_no_error_is_both_final_and_retryable() -> None:

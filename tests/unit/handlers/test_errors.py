@@ -7,6 +7,7 @@ from chalicelib.domain.errors import (
     ConflictError,
     ExecutionError,
     FieldError,
+    InvalidTransitionError,
     LimitExceededError,
     NotFoundError,
     RefusedError,
@@ -14,7 +15,7 @@ from chalicelib.domain.errors import (
     UnauthorizedError,
     VenueUnavailableError,
 )
-from chalicelib.handlers.errors import http_status
+from chalicelib.handlers.errors import defect, http_status
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,8 @@ from chalicelib.handlers.errors import http_status
         (ConflictError(Code.ORDER_ALREADY_FINAL, "no"), 409),
         (LimitExceededError(Code.RATE_LIMITED, "no"), 429),
         (RefusedError(Code.NO_ROUTE, "no"), 422),
+        (InvalidTransitionError("failed", "routing"), 500),
+        (defect(), 500),
         (RetryableError("later"), 503),
         (VenueUnavailableError("later"), 503),
     ],
