@@ -11,12 +11,12 @@ from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireMode
 from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
 
-_SEQ_MAX: Final = 2**31 - 1
+SEQ_MAX: Final = 2**31 - 1
 
 
 class SubscribeFields(WireModel):
     order_id: OrderId | None = None
-    after_seq: Annotated[WholeNumber, Field(ge=0, le=_SEQ_MAX)] = 0
+    after_seq: Annotated[WholeNumber, Field(ge=0, le=SEQ_MAX)] = 0
 
 
 class UnsubscribeFields(WireModel):

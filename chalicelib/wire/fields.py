@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from chalicelib.domain.errors import FieldProblem, InvalidRequestError
 
 TEXT_LENGTH_MAX: Final = 128
+CLIENT_ORDER_ID_LENGTH_MAX: Final = 64
 _NOT_TEXT: Final = frozenset({"string_type", "string_unicode"})
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -58,7 +59,9 @@ def _whole(value: Any) -> Any:
 
 
 PrintableText = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)]
-ClientOrderId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+ClientOrderId = Annotated[
+    str, Field(min_length=1, max_length=CLIENT_ORDER_ID_LENGTH_MAX), AfterValidator(_printable)
+]
 AmountText = Annotated[
     str,
     Field(max_length=TEXT_LENGTH_MAX),

@@ -16,6 +16,8 @@ from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, Who
 ORDER_FIELDS: Final = frozenset({"inputToken", "outputToken", "amount", "side", "baseAsset", "quoteAsset"})
 """A message with any of these, and no action, is an order."""
 
+VALID_FOR_S_MAX: Final = 3_600
+
 _WHOLE_NUMBERS: Final = ("slippageBps", "validForSeconds")
 _LIMIT_ONLY: Final = ("limit_price", "expires_at")
 
@@ -43,7 +45,7 @@ class OrderFields(SwapFields):
     client_order_id: ClientOrderId | None = None
     type: OrderType = OrderType.MARKET
     slippage_bps: Annotated[WholeNumber, Field(ge=0, le=BPS_PER_UNIT)] = 50
-    valid_for_seconds: Annotated[WholeNumber, Field(ge=1, le=3600)] = 60
+    valid_for_seconds: Annotated[WholeNumber, Field(ge=1, le=VALID_FOR_S_MAX)] = 60
     limit_price: AmountText | None = None
     time_in_force: TimeInForce = TimeInForce.IOC
     expires_at: PrintableText | None = None

@@ -1,12 +1,94 @@
-"""What travels through the orders queue."""
+"""What travels through the orders queue.
 
+A message is held to the rules that the frame was held to which it was made from: the queue is ours, and still may hold
+what another release wrote, or a hand. What breaks a rule is refused when it is read, by itself, and never reaches the
+statements that a whole batch shares. Members that were added since have defaults, so that what older releases wrote
+stays readable.
+"""
+
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.orders import Order
+from chalicelib.domain.amounts import BPS_PER_UNIT, MAX_UNITS
+from chalicelib.domain.orders import Order, OrderType
+from chalicelib.wire.client_frames import SEQ_MAX
+from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
+from chalicelib.wire.order_fields import VALID_FOR_S_MAX
+
+_NIL = UUID(int=0)  # in subscriptions it stands for every order of an account
+
+
+def _sound_order(order: Order) -> Order:
+    """Let an order pass that a frame could have said; tokens are looked up when it is planned.
+
+    A token that a release takes off the list must not take the orders with it that were accepted before.
+    """
+    _check_id(order.order_id)
+    for name in ("account_id", "input_token", "output_token", "content_sha256"):
+        _check_text(name, getattr(order, name))
+    if order.client_order_id is not None:
+        _check_text("client_order_id", order.client_order_id, length_max=CLIENT_ORDER_ID_LENGTH_MAX)
+    if order.order_type is not OrderType.MARKET:
+        raise ValueError(f"order_type is {order.order_type}, and only market orders are executed")
+    if order.input_token == order.output_token:
+        raise ValueError("output_token must differ from input_token")
+    if order.price_base not in {order.input_token, order.output_token}:
+        raise ValueError("price_base must be one of the two tokens")
+    _check_range("amount_units", order.amount_units, 1, MAX_UNITS)
+    _check_range("slippage_bps", order.slippage_bps, 0, BPS_PER_UNIT)
+    accepted_at, valid_until = (
+        _in_utc("accepted_at", order.accepted_at),
+        _in_utc("valid_until", order.valid_until),
+    )
+    if not timedelta() <= valid_until - accepted_at <= timedelta(seconds=VALID_FOR_S_MAX):
+        raise ValueError(f"valid_until must be 0 to {VALID_FOR_S_MAX} s after accepted_at")
+    return order
+
+
+def _sound_acknowledgement(owed: Acknowledgement) -> Acknowledgement:
+    _check_text("connection_id", owed.connection_id)
+    if owed.request_id is not None:
+        _check_text("request_id", owed.request_id)
+    return owed
+
+
+def _sound_id(order_id: UUID) -> UUID:
+    _check_id(order_id)
+    return order_id
+
+
+def _check_id(order_id: UUID) -> None:
+    if order_id == _NIL:
+        raise ValueError("order_id must not be nil")
+
+
+def _check_text(name: str, text: str, *, length_max: int = TEXT_LENGTH_MAX) -> None:
+    if not 1 <= len(text) <= length_max or not text.isprintable():
+        raise ValueError(f"{name} must be 1 to {length_max} printable characters")
+
+
+def _check_range(name: str, number: int, least: int, most: int) -> None:
+    # A bool is an int to Python, and not to us.
+    if isinstance(number, bool) or not least <= number <= most:
+        raise ValueError(f"{name} must be {least} to {most}")
+
+
+def _in_utc(name: str, moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} must have a time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{name} must be within the years 1 to 9999 in UTC") from error
+
+
+SoundOrder = Annotated[Order, AfterValidator(_sound_order)]
+_Owed = Annotated[Acknowledgement, AfterValidator(_sound_acknowledgement)]
+_OrderId = Annotated[UUID, AfterValidator(_sound_id)]
 
 
 class _Message(BaseModel):
@@ -23,18 +105,18 @@ class OrderMessage(_Message):
     """
 
     kind: Literal["order"] = "order"
-    order: Order
-    connection_id: str | None = None
-    request_id: str | None = None
-    correlation_id: str | None = None
-    owed: Acknowledgement | None = None
+    order: SoundOrder
+    connection_id: PrintableText | None = None
+    request_id: PrintableText | None = None
+    correlation_id: PrintableText | None = None
+    owed: _Owed | None = None
 
 
 class ResumeMessage(_Message):
     """An order on record that nobody is working on any more."""
 
     kind: Literal["resume"] = "resume"
-    order_id: UUID
+    order_id: _OrderId
 
 
 class FollowMessage(_Message):
@@ -49,13 +131,13 @@ class FollowMessage(_Message):
     """
 
     kind: Literal["follow"] = "follow"
-    connection_id: str
-    account_id: str
-    order_id: UUID
-    after_seq: int = Field(ge=0)
+    connection_id: PrintableText
+    account_id: PrintableText
+    order_id: _OrderId
+    after_seq: int = Field(ge=0, le=SEQ_MAX)
     is_new: bool = False
-    content_sha256: str | None = None
-    owed: Acknowledgement | None = None
+    content_sha256: PrintableText | None = None
+    owed: _Owed | None = None
 
 
 Message = OrderMessage | ResumeMessage | FollowMessage
@@ -68,4 +150,5 @@ def parse_message(body: str) -> Message:
     Raises:
         ValueError: It is not one of ours.
     """
-    return _ANY.validate_json(body)
+    # Strict: a number in text, or a truth value for a number, is not what any release wrote.
+    return _ANY.validate_json(body, strict=True)

@@ -1,18 +1,35 @@
 """Queue messages: what is sent is what is received, and nothing else passes."""
 
-from uuid import uuid4
+import json
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
+from chalicelib.domain.orders import Order
 from chalicelib.wire.queue_messages import FollowMessage, Message, OrderMessage, ResumeMessage, parse_message
+from tests.fakes.bad_messages import BAD_BODIES, BAD_FOLLOWS, BAD_ORDERS, an_order_body
 from tests.fakes.orders import an_order
+
+# As the first release wrote them: no submission, no correlation, nothing owed.
+FIRST_ORDER = (
+    '{"kind":"order","order":{"order_id":"019b796d-d600-79d4-a29f-e4f3deb17bcd","account_id":"alice",'
+    '"client_order_id":"c1","order_type":"market","swap_mode":"exact_in","input_token":"SOL","output_token":"USDC",'
+    '"amount_units":1000000000,"price_base":"SOL","slippage_bps":50,"accepted_at":"2026-01-01T12:00:00.123456Z",'
+    '"valid_until":"2026-01-01T12:01:00.123456Z","content_sha256":"af26812da3ef9ec4"},'
+    '"connection_id":"c=","request_id":null}'
+)
+FIRST_FOLLOW = (
+    '{"kind":"follow","connection_id":"c=","account_id":"alice",'
+    '"order_id":"019b796d-d600-79d4-a29f-e4f3deb17bcd","after_seq":0,"is_new":true}'
+)
 
 
 @pytest.mark.parametrize(
     "message",
     [
         OrderMessage(order=an_order()),
-        OrderMessage(order=an_order(client_order_id="é\u2028"), connection_id="c=", request_id="r"),
+        OrderMessage(order=an_order(client_order_id="é"), connection_id="c=", request_id="r"),
         OrderMessage(order=an_order(amount_units=2**64 - 1)),
         ResumeMessage(order_id=uuid4()),
         FollowMessage(connection_id="c", account_id="a", order_id=uuid4(), after_seq=3, is_new=True),
@@ -23,13 +40,76 @@ def test_message_survives_the_queue_unchanged(message: Message) -> None:
     assert parse_message(message.model_dump_json()) == message
 
 
+def test_messages_of_the_first_release_are_read() -> None:
+    order, follow = parse_message(FIRST_ORDER), parse_message(FIRST_FOLLOW)
+    assert isinstance(order, OrderMessage)
+    assert (order.order.client_order_id, order.order.submission_id, order.owed) == ("c1", None, None)
+    assert isinstance(follow, FollowMessage)
+    assert (follow.is_new, follow.content_sha256) == (True, None)
+
+
+def test_token_that_is_listed_no_more_is_left_to_planning() -> None:
+    message = parse_message(an_order_body(output_token="GONE"))  # noqa: S106  # no password
+    assert isinstance(message, OrderMessage)
+    assert message.order.output_token == "GONE"  # noqa: S105
+
+
 @pytest.mark.parametrize("body", ["", "{}", "null", '{"kind":"other"}', '{"kind":"resume"}', "hello"])
 def test_body_that_is_not_ours_is_refused(body: str) -> None:
     with pytest.raises(ValueError, match="validation error"):
         parse_message(body)
 
 
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
+def test_body_that_no_release_wrote_is_refused(body: str) -> None:
+    with pytest.raises(ValueError, match=r"validation error|utf-8"):
+        parse_message(body)
+
+
+@pytest.mark.parametrize("members", BAD_ORDERS.values(), ids=BAD_ORDERS)
+def test_order_that_no_frame_could_have_said_is_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        parse_message(an_order_body(**members))
+
+
+@pytest.mark.parametrize("members", BAD_FOLLOWS.values(), ids=BAD_FOLLOWS)
+def test_follow_that_no_frame_could_have_said_is_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        parse_message(json.dumps(json.loads(FIRST_FOLLOW) | members))
+
+
+@pytest.mark.parametrize("member", ["connection_id", "request_id", "correlation_id"])
+@pytest.mark.parametrize("value", ["", "a\x00b", "x" * 129, 7])
+def test_mark_around_an_order_that_could_not_be_stored_is_refused(member: str, value: object) -> None:
+    with pytest.raises(ValueError, match=member):
+        parse_message(json.dumps(json.loads(FIRST_ORDER) | {member: value}))
+
+
+def test_acknowledgement_owed_to_nobody_is_refused() -> None:
+    owed = {"connection_id": "", "request_id": "a\x00"}
+    with pytest.raises(ValueError, match="owed"):
+        parse_message(json.dumps(json.loads(FIRST_ORDER) | {"owed": owed}))
+
+
+def test_rule_is_named_with_its_field() -> None:
+    with pytest.raises(ValueError, match="amount_units must be 1 to 18446744073709551615"):
+        parse_message(an_order_body(amount_units=0))
+
+
 def test_member_that_nobody_knows_is_refused() -> None:
     body = ResumeMessage(order_id=uuid4()).model_dump_json().replace("{", '{"extra":1,', 1)
     with pytest.raises(ValueError, match="extra"):
         parse_message(body)
+
+
+def test_order_that_could_not_be_read_is_not_written() -> None:
+    bad = an_order(amount_units=0)
+    with pytest.raises(ValueError, match="amount_units"):
+        OrderMessage(order=bad)
+
+
+def test_every_sound_order_is_read_back() -> None:
+    order: Order = an_order(order_id=UUID(int=1), account_id="~" * 128, client_order_id="c" * 64)
+    message = parse_message(OrderMessage(order=order).model_dump_json())
+    assert isinstance(message, OrderMessage)
+    assert message.order == order

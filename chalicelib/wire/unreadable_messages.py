@@ -1,0 +1,70 @@
+"""What can still be made of a message that breaks the rules: whom it concerns, so that they are not left waiting."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from chalicelib.domain.orders import Order
+from chalicelib.wire.fields import OrderId, PrintableText
+from chalicelib.wire.queue_messages import SoundOrder
+
+_ORDER: Final[TypeAdapter[Order]] = TypeAdapter(SoundOrder)
+_ID: Final[TypeAdapter[UUID]] = TypeAdapter(OrderId)
+_TEXT: Final[TypeAdapter[str]] = TypeAdapter(PrintableText)
+_MEMBERS: Final = frozenset(field.name for field in fields(Order))
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """The sound parts of a message; each is None if there is none.
+
+    Attributes:
+        order: An accepted order that is sound but for what is around it or was added to it, such as members that a
+            newer release wrote. What those ask for is not known here: it must not be executed.
+    """
+
+    order_id: UUID | None = None
+    order: Order | None = None
+    connection_id: str | None = None
+    request_id: str | None = None
+
+
+def remains(body: str) -> Remains:
+    """Return what a body that ``parse_message`` refused still says; whatever the body is, this raises nothing."""
+    try:
+        members = json.loads(body)
+    except (ValueError, TypeError, RecursionError):
+        return Remains()
+    if not isinstance(members, dict):
+        return Remains()
+    told = members.get("order")
+    order = _order(told) if isinstance(told, dict) else None
+    order_id = members.get("order_id", told.get("order_id") if isinstance(told, dict) else None)
+    return Remains(
+        order.order_id if order else _sound(_ID, order_id),
+        order,
+        _sound(_TEXT, members.get("connection_id")),
+        _sound(_TEXT, members.get("request_id")),
+    )
+
+
+def _order(told: Mapping[str, Any]) -> Order | None:
+    known = {name: value for name, value in told.items() if name in _MEMBERS}
+    try:
+        # By way of text, as ids and times are strict in text alone.
+        return _ORDER.validate_json(json.dumps(known), strict=True)
+    except (ValidationError, RecursionError):
+        return None
+
+
+def _sound(kind: TypeAdapter[Value], value: object) -> Value | None:
+    try:
+        return kind.validate_python(value)
+    except ValidationError:
+        return None
