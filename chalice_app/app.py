@@ -7,7 +7,7 @@ from chalice import Chalice, Rate, Response
 from chalice.app import CloudWatchEvent, Request, SQSEvent, WebsocketEvent
 
 from chalicelib.bootstrap import services
-from chalicelib.handlers import authorizer, rest, websocket
+from chalicelib.handlers import authorizer, rest, rest_edge, websocket
 
 app = Chalice(app_name="orderflow")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -18,6 +18,9 @@ BATCH_SIZE = 10
 
 # Bodies are JSON whatever they are called: `curl -d` calls them a form.
 JSON = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
+
+
+app.register_middleware(rest_edge.in_our_words, "http")
 
 
 def request() -> Request:

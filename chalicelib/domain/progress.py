@@ -16,11 +16,13 @@ class NewOrder:
 
     Attributes:
         connection_id: Who submitted it over a WebSocket, and so follows it from its first event.
+        failure_code: Of an order that ends as failed with these events.
     """
 
     state: OrderState
     events: tuple[OrderEvent, ...]
     connection_id: str | None
+    failure_code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)

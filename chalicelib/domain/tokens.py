@@ -45,6 +45,9 @@ class Tokens:
     def __iter__(self) -> Iterator[Token]:
         return iter(sorted(self._by_symbol.values(), key=lambda token: token.symbol))
 
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._by_symbol
+
     def __getitem__(self, symbol: str) -> Token:
         """Return a token that is known to exist, by its own symbol."""
         return self._by_symbol[symbol]

@@ -11,7 +11,7 @@ from chalicelib.bootstrap import services
 from chalicelib.logs import logger
 from chalicelib.services.consuming import Received
 from chalicelib.services.settling import DeadLetter, settle_each
-from chalicelib.wire.queue_messages import parse_message
+from chalicelib.wire.queue_messages import UnreadableMessageError, parse_message
 
 
 class UnfinishedError(Exception):
@@ -63,7 +63,8 @@ def _received(record: SQSRecord) -> Received | None:
     count = int(record.attributes.approximate_receive_count)
     try:
         return Received(parse_message(record.body), record.receipt_handle, count)
-    except ValueError:
+    except UnreadableMessageError as error:
         # Reported as unfinished until the queue moves it to the dead letters, where it is archived.
-        logger.warning("message not ours", message_id=record.message_id, receive_count=count)
+        message_id, reason = record.message_id, str(error)
+        logger.warning("message not ours", message_id=message_id, receive_count=count, reason=reason)
         return None

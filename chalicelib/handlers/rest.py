@@ -1,29 +1,23 @@
 """The REST routes: parse, call one service, translate errors, serialise."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Annotated, Any, Final, ParamSpec
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from chalice.app import Request, Response
 from pydantic import Field
 
 from chalicelib.bootstrap import services
-from chalicelib.domain.errors import ExecutionError, FieldError, RetryableError
-from chalicelib.domain.orders import JsonObject
+from chalicelib.domain.errors import FieldError, RetryableError
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.handlers.errors import http_status
 from chalicelib.handlers.identity import http_account
+from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
-from chalicelib.wire.server_frames import error_body, json_text
 
-_JSON: Final = {"Content-Type": "application/json"}
 _WHOLE_NUMBERS: Final = ("limit", "afterSeq")
-
-P = ParamSpec("P")
 
 
 class _OrderPath(WireModel):
@@ -40,20 +34,6 @@ class _EventsQuery(WireModel):
     after_seq: Annotated[WholeNumber, Field(ge=0)] = 0
 
 
-def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
-    """Answer refusals as ``{"code", "message", "details"}`` with their status."""
-
-    @wraps(handler)
-    def answering(*args: P.args, **kwargs: P.kwargs) -> Response:
-        try:
-            return handler(*args, **kwargs)
-        except ExecutionError as refusal:
-            logger.warning("request refused", error_code=refusal.code, reason=refusal.message)
-            return _answer(error_body(refusal), http_status(refusal))
-
-    return answering
-
-
 @http_errors
 def submit(request: Request) -> Response:
     """Accept an order; 202 means that it is in the queue and will reach a final status."""
@@ -62,13 +42,13 @@ def submit(request: Request) -> Response:
     members = _with_idempotency_key(parse_object(request.raw_body, use.door.messages), request.headers)
     order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), account_id)
     accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
-    return _answer(accepted, 202)
+    return answer(accepted, 202)
 
 
 @http_errors
 def order(request: Request, order_id: str) -> Response:
     """Return an order as it stands."""
-    return _answer(services().reading.order(_account(request), _order_id(order_id)))
+    return answer(services().reading.order(_account(request), _order_id(order_id)))
 
 
 @http_errors
@@ -77,7 +57,7 @@ def orders(request: Request) -> Response:
     account_id = _account(request)
     query = validated(_PageQuery, _query(request))
     page = services().reading.orders(account_id, status=query.status, limit=query.limit, cursor=query.cursor)
-    return _answer(page)
+    return answer(page)
 
 
 @http_errors
@@ -86,7 +66,7 @@ def events(request: Request, order_id: str) -> Response:
     account_id = _account(request)
     query = validated(_EventsQuery, _query(request))
     found = services().reading.events(account_id, _order_id(order_id), after_seq=query.after_seq)
-    return _answer(found)
+    return answer(found)
 
 
 @http_errors
@@ -96,7 +76,7 @@ def cancel(request: Request, order_id: str) -> Response:
     canceled = _order_id(order_id)
     use.canceling.cancel(account_id, canceled)
     use.observer.flush()
-    return _answer(use.reading.order(account_id, canceled))
+    return answer(use.reading.order(account_id, canceled))
 
 
 @http_errors
@@ -104,21 +84,23 @@ def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
     use, _ = services(), _account(request)
     fields = validated(SwapFields, parse_object(request.raw_body, use.door.messages))
-    return _answer(use.quoting.quote(swap_terms(fields, use.tokens)))
+    return answer(use.quoting.quote(swap_terms(fields, use.tokens)))
 
 
 @http_errors
 def venues(request: Request) -> Response:
     """Return the venues with their pools, and the tokens."""
     _account(request)
-    return _answer(services().quoting.venues())
+    return answer(services().quoting.venues())
 
 
+@http_errors
 def health() -> Response:
     """Say that the function runs; touches nothing."""
-    return _answer({"status": "ok"})
+    return answer({"status": "ok"})
 
 
+@http_errors
 def ready() -> Response:
     """Say whether the database and the queue answer."""
     checks: dict[str, str] = {}
@@ -130,11 +112,7 @@ def ready() -> Response:
             logger.warning("not ready", check=name, reason=fault.message)
             checks[name] = "unavailable"
     is_ready = set(checks.values()) == {"ok"}
-    return _answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
-
-
-def _answer(body: JsonObject, status: int = 200) -> Response:
-    return Response(json_text(body), headers=dict(_JSON), status_code=status)
+    return answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
 
 
 def _account(request: Request) -> str:

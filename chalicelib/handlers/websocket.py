@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.bootstrap import Services, services
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError, UnauthorizedError
 from chalicelib.domain.orders import JsonObject
-from chalicelib.handlers.errors import http_status
+from chalicelib.handlers.errors import defect, http_status
 from chalicelib.handlers.identity import accepted_subprotocol, is_batched, websocket_principal
 from chalicelib.logs import logger
 from chalicelib.services.following import Follower
@@ -44,8 +44,11 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     except ExecutionError as refusal:
         _log_refusal("connection refused", context["connectionId"], refusal)
         _forget(context["connectionId"])
-        body = server_frames.json_text(server_frames.error_body(refusal))
-        return {"statusCode": http_status(refusal), "body": body}
+        return _not_let_in(refusal)
+    except Exception:  # noqa: BLE001  # the outermost edge
+        logger.exception("defect", doing="opening a connection", connection_id=context["connectionId"])
+        _forget(context["connectionId"])
+        return _not_let_in(defect())
     subprotocol = accepted_subprotocol(event)
     return {"statusCode": 200} | ({"headers": {"Sec-WebSocket-Protocol": subprotocol}} if subprotocol else {})
 
@@ -63,12 +66,15 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         principal = websocket_principal(context)
         is_over = principal.is_expired(use.clock.now())
         if is_over:
-            raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")
+            raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")  # noqa: TRY301  # told below
         batched = is_batched(context)
         answer = _act(text, context["connectionId"], principal.account_id, batched=batched)
     except ExecutionError as refusal:
         _log_refusal("frame refused", context["connectionId"], refusal)
         answer = server_frames.error(request_id_of(text, use.door.messages), refusal)
+    except Exception:  # noqa: BLE001  # the outermost edge
+        logger.exception("defect", doing="acting on a frame", connection_id=context["connectionId"])
+        answer = server_frames.error(request_id_of(text, use.door.messages), defect())
     if answer is not None:
         use.connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
     if is_over:
@@ -80,6 +86,11 @@ def disconnect(event: Mapping[str, Any]) -> JsonObject:
     """Forget a connection and all that it followed."""
     _forget(event["requestContext"]["connectionId"])
     return {"statusCode": 200}
+
+
+def _not_let_in(refusal: ExecutionError) -> JsonObject:
+    body = server_frames.json_text(server_frames.error_body(refusal))
+    return {"statusCode": http_status(refusal), "body": body}
 
 
 def _log_refusal(what: str, connection_id: str, refusal: ExecutionError) -> None:
@@ -130,6 +141,8 @@ def _forget(connection_id: str) -> None:
     except RetryableError as fault:
         # A frame to it will answer 410, or the sweep finds it.
         logger.warning("connection not forgotten", connection_id=connection_id, reason=fault.message)
+    except Exception:  # noqa: BLE001  # the outermost edge
+        logger.exception("defect", doing="forgetting a connection", connection_id=connection_id)
 
 
 def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import HeldOrder
+from chalicelib.logs import logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,16 @@ class Batch:
     Attributes:
         verdicts: What is to become of the messages, as far as is known.
         held: The orders that are this consumer's to move on.
+        defective: Orders that something unforeseen was raised over: the others go on without them.
+        untold: Orders whose events were not all told, for such a reason.
     """
 
     requests: Mapping[UUID, Sequence[Incoming]]
     correlation_ids: Mapping[UUID, str | None]
     verdicts: dict[UUID, Verdict] = field(default_factory=dict)
     held: dict[UUID, HeldOrder] = field(default_factory=dict)
+    defective: set[UUID] = field(default_factory=set)
+    untold: set[UUID] = field(default_factory=set)
 
     @classmethod
     def of(cls, incoming: Sequence[Incoming]) -> Self:
@@ -86,4 +91,22 @@ class Batch:
 
     def has_told(self, state: OrderState) -> bool:
         """Return whether an order's acknowledgement, if one is owed, has gone ahead of its events."""
+        if state.order.order_id in self.untold:
+            return False
         return state.told_seq > 0 or self.creator(state.order) is not None
+
+    def hit_defect(self, order_id: UUID, error: Exception, doing: str) -> None:
+        """Note a defect of ours that this order has run into, with all that is known of it."""
+        self.defective.add(order_id)
+        self._log(order_id, error, doing)
+
+    def leave_untold(self, order_id: UUID, error: Exception) -> None:
+        """Note that a defect of ours kept an order's events from being told; the order itself goes on."""
+        self.untold.add(order_id)
+        self._log(order_id, error, "telling")
+
+    def _log(self, order_id: UUID, error: Exception, doing: str) -> None:
+        correlation_id = self.correlation_ids.get(order_id)
+        logger.error(
+            "defect", exc_info=error, order_id=str(order_id), correlation_id=correlation_id, doing=doing
+        )

@@ -1,7 +1,7 @@
 """What the queue's messages ask for: orders to execute, orders to go on with, connections to catch up."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -75,7 +75,8 @@ class ConsumeMessages:
         orders = {index: received for index, received in enumerate(batch) if index not in follows}
         executed = self._execute(orders) if orders else {}
         pauses_s = [
-            follows[index].result() if index in follows else executed[index] for index in range(len(batch))
+            self._followed(batch[index], follows[index]) if index in follows else executed[index]
+            for index in range(len(batch))
         ]
         again = {
             received.receipt_handle: pause_s
@@ -86,11 +87,19 @@ class ConsumeMessages:
             self._queue.retry_in(again)
         return [pause_s is None for pause_s in pauses_s]
 
+    def _followed(self, received: Received, follow: "Future[int | None]") -> int | None:
+        try:
+            return follow.result()
+        except Exception as error:  # noqa: BLE001  # a defect of ours is this message's alone
+            return self._defect(received, error)
+
     def _execute(self, orders: Mapping[int, Received]) -> Mapping[int, int | None]:
         try:
             verdicts = self._execution.execute([_incoming(received) for received in orders.values()])
         except RetryableError as fault:
             return {index: self._again(received, fault.message) for index, received in orders.items()}
+        except Exception as error:  # noqa: BLE001  # nothing of a batch may take what is beside it along
+            return {index: self._defect(received, error) for index, received in orders.items()}
         return {
             index: self._after(received, verdicts[received.order_id]) for index, received in orders.items()
         }
@@ -101,6 +110,8 @@ class ConsumeMessages:
         except RetryableError as fault:
             pause_s = self._again(received, fault.message)
             return pause_s if verdict.retry_in_s is None else verdict.retry_in_s
+        except Exception as error:  # noqa: BLE001  # as above
+            return self._defect(received, error)
         return verdict.retry_in_s
 
     def _admit(self, message: Message, recorded: Order | None) -> None:
@@ -150,6 +161,11 @@ class ConsumeMessages:
 
     def _post(self, connection_id: str, frame: JsonObject) -> Delivery:
         return self._connections.post([Frame(connection_id, json_text(frame))])[connection_id]
+
+    def _defect(self, received: Received, error: Exception) -> int:
+        order_id = str(received.order_id)
+        logger.error("defect", exc_info=error, order_id=order_id, doing="consuming a message")
+        return self._again(received, "a defect of ours")
 
     def _again(self, received: Received, reason: str) -> int:
         """Return the pause before a message comes again, longer each time: an outage must not use up its deliveries."""

@@ -15,28 +15,33 @@ The steps, in the only order that is safe:
 
 A crash between any two steps leaves a record from which the next delivery goes on: with an open
 attempt at step 4, without one at step 2.
+
+Whatever is raised over one order that is no passing fault of something outside is a defect of ours, and stays with
+that order: it is logged with its traceback, and the order ends as failed if nothing of its attempt was sent, or else
+comes back alone. The others of the batch go on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
-from chalicelib.domain.orders import Order, OrderEvent, OrderState
-from chalicelib.domain.progress import HeldOrder, NewOrder, Step
+from chalicelib.domain.errors import Code, RetryableError
+from chalicelib.domain.progress import Claims, HeldOrder, NewOrder, Step
 from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services import steps
+from chalicelib.services.announcing import Announcer
 from chalicelib.services.background import Background
 from chalicelib.services.batch import Batch, Incoming, Verdict
-from chalicelib.services.planning import PlannedSwap, Planner, instruction, plans_in_order
+from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Settlement
-from chalicelib.services.telling import NOTHING_OWED, Owed, Teller
+from chalicelib.services.telling import Teller
 from chalicelib.services.venues import Inquiry, VenueDesk
+from chalicelib.services.write_ahead import WriteAhead
 
 _NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
 
@@ -79,15 +84,19 @@ class ExecuteOrders:
     ) -> None:
         self._record = record
         self._desk = desk
-        self._chain = chain
         self._settlement = settlement
-        self._teller = teller
-        self._retelling = retelling
-        self._background = background
-        self._observer = observer
-        self._tokens = tokens
         self._clock = clock
         self._limits = limits
+        self._announcer = Announcer(
+            teller=teller,
+            retelling=retelling,
+            background=background,
+            observer=observer,
+            batch_hold_ms=limits.batch_hold_ms,
+        )
+        self._write_ahead = WriteAhead(
+            desk=desk, chain=chain, tokens=tokens, clock=clock, attempts_max=limits.attempts_max
+        )
 
     def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, Verdict]:
         """Move every order of a batch as far as it will go; return a verdict for each.
@@ -96,6 +105,38 @@ class ExecuteOrders:
             RetryableError: The record is unreachable, or listeners were not told; nothing is lost,
                 all of it can be asked again.
         """
+        try:
+            return self._execute(incoming, may_wait=True)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # of which order it is shows when each is tried alone
+            batch = Batch.of(incoming)
+            if len(batch.requests) == 1:
+                return {id_: self._broken(batch, id_, error) for id_ in batch.requests}
+            logger.error("defect", exc_info=error, doing="executing a batch")
+        return self._each_alone(batch)
+
+    def _each_alone(self, batch: Batch) -> Mapping[UUID, Verdict]:
+        """Execute each order of a batch by itself, without waiting for the chain: there is no time for ten waits."""
+        verdicts: dict[UUID, Verdict] = {}
+        for order_id, requests in batch.requests.items():
+            try:
+                # What the first go has told is not certain: what it has recorded is told again.
+                again = [replace(each, delivery=max(2, each.delivery)) for each in requests]
+                verdicts |= self._execute(again, may_wait=False)
+            except RetryableError as fault:
+                logger.warning("order comes back", order_id=str(order_id), reason=fault.message)
+                verdicts[order_id] = Verdict(self._limits.lease_s)
+            except Exception as error:  # noqa: BLE001  # this order's alone
+                verdicts[order_id] = self._broken(batch, order_id, error)
+        return verdicts
+
+    def _broken(self, batch: Batch, order_id: UUID, error: Exception) -> Verdict:
+        """Return what becomes of an order that cannot be executed, nor ended, for a reason that nobody foresaw."""
+        batch.hit_defect(order_id, error, "executing")
+        return Verdict(self._limits.lease_s)
+
+    def _execute(self, incoming: Sequence[Incoming], *, may_wait: bool) -> Mapping[UUID, Verdict]:
         batch = Batch.of(incoming)
         try:
             # The venues answer while the orders are claimed: what is new will nearly always have to be planned.
@@ -104,11 +145,14 @@ class ExecuteOrders:
             held = list(batch.held.values())
             started = [order for order in held if order.open_attempt]
             fresh = [order for order in held if not order.open_attempt]
-            signed = self._write_ahead(fresh, batch, inquiry)
-            wait_s = self._settlement.wait_s()
+            signed = self._written_ahead(fresh, batch, inquiry)
+            wait_s = self._settlement.wait_s() if may_wait else 0.0
             self._settle(started, signed, batch, wait_s)
+        except RetryableError:
+            self._announcer.wait()
+            raise
         except Exception:
-            self._background.wait()
+            self._release(batch)
             raise
         self._let_go(batch, wait_s)
         return batch.verdicts
@@ -122,10 +166,8 @@ class ExecuteOrders:
             for id_, each in creators.items()
             if each.order is not None
         }
-        created = (
-            self._record.create(list(new.values()), lease_ms=self._limits.lease_ms) if new else frozenset()
-        )
-        self._announce(
+        created = self._created(list(new.values()), batch)
+        self._announcer.announce(
             batch,
             [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
             {id_: owed for id_ in created if (owed := creators[id_].owed)},
@@ -135,12 +177,34 @@ class ExecuteOrders:
         batch.held.update(
             {id_: _held(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final}
         )
-        self._take_over([id_ for id_ in batch.verdicts if id_ not in created], batch)
+        for id_ in batch.defective:
+            batch.verdicts[id_] = Verdict(self._limits.lease_s)
+        wanted = batch.verdicts.keys() - created - batch.defective
+        self._take_over([id_ for id_ in batch.verdicts if id_ in wanted], batch)
+
+    def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
+        """Put orders on record; return those that were not there."""
+
+        def create(some: Sequence[NewOrder]) -> frozenset[UUID]:
+            return self._record.create(some, lease_ms=self._limits.lease_ms)
+
+        def broken(one: NewOrder, error: Exception) -> None:
+            batch.hit_defect(one.state.order.order_id, error, "recording")
+
+        return frozenset[UUID]().union(*together_or_alone(new, create, broken))
 
     def _take_over(self, order_ids: Sequence[UUID], batch: Batch) -> None:
-        if not order_ids:
-            return
-        claims = self._record.claim(order_ids, lease_ms=self._limits.lease_ms)
+        def claim(some: Sequence[UUID]) -> tuple[Sequence[UUID], Claims]:
+            return some, self._record.claim(some, lease_ms=self._limits.lease_ms)
+
+        def broken(order_id: UUID, error: Exception) -> None:
+            batch.hit_defect(order_id, error, "claiming")
+            batch.verdicts[order_id] = Verdict(self._limits.lease_s)
+
+        for asked_for, claims in together_or_alone(order_ids, claim, broken):
+            self._take_claimed(asked_for, claims, batch)
+
+    def _take_claimed(self, asked_for: Sequence[UUID], claims: Claims, batch: Batch) -> None:
         for order_id, state in claims.final.items():
             batch.verdicts[order_id] = Verdict(order=state.order)
         for order_id, state in claims.busy.items():
@@ -148,68 +212,32 @@ class ExecuteOrders:
         for order_id, order in claims.held.items():
             batch.verdicts[order_id] = Verdict(order=order.state.order)
             logger.warning("order taken over", order_id=str(order_id), order_status=order.state.status)
+        for order_id in set(asked_for) - claims.held.keys() - claims.busy.keys() - claims.final.keys():
+            if any(each.order is not None for each in batch.requests[order_id]):
+                # Neither created nor there: another order has its client order id.
+                logger.error("order not taken into the record", order_id=str(order_id))
+                batch.verdicts[order_id] = Verdict(self._limits.lease_s)
         batch.held.update(claims.held)
         for state in (
             *claims.final.values(),
             *claims.busy.values(),
             *(held.state for held in claims.held.values()),
         ):
-            self._retell(state, batch)
+            self._announcer.retell(batch, state)
 
-    def _retell(self, found: OrderState, batch: Batch) -> None:
-        """Tell what may not have been told, ahead of all that will happen."""
-        if batch.may_be_untold(found.order.order_id):
-            creator = batch.creator(found.order)
-            self._background.run(lambda: self._retelling.retell(found, creator.owed if creator else None))
-
-    def _write_ahead(
+    def _written_ahead(
         self, held: Sequence[HeldOrder], batch: Batch, inquiry: Inquiry | None
     ) -> list[HeldOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
-        now = self._clock.now()
-        ended = [steps.late(order, now) for order in held if now > order.state.order.valid_until]
-        timely = [order for order in held if now <= order.state.order.valid_until]
-        planned = self._planned(timely, inquiry or self._desk.begin()) if timely else []
-        ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
-        ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
-        held_on = self._commit([*ended, *self._signed(ready)], batch)
+        held_on = self._commit(self._write_ahead.steps(held, inquiry, batch), batch)
         return [order for order in held_on if order.open_attempt]
-
-    def _planned(
-        self, held: Sequence[HeldOrder], inquiry: Inquiry
-    ) -> list[tuple[HeldOrder, PlannedSwap | ExecutionError]]:
-        planner = Planner(inquiry.answers(), self._tokens)
-        return list(zip(held, plans_in_order(planner, [order.state for order in held]), strict=True))
-
-    def _signed(self, ready: Sequence[tuple[HeldOrder, PlannedSwap]]) -> list[Step]:
-        if not ready:
-            return []
-        wanted = [instruction(order.state, planned.plan) for order, planned in ready]
-        try:
-            transactions = self._chain.sign(wanted)
-        except RetryableError as error:
-            return [self._ended(order, error) for order, _ in ready]
-        now = self._clock.now()
-        return [
-            steps.submitted(order, planned, wish, transaction, now)
-            for (order, planned), wish, transaction in zip(ready, wanted, transactions, strict=True)
-        ]
-
-    def _ended(self, order: HeldOrder, error: ExecutionError) -> Step:
-        """Return the end of an attempt before anything was sent: for good, or to be tried again."""
-        now = self._clock.now()
-        if isinstance(error, RefusedError):
-            return steps.failed(order, error, now)
-        if order.state.attempt >= self._limits.attempts_max:
-            return steps.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
-        return steps.next_attempt(order, error.message, now)
 
     def _settle(
         self, started: Sequence[HeldOrder], signed: Sequence[HeldOrder], batch: Batch, wait_s: float
     ) -> None:
         if not started and not signed:
             return
-        self._settlement.send(order.open_attempt for order in (*started, *signed) if order.open_attempt)
+        self._settlement.send([*started, *signed])
         for decided in self._settlement.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
 
@@ -218,7 +246,7 @@ class ExecuteOrders:
         pauses_s = {id_: self._pause_s(held, batch, waited_s) for id_, held in batch.held.items()}
         told = False
         try:
-            self._background.wait()
+            self._announcer.wait()
             told = True
         finally:
             self._commit(
@@ -229,17 +257,39 @@ class ExecuteOrders:
                 batch,
                 pauses_s,
             )
+            for order_id in batch.untold:
+                pause_s = batch.verdicts[order_id].retry_in_s or self._limits.lease_s
+                batch.verdicts[order_id] = Verdict(pause_s, batch.verdicts[order_id].order)
+
+    def _release(self, batch: Batch) -> None:
+        """Give up what is held after a defect, as it stands on record: each order will be tried alone."""
+        try:
+            self._announcer.wait()
+        except RetryableError as fault:
+            logger.warning("events not told", reason=fault.message)
+        let_go = [steps.let_go(held, told=False) for held in batch.held.values()]
+        if let_go:
+            self._record.record(let_go, lease_ms=self._limits.lease_ms)
 
     def _commit(
         self, decided: Sequence[Step], batch: Batch, pauses_s: Mapping[UUID, int] = _NO_PAUSES
     ) -> list[HeldOrder]:
         """Record steps, tell the listeners, set the verdicts; return what is still held, as it now stands."""
-        if not decided:
-            return []
-        counted = self._record.record(decided, lease_ms=self._limits.lease_ms)
+        unrecorded: list[Step] = []
+
+        def record(some: Sequence[Step]) -> frozenset[UUID]:
+            return self._record.record(some, lease_ms=self._limits.lease_ms)
+
+        def broken(step: Step, error: Exception) -> None:
+            batch.hit_defect(step.state.order.order_id, error, "recording")
+            unrecorded.append(step)
+
+        counted = frozenset[UUID]().union(*together_or_alone(decided, record, broken))
         recorded = [step for step in decided if step.state.order.order_id in counted]
-        self._announce(batch, [(step.state.order, step.events) for step in recorded if step.events])
+        self._announcer.announce(batch, [(step.state.order, step.events) for step in recorded if step.events])
         for step in decided:
+            if step in unrecorded:
+                continue
             order_id = step.state.order.order_id
             retry_in_s = pauses_s.get(order_id) if order_id in counted else self._limits.lease_s
             batch.verdicts[order_id] = Verdict(retry_in_s, batch.verdicts[order_id].order)
@@ -250,21 +300,24 @@ class ExecuteOrders:
             if not step.release
         }
         batch.held.update(kept)
+        if unrecorded:
+            self._give_up(unrecorded, batch)
         return list(kept.values())
+
+    def _give_up(self, unrecorded: Sequence[Step], batch: Batch) -> None:
+        """End the orders whose steps the record does not take, if nothing was sent; else they come back, each alone."""
+        for step in unrecorded:
+            order_id = step.state.order.order_id
+            batch.verdicts[order_id] = Verdict(self._limits.lease_s, batch.verdicts[order_id].order)
+            is_last_resort = not step.events or step.failure_code is Code.INTERNAL_ERROR
+            if step.held.open_attempt is None and not is_last_resort:
+                self._commit([self._write_ahead.given_up(step.held)], batch)
 
     def _pause_s(self, held: HeldOrder, batch: Batch, waited_s: float) -> int:
         """Return how long to leave an unfinished order alone."""
         if held.open_attempt is None:
             return self._limits.backoff_s(held.state.attempt)
         return self._settlement.pause_s(batch.delivery(held.state.order.order_id), waited_s=waited_s)
-
-    def _announce(
-        self, batch: Batch, told: list[tuple[Order, tuple[OrderEvent, ...]]], owed: Owed = NOTHING_OWED
-    ) -> None:
-        if told:
-            self._observer.saw(told, batch.correlation_ids)
-            self._background.run(lambda: self._teller.hold(told, owed))
-            self._background.run_within(self._limits.batch_hold_ms / 1000, self._teller.flush)
 
 
 def _held(new: NewOrder) -> HeldOrder:

@@ -1,10 +1,10 @@
 """Connections that a dead letter was to bring to an order: the sweep catches them up, unless they are refused."""
 
 from collections.abc import Iterable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.errors import ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.services.accepting import client_order_id_conflict
 from chalicelib.services.ports import Connections, Delivery, Frame, Subscriptions
@@ -49,6 +49,13 @@ class Latecomers:
         self._subscriptions.begin_replay(
             connection_id, recorded.account_id, recorded.order_id, replay_id=uuid4(), after_seq=after_seq
         )
+
+    def refuse(
+        self, connection_id: str, request_id: str | None, refusal: ExecutionError, order_id: UUID
+    ) -> None:
+        """Tell a connection that an order it submitted is refused after all, if it can still be told."""
+        frame = error(request_id, refusal, order_id=order_id)
+        self._connections.post([Frame(connection_id, json_text(frame))])
 
     def _post(self, connection_id: str, texts: Iterable[str]) -> None:
         posted = self._connections.post(Frame(connection_id, text) for text in texts)

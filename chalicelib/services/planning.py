@@ -1,11 +1,10 @@
 """From an order and the venues' answers to a plan and the transaction that carries it out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import max_in_units, min_out_units
-from chalicelib.domain.errors import Code, ExecutionError, RefusedError, VenueUnavailableError
+from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
 from chalicelib.domain.orders import JsonObject, OrderState
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
@@ -47,7 +46,9 @@ class Planner:
 
     def __init__(self, answers: VenueAnswers, tokens: Tokens) -> None:
         self._answers = answers
-        self._market = Market(answers.pools, int(answers.asked_at.timestamp()))
+        # A pool of a token that is not listed any more would take others' orders through it.
+        listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
+        self._market = Market(listed, int(answers.asked_at.timestamp()))
         self._asked = Asked(answers.venues, answers.problems, rfc3339(answers.valid_until))
         self._tokens = tokens
         self._views = RouteViews(tokens)
@@ -60,6 +61,9 @@ class Planner:
             RefusedError: The venues answered, and none of them can fill it.
         """
         answers = self._answers
+        for symbol in (wish.input_token, wish.output_token):
+            if symbol not in self._tokens:
+                raise RefusedError(Code.NO_ROUTE, f"{symbol} is not traded any more")
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
@@ -138,14 +142,3 @@ def _instructed_paths(plan: Plan) -> tuple[InstructedPath, ...]:
         )
         paths.append(InstructedPath(path.tokens, hops))
     return tuple(paths)
-
-
-def plans_in_order(planner: Planner, states: Sequence[OrderState]) -> list[PlannedSwap | ExecutionError]:
-    """Plan a batch: a plan, or the refusal or fault, for each order."""
-    planned: list[PlannedSwap | ExecutionError] = []
-    for state in states:
-        try:
-            planned.append(planner.plan(order_wish(state)))
-        except (RefusedError, VenueUnavailableError) as error:
-            planned.append(error)
-    return planned

@@ -1,17 +1,20 @@
 """What becomes of signed transactions: sent, looked up, and the verdict on each once it is certain."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import HeldOrder, OpenAttempt, Step
+from chalicelib.domain.progress import HeldOrder, Step
 from chalicelib.domain.transactions import ChainView, Fate
 from chalicelib.logs import logger
 from chalicelib.services import steps
+from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.pace import Pace
 from chalicelib.services.ports import Chain, Clock
 from chalicelib.wire.route_views import RouteViews
@@ -69,12 +72,15 @@ class Settlement:
         skipped_s = self._patience.wait_s - waited_s if delivery == 1 else 0.0
         return math.ceil(self._patience.again_s * (1 << doublings) + skipped_s)
 
-    def send(self, attempts: Iterable[OpenAttempt]) -> None:
-        """Send the bytes of attempts that are on record; whatever the answer, it proves nothing."""
+    def send(self, orders: Sequence[HeldOrder]) -> None:
+        """Send the bytes of open attempts, which are on record; whatever the answer, it proves nothing."""
         try:
-            self._chain.send([attempt.transaction for attempt in attempts])
+            together_or_alone(orders, self._send, lambda held, error: _log_defect(held, error, "sending"))
         except RetryableError as error:
             logger.warning("send not answered", error_code=error.code, reason=error.message)
+
+    def _send(self, orders: Sequence[HeldOrder]) -> None:
+        self._chain.send([attempt.transaction for held in orders if (attempt := held.open_attempt)])
 
     def wait_s(self) -> float:
         """Return how long the chain is to be waited for now: not at all while it takes longer than that."""
@@ -91,7 +97,8 @@ class Settlement:
         waiting = [*sent_before, *sent_now]
         waited = since_sent = 0.0
         while waiting:
-            decided = self._decided(waiting)
+            decided, broken = self._decided(waiting)
+            waiting = [held for held in waiting if held.state.order.order_id not in broken]
             if decided:
                 yield decided
                 done = {step.state.order.order_id for step in decided}
@@ -103,18 +110,30 @@ class Settlement:
                 waited += self._patience.poll_s
                 since_sent += self._patience.poll_s
             if since_sent >= RESEND_INTERVAL_S:
-                self.send(attempt for held in waiting if (attempt := held.open_attempt))
+                self.send(waiting)
                 since_sent = 0.0
         if wait_s:
             # What was sent before has had more time than that.
             undecided = sum(held in waiting for held in sent_now)
             self._pace.waited(decided=len(sent_now) - undecided, undecided=undecided)
 
-    def _decided(self, waiting: Sequence[HeldOrder]) -> list[Step]:
-        view = self._view(waiting)
-        if view is None:
-            return []
-        return [step for held in waiting if (step := self.decision(held, view)) is not None]
+    def _decided(self, waiting: Sequence[HeldOrder]) -> tuple[list[Step], set[UUID]]:
+        """Return the steps that the chain has decided by now, and the orders that no step can be made of."""
+        broken: set[UUID] = set()
+
+        def give_up(held: HeldOrder, error: Exception) -> None:
+            broken.add(held.state.order.order_id)
+            _log_defect(held, error, "confirming")
+
+        decided: list[Step] = []
+        for looked_at, view in together_or_alone(waiting, lambda some: (some, self._view(some)), give_up):
+            if view is not None:
+                decisions = one_by_one(looked_at, partial(self._decision_on, view), give_up)
+                decided += [step for step in decisions if step is not None]
+        return decided, broken
+
+    def _decision_on(self, view: ChainView, held: HeldOrder) -> Step | None:
+        return self.decision(held, view)
 
     def decision(self, held: HeldOrder, view: ChainView) -> Step | None:
         """Return what one view of the chain means for an order; None if it leaves the matter open."""
@@ -148,6 +167,10 @@ class Settlement:
         except RetryableError as error:
             logger.warning("chain not answering", error_code=error.code, reason=error.message)
             return None
+
+
+def _log_defect(held: HeldOrder, error: Exception, doing: str) -> None:
+    logger.error("defect", exc_info=error, order_id=str(held.state.order.order_id), doing=doing)
 
 
 def refusal(code: Code, order: Order) -> ExecutionError:

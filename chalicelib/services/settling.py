@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
@@ -14,7 +14,16 @@ from chalicelib.services.latecomers import Latecomers
 from chalicelib.services.ports import Chain, Clock, Observer, OrderQueries, OrderRecord
 from chalicelib.services.retelling import Retelling
 from chalicelib.services.settlement import Settlement
-from chalicelib.wire.queue_messages import FollowMessage, OrderMessage, ResumeMessage, parse_message
+from chalicelib.wire.queue_messages import (
+    FollowMessage,
+    OrderMessage,
+    ResumeMessage,
+    UnreadableMessageError,
+    parse_message,
+)
+from chalicelib.wire.unreadable_messages import remains
+
+_UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +80,8 @@ class SettleDeadLetters:
         """
         try:
             message = parse_message(letter.body)
-        except ValueError:
-            self._archive.archive(letter, order_id=None, reason="not a message of this engine")
-            logger.error("foreign dead letter archived", message_id=letter.message_id)
+        except UnreadableMessageError as error:
+            self._settle_unreadable(letter, str(error))
             return True
         match message:
             case FollowMessage():
@@ -82,6 +90,47 @@ class SettleDeadLetters:
                 return self._settle_order(letter, message.order.order_id, message)
             case ResumeMessage():
                 return self._settle_order(letter, message.order_id, None)
+
+    def give_up(self, letter: DeadLetter, error: Exception) -> None:
+        """Archive a letter that cannot be settled, for a reason that nobody foresaw.
+
+        If its order is on record, the sweep goes on with that.
+
+        Raises:
+            RetryableError: The record is unreachable; the message stays where it is.
+        """
+        order_id = remains(letter.body).order_id
+        logger.error(
+            "defect",
+            exc_info=error,
+            message_id=letter.message_id,
+            order_id=str(order_id) if order_id else None,
+            doing="settling a dead letter",
+        )
+        self._archive.archive(letter, order_id=order_id, reason=f"a defect of ours: {type(error).__name__}")
+
+    def _settle_unreadable(self, letter: DeadLetter, problem: str) -> None:
+        """Bring what a message says, as far as it can be read, to an end."""
+        left = remains(letter.body)
+        if left.order is not None:
+            self._refuse(left.order, left.connection_id)
+        elif left.order_id is not None and left.connection_id is not None:
+            refusal = ExecutionError(Code.INTERNAL_ERROR, _UNREADABLE)
+            self._latecomers.refuse(left.connection_id, left.request_id, refusal, left.order_id)
+        reason = f"not a message of this engine: {problem}"
+        self._archive.archive(letter, order_id=left.order_id, reason=reason)
+        order_id = str(left.order_id) if left.order_id else None
+        logger.error(
+            "unreadable dead letter archived", message_id=letter.message_id, order_id=order_id, reason=problem
+        )
+
+    def _refuse(self, order: Order, connection_id: str | None) -> None:
+        """End an order that was accepted and is not understood whole; one on record is the sweep's to finish."""
+        error = ExecutionError(Code.INTERNAL_ERROR, _UNREADABLE)
+        ended = steps.failed_at_once(order, error, self._clock.now(), connection_id)
+        if self._record.create([ended], lease_ms=0):
+            self._observer.saw([(order, ended.events)], {})
+            self._retelling.retell(ended.state)
 
     def _settle_follow(self, letter: DeadLetter, message: FollowMessage) -> bool:
         view = self._queries.find(message.account_id, message.order_id)
@@ -160,12 +209,29 @@ class SettleDeadLetters:
 
 
 def settle_each(settling: SettleDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:
-    """Settle dead letters one by one; a passing fault keeps the letter in its queue and leaves the others alone."""
+    """Settle dead letters one by one; a fault or a defect of one leaves the others alone.
+
+    A passing fault keeps a letter in its queue. One that runs into a defect is archived: settled again, it would fail
+    again, and an order on record has the sweep.
+    """
     settled: dict[str, bool] = {}
     for letter in letters:
         try:
-            settled[letter.message_id] = settling.settle(letter)
+            settled[letter.message_id] = _settled(settling, letter)
         except RetryableError as fault:
             logger.warning("dead letter stays", message_id=letter.message_id, reason=fault.message)
             settled[letter.message_id] = False
+        except Exception:  # noqa: BLE001  # as below
+            logger.exception("defect", message_id=letter.message_id, doing="archiving a dead letter")
+            settled[letter.message_id] = False
     return settled
+
+
+def _settled(settling: SettleDeadLetters, letter: DeadLetter) -> bool:
+    try:
+        return settling.settle(letter)
+    except RetryableError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a defect of ours is this letter's alone, and ends it
+        settling.give_up(letter, error)
+        return True

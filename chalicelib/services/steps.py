@@ -29,6 +29,16 @@ def first_step(order: Order, now: datetime, connection_id: str | None) -> NewOrd
     return NewOrder(state, events, connection_id)
 
 
+def failed_at_once(order: Order, error: ExecutionError, now: datetime, connection_id: str | None) -> NewOrder:
+    """Return the whole life of an order that nothing can be done for."""
+    stages: list[Stage] = [
+        (OrderStatus.PENDING, _terms(order)),
+        (OrderStatus.FAILED, _failure(error, attempts=0)),
+    ]
+    state, events = _advance(OrderState(order), stages, now)
+    return NewOrder(state, events, connection_id, error.code)
+
+
 def submitted(
     held: HeldOrder,
     planned: PlannedSwap,
@@ -73,7 +83,7 @@ def failed(
     outcome: Literal["refused", "dead"] | None = None,
 ) -> Step:
     """Return the end of an order that cannot be filled; its open attempt, if any, ended as ``outcome``."""
-    data = {"code": error.code, "message": error.message, "attempts": held.state.attempt}
+    data = _failure(error, attempts=held.state.attempt)
     state, events = _advance(held.state, [(OrderStatus.FAILED, data)], now)
     return Step(held, state, events, outcome=_outcome(held, outcome), failure_code=error.code, release=True)
 
@@ -132,6 +142,10 @@ def _terms(order: Order) -> JsonObject:
     }
 
 
+def _failure(error: ExecutionError, *, attempts: int) -> JsonObject:
+    return {"code": error.code, "message": error.message, "attempts": attempts}
+
+
 def _late(order: Order) -> JsonObject:
     seconds = round((order.valid_until - order.accepted_at).total_seconds())
     return {
@@ -161,7 +175,7 @@ def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus, views: 
         ),
         **views.fees(fees, input_token=order.input_token),
         "priceImpactBps": route_impact_bps(_leg_impact(order, landed, leg) for leg in landed.legs),
-        "slippageBps": slippage_bps_text(quoted, executed, is_output=is_exact_in),
+        "realizedSlippageBps": slippage_bps_text(quoted, executed, is_output=is_exact_in),
     }
 
 

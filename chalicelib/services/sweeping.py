@@ -1,13 +1,14 @@
 """The scheduled sweep: finds what no message will finish, and sends the message that will."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 from chalicelib.logs import logger
+from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Connections, OrderQueue, QueueMessage, Subscriptions
-from chalicelib.wire.queue_messages import FollowMessage, ResumeMessage
+from chalicelib.wire.queue_messages import FollowMessage, Message, ResumeMessage
 
 SWEPT_MAX: Final = 500
 """Of each kind in one run; the next run takes the rest."""
@@ -29,6 +30,9 @@ class LaggingFollower:
     account_id: str
     order_id: UUID
     replayed_to: int
+
+
+Found = TypeVar("Found", StrandedOrder, LaggingFollower)
 
 
 class Housekeeping(Protocol):
@@ -72,43 +76,68 @@ class Sweep:
         Raises:
             RetryableError: The record or the queue is unreachable; the next run goes on.
         """
-        resumed = self._resume_stranded()
-        caught_up = self._catch_up()
-        closed = self._close_expired()
-        forgotten = self._housekeeping.forget_finished()
+        parts = (
+            self._resume_stranded,
+            self._catch_up,
+            self._close_expired,
+            self._housekeeping.forget_finished,
+        )
+        # A defect in one part, or over one order, must not keep the sweep from all the others.
+        resumed, caught_up, closed, forgotten = (
+            sum(one_by_one([part], lambda each: each(), _log_defect)) for part in parts
+        )
         if resumed or caught_up or closed or forgotten:
             logger.info("swept", resumed=resumed, caught_up=caught_up, closed=closed, forgotten=forgotten)
 
     def _resume_stranded(self) -> int:
         stranded = self._housekeeping.stranded_orders(limit=SWEPT_MAX)
-        self._queue.send(
-            [
-                QueueMessage(ResumeMessage(order_id=order.order_id).model_dump_json(), order.account_id)
-                for order in stranded
-            ]
-        )
-        for order in stranded:
-            logger.warning("stranded order resumed", order_id=str(order.order_id))
-        return len(stranded)
+        return self._send(stranded, lambda order: ResumeMessage(order_id=order.order_id), _log_resumed)
 
     def _catch_up(self) -> int:
         lagging = self._housekeeping.lagging_followers(limit=SWEPT_MAX)
-        messages = [
-            FollowMessage(
-                connection_id=each.connection_id,
-                account_id=each.account_id,
-                order_id=each.order_id,
-                after_seq=each.replayed_to,
-            )
-            for each in lagging
-        ]
-        self._queue.send([QueueMessage(each.model_dump_json(), each.account_id) for each in messages])
-        return len(lagging)
+        return self._send(lagging, _follow)
+
+    def _send(
+        self,
+        found: Sequence[Found],
+        message_for: Callable[[Found], Message],
+        sent: Callable[[Found], None] = lambda _: None,
+    ) -> int:
+        """Send a message for each of what was found; return how many were sent."""
+
+        def message(each: Found) -> tuple[Found, QueueMessage]:
+            return each, QueueMessage(message_for(each).model_dump_json(), each.account_id)
+
+        def send(some: Sequence[tuple[Found, QueueMessage]]) -> int:
+            self._queue.send([message for _, message in some])
+            for each, _ in some:
+                sent(each)
+            return len(some)
+
+        messages = one_by_one(found, message, _log_defect)
+        return sum(together_or_alone(messages, send, lambda one, error: _log_defect(one[0], error)))
 
     def _close_expired(self) -> int:
         expired = self._housekeeping.expired_connections(limit=SWEPT_MAX)
-        for connection_id in expired:
-            self._connections.close(connection_id)
+        one_by_one(expired, self._connections.close, _log_defect)
         if expired:
             self._subscriptions.forget(expired)
         return len(expired)
+
+
+def _follow(lagging: LaggingFollower) -> FollowMessage:
+    return FollowMessage(
+        connection_id=lagging.connection_id,
+        account_id=lagging.account_id,
+        order_id=lagging.order_id,
+        after_seq=lagging.replayed_to,
+    )
+
+
+def _log_resumed(order: StrandedOrder) -> None:
+    logger.warning("stranded order resumed", order_id=str(order.order_id))
+
+
+def _log_defect(what: object, error: Exception) -> None:
+    order_id = str(what.order_id) if isinstance(what, StrandedOrder | LaggingFollower) else None
+    logger.error("defect", exc_info=error, order_id=order_id, doing="sweeping")

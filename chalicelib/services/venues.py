@@ -5,7 +5,8 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.domain.errors import RetryableError, VenueUnavailableError
+from chalicelib.logs import logger
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Clock, Venue
 
@@ -51,7 +52,7 @@ class Inquiry:
         pools: list[RoutablePool] = []
         problems: dict[str, str] = {}
         for name, answer in self._asked.items():
-            problem = self._problem(answer)
+            problem = self._problem(name, answer)
             if problem is None:
                 pools.extend(answer.result())
             else:
@@ -60,15 +61,19 @@ class Inquiry:
             tuple(pools), tuple(self._asked), problems, self._asked_at, self._asked_at + self._valid
         )
 
-    def _problem(self, answer: "Future[Sequence[RoutablePool]]") -> str | None:
+    def _problem(self, name: str, answer: "Future[Sequence[RoutablePool]]") -> str | None:
         if not answer.done():
             answer.cancel()
             return f"no answer within {round(self._time_limit_s * 1000)} ms"
         error = answer.exception()
         if isinstance(error, VenueUnavailableError):
             return error.message
-        if error is not None:
+        if isinstance(error, RetryableError):
             raise error
+        if error is not None:
+            # The other venues' answers are as good as ever.
+            logger.error("defect", exc_info=error, doing="asking a venue", venue=name)
+            return "its answer could not be used"
         return None
 
 

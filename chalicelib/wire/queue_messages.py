@@ -7,10 +7,10 @@ stays readable.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.amounts import BPS_PER_UNIT, MAX_UNITS
@@ -19,7 +19,19 @@ from chalicelib.wire.client_frames import SEQ_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
 from chalicelib.wire.order_fields import VALID_FOR_S_MAX
 
-_NIL = UUID(int=0)  # in subscriptions it stands for every order of an account
+_PROBLEMS_LENGTH_MAX: Final = 300
+_NIL: Final = UUID(int=0)  # in subscriptions it stands for every order of an account
+
+
+class UnreadableMessageError(ValueError):
+    """A message breaks rules: which, by member, and nothing of what it says, so that this can be logged."""
+
+    def __init__(self, error: ValidationError) -> None:
+        problems = (
+            f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip()
+            for each in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        super().__init__("; ".join(problems)[:_PROBLEMS_LENGTH_MAX])
 
 
 def _sound_order(order: Order) -> Order:
@@ -148,7 +160,10 @@ def parse_message(body: str) -> Message:
     """Return the message of a queue record's body.
 
     Raises:
-        ValueError: It is not one of ours.
+        UnreadableMessageError: It is not one of ours.
     """
-    # Strict: a number in text, or a truth value for a number, is not what any release wrote.
-    return _ANY.validate_json(body, strict=True)
+    try:
+        # Strict: a number in text, or a truth value for a number, is not what any release wrote.
+        return _ANY.validate_json(body, strict=True)
+    except ValidationError as error:
+        raise UnreadableMessageError(error) from None

@@ -31,19 +31,26 @@ class Asked(NamedTuple):
 
 
 class RouteViews:
-    """Renders what the router and the chain answer, in token units."""
+    """Renders what the router and the chain answer, in token units.
+
+    Of a token that is not listed any more nobody here knows how many decimals it had: its amounts, and prices in it,
+    are None, since a wrong figure would be worse.
+    """
 
     def __init__(self, tokens: Tokens) -> None:
         self._scales = {token.symbol: token.scale for token in tokens}
 
-    def amount(self, units: int, symbol: str) -> str:
-        return _amount_text(units, self._scales[symbol])
+    def amount(self, units: int, symbol: str) -> str | None:
+        scale = self._scales.get(symbol)
+        return None if scale is None else _amount_text(units, scale)
 
     def price(
         self, input_units: int, output_units: int, *, input_token: str, output_token: str, base: str
-    ) -> str:
+    ) -> str | None:
         """Return the price per unit of ``base``, one of the two tokens."""
-        given, got = self._scales[input_token], self._scales[output_token]
+        given, got = self._scales.get(input_token), self._scales.get(output_token)
+        if given is None or got is None:
+            return None
         if base == input_token:
             return _price_text(output_units, got, input_units, given) or "0"
         return _price_text(input_units, given, output_units, got) or "0"

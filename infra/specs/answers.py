@@ -105,7 +105,8 @@ class OrderEventFrame(Answer):
     order_type: OrderType | None = None
     input_token: str | None = None
     output_token: str | None = None
-    slippage_bps: int | Signed | None = None
+    slippage_bps: int | None = None
+    realized_slippage_bps: Signed | None = None
     reason: str | None = None
     quotes: list[VenueQuote] | None = None
     route: list[Leg] | None = None
@@ -197,7 +198,10 @@ class OrderBody(OrderEventFrame):
     type: OrderType  # type: ignore[assignment]  # an order's type here, a frame's type there
     at: Moment | None = None  # type: ignore[assignment]  # an event happens, an order is updated
     swap_mode: WireSwapMode
-    amount: Amount
+    amount: Annotated[
+        Amount | None,
+        Field(description="Null if its token is not listed any more: its decimals are not known."),
+    ]
     accepted_at: Moment
     valid_until: Moment
     updated_at: Moment

@@ -86,10 +86,14 @@ class PostgresDeadLetterArchive:
         parameters = {
             "message_id": letter.message_id,
             "order_id": None if order_id is None else str(order_id),
-            # Text that Postgres cannot store (NUL) must not keep a message from being archived.
-            "body": letter.body.replace("\x00", "\\u0000"),
+            "body": _storable(letter.body),
             "receive_count": letter.receive_count,
-            "reason": reason,
+            "reason": _storable(reason),
         }
         with translated_errors(), self._single.connect() as connection:
             connection.execute(_ARCHIVE, parameters)
+
+
+def _storable(text: str) -> str:
+    """Return a text without what Postgres cannot store (NUL, half a surrogate): that must not keep a message out."""
+    return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()

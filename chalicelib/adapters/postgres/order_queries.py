@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine, Row, text
 
 from chalicelib.adapters.postgres.faults import translated_errors
-from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
+from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, event_data, order_event, order_state
 from chalicelib.domain.orders import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.ports import OrderView
@@ -102,4 +102,5 @@ class PostgresClientOrderKeys:
 
 
 def _view(row: Row[Any]) -> OrderView:
-    return OrderView(order_state(row), row.updated_at, row.data)
+    state = order_state(row)
+    return OrderView(state, row.updated_at, event_data(OrderStatus(row.status), row.data))

@@ -142,7 +142,7 @@ class PostgresOrderRecord:
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         rows = [
-            order_record(new.state) | {"connection_id": new.connection_id, "failure_code": None}
+            order_record(new.state) | {"connection_id": new.connection_id, "failure_code": new.failure_code}
             for new in orders
         ]
         events = event_records(event for new in orders for event in new.events)

@@ -41,7 +41,23 @@ def order_state(row: Row) -> OrderState:
 
 def order_event(row: Row) -> OrderEvent:
     """Return the event that one row of ``order_events`` holds."""
-    return OrderEvent(row.order_id, row.seq, OrderStatus(row.status), row.attempt, row.occurred_at, row.data)
+    status = OrderStatus(row.status)
+    return OrderEvent(
+        row.order_id, row.seq, status, row.attempt, row.occurred_at, event_data(status, row.data)
+    )
+
+
+def event_data(status: OrderStatus, stored: JsonObject) -> JsonObject:
+    """Return an event's fields by today's names.
+
+    Earlier releases wrote the realised slippage of a confirmed order as ``slippageBps``, the name of the tolerance
+    among its terms. Events are never rewritten, so the old name is read here.
+    """
+    if status is not OrderStatus.CONFIRMED or "slippageBps" not in stored:
+        return stored
+    renamed = dict(stored)
+    renamed.setdefault("realizedSlippageBps", renamed.pop("slippageBps"))
+    return renamed
 
 
 def order_record(state: OrderState) -> JsonObject:

@@ -7,7 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.domain.orders import Order
-from chalicelib.wire.queue_messages import FollowMessage, Message, OrderMessage, ResumeMessage, parse_message
+from chalicelib.wire.queue_messages import (
+    FollowMessage,
+    Message,
+    OrderMessage,
+    ResumeMessage,
+    UnreadableMessageError,
+    parse_message,
+)
 from tests.fakes.bad_messages import BAD_BODIES, BAD_FOLLOWS, BAD_ORDERS, an_order_body
 from tests.fakes.orders import an_order
 
@@ -49,32 +56,32 @@ def test_messages_of_the_first_release_are_read() -> None:
 
 
 def test_token_that_is_listed_no_more_is_left_to_planning() -> None:
-    message = parse_message(an_order_body(output_token="GONE"))  # noqa: S106  # no password
+    message = parse_message(an_order_body(output_token="GONE"))  # no password
     assert isinstance(message, OrderMessage)
-    assert message.order.output_token == "GONE"  # noqa: S105
+    assert message.order.output_token == "GONE"
 
 
 @pytest.mark.parametrize("body", ["", "{}", "null", '{"kind":"other"}', '{"kind":"resume"}', "hello"])
 def test_body_that_is_not_ours_is_refused(body: str) -> None:
-    with pytest.raises(ValueError, match="validation error"):
+    with pytest.raises(UnreadableMessageError):
         parse_message(body)
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
 def test_body_that_no_release_wrote_is_refused(body: str) -> None:
-    with pytest.raises(ValueError, match=r"validation error|utf-8"):
+    with pytest.raises(UnreadableMessageError):
         parse_message(body)
 
 
 @pytest.mark.parametrize("members", BAD_ORDERS.values(), ids=BAD_ORDERS)
 def test_order_that_no_frame_could_have_said_is_refused(members: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="validation error"):
+    with pytest.raises(UnreadableMessageError):
         parse_message(an_order_body(**members))
 
 
 @pytest.mark.parametrize("members", BAD_FOLLOWS.values(), ids=BAD_FOLLOWS)
 def test_follow_that_no_frame_could_have_said_is_refused(members: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="validation error"):
+    with pytest.raises(UnreadableMessageError):
         parse_message(json.dumps(json.loads(FIRST_FOLLOW) | members))
 
 
@@ -94,6 +101,13 @@ def test_acknowledgement_owed_to_nobody_is_refused() -> None:
 def test_rule_is_named_with_its_field() -> None:
     with pytest.raises(ValueError, match="amount_units must be 1 to 18446744073709551615"):
         parse_message(an_order_body(amount_units=0))
+
+
+def test_refusal_says_nothing_of_what_the_message_says() -> None:
+    with pytest.raises(UnreadableMessageError) as refused:
+        parse_message(an_order_body(account_id="hush" * 1_000, amount_units=-7_331))
+    assert "hush" not in str(refused.value)
+    assert "7331" not in str(refused.value)
 
 
 def test_member_that_nobody_knows_is_refused() -> None:
