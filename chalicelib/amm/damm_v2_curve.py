@@ -15,7 +15,7 @@ LIQUIDITY_SHIFT: Final = 128  # the square root of price and liquidity carry 64 
 
 @dataclass(frozen=True, slots=True)
 class ConcentratedCurve:
-    """Liquidity L > 0 between two prices, with ΔB = L·Δ√P and ΔA = L·Δ(1/√P); prices in Q64.64.
+    """Liquidity L between two prices, with ΔB = L·Δ√P and ΔA = L·Δ(1/√P); prices in Q64.64.
 
     Every rounding favours the pool: the price moves too little for an amount in and too
     much for an amount out.
@@ -30,9 +30,9 @@ class ConcentratedCurve:
         """Return what an amount in buys, and the curve after it.
 
         Raises:
-            SwapRefusedError: The price would leave the range, or an amount exceeds a u64.
+            SwapRefusedError: The price would leave the range, an amount exceeds a u64, or there is no liquidity.
         """
-        liquidity, price = self.liquidity, self.sqrt_price
+        liquidity, price = self._traded_at()
         if token_in == 0:
             after = -(-liquidity * price // (liquidity + amount * price))
             if after < self.sqrt_min_price:
@@ -51,7 +51,7 @@ class ConcentratedCurve:
         Raises:
             SwapRefusedError: As ``take_in``.
         """
-        liquidity, price = self.liquidity, self.sqrt_price
+        liquidity, price = self._traded_at()
         if token_in == 0:
             after = price + (-(amount << LIQUIDITY_SHIFT) // liquidity)
             if after < self.sqrt_min_price:
@@ -82,6 +82,12 @@ class ConcentratedCurve:
             self.sqrt_price > self.sqrt_min_price if token_in == 0 else self.sqrt_price < self.sqrt_max_price
         )
 
+    def _traded_at(self) -> tuple[int, int]:
+        """Return liquidity and price; everybody may have withdrawn, and then the program's divisions fail."""
+        if self.liquidity == 0:
+            raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+        return self.liquidity, self.sqrt_price
+
     def _moved_to(self, sqrt_price: int) -> "ConcentratedCurve":
         return ConcentratedCurve(sqrt_price, self.liquidity, self.sqrt_min_price, self.sqrt_max_price)
 
@@ -102,9 +108,9 @@ class CompoundingCurve:
         """Return what an amount in buys, and the curve after it.
 
         Raises:
-            SwapRefusedError: A reserve would exceed a u64.
+            SwapRefusedError: A reserve would exceed a u64, or is empty.
         """
-        reserve_in, reserve_out = self._sides(token_in)
+        reserve_in, reserve_out = self._filled_sides(token_in)
         out = reserve_out * amount // _u64(reserve_in + amount)
         return out, self._moved_by(amount, out, token_in)
 
@@ -113,9 +119,9 @@ class CompoundingCurve:
 
         Raises:
             SwapRefusedError: The reserve does not hold that much, or the other would exceed
-                a u64.
+                a u64, or one is empty.
         """
-        reserve_in, reserve_out = self._sides(token_in)
+        reserve_in, reserve_out = self._filled_sides(token_in)
         if amount >= reserve_out:
             raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
         cost = -(-reserve_in * amount // (reserve_out - amount))
@@ -135,6 +141,11 @@ class CompoundingCurve:
 
     def can_pay_for(self, token_in: TokenIndex) -> bool:
         return self._sides(token_in)[1] > 0
+
+    def _filled_sides(self, token_in: TokenIndex) -> tuple[int, int]:
+        if not (self.token_a_amount and self.token_b_amount):
+            raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+        return self._sides(token_in)
 
     def _sides(self, token_in: TokenIndex) -> tuple[int, int]:
         if token_in == 0:

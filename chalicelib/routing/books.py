@@ -23,7 +23,7 @@ def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: flo
     merged: list[Range] = []
     liquidity, open_ranges, previous = 0.0, 0, inf
     for root, change, flat in _events(curves):
-        if open_ranges and root < previous:
+        if liquidity > 0.0 and root < previous:
             moved = previous - root
             taken, paid = liquidity * moved / (previous * root), liquidity * moved
             merged.append(Range(previous, root, liquidity, taken, paid))
@@ -36,7 +36,8 @@ def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: flo
             stop_out -= flat.amount_out
         else:
             open_ranges += 1 if change > 0 else -1
-            # Differences of large numbers leave dust, which must not pass for liquidity.
+            # Differences of large numbers leave dust, which must not pass for liquidity; and what is dust beside a
+            # large number is lost in the sum, and leaves nothing, or less, when that ends.
             liquidity = liquidity + change if open_ranges else 0.0
         if stop_in < 0.0 or stop_out < 0.0:
             break
@@ -83,7 +84,9 @@ def in_series(first: Curve, second: Curve) -> Curve:
                 root = start_2 / slope
                 end, other = end_1 * root, (root, end_2, liquidity_2, in_2 - out_1, out_2 - amount_out)
         else:
-            amount_in, amount_out = in_2 / start_1**2 / (1.0 - in_2 / (liquidity_1 * start_1)), out_2
+            # Nothing left: to the last bit, all that the first range pays (see ``Range``).
+            left = 1.0 - in_2 / (liquidity_1 * start_1)
+            amount_in, amount_out = in_2 / start_1**2 / left if left > 0.0 else in_1, out_2
             other = next(others, None)
             if amount_in >= in_1 or in_2 >= out_1:
                 end, one = end_1 * end_2, next(ones, None)

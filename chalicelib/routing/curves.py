@@ -85,7 +85,8 @@ def _cpmm(pool: CpmmPool, token_in: TokenIndex, now_s: int) -> Curve:
 
 
 def _constant_product(reserve_in: int, reserve_out: int, *, kept_in: float, kept_out: float) -> Curve:
-    if not (reserve_in and reserve_out and kept_in and kept_out):
+    # Rates of a trade fee and a creator fee may add up to more than everything.
+    if not reserve_in or not reserve_out or kept_in <= 0.0 or kept_out <= 0.0:
         return ()
     root = sqrt(reserve_out / reserve_in * kept_in * kept_out)
     liquidity = sqrt(reserve_in * reserve_out * kept_out / kept_in)

@@ -22,7 +22,11 @@ from typing import NamedTuple
 
 
 class Range(NamedTuple):
-    """One stretch of liquidity. Amounts are the capacity, in base units."""
+    """One stretch of liquidity. Amounts are the capacity, in base units.
+
+    A range whose end is many orders of magnitude below its start pays out L·start as far as floats can tell: the last
+    bit of what it pays then decides between its end and a price of nothing, and its end it is.
+    """
 
     start: float
     end: float
@@ -34,13 +38,14 @@ class Range(NamedTuple):
         return self.start**2 * amount_in / (1.0 + amount_in * self.start / self.liquidity)
 
     def in_for_out(self, amount_out: float) -> float:
-        return amount_out / self.start**2 / (1.0 - amount_out / (self.liquidity * self.start))
+        left = 1.0 - amount_out / (self.liquidity * self.start)
+        return amount_out / self.start**2 / left if left > 0.0 else self.amount_in
 
     def root_after_in(self, amount_in: float) -> float:
         return self.start / (1.0 + amount_in * self.start / self.liquidity)
 
     def root_after_out(self, amount_out: float) -> float:
-        return self.start - amount_out / self.liquidity
+        return max(self.end, self.start - amount_out / self.liquidity)
 
 
 Curve = Sequence[Range]

@@ -19,6 +19,7 @@ from chalicelib.services.ports import Chain
 from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
 from tests.fakes.orders import an_order, terms
+from tests.fakes.outside import FakeConnections
 from tests.integration.consumer import Consumer
 
 
@@ -191,6 +192,8 @@ def test_bad_messages_are_reported_alone_and_the_good_one_among_them_is_confirme
 def test_bad_dead_letters_are_archived_each_and_the_good_one_among_them_ends(
     consumer: Consumer, start: int
 ) -> None:
+    connections = FakeConnections()  # nobody listens where the fixture's point to
+    vars(consumer.services)["connections"] = connections
     bad = SENDABLE[start : start + 9]
     good = an_order_now()
     consumer.put(*bad, OrderMessage(order=good).model_dump_json())
@@ -202,6 +205,19 @@ def test_bad_dead_letters_are_archived_each_and_the_good_one_among_them_ends(
     reasons = archived(consumer, received)
     assert len(reasons) == len(received)
     assert sum(reason.startswith("not a message of this engine: ") for reason in reasons) == len(bad)
+
+
+def test_connection_is_told_that_its_order_could_not_be_read(consumer: Consumer) -> None:
+    connections = FakeConnections()
+    vars(consumer.services)["connections"] = connections
+    order = an_order_now()
+    consumer.put(an_order_body(order_id=str(order.order_id), amount_units=-5))
+
+    consumer.settle()
+
+    (frame,) = map(json.loads, connections.frames["c="])
+    assert (frame["type"], frame["code"]) == ("error", Code.INTERNAL_ERROR)
+    assert frame["orderId"] == str(order.order_id)
 
 
 def test_dead_letter_of_a_newer_release_ends_its_order_without_executing_it(consumer: Consumer) -> None:

@@ -1,0 +1,145 @@
+"""The edges of REST and WebSocket: a defect is told in the contract's form, and logged."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.config import Settings
+from chalicelib.domain.errors import RetryableError
+from tests.deploy.events import rest_event, socket_event
+from tests.fakes.outside import FakeConnections
+
+BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
+ERROR = {"code": "INTERNAL_ERROR", "details": []}
+
+
+class Broken:
+    """A service that fails as no service is allowed to."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ZeroDivisionError(f"planted in {name}")
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch) -> bootstrap.Services:
+    """Services that nothing but the edge works of."""
+    made = bootstrap.Services(Settings.from_env({"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}))
+    for name in ("accepting", "reading", "canceling", "quoting", "following", "subscriptions", "queue"):
+        vars(made)[name] = Broken()
+    vars(made)["connections"] = FakeConnections()
+    for module in ("rest", "websocket", "identity"):
+        monkeypatch.setattr(f"chalicelib.handlers.{module}.services", lambda: made)
+    return made
+
+
+@pytest.fixture
+def app() -> Any:
+    from chalice_app.app import app
+
+    return app
+
+
+def called(app: Any, event: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    answer = app(event, None)
+    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("POST", "/orders", {}),
+        ("POST", "/orders/execute", {}),
+        ("GET", "/orders", {}),
+        ("GET", "/orders/{order_id}", {}),
+        ("DELETE", "/orders/{order_id}", {}),
+        ("GET", "/orders/{order_id}/events", {}),
+        ("POST", "/quotes", {}),
+        ("GET", "/venues", {}),
+        ("GET", "/health/ready", {}),
+    ],
+)
+@pytest.mark.usefixtures("services")
+def test_defect_behind_any_route_is_answered_in_the_contracts_form_and_logged(
+    app: Any, caplog: pytest.LogCaptureFixture, method: str, path: str, more: dict[str, Any]
+) -> None:
+    event = rest_event(method, path, BODY if method == "POST" else None) | more
+    event["pathParameters"] = {"order_id": "0192f3a4-5b6c-7d8e-9f01-23456789abcd"}
+
+    status, body, headers = called(app, event)
+
+    assert status == 500
+    assert body.pop("message")
+    assert body == ERROR
+    assert headers["Content-Type"] == "application/json"
+    (defect,) = [record for record in caplog.records if record.message == "defect"]
+    assert defect.exc_info is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "status", "code"),
+    [
+        ("PATCH", "application/json", 405, "METHOD_NOT_ALLOWED"),
+        ("POST", "text/html", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ],
+)
+@pytest.mark.usefixtures("services")
+def test_refusal_of_the_router_is_in_the_contracts_form(
+    app: Any, method: str, content_type: str, status: int, code: str
+) -> None:
+    event = rest_event(method, "/orders", BODY)
+    event["headers"] = {"content-type": content_type}
+    found, body, headers = called(app, event)
+    assert (found, body["code"], body["details"]) == (status, code, [])
+    assert body.keys() == {"code", "message", "details"}
+    assert ("Allow" in headers) == (status == 405)
+
+
+@pytest.mark.usefixtures("services")
+def test_request_for_a_path_that_no_route_has_is_in_the_contracts_form(app: Any) -> None:
+    status, body, _ = called(app, rest_event("GET", "/nowhere"))
+    assert (status, body["code"]) in {(500, "INTERNAL_ERROR"), (405, "METHOD_NOT_ALLOWED")}
+    assert body.keys() == {"code", "message", "details"}
+
+
+def test_defect_behind_a_frame_is_answered_and_the_connection_stays_open(
+    services: bootstrap.Services, app: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = socket_event("MESSAGE", body=json.dumps({"action": "submit", "requestId": "r1", **BODY}))
+    assert app.websocket_handlers  # the routes are there
+    from chalicelib.handlers import websocket
+
+    assert websocket.message(event) == {"statusCode": 200}
+    connections = vars(services)["connections"]
+    (frame,) = map(json.loads, connections.frames["gone-connection="])
+    assert (frame["type"], frame["requestId"], frame["code"]) == ("error", "r1", "INTERNAL_ERROR")
+    assert connections.gone == set()
+    assert "defect" in [record.message for record in caplog.records]
+
+
+@pytest.mark.usefixtures("services")
+def test_defect_behind_a_handshake_is_answered_with_500() -> None:
+    from chalicelib.handlers import websocket
+
+    event = socket_event("CONNECT", queryStringParameters=dict(BODY))
+    answer = websocket.connect(event)
+    assert answer["statusCode"] == 500
+    assert json.loads(answer["body"])["code"] == "INTERNAL_ERROR"
+
+
+@pytest.mark.usefixtures("services")
+def test_defect_while_a_connection_is_forgotten_is_nobody_elses() -> None:
+    from chalicelib.handlers import websocket
+
+    assert websocket.disconnect(socket_event("DISCONNECT")) == {"statusCode": 200}
+
+
+def test_fault_outside_is_still_503(services: bootstrap.Services, app: Any) -> None:
+    class Down:
+        def orders(self, *_: object, **__: object) -> None:
+            raise RetryableError("the database did not answer")
+
+    vars(services)["reading"] = Down()
+    status, body, _ = called(app, rest_event("GET", "/orders"))
+    assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")
