@@ -2,12 +2,13 @@
 
 import pytest
 
-from tests.simulation import sabotage
+from tests.simulation import poison, sabotage
 from tests.simulation.plant import Sabotage
 from tests.simulation.run import run
 
 SEEDS = 300
 PER_TEST = 50
+POISONED_SEEDS = 60
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
@@ -16,6 +17,17 @@ def test_every_promise_holds_at_rest_whatever_went_wrong(first: int) -> None:
         assert not outcome.violations, (
             f"replay: python -m tests.simulation --seed {outcome.seed}\n" + "\n".join(outcome.violations)
         )
+
+
+@pytest.mark.parametrize("defect", [poison.in_signing, poison.in_confirming])
+def test_every_promise_holds_while_single_orders_run_into_defects(defect: Sabotage) -> None:
+    outcomes = [run(seed, defect) for seed in range(POISONED_SEEDS)]
+
+    for outcome in outcomes:
+        assert not outcome.violations, f"seed {outcome.seed}\n" + "\n".join(outcome.violations)
+    assert (
+        sum(any("  poison " in line for line in outcome.trace) for outcome in outcomes) > POISONED_SEEDS // 2
+    )
 
 
 def test_same_seed_gives_same_trace() -> None:

@@ -1,0 +1,60 @@
+"""Defects of the engine's own in single orders, which the engine has to live with: the others go on, nothing is lost.
+
+All orders of one account have the poison, so that a seed decides which those are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.services.ports import Chain
+from tests.simulation.plant import Parts, Plant
+
+POISONED_ACCOUNT: Final = "bob"
+
+
+class PoisonedError(Exception):
+    """What nobody foresaw."""
+
+
+def in_signing(parts: Parts, plant: Plant) -> Parts:
+    """Raise whenever a poisoned order is to be signed, with whatever others."""
+    return replace(parts, chain=_Poisoned(parts.chain, plant, signing=True))
+
+
+def in_confirming(parts: Parts, plant: Plant) -> Parts:
+    """Raise whenever a poisoned order is sent or looked up, until the weather clears: then the defect is mended."""
+    return replace(parts, chain=_Poisoned(parts.chain, plant, signing=False))
+
+
+class _Poisoned:
+    def __init__(self, chain: Chain, plant: Plant, *, signing: bool) -> None:
+        self._chain = chain
+        self._plant = plant
+        self._is_in_signing = signing
+        self._poisoned: set[str] = set()
+
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        is_poison = [each.account_id == POISONED_ACCOUNT for each in instructions]
+        if self._is_in_signing and any(is_poison):
+            self._hit("sign")
+        signed = self._chain.sign(instructions)
+        self._poisoned |= {each.signature for each, poison in zip(signed, is_poison, strict=True) if poison}
+        return signed
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        self._maybe_hit("send", {each.signature for each in transactions})
+        self._chain.send(transactions)
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        self._maybe_hit("view", set(signatures))
+        return self._chain.view(signatures)
+
+    def _maybe_hit(self, what: str, signatures: set[str]) -> None:
+        if not self._is_in_signing and self._plant.world.is_stormy and signatures & self._poisoned:
+            self._hit(what)
+
+    def _hit(self, what: str) -> None:
+        self._plant.world.note("poison", what)
+        raise PoisonedError(what)
