@@ -10,6 +10,7 @@ from chalicelib.domain.errors import NotFoundError, RetryableError
 from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
 from chalicelib.services.accepting import client_order_id_conflict
+from chalicelib.services.isolation import one_by_one
 from chalicelib.services.lookup import Patience, found_in_time
 from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Replay, Subscriptions
 from chalicelib.services.telling import CATCH_UP_DELAY_S
@@ -76,8 +77,7 @@ class FollowOrders:
         unfinished = self._subscriptions.follow_account(follower.connection_id, follower.account_id)
         if self._post(follower, [json_text(answer)]) is not Delivery.DELIVERED:
             return
-        for each in unfinished:
-            self.follow(follower, each, after_seq=0)
+        one_by_one(unfinished, lambda each: self.follow(follower, each, after_seq=0), _log_unfollowed)
 
     def unsubscribe(self, follower: Follower, order_id: UUID | None, *, request_id: str | None) -> None:
         """Stop following one order, or everything."""
@@ -171,3 +171,8 @@ class FollowOrders:
             )
             return Delivery.UNDELIVERED
         return delivery
+
+
+def _log_unfollowed(order_id: UUID, error: Exception) -> None:
+    # The sweep tries again to catch the connection up.
+    logger.error("defect", exc_info=error, order_id=str(order_id), doing="replaying")

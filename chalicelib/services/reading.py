@@ -10,6 +10,8 @@ from chalicelib.domain.errors import Code, FieldError
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
+from chalicelib.logs import logger
+from chalicelib.services.isolation import one_by_one
 from chalicelib.services.lookup import Patience, found_in_time
 from chalicelib.services.ports import Clock, OrderQueries, OrderView
 from chalicelib.wire.order_views import order_view
@@ -66,7 +68,7 @@ class ReadOrders:
         page = views[:size]
         more = len(views) > size
         return {
-            "orders": [self._shown(view) for view in page],
+            "orders": one_by_one(page, self._shown, _log_unshown),
             "nextCursor": _encoded(page[-1]) if more else None,
         }
 
@@ -81,6 +83,10 @@ class ReadOrders:
             account_id,
             wait_s=self._lookup_wait_s,
         )
+
+
+def _log_unshown(view: OrderView, error: Exception) -> None:
+    logger.error("defect", exc_info=error, order_id=str(view.state.order.order_id), doing="listing orders")
 
 
 def _encoded(view: OrderView) -> str:

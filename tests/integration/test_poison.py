@@ -333,6 +333,41 @@ def delist(consumer: Consumer, symbol: str) -> None:
     vars(services)["tokens"] = Tokens(kept, replace(pair, base=kept[0].symbol, quote=kept[1].symbol))
 
 
+def test_row_that_only_another_release_can_read_is_that_orders_alone(
+    consumer: Consumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain = poisoned(consumer, "viewing")
+    (chain.poison,) = accepted(consumer, 1)
+    consumer.run()
+    with consumer.services.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_swap_mode_check"))
+        connection.execute(
+            text("UPDATE orders SET swap_mode = 'twap' WHERE order_id = CAST(:id AS uuid)"),
+            {"id": str(chain.poison)},
+        )
+    caplog.clear()
+    consumer.put(ResumeMessage(order_id=chain.poison).model_dump_json(), "resumed", "garbage")
+    others = accepted(consumer, 7)
+    again = consumer.services.queries.page("local", status=OrderStatus.CONFIRMED, limit=1, before=None)
+    consumer.put(*(ResumeMessage(order_id=each.state.order.order_id).model_dump_json() for each in again))
+
+    _, unfinished = consumer.run()
+
+    assert len(unfinished) == 3
+    assert {consumer.status(each) for each in others} == {OrderStatus.CONFIRMED}
+    assert {each["order_id"] for each in defects(caplog)} == {str(chain.poison)}
+    listed: list[str] = []
+    cursor = None
+    while True:
+        page = consumer.services.reading.orders("local", status=None, limit=3, cursor=cursor)
+        listed += [each["orderId"] for each in page["orders"]]
+        if (cursor := page["nextCursor"]) is None:
+            break
+    assert {str(each) for each in others} < set(listed)
+    assert str(chain.poison) not in listed
+    assert len(listed) == len(set(listed))
+
+
 def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consumer) -> None:
     (order_id,) = accepted(consumer, 1)
     consumer.run()
