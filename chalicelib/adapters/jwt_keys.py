@@ -7,12 +7,31 @@ from typing import Any, Final
 
 import jwt
 import urllib3
+from cryptography.exceptions import UnsupportedAlgorithm
 
+from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 
 JWKS_BYTES_MAX: Final = 256 * 1024
-_TIME_LIMIT: Final = urllib3.Timeout(connect=1.0, read=2.0)
+TIME_LIMIT_S: Final = 3.0
+"""For the whole answer; how long each part of it may take is bounded as well."""
+
+_READ_TIME_LIMIT_S: Final = 1.0
+_TIME_LIMIT: Final = urllib3.Timeout(connect=1.0, read=_READ_TIME_LIMIT_S)
+_READ_BYTES: Final = 65_536
+
+# What PyJWT and the parsers below it raise of a member that is no key.
+_BAD_KEY: Final = (
+    jwt.PyJWTError,
+    UnsupportedAlgorithm,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 Fetch = Callable[[], dict[str, Any]]
 """Returns the key set as JSON; raises ``RetryableError``."""
@@ -67,15 +86,36 @@ class JwksKeys:
             raise RetryableError("the token issuer's keys are not available")
         self._tried_at = now
         try:
-            published = jwt.PyJWKSet.from_dict(self._fetch())
-        except (RetryableError, jwt.PyJWTError) as error:
+            keys = _signing_keys(self._fetch())
+        except RetryableError as error:
             logger.warning("signing keys not refreshed", reason=str(error), age_s=age_s)
             if is_usable:
                 return
             raise RetryableError("the token issuer's keys are not available") from error
-        # A key made for encryption signs nothing.
-        self._keys = {key.key_id: key.key for key in published.keys if key.public_key_use in {None, "sig"}}
+        self._keys = keys
         self._fetched_at = now
+
+
+def _signing_keys(document: dict[str, Any]) -> dict[str | None, Any]:
+    """Return the keys of a set by their names; one that cannot be read leaves the others alone.
+
+    Raises:
+        RetryableError: There is none.
+    """
+    published = document.get("keys")
+    keys: dict[str | None, Any] = {}
+    for each in published if isinstance(published, list) else ():
+        try:
+            key = jwt.PyJWK.from_dict(each)
+        except _BAD_KEY as error:
+            logger.warning("signing key not read", reason=type(error).__name__)
+            continue
+        # A key made for encryption signs nothing.
+        if key.public_key_use in {None, "sig"} and isinstance(key.key_id, str | None):
+            keys[key.key_id] = key.key
+    if not keys:
+        raise RetryableError("the token issuer publishes no key that can be read")
+    return keys
 
 
 def fetch_jwks(url: str) -> Fetch:
@@ -83,9 +123,13 @@ def fetch_jwks(url: str) -> Fetch:
     pool = urllib3.PoolManager(maxsize=1, retries=False)
 
     def fetch() -> dict[str, Any]:
+        if not time_left.has(TIME_LIMIT_S):
+            raise RetryableError("no time is left to ask the token issuer")
+        # A part may begin just before it and take as long as any.
+        deadline = time.monotonic() + TIME_LIMIT_S - _READ_TIME_LIMIT_S
         try:
             answer = pool.request("GET", url, timeout=_TIME_LIMIT, redirect=False, preload_content=False)
-            body = answer.read(JWKS_BYTES_MAX + 1, decode_content=True)
+            body = _read(answer, deadline)
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise RetryableError("the token issuer does not answer") from error
@@ -96,10 +140,25 @@ def fetch_jwks(url: str) -> Fetch:
     return fetch
 
 
+def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """Return a body, or the first bytes of one that is too long.
+
+    Raises:
+        RetryableError: It comes too slowly.
+    """
+    body = b""
+    while len(body) <= JWKS_BYTES_MAX and (part := answer.read1(_READ_BYTES, decode_content=True)):
+        body += part
+        if time.monotonic() > deadline:
+            answer.close()
+            raise RetryableError("the token issuer's answer takes too long")
+    return body
+
+
 def _key_set(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RetryableError("the token issuer's keys are not JSON") from error
     if not isinstance(document, dict):
         raise RetryableError("the token issuer's keys are not a JSON object")

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from chalicelib.domain.errors import Code, UnauthorizedError
-from chalicelib.domain.principals import Principal, is_account_id
+from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal, is_account_id
 from chalicelib.logs import logger
 
 TOKEN_CHARS_MAX: Final = 4_096
@@ -14,8 +15,18 @@ TOKEN_CHARS_MAX: Final = 4_096
 
 _REQUIRED: Final = ("exp", "iss", "aud", "sub")
 
-# What PyJWT raises, an unknown key, and what a token made to hurt raises in the parsers below it.
-_BAD_TOKEN: Final = (jwt.PyJWTError, LookupError, ValueError, ArithmeticError, RecursionError)
+# What PyJWT raises, an unknown key, and what a token made to hurt raises in the parsers below it, such as one that
+# names a key of another algorithm.
+_BAD_TOKEN: Final = (
+    jwt.PyJWTError,
+    UnsupportedAlgorithm,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class VerificationKeys(Protocol):
@@ -58,7 +69,8 @@ class JwtVerifier:
             logger.warning("token refused", reason=type(error).__name__)
             raise UnauthorizedError.bad_credential() from None
         account_id = claims["sub"]
-        if not is_account_id(account_id):
+        if not is_account_id(account_id) or account_id == LOCAL_ACCOUNT:
+            # The account of everybody, where nobody shows a token, is nobody's where everybody does.
             logger.warning("token refused", reason="subject")
             raise UnauthorizedError(Code.FORBIDDEN, "the credential's subject cannot be an account")
         return Principal(account_id, datetime.fromtimestamp(claims["exp"], UTC) + self._leeway)

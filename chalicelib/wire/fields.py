@@ -1,6 +1,7 @@
 """Field types that several messages share, and how a broken rule is told."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
@@ -16,10 +17,14 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.errors import FieldProblem, InvalidRequestError
+from chalicelib.wire.json_text import NumberText
 
 TEXT_LENGTH_MAX: Final = 128
 CLIENT_ORDER_ID_LENGTH_MAX: Final = 64
 _NOT_TEXT: Final = frozenset({"string_type", "string_unicode"})
+# No exponent of more digits stands for anything that a field takes.
+_WITH_EXPONENT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,4}")
+_WHOLE: Final = re.compile(r"(?P<digits>-?[0-9]{1,40})(\.0*)?")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -36,7 +41,15 @@ def _printable(text: str) -> str:
     return text
 
 
+def _text(value: Any) -> Any:
+    if isinstance(value, NumberText):
+        raise ValueError("must be text")  # noqa: TRY004  # as below
+    return value
+
+
 def _number_as_text(value: Any) -> Any:
+    if isinstance(value, NumberText):
+        return _plain(value)
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int):
@@ -46,6 +59,18 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if value.bit_length() <= 512 else "too long"
 
 
+def _plain(number: NumberText) -> str:
+    """Return a JSON number without its exponent, digit for digit; as it stands if it is beyond any amount."""
+    if not _WITH_EXPONENT.fullmatch(number):
+        return str(number)
+    value = Decimal(number)
+    _, digits, exponent = value.as_tuple()
+    # Its length is known before it is written: a handful of characters can stand for a billion zeros.
+    if not isinstance(exponent, int) or len(digits) + abs(exponent) > TEXT_LENGTH_MAX:
+        return str(number)
+    return format(value, "f")
+
+
 def _uuid(value: Any) -> Any:
     if isinstance(value, str) and _UUID.fullmatch(value):
         return UUID(value)
@@ -53,14 +78,24 @@ def _uuid(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
+    if isinstance(value, NumberText) and (whole := _WHOLE.fullmatch(_plain(value))):
+        return int(whole["digits"])  # to JSON Schema, 50.0 and 5e1 are integers
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number")  # noqa: TRY004  # as above
     return value
 
 
-PrintableText = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)]
+PrintableText = Annotated[
+    str,
+    Field(min_length=1, max_length=TEXT_LENGTH_MAX),
+    BeforeValidator(_text),
+    AfterValidator(_printable),
+]
 ClientOrderId = Annotated[
-    str, Field(min_length=1, max_length=CLIENT_ORDER_ID_LENGTH_MAX), AfterValidator(_printable)
+    str,
+    Field(min_length=1, max_length=CLIENT_ORDER_ID_LENGTH_MAX),
+    BeforeValidator(_text),
+    AfterValidator(_printable),
 ]
 AmountText = Annotated[
     str,
@@ -72,7 +107,7 @@ AmountText = Annotated[
             "maxLength": TEXT_LENGTH_MAX,
             "pattern": r"^[0-9]+(\.[0-9]+)?$",
             "exclusiveMinimum": 0,
-            "description": "A plain positive decimal in token units.",
+            "description": "A positive decimal in token units; as text, without an exponent.",
             "examples": ["1.5"],
         }
     ),

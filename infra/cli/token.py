@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from chalicelib.domain.principals import is_account_id
+from chalicelib.domain.principals import LOCAL_ACCOUNT, is_account_id
 from infra.cli.session import Session
 
 
@@ -26,6 +26,10 @@ def token(session: Session, account: str, ttl_s: int, issuer: str, audience: str
     """
     if not is_account_id(account):
         raise click.ClickException("an account is 1 to 128 visible ASCII characters")
+    if account == LOCAL_ACCOUNT:
+        raise click.ClickException(
+            f"{LOCAL_ACCOUNT} is the account of AUTH_MODE=none, which no token stands for"
+        )
     made = make_token(
         secret or _local_secret(), account_id=account, ttl_s=ttl_s, issuer=issuer, audience=audience
     )

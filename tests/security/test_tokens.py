@@ -8,7 +8,8 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret
 from chalicelib.adapters.jwt_verifier import JwtVerifier
@@ -82,7 +83,7 @@ def test_text_that_is_no_good_token_is_refused(text: str) -> None:
     assert refusal(a_verifier(), text) is Code.UNAUTHORIZED
 
 
-@pytest.mark.parametrize("subject", ["", "a b", "zoë", "x" * 129, "new\nline"])
+@pytest.mark.parametrize("subject", ["", "a b", "zoë", "x" * 129, "new\nline", "local"])
 def test_verified_subject_that_cannot_be_an_account_is_forbidden(subject: str) -> None:
     assert refusal(a_verifier(), token(sub=subject)) is Code.FORBIDDEN
 
@@ -179,3 +180,51 @@ def test_silent_issuer_with_no_keys_known_is_a_passing_fault_and_not_a_refusal(i
 def test_token_signed_with_the_public_key_as_a_secret_is_refused(issuer: Issuer) -> None:
     header = {"alg": "HS256", "kid": "old"}
     assert refusal(issuer.verifier(), unsigned(header, claims()) + "AAAA") is Code.UNAUTHORIZED
+
+
+def published(**members: Any) -> dict[str, Any]:
+    """Return a set with every kind of key beside the one that tokens are signed with, and what is no key at all."""
+    curve = json.loads(
+        jwt.algorithms.ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key())
+    )
+    edwards = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key()))
+    secret = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}
+    strange: list[Any] = [
+        7, None, "key", [], {}, {"kty": "RSA"}, {"kty": "RSA", "n": 5, "e": "AQAB", "kid": "five"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "off"}, {**curve, "kid": ["a", "list"]},
+        {"kty": "EC", "crv": "nonsense", "x": "AA", "y": "AA"}, {"kty": ["RSA"]}, {"kty": "OKP", "crv": "X448"},
+    ]  # fmt: skip
+    mixed = [{**curve, "kid": "curve"}, {**edwards, "kid": "edwards"}, {**secret, "kid": "secret"}]
+    return {"keys": [*strange, *mixed, *members.get("keys", [])]}
+
+
+def mixed_keys(issuer: Issuer) -> JwksKeys:
+    return JwksKeys(
+        lambda: published(**issuer.fetch()),
+        lifespan_s=600,
+        refresh_interval_s=0,
+        monotonic=lambda: issuer.now,
+    )
+
+
+@pytest.mark.parametrize("named", ["curve", "edwards", "secret", "five", "off", "nobody", None])
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
+def test_token_that_names_a_key_of_another_kind_is_refused(named: str | None, algorithm: str) -> None:
+    issuer = Issuer("mine")
+    verifier = a_verifier(mixed_keys(issuer), algorithm)
+    header = {"alg": algorithm, "kid": named, "typ": "JWT"}
+    parts = unsigned({name: value for name, value in header.items() if value}, claims())
+    assert refusal(verifier, f"{parts}AAAA") is Code.UNAUTHORIZED
+
+
+def test_set_with_members_that_are_no_keys_still_has_its_good_ones() -> None:
+    issuer = Issuer("mine")
+    signed = jwt.encode(claims(), issuer.private["mine"], algorithm="RS256", headers={"kid": "mine"})
+    assert a_verifier(mixed_keys(issuer), "RS256").verify(signed).account_id == "alice"
+
+
+@pytest.mark.parametrize("document", [{}, {"keys": 5}, {"keys": {}}, {"keys": []}, {"keys": [None, 1, "a"]}])
+def test_set_without_a_key_is_a_passing_fault(document: dict[str, Any]) -> None:
+    keys = JwksKeys(lambda: document, lifespan_s=600, refresh_interval_s=30)
+    with pytest.raises(RetryableError):
+        keys.key("mine")

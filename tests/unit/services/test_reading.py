@@ -54,6 +54,8 @@ def encoded(text: str) -> str:
     [
         "", "zzz", "é", "A", encoded("x"), encoded("2026-01-01T00:00:00Z|nope"),
         encoded("2026-01-01T00:00:00|0192f3a4-5b6c-7d8e-9f01-23456789abcd"),
+        encoded("9999-12-31T23:59:59.999999-23:59|0192f3a4-5b6c-7d8e-9f01-23456789abcd"),
+        encoded("0001-01-01T00:00:00+23:59|0192f3a4-5b6c-7d8e-9f01-23456789abcd"),
     ],
 )  # fmt: skip
 def test_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:

@@ -9,6 +9,7 @@ from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, InvalidRequestError
 from chalicelib.domain.orders import OrderTerms
 from chalicelib.wire.fields import validated
+from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, order_fields_from_query
 
 TOKENS = load_tokens()
@@ -132,3 +133,51 @@ def test_every_broken_rule_of_the_shape_is_told_at_once() -> None:
 def test_refusal_never_speaks_the_parsers_language() -> None:
     refusal = refusal_of({"inputToken": 1, "amount": "1" * 129, "clientOrderId": "\ud800"})
     assert not {"Input", "String", "Value", "should", "items"} & set(refusal.message.split())
+
+
+def amount_of(number: str) -> int:
+    members = parse_object(f'{{"side":"sell","amount":{number}}}')
+    return validated(OrderFields, members).terms(TOKENS).amount_units
+
+
+@pytest.mark.parametrize(
+    ("number", "units"),
+    [
+        ("1e-05", 10_000), ("1E-9", 1), ("1e0", 10**9), ("15e-1", 1_500_000_000), ("1.50E+1", 15 * 10**9),
+        ("0.0000000015e2", 150), ("100e-2", 10**9), ("1000000000e-9", 10**9), ("1.5e-00", 1_500_000_000),
+    ],
+)  # fmt: skip
+def test_number_with_an_exponent_is_exact(number: str, units: int) -> None:
+    assert amount_of(number) == units
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e999999999", "1e-999999999", "1e9999999999999999999999", "1e9999", "1e-9999", "0e5", "-1e-5", "1e-10",
+        "1.5e-9", "1e30", "NaN", "Infinity", "-Infinity", '"1e-05"', '"1E5"',
+    ],
+)  # fmt: skip
+def test_number_with_an_exponent_that_is_no_amount_is_refused_by_name(number: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        amount_of(number)
+    assert {problem.field for problem in refused.value.details} == {"amount"}
+
+
+@pytest.mark.parametrize("number", ["50", "50.0", "5e1", "500e-1"])
+def test_whole_number_may_be_written_in_any_way_that_json_has(number: str) -> None:
+    members = parse_object(f'{{"side":"sell","amount":"1","slippageBps":{number}}}')
+    assert validated(OrderFields, members).slippage_bps == 50
+
+
+@pytest.mark.parametrize("number", ["50.5", "5e-1", "1e999999999", "NaN", '"50"', "1e40"])
+def test_number_that_is_not_whole_or_far_too_large_is_refused(number: str) -> None:
+    with pytest.raises(InvalidRequestError, match="slippageBps"):
+        validated(OrderFields, parse_object(f'{{"side":"sell","amount":"1","slippageBps":{number}}}'))
+
+
+@pytest.mark.parametrize("number", ["1.5", "1e5", "NaN", "Infinity", "15"])
+@pytest.mark.parametrize("field", ["clientOrderId", "inputToken"])
+def test_number_is_no_text(field: str, number: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"{field} must be text"):
+        validated(OrderFields, parse_object(f'{{"amount":"1","{field}":{number}}}'))

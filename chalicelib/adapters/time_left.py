@@ -1,0 +1,64 @@
+"""What an invocation has left of its time: whoever waits for something outside waits no longer than that.
+
+Each wait has a limit of its own, but no sum of such limits would say much: a function asks the database, then the queue
+three times, then the gateway, and a replay has a loop of all of them. So every wait ends with the invocation's time at
+the latest, and a while before it: what was found out can still be told. An execution environment serves one invocation
+at a time, whatever threads it has, and so there is one ``TimeLeft`` in a process.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+MARGIN_S: Final = 0.5
+"""At the end of each invocation nothing is waited for: answers are written, logs and metrics leave."""
+
+
+class TimeLeft:
+    """Without an invocation there is time without end, as in a command or a test."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._work_ends_at = self._all_ends_at = math.inf
+
+    @contextmanager
+    def of_invocation(self, seconds: float, *, last_words_s: float = 0.0) -> Iterator[None]:
+        """Let work end in time for an invocation that is cut off after ``seconds``.
+
+        Args:
+            last_words_s: Kept for telling a client over its connection what became of its wish.
+        """
+        self._all_ends_at = self._monotonic() + seconds - MARGIN_S
+        self._work_ends_at = self._all_ends_at - last_words_s
+        try:
+            yield
+        finally:
+            self._work_ends_at = self._all_ends_at = math.inf
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Let what is done within end sooner: something that is not worth more of the invocation's time."""
+        before = self._work_ends_at
+        self._work_ends_at = min(before, self._monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._work_ends_at = before
+
+    def for_work(self, limit_s: float) -> float:
+        """Return how long something may take that is limited to ``limit_s`` by itself; 0 if time is up."""
+        return max(0.0, min(limit_s, self._work_ends_at - self._monotonic()))
+
+    def for_words(self, limit_s: float) -> float:
+        """Return the same for telling what became of a wish, which may take the last of the time."""
+        return max(0.0, min(limit_s, self._all_ends_at - self._monotonic()))
+
+    def has(self, seconds: float) -> bool:
+        """Return whether there is time for what cannot be cut short and may take so long."""
+        return self._work_ends_at - self._monotonic() >= seconds
+
+
+time_left: Final = TimeLeft()
+"""Of the invocation that this process serves."""

@@ -1,0 +1,48 @@
+"""What an invocation has left: work ends before its last words, and both before it is cut off."""
+
+import math
+
+import pytest
+
+from chalicelib.adapters.time_left import MARGIN_S, TimeLeft
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+def test_without_an_invocation_every_limit_stands(watch: Watch) -> None:
+    left = TimeLeft(watch)
+    assert (left.for_work(5), left.for_words(5)) == (5, 5)
+    assert left.has(math.inf)
+
+
+def test_nothing_is_waited_for_beyond_the_end_of_an_invocation(watch: Watch) -> None:
+    left = TimeLeft(watch)
+    with left.of_invocation(10, last_words_s=1):
+        watch.now_s += 8
+        assert left.for_work(5) == pytest.approx(10 - MARGIN_S - 1 - 8)
+        assert left.for_words(5) == pytest.approx(10 - MARGIN_S - 8)
+        assert not left.has(1)
+        watch.now_s += 5
+        assert (left.for_work(5), left.for_words(5)) == (0, 0)
+    assert left.for_work(5) == 5
+
+
+def test_what_is_worth_little_ends_sooner_and_costs_the_rest_nothing(watch: Watch) -> None:
+    left = TimeLeft(watch)
+    with left.of_invocation(10):
+        with left.at_most(2):
+            assert left.for_work(5) == 2
+            with left.at_most(7):
+                assert left.for_work(5) == 2
+        assert left.for_work(100) == pytest.approx(10 - MARGIN_S)
