@@ -6,11 +6,12 @@ from typing import Any
 from chalice import Chalice, Rate, Response
 from chalice.app import CloudWatchEvent, Request, SQSEvent, WebsocketEvent
 
-from chalicelib.bootstrap import services
 from chalicelib.handlers import authorizer, rest, rest_edge, websocket
+from chalicelib.handlers.invocation import in_time
 
 app = Chalice(app_name="orderflow")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
+app.register_middleware(in_time)
 
 ORDERS_QUEUE = os.environ.get("ORDERS_QUEUE_NAME", "orderflow-local-orders")
 DEAD_LETTER_QUEUE = os.environ.get("ORDERS_DLQ_NAME", "orderflow-local-orders-dlq")
@@ -65,7 +66,9 @@ def settle_dead_letters(event: SQSEvent) -> Any:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(_event: CloudWatchEvent) -> None:
-    services().sweep.run()
+    from chalicelib.handlers import schedule
+
+    schedule.sweep()
 
 
 @app.route("/orders", methods=["POST"], content_types=JSON)

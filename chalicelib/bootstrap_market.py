@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap_outside import Outside
 from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
@@ -55,6 +56,7 @@ class Market:
             self._clock,
             time_limit_ms=self._settings.quote_time_limit_ms,
             valid_ms=self._settings.quote_valid_ms,
+            within=time_left.for_work,
         )
 
     @cached_property

@@ -4,6 +4,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.adapters.time_left import time_left
 from chalicelib.config import ConfigurationError, Settings
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 THREADS: Final = 16
 """For questions to venues, counts of open orders and replays: waiting, not computing."""
+
+
+CHECK_TIME_LIMIT_S: Final = 3.0
+"""For the database's answer to whoever asks whether it is there."""
 
 
 class Outside:
@@ -50,7 +55,12 @@ class Outside:
 
         from chalicelib.adapters.postgres.faults import translated_errors
 
-        with translated_errors(), self.engine.connect() as connection:
+        # Half of a function's time at most: the queue is to be asked as well.
+        with (
+            time_left.at_most(CHECK_TIME_LIMIT_S),
+            translated_errors(),
+            self.engine.connect() as connection,
+        ):
             connection.execute(text("SELECT 1"))
 
     def endpoint(self, url: str, service: str) -> "AwsEndpoint":

@@ -9,7 +9,15 @@ from time import monotonic, sleep
 
 from chalicelib.adapters.http_exchange import Exchange, ProtocolError
 from chalicelib.adapters.kept_sockets import KeptSocket, KeptSockets
-from chalicelib.adapters.talk import Conversation, OutOfTimeError, Pause, Result, Talk
+from chalicelib.adapters.talk import (
+    Conversation,
+    NoAnswerError,
+    NotSentError,
+    OutOfTimeError,
+    Pause,
+    Result,
+    Talk,
+)
 
 
 def converse_alone(
@@ -39,6 +47,31 @@ def converse_alone(
     finally:
         # Still there only after a failure: a late answer must not be taken for the next request's.
         _hang_up(talk)
+
+
+def ask_alone(sockets: KeptSockets, request: bytes, *, time_limit_s: float) -> Exchange:
+    """Make one request and return its answer.
+
+    Raises:
+        NotSentError: The server has seen nothing of it.
+        NoAnswerError: The server may have carried it out.
+    """
+    talk: Talk[None] = Talk(_silent(), monotonic() + time_limit_s)
+    try:
+        answer = _answer(talk, request, sockets)
+        if answer is not None:
+            _let_go(talk, sockets)
+            return answer
+    except OutOfTimeError:
+        pass
+    finally:
+        _hang_up(talk)
+    raise NoAnswerError if talk.has_sent else NotSentError
+
+
+def _silent() -> Conversation[None]:
+    """Return a conversation that its owner holds himself."""
+    yield from ()
 
 
 def _answer(talk: Talk[Result], request: bytes, sockets: KeptSockets) -> Exchange | None:

@@ -11,16 +11,11 @@ from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.alone import converse_alone
-from chalicelib.adapters.http_exchange import Exchange
+from chalicelib.adapters.alone import ask_alone, converse_alone
 from chalicelib.adapters.kept_sockets import KeptSockets
 from chalicelib.adapters.side_by_side import SideBySide
 from chalicelib.adapters.signature_v4 import Signer
 from chalicelib.adapters.talk import Conversation, OutOfTimeError, Result
-
-
-class NoAnswerError(Exception):
-    """No answer in time: the request may have been carried out, or not."""
 
 
 class Answer(NamedTuple):
@@ -43,7 +38,8 @@ class Endpoint(Protocol):
             headers: Names in lower case; all are signed.
 
         Raises:
-            NoAnswerError: Nothing was answered.
+            NotSentError: It did not reach the server.
+            NoAnswerError: Nothing was answered; the server may have carried it out.
         """
         ...
 
@@ -78,19 +74,10 @@ class AwsEndpoint:
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
     ) -> Answer:
-        asked = _one_request(self.signed(method, path, body, headers))
-        try:
-            found = converse_alone(self._sockets, asked, time_limit_s=time_limit_s)
-        except OutOfTimeError:
-            found = None
-        if found is None:
-            raise NoAnswerError
+        asked = self.signed(method, path, body, headers)
+        found = ask_alone(self._sockets, asked, time_limit_s=time_limit_s)
         return Answer(found.status, found.body)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._sockets.close()
-
-
-def _one_request(request: bytes) -> Conversation[Exchange | None]:
-    return (yield request)

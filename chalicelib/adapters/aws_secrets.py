@@ -5,14 +5,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError
 
 if TYPE_CHECKING:
     import botocore.session
     from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
 
-# An invocation lasts seconds, and botocore would wait for a minute.
-_TIME_LIMIT_S: Final = 3
+# An invocation lasts seconds, and botocore would wait for a minute, five times.
+_CONNECT_TIME_LIMIT_S: Final = 1
+_READ_TIME_LIMIT_S: Final = 2
+
+TIME_LIMIT_S: Final = _CONNECT_TIME_LIMIT_S + _READ_TIME_LIMIT_S
+"""For one secret. It cannot be cut short, so nothing is asked when an invocation has less time left."""
 
 LIFESPAN_S: Final = 300
 """A secret that is asked for again within this time is not fetched again."""
@@ -61,10 +66,23 @@ class Secrets:
         from botocore.config import Config  # noqa: PLC0415  # see the class
 
         config = Config(
-            connect_timeout=_TIME_LIMIT_S, read_timeout=_TIME_LIMIT_S, retries={"total_max_attempts": 2}
+            connect_timeout=_CONNECT_TIME_LIMIT_S,
+            read_timeout=_READ_TIME_LIMIT_S,
+            retries={"total_max_attempts": 1},
         )
         client = self._session.create_client("secretsmanager", region_name=self._region, config=config)
+        client.meta.events.register("before-send.secretsmanager", _check_time)
         return SecretsProvider(boto3_client=client)
+
+
+def _check_time(**_: object) -> None:
+    """Ask nothing that cannot be waited for.
+
+    Raises:
+        RetryableError: The invocation's time is nearly up.
+    """
+    if not time_left.has(TIME_LIMIT_S):
+        raise RetryableError("no time is left to read a secret")
 
 
 def login_url(secret: str, *, host: str = "") -> str:

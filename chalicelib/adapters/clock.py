@@ -3,6 +3,8 @@
 import time
 from datetime import UTC, datetime
 
+from chalicelib.adapters.time_left import time_left
+
 
 class SystemClock:
     """Real time."""
@@ -11,4 +13,5 @@ class SystemClock:
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        """Let time pass, but none that the invocation does not have."""
+        time.sleep(time_left.for_work(seconds))

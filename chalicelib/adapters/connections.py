@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from chalicelib.adapters.aws_endpoint import AwsEndpoint, NoAnswerError
+from chalicelib.adapters.aws_endpoint import AwsEndpoint
 from chalicelib.adapters.http_exchange import Exchange
-from chalicelib.adapters.talk import Conversation, Pause
+from chalicelib.adapters.talk import Conversation, NoAnswerError, NotSentError, Pause
+from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.logs import logger
 from chalicelib.services.ports import Delivery, Frame
 
@@ -25,23 +26,24 @@ class ManagementApi:
     boto3's client would wait up to a minute for an answer.
     """
 
-    def __init__(self, endpoint: AwsEndpoint, *, time_limit_ms: int) -> None:
+    def __init__(self, endpoint: AwsEndpoint, *, time_limit_ms: int, time_left: TimeLeft = time_left) -> None:
         self._endpoint = endpoint
         self._time_limit_s = time_limit_ms / 1000
+        self._time_left = time_left
 
     def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
         by_connection: dict[str, list[str]] = {}
         for frame in frames:
             by_connection.setdefault(frame.connection_id, []).append(frame.text)
         posted = {id_: self._posting(id_, texts) for id_, texts in by_connection.items()}
-        delivered = self._endpoint.converse(posted, time_limit_s=self._time_limit_s)
+        limit_s = self._time_left.for_words(self._time_limit_s)
+        delivered = self._endpoint.converse(posted, time_limit_s=limit_s)
         return dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
 
     def close(self, connection_id: str) -> None:
-        with suppress(NoAnswerError):
-            self._endpoint.request(
-                "DELETE", _path(connection_id), b"", headers={}, time_limit_s=self._time_limit_s
-            )
+        limit_s = self._time_left.for_words(self._time_limit_s)
+        with suppress(NoAnswerError, NotSentError):
+            self._endpoint.request("DELETE", _path(connection_id), b"", headers={}, time_limit_s=limit_s)
 
     def _posting(self, connection_id: str, texts: Sequence[str]) -> Conversation[Delivery]:
         """Post frames one after the other, each until it is taken."""

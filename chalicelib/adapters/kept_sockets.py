@@ -4,8 +4,11 @@ import select
 import socket
 import ssl
 from collections import deque
+from time import monotonic
 from typing import Final
 from urllib.parse import SplitResult
+
+from chalicelib.adapters.reaching import reached
 
 _CONNECT_TIME_LIMIT_S: Final = 1.0
 
@@ -69,13 +72,34 @@ class KeptSockets:
             self._idle.pop().close()
 
     def _connected(self, time_limit_s: float) -> socket.socket:
-        connection = socket.create_connection(self._address, min(_CONNECT_TIME_LIMIT_S, time_limit_s))
+        deadline = monotonic() + min(_CONNECT_TIME_LIMIT_S, time_limit_s)
+        connection = reached(*self._address, deadline=deadline)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._context is not None:
-                connection = self._context.wrap_socket(connection, server_hostname=self._address[0])
             connection.settimeout(0)
+            if self._context is None:
+                return connection
+            connection = self._context.wrap_socket(
+                connection, server_hostname=self._address[0], do_handshake_on_connect=False
+            )
+            _shake_hands(connection, deadline)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _shake_hands(connection: ssl.SSLSocket, deadline: float) -> None:
+    watch = select.poll()
+    while True:
+        try:
+            connection.do_handshake()
+        except ssl.SSLWantReadError:
+            wanted = select.POLLIN
+        except ssl.SSLWantWriteError:
+            wanted = select.POLLOUT
+        else:
+            return
+        watch.register(connection.fileno(), wanted)
+        if not watch.poll(max(0.0, deadline - monotonic()) * 1000):
+            raise TimeoutError

@@ -25,6 +25,14 @@ class OutOfTimeError(Exception):
     """A conversation did not end in its time."""
 
 
+class NotSentError(Exception):
+    """A request did not reach the server, which cannot have carried it out."""
+
+
+class NoAnswerError(Exception):
+    """No answer in time: the request may have been carried out, or not."""
+
+
 Conversation = Generator[bytes | Pause, Exchange | None, Result]
 """Yields requests, each of which is answered (None: no answer came), and pauses; returns what became of it."""
 
@@ -35,16 +43,18 @@ class Talk(Generic[Result]):
     Attributes:
         deadline: On the monotonic clock.
         unsent: What is left of the request.
+        has_sent: The server may have seen something of a request.
         wanted: What to wait for on the connection before ``advance``, as ``select.poll`` names it.
     """
 
-    __slots__ = ("_received", "connection", "conversation", "deadline", "unsent", "wanted")
+    __slots__ = ("_received", "connection", "conversation", "deadline", "has_sent", "unsent", "wanted")
 
     def __init__(self, conversation: Conversation[Result], deadline: float) -> None:
         self.conversation = conversation
         self.deadline = deadline
         self.connection: KeptSocket | None = None
         self.unsent = b""
+        self.has_sent = False
         self.wanted = select.POLLIN
         self._received = b""
 
@@ -75,6 +85,7 @@ class Talk(Generic[Result]):
         self.wanted = select.POLLOUT
         try:
             self.unsent = self.unsent[self.connection.socket.send(self.unsent) :]
+            self.has_sent = True
         except ssl.SSLWantReadError:
             self.wanted = select.POLLIN
         except (BlockingIOError, ssl.SSLWantWriteError):

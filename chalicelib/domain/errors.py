@@ -10,14 +10,17 @@
         ConflictError                 409: the state of the order forbids it
         UnauthorizedError             401 / 403 at the door
       LimitExceededError              429: a written limit is reached; slow down, and ask again
-      RetryableError                  503, or the message becomes visible later
+      RetryableError                  503, or the message becomes visible later; nothing was done, except after an
         VenueUnavailableError         503: a venue did not answer, or not in time
+        UnansweredError               which may be repeated where that is harmless, and is no refusal to a client
+      UnknownOutcomeError             503: perhaps done; ask for the order, or repeat under the same clientOrderId
       InvalidTransitionError          500: a duplicate or out-of-order step; never fail the order for it
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
+from uuid import UUID
 
 
 class Code(StrEnum):
@@ -45,6 +48,7 @@ class Code(StrEnum):
     TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
     TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     # Why an order failed.
     NO_ROUTE = "NO_ROUTE"
@@ -129,6 +133,26 @@ class RetryableError(ExecutionError):
 
 class VenueUnavailableError(RetryableError):
     """A venue did not answer, or not in time."""
+
+
+class UnansweredError(RetryableError):
+    """Something outside was asked, and no answer says whether it did what it was asked.
+
+    What is idempotent can be tried again, as after any passing fault. A client must not hear of it as a refusal:
+    whoever answers one turns it into ``UnknownOutcomeError``.
+    """
+
+
+class UnknownOutcomeError(ExecutionError):
+    """Whether a client's wish was carried out is not known; asking for the order tells, sooner or later.
+
+    Attributes:
+        order_id: The order that it is about; None if it is about no single one.
+    """
+
+    def __init__(self, message: str, order_id: UUID | None) -> None:
+        self.order_id = order_id
+        super().__init__(Code.OUTCOME_UNKNOWN, message)
 
 
 class InvalidTransitionError(ExecutionError):

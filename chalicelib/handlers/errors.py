@@ -11,6 +11,7 @@ from chalicelib.domain.errors import (
     NotFoundError,
     RetryableError,
     UnauthorizedError,
+    UnknownOutcomeError,
 )
 
 _STATUSES: Final[tuple[tuple[type[ExecutionError], int], ...]] = (
@@ -20,6 +21,7 @@ _STATUSES: Final[tuple[tuple[type[ExecutionError], int], ...]] = (
     (ConflictError, 409),
     (LimitExceededError, 429),
     (RetryableError, 503),
+    (UnknownOutcomeError, 503),
     # Understood, and cannot be done: no route, no liquidity.
     (ExecutionError, 422),
 )

@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from chalicelib.bootstrap import services
+from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from chalicelib.services.consuming import Received
 from chalicelib.services.settling import DeadLetter, settle_each
@@ -34,7 +35,11 @@ def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailu
         DeadLetter(record.message_id, record.body, int(record.attributes.approximate_receive_count))
         for record in SQSEvent(event).records
     ]
-    settled = settle_each(services().settling, letters)
+    try:
+        settled = settle_each(services().settling, letters)
+    except RetryableError as fault:
+        logger.warning("dead letters put off", reason=fault.message)
+        settled = {letter.message_id: False for letter in letters}
     services().observer.count("DeadLettersSettled", sum(settled.values()))
     services().observer.flush()
     return _response(event, context, settled)
@@ -55,7 +60,12 @@ def _response(event: dict[str, Any], context: Any, finished: dict[str, bool]) ->
 def _consume(records: list[SQSRecord]) -> dict[str, bool]:
     """Return for each message whether it has done its work."""
     ours = {record.message_id: received for record in records if (received := _received(record))}
-    done = services().consuming.consume(list(ours.values())) if ours else []
+    try:
+        done = services().consuming.consume(list(ours.values())) if ours else []
+    except RetryableError as fault:
+        # As when a secret cannot be read: nothing was begun, and the queue brings all of it back.
+        logger.warning("batch put off", reason=fault.message)
+        done = [False] * len(ours)
     return {record.message_id: False for record in records} | dict(zip(ours, done, strict=True))
 
 

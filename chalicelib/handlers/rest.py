@@ -8,15 +8,17 @@ from chalice.app import Request, Response
 from pydantic import Field
 
 from chalicelib.bootstrap import services
-from chalicelib.domain.errors import FieldError, RetryableError
+from chalicelib.domain.errors import FieldError, RetryableError, UnknownOutcomeError
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.header_text import utf8_header
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 
+_IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _WHOLE_NUMBERS: Final = ("limit", "afterSeq")
 
 
@@ -76,7 +78,13 @@ def cancel(request: Request, order_id: str) -> Response:
     canceled = _order_id(order_id)
     use.canceling.cancel(account_id, canceled)
     use.observer.flush()
-    return answer(use.reading.order(account_id, canceled))
+    try:
+        return answer(use.reading.order(account_id, canceled))
+    except RetryableError as fault:
+        # It is canceled, and a passing fault would say that nothing was done.
+        raise UnknownOutcomeError(
+            "the order was canceled, and cannot be shown now: ask for it", canceled
+        ) from fault
 
 
 @http_errors
@@ -134,9 +142,10 @@ def _query(request: Request) -> dict[str, Any]:
 
 
 def _with_idempotency_key(members: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
-    key = headers.get("idempotency-key")
-    if key is None:
+    text = headers.get(_IDEMPOTENCY_KEY)
+    if text is None:
         return members
+    key = utf8_header(_IDEMPOTENCY_KEY, text)
     if members.get("clientOrderId", key) != key:
         raise FieldError("clientOrderId", "must equal the Idempotency-Key header if both are given")
     return members | {"clientOrderId": key}

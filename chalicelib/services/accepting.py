@@ -4,7 +4,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.errors import Code, ConflictError, FieldProblem, RetryableError
+from chalicelib.domain.errors import (
+    Code,
+    ConflictError,
+    FieldProblem,
+    RetryableError,
+    UnansweredError,
+    UnknownOutcomeError,
+)
 from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.orders import Order, OrderTerms
 from chalicelib.logs import info_each, logger
@@ -49,6 +56,7 @@ class AcceptOrders:
             LimitExceededError: The account has reached a limit.
             ConflictError: The client order id is taken by an order with other terms.
             RetryableError: The queue did not take it; nothing was accepted.
+            UnknownOutcomeError: The queue may have taken it.
         """
         if self._limits is not None:
             self._limits.admit(account_id)
@@ -73,7 +81,13 @@ class AcceptOrders:
                 content_sha256=order.content_sha256,
             )
             messages.append(QueueMessage(follow.model_dump_json(), account_id))
-        self._queue.send(messages)
+        try:
+            self._queue.send(messages)
+        except UnansweredError as fault:
+            logger.warning("acceptance unknown", order_id=str(order.order_id), reason=fault.message)
+            again = ", or submit it again under the same clientOrderId" if order.client_order_id else ""
+            problem = f"whether the order was accepted is not known: ask for orderId{again}"
+            raise UnknownOutcomeError(problem, order.order_id) from fault
         info_each("order accepted", [{"order_id": str(order.order_id), "connection_id": connection_id}])
         return order
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, ConflictError, RetryableError
+from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.orders import Order, OrderEvent, OrderState
 from chalicelib.logs import logger
 from chalicelib.services.lookup import Patience, found_in_time
@@ -44,9 +44,15 @@ class CancelOrders:
         Raises:
             NotFoundError: The account has no such order.
             ConflictError: It is final already, or something of it was handed to a venue.
+            UnknownOutcomeError: It may be canceled; asked again, it is or is not.
         """
         self._found(account_id, order_id)
-        canceled = self._record.cancel(account_id, order_id, self._clock.now())
+        try:
+            canceled = self._record.cancel(account_id, order_id, self._clock.now())
+        except UnansweredError as fault:
+            logger.warning("cancel unknown", order_id=str(order_id), reason=fault.message)
+            message = "whether the order was canceled is not known: ask for orderId, or cancel it again"
+            raise UnknownOutcomeError(message, order_id) from fault
         if canceled is None:
             raise _refusal(self._found(account_id, order_id))
         order, event = canceled

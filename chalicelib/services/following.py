@@ -1,12 +1,13 @@
 """Following an order: its events from some point on, in order and without a gap, then live."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.errors import NotFoundError, RetryableError
+from chalicelib.domain.errors import NotFoundError, RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.orders import JsonObject, Order
 from chalicelib.logs import logger
 from chalicelib.services.accepting import client_order_id_conflict
@@ -69,19 +70,34 @@ class FollowOrders:
 
         Raises:
             NotFoundError: The account has no such order.
+            UnknownOutcomeError: It may be subscribed; asking again is safe.
         """
         answer = subscribed(request_id, order_id)
-        if order_id is not None:
-            self.follow(follower, order_id, after_seq=after_seq, greeting=answer)
+        if order_id is None:
+            self._subscribe_to_all(follower, answer)
             return
-        unfinished = self._subscriptions.follow_account(follower.connection_id, follower.account_id)
-        if self._post(follower, [json_text(answer)]) is not Delivery.DELIVERED:
-            return
-        one_by_one(unfinished, lambda each: self.follow(follower, each, after_seq=0), _log_unfollowed)
+        replay_id = uuid4()
+        with _told_as_unknown(UnansweredError, "subscribed", order_id):
+            replay = self._begin(follower, order_id, replay_id, after_seq)
+        # From here on it is subscribed: the sweep brings what does not arrive now.
+        with _told_as_unknown(RetryableError, "subscribed", order_id):
+            self._replay(follower, order_id, replay, replay_id=replay_id, greeting=answer)
+
+    def _subscribe_to_all(self, follower: Follower, answer: JsonObject) -> None:
+        with _told_as_unknown(RetryableError, "subscribed", None):
+            unfinished = self._subscriptions.follow_account(follower.connection_id, follower.account_id)
+            if self._post(follower, [json_text(answer)]) is not Delivery.DELIVERED:
+                return
+            one_by_one(unfinished, lambda each: self.follow(follower, each, after_seq=0), _log_unfollowed)
 
     def unsubscribe(self, follower: Follower, order_id: UUID | None, *, request_id: str | None) -> None:
-        """Stop following one order, or everything."""
-        self._subscriptions.remove(follower.connection_id, order_id)
+        """Stop following one order, or everything.
+
+        Raises:
+            UnknownOutcomeError: It may have stopped; asking again is safe.
+        """
+        with _told_as_unknown(UnansweredError, "unsubscribed", order_id):
+            self._subscriptions.remove(follower.connection_id, order_id)
         self._post(follower, [json_text(unsubscribed(request_id, order_id))])
 
     def follow(
@@ -107,6 +123,28 @@ class FollowOrders:
         """
         replay_id = uuid4()
         replay = self._begin(follower, order_id, replay_id, after_seq)
+        return self._replay(
+            follower,
+            order_id,
+            replay,
+            replay_id=replay_id,
+            greeting=greeting,
+            owed=owed,
+            content_sha256=content_sha256,
+        )
+
+    def _replay(
+        self,
+        follower: Follower,
+        order_id: UUID,
+        replay: Replay,
+        *,
+        replay_id: UUID,
+        greeting: JsonObject | None = None,
+        owed: Acknowledgement | None = None,
+        content_sha256: str | None = None,
+    ) -> bool:
+        """Send what a replay that has begun has to bring; returns and raises what ``follow`` does."""
         texts = [json_text(greeting)] if greeting else []
         order = self._order(follower, order_id)
         if content_sha256 not in {None, order.content_sha256}:
@@ -176,3 +214,12 @@ class FollowOrders:
 def _log_unfollowed(order_id: UUID, error: Exception) -> None:
     # The sweep tries again to catch the connection up.
     logger.error("defect", exc_info=error, order_id=str(order_id), doing="replaying")
+
+
+@contextmanager
+def _told_as_unknown(fault_type: type[RetryableError], done: str, order_id: UUID | None) -> Iterator[None]:
+    """Let a fault that may leave something done not be told as a refusal."""
+    try:
+        yield
+    except fault_type as fault:
+        raise UnknownOutcomeError(f"whether it is {done} is not known: ask again", order_id) from fault

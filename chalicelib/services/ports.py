@@ -91,7 +91,9 @@ class OrderQueue(Protocol):
     def send(self, messages: Sequence[QueueMessage]) -> None:
         """Put messages on the queue; when this returns they are durable, all of them.
 
-        Raises ``RetryableError``: some may be on the queue, none is lost that was reported sent.
+        Raises:
+            UnansweredError: Some of them may be on the queue.
+            RetryableError: None of them is.
         """
         ...
 
@@ -153,7 +155,10 @@ class OrderRecord(Protocol):
         ...
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        """End an order as canceled if it is not final and nothing of it was ever handed to a venue; None if not."""
+        """End an order as canceled if it is not final and nothing of it was ever handed to a venue; None if not.
+
+        Raises ``UnansweredError`` if it may be canceled.
+        """
         ...
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:

@@ -1,6 +1,6 @@
 """Asking the venues, side by side, and leaving out those that do not answer in time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +30,14 @@ class VenueAnswers:
     valid_until: datetime
 
 
+Within = Callable[[float], float]
+"""Given how long something may take by itself, returns how long it may now."""
+
+
+def _all_of_it(seconds: float) -> float:
+    return seconds
+
+
 class Inquiry:
     """A question that every venue has been asked, and that something else may be done beside."""
 
@@ -40,15 +48,17 @@ class Inquiry:
         *,
         time_limit_s: float,
         valid: timedelta,
+        within: Within,
     ) -> None:
         self._asked_at = asked_at
         self._asked = asked
         self._time_limit_s = time_limit_s
         self._valid = valid
+        self._within = within
 
     def answers(self) -> VenueAnswers:
         """Return all pools of all venues that answer within the limit, from now; a slow or failing one is named."""
-        wait(self._asked.values(), timeout=self._time_limit_s)
+        wait(self._asked.values(), timeout=self._within(self._time_limit_s))
         pools: list[RoutablePool] = []
         problems: dict[str, str] = {}
         for name, answer in self._asked.items():
@@ -81,18 +91,32 @@ class VenueDesk:
     """Asks every venue at once."""
 
     def __init__(
-        self, venues: Sequence[Venue], executor: Executor, clock: Clock, *, time_limit_ms: int, valid_ms: int
+        self,
+        venues: Sequence[Venue],
+        executor: Executor,
+        clock: Clock,
+        *,
+        time_limit_ms: int,
+        valid_ms: int,
+        within: Within = _all_of_it,
     ) -> None:
         self._venues = venues
         self._executor = executor
         self._clock = clock
         self._time_limit_s = time_limit_ms / 1000
         self._valid = timedelta(milliseconds=valid_ms)
+        self._within = within
 
     def begin(self) -> Inquiry:
         """Ask every venue; whoever wants the answers waits for them."""
         asked = {venue.name: self._executor.submit(venue.pools) for venue in self._venues}
-        return Inquiry(self._clock.now(), asked, time_limit_s=self._time_limit_s, valid=self._valid)
+        return Inquiry(
+            self._clock.now(),
+            asked,
+            time_limit_s=self._time_limit_s,
+            valid=self._valid,
+            within=self._within,
+        )
 
     def ask(self) -> VenueAnswers:
         """Ask every venue and wait, as ``Inquiry.answers`` does."""

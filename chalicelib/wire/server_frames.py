@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from chalicelib.domain.errors import ExecutionError
+from chalicelib.domain.errors import ExecutionError, UnknownOutcomeError
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent
 
 BATCH_BYTES_MAX: Final = 30_000
@@ -88,6 +88,9 @@ def error(request_id: str | None, refusal: ExecutionError, *, order_id: UUID | N
 
 
 def error_body(refusal: ExecutionError) -> JsonObject:
-    """Return code, message and details, as REST has them too."""
+    """Return code, message and details, as REST has them too; after an unknown outcome also the order to ask for."""
     details = [{"field": p.field, "problem": p.problem} for p in refusal.details]
-    return {"code": refusal.code, "message": refusal.message, "details": details}
+    body: JsonObject = {"code": refusal.code, "message": refusal.message, "details": details}
+    if isinstance(refusal, UnknownOutcomeError) and refusal.order_id is not None:
+        body["orderId"] = str(refusal.order_id)
+    return body

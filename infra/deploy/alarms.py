@@ -7,6 +7,7 @@ from infra.deploy.json_types import JsonObject
 from infra.deploy.metrics import (
     CLUSTER,
     DEAD_LETTERS,
+    ENGINE,
     ORDERS,
     PROXY,
     REST,
@@ -89,6 +90,13 @@ ALARMS: Final = (
     Alarm("RestErrors", "REST requests end in 5xx.", REST, "5XXError"),
     _errors("SettlingErrors", "settle_dead_letters", "Dead letters cannot be settled."),
     _errors("SweepErrors", "sweep", "The sweep fails: what is stranded stays stranded.", bad=3),
+    Alarm(
+        "SweepPutOff",
+        "The sweep is put off: the database or the queue is away.",
+        ENGINE,
+        "SweepsPutOff",
+        bad=3,
+    ),
     Alarm(
         "SweepStopped",
         "The sweep has not run for five minutes.",

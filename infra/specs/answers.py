@@ -35,6 +35,7 @@ class ErrorBody(Answer):
     code: Code
     message: str
     details: list[Problem]
+    order_id: Annotated[UUID | None, Field(description="With OUTCOME_UNKNOWN: the order to ask for.")] = None
 
 
 class Fee(Answer):
@@ -170,11 +171,11 @@ class PongFrame(Answer):
 
 
 class ErrorFrame(ErrorBody):
-    """Refused; the connection stays open, unless its credential has expired."""
+    """Refused, or with OUTCOME_UNKNOWN perhaps not; the connection stays open, unless its credential has expired."""
 
     type: Literal["error"]
     request_id: str | None
-    order_id: UUID | None = None
+    order_id: Annotated[UUID | None, Field(description="The order that the error is about.")] = None
 
 
 class BatchFrame(Answer):

@@ -13,6 +13,7 @@ from chalicelib.domain.errors import (
     RefusedError,
     RetryableError,
     UnauthorizedError,
+    UnknownOutcomeError,
 )
 from chalicelib.handlers.errors import status_of
 
@@ -55,7 +56,14 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         "The connection follows `SUBSCRIPTIONS_MAX` unfinished orders.",
     ),
     Code.TOO_MANY_CONNECTIONS: (LimitExceededError, "The account has `CONNECTIONS_MAX` connections."),
-    Code.SERVICE_UNAVAILABLE: (RetryableError, "A passing fault: the same request may succeed in a moment."),
+    Code.SERVICE_UNAVAILABLE: (
+        RetryableError,
+        "A passing fault, and nothing was done: the same request may succeed in a moment.",
+    ),
+    Code.OUTCOME_UNKNOWN: (
+        UnknownOutcomeError,
+        "Perhaps done, perhaps not: ask for `orderId`, or send the same clientOrderId again; both are safe.",
+    ),
     Code.INTERNAL_ERROR: (ExecutionError, "A defect of ours."),
     Code.NO_ROUTE: (RefusedError, "No venue trades the pair."),
     Code.INSUFFICIENT_LIQUIDITY: (RefusedError, "The pools cannot fill the amount."),

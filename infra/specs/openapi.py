@@ -20,7 +20,7 @@ _REFUSALS: Final = {
     "413": "The body is too large.",
     "422": "Understood, and cannot be done.",
     "429": "A limit is reached.",
-    "503": "Try again later.",
+    "503": "Try again later; with OUTCOME_UNKNOWN, ask for the order first.",
 }
 _WHOLE_NUMBER_MAX: Final = 999_999_999
 _BODIES: Final = {

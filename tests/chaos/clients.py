@@ -21,7 +21,14 @@ ANSWER_S: Final = 6.0
 RECONNECT_S: Final = 0.3
 PAIRS: Final = (("SOL", "USDC"), ("USDC", "SOL"))
 _PASSING: Final = frozenset(
-    {"SERVICE_UNAVAILABLE", "INTERNAL_ERROR", "ORDER_NOT_FOUND", "RATE_LIMITED", "TOO_MANY_OPEN_ORDERS"}
+    {
+        "SERVICE_UNAVAILABLE",
+        "OUTCOME_UNKNOWN",
+        "INTERNAL_ERROR",
+        "ORDER_NOT_FOUND",
+        "RATE_LIMITED",
+        "TOO_MANY_OPEN_ORDERS",
+    }
 )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import requests
 
-from chalicelib.adapters.aws_endpoint import Answer, NoAnswerError
+from chalicelib.adapters.aws_endpoint import Answer
+from chalicelib.adapters.talk import NoAnswerError
 
 
 class Moto:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.errors import RetryableError, UnansweredError
 from chalicelib.services.ports import Delivery, Frame, QueueMessage
 from chalicelib.wire.queue_messages import Message, parse_message
 from tests.fakes.orders import NOON
@@ -34,12 +34,13 @@ class SteppingClock:
 
 
 class FakeQueue:
-    """``OrderQueue`` that keeps what it was sent; ``is_down`` makes it fail."""
+    """``OrderQueue`` that keeps what it was sent; ``is_down`` makes it fail, ``is_mute`` lose its answers."""
 
     def __init__(self) -> None:
         self.sent: list[QueueMessage] = []
         self.retries: list[tuple[str, int]] = []
         self.is_down = False
+        self.is_mute = False
 
     @property
     def messages(self) -> list[Message]:
@@ -48,6 +49,8 @@ class FakeQueue:
     def send(self, messages: Sequence[QueueMessage]) -> None:
         self.check()
         self.sent += messages
+        if self.is_mute:
+            raise UnansweredError("the queue does not say")
 
     def check(self) -> None:
         if self.is_down:

@@ -153,6 +153,17 @@ def test_duplicate_key_is_an_integrity_error(database_url: str) -> None:
         ("postgresql://u:p@db.example/d?sslrootcert=ca.pem", ("verify-full", "ca.pem")),
         ("postgresql://u:p@db.example/d?sslmode=require", ("require", None)),
         ("postgresql://u:p@db.example/d?sslmode=disable", ("disable", None)),
+        ("postgresql://u:p@127.0.0.1/d?host=db.example", ("verify-full", None)),
+        ("postgresql+psycopg://u:p@localhost/d?host=db.example", ("verify-full", None)),
+        ("postgresql+psycopg:///d?host=db.example:5433", ("verify-full", None)),
+        ("postgresql+psycopg:///d?host=localhost:5433&host=db.example:5433", ("verify-full", None)),
+        ("postgresql+psycopg://u:p@/d?host=localhost,db.example", ("verify-full", None)),
+        ("postgresql+psycopg://u:p@localhost/d?hostaddr=203.0.113.7", ("verify-full", None)),
+        ("postgresql+psycopg://u:p@db.example/d?hostaddr=127.0.0.1", ("verify-full", None)),
+        ("postgresql+psycopg:///d?service=prod", ("verify-full", None)),
+        ("postgresql+psycopg:///d?host=/var/run/postgresql", ("disable", None)),
+        ("postgresql+psycopg:///d?host=localhost:5433&host=127.0.0.1:5434", ("disable", None)),
+        ("postgresql://u:p@127.0.0.1/d?host=localhost", ("disable", None)),
     ],
 )
 def test_only_a_server_on_this_machine_is_spoken_to_in_the_clear(
@@ -172,3 +183,16 @@ def test_server_without_tls_is_not_spoken_to_when_tls_is_asked_for(database_url:
     with pytest.raises(InterfaceError, match=r"SSL"):
         engine.connect()
     engine.dispose()
+
+
+@pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR"])
+def test_environment_does_not_lead_a_connection_in_the_clear_elsewhere(
+    database_url: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "192.0.2.1" if variable == "PGHOSTADDR" else "nowhere.invalid")
+    address = make_url(database_url).set(drivername="postgresql+psycopg", host=None)
+    for place in (None, "127.0.0.1"):
+        engine = make_engine(address.set(host=place).render_as_string(hide_password=False))
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar_one() == 1
+        engine.dispose()

@@ -57,6 +57,15 @@ def test_database_that_vanishes_is_a_passing_fault_and_its_return_is_noticed(
 def test_database_that_does_not_exist_is_no_passing_fault(server_url: str) -> None:
     engine = make_engine(sibling(server_url, f"missing_{uuid4().hex}"))
     with pytest.raises(ProgrammingError):
+        on_postgres(engine).queries.find("alice", uuid4())
+    engine.dispose()
+
+
+def test_reservation_is_a_courtesy_that_no_defect_of_the_database_turns_into_one_of_the_order(
+    server_url: str,
+) -> None:
+    engine = make_engine(sibling(server_url, f"missing_{uuid4().hex}"))
+    with pytest.raises(RetryableError):
         on_postgres(engine).keys.reserve("alice", "mine", "aa")
     engine.dispose()
 

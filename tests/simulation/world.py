@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar, cast
 
-from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.errors import RetryableError, UnansweredError
 from chalicelib.domain.progress import Claims
 from chalicelib.domain.transactions import ChainView
 from tests.simulation.dice import Weather
@@ -49,7 +49,8 @@ class World:
         """Do I/O for the running task: late, not at all, without an answer, or as the last thing its process does.
 
         Raises:
-            RetryableError: Nothing is said about whether it took effect.
+            RetryableError: It took no effect.
+            UnansweredError: Nothing is said about whether it took effect.
             Killed: The process died.
         """
         who = self.scheduler.current.group.name
@@ -68,7 +69,7 @@ class World:
         self._take_time()
         if self.happens(self.weather.after):
             self.note(who, f"{part}.{name} not answered")
-            raise RetryableError(f"{part} did not answer")
+            raise UnansweredError(f"{part} did not answer")
         return result
 
     def outside(self, part: str, target: Port) -> Port:
@@ -78,7 +79,7 @@ class World:
     def _hang(self, who: str, what: str, part: str) -> None:
         self.note(who, what)
         self.sleep(TIME_LIMITS_S[part])
-        raise RetryableError(f"{part} did not answer in time")
+        raise UnansweredError(f"{part} did not answer in time")
 
     def _maybe_crash(self, where: str) -> None:
         if self.happens(self.weather.crash):

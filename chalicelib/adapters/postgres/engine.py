@@ -1,23 +1,44 @@
 """Connections to Postgres: driver choice, time limits, and what makes them fast."""
 
+import math
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from chalicelib.adapters.postgres.faults import condemns_connection
 from chalicelib.adapters.postgres.prepared import PreparedConnection
+from chalicelib.adapters.time_left import time_left
 
 CONNECT_TIME_LIMIT_S: Final = 5
 """Longer than any healthy connect, shorter than a Lambda's patience."""
 
+POOL_TIME_LIMIT_S: Final = 5
+"""For a connection that somebody else gives back."""
+
 SSL_MODES: Final = ("disable", "require", "verify-full")
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
+_SOCKET_PATHS: Final = ("/", "@")  # a directory of sockets, and a name in Linux's abstract space
+_PLACES: Final = ("host", "hostaddr")
+_LOOKED_UP_ELSEWHERE: Final = frozenset({"service", "servicefile"})
+_DEFAULT_HOST: Final = "localhost"
 
 Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedConnection]
+
+
+class _TimedPool(QueuePool):
+    """A pool whose connections are not waited for beyond the end of the invocation."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self._timeout = time_left.for_work(POOL_TIME_LIMIT_S)
+        if not self._timeout:
+            raise PoolTimeoutError("no time is left for the database")
+        return super()._do_get()
 
 
 def make_engine(
@@ -30,7 +51,7 @@ def make_engine(
     ``engine.begin()`` still gives a transaction of several. ``encryption`` says what becomes of TLS.
 
     Args:
-        time_limit_s: For connecting and, with pg8000, for each answer of the server.
+        time_limit_s: For connecting, and for each answer of the server.
         connect: Makes pg8000's connections instead, as a listener of SQLAlchemy's ``do_connect``.
 
     Raises:
@@ -43,7 +64,7 @@ def make_engine(
         address,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_timeout=CONNECT_TIME_LIMIT_S,
+        poolclass=_TimedPool,
         connect_args=_connect_args(address, mode, root_certificate, time_limit_s),
         # The connection used last has most statements prepared.
         pool_use_lifo=True,
@@ -52,11 +73,13 @@ def make_engine(
         query_cache_size=200,
         **_dialect_arguments(address),
     )
+    event.listen(engine, "handle_error", _notice_end)
     if address.get_driver_name() == "pg8000":
         event.listen(engine, "do_connect", connect or _connect)
         engine.dialect.set_isolation_level = _switcher(engine.dialect)  # type: ignore[assignment, method-assign]  # see there
         event.listen(engine, "connect", _send_at_once)
-        event.listen(engine, "handle_error", _notice_reset)
+    else:
+        event.listen(engine, "do_connect", _psycopg_connect(time_limit_s))
     return engine
 
 
@@ -70,12 +93,31 @@ def encryption(address: URL) -> tuple[str, str | None]:
     Raises:
         ValueError: Another ``sslmode``: libpq's weaker ones fall back to the clear in silence.
     """
-    is_local = address.host is None or address.host in _THIS_MACHINE
+    is_local = all(_is_this_machine(place) for place in _places(address))
     mode = address.query.get("sslmode", "disable" if is_local else "verify-full")
     certificate = address.query.get("sslrootcert")
     if mode not in SSL_MODES or not isinstance(mode, str):
         raise ValueError(f"sslmode must be one of {', '.join(SSL_MODES)}")
     return mode, certificate if isinstance(certificate, str) else None
+
+
+def _places(address: URL) -> Iterator[str]:
+    """Yield every place that the drivers may connect to by this URL: its query goes before its host."""
+    if address.host:
+        yield address.host
+    for name, value in address.query.items():
+        if name in _PLACES:
+            for listed in (value,) if isinstance(value, str) else value:
+                yield from listed.split(",")
+        elif name in _LOOKED_UP_ELSEWHERE:
+            yield f"whatever {name} says"
+
+
+def _is_this_machine(place: str) -> bool:
+    if place.startswith(_SOCKET_PATHS):
+        return True
+    # In a query, a port may follow: SQLAlchemy's way of naming several hosts.
+    return place in _THIS_MACHINE or place.rpartition(":")[0] in _THIS_MACHINE
 
 
 def _with_driver(address: URL) -> URL:
@@ -93,7 +135,11 @@ def _connect_args(address: URL, mode: str, root_certificate: str | None, time_li
         )
     # libpq's own default for the certificates is a file that no Lambda has.
     trusted = {} if mode == "disable" else {"sslrootcert": root_certificate or "system"}
-    return {"connect_timeout": time_limit_s, "sslmode": mode} | trusted
+    # What is not said here, libpq would take from the environment: PGHOST and PGHOSTADDR can lead anywhere.
+    named = {name: "" for name in ("hostaddr",) if name not in address.query}
+    if not address.host and "host" not in address.query:
+        named["host"] = _DEFAULT_HOST
+    return {"connect_timeout": time_limit_s, "sslmode": mode} | named | trusted
 
 
 def _context(mode: str, root_certificate: str | None) -> ssl.SSLContext:
@@ -145,11 +191,32 @@ def _send_at_once(connection: Any, _record: object) -> None:
     connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001  # no public way
 
 
-def _notice_reset(context: ExceptionContext) -> None:
-    """Have a connection that the peer reset replaced, not pooled.
+def _psycopg_connect(
+    time_limit_s: int,
+) -> Callable[[Dialect, object, Sequence[Any], dict[str, Any]], object]:
+    def connect(
+        _dialect: Dialect, _record: object, arguments: Sequence[Any], named: dict[str, Any]
+    ) -> object:
+        from chalicelib.adapters.postgres.psycopg_connection import (  # noqa: PLC0415  # another driver may not be there
+            TimedConnection,
+        )
+
+        # Whole seconds, and never less than two: libpq's rules.
+        left_s = time_left.for_work(time_limit_s)
+        limit = {} if math.isinf(left_s) else {"connect_timeout": max(2, int(left_s))}
+        connection = TimedConnection.connect(*arguments, **named | limit)
+        connection.time_limit_s = time_limit_s
+        return connection
+
+    return connect
+
+
+def _notice_end(context: ExceptionContext) -> None:
+    """Have a connection replaced, not pooled, that the peer reset, or whose session is of no more use.
 
     pg8000 lets some of the socket's errors through as they are, and SQLAlchemy looks for a lost connection among the
-    driver's own alone.
+    driver's own alone. A session that only reads is none at all to SQLAlchemy's mind.
     """
-    if isinstance(context.original_exception, OSError):
+    error = context.original_exception
+    if isinstance(error, OSError) or condemns_connection(error):
         context.is_disconnect = True

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.faults import courtesy, translated_errors
 
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
@@ -53,7 +53,7 @@ class PostgresOccupancy:
             "batched": batched,
             "most": most,
         }
-        with translated_errors(), self._single.connect() as connection:
+        with courtesy(), self._single.connect() as connection:
             return connection.execute(_NOTE_CONNECTION, parameters).first() is not None
 
     def follows(self, connection_id: str) -> int:

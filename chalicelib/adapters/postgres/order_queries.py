@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Row, text
 
-from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.faults import courtesy, translated_errors
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, event_data, order_event, order_state
 from chalicelib.domain.orders import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
@@ -102,7 +102,7 @@ class PostgresClientOrderKeys:
             "client_order_id": client_order_id,
             "content_sha256": content_sha256,
         }
-        with translated_errors(), self._single.connect() as connection:
+        with courtesy(), self._single.connect() as connection:
             found = connection.execute(_RESERVE, parameters).scalar()
             if found is None:
                 # Somebody reserved it between the statement's snapshot and its insert; now it is visible.

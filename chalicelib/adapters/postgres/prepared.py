@@ -5,9 +5,13 @@ and waits twice for an answer. Prepared, only parameters travel, once there and 
 half of the processor time on both sides. RDS Proxy multiplexes statements that are prepared by the protocol, as here.
 """
 
+import math
+import socket
+import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -16,6 +20,9 @@ from pg8000.converters import JSON, JSONB, UUID_TYPE
 from pg8000.core import SYNC_MSG, Context, DatabaseError, make_params
 from pydantic_core import from_json
 
+from chalicelib.adapters.reaching import reached
+from chalicelib.adapters.time_left import time_left
+
 BEGIN: Final = "begin transaction"
 COMMIT: Final = "commit"
 
@@ -23,6 +30,13 @@ STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
 
 _UNIQUE_VIOLATION: Final = "23505"
+_SOON_S: Final = 0.001
+
+# SQLAlchemy knows a lost connection of pg8000's by these words.
+_NETWORK_ERROR: Final = "network error"
+
+# What pg8000's parsers raise of bytes that no PostgreSQL server sends.
+_NO_PROTOCOL: Final = (LookupError, ValueError, TypeError, struct.error)
 
 # By type, where there is something faster than pg8000's own: an order's id comes back from each of its statements.
 _CONVERTERS: Final[dict[int, Callable[[str], Any]]] = {
@@ -58,11 +72,39 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
 
     session_level: str | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, *, host: str = "localhost", port: int = 5432, timeout: float = math.inf, **options: Any
+    ) -> None:
+        self._time_limit_s = timeout
+        # Every read until the session is ready is bounded by this, all later ones by what is left then.
+        limit_s = time_left.for_work(timeout)
+        # Left to pg8000, the socket would stay open if anything of this failed early.
+        sock = None if "unix_sock" in options else _socket(host, port, limit_s)
+        try:
+            super().__init__(host=host, port=port, timeout=_as_timeout(limit_s), sock=sock, **options)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            if isinstance(error, _NO_PROTOCOL):
+                raise pg8000.InterfaceError(_NETWORK_ERROR) from error
+            raise
         self._prepared: dict[str, tuple[Any, Any, Any]] = {}
         for oid, converter in _CONVERTERS.items():
             self.register_in_adapter(oid, converter)
+
+    def handle_messages(self, context: Any) -> None:
+        """Read the answer to one message, for no longer than the invocation lasts.
+
+        Raises:
+            InterfaceError: There is none, or it is not in PostgreSQL's protocol: the connection is of no more use.
+        """
+        if self._usock is None:
+            raise pg8000.InterfaceError("connection is closed")
+        self._usock.settimeout(_as_timeout(time_left.for_work(self._time_limit_s)))
+        try:
+            super().handle_messages(context)
+        except (OSError, *_NO_PROTOCOL) as error:
+            raise pg8000.InterfaceError(_NETWORK_ERROR) from error
 
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
@@ -78,8 +120,13 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
 
     def close(self) -> None:
         """Say goodbye, if there is still somebody to say it to: a connection that broke is closed already."""
+        file = self._sock
         with suppress(pg8000.InterfaceError, OSError):
             super().close()
+        # It keeps the socket open, and may hold what can no longer be sent.
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
     def execute_prepared(self, operation: str, values: Sequence[Any]) -> Any:
         """Return pg8000's context of one execution; BEGIN goes before it in the same round trip, where it has to."""
@@ -127,10 +174,10 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         for (name, _, _), values in zip(statements, bound, strict=True):
             self.send_BIND(name, values)
             self.send_EXECUTE()
-            self._sock.write(SYNC_MSG)
+            self._gather(SYNC_MSG)
         for word in words_after:
             self.send_QUERY(word)
-        self._sock.flush()
+        self._send_gathered()
         answers = [*map(Context, words_before), *contexts, *map(Context, words_after)]
         errors = [error for context in answers if (error := self._answer(context))]
         if errors:
@@ -139,6 +186,18 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             first = errors[0]
             raise (_by_cause(first) if isinstance(first, DatabaseError) else first) from first
         return contexts
+
+    def _gather(self, data: bytes) -> None:
+        try:
+            self._sock.write(data)
+        except OSError as error:
+            raise pg8000.InterfaceError(_NETWORK_ERROR) from error
+
+    def _send_gathered(self) -> None:
+        try:
+            self._sock.flush()
+        except OSError as error:
+            raise pg8000.InterfaceError(_NETWORK_ERROR) from error
 
     def _answer(self, context: Any) -> pg8000.Error | None:
         """Read one answer; return the error that it is, if it is one."""
@@ -156,6 +215,26 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         if found is None:
             found = self._prepared[operation] = self.prepare_statement(operation, ())
         return found
+
+
+def _socket(host: str, port: int, limit_s: float) -> socket.socket:
+    """Connect.
+
+    Raises:
+        InterfaceError: In pg8000's words.
+    """
+    try:
+        connection = reached(host, port, deadline=monotonic() + limit_s)
+    except OSError as error:
+        raise pg8000.InterfaceError(f"Can't create a connection to host {host} and port {port}") from error
+    connection.settimeout(_as_timeout(limit_s))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return connection
+
+
+def _as_timeout(seconds: float) -> float | None:
+    """Return a socket's time-out: to a socket, 0 means not to wait at all, and None to wait for ever."""
+    return None if math.isinf(seconds) else max(_SOON_S, seconds)
 
 
 def _by_cause(error: DatabaseError) -> DatabaseError:

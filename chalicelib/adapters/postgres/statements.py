@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Dialect, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
+from chalicelib.adapters.postgres.faults import condemns_connection
 from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 Row = Any
@@ -101,7 +102,9 @@ class Session:
         ]
 
     def _named(self, error: Any, sql: str) -> DBAPIError:
-        is_broken = self._dialect.is_disconnect(error, self._connection, self._cursor)
+        is_broken = condemns_connection(error) or self._dialect.is_disconnect(
+            error, self._connection, self._cursor
+        )
         return _as_dbapi_error(error, sql, self._dialect, is_broken=is_broken)
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain.errors import (
     RefusedError,
     RetryableError,
     UnauthorizedError,
+    UnknownOutcomeError,
     VenueUnavailableError,
 )
 from chalicelib.handlers.errors import defect, http_status
@@ -33,6 +34,7 @@ from chalicelib.handlers.errors import defect, http_status
         (defect(), 500),
         (RetryableError("later"), 503),
         (VenueUnavailableError("later"), 503),
+        (UnknownOutcomeError("perhaps", None), 503),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ExecutionError) else str(value),
 )

@@ -3,7 +3,13 @@
 import pytest
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.errors import Code, ConflictError, LimitExceededError, RetryableError
+from chalicelib.domain.errors import (
+    Code,
+    ConflictError,
+    LimitExceededError,
+    RetryableError,
+    UnknownOutcomeError,
+)
 from chalicelib.domain.ids import client_order_uuid
 from chalicelib.services.accepting import AcceptOrders
 from chalicelib.services.limits import OrderLimits
@@ -49,6 +55,19 @@ def test_order_is_not_accepted_if_the_queue_does_not_take_it(door: Door) -> None
     door.queue.is_down = True
     with pytest.raises(RetryableError):
         door.accepting.accept(terms(), "alice")
+
+
+@pytest.mark.parametrize("is_connecting", [True, False])
+def test_order_that_the_queue_may_have_taken_is_of_unknown_outcome_and_named(
+    door: Door, *, is_connecting: bool
+) -> None:
+    door.queue.is_mute = True
+    with pytest.raises(UnknownOutcomeError) as unknown:
+        door.accepting.accept(terms(), "alice", connection_id="c=", is_connecting=is_connecting)
+    message = door.queue.messages[0]
+    assert isinstance(message, OrderMessage)
+    assert unknown.value.order_id == message.order.order_id
+    assert unknown.value.code is Code.OUTCOME_UNKNOWN
 
 
 def test_same_client_order_id_and_terms_lead_to_the_same_order(door: Door) -> None:

@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import ConflictError, NotFoundError
+from chalicelib.domain.errors import (
+    ConflictError,
+    NotFoundError,
+    RetryableError,
+    UnansweredError,
+    UnknownOutcomeError,
+)
 from chalicelib.domain.orders import Order, OrderEvent
 from chalicelib.domain.progress import HeldOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.following import Follower, FollowOrders
+from chalicelib.services.ports import Subscriptions
 from chalicelib.services.telling import CATCH_UP_DELAY_S, Teller
 from chalicelib.wire.queue_messages import FollowMessage
 from tests.contract.records import in_memory
@@ -90,6 +97,51 @@ def test_order_of_another_account_is_not_found(exchange: Exchange) -> None:
     held = exchange.store.created(an_order(account_id="bob"))
     with pytest.raises(NotFoundError):
         exchange.following.subscribe(ALICE, held.state.order.order_id, after_seq=0, request_id=None)
+
+
+class Faulty:
+    """Subscriptions of which one method fails."""
+
+    def __init__(self, real: Subscriptions, method: str, fault: RetryableError) -> None:
+        self._real, self._method, self._fault = real, method, fault
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method:
+            return self._fail
+        return getattr(self._real, name)
+
+    def _fail(self, *_: object, **__: object) -> None:
+        raise self._fault
+
+
+REFUSED, LOST = RetryableError("the database is unreachable"), UnansweredError("the database did not answer")
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "told"),
+    [
+        ("begin_replay", REFUSED, RetryableError),
+        ("begin_replay", LOST, UnknownOutcomeError),
+        ("go_live", REFUSED, UnknownOutcomeError),
+        ("go_live", LOST, UnknownOutcomeError),
+        ("remove", REFUSED, RetryableError),
+        ("remove", LOST, UnknownOutcomeError),
+    ],
+)
+def test_fault_is_told_as_a_refusal_only_if_nothing_was_done(
+    exchange: Exchange, method: str, fault: RetryableError, told: type[Exception]
+) -> None:
+    order_id = exchange.store.created(an_order()).state.order.order_id
+    faulty: Any = Faulty(exchange.store.subscriptions, method, fault)
+    following = FollowOrders(
+        faulty, exchange.store.queries, exchange.connections, exchange.clock, lookup_wait_ms=0
+    )
+    asks = {
+        "remove": lambda: following.unsubscribe(ALICE, order_id, request_id=None),
+        "subscribe": lambda: following.subscribe(ALICE, order_id, after_seq=0, request_id=None),
+    }
+    with pytest.raises(told):
+        asks.get(method, asks["subscribe"])()
 
 
 def test_connection_that_submitted_other_terms_does_not_follow(exchange: Exchange) -> None:
