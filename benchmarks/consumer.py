@@ -127,7 +127,7 @@ def measure(
     with ExitStack() as stack:
         instance = stack.enter_context(running_instance({}))
         status = instance.status
-        address = status["database_url"].replace("postgresql://", f"{driver}://", 1)
+        address = status["functions_database_url"].replace("postgresql://", f"{driver}://", 1)
         use = ConsumerServices(Settings.from_env(environment_for(address, dict(os.environ))))
         logger.setLevel("INFO" if is_logging else "WARNING")
         stack.callback(use.engine.dispose)

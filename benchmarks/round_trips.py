@@ -81,7 +81,7 @@ def measure() -> Wire:
     with ExitStack() as stack:
         instance = stack.enter_context(running_instance({}))
         use = ConsumerServices(
-            Settings.from_env(environment_for(instance.status["database_url"], dict(os.environ)))
+            Settings.from_env(environment_for(instance.status["functions_database_url"], dict(os.environ)))
         )
         logger.setLevel("WARNING")
         stack.callback(use.engine.dispose)

@@ -1,5 +1,7 @@
 """``python -m chalicelib.prepare``: bring the database at DATABASE_URL up to date and open the simulated market.
 
+FUNCTIONS_DATABASE_URL, if set, names the login of the functions, which is let in with just their rights.
+
 Deployed, the same is a function that runs once per deployment, where the database can be reached.
 """
 
@@ -9,6 +11,7 @@ import sys
 from typing import Final
 
 import botocore.session
+from sqlalchemy.engine import make_url
 
 from chalicelib.adapters.aws_secrets import Secrets, login_url
 from chalicelib.adapters.market.definition import load_market
@@ -76,6 +79,22 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     prepare(url)
+    functions_url = os.environ.get("FUNCTIONS_DATABASE_URL")
+    if functions_url:
+        return _let_functions_in(url, functions_url)
+    return 0
+
+
+def _let_functions_in(owner_url: str, functions_url: str) -> int:
+    owner, login = make_url(owner_url), make_url(functions_url)
+    if not login.username or login.username == owner.username:
+        sys.stderr.write("FUNCTIONS_DATABASE_URL must name a login of its own, not the owner's\n")
+        return 2
+    engine = make_engine(owner_url)
+    try:
+        let_in(engine, login.username, login.password or "")
+    finally:
+        engine.dispose()
     return 0
 
 

@@ -4,8 +4,9 @@ Migrations run as the owner. The functions log in as a member of ``orderflow_app
 
     CREATE ROLE orderflow LOGIN PASSWORD '...' IN ROLE orderflow_app
 
-With that, whoever takes over a function can neither rewrite the audit trail, nor forge money, nor drop a
-table. Every table has a row here; a test compares them with the database.
+With that, whoever takes over a function can neither rewrite the audit trail, nor issue money, nor drop a table;
+``docs/threat-model.md`` says what is left, and what of that the audit finds. Every table has a row here; a test
+compares them with the database.
 """
 
 from collections.abc import Mapping
@@ -16,30 +17,45 @@ from sqlalchemy import Connection, Engine, text
 APP_ROLE: Final = "orderflow_app"
 
 _READ: Final = "SELECT"
-_APPEND: Final = "SELECT, INSERT"
-_WRITE: Final = "SELECT, INSERT, UPDATE"
-_ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 
+# By column where a table is not merely read: what the database itself writes (when a row was recorded), and what
+# is settled once a row is there (whose order it is, its terms, the signed bytes), the functions cannot choose.
 PRIVILEGES: Final[Mapping[str, str]] = {
     "alembic_version": _READ,
-    "orders": _WRITE,
-    "order_events": _APPEND,
-    "attempts": _WRITE,
-    "connections": _ALL,
-    "subscriptions": _ALL,
-    "client_order_keys": _APPEND,
-    "dead_letters": _APPEND,
-    # Rows whose lock every reader of the market takes need UPDATE as well.
+    "orders": """SELECT, INSERT (
+        order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token, amount_units,
+        price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
+        status, seq, attempt, failure_code, fence, lease_until
+    ), UPDATE (
+        status, seq, attempt, tx_signature, input_units, output_units, failure_code, fence, lease_until,
+        told_seq, updated_at
+    )""",
+    "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain)",
+    "attempts": """SELECT, INSERT (
+        signature, order_id, attempt, payload, last_valid_height, quoted_in_units, quoted_out_units,
+        threshold_units, fence
+    ), UPDATE (outcome, resolved_at)""",
+    "connections": """SELECT, INSERT (connection_id, account_id, expires_at, batched),
+        UPDATE (expires_at, batched), DELETE""",
+    "subscriptions": """SELECT, INSERT (connection_id, order_id, account_id, live, replayed_to, replay_id),
+        UPDATE (live, replayed_to, replay_id, updated_at), DELETE""",
+    "client_order_keys": "SELECT, INSERT (account_id, client_order_id, content_sha256)",
+    "dead_letters": "SELECT, INSERT (message_id, order_id, body, receive_count, reason)",
     "market.chain": _READ,
     "market.faults": _READ,
-    "market.supply": _WRITE,
-    "market.wallets": _WRITE,
-    "market.pools": "SELECT, UPDATE",
-    "market.bins": _WRITE,
-    "market.ticks": "SELECT, UPDATE",
-    "market.vaults": "SELECT, UPDATE",
-    "market.mempool": _ALL,
-    "market.transactions": _APPEND,
+    "market.faucet": _READ,
+    # Money comes into being through market.open_wallets alone.
+    "market.issues": _READ,
+    "market.supply": _READ,
+    "market.wallets": "SELECT, UPDATE (balance)",
+    "market.pools": "SELECT, UPDATE (state, version)",
+    "market.bins": "SELECT, UPDATE (amount_x, amount_y, version)",
+    "market.ticks": _READ,
+    "market.vaults": "SELECT, UPDATE (tradable, lp_fees, protocol_fees, fund_fees, creator_fees)",
+    # Whoever locks a row needs the right to change something of it.
+    "market.mempool": "SELECT, INSERT, UPDATE (lands_at), DELETE",
+    "market.transactions": """SELECT, INSERT (
+        signature, slot, height, wallet, order_id, attempt, error, input_units, output_units, legs, landed_at)""",
 }
 
 # Roles belong to the server, so another database's migration may create it at the same moment.
@@ -52,6 +68,13 @@ END $$
 
 _IS_OWNER: Final = text("SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'orders'")
 _MAY_CREATE: Final = text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+# Temporary tables would be looked up before ours by the statements of the same session. Only the database's owner may.
+_NO_TEMPORARY: Final = text("""
+DO $$ BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+EXCEPTION WHEN insufficient_privilege THEN NULL;
+END $$
+""")
 _EXISTS: Final = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)")
 
 
@@ -63,6 +86,7 @@ def grant(engine: Engine) -> bool:
     with engine.begin() as connection:
         if not connection.execute(_IS_OWNER).scalar() or not _has_role(connection):
             return False
+        connection.execute(_NO_TEMPORARY)
         for statement in _statements():
             connection.execute(text(statement))
     return True

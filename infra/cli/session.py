@@ -28,6 +28,18 @@ class Session:
         """The database: the one named, else that of the running runtime."""
         return make_engine(self._database_url or _running_database_url())
 
+    def running_secret(self, name: str) -> str | None:
+        """Return a secret of the running runtime, if it is its database that is looked into and it keeps such a one."""
+        if self._database_url:
+            return None
+        try:
+            found: str | None = json.loads((_state_dir() / "secrets.json").read_text(encoding="utf-8")).get(
+                name
+            )
+        except (OSError, ValueError):
+            return None
+        return found
+
     def close(self) -> None:
         """Close the database's connections, if any were made."""
         if "engine" in self.__dict__:
@@ -46,8 +58,12 @@ class Session:
         return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
+def _state_dir() -> Path:
+    return Path(os.environ.get("ORDERFLOW_HOME", ".orderflow"))
+
+
 def _running_database_url() -> str:
-    status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"
+    status_file = _state_dir() / "status.json"
     try:
         url: str = json.loads(status_file.read_text(encoding="utf-8"))["database_url"]
     except (OSError, ValueError, KeyError) as error:

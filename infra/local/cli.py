@@ -53,6 +53,11 @@ def _option(*names: str, variable: str, **settings: Any) -> Callable[[Any], Any]
 )
 @_option("--database-url", variable="DATABASE_URL", help="Use this PostgreSQL instead of a managed one.")
 @_option(
+    "--functions-database-url",
+    variable="FUNCTIONS_DATABASE_URL",
+    help="The login of functions there; --database-url then owns the database, and prepares it.",
+)
+@_option(
     "--aws-endpoint-url", variable="AWS_ENDPOINT_URL", help="Use this SQS instead of a managed MiniStack."
 )
 @_option(
@@ -68,6 +73,10 @@ def _option(*names: str, variable: str, **settings: Any) -> Callable[[Any], Any]
 @_option("--verbose", variable="ORDERFLOW_VERBOSE", is_flag=True, help="Show what the runtime itself does.")
 def main(*, json_logs: bool, verbose: bool, **given: Any) -> None:
     """Run a Chalice app locally: WebSocket, REST, SQS and schedules, as on AWS."""
+    if given["functions_database_url"] and not given["database_url"]:
+        raise click.UsageError(
+            "--functions-database-url goes with --database-url: whose database would it be?"
+        )
     options = Options(**{**given, "app_dir": given["app_dir"].resolve()})
     stay_until_done()
     log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)

@@ -46,6 +46,7 @@ class Runtime:
             state,
             log,
             wants_database=project_file.database,
+            functions_login=project_file.database_login,
             on_sqs_restarted=self._ensure_queues,
         )
         self._aws = aws_variables(
@@ -131,7 +132,10 @@ class Runtime:
     async def _start_database(self) -> None:
         await self._services.start_database()
         await run_start_commands(
-            self._file.on_start, app_dir=self._options.app_dir, environment=self._environment, log=self._log
+            self._file.on_start,
+            app_dir=self._options.app_dir,
+            environment={**self._environment, **self._owner_addresses()},
+            log=self._log,
         )
 
     async def _start_sqs(self) -> None:
@@ -221,13 +225,23 @@ class Runtime:
             "LOCAL_GATEWAY_HOST": self._options.host,
             **{name: self._state.secret(name) for name in self._file.secrets if name not in os.environ},
         }
-        if self._services.database_url is not None:
-            managed["DATABASE_URL"] = self._services.database_url
+        if self._services.functions_database_url is not None:
+            managed["DATABASE_URL"] = self._services.functions_database_url
         urls = {
             f"QUEUE_URL_{queue.logical_id}": f"{self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}"
             for queue in self._queues
         }
         return function_environment(os.environ, managed, self._file.environment, references=urls)
+
+    def _owner_addresses(self) -> dict[str, str]:
+        """Return what tells the commands that prepare a database who owns it, and who is to be let in."""
+        services = self._services
+        if services.database_url is None or services.functions_database_url in (None, services.database_url):
+            return {}
+        return {
+            "DATABASE_URL": services.database_url,
+            "FUNCTIONS_DATABASE_URL": str(services.functions_database_url),
+        }
 
     async def _publish_status(self) -> None:
         published: Mapping[str, Any] = {}
@@ -246,6 +260,7 @@ class Runtime:
             "host": self._options.host,
             "port": self._options.port,
             "database_url": self._services.database_url,
+            "functions_database_url": self._services.functions_database_url,
             "sqs_endpoint": self._services.sqs_endpoint,
             "queues": {queue.logical_id: queue.name for queue in self._queues},
             "pids": {**self._services.register.pids(), "functions": self._host.pids()},

@@ -10,11 +10,15 @@ from chalicelib.adapters.market.definition import MarketDefinition, PoolDefiniti
 from chalicelib.adapters.market.locking import LANDING_LOCK
 from chalicelib.adapters.market.openings import opening_state
 from chalicelib.adapters.market.pool_rows import kind_of, scalars_of
+from chalicelib.adapters.market.wallets import set_faucet
 from chalicelib.amm import pools
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.raydium_clmm import ClmmPool
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
+
+# `make run` may be given the login of the functions, for a database that its owner has prepared.
+_IS_OWNER: Final = text("SELECT has_table_privilege('market.faucet', 'INSERT')")
 
 _POOL_IDS: Final = text("SELECT pool_id FROM market.pools")
 
@@ -27,6 +31,11 @@ _CLOSE: Final = text("""
     withdrawn AS (
         UPDATE market.supply SET issued = issued - held.units FROM held WHERE held.token = supply.token
     ),
+    listed AS (
+        INSERT INTO market.issues (place, token, units, reason)
+        SELECT place, token, -units, 'closing' FROM market.holdings()
+        WHERE units <> 0 AND place IN (SELECT pool_id FROM market.pools)
+    ),
     renewed AS (UPDATE market.chain SET epoch = epoch + 1)
     DELETE FROM market.pools
 """)
@@ -38,6 +47,12 @@ _OPEN: Final = text("""
             AS new (token text, tradable numeric)
         GROUP BY token ORDER BY token
         ON CONFLICT (token) DO UPDATE SET issued = old.issued + excluded.issued
+    ),
+    listed AS (
+        INSERT INTO market.issues (place, token, units, reason)
+        SELECT pool_id, token, tradable, 'opening' FROM jsonb_to_recordset(CAST(:vaults AS jsonb))
+            AS new (pool_id text, token text, tradable numeric)
+        WHERE tradable > 0
     )
     INSERT INTO market.pools (pool_id, venue, kind, token_0, token_1, state, version)
     SELECT pool_id, venue, kind, token_0, token_1, state, 1
@@ -66,6 +81,8 @@ def seed(engine: Engine, market: MarketDefinition) -> int:
     """Open the pools that the ledger does not have yet; return how many. Safe to repeat."""
     with engine.begin() as connection:
         connection.execute(_LOCK, {"landing_lock": LANDING_LOCK})
+        if connection.execute(_IS_OWNER).scalar_one():
+            set_faucet(connection, market.tokens)
         return _open_missing(connection, market)
 
 

@@ -1,21 +1,28 @@
 """The audit: what must hold in any database of ours, at any moment, running or not.
 
-Every check is one statement that returns what breaks it; all of them see the same snapshot. An order
+Most checks are one statement that returns what breaks it; all of them see the same snapshot. An order
 that is still under way breaks nothing yet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import Connection, text
 
-from chalicelib.adapters.market.balance import check_books
+from chalicelib.adapters.market import balance
+from chalicelib.adapters.market.balance import check_books, check_flows
+from chalicelib.adapters.market.definition import load_market
+from chalicelib.adapters.market.evidence import check_fills, check_signatures
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import OrderStatus, check_transition
 
 SHOWN_MAX: Final = 20
 """Violations of one check that are reported; the first ones tell the story."""
+
+OLD_FUNCTIONS_FOR: Final = "1 hour"
+"""How long after the first event with a hash others may lack one: a deployment replaces functions one by one."""
 
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
@@ -117,6 +124,60 @@ CHECKS: Final = (
            OR (o.status <> 'confirmed' AND a.outcome = 'landed')
         """,
     ),
+    Check(
+        "the outcome of an attempt is what the ledger says of it",
+        """
+        SELECT a.signature AS subject,
+               format('attempt of %s is %s, the ledger has it as %s', a.order_id, a.outcome,
+                      CASE WHEN t.signature IS NULL THEN 'unknown' ELSE coalesce(t.error, 'landed') END) AS problem
+        FROM attempts a LEFT JOIN market.transactions t USING (signature)
+        WHERE a.outcome <> CASE
+            WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
+        """,
+    ),
+    Check(
+        "each attempt was announced by its event, and each such event has its attempt",
+        """
+        SELECT coalesce(a.order_id, e.order_id)::text AS subject,
+               format('attempt %s, event %s', coalesce(a.signature, 'missing'),
+                      coalesce(e.data ->> 'txSignature', 'missing')) AS problem
+        FROM attempts a FULL JOIN (SELECT * FROM order_events WHERE status = 'submitted') e
+            ON e.order_id = a.order_id AND e.attempt = a.attempt
+        WHERE a.signature IS DISTINCT FROM e.data ->> 'txSignature'
+        """,
+    ),
+    Check(
+        "a failed order shows the code that its owner was told",
+        """
+        SELECT o.order_id::text AS subject, format('%s, told %s', o.failure_code, e.data ->> 'code') AS problem
+        FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
+        WHERE o.status = 'failed' AND o.failure_code IS DISTINCT FROM e.data ->> 'code'
+        """,
+    ),
+    Check(
+        "an order has the content that its client's own id was reserved for",
+        """
+        SELECT o.order_id::text AS subject, 'another content was reserved' AS problem
+        FROM orders o JOIN client_order_keys k USING (account_id, client_order_id)
+        WHERE o.content_sha256 <> k.content_sha256
+        """,
+    ),
+    # Where the chain begins, functions of the release before may still be at work for as long as they live.
+    Check(
+        "each event carries the hash of itself and its predecessor, since the first that does",
+        f"""
+        SELECT order_id::text AS subject,
+               format(CASE WHEN chain IS NULL THEN 'event %s has none' ELSE 'event %s or an earlier one was changed' END,
+                      seq) AS problem
+        FROM (SELECT *, lag(chain) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM order_events) AS e
+        WHERE CASE WHEN chain IS NULL
+            THEN recorded_at > (SELECT min(recorded_at) + interval '{OLD_FUNCTIONS_FOR}'
+                                FROM order_events WHERE chain IS NOT NULL)
+            ELSE chain <> sha256(coalesce(before, '')
+                                 || record_send(ROW(order_id, seq, status, attempt, occurred_at, data)))
+            END
+        """,
+    ),
 )
 
 _UNFINISHED: Final = text(f"""
@@ -131,28 +192,43 @@ SELECT before, after, min(order_id::text) AS subject FROM (
 ) AS step GROUP BY before, after
 """)
 
-NAMES: Final = (
-    *(check.name for check in CHECKS),
-    "every step of every order is one that the life cycle allows",
-    "per token, wallets, vaults and fees are what was issued",
-    "every order is finished",
-)
+_STEPS: Final = "every step of every order is one that the life cycle allows"
+_BOOKS: Final = "per token, wallets, vaults and fees are what was issued"
+_FLOWS: Final = "each wallet and vault holds what was issued there and what transactions moved"
+_SIGNED: Final = "each attempt is signed by its wallet, for this order, and was booked as signed"
+_TOLD: Final = "a confirmed order's owner was told what the ledger booked"
+_FINISHED: Final = "every order is finished"
+
+NAMES: Final = (*(check.name for check in CHECKS), _STEPS, _BOOKS, _FLOWS, _SIGNED, _TOLD, _FINISHED)
 """What ``audit`` checks, in its order; the last only if asked for."""
 
 
-def audit(connection: Connection, *, must_be_finished: bool) -> Iterator[list[Violation]]:
+def audit(
+    connection: Connection, *, must_be_finished: bool, wallet_seed: bytes | None = None
+) -> Iterator[list[Violation]]:
     """Yield the violations of one check after the other; an empty list means that it holds.
 
     The connection must be in a transaction of its own at REPEATABLE READ.
+
+    Args:
+        wallet_seed: What the accounts' wallets derive from. Without it, an account of which the record has nothing
+            but forgeries passes, if they are signed by one key that no other account has.
     """
     for check in CHECKS:
         rows = connection.execute(text(check.statement + f" LIMIT {SHOWN_MAX}"))
         yield [Violation(check.name, row.subject, row.problem) for row in rows]
     yield _illegal_steps(connection)
-    yield [Violation(NAMES[-2], each.subject, each.problem) for each in check_books(connection)]
+    yield _named(_BOOKS, check_books(connection))
+    yield _named(_FLOWS, check_flows(connection, most=SHOWN_MAX))
+    yield _named(_SIGNED, check_signatures(connection, wallet_seed))
+    yield _named(_TOLD, check_fills(connection, load_market().tokens))
     if must_be_finished:
         rows = connection.execute(_UNFINISHED)
-        yield [Violation(NAMES[-1], row.subject, row.problem) for row in rows.fetchmany(SHOWN_MAX)]
+        yield [Violation(_FINISHED, row.subject, row.problem) for row in rows.fetchmany(SHOWN_MAX)]
+
+
+def _named(name: str, found: Iterable[balance.Violation]) -> list[Violation]:
+    return [Violation(name, each.subject, each.problem) for each in islice(found, SHOWN_MAX)]
 
 
 def _illegal_steps(connection: Connection) -> list[Violation]:
@@ -161,7 +237,7 @@ def _illegal_steps(connection: Connection) -> list[Violation]:
         try:
             check_transition(OrderStatus(row.before) if row.before else None, OrderStatus(row.after))
         except InvalidTransitionError as error:
-            found.append(Violation(NAMES[-3], row.subject, error.message))
+            found.append(Violation(_STEPS, row.subject, error.message))
         except ValueError as error:  # a status of another release: that order's alone
-            found.append(Violation(NAMES[-3], row.subject, str(error)))
+            found.append(Violation(_STEPS, row.subject, str(error)))
     return found

@@ -25,6 +25,18 @@ from chalicelib.domain.transactions import SignedTransaction
 _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
     order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb)"""
 
+# Each event is hashed together with its predecessor's hash, be that on record or in the same statement, so that one
+# that is changed, left out or slipped in later shows (``audit``). It is the database that writes a row in one way only.
+_CHAIN: Final = """event_chain(
+            {before} || record_send(ROW(e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data))
+        ) OVER (PARTITION BY e.order_id ORDER BY e.seq)"""
+_CHAIN_BEGUN: Final = _CHAIN.format(before="CAST('' AS bytea)")
+_CHAIN_GONE_ON: Final = _CHAIN.format(
+    before="""coalesce((
+            SELECT before.chain FROM order_events before WHERE before.order_id = e.order_id AND before.seq = e.seq - 1
+        ), '')"""
+)
+
 # Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
 _CREATE: Final = Statement(f"""
 WITH incoming AS (
@@ -46,8 +58,8 @@ WITH incoming AS (
     ON CONFLICT DO NOTHING
     RETURNING order_id
 ), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-    SELECT e.* FROM {_EVENTS_ROWS} JOIN created USING (order_id)
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+    SELECT e.*, {_CHAIN_BEGUN} FROM {_EVENTS_ROWS} JOIN created USING (order_id)
 ), followed AS (
     INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
     SELECT connection_id, order_id, account_id, true, 0 FROM incoming JOIN created USING (order_id)
@@ -92,8 +104,8 @@ WITH step AS (
     WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq
     RETURNING o.order_id
 ), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-    SELECT e.* FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+    SELECT e.*, {_CHAIN_GONE_ON} FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
 ), tried AS (
     INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height,
         quoted_in_units, quoted_out_units, threshold_units, fence)
@@ -123,8 +135,11 @@ WITH canceled AS (
       AND o.status IN ('pending', 'open', 'routing', 'routed', 'building') AND o.tx_signature IS NULL
     RETURNING {ORDER_COLUMNS}
 ), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-    SELECT order_id, seq, status, attempt, :at, '{{}}' FROM canceled
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+    SELECT e.*, {_CHAIN_GONE_ON} FROM (
+        SELECT order_id, seq, status, attempt, CAST(:at AS timestamptz) AS occurred_at, CAST('{{}}' AS jsonb) AS data
+        FROM canceled
+    ) AS e
 )
 SELECT * FROM canceled
 """)

@@ -22,6 +22,7 @@ class Services:
         log: Log,
         *,
         wants_database: bool,
+        functions_login: str | None,
         on_sqs_restarted: Callable[[], Awaitable[None]],
     ) -> None:
         self.register = ChildRegister(state.path / "children.json")
@@ -30,11 +31,17 @@ class Services:
             log.event("info", "ended what an earlier run left behind", kinds=left)
         self._postgres: Postgres | None = None
         if wants_database and options.database_url is None:
-            self._postgres = Postgres(state, free_port(), self.register, log)
+            self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
         self._ministack: Ministack | None = None
         if options.aws_endpoint_url is None:
             self._ministack = Ministack(state, free_port(), self.register, log, on_sqs_restarted)
         self.database_url = self._postgres.url if self._postgres else options.database_url
+        # At another's server nobody is let in whom its owner has not named.
+        self.functions_database_url = (
+            self._postgres.functions_url
+            if self._postgres
+            else options.functions_database_url or options.database_url
+        )
         self.sqs_endpoint = options.aws_endpoint_url or (self._ministack.endpoint if self._ministack else "")
         self.is_sqs_managed = self._ministack is not None
 

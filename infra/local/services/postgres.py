@@ -26,9 +26,22 @@ _STATUS_LINE: Final = 7
 
 
 class Postgres:
-    """The managed server. ``url`` is valid from the start; it answers once ``start`` has returned."""
+    """The managed server. The addresses are valid from the start; it answers once ``start`` has returned.
 
-    def __init__(self, state: StateDir, port: int, register: ChildRegister, log: Log) -> None:
+    Attributes:
+        url: For whoever owns the server.
+        functions_url: For functions: the same, or that of a login which somebody has yet to make.
+    """
+
+    def __init__(
+        self,
+        state: StateDir,
+        port: int,
+        register: ChildRegister,
+        log: Log,
+        *,
+        functions_login: str | None = None,
+    ) -> None:
         self._data = state.folder("postgres") / "data"
         self._port = port
         self._password = state.secret("POSTGRES_PASSWORD")
@@ -36,7 +49,10 @@ class Postgres:
         self._register = register
         self._log = log
         self._daemon: Daemon | None = None
-        self.url = f"postgresql://{USER}:{self._password}@{LOOPBACK}:{port}/{DATABASE}"
+        self.url = self.functions_url = f"postgresql://{USER}:{self._password}@{LOOPBACK}:{port}/{DATABASE}"
+        if functions_login is not None:
+            password = state.secret("FUNCTIONS_POSTGRES_PASSWORD")
+            self.functions_url = f"postgresql://{functions_login}:{password}@{LOOPBACK}:{port}/{DATABASE}"
 
     async def start(self) -> None:
         """Create the cluster if there is none, start the server and create the database.

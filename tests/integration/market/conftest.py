@@ -121,6 +121,7 @@ _EMPTY = """
     DELETE FROM market.pools;
     DELETE FROM market.wallets;
     DELETE FROM market.supply;
+    DELETE FROM market.issues;
     UPDATE market.faults SET settings = '{}';
     UPDATE market.chain SET clock_offset = '0', epoch = epoch + 1;
 """
