@@ -25,9 +25,9 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "orders": """SELECT, INSERT (
         order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token, amount_units,
         price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
-        status, seq, attempt, failure_code, fence, lease_until
+        status, seq, attempt, failure_code, chain, fence, lease_until
     ), UPDATE (
-        status, seq, attempt, tx_signature, input_units, output_units, failure_code, fence, lease_until,
+        status, seq, attempt, tx_signature, input_units, output_units, failure_code, chain, fence, lease_until,
         told_seq, updated_at
     )""",
     "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain)",
@@ -46,6 +46,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "market.faucet": _READ,
     # Money comes into being through market.open_wallets alone.
     "market.issues": _READ,
+    "market.openings": _READ,
     "market.supply": _READ,
     "market.wallets": "SELECT, UPDATE (balance)",
     "market.pools": "SELECT, UPDATE (state, version)",

@@ -17,6 +17,8 @@ from chalicelib.amm.raydium_clmm import ClmmPool
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
 
+_NOTE: Final = text("SELECT market.note_openings(CAST(:pool_ids AS jsonb))")
+
 # `make run` may be given the login of the functions, for a database that its owner has prepared.
 _IS_OWNER: Final = text("SELECT has_table_privilege('market.faucet', 'INSERT')")
 
@@ -101,6 +103,7 @@ def _open_missing(connection: Connection, market: MarketDefinition) -> int:
         rows = {name: json.dumps(found) for name, found in _rows(missing).items()}
         connection.execute(_OPEN, {"pools": rows["pools"], "vaults": rows["vaults"]})
         connection.execute(_FILL, {name: rows[name] for name in ("bins", "ticks", "vaults")})
+        connection.execute(_NOTE, {"pool_ids": json.dumps([pool.pool_id for pool in missing])})
     return len(missing)
 
 

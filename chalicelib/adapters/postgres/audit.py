@@ -11,18 +11,17 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from chalicelib.adapters.market import balance
+from chalicelib.adapters.market.balance import Violation as Finding
 from chalicelib.adapters.market.balance import check_books, check_flows
 from chalicelib.adapters.market.definition import load_market
 from chalicelib.adapters.market.evidence import check_fills, check_signatures
+from chalicelib.adapters.market.replay import check_replay
+from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import OrderStatus, check_transition
 
 SHOWN_MAX: Final = 20
 """Violations of one check that are reported; the first ones tell the story."""
-
-OLD_FUNCTIONS_FOR: Final = "1 hour"
-"""How long after the first event with a hash others may lack one: a deployment replaces functions one by one."""
 
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
@@ -162,22 +161,6 @@ CHECKS: Final = (
         WHERE o.content_sha256 <> k.content_sha256
         """,
     ),
-    # Where the chain begins, functions of the release before may still be at work for as long as they live.
-    Check(
-        "each event carries the hash of itself and its predecessor, since the first that does",
-        f"""
-        SELECT order_id::text AS subject,
-               format(CASE WHEN chain IS NULL THEN 'event %s has none' ELSE 'event %s or an earlier one was changed' END,
-                      seq) AS problem
-        FROM (SELECT *, lag(chain) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM order_events) AS e
-        WHERE CASE WHEN chain IS NULL
-            THEN recorded_at > (SELECT min(recorded_at) + interval '{OLD_FUNCTIONS_FOR}'
-                                FROM order_events WHERE chain IS NOT NULL)
-            ELSE chain <> sha256(coalesce(before, '')
-                                 || record_send(ROW(order_id, seq, status, attempt, occurred_at, data)))
-            END
-        """,
-    ),
 )
 
 _UNFINISHED: Final = text(f"""
@@ -193,13 +176,25 @@ SELECT before, after, min(order_id::text) AS subject FROM (
 """)
 
 _STEPS: Final = "every step of every order is one that the life cycle allows"
+_CHAIN: Final = "each event carries the hash of itself and its predecessor, since the first that does"
 _BOOKS: Final = "per token, wallets, vaults and fees are what was issued"
 _FLOWS: Final = "each wallet and vault holds what was issued there and what transactions moved"
+_REPLAYED: Final = "transactions moved the pools as the pools' maths would, and to where they stand"
 _SIGNED: Final = "each attempt is signed by its wallet, for this order, and was booked as signed"
 _TOLD: Final = "a confirmed order's owner was told what the ledger booked"
 _FINISHED: Final = "every order is finished"
 
-NAMES: Final = (*(check.name for check in CHECKS), _STEPS, _BOOKS, _FLOWS, _SIGNED, _TOLD, _FINISHED)
+NAMES: Final = (
+    *(check.name for check in CHECKS),
+    _STEPS,
+    _CHAIN,
+    _BOOKS,
+    _FLOWS,
+    _REPLAYED,
+    _SIGNED,
+    _TOLD,
+    _FINISHED,
+)
 """What ``audit`` checks, in its order; the last only if asked for."""
 
 
@@ -218,8 +213,10 @@ def audit(
         rows = connection.execute(text(check.statement + f" LIMIT {SHOWN_MAX}"))
         yield [Violation(check.name, row.subject, row.problem) for row in rows]
     yield _illegal_steps(connection)
+    yield _named(_CHAIN, check_chain(connection))
     yield _named(_BOOKS, check_books(connection))
     yield _named(_FLOWS, check_flows(connection, most=SHOWN_MAX))
+    yield _named(_REPLAYED, check_replay(connection))
     yield _named(_SIGNED, check_signatures(connection, wallet_seed))
     yield _named(_TOLD, check_fills(connection, load_market().tokens))
     if must_be_finished:
@@ -227,7 +224,7 @@ def audit(
         yield [Violation(_FINISHED, row.subject, row.problem) for row in rows.fetchmany(SHOWN_MAX)]
 
 
-def _named(name: str, found: Iterable[balance.Violation]) -> list[Violation]:
+def _named(name: str, found: Iterable[Finding]) -> list[Violation]:
     return [Violation(name, each.subject, each.problem) for each in islice(found, SHOWN_MAX)]
 
 

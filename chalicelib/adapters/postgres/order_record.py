@@ -2,16 +2,16 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
 from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
-    event_records,
     json_rows,
     order_record,
     order_state,
@@ -23,19 +23,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 
 _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
-    order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb)"""
-
-# Each event is hashed together with its predecessor's hash, be that on record or in the same statement, so that one
-# that is changed, left out or slipped in later shows (``audit``). It is the database that writes a row in one way only.
-_CHAIN: Final = """event_chain(
-            {before} || record_send(ROW(e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data))
-        ) OVER (PARTITION BY e.order_id ORDER BY e.seq)"""
-_CHAIN_BEGUN: Final = _CHAIN.format(before="CAST('' AS bytea)")
-_CHAIN_GONE_ON: Final = _CHAIN.format(
-    before="""coalesce((
-            SELECT before.chain FROM order_events before WHERE before.order_id = e.order_id AND before.seq = e.seq - 1
-        ), '')"""
-)
+    order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb, chain bytea)"""
 
 # Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
 _CREATE: Final = Statement(f"""
@@ -44,22 +32,22 @@ WITH incoming AS (
         order_id uuid, account_id text, client_order_id text, order_type text, swap_mode text,
         input_token text, output_token text, amount_units numeric, price_base text, slippage_bps int,
         accepted_at timestamptz, valid_until timestamptz, content_sha256 text, submission_id uuid,
-        status text, seq int, attempt int, failure_code text, connection_id text)
+        status text, seq int, attempt int, failure_code text, chain bytea, connection_id text)
     ORDER BY order_id
 ), created AS (
     INSERT INTO orders (order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
         amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
-        status, seq, attempt, failure_code, fence, lease_until)
+        status, seq, attempt, failure_code, chain, fence, lease_until)
     SELECT order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
         amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
-        status, seq, attempt, failure_code, 1,
+        status, seq, attempt, failure_code, chain, 1,
         clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
     FROM incoming
     ON CONFLICT DO NOTHING
     RETURNING order_id
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
-    SELECT e.*, {_CHAIN_BEGUN} FROM {_EVENTS_ROWS} JOIN created USING (order_id)
+    SELECT e.* FROM {_EVENTS_ROWS} JOIN created USING (order_id)
 ), followed AS (
     INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
     SELECT connection_id, order_id, account_id, true, 0 FROM incoming JOIN created USING (order_id)
@@ -70,7 +58,7 @@ SELECT order_id FROM created
 """)
 
 _LOCK: Final = Statement(f"""
-SELECT {ORDER_COLUMNS}, o.fence, o.lease_until < clock_timestamp() AS is_free
+SELECT {ORDER_COLUMNS}, o.fence, o.chain, o.lease_until < clock_timestamp() AS is_free
 FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR UPDATE
 """)
 
@@ -91,13 +79,13 @@ _RECORD: Final = Statement(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
         order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
-        input_units numeric, output_units numeric, failure_code text, lease_ms float8, told_seq int)
+        input_units numeric, output_units numeric, failure_code text, chain bytea, lease_ms float8, told_seq int)
     LIMIT jsonb_array_length(CAST(:steps AS jsonb))
 ), moved AS (
     UPDATE orders o
     SET status = s.status, seq = s.seq, attempt = s.attempt,
         tx_signature = coalesce(s.tx_signature, o.tx_signature),
-        input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
+        input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code, chain = s.chain,
         lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000), told_seq = s.told_seq,
         updated_at = clock_timestamp()
     FROM step s
@@ -105,7 +93,7 @@ WITH step AS (
     RETURNING o.order_id
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
-    SELECT e.*, {_CHAIN_GONE_ON} FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
+    SELECT e.* FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
 ), tried AS (
     INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height,
         quoted_in_units, quoted_out_units, threshold_units, fence)
@@ -126,20 +114,22 @@ WITH step AS (
 SELECT order_id FROM moved
 """)
 
+_HEADS: Final = Statement("SELECT order_id, chain FROM orders WHERE order_id = ANY(:order_ids)")
+
+# The event's hash is taken here: what the order's last one is shows only once its row is held (``event_chain``).
 # An order that was sent keeps its last signature; the fence shuts out whoever holds the order.
 _CANCEL: Final = Statement(f"""
 WITH canceled AS (
     UPDATE orders o
-    SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp()
+    SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp(),
+        chain = sha256(coalesce(o.chain, '') || convert_to(
+            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'), 'UTF8'))
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
       AND o.status IN ('pending', 'open', 'routing', 'routed', 'building') AND o.tx_signature IS NULL
-    RETURNING {ORDER_COLUMNS}
+    RETURNING {ORDER_COLUMNS}, o.chain
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
-    SELECT e.*, {_CHAIN_GONE_ON} FROM (
-        SELECT order_id, seq, status, attempt, CAST(:at AS timestamptz) AS occurred_at, CAST('{{}}' AS jsonb) AS data
-        FROM canceled
-    ) AS e
+    SELECT order_id, seq, status, attempt, :at, '{{}}', chain FROM canceled
 )
 SELECT * FROM canceled
 """)
@@ -154,16 +144,24 @@ class PostgresOrderRecord:
 
     def __init__(self, engine: Engine) -> None:
         self._database = Database(engine)
+        self._heads = Heads()
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        events, heads = chained_rows((event for new in orders for event in new.events), {})
         rows = [
-            order_record(new.state) | {"connection_id": new.connection_id, "failure_code": new.failure_code}
+            order_record(new.state)
+            | {
+                "connection_id": new.connection_id,
+                "failure_code": new.failure_code,
+                "chain": _bytea(heads.get(new.state.order.order_id)),
+            }
             for new in orders
         ]
-        events = event_records(event for new in orders for event in new.events)
-        parameters = {"orders": json_rows(rows), "events": json_rows(events), "lease_ms": lease_ms}
+        parameters = {"orders": json_rows(rows), "events": events, "lease_ms": lease_ms}
         with translated_errors():
-            return frozenset(row.order_id for row in self._database.execute(_CREATE, parameters))
+            created = frozenset(row.order_id for row in self._database.execute(_CREATE, parameters))
+        self._heads.note({order_id: heads[order_id] for order_id in created if order_id in heads})
+        return created
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
         with translated_errors(), self._database.transaction() as session:
@@ -171,6 +169,7 @@ class PostgresOrderRecord:
             states = {row.order_id: order_state(row) for row in rows}
             free = {row.order_id: row for row in rows if row.is_free and not states[row.order_id].is_final}
             attempts = _hold(session, list(free), lease_ms)
+        self._heads.note({order_id: bytes(row.chain or GENESIS) for order_id, row in free.items()})
         return Claims(
             held={id_: HeldOrder(states[id_], row.fence + 1, attempts.get(id_)) for id_, row in free.items()},
             busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
@@ -178,9 +177,14 @@ class PostgresOrderRecord:
         )
 
     def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
+        before = self._heads_of([step.state.order.order_id for step in steps])
+        events, after = chained_rows((event for step in steps for event in step.events), before)
+        heads = before | after
         parameters = {
-            "steps": json_rows([_step_row(step, lease_ms) for step in steps]),
-            "events": json_rows(event_records(event for step in steps for event in step.events)),
+            "steps": json_rows(
+                [_step_row(step, lease_ms, heads.get(step.state.order.order_id)) for step in steps]
+            ),
+            "events": events,
             "attempts": json_rows(
                 [_attempt_row(step, step.new_attempt) for step in steps if step.new_attempt]
             ),
@@ -197,10 +201,18 @@ class PostgresOrderRecord:
             ),
         }
         with translated_errors():
-            return frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
+            moved = frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
+        self._heads.note({order_id: heads[order_id] for order_id in moved if order_id in heads})
+        self._heads.forget(step.state.order.order_id for step in steps if step.release)
+        return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        parameters = {"account_id": account_id, "order_id": str(order_id), "at": at}
+        parameters = {
+            "account_id": account_id,
+            "order_id": str(order_id),
+            "at": at,
+            "at_text": at.astimezone(UTC).isoformat(),
+        }
         with translated_errors():
             rows = self._database.execute(_CANCEL, parameters)
         if not rows:
@@ -213,6 +225,16 @@ class PostgresOrderRecord:
         with translated_errors():
             rows = self._database.execute(_STATE, parameters)
         return order_state(rows[0]) if rows else None
+
+    def _heads_of(self, order_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        """Return the last hashes of orders; those that were claimed or created here need no question."""
+        heads = self._heads.known(order_ids)
+        missing = [order_id for order_id in order_ids if order_id not in heads]
+        if missing:
+            with translated_errors():
+                rows = self._database.execute(_HEADS, {"order_ids": missing})
+            heads |= {row.order_id: bytes(row.chain or GENESIS) for row in rows}
+        return heads
 
 
 def _hold(session: Session, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
@@ -233,7 +255,11 @@ def _open_attempt(row: Row) -> OpenAttempt:
     )
 
 
-def _step_row(step: Step, lease_ms: int) -> JsonObject:
+def _bytea(raw: bytes | None) -> str | None:
+    return f"\\x{raw.hex()}" if raw else None
+
+
+def _step_row(step: Step, lease_ms: int, head: bytes | None) -> JsonObject:
     before: OrderState = step.held.state
     input_units, output_units = step.filled or (None, None)
     return {
@@ -247,6 +273,7 @@ def _step_row(step: Step, lease_ms: int) -> JsonObject:
         "input_units": input_units,
         "output_units": output_units,
         "failure_code": step.failure_code,
+        "chain": _bytea(head),
         "lease_ms": 0 if step.release else lease_ms,
         "told_seq": step.state.told_seq,
     }

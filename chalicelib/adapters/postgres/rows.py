@@ -1,6 +1,6 @@
 """Between rows and domain values: orders, states and events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic_core import to_json
@@ -82,21 +82,6 @@ def order_record(state: OrderState) -> JsonObject:
         "seq": state.seq,
         "attempt": state.attempt,
     }
-
-
-def event_records(events: Iterable[OrderEvent]) -> list[JsonObject]:
-    """Return events as ``jsonb_to_recordset`` reads them."""
-    return [
-        {
-            "order_id": event.order_id,
-            "seq": event.seq,
-            "status": event.status,
-            "attempt": event.attempt,
-            "occurred_at": event.at,
-            "data": event.data,
-        }
-        for event in events
-    ]
 
 
 def json_rows(rows: Sequence[JsonObject | str]) -> str:

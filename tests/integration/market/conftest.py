@@ -122,6 +122,7 @@ _EMPTY = """
     DELETE FROM market.wallets;
     DELETE FROM market.supply;
     DELETE FROM market.issues;
+    DELETE FROM market.openings;
     UPDATE market.faults SET settings = '{}';
     UPDATE market.chain SET clock_offset = '0', epoch = epoch + 1;
 """
