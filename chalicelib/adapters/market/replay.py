@@ -43,7 +43,8 @@ def check_replay(connection: Connection) -> Iterator[Violation]:
     while landed := connection.execute(_LANDED, {"after": after, "page": _PAGE}).all():
         for row in landed:
             while openings and openings[0].after_ordinal < row.ordinal:
-                states[openings[0].pool_id] = _opened(openings.popleft())
+                opening = openings.popleft()
+                states[opening.pool_id] = _opened(opening)
             for leg in row.legs:
                 problem = _follow(leg, SwapMode(row.swap_mode), row.now_s, states, now)
                 if problem:

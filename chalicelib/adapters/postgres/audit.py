@@ -153,14 +153,6 @@ CHECKS: Final = (
         WHERE o.status = 'failed' AND o.failure_code IS DISTINCT FROM e.data ->> 'code'
         """,
     ),
-    Check(
-        "an order has the content that its client's own id was reserved for",
-        """
-        SELECT o.order_id::text AS subject, 'another content was reserved' AS problem
-        FROM orders o JOIN client_order_keys k USING (account_id, client_order_id)
-        WHERE o.content_sha256 <> k.content_sha256
-        """,
-    ),
 )
 
 _UNFINISHED: Final = text(f"""

@@ -1,0 +1,72 @@
+"""The chain of events: what an event's hash depends on, and what it does not."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+
+from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows, link
+from chalicelib.domain.orders import OrderEvent
+from chalicelib.domain.statuses import OrderStatus
+
+AT = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+ONE, OTHER = UUID(int=1), UUID(int=2)
+EVENT = OrderEvent(ONE, 1, OrderStatus.PENDING, 1, AT, {"a": "é", "b": {"x": 1, "long": [1, None]}})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(EVENT, order_id=OTHER),
+        replace(EVENT, seq=2),
+        replace(EVENT, status=OrderStatus.ROUTING),
+        replace(EVENT, attempt=2),
+        replace(EVENT, at=AT + timedelta(microseconds=1)),
+        replace(EVENT, data={**EVENT.data, "a": "e"}),
+        replace(EVENT, data={}),
+    ],
+)
+def test_hash_depends_on_every_field(changed: OrderEvent) -> None:
+    assert link(GENESIS, changed) != link(GENESIS, EVENT)
+
+
+def test_hash_depends_on_the_predecessor() -> None:
+    assert link(b"x" * 32, EVENT) != link(GENESIS, EVENT)
+
+
+def test_hash_depends_neither_on_the_order_of_members_nor_on_the_zone_of_the_time() -> None:
+    """Both are lost in the database."""
+    reread = replace(
+        EVENT,
+        at=AT.astimezone(timezone(timedelta(hours=2))),
+        data=json.loads('{"b": {"long": [1, null], "x": 1}, "a": "\\u00e9"}'),
+    )
+    assert link(GENESIS, reread) == link(GENESIS, EVENT)
+
+
+def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
+    later = replace(EVENT, seq=2, status=OrderStatus.ROUTING, data={})
+    foreign = replace(EVENT, order_id=OTHER, seq=4)
+    text, after = chained_rows([EVENT, foreign, later], {OTHER: b"h" * 32})
+    first = link(GENESIS, EVENT)
+    hashes = [bytes.fromhex(row["chain"].removeprefix("\\x")) for row in json.loads(text)]
+    assert hashes == [first, link(b"h" * 32, foreign), link(first, later)]
+    assert after == {ONE: hashes[2], OTHER: hashes[1]}
+
+
+def test_rows_say_what_the_events_say() -> None:
+    (row,) = json.loads(chained_rows([EVENT], {})[0])
+    assert (row["order_id"], row["seq"], row["status"], row["attempt"]) == (str(ONE), 1, "pending", 1)
+    assert datetime.fromisoformat(row["occurred_at"]) == AT
+    assert row["data"] == EVENT.data
+
+
+def test_heads_that_nobody_lets_go_are_forgotten_before_they_are_too_many() -> None:
+    heads = Heads()
+    for number in range(0, 30_000, 1_000):
+        heads.note({UUID(int=number + each): b"h" for each in range(1_000)})
+    kept = heads.known(UUID(int=number) for number in range(30_000))
+    assert UUID(int=29_999) in kept
+    assert len(kept) <= 10_000
