@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from chalicelib.adapters.aws_secrets import login_url
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.prepare import prepare_from_secrets
+from chalicelib.prepare import main, prepare_from_secrets
 
 APP = "orderflow_test_login"
 
@@ -53,6 +53,29 @@ def test_preparing_again_gives_the_login_the_secrets_new_password(database_url: 
         assert connection.execute(text("SELECT current_user")).scalar_one() == APP
     engine.dispose()
     as_app.dispose()
+
+
+def test_command_lets_the_functions_login_in_that_it_is_told_of(
+    database_url: str, app_secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions_url = login_url(app_secret)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("FUNCTIONS_DATABASE_URL", functions_url)
+    assert main() == 0
+    engine = make_engine(functions_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == APP
+        assert connection.execute(text("SELECT count(*) FROM market.pools")).scalar_one() > 0
+    engine.dispose()
+
+
+def test_command_refuses_the_owner_as_the_functions_login(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("FUNCTIONS_DATABASE_URL", database_url)
+    assert main() == 2
+    assert "not the owner's" in capsys.readouterr().err
 
 
 def test_secret_of_the_owner_alone_makes_no_login(database_url: str) -> None:

@@ -109,7 +109,7 @@ REFUSED = [
     "INSERT INTO market.faucet VALUES ('MINE', 1)",
     "DELETE FROM market.openings",
     "UPDATE market.openings SET state = '{}'",
-    "SELECT market.note_openings('[\"raydium-cpmm-SOL-USDC-25\"]')",
+    "SELECT market.note_openings('[\"raydium-cpmm-SOL-USDC-25\"]', 1)",
     "INSERT INTO market.pools VALUES ('mine', 'raydium', 'cpmm', 'SOL', 'USDC', '{}', 1)",
     "UPDATE market.pools SET kind = 'clmm'",
     "DELETE FROM market.pools",
@@ -645,7 +645,7 @@ def forges_an_order(it: Captured, account: str, *, signature: str = "", payload:
         payload=payload,
         height=made.last_valid_height,
     )
-    statuses = (
+    statuses: tuple[tuple[OrderStatus, dict[str, str]], ...] = (
         (OrderStatus.PENDING, {}),
         (OrderStatus.ROUTING, {}),
         (OrderStatus.ROUTED, {}),

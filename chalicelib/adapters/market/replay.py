@@ -16,10 +16,14 @@ from chalicelib.adapters.market.pool_rows import MarketPool, pool_of
 from chalicelib.amm import pools
 from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
 
+MATHS: Final = 1
+"""To be raised whenever a pool would take, pay or keep other amounts than before, or its state be written otherwise."""
+
 _PAGE: Final = 1_000
 
 _OPENINGS: Final = text("""
-    SELECT pool_id, after_ordinal, kind, state, bins, ticks FROM market.openings ORDER BY after_ordinal
+    SELECT pool_id, after_ordinal, kind, state, bins, ticks FROM market.openings
+    WHERE maths = :maths ORDER BY after_ordinal
 """)
 _POOLS: Final = text("SELECT to_jsonb(pool) AS pool FROM market.changed_pools('{}', -1) AS pool")
 _LANDED: Final = text("""
@@ -38,7 +42,7 @@ def check_replay(connection: Connection) -> Iterator[Violation]:
     rows = [row.pool for row in connection.execute(_POOLS)]
     now = Snapshot().updated(rows).pools
     states: dict[str, pools.Pool | None] = {}
-    openings = deque(connection.execute(_OPENINGS))
+    openings = deque(connection.execute(_OPENINGS, {"maths": MATHS}))
     after = -1
     while landed := connection.execute(_LANDED, {"after": after, "page": _PAGE}).all():
         for row in landed:

@@ -10,6 +10,7 @@ from chalicelib.adapters.market.definition import MarketDefinition, PoolDefiniti
 from chalicelib.adapters.market.locking import LANDING_LOCK
 from chalicelib.adapters.market.openings import opening_state
 from chalicelib.adapters.market.pool_rows import kind_of, scalars_of
+from chalicelib.adapters.market.replay import MATHS
 from chalicelib.adapters.market.wallets import set_faucet
 from chalicelib.amm import pools
 from chalicelib.amm.meteora_dlmm import DlmmPool
@@ -17,7 +18,13 @@ from chalicelib.amm.raydium_clmm import ClmmPool
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
 
-_NOTE: Final = text("SELECT market.note_openings(CAST(:pool_ids AS jsonb))")
+# With other maths, what was traded so far cannot be carried out again: the audit begins anew.
+_NOTE: Final = text("""
+    SELECT market.note_openings(jsonb_agg(pool_id), :maths) FROM market.pools AS pool
+    WHERE NOT EXISTS (SELECT FROM market.openings AS old WHERE old.pool_id = pool.pool_id AND old.maths = :maths)
+       OR pool_id IN (SELECT jsonb_array_elements_text(CAST(:opened AS jsonb)))
+    HAVING count(*) > 0
+""")
 
 # `make run` may be given the login of the functions, for a database that its owner has prepared.
 _IS_OWNER: Final = text("SELECT has_table_privilege('market.faucet', 'INSERT')")
@@ -103,7 +110,9 @@ def _open_missing(connection: Connection, market: MarketDefinition) -> int:
         rows = {name: json.dumps(found) for name, found in _rows(missing).items()}
         connection.execute(_OPEN, {"pools": rows["pools"], "vaults": rows["vaults"]})
         connection.execute(_FILL, {name: rows[name] for name in ("bins", "ticks", "vaults")})
-        connection.execute(_NOTE, {"pool_ids": json.dumps([pool.pool_id for pool in missing])})
+    if connection.execute(_IS_OWNER).scalar_one():
+        opened = json.dumps([pool.pool_id for pool in missing])
+        connection.execute(_NOTE, {"opened": opened, "maths": MATHS})
     return len(missing)
 
 

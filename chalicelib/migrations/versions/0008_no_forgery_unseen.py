@@ -101,20 +101,22 @@ CREATE TABLE market.openings (
     state         jsonb NOT NULL,
     bins          jsonb,
     ticks         jsonb,
-    opened_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    maths         integer NOT NULL,
+    noted_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (pool_id, after_ordinal)
 );
 COMMENT ON TABLE market.openings IS 'What each pool was like before the first transaction after an ordinal';
+COMMENT ON COLUMN market.openings.maths IS 'Of the release that carries out those transactions';
 
-CREATE FUNCTION market.note_openings(pool_ids jsonb) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO market.openings (pool_id, after_ordinal, kind, state, bins, ticks)
-    SELECT pool_id, (SELECT coalesce(max(ordinal), 0) FROM market.transactions), kind, state, bins, ticks
+CREATE FUNCTION market.note_openings(pool_ids jsonb, maths integer) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO market.openings (pool_id, after_ordinal, kind, state, bins, ticks, maths)
+    SELECT pool_id, (SELECT coalesce(max(ordinal), 0) FROM market.transactions), kind, state, bins, ticks, maths
     FROM market.changed_pools('{}', -1) WHERE pool_id IN (SELECT jsonb_array_elements_text(pool_ids))
     -- Opened again with no trade in between.
     ON CONFLICT (pool_id, after_ordinal) DO UPDATE
-    SET kind = excluded.kind, state = excluded.state, bins = excluded.bins, ticks = excluded.ticks
+    SET kind = excluded.kind, state = excluded.state, bins = excluded.bins, ticks = excluded.ticks, maths = excluded.maths
 $$;
-SELECT market.note_openings((SELECT jsonb_agg(pool_id) FROM market.pools));
+SELECT market.note_openings((SELECT jsonb_agg(pool_id) FROM market.pools), 1);
 
 -- The only way in which the functions bring money into being: what the faucet gives, once to each new wallet.
 CREATE FUNCTION market.open_wallets(addresses jsonb, tokens jsonb, is_funded boolean) RETURNS void
