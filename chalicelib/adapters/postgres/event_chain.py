@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -47,12 +48,12 @@ def chained_rows(events: Iterable[OrderEvent], heads: Mapping[UUID, bytes]) -> t
     rows = []
     for event in events:
         order_id = event.order_id
-        data = _canonical(event.data)
+        data = _canonical(event.data) if event.data else "{}"
         before = after[order_id] if order_id in after else heads.get(order_id, GENESIS)
         chain = after[order_id] = _hashed(before, event, data)
         rows.append(
             f'{{"order_id":"{order_id}","seq":{event.seq},"status":"{event.status.value}","attempt":{event.attempt},'
-            f'"occurred_at":"{event.at.isoformat()}","chain":"\\\\x{chain.hex()}","data":{data}}}'
+            f'"occurred_at":"{_time(event.at)}","chain":"\\\\x{chain.hex()}","data":{data}}}'
         )
     return f"[{','.join(rows)}]", after
 
@@ -82,5 +83,7 @@ def _hashed(before: bytes, event: OrderEvent, data: str) -> bytes:
     return hashlib.sha256(before + (stated(event) + data).encode()).digest()
 
 
+# The events of a step have one time.
+@lru_cache(maxsize=64)
 def _time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
