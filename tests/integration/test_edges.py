@@ -17,6 +17,13 @@ BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
 ERROR = {"code": "INTERNAL_ERROR", "details": []}
 
 
+class InTime:
+    """Lambda's context of an invocation that has all its time left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 10_000
+
+
 class Broken:
     """A service that fails as no service is allowed to."""
 
@@ -47,7 +54,7 @@ def app() -> Iterator[Any]:
 
 
 def called(app: Any, event: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    answer = app(event, None)
+    answer = app(event, InTime())
     return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
 

@@ -372,6 +372,8 @@ def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consu
     (order_id,) = accepted(consumer, 1)
     consumer.run()
     with consumer.services.engine.begin() as connection:
+        # As a release before this one wrote it: events cannot be changed with the triggers on.
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
         connection.execute(
             text("""
             UPDATE order_events

@@ -63,7 +63,7 @@ async def _soak(
     log_text = io.StringIO()
     log = Log(log_text)
     options = Options(
-        plan.app_dir, "127.0.0.1", free_port(), state_dir, "local", None, None, None, reloads=True
+        plan.app_dir, "127.0.0.1", free_port(), state_dir, "local", None, None, None, None, reloads=True
     )
     state = StateDir(state_dir)
     state.acquire()
