@@ -4,7 +4,7 @@ An order makes eight of them. boto3 takes a millisecond of processor time for on
 third of that; signer and exchange of our own a twentieth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -60,16 +60,23 @@ class AwsEndpoint:
         return self._signer.request(method, f"{self._prefix}{path}", fields, body, datetime.now(UTC))
 
     def converse(
-        self, conversations: Mapping[str, Conversation[Result]], *, time_limit_s: float
+        self,
+        conversations: Mapping[str, Conversation[Result]],
+        *,
+        time_limit_s: float,
+        hasty: Collection[str] = (),
     ) -> dict[str, Result]:
-        """Hold conversations side by side; return the results of those that ended in their time."""
+        """Hold conversations side by side; return the results of those that ended in their time.
+
+        The ``hasty`` are not waited for once the others have ended.
+        """
         if len(conversations) == 1:
             [(key, conversation)] = conversations.items()
             try:
                 return {key: converse_alone(self._sockets, conversation, time_limit_s=time_limit_s)}
             except OutOfTimeError:
                 return {}
-        return SideBySide[str, Result](self._sockets, time_limit_s=time_limit_s).run(conversations)
+        return SideBySide[str, Result](self._sockets, time_limit_s=time_limit_s).run(conversations, hasty)
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from chalicelib.adapters.aws_endpoint import AwsEndpoint
 from chalicelib.adapters.http_exchange import Exchange
+from chalicelib.adapters.laggards import Laggards
+from chalicelib.adapters.side_by_side import LINGER_S
 from chalicelib.adapters.talk import Conversation, NoAnswerError, NotSentError, Pause
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.logs import logger
@@ -23,38 +25,59 @@ _BAD_ID: Final = 400
 class ManagementApi:
     """``Connections`` on the management API; the time limit covers every try together.
 
-    boto3's client would wait up to a minute for an answer.
+    boto3's client would wait up to a minute for an answer. Nor do the others wait for one that does not read: it gets
+    what time they take, and has one try a frame from then on until it takes one.
     """
 
     def __init__(self, endpoint: AwsEndpoint, *, time_limit_ms: int, time_left: TimeLeft = time_left) -> None:
         self._endpoint = endpoint
         self._time_limit_s = time_limit_ms / 1000
         self._time_left = time_left
+        self._laggards = Laggards()
 
     def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
         by_connection: dict[str, list[str]] = {}
         for frame in frames:
             by_connection.setdefault(frame.connection_id, []).append(frame.text)
-        posted = {id_: self._posting(id_, texts) for id_, texts in by_connection.items()}
-        limit_s = self._time_left.for_words(self._time_limit_s)
-        delivered = self._endpoint.converse(posted, time_limit_s=limit_s)
-        return dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
+        tried = {id_: texts for id_, texts in by_connection.items() if not self._laggards.is_left_out(id_)}
+        hasty = {id_ for id_ in tried if self._laggards.is_one(id_)}
+        most_s = min(self._time_limit_s, LINGER_S) if len(hasty) == len(tried) else self._time_limit_s
+        limit_s = self._time_left.for_words(most_s)
+        heard: dict[str, int | None] = {}
+        posted = {
+            id_: self._posting(id_, texts, heard, is_patient=id_ not in hasty) for id_, texts in tried.items()
+        }
+        delivered = self._endpoint.converse(posted, time_limit_s=limit_s, hasty=hasty)
+        deliveries = dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
+        for id_, last_status in heard.items():
+            if deliveries[id_] is Delivery.UNDELIVERED:
+                self._laggards.failed(id_, was_silent=last_status is None)
+            else:
+                self._laggards.took(id_)
+        return deliveries
 
     def close(self, connection_id: str) -> None:
         limit_s = self._time_left.for_words(self._time_limit_s)
         with suppress(NoAnswerError, NotSentError):
             self._endpoint.request("DELETE", _path(connection_id), b"", headers={}, time_limit_s=limit_s)
 
-    def _posting(self, connection_id: str, texts: Sequence[str]) -> Conversation[Delivery]:
-        """Post frames one after the other, each until it is taken."""
+    def _posting(
+        self, connection_id: str, texts: Sequence[str], heard: dict[str, int | None], *, is_patient: bool
+    ) -> Conversation[Delivery]:
+        """Post frames one after the other, each until it is taken; note in ``heard`` what was answered last."""
         path = _path(connection_id)
+        heard[connection_id] = None
         for text in texts:
             body, delay_s = text.encode(), _RETRY_DELAY_S
             while (status := _status((yield self._endpoint.signed("POST", path, body, {})))) != _OK:
+                # A connection to the service that fails says nothing about the client's.
+                heard[connection_id] = status or 0
                 if status in {_GONE, _BAD_ID}:
                     return Delivery.GONE
                 if status is not None and status not in _RETRY_STATUSES:
                     logger.error("frame refused", connection_id=connection_id, status=status)
+                    return Delivery.UNDELIVERED
+                if not is_patient:
                     return Delivery.UNDELIVERED
                 yield Pause(delay_s)
                 delay_s *= 2

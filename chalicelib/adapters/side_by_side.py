@@ -7,7 +7,7 @@ interval of 5 ms; and each hand-over costs about as much processor time as the r
 import math
 import select
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from time import monotonic
 from typing import Final, Generic, TypeVar
 
@@ -17,6 +17,9 @@ from chalicelib.adapters.talk import Conversation, Pause, Result, Talk
 
 SOCKETS_MAX: Final = 16
 """Conversations under way at once; the others wait for their turn."""
+LINGER_S: Final = 0.2
+"""For so long those that had to pause, or are not to be waited for, may go on when the others have ended."""
+_ROUND_LIMITS: Final = 2
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -24,37 +27,56 @@ Key = TypeVar("Key", bound=Hashable)
 class _KeyedTalk(Talk[Result], Generic[Key, Result]):
     """A conversation of a round, and what its connection is watched for."""
 
-    __slots__ = ("key", "watched")
+    __slots__ = ("is_slow", "key", "watched")
 
-    def __init__(self, key: Key, conversation: Conversation[Result], deadline: float) -> None:
+    def __init__(
+        self, key: Key, conversation: Conversation[Result], deadline: float, *, is_slow: bool
+    ) -> None:
         super().__init__(conversation, deadline)
         self.key = key
         self.watched = 0
+        self.is_slow = is_slow
 
 
 class SideBySide(Generic[Key, Result]):
-    """One round of conversations; each has the time limit for itself, from its first request on."""
+    """One round of conversations; each has the time limit for itself, from its first request on.
 
-    def __init__(self, sockets: KeptSockets, *, time_limit_s: float) -> None:
+    All of them together have twice that. Once one has ended and those left are slow, they have ``LINGER_S`` more: with
+    one service behind all of them, what others were given at once is not to be had for these.
+    """
+
+    def __init__(self, sockets: KeptSockets, *, time_limit_s: float, linger_s: float = LINGER_S) -> None:
         self._sockets = sockets
         self._time_limit_s = time_limit_s
+        self._linger_s = linger_s
         self._poll = select.poll()
         self._asking: dict[int, _KeyedTalk[Key, Result]] = {}
         self._pausing: list[tuple[float, _KeyedTalk[Key, Result]]] = []
         # No pause and nobody's time ends before this.
         self._earliest = math.inf
         self._results: dict[Key, Result] = {}
+        # Conversations that are not slow, begun or not.
+        self._brisk = 0
+        self._last_deadline = math.inf
 
-    def run(self, conversations: Mapping[Key, Conversation[Result]]) -> dict[Key, Result]:
-        """Return the results of the conversations that ended in time."""
+    def run(
+        self, conversations: Mapping[Key, Conversation[Result]], hasty: Collection[Key] = ()
+    ) -> dict[Key, Result]:
+        """Return the results of the conversations that ended in time; the ``hasty`` count as slow from the start."""
         waiting = deque(conversations.items())
+        self._brisk = sum(key not in hasty for key in conversations)
+        self._last_deadline = monotonic() + _ROUND_LIMITS * self._time_limit_s
         try:
             while waiting or self._asking or self._pausing:
+                if waiting and monotonic() >= self._last_deadline:
+                    waiting.clear()
                 while waiting and len(self._asking) < SOCKETS_MAX:
                     key, conversation = waiting.popleft()
-                    deadline = monotonic() + self._time_limit_s
+                    deadline = min(monotonic() + self._time_limit_s, self._last_deadline)
                     self._earliest = min(self._earliest, deadline)
-                    self._go_on(_KeyedTalk(key, conversation, deadline), None)
+                    self._go_on(_KeyedTalk(key, conversation, deadline, is_slow=key in hasty), None)
+                if not self._brisk and self._results:
+                    self._hurry()
                 if self._asking or self._pausing:
                     self._wait()
         finally:
@@ -70,8 +92,23 @@ class SideBySide(Generic[Key, Result]):
         if now >= self._earliest:
             self._look_at_the_clock(now)
 
+    def _hurry(self) -> None:
+        """Have the conversations that are left end soon; done once."""
+        self._brisk = -1
+        self._last_deadline = min(self._last_deadline, monotonic() + self._linger_s)
+        for talk in [*self._asking.values(), *(each for _, each in self._pausing)]:
+            talk.deadline = min(talk.deadline, self._last_deadline)
+        self._pausing = [(min(until, talk.deadline), talk) for until, talk in self._pausing]
+        self._earliest = min(self._earliest, self._last_deadline)
+
+    def _slow_down(self, talk: _KeyedTalk[Key, Result]) -> None:
+        if not talk.is_slow:
+            talk.is_slow = True
+            self._brisk -= 1
+
     def _look_at_the_clock(self, now: float) -> None:
         for talk in [each for each in self._asking.values() if each.deadline <= now]:
+            self._slow_down(talk)
             self._hang_up(talk)
         due = [talk for at, talk in self._pausing if at <= now]
         self._pausing = [each for each in self._pausing if each[0] > now]
@@ -88,9 +125,11 @@ class SideBySide(Generic[Key, Result]):
             wanted = talk.conversation.send(answer)
         except StopIteration as end:
             self._results[talk.key] = end.value
+            self._slow_down(talk)
             self._let_go(talk)
             return
         if isinstance(wanted, Pause):
+            self._slow_down(talk)
             self._let_go(talk)
             until = min(monotonic() + wanted.seconds, talk.deadline)
             self._earliest = min(self._earliest, until)
@@ -98,7 +137,7 @@ class SideBySide(Generic[Key, Result]):
             return
         try:
             if talk.connection is None:
-                talk.connection = self._sockets.take(talk.deadline - monotonic())
+                talk.connection = self._sockets.take(max(0.0, talk.deadline - monotonic()))
                 self._asking[talk.connection.fileno] = talk
             talk.ask(wanted)
         except OSError:

@@ -105,8 +105,9 @@ class Teller:
         for letter in letters:
             if deliveries[letter.connection_id] is Delivery.UNDELIVERED:
                 missed.setdefault((letter.connection_id, letter.order.order_id), []).append(letter)
-        for of_one_order in missed.values():
-            self._set_back(of_one_order)
+        messages = [self._set_back(of_one_order) for of_one_order in missed.values()]
+        if messages:
+            self._queue.send(messages)
 
     def _forget(self, connection_ids: Iterable[str]) -> None:
         gone = sorted(connection_ids)
@@ -114,8 +115,8 @@ class Teller:
             self._subscriptions.forget(gone)
             logger.info("connections gone", connection_id=gone)
 
-    def _set_back(self, missed: Sequence[_Letter]) -> None:
-        """Have a connection caught up with an order of which it took nothing, as far as anybody knows.
+    def _set_back(self, missed: Sequence[_Letter]) -> QueueMessage:
+        """Return what has a connection caught up with an order of which it took nothing, as far as anybody knows.
 
         Not merely from before the first frame that failed: an earlier one may never have been sent, by
         a consumer that died or could not read who listens.
@@ -130,8 +131,8 @@ class Teller:
             after_seq=sent_to,
             owed=next((letter.owed for letter in missed if letter.owed), None),
         )
-        self._queue.send([QueueMessage(message.model_dump_json(), order.account_id, CATCH_UP_DELAY_S)])
         logger.warning("frame not delivered", connection_id=connection_id, order_id=str(order.order_id))
+        return QueueMessage(message.model_dump_json(), order.account_id, CATCH_UP_DELAY_S)
 
 
 def _telling(order: Order, events: Sequence[OrderEvent], live: Sequence[Listener]) -> Iterator[_Letter]:

@@ -4,7 +4,7 @@ The gateway decides when a function runs and what its outcome means to a client;
 and how it runs. Neither imports the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,11 +37,33 @@ class TimedOut:
 Outcome = Returned | Raised | TimedOut
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """For whom a function runs.
+
+    Attributes:
+        key: Callers of different keys take turns where a function has no environment left: one account's many
+            invocations hold up another's for one of them.
+        still_waits: Asked when an invocation that had to wait could begin; it never does if the answer is no.
+    """
+
+    key: str = ""
+    still_waits: Callable[[], bool] = lambda: True
+
+
+ANYBODY = Caller()
+
+
 class Functions(Protocol):
     """The Lambda host, as its callers see it."""
 
     async def invoke(
-        self, function_name: str, event: Mapping[str, Any], *, timeout_s: float | None = None
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> Outcome:
         """Run a function once with a JSON event; every failure is an outcome, never an exception.
 

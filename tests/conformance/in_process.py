@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.gateway import Gateway, GatewaySettings
-from infra.local.invocation import AppManifest, Functions, Outcome, Raised, Returned, TimedOut
+from infra.local.invocation import (
+    ANYBODY,
+    AppManifest,
+    Caller,
+    Functions,
+    Outcome,
+    Raised,
+    Returned,
+    TimedOut,
+)
 
 PROBE_APP = Path(__file__).parent / "probe_app"
 
@@ -23,8 +32,14 @@ class ThreadFunctions:
         self._handlers = handlers
 
     async def invoke(
-        self, function_name: str, event: Mapping[str, Any], *, timeout_s: float | None = None
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> Outcome:
+        assert caller.still_waits()
         try:
             call = asyncio.to_thread(self._handlers[function_name], json.loads(json.dumps(event)), None)
             payload = json.loads(json.dumps(await asyncio.wait_for(call, timeout_s)))

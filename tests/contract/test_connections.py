@@ -1,18 +1,26 @@
 """What every ``Connections`` promises; the real one against a small HTTP server."""
 
+import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
+from uuid import uuid4
 
 import pytest
 from botocore.credentials import Credentials
 
 from chalicelib.adapters.aws_endpoint import AwsEndpoint
 from chalicelib.adapters.connections import ManagementApi
+from chalicelib.services.following import Follower, FollowOrders
 from chalicelib.services.ports import Connections, Delivery, Frame
-from tests.fakes.outside import FakeConnections
+from chalicelib.services.telling import Teller
+from chalicelib.wire.queue_messages import FollowMessage
+from tests.contract.records import in_memory
+from tests.fakes.orders import LIFE, an_order
+from tests.fakes.outside import FakeConnections, FakeQueue, FrozenClock
 
 
 @dataclass
@@ -21,12 +29,15 @@ class Peers:
 
     answers: dict[str, list[int]] = field(default_factory=dict)
     received: dict[str, list[str]] = field(default_factory=dict)
+    tries: Counter[str] = field(default_factory=Counter)
+    silent: dict[str, threading.Event] = field(default_factory=dict)
     headers: list[dict[str, str]] = field(default_factory=list)
     closes: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, connection_id: str, text: str) -> int:
         with self.lock:
+            self.tries[connection_id] += 1
             waiting = self.answers.get(connection_id, [])
             status = (waiting.pop(0) if len(waiting) > 1 else waiting[0]) if waiting else 200
             if status == 200:
@@ -46,6 +57,8 @@ def handler_for(peers: Peers) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
             peers.headers.append(dict(self.headers.items()) | {"from": str(self.client_address)})
+            if silence := peers.silent.get(unquote(self.path).removeprefix("/ws/@connections/")):
+                silence.wait()
             self.close_connection = peers.closes
             self.send_response(peers.answer(unquote(self.path).removeprefix("/ws/@connections/"), text))
             self.send_header("Content-Length", "0")
@@ -163,6 +176,77 @@ def test_refusal_that_lasts_does_not_keep_frames_from_others(
     many = [f"{number}=" for number in range(40)]
     deliveries = api(600).post([Frame(connection, "1") for connection in ["a=", *many]])
     assert deliveries == dict.fromkeys(many, Delivery.DELIVERED) | {"a=": Delivery.UNDELIVERED}
+
+
+def test_connection_that_failed_a_moment_ago_has_one_try_and_patience_again_once_it_took_a_frame(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    port = api(600)
+    peers.answers["a="] = [429]
+    port.post([Frame("a=", "1")])
+    tried = peers.tries["a="]
+    for number in range(5):
+        frames = [Frame("a=", "1"), Frame("b=", f"{number}")]
+        assert port.post(frames) == {"a=": Delivery.UNDELIVERED, "b=": Delivery.DELIVERED}
+    assert (tried > 1, peers.tries["a="]) == (True, tried + 5)
+    peers.answers["a="] = [200]
+    assert port.post([Frame("a=", "1")]) == {"a=": Delivery.DELIVERED}
+    peers.answers["a="] = [429, 429, 200]
+    assert port.post([Frame("a=", "2")]) == {"a=": Delivery.DELIVERED}
+
+
+def test_connection_on_which_nothing_was_answered_is_left_out_for_a_moment(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    port = api(300)
+    peers.silent["a="] = threading.Event()
+    for number in range(5):
+        frames = [Frame("a=", "1"), Frame("b=", f"{number}")]
+        assert port.post(frames) == {"a=": Delivery.UNDELIVERED, "b=": Delivery.DELIVERED}
+    peers.silent["a="].set()
+    # Each of the other posts would have been another try.
+    assert peers.tries["a="] <= 1
+
+
+def test_subscriber_that_does_not_read_holds_nobody_up_and_misses_nothing(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    store, port, queue = in_memory(), api(5_000), FakeQueue()
+    for connection in ("trader=", "slow="):
+        store.connected(connection, False)
+    teller = Teller(store.subscriptions, port, queue)
+    following = FollowOrders(store.subscriptions, store.queries, port, FrozenClock(), lookup_wait_ms=200)
+    peers.answers["slow="] = [429]
+    orders = []
+    for _ in range(20):
+        held = store.created(an_order(), connection_id="trader=")
+        orders.append(held.state.order)
+        store.subscriptions.begin_replay(
+            "slow=", "alice", orders[-1].order_id, replay_id=(replay := uuid4()), after_seq=2
+        )
+        store.subscriptions.go_live("slow=", orders[-1].order_id, replay_id=replay, seq=2)
+        for status in LIFE[2:]:
+            held = store.moved(held, status)
+            events = store.queries.events_after(orders[-1].order_id, held.state.seq - 1, limit=9)
+            teller.tell([(orders[-1], events)])
+    # Patience for the first frame, and one try for each order from then on.
+    assert peers.tries["slow="] < 2 * len(orders)
+    assert seqs(peers, "trader=") == {str(order.order_id): [3, 4, 5, 6] for order in orders}
+    assert seqs(peers, "slow=") == {}
+    peers.answers.clear()
+    for message in queue.messages:
+        assert isinstance(message, FollowMessage)
+        following.follow(Follower("slow=", "alice"), message.order_id, after_seq=message.after_seq)
+    assert seqs(peers, "slow=") == {str(order.order_id): [3, 4, 5, 6] for order in orders}
+
+
+def seqs(peers: Peers, connection_id: str) -> dict[str, list[int]]:
+    """The numbers of the events that a connection received, by order."""
+    found: dict[str, list[int]] = {}
+    for text in peers.received.get(connection_id, []):
+        frame = json.loads(text)
+        found.setdefault(frame["orderId"], []).append(frame["seq"])
+    return found
 
 
 def test_final_refusal_is_undelivered_at_once(peers: Peers, api: Callable[[int], ManagementApi]) -> None:

@@ -63,6 +63,12 @@ class Connection:
     authorizer: Mapping[str, Any] | None = None
     phase: Phase = Phase.CONNECTING
 
+    @property
+    def caller_key(self) -> str:
+        """Return whose turn it is when this connection's is: its principal's, or its own if nobody named one."""
+        principal = (self.authorizer or {}).get("principalId")
+        return f"principal {principal}" if principal else f"connection {self.connection_id}"
+
     def opened(self, now_ms: int) -> None:
         self.phase = Phase.OPEN
         self.last_active_ms = now_ms

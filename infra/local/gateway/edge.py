@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
 from infra.local.gateway.authorizer import IdentitySource
 from infra.local.gateway.events import ApiIdentity, Arrival
@@ -13,7 +14,7 @@ from infra.local.gateway.ids import new_id
 from infra.local.gateway.routing import SelectionExpression
 from infra.local.gateway.settings import GatewaySettings
 from infra.local.gateway.throttle import TokenBucket
-from infra.local.invocation import AppManifest, Functions, Outcome, Raised, TimedOut
+from infra.local.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
 from infra.local.supervision import spawn
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Edge:
     Attributes:
         sessions: Open connections by id. A connection is here exactly while callbacks can reach it.
         tasks: Handlers still running, so that a shutdown can wait for them.
+        slots: How many messages of a caller may be with its handlers at once, by the caller's key.
     """
 
     settings: GatewaySettings
@@ -40,6 +42,7 @@ class Edge:
     stopping: bool = False
     sessions: "dict[str, Session]" = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    slots: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
     @classmethod
     def create(
@@ -75,10 +78,14 @@ class Edge:
     def new_id(self) -> str:
         return new_id(os.urandom)
 
-    async def invoke(self, function_name: str, event: Mapping[str, Any]) -> Outcome:
+    def slots_of(self, key: str) -> asyncio.Semaphore:
+        """Return what all connections of a caller share."""
+        return self.slots.setdefault(key, asyncio.Semaphore(self.settings.limits.messages_in_flight_max))
+
+    async def invoke(self, function_name: str, event: Mapping[str, Any], caller: Caller = ANYBODY) -> Outcome:
         """Invoke a function with the integration's patience, and log its failure."""
         timeout_s = self.settings.limits.integration_timeout_s
-        outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s)
+        outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
         match outcome:
             case Raised(error_type, error_message):
                 facts = {"function": function_name, "error_type": error_type, "error_message": error_message}

@@ -4,6 +4,9 @@ A connection that is lost without a close frame says so, a refused message gets 
 connection goes, and long messages leave in frames of 32 KB.
 """
 
+import asyncio
+import select
+from functools import cached_property
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -16,7 +19,12 @@ _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
 _INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
 _CLOSE_TIMEOUT_S = 10.0
 _UTF8_BYTES_MAX = 4  # of a character
-_MESSAGES_AHEAD_MAX = 8
+# What a client sent is read before its turn comes, so that its close frame behind it is seen; up to this much.
+_AHEAD_BYTES_MAX = 4 * 1024 * 1024
+_MESSAGE_BYTES = 64  # that a text takes besides its characters
+_LOOK_S = 0.25
+# The first is Linux's own.
+_ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLERR | select.POLLHUP
 # RFC 6455, 5.2: a whole text message, and the length that says that two bytes with the length follow.
 _FIN_TEXT = 0x81
 _TWO_LENGTH_BYTES = 126
@@ -24,15 +32,22 @@ _TWO_LENGTH_BYTES = 126
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "infra.local.frames"
 WRITE_NOW = "write_now"
+# An event: the client has closed the connection or is lost, though what it sent before may still wait to be received.
+GONE = "gone"
 
 
 class GatewayWebSocket(WebSocketsSansIOProtocol):
     """Closes as API Gateway does."""
 
     _failed = False
+    _ahead_bytes = 0
+
+    @cached_property
+    def gone(self) -> asyncio.Event:
+        return asyncio.Event()
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][FRAMES] = {WRITE_NOW: self.write_now}
+        self.scope["extensions"][FRAMES] = {WRITE_NOW: self.write_now, GONE: self.gone}
         await super().run_asgi()
 
     def write_now(self, text: str) -> bool:
@@ -55,7 +70,12 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # Only the first disconnect counts: a close frame, if there was one, is ahead of this in the queue.
         self.queue.put_nowait({"type": "websocket.disconnect", "code": _ABNORMAL_CLOSURE, "reason": ""})
+        self.gone.set()
         super().connection_lost(exc)
+
+    def handle_close(self, event: Any) -> None:
+        super().handle_close(event)
+        self.gone.set()
 
     def data_received(self, data: bytes) -> None:
         if self._failed:
@@ -100,10 +120,30 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
                 self.conn.send_close(_INVALID_PAYLOAD)
                 self.handle_parser_exception()
             return
-        self.queue.put_nowait({"type": "websocket.receive", "text": text})
-        if not self.read_paused and self.queue.qsize() >= _MESSAGES_AHEAD_MAX:
+        if self.queue.empty():
+            self._ahead_bytes = 0
+        self.queue.put_nowait(text)  # type: ignore[arg-type]  # ``receive`` makes a message of it
+        self._ahead_bytes += len(text) + _MESSAGE_BYTES
+        if not self.read_paused and self._ahead_bytes >= _AHEAD_BYTES_MAX:
             self.read_paused = True
             self.transport.pause_reading()
+            self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        """End a connection whose client has gone, which nobody notices who does not read from it."""
+        if not self.read_paused or self.transport.is_closing():
+            return
+        watch = select.poll()
+        watch.register(self.transport.get_extra_info("socket").fileno(), _ENDED)
+        if watch.poll(0):
+            self.gone.set()
+            self.transport.abort()
+        else:
+            self.loop.call_later(_LOOK_S, self._look_for_end)
+
+    async def receive(self) -> Any:
+        message: Any = await super().receive()
+        return {"type": "websocket.receive", "text": message} if isinstance(message, str) else message
 
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.send" and len(message["text"]) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX:

@@ -18,7 +18,7 @@ from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import request_time
 from infra.local.gateway.outcomes import INTERNAL_SERVER_ERROR, IntegrationFailure, integration_answer
 from infra.local.gateway.responses import Headers, Response, error
-from infra.local.invocation import Outcome
+from infra.local.invocation import Caller, Outcome
 
 _ERROR_TYPES: Final = {502: "InternalServerErrorException", 504: "GatewayTimeoutException"}
 _MALFORMED: Final = error(502, _ERROR_TYPES[502], INTERNAL_SERVER_ERROR)
@@ -57,6 +57,13 @@ class Request:
     request_id: str
     now_ms: int
 
+    @property
+    def caller(self) -> Caller:
+        """Return whose turn it is when this request's is: its credential's, or its address's without one."""
+        # Who a credential stands for is known to the app alone.
+        credential = next((value for name, value in self.headers if name == "authorization"), None)
+        return Caller(f"address {self.source_ip}" if credential is None else f"credential {credential}")
+
 
 class RestApi:
     """Answers HTTP requests by way of the app's one REST function."""
@@ -78,7 +85,7 @@ class RestApi:
                 return refusal
         if manifest.http_function is None:
             return _MALFORMED
-        outcome = await self._edge.invoke(manifest.http_function, answer)
+        outcome = await self._edge.invoke(manifest.http_function, answer, request.caller)
         return response_of(outcome, integration_timeout_s=self._edge.settings.limits.integration_timeout_s)
 
     def _admit(self, request: Request) -> dict[str, Any] | Response:

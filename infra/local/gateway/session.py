@@ -18,19 +18,30 @@ from infra.local.gateway.outbox import Outbox, WriteNow
 from infra.local.gateway.outcomes import FORBIDDEN
 from infra.local.gateway.routing import select_route
 from infra.local.gateway.settings import MessageOrder
+from infra.local.invocation import Caller
 
 
 class Session:
     """One client, from the accepted handshake to the close frame."""
 
     def __init__(
-        self, edge: Edge, connection: Connection, receive: Receive, send: Send, write_now: WriteNow
+        self,
+        edge: Edge,
+        connection: Connection,
+        receive: Receive,
+        send: Send,
+        write_now: WriteNow,
+        gone: asyncio.Event,
     ) -> None:
         self.connection = connection
         self._edge = edge
         self._receive = receive
         self._outbox = Outbox(send, write_now, bytes_max=edge.settings.limits.outbound_bytes_max)
-        self._slots = asyncio.Semaphore(edge.settings.limits.messages_in_flight_max)
+        self._gone = gone
+        self._caller = Caller(connection.caller_key, self._is_open)
+        self._slots = edge.slots_of(self._caller.key)
+        # Set when the client leaves while messages of its wait: those are for nobody.
+        self._drops_messages = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> Closure:
@@ -43,8 +54,8 @@ class Session:
                 message = await self._receive()
                 if message["type"] == "websocket.disconnect":
                     return closed_by_client(message.get("code"), message.get("reason"))
-                if self.connection.phase is not Phase.OPEN:
-                    continue  # arrived before our close frame did
+                if self.connection.phase is not Phase.OPEN or self._drops_messages:
+                    continue  # arrived before our close frame did, or waited longer than its client
                 text = message.get("text")
                 if text is None:
                     await self.close(BINARY_FRAME)
@@ -82,16 +93,37 @@ class Session:
         event = message_event(
             edge.api, self.connection, arrival, route_key=route_key, message_id=edge.new_id(), body=text
         )
-        await self._slots.acquire()
+        if not await self._take_slot():
+            self._drops_messages = True
+            return
         if edge.settings.message_order is MessageOrder.SERIAL:
             await self._handle(route_key, event)
+            self._drops_messages = not self._is_open()
         else:
             edge.spawn(self._handle(route_key, event))
+
+    def _is_open(self) -> bool:
+        return self.connection.phase is Phase.OPEN and not self._gone.is_set()
+
+    async def _take_slot(self) -> bool:
+        """Wait until fewer messages of this caller are with their handlers; False if the client leaves meanwhile."""
+        if not self._slots.locked():
+            return await self._slots.acquire()
+        slot, gone = (asyncio.ensure_future(each) for each in (self._slots.acquire(), self._gone.wait()))
+        is_taken = False
+        try:
+            await asyncio.wait((slot, gone), return_when=asyncio.FIRST_COMPLETED)
+            is_taken = slot.done() and self._is_open()
+        finally:
+            gone.cancel()
+            if not is_taken and not slot.cancel():
+                self._slots.release()
+        return is_taken
 
     async def _handle(self, route_key: str, event: Event) -> None:
         edge = self._edge
         try:
-            outcome = await edge.invoke(edge.manifest.websocket_handlers[route_key], event)
+            outcome = await edge.invoke(edge.manifest.websocket_handlers[route_key], event, self._caller)
         finally:
             self._slots.release()
         frame = reply_frame(

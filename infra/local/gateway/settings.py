@@ -57,8 +57,8 @@ class GatewayLimits:
     Attributes:
         outbound_bytes_max: Bytes that may wait for a client that does not read; beyond it callbacks get 429.
             AWS documents the answer but not the size.
-        messages_in_flight_max: Handlers that may run at once for one connection before reading from it
-            pauses. No quota of AWS: it bounds memory here.
+        messages_in_flight_max: Messages of one principal, or of one connection without an authorizer, that may be
+            with their handlers at once before reading pauses. No quota of AWS: it bounds memory here.
     """
 
     frame_bytes_max: int = FRAME_BYTES_MAX

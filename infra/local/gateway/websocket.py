@@ -1,5 +1,6 @@
 """A WebSocket request, from the upgrade to ``$disconnect``."""
 
+import asyncio
 import json
 import os
 
@@ -10,9 +11,10 @@ from infra.local.gateway.edge import Edge
 from infra.local.gateway.events import authorizer_event, connect_event, disconnect_event
 from infra.local.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
 from infra.local.gateway.ids import new_trace_id
-from infra.local.gateway.protocol import FRAMES, WRITE_NOW
+from infra.local.gateway.protocol import FRAMES, GONE, WRITE_NOW
 from infra.local.gateway.routing import CONNECT, DISCONNECT
 from infra.local.gateway.session import Session
+from infra.local.invocation import Caller
 
 _NO_SUCH_STAGE = Refuse(403, "Forbidden")
 _URL_TOO_LONG = Refuse(414, "Request-URI Too Long")
@@ -35,11 +37,12 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
         source_ip=handshake.source_ip,
         user_agent=handshake.header("User-Agent"),
     )
-    answer = _precheck(edge, scope) or await _connect(edge, connection, handshake)
+    frames = scope["extensions"][FRAMES]
+    answer = _precheck(edge, scope) or await _connect(edge, connection, handshake, frames[GONE])
     if isinstance(answer, Refuse):
         await _refuse(edge, connection, answer, send)
         return
-    session = Session(edge, connection, receive, send, scope["extensions"][FRAMES][WRITE_NOW])
+    session = Session(edge, connection, receive, send, frames[WRITE_NOW], frames[GONE])
     closure = await _converse(edge, session, answer, send)
     edge.settings.log(
         "connection closed",
@@ -47,7 +50,8 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     )
     function_name = edge.manifest.websocket_handlers.get(DISCONNECT)
     if function_name is not None:
-        await edge.invoke(function_name, disconnect_event(edge.api, connection, edge.arrival(), closure))
+        event = disconnect_event(edge.api, connection, edge.arrival(), closure)
+        await edge.invoke(function_name, event, Caller(connection.caller_key))
 
 
 def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
@@ -61,27 +65,35 @@ def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
     return None if edge.connects.take(edge.now_ms()) else _TOO_MANY
 
 
-async def _connect(edge: Edge, connection: Connection, handshake: Handshake) -> Accept | Refuse:
+async def _connect(
+    edge: Edge, connection: Connection, handshake: Handshake, gone: asyncio.Event
+) -> Accept | Refuse:
     """Ask the authorizer, then ``$connect``; an API without either accepts everybody."""
+
+    def still_waits() -> bool:
+        return not gone.is_set()
+
     if edge.manifest.authorizer_function is not None:
-        verdict = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function)
+        caller = Caller(f"address {connection.source_ip}", still_waits)
+        verdict = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
         if isinstance(verdict, Refuse):
             return verdict
         connection.authorizer = verdict.context
     function_name = edge.manifest.websocket_handlers.get(CONNECT)
     if function_name is None:
         return Accept()
-    outcome = await edge.invoke(function_name, connect_event(edge.api, connection, handshake, edge.arrival()))
+    event = connect_event(edge.api, connection, handshake, edge.arrival())
+    outcome = await edge.invoke(function_name, event, Caller(connection.caller_key, still_waits))
     return decide_handshake(outcome, integration_timeout_s=edge.settings.limits.integration_timeout_s)
 
 
 async def _authorize(
-    edge: Edge, connection: Connection, handshake: Handshake, function_name: str
+    edge: Edge, connection: Connection, handshake: Handshake, function_name: str, caller: Caller
 ) -> Allowed | Refuse:
     if missing_identity(edge.identity_sources, handshake):
         return UNAUTHORIZED
     event = authorizer_event(edge.api, connection, handshake, edge.arrival())
-    return judge(await edge.invoke(function_name, event), method_arn=event["methodArn"])
+    return judge(await edge.invoke(function_name, event, caller), method_arn=event["methodArn"])
 
 
 async def _converse(edge: Edge, session: Session, answer: Accept, send: Send) -> Closure:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.invocation import Outcome, Raised, TimedOut
+from infra.local.invocation import ANYBODY, Caller, Outcome, Raised, TimedOut
 from infra.local.lambda_host.environment import Environment, Launch
 from infra.local.lambda_host.forker import Forker
 from infra.local.lambda_host.pool import Pool
@@ -79,7 +79,12 @@ class LambdaHost:
         await asyncio.gather(*(warm_up(pool) for pool in self._pools.values()))
 
     async def invoke(
-        self, function_name: str, event: Mapping[str, Any], *, timeout_s: float | None = None
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> Outcome:
         """See ``Functions.invoke``. An unknown function is ``ResourceNotFoundException``."""
         pool = self._pools.get(function_name)
@@ -88,7 +93,9 @@ class LambdaHost:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()
         self._running += 1
-        pool.begin(event, partial(self._ended, function_name, answer))
+        # An answer that nobody waits for any more is not worth an environment either.
+        patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
+        pool.begin(event, partial(self._ended, function_name, answer), patient)
         if timeout_s is None:
             return await answer
         patience = loop.call_later(timeout_s, _answer, answer, TimedOut(timeout_s))

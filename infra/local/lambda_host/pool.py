@@ -1,16 +1,17 @@
 """The execution environments of one function: the warmest is reused first, callers wait their turn."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from infra.local.invocation import Outcome, Raised
+from infra.local.invocation import ANYBODY, Caller, Outcome, Raised
 from infra.local.lambda_host.environment import Environment, OnEnd
+from infra.local.lambda_host.turns import Turns, Waiting
 from infra.local.supervision import fail, spawn, tell
 
 _STOPPED = Raised("Runtime.Stopped", "the local runtime is stopping")
+_DROPPED = Raised("Runtime.Dropped", "the caller left before the invocation began")
 
 
 class Pool:
@@ -28,7 +29,7 @@ class Pool:
         self._generation = 0
         self._starting = 0
         self._idle: list[tuple[float, Environment]] = []
-        self._waiting: deque[tuple[Mapping[str, Any], OnEnd]] = deque()
+        self._waiting = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -41,7 +42,7 @@ class Pool:
             self._starting += 1
             await self._start_one()
 
-    def begin(self, event: Mapping[str, Any], on_end: OnEnd) -> None:
+    def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Caller = ANYBODY) -> None:
         """Run the function in the next free environment, as soon as there is one; ``on_end`` hears the outcome."""
         if self._is_closed:
             on_end(_STOPPED)
@@ -52,7 +53,7 @@ class Pool:
                 self._begin_in(environment, event, on_end)
                 return
             self._background(self._discard(environment))
-        self._waiting.append((event, on_end))
+        self._waiting.put(Waiting(event, on_end, caller))
         self._start_for_waiting()
 
     async def retire_idle(self, before: float) -> None:
@@ -99,15 +100,21 @@ class Pool:
         """Hand an environment to the first who waits, else keep it warm; end it if it is dead or runs old code."""
         if not environment.is_alive or self._members.get(environment) != self._generation or self._is_closed:
             self._background(self._discard(environment))
-        elif self._waiting:
-            self._begin_in(environment, *self._waiting.popleft())
+        elif (waiting := self._next_wanted()) is not None:
+            self._begin_in(environment, waiting.event, waiting.on_end)
         else:
             self._idle.append((asyncio.get_running_loop().time(), environment))
 
+    def _next_wanted(self) -> Waiting | None:
+        """Return whose turn it is; what nobody waits for any more is passed over."""
+        while (waiting := self._waiting.next()) is not None and not waiting.caller.still_waits():
+            waiting.on_end(_DROPPED)
+        return waiting
+
     def _refuse_next(self, why: Raised) -> None:
-        if self._waiting:
-            _, on_end = self._waiting.popleft()
-            on_end(why)
+        waiting = self._waiting.next()
+        if waiting is not None:
+            waiting.on_end(why)
 
     def _start_for_waiting(self) -> None:
         while (

@@ -23,7 +23,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from infra.local.json_text import decoded
 from infra.local.prompt_http import PromptHttp, PromptRequest, head_bytes
+from infra.local.services import fair_sqs
 from infra.local.uuids import new_uuid
+
+# For MiniStack's own way as well: which of the two a call goes must not change who is served.
+fair_sqs.install()
 
 # Of these, MiniStack's handlers wait for nothing, unless a receive asks for it.
 _PROMPT_CALLS: Final = frozenset(

@@ -116,7 +116,8 @@ Conversations = dict[str, Conversation[list[bytes | None]]]
 
 
 def run(sockets: KeptSockets, conversations: Conversations, time_limit_s: float = LONG_S) -> Answers:
-    return SideBySide[str, list[bytes | None]](sockets, time_limit_s=time_limit_s).run(conversations)
+    together = SideBySide[str, list[bytes | None]](sockets, time_limit_s=time_limit_s, linger_s=LONG_S)
+    return together.run(conversations)
 
 
 def run_alone(sockets: KeptSockets, conversations: Conversations, time_limit_s: float = LONG_S) -> Answers:
@@ -208,6 +209,51 @@ def test_pause_lets_the_others_go_on(start: Start) -> None:
     found = run(sockets, {"late": patient("late", 0.1), "soon": patient("soon", 0.0)})
     assert found == {"late": [b"4"], "soon": [b"4"]}
     assert order == ["soon", "late"]
+
+
+def tries(count: list[str], name: str) -> Conversation[list[bytes | None]]:
+    """Try again and again, after ever longer pauses, and never succeed."""
+    delay_s = 0.05
+    while True:
+        count.append(name)
+        yield from posts("/")
+        yield Pause(delay_s)
+        delay_s *= 2
+
+
+def test_round_does_not_wait_for_the_slow_once_the_others_have_ended(start: Start) -> None:
+    _, sockets = start(None)
+    count: list[str] = []
+    together = SideBySide[str, list[bytes | None]](sockets, time_limit_s=LONG_S, linger_s=0.1)
+    slow = {name: tries(count, name) for name in ("x", "y")}
+    assert together.run({**slow, "a": posts("/"), "b": posts("/")}) == {"a": [b"4"], "b": [b"4"]}
+    # The third would come after 0.15 s of pauses.
+    assert max(count.count("x"), count.count("y")) <= 2
+
+
+def test_hasty_are_not_waited_for_and_get_the_time_that_others_take(start: Start) -> None:
+    server, sockets = start(None)
+    together = SideBySide[str, list[bytes | None]](sockets, time_limit_s=LONG_S, linger_s=0.1)
+    found = together.run({"silent": posts("/silent"), "h": posts("/"), "a": posts("/", "/")}, {"silent", "h"})
+    assert found == {"h": [b"4"], "a": [b"4", b"4"]}
+    assert not server.is_over.is_set()
+
+
+def test_slow_conversations_have_all_their_time_where_none_has_succeeded(start: Start) -> None:
+    _, sockets = start(None)
+
+    def patient() -> Conversation[list[bytes | None]]:
+        yield Pause(0.1)
+        return (yield from posts("/"))
+
+    together = SideBySide[str, list[bytes | None]](sockets, time_limit_s=LONG_S, linger_s=0.0)
+    assert together.run({"a": patient()}) == {"a": [b"4"]}
+
+
+def test_round_ends_though_conversations_still_wait_for_their_turn(start: Start) -> None:
+    _, sockets = start(None)
+    silent = {f"{number}": posts("/silent") for number in range(3 * SOCKETS_MAX)}
+    assert run(sockets, {**silent, "last": posts("/")}, time_limit_s=0.1) == {}
 
 
 @either_way

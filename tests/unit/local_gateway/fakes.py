@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from infra.local.gateway import Gateway, GatewayLimits, GatewaySettings
-from infra.local.invocation import AppManifest, Functions, Outcome, Returned, TimedOut
+from infra.local.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Returned, TimedOut
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Outcome]]
 
@@ -21,12 +21,19 @@ class FakeFunctions:
     def __init__(self, **answers: Answer | Outcome) -> None:
         self._answers = answers
         self.events: list[tuple[str, Mapping[str, Any]]] = []
+        self.callers: list[Caller] = []
         self.arrived = asyncio.Condition()
 
     async def invoke(
-        self, function_name: str, event: Mapping[str, Any], *, timeout_s: float | None = None
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> Outcome:
         self.events.append((function_name, event))
+        self.callers.append(caller)
         async with self.arrived:
             self.arrived.notify_all()
         answer = self._answers.get(function_name, OK)

@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.event_source.mapping import EventSourceMapping, MappingSettings
 from infra.local.event_source.sqs_client import SqsError
-from infra.local.invocation import Outcome, Raised, Returned, TimedOut
+from infra.local.invocation import ANYBODY, Caller, Outcome, Raised, Returned, TimedOut
 from infra.local.logs import Log
 
 
@@ -69,10 +69,16 @@ class FakeFunctions:
         self.gate.set()
 
     async def invoke(
-        self, function_name: str, event: Mapping[str, Any], *, timeout_s: float | None = None
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> Outcome:
         assert function_name == "execute"
         assert timeout_s is None
+        assert caller is ANYBODY
         self.batches.append([record["messageId"] for record in event["Records"]])
         self._running += 1
         self.overlap_max = max(self.overlap_max, self._running)
