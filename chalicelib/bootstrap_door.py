@@ -7,6 +7,7 @@ from chalicelib.bootstrap_outside import Outside
 from chalicelib.config import Settings
 from chalicelib.services.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.ports import Clock
+from chalicelib.services.rates import Rate, Request, RequestRates
 from chalicelib.wire.json_text import JsonLimits
 
 if TYPE_CHECKING:
@@ -56,6 +57,20 @@ class Door:
         return OrderLimits(rate, open_orders)
 
     @cached_property
+    def requests(self) -> RequestRates:
+        settings = self._settings
+        rates = {
+            Request.QUOTE: _rate(settings.quotes_per_second_max),
+            Request.PING: _rate(settings.pings_per_second_max),
+            Request.CANCEL: _rate(settings.cancels_per_second_max),
+            Request.READ: _rate(settings.reads_per_second_max),
+            # A client that was cut off comes back with all of them together.
+            Request.FOLLOW: _rate(settings.subscribes_per_second_max, at_once=settings.subscriptions_max),
+            Request.CONNECT: _rate(settings.connects_per_second_max, at_once=settings.connections_max),
+        }
+        return RequestRates(rates, self._clock)
+
+    @cached_property
     def connections(self) -> ConnectionLimits:
         return ConnectionLimits(
             self._occupancy,
@@ -74,3 +89,7 @@ class Door:
         from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 
         return PostgresOccupancy(self._outside.engine)
+
+
+def _rate(per_second: int, *, at_once: int = 0) -> Rate:
+    return Rate(per_second, max(2 * per_second, at_once))

@@ -35,6 +35,8 @@ class Settings(BaseModel):
         look_again_s: Before the chain is asked again; doubled from the fourth time on, up to eight times this.
         batch_hold_ms: How long what a batched connection is to be told waits for more of it.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
+        quotes_per_second_max: Of an account, in each execution environment, as are the others of this name; twice as
+            many at once. As many subscriptions and connections as there may be come at once after a lost network.
         open_orders_max: Of an account; best effort, see ``services/limits.py``.
         connections_max: Of an account.
         subscriptions_max: Unfinished orders that one connection may follow.
@@ -84,6 +86,12 @@ class Settings(BaseModel):
 
     orders_per_second_max: int = Field(default=100, gt=0)
     orders_burst_max: int = Field(default=200, gt=0)
+    quotes_per_second_max: int = Field(default=20, gt=0)
+    pings_per_second_max: int = Field(default=20, gt=0)
+    subscribes_per_second_max: int = Field(default=50, gt=0)
+    cancels_per_second_max: int = Field(default=100, gt=0)
+    reads_per_second_max: int = Field(default=50, gt=0)
+    connects_per_second_max: int = Field(default=20, gt=0)
     open_orders_max: int = Field(default=1_000, gt=0)
     connections_max: int = Field(default=100, gt=0)
     subscriptions_max: int = Field(default=500, gt=0)

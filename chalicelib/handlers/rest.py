@@ -13,6 +13,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
+from chalicelib.services.rates import Request as Asked
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.header_text import utf8_header
 from chalicelib.wire.json_text import parse_object
@@ -50,13 +51,13 @@ def submit(request: Request) -> Response:
 @http_errors
 def order(request: Request, order_id: str) -> Response:
     """Return an order as it stands."""
-    return answer(services().reading.order(_account(request), _order_id(order_id)))
+    return answer(services().reading.order(_reader(request), _order_id(order_id)))
 
 
 @http_errors
 def orders(request: Request) -> Response:
     """Return a page of orders, newest first."""
-    account_id = _account(request)
+    account_id = _reader(request)
     query = validated(_PageQuery, _query(request))
     page = services().reading.orders(account_id, status=query.status, limit=query.limit, cursor=query.cursor)
     return answer(page)
@@ -65,7 +66,7 @@ def orders(request: Request) -> Response:
 @http_errors
 def events(request: Request, order_id: str) -> Response:
     """Return an order's events, each as its frame."""
-    account_id = _account(request)
+    account_id = _reader(request)
     query = validated(_EventsQuery, _query(request))
     found = services().reading.events(account_id, _order_id(order_id), after_seq=query.after_seq)
     return answer(found)
@@ -76,6 +77,7 @@ def cancel(request: Request, order_id: str) -> Response:
     """Cancel an order that was not sent to a venue yet; return it as it stands then."""
     use, account_id = services(), _account(request)
     canceled = _order_id(order_id)
+    use.door.requests.admit(account_id, Asked.CANCEL)
     use.canceling.cancel(account_id, canceled)
     use.observer.flush()
     try:
@@ -90,7 +92,8 @@ def cancel(request: Request, order_id: str) -> Response:
 @http_errors
 def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
-    use, _ = services(), _account(request)
+    use, account_id = services(), _account(request)
+    use.door.requests.admit(account_id, Asked.QUOTE)
     fields = validated(SwapFields, parse_object(request.raw_body, use.door.messages))
     return answer(use.quoting.quote(swap_terms(fields, use.tokens)))
 
@@ -98,7 +101,7 @@ def quote(request: Request) -> Response:
 @http_errors
 def venues(request: Request) -> Response:
     """Return the venues with their pools, and the tokens."""
-    _account(request)
+    _reader(request)
     return answer(services().quoting.venues())
 
 
@@ -125,6 +128,12 @@ def ready() -> Response:
 
 def _account(request: Request) -> str:
     return http_account(request.headers)
+
+
+def _reader(request: Request) -> str:
+    account_id = _account(request)
+    services().door.requests.admit(account_id, Asked.READ)
+    return account_id
 
 
 def _order_id(text: str) -> UUID:

@@ -11,6 +11,7 @@ from chalicelib.handlers.identity import accepted_subprotocol, is_batched, webso
 from chalicelib.logs import logger
 from chalicelib.services.following import Follower
 from chalicelib.services.ports import Frame, QueueMessage
+from chalicelib.services.rates import Request
 from chalicelib.wire import server_frames
 from chalicelib.wire.client_frames import (
     CancelFields,
@@ -39,6 +40,7 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     try:
         principal = websocket_principal(context)
         batched = wants_batches(query)
+        services().door.requests.admit(principal.account_id, Request.CONNECT)
         services().door.connections.admit(context["connectionId"], principal, batched=batched)
         _act_on_url(query, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
@@ -113,9 +115,11 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             )
             return None if batched else server_frames.accepted(frame.request_id, order)
         case SwapFields() as fields:
+            use.door.requests.admit(account_id, Request.QUOTE)
             quote = use.quoting.quote(swap_terms(fields, use.tokens))
             return {"type": "quote", "requestId": frame.request_id, **quote}
         case SubscribeFields() as fields:
+            use.door.requests.admit(account_id, Request.FOLLOW)
             follower = Follower(connection_id, account_id)
             use.door.connections.check_follows(connection_id)
             use.following.subscribe(
@@ -123,15 +127,18 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             )
             return None
         case UnsubscribeFields() as fields:
+            use.door.requests.admit(account_id, Request.FOLLOW)
             use.following.unsubscribe(
                 Follower(connection_id, account_id), fields.order_id, request_id=frame.request_id
             )
             return None
         case CancelFields() as fields:
+            use.door.requests.admit(account_id, Request.CANCEL)
             use.canceling.cancel(account_id, fields.order_id, connection_id=connection_id, batched=batched)
             use.observer.flush()
             return None
         case PingFields():
+            use.door.requests.admit(account_id, Request.PING)
             return server_frames.pong(frame.request_id)
 
 

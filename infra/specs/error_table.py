@@ -48,7 +48,7 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.FORBIDDEN: (UnauthorizedError, "The credential is good, and its subject cannot be an account."),
     Code.RATE_LIMITED: (
         LimitExceededError,
-        "More orders than `ORDERS_PER_SECOND_MAX` and `ORDERS_BURST_MAX` allow.",
+        "More orders, or requests of another kind, than its `…_PER_SECOND_MAX` allows.",
     ),
     Code.TOO_MANY_OPEN_ORDERS: (LimitExceededError, "The account has `OPEN_ORDERS_MAX` unfinished orders."),
     Code.TOO_MANY_SUBSCRIPTIONS: (

@@ -137,7 +137,7 @@ def _paths() -> dict[str, Any]:
 def _operation(
     summary: str, answer: type[BaseModel], status: str, refusals: str, *, body: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    refused = sorted({*refusals.split(), "401", "403"})
+    refused = sorted({*refusals.split(), "401", "403", "429"})
     operation: dict[str, Any] = {
         "summary": summary,
         "responses": {

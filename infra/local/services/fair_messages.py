@@ -55,8 +55,15 @@ class FairMessages:
     between threads: MiniStack's own event source mappings have some.
     """
 
-    def __init__(self, messages: Iterable[Message] = (), *, prepare: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        messages: Iterable[Message] = (),
+        *,
+        prepare: Callable[[Message], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._prepare = prepare
+        self._clock = clock
         self._lock = RLock()
         self._ticks = count(1)
         self._entries: dict[int, _Entry] = {}
@@ -84,7 +91,7 @@ class FairMessages:
             self._entries[id(message)] = entry
             if message["receipt_handle"] is not None:
                 self._by_handle[message["receipt_handle"]] = entry
-            self._place(entry, time.time())
+            self._place(entry, self._clock())
 
     def remove(self, message: Message) -> None:
         """Raises ``ValueError`` if the message is not there."""
@@ -132,7 +139,7 @@ class FairMessages:
                 return False
             entry.message["visible_at"] = moment
             entry.is_waiting = False
-            self._place(entry, time.time())
+            self._place(entry, self._clock())
             return True
 
     def oldest(self) -> Message | None:

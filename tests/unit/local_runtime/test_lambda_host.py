@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.invocation import Outcome, Raised, Returned, TimedOut
+from infra.local.invocation import Caller, Outcome, Raised, Returned, TimedOut
 from infra.local.lambda_host.forker import Forker
 from infra.local.lambda_host.host import HostSettings, LambdaHost
 from infra.local.lambda_host.private_tmp import TMP
@@ -550,5 +550,49 @@ def test_event_that_is_no_json_fails_its_invocation_alone(bench: Bench) -> None:
         assert isinstance(outcome, Raised)
         assert outcome.error_type == "Runtime.InvalidEvent"
         assert payload(await host.invoke("echo", {}))["pid"] == pid
+
+
+def test_invocation_whose_caller_left_while_it_waited_never_begins(bench: Bench, tmp_path: Path) -> None:
+    gate, is_here = tmp_path / "gate", True
+
+    async def scenario(host: LambdaHost) -> None:
+        nonlocal is_here
+        event = {"path": str(gate)}
+        running = asyncio.create_task(host.invoke("wait_for_file", event))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        leaving = Caller("noisy", lambda: is_here)
+        waiting = [
+            asyncio.create_task(host.invoke("wait_for_file", event, caller=leaving)) for _ in range(50)
+        ]
+        await asyncio.sleep(0)
+        is_here = False
+        gate.touch()
+        pid = payload(await running)
+        assert {await each for each in waiting} == {
+            Raised("Runtime.Dropped", "the caller left before the invocation began")
+        }
+        assert payload(await host.invoke("wait_for_file", event)) == pid
+
+    bench.run(scenario, concurrency_max=1)
+
+
+def test_quiet_caller_waits_for_one_invocation_of_a_noisy_one(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    ended: list[str] = []
+
+    async def scenario(host: LambdaHost) -> None:
+        async def invoke(key: str) -> None:
+            await host.invoke("wait_for_file", {"path": str(gate)}, caller=Caller(key))
+            ended.append(key)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(invoke("noisy"))
+            await until(lambda: bool(host.pids()["wait_for_file"]))
+            for _ in range(50):
+                group.create_task(invoke("noisy"))
+            group.create_task(invoke("quiet"))
+            await asyncio.sleep(0)
+            gate.touch()
+        assert ended.index("quiet") <= 2
 
     bench.run(scenario, concurrency_max=1)
