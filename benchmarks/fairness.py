@@ -43,11 +43,15 @@ _LIMITS: Final = {
     "OPEN_ORDERS_MAX": "100000",
     "CONNECTIONS_MAX": "20000",
 }
+# The engine waits a little for orders that are not on record yet.
+_NOBODYS: Final = "01a1fbd0-c2f7-7adc-b4a9-db9881056388"
 _FRAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "orders": _ORDER,
     "quotes": {**_ORDER, "action": "quote"},
     "pings": {"action": "ping"},
     "subscribes": {"action": "subscribe"},
+    "cancels": {"action": "cancel", "orderId": _NOBODYS},
+    "follows": {"action": "subscribe", "orderId": _NOBODYS},
     "nonsense": {"action": "nonsense"},
 }
 FLOODS: Final = (*_FRAMES, "connects")

@@ -79,12 +79,18 @@ class Application:
             source_ip=scope["client"][0] if scope["client"] else "",
             request_id=arrival.request_id,
             now_ms=arrival.now_ms,
+            still_waits=lambda: not _has_left(receive),
         )
         return await self._rest.respond(request)
 
 
 def _headers(scope: Scope) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+
+
+def _has_left(receive: Receive) -> bool:
+    """Return whether a client has closed its connection; ``receive`` itself would wait for that."""
+    return bool(getattr(getattr(receive, "__self__", None), "disconnected", False))
 
 
 async def _body(receive: Receive, bytes_max: int) -> bytes:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ class Request:
     Attributes:
         target: Path and query as sent, without the stage.
         headers: Names in lower case; a name may repeat.
+        still_waits: Whether the client is still there.
     """
 
     method: str
@@ -56,13 +57,15 @@ class Request:
     source_ip: str
     request_id: str
     now_ms: int
+    still_waits: Callable[[], bool] = lambda: True
 
     @property
     def caller(self) -> Caller:
         """Return whose turn it is when this request's is: its credential's, or its address's without one."""
         # Who a credential stands for is known to the app alone.
         credential = next((value for name, value in self.headers if name == "authorization"), None)
-        return Caller(f"address {self.source_ip}" if credential is None else f"credential {credential}")
+        key = f"address {self.source_ip}" if credential is None else f"credential {credential}"
+        return Caller(key, self.still_waits)
 
 
 class RestApi:

@@ -154,3 +154,25 @@ def test_connections_of_one_principal_share_what_may_be_with_the_handlers() -> N
                 return [*before, *messages]
 
     assert asyncio.run(scenario()) == ["a", "b", "principal a", "principal b", "principal a"]
+
+
+def test_rest_client_that_has_closed_its_connection_waits_no_longer() -> None:
+    async def scenario() -> list[bool]:
+        gate = Gate()
+        functions = FakeFunctions(api=gate)
+        manifest = {"http_function": "api", "http_routes": {"/slow": ("GET",)}}
+        async with a_gateway(functions, manifest=manifest) as gateway:
+            _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            writer.write(b"GET /api/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a\r\n\r\n")
+            await functions.wait_for("api")
+            (caller,) = functions.callers
+            before = caller.still_waits()
+            writer.close()
+            async with asyncio.timeout(10):
+                while caller.still_waits():  # noqa: ASYNC110  # it has no event
+                    await asyncio.sleep(0)
+            gate.opened.set()
+            assert caller.key == "credential Bearer a"
+            return [before, caller.still_waits()]
+
+    assert asyncio.run(scenario()) == [True, False]
