@@ -17,18 +17,28 @@ FINISHED_AFTER_S: Final = 600
 
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
+# Every account's first before anybody's second: those that one leaves behind by the thousand are for later runs.
 _STRANDED: Final = text(f"""
-SELECT order_id, account_id FROM orders
-WHERE status NOT IN {_FINAL} AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
-ORDER BY accepted_at LIMIT :limit
+SELECT order_id, account_id FROM (
+    SELECT order_id, account_id, accepted_at, row_number() OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
+    FROM orders
+    WHERE status NOT IN {_FINAL} AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
+) AS stranded
+ORDER BY place, accepted_at LIMIT :limit
 """)
 
 _LAGGING: Final = text(f"""
 UPDATE subscriptions SET updated_at = clock_timestamp()
 WHERE (connection_id, order_id) IN (
-    SELECT connection_id, order_id FROM subscriptions
-    WHERE NOT live AND updated_at < clock_timestamp() - make_interval(secs => {LAGGING_AFTER_S})
-    ORDER BY updated_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    SELECT connection_id, order_id FROM subscriptions WHERE (connection_id, order_id) IN (
+        SELECT connection_id, order_id FROM (
+            SELECT connection_id, order_id, updated_at,
+                row_number() OVER (PARTITION BY account_id ORDER BY updated_at) AS place
+            FROM subscriptions
+            WHERE NOT live AND updated_at < clock_timestamp() - make_interval(secs => {LAGGING_AFTER_S})
+        ) AS lagging
+        ORDER BY place, updated_at LIMIT :limit)
+    FOR UPDATE SKIP LOCKED)
 RETURNING connection_id, account_id, order_id, replayed_to
 """)
 

@@ -1,0 +1,52 @@
+"""What a run of the sweep takes when it cannot take all: something of every account."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
+
+NOISY = 30
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A record in which one account left much behind long ago, and another a little a minute ago."""
+    engine = make_engine(database_url)
+    store = on_postgres(engine)
+    for account_id, count, minutes in (("noisy", NOISY, 60), ("quiet", 1, 1)):
+        for _ in range(count):
+            order = an_order(account_id=account_id)
+            store.created(order)
+            store.subscriptions.begin_replay(
+                f"{account_id}=", account_id, order.order_id, replay_id=uuid4(), after_seq=0
+            )
+        ago = {"account_id": account_id, "ago": minutes}
+        for statement in (
+            "UPDATE subscriptions SET updated_at = updated_at - make_interval(mins => :ago)",
+            "UPDATE orders SET lease_until = clock_timestamp() - make_interval(mins => :ago)",
+        ):
+            with engine.begin() as connection:
+                connection.execute(text(f"{statement} WHERE account_id = :account_id"), ago)
+    yield engine
+    engine.dispose()
+
+
+def test_stranded_order_of_a_quiet_account_is_not_behind_all_of_a_noisy_one(engine: Engine) -> None:
+    housekeeping = PostgresHousekeeping(engine)
+    stranded = [order.account_id for order in housekeeping.stranded_orders(limit=3)]
+    assert stranded == ["noisy", "quiet", "noisy"]
+    assert len(housekeeping.stranded_orders(limit=100)) == NOISY + 1
+
+
+def test_follower_of_a_quiet_account_is_caught_up_in_the_next_run(engine: Engine) -> None:
+    housekeeping = PostgresHousekeeping(engine)
+    accounts = [each.account_id for each in housekeeping.lagging_followers(limit=3)]
+    assert sorted(accounts) == ["noisy", "noisy", "quiet"]
+    # Those are left alone for a while: the next run takes others.
+    assert len(housekeeping.lagging_followers(limit=100)) == NOISY - 2
