@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from threading import Lock
 from typing import Any, Final, cast
 
 from ministack.services import sqs
@@ -27,6 +28,8 @@ _TAKEN_OVER: Final = {
     "ChangeMessageVisibilityBatch": "_act_change_visibility_batch",
 }
 _own: Final[dict[str, Callable[..., Any]]] = {}
+# MiniStack's own mappings receive in threads.
+_lock: Final = Lock()
 
 
 def install() -> None:
@@ -34,6 +37,7 @@ def install() -> None:
     if _own:
         return
     ours: dict[str, Callable[..., Any]] = {
+        "_get_q": _get_queue,
         "_collect_msgs": _collect,
         "_dlq_sweep": _move_dead_letters,
         "_expire_retained": _expire,
@@ -52,10 +56,19 @@ def install() -> None:
 
 def _messages(queue: _Queue) -> FairMessages:
     """Return a standard queue's messages, which are a plain list in a new queue and after a restart."""
-    kept = queue["messages"]
-    if not isinstance(kept, FairMessages):
-        kept = queue["messages"] = FairMessages(kept, prepare=sqs._ensure_msg_fields)  # noqa: SLF001
-    return kept
+    if not isinstance(queue["messages"], FairMessages):
+        with _lock:
+            if not isinstance(kept := queue["messages"], FairMessages):
+                queue["messages"] = FairMessages(kept, prepare=sqs._ensure_msg_fields)  # noqa: SLF001
+    return cast("FairMessages", queue["messages"])
+
+
+def _get_queue(url: str, action: str | None = None) -> _Queue:
+    """Find a queue; what is added to it afterwards is added to the messages that it keeps."""
+    queue = cast("_Queue", _own["_get_q"](url, action))
+    if not queue["is_fifo"]:
+        _messages(queue)
+    return queue
 
 
 def _collect(queue: _Queue, most: int, hidden_s: int) -> list[Message]:
@@ -86,6 +99,8 @@ def _move_dead_letters(queue: _Queue) -> None:
     target = sqs._queue_by_arn(arn) if most and arn else None  # noqa: SLF001
     if target is None:
         return
+    if not target["is_fifo"]:
+        _messages(target)
     for message in returned:
         if message["receive_count"] >= most:
             messages.remove(message)
