@@ -167,6 +167,15 @@ class OrderRecord(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """A connection did not take an order's events after ``sent_to``."""
+
+    connection_id: str
+    order: Order
+    sent_to: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """A connection that should see an order's events.
 
@@ -224,8 +233,8 @@ class Subscriptions(Protocol):
         """Subscribe to every order of the account; return the unfinished ones, which are not live until replayed."""
         ...
 
-    def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
-        """Note that a connection missed events after ``sent_to``: it is not live until caught up."""
+    def lag(self, missed: Sequence[Missed]) -> None:
+        """Note what connections missed: each is not live for that order until it is caught up."""
         ...
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:

@@ -1,5 +1,6 @@
 """Telling the listeners: frames that are copies of committed events, and what to do when one is not delivered."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from chalicelib.services.ports import (
     Delivery,
     Frame,
     Listener,
+    Missed,
     OrderQueue,
     QueueMessage,
     Subscriptions,
@@ -23,6 +25,9 @@ from chalicelib.wire.server_frames import accepted, batch_texts, json_text, orde
 
 CATCH_UP_DELAY_S = 5
 """How long a connection that took no frame is left alone before it is caught up."""
+CAUGHT_UP_SOON_MAX = 20
+"""For so many orders on end, in each process; with more it is the sweep that catches a connection up."""
+_BEHIND_MAX: Final = 10_000
 
 Told = tuple[Order, Sequence[OrderEvent]]
 Owed = Mapping[UUID, Acknowledgement]
@@ -59,6 +64,8 @@ class Teller:
         self._connections = connections
         self._queue = queue
         self._held: list[_Letter] = []
+        # How many orders a connection was set back for since it last took a frame.
+        self._behind: OrderedDict[str, int] = OrderedDict()
 
     def tell(self, told: Sequence[Told], owed: Owed = NOTHING_OWED) -> None:
         """Send events to the live listeners; the events must be committed already.
@@ -101,13 +108,15 @@ class Teller:
             return
         deliveries = self._connections.post(_frames(letters))
         self._forget(connection for connection, delivery in deliveries.items() if delivery is Delivery.GONE)
+        for connection_id, delivery in deliveries.items():
+            if delivery is not Delivery.UNDELIVERED:
+                self._behind.pop(connection_id, None)
         missed: dict[tuple[str, UUID], list[_Letter]] = {}
         for letter in letters:
             if deliveries[letter.connection_id] is Delivery.UNDELIVERED:
                 missed.setdefault((letter.connection_id, letter.order.order_id), []).append(letter)
-        messages = [self._set_back(of_one_order) for of_one_order in missed.values()]
-        if messages:
-            self._queue.send(messages)
+        if missed:
+            self._set_back(list(missed.values()))
 
     def _forget(self, connection_ids: Iterable[str]) -> None:
         gone = sorted(connection_ids)
@@ -115,23 +124,45 @@ class Teller:
             self._subscriptions.forget(gone)
             logger.info("connections gone", connection_id=gone)
 
-    def _set_back(self, missed: Sequence[_Letter]) -> QueueMessage:
-        """Return what has a connection caught up with an order of which it took nothing, as far as anybody knows.
+    def _set_back(self, missed: Sequence[Sequence[_Letter]]) -> None:
+        """Have connections caught up with orders of which they took nothing, as far as anybody knows.
 
         Not merely from before the first frame that failed: an earlier one may never have been sent, by
         a consumer that died or could not read who listens.
         """
-        connection_id, order = missed[0].connection_id, missed[0].order
-        sent_to = min(letter.replayed_to for letter in missed)
-        self._subscriptions.lag(connection_id, order, sent_to=sent_to)
+        noted = [
+            Missed(each[0].connection_id, each[0].order, min(letter.replayed_to for letter in each))
+            for each in missed
+        ]
+        self._subscriptions.lag(noted)
+        wanted = (
+            self._catching_up(note, next((letter.owed for letter in each if letter.owed), None))
+            for note, each in zip(noted, missed, strict=True)
+        )
+        if messages := [message for message in wanted if message is not None]:
+            self._queue.send(messages)
+
+    def _catching_up(self, missed: Missed, owed: Acknowledgement | None) -> QueueMessage | None:
+        """Return what has a connection caught up; None if that is left to the sweep, which brings all but what is owed.
+
+        A connection that takes nothing, order after order, would otherwise cost the queue and its consumers as much
+        as the orders do.
+        """
+        connection_id, order = missed.connection_id, missed.order
+        logger.warning("frame not delivered", connection_id=connection_id, order_id=str(order.order_id))
+        behind = self._behind.pop(connection_id, 0) + 1
+        self._behind[connection_id] = behind
+        if len(self._behind) > _BEHIND_MAX:
+            self._behind.popitem(last=False)
+        if behind > CAUGHT_UP_SOON_MAX and owed is None:
+            return None
         message = FollowMessage(
             connection_id=connection_id,
             account_id=order.account_id,
             order_id=order.order_id,
-            after_seq=sent_to,
-            owed=next((letter.owed for letter in missed if letter.owed), None),
+            after_seq=missed.sent_to,
+            owed=owed,
         )
-        logger.warning("frame not delivered", connection_id=connection_id, order_id=str(order.order_id))
         return QueueMessage(message.model_dump_json(), order.account_id, CATCH_UP_DELAY_S)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import Listener, Replay
+from chalicelib.services.ports import Listener, Missed, Replay
 from tests.contract.records import Store
 from tests.fakes.orders import LIFE, an_order
 
@@ -126,7 +126,7 @@ def test_what_a_connection_says_of_one_order_goes_before_what_it_says_of_all(sto
 def test_connection_that_missed_a_frame_is_set_back_and_not_live(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
     store.created(order, connection_id=connection_id)
-    store.subscriptions.lag(connection_id, order, sent_to=1)
+    store.subscriptions.lag([Missed(connection_id, order, sent_to=1)])
     assert listeners(store, order) == [Listener(order.order_id, connection_id, live=False, replayed_to=1)]
 
 
@@ -134,7 +134,7 @@ def test_set_back_does_not_disturb_a_replay_that_is_under_way(store: Store) -> N
     order, connection_id = an_order(), a_connection()
     store.created(order)
     replay_id = begin(store, connection_id, order)
-    store.subscriptions.lag(connection_id, order, sent_to=1)
+    store.subscriptions.lag([Missed(connection_id, order, sent_to=1)])
     assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=replay_id, seq=2)
     assert [each.replayed_to for each in listeners(store, order)] == [2]
 
@@ -145,7 +145,7 @@ def test_follower_of_the_account_that_missed_a_frame_is_set_back_for_that_order_
     store.subscriptions.follow_account(connection_id, account_id)
     store.created(first)
     store.created(second)
-    store.subscriptions.lag(connection_id, first, sent_to=1)
+    store.subscriptions.lag([Missed(connection_id, first, sent_to=1)])
     assert [each.live for each in listeners(store, first)] == [False]
     assert [each.live for each in listeners(store, second)] == [True]
 

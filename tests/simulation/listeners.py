@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Listener, Replay
+from chalicelib.services.ports import Listener, Missed, Replay
 from tests.simulation.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)
@@ -66,14 +66,16 @@ class MemorySubscriptions:
             self._tables.subscriptions.setdefault((connection_id, id_), row)
         return unfinished
 
-    def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
-        row = self._tables.subscriptions.get((connection_id, order.order_id))
-        if row is None:
-            self._tables.subscriptions[connection_id, order.order_id] = SubscriptionRow(
-                order.account_id, False, sent_to, self._tables.now()
-            )
-        elif row.live:
-            row.live, row.replayed_to, row.updated_at = False, sent_to, self._tables.now()
+    def lag(self, missed: Sequence[Missed]) -> None:
+        for each in missed:
+            key = each.connection_id, each.order.order_id
+            row = self._tables.subscriptions.get(key)
+            if row is None:
+                self._tables.subscriptions[key] = SubscriptionRow(
+                    each.order.account_id, False, each.sent_to, self._tables.now()
+                )
+            elif row.live:
+                row.live, row.replayed_to, row.updated_at = False, each.sent_to, self._tables.now()
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
         for key in list(self._tables.subscriptions):

@@ -17,7 +17,7 @@ from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Listener, Replay
+from chalicelib.services.ports import Listener, Missed, Replay
 
 EVERY_ORDER: Final = UUID(int=0)
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
@@ -84,7 +84,11 @@ ON CONFLICT DO NOTHING
 
 _LAG: Final = text("""
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
-VALUES (:connection_id, CAST(:order_id AS uuid), :account_id, false, :sent_to)
+SELECT connection_id, order_id, account_id, false, sent_to
+FROM jsonb_to_recordset(CAST(:missed AS jsonb))
+    AS m(connection_id text, order_id uuid, account_id text, sent_to integer)
+-- In one order, so that two who set back the same connections wait for each other one way only.
+ORDER BY connection_id, order_id
 ON CONFLICT (connection_id, order_id) DO UPDATE
 SET live = false, replayed_to = excluded.replayed_to, updated_at = clock_timestamp()
 WHERE subscriptions.live
@@ -145,15 +149,18 @@ class PostgresSubscriptions:
             connection.execute(_FOLLOW_ACCOUNT, parameters | {"every": str(EVERY_ORDER)})
             return connection.execute(_UNFINISHED, {"account_id": account_id}).scalars().all()
 
-    def lag(self, connection_id: str, order: Order, *, sent_to: int) -> None:
-        parameters = {
-            "connection_id": connection_id,
-            "order_id": str(order.order_id),
-            "account_id": order.account_id,
-            "sent_to": sent_to,
-        }
+    def lag(self, missed: Sequence[Missed]) -> None:
+        rows = [
+            {
+                "connection_id": each.connection_id,
+                "order_id": each.order.order_id,
+                "account_id": each.order.account_id,
+                "sent_to": each.sent_to,
+            }
+            for each in missed
+        ]
         with translated_errors(), self._single.connect() as connection:
-            connection.execute(_LAG, parameters)
+            connection.execute(_LAG, {"missed": json_rows(rows)})
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
         with translated_errors(), self._single.connect() as connection:
