@@ -9,7 +9,6 @@ from urllib.parse import quote
 from chalicelib.adapters.aws_endpoint import AwsEndpoint
 from chalicelib.adapters.http_exchange import Exchange
 from chalicelib.adapters.laggards import Laggards
-from chalicelib.adapters.side_by_side import LINGER_S
 from chalicelib.adapters.talk import Conversation, NoAnswerError, NotSentError, Pause
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.logs import logger
@@ -39,14 +38,19 @@ class ManagementApi:
         by_connection: dict[str, list[str]] = {}
         for frame in frames:
             by_connection.setdefault(frame.connection_id, []).append(frame.text)
-        tried = {id_: texts for id_, texts in by_connection.items() if not self._laggards.is_left_out(id_)}
+        # By itself it keeps nobody waiting, and may be owed an answer that nothing repeats.
+        is_alone = len(by_connection) == 1
+        tried = {
+            id_: texts
+            for id_, texts in by_connection.items()
+            if is_alone or not self._laggards.is_left_out(id_)
+        }
         hasty = {id_ for id_ in tried if self._laggards.is_one(id_)}
-        most_s = min(self._time_limit_s, LINGER_S) if len(hasty) == len(tried) else self._time_limit_s
-        limit_s = self._time_left.for_words(most_s)
         heard: dict[str, int | None] = {}
         posted = {
             id_: self._posting(id_, texts, heard, is_patient=id_ not in hasty) for id_, texts in tried.items()
         }
+        limit_s = self._time_left.for_words(self._time_limit_s)
         delivered = self._endpoint.converse(posted, time_limit_s=limit_s, hasty=hasty)
         deliveries = dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
         for id_, last_status in heard.items():

@@ -206,6 +206,7 @@ def test_connection_on_which_nothing_was_answered_is_left_out_for_a_moment(
     peers.silent["a="].set()
     # Each of the other posts would have been another try.
     assert peers.tries["a="] <= 1
+    assert port.post([Frame("a=", "an answer")]) == {"a=": Delivery.DELIVERED}
 
 
 def test_subscriber_that_does_not_read_holds_nobody_up_and_misses_nothing(
