@@ -551,6 +551,8 @@ def test_event_that_is_no_json_fails_its_invocation_alone(bench: Bench) -> None:
         assert outcome.error_type == "Runtime.InvalidEvent"
         assert payload(await host.invoke("echo", {}))["pid"] == pid
 
+    bench.run(scenario, concurrency_max=1)
+
 
 def test_invocation_whose_caller_left_while_it_waited_never_begins(bench: Bench, tmp_path: Path) -> None:
     gate, is_here = tmp_path / "gate", True
