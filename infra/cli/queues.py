@@ -99,11 +99,16 @@ def _client() -> Any:
         return boto3.client("sqs")
     status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"
     try:
-        endpoint = json.loads(status_file.read_text(encoding="utf-8"))["sqs_endpoint"]
+        status = json.loads(status_file.read_text(encoding="utf-8"))
+        endpoint, aws = status["sqs_endpoint"], status.get("aws") or {}
     except (OSError, ValueError, KeyError) as error:
         raise click.ClickException(f"which queues? {status_file} names none; set AWS_ENDPOINT_URL") from error
-    # Any credentials will do for an emulator.
-    emulated = boto3.Session("test", "test", region_name="us-east-1")
+    # An emulator of one's own takes any.
+    emulated = boto3.Session(
+        aws.get("AWS_ACCESS_KEY_ID", "test"),
+        aws.get("AWS_SECRET_ACCESS_KEY", "test"),
+        region_name=aws.get("AWS_REGION", "us-east-1"),
+    )
     return emulated.client("sqs", endpoint_url=endpoint)
 
 

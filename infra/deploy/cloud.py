@@ -10,10 +10,14 @@ import boto3
 import localstack_client.session
 from botocore.config import Config
 
+from infra.deploy.running_emulator import running_credentials
+
 EMULATOR_URL: Final = "http://127.0.0.1:4566"
 """Where MiniStack and LocalStack listen unless told otherwise."""
 
 
+# What other emulators take.
+_TEST_CREDENTIALS: Final = ("test", "test")
 # Longer than the longest function, which is invoked synchronously.
 _READ_PATIENCE_S: Final = 910
 
@@ -36,16 +40,17 @@ class Cloud:
     def of(cls, target: Target, environment: Mapping[str, str]) -> "Cloud":
         """Return the target as the environment describes it.
 
-        An emulator gets test credentials whatever the shell holds, and AWS never gets ``AWS_ENDPOINT_URL``: neither
-        can be mistaken for the other.
+        An emulator gets its own credentials or test ones, whatever the shell holds, and AWS never gets
+        ``AWS_ENDPOINT_URL``: neither can be mistaken for the other.
         """
         if target is Target.AWS:
             return cls(target, boto3.Session())
         endpoint = environment.get("AWS_ENDPOINT_URL") or EMULATOR_URL
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+        key, secret = running_credentials(environment, endpoint) or _TEST_CREDENTIALS
         session = localstack_client.session.Session(
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106  # what emulators take for a secret
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
             aws_session_token=None,
             region_name=region,
             localstack_host=urlsplit(endpoint).netloc,

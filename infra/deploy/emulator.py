@@ -5,16 +5,37 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from infra.deploy.running_emulator import emulator_home
 from infra.local.logs import Log
 from infra.local.services.children import ChildRegister
+from infra.local.services.daemon import DaemonError
 from infra.local.services.ministack import Ministack
 from infra.local.services.ports import LOOPBACK, free_port, is_taken
 from infra.local.services.postgres import Postgres
+from infra.local.services.postgres_binaries import PostgresMissingError
 from infra.local.state_dir import StateDir, StateDirInUseError
+from infra.local.variables import aws_variables
+
+# What the templates, the deployment and `chalice deploy` ask for, by signing names.
+SERVICES: Final = (
+    "apigateway",
+    "cloudformation",
+    "events",
+    "execute-api",
+    "iam",
+    "lambda",
+    "logs",
+    "monitoring",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "sts",
+)
 
 
 @click.command(context_settings={"show_default": True})
@@ -29,11 +50,13 @@ def main(*, port: int, home: Path | None) -> None:
         raise click.ClickException(f"port {port} is taken; choose another with --port or CLOUD_PORT")
     try:
         state.acquire()
-    except StateDirInUseError as error:
+    except (StateDirInUseError, OSError) as error:
         raise click.ClickException(str(error)) from error
     log = Log(sys.stdout, is_raw=False, is_verbose=False)
     try:
         asyncio.run(_run(state, port or free_port(), log))
+    except (DaemonError, PostgresMissingError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     finally:
         log.close()
         state.release()
@@ -47,12 +70,16 @@ async def _run(state: StateDir, port: int, log: Log) -> None:
     register = ChildRegister(state.path / "children.json")
     register.end_leftovers()
     postgres = Postgres(state, free_port(), register, log)
-    ministack = Ministack(state, port, register, log, _nothing_to_restore)
+    ministack = Ministack(
+        state, port, register, log, _nothing_to_restore, services=SERVICES, has_open_apis=True
+    )
+    aws = aws_variables({}, endpoint=ministack.endpoint, managed_credentials=state.emulator_credentials())
     try:
         await asyncio.gather(postgres.start(), ministack.start())
-        state.write_status({"endpoint": ministack.endpoint, "database_url": postgres.url})
+        state.write_status({"endpoint": ministack.endpoint, "database_url": postgres.url, "aws": aws})
         log.say(f"ready: AWS_ENDPOINT_URL={ministack.endpoint}")
         log.say("deploy into it with: make deploy TARGET=ministack")
+        log.say(f"its credentials, for other tools: . {state.path / 'aws.env'}")
         await stopped.wait()
     finally:
         state.clear_status()

@@ -69,6 +69,8 @@ def gateway_settings(
         route_selection_expression=table.route_selection_expression,
         route_responses=table.route_responses,
         permessage_deflate=table.permessage_deflate,
+        allowed_hosts=table.allowed_hosts,
+        allowed_origins=table.allowed_origins,
         limits=GatewayLimits(**table.limits.model_dump()),
         log=lambda message, facts: log.event("debug", message, **facts),
     )

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from infra.local.callers import is_loopback
 from infra.local.logs import Log
-from infra.local.options import Options, is_loopback
+from infra.local.options import Options
 from infra.local.project.local_toml import read_local_toml
 from infra.local.runtime import Runtime
 from infra.local.services.ports import free_port, is_taken

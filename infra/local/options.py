@@ -1,6 +1,5 @@
 """What an instance of the runtime is told on its command line or by the environment."""
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +31,3 @@ class Options:
     def local_host(self) -> str:
         """Where programs on this machine reach the gateway."""
         return "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104  # compared, not bound
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only programs on this machine can reach a server bound to ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,7 +7,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import Any, Final, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from infra.local.bounded_http import BoundedHttp
 
 from infra.local.supervision import fail
 
@@ -31,7 +34,7 @@ class PromptRequest(NamedTuple):
     body: bytes
 
 
-class PromptHttp(HttpToolsProtocol, ABC):
+class PromptHttp(BoundedHttp, ABC):
     """One client's connection; what is not prompt goes to the application, as with uvicorn.
 
     Attributes:
@@ -74,6 +77,7 @@ class PromptHttp(HttpToolsProtocol, ABC):
             answers = [self._answered(request) for request in requests]
             self.server_state.total_requests += len(answers)
             self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+            self.request_is_answered()
             self._answered_at = self.loop.time()
             if self._idle_timer is None:
                 self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
@@ -91,6 +95,7 @@ class PromptHttp(HttpToolsProtocol, ABC):
         self.url = b""
         self.headers_sent = []
         self._expects = False
+        self.request_begins()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers_sent.append((name, value))
@@ -98,6 +103,9 @@ class PromptHttp(HttpToolsProtocol, ABC):
             self._expects = True
 
     def on_headers_complete(self) -> None:
+        self.head_is_complete()
+        if not self.url.startswith(b"/"):
+            self._take_host_from_target()
         if self.is_prompt() and self._is_usual():
             self._body = b""
         else:
@@ -130,6 +138,17 @@ class PromptHttp(HttpToolsProtocol, ABC):
         for name, value in headers:
             super().on_header(name, value)
         super().on_headers_complete()
+
+    def _take_host_from_target(self) -> None:
+        """Let the host in a target that is a whole URL replace that of the header (RFC 9112, 3.2.2)."""
+        target = httptools.parse_url(self.url)
+        if target.host is None:
+            return
+        host = b"[%b]" % target.host if b":" in target.host else target.host
+        authority = host if target.port is None else b"%b:%d" % (host, target.port)
+        self.headers_sent = [header for header in self.headers_sent if header[0].lower() != b"host"]
+        self.headers_sent.append((b"host", authority))
+        self.url = (target.path or b"/") + (b"?" + target.query if target.query else b"")
 
     def _is_usual(self) -> bool:
         """Tell whether the request asks nothing of the connection that takes an application to answer."""

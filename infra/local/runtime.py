@@ -50,7 +50,9 @@ class Runtime:
             on_sqs_restarted=self._ensure_queues,
         )
         self._aws = aws_variables(
-            os.environ, endpoint=self._services.sqs_endpoint, is_managed=self._services.is_sqs_managed
+            os.environ,
+            endpoint=self._services.sqs_endpoint,
+            managed_credentials=self._services.emulator_credentials,
         )
         self._sqs = SqsClient(
             self._services.sqs_endpoint,
@@ -67,6 +69,7 @@ class Runtime:
         self._schedules: ScheduleRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
+        self._is_status_stale = False
         self._described = asyncio.Event()
 
     async def start(self) -> None:
@@ -247,10 +250,21 @@ class Runtime:
         published: Mapping[str, Any] = {}
         while True:
             status = self._status()
-            if status != published:
-                self._state.write_status(status)
+            if status != published and self._write_status(status):
                 published = status
             await asyncio.sleep(_STATUS_INTERVAL_S)
+
+    def _write_status(self, status: Mapping[str, Any]) -> bool:
+        """Return whether it could be written: a full disk may have room again later."""
+        try:
+            self._state.write_status(status)
+        except OSError as error:
+            if not self._is_status_stale:
+                self._log.event("warning", "status.json is out of date", reason=str(error))
+            self._is_status_stale = True
+            return False
+        self._is_status_stale = False
+        return True
 
     def _status(self) -> dict[str, Any]:
         assert self._host is not None
@@ -262,6 +276,8 @@ class Runtime:
             "database_url": self._services.database_url,
             "functions_database_url": self._services.functions_database_url,
             "sqs_endpoint": self._services.sqs_endpoint,
+            # Of a foreign emulator, or of a real account, they are the shell's business.
+            "aws": self._aws if self._services.emulator_credentials is not None else {},
             "queues": {queue.logical_id: queue.name for queue in self._queues},
             "pids": {**self._services.register.pids(), "functions": self._host.pids()},
         }

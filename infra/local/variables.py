@@ -10,8 +10,12 @@ from typing import Final
 
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
-# What emulators take for credentials. Those of a real account never reach a managed emulator.
+# What emulators of one's own take for credentials.
 EMULATOR_KEY: Final = "test"
+OPEN_APIS_VARIABLE: Final = "EMULATOR_OPEN_APIS"
+"""Tells the managed emulator whether it serves the APIs deployed into it."""
+EMULATOR_SERVICES_VARIABLE: Final = "EMULATOR_SERVICES"
+"""Tells it which services it serves, by their signing names."""
 
 # A profile names credentials of a real account, which local functions have no business with.
 _NOT_INHERITED: Final = frozenset(
@@ -26,12 +30,21 @@ class UnknownVariableError(ValueError):
         super().__init__(f"local.toml: environment.{name} refers to ${{{reference}}}, which is not defined")
 
 
-def aws_variables(shell: Mapping[str, str], *, endpoint: str, is_managed: bool) -> dict[str, str]:
-    """Return endpoint, region and credentials; a foreign endpoint keeps the shell's credentials if it has some."""
+def aws_variables(
+    shell: Mapping[str, str], *, endpoint: str, managed_credentials: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return endpoint, region and credentials; a foreign endpoint keeps the shell's credentials if it has some.
+
+    Args:
+        managed_credentials: Those of a managed emulator, which those of a real account never reach; None if the
+            endpoint is foreign.
+    """
     region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or REGION
     variables = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    if managed_credentials is not None:
+        return {**variables, **managed_credentials}
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    if not is_managed and all(shell.get(name) for name in names):
+    if all(shell.get(name) for name in names):
         return variables | {name: shell[name] for name in names}
     return variables | dict.fromkeys(names, EMULATOR_KEY)
 

@@ -89,9 +89,9 @@ class Blows:
         sqs = boto3.client(
             "sqs",
             endpoint_url=status["sqs_endpoint"],
-            region_name="us-east-1",
-            aws_access_key_id="000000000000",
-            aws_secret_access_key="local",
+            region_name=status["aws"]["AWS_REGION"],
+            aws_access_key_id=status["aws"]["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=status["aws"]["AWS_SECRET_ACCESS_KEY"],
         )
         url = sqs.get_queue_url(QueueName=status["queues"]["OrdersQueue"])["QueueUrl"]
         for order in orders:

@@ -52,6 +52,9 @@ class Application:
             response = self._callbacks.respond(request)
             request_id = (REQUEST_ID, self._callbacks.new_request_id())
             return Response(response.status, response.body, (*response.headers, request_id))
+        stranger = self._edge.stranger(scope["headers"])
+        if stranger is not None:
+            return error(403, "ForbiddenException", f"Forbidden: {stranger}")
         if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
             return await self._call_rest(scope, receive)
         if path in _HEALTH_PATHS:

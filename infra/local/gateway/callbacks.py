@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from infra.local.callers import is_made_by_a_browser
 from infra.local.gateway.connections import DELETED
 from infra.local.gateway.edge import Edge
 from infra.local.gateway.management import (
@@ -16,7 +17,7 @@ from infra.local.gateway.management import (
     Disconnect,
     decide,
 )
-from infra.local.gateway.responses import Response
+from infra.local.gateway.responses import Response, error
 from infra.local.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
 from infra.local.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
 from infra.local.uuids import new_uuid
@@ -24,6 +25,9 @@ from infra.local.uuids import new_uuid
 CONNECTIONS_PATH: Final = "/@connections/"
 REQUEST_ID: Final = "x-amzn-RequestId"
 """The header that every answer has, each with another value."""
+
+
+_FROM_A_BROWSER: Final = error(403, "ForbiddenException", "Forbidden: callbacks never come from a browser")
 
 
 class CallbackRequest(NamedTuple):
@@ -60,8 +64,13 @@ class Callbacks:
         return new_uuid()
 
     def _refusal(self, request: CallbackRequest) -> Response | None:
-        """Judge the signature first, then the rate; a body that was not read to its end cannot be judged."""
+        """Judge the caller first, the signature, then the rate; a body not read to its end cannot be judged."""
         edge = self._edge
+        if is_made_by_a_browser(request.headers):
+            return _FROM_A_BROWSER
+        stranger = edge.stranger(request.headers)
+        if stranger is not None:
+            return error(403, "ForbiddenException", f"Forbidden: {stranger}")
         is_too_large = len(request.body) > MESSAGE_BYTES_MAX
         if not self._is_open and not is_too_large:
             refusal = self._judge_signature(request)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
+from infra.local.callers import Callers, Headers, is_loopback, own_origins
 from infra.local.gateway.authorizer import IdentitySource
 from infra.local.gateway.events import ApiIdentity, Arrival
 from infra.local.gateway.ids import new_id
@@ -27,6 +28,7 @@ class Edge:
 
     Attributes:
         sessions: Open connections by id. A connection is here exactly while callbacks can reach it.
+        callers: Who may call a gateway on loopback; None where it listens on another address.
         tasks: Handlers still running, so that a shutdown can wait for them.
         slots: How many messages of a caller may be with its handlers at once, by the caller's key.
     """
@@ -39,6 +41,7 @@ class Edge:
     identity_sources: tuple[IdentitySource, ...]
     connects: TokenBucket
     callbacks: TokenBucket
+    callers: Callers | None
     stopping: bool = False
     sessions: "dict[str, Session]" = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -66,7 +69,12 @@ class Edge:
             identity_sources=tuple(map(IdentitySource.parse, settings.authorizer_identity_sources)),
             connects=TokenBucket(limits.connections_per_s, limits.connections_per_s),
             callbacks=TokenBucket(limits.requests_per_s, limits.request_burst),
+            callers=_callers(settings, port) if is_loopback(settings.host) else None,
         )
+
+    def stranger(self, headers: Headers) -> str | None:
+        """Return why a request is not one of those that a gateway on loopback is there for, None if it is."""
+        return None if self.callers is None else self.callers.refusal(headers)
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
@@ -97,3 +105,7 @@ class Edge:
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a handler beside the caller."""
         spawn("a connection's work", work, self.tasks)
+
+
+def _callers(settings: GatewaySettings, port: int) -> Callers:
+    return Callers(own_origins(settings.host, port), settings.allowed_hosts, settings.allowed_origins)

@@ -97,6 +97,9 @@ class GatewaySettings:
         callback_signatures: Which management requests are refused with 403.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
+        allowed_hosts: Names in ``Host``, without port, that a gateway on loopback takes besides loopback's own.
+        allowed_origins: Origins of foreign pages that may use a gateway on loopback, such as
+            ``http://localhost:5173``. A gateway on another address, as on AWS, is open to every page.
         shutdown_grace_s: How long ``Gateway.stop`` waits for clients and ``$disconnect`` handlers.
         log: Called with a constant message and its facts, from the event loop; it must not block.
     """
@@ -116,6 +119,8 @@ class GatewaySettings:
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
     permessage_deflate: bool = False
+    allowed_hosts: frozenset[str] = frozenset()
+    allowed_origins: frozenset[str] = frozenset()
     shutdown_grace_s: float = 10.0
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     log: LogCallback = _discard

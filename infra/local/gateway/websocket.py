@@ -56,6 +56,9 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
 
 def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
     """Refuse what no function needs to see."""
+    stranger = edge.stranger(scope["headers"])
+    if stranger is not None:
+        return Refuse(403, f"Forbidden: {stranger}")
     if edge.stopping:
         return _STOPPING
     if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > edge.settings.limits.url_chars_max:

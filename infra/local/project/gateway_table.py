@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -43,6 +44,22 @@ def _not_reserved(stage: str) -> str:
 _Stage = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$"), AfterValidator(_not_reserved)]
 
 
+def _is_an_origin(text: str) -> str:
+    """Refuse what no browser would send in ``Origin``, and ``null``, which any page can have."""
+    parts = urlsplit(text)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.netloc
+        or text != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("must be an origin such as http://localhost:5173, without a path")
+    return text.lower()
+
+
+_Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$"), AfterValidator(str.lower)]
+_Origin = Annotated[str, AfterValidator(_is_an_origin)]
+
+
 class LimitsTable(Table):
     """Quotas of API Gateway, up to what they are there: seconds, and requests a second.
 
@@ -78,6 +95,8 @@ class GatewayTable(Table):
     # Of the routes that Chalice knows, the only one on which messages arrive.
     route_responses: frozenset[Literal["$default"]] = frozenset()
     permessage_deflate: bool = False
+    allowed_hosts: frozenset[_Host] = frozenset()
+    allowed_origins: frozenset[_Origin] = frozenset()
     limits: LimitsTable = LimitsTable()
 
     @model_validator(mode="after")

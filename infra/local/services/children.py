@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from infra.local.state_dir import write_private
+
 LEFTOVER_PATIENCE_S: Final = 8.0
 _POLL_S: Final = 0.05
 
@@ -40,8 +42,10 @@ class ChildRegister:
         self._save()
 
     def remove(self, pid: int) -> None:
+        """Forget a process that has ended. On a full disk the file keeps it: its mark fits no other process."""
         if self._children.pop(str(pid), None) is not None:
-            self._save()
+            with suppress(OSError):
+                self._save()
 
     def pids(self) -> dict[str, list[int]]:
         """Return the live pids by kind."""
@@ -76,9 +80,7 @@ class ChildRegister:
         return kinds
 
     def _save(self) -> None:
-        draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps(self._children))
-        draft.replace(self._path)
+        write_private(self._path, json.dumps(self._children))
 
 
 def _is_same(pid: int, mark: str) -> bool:

@@ -13,7 +13,8 @@ from typing import Final
 from infra.local.backoff import Doubling
 from infra.local.logs import Log
 from infra.local.services.children import ChildRegister
-from infra.local.services.privileges import die_with_parent
+from infra.local.services.privileges import die_with_parent, keep_files_private
+from infra.local.state_dir import open_private
 from infra.local.supervision import keep_going
 
 READY_PATIENCE_S: Final = 30.0
@@ -91,7 +92,7 @@ class Daemon:
     async def _launch(self) -> None:
         spec = self._spec
         began = time.monotonic()
-        with spec.log_path.open("ab") as log_file:
+        with os.fdopen(open_private(spec.log_path), "ab") as log_file:
             process = await asyncio.create_subprocess_exec(
                 *spec.command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -99,7 +100,7 @@ class Daemon:
                 stderr=log_file,
                 env=dict(spec.environment),
                 start_new_session=True,
-                preexec_fn=spec.prepare or die_with_parent(spec.stop_signal),
+                preexec_fn=keep_files_private(spec.prepare or die_with_parent(spec.stop_signal)),
             )
         self._process = process
         self._register.add(process.pid, spec.name)

@@ -9,11 +9,12 @@ writes them one after the other: two system calls here, and a client that is wok
 import asyncio
 import contextvars
 import logging
+import os
 import time
 from collections.abc import Coroutine, Mapping
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import ministack.app as ministack
 from ministack.core.responses import set_request_account_id, set_request_client_ip, set_request_region
@@ -24,6 +25,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from infra.local.json_text import decoded
 from infra.local.prompt_http import PromptHttp, PromptRequest, head_bytes
 from infra.local.services import fair_sqs
+from infra.local.services.emulator_guard import Guard, SignedRequest
+from infra.local.services.guarded_emulator import refusal_answer
 from infra.local.uuids import new_uuid
 
 # For MiniStack's own way as well: which of the two a call goes must not change who is served.
@@ -47,7 +50,8 @@ _SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
 # What is longer, or does not say how long it is, goes MiniStack's own way.
 _BODY_BYTES_MAX: Final = 1024 * 1024
 _CREDENTIALS_KEPT: Final = 64
-_ENCODED: Final = b"content-encoding"
+# Whoever sends one of these goes the long way round, and there as far as the guard.
+_UNUSUAL: Final = (b"content-encoding", b"origin", b"sec-fetch-site")
 _Headers = Mapping[bytes, bytes]
 _Answer = tuple[int, Mapping[str, str], bytes | str]
 
@@ -56,6 +60,7 @@ class EmulatorHttp(PromptHttp):
     """One client's connection."""
 
     body_bytes_max = _BODY_BYTES_MAX
+    guard: ClassVar[Guard] = Guard.from_env(os.environ)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         # Not a transport by its class, but it does all that one does.
@@ -68,7 +73,7 @@ class EmulatorHttp(PromptHttp):
             and headers.get(b"authorization", b"").startswith(_SIGNED)
             and self.url == b"/"
             and self.parser.get_method() == b"POST"
-            and _ENCODED not in headers
+            and not any(name in headers for name in _UNUSUAL)
             and _is_short(headers.get(b"content-length", b""))
             and not _is_busy()
         )
@@ -83,14 +88,33 @@ class EmulatorHttp(PromptHttp):
             return True
 
     def respond(self, request: PromptRequest) -> bytes:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
         client_ip = (self.client or ("127.0.0.1",))[0]
         # MiniStack keeps whose call it is in context variables, which must not outlast the call.
         context = contextvars.copy_context()
         status, said, body = context.run(_answered, _by_name(request.headers), request.body, client_ip)
         answer = body if isinstance(body, bytes) else body.encode()
-        head = _head(status, tuple(said.items()), int(time.time()))
-        tail = f"x-amzn-requestid: {new_uuid()}\r\ncontent-length: {len(answer)}\r\n\r\n"
-        return head + tail.encode("ascii") + answer
+        return _whole(status, tuple(said.items()), answer)
+
+    def _refusal(self, request: PromptRequest) -> bytes | None:
+        """Return the guard's answer to what it does not let in."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        signed = SignedRequest(request.method, "/", {}, headers, request.body)
+        refusal = self.guard.refusal_of_head("/", request.headers, signed) or self.guard.refusal_of_signature(
+            signed
+        )
+        if refusal is None:
+            return None
+        content_type, body = refusal_answer(headers, refusal)
+        return _whole(403, (("Content-Type", content_type),), body)
+
+
+def _whole(status: int, said: tuple[tuple[str, str], ...], answer: bytes) -> bytes:
+    """Return an answer as it goes over the wire."""
+    tail = f"x-amzn-requestid: {new_uuid()}\r\ncontent-length: {len(answer)}\r\n\r\n"
+    return _head(status, said, int(time.time())) + tail.encode("ascii") + answer
 
 
 def _answered(headers: _Headers, body: bytes, client_ip: str) -> _Answer:

@@ -34,7 +34,9 @@ class Services:
             self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
         self._ministack: Ministack | None = None
         if options.aws_endpoint_url is None:
-            self._ministack = Ministack(state, free_port(), self.register, log, on_sqs_restarted)
+            self._ministack = Ministack(
+                state, free_port(), self.register, log, on_sqs_restarted, services=("sqs",)
+            )
         self.database_url = self._postgres.url if self._postgres else options.database_url
         # At another's server nobody is let in whom its owner has not named.
         self.functions_database_url = (
@@ -43,7 +45,7 @@ class Services:
             else options.functions_database_url or options.database_url
         )
         self.sqs_endpoint = options.aws_endpoint_url or (self._ministack.endpoint if self._ministack else "")
-        self.is_sqs_managed = self._ministack is not None
+        self.emulator_credentials = state.emulator_credentials() if self._ministack else None
 
     async def start_database(self) -> None:
         if self._postgres is not None:

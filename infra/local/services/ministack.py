@@ -1,5 +1,7 @@
 """MiniStack as the local SQS: a child on loopback that keeps its queues in the state directory.
 
+It serves whoever signs with the state directory's credentials, and what was asked of it (``emulator_guard``).
+
 It writes them only when it is stopped in order, so a kill -9 of MiniStack itself loses what was queued since.
 """
 
@@ -16,6 +18,7 @@ from infra.local.services.children import ChildRegister
 from infra.local.services.daemon import Daemon, DaemonSpec
 from infra.local.services.ports import LOOPBACK
 from infra.local.state_dir import StateDir
+from infra.local.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
 
 # Saving its state takes MiniStack about 2.5 s.
 _STOP_PATIENCE_S: Final = 10.0
@@ -33,7 +36,11 @@ class Ministack:
         register: ChildRegister,
         log: Log,
         on_restarted: Callable[[], Awaitable[None]],
+        *,
+        services: Sequence[str],
+        has_open_apis: bool = False,
     ) -> None:
+        """``services`` by their signing names; ``has_open_apis`` lets clients of deployed APIs in."""
         self.endpoint = f"http://{LOOPBACK}:{port}"
         self._port = port
         folder = state.folder("ministack")
@@ -47,10 +54,23 @@ class Ministack:
             "S3_DATA_DIR": str(folder / "s3"),
             "TMPDIR": str(state.folder("ministack/tmp")),
             "LOG_LEVEL": "WARNING",
+            # What the guard takes, and what MiniStack hands to functions that it runs.
+            **state.emulator_credentials(),
+            EMULATOR_SERVICES_VARIABLE: ",".join(services),
+            OPEN_APIS_VARIABLE: "1" if has_open_apis else "0",
         }
+        if not has_open_apis:
+            # Then nothing of it needs the others.
+            environment["SERVICES"] = ",".join(services)
         spec = DaemonSpec(
             name="ministack",
-            command=(sys.executable, "-m", "uvicorn", "ministack.app:app", *_server_options(port)),
+            command=(
+                sys.executable,
+                "-m",
+                "uvicorn",
+                "infra.local.services.guarded_emulator:app",
+                *_server_options(port),
+            ),
             environment=environment,
             log_path=state.folder("logs") / "ministack.log",
             is_ready=self._is_ready,
@@ -73,7 +93,8 @@ class Ministack:
             return False
         try:
             writer.write(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return b" 200 " in await asyncio.wait_for(reader.readline(), 2)
+            # It listens when it is ready; its guard refuses this one, which is an answer too.
+            return b" 403 " in await asyncio.wait_for(reader.readline(), 2)
         except (OSError, TimeoutError):
             return False
         finally:
@@ -83,7 +104,7 @@ class Ministack:
 def _server_options(port: int) -> Sequence[str]:
     """Return how uvicorn serves MiniStack's application: a send costs half of what its own server, hypercorn, takes."""
     options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
-    # The protocol is found from here, wherever the runtime was started.
+    # Application and protocol are found from here, wherever the runtime was started.
     protocol = ["--app-dir", str(_REPOSITORY), "--http", "infra.local.services.emulator_http:EmulatorHttp"]
     # AWS sends one Date, which MiniStack adds itself, and does not name its server.
     headers = ["--no-date-header", "--no-server-header"]

@@ -23,6 +23,19 @@ _STOP_PATIENCE_S: Final = 10.0
 _SETUP_PATIENCE_S: Final = 60.0
 # Line 8 of postmaster.pid says how far the server is (utils/pidfile.h).
 _STATUS_LINE: Final = 7
+# What a client sent, and the rows that it would have made, are in errors and their details. The client is told
+# them; the log keeps what the server has to say of itself (runtime-config-logging.html in the manual).
+_LOG_WITHOUT_DATA: Final = {
+    "log_min_messages": "log",  # above ``error`` in this setting's order
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
+# A connection that does not say who it is; one of ``max_connections`` while it lasts.
+_AUTHENTICATION_S: Final = 10
 
 
 class Postgres:
@@ -77,7 +90,13 @@ class Postgres:
 
     def _spec(self, binaries: Path) -> DaemonSpec:
         prepare = become_nobody(signal.SIGINT) if runs_as_root() else die_with_parent(signal.SIGINT)
-        settings = {"listen_addresses": LOOPBACK, "unix_socket_directories": "", "max_connections": "100"}
+        settings = {
+            "listen_addresses": LOOPBACK,
+            "unix_socket_directories": "",
+            "max_connections": "100",
+            "authentication_timeout": str(_AUTHENTICATION_S),
+            **_LOG_WITHOUT_DATA,
+        }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return DaemonSpec(
             name="postgres",

@@ -48,6 +48,16 @@ def die_with_parent(signal_number: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
+def keep_files_private(prepare: Callable[[], None]) -> Callable[[], None]:
+    """Return a ``preexec_fn`` that does the same, and after which files are made for their owner only."""
+
+    def prepare_privately() -> None:
+        os.umask(0o077)
+        prepare()
+
+    return prepare_privately
+
+
 def become_nobody(signal_number: signal.Signals) -> Callable[[], None]:
     """Return a ``preexec_fn`` that gives up root, keeps reach of files, and then dies with the parent."""
     uid, gid = unprivileged_ids()

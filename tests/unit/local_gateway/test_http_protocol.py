@@ -27,7 +27,12 @@ async def no_application(_scope: Any, _receive: Any, _send: Any) -> None:
 
 
 def a_post(path_id: str, text: str, *headers: str) -> bytes:
-    head = [f"POST /ws/@connections/{path_id} HTTP/1.1", "Host: x", f"Content-Length: {len(text)}", *headers]
+    head = [
+        f"POST /ws/@connections/{path_id} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Length: {len(text)}",
+        *headers,
+    ]
     return "\r\n".join([*head, "", text]).encode()
 
 
@@ -85,7 +90,9 @@ def test_post_behind_a_request_that_is_still_at_work_waits_for_its_turn() -> Non
             return Returned({"statusCode": 201, "body": ""})
 
         async with a_gateway(FakeFunctions(rest=slow), manifest=REST) as gateway:
-            packet = b"GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n" + a_post(GONE_ID, "", "Connection: close")
+            packet = b"GET /api/slow HTTP/1.1\r\nHost: localhost\r\n\r\n" + a_post(
+                GONE_ID, "", "Connection: close"
+            )
             asking = asyncio.create_task(answers(gateway, packet))
             await asyncio.sleep(0)
             release.set()

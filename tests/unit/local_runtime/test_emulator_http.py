@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import ministack.app as ministack
@@ -11,6 +12,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from infra.local.event_source.signature import Signer
+from infra.local.services.emulator_guard import Guard
 from infra.local.services.emulator_http import EmulatorHttp
 
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]}
@@ -42,6 +45,9 @@ class Wire(asyncio.Transport):
 
     def resume_reading(self) -> None:
         """As above."""
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.Protocol()
 
 
 def written(messages: Sequence[Mapping[str, Any]], *requests: bytes) -> list[bytes]:
@@ -106,20 +112,25 @@ def test_head_without_a_body_is_written_before_the_end() -> None:
 
 
 Answer = tuple[int, Mapping[str, str], Any]
-OWN = {"host": "x", "content-type": "application/x-amz-json-1.0"}
+OWN = {"host": "localhost", "content-type": "application/x-amz-json-1.0"}
 # What differs from answer to answer of MiniStack's, and what it says to browsers and in S3's name.
 NOT_COMPARED = re.compile("access-control-.*|date|x-amz-.*id.*|x-amzn-requestid|content-length")
 QUEUE = "http://x/000000000000/prompt"
 
 
+SECRET = "secret"
+GUARD = Guard(dict.fromkeys(("test", "123456789012"), SECRET), frozenset({"sqs"}))
+
+
+class GuardedHttp(EmulatorHttp):
+    guard = GUARD
+
+
 def a_call(call: str, request: object, *, key: str = "test", region: str = "us-east-1", **more: str) -> bytes:
-    credential = f"AWS4-HMAC-SHA256 Credential={key}/20261121/{region}/sqs/aws4_request"
-    signed = {
-        "authorization": f"{credential}, SignedHeaders=host, Signature=0",
-        "x-amz-target": f"AmazonSQS.{call}",
-    }
     body = request if isinstance(request, bytes) else json.dumps(request).encode()
-    headers = {**OWN, **signed, **more, "content-length": str(len(body))}
+    signer = Signer(service="sqs", region=region, path="/", access_key=key, secret_key=SECRET, token=None)
+    signed = dict(signer.signed({**OWN, "x-amz-target": f"AmazonSQS.{call}"}, body, datetime.now(UTC)))
+    headers = {**signed, **more, "content-length": str(len(body))}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body
 
@@ -151,7 +162,7 @@ class Emulator:
             application, lifespan="off", log_config=None, date_header=False, server_header=False
         )
         state, wire = ServerState(), Wire()
-        protocol = EmulatorHttp(config=config, server_state=state, app_state={})
+        protocol = GuardedHttp(config=config, server_state=state, app_state={})
         protocol.connection_made(wire)
         for number, packet in enumerate(packets, start=1):
             protocol.data_received(packet)
@@ -325,3 +336,30 @@ def test_calls_in_one_packet_are_answered_in_order_though_the_application_takes_
         ["MD5OfMessageBody", "MessageId"],
     ]
     assert emulator.asked_the_application == 2
+
+
+@pytest.mark.parametrize(
+    ("forgery", "code"),
+    [
+        ({"key": "unknown"}, "UnrecognizedClientException"),
+        ({"x-amz-date": "20200101T000000Z"}, "RequestTimeTooSkewed"),
+        ({"content-type": "text/plain"}, "SignatureDoesNotMatch"),
+        ({"host": "evil.example"}, "AccessDeniedException"),
+    ],
+    ids=["unknown key", "old", "altered", "rebound"],
+)
+def test_call_that_is_not_signed_right_is_refused_promptly(
+    emulator: Emulator, forgery: Mapping[str, str], code: str
+) -> None:
+    status, _, document = emulator.answer(
+        a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, **forgery)
+    )
+    assert (status, document["__type"]) == (403, code)
+    received = emulator.answer(a_call("ReceiveMessage", {"QueueUrl": QUEUE, "WaitTimeSeconds": 0}))
+    assert not received[2].get("Messages")
+
+
+@pytest.mark.parametrize("header", ["origin", "sec-fetch-site"])
+def test_call_of_a_browser_is_not_answered_promptly(emulator: Emulator, header: str) -> None:
+    emulator.answer(a_call(*CALLS["send"], **{header: "none"}))
+    assert emulator.asked_the_application == 1

@@ -7,18 +7,18 @@ from infra.local.variables import UnknownVariableError, aws_variables, function_
 
 def test_managed_emulator_never_sees_real_credentials() -> None:
     shell = {"AWS_ACCESS_KEY_ID": "AKIAREAL", "AWS_SECRET_ACCESS_KEY": "real", "AWS_REGION": "eu-west-1"}
-    assert aws_variables(shell, endpoint="http://e", is_managed=True) == {
+    own = {"AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "secret"}
+    assert aws_variables(shell, endpoint="http://e", managed_credentials=own) == {
         "AWS_ENDPOINT_URL": "http://e",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **own,
     }
 
 
 def test_foreign_endpoint_keeps_given_credentials() -> None:
     shell = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
-    variables = aws_variables(shell, endpoint="http://e", is_managed=False)
+    variables = aws_variables(shell, endpoint="http://e", managed_credentials=None)
     assert (variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]) == ("k", "s")
 
 

@@ -1,0 +1,119 @@
+"""Which requests to a server on loopback come from this machine's own programs, and which from a web page.
+
+A browser lets any page send requests to 127.0.0.1. It always says whose page it was where it matters: in ``Origin`` for
+WebSockets, for what is not a GET, and for what a script reads; else in ``Sec-Fetch-Site`` (https://www.w3.org/TR/
+fetch-metadata/), which page code cannot forge. A page that had its own name resolve to 127.0.0.1 (DNS rebinding) is of
+the same origin to the browser, and given away by ``Host``.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
+_HOST_CHARS_MAX: Final = 255
+_SAYS_WHERE_FROM: Final = frozenset({b"host", b"origin", b"sec-fetch-site", b"referer"})
+# The others are ``same-origin`` and ``none``: a page of our own, and an address that a person typed.
+_FOREIGN_SITES: Final = frozenset({b"cross-site", b"same-site"})
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who may call a server on loopback.
+
+    Attributes:
+        own_origins: Origins of pages that the server itself serves, besides ``http://`` and the request's own ``Host``.
+        hosts: Names in ``Host``, without port, that are allowed besides those of loopback.
+        origins: Origins whose pages are allowed although others serve them.
+    """
+
+    own_origins: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+    def refusal(self, headers: Headers) -> str | None:
+        """Return why a request is refused, None if it is not. Names of headers may be in any case."""
+        said = _where_from(headers)
+        hosts = said[b"host"]
+        if len(hosts) != 1:
+            return "a request must have one Host header"
+        host = hosts[0].decode("latin-1").lower()
+        if not (is_loopback_host(host) or _name_of(host) in self.hosts):
+            return f"Host {host[:_HOST_CHARS_MAX]!r} is not a name of this machine's loopback address"
+        own = f"http://{host}"
+        for origin in said[b"origin"]:
+            text = origin.decode("latin-1").lower()
+            if text != own and text not in self.own_origins and text not in self.origins:
+                return f"Origin {text[:_HOST_CHARS_MAX]!r} is not ours"
+        is_foreign = any(site.lower() in _FOREIGN_SITES for site in said[b"sec-fetch-site"])
+        if not is_foreign or said[b"origin"]:
+            return None
+        # A GET for an image, a script or a link names no origin; the page's address is the next best.
+        pages = [_origin_of(referer.decode("latin-1")) for referer in said[b"referer"]]
+        if pages and all(page in self.origins for page in pages):
+            return None
+        return "the request was made by a page of another origin"
+
+
+def own_origins(host: str, port: int) -> frozenset[str]:
+    """Return the origins that a browser may give to pages of a server that listens on ``host`` of loopback."""
+    shown = f"[{host}]" if ":" in host else host
+    names = {shown, "localhost"} if host != "localhost" else {"localhost", "127.0.0.1", "[::1]"}
+    # A browser leaves the scheme's own port out.
+    return frozenset(f"http://{name}" if port == 80 else f"http://{name}:{port}" for name in names)
+
+
+def is_made_by_a_browser(headers: Headers) -> bool:
+    """Return whether a request carries what browsers add and programs do not."""
+    said = _where_from(headers)
+    return bool(said[b"origin"] or said[b"sec-fetch-site"])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs on this machine can reach a server bound to ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=64)
+def is_loopback_host(host: str, *, takes_subdomains: bool = False) -> bool:
+    """Return whether a ``Host`` header, in lower case, names loopback: ``localhost`` or an address, and any port.
+
+    Args:
+        takes_subdomains: Whether ``NAME.localhost`` will do, which not every resolver keeps on this machine.
+    """
+    name = _name_of(host)
+    return name is not None and (is_loopback(name) or (takes_subdomains and name.endswith(".localhost")))
+
+
+def _name_of(host: str) -> str | None:
+    """Return the name or address in a ``Host`` header, None if it has no such form."""
+    found = _AUTHORITY.fullmatch(host)
+    return found[1].strip("[]") if found else None
+
+
+def _origin_of(url: str) -> str:
+    try:
+        parts = urlsplit(url.lower())
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _where_from(headers: Headers) -> dict[bytes, list[bytes]]:
+    said: dict[bytes, list[bytes]] = {name: [] for name in _SAYS_WHERE_FROM}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in _SAYS_WHERE_FROM:
+            said[lowered].append(value.strip())
+    return said
