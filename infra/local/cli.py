@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from infra.local.lifecycle import run
-from infra.local.logs import Log
+from infra.local.logs import Log, leave_unwritable_streams
 from infra.local.options import Options
 from infra.local.scheduling import stay_until_done
 
@@ -81,6 +81,8 @@ def main(*, json_logs: bool, verbose: bool, **given: Any) -> None:
     stay_until_done()
     log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
     try:
-        sys.exit(asyncio.run(run(options, log)))
+        status = asyncio.run(run(options, log))
     finally:
         log.close()
+        leave_unwritable_streams()
+    sys.exit(status)

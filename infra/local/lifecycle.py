@@ -24,6 +24,7 @@ async def run(options: Options, log: Log) -> int:
     """Run until a signal comes. Return the exit status: 1 if it could not start."""
     began = time.monotonic()
     state = StateDir(options.state_dir)
+    status = 1
     runtime: Runtime | None = None
     signals = _Signals()
     asyncio.get_running_loop().set_exception_handler(Failures(partial(_show_failure, log)))
@@ -42,15 +43,26 @@ async def run(options: Options, log: Log) -> int:
                 log.event("warning", "listening beyond this machine", host=options.host)
             await signals.stop.wait()
     except Exception as error:  # noqa: BLE001  # the outermost edge: say why and leave nothing running
-        for line in _reasons(error):
-            print(f"error: {line}", file=sys.stderr)  # noqa: T201  # a command line's own output
-        return 1
+        _complain(error)
+        status = 1
+    else:
+        status = 0
     finally:
-        if runtime is not None:
-            log.event("info", "stopping; press Ctrl-C again to hurry")
-            await signals.hurried_by_second(runtime)
+        try:
+            if runtime is not None:
+                log.event("info", "stopping; press Ctrl-C again to hurry")
+                await signals.hurried_by_second(runtime)
+        except Exception as error:  # noqa: BLE001  # as above: a full disk, mostly
+            _complain(error)
+            status = 1
         state.release()
-    return 0
+    return status
+
+
+def _complain(error: BaseException) -> None:
+    for line in _reasons(error):
+        with suppress(OSError):  # what is full may be the very disk that this goes to
+            print(f"error: {line}", file=sys.stderr, flush=True)  # noqa: T201  # a command line's own output
 
 
 def _show_failure(log: Log, what: str, trace: str, hidden: int) -> None:

@@ -4,12 +4,16 @@ Rendering is pure. It and writing happen in a thread of its own, because a termi
 slow the log, never the gateway: when the reader falls behind, lines are counted and dropped.
 """
 
+import errno
 import json
+import os
 import re
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, TextIO
@@ -19,6 +23,9 @@ from infra.local.json_text import decoded
 LINES_WAITING_MAX: Final = 20_000
 # Between two writes: a thread that wakes for each line costs more than all that is done with the line.
 _GATHER_S: Final = 0.05
+
+# A full disk may have room again; what could not be written waits in the stream's buffer.
+_MAY_PASS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 # Powertools' Logger puts these into every line; the rendered line shows them once, or not at all.
 _NOT_SHOWN: Final = frozenset(
@@ -150,9 +157,10 @@ class Log:
             self._has_lines.clear()
             try:
                 self._write("".join(f"{line}\n" for line in self._rendered()))
-            except (OSError, ValueError):
-                # The reader is gone; the runtime goes on without a log.
-                return
+            except (OSError, ValueError) as error:
+                if not (isinstance(error, OSError) and error.errno in _MAY_PASS):
+                    # The reader is gone; the runtime goes on without a log.
+                    return
             self._is_closing.wait(_GATHER_S)
 
     def _write(self, text: str) -> None:
@@ -182,3 +190,16 @@ class Log:
         if self._dropped:
             yield f"({self._dropped} lines dropped: the log is not being read)"
             self._dropped = 0
+
+
+def leave_unwritable_streams() -> None:
+    """Give up what a full disk or a gone reader did not take, so that Python does not print a traceback about it.
+
+    As https://docs.python.org/3/library/signal.html#note-on-sigpipe has it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

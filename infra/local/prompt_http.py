@@ -11,7 +11,6 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from infra.local.bounded_http import BoundedHttp
-
 from infra.local.supervision import fail
 
 _INTERNAL_ERROR: Final = 500

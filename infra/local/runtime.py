@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from infra.local.assembly import gateway_settings, host_settings, mapping_settings
@@ -109,17 +110,19 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        steps: list[Callable[[], Awaitable[object]]] = []
         if self._schedules is not None:
-            await self._schedules.stop()
+            steps.append(self._schedules.stop)
         if self._gateway is not None:
-            await self._gateway.stop()
-        await asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings))
+            steps.append(self._gateway.stop)
+        steps.append(
+            lambda: asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings))
+        )
         if self._host is not None:
-            await self._host.stop(patience_s=patience_s)
-        await self._forker.close()
-        await self._sqs.close()
-        await self._services.stop(is_hurried=is_hurried)
-        self._state.clear_status()
+            steps.append(partial(self._host.stop, patience_s=patience_s))
+        steps += [self._forker.close, self._sqs.close, partial(self._services.stop, is_hurried=is_hurried)]
+        steps.append(partial(asyncio.to_thread, self._state.clear_status))
+        await _all_of(steps)
 
     def banner(self) -> list[str]:
         """Return the lines to print when ready: where to connect."""
@@ -281,3 +284,19 @@ class Runtime:
             "queues": {queue.logical_id: queue.name for queue in self._queues},
             "pids": {**self._services.register.pids(), "functions": self._host.pids()},
         }
+
+
+async def _all_of(steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    """Take one step after the other, also past those that fail.
+
+    Raises:
+        ExceptionGroup: What failed.
+    """
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001  # whatever it was, the rest must end too
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("not everything was stopped in order", errors)

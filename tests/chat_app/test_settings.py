@@ -29,13 +29,13 @@ def client(instance: Instance) -> Iterator[ClientConnection]:
         yield client
 
 
-def management_status(instance: Instance, secret_key: str) -> int:
+def management_status(instance: Instance, access_key: str, secret_key: str) -> int:
     """Ask for a connection that never was; return the answer's status."""
     management = boto3.client(
         "apigatewaymanagementapi",
         endpoint_url=f"http://127.0.0.1:{instance.port}/live",
         region_name="us-east-1",
-        aws_access_key_id="test",
+        aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
         config=Config(retries={"max_attempts": 0}),
     )
@@ -56,8 +56,11 @@ def test_function_is_let_through_where_signatures_are_verified(client: ClientCon
 
 
 def test_client_with_a_wrong_secret_is_refused(instance: Instance) -> None:
-    assert management_status(instance, "test") == 410
-    assert management_status(instance, "wrong") == 403
+    known = instance.status()["aws"]
+    key, secret = known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"]
+    assert management_status(instance, key, secret) == 410
+    assert management_status(instance, key, "wrong") == 403
+    assert management_status(instance, "test", "test") == 403
 
 
 def test_handler_that_outlasts_the_integration_timeout_is_reported(client: ClientConnection) -> None:

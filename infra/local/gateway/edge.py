@@ -108,4 +108,6 @@ class Edge:
 
 
 def _callers(settings: GatewaySettings, port: int) -> Callers:
-    return Callers(own_origins(settings.host, port), settings.allowed_hosts, settings.allowed_origins)
+    """A gateway is called by its ``domainName`` too, if it was given one."""
+    named = {settings.domain_name.lower().partition(":")[0]} if settings.domain_name else set()
+    return Callers(own_origins(settings.host, port), settings.allowed_hosts | named, settings.allowed_origins)

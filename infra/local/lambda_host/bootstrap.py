@@ -10,6 +10,7 @@ Run as ``python -P bootstrap.py SOCKET_FD FUNCTION`` with the function's descrip
 """
 
 import importlib
+import importlib.util
 import json
 import os
 import socket
@@ -65,15 +66,24 @@ def load(handler: str) -> Handler:
 
 
 def redirect_callbacks() -> None:
-    """Let ``app.websocket_api`` reach the local gateway.
-
-    Chalice names AWS's host explicitly, which beats AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI (``chalice/app.py``,
-    WebsocketAPI.configure). The stage it appends is the gateway's too.
-    """
-    chalice_app = sys.modules.get("chalice.app")
+    """Let callbacks reach the local gateway, also by clients that the app makes when it is imported."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
-    if chalice_app is not None and endpoint:
-        chalice_app.WebsocketAPI._WEBSOCKET_ENDPOINT_TEMPLATE = endpoint.rpartition("/")[0] + "/{stage}"  # noqa: SLF001
+    if endpoint:
+        _redirect.install(endpoint)
+
+
+def _neighbour(name: str) -> Any:
+    """Load a module of this directory under a name that no app's module has."""
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")  # noqa: PTH100, PTH118, PTH120  # as below
+    spec = importlib.util.spec_from_file_location(f"_local_runtime_{name}", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_redirect = _neighbour("callback_redirect")
 
 
 def import_error(error: BaseException, handler: str) -> dict[str, Any]:
@@ -159,8 +169,8 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
     log = LambdaLog(os.environ)
     log.install()
     try:
-        handler = load(function["handler"])
         redirect_callbacks()
+        handler = load(function["handler"])
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
         log.failed(type(error).__name__, str(error), traceback.format_exc())
         send(connection, json.dumps({"error": import_error(error, function["handler"])}).encode())

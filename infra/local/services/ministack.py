@@ -15,7 +15,7 @@ from typing import Final
 
 from infra.local.logs import Log
 from infra.local.services.children import ChildRegister
-from infra.local.services.daemon import Daemon, DaemonSpec
+from infra.local.services.daemon import Daemon, DaemonError, DaemonSpec
 from infra.local.services.ports import LOOPBACK
 from infra.local.state_dir import StateDir
 from infra.local.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
@@ -44,6 +44,10 @@ class Ministack:
         self.endpoint = f"http://{LOOPBACK}:{port}"
         self._port = port
         folder = state.folder("ministack")
+        # Of a cloud, nobody knows whether anything was asked of its queues.
+        self._keeps_queues = not has_open_apis
+        self._has_queues = False
+        self._saved = folder / "state" / "sqs.json"
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
             "GATEWAY_PORT": str(port),
             "BIND_HOST": LOOPBACK,
@@ -82,9 +86,20 @@ class Ministack:
 
     async def start(self) -> None:
         await self._daemon.start()
+        self._has_queues = self._keeps_queues
 
     async def stop(self, *, is_hurried: bool = False) -> None:
+        """Stop it, which writes its queues to disk, and say if it could not.
+
+        Raises:
+            DaemonError: They are not on disk; nobody waited for them if ``is_hurried``.
+        """
+        before, self._has_queues = _changed_at(self._saved), self._has_queues and not is_hurried
         await self._daemon.stop(is_hurried=is_hurried)
+        # It would only log a failure, perhaps to the disk that is full.
+        if self._has_queues and _changed_at(self._saved) == before:
+            self._has_queues = False
+            raise DaemonError(f"the queues could not be saved to {self._saved}: what was in them is lost")
 
     async def _is_ready(self) -> bool:
         try:
@@ -111,3 +126,7 @@ def _server_options(port: int) -> Sequence[str]:
     # A long poll that is still open must not hold up the end, in which the queues are saved.
     patience = ["--timeout-graceful-shutdown", "1", "--timeout-keep-alive", "75"]
     return [*options, *protocol, *patience, "--no-access-log", "--no-proxy-headers", *headers]
+
+
+def _changed_at(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
