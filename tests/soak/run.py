@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.local.gateway.edge import Edge
-from infra.local.invocation import Outcome, Returned
+from infra.local.invocation import ANYBODY, Caller, Outcome, Returned
 from infra.local.logs import Log
 from infra.local.options import Options
 from infra.local.project.local_toml import read_local_toml
@@ -133,10 +133,14 @@ def _watch_work(runtime: Runtime, clock: Clock, report: Report) -> None:
     invoke, call = host.invoke, sqs.call
 
     async def watched_invoke(
-        function_name: str, event: Mapping[str, Any], *, timeout_s: float | None = None
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> Outcome:
         with clock.busy():
-            outcome = await invoke(function_name, event, timeout_s=timeout_s)
+            outcome = await invoke(function_name, event, timeout_s=timeout_s, caller=caller)
         report.invocations += 1
         if not isinstance(outcome, Returned):
             report.problems.append(f"{function_name}: {outcome}")
