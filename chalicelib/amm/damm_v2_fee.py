@@ -1,9 +1,7 @@
-"""Fees of a DAMM v2 pool: a base fee, which may fall with time, and a dynamic one.
+"""Fees of a DAMM v2 pool: a base fee, and one that grows with volatility.
 
-Follows MeteoraAg/damm-v2@a3d3827 ``programs/cp-amm/src``: ``base_fee/fee_time_scheduler.rs``,
-``math/fee_math.rs`` and ``state/fee.rs``. Rates are parts per 10^9. The rate limiter and the
-market-cap scheduler are not modelled, and neither are referral and partner shares: they
-would come out of the protocol's part.
+Follows MeteoraAg/damm-v2@a3d3827 ``programs/cp-amm/src/state/fee.rs``. Rates are parts per 10^9. Referral
+and partner shares are not modelled: they would come out of the protocol's part.
 """
 
 from dataclasses import dataclass
@@ -11,10 +9,32 @@ from enum import StrEnum
 from typing import Final
 
 from chalicelib.amm import q64
-from chalicelib.amm.swaps import U64_MAX, U128_MAX, Refusal, SwapRefusedError, TokenIndex
+from chalicelib.amm.damm_v2_base_fee import NO_TRADE, MarketCapFee, RateLimiterFee, Trade
+from chalicelib.amm.damm_v2_schedule import (
+    BASIS_POINTS,
+    FEE_DENOMINATOR,
+    BaseFee,
+    SchedulerMode,
+    fee_within,
+    with_fee,
+)
+from chalicelib.amm.swaps import U128_MAX, Refusal, SwapRefusedError, TokenIndex
 
-FEE_DENOMINATOR: Final = 10**9
-BASIS_POINTS: Final = 10_000
+__all__ = [
+    "BASIS_POINTS",
+    "FEE_DENOMINATOR",
+    "MAX_FEE_NUMERATOR_V0",
+    "MAX_FEE_NUMERATOR_V1",
+    "BaseFee",
+    "CollectFeeMode",
+    "DammV2Fees",
+    "DynamicFee",
+    "DynamicFeeParameters",
+    "SchedulerMode",
+    "fee_within",
+    "with_fee",
+]
+
 VARIABLE_FEE_SCALE: Final = 10**11
 MAX_FEE_NUMERATOR_V0: Final = 500_000_000
 MAX_FEE_NUMERATOR_V1: Final = 990_000_000
@@ -24,39 +44,6 @@ class CollectFeeMode(StrEnum):
     BOTH = "both"  # always in the token that goes out
     ONLY_B = "only_b"
     COMPOUNDING = "compounding"  # in B, and a share of it joins the reserves
-
-
-class SchedulerMode(StrEnum):
-    LINEAR = "linear"
-    EXPONENTIAL = "exponential"
-
-
-@dataclass(frozen=True, slots=True)
-class BaseFee:
-    """A fee that starts at a cliff and falls in periods; a frequency of 0 makes it constant.
-
-    Attributes:
-        period_frequency: Length of a period, in what the pool's activation point counts.
-        reduction_factor: Per period: parts per 10^9 (linear) or basis points (exponential).
-    """
-
-    cliff_fee_numerator: int
-    number_of_period: int = 0
-    period_frequency: int = 0
-    reduction_factor: int = 0
-    mode: SchedulerMode = SchedulerMode.LINEAR
-
-    def numerator_at(self, point: int, activation_point: int) -> int:
-        """Return the rate at a time or a slot: ``get_base_fee_numerator``."""
-        if self.period_frequency == 0:
-            return self.cliff_fee_numerator
-        passed = (point - activation_point) // self.period_frequency
-        # Before activation only a launch vault trades, at the final fee.
-        period = self.number_of_period if passed < 0 else min(passed, self.number_of_period)
-        if self.mode is SchedulerMode.LINEAR:
-            return self.cliff_fee_numerator - self.reduction_factor * period
-        kept = q64.ONE - (self.reduction_factor << 64) // BASIS_POINTS
-        return self.cliff_fee_numerator * q64.power(kept, period) >> 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +103,7 @@ class DynamicFee:
 class DammV2Fees:
     """Rates of a pool; the protocol's part in per cent, the compounding share in basis points."""
 
-    base: BaseFee
+    base: BaseFee | RateLimiterFee | MarketCapFee
     collect_fee_mode: CollectFeeMode
     protocol_fee_percent: int = 20
     max_fee_numerator: int = MAX_FEE_NUMERATOR_V1
@@ -126,29 +113,14 @@ class DammV2Fees:
         """Return whether the fee is taken from the input: ``FeeMode::get_fee_mode``."""
         return token_in == 1 and self.collect_fee_mode is not CollectFeeMode.BOTH
 
-    def numerator_at(self, point: int, activation_point: int, dynamic: DynamicFee | None) -> int:
+    def numerator_at(
+        self, point: int, activation_point: int, dynamic: DynamicFee | None, trade: Trade = NO_TRADE
+    ) -> int:
         """Return the total rate, capped: ``get_total_trading_fee``."""
-        rate = self.base.numerator_at(point, activation_point)
+        rate = self.base.numerator_at(point, activation_point, trade)
         if dynamic is not None:
             rate += dynamic.variable_fee_numerator()
         return min(rate, self.max_fee_numerator)
-
-
-def fee_within(amount: int, rate: int) -> int:
-    """Return the fee contained in an amount, rounded up: ``get_fee_on_amount``."""
-    return -(-amount * rate // FEE_DENOMINATOR)
-
-
-def with_fee(amount: int, rate: int) -> int:
-    """Return the amount that leaves ``amount`` after its fee: ``get_included_fee_amount``.
-
-    Raises:
-        SwapRefusedError: It exceeds a u64.
-    """
-    included = -(-amount * FEE_DENOMINATOR // (FEE_DENOMINATOR - rate))
-    if included > U64_MAX:
-        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-    return included
 
 
 def _bins_between(sqrt_price_a: int, sqrt_price_b: int, bin_step_q64: int) -> int:

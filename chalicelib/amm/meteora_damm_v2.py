@@ -20,6 +20,7 @@ pool's favour, so a vault that once held ``reserves`` never runs dry.
 from dataclasses import dataclass, replace
 
 from chalicelib.amm.activation import ActivationType
+from chalicelib.amm.damm_v2_base_fee import MarketCapFee, Trade
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import (
     BASIS_POINTS,
@@ -52,10 +53,18 @@ class DammV2Pool:
         """Return whether trading has opened."""
         return self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
-    def fee_numerator_at(self, timestamp_s: int, slot: int) -> int:
-        """Return the total rate, capped, in parts per 10^9."""
+    def fee_numerator_at(
+        self, timestamp_s: int, slot: int, token_in: TokenIndex = 0, amount: int = 0, *, is_net: bool = False
+    ) -> int:
+        """Return the total rate, capped, in parts per 10^9.
+
+        Args:
+            amount: Of the token that pays the fee, fee included unless ``is_net``; 0 stands for a first unit.
+        """
         point = self.activation_type.point_at(timestamp_s, slot)
-        return self.fees.numerator_at(point, self.activation_point, self.dynamic_fee)
+        sqrt_price = self.curve.sqrt_price if isinstance(self.fees.base, MarketCapFee) else 0
+        trade = Trade(token_in, amount, is_net, sqrt_price)
+        return self.fees.numerator_at(point, self.activation_point, self.dynamic_fee, trade)
 
 
 def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
@@ -68,11 +77,12 @@ def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
     if not pool.is_open_at(request.timestamp_s, request.slot):
         raise SwapRefusedError(Refusal.NOT_OPEN)
     token_in, fees = request.token_in, pool.fees
-    rate = pool.fee_numerator_at(request.timestamp_s, request.slot)
+    moment = request.timestamp_s, request.slot
     on_input = fees.is_on_input(token_in)
     curve: ConcentratedCurve | CompoundingCurve
     if request.mode is SwapMode.EXACT_IN:
         amount_in = request.amount
+        rate = pool.fee_numerator_at(*moment, token_in, amount_in)
         fee = fee_within(amount_in, rate) if on_input else 0
         amount_out, curve = pool.curve.take_in(amount_in - fee, token_in)
         if not on_input:
@@ -82,9 +92,15 @@ def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
             raise SwapRefusedError(Refusal.ZERO_OUTPUT)
     else:
         amount_out = request.amount
-        gross_out = amount_out if on_input else with_fee(amount_out, rate)
+        gross_out = amount_out
+        if not on_input:
+            gross_out = with_fee(
+                amount_out, pool.fee_numerator_at(*moment, token_in, amount_out, is_net=True)
+            )
         net_in, curve = pool.curve.give_out(gross_out, token_in)
-        amount_in = with_fee(net_in, rate) if on_input else net_in
+        amount_in = net_in
+        if on_input:
+            amount_in = with_fee(net_in, pool.fee_numerator_at(*moment, token_in, net_in, is_net=True))
         fee = amount_in - net_in if on_input else gross_out - amount_out
     protocol_fee = fee * fees.protocol_fee_percent // 100
     compounding_fee = 0
@@ -124,5 +140,5 @@ def marginal_out_per_in(
     if not pool.curve.can_pay_for(token_in):
         return 0, 1
     b, a = pool.curve.price()
-    kept = FEE_DENOMINATOR - pool.fee_numerator_at(timestamp_s, slot)
+    kept = FEE_DENOMINATOR - pool.fee_numerator_at(timestamp_s, slot, token_in)
     return (b * kept, a * FEE_DENOMINATOR) if token_in == 0 else (a * kept, b * FEE_DENOMINATOR)

@@ -5,7 +5,7 @@ Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src``: ``quote.rs`` (walk over the 
 is followed (found by running it): ``last_update_timestamp`` moves only when the active bin
 changes, and what the last bin of an exact-out swap gives beyond the amount wanted
 (``dust_out``) is a protocol fee while fees are taken on the output, and nobody's otherwise.
-Limit orders inside bins are not modelled.
+Limit orders inside bins fill after the bins' own liquidity (``dlmm_orders``).
 
 Books: no fee stays in the bins. The protocol part and the LP part (``lp_fee_outside``) are
 both owed from the vaults, outside the tradable reserves, and so is the dust::
@@ -15,6 +15,7 @@ both owed from the vaults, outside the tradable reserves, and so is the dust::
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final
@@ -30,11 +31,22 @@ from chalicelib.amm.dlmm_fee import (
     fee_rate,
     references_at,
 )
+from chalicelib.amm.dlmm_orders import BinOrders, fill_layers
 from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
 
-__all__ = ["Bin", "DlmmPool", "first_index", "marginal_out_per_in", "reserves", "spot_price", "swap"]
+__all__ = [
+    "Bin",
+    "BinOrders",
+    "DlmmPool",
+    "available",
+    "first_index",
+    "marginal_out_per_in",
+    "reserves",
+    "spot_price",
+    "swap",
+]
 
 _BIN_ID: Final = itemgetter(0)
 
@@ -50,6 +62,7 @@ class DlmmPool:
         activation_point: Where trading opens; 0 for pairs that open at once (all but pair types 1 and 2).
         activation_type: What that point counts.
         is_enabled: False while the pair's status closes it.
+        orders: Limit orders, in ascending order of their bins' ids; each of these bins is in ``bins``.
     """
 
     parameters: DlmmParameters
@@ -59,6 +72,7 @@ class DlmmPool:
     activation_point: int = 0
     activation_type: ActivationType = ActivationType.TIMESTAMP
     is_enabled: bool = True
+    orders: tuple[BinOrders, ...] = ()
 
     def is_open_at(self, timestamp_s: int, slot: int) -> bool:
         """Return whether the program lets anybody swap: ``LbPair::is_swap_enabled``."""
@@ -78,12 +92,15 @@ class _Walk:
     protocol_fee: int = 0
     dust_out: int = 0
     volatility_accumulator: int = 0
+    orders: dict[int, BinOrders] = field(
+        default_factory=dict
+    )  # that were taken from, as they are after the swap
 
-    def add(self, fill: Fill, protocol_share_bps: int) -> None:
+    def add(self, fill: Fill, protocol_fee: int) -> None:
         self.amount_in += fill.amount_in
         self.amount_out += fill.amount_out
         self.fee += fill.fee
-        self.protocol_fee += fill.fee * protocol_share_bps // BASIS_POINTS
+        self.protocol_fee += protocol_fee
         self.dust_out += fill.dust_out
 
     def bins_after(self, bins: tuple[Bin, ...], *, for_y: bool) -> tuple[Bin, ...]:
@@ -123,12 +140,28 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     moved_at = request.timestamp_s if is_moved else pool.volatility.last_update_timestamp
     volatility = DlmmVolatility(walk.volatility_accumulator, *references, moved_at)
     bins = walk.bins_after(pool.bins, for_y=request.token_in == 0)
-    return result, replace(pool, active_id=walk.active_id, bins=bins, volatility=volatility)
+    orders = pool.orders
+    if walk.orders:
+        left = (walk.orders.get(resting.bin_id, resting) for resting in orders)
+        orders = tuple(resting for resting in left if resting.processed_remaining or resting.open_amount)
+    return result, replace(pool, active_id=walk.active_id, bins=bins, volatility=volatility, orders=orders)
 
 
 def reserves(pool: DlmmPool) -> tuple[int, int]:
-    """Return the sums of X and of Y over all bins."""
-    return sum(held.amount_x for held in pool.bins), sum(held.amount_y for held in pool.bins)
+    """Return the sums of X and of Y over all bins, and of what their limit orders sell."""
+    x, y = sum(held.amount_x for held in pool.bins), sum(held.amount_y for held in pool.bins)
+    for resting in pool.orders:
+        amount = resting.processed_remaining + resting.open_amount
+        x, y = (x + amount, y) if resting.is_ask else (x, y + amount)
+    return x, y
+
+
+def available(pool: DlmmPool, *, for_y: bool) -> Callable[[Bin], int]:
+    """Return what tells how much a bin and its orders can pay in a direction."""
+    if not pool.orders:
+        return itemgetter(2 if for_y else 1)
+    layers = {resting.bin_id: sum(resting.layers(for_y=for_y)) for resting in pool.orders}
+    return lambda held: (held.amount_y if for_y else held.amount_x) + layers.get(held.bin_id, 0)
 
 
 def spot_price(pool: DlmmPool) -> tuple[int, int]:
@@ -143,9 +176,10 @@ def marginal_out_per_in(pool: DlmmPool, token_in: TokenIndex, timestamp_s: int) 
     ahead = range(first, -1, -1) if for_y else range(first, len(pool.bins))
     parameters = pool.parameters
     references = references_at(pool.volatility, parameters, pool.active_id, timestamp_s)
+    available_in = available(pool, for_y=for_y)
     for index in ahead:
         held = pool.bins[index]
-        if (held.amount_y if for_y else held.amount_x) == 0:
+        if available_in(held) == 0:
             continue
         price = bin_price(held.bin_id, parameters.bin_step)
         kept = FEE_PRECISION - fee_rate(parameters, accumulated(parameters, references, held.bin_id))
@@ -161,25 +195,44 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     fill_bin = FILLS[is_exact_in, is_fee_on_input]
     index, step = first_index(pool, for_y=for_y), -1 if for_y else 1
     walk = _Walk(pool.active_id, index)
+    resting = {orders.bin_id: orders for orders in pool.orders if any(orders.layers(for_y=for_y))}
     remaining = request.amount
     while remaining:
         if not 0 <= index < len(bins):
             raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
         held = bins[index]
         index += step
-        available = held.amount_y if for_y else held.amount_x
-        if available == 0:
+        own = held.amount_y if for_y else held.amount_x
+        bin_id = held.bin_id
+        if own == 0 and bin_id not in resting:
             walk.crossed.append(held)
             continue
-        bin_id = held.bin_id
         accumulator = accumulated(parameters, references, bin_id)
         price = bin_price(bin_id, parameters.bin_step)
         in_per_out = (ONE, price) if for_y else (price, ONE)
-        fill = fill_bin(remaining, available, in_per_out, fee_rate(parameters, accumulator))
-        remaining -= fill.amount_in if is_exact_in else fill.amount_out
+        rate = fee_rate(parameters, accumulator)
         walk.active_id, walk.volatility_accumulator = bin_id, accumulator
-        walk.add(fill, parameters.protocol_share_bps)
-        walk.crossed.append(bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
+        if bin_id not in resting:
+            fill = fill_bin(remaining, own, in_per_out, rate)
+            walk.add(fill, fill.fee * parameters.protocol_share_bps // BASIS_POINTS)
+            walk.crossed.append(bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
+        else:
+            orders = resting[bin_id]
+            layers = (own, *orders.layers(for_y=for_y))
+            filled = fill_layers(
+                (remaining, is_exact_in),
+                layers,
+                in_per_out,
+                rate,
+                parameters.protocol_share_bps,
+                is_fee_on_input=is_fee_on_input,
+            )
+            fill = filled.whole
+            walk.add(fill, filled.protocol_fee)
+            walk.orders[bin_id] = orders.after(filled.taken)
+            moved = Fill(*filled.own, 0)
+            walk.crossed.append(bin_after(held, moved, for_y=for_y, is_fee_on_input=True))
+        remaining -= fill.amount_in if is_exact_in else fill.amount_out
     return walk
 
 

@@ -72,6 +72,9 @@ class SwapResult(NamedTuple):
     tradable reserves, also in ``fee_token`` (DLMM, DAMM v2 and CLMM owe it to positions;
     a CPMM leaves it in its reserves, so there it is 0).
 
+    ``transfer_fee_in`` is the part of ``amount_in`` that a Token-2022 mint withheld before the pool saw it;
+    ``transfer_fee_out`` is what it withheld, beyond ``amount_out``, of what the pool sent.
+
     ``dust_out`` left the tradable reserves of the output token by rounding and is part of
     neither ``amount_out`` nor a fee (DLMM, exact out, at most a few units).
     """
@@ -86,3 +89,5 @@ class SwapResult(NamedTuple):
     creator_fee_token: TokenIndex = 0
     lp_fee_outside: int = 0
     dust_out: int = 0
+    transfer_fee_in: int = 0
+    transfer_fee_out: int = 0

@@ -5,17 +5,18 @@ the root becomes root·√(kept_in·kept_out) and the liquidity L·√(kept_out/
 """
 
 from bisect import bisect_right
-from math import inf, sqrt
+from math import inf, prod, sqrt
 from operator import itemgetter
 from typing import Final
 
 from chalicelib.amm import clmm_step, damm_v2_fee, dlmm_fee, raydium_cpmm
 from chalicelib.amm.clmm_tick import sqrt_price_at
-from chalicelib.amm.damm_v2_curve import CompoundingCurve
+from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
+from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool, first_index
-from chalicelib.amm.pools import Pool
+from chalicelib.amm.pools import Pool, TransferFeePool, reserves
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
@@ -46,9 +47,16 @@ def curve_of(
         case DlmmPool():
             return _dlmm(pool, token_in, now_s, stop_in, stop_out) if pool.is_open_at(now_s, slot) else ()
         case DammV2Pool():
-            return _damm_v2(pool, token_in, now_s, slot) if pool.is_open_at(now_s, slot) else ()
+            return _damm_v2(pool, token_in, now_s, slot, stop_in) if pool.is_open_at(now_s, slot) else ()
         case ClmmPool():
             return _clmm(pool, token_in, now_s, stop_in, stop_out)
+        case TransferFeePool():
+            kept_in, kept_out = _kept_by_transfers(pool, token_in)
+            if not (kept_in and kept_out):
+                return ()
+            stop_out /= kept_out
+            inner = curve_of(pool.inner, token_in, now_s, slot=slot, stop_in=stop_in, stop_out=stop_out)
+            return [_taxed(part, kept_in, kept_out) for part in inner]
 
 
 def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float:
@@ -56,6 +64,10 @@ def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float
 
     Prices get worse from ``top``, the first range, on; but a DLMM's fee may fall ahead.
     """
+    if isinstance(pool, TransferFeePool):
+        turn = sqrt(prod(_kept_by_transfers(pool, token_in)))
+        inner = best_root(pool.inner, token_in, now_s, top._replace(start=top.start / turn))
+        return max(inner * turn, top.start)
     if not isinstance(pool, DlmmPool):
         return top.start
     parameters, active_id = pool.parameters, pool.active_id
@@ -67,6 +79,28 @@ def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float
     least = dlmm_fee.fee_rate(parameters, dlmm_fee.accumulated(parameters, references, calmest_id))
     kept = 1.0 - least / dlmm_fee.FEE_PRECISION
     return sqrt((price if token_in == 0 else 1.0 / price) * kept) * _FLOAT_MARGIN
+
+
+def _kept_by_transfers(pool: TransferFeePool, token_in: TokenIndex) -> tuple[float, float]:
+    """Return what is left of the input and of the output, at best: a fee with a maximum costs large amounts less."""
+    shares = []
+    for token, fee in enumerate(pool.fees):
+        most = U64_MAX
+        if fee.basis_points and fee.maximum < U64_MAX and token != token_in:
+            most = max(reserves(pool.inner)[token], 1)
+        shares.append(1.0 - fee.of(most) / most)
+    return (shares[0], shares[1]) if token_in == 0 else (shares[1], shares[0])
+
+
+def _taxed(part: Range, kept_in: float, kept_out: float) -> Range:
+    turn, weight = sqrt(kept_in * kept_out), sqrt(kept_out / kept_in)
+    return Range(
+        part.start * turn,
+        part.end * turn,
+        part.liquidity * weight,
+        part.amount_in / kept_in,
+        part.amount_out * kept_out,
+    )
 
 
 def _cpmm(pool: CpmmPool, token_in: TokenIndex, now_s: int) -> Curve:
@@ -105,9 +139,10 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     parts: list[Range] = []
     taken = paid = 0.0
     bin_step = parameters.bin_step
+    of_orders = {orders.bin_id: sum(orders.layers(for_y=for_y)) for orders in pool.orders}
     for index in ahead:
         bin_id, amount_x, amount_y = bins[index]
-        available = amount_y if for_y else amount_x
+        available = (amount_y if for_y else amount_x) + of_orders.get(bin_id, 0)
         if available == 0:
             continue
         price = bin_price(bin_id, bin_step) / ONE
@@ -128,8 +163,12 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     return concave_hull(parts) if len(parts) > 1 else parts
 
 
-def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int) -> Curve:
-    kept = 1.0 - pool.fee_numerator_at(now_s, slot) / damm_v2_fee.FEE_DENOMINATOR
+def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int, stop_in: float) -> Curve:
+    base = pool.fees.base
+    point = pool.activation_type.point_at(now_s, slot)
+    if isinstance(base, RateLimiterFee) and base.applies(point, pool.activation_point, token_in):
+        return _limited(pool, base, stop_in)
+    kept = 1.0 - pool.fee_numerator_at(now_s, slot, token_in) / damm_v2_fee.FEE_DENOMINATOR
     kept_in, kept_out = (kept, 1.0) if pool.fees.is_on_input(token_in) else (1.0, kept)
     curve = pool.curve
     if isinstance(curve, CompoundingCurve):
@@ -144,6 +183,36 @@ def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int) -> C
         return ()
     turn = sqrt(kept_in * kept_out)
     return (product_range(root=root * turn, end=end * turn, liquidity=liquidity * sqrt(kept_out / kept_in)),)
+
+
+def _limited(pool: DammV2Pool, limiter: RateLimiterFee, stop_in: float) -> Curve:
+    """Purchases of A under a rate limiter: a range per step of the fee, each dearer than the one before.
+
+    The limiter's rate is an average, rounded up, and the cap is on the sum with the dynamic fee: charging each step
+    by itself is never more.
+    """
+    curve, cap = pool.curve, pool.fees.max_fee_numerator
+    if not isinstance(curve, ConcentratedCurve) or not curve.liquidity:
+        return ()
+    variable = 0 if pool.dynamic_fee is None else pool.dynamic_fee.variable_fee_numerator()
+    liquidity, top = curve.liquidity / ONE, curve.sqrt_max_price / ONE
+    price = curve.sqrt_price / ONE
+    parts: list[Range] = []
+    taken = 0.0
+    for step in range(limiter.steps + 2):
+        is_last = step > limiter.steps
+        base = limiter.max_numerator if is_last else limiter.cliff_fee_numerator + limiter.increment * step
+        kept = 1.0 - min(base + variable, cap) / damm_v2_fee.FEE_DENOMINATOR
+        after = top if is_last else min(top, price + limiter.reference_amount * kept / liquidity)
+        if not (kept and after > price):
+            break
+        turn = sqrt(kept)
+        parts.append(product_range(root=turn / price, end=turn / after, liquidity=liquidity / turn))
+        taken += parts[-1].amount_in
+        price = after
+        if taken > stop_in:
+            break
+    return parts
 
 
 def _clmm(pool: ClmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop_out: float) -> Curve:

@@ -10,7 +10,7 @@ from chalicelib.amm.dlmm_fee import CollectFeeMode as DlmmCollectFeeMode
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
-from chalicelib.amm.pools import Pool
+from chalicelib.amm.pools import ProgramPool
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapMode, TokenIndex
@@ -136,7 +136,7 @@ def clmm_pools(draw: st.DrawFn, bits_max: int = 64) -> ClmmPool:
     )
 
 
-def pools_of_any_kind(bits_max: int = 64) -> SearchStrategy[Pool]:
+def pools_of_any_kind(bits_max: int = 64) -> SearchStrategy[ProgramPool]:
     return st.one_of(
         cpmm_pools(bits_max), dlmm_pools(bits_max), damm_v2_pools(bits_max), clmm_pools(bits_max)
     )

@@ -6,14 +6,18 @@ from random import Random
 import pytest
 
 from chalicelib.amm.activation import ActivationType
-from chalicelib.amm.damm_v2_curve import CompoundingCurve
+from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
+from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
+from chalicelib.amm.dlmm_orders import BinOrders
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
-from chalicelib.amm.pools import Pool, swap
+from chalicelib.amm.pools import Pool, TransferFeePool, swap
+from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.routing.assembly import Order
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
@@ -117,6 +121,61 @@ def test_scheduled_fee_is_the_one_in_force_at_the_time() -> None:
 def test_pool_that_refuses_every_swap_offers_nothing(pool: Pool) -> None:
     assert not curve_of(pool, 0, NOW_S)
     assert _swap(pool, SwapMode.EXACT_IN, 10**6, 0) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_transfer_fees_are_folded_into_the_curve(kind: str, token_in: TokenIndex) -> None:
+    random = Random(f"{kind} {token_in} taxed")
+    fees = (TransferFee(100), TransferFee(37))
+    for _ in range(20):
+        inner = random_pool(random, kind, 0.15, 10**13)
+        assert not isinstance(inner, TransferFeePool)
+        pool = TransferFeePool(inner, fees)
+        amount = int(10 ** random.uniform(9, 12))
+        exact = _swap(pool, SwapMode.EXACT_IN, amount, token_in)
+        modelled = out_for_in(curve_of(pool, token_in, NOW_S, stop_in=float(amount)), float(amount))
+        if exact is None or modelled is None:
+            continue
+        assert exact <= modelled * (1 + MODEL_ERROR)
+        if not _is_pooled(inner, token_in):
+            assert exact >= modelled * (1 - 1e-5) - ROUNDING_UNITS
+
+
+@pytest.mark.parametrize("amount", [10**6, 10**9, 10**12])
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_curve_bounds_swaps_of_a_pool_whose_transfer_fees_have_a_maximum(
+    amount: int, token_in: TokenIndex
+) -> None:
+    fees = (TransferFee(500, 10**7), TransferFee(300, 10**8))
+    pool = TransferFeePool(CpmmPool(10**13, 10**13, CpmmFees(2_500, 0, 0)), fees)
+    modelled = out_for_in(curve_of(pool, token_in, NOW_S), float(amount))
+    exact = _swap(pool, SwapMode.EXACT_IN, amount, token_in)
+    assert modelled is not None
+    assert exact is not None
+    assert exact <= modelled
+
+
+def test_curve_counts_what_limit_orders_sell() -> None:
+    resting = BinOrders(0, 10**9, 10**9, is_ask=False)
+    pool = replace(A_PAIR, orders=(resting,))
+    _assert_models_exactly(replace(pool, bins=(Bin(0, 10**12, 10**12),)), 0)
+    assert len(curve_of(replace(pool, bins=(Bin(0, 0, 0),)), 0, NOW_S)) == 1
+    assert not curve_of(replace(pool, bins=(Bin(0, 0, 0),)), 1, NOW_S)
+
+
+@pytest.mark.parametrize("amount", [10**8, 10**9, 3 * 10**9, 10**11, 10**12])
+def test_curve_bounds_purchases_under_a_rate_limiter(amount: int) -> None:
+    limiter = RateLimiterFee(10_000_000, 100, 3600, 5000, 10**9)
+    curve = ConcentratedCurve(ONE, 10**14 * ONE, 4_295_048_016, 79_226_673_521_066_979_257_578_248_091)
+    fees = DammV2Fees(limiter, CollectFeeMode.ONLY_B)
+    pool = DammV2Pool(curve, fees, activation_point=NOW_S - 10)
+    modelled = out_for_in(curve_of(pool, 1, NOW_S), float(amount))
+    exact = _swap(pool, SwapMode.EXACT_IN, amount, 1)
+    assert modelled is not None
+    assert exact is not None
+    assert exact <= modelled * (1 + MODEL_ERROR)
+    assert exact == pytest.approx(modelled, rel=1e-7)
 
 
 def test_pool_that_opens_at_a_slot_is_routed_from_that_slot_on() -> None:
