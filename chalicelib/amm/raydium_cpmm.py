@@ -2,7 +2,7 @@
 
 Follows raydium-io/raydium-cp-swap@609780f, ``programs/cp-swap/src``: ``curve/calculator.rs``
 (order of steps), ``curve/fees.rs`` (fees), ``curve/constant_product.rs`` (curve) and
-``states/pool.rs`` (side of the creator fee). Token-2022 transfer fees are not modelled.
+``states/pool.rs`` (side of the creator fee).
 
 Books: the LP part of the trade fee stays in the reserves, so the product grows. The
 protocol, fund and creator parts leave the tradable reserves for accumulators of the pool::

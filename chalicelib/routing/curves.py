@@ -20,7 +20,7 @@ from chalicelib.amm.pools import Pool, TransferFeePool, reserves
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
-from chalicelib.amm.swaps import U64_MAX, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, SwapRefusedError, TokenIndex
 from chalicelib.routing.ranges import Curve, Range, concave_hull, product_range
 
 _ID: Final = itemgetter(0)
@@ -39,8 +39,17 @@ def curve_of(
     """Return what the pool offers for ``token_in``, at least up to one of the two amounts.
 
     Bins and ticks beyond both amounts are not read: no order of that size reaches them. The
-    curve is empty if the pool pays nothing, or has not opened.
+    curve is empty if the pool pays nothing, has not opened, or is in a state that its program refuses.
     """
+    try:
+        return _curve_of(pool, token_in, now_s, slot, stop_in, stop_out)
+    except SwapRefusedError:  # a price or a rate does not fit the program's integers
+        return ()
+
+
+def _curve_of(
+    pool: Pool, token_in: TokenIndex, now_s: int, slot: int, stop_in: float, stop_out: float
+) -> Curve:
     match pool:
         case CpmmPool():
             return _cpmm(pool, token_in, now_s)

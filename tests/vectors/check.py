@@ -1,4 +1,4 @@
-"""Compare a file of golden swaps with what our pools answer."""
+"""Compare a file of golden swaps with what our pools answer, and a file of chain data with what the adapter reads."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.amm import pools
 from chalicelib.amm.swaps import SwapRefusedError
 from tests.vectors.formats import FORMATS, Format
+from tests.vectors.onchain_files import FORMAT_ERRORS, check_object
 
 
 class VectorFileError(Exception):
@@ -35,7 +36,29 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class Report:
     swaps: int
-    differences: list[Difference]
+    differences: list[Difference | str]
+    what: str = "swaps"
+
+
+def check_any(path: Path) -> Report:
+    """Check a file of any format: an array of swaps by pool kind, or an object of the Solana vectors.
+
+    Raises:
+        VectorFileError: As ``check``.
+    """
+    if not path.exists():
+        return check(path)  # which says what a name may be
+    file = _loaded(path)
+    if not isinstance(file, dict):
+        return check(path)
+    try:
+        tally = check_object(path, file)
+    except FORMAT_ERRORS as e:
+        raise VectorFileError(f"{path} holds no vectors: {type(e).__name__}: {e}") from e
+    if not tally.vectors:
+        raise VectorFileError(f"{path} holds no vector")
+    done = ", ".join(f"{count} {name}" for name, count in sorted(tally.checks.items()))
+    return Report(tally.vectors, [f" {name}: {text}" for name, text in tally.problems], f"vectors ({done})")
 
 
 def check(path: Path) -> Report:
@@ -48,7 +71,7 @@ def check(path: Path) -> Report:
     if kind not in FORMATS:
         raise VectorFileError(f"unknown pool kind {kind!r}: name the file after one of {', '.join(FORMATS)}")
     vectors = list(_read(path))
-    differences = []
+    differences: list[Difference | str] = []
     for position, vector in enumerate(vectors):
         try:
             expected = dict(vector["expect"])
@@ -73,11 +96,15 @@ def answer(pool_format: Format, vector: dict[str, Any]) -> dict[str, Any]:
     return pool_format.expected(request, result, after)
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
+def _loaded(path: Path) -> Any:
     try:
-        vectors = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
         raise VectorFileError(f"cannot read {path}: {e}") from e
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    vectors = _loaded(path)
     if not isinstance(vectors, list):
         raise VectorFileError(f"{path} must hold a JSON array, not a {type(vectors).__name__}")
     if not vectors:
