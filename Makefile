@@ -66,8 +66,8 @@ audit: $(STAMP)  ## Check the running database: nothing lost, nothing doubled, b
 scan: $(STAMP)  ## Judge the deployment's templates by checkov as well (it does not fit beside our pins)
 	@CHECKOV="$(BIN)/uv tool run --from checkov==3.3.30 checkov" $(BIN)/python -m pytest --quiet tests/deploy/test_security_rules.py
 
-vectors: $(STAMP)  ## Check the pool maths against swap vectors: FILES=...
-	@$(BIN)/python -m tests.vectors $(or $(FILES),$(wildcard tests/vectors/*.json))
+vectors: $(STAMP)  ## Check the maths and the Solana adapter against vectors: FILES=...
+	@$(BIN)/python -m tests.vectors $(or $(FILES),$(wildcard tests/vectors/*.json tests/vectors/solana/*.json))
 
 bench: $(STAMP)  ## Measure against the goals, on a machine that does nothing else
 	@$(BIN)/python -m benchmarks

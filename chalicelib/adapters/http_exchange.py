@@ -13,6 +13,7 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 _CONNECTION: Final = b"\r\nconnection:"
 _CONTENT_LENGTH: Final = b"\r\ncontent-length:"
 _TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
+_RETRY_AFTER: Final = b"\r\nretry-after:"
 
 
 class ProtocolError(Exception):
@@ -24,11 +25,13 @@ class Exchange(NamedTuple):
 
     Attributes:
         is_reusable: The connection can carry another exchange.
+        retry_after: The field of that name beside an error, None if there is none.
     """
 
     status: int
     body: bytes
     is_reusable: bool
+    retry_after: bytes | None = None
 
 
 def answer_in(data: bytes, *, is_over: bool) -> Exchange | None:
@@ -62,16 +65,17 @@ def _answer(data: bytes, *, is_over: bool) -> Exchange | None:
     if status < 200:  # an interim response (RFC 9110, 15.2)
         return _answer(rest, is_over=is_over)
     keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
+    asked = _value(head, _RETRY_AFTER) if status >= 400 else None
     if status in _NO_BODY:
         return Exchange(status, b"", keeps)
     if _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked":
         body = _chunks(rest)
-        return None if body is None else Exchange(status, body, keeps)
+        return None if body is None else Exchange(status, body, keeps, asked)
     length = _value(head, _CONTENT_LENGTH)
     if length is not None:
         size = int(length)
-        return Exchange(status, rest[:size], keeps) if len(rest) >= size else None
-    return Exchange(status, rest, is_reusable=False) if is_over else None
+        return Exchange(status, rest[:size], keeps, asked) if len(rest) >= size else None
+    return Exchange(status, rest, is_reusable=False, retry_after=asked) if is_over else None
 
 
 def _value(head: bytes, field: bytes) -> bytes | None:

@@ -23,10 +23,12 @@ from chalicelib.adapters.solana.messages import (
     v0_message,
     v1_message,
 )
+from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.signing import Sign, sign
 from tests.vectors.accounts import decoded
 from tests.vectors.onchain import cases_of, unpacked
 from tests.vectors.onchain_checks import Finding, findings
+from tests.vectors.rpc_exchanges import exchange_findings
 
 Problem = tuple[str, str]
 """Which vector, and what is different."""
@@ -77,6 +79,14 @@ def _decodings(path: Path, file: Mapping[str, Any]) -> Tally:
     for position, vector in enumerate(file["vectors"]):
         actual = decoded(vector["kind"], pubkey(vector["owner"]), unpacked(vector["data"]))
         tally.add(f"[{position}] {vector['kind']}", _fields(vector["fields"], actual))
+    return tally
+
+
+def _exchanges(path: Path, file: Mapping[str, Any]) -> Tally:
+    del path
+    tally = Tally()
+    for position, exchange in enumerate(file["exchanges"]):
+        tally.add(f"[{position}] {exchange['call']}", exchange_findings(exchange, file["expect"]))
     return tally
 
 
@@ -178,5 +188,6 @@ _FORMATS: Final[dict[str, Callable[[Path, Mapping[str, Any]], Tally]]] = {
     "cases": _cases,
     "vectors": _decodings,
     "transactions": _transactions,
+    "exchanges": _exchanges,
 }
-FORMAT_ERRORS: Final = (KeyError, TypeError, ValueError, zlib.error, StopIteration, AttributeError)
+FORMAT_ERRORS: Final = (KeyError, TypeError, ValueError, zlib.error, StopIteration, AttributeError, NodeError)

@@ -10,6 +10,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\
 ANSWERS = {
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde": Exchange(200, b"abcde", is_reusable=True),
     b"HTTP/1.1 410 Gone\r\ncontent-length:0\r\n\r\n": Exchange(410, b"", is_reusable=True),
+    b"HTTP/1.1 429 Slow\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n": Exchange(
+        429, b"", is_reusable=True, retry_after=b"2"
+    ),
     b"HTTP/1.1 204 No Content\r\n\r\n": Exchange(204, b"", is_reusable=True),
     b"HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 1\r\n\r\na": Exchange(
         200, b"a", is_reusable=False

@@ -23,6 +23,7 @@ VECTORS = Path(__file__).parents[3] / "vectors" / "solana"
         ("meteora_damm_v2", 260),
         ("decode", 49),
         ("transactions", 35),
+        ("rpc_shapes", 27),
     ],
 )
 def test_every_stored_vector_agrees(name: str, vectors: int) -> None:

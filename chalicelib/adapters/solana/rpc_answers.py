@@ -1,0 +1,321 @@
+"""JSON-RPC's answers as values: what is read from them is checked, and the rest is not looked at."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from chalicelib.adapters import base58
+from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.keys import Pubkey, pubkey
+from chalicelib.adapters.solana.rpc_errors import (
+    MalformedResultError,
+    RateLimitedError,
+    RpcError,
+    UnreadableAnswerError,
+)
+
+_OK, _TOO_MANY_REQUESTS = 200, 429
+_RETRY_AFTER_MAX_S: Final = 3600.0
+FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
+"""Since Alpenglow both are irreversible."""
+
+
+class LatestBlockhash(NamedTuple):
+    """A hash that a message may name, up to a block height."""
+
+    blockhash: bytes
+    last_valid_height: int
+    slot: int
+
+
+class EpochInfo(NamedTuple):
+    """Height and slot of one bank."""
+
+    slot: int
+    height: int
+    epoch: int
+
+
+class AccountsAt(NamedTuple):
+    """Accounts in the order asked for, all as of one slot; None where there is none."""
+
+    slot: int
+    accounts: tuple[Account | None, ...]
+
+
+class SignatureStatus(NamedTuple):
+    """What a node knows of a transaction.
+
+    Attributes:
+        fault: As JSON, None if it succeeded.
+        is_final: It can no longer vanish.
+    """
+
+    slot: int
+    fault: Any
+    is_final: bool
+
+
+class StatusesAt(NamedTuple):
+    """Statuses in the order asked for; None says only that this node, at this slot, has not seen the transaction."""
+
+    slot: int
+    statuses: tuple[SignatureStatus | None, ...]
+
+
+class TokenBalance(NamedTuple):
+    """A token account's balance beside a transaction."""
+
+    mint: Pubkey
+    amount: int
+
+
+class InnerInstruction(NamedTuple):
+    """A call that a program made."""
+
+    program: Pubkey
+    accounts: tuple[Pubkey, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRecord:
+    """A transaction in a block.
+
+    Attributes:
+        keys: All accounts: of the message, then those from tables, writable ones first.
+        lamports: Per account: (before, after).
+        tokens_before: By account; one that was opened and closed again has no entry at all.
+        inner: By the index of the outer instruction.
+    """
+
+    slot: int
+    fault: Any
+    fee_lamports: int
+    keys: tuple[Pubkey, ...]
+    lamports: tuple[tuple[int, int], ...]
+    tokens_before: Mapping[Pubkey, TokenBalance]
+    tokens_after: Mapping[Pubkey, TokenBalance]
+    logs: tuple[str, ...]
+    inner: Mapping[int, tuple[InnerInstruction, ...]]
+
+    def token_change(self, account: Pubkey) -> int:
+        """Return by how much a token account's balance grew, transfer fees already off."""
+        before, after = self.tokens_before.get(account), self.tokens_after.get(account)
+        return (after.amount if after else 0) - (before.amount if before else 0)
+
+    def lamport_change(self, account: Pubkey) -> int:
+        """Return by how much an account's lamports grew, fee and rents included; 0 if it was not named."""
+        return sum(
+            after - before
+            for key, (before, after) in zip(self.keys, self.lamports, strict=True)
+            if key == account
+        )
+
+
+class Simulation(NamedTuple):
+    """What a transaction would do."""
+
+    fault: Any
+    units_consumed: int
+    logs: tuple[str, ...]
+
+
+def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any:
+    """Return the result that an HTTP answer carries.
+
+    Raises:
+        RateLimitedError: The node limits us, by status or by an error of the same number.
+        RpcError: The node answered an error.
+        UnreadableAnswerError: Anything else: nothing is known.
+    """
+    if status == _TOO_MANY_REQUESTS:
+        raise RateLimitedError(_seconds(retry_after))
+    try:
+        answer = json.loads(body)
+    except ValueError as e:
+        raise UnreadableAnswerError(f"HTTP {status}, no JSON") from e
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict) and isinstance(error.get("code"), int):
+        if error["code"] == _TOO_MANY_REQUESTS:
+            raise RateLimitedError(_seconds(retry_after))
+        raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
+    if status != _OK or not isinstance(answer, dict) or "result" not in answer:
+        raise UnreadableAnswerError(f"HTTP {status}, no JSON-RPC result")
+    return answer["result"]
+
+
+def latest_blockhash(result: Any) -> LatestBlockhash:
+    """Read ``getLatestBlockhash``. Raises MalformedResultError, as all of these do."""
+    slot, value = _with_context(result, dict)
+    return LatestBlockhash(_key(value, "blockhash"), _int(value, "lastValidBlockHeight"), slot)
+
+
+def epoch_info(result: Any) -> EpochInfo:
+    """Read ``getEpochInfo``."""
+    return EpochInfo(_int(result, "absoluteSlot"), _int(result, "blockHeight"), _int(result, "epoch"))
+
+
+def accounts_at(result: Any, count: int) -> AccountsAt:
+    """Read ``getMultipleAccounts`` of so many keys."""
+    slot, value = _with_context(result, list)
+    return AccountsAt(slot, tuple(None if one is None else account(one) for one in _exactly(value, count)))
+
+
+def account(value: Any) -> Account:
+    """Read one account, as answers and notifications have it."""
+    data = _member(value, "data", list)
+    if len(data) != 2 or data[1] != "base64" or not isinstance(data[0], str):
+        raise MalformedResultError("account data is not base64")
+    return Account(_key(value, "owner"), _int(value, "lamports"), _base64(data[0]))
+
+
+def statuses_at(result: Any, count: int) -> StatusesAt:
+    """Read ``getSignatureStatuses`` of so many signatures."""
+    slot, value = _with_context(result, list)
+    return StatusesAt(slot, tuple(None if one is None else _status(one) for one in _exactly(value, count)))
+
+
+def transaction(result: Any) -> TransactionRecord | None:
+    """Read ``getTransaction`` in ``json`` encoding; None if this node does not know it (yet)."""
+    if result is None:
+        return None
+    meta = _member(result, "meta", dict)
+    message = _member(_member(result, "transaction", dict), "message", dict)
+    loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}
+    texts = [*_texts(message, "accountKeys"), *_texts(loaded, "writable"), *_texts(loaded, "readonly")]
+    keys = tuple(_as_key(text) for text in texts)
+    before, after = _member(meta, "preBalances", list), _member(meta, "postBalances", list)
+    if not len(before) == len(after) == len(keys):
+        raise MalformedResultError(f"{len(before)} and {len(after)} balances of {len(keys)} accounts")
+    return TransactionRecord(
+        slot=_int(result, "slot"),
+        fault=meta.get("err"),
+        fee_lamports=_int(meta, "fee"),
+        keys=keys,
+        lamports=tuple((_whole(one), _whole(other)) for one, other in zip(before, after, strict=True)),
+        tokens_before=_token_balances(meta, "preTokenBalances", keys),
+        tokens_after=_token_balances(meta, "postTokenBalances", keys),
+        logs=tuple(_texts(meta, "logMessages")) if meta.get("logMessages") is not None else (),
+        inner=_inner(meta, keys),
+    )
+
+
+def simulation(result: Any) -> Simulation:
+    """Read ``simulateTransaction``."""
+    _, value = _with_context(result, dict)
+    logs = tuple(_texts(value, "logs")) if value.get("logs") is not None else ()
+    return Simulation(value.get("err"), _whole(value.get("unitsConsumed") or 0), logs)
+
+
+def prioritization_fees(result: Any) -> tuple[int, ...]:
+    """Read ``getRecentPrioritizationFees``: micro-lamports per compute unit, one per block."""
+    if not isinstance(result, list):
+        raise MalformedResultError("the fees are no list")
+    return tuple(_int(one, "prioritizationFee") for one in result)
+
+
+def _status(value: Any) -> SignatureStatus:
+    commitment = value.get("confirmationStatus") if isinstance(value, dict) else None
+    return SignatureStatus(_int(value, "slot"), value.get("err"), commitment in FINAL_COMMITMENTS)
+
+
+def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:
+    balances: dict[Pubkey, TokenBalance] = {}
+    for one in meta.get(name) or []:
+        amount = _member(_member(one, "uiTokenAmount", dict), "amount", str)
+        if not (amount.isascii() and amount.isdigit()):
+            raise MalformedResultError(f"a token amount is {amount[:40]!r}")
+        balances[_at(keys, _int(one, "accountIndex"))] = TokenBalance(_key(one, "mint"), int(amount))
+    return balances
+
+
+def _inner(meta: Any, keys: Sequence[Pubkey]) -> dict[int, tuple[InnerInstruction, ...]]:
+    found: dict[int, tuple[InnerInstruction, ...]] = {}
+    for group in meta.get("innerInstructions") or []:
+        found[_int(group, "index")] = tuple(
+            InnerInstruction(
+                _at(keys, _int(one, "programIdIndex")),
+                tuple(_at(keys, _whole(index)) for index in _member(one, "accounts", list)),
+                _base58(_member(one, "data", str)),
+            )
+            for one in _member(group, "instructions", list)
+        )
+    return found
+
+
+def _with_context(result: Any, kind: type) -> tuple[int, Any]:
+    return _int(_member(result, "context", dict), "slot"), _member(result, "value", kind)
+
+
+def _member(record: Any, name: str, kind: type) -> Any:
+    value = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(value, kind):
+        raise MalformedResultError(f"{name} is no {kind.__name__}")
+    return value
+
+
+def _exactly(values: list[Any], count: int) -> list[Any]:
+    if len(values) != count:
+        raise MalformedResultError(f"{len(values)} values for {count} asked")
+    return values
+
+
+def _int(record: Any, name: str) -> int:
+    return _whole(_member(record, name, int))
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise MalformedResultError(f"{value!r:.40} is no number of units")
+    return value
+
+
+def _texts(record: Any, name: str) -> list[str]:
+    values: list[Any] = _member(record, name, list)
+    if not all(isinstance(value, str) for value in values):
+        raise MalformedResultError(f"{name} holds something else than texts")
+    return values
+
+
+def _key(record: Any, name: str) -> Pubkey:
+    return _as_key(_member(record, name, str))
+
+
+def _as_key(text: str) -> Pubkey:
+    try:
+        return pubkey(text)
+    except ValueError as e:
+        raise MalformedResultError(str(e)) from e
+
+
+def _at(keys: Sequence[Pubkey], index: int) -> Pubkey:
+    if index >= len(keys):
+        raise MalformedResultError(f"account {index} of {len(keys)}")
+    return keys[index]
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as e:
+        raise MalformedResultError("not base64") from e
+
+
+def _base58(text: str) -> bytes:
+    try:
+        return base58.decode(text)
+    except ValueError as e:
+        raise MalformedResultError(str(e)) from e
+
+
+def _seconds(retry_after: bytes | None) -> float | None:
+    """``Retry-After`` as seconds; nodes send no dates."""
+    try:
+        asked = float(retry_after or b"")
+    except ValueError:
+        return None
+    return min(asked, _RETRY_AFTER_MAX_S) if asked >= 0 else None

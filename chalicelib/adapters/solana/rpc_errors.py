@@ -1,0 +1,99 @@
+"""What a node answers instead of a result, and what follows from it.
+
+Codes are those of anza-xyz/agave ``rpc-client-api/src/custom_error.rs``. A provider's address is a fleet of nodes, and
+none of them owes us the truth: nothing but a proof from the chain ends an attempt.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Remedy(StrEnum):
+    """What to do about an error."""
+
+    OTHER_NODE = (
+        "other_node"  # this one is behind, unwell, or has pruned what we ask for: ask another, or later
+    )
+    WAIT = "wait"  # it limits our rate
+    POLL = "poll"  # the transaction landed: ask for its status
+    REFUSAL = "refusal"  # the simulation failed: final only if no node was ever handed these bytes
+    DEFECT = "defect"  # we asked for what no node does: asking again changes nothing
+
+
+class NodeError(Exception):
+    """No result. Whether the request was carried out is not known, unless ``remedy`` says so."""
+
+    def __init__(self, message: str, remedy: Remedy = Remedy.OTHER_NODE) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class UnreadableAnswerError(NodeError):
+    """No JSON-RPC: a proxy's page, the rest of a broken connection, a status without a body."""
+
+
+class MalformedResultError(NodeError):
+    """A result that does not have the shape of its method."""
+
+
+class RateLimitedError(NodeError):
+    """The node limits us; what it did with earlier requests is another matter.
+
+    Attributes:
+        retry_after_s: As the node asks, None if it does not say.
+    """
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__(f"rate limited, retry after {retry_after_s} s", Remedy.WAIT)
+        self.retry_after_s = retry_after_s
+
+
+class RpcError(NodeError):
+    """An error that a node answered.
+
+    Attributes:
+        data: What it adds, as JSON; of a failed simulation its result.
+        fault: The transaction's error in a failed simulation, as JSON; else None.
+    """
+
+    def __init__(self, code: int, message: str, data: Any) -> None:
+        fault = data.get("err") if isinstance(data, dict) else None
+        super().__init__(f"{code}: {message[:_MESSAGE_MAX]}", _remedy(code, fault))
+        self.code = code
+        self.data = data
+        self.fault = fault
+
+
+PREFLIGHT_FAILURE: Final = -32002
+_MESSAGE_MAX: Final = 300
+_DEFECTS: Final = frozenset({-32003, -32015, -32600, -32601, -32602, -32700})
+_STALE: Final = frozenset(
+    {"BlockhashNotFound", "AccountInUse", "WouldExceedMaxBlockCostLimit", "ClusterMaintenance"}
+)
+
+
+def _remedy(code: int, fault: Any) -> Remedy:
+    if code in _DEFECTS:
+        return Remedy.DEFECT
+    if code != PREFLIGHT_FAILURE:
+        return Remedy.OTHER_NODE
+    if fault == "AlreadyProcessed":
+        return Remedy.POLL
+    # A hash that a node does not know may be too new for it as well as too old.
+    return (
+        Remedy.OTHER_NODE if fault is None or (isinstance(fault, str) and fault in _STALE) else Remedy.REFUSAL
+    )
+
+
+def instruction_fault(fault: Any) -> tuple[int, int | str] | None:
+    """Return which instruction failed, and the program's own number or the runtime's name; None for other errors."""
+    if not isinstance(fault, dict):
+        return None
+    found = fault.get("InstructionError")
+    if not (isinstance(found, list) and len(found) == 2 and isinstance(found[0], int)):
+        return None
+    index, kind = found
+    if isinstance(kind, dict):
+        custom = kind.get("Custom")
+        return (index, custom) if isinstance(custom, int) else (index, next(iter(kind), ""))
+    return (index, kind) if isinstance(kind, str) else None

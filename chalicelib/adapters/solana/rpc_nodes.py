@@ -1,0 +1,148 @@
+"""Nodes by their addresses: one call to one of them, or the same to all.
+
+A node that limits us is left alone for as long as it asks; one that is behind, unwell or silent is passed over for the
+next. Addresses often hold a key of the provider's: nothing here says more of one than its host.
+"""
+
+from collections.abc import Callable, Sequence
+from secrets import SystemRandom
+from time import monotonic, sleep
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from chalicelib.adapters.alone import converse_alone
+from chalicelib.adapters.http_exchange import Exchange
+from chalicelib.adapters.kept_sockets import KeptSockets
+from chalicelib.adapters.solana.rpc_answers import result_of
+from chalicelib.adapters.solana.rpc_calls import RpcCall
+from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy
+from chalicelib.adapters.talk import Conversation, OutOfTimeError
+
+CALL_TIME_LIMIT_S: Final = 2.0
+"""For one call to one node, of what the whole may take."""
+
+_RANDOM: Final = SystemRandom()
+_BACKOFF_S: Final = 0.25
+_BACKOFF_MAX_S: Final = 8.0
+_TELLING: Final = frozenset({Remedy.DEFECT, Remedy.POLL, Remedy.REFUSAL})
+"""No other node would make these better."""
+
+
+class SilentNodeError(NodeError):
+    """Nothing was answered in time: whether the request was carried out is not known."""
+
+
+class RpcNode:
+    """One address, over connections that are kept; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Take an address.
+
+        Raises:
+            ValueError: It is not http or https with a host, or holds a user's name.
+        """
+        address = urlsplit(url)
+        if address.scheme not in {"http", "https"} or not address.hostname or address.username is not None:
+            raise ValueError(
+                "a node's address is http(s)://host[:port][/path][?query], without a user's name"
+            )
+        self.name = address.hostname
+        target = (address.path or "/") + (f"?{address.query}" if address.query else "")
+        self._head = (
+            f"POST {target} HTTP/1.1\r\nhost: {address.netloc}\r\n"
+            "content-type: application/json\r\naccept: application/json\r\n"
+        ).encode("ascii")
+        self._sockets = KeptSockets(address)
+
+    def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
+        """Make one call and return its result, as JSON.
+
+        Raises:
+            SilentNodeError: No answer in time, or the connection broke.
+            NodeError: Another answer than a result.
+        """
+        body = call.body()
+        request = self._head + f"content-length: {len(body)}\r\n\r\n".encode() + body
+        try:
+            found = converse_alone(self._sockets, _one_request(request), time_limit_s=time_limit_s)
+        except OutOfTimeError:
+            found = None
+        if found is None:
+            raise SilentNodeError(f"{self.name}: no answer to {call.method}")
+        return result_of(found.status, found.body, found.retry_after)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._sockets.close()
+
+
+class RpcNodes:
+    """Some addresses, the preferred one first."""
+
+    def __init__(
+        self,
+        nodes: Sequence[RpcNode],
+        *,
+        now_s: Callable[[], float] = monotonic,
+        pause: Callable[[float], None] = sleep,
+        jitter: Callable[[], float] = _RANDOM.random,
+    ) -> None:
+        assert nodes, "at least one node"
+        self._nodes = list(nodes)
+        self._now_s, self._pause, self._jitter = now_s, pause, jitter
+        self._free_at_s = [0.0] * len(self._nodes)
+        self._limited = [0] * len(self._nodes)
+
+    def ask(self, call: RpcCall, *, time_limit_s: float) -> Any:
+        """Return the first result that a node gives; for calls that may be made twice.
+
+        Raises:
+            NodeError: The last error, once the time is over; or at once what no node would answer otherwise.
+        """
+        deadline_s = self._now_s() + time_limit_s
+        last: NodeError | None = None
+        while True:
+            free_at_s, index = min(
+                (max(at_s, self._now_s()), index) for index, at_s in enumerate(self._free_at_s)
+            )
+            if free_at_s >= deadline_s:
+                raise last or SilentNodeError("every node limits us for longer than there is time")
+            self._pause(max(0.0, free_at_s - self._now_s()))
+            try:
+                return self._call(index, call, min(CALL_TIME_LIMIT_S, deadline_s - self._now_s()))
+            except NodeError as e:
+                if e.remedy in _TELLING:
+                    raise
+                last = e
+
+    def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
+        """Make a call to each node that does not limit us, and return by its name the result or the error."""
+        told: dict[str, Any] = {}
+        deadline_s = self._now_s() + time_limit_s
+        for index, node in enumerate(self._nodes):
+            left_s = deadline_s - self._now_s()
+            if self._free_at_s[index] > self._now_s() or left_s <= 0:
+                continue
+            try:
+                told[node.name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
+            except NodeError as e:
+                told[node.name] = e
+        return told
+
+    def _call(self, index: int, call: RpcCall, time_limit_s: float) -> Any:
+        try:
+            result = self._nodes[index].call(call, time_limit_s=time_limit_s)
+        except NodeError as e:
+            if e.remedy not in _TELLING:
+                self._limited[index] += 1
+                asked_s = e.retry_after_s if isinstance(e, RateLimitedError) else None
+                backoff_s = min(_BACKOFF_S * 2.0 ** min(self._limited[index] - 1, 8), _BACKOFF_MAX_S)
+                wait_s = backoff_s * (0.5 + self._jitter() / 2) if asked_s is None else asked_s
+                self._free_at_s[index] = self._now_s() + wait_s
+            raise
+        self._limited[index], self._free_at_s[index] = 0, 0.0
+        return result
+
+
+def _one_request(request: bytes) -> Conversation[Exchange | None]:
+    return (yield request)

@@ -1,0 +1,180 @@
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.solana import rpc_answers as answers
+from chalicelib.adapters.solana.rpc_errors import (
+    MalformedResultError,
+    NodeError,
+    RateLimitedError,
+    Remedy,
+    RpcError,
+    UnreadableAnswerError,
+    instruction_fault,
+)
+
+KEY = "So11111111111111111111111111111111111111112"
+
+
+def answered(error: Any, status: int = 200) -> NodeError:
+    with pytest.raises(NodeError) as raised:
+        answers.result_of(status, json.dumps({"jsonrpc": "2.0", "id": 1, "error": error}).encode())
+    return raised.value
+
+
+def preflight(fault: Any) -> dict[str, Any]:
+    return {"code": -32002, "message": "Transaction simulation failed", "data": {"err": fault, "logs": []}}
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (preflight({"InstructionError": [3, {"Custom": 6005}]}), Remedy.REFUSAL),
+        (preflight("BlockhashNotFound"), Remedy.OTHER_NODE),
+        (preflight("AlreadyProcessed"), Remedy.POLL),
+        (preflight("InsufficientFundsForFee"), Remedy.REFUSAL),
+        ({"code": -32002, "message": "x"}, Remedy.OTHER_NODE),
+        ({"code": -32003, "message": "x"}, Remedy.DEFECT),
+        ({"code": -32005, "message": "behind", "data": {"numSlotsBehind": 42}}, Remedy.OTHER_NODE),
+        ({"code": -32016, "message": "x", "data": {"contextSlot": 1}}, Remedy.OTHER_NODE),
+        ({"code": -32015, "message": "x"}, Remedy.DEFECT),
+        ({"code": -32602, "message": "x"}, Remedy.DEFECT),
+        ({"code": -1, "message": "a provider's own"}, Remedy.OTHER_NODE),
+    ],
+)
+def test_error_tells_what_to_do(error: dict[str, Any], remedy: Remedy) -> None:
+    found = answered(error)
+    assert isinstance(found, RpcError)
+    assert (found.code, found.remedy) == (error["code"], remedy)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (b"2", 2.0),
+        (b"0.5", 0.5),
+        (None, None),
+        (b"soon", None),
+        (b"-1", None),
+        (b"1e9", 3600.0),
+        (b"nan", None),
+    ],
+)
+def test_rate_limit_says_how_long_to_wait(header: bytes | None, seconds: float | None) -> None:
+    for body in (b"<html>slow down</html>", b'{"error":{"code":429,"message":"x"}}'):
+        with pytest.raises(RateLimitedError) as limited:
+            answers.result_of(429, body, header)
+        assert limited.value.retry_after_s == seconds
+        assert limited.value.remedy is Remedy.WAIT
+    assert isinstance(answered({"code": 429, "message": "Too many requests"}), RateLimitedError)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (502, b"<html>Bad gateway</html>"),
+        (200, b""),
+        (200, b"[]"),
+        (200, b'"ok"'),
+        (200, b"{}"),
+        (500, b'{"result": 1}'),
+        (403, b'{"message":"blocked"}'),
+        (200, b'{"error": "text"}'),
+        (200, b"\xff\xfe"),
+    ],
+)
+def test_what_is_no_json_rpc_says_nothing(status: int, body: bytes) -> None:
+    with pytest.raises(UnreadableAnswerError) as unreadable:
+        answers.result_of(status, body)
+    assert unreadable.value.remedy is Remedy.OTHER_NODE
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ({"InstructionError": [2, {"Custom": 6005}]}, (2, 6005)),
+        ({"InstructionError": [0, "ProgramFailedToComplete"]}, (0, "ProgramFailedToComplete")),
+        ({"InstructionError": [0, {"BorshIoError": "x"}]}, (0, "BorshIoError")),
+        ({"InsufficientFundsForRent": {"account_index": 3}}, None),
+        ("BlockhashNotFound", None),
+        ({"InstructionError": "x"}, None),
+        ({"InstructionError": [1]}, None),
+        (None, None),
+    ],
+)
+def test_failed_instruction_is_found_in_an_error(fault: Any, found: tuple[int, int | str] | None) -> None:
+    assert instruction_fault(fault) == found
+
+
+CONTEXT = {"context": {"slot": 7}}
+ACCOUNT = {"data": ["AAE=", "base64"], "owner": KEY, "lamports": 5}
+
+
+def test_account_that_is_not_there_is_none_and_order_is_kept() -> None:
+    read = answers.accounts_at({**CONTEXT, "value": [None, ACCOUNT]}, 2)
+    assert read.slot == 7
+    assert read.accounts[0] is None
+    assert read.accounts[1] is not None
+    assert read.accounts[1].data == b"\0\x01"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [ACCOUNT],
+        [ACCOUNT, {**ACCOUNT, "data": "AAE="}],
+        [ACCOUNT, {**ACCOUNT, "data": ["AAE=", "base58"]}],
+        [ACCOUNT, {**ACCOUNT, "data": ["A", "base64"]}],
+        [ACCOUNT, {**ACCOUNT, "lamports": -1}],
+        [ACCOUNT, {**ACCOUNT, "lamports": True}],
+        [ACCOUNT, {**ACCOUNT, "owner": "short"}],
+        {},
+        None,
+    ],
+)
+def test_accounts_of_another_shape_or_number_are_refused(value: Any) -> None:
+    with pytest.raises(MalformedResultError):
+        answers.accounts_at({**CONTEXT, "value": value}, 2)
+
+
+@pytest.mark.parametrize(
+    ("commitment", "is_final"),
+    [("processed", False), ("confirmed", True), ("finalized", True), (None, False)],
+)
+def test_status_is_final_once_it_is_confirmed(commitment: str | None, *, is_final: bool) -> None:
+    status = {"slot": 3, "err": None, "confirmationStatus": commitment}
+    read = answers.statuses_at({**CONTEXT, "value": [status, None]}, 2)
+    assert read.statuses == (answers.SignatureStatus(3, None, is_final), None)
+
+
+def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None:
+    meta = {"fee": 5000, "err": None, "preBalances": [1], "postBalances": [2]}
+    record = {"slot": 1, "meta": meta, "transaction": {"message": {"accountKeys": [KEY]}}}
+    assert answers.transaction(record) is not None
+    assert answers.transaction(None) is None
+    token = {"accountIndex": 1, "mint": KEY, "uiTokenAmount": {"amount": "5"}}
+    spoils: list[dict[str, Any]] = [
+        {"preBalances": []},
+        {"postTokenBalances": [token]},
+        {"postTokenBalances": [{**token, "accountIndex": 0, "uiTokenAmount": {"amount": "5.0"}}]},
+        {
+            "innerInstructions": [
+                {"index": 0, "instructions": [{"programIdIndex": 4, "accounts": [], "data": ""}]}
+            ]
+        },
+        {"logMessages": [1]},
+        {"fee": None},
+    ]
+    for spoiled in spoils:
+        with pytest.raises(MalformedResultError):
+            answers.transaction({**record, "meta": {**meta, **spoiled}})
+
+
+@pytest.mark.parametrize(
+    "result", [None, 5, "x", [], {}, {"context": {}}, {"context": {"slot": "7"}, "value": {}}]
+)
+def test_result_of_another_shape_is_refused(result: Any) -> None:
+    for read in (answers.latest_blockhash, answers.epoch_info, answers.simulation):
+        with pytest.raises(MalformedResultError):
+            read(result)

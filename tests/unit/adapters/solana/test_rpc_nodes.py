@@ -1,0 +1,185 @@
+"""Against a server on loopback that answers as nodes do, and with nodes that are none."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.solana.rpc_calls import RpcCall
+from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy, RpcError
+from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes, SilentNodeError
+
+CALL = RpcCall("getEpochInfo", ())
+
+
+class AServer(BaseHTTPRequestHandler):
+    """Answers with what the server holds, and notes what was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.asked.append((self.path, json.loads(body)))  # type: ignore[attr-defined]
+        status, headers, answer = self.server.answer  # type: ignore[attr-defined]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def a_server(status: int, headers: dict[str, str], answer: bytes) -> Iterator[tuple[str, list[Any]]]:
+    server = HTTPServer(("127.0.0.1", 0), AServer)
+    server.asked, server.answer = [], (status, headers, answer)  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/rpc?api-key=secret", server.asked  # type: ignore[attr-defined]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_call_is_posted_to_the_whole_address_and_its_result_returned() -> None:
+    with a_server(200, {}, b'{"jsonrpc":"2.0","id":1,"result":{"epoch":7}}') as (url, asked):
+        node = RpcNode(url)
+        assert node.call(CALL, time_limit_s=5) == {"epoch": 7}
+        node.close()
+    assert asked == [
+        ("/rpc?api-key=secret", {"jsonrpc": "2.0", "id": 1, "method": "getEpochInfo", "params": []})
+    ]
+
+
+def test_rate_limit_is_heard_with_its_time() -> None:
+    with a_server(429, {"Retry-After": "3"}, b"<html>") as (url, _):
+        node = RpcNode(url)
+        with pytest.raises(RateLimitedError) as limited:
+            node.call(CALL, time_limit_s=5)
+        node.close()
+    assert limited.value.retry_after_s == 3.0
+
+
+def test_node_that_is_not_there_is_silent_and_its_key_is_not_told() -> None:
+    node = RpcNode("http://127.0.0.1:1/rpc?api-key=secret")
+    with pytest.raises(SilentNodeError) as silent:
+        node.call(CALL, time_limit_s=1)
+    assert "secret" not in str(silent.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:8899", "ftp://host/", "https://", "http://user:password@host/"]
+)
+def test_address_that_is_none_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="a node's address is") as refused:
+        RpcNode(url)
+    assert "password" not in str(refused.value)
+
+
+class ANode(RpcNode):
+    """Answers from a list: results, or errors to raise; then the last one for ever."""
+
+    def __init__(self, name: str, *answers: Any) -> None:
+        self.name, self.answers, self.calls = name, list(answers), 0
+
+    def call(self, call: RpcCall, *, time_limit_s: float) -> Any:  # noqa: ARG002 - as a node's
+        assert time_limit_s > 0
+        self.calls += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, NodeError):
+            raise answer
+        return answer
+
+
+class AClock:
+    """Time that passes only in pauses."""
+
+    def __init__(self) -> None:
+        self.at_s = 100.0
+        self.paused: list[float] = []
+
+    def now(self) -> float:
+        return self.at_s
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.at_s += seconds
+
+
+def some_nodes(*nodes: ANode) -> tuple[RpcNodes, AClock]:
+    clock = AClock()
+    jitter: Callable[[], float] = lambda: 1.0  # noqa: E731 - the whole of it
+    return RpcNodes(nodes, now_s=clock.now, pause=clock.pause, jitter=jitter), clock
+
+
+SILENT = SilentNodeError("nothing")
+BEHIND = RpcError(-32005, "behind", None)
+
+
+@pytest.mark.parametrize("error", [SILENT, BEHIND, RateLimitedError(5)])
+def test_next_node_is_asked_at_once_where_one_fails(error: NodeError) -> None:
+    first, second = ANode("a", error), ANode("b", "result")
+    nodes, clock = some_nodes(first, second)
+    assert nodes.ask(CALL, time_limit_s=1) == "result"
+    assert sum(clock.paused) == 0
+
+
+def test_node_that_limits_us_is_left_alone_for_as_long_as_it_asks() -> None:
+    first, second = ANode("a", RateLimitedError(5), "a"), ANode("b", "b")
+    nodes, clock = some_nodes(first, second)
+    assert [nodes.ask(CALL, time_limit_s=1) for _ in range(3)] == ["b", "b", "b"]
+    assert first.calls == 1
+    clock.at_s += 5
+    assert nodes.ask(CALL, time_limit_s=1) == "a"
+
+
+def test_pauses_grow_while_every_node_fails_and_end_with_the_time() -> None:
+    nodes, clock = some_nodes(ANode("a", BEHIND))
+    with pytest.raises(RpcError):
+        nodes.ask(CALL, time_limit_s=2)
+    assert [round(seconds, 2) for seconds in clock.paused] == [0.0, 0.25, 0.5, 1.0]
+
+
+def test_wait_longer_than_the_time_is_not_begun() -> None:
+    nodes, clock = some_nodes(ANode("a", RateLimitedError(60)))
+    for _ in range(2):
+        with pytest.raises(NodeError):
+            nodes.ask(CALL, time_limit_s=2)
+    assert sum(clock.paused) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RpcError(-32602, "params", None),
+        RpcError(-32002, "x", {"err": {"InstructionError": [0, {"Custom": 1}]}}),
+    ],
+)
+def test_error_that_no_other_node_would_mend_is_told_at_once(error: RpcError) -> None:
+    second = ANode("b", "result")
+    nodes, _ = some_nodes(ANode("a", error), second)
+    with pytest.raises(RpcError):
+        nodes.ask(CALL, time_limit_s=1)
+    assert second.calls == 0
+    assert error.remedy in {Remedy.DEFECT, Remedy.REFUSAL}
+
+
+def test_all_nodes_are_told_except_those_that_limit_us() -> None:
+    limited, silent, well = ANode("a", RateLimitedError(5)), ANode("b", SILENT), ANode("c", "signature")
+    nodes, clock = some_nodes(limited, silent, well)
+    first = nodes.tell_all(CALL, time_limit_s=2)
+    assert first["c"] == "signature"
+    assert isinstance(first["a"], RateLimitedError)
+    assert nodes.tell_all(CALL, time_limit_s=2) == {"c": "signature"}
+    clock.at_s += 6
+    nodes.tell_all(CALL, time_limit_s=2)
+    assert (limited.calls, silent.calls, well.calls) == (2, 2, 3)
