@@ -1,10 +1,9 @@
 """What the Solana adapter and the pool maths make of a swap that was executed, against what happened."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from chalicelib.adapters.solana import meteora_damm_v2, meteora_dlmm, raydium_clmm, raydium_cpmm
 from chalicelib.adapters.solana.accounts import Accounts, UnsupportedPoolError
 from chalicelib.adapters.solana.events import swap_event
 from chalicelib.adapters.solana.instructions import Instruction
@@ -12,18 +11,20 @@ from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layouts import CLMM_POOL, CPMM_POOL, DAMM_V2_POOL, DLMM_PAIR
 from chalicelib.adapters.solana.meteora_damm_v2 import DammV2Accounts
 from chalicelib.adapters.solana.meteora_dlmm import DlmmAccounts
+from chalicelib.adapters.solana.pool_reading import OnChainPool, pool_at, tradable
 from chalicelib.adapters.solana.program_logs import SwapFailure, failure_of
 from chalicelib.adapters.solana.programs import (
     INSTRUCTIONS_SYSVAR,
     MEMO,
+    PROGRAM_IDS,
     TOKEN,
+    Cluster,
     SwapProgram,
     instruction_discriminator,
 )
 from chalicelib.adapters.solana.raydium_clmm import ClmmAccounts
-from chalicelib.adapters.solana.raydium_cpmm import CpmmAccounts
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import Clock, token_account_of
+from chalicelib.adapters.solana.tokens import token_account_of
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import Pool, TransferFeePool, swap
 from chalicelib.amm.raydium_clmm import ClmmPool
@@ -31,17 +32,14 @@ from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult
 from tests.vectors.models import around, held, modelled
 from tests.vectors.onchain import EPOCH, Case
 
-OnChainPool = CpmmAccounts | ClmmAccounts | DlmmAccounts | DammV2Accounts
-
 KINDS_NEVER_SENT: Final = frozenset({"referral", "partial_fill"})
 """Nothing of ours asks for these: they are decoded, and their events read, no more."""
 
-_Decoder = Callable[[Pubkey, Pubkey, Accounts, Clock], OnChainPool]
-_DECODERS: Final[Mapping[SwapProgram, _Decoder]] = {
-    SwapProgram.CPMM: raydium_cpmm.decode,
-    SwapProgram.CLMM: raydium_clmm.decode,
-    SwapProgram.DLMM: meteora_dlmm.decode,
-    SwapProgram.DAMM_V2: meteora_damm_v2.decode,
+_ID_NAMES: Final = {
+    SwapProgram.CPMM: "cpmm",
+    SwapProgram.CLMM: "clmm",
+    SwapProgram.DLMM: "dlmm",
+    SwapProgram.DAMM_V2: "damm_v2",
 }
 _LAYOUTS: Final = {
     SwapProgram.CPMM: CPMM_POOL,
@@ -75,7 +73,8 @@ def decode(case: Case, accounts: Accounts) -> OnChainPool:
     Raises:
         UnsupportedPoolError: The adapter refuses it.
     """
-    return _DECODERS[case.program](case.program_id, case.pool, accounts, case.clock)
+    ids = PROGRAM_IDS[Cluster.MAINNET]._replace(**{_ID_NAMES[case.program]: case.program_id})
+    return pool_at(ids, case.pool, accounts, case.clock)
 
 
 def findings(case: Case) -> Iterator[Finding]:
@@ -92,9 +91,8 @@ def findings(case: Case) -> Iterator[Finding]:
     if case.kind in KINDS_NEVER_SENT:
         return
     yield _compared_instruction(case, pool)
-    tradable = _tradable(pool)
     try:
-        result, after = swap(tradable, case.request)
+        result, after = swap(tradable(pool, EPOCH), case.request)
     except SwapRefusedError as e:
         yield "refusal", f"the maths refuses a swap that happened: {e}", case.error is not None
         # The quotes in the files know neither opening points of pairs nor which arrays were passed.
@@ -113,13 +111,6 @@ def findings(case: Case) -> Iterator[Finding]:
         {"paid and received": (result.amount_in, result.amount_out)},
     )
     yield from _state_findings(case, pool, result, after)
-
-
-def _tradable(pool: OnChainPool) -> Pool:
-    first, second = (mint.transfer_fee_at(EPOCH) for mint in pool.mints)
-    if first.basis_points or second.basis_points:
-        return TransferFeePool(pool.state, (first, second))
-    return pool.state
 
 
 def _fields(case: Case, *, after: bool) -> Mapping[str, int]:

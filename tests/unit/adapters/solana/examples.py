@@ -8,9 +8,10 @@ from typing import Final
 
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey
+from chalicelib.adapters.solana.pool_reading import OnChainPool
 from chalicelib.adapters.solana.programs import SwapProgram
 from tests.vectors.onchain import Case, cases_of
-from tests.vectors.onchain_checks import OnChainPool, decode
+from tests.vectors.onchain_checks import decode
 
 VECTORS: Final = Path(__file__).parents[3] / "vectors" / "solana"
 
