@@ -16,7 +16,7 @@ both owed from the vaults, outside the tradable reserves, and so is the dust::
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
@@ -92,9 +92,7 @@ class _Walk:
     protocol_fee: int = 0
     dust_out: int = 0
     volatility_accumulator: int = 0
-    orders: dict[int, BinOrders] = field(
-        default_factory=dict
-    )  # that were taken from, as they are after the swap
+    orders: dict[int, BinOrders] = field(default_factory=dict)  # those taken from, as they are after it
 
     def add(self, fill: Fill, protocol_fee: int) -> None:
         self.amount_in += fill.amount_in
@@ -116,7 +114,8 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
         SwapRefusedError: Nothing would be paid out, the bins run out, an amount exceeds a
             u64, or the pair is not open.
     """
-    if not pool.is_open_at(request.timestamp_s, request.slot):
+    point = request.slot if pool.activation_type is ActivationType.SLOT else request.timestamp_s
+    if point < pool.activation_point or not pool.is_enabled:
         raise SwapRefusedError(Refusal.NOT_OPEN)
     parameters = pool.parameters
     is_fee_on_input = parameters.collect_fee_mode is CollectFeeMode.INPUT or request.token_in == 1
@@ -144,7 +143,17 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     if walk.orders:
         left = (walk.orders.get(resting.bin_id, resting) for resting in orders)
         orders = tuple(resting for resting in left if resting.processed_remaining or resting.open_amount)
-    return result, replace(pool, active_id=walk.active_id, bins=bins, volatility=volatility, orders=orders)
+    # Named one by one: ``replace`` takes a good part of a short swap's time.
+    return result, DlmmPool(
+        parameters,
+        walk.active_id,
+        bins,
+        volatility,
+        pool.activation_point,
+        pool.activation_type,
+        pool.is_enabled,
+        orders,
+    )
 
 
 def reserves(pool: DlmmPool) -> tuple[int, int]:
@@ -195,7 +204,7 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     fill_bin = FILLS[is_exact_in, is_fee_on_input]
     index, step = first_index(pool, for_y=for_y), -1 if for_y else 1
     walk = _Walk(pool.active_id, index)
-    resting = {orders.bin_id: orders for orders in pool.orders if any(orders.layers(for_y=for_y))}
+    resting = _takable(pool.orders, for_y=for_y) if pool.orders else {}
     remaining = request.amount
     while remaining:
         if not 0 <= index < len(bins):
@@ -234,6 +243,10 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
             walk.crossed.append(bin_after(held, moved, for_y=for_y, is_fee_on_input=True))
         remaining -= fill.amount_in if is_exact_in else fill.amount_out
     return walk
+
+
+def _takable(orders: tuple[BinOrders, ...], *, for_y: bool) -> dict[int, BinOrders]:
+    return {resting.bin_id: resting for resting in orders if any(resting.layers(for_y=for_y))}
 
 
 def first_index(pool: DlmmPool, *, for_y: bool) -> int:
