@@ -1,10 +1,11 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.adapters import base58
 
 
+@settings(deadline=None, database=None)
 @given(st.binary(max_size=80))
 def test_what_is_encoded_decodes_to_itself(raw: bytes) -> None:
     assert base58.decode(base58.encode(raw)) == raw

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.amm.damm_v2_base_fee import MarketCapFee, RateLimiterFee, Trade
@@ -52,6 +52,7 @@ def test_limiter_of_all_zeros_never_applies() -> None:
     assert not RateLimiterFee(10_000_000, 0, 0, 0, 0).applies(OPENED, OPENED, 1)
 
 
+@settings(deadline=None, database=None)
 @given(st.integers(1, 10**12))
 def test_net_and_gross_amounts_find_the_same_fee(gross: int) -> None:
     rate = LIMITER.numerator_at(OPENED, OPENED, a_purchase(gross))

@@ -23,9 +23,14 @@ def test_fee_is_rounded_up_and_capped() -> None:
     assert NO_FEE.of(10**12) == 0
 
 
-@given(st.integers(0, 2**50), FEES)
+@settings(deadline=None, database=None)
+@given(st.integers(0, 2**49), FEES)
 def test_least_amount_that_delivers_is_found(amount: int, fee: TransferFee) -> None:
-    sent = fee.to_deliver(amount)
+    try:
+        sent = fee.to_deliver(amount)
+    except SwapRefusedError:
+        assert fee == TransferFee(10_000), "nothing arrives, however much is sent"
+        return
     assert sent - fee.of(sent) == amount
     if sent:
         assert sent - 1 - fee.of(sent - 1) < amount or fee.basis_points in {0, 10_000}
@@ -81,9 +86,10 @@ def test_vaults_move_by_the_results_of_any_taxed_pool(
         return
     arrived = result.amount_in - result.transfer_fee_in
     sent = result.amount_out + result.transfer_fee_out
-    plain, plain_after = swap(pool, Swap(SwapMode.EXACT_IN, arrived, wanted.token_in, NOW_S))
     if wanted.mode is SwapMode.EXACT_IN:
+        plain, plain_after = swap(pool, Swap(SwapMode.EXACT_IN, arrived, wanted.token_in, NOW_S))
         assert (plain.amount_in, plain.amount_out) == (arrived, sent)
-        assert after == TransferFeePool(plain_after, taxed.fees)  # type: ignore[arg-type]  # a program's pool
     else:
-        assert result.amount_out == wanted.amount
+        plain, plain_after = swap(pool, Swap(SwapMode.EXACT_OUT, sent, wanted.token_in, NOW_S))
+        assert (plain.amount_in, result.amount_out) == (arrived, wanted.amount)
+    assert after == TransferFeePool(plain_after, taxed.fees)  # type: ignore[arg-type]  # a program's pool
