@@ -1,6 +1,10 @@
 """When a schedule fires next: EventBridge's ``rate(…)`` and ``cron(…)`` expressions, in UTC.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+
+No library: ``aws-croniter`` 2.1 fails for a rule that has fired for the last time, for ``L`` as a day of the week and
+for ``LW``; ``croniter`` 7 counts weekdays otherwise and knows neither ``L-3`` nor ``LW``, so that translating for it
+would take as much as this. Neither knows ``rate(…)``.
 """
 
 import calendar
@@ -109,7 +113,10 @@ def _parse_cron(expression: str, fields: Sequence[str]) -> Cron:
 
 
 def _values(field: str, low: int, high: int, *, names: Sequence[str] = ()) -> frozenset[int]:
-    """Return the numbers a field stands for: lists of ``*``, ``a``, ``a-b``, each with an optional ``/step``."""
+    """Return the numbers a field stands for: lists of ``*``, ``a``, ``a-b``, each with an optional ``/step``.
+
+    A span whose end comes before its start goes on from the lowest: ``20-2`` are the hours of a night.
+    """
     found: set[int] = set()
     for part in field.split(","):
         span, _, step = part.partition("/")
@@ -119,9 +126,13 @@ def _values(field: str, low: int, high: int, *, names: Sequence[str] = ()) -> fr
         else:
             start = _number(first, low, names)
             end = _number(last, low, names) if last else (high if step else start)
-        if not low <= start <= end <= high or (step and int(step) < 1):
+        if not (low <= start <= high and low <= end <= high) or (step and int(step) < 1):
             raise ValueError(f"{part} is outside {low}-{high}")
-        found.update(range(start, end + 1, int(step or 1)))
+        if end < start:
+            end += high - low + 1
+        found.update(
+            low + (number - low) % (high - low + 1) for number in range(start, end + 1, int(step or 1))
+        )
     return frozenset(found)
 
 
@@ -132,6 +143,13 @@ def _number(text: str, low: int, names: Sequence[str]) -> int:
 def _day_of_month(field: str) -> Callable[[date], bool]:
     if field == "L":
         return lambda day: day.day == _days_in_month(day)
+    if field == "LW":
+        return lambda day: day.day == _nearest_weekday(day.year, day.month, 31)
+    if field.startswith("L-"):
+        before = int(field[2:])
+        if not 0 <= before <= 30:
+            raise ValueError(f"{field} is outside L-0 to L-30")
+        return lambda day: day.day == _days_in_month(day) - before
     if field.endswith("W"):
         wanted = int(field[:-1])
         return lambda day: day.day == _nearest_weekday(day.year, day.month, wanted)
