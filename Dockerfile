@@ -5,6 +5,7 @@ RUN useradd --create-home orderflow
 WORKDIR /srv/orderflow
 COPY requirements-dev.txt ./
 RUN pip install --no-cache-dir --require-hashes --requirement requirements-dev.txt
+COPY pyproject.toml ./
 COPY chalicelib ./chalicelib
 COPY infra ./infra
 COPY chalice_app ./chalice_app

@@ -4,9 +4,11 @@ import click
 
 from infra.cli import advisories, audit, market, orders, queues, specs, token
 from infra.cli.session import Session
+from infra.version import VERSION
 
 
 @click.group(name="orderflow")
+@click.version_option(VERSION)
 @click.option("--database-url", envvar="DATABASE_URL", help="Default: that of the runtime that is running.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from chalicelib.wire.client_frames import ACTIONS
 from chalicelib.wire.order_fields import OrderFields
 from infra.specs.answers import SERVER_FRAMES
-from infra.specs.openapi import VERSION
 from infra.specs.schemas import reference, schemas
+from infra.version import VERSION
 
 _CHANNEL: Final = "#/channels/orders"
 _REQUEST: Final = {

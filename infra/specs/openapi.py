@@ -9,8 +9,8 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from infra.specs import answers
 from infra.specs.schemas import reference, schemas
+from infra.version import VERSION
 
-VERSION: Final = "1.0.0"
 _REFUSALS: Final = {
     "400": "A field breaks a rule.",
     "401": "The credential is missing, wrong or expired.",
