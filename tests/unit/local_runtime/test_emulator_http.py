@@ -4,15 +4,16 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import ministack.app as ministack
 import pytest
 import uvicorn
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from uvicorn.server import ServerState
 
-from infra.local.event_source.signature import Signer
 from infra.local.services.emulator_guard import Guard
 from infra.local.services.emulator_http import EmulatorHttp
 
@@ -128,8 +129,11 @@ class GuardedHttp(EmulatorHttp):
 
 def a_call(call: str, request: object, *, key: str = "test", region: str = "us-east-1", **more: str) -> bytes:
     body = request if isinstance(request, bytes) else json.dumps(request).encode()
-    signer = Signer(service="sqs", region=region, path="/", access_key=key, secret_key=SECRET, token=None)
-    signed = dict(signer.signed({**OWN, "x-amz-target": f"AmazonSQS.{call}"}, body, datetime.now(UTC)))
+    signed_request = AWSRequest(
+        "POST", f"http://{OWN['host']}/", headers={**OWN, "x-amz-target": f"AmazonSQS.{call}"}, data=body
+    )
+    SigV4Auth(Credentials(key, SECRET), "sqs", region).add_auth(signed_request)
+    signed = {name.lower(): value for name, value in signed_request.headers.items()}
     headers = {**signed, **more, "content-length": str(len(body))}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body
