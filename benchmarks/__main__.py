@@ -1,4 +1,5 @@
-"""Every figure that has a goal, in one table: ``python -m benchmarks`` (``make bench``), ``--quick`` in a minute.
+"""Every figure that has a goal, in one table: ``python -m
+benchmarks`` (``make bench``), ``--quick`` in a minute.
 
 The machine should do nothing else meanwhile: the rates are those of all its cores.
 """

@@ -1,8 +1,8 @@
 """What the engine's own HTTP and signatures cost beside the libraries': ``python -m benchmarks.aws_calls``.
 
-A server in a process of its own answers each request at once, so what is measured is the client: its processor time
-for one call, and how long sixty posts to ten connections take, which is what a batch of ten orders has to say.
-``docs/adr/0013-http-of-our-own.md`` draws the conclusion.
+A server in a process of its own answers each request at once, so what is measured is the client: its
+processor time for one call, and how long sixty posts to ten connections take, which is what a batch of ten
+orders has to say. ``docs/adr/0013-http-of-our-own.md`` draws the conclusion.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from benchmarks.environment import environment_lines
-from chalicelib.adapters.aws_endpoint import AwsEndpoint
-from chalicelib.adapters.connections import ManagementApi
+from chalicelib.adapters.aws.endpoint import AwsEndpoint
+from chalicelib.adapters.aws.management_api import ManagementApi
 from chalicelib.services.ports import Frame
 
 CALLS: Final = 400
@@ -37,7 +37,7 @@ BODY: Final = b"x" * 400
 REGION: Final = "us-east-1"
 CREDENTIALS: Final = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 IMPORTS: Final = {
-    "ours": "import chalicelib.adapters.aws_endpoint",
+    "ours": "import chalicelib.adapters.aws.endpoint",
     "urllib3 + botocore": "import urllib3, botocore.auth, botocore.awsrequest",
     "boto3": "import boto3",
 }
@@ -133,7 +133,9 @@ def _one_by_one(call: Callable[[str], None]) -> float:
 
 
 def _threads(call: Callable[[str], None]) -> Callable[[], None]:
-    """Return a batch's posts with a thread for each connection, which keeps a connection's frames in order."""
+    """Return a batch's posts with a thread for each connection,
+    which keeps a connection's frames in order.
+    """
     executor = ThreadPoolExecutor(CONNECTIONS)
 
     def post_all(connection_id: str) -> None:

@@ -1,7 +1,7 @@
-"""One trader's WebSocket connection: submits orders and follows each to its final status.
+"""One trader's WebSocket connection: submits orders and watches each to its final status.
 
-It must take as little processor time as possible, since it runs beside what it measures: websockets' own protocol
-without its coroutines, straight on a socket transport.
+It must take as little processor time as possible, since it runs beside what it measures: websockets' own
+protocol without its coroutines, straight on a socket transport.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class OnAnswer(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Open after ``opened``; ``on_answer`` hears of each acknowledgement and of each final status."""
+    """Open after ``opened``; ``on_answer`` is called with each acknowledgement and of each final status."""
 
     def __init__(self, url: str, on_answer: "OnAnswer") -> None:
         self._protocol = ClientProtocol(parse_uri(url), max_size=None)
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
     def _event(self, frame: dict[str, Any]) -> None:
         seen = self.ledger.seen.setdefault(frame["orderId"], Seen())
         if frame["seq"] <= seen.last_seq:
-            # Its order came back to a consumer, which told all again: clients go by ``seq``.
+            # Its order came back to a consumer, which published all again: clients go by ``seq``.
             self.ledger.repeats += 1
             return
         seen.is_gapless = seen.is_gapless and frame["seq"] == seen.last_seq + 1 and seen.final_at is None

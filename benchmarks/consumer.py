@@ -1,7 +1,7 @@
 """Orders per second of one consumer alone: ``python -m benchmarks.consumer``.
 
-Batches of ten from a prepared queue, through the use case that the queue handler calls, against a real and durable
-Postgres; frames go to a sink. One process, one batch at a time, as in one Lambda environment.
+Batches of ten from a prepared queue, through the use case that the queue handler calls, against a real and
+durable Postgres; frames go to a sink. One process, one batch at a time, as in one Lambda environment.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from benchmarks.shapes import spread
 from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.logs import logger
-from chalicelib.services.accepting import AcceptOrders
-from chalicelib.services.consuming import Received
+from chalicelib.services.consumer.messages import Received
+from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
 from chalicelib.wire.client_frames import parse_client_frame
 from chalicelib.wire.order_fields import OrderFields
@@ -93,11 +93,11 @@ class ConsumerServices(Services):
 
 def prepared_batches(use: ConsumerServices, batches: int) -> list[list[str]]:
     """Return bodies as the accept path writes them."""
-    accepting = AcceptOrders(use.prepared, use.client_order_keys, use.clock)
+    submit_orders = SubmitOrders(use.prepared, use.client_order_keys, use.clock)
     for number, order in enumerate(islice(market_orders(), batches * BATCH)):
         fields = parse_client_frame(json_text({"action": "submit", **order})).fields
         assert isinstance(fields, OrderFields)
-        accepting.accept(fields.terms(use.tokens), "local", connection_id=f"bench-{number % CONNECTIONS}")
+        submit_orders.submit(fields.terms(use.tokens), "local", connection_id=f"bench-{number % CONNECTIONS}")
     bodies, use.prepared.bodies = use.prepared.bodies, []
     return [bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)]
 
@@ -107,7 +107,9 @@ def consume(use: ConsumerServices, batches: Sequence[Sequence[str]]) -> float:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         started = time.perf_counter()
         for bodies in batches:
-            assert all(use.consuming.consume([Received(parse_message(body), "", 1) for body in bodies]))
+            assert all(
+                use.consume_messages.consume([Received(parse_message(body), "", 1) for body in bodies])
+            )
             # The handler's last step; metrics are lines of text.
             use.observer.flush()
         return time.perf_counter() - started

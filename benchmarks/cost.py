@@ -1,9 +1,10 @@
 """What a million orders cost on AWS at list price, from counted operations: ``python -m benchmarks.cost``.
 
-Frames are counted by clients of a running instance, log lines are those that it wrote, memory is what the functions
-are deployed with, and the log has what ``prod`` writes. Assumed are how long Lambda bills them for (``Way``), and that
-the consumer's batches are full, as they are at a load that makes cost a question; the last row says what it adds when
-every order comes alone. Prices are us-east-1's public ones without free tiers. What costs the same at any rate is left
+Frames are counted by clients of a running instance, log lines are those that it wrote, memory is what the
+functions are deployed with, and the log has what ``prod`` writes. Assumed are how long Lambda bills them for
+(``Way``), and that the consumer's batches are full, as they are at a load that makes cost a question; the
+last row says what it adds when every order comes alone. Prices are us-east-1's public ones without free
+tiers. What costs the same at any rate is left
 out: Postgres, alarms, and some two million empty receives a month (0.80 USD).
 """
 
@@ -44,11 +45,12 @@ ORDERS: Final = 100
 CONFIG: Final = Path(__file__).parents[1] / "chalice_app" / ".chalice" / "config.json"
 LOGGED: Final = ("order accepted", "pending", "routing", "routed", "building", "submitted", "confirmed")
 METRICS: Final = "metrics"
-# platform.start and platform.report, as Lambda's JSON format has them, for the message function and a tenth of a batch.
+# platform.start and platform.report, as Lambda's JSON format has them, for
+# the message function and a tenth of a batch.
 PLATFORM_BYTES: Final = 150 + 260 + 2 * LOG_EVENT_BYTES
 
-# What one telling of all listeners takes: posts over NAT, side by side.
-_TELLING_MS: Final = 12.0
+# What one publication to all subscribers takes: posts over NAT, concurrently.
+_PUBLISHING_MS: Final = 12.0
 # Of a batch besides: 9 round trips of 1.5 ms, four of them commits of 4 more, and processor time.
 _WAITING_MS: Final = 9 * 1.5 + 4 * 4.0
 _BATCH_CPU_MS: Final = 3.0
@@ -59,19 +61,19 @@ _LOGS_EVENTS: Final = stage_values("prod")["LogLevel"] == "INFO"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to be told.
+    """One way to receive events.
 
     Attributes:
         load: What is run to count its frames.
-        message_ms: How long the message function is billed for an order: 2 ms of computing at 0.3 processors, 8 for a
-            send to SQS, and 10 for a post unless somebody else acknowledges the order.
-        tellings: How often a batch's listeners are told; once if all that happened travels together.
+        message_ms: How long the message function is billed for an order: 2 ms of computing at 0.3 processors,
+            8 for a send to SQS, and 10 for a post unless another function acknowledges the order.
+        publications: How often a batch's events are published; once if all that happened travels together.
     """
 
     name: str
     load: Load
     message_ms: float
-    tellings: int
+    publications: int
 
 
 WAYS: Final = (
@@ -202,7 +204,7 @@ def uses(ways: Sequence[Way], found: Counted, *, batch_ms: float | None) -> list
 
 
 def _batch_ms(way: Way, orders: int) -> float:
-    return _WAITING_MS + _BATCH_CPU_MS + orders * _ORDER_CPU_MS + way.tellings * _TELLING_MS
+    return _WAITING_MS + _BATCH_CPU_MS + orders * _ORDER_CPU_MS + way.publications * _PUBLISHING_MS
 
 
 def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:

@@ -1,8 +1,8 @@
 """The consumer's rate against the number of orders on record: ``python -m benchmarks.depth``.
 
-One database for each depth, all on one server, and batches that take turns: whatever else the machine does meanwhile
-meets all depths alike, so that their ratio says something where their rates would not. The fastest tenth of the batches
-is what the machine disturbed least.
+One database for each depth, all on one server, and batches that take turns: whatever else the machine does
+meanwhile meets all depths alike, so that their ratio says something where their rates would not. The fastest
+tenth of the batches is what the machine disturbed least.
 """
 
 import argparse
@@ -27,11 +27,13 @@ DEPTHS: Final = (100, 10_000, 1_000_000)
 TURNS: Final = 100
 WARM_UP_BATCHES: Final = 10
 
-# The constraints hold by construction, and checking seven million references takes longer than writing the rows.
+# The constraints hold by construction, and checking seven million
+# references takes longer than writing the rows.
 _UNCHECKED: Final = "SET session_replication_role = replica"
 
-# Finished orders of a thousand accounts, the load's own among them, each with what a confirmed order leaves behind:
-# six events, an attempt, a transaction in the ledger. What they say does not matter, how many they are does.
+# Finished orders of a thousand accounts, the load's own among them, each with what a confirmed
+# order leaves behind: six events, an attempt, a transaction in the ledger. What they say does
+# not matter, how many they are does.
 _FILL: Final = (
     """
     INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
@@ -100,7 +102,9 @@ def main() -> None:
 
 
 def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
-    """Fill a database for each depth and let them take turns; print their rates, return their ratios to the first."""
+    """Fill a database for each depth and let them take turns; print their rates,
+    return their ratios to the first.
+    """
     with ExitStack() as stack:
         instance = stack.enter_context(running_instance({}))
         uses = {}

@@ -1,8 +1,9 @@
 """What one account's orders take while another one floods the runtime: ``python -m benchmarks.fairness``.
 
-A trader sends one order at a time and follows each to its end, undisturbed at first, then beside each flood of a second
-account, and then right after that flood has ended. Latencies and limits are those of ``make run``; tokens are wanted.
-The flood runs in a process of its own, on five connections, as fast as the runtime takes it.
+A trader sends one order at a time and follows each to its end, undisturbed at first, then beside
+each flood of a second account, and then right after that flood has ended. Latencies and limits are
+those of ``make run``; tokens are wanted. The flood runs in a process of its own, on five
+connections, as fast as the runtime takes it.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """Orders per second through the whole local runtime: ``python -m benchmarks.load``.
 
-Market orders over WebSockets, each followed to its final status on its own connection; Postgres durable, every part
-as ``make run`` starts it. A run in which an order is refused, lost, or seen with a gap counts for nothing.
+Market orders over WebSockets, each followed to its final status on its own connection;
+Postgres durable, every part as ``make run`` starts it. A run in which an order is refused,
+lost, or seen with a gap counts for nothing.
 """
 
 import argparse
@@ -77,7 +78,9 @@ def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> Sequence
 
 
 def application_ms(run: Run) -> float:
-    """Return processor milliseconds per order of the functions and Postgres, without what stands in for AWS."""
+    """Return processor milliseconds per order of the functions and Postgres,
+    without what stands in for AWS.
+    """
     ours = (
         seconds for kind, seconds in run.cpu_s.items() if kind == "postgres" or kind.startswith("function")
     )

@@ -1,8 +1,8 @@
 """Whether time tells another account's order from an unknown id: ``python -m benchmarks.ownership_timing``.
 
-A stranger asks about both in turn, through the whole runtime, the first of each pair drawn by lot; whatever else the
-machine does meanwhile meets both alike. Nothing is waited for (``ORDER_LOOKUP_WAIT_MS=0``): the usual wait for an order
-that may be in the queue still is the same for both, and would only hide a difference.
+A stranger asks about both in turn, through the whole runtime, the first of each pair drawn by lot; whatever
+else the machine does meanwhile meets both alike. Nothing is waited for (``ORDER_LOOKUP_WAIT_MS=0``): the
+usual wait for an order that may be in the queue still is the same for both, and would only hide a difference.
 """
 
 import argparse

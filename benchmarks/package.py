@@ -1,7 +1,8 @@
 """``python -m benchmarks.package``: the package's size and what its imports cost, against their budgets.
 
-Import times are of fresh processes that run the unpacked package with its bytecode, as Lambda does; the interpreter's
-own start is not in them, since Lambda has done that before the clock of a cold start. The smallest of several runs
+Import times are of fresh processes that run the unpacked package with its bytecode, as Lambda
+does; the interpreter's own start is not in them, since Lambda has done that before the clock of a
+cold start. The smallest of several runs
 counts: what is above it is the machine's other work.
 """
 

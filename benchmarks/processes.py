@@ -31,7 +31,9 @@ def cpu_seconds(kinds: Kinds) -> dict[str, float]:
 
 
 def peak_mib(kinds: Kinds) -> dict[str, float]:
-    """Return the sum of each kind's peak resident sets; memory that processes share counts for each of them."""
+    """Return the sum of each kind's peak resident sets;
+    memory that processes share counts for each of them.
+    """
     return {kind: sum(map(_peak_mib, pids)) for kind, pids in _members(kinds).items()}
 
 

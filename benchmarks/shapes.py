@@ -138,7 +138,9 @@ class _Crowd:
             connection.close()
 
     def _answered(self, connection: Connection, *, is_final: bool) -> None:
-        """Count acknowledgements and ends, either of which may come first; a closed loop goes on after an end."""
+        """Count acknowledgements and ends, either of which may come first;
+        a closed loop goes on after an end.
+        """
         self._answers += 1
         if self._answers == 2 * self._load.orders:
             self.done.set()
@@ -170,6 +172,6 @@ def _accounted(load: Load, ledgers: Sequence[Ledger], cpu_s: Mapping[str, float]
     if problems:
         raise IncompleteRunError(f"{len(problems)} problems, the first: {problems[0]}")
     if repeats := sum(ledger.repeats for ledger in ledgers):
-        statuses["events told again"] = repeats
+        statuses["events published again"] = repeats
     frames = sum(ledger.frames for ledger in ledgers)
     return Run(load, last - first, sorted(accepted_ms), sorted(final_ms), cpu_s, statuses, frames)

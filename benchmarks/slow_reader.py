@@ -1,7 +1,8 @@
 """What a subscriber that does not read costs the others: ``python -m benchmarks.slow_reader``.
 
-Orders per second over ten connections, by themselves, and then with a socket that follows every order of their account
-and reads nothing. Before the second figure enough orders run that neither its buffers nor the gateway's take any more.
+Orders per second over ten connections, by themselves, and then with a socket that follows every order
+of their account and reads nothing. Before the second figure enough orders run that neither its
+buffers nor the gateway's take any more.
 """
 
 import argparse

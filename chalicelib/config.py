@@ -15,7 +15,9 @@ class ConfigurationError(Exception):
 
 
 class AuthMode(StrEnum):
-    """Who is let in: everybody, on a machine that nobody else reaches, or whoever shows a good token."""
+    """Which clients are let in: all of them, on a machine that only its user reaches,
+    or those with a good token.
+    """
 
     NONE = "none"
     JWT = "jwt"
@@ -25,21 +27,24 @@ class Settings(BaseModel):
     """What the application can be told from outside; every name is the variable's, in lower case.
 
     Attributes:
-        database_secret_arn: Where the login is, in the form that RDS writes, when there is no ``database_url``.
+        database_secret_arn: Where the login is, in the form that
+            RDS writes, when there is no ``database_url``.
         database_host: Connected to instead of the host that the secret names: a proxy's endpoint.
         wallet_seed_secret_arn: Where the seed is when there is no ``wallet_seed``.
         aws_endpoint_url_sqs: Where SQS is, if not at AWS; goes before ``aws_endpoint_url``, as in the SDKs.
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
-        look_again_s: Before the chain is asked again; doubled from the fourth time on, up to eight times this.
-        batch_hold_ms: How long what a batched connection is to be told waits for more of it.
+        look_again_s: Before the chain is asked again; doubled
+            from the fourth time on, up to eight times this.
+        batch_hold_ms: How long events for a batched connection wait for more of them.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
-        quotes_per_second_max: Of an account, in each execution environment, as are the others of this name; twice as
-            many at once. As many subscriptions and connections as there may be come at once after a lost network.
-        open_orders_max: Of an account; best effort, see ``services/limits.py``.
+        quotes_per_second_max: Of an account, in each execution environment, as are the others of
+            this name; twice as many at once. As many subscriptions and connections as there may
+            be come at once after a lost network.
+        open_orders_max: Of an account; best effort, see ``services/intake/limits.py``.
         connections_max: Of an account.
-        subscriptions_max: Unfinished orders that one connection may follow.
+        subscriptions_max: Unfinished orders that one connection may subscribe to.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -111,8 +116,8 @@ class Settings(BaseModel):
         """Read every setting from variables of the same name in upper case.
 
         Raises:
-            ConfigurationError: Something is unusable, or would let in whom nobody meant to; every problem is
-                listed at once.
+            ConfigurationError: Something is unusable, or would let in clients that were not meant to be;
+                every problem is listed at once.
         """
         named = {
             name: environment[name.upper()] for name in cls.model_fields if environment.get(name.upper())
@@ -135,7 +140,7 @@ def _open_doors(settings: Settings) -> Iterator[str]:
 
 
 def _doubts_about_none(settings: Settings) -> Iterator[str]:
-    # Both, since either can be forgotten: a stage that nobody named is called local.
+    # Both, since either can be forgotten: a stage without a name is called local.
     if settings.stage != "local":
         yield f"AUTH_MODE: none is for the local stage, not for {settings.stage}"
     if not _is_loopback(settings.local_gateway_host):

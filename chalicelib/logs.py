@@ -18,9 +18,10 @@ _NOT_EXTRA: Final = frozenset(RESERVED_LOG_ATTRS)
 class LineFormatter(LambdaPowertoolsFormatter):
     """Powertools' lines, made from what our calls have: a constant message, and facts as keys.
 
-    Its own formatter tries to read each message as JSON, and prepares a traceback and an encoder for each line:
-    19 µs of processor time against 8, seven times an order. CloudWatch is paid by the byte, so lines that nobody has
-    to act on leave out the service, which the name of their log says, and the trace, which nobody records.
+    Its own formatter tries to read each message as JSON, and prepares a traceback and an encoder for
+    each line: 19 µs of processor time against 8, seven times an order. CloudWatch is paid by the
+    byte, so lines that nobody has to act on leave out the service, which the name of their log says,
+    and the trace, which nobody records.
     """
 
     def __init__(self) -> None:
@@ -76,8 +77,8 @@ class LineFormatter(LambdaPowertoolsFormatter):
 class OwnLevelLogger(Logger):
     """Powertools' logger, at the level that ``POWERTOOLS_LOG_LEVEL`` asks for.
 
-    Lambda's own level would go before it, and has to let INFO through: metrics are lines without a level, which Lambda
-    takes for INFO.
+    Lambda's own level would go before it, and has to let INFO through: metrics are lines without a level,
+    which Lambda takes for INFO.
     """
 
     def _get_aws_lambda_log_level(self) -> None:
@@ -93,7 +94,7 @@ logger: Final = OwnLevelLogger(service=SERVICE, location=None, logger_formatter=
 def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:
     """Log a line for each mapping of facts, all of one moment, in one piece.
 
-    A batch of orders has sixty: together they are a system call and a wake-up of whoever reads them, and no records
+    A batch of orders has sixty: together they are a system call and a wake-up of their reader, and no records
     of their own, 6 µs of processor time a line instead of 17.
     """
     if logger.log_level > logging.INFO:

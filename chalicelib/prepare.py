@@ -1,4 +1,5 @@
-"""``python -m chalicelib.prepare``: bring the database at DATABASE_URL up to date and open the simulated market.
+"""``python -m chalicelib.prepare``: bring the database at
+DATABASE_URL up to date and open the simulated market.
 
 FUNCTIONS_DATABASE_URL, if set, names the login of the functions, which is let in with just their rights.
 
@@ -13,10 +14,10 @@ from typing import Final
 import botocore.session
 from sqlalchemy.engine import make_url
 
-from chalicelib.adapters.aws_secrets import Secrets, login_url
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.seed import seed
+from chalicelib.adapters.aws.secrets import Secrets, login_url
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.migrations import upgrade
 from chalicelib.migrations.app_login import let_in

@@ -1,7 +1,8 @@
 """Print the Python interpreter to make the virtual environment with: ``python3 infra/interpreter.py``.
 
-That is ``python3``, unless it is too old for us, or its version is installed in a clearly faster build as well. Builds
-without optimisation, which is what pyenv makes unless told otherwise, take a fifth longer for everything.
+That is ``python3``, unless it is too old for us, or its version is installed in a clearly
+faster build as well. Builds without optimisation, which is what pyenv makes unless told
+otherwise, take a fifth longer for everything.
 
 It runs on any Python 3 from 3.7 on, since it is what finds out whether there is a newer one.
 """
@@ -18,7 +19,8 @@ from typing import NamedTuple
 OLDEST = (3, 11)
 CLEARLY_FASTER = 1.1
 
-# Fails where an environment could not be made; else prints the version and the best of several goes at a bit of work.
+# Fails where an environment could not be made; else prints the version
+# and the best of several goes at a bit of work.
 QUESTION = """
 import sys, time, ensurepip, ssl, venv
 
@@ -70,7 +72,9 @@ def main() -> None:
 
 
 def candidates() -> list[str]:
-    """Return interpreters on the path: those called ``python3`` first, then newer versions before older ones."""
+    """Return interpreters on the path: those called ``python3`` first,
+    then newer versions before older ones.
+    """
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     plain = [folder / "python3" for folder in folders]
     versioned = [

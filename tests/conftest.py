@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.postgres_server import migrated_template, postgres_server
+from tests.support.postgres_server import migrated_template, postgres_server
 
 
 @pytest.fixture(scope="session")

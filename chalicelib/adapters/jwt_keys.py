@@ -51,9 +51,9 @@ class SharedSecret:
 class JwksKeys:
     """An issuer's published keys, fetched on first use and kept.
 
-    A ``kid`` that is not among them may be a key just rotated in, so the set is fetched anew, but at most once
-    per ``refresh_interval_s``: tokens are free to invent, and must not turn into requests to the issuer. When
-    the issuer does not answer, keys that were good go on being good for as long again.
+    A ``kid`` that is not among them may be a key just rotated in, so the set is fetched anew, but at most
+    once per ``refresh_interval_s``: tokens are free to invent, and must not turn into requests to the issuer.
+    When the issuer does not answer, keys that were good go on being good for as long again.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ TOKEN_CHARS_MAX: Final = 4_096
 
 _REQUIRED: Final = ("exp", "iss", "aud", "sub")
 
-# What PyJWT raises, an unknown key, and what a token made to hurt raises in the parsers below it, such as one that
-# names a key of another algorithm.
+# What PyJWT raises, an unknown key, and what a token made to hurt raises in the parsers below it, such as one
+# that names a key of another algorithm.
 _BAD_TOKEN: Final = (
     jwt.PyJWTError,
     UnsupportedAlgorithm,
@@ -59,8 +59,8 @@ class JwtVerifier:
         """Return whom a token stands for, and until when (its expiry plus the leeway).
 
         Raises:
-            UnauthorizedError: ``UNAUTHORIZED`` for a token that is not good, ``FORBIDDEN`` for a good one whose
-                subject cannot be an account. The reason goes to the log alone, the token nowhere.
+            UnauthorizedError: ``UNAUTHORIZED`` for a token that is not good, ``FORBIDDEN`` for a good one
+                whose subject cannot be an account. The reason goes to the log alone, the token nowhere.
             RetryableError: The issuer's keys cannot be had now.
         """
         try:

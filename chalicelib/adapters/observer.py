@@ -27,18 +27,20 @@ class PowertoolsObserver:
         self._is_empty = True
 
     def saw(
-        self, told: Sequence[tuple[Order, Sequence[OrderEvent]]], correlation_ids: Mapping[UUID, str | None]
+        self,
+        committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
+        correlation_ids: Mapping[UUID, str | None],
     ) -> None:
         info_each(
             "order event",
-            # Made only if somebody wants them.
+            # Made only if the log level asks for them.
             (
                 _facts(order, event, correlation_ids.get(order.order_id))
-                for order, events in told
+                for order, events in committed
                 for event in events
             ),
         )
-        ends = [(order, events[-1]) for order, events in told if events and events[-1].status in FINAL]
+        ends = [(order, events[-1]) for order, events in committed if events and events[-1].status in FINAL]
         for order, end in ends:
             self._metrics.add_metric(
                 "TimeToFinal", MetricUnit.Milliseconds, _elapsed_ms(order.accepted_at, end.at)
@@ -61,8 +63,8 @@ class PowertoolsObserver:
 def _facts(order: Order, event: OrderEvent, correlation_id: str | None) -> JsonObject:
     """Return what only this line says: an order has six, and each byte is paid for.
 
-    What never changes stands in the first line, a transaction in that of its sending, the attempt from the second on.
-    Whose order it is stands in the record alone.
+    What never changes stands in the first line, a transaction in that of its sending, the attempt from the
+    second on. Whose order it is stands in the record alone.
     """
     facts: JsonObject = {
         "order_id": str(order.order_id),

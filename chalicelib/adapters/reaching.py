@@ -8,8 +8,8 @@ from time import monotonic
 def reached(host: str, port: int, *, deadline: float) -> socket.socket:
     """Connect to the first of a host's addresses that takes it; return the connection.
 
-    ``socket.create_connection`` has its time limit for each address anew. Looking the name up has limits of the
-    system's own.
+    ``socket.create_connection`` has its time limit for each address anew.
+    Looking the name up has limits of the system's own.
 
     Args:
         deadline: On the monotonic clock.

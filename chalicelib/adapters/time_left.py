@@ -1,9 +1,10 @@
 """What an invocation has left of its time: whoever waits for something outside waits no longer than that.
 
-Each wait has a limit of its own, but no sum of such limits would say much: a function asks the database, then the queue
-three times, then the gateway, and a replay has a loop of all of them. So every wait ends with the invocation's time at
-the latest, and a while before it: what was found out can still be told. An execution environment serves one invocation
-at a time, whatever threads it has, and so there is one ``TimeLeft`` in a process.
+Each wait has a limit of its own, but no sum of such limits would say much: a function asks the
+database, then the queue three times, then the gateway, and a replay has a loop of all of them. So
+every wait ends with the invocation's time at the latest, and a while before it: what was found out can
+still be told. An execution environment serves one invocation at a time, whatever threads it has, and
+so there is one ``TimeLeft`` in a process.
 """
 
 import math

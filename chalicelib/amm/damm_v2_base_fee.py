@@ -1,4 +1,5 @@
-"""Base fees of a DAMM v2 pool that depend on the swap or the price: the rate limiter, the market-cap scheduler.
+"""Base fees of a DAMM v2 pool that depend on the swap or the
+price: the rate limiter, the market-cap scheduler.
 
 Follows MeteoraAg/damm-v2@a3d3827 ``programs/cp-amm/src/base_fee``: ``fee_rate_limiter.rs`` and
 ``fee_market_cap_scheduler.rs``. Rates are parts per 10^9.
@@ -64,8 +65,8 @@ class MarketCapFee:
 class RateLimiterFee:
     """A fee on purchases of A that grows with their size, for a while after the opening.
 
-    The first ``reference_amount`` of B pays the cliff fee, each further one ``increment_bps`` more than the one
-    before, and what comes after the maximum is reached pays that.
+    The first ``reference_amount`` of B pays the cliff fee, each further one ``increment_bps`` more than the
+    one before, and what comes after the maximum is reached pays that.
 
     Attributes:
         duration: How long it applies, in what the activation point counts.
@@ -120,7 +121,9 @@ class RateLimiterFee:
         return amount - fee_within(amount, self._of_gross(amount))
 
     def _of_net(self, net: int) -> int:
-        """``get_fee_numerator_from_excluded_fee_amount``: solves a quadratic equation for the gross amount."""
+        """``get_fee_numerator_from_excluded_fee_amount``:
+        solves a quadratic equation for the gross amount.
+        """
         first = self.reference_amount
         if net <= self._net_of(first):
             return self.cliff_fee_numerator

@@ -30,7 +30,8 @@ class ConcentratedCurve:
         """Return what an amount in buys, and the curve after it.
 
         Raises:
-            SwapRefusedError: The price would leave the range, an amount exceeds a u64, or there is no liquidity.
+            SwapRefusedError: The price would leave the range, an
+                amount exceeds a u64, or there is no liquidity.
         """
         liquidity, price = self._traded_at()
         if token_in == 0:

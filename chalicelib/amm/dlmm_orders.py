@@ -1,9 +1,9 @@
 """Limit orders inside a DLMM bin: layers of liquidity that a swap fills after the bin's own.
 
-Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src/quote.rs`` and what the program 0.12.0 was seen to do. A bin's
-own liquidity goes first, then the rest of the orders that earlier swaps began to fill, then those nobody
-touched yet; all at the bin's price. Once a swap reaches the last, what it leaves of them is the rest that the
-next swap finds.
+Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src/quote.rs`` and what the program 0.12.0 was seen to do.
+A bin's own liquidity goes first, then the rest of the orders that earlier swaps began to fill, then
+those nobody touched yet; all at the bin's price. Once a swap reaches the last, what it leaves of them
+is the rest that the next swap finds.
 """
 
 from typing import Final, NamedTuple
@@ -77,8 +77,9 @@ def fill_layers(
         in_per_out: The price before fees, as (input units, output units).
 
     Raises:
-        SwapRefusedError: An amount exceeds a u64; or the input that the program computes for an exact output does
-            not buy that much, since it rounds up once where the layers do it one by one: ``UndeterminedError``.
+        SwapRefusedError: An amount exceeds a u64; or the input that the program computes for
+            an exact output does not buy that much, since it rounds up once where the layers do
+            it one by one: ``UndeterminedError``.
     """
     remaining, is_exact_in = request
     total = sum(layers)

@@ -7,7 +7,7 @@ here as on any sane route the minimum is one unit, so such a swap is refused.
 
 Books: fees leave the tradable reserves. The protocol part and the LP part
 (``lp_fee_outside``) are owed from the vaults; in a compounding pool the compounding share
-of the LP fee stays in the reserve of B and is in neither. Whoever keeps the vaults needs only
+of the LP fee stays in the reserve of B and is in neither. A ledger that keeps the vaults needs only
 the result::
 
     vault_in  += amount_in - (fees outside, if on the input)

@@ -4,7 +4,7 @@ Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src``: ``quote.rs`` (walk over the 
 ``extensions/bin.rs`` (one bin). Where the SDK's quote and the program differ, the program
 is followed (found by running it): ``last_update_timestamp`` moves only when the active bin
 changes, and what the last bin of an exact-out swap gives beyond the amount wanted
-(``dust_out``) is a protocol fee while fees are taken on the output, and nobody's otherwise.
+(``dust_out``) is a protocol fee while fees are taken on the output, and belongs to none otherwise.
 Limit orders inside bins fill after the bins' own liquidity (``dlmm_orders``).
 
 Books: no fee stays in the bins. The protocol part and the LP part (``lp_fee_outside``) are
@@ -250,7 +250,9 @@ def _takable(orders: tuple[BinOrders, ...], *, for_y: bool) -> dict[int, BinOrde
 
 
 def first_index(pool: DlmmPool, *, for_y: bool) -> int:
-    """Return the index of the bin at which a swap starts, which may be none: the active one, or the next one held."""
+    """Return the index of the bin at which a swap starts, which may be none: the active one,
+    or the next one held.
+    """
     bins, active_id = pool.bins, pool.active_id
     # Most pools hold every bin between their outermost.
     guess = active_id - bins[0].bin_id if bins else 0

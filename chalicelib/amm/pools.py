@@ -25,8 +25,8 @@ ProgramPool = CpmmPool | DlmmPool | DammV2Pool | ClmmPool
 class TransferFeePool:
     """A pool with a Token-2022 mint that takes a fee from transfers (``transfer_fee``).
 
-    All four programs work on what arrives in the vault, and the trader gets what is sent less the fee: a swap is
-    the same swap of ``inner``, with the fees off its input before and off its output after it.
+    All four programs work on what arrives in the vault, and the trader gets what is sent less the fee: a swap
+    is the same swap of ``inner``, with the fees off its input before and off its output after it.
 
     Attributes:
         fees: Of token 0 and token 1, in the epoch of the swap.
@@ -59,7 +59,9 @@ def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
 
 
 def reserves(pool: Pool) -> tuple[int, int]:
-    """Return the tradable amounts of token 0 and token 1, fees kept outside excluded, transfer fees included."""
+    """Return the tradable amounts of token 0 and token 1, fees kept outside excluded,
+    transfer fees included.
+    """
     match pool:
         case CpmmPool():
             return raydium_cpmm.reserves(pool)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The ``accepted`` frame that a batched connection is still owed.
+    """The ``accepted`` frame that is deferred: a batched connection has yet to get it.
 
     Attributes:
         request_id: The client's own mark, repeated in the frame.

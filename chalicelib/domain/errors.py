@@ -6,15 +6,16 @@
       RefusedError                    final: an error frame or 4xx; an order that exists fails with it
         InvalidRequestError           400: a field breaks a rule
           FieldError                  400: one field breaks one rule
-        NotFoundError                 404: unknown, or somebody else's
+        NotFoundError                 404: unknown, or another account's
         ConflictError                 409: the state of the order forbids it
-        UnauthorizedError             401 / 403 at the door
-      LimitExceededError              429: a written limit is reached; slow down, and ask again
-      RetryableError                  503, or the message becomes visible later; nothing was done, except after an
-        VenueUnavailableError         503: a venue did not answer, or not in time
-        UnansweredError               which may be repeated where that is harmless, and is no refusal to a client
-      UnknownOutcomeError             503: perhaps done; ask for the order, or repeat under the same clientOrderId
-      InvalidTransitionError          500: a duplicate or out-of-order step; never fail the order for it
+        UnauthorizedError             401 / 403 before anything is done
+      LimitExceededError              429: a written limit is reached; slow down, and ask again RetryableError
+      503, or the message becomes visible later; nothing was done, except after an
+        VenueUnavailableError         503: a venue did not answer, or not in time UnansweredError
+        which may be repeated where that is harmless, and is no refusal to a client
+      UnknownOutcomeError             503: perhaps done; ask for the order, or repeat under the
+      same clientOrderId InvalidTransitionError          500: a duplicate or out-of-order
+      transition; never fail the order for it
 """
 
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class UnauthorizedError(RefusedError):
 
     @classmethod
     def bad_credential(cls) -> Self:
-        """Return the one refusal of every bad credential: why it is bad is nobody's business."""
+        """Return the one refusal of every bad credential: why it is bad is not said."""
         return cls(Code.UNAUTHORIZED, "the credential is missing, wrong or expired")
 
 
@@ -138,8 +139,8 @@ class VenueUnavailableError(RetryableError):
 class UnansweredError(RetryableError):
     """Something outside was asked, and no answer says whether it did what it was asked.
 
-    What is idempotent can be tried again, as after any passing fault. A client must not hear of it as a refusal:
-    whoever answers one turns it into ``UnknownOutcomeError``.
+    What is idempotent can be tried again, as after any passing fault. A client must not hear of it as a
+    refusal: whoever answers one turns it into ``UnknownOutcomeError``.
     """
 
 
@@ -156,7 +157,15 @@ class UnknownOutcomeError(ExecutionError):
 
 
 class InvalidTransitionError(ExecutionError):
-    """A duplicate or out-of-order step."""
+    """A duplicate or out-of-order transition."""
 
     def __init__(self, before: str, after: str) -> None:
         super().__init__(Code.INTERNAL_ERROR, f"an order cannot go from {before} to {after}")
+
+
+def client_order_id_conflict() -> ConflictError:
+    """Return the refusal of other terms under a client order id that is taken."""
+    problem = FieldProblem("clientOrderId", "belongs to an order with other terms")
+    return ConflictError(
+        Code.CLIENT_ORDER_ID_CONFLICT, "an order with this clientOrderId and other terms exists", (problem,)
+    )

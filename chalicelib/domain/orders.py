@@ -97,7 +97,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """One step of one order, as it is stored and as its frame shows it.
+    """One event of one order, as it is stored and as its frame shows it.
 
     Attributes:
         seq: 1, 2, 3 … per order, without gaps.
@@ -119,8 +119,9 @@ class OrderState:
 
     Attributes:
         was_sent: Some attempt was handed to a venue, or may have been.
-        told_seq: Whoever listened is known to have been told all events up to this one; of later ones
-            nobody knows. A connection that did not take them is set back, and counts as told.
+        published_seq: Events up to this one are known to have been published to all
+            subscribers; of later ones it is not known. A connection that did not take them is
+            marked as behind, and counts as served.
     """
 
     order: Order
@@ -128,13 +129,13 @@ class OrderState:
     seq: int = 0
     attempt: int = 1
     was_sent: bool = False
-    told_seq: int = 0
+    published_seq: int = 0
 
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
 
-    def step(
+    def transition_to(
         self, status: OrderStatus, at: datetime, *, data: JsonObject | None = None, attempt: int | None = None
     ) -> tuple["OrderState", OrderEvent]:
         """Return the state after one more event, and that event.
@@ -150,7 +151,7 @@ class OrderState:
             self.seq + 1,
             attempt or self.attempt,
             self.was_sent or status is OrderStatus.SUBMITTED,
-            self.told_seq,
+            self.published_seq,
         )
         event = OrderEvent(self.order.order_id, after.seq, status, after.attempt, at, data or {})
         return after, event

@@ -1,4 +1,4 @@
-"""Who is calling, once somebody has verified it."""
+"""Which account is calling, once its credential is verified."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 LOCAL_ACCOUNT: Final = "local"
-"""Everybody, where nobody else can reach the engine."""
+"""Every client, where only this machine can reach the engine."""
 
 # Visible ASCII: it is a MessageGroupId as it stands, and no two accounts look alike.
 _ACCOUNT_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")

@@ -1,4 +1,4 @@
-"""An order in somebody's hands: claims, attempts, and the steps that move it on."""
+"""An order that a consumer has claimed: claims, attempts, and the transitions that move it on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class NewOrder:
     """An order to record for the first time, with the events it starts with.
 
     Attributes:
-        connection_id: Who submitted it over a WebSocket, and so follows it from its first event.
+        connection_id: The WebSocket connection that submitted it, subscribed to it from its first event.
         failure_code: Of an order that ends as failed with these events.
     """
 
@@ -27,7 +27,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class OpenAttempt:
-    """A signed transaction whose fate is not on record yet.
+    """A signed transaction whose outcome is not on record yet.
 
     Attributes:
         threshold_units: The least output (exact in) or most input (exact out) that it accepts.
@@ -41,8 +41,8 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOrder:
-    """An order that this consumer, and nobody else, may move on until the lease ends.
+class ClaimedOrder:
+    """An order that this consumer, and no other, may move on until the lease ends.
 
     Attributes:
         fence: Grows with each claim; a write with an old one changes nothing.
@@ -55,32 +55,32 @@ class HeldOrder:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What became of a request to hold some orders; each known id is in exactly one of the three."""
+    """What became of a request to claim some orders; each known id is in exactly one of the three."""
 
-    held: Mapping[UUID, HeldOrder]
+    claimed: Mapping[UUID, ClaimedOrder]
     busy: Mapping[UUID, OrderState]
     final: Mapping[UUID, OrderState]
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """The fate of an attempt, now certain."""
+    """What became of an attempt, now certain."""
 
     signature: str
     outcome: Literal["landed", "refused", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One held order's next events, to be recorded together or not at all.
+class Transition:
+    """One claimed order's next events, to be recorded together or not at all.
 
     Attributes:
-        held: As it was before; the step counts only if the record still says so.
+        claimed: As it was before; the transition counts only if the record still says so.
         new_attempt: Written in the same commit, before anything is sent.
-        release: Give up the lease with this step.
+        release: Give up the lease with this transition.
     """
 
-    held: HeldOrder
+    claimed: ClaimedOrder
     state: OrderState
     events: tuple[OrderEvent, ...]
     new_attempt: OpenAttempt | None = None

@@ -35,7 +35,7 @@ UNSENT: Final = frozenset(
 
 _ENDED_UNSENT: Final = frozenset({OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 
-FOLLOWERS: Final = {
+SUCCESSORS: Final = {
     OrderStatus.PENDING: frozenset({OrderStatus.OPEN, OrderStatus.ROUTING}) | _ENDED_UNSENT,
     OrderStatus.OPEN: frozenset({OrderStatus.ROUTING}) | _ENDED_UNSENT,
     # Routing again from here on is a retry: the attempt before it is provably dead.
@@ -52,11 +52,11 @@ FOLLOWERS: Final = {
 
 
 def check_transition(before: OrderStatus | None, after: OrderStatus) -> None:
-    """Let a legal step pass; ``before`` is None for the first event of an order.
+    """Let a legal transition pass; ``before`` is None for the first event of an order.
 
     Raises:
-        InvalidTransitionError: The step is not in the table.
+        InvalidTransitionError: The transition is not in the table.
     """
-    legal = after is OrderStatus.PENDING if before is None else after in FOLLOWERS[before]
+    legal = after is OrderStatus.PENDING if before is None else after in SUCCESSORS[before]
     if not legal:
         raise InvalidTransitionError(before or "nothing", after)

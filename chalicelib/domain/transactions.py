@@ -1,4 +1,4 @@
-"""Transactions: what one is told to do, its bytes, and what the chain answers for it."""
+"""Transactions: what one instructs, its bytes, and what the chain answers for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class SignedTransaction:
     last_valid_height: int
 
 
-class Fate(StrEnum):
+class SignatureStatus(StrEnum):
     """What the chain knows of a signature."""
 
     UNKNOWN = "unknown"  # not seen by this node: it may be on its way, or lost
@@ -90,7 +90,7 @@ class LegFill:
 class TransactionStatus:
     """What the chain answers for one signature; amounts and slot only if it landed."""
 
-    fate: Fate
+    signature_status: SignatureStatus
     slot: int | None = None
     input_units: int = 0
     output_units: int = 0

@@ -48,5 +48,5 @@ def status_of(kind: type[ExecutionError], code: Code) -> int:
 
 
 def defect() -> ExecutionError:
-    """Return what is told of a defect of ours: what it was stands in the log alone."""
+    """Return what is said of a defect of ours: what it was stands in the log alone."""
     return ExecutionError(Code.INTERNAL_ERROR, "an unexpected error of the engine; it has been logged")

@@ -15,7 +15,9 @@ from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
 from chalicelib.wire.connection_url import BATCH
 
 SUBPROTOCOL: Final = "bearer"
-"""What a browser offers before its token, since it cannot set headers: ``new WebSocket(url, ["bearer", token])``."""
+"""What a browser offers before its token, since it cannot set headers: ``new WebSocket(url,
+["bearer", token])``.
+"""
 
 EXPIRES_AT: Final = "expiresAt"
 """The member of the authorizer's context that tells until when, in seconds of Unix time."""
@@ -29,7 +31,8 @@ def websocket_principal(request_context: Mapping[str, Any]) -> Principal:
     """Return whom the authorizer established at the handshake.
 
     Raises:
-        UnauthorizedError: Nobody, where somebody must be: an API deployed without its authorizer lets no one in.
+        UnauthorizedError: There is no principal where there must be one: an API deployed without its
+            authorizer lets no one in.
     """
     authorizer = request_context.get("authorizer") or {}
     account_id = authorizer.get("principalId")
@@ -58,14 +61,14 @@ def http_account(headers: Mapping[str, str]) -> str:
     token = _bearer(headers.get("authorization", ""))
     if token is None:
         raise UnauthorizedError.bad_credential()
-    return services().door.verifier.verify(token).account_id
+    return services().access.verifier.verify(token).account_id
 
 
 def handshake_principal(event: Mapping[str, Any]) -> Principal:
     """Return whom the token of an upgrade request stands for.
 
     It may come in the Authorization header, as the subprotocol after ``bearer``, or as the query parameter
-    ``token``, but only in one of them: of two, nobody could say which counts.
+    ``token``, but only in one of them: of two, it would be unclear which counts.
 
     Raises:
         UnauthorizedError: There is not exactly one, or it is not good.
@@ -75,7 +78,7 @@ def handshake_principal(event: Mapping[str, Any]) -> Principal:
     tokens = list(_handshake_tokens(event))
     if len(tokens) != 1:
         raise UnauthorizedError.bad_credential()
-    return services().door.verifier.verify(tokens[0])
+    return services().access.verifier.verify(tokens[0])
 
 
 def accepted_subprotocol(event: Mapping[str, Any]) -> str | None:

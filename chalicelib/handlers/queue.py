@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
-from chalicelib.services.consuming import Received
-from chalicelib.services.settling import DeadLetter, settle_each
+from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
+from chalicelib.services.consumer.messages import Received
 from chalicelib.wire.queue_messages import UnreadableMessageError, parse_message
 
 
@@ -36,17 +36,19 @@ def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailu
         for record in SQSEvent(event).records
     ]
     try:
-        settled = settle_each(services().settling, letters)
+        resolved = resolve_each(services().resolve_dead_letters, letters)
     except RetryableError as fault:
         logger.warning("dead letters put off", reason=fault.message)
-        settled = {letter.message_id: False for letter in letters}
-    services().observer.count("DeadLettersSettled", sum(settled.values()))
+        resolved = {letter.message_id: False for letter in letters}
+    services().observer.count("DeadLettersResolved", sum(resolved.values()))
     services().observer.flush()
-    return _response(event, context, settled)
+    return _response(event, context, resolved)
 
 
 def _response(event: dict[str, Any], context: Any, finished: dict[str, bool]) -> PartialItemFailureResponse:
-    """Return the partial response; Powertools' processor thinks record by record, so it is told each outcome."""
+    """Return the partial response; Powertools' processor thinks record by record,
+    so it is told each outcome.
+    """
 
     def outcome_of(record: SQSRecord) -> None:
         if not finished[record.message_id]:
@@ -61,7 +63,7 @@ def _consume(records: list[SQSRecord]) -> dict[str, bool]:
     """Return for each message whether it has done its work."""
     ours = {record.message_id: received for record in records if (received := _received(record))}
     try:
-        done = services().consuming.consume(list(ours.values())) if ours else []
+        done = services().consume_messages.consume(list(ours.values())) if ours else []
     except RetryableError as fault:
         # As when a secret cannot be read: nothing was begun, and the queue brings all of it back.
         logger.warning("batch put off", reason=fault.message)

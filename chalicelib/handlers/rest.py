@@ -13,7 +13,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
-from chalicelib.services.rates import Request as Asked
+from chalicelib.services.intake.rates import RequestKind as Asked
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.header_text import utf8_header
 from chalicelib.wire.json_text import parse_object
@@ -42,8 +42,8 @@ def submit(request: Request) -> Response:
     """Accept an order; 202 means that it is in the queue and will reach a final status."""
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
-    members = _with_idempotency_key(parse_object(request.raw_body, use.door.messages), request.headers)
-    order = use.accepting.accept(validated(OrderFields, members).terms(use.tokens), account_id)
+    members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request.headers)
+    order = use.submit_orders.submit(validated(OrderFields, members).terms(use.tokens), account_id)
     accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
     return answer(accepted, 202)
 
@@ -51,7 +51,7 @@ def submit(request: Request) -> Response:
 @http_errors
 def order(request: Request, order_id: str) -> Response:
     """Return an order as it stands."""
-    return answer(services().reading.order(_reader(request), _order_id(order_id)))
+    return answer(services().read_orders.order(_reader(request), _order_id(order_id)))
 
 
 @http_errors
@@ -59,7 +59,9 @@ def orders(request: Request) -> Response:
     """Return a page of orders, newest first."""
     account_id = _reader(request)
     query = validated(_PageQuery, _query(request))
-    page = services().reading.orders(account_id, status=query.status, limit=query.limit, cursor=query.cursor)
+    page = services().read_orders.orders(
+        account_id, status=query.status, limit=query.limit, cursor=query.cursor
+    )
     return answer(page)
 
 
@@ -68,7 +70,7 @@ def events(request: Request, order_id: str) -> Response:
     """Return an order's events, each as its frame."""
     account_id = _reader(request)
     query = validated(_EventsQuery, _query(request))
-    found = services().reading.events(account_id, _order_id(order_id), after_seq=query.after_seq)
+    found = services().read_orders.events(account_id, _order_id(order_id), after_seq=query.after_seq)
     return answer(found)
 
 
@@ -77,11 +79,11 @@ def cancel(request: Request, order_id: str) -> Response:
     """Cancel an order that was not sent to a venue yet; return it as it stands then."""
     use, account_id = services(), _account(request)
     canceled = _order_id(order_id)
-    use.door.requests.admit(account_id, Asked.CANCEL)
-    use.canceling.cancel(account_id, canceled)
+    use.access.requests.admit(account_id, Asked.CANCEL)
+    use.cancel_orders.cancel(account_id, canceled)
     use.observer.flush()
     try:
-        return answer(use.reading.order(account_id, canceled))
+        return answer(use.read_orders.order(account_id, canceled))
     except RetryableError as fault:
         # It is canceled, and a passing fault would say that nothing was done.
         raise UnknownOutcomeError(
@@ -93,16 +95,16 @@ def cancel(request: Request, order_id: str) -> Response:
 def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
     use, account_id = services(), _account(request)
-    use.door.requests.admit(account_id, Asked.QUOTE)
-    fields = validated(SwapFields, parse_object(request.raw_body, use.door.messages))
-    return answer(use.quoting.quote(swap_terms(fields, use.tokens)))
+    use.access.requests.admit(account_id, Asked.QUOTE)
+    fields = validated(SwapFields, parse_object(request.raw_body, use.access.messages))
+    return answer(use.quote_swaps.quote(swap_terms(fields, use.tokens)))
 
 
 @http_errors
 def venues(request: Request) -> Response:
     """Return the venues with their pools, and the tokens."""
     _reader(request)
-    return answer(services().quoting.venues())
+    return answer(services().quote_swaps.venues())
 
 
 @http_errors
@@ -132,7 +134,7 @@ def _account(request: Request) -> str:
 
 def _reader(request: Request) -> str:
     account_id = _account(request)
-    services().door.requests.admit(account_id, Asked.READ)
+    services().access.requests.admit(account_id, Asked.READ)
     return account_id
 
 

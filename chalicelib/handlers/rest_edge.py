@@ -1,4 +1,6 @@
-"""The edge of the REST API: whatever happens behind it, clients get ``{"code", "message", "details"}`` and a status."""
+"""The edge of the REST API: whatever happens behind it, clients get ``{"code", "message",
+"details"}`` and a status.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,7 +23,9 @@ P = ParamSpec("P")
 
 
 def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
-    """Answer refusals with their status, and defects of ours with 500; a defect is logged with its traceback."""
+    """Answer refusals with their status, and defects of ours with 500;
+    a defect is logged with its traceback.
+    """
 
     @wraps(handler)
     def answering(*args: P.args, **kwargs: P.kwargs) -> Response:
@@ -38,7 +42,8 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
 
 
 def in_our_words(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Answer as Chalice would, but in the contract's form; its router refuses methods and media types in its own.
+    """Answer as Chalice would, but in the contract's form; its
+    router refuses methods and media types in its own.
 
     A Chalice middleware: https://aws.github.io/chalice/topics/middleware.html
     """

@@ -9,9 +9,9 @@ from chalicelib.domain.orders import JsonObject
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.handlers.identity import accepted_subprotocol, is_batched, websocket_principal
 from chalicelib.logs import logger
-from chalicelib.services.following import Follower
+from chalicelib.services.delivery.replay import Subscriber
+from chalicelib.services.intake.rates import RequestKind
 from chalicelib.services.ports import Frame, QueueMessage
-from chalicelib.services.rates import Request
 from chalicelib.wire import server_frames
 from chalicelib.wire.client_frames import (
     CancelFields,
@@ -29,19 +29,19 @@ from chalicelib.wire.order_fields import (
     order_fields_from_query,
     swap_terms,
 )
-from chalicelib.wire.queue_messages import FollowMessage
+from chalicelib.wire.queue_messages import SubscribeMessage
 
 
 def connect(event: Mapping[str, Any]) -> JsonObject:
-    """Let a connection in; its URL may carry an order, or the id of one to follow."""
+    """Let a connection in; its URL may carry an order, or the id of one to subscribe to."""
     context = event["requestContext"]
     logger.set_correlation_id(context.get("requestId"))
     query = event.get("queryStringParameters") or {}
     try:
         principal = websocket_principal(context)
         batched = wants_batches(query)
-        services().door.requests.admit(principal.account_id, Request.CONNECT)
-        services().door.connections.admit(context["connectionId"], principal, batched=batched)
+        services().access.requests.admit(principal.account_id, RequestKind.CONNECT)
+        services().access.connections.admit(context["connectionId"], principal, batched=batched)
         _act_on_url(query, context["connectionId"], principal.account_id)
     except ExecutionError as refusal:
         _log_refusal("connection refused", context["connectionId"], refusal)
@@ -58,7 +58,8 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
 def message(event: Mapping[str, Any]) -> JsonObject:
     """Act on one client frame; refusals are answered with an error frame and leave the connection open.
 
-    Only a connection that has outlived its token is closed: it may say nothing any more, and hear nothing.
+    Only a connection that has outlived its token is closed: it
+    may send nothing any more, and receives nothing.
     """
     context, use = event["requestContext"], services()
     logger.set_correlation_id(context.get("requestId"))
@@ -73,10 +74,10 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         answer = _act(text, context["connectionId"], principal.account_id, batched=batched)
     except ExecutionError as refusal:
         _log_refusal("frame refused", context["connectionId"], refusal)
-        answer = server_frames.error(request_id_of(text, use.door.messages), refusal)
+        answer = server_frames.error(request_id_of(text, use.access.messages), refusal)
     except Exception:  # noqa: BLE001  # the outermost edge
         logger.exception("defect", doing="acting on a frame", connection_id=context["connectionId"])
-        answer = server_frames.error(request_id_of(text, use.door.messages), defect())
+        answer = server_frames.error(request_id_of(text, use.access.messages), defect())
     if answer is not None:
         use.connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
     if is_over:
@@ -85,7 +86,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
 
 
 def disconnect(event: Mapping[str, Any]) -> JsonObject:
-    """Forget a connection and all that it followed."""
+    """Forget a connection and all its subscriptions."""
     _forget(event["requestContext"]["connectionId"])
     return {"statusCode": 200}
 
@@ -102,43 +103,45 @@ def _log_refusal(what: str, connection_id: str, refusal: ExecutionError) -> None
 def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> JsonObject | None:
     """Do what a frame asks for; return the frame that answers it, if the service did not send it already."""
     use = services()
-    frame = parse_client_frame(text, use.door.messages)
+    frame = parse_client_frame(text, use.access.messages)
     match frame.fields:
         case OrderFields() as fields:
             terms = fields.terms(use.tokens)
-            order = use.accepting.accept(
+            order = use.submit_orders.submit(
                 terms,
                 account_id,
                 connection_id=connection_id,
                 request_id=frame.request_id,
-                is_owed=batched,
+                is_acknowledgement_deferred=batched,
             )
             return None if batched else server_frames.accepted(frame.request_id, order)
         case SwapFields() as fields:
-            use.door.requests.admit(account_id, Request.QUOTE)
-            quote = use.quoting.quote(swap_terms(fields, use.tokens))
+            use.access.requests.admit(account_id, RequestKind.QUOTE)
+            quote = use.quote_swaps.quote(swap_terms(fields, use.tokens))
             return {"type": "quote", "requestId": frame.request_id, **quote}
         case SubscribeFields() as fields:
-            use.door.requests.admit(account_id, Request.FOLLOW)
-            follower = Follower(connection_id, account_id)
-            use.door.connections.check_follows(connection_id)
-            use.following.subscribe(
-                follower, fields.order_id, after_seq=fields.after_seq, request_id=frame.request_id
+            use.access.requests.admit(account_id, RequestKind.SUBSCRIBE)
+            subscriber = Subscriber(connection_id, account_id)
+            use.access.connections.check_subscriptions(connection_id)
+            use.replay_orders.subscribe(
+                subscriber, fields.order_id, after_seq=fields.after_seq, request_id=frame.request_id
             )
             return None
         case UnsubscribeFields() as fields:
-            use.door.requests.admit(account_id, Request.FOLLOW)
-            use.following.unsubscribe(
-                Follower(connection_id, account_id), fields.order_id, request_id=frame.request_id
+            use.access.requests.admit(account_id, RequestKind.SUBSCRIBE)
+            use.replay_orders.unsubscribe(
+                Subscriber(connection_id, account_id), fields.order_id, request_id=frame.request_id
             )
             return None
         case CancelFields() as fields:
-            use.door.requests.admit(account_id, Request.CANCEL)
-            use.canceling.cancel(account_id, fields.order_id, connection_id=connection_id, batched=batched)
+            use.access.requests.admit(account_id, RequestKind.CANCEL)
+            use.cancel_orders.cancel(
+                account_id, fields.order_id, connection_id=connection_id, batched=batched
+            )
             use.observer.flush()
             return None
         case PingFields():
-            use.door.requests.admit(account_id, Request.PING)
+            use.access.requests.admit(account_id, RequestKind.PING)
             return server_frames.pong(frame.request_id)
 
 
@@ -156,20 +159,20 @@ def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -
     use = services()
     if query.keys() & ORDER_FIELDS:
         terms = order_fields_from_query(query).terms(use.tokens)
-        use.accepting.accept(terms, account_id, connection_id=connection_id, is_connecting=True)
+        use.submit_orders.submit(terms, account_id, connection_id=connection_id, is_connecting=True)
     elif "orderId" in query:
-        _follow_from_url(use, query, connection_id, account_id)
+        _subscribe_from_url(use, query, connection_id, account_id)
 
 
-def _follow_from_url(use: Services, query: Mapping[str, str], connection_id: str, account_id: str) -> None:
+def _subscribe_from_url(use: Services, query: Mapping[str, str], connection_id: str, account_id: str) -> None:
     fields = subscription_from_query(query)
     assert fields.order_id is not None
-    use.door.orders.admit_follow(account_id)
-    follow = FollowMessage(
+    use.access.orders.admit_subscription(account_id)
+    subscription = SubscribeMessage(
         connection_id=connection_id,
         account_id=account_id,
         order_id=fields.order_id,
         after_seq=fields.after_seq,
         is_new=True,
     )
-    use.queue.send([QueueMessage(follow.model_dump_json(), account_id)])
+    use.queue.send([QueueMessage(subscription.model_dump_json(), account_id)])

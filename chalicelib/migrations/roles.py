@@ -4,9 +4,9 @@ Migrations run as the owner. The functions log in as a member of ``orderflow_app
 
     CREATE ROLE orderflow LOGIN PASSWORD '...' IN ROLE orderflow_app
 
-With that, whoever takes over a function can neither rewrite the audit trail, nor issue money, nor drop a table;
-``docs/threat-model.md`` says what is left, and what of that the audit finds. Every table has a row here; a test
-compares them with the database.
+With that, whoever takes over a function can neither rewrite the audit trail, nor issue money, nor drop a
+table; ``docs/threat-model.md`` says what is left, and what of that the audit finds. Every table has a row
+here; a test compares them with the database.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ APP_ROLE: Final = "orderflow_app"
 
 _READ: Final = "SELECT"
 
-# By column where a table is not merely read: what the database itself writes (when a row was recorded), and what
-# is settled once a row is there (whose order it is, its terms, the signed bytes), the functions cannot choose.
+# By column where a table is not merely read: what the database itself writes (when a row was
+# recorded), and what is settled once a row is there (whose order it is, its terms, the signed
+# bytes), the functions cannot choose.
 PRIVILEGES: Final[Mapping[str, str]] = {
     "alembic_version": _READ,
     "orders": """SELECT, INSERT (
@@ -69,7 +70,8 @@ END $$
 
 _IS_OWNER: Final = text("SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'orders'")
 _MAY_CREATE: Final = text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
-# Temporary tables would be looked up before ours by the statements of the same session. Only the database's owner may.
+# Temporary tables would be looked up before ours by the statements of the
+# same session. Only the database's owner may.
 _NO_TEMPORARY: Final = text("""
 DO $$ BEGIN
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.books import side_by_side
-from chalicelib.routing.network import Detour, Network
+from chalicelib.routing.books import in_parallel
+from chalicelib.routing.network import Network, TwoHopPath
 from chalicelib.routing.ranges import (
     Curve,
     after_in,
@@ -34,29 +34,29 @@ class Fill(NamedTuple):
     other: float
 
 
-class DetourFill(NamedTuple):
-    """What goes through both hops of a detour; ``first`` and ``second`` split each hop."""
+class TwoHopFill(NamedTuple):
+    """What goes through both hops of a two-hop path; ``first`` and ``second`` split each hop."""
 
-    detour: Detour
+    two_hop_path: TwoHopPath
     amount: float
     first: Fill
     second: Fill
 
 
 class Allocation(NamedTuple):
-    """An order's continuous optimum on a network: direct amounts and used detours."""
+    """An order's continuous optimum on a network: direct amounts and used two-hop paths."""
 
     network: Network
     root: float
     direct: tuple[float, ...]
-    detours: tuple[DetourFill, ...]
+    two_hop_paths: tuple[TwoHopFill, ...]
     other: float
 
     def by_pool(self) -> dict[str, float]:
-        """Return the amount of every pool, of the fixed side; pools of unused detours are absent."""
+        """Return the amount of every pool, of the fixed side; pools of unused two-hop paths are absent."""
         filled = [(self.network.direct, self.direct)]
-        for through in self.detours:
-            first, second = through.detour.hops
+        for through in self.two_hop_paths:
+            first, second = through.two_hop_path.hops
             filled.append((first, through.first.amounts))
             filled.append((second, through.second.amounts))
         return {
@@ -73,29 +73,29 @@ def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | No
     if fill is None:
         return None
     direct_count = len(network.direct.pools)
-    detours: list[DetourFill] = []
-    for detour, through in zip(network.open_detours, fill.amounts[direct_count:], strict=True):
+    two_hop_paths: list[TwoHopFill] = []
+    for two_hop_path, through in zip(network.open_two_hop_paths, fill.amounts[direct_count:], strict=True):
         if through < 1.0:
             continue
-        filled = _through(detour, mode, through)
+        filled = _through(two_hop_path, mode, through)
         if filled is None:
             return None
-        detours.append(filled)
-    return Allocation(network, fill.root, fill.amounts[:direct_count], tuple(detours), fill.other)
+        two_hop_paths.append(filled)
+    return Allocation(network, fill.root, fill.amounts[:direct_count], tuple(two_hop_paths), fill.other)
 
 
 def _opened(network: Network, mode: SwapMode, amount: float) -> tuple[Network, Curve]:
-    """Open detours until those that are left start below the price at which the order ends.
+    """Open two-hop paths until those that are left start below the price at which the order ends.
 
     Returns:
         The network, and its book as far as the amount reaches.
     """
     while True:
         if mode is SwapMode.EXACT_IN:
-            book = side_by_side(network.curves, stop_in=amount)
+            book = in_parallel(network.curves, stop_in=amount)
             reached = after_in(book, amount)
         else:
-            book = side_by_side(network.curves, stop_out=amount)
+            book = in_parallel(network.curves, stop_out=amount)
             reached = after_out(book, amount)
         opened = network.open_down_to(reached[0] if reached else 0.0)
         if opened is network:
@@ -103,9 +103,9 @@ def _opened(network: Network, mode: SwapMode, amount: float) -> tuple[Network, C
         network = opened
 
 
-def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None:
+def _through(two_hop_path: TwoHopPath, mode: SwapMode, amount: float) -> TwoHopFill | None:
     """Split both hops, starting where the amount is fixed."""
-    hops = detour.hops if mode is SwapMode.EXACT_IN else detour.hops[::-1]
+    hops = two_hop_path.hops if mode is SwapMode.EXACT_IN else two_hop_path.hops[::-1]
     fixed = _fill(hops[0].curves, hops[0].book, mode, amount)
     if fixed is None:
         return None
@@ -113,7 +113,7 @@ def _through(detour: Detour, mode: SwapMode, amount: float) -> DetourFill | None
     if following is None:
         return None
     first, second = (fixed, following) if mode is SwapMode.EXACT_IN else (following, fixed)
-    return DetourFill(detour, amount, first, second)
+    return TwoHopFill(two_hop_path, amount, first, second)
 
 
 def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> Fill | None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import U64_MAX, SwapMode
-from chalicelib.routing.execution import ExecutedLeg, ExecutedPath
+from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath
 from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
 from chalicelib.routing.shares import BPS_PER_UNIT, shares_of
 from chalicelib.routing.singles import Singles
@@ -33,7 +33,7 @@ class Filling(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SwapOrder:
     """What is to be filled.
 
     Attributes:
@@ -73,7 +73,7 @@ class Order:
         return self.gap(filling, bound) * GAP_ENOUGH <= bound
 
 
-def assemble(order: Order, filling: Filling, bound: int, singles: Singles) -> Plan:
+def assemble(order: SwapOrder, filling: Filling, bound: int, singles: Singles) -> Plan:
     """Return the plan of these paths, in an order that does not depend on how they were found."""
     is_exact_in = order.mode is SwapMode.EXACT_IN
     paths, amount_in, amount_out, _ = filling
@@ -96,7 +96,7 @@ def assemble(order: Order, filling: Filling, bound: int, singles: Singles) -> Pl
     )
 
 
-def _path(order: Order, path: ExecutedPath, share_bps: int) -> Path:
+def _path(order: SwapOrder, path: ExecutedPath, share_bps: int) -> Path:
     between = (path.between,) if path.between is not None else ()
     tokens = (order.input_token, *between, order.output_token)
     hops = (path.first, path.second) if path.second else (path.first,)

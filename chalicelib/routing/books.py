@@ -1,4 +1,4 @@
-"""Pools side by side and in series, each again one curve."""
+"""Pools in parallel and in series, each again one curve."""
 
 from collections.abc import Sequence
 from math import inf
@@ -12,7 +12,7 @@ _Fields = tuple[float, float, float, float, float]
 """Those of a ``Range``, or of what is left of one."""
 
 
-def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: float = inf) -> Curve:
+def in_parallel(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: float = inf) -> Curve:
     """Return the best that several pools of one pair do together: their books, merged.
 
     At each price the liquidity of the ranges that are open there adds up. The result goes at least
@@ -36,8 +36,8 @@ def side_by_side(curves: Sequence[Curve], *, stop_in: float = inf, stop_out: flo
             stop_out -= flat.amount_out
         else:
             open_ranges += 1 if change > 0 else -1
-            # Differences of large numbers leave dust, which must not pass for liquidity; and what is dust beside a
-            # large number is lost in the sum, and leaves nothing, or less, when that ends.
+            # Differences of large numbers leave dust, which must not pass for liquidity; and what is dust
+            # beside a large number is lost in the sum, and leaves nothing, or less, when that ends.
             liquidity = liquidity + change if open_ranges else 0.0
         if stop_in < 0.0 or stop_out < 0.0:
             break

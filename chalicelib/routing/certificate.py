@@ -20,14 +20,14 @@ from math import ceil, floor
 from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.network import Detour, Hop, Network, Profits
+from chalicelib.routing.network import Hop, Network, Profits, TwoHopPath
 from chalicelib.routing.ranges import after_in, in_to, surplus, total_out
 
 MODEL_ERROR: Final = 2.0**-40
 
 
 class HopRoots(NamedTuple):
-    """Square roots of a detour's marginal prices; their product is the root of ``nu``."""
+    """Square roots of a two-hop path's marginal prices; their product is the root of ``nu``."""
 
     first: float
     second: float
@@ -57,11 +57,13 @@ def surpluses(network: Network, root: float, cost: float) -> Profits:
     found: Profits = {}
     if network.direct.start > root:
         _add_hop(found, network.direct, root, 1.0)
-    for detour in network.detours:
-        if detour.start > root:
-            candidates = detour.profits.get(root)
+    for two_hop_path in network.two_hop_paths:
+        if two_hop_path.start > root:
+            candidates = two_hop_path.profits.get(root)
             if candidates is None:
-                candidates = detour.profits[root] = [_of_detour(detour, at) for at in hop_roots(detour, root)]
+                candidates = two_hop_path.profits[root] = [
+                    _of_two_hop_path(two_hop_path, at) for at in hop_roots(two_hop_path, root)
+                ]
             if candidates:
                 tightest = min(candidates, key=lambda profits: beyond(profits, cost))
                 found.update(tightest)
@@ -73,25 +75,25 @@ def beyond(profits: Profits, cost: float) -> float:
     return sum([found - cost for found in profits.values() if found > cost])
 
 
-def hop_roots(detour: Detour, root: float) -> tuple[HopRoots, ...]:
-    """Return how the price ``root`` squared may divide over a detour's hops; nothing if it is unused.
+def hop_roots(two_hop_path: TwoHopPath, root: float) -> tuple[HopRoots, ...]:
+    """Return how the price ``root`` squared may divide over a two-hop path's hops; nothing if it is unused.
 
     Any division is valid, and the one with the least gain is the tightest. Where one hop sits at a
     jump of its prices (between two bins), the other hop's price is the right one: so there are two.
     """
-    curve = detour.curve
+    curve = two_hop_path.curve
     if curve[0].start <= root:
         return ()
-    first_book, second_book = (hop.book for hop in detour.hops)
+    first_book, second_book = (hop.book for hop in two_hop_path.hops)
     through = in_to(curve, root)
     first, between = after_in(first_book, through) or (first_book[-1].end, total_out(first_book))
     second, _ = after_in(second_book, between) or (second_book[-1].end, 0.0)
     return HopRoots(first, root / first), HopRoots(root / second, second)
 
 
-def _of_detour(detour: Detour, roots: HopRoots) -> Profits:
+def _of_two_hop_path(two_hop_path: TwoHopPath, roots: HopRoots) -> Profits:
     found: Profits = {}
-    first, second = detour.hops
+    first, second = two_hop_path.hops
     _add_hop(found, first, roots.first, roots.second * roots.second)
     _add_hop(found, second, roots.second, 1.0)
     return found
@@ -100,6 +102,6 @@ def _of_detour(detour: Detour, roots: HopRoots) -> Profits:
 def _add_hop(found: Profits, hop: Hop, root: float, unit_value: float) -> None:
     """Add profits in output units, of which one unit that the hop pays is worth ``unit_value``."""
     for pool in hop.pools:
-        # Most pools are too dear, and told by their first range.
+        # Most pools are too dear, and recognised by their first range.
         if pool.curve[0].start > root and (profit := surplus(pool.curve, root)) > 0.0:
             found[pool.pool.pool_id] = profit * unit_value

@@ -91,7 +91,9 @@ def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float
 
 
 def _kept_by_transfers(pool: TransferFeePool, token_in: TokenIndex) -> tuple[float, float]:
-    """Return what is left of the input and of the output, at best: a fee with a maximum costs large amounts less."""
+    """Return what is left of the input and of the output, at best:
+    a fee with a maximum costs large amounts less.
+    """
     shares = []
     for token, fee in enumerate(pool.fees):
         most = U64_MAX
@@ -197,8 +199,8 @@ def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int, stop
 def _limited(pool: DammV2Pool, limiter: RateLimiterFee, stop_in: float) -> Curve:
     """Purchases of A under a rate limiter: a range per step of the fee, each dearer than the one before.
 
-    The limiter's rate is an average, rounded up, and the cap is on the sum with the dynamic fee: charging each step
-    by itself is never more.
+    The limiter's rate is an average, rounded up, and the cap is on the sum with the dynamic fee: charging
+    each step by itself is never more.
     """
     curve, cap = pool.curve, pool.fees.max_fee_numerator
     if not isinstance(curve, ConcentratedCurve) or not curve.liquidity:

@@ -84,7 +84,7 @@ class Pair:
         self.start = max([side.start for side in self.sides], default=0.0)
 
 
-class Way(NamedTuple):
+class TwoHopPairs(NamedTuple):
     """Two pairs in a row, by the token between them."""
 
     token: str
@@ -110,7 +110,7 @@ class Market:
             self._ids[one][other].append(pool.pool_id)
             self._ids[other][one].append(pool.pool_id)
         self._pairs: dict[tuple[str, str], Pair] = {}
-        self._ways: dict[tuple[str, str], list[Way]] = {}
+        self._two_hop_pairs: dict[tuple[str, str], list[TwoHopPairs]] = {}
 
     @property
     def pools(self) -> Mapping[str, RoutablePool]:
@@ -121,20 +121,20 @@ class Market:
         """Return whether any pool holds these two tokens, whatever it offers now."""
         return other in self._ids.get(one, {})
 
-    def ways(self, token_in: str, token_out: str) -> Sequence[Way]:
+    def two_hop_pairs(self, token_in: str, token_out: str) -> Sequence[TwoHopPairs]:
         """Return what leads from one token to the other over a third, sorted by that."""
-        found = self._ways.get((token_in, token_out))
+        found = self._two_hop_pairs.get((token_in, token_out))
         if found is None:
             one, other = self._ids.get(token_in, {}), self._ids.get(token_out, {})
-            found = self._ways[token_in, token_out] = [
-                Way(token, self.pair(token_in, token), self.pair(token, token_out))
+            found = self._two_hop_pairs[token_in, token_out] = [
+                TwoHopPairs(token, self.pair(token_in, token), self.pair(token, token_out))
                 for token in sorted(one.keys() & other.keys())
             ]
-        for way in found:
-            if way.first.moved:
-                self._read_again(way.first)
-            if way.second.moved:
-                self._read_again(way.second)
+        for pairs in found:
+            if pairs.first.moved:
+                self._read_again(pairs.first)
+            if pairs.second.moved:
+                self._read_again(pairs.second)
         return found
 
     def pair(self, token_in: str, token_out: str) -> Pair:

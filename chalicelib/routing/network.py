@@ -4,7 +4,7 @@ With at most two hops a pool has one role only, by its tokens: direct, or first 
 of one intermediate token. So roles never compete for a pool, and all first hops towards one
 token, merged, followed by all second hops, merged, are one more curve beside the direct ones.
 
-Most detours are too dear for most orders. Where one would start is known before any of its curves
+Most two-hop paths are too dear for most orders. Where one would start is known before any of its curves
 is read, and they are read only once prices fall to there.
 """
 
@@ -14,9 +14,9 @@ from math import inf
 from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode, TokenIndex
-from chalicelib.routing.books import in_series, side_by_side
+from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import NoRouteError
-from chalicelib.routing.market import Market, Pair, Way
+from chalicelib.routing.market import Market, Pair, TwoHopPairs
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, total_out
 
@@ -53,7 +53,7 @@ class Hop:
     @property
     def book(self) -> Curve:
         if self._book is None:
-            self._book = side_by_side(self.curves)
+            self._book = in_parallel(self.curves)
         return self._book
 
     def holds(self, pool_ids: Container[str]) -> bool:
@@ -73,19 +73,21 @@ class Hop:
         )
 
 
-class Detour:
+class TwoHopPath:
     """Both hops through an intermediate token, read when they are first asked for.
 
     Attributes:
-        way: Where it leads, as the market has it.
+        pairs: Where it leads, as the market has it.
         start: No unit in is paid better than the square of this root.
         profits: What the certificate has found by now, by root (see ``certificate.surpluses``).
     """
 
-    __slots__ = ("_curve", "_hops", "_read", "profits", "start", "way")
+    __slots__ = ("_curve", "_hops", "_read", "pairs", "profits", "start")
 
-    def __init__(self, way: Way, start: float, read: Callable[[Way], tuple[Hop, Hop]]) -> None:
-        self.way = way
+    def __init__(
+        self, pairs: TwoHopPairs, start: float, read: Callable[[TwoHopPairs], tuple[Hop, Hop]]
+    ) -> None:
+        self.pairs = pairs
         self.start = start
         self.profits: dict[float, list[Profits]] = {}
         self._read = read
@@ -94,12 +96,12 @@ class Detour:
 
     @property
     def token(self) -> str:
-        return self.way.token
+        return self.pairs.token
 
     @property
     def hops(self) -> tuple[Hop, Hop]:
         if self._hops is None:
-            self._hops = self._read(self.way)
+            self._hops = self._read(self.pairs)
         return self._hops
 
     @property
@@ -109,43 +111,49 @@ class Detour:
             self._curve = in_series(first.book, second.book)
         return self._curve
 
-    def changed(self, change: Callable[[Hop], Hop]) -> "Detour":
-        """Return the detour with both hops changed; a detour that nobody has used stays as it is."""
+    def changed(self, change: Callable[[Hop], Hop]) -> "TwoHopPath":
+        """Return the two-hop path with both hops changed;
+        a two-hop path that was never used stays as it is.
+        """
         if self._hops is None:
             return self
         first, second = map(change, self._hops)
         if (first, second) == self._hops:
             return self  # with what was computed for it
-        return Detour(self.way, first.start * second.start, lambda _: (first, second))
+        return TwoHopPath(self.pairs, first.start * second.start, lambda _: (first, second))
 
 
 class Network:
     """Everything an order can use.
 
     Attributes:
-        detours: All of them, by token.
+        two-hop paths: All of them, by token.
         floor: Those that start below this root are left out of ``curves``.
     """
 
-    def __init__(self, direct: Hop, detours: Sequence[Detour], floor: float) -> None:
+    def __init__(self, direct: Hop, two_hop_paths: Sequence[TwoHopPath], floor: float) -> None:
         self.direct = direct
-        self.detours = detours
+        self.two_hop_paths = two_hop_paths
         self.floor = floor
-        self.open_detours = [detour for detour in detours if detour.start >= floor]
+        self.open_two_hop_paths = [
+            two_hop_path for two_hop_path in two_hop_paths if two_hop_path.start >= floor
+        ]
 
     @cached_property
     def curves(self) -> list[Curve]:
-        """The direct pools' curves, then one per open detour."""
-        return [*self.direct.curves, *[detour.curve for detour in self.open_detours]]
+        """The direct pools' curves, then one per open two-hop path."""
+        return [*self.direct.curves, *[two_hop_path.curve for two_hop_path in self.open_two_hop_paths]]
 
     def open_down_to(self, root: float) -> "Network":
-        """Return the network with every detour open that may trade at this root or a better one."""
-        if root >= self.floor or len(self.open_detours) == len(self.detours):
+        """Return the network with every two-hop path open that may trade at this root or a better one."""
+        if root >= self.floor or len(self.open_two_hop_paths) == len(self.two_hop_paths):
             return self
-        return Network(self.direct, self.detours, root)
+        return Network(self.direct, self.two_hop_paths, root)
 
     def without(self, excluded: Container[str]) -> "Network":
-        """Return the network less some pools that it used, and less the detours that this interrupts."""
+        """Return the network less some pools that it used,
+        and less the two-hop paths that this interrupts.
+        """
         return self._changed(lambda hop: hop.without(excluded))
 
     def with_curve(self, pool_id: str, curve: Curve) -> "Network":
@@ -153,21 +161,21 @@ class Network:
         return self._changed(lambda hop: hop.with_curve(pool_id, curve))
 
     def _changed(self, change: Callable[[Hop], Hop]) -> "Network":
-        detours = [detour.changed(change) for detour in self.detours]
+        two_hop_paths = [two_hop_path.changed(change) for two_hop_path in self.two_hop_paths]
         # What is interrupted starts at 0, where nothing is paid.
-        return Network(change(self.direct), [each for each in detours if each.start > 0.0], self.floor)
+        return Network(change(self.direct), [each for each in two_hop_paths if each.start > 0.0], self.floor)
 
 
 def network_of(
     market: Market, *, mode: SwapMode, input_token: str, output_token: str, amount: int
 ) -> Network:
-    """Return what connects two tokens, read as far as the amount can reach; no detour is open yet.
+    """Return what connects two tokens, read as far as the amount can reach; no two-hop path is open yet.
 
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
     """
-    ways = market.ways(input_token, output_token)
-    if not ways and not market.trades(input_token, output_token):
+    two_hop_pairs = market.two_hop_pairs(input_token, output_token)
+    if not two_hop_pairs and not market.trades(input_token, output_token):
         raise NoRouteError(input_token=input_token, output_token=output_token)
     reach = amount * REACH
     if mode is SwapMode.EXACT_IN:
@@ -176,22 +184,24 @@ def network_of(
     else:
         read = partial(_read_backwards, reach)
         direct = _hop(market.pair(input_token, output_token), stop_out=reach)
-    detours = [
-        Detour(way, start, read) for way in ways if (start := way.first.start * way.second.start) > 0.0
+    two_hop_paths = [
+        TwoHopPath(pairs, start, read)
+        for pairs in two_hop_pairs
+        if (start := pairs.first.start * pairs.second.start) > 0.0
     ]
-    return Network(direct, detours, inf)
+    return Network(direct, two_hop_paths, inf)
 
 
-def _read_forwards(amount_in: float, way: Way) -> tuple[Hop, Hop]:
-    hop = _hop(way.first, stop_in=amount_in)
+def _read_forwards(amount_in: float, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
+    hop = _hop(pairs.first, stop_in=amount_in)
     paid = out_for_in(hop.book, amount_in)
-    return hop, _hop(way.second, stop_in=total_out(hop.book) if paid is None else paid)
+    return hop, _hop(pairs.second, stop_in=total_out(hop.book) if paid is None else paid)
 
 
-def _read_backwards(amount_out: float, way: Way) -> tuple[Hop, Hop]:
-    hop = _hop(way.second, stop_out=amount_out)
+def _read_backwards(amount_out: float, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
+    hop = _hop(pairs.second, stop_out=amount_out)
     taken = in_for_out(hop.book, amount_out)
-    return _hop(way.first, stop_out=total_in(hop.book) if taken is None else taken), hop
+    return _hop(pairs.first, stop_out=total_in(hop.book) if taken is None else taken), hop
 
 
 def _hop(pair: Pair, *, stop_in: float = inf, stop_out: float = inf) -> Hop:

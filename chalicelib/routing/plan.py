@@ -38,7 +38,7 @@ class Leg(NamedTuple):
 
 
 class Path(NamedTuple):
-    """A way from the input to the output token, legs in the order of execution.
+    """A path from the input to the output token, legs in the order of execution.
 
     A direct path is one leg. A two-hop path has one leg or more per hop; what the first hop
     pays is, to the unit, what the second takes. No pool appears twice in a plan.

@@ -24,8 +24,8 @@ from typing import NamedTuple
 class Range(NamedTuple):
     """One stretch of liquidity. Amounts are the capacity, in base units.
 
-    A range whose end is many orders of magnitude below its start pays out L·start as far as floats can tell: the last
-    bit of what it pays then decides between its end and a price of nothing, and its end it is.
+    A range whose end is many orders of magnitude below its start pays out L·start as far as floats can tell:
+    the last bit of what it pays then decides between its end and a price of nothing, and its end it is.
     """
 
     start: float
@@ -131,7 +131,9 @@ def in_for_out(curve: Curve, amount_out: float) -> float | None:
 
 
 def after_in(curve: Curve, amount_in: float) -> tuple[float, float] | None:
-    """Return the marginal root once ``amount_in`` is taken and what is paid for it, or None if it cannot be."""
+    """Return the marginal root once ``amount_in`` is taken and what is paid for it,
+    or None if it cannot be.
+    """
     paid = 0.0
     for part in curve:
         if amount_in <= part.amount_in:
@@ -142,7 +144,9 @@ def after_in(curve: Curve, amount_in: float) -> tuple[float, float] | None:
 
 
 def after_out(curve: Curve, amount_out: float) -> tuple[float, float] | None:
-    """Return the marginal root once ``amount_out`` is paid and what is taken for it, or None if it cannot be."""
+    """Return the marginal root once ``amount_out`` is paid and what is taken for it,
+    or None if it cannot be.
+    """
     taken = 0.0
     for part in curve:
         if amount_out < part.amount_out:

@@ -13,8 +13,8 @@ from typing import Final
 
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.routing.allocation import allocate
-from chalicelib.routing.execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.network import Network
+from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.ranges import Range, out_for_in
 
 SHORTFALL: Final = 1e-8

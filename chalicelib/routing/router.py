@@ -4,23 +4,23 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.assembly import Filling, Order, assemble
+from chalicelib.routing.assembly import Filling, SwapOrder, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
-from chalicelib.routing.execution import (
+from chalicelib.routing.market import Market
+from chalicelib.routing.network import Network, network_of
+from chalicelib.routing.path_execution import (
     ExecutedLeg,
     Execution,
     LegRefusedError,
     direct_path,
     execute,
 )
-from chalicelib.routing.market import Market
-from chalicelib.routing.network import Network, network_of
-from chalicelib.routing.one_way import is_alone, one_detour
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
+from chalicelib.routing.single_path import is_alone, single_two_hop_path
 from chalicelib.routing.singles import best_singles
 from chalicelib.routing.whole import NoRoomError
 
@@ -39,7 +39,7 @@ def best_execution(
 ) -> Plan:
     """Return the best plan for one order on pools that are seen for the first time.
 
-    Whoever plans several orders keeps the ``Market`` and calls ``best_plan``.
+    A caller that plans several orders keeps the ``Market`` and calls ``best_plan``.
 
     Args:
         amount: Input (exact-in) or output (exact-out), in base units.
@@ -50,16 +50,16 @@ def best_execution(
         RoutingError: As ``best_plan``.
         ValueError: The amount is not a positive u64, the cost negative or the tokens are the same.
     """
-    return best_plan(Market(pools, now_s), Order(mode, input_token, output_token, amount, leg_cost))
+    return best_plan(Market(pools, now_s), SwapOrder(mode, input_token, output_token, amount, leg_cost))
 
 
-def best_plan(market: Market, order: Order) -> Plan:
+def best_plan(market: Market, order: SwapOrder) -> Plan:
     """Return the plan of at most two hops that gives the trader the most for an order.
 
     The plan is exact: executing its legs in order on the given states moves the amounts it
     names. It does not depend on the order of the pools. An order that one pool fills to within
-    half a hundredth of a basis point of the bound goes to that pool alone (``Order.is_close``). No
-    search is made for it, nor for one that no pool but those of one way can add to.
+    half a hundredth of a basis point of the bound goes to that pool alone (``SwapOrder.is_close``). No
+    search is made for it, nor for one that no pool but those of one path can add to.
 
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
@@ -81,9 +81,9 @@ def best_plan(market: Market, order: Order) -> Plan:
     if singles.best is not None:
         single = order.filled_by((direct_path(singles.best),))
         known = [_final_root(singles.best, order)]
-    detour = _one_detour(network, order, execution, single, known)
-    if detour is not None:
-        return assemble(order, *detour, singles)
+    two_hop_path = _single_two_hop_path(network, order, execution, single, known)
+    if two_hop_path is not None:
+        return assemble(order, *two_hop_path, singles)
     if singles.best is not None and single is not None:
         bound = _tightest(network, order, single, known, None)
         if order.is_close(single, bound) or (
@@ -104,11 +104,13 @@ def best_plan(market: Market, order: Order) -> Plan:
     return assemble(order, best, bound, singles)
 
 
-def _one_detour(
-    network: Network, order: Order, execution: Execution, single: Filling | None, known: Sequence[float]
+def _single_two_hop_path(
+    network: Network, order: SwapOrder, execution: Execution, single: Filling | None, known: Sequence[float]
 ) -> tuple[Filling, int] | None:
-    """Return the one detour that a search would come to, and its bound, or None where a search has to tell."""
-    found = one_detour(network, order, execution)
+    """Return the one two-hop path that a search would come to, and its bound,
+    or None where a search has to find out.
+    """
+    found = single_two_hop_path(network, order, execution)
     if found is None:
         return None
     filling, bound = found
@@ -121,7 +123,8 @@ def _one_detour(
 
 
 def _is_as_promised(filling: Filling) -> bool:
-    """Return whether its legs pay what their curves promise: what it lacks is rounding and the costs of its legs.
+    """Return whether its legs pay what their curves promise: what
+    it lacks is rounding and the costs of its legs.
 
     Of a few units a search may make something else, or nothing: there a fraction decides what is worth a leg.
     """
@@ -138,7 +141,7 @@ def _better(first: Filling | None, second: Filling | None) -> Filling | None:
     return second if second.objective > first.objective else first
 
 
-def _reconsidered(network: Network, order: Order, filling: Filling, execution: Execution) -> Filling:
+def _reconsidered(network: Network, order: SwapOrder, filling: Filling, execution: Execution) -> Filling:
     """Return a better filling if a leg ended where its pool's price rises, else the same."""
     leg = most_rising_leg(filling.paths)
     if leg is None:
@@ -147,7 +150,7 @@ def _reconsidered(network: Network, order: Order, filling: Filling, execution: E
     return _better(filling, _split(fixed, order, execution)[0]) or filling
 
 
-def _split(network: Network, order: Order, execution: Execution) -> tuple[Filling | None, list[float]]:
+def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Filling | None, list[float]]:
     """Search, execute, and leave out any pool that refuses its part.
 
     Returns:
@@ -167,7 +170,7 @@ def _split(network: Network, order: Order, execution: Execution) -> tuple[Fillin
     return None, roots
 
 
-def _final_root(leg: ExecutedLeg, order: Order) -> float:
+def _final_root(leg: ExecutedLeg, order: SwapOrder) -> float:
     curve = leg.pool.curve
     after = after_in if order.mode is SwapMode.EXACT_IN else after_out
     reached = after(curve, float(order.amount))
@@ -175,7 +178,7 @@ def _final_root(leg: ExecutedLeg, order: Order) -> float:
 
 
 def _tightest(
-    network: Network, order: Order, filling: Filling, roots: Iterable[float], known: int | None
+    network: Network, order: SwapOrder, filling: Filling, roots: Iterable[float], known: int | None
 ) -> int:
     """Return the best bound, from prices tried until one proves the filling good enough."""
     best = known

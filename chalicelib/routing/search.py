@@ -25,16 +25,16 @@ class _Used(NamedTuple):
     """The pools that an allocation gives anything to, by hop."""
 
     direct: list[str]
-    detours: list[tuple[list[str], list[str]]]
+    two_hop_paths: list[tuple[list[str], list[str]]]
     legs: int
 
     @property
-    def is_one_way(self) -> bool:
-        """Whether this is one direct leg, or one detour with no more than a leg per hop."""
-        if not self.detours:
+    def is_single_path(self) -> bool:
+        """Whether this is one direct leg, or one two-hop path with no more than a leg per hop."""
+        if not self.two_hop_paths:
             return len(self.direct) == 1
-        firsts, seconds = self.detours[0]
-        return len(self.detours) == 1 and not self.direct and max(len(firsts), len(seconds)) <= 1
+        firsts, seconds = self.two_hop_paths[0]
+        return len(self.two_hop_paths) == 1 and not self.direct and max(len(firsts), len(seconds)) <= 1
 
 
 class Found(NamedTuple):
@@ -56,7 +56,7 @@ def best_allocation(network: Network, *, mode: SwapMode, amount: int, leg_cost: 
         objective = _objective(allocation, mode, cost * used.legs)
         if best is None or objective > best[0]:
             best = objective, allocation
-        if used.is_one_way:
+        if used.is_single_path:
             break  # without it there is nothing
         losing = sorted([each for each in _removals(allocation, used, cost) if each.worth < 0.0])
         if not losing:
@@ -82,13 +82,17 @@ def _objective(allocation: Allocation, mode: SwapMode, costs: float) -> float:
 
 def _used(allocation: Allocation) -> _Used:
     direct = _used_of_hop(allocation.network.direct, allocation.direct)
-    detours = []
-    for filled in allocation.detours:
-        first, second = filled.detour.hops
-        detours.append(
+    two_hop_paths = []
+    for filled in allocation.two_hop_paths:
+        first, second = filled.two_hop_path.hops
+        two_hop_paths.append(
             (_used_of_hop(first, filled.first.amounts), _used_of_hop(second, filled.second.amounts))
         )
-    return _Used(direct, detours, len(direct) + sum([len(first) + len(second) for first, second in detours]))
+    return _Used(
+        direct,
+        two_hop_paths,
+        len(direct) + sum([len(first) + len(second) for first, second in two_hop_paths]),
+    )
 
 
 def _used_of_hop(hop: Hop, amounts: tuple[float, ...]) -> list[str]:
@@ -96,14 +100,14 @@ def _used_of_hop(hop: Hop, amounts: tuple[float, ...]) -> list[str]:
 
 
 def _removals(allocation: Allocation, used: _Used, cost: float) -> list[_Removal]:
-    """Return every direct leg, every detour, and every leg that has company in its hop."""
+    """Return every direct leg, every two-hop path, and every leg that has company in its hop."""
     found = surpluses(allocation.network, allocation.root, cost)
 
     def removal(*pool_ids: str) -> _Removal:
         return _Removal(sum([found.get(pool_id, 0.0) - cost for pool_id in pool_ids]), pool_ids)
 
     removals = [removal(pool_id) for pool_id in used.direct]
-    for firsts, seconds in used.detours:
+    for firsts, seconds in used.two_hop_paths:
         for hop in (firsts, seconds):
             if len(hop) > 1:
                 removals += map(removal, hop)

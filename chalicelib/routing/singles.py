@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.routing.execution import ExecutedLeg, Execution, LegRefusedError
 from chalicelib.routing.network import Hop, PoolCurve
+from chalicelib.routing.path_execution import ExecutedLeg, Execution, LegRefusedError
 from chalicelib.routing.ranges import in_for_out, out_for_in
 
 ESTIMATE_ERROR: Final = 1e-12

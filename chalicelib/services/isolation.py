@@ -1,4 +1,6 @@
-"""A defect stays where it is: what a batch does together is done with each of its members alone once it fails."""
+"""A defect stays where it is: what a batch does together is
+done with each of its members alone once it fails.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -9,14 +11,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Broken = Callable[[Item, Exception], None]
-"""Told of a member that fails even alone, and of why."""
+"""Called with a member that fails even alone, and with why."""
 
 
 def one_by_one(items: Iterable[Item], act: Callable[[Item], Result], broken: Broken[Item]) -> list[Result]:
-    """Return what each member comes to; those that raise something unforeseen are left out, and told to ``broken``.
+    """Return what each member comes to; those that raise something
+    unforeseen are left out, and passed to ``broken``.
 
     Raises:
-        RetryableError: As the first member did: something outside does not answer, which is no defect of a member.
+        RetryableError: As the first member did: something outside
+            does not answer, which is no defect of a member.
     """
     results = []
     for item in items:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
-from chalicelib.domain.progress import Claims, NewOrder, Step
+from chalicelib.domain.progress import Claims, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 
@@ -31,7 +31,9 @@ class Observer(Protocol):
     """Watches for the operator: log lines and metrics, never a decision."""
 
     def saw(
-        self, told: Sequence[tuple[Order, Sequence[OrderEvent]]], correlation_ids: Mapping[UUID, str | None]
+        self,
+        committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
+        correlation_ids: Mapping[UUID, str | None],
     ) -> None:
         """Note the events of one commit, and the requests that brought their orders."""
         ...
@@ -71,7 +73,7 @@ class Chain(Protocol):
         ...
 
     def view(self, signatures: Sequence[str]) -> ChainView:
-        """Return the fate of each signature and the height it is true at, from one node.
+        """Return the status of each signature and the height it is true at, from one node.
 
         Raises ``RetryableError``.
         """
@@ -102,7 +104,9 @@ class OrderQueue(Protocol):
         ...
 
     def retry_in(self, seconds: Mapping[str, int]) -> None:
-        """Make received messages, by receipt handle, visible again after so many seconds each, best effort."""
+        """Make received messages, by receipt handle,
+        visible again after so many seconds each, best effort.
+        """
         ...
 
 
@@ -137,25 +141,28 @@ class Connections(Protocol):
 
 
 class OrderRecord(Protocol):
-    """The record of orders. Every method is one transaction; raises ``RetryableError`` if it is unreachable."""
+    """The record of orders. Every method is one transaction;
+    raises ``RetryableError`` if it is unreachable.
+    """
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
-        """Record orders that are not on record yet, held under fence 1; return those it created."""
+        """Record orders that are not on record yet, claimed under fence 1; return those it created."""
         ...
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
-        """Hold orders on record whose lease has ended; unknown ids are in no part of the answer."""
+        """Claim orders on record whose lease has ended; unknown ids are in no part of the answer."""
         ...
 
-    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
-        """Append events and renew (or release) leases; return the orders whose step counted.
+    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+        """Append events and renew (or release) leases; return the orders whose transition counted.
 
-        A step is dropped if somebody else holds the order by now or moved it on.
+        A transition is dropped if another consumer has claimed the order by now or moved it on.
         """
         ...
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        """End an order as canceled if it is not final and nothing of it was ever handed to a venue; None if not.
+        """End an order as canceled if it is not final and nothing
+        of it was ever handed to a venue; None if not.
 
         Raises ``UnansweredError`` if it may be canceled.
         """
@@ -176,8 +183,8 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """A connection that should see an order's events.
+class Subscription:
+    """A connection and an order whose events it should see.
 
     Attributes:
         live: Events may be sent to it now; otherwise it is being caught up.
@@ -206,10 +213,10 @@ class Replay:
 
 
 class Subscriptions(Protocol):
-    """Who follows what. Raises ``RetryableError`` if the record is unreachable."""
+    """Which connection sees which orders. Raises ``RetryableError`` if the record is unreachable."""
 
-    def listeners(self, orders: Sequence[Order]) -> Sequence[Listener]:
-        """Return the connections that follow any of the orders, one entry per order and connection."""
+    def of_orders(self, orders: Sequence[Order]) -> Sequence[Subscription]:
+        """Return the subscriptions to any of the orders, one per order and connection."""
         ...
 
     def begin_replay(
@@ -229,20 +236,22 @@ class Subscriptions(Protocol):
         """
         ...
 
-    def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
-        """Subscribe to every order of the account; return the unfinished ones, which are not live until replayed."""
+    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+        """Subscribe to every order of the account; return the unfinished ones,
+        which are not live until replayed.
+        """
         ...
 
-    def lag(self, missed: Sequence[Missed]) -> None:
+    def mark_behind(self, missed: Sequence[Missed]) -> None:
         """Note what connections missed: each is not live for that order until it is caught up."""
         ...
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
-        """Stop following one order, or everything."""
+        """Unsubscribe from one order, or from everything."""
         ...
 
     def forget(self, connection_ids: Sequence[str]) -> None:
-        """Remove connections that are gone, with all that they followed."""
+        """Remove connections that are gone, with all their subscriptions."""
         ...
 
 

@@ -25,7 +25,7 @@ def wants_batches(query: Mapping[str, str]) -> bool:
 
 
 def subscription_from_query(query: Mapping[str, str]) -> SubscribeFields:
-    """Return which order a URL with an ``orderId`` follows, and from where on.
+    """Return which order a URL with an ``orderId`` subscribes to, and from where on.
 
     Raises:
         InvalidRequestError: It breaks a rule.

@@ -29,7 +29,7 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class WireModel(BaseModel):
-    """camelCase outside, snake_case inside; members that nobody knows are ignored."""
+    """camelCase outside, snake_case inside; unknown members are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 

@@ -9,9 +9,10 @@ from chalicelib.wire.server_frames import rfc3339
 
 
 def order_view(state: OrderState, last_event: JsonObject, updated_at: str, tokens: Tokens) -> JsonObject:
-    """Return an order's terms, where it stands, and the fields of its last event, which never cover the former.
+    """Return an order's terms, where it stands, and the fields
+    of its last event, which never cover the former.
 
-    The amount is None if its token is not listed any more, and so nobody here knows how many decimals it had.
+    The amount is None if its token is not listed any more, and so it is not known how many decimals it had.
     """
     order = state.order
     is_exact_in = order.swap_mode is SwapMode.EXACT_IN

@@ -1,9 +1,9 @@
 """What travels through the orders queue.
 
-A message is held to the rules that the frame was held to which it was made from: the queue is ours, and still may hold
-what another release wrote, or a hand. What breaks a rule is refused when it is read, by itself, and never reaches the
-statements that a whole batch shares. Members that were added since have defaults, so that what older releases wrote
-stays readable.
+A message is held to the rules that the frame was held to which it was made from: the queue is ours, and still
+may hold what another release wrote, or a hand. What breaks a rule is refused when it is read, by itself, and
+never reaches the statements that a whole batch shares. Members that were added since have defaults, so that
+what older releases wrote stays readable.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -61,11 +61,11 @@ def _sound_order(order: Order) -> Order:
     return order
 
 
-def _sound_acknowledgement(owed: Acknowledgement) -> Acknowledgement:
-    _check_text("connection_id", owed.connection_id)
-    if owed.request_id is not None:
-        _check_text("request_id", owed.request_id)
-    return owed
+def _sound_acknowledgement(deferred_acknowledgement: Acknowledgement) -> Acknowledgement:
+    _check_text("connection_id", deferred_acknowledgement.connection_id)
+    if deferred_acknowledgement.request_id is not None:
+        _check_text("request_id", deferred_acknowledgement.request_id)
+    return deferred_acknowledgement
 
 
 def _sound_id(order_id: UUID) -> UUID:
@@ -99,21 +99,22 @@ def _in_utc(name: str, moment: datetime) -> datetime:
 
 
 SoundOrder = Annotated[Order, AfterValidator(_sound_order)]
-_Owed = Annotated[Acknowledgement, AfterValidator(_sound_acknowledgement)]
+_DeferredAcknowledgement = Annotated[Acknowledgement, AfterValidator(_sound_acknowledgement)]
 _OrderId = Annotated[UUID, AfterValidator(_sound_id)]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
 
 class OrderMessage(_Message):
     """An accepted order.
 
     Attributes:
-        connection_id: The WebSocket connection it came over, which then follows it.
+        connection_id: The WebSocket connection it came over, which is then subscribed to it.
         correlation_id: Of the request that brought it: log lines of both sides carry it.
-        owed: Nobody has acknowledged it yet; whoever tells its first events does.
+        deferred_acknowledgement: It has not been acknowledged yet; the consumer does, with its first events.
+            ``deferred_acknowledgement`` in JSON.
     """
 
     kind: Literal["order"] = "order"
@@ -121,17 +122,17 @@ class OrderMessage(_Message):
     connection_id: PrintableText | None = None
     request_id: PrintableText | None = None
     correlation_id: PrintableText | None = None
-    owed: _Owed | None = None
+    deferred_acknowledgement: _DeferredAcknowledgement | None = Field(default=None, alias="owed")
 
 
 class ResumeMessage(_Message):
-    """An order on record that nobody is working on any more."""
+    """An order on record that no consumer is working on any more."""
 
     kind: Literal["resume"] = "resume"
     order_id: _OrderId
 
 
-class FollowMessage(_Message):
+class SubscribeMessage(_Message):
     """A connection that should see an order's events from some point on, and then live.
 
     Attributes:
@@ -139,7 +140,8 @@ class FollowMessage(_Message):
             if there is no such order.
         content_sha256: Of the order that was accepted together with this message: it is on its way
             to the record, unless another one has taken its client order id.
-        owed: The order has not been acknowledged yet.
+        deferred_acknowledgement: The order has not been
+            acknowledged yet. ``deferred_acknowledgement`` in JSON.
     """
 
     kind: Literal["follow"] = "follow"
@@ -149,10 +151,10 @@ class FollowMessage(_Message):
     after_seq: int = Field(ge=0, le=SEQ_MAX)
     is_new: bool = False
     content_sha256: PrintableText | None = None
-    owed: _Owed | None = None
+    deferred_acknowledgement: _DeferredAcknowledgement | None = Field(default=None, alias="owed")
 
 
-Message = OrderMessage | ResumeMessage | FollowMessage
+Message = OrderMessage | ResumeMessage | SubscribeMessage
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 

@@ -16,7 +16,8 @@ from chalicelib.routing.plan import Leg, Plan, RoutablePool, SinglePoolQuote
 FeeUnits = Mapping[str, int]
 """Fee by token symbol, in base units."""
 
-# An order says its amounts and prices several times: in quotes, legs and totals, and again when it is confirmed.
+# An order says its amounts and prices several times: in quotes,
+# legs and totals, and again when it is confirmed.
 _SAID_AGAIN: Final = 1024
 _amount_text: Final = lru_cache(_SAID_AGAIN)(format_units)
 _price_text: Final = lru_cache(_SAID_AGAIN)(price_text)
@@ -33,8 +34,8 @@ class Asked(NamedTuple):
 class RouteViews:
     """Renders what the router and the chain answer, in token units.
 
-    Of a token that is not listed any more nobody here knows how many decimals it had: its amounts, and prices in it,
-    are None, since a wrong figure would be worse.
+    Of a token that is not listed any more it is not known how many decimals it had: its amounts, and prices
+    in it, are None, since a wrong figure would be worse.
     """
 
     def __init__(self, tokens: Tokens) -> None:

@@ -88,7 +88,9 @@ def error(request_id: str | None, refusal: ExecutionError, *, order_id: UUID | N
 
 
 def error_body(refusal: ExecutionError) -> JsonObject:
-    """Return code, message and details, as REST has them too; after an unknown outcome also the order to ask for."""
+    """Return code, message and details, as REST has them too;
+    after an unknown outcome also the order to ask for.
+    """
     details = [{"field": p.field, "problem": p.problem} for p in refusal.details]
     body: JsonObject = {"code": refusal.code, "message": refusal.message, "details": details}
     if isinstance(refusal, UnknownOutcomeError) and refusal.order_id is not None:

@@ -1,4 +1,6 @@
-"""What can still be made of a message that breaks the rules: whom it concerns, so that they are not left waiting."""
+"""What can still be made of a message that breaks the rules: whom it concerns,
+so that they are not left waiting.
+"""
 
 import json
 from collections.abc import Mapping
@@ -25,8 +27,8 @@ class Remains:
     """The sound parts of a message; each is None if there is none.
 
     Attributes:
-        order: An accepted order that is sound but for what is around it or was added to it, such as members that a
-            newer release wrote. What those ask for is not known here: it must not be executed.
+        order: An accepted order that is sound but for what is around it or was added to it, such as members
+            that a newer release wrote. What those ask for is not known here: it must not be executed.
     """
 
     order_id: UUID | None = None
@@ -36,16 +38,18 @@ class Remains:
 
 
 def remains(body: str) -> Remains:
-    """Return what a body that ``parse_message`` refused still says; whatever the body is, this raises nothing."""
+    """Return what a body that ``parse_message`` refused still says; whatever the body is,
+    this raises nothing.
+    """
     try:
         members = json.loads(body)
     except (ValueError, TypeError, RecursionError):
         return Remains()
     if not isinstance(members, dict):
         return Remains()
-    told = members.get("order")
-    order = _order(told) if isinstance(told, dict) else None
-    order_id = members.get("order_id", told.get("order_id") if isinstance(told, dict) else None)
+    stated = members.get("order")
+    order = _order(stated) if isinstance(stated, dict) else None
+    order_id = members.get("order_id", stated.get("order_id") if isinstance(stated, dict) else None)
     return Remains(
         order.order_id if order else _sound(_ID, order_id),
         order,
@@ -54,8 +58,8 @@ def remains(body: str) -> Remains:
     )
 
 
-def _order(told: Mapping[str, Any]) -> Order | None:
-    known = {name: value for name, value in told.items() if name in _MEMBERS}
+def _order(stated: Mapping[str, Any]) -> Order | None:
+    known = {name: value for name, value in stated.items() if name in _MEMBERS}
     try:
         # By way of text, as ids and times are strict in text alone.
         return _ORDER.validate_json(json.dumps(known), strict=True)

@@ -3,7 +3,7 @@
 import click
 
 from infra.cli import advisories, audit, market, orders, queues, specs, token
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 from infra.version import VERSION
 
 
@@ -14,7 +14,7 @@ from infra.version import VERSION
 @click.pass_context
 def orderflow(context: click.Context, database_url: str | None, *, is_json: bool) -> None:
     """Look into an order execution engine, and operate it."""
-    context.obj = session = Session(database_url, is_json=is_json)
+    context.obj = session = CliSession(database_url, is_json=is_json)
     context.call_on_close(session.close)
 
 

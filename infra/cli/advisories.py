@@ -11,7 +11,7 @@ import click
 import httpx
 from rich.console import Console
 
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 
 OSV_URL: Final = "https://api.osv.dev/v1/query"
 """Open Source Vulnerabilities, which has the advisories of the Python Packaging Authority too."""
@@ -39,7 +39,7 @@ class Finding:
 @click.option("--file", "path", type=click.Path(exists=True, path_type=Path), default=_PINS, help="The pins.")
 @click.option("--strict", "is_strict", is_flag=True, help="Fail if there is no service to ask.")
 @click.pass_obj
-def advisories(session: Session, *, service: str, path: Path, is_strict: bool) -> None:
+def advisories(session: CliSession, *, service: str, path: Path, is_strict: bool) -> None:
     """Look for pinned requirements with known vulnerabilities; exit with 1 if there are any.
 
     Without a network nothing can be compared: that is said, and fails only with --strict.

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from chalicelib.adapters.postgres.audit import NAMES, Violation, audit
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 
 
 @click.command(name="audit")
@@ -20,7 +20,7 @@ from infra.cli.session import Session
     help="Prove whose wallet is whose. Default: that of the runtime that is running.",
 )
 @click.pass_obj
-def audit_command(session: Session, *, must_be_finished: bool, wallet_seed: str | None) -> None:
+def audit_command(session: CliSession, *, must_be_finished: bool, wallet_seed: str | None) -> None:
     """Check that no order was lost, doubled or forged and that the books balance; exit with 1 if not."""
     seed = wallet_seed or session.running_secret("WALLET_SEED")
     names = NAMES if must_be_finished else NAMES[:-1]

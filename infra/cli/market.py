@@ -10,12 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.faults import FaultBoard, Faults
-from chalicelib.adapters.market.seed import reset, seed
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults
+from chalicelib.adapters.simulated_market.seed import reset, seed
 from infra.cli.market_facts import market_facts
 from infra.cli.market_maker import MarketMaker, random_walk, read_path
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 
 
 @click.group()
@@ -26,7 +26,7 @@ def market() -> None:
 @market.command()
 @click.option("--pair", help="Only this one, such as SOL/USDC.")
 @click.pass_obj
-def show(session: Session, pair: str | None) -> None:
+def show(session: CliSession, pair: str | None) -> None:
     """Show each pool's price and what it holds, and how far venues are apart."""
     facts = [found for found in market_facts(session.engine) if pair in (None, found["pair"])]
     session.show(facts, lambda console: _print_pairs(console, facts))
@@ -34,14 +34,14 @@ def show(session: Session, pair: str | None) -> None:
 
 @market.command("seed")
 @click.pass_obj
-def seed_command(session: Session) -> None:
+def seed_command(session: CliSession) -> None:
     """Open the pools that are defined and not there yet; safe to repeat."""
     _report(session, "opened", seed(session.engine, load_market()))
 
 
 @market.command("reset")
 @click.pass_obj
-def reset_command(session: Session) -> None:
+def reset_command(session: CliSession) -> None:
     """Bring all pools back to how they are defined; wallets and past transactions stay."""
     _report(session, "reset", reset(session.engine, load_market()))
 
@@ -55,7 +55,12 @@ def reset_command(session: Session) -> None:
 @click.option("--interval", "interval_s", default=0.4, show_default=True, help="Seconds between steps.")
 @click.pass_obj
 def replay(
-    session: Session, file: Path | None, walk_seed: int, steps: int, volatility_bps: float, interval_s: float
+    session: CliSession,
+    file: Path | None,
+    walk_seed: int,
+    steps: int,
+    volatility_bps: float,
+    interval_s: float,
 ) -> None:
     """Move prices along a path, by trading: the books balance all the while.
 
@@ -83,7 +88,7 @@ def replay(
 @market.command()
 @click.argument("settings", required=False)
 @click.pass_obj
-def faults(session: Session, settings: str | None) -> None:
+def faults(session: CliSession, settings: str | None) -> None:
     """Show the faults in force, or set them: '{"drop_rate": 0.1, "venues": {"raydium": {"is_down": true}}}'.
 
     '{}' turns all of them off.
@@ -98,7 +103,7 @@ def faults(session: Session, settings: str | None) -> None:
     session.show(in_force, lambda console: console.print_json(json.dumps(in_force)))
 
 
-def _report(session: Session, verb: str, count: int) -> None:
+def _report(session: CliSession, verb: str, count: int) -> None:
     session.show({verb: count}, lambda console: console.print(f"{count} pools {verb}"))
 
 

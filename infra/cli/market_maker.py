@@ -12,12 +12,12 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from chalicelib.adapters.market.chain import MarketChain
-from chalicelib.adapters.market.definition import MarketDefinition, PoolDefinition
-from chalicelib.adapters.market.pool_cache import PoolCache
-from chalicelib.adapters.market.pool_rows import MarketPool
-from chalicelib.adapters.market.settings import MarketSettings
-from chalicelib.adapters.market.venue import PoolReader
+from chalicelib.adapters.simulated_market.chain import MarketChain
+from chalicelib.adapters.simulated_market.definition import MarketDefinition, PoolDefinition
+from chalicelib.adapters.simulated_market.pool_cache import PoolCache
+from chalicelib.adapters.simulated_market.pool_rows import MarketPool
+from chalicelib.adapters.simulated_market.settings import MarketSettings
+from chalicelib.adapters.simulated_market.venue import PoolReader
 from chalicelib.amm import pools
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
@@ -28,7 +28,7 @@ PriceStep = Mapping[str, Fraction]
 PRECISION: Final = 1_000
 """A trade size is found to one part in so many."""
 
-# Whoever can read this could sign for the market maker, in a market of play money.
+# A reader of this could sign for the market maker, in a market of play money.
 _WALLET_SEED: Final = b"orderflow market maker"
 _TIME_COLUMN: Final = "time"
 _NONCE_BITS: Final = 31

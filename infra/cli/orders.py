@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from sqlalchemy import text
 
 from chalicelib.domain.statuses import OrderStatus
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 
 _LIST: Final = text("""
 SELECT order_id::text, account_id, status, seq, attempt, input_token, output_token, amount_units::text,
@@ -32,7 +32,7 @@ SELECT to_jsonb(a) - 'payload' FROM attempts a WHERE order_id = CAST(:order_id A
 @click.option("--account", help="Only this account's.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.pass_obj
-def orders(session: Session, status: str | None, account: str | None, limit: int) -> None:
+def orders(session: CliSession, status: str | None, account: str | None, limit: int) -> None:
     """List orders, newest first."""
     parameters = {"status": status, "account": account, "limit": limit}
     with session.engine.connect() as connection:
@@ -43,7 +43,7 @@ def orders(session: Session, status: str | None, account: str | None, limit: int
 @click.command()
 @click.argument("order_id", type=click.UUID)
 @click.pass_obj
-def order(session: Session, order_id: UUID) -> None:
+def order(session: CliSession, order_id: UUID) -> None:
     """Show one order with its events and attempts."""
     parameters = {"order_id": str(order_id)}
     with session.engine.connect() as connection:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from sqlalchemy import text
 
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 
 _DEPTHS: Final = {
     "ApproximateNumberOfMessages": "waiting",
@@ -29,7 +29,7 @@ _POLL_S: Final = 0.5
 @click.command()
 @click.option("--stage", default="local", show_default=True, envvar="STAGE")
 @click.pass_obj
-def queues(session: Session, stage: str) -> None:
+def queues(session: CliSession, stage: str) -> None:
     """Show how many messages wait in each queue."""
     client = _client()
     depths: dict[str, dict[str, int]] = {}
@@ -51,7 +51,7 @@ def dead_letters() -> None:
 @dead_letters.command(name="list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.pass_obj
-def list_letters(session: Session, limit: int) -> None:
+def list_letters(session: CliSession, limit: int) -> None:
     """List archived dead letters, newest first, with what became of their orders."""
     with session.engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(_LETTERS, {"limit": limit}).mappings()]
@@ -62,7 +62,7 @@ def list_letters(session: Session, limit: int) -> None:
 @click.option("--stage", default="local", show_default=True, envvar="STAGE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def redrive(session: Session, stage: str, *, yes: bool) -> None:
+def redrive(session: CliSession, stage: str, *, yes: bool) -> None:
     """Send what is still in the dead-letter queue back to the orders queue, by SQS's own move task."""
     client = _client()
     dead = _names(stage)[1]
@@ -90,7 +90,9 @@ def _names(stage: str) -> tuple[str, str]:
 
 
 def _client() -> Any:
-    """Return an SQS client: for AWS_ENDPOINT_URL or AWS if the environment names one, else the running runtime's."""
+    """Return an SQS client: for AWS_ENDPOINT_URL or AWS if the environment names one,
+    else the running runtime's.
+    """
     if (
         os.environ.get("AWS_ENDPOINT_URL")
         or os.environ.get("AWS_ACCESS_KEY_ID")

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from chalicelib.adapters.postgres.engine import make_engine
 
 
-class Session:
+class CliSession:
     """One run of the command line."""
 
     def __init__(self, database_url: str | None, *, is_json: bool) -> None:
@@ -29,7 +29,9 @@ class Session:
         return make_engine(self._database_url or _running_database_url())
 
     def running_secret(self, name: str) -> str | None:
-        """Return a secret of the running runtime, if it is its database that is looked into and it keeps such a one."""
+        """Return a secret of the running runtime,
+        if it is its database that is looked into and it keeps such a one.
+        """
         if self._database_url:
             return None
         try:

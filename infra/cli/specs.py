@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 from infra.specs.documents import documents
 
 _REPOSITORY: Final = Path(__file__).parents[2]
@@ -14,7 +14,7 @@ _REPOSITORY: Final = Path(__file__).parents[2]
 @click.command()
 @click.option("--check", "is_check", is_flag=True, help="Write nothing; fail if something is out of date.")
 @click.pass_obj
-def specs(session: Session, *, is_check: bool) -> None:
+def specs(session: CliSession, *, is_check: bool) -> None:
     """Write OpenAPI, AsyncAPI, a Postman collection and the table of errors to docs/api."""
     stale = [path for path, text in documents().items() if _written(_REPOSITORY / path) != text]
     if is_check and stale:

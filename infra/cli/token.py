@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from chalicelib.domain.principals import LOCAL_ACCOUNT, is_account_id
-from infra.cli.session import Session
+from infra.cli.session import CliSession
 
 
 @click.command()
@@ -19,7 +19,9 @@ from infra.cli.session import Session
 @click.option("--audience", envvar="JWT_AUDIENCE", default="orderflow", show_default=True)
 @click.option("--secret", envvar="JWT_SECRET", help="Default: that of the runtime at ORDERFLOW_HOME.")
 @click.pass_obj
-def token(session: Session, account: str, ttl_s: int, issuer: str, audience: str, secret: str | None) -> None:
+def token(
+    session: CliSession, account: str, ttl_s: int, issuer: str, audience: str, secret: str | None
+) -> None:
     """Print a token for a runtime that was started with AUTH_MODE=jwt.
 
     wscat -c ws://127.0.0.1:3000/ws -H "Authorization: Bearer $(./orderflow token --account alice)"

@@ -1,4 +1,6 @@
-"""The alarms of a stage, from one table. Each has a row in ``docs/operating.md`` that says what to do. Pure."""
+"""The alarms of a stage, from one table.
+Each has a row in ``docs/operating.md`` that says what to do. Pure.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -83,12 +85,13 @@ ALARMS: Final = (
     _p99_ms("MessageLatency", "websocket_message", 1000, "Accepting a frame takes over a second."),
     _errors("ConnectErrors", "websocket_connect", "Connecting fails: clients see 502."),
     _errors("AuthorizerErrors", "websocket_authorizer", "Tokens cannot be checked: clients see 500."),
-    # Not IntegrationError: that counts connections which the function refuses, too, and anybody can cause those.
+    # Not IntegrationError: that counts connections which the function
+    # refuses, too, and any client can cause those.
     Alarm(
         "ConnectionFailures", "API Gateway cannot call the WebSocket functions.", WEBSOCKET, "ExecutionError"
     ),
     Alarm("RestErrors", "REST requests end in 5xx.", REST, "5XXError"),
-    _errors("SettlingErrors", "settle_dead_letters", "Dead letters cannot be settled."),
+    _errors("DeadLetterErrors", "settle_dead_letters", "Dead letters cannot be resolved."),
     _errors("SweepErrors", "sweep", "The sweep fails: what is stranded stays stranded.", bad=3),
     Alarm(
         "SweepPutOff",
@@ -134,7 +137,9 @@ ALARMS: Final = (
 
 
 def alarm_resource(alarm: Alarm) -> JsonObject:
-    """Return the alarm as a resource of the monitoring template, which sends it to the topic ``AlarmTopic``."""
+    """Return the alarm as a resource of the monitoring template,
+    which sends it to the topic ``AlarmTopic``.
+    """
     statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
     properties = {
         "AlarmName": filled(f"orderflow-${{Stage}}-{alarm.name}"),

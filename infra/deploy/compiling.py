@@ -1,7 +1,8 @@
 """Bytecode in the package, for what every cold start imports.
 
-Lambda's file system is read-only, so a function without bytecode compiles its imports anew in each environment: half
-of a cold start. All of it would go beyond the package's limit, so it is what the app itself imports.
+Lambda's file system is read-only, so a function without bytecode compiles its imports anew
+in each environment: half of a cold start. All of it would go beyond the package's limit,
+so it is what the app itself imports.
 """
 
 import importlib.util
@@ -52,7 +53,9 @@ def _bytecode_name(name: str) -> str:
 
 
 def _bytecode(name: str, source: bytes) -> bytes:
-    """Return the file that Python would cache, of the kind that is never compared with its source (PEP 552)."""
+    """Return the file that Python would cache,
+    of the kind that is never compared with its source (PEP 552).
+    """
     code = compile(source, f"/var/task/{name}", "exec", dont_inherit=True)
     unchecked_hash = (0b01).to_bytes(4, "little")
     return (

@@ -21,7 +21,8 @@ Line = tuple[Source, str]
 _QUEUE_FLOW: Final = ("NumberOfMessagesSent", "NumberOfMessagesDeleted", "ApproximateNumberOfMessagesVisible")
 _SOCKETS: Final = ("ConnectCount", "MessageCount", "ClientError", "IntegrationError", "ExecutionError")
 _DATABASE: Final = ("ACUUtilization", "CPUUtilization", "DatabaseConnections", "CommitLatency")
-# Pinned: lent to one client until it disconnects. There should be none, see "Concurrency against connections".
+# Pinned: lent to one client until it disconnects. There should be
+# none, see "Concurrency against connections".
 _LENT: Final = ("DatabaseConnectionsCurrentlyBorrowed", "DatabaseConnectionsCurrentlySessionPinned")
 
 

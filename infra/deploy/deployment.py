@@ -43,7 +43,8 @@ class Deployment:
     """One stage on one target.
 
     Args:
-        options: Parameters by name that neither the stage nor another stack decides, such as the token issuer.
+        options: Parameters by name that neither the stage nor
+            another stack decides, such as the token issuer.
         say: Where progress goes, one line at a time.
     """
 
@@ -75,7 +76,9 @@ class Deployment:
         return built
 
     def plan(self, built: Package | None) -> Iterator[PlannedStack]:
-        """Yield what deploying would do, stack by stack. Changes nothing, and uploads nothing but the package."""
+        """Yield what deploying would do, stack by stack. Changes nothing,
+        and uploads nothing but the package.
+        """
         self._values |= _package_values(built)
         for stack in self._stacks:
             template = self._template(stack, built)

@@ -1,4 +1,6 @@
-"""The deployment package: what Chalice bundles, slimmed and made reproducible, and the template that goes with it."""
+"""The deployment package: what Chalice bundles, slimmed and made reproducible,
+and the template that goes with it.
+"""
 
 import copy
 import hashlib
@@ -84,7 +86,9 @@ def package(app_dir: Path, stage: str, out: Path) -> Package:
 
 
 def _forget_older_packages(app_dir: Path) -> None:
-    """Remove what Chalice keeps of earlier code: 14 MB for each change. The newest saves it the work next time."""
+    """Remove what Chalice keeps of earlier code: 14 MB for each change.
+    The newest saves it the work next time.
+    """
     kept = sorted((app_dir / ".chalice" / "deployments").glob("*.zip"), key=lambda path: path.stat().st_mtime)
     for path in kept[:-1]:
         path.unlink(missing_ok=True)
@@ -115,7 +119,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _environment(shell: Mapping[str, str], stage: str) -> dict[str, str]:
-    """Return the shell's environment with what packaging needs; Chalice asks for a region although it calls nobody."""
+    """Return the shell's environment with what packaging needs;
+    Chalice asks for a region although it makes no call.
+    """
     queues = {
         "ORDERS_QUEUE_NAME": f"orderflow-{stage}-orders",
         "ORDERS_DLQ_NAME": f"orderflow-{stage}-orders-dlq",

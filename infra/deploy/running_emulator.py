@@ -18,7 +18,9 @@ def running_database_url(environment: Mapping[str, str]) -> str | None:
 
 
 def running_credentials(environment: Mapping[str, str], endpoint: str) -> tuple[str, str] | None:
-    """Return access key and secret that the emulator of ours at this endpoint takes; None if that is not ours."""
+    """Return access key and secret that the emulator of ours at this endpoint takes;
+    None if that is not ours.
+    """
     status = _status(environment)
     if not status or status["endpoint"] != endpoint.rstrip("/"):
         return None

@@ -1,7 +1,8 @@
 """Which stacks make up a stage, in which order, and what each is told. Pure.
 
-A stack is told its parameters by name: by the options of the deployment, or by the outputs of the stacks before it.
-They are several because their lives differ: the database outlives the code, the migration precedes it.
+A stack is told its parameters by name: by the options of the deployment, or by the outputs
+of the stacks before it. They are several because their lives differ: the database outlives
+the code, the migration precedes it.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
-"""What becomes of a packaged template before it is deployed: names, log groups and policies of one stage. Pure.
+"""What becomes of a packaged template before it is deployed:
+names, log groups and policies of one stage. Pure.
 
-``chalice package --merge-template`` merges what is written by hand (``templates/app.yaml``); here is what has to be
-done to each function alike, so that nobody repeats it eight times or forgets it for the ninth.
+``chalice package --merge-template`` merges what is written by hand (``templates/app.yaml``); here is what has
+to be done to each function alike, so that it is not repeated eight times and forgotten for the ninth.
 """
 
 import copy
@@ -34,9 +35,10 @@ class TemplateError(ValueError):
 def finished(packaged: Mapping[str, Any]) -> JsonObject:
     """Return the template to deploy.
 
-    Functions get the names that ``chalice deploy`` would give them, so that policies and alarms can name them before
-    they exist. Log groups take those names literally: Chalice's reference to the REST handler's function is broken,
-    and a group that waits for its function may lose the race against the function's first line.
+    Functions get the names that ``chalice deploy`` would give them, so that policies and alarms
+    can name them before they exist. Log groups take those names literally: Chalice's reference to
+    the REST handler's function is broken, and a group that waits for its function may lose the
+    race against the function's first line.
 
     Raises:
         TemplateError: A function without a role of its own.

@@ -33,7 +33,9 @@ def host_settings(
 
 
 def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
-    """Return an event source mapping's settings: what the code says, and the project where the code is silent."""
+    """Return an event source mapping's settings: what the code says,
+    and the project where the code is silent.
+    """
     return MappingSettings(
         function_name=trigger.function_name,
         queue_name=trigger.queue_name,

@@ -4,8 +4,8 @@
 class Doubling:
     """A wait in seconds that doubles each time it is asked for.
 
-    It keeps the wait itself and no count of failures: a count grows for ever, and two to the power of it is no float
-    from the 1,024th on.
+    It keeps the wait itself and no count of failures: a count grows for ever, and two to the power of it is
+    no float from the 1,024th on.
     """
 
     def __init__(self, first_s: float, most_s: float) -> None:

@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with an end to everybody's patience: uvicorn waits for a request, and for its rest, for ever.
+"""uvicorn's HTTP protocol with an end to everybody's patience: uvicorn
+waits for a request, and for its rest, for ever.
 
-One timer for a connection, which looks where it stands; what happens on a connection only notes the time. uvicorn still
-closes a connection that was silent for ``timeout_keep_alive`` after an answer.
+One timer for a connection, which looks where it stands; what happens on a connection only notes the time.
+uvicorn still closes a connection that was silent for ``timeout_keep_alive`` after an answer.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """Which requests to a server on loopback come from this machine's own programs, and which from a web page.
 
-A browser lets any page send requests to 127.0.0.1. It always says whose page it was where it matters: in ``Origin`` for
-WebSockets, for what is not a GET, and for what a script reads; else in ``Sec-Fetch-Site`` (https://www.w3.org/TR/
-fetch-metadata/), which page code cannot forge. A page that had its own name resolve to 127.0.0.1 (DNS rebinding) is of
-the same origin to the browser, and given away by ``Host``.
+A browser lets any page send requests to 127.0.0.1. It always says whose page it was where it matters: in
+``Origin`` for WebSockets, for what is not a GET, and for what a script reads; else in ``Sec-Fetch-Site``
+(https://www.w3.org/TR/ fetch-metadata/), which page code cannot forge. A page that had its own name resolve
+to 127.0.0.1 (DNS rebinding) is of the same origin to the browser, and given away by ``Host``.
 """
 
 import ipaddress
@@ -28,7 +28,8 @@ class Callers:
     """Who may call a server on loopback.
 
     Attributes:
-        own_origins: Origins of pages that the server itself serves, besides ``http://`` and the request's own ``Host``.
+        own_origins: Origins of pages that the server itself serves,
+            besides ``http://`` and the request's own ``Host``.
         hosts: Names in ``Host``, without port, that are allowed besides those of loopback.
         origins: Origins whose pages are allowed although others serve them.
     """
@@ -87,7 +88,8 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=64)
 def is_loopback_host(host: str, *, takes_subdomains: bool = False) -> bool:
-    """Return whether a ``Host`` header, in lower case, names loopback: ``localhost`` or an address, and any port.
+    """Return whether a ``Host`` header, in lower case, names
+    loopback: ``localhost`` or an address, and any port.
 
     Args:
         takes_subdomains: Whether ``NAME.localhost`` will do, which not every resolver keeps on this machine.

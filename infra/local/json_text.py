@@ -1,7 +1,7 @@
 """JSON between processes, by pydantic's parser and serializer where they agree with the standard library's.
 
-They take a third of the time for an event or a line of log. What only the standard library knows (half of a surrogate
-pair, hundreds of levels) falls to it.
+They take a third of the time for an event or a line of log. What only the standard library knows (half of a
+surrogate pair, hundreds of levels) falls to it.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The runtime's log: what functions print and what happens to them, one readable line each.
 
-Rendering is pure. It and writing happen in a thread of its own, because a terminal or pipe that nobody reads must
-slow the log, never the gateway: when the reader falls behind, lines are counted and dropped.
+Rendering is pure. It and writing happen in a thread of its own, because a terminal or pipe that nobody reads
+must slow the log, never the gateway: when the reader falls behind, lines are counted and dropped.
 """
 
 import errno
@@ -46,7 +46,8 @@ _NOT_SHOWN: Final = frozenset(
         "exception_name",
     }
 )
-# What Lambda's handler of the root logger makes of a record; time and request id are not shown, as of JSON entries.
+# What Lambda's handler of the root logger makes of a record; time and
+# request id are not shown, as of JSON entries.
 _LAMBDA_LINE: Final = re.compile(r"\[([A-Z]+)\]\t[\d:.T-]+Z\t[^\t]*\t(.*)")
 # Made once: json.dumps with arguments makes an encoder for each call.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -56,8 +57,9 @@ _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b
 def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) -> str | None:
     """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
 
-    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a message pass through behind
-    the time and source. Metrics in CloudWatch's embedded format are for machines: they render as None.
+    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a
+    message pass through behind the time and source. Metrics in CloudWatch's embedded format
+    are for machines: they render as None.
     """
     clock = _clock(int(now.timestamp()))
     entry = _parsed(line)
@@ -193,7 +195,8 @@ class Log:
 
 
 def leave_unwritable_streams() -> None:
-    """Give up what a full disk or a gone reader did not take, so that Python does not print a traceback about it.
+    """Give up what a full disk or a gone reader did not take, so
+    that Python does not print a traceback about it.
 
     As https://docs.python.org/3/library/signal.html#note-on-sigpipe has it.
     """

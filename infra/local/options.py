@@ -11,8 +11,10 @@ class Options:
     Attributes:
         stage: Chalice stage: selects the settings in ``config.json``.
         queues: CloudFormation template of the queues; None leaves it to ``local.toml``.
-        database_url: A server to use instead of a managed one, as its owner if ``functions_database_url`` is given.
-        functions_database_url: The same database as functions log in to it; None lets them use ``database_url``.
+        database_url: A server to use instead of a managed one, as
+            its owner if ``functions_database_url`` is given.
+        functions_database_url: The same database as functions log
+            in to it; None lets them use ``database_url``.
         aws_endpoint_url: An emulator to use instead of the managed MiniStack.
     """
 

@@ -24,7 +24,8 @@ class PromptRequest(NamedTuple):
     Attributes:
         target: Path and query as sent.
         headers: Names in any case.
-        body: Complete, or its beginning if it is longer than the protocol's ``body_bytes_max``: one byte more at least.
+        body: Complete, or its beginning if it is longer than the
+            protocol's ``body_bytes_max``: one byte more at least.
     """
 
     method: str
@@ -54,7 +55,9 @@ class PromptHttp(BoundedHttp, ABC):
 
     @abstractmethod
     def is_prompt(self) -> bool:
-        """Tell by ``url`` and ``headers_sent`` whether the request whose head was read is to be answered at once."""
+        """Tell by ``url`` and ``headers_sent`` whether the request
+        whose head was read is to be answered at once.
+        """
 
     def must_wait(self, _request: PromptRequest) -> bool:
         """Tell by its body whether a prompt request is the application's all the same."""
@@ -161,7 +164,9 @@ class PromptHttp(BoundedHttp, ABC):
         )
 
     def _close_if_idle(self) -> None:
-        """End a connection that was silent for long; one timer for many requests, where uvicorn takes one for each."""
+        """End a connection that was silent for long; one timer for many requests,
+        where uvicorn takes one for each.
+        """
         self._idle_timer = None
         left_s = self._answered_at + self.timeout_keep_alive - self.loop.time()
         if left_s > 0:

@@ -1,7 +1,7 @@
 """Notice changed code: the project's files and whatever its symbolic links lead to.
 
-What the runtime, tools and editors write beside the code is not code, and a reload that makes a file change which makes
-a reload must come to an end: so does a file that an app rewrites whenever it runs.
+What the runtime, tools and editors write beside the code is not code, and a reload that makes a file change
+which makes a reload must come to an end: so does a file that an app rewrites whenever it runs.
 """
 
 import time
@@ -50,7 +50,9 @@ class CodeWatch:
         )
 
     def _heeds(self, paths: Iterable[str], now: float) -> bool:
-        """Return whether to reload for these files: not for those that change again and again by themselves."""
+        """Return whether to reload for these files:
+        not for those that change again and again by themselves.
+        """
         heeded = False
         for path in sorted(paths):
             was_restless = self._restless.is_restless(path)
@@ -65,7 +67,8 @@ class RestlessFiles:
     """Tells files that change again and again from those that somebody edits."""
 
     def __init__(self) -> None:
-        # The times of a file's last changes, at most ``_CHANGES_MAX`` of them; the file that rested longest first.
+        # The times of a file's last changes, at most ``_CHANGES_MAX``
+        # of them; the file that rested longest first.
         self._changes: dict[str, list[float]] = {}
         self._restless: set[str] = set()
 
@@ -96,7 +99,9 @@ def watched_paths(app_dir: Path) -> list[Path]:
 
 
 def _is_aside(path: Path, roots: Iterable[Path]) -> bool:
-    """Return whether a file lies in a folder of tools, or is an editor's own (``.#app.py``), below a watched root."""
+    """Return whether a file lies in a folder of tools, or is an editor's own (``.#app.py``),
+    below a watched root.
+    """
     root = next((root for root in roots if path.is_relative_to(root)), None)
     parts = path.relative_to(root).parts if root is not None else path.parts
     if any(part in _IGNORED or (part.startswith(".") and part not in _HIDDEN_BUT_CODE) for part in parts):

@@ -35,7 +35,9 @@ _STATUS_INTERVAL_S: Final = 1.0
 
 
 class Runtime:
-    """One running app. ``start`` returns when it is ready; ``stop`` undoes whatever ``start`` has done so far."""
+    """One running app. ``start`` returns when it is ready;
+    ``stop`` undoes whatever ``start`` has done so far.
+    """
 
     def __init__(self, options: Options, project_file: LocalToml, state: StateDir, log: Log) -> None:
         self._options = options
@@ -105,7 +107,9 @@ class Runtime:
             self._tasks.append(keep_going("reload", self._watch_code))
 
     async def stop(self, *, is_hurried: bool = False) -> None:
-        """Take no more work in, finish what runs, then end functions and servers. Safe at any stage of ``start``."""
+        """Take no more work in, finish what runs, then end functions and servers.
+        Safe at any stage of ``start``.
+        """
         patience_s = 0.0 if is_hurried else STOP_PATIENCE_S
         for task in self._tasks:
             task.cancel()

@@ -1,6 +1,7 @@
 """The directory in which an instance keeps its data: one runtime at a time, and nobody else looks in.
 
-It is 0700, what lies directly in it 0600: orders are in its logs and queues, addresses with passwords in its status.
+It is 0700, what lies directly in it 0600: orders are in its logs and
+queues, addresses with passwords in its status.
 """
 
 import fcntl
@@ -64,7 +65,9 @@ class StateDir:
         return path
 
     def _close_to_others(self) -> None:
-        """Tighten what an earlier release, or a hand, left open; a directory that holds other things too stays."""
+        """Tighten what an earlier release, or a hand, left open;
+        a directory that holds other things too stays.
+        """
         entries = list(self.path.iterdir())
         if all(entry.name.startswith(_NAMES) for entry in entries):
             self.path.chmod(0o700)
@@ -85,7 +88,9 @@ class StateDir:
         return stored[name]
 
     def emulator_credentials(self) -> dict[str, str]:
-        """Return what the managed emulator knows its callers by, as environment variables; the same in every run."""
+        """Return what the managed emulator knows its callers by, as environment variables;
+        the same in every run.
+        """
         return {
             name: self.secret(f"EMULATOR_{name}") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         }
@@ -113,7 +118,8 @@ def open_private(path: Path) -> int:
 def is_state(path: Path, state_dir: Path, app_dir: Path) -> bool:
     """Return whether a file of the project is an instance's own.
 
-    A state directory may lie in the project; where the project lies in it, only what an instance writes there counts.
+    A state directory may lie in the project; where the project lies in
+    it, only what an instance writes there counts.
     """
     for folder in {state_dir, state_dir.resolve()}:
         if path.is_relative_to(folder):

@@ -1,9 +1,10 @@
 """What runs without anybody awaiting it: its failures are told, and what must go on goes on.
 
-An exception in a callback of the event loop reaches nobody who could act on it. In a protocol's ``data_received`` it
-is worse: asyncio closes the connection for it, whoever is to blame. So every task that is not awaited by who made it
-starts here, and whoever calls listeners calls them by ``tell``. Failures go to the loop's exception handler, for which
-the runtime installs ``Failures``. ``tests/unit/local_runtime/test_supervision.py`` finds tasks started elsewhere.
+An exception in a callback of the event loop reaches nobody who could act on it. In a protocol's
+``data_received`` it is worse: asyncio closes the connection for it, whoever is to blame. So every task that
+is not awaited by who made it starts here, and whoever calls listeners calls them by ``tell``. Failures go to
+the loop's exception handler, for which the runtime installs ``Failures``.
+``tests/unit/local_runtime/test_supervision.py`` finds tasks started elsewhere.
 """
 
 import asyncio
@@ -41,7 +42,9 @@ def tell(what: str, listener: Callable[..., object], *arguments: object) -> None
 
 
 def spawn(what: str, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
-    """Run work beside the caller, in a task that is among those while it runs; ``what`` names it if it fails."""
+    """Run work beside the caller, in a task that is among those while it runs;
+    ``what`` names it if it fails.
+    """
     task = asyncio.get_running_loop().create_task(work)
     among.add(task)
     task.add_done_callback(partial(_ended, what, among))

@@ -1,7 +1,7 @@
 """The process environment of functions: what Lambda and the managed services define, over what the shell has.
 
-Precedence, strongest first: managed addresses, the shell, the project's ``local.toml``, ``config.json``. The shell
-comes before the files so that a setting can be tried without an edit.
+Precedence, strongest first: managed addresses, the shell, the project's ``local.toml``, ``config.json``. The
+shell comes before the files so that a setting can be tried without an edit.
 """
 
 import string
@@ -33,11 +33,12 @@ class UnknownVariableError(ValueError):
 def aws_variables(
     shell: Mapping[str, str], *, endpoint: str, managed_credentials: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """Return endpoint, region and credentials; a foreign endpoint keeps the shell's credentials if it has some.
+    """Return endpoint, region and credentials; a foreign
+    endpoint keeps the shell's credentials if it has some.
 
     Args:
-        managed_credentials: Those of a managed emulator, which those of a real account never reach; None if the
-            endpoint is foreign.
+        managed_credentials: Those of a managed emulator, which those of a real
+            account never reach; None if the endpoint is foreign.
     """
     region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or REGION
     variables = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
@@ -59,8 +60,8 @@ def function_environment(
     """Return the environment shared by all functions.
 
     Args:
-        declared: ``environment`` of ``local.toml``, in which ``${NAME}`` may refer to the shell, managed variables
-            and ``references``.
+        declared: ``environment`` of ``local.toml``, in which ``${NAME}`` may refer to the shell, managed
+            variables and ``references``.
 
     Raises:
         UnknownVariableError: A reference to none of these.

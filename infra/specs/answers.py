@@ -1,4 +1,6 @@
-"""What the engine answers, as models: for the specifications, and for tests that hold real frames against them."""
+"""What the engine answers, as models: for the specifications,
+and for tests that hold real frames against them.
+"""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -171,7 +173,9 @@ class PongFrame(Answer):
 
 
 class ErrorFrame(ErrorBody):
-    """Refused, or with OUTCOME_UNKNOWN perhaps not; the connection stays open, unless its credential has expired."""
+    """Refused, or with OUTCOME_UNKNOWN perhaps not; the connection stays open,
+    unless its credential has expired.
+    """
 
     type: Literal["error"]
     request_id: str | None

@@ -92,14 +92,19 @@ def _server_message(frame: type[BaseModel]) -> dict[str, Any]:
 
 
 def _query() -> dict[str, Any]:
-    """Return what the connection URL may carry: an order, an order to follow, a token, and how to be told."""
+    """Return what the connection URL may carry: an order, an order to subscribe to, a token,
+    and how events are sent.
+    """
     order = {name: {"type": "string"} for name in OrderFields.model_json_schema()["properties"]}
-    follow = {"orderId": {"type": "string", "format": "uuid"}, "afterSeq": {"type": "integer", "minimum": 0}}
+    subscription = {
+        "orderId": {"type": "string", "format": "uuid"},
+        "afterSeq": {"type": "integer", "minimum": 0},
+    }
     batch = {
         "type": "string",
         "enum": ["0", "1"],
         "default": "0",
         "description": "1: events and acknowledgements that fall together travel in one BatchFrame.",
     }
-    properties = {**order, **follow, "token": {"type": "string"}, "batch": batch}
+    properties = {**order, **subscription, "token": {"type": "string"}, "batch": batch}
     return {"type": "object", "properties": properties}

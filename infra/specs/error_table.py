@@ -17,8 +17,8 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.handlers.errors import status_of
 
-# Code: the kind of error that a request is refused with (none: only an order that was accepted ends with the code),
-# and what it means to the client.
+# Code: the kind of error that a request is refused with (none: only an order that was accepted ends with the
+# code), and what it means to the client.
 MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.INVALID_JSON: (InvalidRequestError, "The message is not a JSON object (RFC 8259)."),
     Code.INVALID_REQUEST: (InvalidRequestError, "A field breaks a rule; `details` names each."),
@@ -37,7 +37,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.PAGE_TOO_LARGE: (InvalidRequestError, "`limit` is above `QUERY_PAGE_SIZE_MAX`."),
     Code.METHOD_NOT_ALLOWED: (InvalidRequestError, "The path does not take this method."),
     Code.UNSUPPORTED_MEDIA_TYPE: (InvalidRequestError, "The body is declared as something that is not JSON."),
-    Code.ORDER_NOT_FOUND: (NotFoundError, "The account has no such order; whether anybody has is not said."),
+    Code.ORDER_NOT_FOUND: (
+        NotFoundError,
+        "The account has no such order; whether another account has is not said.",
+    ),
     Code.CLIENT_ORDER_ID_CONFLICT: (ConflictError, "The clientOrderId belongs to an order with other terms."),
     Code.ORDER_ALREADY_SENT: (
         ConflictError,

@@ -15,7 +15,7 @@ _REFUSALS: Final = {
     "400": "A field breaks a rule.",
     "401": "The credential is missing, wrong or expired.",
     "403": "The credential's subject cannot be an account.",
-    "404": "Unknown, or somebody else's.",
+    "404": "Unknown, or another account's.",
     "409": "The order's state or content forbids it.",
     "413": "The body is too large.",
     "422": "Understood, and cannot be done.",

@@ -14,8 +14,8 @@ _SELL: Final = {"side": "sell", "amount": "1.5"}
 _KEEP_ID: Final = """\
 pm.collectionVariables.set("orderId", pm.response.json().orderId);"""
 
-# The order is executed meanwhile, so these ask again until they see its end; Postman's runner and newman do as told,
-# a single request is sent again by hand.
+# The order is executed meanwhile, so these ask again until they see its end; Postman's runner and newman do
+# as told, a single request is sent again by hand.
 _UNTIL_CONFIRMED: Final = """\
 const order = pm.response.json();
 if (!["confirmed", "failed", "canceled", "expired"].includes(order.status)) {
@@ -131,7 +131,9 @@ def _request(
 
 
 def _frame(name: str, message: dict[str, Any]) -> dict[str, Any]:
-    """Return a WebSocket address with a message to paste: collections of this format carry no message of their own."""
+    """Return a WebSocket address with a message to paste:
+    collections of this format carry no message of their own.
+    """
     request = {
         "method": "GET",
         "header": [],

@@ -33,11 +33,11 @@ def main() -> int:
     plan = Plan(given.seed, given.minutes * 60, restarts)
     say(f"seed {plan.seed}, {plan.load_s:.0f} s of load, {plan.restarts} restarts of the runtime")
     with tempfile.TemporaryDirectory(prefix="orderflow-chaos-") as folder:
-        verdict = asyncio.run(Chaos(plan, Path(folder), say).run())
-    for problem in verdict.problems:
+        result = asyncio.run(Chaos(plan, Path(folder), say).run())
+    for problem in result.problems:
         say(f"BROKEN: {problem}")
-    say(f"{verdict.orders} orders accepted, {len(verdict.problems)} promises broken")
-    return 1 if verdict.problems else 0
+    say(f"{result.orders} orders accepted, {len(result.problems)} promises broken")
+    return 1 if result.problems else 0
 
 
 if __name__ == "__main__":

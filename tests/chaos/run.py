@@ -1,4 +1,4 @@
-"""One chaos run: load and blows, then quiet, then the audit from inside and from the clients' side."""
+"""One chaos run: load and faults, then quiet, then the audit from inside and from the clients' side."""
 
 import asyncio
 import json
@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.audit import audit
 from chalicelib.adapters.postgres.engine import make_engine
-from tests.chaos.blows import Blows, Status
 from tests.chaos.clients import RestClient, SocketClient, named_dice
-from tests.chat_app.instance import REPOSITORY, Instance
+from tests.chaos.fault_injector import FaultInjector, Status
+from tests.support.instance import REPOSITORY, Instance
 
 SOCKET_CLIENTS: Final = 3
 REST_CLIENTS: Final = 1
@@ -37,13 +37,13 @@ class Plan:
     seed: int
     load_s: float
     restarts: int
-    blow_interval_s: float = 1.5
+    fault_interval_s: float = 1.5
     environment: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChaosResult:
     """What a run came to."""
 
     orders: int
@@ -51,7 +51,7 @@ class Verdict:
 
 
 class Chaos:
-    """The instance under fire, and everybody who uses it."""
+    """The instance under fire, and its clients."""
 
     def __init__(self, plan: Plan, state_dir: Path, say: Say) -> None:
         self._plan = plan
@@ -61,7 +61,7 @@ class Chaos:
         self._engines: dict[str, Engine] = {}
         dice = named_dice(plan.seed)
         self._dice: Random = next(dice)
-        self._blows = Blows(next(dice), self._status, self._engine)
+        self._fault_injector = FaultInjector(next(dice), self._status, self._engine)
         self._sockets = [
             SocketClient(f"ws{n}", self._instance.websocket_url, next(dice)) for n in range(SOCKET_CLIENTS)
         ]
@@ -69,7 +69,7 @@ class Chaos:
             RestClient(f"rest{n}", f"{self._instance.rest_url}/", next(dice)) for n in range(REST_CLIENTS)
         ]
 
-    async def run(self) -> Verdict:
+    async def run(self) -> ChaosResult:
         """Do all of it; nothing is left running."""
         try:
             await asyncio.to_thread(self._instance.__enter__)
@@ -84,7 +84,7 @@ class Chaos:
                 await self._quiet()
                 for task in streams:
                     task.cancel()
-            return await self._verdict()
+            return await self._result()
         finally:
             await asyncio.to_thread(self._instance.stop)
             for engine in self._engines.values():
@@ -97,13 +97,13 @@ class Chaos:
             ends_at - self._dice.uniform(0.2, 0.9) * self._plan.load_s for _ in range(self._plan.restarts)
         )
         while loop.time() < ends_at:
-            await asyncio.sleep(self._dice.expovariate(1 / self._plan.blow_interval_s))
+            await asyncio.sleep(self._dice.expovariate(1 / self._plan.fault_interval_s))
             if restarts and loop.time() >= restarts[0]:
                 restarts.pop(0)
                 await asyncio.to_thread(self._restart)
                 ends_at = max(ends_at, loop.time() + 2.0)
             else:
-                self._say(await asyncio.to_thread(self._blows.strike))
+                self._say(await asyncio.to_thread(self._fault_injector.strike))
 
     def _restart(self) -> None:
         self._say("killed the runtime")
@@ -114,7 +114,7 @@ class Chaos:
         self._say("the runtime is back")
 
     async def _quiet(self) -> None:
-        """Mend everything and wait until every client has what it is owed, and every order has ended."""
+        """Mend everything and wait until every client has what it may expect, and every order has ended."""
         loop = asyncio.get_running_loop()
         gives_up_at = loop.time() + QUIET_PATIENCE_S
         await self._until(self._heal, gives_up_at)
@@ -123,19 +123,19 @@ class Chaos:
         await self._until(lambda: not self._audited(must_be_finished=True), gives_up_at)
 
     async def _until(self, is_true: Callable[[], bool], gives_up_at: float) -> None:
-        # What is waited for happens in other processes, which wake nobody here.
+        # What is waited for happens in other processes, which wake no task here.
         while asyncio.get_running_loop().time() < gives_up_at and not await asyncio.to_thread(is_true):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
 
     def _heal(self) -> bool:
         try:
-            self._blows.heal()
+            self._fault_injector.heal()
         except Exception as error:  # noqa: BLE001  # Postgres may still be starting
             self._say(f"not mended yet: {type(error).__name__}")
             return False
         return True
 
-    async def _verdict(self) -> Verdict:
+    async def _result(self) -> ChaosResult:
         problems = self._audited(must_be_finished=True)
         for client in self._sockets:
             problems += client.streams.problems()
@@ -144,7 +144,7 @@ class Chaos:
         orders = sum(len(client.streams) for client in self._sockets) + sum(
             len(rest.order_ids) for rest in self._rests
         )
-        return Verdict(orders, tuple(problems))
+        return ChaosResult(orders, tuple(problems))
 
     def _audited(self, *, must_be_finished: bool) -> list[str]:
         with self._engine().execution_options(isolation_level="REPEATABLE READ").connect() as connection:

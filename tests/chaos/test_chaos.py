@@ -5,14 +5,16 @@ import json
 from pathlib import Path
 
 from tests.chaos.run import Chaos, Plan
-from tests.chat_app.instance import REPOSITORY
+from tests.support.instance import REPOSITORY
 
 SHORT_TIMES = {"LEASE_MS": "6000", "QUOTE_LATENCY_MS": "20", "SETTLEMENT_LATENCY_MS": "300"}
 VISIBILITY_S = 12
 
 
 def test_every_accepted_order_ends_once_although_everything_is_killed(tmp_path: Path) -> None:
-    """Messages of a killed consumer come back sooner than in production: the wait for them is all that is cut."""
+    """Messages of a killed consumer come back sooner than in production:
+    the wait for them is all that is cut.
+    """
     template = json.loads((REPOSITORY / "infra/deploy/queues.json").read_text())
     template["Resources"]["OrdersQueue"]["Properties"]["VisibilityTimeout"] = VISIBILITY_S
     queues = tmp_path / "queues.json"
@@ -20,7 +22,7 @@ def test_every_accepted_order_ends_once_although_everything_is_killed(tmp_path: 
     said: list[str] = []
     plan = Plan(seed=1, load_s=6, restarts=1, environment=SHORT_TIMES, options=("--queues", str(queues)))
 
-    verdict = asyncio.run(Chaos(plan, tmp_path / "state", said.append).run())
+    result = asyncio.run(Chaos(plan, tmp_path / "state", said.append).run())
 
-    assert not verdict.problems, "\n".join([*said, *verdict.problems])
-    assert verdict.orders > 0
+    assert not result.problems, "\n".join([*said, *result.problems])
+    assert result.orders > 0

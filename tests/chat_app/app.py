@@ -1,7 +1,7 @@
 """A chat with rooms: what another Chalice app looks like to the local runtime.
 
-Frames: ``{"join": room}``, ``{"say": text}`` to everybody in the room, ``{"leave": true}``. Members are in SQLite,
-since each execution environment has a memory of its own.
+Frames: ``{"join": room}``, ``{"say": text}`` to every member of the room, ``{"leave": true}``. Members are in
+SQLite, since each execution environment has a memory of its own.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Somebody else's Chalice app under the local runtime: a chat with rooms, over real sockets."""
+"""Another Chalice app under the local runtime: a chat with rooms, over real sockets."""
 
 import json
 import urllib.request
@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.chat_app.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, Instance
 
 CHAT_APP = REPOSITORY / "tests" / "chat_app"
 
@@ -46,14 +46,14 @@ def test_what_one_says_reaches_everybody_in_the_room_and_nobody_else(chat: Insta
         join(bob, "tea")
         join(eve, "coffee")
         send(ann, say="hello")
-        heard = [receive(ann), receive(bob)]
-        assert [frame["said"] for frame in heard] == ["hello", "hello"]
-        assert heard[0]["by"] == heard[1]["by"]
+        received = [receive(ann), receive(bob)]
+        assert [frame["said"] for frame in received] == ["hello", "hello"]
+        assert received[0]["by"] == received[1]["by"]
         send(eve, say="alone")
         assert receive(eve)["said"] == "alone"
 
 
-def test_who_leaves_hears_no_more(chat: Instance) -> None:
+def test_who_leaves_receives_no_more(chat: Instance) -> None:
     with connect(chat.websocket_url) as ann, connect(chat.websocket_url) as bob:
         join(ann, "leaving")
         join(bob, "leaving")

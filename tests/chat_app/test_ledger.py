@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.chat_app.instance import REPOSITORY, Instance, is_running
+from tests.support.instance import REPOSITORY, Instance, is_running
 
 LEDGER_APP = REPOSITORY / "tests" / "chat_app" / "queue_app"
 

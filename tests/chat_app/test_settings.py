@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.chat_app.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, Instance
 
 SETTINGS_APP = REPOSITORY / "tests" / "chat_app" / "settings_app"
 NEVER_ASSIGNED = "AAAAAAAAAAAAAAA="

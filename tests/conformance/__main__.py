@@ -1,7 +1,7 @@
 """Judge a WebSocket API: ``python -m tests.conformance --url wss://API.execute-api.REGION.amazonaws.com/ws``.
 
-The API must run the probe app (``tests/conformance/probe_app``). Without ``--url`` ours is judged. Prints one row
-per behaviour; the exit status is 1 if one does not hold.
+The API must run the probe app (``tests/conformance/probe_app``). Without ``--url`` ours is judged. Prints one
+row per behaviour; the exit status is 1 if one does not hold.
 """
 
 import argparse

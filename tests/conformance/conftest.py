@@ -1,7 +1,7 @@
 """Which API the suite judges: ours, twice, or the one that ``CONFORMANCE_URL`` names.
 
-Ours runs once with the probe's handlers in this process, where it can be configured at will, and once under the
-whole local runtime. MiniStack is judged too, by the behaviours it shares.
+Ours runs once with the probe's handlers in this process, where it can be configured at will, and once under
+the whole local runtime. MiniStack is judged too, by the behaviours it shares.
 """
 
 import os

@@ -36,7 +36,8 @@ def test_exception_in_connect_is_502(api: Api) -> None:
 def test_api_without_connect_route_accepts_everybody(deploy: Deploy) -> None:
     """Without a $connect route every connection is accepted.
 
-    Source: apigateway-websocket-api-route-keys-connect-disconnect.html ("integration for $connect is optional")
+    Source: apigateway-websocket-api-route-keys-connect-disconnect.html ("integration for $connect is
+        optional")
     """
     api = deploy(manifest={"websocket_handlers": {"$default": "websocket_message"}})
     with Client(api.url) as client:

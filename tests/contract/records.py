@@ -8,22 +8,22 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from chalicelib.adapters.clock import SystemClock
-from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, PostgresOrderQueries
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+from chalicelib.adapters.postgres.usage import PostgresUsage
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import AttemptOutcome, HeldOrder, NewOrder, OpenAttempt, Step
+from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
-from chalicelib.services.limits import CONNECTION_DURATION_MAX
+from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.ports import ClientOrderKeys, OrderQueries, OrderRecord, Subscriptions
 from tests.fakes.orders import advanced
-from tests.fakes.outside import SteppingClock
-from tests.simulation.listeners import MemorySubscriptions
-from tests.simulation.queries import MemoryQueries
-from tests.simulation.record import MemoryRecord
-from tests.simulation.tables import Tables
+from tests.fakes.ports import SteppingClock
+from tests.fakes.queries import MemoryQueries
+from tests.fakes.record import MemoryRecord
+from tests.fakes.subscriptions import MemorySubscriptions
+from tests.fakes.tables import Tables
 
 LONG_LEASE_MS = 60_000
 
@@ -45,21 +45,25 @@ class Store:
         *statuses: OrderStatus,
         connection_id: str | None = None,
         lease_ms: int = LONG_LEASE_MS,
-    ) -> HeldOrder:
-        """Put an order on record with its first events; return it as its creator holds it."""
+    ) -> ClaimedOrder:
+        """Put an order on record with its first events; return it as its creator has claimed it."""
         state, events = advanced(OrderState(order), *(statuses or (OrderStatus.PENDING, OrderStatus.ROUTING)))
         assert self.record.create([NewOrder(state, events, connection_id)], lease_ms=lease_ms)
-        return HeldOrder(state, fence=1)
+        return ClaimedOrder(state, fence=1)
 
-    def moved(self, held: HeldOrder, *statuses: OrderStatus) -> HeldOrder:
-        """Record some more events of an order that is held; what is sent is on record before its outcome."""
+    def moved(self, claimed: ClaimedOrder, *statuses: OrderStatus) -> ClaimedOrder:
+        """Record some more events of an order that is claimed;
+        what is sent is on record before its outcome.
+        """
         sent = statuses.index(OrderStatus.SUBMITTED) + 1 if OrderStatus.SUBMITTED in statuses else 0
         for part in (statuses[:sent], statuses[sent:]):
             if part:
-                step = next_step(held, *part)
-                assert self.record.record([step], lease_ms=LONG_LEASE_MS)
-                held = HeldOrder(step.state, held.fence, step.new_attempt or held.open_attempt)
-        return held
+                transition = next_transition(claimed, *part)
+                assert self.record.record([transition], lease_ms=LONG_LEASE_MS)
+                claimed = ClaimedOrder(
+                    transition.state, claimed.fence, transition.new_attempt or claimed.open_attempt
+                )
+        return claimed
 
     def seqs(self, order_id: UUID) -> list[int]:
         return [event.seq for event in self.queries.events_after(order_id, 0, limit=100)]
@@ -78,9 +82,9 @@ def in_memory() -> Store:
 def on_postgres(engine: Engine) -> Store:
     def connected(connection_id: str, batched: bool) -> None:
         expires_at = SystemClock().now() + CONNECTION_DURATION_MAX
-        occupancy.note_connection(connection_id, connection_id, expires_at, batched=batched, most=1)
+        usage.note_connection(connection_id, connection_id, expires_at, batched=batched, limit=1)
 
-    occupancy = PostgresOccupancy(engine)
+    usage = PostgresUsage(engine)
     return Store(
         PostgresOrderRecord(engine),
         PostgresSubscriptions(engine),
@@ -97,27 +101,29 @@ def an_attempt(attempt: int = 1, signature: str = "5ig") -> OpenAttempt:
     )
 
 
-def next_step(
-    held: HeldOrder,
+def next_transition(
+    claimed: ClaimedOrder,
     *statuses: OrderStatus,
     attempt: OpenAttempt | None = None,
     outcome: Literal["landed", "refused", "dead"] | None = None,
     release: bool = False,
-) -> Step:
-    """A step through some statuses, with what the record demands of each."""
-    state, events = advanced(held.state, *statuses)
+) -> Transition:
+    """A transition through some statuses, with what the record demands of each."""
+    state, events = advanced(claimed.state, *statuses)
     new = attempt
     if new is None and OrderStatus.SUBMITTED in statuses:
         new = an_attempt(state.attempt, signature=f"sig-{state.order.order_id}-{state.attempt}")
     ended = state.status is OrderStatus.CONFIRMED
-    open_attempt = new or held.open_attempt
-    fate = outcome or ("landed" if ended else None)
-    return Step(
-        held,
+    open_attempt = new or claimed.open_attempt
+    signature_status = outcome or ("landed" if ended else None)
+    return Transition(
+        claimed,
         state,
         events,
         new_attempt=new,
-        outcome=AttemptOutcome(open_attempt.transaction.signature, fate) if open_attempt and fate else None,
+        outcome=AttemptOutcome(open_attempt.transaction.signature, signature_status)
+        if open_attempt and signature_status
+        else None,
         filled=(10**9, 150 * 10**6) if ended else None,
         failure_code=None,
         release=release or state.is_final,

@@ -5,15 +5,15 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.adapters.market import base58
-from chalicelib.adapters.market.chain import MarketChain
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.seed import seed
-from chalicelib.adapters.market.settings import MarketSettings
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.simulated_market import base58
+from chalicelib.adapters.simulated_market.chain import MarketChain
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.seed import seed
+from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
-from chalicelib.domain.transactions import Fate, InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignatureStatus, SwapInstruction
 from chalicelib.services.ports import Chain
 
 POOL = "raydium-cpmm-SOL-USDC-25"
@@ -49,7 +49,7 @@ def test_signing_sends_nothing_and_each_signature_is_64_bytes_and_its_own(chain:
     assert len(set(signatures)) == 3
     assert {len(base58.decode(signature)) for signature in signatures} == {64}
     view = chain.view(signatures)
-    assert {status.fate for status in view.statuses.values()} == {Fate.UNKNOWN}
+    assert {status.signature_status for status in view.statuses.values()} == {SignatureStatus.UNKNOWN}
     assert all(transaction.last_valid_height > view.height for transaction in signed)
 
 
@@ -65,7 +65,11 @@ def test_landed_transaction_tells_amounts_legs_and_slot_and_never_changes(chain:
     (sent,) = chain.sign([an_instruction()])
     chain.send([sent])
     status = chain.view([sent.signature]).statuses[sent.signature]
-    assert (status.fate, status.input_units, status.refusal) == (Fate.LANDED, 10**9, None)
+    assert (status.signature_status, status.input_units, status.refusal) == (
+        SignatureStatus.LANDED,
+        10**9,
+        None,
+    )
     assert status.slot is not None
     assert sum(leg.output_units for leg in status.legs) == status.output_units > 0
     chain.send([sent])
@@ -76,7 +80,7 @@ def test_broken_threshold_is_refused_with_its_reason_and_paid_nothing(chain: Cha
     (sent,) = chain.sign([an_instruction(threshold_units=2**63)])
     chain.send([sent])
     status = chain.view([sent.signature]).statuses[sent.signature]
-    assert (status.fate, status.refusal) == (Fate.REFUSED, Code.SLIPPAGE_EXCEEDED)
+    assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
     assert (status.input_units, status.output_units, status.legs) == (0, 0, ())
 
 

@@ -12,15 +12,15 @@ from uuid import uuid4
 import pytest
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.aws_endpoint import AwsEndpoint
-from chalicelib.adapters.connections import ManagementApi
-from chalicelib.services.following import Follower, FollowOrders
+from chalicelib.adapters.aws.endpoint import AwsEndpoint
+from chalicelib.adapters.aws.management_api import ManagementApi
+from chalicelib.services.delivery.publisher import CAUGHT_UP_SOON_MAX, EventPublisher
+from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import Connections, Delivery, Frame
-from chalicelib.services.telling import CAUGHT_UP_SOON_MAX, Teller
-from chalicelib.wire.queue_messages import FollowMessage
+from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, an_order
-from tests.fakes.outside import FakeConnections, FakeQueue, FrozenClock
+from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 
 
 @dataclass
@@ -215,33 +215,33 @@ def test_subscriber_that_does_not_read_holds_nobody_up_and_misses_nothing(
     store, port, queue = in_memory(), api(5_000), FakeQueue()
     for connection in ("trader=", "slow="):
         store.connected(connection, False)
-    teller = Teller(store.subscriptions, port, queue)
-    following = FollowOrders(store.subscriptions, store.queries, port, FrozenClock(), lookup_wait_ms=200)
+    publisher = EventPublisher(store.subscriptions, port, queue)
+    replay_orders = ReplayOrders(store.subscriptions, store.queries, port, FrozenClock(), lookup_wait_ms=200)
     peers.answers["slow="] = [429]
     orders = []
     for _ in range(CAUGHT_UP_SOON_MAX + 10):
-        held = store.created(an_order(), connection_id="trader=")
-        orders.append(held.state.order)
+        claimed = store.created(an_order(), connection_id="trader=")
+        orders.append(claimed.state.order)
         store.subscriptions.begin_replay(
             "slow=", "alice", orders[-1].order_id, replay_id=(replay := uuid4()), after_seq=2
         )
         store.subscriptions.go_live("slow=", orders[-1].order_id, replay_id=replay, seq=2)
         for status in LIFE[2:]:
-            held = store.moved(held, status)
-            events = store.queries.events_after(orders[-1].order_id, held.state.seq - 1, limit=9)
-            teller.tell([(orders[-1], events)])
+            claimed = store.moved(claimed, status)
+            events = store.queries.events_after(orders[-1].order_id, claimed.state.seq - 1, limit=9)
+            publisher.publish([(orders[-1], events)])
     # Patience for the first frame, and one try for each order from then on.
     assert peers.tries["slow="] < 2 * len(orders)
     assert seqs(peers, "trader=") == {str(order.order_id): [3, 4, 5, 6] for order in orders}
     assert seqs(peers, "slow=") == {}
     peers.answers.clear()
     # Some by messages, and by the sweep what is left: each order once.
-    soon = {message.order_id for message in queue.messages if isinstance(message, FollowMessage)}
+    soon = {message.order_id for message in queue.messages if isinstance(message, SubscribeMessage)}
     assert len(soon) == len(queue.messages) == CAUGHT_UP_SOON_MAX
-    for each in store.subscriptions.listeners(orders):
+    for each in store.subscriptions.of_orders(orders):
         if each.connection_id == "slow=":
             assert not each.live
-            following.follow(Follower("slow=", "alice"), each.order_id, after_seq=each.replayed_to)
+            replay_orders.replay(Subscriber("slow=", "alice"), each.order_id, after_seq=each.replayed_to)
     assert seqs(peers, "slow=") == {str(order.order_id): [3, 4, 5, 6] for order in orders}
 
 

@@ -17,16 +17,18 @@ def postgres(contract_engine: Engine) -> Store:
 
 
 def test_order_is_found_with_its_last_event(store: Store) -> None:
-    held = store.moved(store.created(an_order(account_id="alice", client_order_id=str(uuid4()))), *LIFE[2:5])
-    view = store.queries.find("alice", held.state.order.order_id)
+    claimed = store.moved(
+        store.created(an_order(account_id="alice", client_order_id=str(uuid4()))), *LIFE[2:5]
+    )
+    view = store.queries.find("alice", claimed.state.order.order_id)
     assert view is not None
-    assert view.state == held.state
+    assert view.state == claimed.state
     assert view.data == {}
 
 
 def test_order_is_found_by_its_own_account_alone(store: Store) -> None:
-    held = store.created(an_order(account_id="alice"))
-    assert store.queries.find("mallory", held.state.order.order_id) is None
+    claimed = store.created(an_order(account_id="alice"))
+    assert store.queries.find("mallory", claimed.state.order.order_id) is None
     assert store.queries.find("alice", uuid4()) is None
 
 

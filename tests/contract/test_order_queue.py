@@ -8,11 +8,11 @@ import botocore.session
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.sqs import SqsOrderQueue, find_queue_url
+from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
 from chalicelib.domain.errors import RetryableError
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from tests.fakes.moto_sqs import Moto
-from tests.fakes.outside import FakeQueue
+from tests.fakes.ports import FakeQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.progress import HeldOrder, NewOrder
+from chalicelib.domain.progress import ClaimedOrder, NewOrder
 from chalicelib.domain.statuses import FINAL, OrderStatus
-from chalicelib.services.steps import let_go
-from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_step
+from chalicelib.services.consumer.transitions import release
+from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_transition
 from tests.fakes.orders import LIFE, NOON, advanced, an_order
 
 S = OrderStatus
@@ -31,95 +31,99 @@ def test_orders_of_a_batch_are_created_independently(store: Store) -> None:
 
 
 def test_order_under_a_lease_is_busy(store: Store) -> None:
-    held = store.created(an_order())
-    order_id = held.state.order.order_id
+    claimed = store.created(an_order())
+    order_id = claimed.state.order.order_id
     claims = store.record.claim([order_id], lease_ms=LONG_LEASE_MS)
-    assert (claims.held, claims.final) == ({}, {})
-    assert claims.busy == {order_id: held.state}
+    assert (claims.claimed, claims.final) == ({}, {})
+    assert claims.busy == {order_id: claimed.state}
 
 
-def test_order_whose_lease_has_ended_is_held_under_the_next_fence(store: Store) -> None:
+def test_order_whose_lease_has_ended_is_claimed_under_the_next_fence(store: Store) -> None:
     order = an_order()
     created = store.created(order, lease_ms=0)
     claims = store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS)
-    assert claims.held == {order.order_id: HeldOrder(created.state, fence=2)}
+    assert claims.claimed == {order.order_id: ClaimedOrder(created.state, fence=2)}
     assert store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS).busy
 
 
-def test_final_order_is_never_held_again(store: Store) -> None:
-    held = store.created(an_order(), lease_ms=0)
-    ended = store.moved(held, *LIFE[2:])
-    order_id = held.state.order.order_id
+def test_final_order_is_never_claimed_again(store: Store) -> None:
+    claimed = store.created(an_order(), lease_ms=0)
+    ended = store.moved(claimed, *LIFE[2:])
+    order_id = claimed.state.order.order_id
     claims = store.record.claim([order_id], lease_ms=LONG_LEASE_MS)
     assert claims.final == {order_id: ended.state}
-    assert (claims.held, claims.busy) == ({}, {})
+    assert (claims.claimed, claims.busy) == ({}, {})
 
 
 def test_unknown_order_is_in_no_part_of_the_answer(store: Store) -> None:
     claims = store.record.claim([uuid4()], lease_ms=LONG_LEASE_MS)
-    assert (claims.held, claims.busy, claims.final) == ({}, {}, {})
+    assert (claims.claimed, claims.busy, claims.final) == ({}, {}, {})
 
 
-def test_step_under_an_old_fence_changes_nothing(store: Store) -> None:
+def test_transition_under_an_old_fence_changes_nothing(store: Store) -> None:
     order = an_order()
     slow = store.created(order, lease_ms=0)
     store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS)
-    assert store.record.record([next_step(slow, *LIFE[2:5])], lease_ms=LONG_LEASE_MS) == frozenset()
+    assert store.record.record([next_transition(slow, *LIFE[2:5])], lease_ms=LONG_LEASE_MS) == frozenset()
     assert store.seqs(order.order_id) == [1, 2]
     assert store.record.claim([order.order_id], lease_ms=0).busy[order.order_id].seq == 2
 
 
-def test_step_from_an_older_event_changes_nothing(store: Store) -> None:
-    held = store.created(an_order())
-    store.moved(held, S.ROUTED)
-    assert store.record.record([next_step(held, S.ROUTED)], lease_ms=LONG_LEASE_MS) == frozenset()
-    assert store.seqs(held.state.order.order_id) == [1, 2, 3]
+def test_transition_from_an_older_event_changes_nothing(store: Store) -> None:
+    claimed = store.created(an_order())
+    store.moved(claimed, S.ROUTED)
+    assert store.record.record([next_transition(claimed, S.ROUTED)], lease_ms=LONG_LEASE_MS) == frozenset()
+    assert store.seqs(claimed.state.order.order_id) == [1, 2, 3]
 
 
-def test_steps_of_a_batch_count_independently(store: Store) -> None:
+def test_transitions_of_a_batch_count_independently(store: Store) -> None:
     lost, kept = store.created(an_order(), lease_ms=0), store.created(an_order())
     store.record.claim([lost.state.order.order_id], lease_ms=LONG_LEASE_MS)
-    steps = [next_step(lost, S.ROUTED), next_step(kept, S.ROUTED)]
-    assert store.record.record(steps, lease_ms=LONG_LEASE_MS) == {kept.state.order.order_id}
+    transitions = [next_transition(lost, S.ROUTED), next_transition(kept, S.ROUTED)]
+    assert store.record.record(transitions, lease_ms=LONG_LEASE_MS) == {kept.state.order.order_id}
 
 
-def test_attempt_is_found_open_by_the_next_holder_and_byte_for_byte(store: Store) -> None:
-    held = store.created(an_order())
+def test_attempt_is_found_open_by_the_next_claimant_and_byte_for_byte(store: Store) -> None:
+    claimed = store.created(an_order())
     attempt = an_attempt(signature=f"sig-{uuid4()}")
-    step = next_step(held, *LIFE[2:5], attempt=attempt, release=True)
-    assert store.record.record([step], lease_ms=LONG_LEASE_MS)
-    order_id = held.state.order.order_id
-    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).held[order_id]
+    transition = next_transition(claimed, *LIFE[2:5], attempt=attempt, release=True)
+    assert store.record.record([transition], lease_ms=LONG_LEASE_MS)
+    order_id = claimed.state.order.order_id
+    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).claimed[order_id]
     assert found.open_attempt == attempt
     assert found.state.was_sent
 
 
 def test_dead_attempt_is_not_open_and_the_order_remembers_that_it_was_sent(store: Store) -> None:
-    held = store.created(an_order())
-    sent = store.moved(held, *LIFE[2:5])
-    again = next_step(sent, S.ROUTING, outcome="dead", release=True)
+    claimed = store.created(an_order())
+    sent = store.moved(claimed, *LIFE[2:5])
+    again = next_transition(sent, S.ROUTING, outcome="dead", release=True)
     assert store.record.record([again], lease_ms=LONG_LEASE_MS)
-    order_id = held.state.order.order_id
-    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).held[order_id]
+    order_id = claimed.state.order.order_id
+    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).claimed[order_id]
     assert found.open_attempt is None
     assert (found.state.status, found.state.was_sent) == (S.ROUTING, True)
 
 
 def test_released_order_is_free_at_once(store: Store) -> None:
-    held = store.created(an_order())
-    assert store.record.record([next_step(held, release=True)], lease_ms=LONG_LEASE_MS)
-    assert store.record.claim([held.state.order.order_id], lease_ms=LONG_LEASE_MS).held
+    claimed = store.created(an_order())
+    assert store.record.record([next_transition(claimed, release=True)], lease_ms=LONG_LEASE_MS)
+    assert store.record.claim([claimed.state.order.order_id], lease_ms=LONG_LEASE_MS).claimed
 
 
-def test_what_was_told_is_known_to_the_next_holder_and_says_nothing_of_later_events(store: Store) -> None:
-    held = store.created(an_order())
-    order_id = held.state.order.order_id
-    assert store.record.record([let_go(held, told=True)], lease_ms=LONG_LEASE_MS)
-    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).held[order_id]
-    assert found.state.told_seq == found.state.seq == held.state.seq
-    assert store.record.record([let_go(store.moved(found, *LIFE[2:5]), told=False)], lease_ms=LONG_LEASE_MS)
-    later = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).held[order_id].state
-    assert later.told_seq == held.state.seq < later.seq
+def test_what_was_published_is_known_to_the_next_claimant_and_says_nothing_of_later_events(
+    store: Store,
+) -> None:
+    claimed = store.created(an_order())
+    order_id = claimed.state.order.order_id
+    assert store.record.record([release(claimed, published=True)], lease_ms=LONG_LEASE_MS)
+    found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).claimed[order_id]
+    assert found.state.published_seq == found.state.seq == claimed.state.seq
+    assert store.record.record(
+        [release(store.moved(found, *LIFE[2:5]), published=False)], lease_ms=LONG_LEASE_MS
+    )
+    later = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).claimed[order_id].state
+    assert later.published_seq == claimed.state.seq < later.seq
 
 
 def test_order_remembers_which_submission_it_was_made_from(store: Store) -> None:
@@ -129,42 +133,42 @@ def test_order_remembers_which_submission_it_was_made_from(store: Store) -> None
     repeated = NewOrder(*advanced(OrderState(again), S.PENDING), None)
     assert not store.record.create([repeated], lease_ms=0)
     claims = store.record.claim([first.order_id], lease_ms=0)
-    assert claims.held[first.order_id].state.order == first
+    assert claims.claimed[first.order_id].state.order == first
 
 
-def test_cancel_ends_an_unsent_order_and_shuts_its_holder_out(store: Store) -> None:
-    held = store.created(an_order(account_id="alice"))
-    order = held.state.order
+def test_cancel_ends_an_unsent_order_and_shuts_its_claimant_out(store: Store) -> None:
+    claimed = store.created(an_order(account_id="alice"))
+    order = claimed.state.order
     canceled = store.record.cancel("alice", order.order_id, NOON)
     assert canceled is not None
     assert (canceled[0], canceled[1].seq, canceled[1].status) == (order, 3, S.CANCELED)
-    assert store.record.record([next_step(held, *LIFE[2:5])], lease_ms=LONG_LEASE_MS) == frozenset()
+    assert store.record.record([next_transition(claimed, *LIFE[2:5])], lease_ms=LONG_LEASE_MS) == frozenset()
     assert store.seqs(order.order_id) == [1, 2, 3]
     assert store.record.cancel("alice", order.order_id, NOON) is None
 
 
 @pytest.mark.parametrize("statuses", [LIFE[2:5], LIFE[2:]])
 def test_order_that_was_sent_cannot_be_canceled(store: Store, statuses: tuple[OrderStatus, ...]) -> None:
-    held = store.moved(store.created(an_order()), *statuses)
-    assert store.record.cancel("alice", held.state.order.order_id, NOON) is None
+    claimed = store.moved(store.created(an_order()), *statuses)
+    assert store.record.cancel("alice", claimed.state.order.order_id, NOON) is None
 
 
 def test_order_routing_again_after_an_attempt_cannot_be_canceled(store: Store) -> None:
     sent = store.moved(store.created(an_order()), *LIFE[2:5])
-    store.record.record([next_step(sent, S.ROUTING, outcome="dead")], lease_ms=LONG_LEASE_MS)
+    store.record.record([next_transition(sent, S.ROUTING, outcome="dead")], lease_ms=LONG_LEASE_MS)
     assert store.record.cancel("alice", sent.state.order.order_id, NOON) is None
 
 
 def test_other_accounts_find_and_cancel_nothing(store: Store) -> None:
-    held = store.created(an_order(account_id="alice"))
-    order_id = held.state.order.order_id
+    claimed = store.created(an_order(account_id="alice"))
+    order_id = claimed.state.order.order_id
     assert store.record.state("mallory", order_id) is None
     assert store.record.cancel("mallory", order_id, NOON) is None
-    assert store.record.state("alice", order_id) == held.state
+    assert store.record.state("alice", order_id) == claimed.state
 
 
 def test_whole_life_is_kept_in_order(store: Store) -> None:
-    held = store.moved(store.created(an_order()), *LIFE[2:])
-    events = store.queries.events_after(held.state.order.order_id, 0, limit=100)
+    claimed = store.moved(store.created(an_order()), *LIFE[2:])
+    events = store.queries.events_after(claimed.state.order.order_id, 0, limit=100)
     assert [(event.seq, event.status) for event in events] == list(enumerate(LIFE, start=1))
-    assert held.state.status in FINAL
+    assert claimed.state.status in FINAL

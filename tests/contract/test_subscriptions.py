@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import Listener, Missed, Replay
+from chalicelib.services.ports import Missed, Replay, Subscription
 from tests.contract.records import Store
 from tests.fakes.orders import LIFE, an_order
 
@@ -19,8 +19,8 @@ def a_connection() -> str:
     return f"{uuid4().hex[:15]}="
 
 
-def listeners(store: Store, order: Order) -> list[Listener]:
-    return list(store.subscriptions.listeners([order]))
+def subscriptions(store: Store, order: Order) -> list[Subscription]:
+    return list(store.subscriptions.of_orders([order]))
 
 
 def begin(store: Store, connection_id: str, order: Order, *, after_seq: int = 0) -> UUID:
@@ -32,42 +32,46 @@ def begin(store: Store, connection_id: str, order: Order, *, after_seq: int = 0)
     return replay_id
 
 
-def test_submitter_follows_its_order_from_the_first_event(store: Store) -> None:
+def test_submitter_is_subscribed_to_its_order_from_the_first_event(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
     store.created(order, connection_id=connection_id)
-    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=True, replayed_to=0)]
+    assert subscriptions(store, order) == [
+        Subscription(order.order_id, connection_id, live=True, replayed_to=0)
+    ]
 
 
 def test_replay_is_not_live_until_it_has_seen_the_last_event(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
-    held = store.created(order)
+    claimed = store.created(order)
     replay_id = begin(store, connection_id, order)
-    assert [each.live for each in listeners(store, order)] == [False]
-    store.moved(held, OrderStatus.ROUTED)
+    assert [each.live for each in subscriptions(store, order)] == [False]
+    store.moved(claimed, OrderStatus.ROUTED)
     go_live = store.subscriptions.go_live
     assert not go_live(connection_id, order.order_id, replay_id=replay_id, seq=2)
     assert go_live(connection_id, order.order_id, replay_id=replay_id, seq=3)
-    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=True, replayed_to=3)]
+    assert subscriptions(store, order) == [
+        Subscription(order.order_id, connection_id, live=True, replayed_to=3)
+    ]
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_connection_is_told_in_batches_if_it_asked_for_them(store: Store, batched: bool) -> None:
+def test_connection_gets_batches_if_it_asked_for_them(store: Store, batched: bool) -> None:
     order, connection_id = an_order(), a_connection()
     store.connected(connection_id, batched)
     store.created(order, connection_id=connection_id)
-    assert [each.batched for each in listeners(store, order)] == [batched]
+    assert [each.batched for each in subscriptions(store, order)] == [batched]
     begun = store.subscriptions.begin_replay(
         connection_id, order.account_id, order.order_id, replay_id=uuid4(), after_seq=0
     )
     assert begun == Replay(after_seq=0, batched=batched)
 
 
-def test_connection_that_is_forgotten_is_told_in_batches_no_more(store: Store) -> None:
+def test_connection_that_is_forgotten_gets_batches_no_more(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
     store.connected(connection_id, True)
     store.subscriptions.forget([connection_id])
     store.created(order, connection_id=connection_id)
-    assert [each.batched for each in listeners(store, order)] == [False]
+    assert [each.batched for each in subscriptions(store, order)] == [False]
 
 
 def test_replay_begins_at_the_last_event_at_most(store: Store) -> None:
@@ -87,7 +91,7 @@ def test_replay_of_an_unknown_or_foreign_order_is_none(store: Store) -> None:
             a_connection(), account_id, order_id, replay_id=uuid4(), after_seq=0
         )
         assert begun is None
-    assert listeners(store, order) == []
+    assert subscriptions(store, order) == []
 
 
 def test_superseded_replay_has_nothing_more_to_send(store: Store) -> None:
@@ -96,58 +100,64 @@ def test_superseded_replay_has_nothing_more_to_send(store: Store) -> None:
     first = begin(store, connection_id, order)
     second = begin(store, connection_id, order)
     assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=first, seq=0)
-    assert [each.live for each in listeners(store, order)] == [False]
+    assert [each.live for each in subscriptions(store, order)] == [False]
     assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=second, seq=2)
-    assert [each.live for each in listeners(store, order)] == [True]
+    assert [each.live for each in subscriptions(store, order)] == [True]
 
 
-def test_follower_of_the_account_hears_of_every_order_of_it_and_of_no_other(store: Store) -> None:
+def test_subscriber_to_the_account_gets_every_order_of_it_and_of_no_other(store: Store) -> None:
     account_id, connection_id = an_account(), a_connection()
     unfinished, finished = an_order(account_id=account_id), an_order(account_id=account_id)
     store.created(unfinished)
     store.moved(store.created(finished), *LIFE[2:])
-    assert list(store.subscriptions.follow_account(connection_id, account_id)) == [unfinished.order_id]
-    assert [each.live for each in listeners(store, unfinished)] == [False]  # until it has been replayed
+    assert list(store.subscriptions.subscribe_account(connection_id, account_id)) == [unfinished.order_id]
+    assert [each.live for each in subscriptions(store, unfinished)] == [False]  # until it has been replayed
     later, foreign = an_order(account_id=account_id), an_order(account_id=an_account())
     store.created(later)
     store.created(foreign)
-    assert [each.connection_id for each in listeners(store, later)] == [connection_id]
-    assert listeners(store, foreign) == []
+    assert [each.connection_id for each in subscriptions(store, later)] == [connection_id]
+    assert subscriptions(store, foreign) == []
 
 
 def test_what_a_connection_says_of_one_order_goes_before_what_it_says_of_all(store: Store) -> None:
     order, connection_id = an_order(account_id=an_account()), a_connection()
     store.created(order)
-    store.subscriptions.follow_account(connection_id, order.account_id)
+    store.subscriptions.subscribe_account(connection_id, order.account_id)
     begin(store, connection_id, order, after_seq=1)
-    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=False, replayed_to=1)]
+    assert subscriptions(store, order) == [
+        Subscription(order.order_id, connection_id, live=False, replayed_to=1)
+    ]
 
 
-def test_connection_that_missed_a_frame_is_set_back_and_not_live(store: Store) -> None:
+def test_connection_that_missed_a_frame_is_marked_behind_and_not_live(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
     store.created(order, connection_id=connection_id)
-    store.subscriptions.lag([Missed(connection_id, order, sent_to=1)])
-    assert listeners(store, order) == [Listener(order.order_id, connection_id, live=False, replayed_to=1)]
+    store.subscriptions.mark_behind([Missed(connection_id, order, sent_to=1)])
+    assert subscriptions(store, order) == [
+        Subscription(order.order_id, connection_id, live=False, replayed_to=1)
+    ]
 
 
-def test_set_back_does_not_disturb_a_replay_that_is_under_way(store: Store) -> None:
+def test_mark_behind_does_not_disturb_a_replay_that_is_under_way(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
     store.created(order)
     replay_id = begin(store, connection_id, order)
-    store.subscriptions.lag([Missed(connection_id, order, sent_to=1)])
+    store.subscriptions.mark_behind([Missed(connection_id, order, sent_to=1)])
     assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=replay_id, seq=2)
-    assert [each.replayed_to for each in listeners(store, order)] == [2]
+    assert [each.replayed_to for each in subscriptions(store, order)] == [2]
 
 
-def test_follower_of_the_account_that_missed_a_frame_is_set_back_for_that_order_alone(store: Store) -> None:
+def test_subscriber_to_the_account_that_missed_a_frame_is_marked_behind_for_that_order_alone(
+    store: Store,
+) -> None:
     account_id, connection_id = an_account(), a_connection()
     first, second = an_order(account_id=account_id), an_order(account_id=account_id)
-    store.subscriptions.follow_account(connection_id, account_id)
+    store.subscriptions.subscribe_account(connection_id, account_id)
     store.created(first)
     store.created(second)
-    store.subscriptions.lag([Missed(connection_id, first, sent_to=1)])
-    assert [each.live for each in listeners(store, first)] == [False]
-    assert [each.live for each in listeners(store, second)] == [True]
+    store.subscriptions.mark_behind([Missed(connection_id, first, sent_to=1)])
+    assert [each.live for each in subscriptions(store, first)] == [False]
+    assert [each.live for each in subscriptions(store, second)] == [True]
 
 
 def test_unsubscribing_from_one_order_leaves_the_others(store: Store) -> None:
@@ -156,8 +166,8 @@ def test_unsubscribing_from_one_order_leaves_the_others(store: Store) -> None:
     store.created(first, connection_id=connection_id)
     store.created(second, connection_id=connection_id)
     store.subscriptions.remove(connection_id, first.order_id)
-    assert listeners(store, first) == []
-    assert len(listeners(store, second)) == 1
+    assert subscriptions(store, first) == []
+    assert len(subscriptions(store, second)) == 1
 
 
 def test_unsubscribing_from_everything_leaves_other_connections(store: Store) -> None:
@@ -165,12 +175,12 @@ def test_unsubscribing_from_everything_leaves_other_connections(store: Store) ->
     store.created(order, connection_id=leaving)
     begin(store, staying, order)
     store.subscriptions.remove(leaving, None)
-    assert [each.connection_id for each in listeners(store, order)] == [staying]
+    assert [each.connection_id for each in subscriptions(store, order)] == [staying]
 
 
-def test_forgotten_connections_follow_nothing(store: Store) -> None:
+def test_forgotten_connections_have_no_subscriptions(store: Store) -> None:
     order, connection_id = an_order(account_id=an_account()), a_connection()
     store.created(order, connection_id=connection_id)
-    store.subscriptions.follow_account(connection_id, order.account_id)
+    store.subscriptions.subscribe_account(connection_id, order.account_id)
     store.subscriptions.forget([connection_id, "never seen"])
-    assert listeners(store, order) == []
+    assert subscriptions(store, order) == []

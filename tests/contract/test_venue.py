@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, event
 
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.faults import FaultBoard, Faults, VenueFault
-from chalicelib.adapters.market.pool_cache import PoolCache
-from chalicelib.adapters.market.seed import seed
-from chalicelib.adapters.market.settings import MarketSettings
-from chalicelib.adapters.market.venue import MarketVenue, PoolReader
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
+from chalicelib.adapters.simulated_market.pool_cache import PoolCache
+from chalicelib.adapters.simulated_market.seed import seed
+from chalicelib.adapters.simulated_market.settings import MarketSettings
+from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
 from chalicelib.domain.errors import VenueUnavailableError
 
 NAMES = ("raydium", "meteora")

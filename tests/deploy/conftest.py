@@ -13,7 +13,9 @@ from tests.deploy.stage import APP_DIR, Stage
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Package:
-    """The package of stage ``dev``, as the deploy command builds it: once, however many processes run the tests."""
+    """The package of stage ``dev``, as the deploy command builds it: once,
+    however many processes run the tests.
+    """
     own = tmp_path_factory.getbasetemp()
     shared = (own if worker_id == "master" else own.parent) / "package"
     template = shared / "template.json"

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import Order
-from chalicelib.services import steps
+from chalicelib.services.consumer import transitions
 from infra.deploy.deployment import Deployment, database_options
 from infra.deploy.packaging import Package
 from tests.deploy.emulated_cloud import EmulatedCloud
@@ -69,7 +69,7 @@ class Stage:
 
     def put_on_record(self, order: Order, connection_id: str) -> None:
         """Record an order of the connection's as a consumer does that goes no further."""
-        new = steps.first_step(order, order.accepted_at, connection_id)
+        new = transitions.first_transition(order, order.accepted_at, connection_id)
         PostgresOrderRecord(self._engine).create([new], lease_ms=0)
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 
 PATIENCE_S = 60
 # A warm function answers a ping in a tenth of it.
-UNHEARD_S = 1
+NOT_RECEIVED_S = 1
 
 
 def frames_until_final(socket: ClientConnection) -> list[dict[str, Any]]:

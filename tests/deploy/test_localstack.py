@@ -1,7 +1,9 @@
-"""The free LocalStack, on this machine without Docker: the queues' stack in it, the local runtime in front of it.
+"""The free LocalStack, on this machine without Docker: the queues'
+stack in it, the local runtime in front of it.
 
-LocalStack's packages need a Python 3.13 of their own and are pinned by date: its requirements have no upper bounds.
-``LOCALSTACK_PYTHON`` names an interpreter that has them; without it the test installs nothing and is skipped.
+LocalStack's packages need a Python 3.13 of their own and are pinned by date: its requirements
+have no upper bounds. ``LOCALSTACK_PYTHON`` names an interpreter that has them; without it the
+test installs nothing and is skipped.
 """
 
 import json
@@ -85,7 +87,9 @@ def ministack(folder: Path) -> Iterator[str]:
     ids=["localstack", "ministack"],
 )
 def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The emulator in question; MiniStack stands in where LocalStack is not, so that the test itself is tested."""
+    """The emulator in question; MiniStack stands in where LocalStack is not,
+    so that the test itself is tested.
+    """
     with request.param(tmp_path) as running:
         yield running
 
@@ -103,7 +107,7 @@ def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
     shell = {
         **os.environ,
         "AWS_ENDPOINT_URL": endpoint,
-        # Not those of whoever runs the tests, nor moto's.
+        # Not those of the shell that runs the tests, nor moto's.
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "DATABASE_URL": database_url,

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
-from chalicelib.adapters.aws_secrets import login_url
+from chalicelib.adapters.aws.secrets import login_url
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.prepare import main, prepare_from_secrets
 

@@ -1,8 +1,9 @@
-"""Each right of each function, taken away under enforced IAM: something fails, and works again once it is back.
+"""Each right of each function, taken away under enforced IAM:
+something fails, and works again once it is back.
 
-Three kinds of proof. Invoked directly, a function answers badly. Where a client would notice, the client is asked. What
-AWS does in the function's name (take messages, write logs) MiniStack does without asking, so there the same call is
-made with the role's own keys.
+Three kinds of proof. Invoked directly, a function answers badly. Where a client would notice, the client is
+asked. What AWS does in the function's name (take messages, write logs) MiniStack does without asking, so
+there the same call is made with the role's own keys.
 """
 
 import json
@@ -17,7 +18,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from chalicelib.wire.queue_messages import FollowMessage
+from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.deploy.events import (
     ORDER,
     SCHEDULE,
@@ -42,7 +43,7 @@ from tests.deploy.trials import TRIALS, Outcome, Trial, tried
 
 PATIENCE_S = 60
 # A warm function answers a ping in a tenth of it.
-UNHEARD_S = 1
+NOT_RECEIVED_S = 1
 # After an interruption the consumer asks for a message in two seconds; left alone, it comes after 36.
 AGAIN_S = 2
 SOON_S = 10
@@ -92,7 +93,7 @@ def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
         assert answer_to(socket, action="submit", **ORDER)["code"] == "SERVICE_UNAVAILABLE"
 
 
-def test_nothing_can_be_followed_without_the_right_to_read_the_login(stage: Stage) -> None:
+def test_nothing_can_be_subscribed_to_without_the_right_to_read_the_login(stage: Stage) -> None:
     unknown = {"action": "subscribe", "orderId": str(uuid4())}
     with client_of(stage) as socket:
         with without(stage.cloud, right("websocket_message", "ReadDatabaseSecret")):
@@ -113,12 +114,12 @@ def test_gone_connection_is_not_forgotten_without_the_right_to_read_the_login(st
         assert connection_id not in stage.connections()
 
 
-def test_client_hears_nothing_without_the_right_to_post(stage: Stage) -> None:
+def test_client_receives_nothing_without_the_right_to_post(stage: Stage) -> None:
     with client_of(stage) as socket:
         with without(stage.cloud, right("websocket_message", "PostFrames")):
             socket.send(json.dumps({"action": "ping", "requestId": "unheard"}))
             with pytest.raises(TimeoutError):
-                socket.recv(UNHEARD_S)
+                socket.recv(NOT_RECEIVED_S)
         assert answer_to(socket, action="ping") == {"type": "pong", "requestId": None}
 
 
@@ -128,7 +129,7 @@ def execute(stage: Stage, connection_id: str) -> UUID:
     return order.order_id
 
 
-def settle(stage: Stage, connection_id: str) -> UUID:
+def resolve(stage: Stage, connection_id: str) -> UUID:
     order = an_order_of_this_stage()
     letter = order_event(order, queue="orders-dlq", connection_id=connection_id)
     invoked(stage.cloud, "settle_dead_letters", letter)
@@ -144,8 +145,8 @@ def cancel(stage: Stage, connection_id: str) -> UUID:
     return order.order_id
 
 
-def hears(socket: ClientConnection, order_id: UUID, status: str, within_s: float) -> bool:
-    """Return whether the client is told of the order's status within that time."""
+def receives(socket: ClientConnection, order_id: UUID, status: str, within_s: float) -> bool:
+    """Return whether the client receives the order's status within that time."""
     deadline = time.monotonic() + within_s
     try:
         while True:
@@ -160,29 +161,29 @@ def hears(socket: ClientConnection, order_id: UUID, status: str, within_s: float
     ("function", "act", "status"),
     [
         ("execute_orders", execute, "confirmed"),
-        ("settle_dead_letters", settle, "failed"),
+        ("settle_dead_letters", resolve, "failed"),
         ("api_handler", cancel, "canceled"),
     ],
 )
-def test_client_is_not_told_what_became_of_its_order_without_the_right_to_post(
+def test_client_does_not_learn_what_became_of_its_order_without_the_right_to_post(
     stage: Stage, function: str, act: Callable[[Stage, str], UUID], status: str
 ) -> None:
     with client_of(stage) as socket:
         with without(stage.cloud, right(function, "PostFrames")):
             order_id = act(stage, stage.newest_connection())
-            assert not hears(socket, order_id, status, UNHEARD_S)
+            assert not receives(socket, order_id, status, NOT_RECEIVED_S)
         order_id = act(stage, stage.newest_connection())
-        assert hears(socket, order_id, status, PATIENCE_S)
+        assert receives(socket, order_id, status, PATIENCE_S)
 
 
 @pytest.mark.parametrize(
     ("function", "queue"), [("execute_orders", "orders"), ("settle_dead_letters", "orders-dlq")]
 )
-def test_client_that_was_not_told_cannot_be_caught_up_without_the_right_to_send(
+def test_client_that_was_not_reached_cannot_be_caught_up_without_the_right_to_send(
     stage: Stage, function: str, queue: str
 ) -> None:
     order = an_order_of_this_stage()
-    # Whoever cannot be told is caught up by a message.
+    # A client that cannot be reached is caught up by a message.
     with client_of(stage), without(stage.cloud, right(function, "PostFrames")):
         event = order_event(order, queue=queue, connection_id=stage.newest_connection())
         with without(stage.cloud, right(function, "SendOrders")):
@@ -206,14 +207,14 @@ def receipt_of(stage: Stage, message_id: str, within_s: int) -> str | None:
 def test_interrupted_message_does_not_come_back_soon_without_the_right_to_ask_for_it(stage: Stage) -> None:
     sqs, queue = stage.cloud.client("sqs"), stage.outputs["OrdersQueueUrl"]
     # Its order was accepted and is not on record yet, so it has to be looked at again.
-    follow = FollowMessage(
+    subscription = SubscribeMessage(
         connection_id="x", account_id="local", order_id=uuid4(), after_seq=0, content_sha256="x"
     )
     with unconsumed(stage):
-        sent = sqs.send_message(QueueUrl=queue, MessageBody=follow.model_dump_json())["MessageId"]
+        sent = sqs.send_message(QueueUrl=queue, MessageBody=subscription.model_dump_json())["MessageId"]
         handle = receipt_of(stage, sent, SOON_S)
         assert handle is not None
-        body = follow.model_dump_json()
+        body = subscription.model_dump_json()
         event = queue_event("orderflow-dev-orders", body, receipt_handle=handle, receive_count=1)
         with without(stage.cloud, right("execute_orders", "RetryLater")):
             assert not finished_all(invoked(stage.cloud, "execute_orders", event))
@@ -237,7 +238,7 @@ def closed_within(socket: ClientConnection, patience_s: float) -> bool:
 
 
 def expire_by_token(stage: Stage, connection_id: str) -> None:
-    """Have the message function hear a connection whose token has expired."""
+    """Have the message function get a frame of a connection whose token has expired."""
     until = {"authorizer": {"principalId": "local", "expiresAt": "1"}}
     event = socket_event("MESSAGE", connection_id=connection_id, body=json.dumps({"action": "ping"}))
     event["requestContext"] |= until
@@ -261,21 +262,21 @@ def test_connection_past_its_time_is_closed_but_not_without_the_right(
     with connect(stage.websocket_url, open_timeout=PATIENCE_S) as spared:
         with without(stage.cloud, right(function, "CloseConnections")):
             expire(stage, stage.newest_connection())
-        assert not closed_within(spared, UNHEARD_S)
+        assert not closed_within(spared, NOT_RECEIVED_S)
     with connect(stage.websocket_url, open_timeout=PATIENCE_S) as ended:
         expire(stage, stage.newest_connection())
         assert closed_within(ended, PATIENCE_S)
 
 
-def test_sweep_cannot_have_a_follower_caught_up_without_the_right_to_send(stage: Stage) -> None:
-    lagging = """
+def test_sweep_cannot_have_a_subscriber_caught_up_without_the_right_to_send(stage: Stage) -> None:
+    behind = """
         INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, updated_at)
         VALUES (:it, gen_random_uuid(), 'local', false, 0, clock_timestamp() - interval '1 hour')
     """
     with without(stage.cloud, right("sweep", "SendOrders")):
-        stage.execute(lagging, it="unswept")
+        stage.execute(behind, it="unswept")
         assert invoked(stage.cloud, "sweep", SCHEDULE).is_failed
-    stage.execute(lagging, it="swept")
+    stage.execute(behind, it="swept")
     assert not invoked(stage.cloud, "sweep", SCHEDULE).is_failed
 
 

@@ -1,6 +1,8 @@
-"""Security rules over every template of a deployment to AWS. What AWS encrypts by itself (secrets, logs) needs no rule.
+"""Security rules over every template of a deployment to AWS. What AWS
+encrypts by itself (secrets, logs) needs no rule.
 
-The same ground as checkov's rules, whose pins exclude ours; it runs beside them where ``CHECKOV`` says how to start it.
+The same ground as checkov's rules, whose pins exclude ours; it runs
+beside them where ``CHECKOV`` says how to start it.
 """
 
 import json

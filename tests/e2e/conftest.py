@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chat_app.instance import REPOSITORY, Instance
 from tests.e2e.trader import Trader
+from tests.support.instance import REPOSITORY, Instance
 
 APP = REPOSITORY / "chalice_app"
 AT_ONCE = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}

@@ -1,4 +1,6 @@
-"""What clients get wrong: refused with the field and the rule, nothing stored, the connection open, a quiet log."""
+"""What clients get wrong: refused with the field and the rule, nothing stored,
+the connection open, a quiet log.
+"""
 
 import json
 from typing import Any
@@ -9,10 +11,10 @@ from sqlalchemy import text
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from chalicelib.adapters.postgres.engine import make_engine
-from tests.chat_app.instance import Instance
 from tests.e2e.bad_orders import BAD_JSON, BAD_NUMBERS, BAD_SIZES, BAD_TEXTS, BAD_TYPES, BadOrder
 from tests.e2e.conftest import Connect, tracebacks
 from tests.e2e.trader import Trader
+from tests.support.instance import Instance
 
 UNKNOWN_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 BAD_ORDERS = [*BAD_TEXTS, *BAD_TYPES]
@@ -23,7 +25,9 @@ SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events), (SELE
 
 @pytest.fixture(scope="module")
 def crowd_of_mistakes(exchange: Instance) -> Any:
-    """One connection for all the mistakes of this module; nothing of them may be stored or break the engine."""
+    """One connection for all the mistakes of this module;
+    nothing of them may be stored or break the engine.
+    """
     before, errors_before = rows(exchange), tracebacks(exchange)
     with Trader(exchange.websocket_url) as trader:
         yield trader

@@ -3,9 +3,9 @@
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.chat_app.instance import Instance
 from tests.e2e.conftest import Connect
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
+from tests.support.instance import Instance
 
 
 def kinds(frame: Frame) -> list[str]:
@@ -28,9 +28,9 @@ def test_replay_is_one_batch_and_equals_what_was_seen_frame_by_frame(
 ) -> None:
     order_id = trader.submit(side="sell", amount="0.1")
     live = trader.finished(order_id)
-    follower = connect(orderId=order_id, batch="1")
-    assert follower.finished(order_id) == live
-    assert [kinds(frame) for frame in follower.received] == [LIFE]
+    subscriber = connect(orderId=order_id, batch="1")
+    assert subscriber.finished(order_id) == live
+    assert [kinds(frame) for frame in subscriber.received] == [LIFE]
 
 
 def test_order_in_the_url_goes_with_batches(connect: Connect) -> None:

@@ -4,8 +4,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from chalicelib.adapters.postgres.engine import make_engine
-from tests.chat_app.instance import Instance
 from tests.e2e.trader import Trader
+from tests.support.instance import Instance
 
 _SESSIONS = text("""
     SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from tests.chat_app.instance import Instance
 from tests.e2e.trader import LIFE, Trader, assert_whole
+from tests.support.instance import Instance
 
 SELL = {"side": "sell", "amount": "0.03"}
 

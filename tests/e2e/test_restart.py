@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chat_app.instance import REPOSITORY, Instance, is_running
 from tests.e2e.conftest import an_exchange, tracebacks
 from tests.e2e.trader import FINAL, Frame, Trader, assert_whole, is_final
+from tests.support.instance import REPOSITORY, Instance, is_running
 
 IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "700"}
 ORDERS = 15
@@ -27,7 +27,7 @@ def submit_until_in_flight(instance: Instance) -> list[str]:
         return order_ids
 
 
-def follow(instance: Instance, order_id: str) -> str:
+def subscribe(instance: Instance, order_id: str) -> str:
     """Replay an order; what a restart makes the engine send twice is the same both times."""
     with Trader(instance.websocket_url, {"orderId": order_id}) as trader:
         trader.finished(order_id)
@@ -42,7 +42,7 @@ def follow(instance: Instance, order_id: str) -> str:
 
 def assert_each_ended_once(instance: Instance, order_ids: list[str]) -> None:
     with ThreadPoolExecutor(5) as clients:
-        ended = list(clients.map(lambda order_id: follow(instance, order_id), order_ids))
+        ended = list(clients.map(lambda order_id: subscribe(instance, order_id), order_ids))
     assert set(ended) == {"confirmed"}
     listed = httpx.get(f"{instance.rest_url}/orders", params={"limit": 100}, timeout=20).json()["orders"]
     assert {order["orderId"] for order in listed} >= set(order_ids)

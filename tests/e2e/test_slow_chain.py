@@ -1,12 +1,14 @@
-"""A chain that takes longer than a consumer waits: orders go back to the queue, and nobody hears anything twice."""
+"""A chain that takes longer than a consumer waits: orders go back to the queue,
+and no client gets anything twice.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.chat_app.instance import Instance
 from tests.e2e.conftest import an_exchange, tracebacks
 from tests.e2e.trader import LIFE, Trader
+from tests.support.instance import Instance
 
 SLOW = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "1600", "CONFIRMATION_WAIT_MS": "100"}
 SEQS = list(range(1, len(LIFE) + 1))
@@ -20,19 +22,21 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 
 @pytest.mark.parametrize("query", [{}, {"batch": "1"}])
-def test_orders_that_come_back_to_the_queue_are_told_once(exchange: Instance, query: dict[str, str]) -> None:
+def test_orders_that_come_back_to_the_queue_are_published_once(
+    exchange: Instance, query: dict[str, str]
+) -> None:
     with Trader(exchange.websocket_url, query) as trader:
         order_ids = [trader.submit(side="sell", amount=f"0.{n}") for n in range(10, 35)]
         for order_id in order_ids:
             trader.finished(order_id)
         assert trader.is_open()
-    told = {order_id: [event["seq"] for event in trader.events(order_id)] for order_id in order_ids}
-    assert told == dict.fromkeys(order_ids, SEQS)
+    seen = {order_id: [event["seq"] for event in trader.events(order_id)] for order_id in order_ids}
+    assert seen == dict.fromkeys(order_ids, SEQS)
     accepted = [frame["orderId"] for frame in trader.frames if frame["type"] == "accepted"]
     assert sorted(accepted) == sorted(order_ids)
 
 
-def test_connection_that_stopped_following_hears_nothing_of_what_comes_after(exchange: Instance) -> None:
+def test_connection_that_unsubscribed_receives_nothing_of_what_comes_after(exchange: Instance) -> None:
     with Trader(exchange.websocket_url) as trader, Trader(exchange.websocket_url) as other:
         order_id = trader.submit(side="sell", amount="0.1")
         trader.until(lambda: any(event["status"] == "submitted" for event in trader.events(order_id)))
@@ -43,7 +47,7 @@ def test_connection_that_stopped_following_hears_nothing_of_what_comes_after(exc
         assert [event["seq"] for event in trader.events(order_id)] == SEQS[:-1]
 
 
-def test_second_submission_of_an_order_follows_it_to_its_end(exchange: Instance) -> None:
+def test_second_submission_of_an_order_is_subscribed_to_its_end(exchange: Instance) -> None:
     terms = {"clientOrderId": "twice", "side": "sell", "amount": "0.1"}
     with Trader(exchange.websocket_url) as first, Trader(exchange.websocket_url) as second:
         order_id = first.submit(**terms)

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import httpx
 
-from tests.chat_app.instance import Instance
 from tests.e2e.conftest import Connect
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
+from tests.support.instance import Instance
 
 PAIRS = [
     ("SOL", "USDC"), ("USDC", "SOL"), ("SOL", "USDT"), ("USDC", "USDT"), ("ETH", "SOL"),
@@ -58,16 +58,18 @@ def test_rest_order_is_replayed_from_its_first_event_to_a_connection_with_its_id
     assert_whole(events)
 
 
-def test_five_orders_each_followed_over_a_connection_of_its_own(connect: Connect, rest: httpx.Client) -> None:
+def test_five_orders_each_subscribed_to_over_a_connection_of_its_own(
+    connect: Connect, rest: httpx.Client
+) -> None:
     answers = [rest.post("/orders", json={"side": "sell", "amount": f"0.{n}"}) for n in range(1, 6)]
-    followed = {answer.json()["orderId"]: connect(orderId=answer.json()["orderId"]) for answer in answers}
-    for order_id, follower in followed.items():
-        events = follower.finished(order_id)
+    subscribed = {answer.json()["orderId"]: connect(orderId=answer.json()["orderId"]) for answer in answers}
+    for order_id, subscriber in subscribed.items():
+        events = subscriber.finished(order_id)
         assert statuses(events) == LIFE
-        assert follower.events() == events
+        assert subscriber.events() == events
 
 
-def test_default_pair_over_the_alias_then_followed_on_an_open_connection(
+def test_default_pair_over_the_alias_then_subscribed_to_on_an_open_connection(
     rest: httpx.Client, trader: Trader
 ) -> None:
     answer = rest.post("/orders/execute", json={"side": "buy", "amount": "0.01"})

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.chat_app.instance import Instance
 from tests.e2e.trader import LIFE, assert_whole, statuses
+from tests.support.instance import Instance
 
 WSCAT = "wscat@6.1.0"
 

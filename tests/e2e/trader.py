@@ -19,7 +19,8 @@ PATIENCE_S: Final = 20.0
 
 
 class Trader:
-    """One WebSocket connection; keeps every frame it has received, in order, and what batches hold in their place.
+    """One WebSocket connection; keeps every frame it has received,
+    in order, and what batches hold in their place.
 
     ``received`` has the frames as they came.
     """

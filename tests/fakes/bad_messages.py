@@ -1,4 +1,6 @@
-"""Messages that no release of the engine writes, each broken in one way: poison for whoever trusts the queue."""
+"""Messages that no release of the engine writes, each broken in one way:
+poison for whoever trusts the queue.
+"""
 
 import json
 from typing import Any, Final
@@ -58,7 +60,7 @@ BAD_ORDERS: Final[dict[str, dict[str, Any]]] = {
     "member from elsewhere": {"limit_price": "150"},
 }
 
-BAD_FOLLOWS: Final[dict[str, dict[str, Any]]] = {
+BAD_SUBSCRIPTIONS: Final[dict[str, dict[str, Any]]] = {
     "after a negative seq": {"after_seq": -1},
     "after a seq beyond the column": {"after_seq": 2**31},
     "after a fraction": {"after_seq": 0.5},

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import requests
 
-from chalicelib.adapters.aws_endpoint import Answer
-from chalicelib.adapters.talk import NoAnswerError
+from chalicelib.adapters.aws.endpoint import Answer
+from chalicelib.adapters.aws.http_request import NoAnswerError
 
 
 class Moto:
-    """The port ``Endpoint`` on moto, which answers whatever ``requests`` sends; the first ``faults`` in vain."""
+    """The port ``Endpoint`` on moto, which answers whatever ``requests`` sends;
+    the first ``faults`` in vain.
+    """
 
     def __init__(self) -> None:
         self.faults = 0

@@ -66,6 +66,6 @@ def advanced(
     """Return the state after some more statuses, and their events."""
     events = []
     for status in wanted:
-        state, event = state.step(status, at, data=data)
+        state, event = state.transition_to(status, at, data=data)
         events.append(event)
     return state, tuple(events)

@@ -1,4 +1,4 @@
-"""Frames, bodies and queries that nobody should send: from noise to almost right."""
+"""Frames, bodies and queries that no client should send: from noise to almost right."""
 
 import json
 import random

@@ -1,7 +1,8 @@
-"""``python -m tests.fuzz.rest --url http://127.0.0.1:3000/api --minutes 5``: schemathesis against a running instance.
+"""``python -m tests.fuzz.rest --url http://127.0.0.1:3000/api
+--minutes 5``: schemathesis against a running instance.
 
-It makes requests from the published OpenAPI document, sound ones and broken ones, and sequences of them, and holds
-every answer against the document.
+It makes requests from the published OpenAPI document, sound ones and broken ones, and sequences of them, and
+holds every answer against the document.
 """
 
 import json
@@ -74,7 +75,8 @@ def attack(url: str, folder: Path, bounds: Bounds, tokens: Mapping[str, str]) ->
         url: The REST API's base URL.
         folder: For files of this run.
         bounds: With a number of examples, the same ones each time.
-        tokens: Bearer tokens by account: the accounts must not see each other's orders. None with AUTH_MODE=none.
+        tokens: Bearer tokens by account: the accounts must not see
+            each other's orders. None with AUTH_MODE=none.
     """
     (folder / "schemathesis.toml").write_text(_config(folder, bounds, tokens))
     limits = [
@@ -104,7 +106,7 @@ def attack(url: str, folder: Path, bounds: Bounds, tokens: Mapping[str, str]) ->
 
 
 def _document(folder: Path, tokens: Mapping[str, str]) -> Path:
-    """Return where the document is: the published one, or one in which nobody is asked for a token."""
+    """Return where the document is: the published one, or one that asks for no token."""
     if tokens:
         return DOCUMENT
     document = json.loads(DOCUMENT.read_text())

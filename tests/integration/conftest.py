@@ -8,10 +8,10 @@ import pytest
 from moto import mock_aws
 
 from chalicelib import bootstrap
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.seed import seed
+from chalicelib.adapters.aws.sqs import SqsOrderQueue
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.sqs import SqsOrderQueue
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.seed import seed
 from tests.fakes.moto_sqs import Moto
 from tests.integration.consumer import Consumer
 
@@ -56,6 +56,6 @@ def consumer(market_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consu
         services = bootstrap.services()
         services.queue = SqsOrderQueue(Moto(), queue_url)
         yield Consumer(client, queue_url, services)
-        services.outside.executor.shutdown()
+        services.clients.executor.shutdown()
         services.engine.dispose()
         bootstrap.services.cache_clear()

@@ -34,7 +34,7 @@ class Consumer:
         unfinished = [str(failure["itemIdentifier"]) for failure in response["batchItemFailures"]]
         return [message["MessageId"] for message in received], unfinished
 
-    def settle(self) -> tuple[list[str], list[str]]:
+    def resolve(self) -> tuple[list[str], list[str]]:
         """Do as ``run`` does, with what lies in the queue for dead letters."""
         received = self._receive()
         response = settle_dead_letters(batch_event(received, f"{_SOURCE}orders-dlq"), None)

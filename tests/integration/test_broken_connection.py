@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.domain.errors import RetryableError
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError, UnansweredError

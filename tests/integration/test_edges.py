@@ -11,7 +11,7 @@ from chalicelib.config import Settings
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from tests.deploy.events import rest_event, socket_event
-from tests.fakes.outside import FakeConnections
+from tests.fakes.ports import FakeConnections
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
 ERROR = {"code": "INTERNAL_ERROR", "details": []}
@@ -35,7 +35,15 @@ class Broken:
 def services(monkeypatch: pytest.MonkeyPatch) -> bootstrap.Services:
     """Services that nothing but the edge works of."""
     made = bootstrap.Services(Settings.from_env({"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}))
-    for name in ("accepting", "reading", "canceling", "quoting", "following", "subscriptions", "queue"):
+    for name in (
+        "submit_orders",
+        "read_orders",
+        "cancel_orders",
+        "quote_swaps",
+        "replay_orders",
+        "subscriptions",
+        "queue",
+    ):
         vars(made)[name] = Broken()
     vars(made)["connections"] = FakeConnections()
     for module in ("rest", "websocket", "identity"):
@@ -45,7 +53,9 @@ def services(monkeypatch: pytest.MonkeyPatch) -> bootstrap.Services:
 
 @pytest.fixture
 def app() -> Iterator[Any]:
-    """The app; Chalice would keep the engine's log to errors from here on, where stdout is not the process's own."""
+    """The app; Chalice would keep the engine's log to errors from here on,
+    where stdout is not the process's own.
+    """
     level = logger.log_level
     from chalice_app.app import app
 
@@ -145,6 +155,6 @@ def test_fault_outside_is_still_503(services: bootstrap.Services, app: Any) -> N
         def orders(self, *_: object, **__: object) -> None:
             raise RetryableError("the database did not answer")
 
-    vars(services)["reading"] = Down()
+    vars(services)["read_orders"] = Down()
     status, body, _ = called(app, rest_event("GET", "/orders"))
     assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")

@@ -10,7 +10,7 @@ from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import HeldOrder, NewOrder, Step
+from chalicelib.domain.progress import ClaimedOrder, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from tests.fakes.orders import NOON, advanced, an_order
 
@@ -24,18 +24,18 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
-def created(record: PostgresOrderRecord, order: Order, *, lease_ms: int = LONG_LEASE_MS) -> HeldOrder:
+def created(record: PostgresOrderRecord, order: Order, *, lease_ms: int = LONG_LEASE_MS) -> ClaimedOrder:
     state, events = advanced(
         OrderState(order), OrderStatus.PENDING, OrderStatus.ROUTING, data={"é": {"b": 1, "aa": None}}
     )
     assert record.create([NewOrder(state, events, None)], lease_ms=lease_ms)
-    return HeldOrder(state, fence=1)
+    return ClaimedOrder(state, fence=1)
 
 
-def moved(record: PostgresOrderRecord, held: HeldOrder, *statuses: OrderStatus) -> HeldOrder:
-    state, events = advanced(held.state, *statuses, data={"of": "another"})
-    assert record.record([Step(held, state, events)], lease_ms=LONG_LEASE_MS)
-    return replace(held, state=state)
+def moved(record: PostgresOrderRecord, claimed: ClaimedOrder, *statuses: OrderStatus) -> ClaimedOrder:
+    state, events = advanced(claimed.state, *statuses, data={"of": "another"})
+    assert record.record([Transition(claimed, state, events)], lease_ms=LONG_LEASE_MS)
+    return replace(claimed, state=state)
 
 
 def problems(engine: Engine) -> list[str]:
@@ -45,8 +45,8 @@ def problems(engine: Engine) -> list[str]:
 
 def test_steps_of_one_process_are_chained(engine: Engine) -> None:
     record = PostgresOrderRecord(engine)
-    held = moved(record, created(record, an_order()), OrderStatus.ROUTED, OrderStatus.BUILDING)
-    moved(record, held, OrderStatus.ROUTING)
+    claimed = moved(record, created(record, an_order()), OrderStatus.ROUTED, OrderStatus.BUILDING)
+    moved(record, claimed, OrderStatus.ROUTING)
     assert problems(engine) == []
 
 
@@ -54,14 +54,14 @@ def test_process_that_takes_an_order_over_goes_on_with_its_chain(engine: Engine)
     order = an_order()
     created(PostgresOrderRecord(engine), order, lease_ms=0)
     other = PostgresOrderRecord(engine)
-    held = other.claim([order.order_id], lease_ms=LONG_LEASE_MS).held[order.order_id]
-    moved(other, held, OrderStatus.ROUTED)
+    claimed = other.claim([order.order_id], lease_ms=LONG_LEASE_MS).claimed[order.order_id]
+    moved(other, claimed, OrderStatus.ROUTED)
     assert problems(engine) == []
 
 
 def test_process_that_has_forgotten_the_last_hash_asks_for_it(engine: Engine) -> None:
-    held = created(PostgresOrderRecord(engine), an_order())
-    moved(PostgresOrderRecord(engine), held, OrderStatus.ROUTED)
+    claimed = created(PostgresOrderRecord(engine), an_order())
+    moved(PostgresOrderRecord(engine), claimed, OrderStatus.ROUTED)
     assert problems(engine) == []
 
 
@@ -74,8 +74,8 @@ def test_cancel_goes_on_with_the_chain_that_it_finds(engine: Engine) -> None:
 
 def test_step_that_comes_too_late_leaves_the_chain_to_whoever_was_faster(engine: Engine) -> None:
     record, order = PostgresOrderRecord(engine), an_order()
-    held = created(record, order)
+    claimed = created(record, order)
     assert record.cancel(order.account_id, order.order_id, NOON)
-    state, events = advanced(held.state, OrderStatus.ROUTED)
-    assert not record.record([Step(held, state, events)], lease_ms=LONG_LEASE_MS)
+    state, events = advanced(claimed.state, OrderStatus.ROUTED)
+    assert not record.record([Transition(claimed, state, events)], lease_ms=LONG_LEASE_MS)
     assert problems(engine) == []

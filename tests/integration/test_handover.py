@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.following import Follower, FollowOrders
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import Delivery, Frame
-from chalicelib.services.telling import Teller
 from tests.contract.records import Store, on_postgres
 from tests.fakes.orders import LIFE, an_order
-from tests.fakes.outside import FakeQueue
+from tests.fakes.ports import FakeQueue
 
 ORDERS = 12
 S = OrderStatus
@@ -50,14 +50,16 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def live_through(store: Store, teller: Teller, *, connection_id: str, begun: Future[UUID]) -> None:
-    """Move one order through its life, telling each event after its commit; say in ``begun`` which it is."""
+def live_through(store: Store, publisher: EventPublisher, *, connection_id: str, begun: Future[UUID]) -> None:
+    """Move one order through its life, publishing each event after its commit;
+    say in ``begun`` which it is.
+    """
     order = an_order(account_id=connection_id)
-    held = store.created(order)
+    claimed = store.created(order)
     for number, status in enumerate(LONG_LIFE):
-        before = held.state.seq
-        held = store.moved(held, status)
-        teller.tell([(order, store.queries.events_after(order.order_id, before, limit=1))])
+        before = claimed.state.seq
+        claimed = store.moved(claimed, status)
+        publisher.publish([(order, store.queries.events_after(order.order_id, before, limit=1))])
         if number == 2:
             begun.set_result(order.order_id)
 
@@ -65,11 +67,13 @@ def live_through(store: Store, teller: Teller, *, connection_id: str, begun: Fut
 @pytest.mark.parametrize("after_seq", [0, 3])
 def test_replay_beside_live_events_loses_and_doubles_nothing(engine: Engine, after_seq: int) -> None:
     store, peers = on_postgres(engine), Peers()
-    teller = Teller(store.subscriptions, peers, FakeQueue())
-    following = FollowOrders(store.subscriptions, store.queries, peers, SystemClock(), lookup_wait_ms=1000)
+    publisher = EventPublisher(store.subscriptions, peers, FakeQueue())
+    replay_orders = ReplayOrders(
+        store.subscriptions, store.queries, peers, SystemClock(), lookup_wait_ms=1000
+    )
 
-    def follow(connection_id: str, begun: Future[UUID]) -> None:
-        following.follow(Follower(connection_id, connection_id), begun.result(), after_seq=after_seq)
+    def subscribe(connection_id: str, begun: Future[UUID]) -> None:
+        replay_orders.replay(Subscriber(connection_id, connection_id), begun.result(), after_seq=after_seq)
 
     names = [f"connection-{number}" for number in range(ORDERS)]
     with ThreadPoolExecutor(8) as threads:
@@ -78,8 +82,8 @@ def test_replay_beside_live_events_loses_and_doubles_nothing(engine: Engine, aft
             for name in names[start : start + 4]:
                 begun: Future[UUID] = Future()
                 running += [
-                    threads.submit(live_through, store, teller, connection_id=name, begun=begun),
-                    threads.submit(follow, name, begun),
+                    threads.submit(live_through, store, publisher, connection_id=name, begun=begun),
+                    threads.submit(subscribe, name, begun),
                 ]
             for each in running:
                 each.result()

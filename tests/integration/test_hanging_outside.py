@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.adapters.postgres.faults import COURTESY_TIME_LIMIT_S
+from chalicelib.adapters.postgres.error_translation import COURTESY_TIME_LIMIT_S
 from chalicelib.adapters.time_left import MARGIN_S
 from chalicelib.handlers.invocation import LAST_WORDS_S
 from chalicelib.wire.queue_messages import OrderMessage
-from tests.chat_app.instance import REPOSITORY
 from tests.fakes.orders import an_order
+from tests.support.instance import REPOSITORY
 
 TIME_S: Final = 2.0
 ROOM_S: Final = 2.5
@@ -45,8 +45,8 @@ class Context:
 @pytest.fixture
 def hole() -> Iterator[int]:
     """The port of a server that takes connections and never says a word."""
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as listener:
-        yield listener.getsockname()[1]
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as subscription:
+        yield subscription.getsockname()[1]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def app(hole: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     services = bootstrap.services()
-    services.outside.executor.shutdown(wait=False, cancel_futures=True)
+    services.clients.executor.shutdown(wait=False, cancel_futures=True)
     services.engine.dispose()
     bootstrap.services.cache_clear()
 

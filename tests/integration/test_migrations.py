@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.seed import seed
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.migrations import upgrade
-from tests.postgres_server import sibling
+from tests.support.postgres_server import sibling
 
 _WAITS_BEYOND_LIMIT = text("""
 SELECT count(*) > 0 FROM pg_stat_activity

@@ -19,12 +19,12 @@ from chalicelib.services.ports import Chain
 from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
 from tests.fakes.orders import an_order, terms
-from tests.fakes.outside import FakeConnections
+from tests.fakes.ports import FakeConnections
 from tests.integration.consumer import Consumer
 
 
 class PoisonedTokens(Tokens):
-    """Tokens of which one cannot be planned with, for a reason that nobody foresaw."""
+    """Tokens of which one cannot be planned with, for a reason that was not foreseen."""
 
     poison = "BONK"
 
@@ -77,7 +77,9 @@ def poisoned(consumer: Consumer, fails_at: str) -> PoisonedChain:
 
 def accepted(consumer: Consumer, number: int, **wish: Any) -> list[UUID]:
     wishes = [terms(amount_units=10**8 + n) for n in range(number)]
-    return [consumer.services.accepting.accept(replace(each, **wish), "local").order_id for each in wishes]
+    return [
+        consumer.services.submit_orders.submit(replace(each, **wish), "local").order_id for each in wishes
+    ]
 
 
 def last_data(consumer: Consumer, order_id: UUID) -> dict[str, Any]:
@@ -198,7 +200,7 @@ def test_bad_dead_letters_are_archived_each_and_the_good_one_among_them_ends(
     good = an_order_now()
     consumer.put(*bad, OrderMessage(order=good).model_dump_json())
 
-    received, stay = consumer.settle()
+    received, stay = consumer.resolve()
 
     assert stay == []
     assert consumer.status(good.order_id) is OrderStatus.FAILED
@@ -213,7 +215,7 @@ def test_connection_is_told_that_its_order_could_not_be_read(consumer: Consumer)
     order = an_order_now()
     consumer.put(an_order_body(order_id=str(order.order_id), amount_units=-5))
 
-    consumer.settle()
+    consumer.resolve()
 
     (frame,) = map(json.loads, connections.frames["c="])
     assert (frame["type"], frame["code"]) == ("error", Code.INTERNAL_ERROR)
@@ -226,7 +228,7 @@ def test_dead_letter_of_a_newer_release_ends_its_order_without_executing_it(cons
     message["order"]["limit_price"] = "150"
     consumer.put(json.dumps(message))
 
-    _, stay = consumer.settle()
+    _, stay = consumer.resolve()
 
     assert stay == []
     events = consumer.services.queries.events_after(order.order_id, 0, limit=100)
@@ -240,7 +242,7 @@ def test_unreadable_dead_letter_leaves_its_order_on_record_to_the_sweep(consumer
     consumer.run()
     consumer.put(an_order_body(order_id=str(chain.poison), amount_units=-5))
 
-    received, stay = consumer.settle()
+    received, stay = consumer.resolve()
 
     assert stay == []
     assert len(archived(consumer, received)) == 1
@@ -260,7 +262,7 @@ def test_dead_letter_that_runs_into_a_defect_is_archived_and_the_others_are_sett
         *(OrderMessage(order=each).model_dump_json() for each in others),
     )
 
-    received, stay = consumer.settle()
+    received, stay = consumer.resolve()
 
     assert stay == []
     assert {consumer.status(each.order_id) for each in others} == {OrderStatus.FAILED}
@@ -298,7 +300,7 @@ def test_orders_of_a_delisted_token_are_listed_without_amounts_in_it(consumer: C
     (other,) = accepted(consumer, 1)
     consumer.run()
 
-    listed = consumer.services.reading.orders("local", status=None, limit=None, cursor=None)["orders"]
+    listed = consumer.services.read_orders.orders("local", status=None, limit=None, cursor=None)["orders"]
 
     shown = {each["orderId"]: each for each in listed}
     assert shown[str(gone.order_id)]["amount"] is None
@@ -327,7 +329,7 @@ def delist(consumer: Consumer, symbol: str) -> None:
     """Do as a release does that takes a token off the list: the services are made anew without it."""
     services = consumer.services
     kept = [token for token in services.tokens if token.symbol != symbol]
-    for made in ("execution", "consuming", "reading"):
+    for made in ("execute_orders", "consume_messages", "read_orders"):
         vars(services).pop(made, None)
     pair = services.tokens.default_pair
     vars(services)["tokens"] = Tokens(kept, replace(pair, base=kept[0].symbol, quote=kept[1].symbol))
@@ -359,7 +361,7 @@ def test_row_that_only_another_release_can_read_is_that_orders_alone(
     listed: list[str] = []
     cursor = None
     while True:
-        page = consumer.services.reading.orders("local", status=None, limit=3, cursor=cursor)
+        page = consumer.services.read_orders.orders("local", status=None, limit=3, cursor=cursor)
         listed += [each["orderId"] for each in page["orders"]]
         if (cursor := page["nextCursor"]) is None:
             break
@@ -383,8 +385,8 @@ def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consu
             {"id": str(order_id)},
         )
 
-    shown = consumer.services.reading.order("local", order_id)
-    frame = consumer.services.reading.events("local", order_id, after_seq=5)["events"][0]
+    shown = consumer.services.read_orders.order("local", order_id)
+    frame = consumer.services.read_orders.events("local", order_id, after_seq=5)["events"][0]
 
     assert (shown["slippageBps"], shown["realizedSlippageBps"]) == (50, "1.25")
     assert frame["realizedSlippageBps"] == "1.25"
@@ -394,7 +396,7 @@ def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consu
 def test_no_field_of_an_event_covers_a_term_of_its_order(consumer: Consumer) -> None:
     (order_id,) = accepted(consumer, 1)
     consumer.run()
-    shown = consumer.services.reading.order("local", order_id)
+    shown = consumer.services.read_orders.order("local", order_id)
     events = consumer.services.queries.events_after(order_id, 0, limit=100)
 
     told = [(name, value) for event in events for name, value in event.data.items() if name in shown]

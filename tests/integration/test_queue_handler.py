@@ -9,7 +9,7 @@ from tests.integration.consumer import Consumer
 
 
 def test_accepted_orders_are_confirmed_and_none_is_reported(consumer: Consumer) -> None:
-    accept = consumer.services.accepting.accept
+    accept = consumer.services.submit_orders.submit
     order_ids = [accept(terms(amount_units=10**8 * n), "local").order_id for n in range(1, 6)]
     received, unfinished = consumer.run()
     assert len(received) == 5
@@ -18,7 +18,7 @@ def test_accepted_orders_are_confirmed_and_none_is_reported(consumer: Consumer) 
 
 
 def test_body_that_is_not_ours_is_reported_alone(consumer: Consumer) -> None:
-    order = consumer.services.accepting.accept(terms(), "local")
+    order = consumer.services.submit_orders.submit(terms(), "local")
     consumer.put("not ours", '{"kind":"unheard of"}')
     received, unfinished = consumer.run()
     assert len(received) == 3
@@ -35,7 +35,7 @@ def test_batch_of_nothing_but_strangers_is_reported_whole_and_raises_nothing(con
 
 def test_same_order_twice_in_a_batch_is_executed_once(consumer: Consumer) -> None:
     wish = terms(client_order_id="twice")
-    first, second = (consumer.services.accepting.accept(wish, "local") for _ in range(2))
+    first, second = (consumer.services.submit_orders.submit(wish, "local") for _ in range(2))
     assert first.order_id == second.order_id
     _, unfinished = consumer.run()
     assert unfinished == []
@@ -45,7 +45,7 @@ def test_same_order_twice_in_a_batch_is_executed_once(consumer: Consumer) -> Non
 
 
 def test_order_delivered_again_after_its_end_stays_as_it_was(consumer: Consumer) -> None:
-    order = consumer.services.accepting.accept(terms(client_order_id="again"), "local")
+    order = consumer.services.submit_orders.submit(terms(client_order_id="again"), "local")
     consumer.run()
     consumer.put(ResumeMessage(order_id=order.order_id).model_dump_json())
     _, unfinished = consumer.run()

@@ -14,7 +14,7 @@ from moto import mock_aws
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
-from chalicelib.adapters.aws_secrets import Secrets, login_url
+from chalicelib.adapters.aws.secrets import Secrets, login_url
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.rotation import make_rotating_engine
 from chalicelib.domain.errors import RetryableError
@@ -97,7 +97,7 @@ def test_secret_that_is_not_text_is_refused(manager: Manager) -> None:
 
 def test_no_aws_library_is_imported_before_a_secret_is_read() -> None:
     code = (
-        "import sys; from chalicelib.adapters.aws_secrets import Secrets; Secrets(None, 'x');"
+        "import sys; from chalicelib.adapters.aws.secrets import Secrets; Secrets(None, 'x');"
         "print(sys.modules.keys() & {'boto3', 'botocore', 'aws_lambda_powertools'})"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -105,7 +105,9 @@ def test_no_aws_library_is_imported_before_a_secret_is_read() -> None:
 
 
 class Rotating:
-    """A database whose login is a secret, with two users of which one is let in at a time (as RDS alternates them)."""
+    """A database whose login is a secret,
+    with two users of which one is let in at a time (as RDS alternates them).
+    """
 
     def __init__(self, manager: Manager, owner_url: str) -> None:
         self._manager = manager

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
 

@@ -46,7 +46,7 @@ def test_stranded_order_of_a_quiet_account_is_not_behind_all_of_a_noisy_one(engi
 
 def test_follower_of_a_quiet_account_is_caught_up_in_the_next_run(engine: Engine) -> None:
     housekeeping = PostgresHousekeeping(engine)
-    accounts = [each.account_id for each in housekeeping.lagging_followers(limit=3)]
+    accounts = [each.account_id for each in housekeeping.subscriptions_behind(limit=3)]
     assert sorted(accounts) == ["noisy", "noisy", "quiet"]
     # Those are left alone for a while: the next run takes others.
-    assert len(housekeeping.lagging_followers(limit=100)) == NOISY - 2
+    assert len(housekeeping.subscriptions_behind(limit=100)) == NOISY - 2

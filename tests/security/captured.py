@@ -1,4 +1,6 @@
-"""A function that somebody else commands: the rights of ``orderflow_app`` on a database that has been traded on."""
+"""A function that somebody else commands:
+the rights of ``orderflow_app`` on a database that has been traded on.
+"""
 
 import os
 import time
@@ -13,17 +15,17 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib import migrations
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.faults import FaultBoard, Faults
-from chalicelib.adapters.market.transactions import Message, Wallet, sign, verified
 from chalicelib.adapters.postgres.audit import audit
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults
+from chalicelib.adapters.simulated_market.transactions import Message, Wallet, sign, verified
 from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
-from chalicelib.services.consuming import Received
+from chalicelib.services.consumer.messages import Received
 from chalicelib.services.ports import Delivery, Frame, QueueMessage
 from chalicelib.wire.client_frames import parse_client_frame
 from chalicelib.wire.order_fields import OrderFields
@@ -91,9 +93,11 @@ class Exchange:
         """Accept an order and work on it; return its id."""
         fields = parse_client_frame(json_text({"action": "submit", **members})).fields
         assert isinstance(fields, OrderFields)
-        order = self.services.accepting.accept(fields.terms(self.services.tokens), account, connection_id="c")
+        order = self.services.submit_orders.submit(
+            fields.terms(self.services.tokens), account, connection_id="c"
+        )
         bodies, self.sink.bodies = self.sink.bodies, []
-        self.services.consuming.consume([Received(parse_message(body), "", 1) for body in bodies])
+        self.services.consume_messages.consume([Received(parse_message(body), "", 1) for body in bodies])
         return order.order_id
 
     def trade(self) -> None:
@@ -110,7 +114,9 @@ class Exchange:
         self.order("alice", inputToken="SOL", outputToken="USDC", amount="0.125")
 
     def resume(self) -> None:
-        """Go on as another process, which knows nothing of the last one, and find what that left unfinished."""
+        """Go on as another process, which knows nothing of the last one,
+        and find what that left unfinished.
+        """
         self.services.engine.dispose()
         self.services = self._process()
         with self.owner.begin() as connection:
@@ -119,7 +125,7 @@ class Exchange:
             messages = [ResumeMessage(order_id=order_id) for order_id in stranded.scalars()]
         if messages:
             FaultBoard(self.owner).set(Faults())
-            self.services.consuming.consume([Received(message, "", 1) for message in messages])
+            self.services.consume_messages.consume([Received(message, "", 1) for message in messages])
 
     def migrate_down_to(self, revision: str) -> None:
         config = Config()

@@ -1,4 +1,6 @@
-"""The application in the real runtime, with tokens asked for, tight limits, and a database login that owns nothing."""
+"""The application in the real runtime, with tokens asked for, tight limits,
+and a database login that owns nothing.
+"""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,9 +13,9 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
-from tests.chat_app.instance import REPOSITORY, Instance
-from tests.security.front_door import FrontDoor
+from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
+from tests.support.instance import REPOSITORY, Instance
 
 ENVIRONMENT: Final = {
     "AUTH_MODE": "jwt",
@@ -56,18 +58,18 @@ def app_database_url(make_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture(scope="package")
-def front_door(app_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
-    state_dir: Path = tmp_path_factory.mktemp("front-door")
+def secured_app(app_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredApp]:
+    state_dir: Path = tmp_path_factory.mktemp("secured-app")
     options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", app_database_url)
     with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=ENVIRONMENT) as instance:
-        yield FrontDoor(instance, app_database_url)
+        yield SecuredApp(instance, app_database_url)
 
 
 @pytest.fixture(scope="package")
 def open_house(
     make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Instance]:
-    """The application where everybody is one account, which may have few orders open."""
+    """The application where all clients are one account, which may have few orders open."""
     state_dir: Path = tmp_path_factory.mktemp("open-house")
     options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", make_database())
     with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=OPEN_HOUSE) as instance:

@@ -1,4 +1,6 @@
-"""The comparison of pins with advisories: pip-audit itself, against a service of our own that speaks OSV's API."""
+"""The comparison of pins with advisories: pip-audit itself,
+against a service of our own that speaks OSV's API.
+"""
 
 import json
 import re
@@ -13,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from infra.cli.__main__ import orderflow
-from tests.chat_app.instance import REPOSITORY, free_port
+from tests.support.instance import REPOSITORY, free_port
 
 Advisories = dict[str, Any]
 

@@ -1,6 +1,7 @@
 """What a captured function can do with the database, each attack to one of three ends.
 
-Rights refuse it; or the audit, which its owner runs elsewhere, finds it; or the threat model says that neither does.
+Rights refuse it; or the audit, which its owner runs elsewhere, finds
+it; or the threat model says that neither does.
 """
 
 import json
@@ -15,15 +16,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.market.transactions import wallet_of
+from chalicelib.adapters.postgres.error_translation import sqlstate
 from chalicelib.adapters.postgres.event_chain import link
-from chalicelib.adapters.postgres.faults import sqlstate
+from chalicelib.adapters.simulated_market.transactions import wallet_of
 from chalicelib.domain.orders import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
-from tests.chat_app.instance import REPOSITORY
 from tests.security.captured import Captured, Exchange, captured
+from tests.support.instance import REPOSITORY
 
 PERMISSION_DENIED = "42501"
 THREAT_MODEL = REPOSITORY / "docs" / "threat-model.md"
@@ -488,11 +489,11 @@ def test_rows_from_before_the_chain_stay_auditable(make_database: Callable[[], s
 def test_faucet_gives_to_a_wallet_once_and_no_more_than_its_owner_wrote_down(attacker: Captured) -> None:
     for _ in range(2):
         attacker.run('SELECT market.open_wallets(\'["mine"]\', \'["SOL", "INVENTED"]\', true)')
-    held = attacker.one(
+    claimed = attacker.one(
         "SELECT sum(balance) FILTER (WHERE token = 'SOL') AS sol, sum(balance) FILTER (WHERE token <> 'SOL') AS other,"
         " (SELECT units FROM market.faucet WHERE token = 'SOL') AS faucet FROM market.wallets WHERE address = 'mine'"
     )
-    assert (held.sol, held.other) == (held.faucet, 0)
+    assert (claimed.sol, claimed.other) == (claimed.faucet, 0)
     assert attacker.findings() == set()
 
 
@@ -516,7 +517,9 @@ def says(
     chain: bytes = b"",
     is_last: bool = True,
 ) -> None:
-    """Append an event as the application would, hash and all; the order shows the hash if it is its ``is_last``."""
+    """Append an event as the application would, hash and all;
+    the order shows the hash if it is its ``is_last``.
+    """
     at = datetime.now(UTC)
     last = it.one(
         "SELECT seq, chain FROM order_events WHERE order_id = :id ORDER BY seq DESC LIMIT 1", id=order_id

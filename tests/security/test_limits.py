@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.occupancy import PostgresOccupancy
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+from chalicelib.adapters.postgres.usage import PostgresUsage
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import (
@@ -24,7 +24,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.orders import Order, OrderType
 from chalicelib.domain.principals import Principal
-from chalicelib.services.limits import (
+from chalicelib.services.intake.limits import (
     CONNECTION_DURATION_MAX,
     ConnectionLimits,
     OpenOrders,
@@ -32,7 +32,7 @@ from chalicelib.services.limits import (
     OrderRate,
 )
 from chalicelib.wire.json_text import JsonLimits, parse_object
-from tests.fakes.outside import FrozenClock
+from tests.fakes.ports import FrozenClock
 
 
 class Later(Executor):
@@ -81,31 +81,31 @@ def test_refused_orders_do_not_postpone_the_next_one_allowed() -> None:
 
 
 class OpenOrdersCase:
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         self.clock, self.executor = FrozenClock(), Later()
         self.on_record: int | None = 0
         self.questions = 0
-        self.limit = OpenOrders(self._count, self.clock, self.executor, most=most)
+        self.limit = OpenOrders(self._count, self.clock, self.executor, limit=limit)
 
-    def _count(self, _account_id: str, most: int) -> int:
+    def _count(self, _account_id: str, limit: int) -> int:
         self.questions += 1
         if self.on_record is None:
             raise RetryableError("down")
-        return min(self.on_record, most)
+        return min(self.on_record, limit)
 
     def take(self, times: int = 1) -> int:
         return sum(self.limit.take("alice") for _ in range(times))
 
 
 def test_quiet_account_never_costs_a_question_to_the_record() -> None:
-    case = OpenOrdersCase(most=100)
+    case = OpenOrdersCase(limit=100)
     case.take(9)
     case.executor.run()
     assert case.questions == 0
 
 
 def test_account_with_too_many_open_orders_is_refused_until_some_end() -> None:
-    case = OpenOrdersCase(most=100)
+    case = OpenOrdersCase(limit=100)
     assert case.take(10) == 10
     case.on_record = 95
     case.executor.run()
@@ -118,7 +118,7 @@ def test_account_with_too_many_open_orders_is_refused_until_some_end() -> None:
 
 
 def test_count_replaces_only_the_orders_that_it_could_have_seen() -> None:
-    case = OpenOrdersCase(most=20)
+    case = OpenOrdersCase(limit=20)
     case.take(2)
     case.take(10)
     case.on_record = 2
@@ -127,7 +127,7 @@ def test_count_replaces_only_the_orders_that_it_could_have_seen() -> None:
 
 
 def test_open_orders_are_not_refused_while_the_record_is_down() -> None:
-    case = OpenOrdersCase(most=10)
+    case = OpenOrdersCase(limit=10)
     case.on_record = None
     for _ in range(10):
         assert case.take(5) == 5
@@ -137,37 +137,37 @@ def test_open_orders_are_not_refused_while_the_record_is_down() -> None:
 
 def test_each_limit_on_orders_has_a_code_of_its_own() -> None:
     clock = FrozenClock()
-    slow = OrderLimits(OrderRate(1, 1, clock), OpenOrders(lambda *_: 0, clock, Later(), most=9))
+    slow = OrderLimits(OrderRate(1, 1, clock), OpenOrders(lambda *_: 0, clock, Later(), limit=9))
     slow.admit("alice")
     assert code_of(lambda: slow.admit("alice")) is Code.RATE_LIMITED
-    full = OrderLimits(OrderRate(9, 9, clock), OpenOrders(lambda *_: 0, clock, Later(), most=1))
+    full = OrderLimits(OrderRate(9, 9, clock), OpenOrders(lambda *_: 0, clock, Later(), limit=1))
     full.admit("alice")
     assert code_of(lambda: full.admit("alice")) is Code.TOO_MANY_OPEN_ORDERS
 
 
-class FakeOccupancy:
-    def __init__(self, *, has_room: bool = True, follows: int = 0, is_down: bool = False) -> None:
+class FakeUsage:
+    def __init__(self, *, has_room: bool = True, subscription_count: int = 0, is_down: bool = False) -> None:
         self.has_room = has_room
-        self.followed = follows
+        self.subscribed = subscription_count
         self.is_down = is_down
         self.noted: list[datetime] = []
 
     def note_connection(
-        self, _connection_id: str, _account_id: str, expires_at: datetime, *, batched: bool, most: int
+        self, _connection_id: str, _account_id: str, expires_at: datetime, *, batched: bool, limit: int
     ) -> bool:
-        assert most == 2
+        assert limit == 2
         assert not batched
         if self.is_down:
             raise RetryableError("down")
         self.noted.append(expires_at)
         return self.has_room
 
-    def follows(self, _connection_id: str) -> int:
-        return self.followed
+    def subscription_count(self, _connection_id: str) -> int:
+        return self.subscribed
 
 
-def connection_limits(occupancy: FakeOccupancy) -> ConnectionLimits:
-    return ConnectionLimits(occupancy, FrozenClock(), connections_max=2, subscriptions_max=3)
+def connection_limits(usage: FakeUsage) -> ConnectionLimits:
+    return ConnectionLimits(usage, FrozenClock(), connections_max=2, subscriptions_max=3)
 
 
 @pytest.mark.parametrize(
@@ -176,36 +176,36 @@ def connection_limits(occupancy: FakeOccupancy) -> ConnectionLimits:
 def test_connection_lasts_as_long_as_its_token_and_two_hours_at_most(
     token_s: int | None, lasts_s: int
 ) -> None:
-    occupancy, now = FakeOccupancy(), FrozenClock().now()
+    usage, now = FakeUsage(), FrozenClock().now()
     until = None if token_s is None else now + timedelta(seconds=token_s)
-    connection_limits(occupancy).admit("c", Principal("alice", until))
-    assert occupancy.noted == [now + timedelta(seconds=lasts_s)]
+    connection_limits(usage).admit("c", Principal("alice", until))
+    assert usage.noted == [now + timedelta(seconds=lasts_s)]
 
 
 def test_connection_beyond_the_limit_is_refused() -> None:
-    limits = connection_limits(FakeOccupancy(has_room=False))
+    limits = connection_limits(FakeUsage(has_room=False))
     assert code_of(lambda: limits.admit("c", Principal("alice"))) is Code.TOO_MANY_CONNECTIONS
 
 
 def test_connection_is_let_in_while_the_record_is_down() -> None:
-    connection_limits(FakeOccupancy(is_down=True)).admit("c", Principal("alice"))
+    connection_limits(FakeUsage(is_down=True)).admit("c", Principal("alice"))
 
 
 def test_subscription_beyond_the_limit_is_refused() -> None:
-    connection_limits(FakeOccupancy(follows=2)).check_follows("c")
-    full = connection_limits(FakeOccupancy(follows=3))
-    assert code_of(lambda: full.check_follows("c")) is Code.TOO_MANY_SUBSCRIPTIONS
+    connection_limits(FakeUsage(subscription_count=2)).check_subscriptions("c")
+    full = connection_limits(FakeUsage(subscription_count=3))
+    assert code_of(lambda: full.check_subscriptions("c")) is Code.TOO_MANY_SUBSCRIPTIONS
 
 
 def test_record_notes_connections_up_to_the_limit_of_each_account(database_url: str) -> None:
     engine = make_engine(database_url)
-    occupancy, later = PostgresOccupancy(engine), datetime.now(UTC) + timedelta(hours=1)
-    noted = [occupancy.note_connection(f"c{n}", "alice", later, batched=False, most=2) for n in range(3)]
+    usage, later = PostgresUsage(engine), datetime.now(UTC) + timedelta(hours=1)
+    noted = [usage.note_connection(f"c{n}", "alice", later, batched=False, limit=2) for n in range(3)]
     assert noted == [True, True, False]
-    assert occupancy.note_connection("d", "bob", later, batched=False, most=2)
+    assert usage.note_connection("d", "bob", later, batched=False, limit=2)
     with engine.begin() as connection:
         connection.execute(text("UPDATE connections SET expires_at = now() WHERE connection_id = 'c0'"))
-    assert occupancy.note_connection("c3", "alice", later, batched=False, most=2)
+    assert usage.note_connection("c3", "alice", later, batched=False, limit=2)
     engine.dispose()
 
 
@@ -219,20 +219,20 @@ def test_record_counts_an_accounts_unfinished_orders_alone(database_url: str) ->
                 _ORDER, {"id": f"00000000-0000-7000-8000-{number:012}", "account": account, "status": status}
             )
             connection.execute(_SUBSCRIPTION, {"id": f"00000000-0000-7000-8000-{number:012}"})
-    occupancy = PostgresOccupancy(engine)
-    assert occupancy.open_orders("alice", most=10) == 2
-    assert occupancy.open_orders("alice", most=1) == 1
-    assert occupancy.follows("c") == 3
+    usage = PostgresUsage(engine)
+    assert usage.open_orders("alice", limit=10) == 2
+    assert usage.open_orders("alice", limit=1) == 1
+    assert usage.subscription_count("c") == 3
     engine.dispose()
 
 
-def test_connection_past_its_time_hears_nothing_even_before_it_is_closed(database_url: str) -> None:
+def test_connection_past_its_time_receives_nothing_even_before_it_is_closed(database_url: str) -> None:
     engine = make_engine(database_url)
     order_id = UUID("00000000-0000-7000-8000-000000000000")
     with engine.begin() as connection:
         connection.execute(_ORDER, {"id": str(order_id), "account": "x", "status": "pending"})
         connection.execute(_SUBSCRIPTION, {"id": str(order_id)})
-    subscriptions, occupancy = PostgresSubscriptions(engine), PostgresOccupancy(engine)
+    subscriptions, usage = PostgresSubscriptions(engine), PostgresUsage(engine)
     now = datetime.now(UTC)
     order = Order(
         order_id=order_id,
@@ -249,12 +249,12 @@ def test_connection_past_its_time_hears_nothing_even_before_it_is_closed(databas
         valid_until=now,
         content_sha256="x",
     )
-    heard = []
+    received = []
     for expires_at in (None, now + timedelta(hours=1), now - timedelta(seconds=1)):
         if expires_at is not None:
-            occupancy.note_connection("c", "x", expires_at, batched=False, most=9)
-        heard.append([listener.connection_id for listener in subscriptions.listeners([order])])
-    assert heard == [["c"], ["c"], []]
+            usage.note_connection("c", "x", expires_at, batched=False, limit=9)
+        received.append([subscription.connection_id for subscription in subscriptions.of_orders([order])])
+    assert received == [["c"], ["c"], []]
     engine.dispose()
 
 

@@ -1,4 +1,6 @@
-"""Each limit as a client meets it: refused with its own code, and the connection goes on as if nothing had been."""
+"""Each limit as a client meets it: refused with its own code,
+and the connection goes on as if nothing had been.
+"""
 
 import threading
 import uuid
@@ -9,39 +11,39 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.chat_app.instance import Instance
-from tests.security.front_door import PATIENCE_S, Frame, FrontDoor, an_account, ask, hear, say, trade
+from tests.security.secured_app import PATIENCE_S, Frame, SecuredApp, an_account, ask, receive, say, trade
+from tests.support.instance import Instance
 
 FLOOD = 200
 BURST = 50
 
 
 def test_orders_beyond_the_rate_are_refused_and_the_next_second_is_another_chance(
-    front_door: FrontDoor,
+    secured_app: SecuredApp,
 ) -> None:
-    with front_door.socket(an_account("alice")) as socket:
+    with secured_app.socket(an_account("alice")) as socket:
         assert _codes_of_a_burst(socket) == {"accepted", "RATE_LIMITED"}
         order_id = _accepted_at_last(socket, "RATE_LIMITED")
-        hear(socket, lambda frame: frame.get("orderId") == order_id and frame.get("status") == "confirmed")
+        receive(socket, lambda frame: frame.get("orderId") == order_id and frame.get("status") == "confirmed")
 
 
-def test_rate_counts_an_accounts_orders_through_every_door(front_door: FrontDoor) -> None:
+def test_rate_counts_an_accounts_orders_over_every_interface(secured_app: SecuredApp) -> None:
     account = an_account("alice")
     body = {"side": "sell", "amount": "0.001"}
-    with front_door.socket(account) as first, front_door.socket(account) as second:
+    with secured_app.socket(account) as first, secured_app.socket(account) as second:
         assert _codes_of_a_burst(first, second) == {"accepted", "RATE_LIMITED"}
     # The REST function counts for itself: another environment, another bucket.
-    refused = [front_door.rest(account, "POST", "/orders", json=body) for _ in range(20)]
+    refused = [secured_app.rest(account, "POST", "/orders", json=body) for _ in range(20)]
     assert {(answer.status_code, answer.json().get("code")) for answer in refused} == {
         (202, None),
         (429, "RATE_LIMITED"),
     }
 
 
-def test_connections_that_follow_an_order_count_like_orders(front_door: FrontDoor) -> None:
+def test_subscriptions_to_an_order_count_like_orders(secured_app: SecuredApp) -> None:
     account, order_id = an_account("mallory"), uuid.uuid4()
     statuses = {
-        front_door.refusal(f"?orderId={order_id}", additional_headers=front_door.bearer(account))
+        secured_app.refusal(f"?orderId={order_id}", additional_headers=secured_app.bearer(account))
         for _ in range(100)
     }
     assert statuses == {101, 429}
@@ -57,8 +59,8 @@ def test_open_orders_beyond_the_limit_are_refused_until_some_have_ended(open_hou
         assert _accepted_at_last(socket, "TOO_MANY_OPEN_ORDERS") not in accepted
 
 
-def test_subscriptions_beyond_the_limit_are_refused_until_one_is_given_up(front_door: FrontDoor) -> None:
-    with front_door.socket(an_account("alice")) as socket:
+def test_subscriptions_beyond_the_limit_are_refused_until_one_is_given_up(secured_app: SecuredApp) -> None:
+    with secured_app.socket(an_account("alice")) as socket:
         order_id = trade(socket)
         assert ask(socket, action="subscribe")["type"] == "subscribed"
         refused = ask(socket, action="subscribe", orderId=order_id)
@@ -67,32 +69,37 @@ def test_subscriptions_beyond_the_limit_are_refused_until_one_is_given_up(front_
         assert ask(socket, action="subscribe", orderId=order_id)["type"] == "subscribed"
 
 
-def test_connections_beyond_the_limit_are_refused_until_one_is_closed(front_door: FrontDoor) -> None:
+def test_connections_beyond_the_limit_are_refused_until_one_is_closed(secured_app: SecuredApp) -> None:
     account = an_account("alice")
-    with front_door.socket(account), front_door.socket(account):
-        with front_door.socket(account) as last:
+    with secured_app.socket(account), secured_app.socket(account):
+        with secured_app.socket(account) as last:
             # API Gateway hands on the status of a refused handshake and not its body: the code is in the log.
-            logged = len(front_door.instance.lines)
-            assert front_door.refusal(additional_headers=front_door.bearer(account)) == 429
-            line = front_door.instance.line("error_code=TOO_MANY_CONNECTIONS", after=logged)
+            logged = len(secured_app.instance.lines)
+            assert secured_app.refusal(additional_headers=secured_app.bearer(account)) == 429
+            line = secured_app.instance.line("error_code=TOO_MANY_CONNECTIONS", after=logged)
             assert "WARNING connection refused" in line, "prod's log would not have it"
-            assert front_door.refusal(additional_headers=front_door.bearer(an_account("bob"))) == 101
+            assert secured_app.refusal(additional_headers=secured_app.bearer(an_account("bob"))) == 101
             assert ask(last, action="ping")["type"] == "pong"
         # $disconnect runs after the close, on its own time.
-        front_door.instance.wait(
-            lambda: front_door.refusal(additional_headers=front_door.bearer(account)) == 101,
+        secured_app.instance.wait(
+            lambda: secured_app.refusal(additional_headers=secured_app.bearer(account)) == 101,
             "free connection",
         )
 
 
-def test_page_beyond_the_limit_is_refused(front_door: FrontDoor) -> None:
-    answer = front_door.rest(an_account("alice"), "GET", "/orders?limit=101")
+def test_page_beyond_the_limit_is_refused(secured_app: SecuredApp) -> None:
+    answer = secured_app.rest(an_account("alice"), "GET", "/orders?limit=101")
     assert (answer.status_code, answer.json()["code"]) == (400, "PAGE_TOO_LARGE")
 
 
 @pytest.mark.parametrize("action", ["submit", "quote"])
-def test_another_account_trades_during_a_flood_that_does_not_end(front_door: FrontDoor, action: str) -> None:
-    with _unbounded(front_door, an_account("mallory")) as flood, front_door.socket(an_account("bob")) as bob:
+def test_another_account_trades_during_a_flood_that_does_not_end(
+    secured_app: SecuredApp, action: str
+) -> None:
+    with (
+        _unbounded(secured_app, an_account("mallory")) as flood,
+        secured_app.socket(an_account("bob")) as bob,
+    ):
         over = threading.Event()
 
         def say_one() -> None:
@@ -100,7 +107,7 @@ def test_another_account_trades_during_a_flood_that_does_not_end(front_door: Fro
 
         def keep_it_up() -> None:
             while not over.is_set():
-                hear(flood, _is_answer)
+                receive(flood, _is_answer)
                 say_one()
 
         for _ in range(FLOOD):
@@ -113,7 +120,7 @@ def test_another_account_trades_during_a_flood_that_does_not_end(front_door: Fro
                 over.set()
             kept_up.result()
         for _ in range(FLOOD):
-            hear(flood, _is_answer)
+            receive(flood, _is_answer)
         assert ask(flood, action="ping")["type"] == "pong"
 
 
@@ -122,7 +129,7 @@ def _codes_of_a_burst(*sockets: ClientConnection) -> set[str]:
     for _ in range(BURST):
         for socket in sockets:
             say(socket, action="submit", side="sell", amount="0.001")
-    answers = [hear(socket, _is_answer) for socket in sockets for _ in range(BURST)]
+    answers = [receive(socket, _is_answer) for socket in sockets for _ in range(BURST)]
     return {answer.get("code", "accepted") for answer in answers}
 
 
@@ -140,10 +147,10 @@ def _accepted_at_last(socket: ClientConnection, code: str) -> str:
 
 
 @contextmanager
-def _unbounded(door: FrontDoor, account: str) -> Iterator[ClientConnection]:
+def _unbounded(app: SecuredApp, account: str) -> Iterator[ClientConnection]:
     """A connection that never keeps the gateway waiting, however much arrives."""
-    headers = door.bearer(account)
+    headers = app.bearer(account)
     with connect(
-        door.instance.websocket_url, additional_headers=headers, max_queue=None, open_timeout=PATIENCE_S
+        app.instance.websocket_url, additional_headers=headers, max_queue=None, open_timeout=PATIENCE_S
     ) as opened:
         yield opened

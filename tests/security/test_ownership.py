@@ -7,22 +7,22 @@ from collections.abc import Callable
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.security.front_door import Frame, FrontDoor, an_account, ask, hear, say, trade
+from tests.security.secured_app import Frame, SecuredApp, an_account, ask, receive, say, trade
 
 
 @pytest.fixture(scope="module")
-def alices_order(front_door: FrontDoor) -> str:
-    """An order of somebody else, with a final status and all of its events."""
-    with front_door.socket(an_account("alice")) as socket:
+def alices_order(secured_app: SecuredApp) -> str:
+    """An order of another account, with a final status and all of its events."""
+    with secured_app.socket(an_account("alice")) as socket:
         return trade(socket)
 
 
-Attempt = Callable[[FrontDoor, str, str], str]
+Attempt = Callable[[SecuredApp, str, str], str]
 
 
 def rest(method: str, path: str) -> Attempt:
-    def attempt(door: FrontDoor, account: str, order_id: str) -> str:
-        answer = door.rest(account, method, path.format(order_id=order_id))
+    def attempt(app: SecuredApp, account: str, order_id: str) -> str:
+        answer = app.rest(account, method, path.format(order_id=order_id))
         headers = {name: value for name, value in answer.headers.items() if name != "date"}
         return f"{answer.status_code} {headers} {answer.text}"
 
@@ -30,10 +30,10 @@ def rest(method: str, path: str) -> Attempt:
 
 
 def frame(**fields: str) -> Attempt:
-    def attempt(door: FrontDoor, account: str, order_id: str) -> str:
-        with door.socket(account) as socket:
+    def attempt(app: SecuredApp, account: str, order_id: str) -> str:
+        with app.socket(account) as socket:
             say(socket, requestId="r", orderId=order_id, **fields)
-            answer = hear(socket, lambda _: True)
+            answer = receive(socket, lambda _: True)
             # Whatever else was coming would arrive before the answer to this.
             after = ask(socket, action="ping")
             return json.dumps([answer, after["type"]])
@@ -41,9 +41,9 @@ def frame(**fields: str) -> Attempt:
     return attempt
 
 
-def in_the_url(door: FrontDoor, account: str, order_id: str) -> str:
-    with door.socket(account, f"?orderId={order_id}") as socket:
-        return json.dumps(hear(socket, lambda _: True))
+def in_the_url(app: SecuredApp, account: str, order_id: str) -> str:
+    with app.socket(account, f"?orderId={order_id}") as socket:
+        return json.dumps(receive(socket, lambda _: True))
 
 
 ATTEMPTS: dict[str, Attempt] = {
@@ -61,53 +61,55 @@ ATTEMPTS: dict[str, Attempt] = {
 
 @pytest.mark.parametrize("case", ATTEMPTS)
 def test_other_accounts_order_is_answered_like_an_unknown_one(
-    front_door: FrontDoor, alices_order: str, case: str
+    secured_app: SecuredApp, alices_order: str, case: str
 ) -> None:
     mallory, unknown = an_account("mallory"), str(uuid.uuid4())
     attempt = ATTEMPTS[case]
-    about_alices = attempt(front_door, mallory, alices_order)
-    about_none = attempt(front_door, mallory, unknown)
+    about_alices = attempt(secured_app, mallory, alices_order)
+    about_none = attempt(secured_app, mallory, unknown)
     assert about_alices.replace(alices_order, "ID") == about_none.replace(unknown, "ID")
 
 
-def test_owner_gets_another_answer_than_a_stranger(front_door: FrontDoor) -> None:
+def test_owner_gets_another_answer_than_a_stranger(secured_app: SecuredApp) -> None:
     account = an_account("alice")
-    with front_door.socket(account) as socket:
+    with secured_app.socket(account) as socket:
         order_id = trade(socket)
-    assert front_door.rest(account, "GET", f"/orders/{order_id}").status_code == 200
-    assert front_door.rest(an_account("mallory"), "GET", f"/orders/{order_id}").status_code == 404
+    assert secured_app.rest(account, "GET", f"/orders/{order_id}").status_code == 200
+    assert secured_app.rest(an_account("mallory"), "GET", f"/orders/{order_id}").status_code == 404
 
 
-def test_list_holds_the_accounts_own_orders_even_with_anothers_cursor(front_door: FrontDoor) -> None:
+def test_list_holds_the_accounts_own_orders_even_with_anothers_cursor(secured_app: SecuredApp) -> None:
     alice, mallory = an_account("alice"), an_account("mallory")
-    with front_door.socket(alice) as socket:
+    with secured_app.socket(alice) as socket:
         for _ in range(2):
             trade(socket)
-    page = front_door.rest(alice, "GET", "/orders?limit=1").json()
+    page = secured_app.rest(alice, "GET", "/orders?limit=1").json()
     assert len(page["orders"]) == 1
-    assert front_door.rest(alice, "GET", f"/orders?cursor={page['nextCursor']}").json()["orders"]
-    assert front_door.rest(mallory, "GET", "/orders").json()["orders"] == []
-    assert front_door.rest(mallory, "GET", f"/orders?cursor={page['nextCursor']}").json()["orders"] == []
+    assert secured_app.rest(alice, "GET", f"/orders?cursor={page['nextCursor']}").json()["orders"]
+    assert secured_app.rest(mallory, "GET", "/orders").json()["orders"] == []
+    assert secured_app.rest(mallory, "GET", f"/orders?cursor={page['nextCursor']}").json()["orders"] == []
 
 
-def test_following_everything_shows_the_accounts_orders_and_nobody_elses(front_door: FrontDoor) -> None:
+def test_subscription_to_everything_shows_the_accounts_orders_and_nobody_elses(
+    secured_app: SecuredApp,
+) -> None:
     with (
-        front_door.socket(an_account("mallory")) as spy,
-        front_door.socket(an_account("alice")) as alice,
+        secured_app.socket(an_account("mallory")) as spy,
+        secured_app.socket(an_account("alice")) as alice,
     ):
         assert ask(spy, action="subscribe")["type"] == "subscribed"
         trade(alice)
-        assert _orders_heard(spy) == set()
-    with front_door.socket(own := an_account("alice")) as socket, front_door.socket(own) as second:
+        assert _orders_received(spy) == set()
+    with secured_app.socket(own := an_account("alice")) as socket, secured_app.socket(own) as second:
         ask(second, action="subscribe")
-        assert _orders_heard(second) == set()
+        assert _orders_received(second) == set()
         order_id = trade(socket)
-        hear(second, lambda frame: frame.get("status") == "confirmed" and frame["orderId"] == order_id)
+        receive(second, lambda frame: frame.get("status") == "confirmed" and frame["orderId"] == order_id)
 
 
-def test_same_client_order_id_in_two_accounts_is_two_orders(front_door: FrontDoor) -> None:
+def test_same_client_order_id_in_two_accounts_is_two_orders(secured_app: SecuredApp) -> None:
     orders = [
-        front_door.rest(
+        secured_app.rest(
             an_account(name),
             "POST",
             "/orders",
@@ -120,22 +122,22 @@ def test_same_client_order_id_in_two_accounts_is_two_orders(front_door: FrontDoo
 
 
 @pytest.mark.parametrize("name", ["accountId", "account_id", "account", "principalId"])
-def test_account_named_in_a_message_counts_for_nothing(front_door: FrontDoor, name: str) -> None:
+def test_account_named_in_a_message_counts_for_nothing(secured_app: SecuredApp, name: str) -> None:
     alice, mallory = an_account("alice"), an_account("mallory")
     body = {"side": "sell", "amount": "0.01", name: alice}
-    order_id = front_door.rest(mallory, "POST", "/orders", json=body).json()["orderId"]
-    assert front_door.rest(alice, "GET", f"/orders/{order_id}").status_code == 404
+    order_id = secured_app.rest(mallory, "POST", "/orders", json=body).json()["orderId"]
+    assert secured_app.rest(alice, "GET", f"/orders/{order_id}").status_code == 404
 
 
-def _orders_heard(socket: ClientConnection) -> set[str]:
+def _orders_received(socket: ClientConnection) -> set[str]:
     """Return the orders of all frames that have arrived and were not read yet."""
     say(socket, action="ping", requestId="last")
-    heard: set[str] = set()
+    received: set[str] = set()
 
     def is_last(frame: Frame) -> bool:
         if frame["type"] == "order":
-            heard.add(frame["orderId"])
+            received.add(frame["orderId"])
         return frame.get("requestId") == "last"
 
-    hear(socket, is_last)
-    return heard
+    receive(socket, is_last)
+    return received

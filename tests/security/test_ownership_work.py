@@ -1,7 +1,8 @@
-"""Another's order takes the same work as one that nobody has: the same statements, waits and frames, in the same order.
+"""Another's order takes the same work as one that does not exist: the same
+statements, waits and frames, in the same order.
 
-So there is nothing that a clock could tell apart, and no clock is needed to show it. ``benchmarks.ownership_timing``
-looks at the clock.
+So there is nothing that a clock could tell apart, and no clock is needed to show it.
+``benchmarks.ownership_timing`` looks at the clock.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,10 +17,10 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.services.consuming import Received
-from chalicelib.services.following import Follower
-from chalicelib.wire.queue_messages import FollowMessage
-from tests.fakes.outside import FakeConnections, FakeQueue, FrozenClock
+from chalicelib.services.consumer.messages import Received
+from chalicelib.services.delivery.replay import Subscriber
+from chalicelib.wire.queue_messages import SubscribeMessage
+from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 
 PEER = "c="
 
@@ -92,36 +93,36 @@ def refused(work: Callable[[], object]) -> None:
 
 
 def read(shop: Workshop, order_id: UUID) -> None:
-    refused(lambda: shop.services.reading.order("mallory", order_id))
+    refused(lambda: shop.services.read_orders.order("mallory", order_id))
 
 
 def read_events(shop: Workshop, order_id: UUID) -> None:
-    refused(lambda: shop.services.reading.events("mallory", order_id, after_seq=0))
+    refused(lambda: shop.services.read_orders.events("mallory", order_id, after_seq=0))
 
 
 def cancel(shop: Workshop, order_id: UUID) -> None:
-    refused(lambda: shop.services.canceling.cancel("mallory", order_id))
+    refused(lambda: shop.services.cancel_orders.cancel("mallory", order_id))
 
 
 def cancel_by_frame(shop: Workshop, order_id: UUID) -> None:
-    refused(lambda: shop.services.canceling.cancel("mallory", order_id, connection_id=PEER))
+    refused(lambda: shop.services.cancel_orders.cancel("mallory", order_id, connection_id=PEER))
 
 
 def subscribe(shop: Workshop, order_id: UUID) -> None:
-    shop.services.door.connections.check_follows(PEER)
-    follower = Follower(PEER, "mallory")
-    refused(lambda: shop.services.following.subscribe(follower, order_id, after_seq=0, request_id=None))
+    shop.services.access.connections.check_subscriptions(PEER)
+    subscriber = Subscriber(PEER, "mallory")
+    refused(lambda: shop.services.replay_orders.subscribe(subscriber, order_id, after_seq=0, request_id=None))
 
 
 def unsubscribe(shop: Workshop, order_id: UUID) -> None:
-    shop.services.following.unsubscribe(Follower(PEER, "mallory"), order_id, request_id=None)
+    shop.services.replay_orders.unsubscribe(Subscriber(PEER, "mallory"), order_id, request_id=None)
 
 
 def connect_with_it(shop: Workshop, order_id: UUID) -> None:
-    message = FollowMessage(
+    message = SubscribeMessage(
         connection_id=PEER, account_id="mallory", order_id=order_id, after_seq=0, is_new=True
     )
-    assert shop.services.consuming.consume([Received(message, "handle", 1)]) == [True]
+    assert shop.services.consume_messages.consume([Received(message, "handle", 1)]) == [True]
 
 
 ATTEMPTS = (read, read_events, cancel, cancel_by_frame, subscribe, unsubscribe, connect_with_it)
@@ -133,7 +134,7 @@ def test_anothers_order_takes_the_work_of_an_unknown_one(
 ) -> None:
     # The first use of a service connects and prepares.
     workshop.done_for(attempt, uuid4())
-    # Patience that is used up would be the same for both, but should not be what makes them alike.
+    # A wait budget that is used up would be the same for both, but should not be what makes them alike.
     workshop.services.clock.sleep(600)
     about_none = workshop.done_for(attempt, uuid4())
     workshop.services.clock.sleep(600)
@@ -150,7 +151,7 @@ def test_work_is_noted_down_to_the_last_wait(workshop: Workshop) -> None:
 
 def test_own_order_takes_other_work_than_an_unknown_one(workshop: Workshop, alices_order: UUID) -> None:
     def read_own(shop: Workshop, order_id: UUID) -> None:
-        shop.services.reading.events("alice", order_id, after_seq=0)
+        shop.services.read_orders.events("alice", order_id, after_seq=0)
 
     assert workshop.done_for(read_own, alices_order) != workshop.done_for(read, uuid4())
 

@@ -1,7 +1,8 @@
-"""The published Postman collection, walked against the runtime: every request is answered as its description says.
+"""The published Postman collection, walked against the runtime:
+every request is answered as its description says.
 
-The collection's own scripts run in Postman alone (``newman run docs/api/postman.json``); what they wait for is waited
-for here.
+The collection's own scripts run in Postman alone (``newman run
+docs/api/postman.json``); what they wait for is waited for here.
 """
 
 import json
@@ -12,8 +13,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.chat_app.instance import REPOSITORY, Instance
-from tests.security.front_door import PATIENCE_S, ask
+from tests.security.secured_app import PATIENCE_S, ask
+from tests.support.instance import REPOSITORY, Instance
 
 COLLECTION = json.loads((REPOSITORY / "docs" / "api" / "postman.json").read_text())
 FOLDERS = {folder["name"].split(" (")[0]: folder["item"] for folder in COLLECTION["item"]}

@@ -1,7 +1,7 @@
 """Requests made from the published OpenAPI document by schemathesis: every answer is as the document says.
 
-Sound and broken requests, and sequences of them; a missing or invented token gets nobody in; and of two accounts
-neither is shown what the other was.
+Sound and broken requests, and sequences of them; a missing or invented token lets no client in; and of two
+accounts neither is shown what the other was.
 """
 
 import json
@@ -9,22 +9,22 @@ from pathlib import Path
 
 import httpx
 
-from tests.chat_app.instance import Instance
 from tests.fuzz.rest import Bounds, attack
-from tests.security.front_door import PATIENCE_S, FrontDoor, an_account
+from tests.security.secured_app import PATIENCE_S, SecuredApp, an_account
+from tests.support.instance import Instance
 
 # Enough for every operation, parameter and refusal once; ``python -m tests.fuzz.rest`` goes on for minutes.
 BOUNDS = Bounds(examples=5)
 
 
 def test_answers_are_as_published_and_two_accounts_see_nothing_of_each_other(
-    front_door: FrontDoor, tmp_path: Path
+    secured_app: SecuredApp, tmp_path: Path
 ) -> None:
-    logged = len(front_door.instance.lines)
-    tokens = {name: front_door.token(an_account(name)) for name in ("alice", "mallory")}
-    holds, report = attack(front_door.instance.rest_url, tmp_path, BOUNDS, tokens)
+    logged = len(secured_app.instance.lines)
+    tokens = {name: secured_app.token(an_account(name)) for name in ("alice", "mallory")}
+    holds, report = attack(secured_app.instance.rest_url, tmp_path, BOUNDS, tokens)
     assert holds, report
-    assert tracebacks(front_door.instance, logged) == []
+    assert tracebacks(secured_app.instance, logged) == []
 
 
 def test_answers_are_as_published_where_nobody_is_asked_for_a_token(
@@ -36,15 +36,15 @@ def test_answers_are_as_published_where_nobody_is_asked_for_a_token(
     assert tracebacks(open_house, logged) == []
 
 
-def test_body_that_is_not_utf_8_is_refused(front_door: FrontDoor) -> None:
-    headers = front_door.bearer(an_account("mallory")) | {"Content-Type": "application/json"}
-    url = f"{front_door.instance.rest_url}/orders"
+def test_body_that_is_not_utf_8_is_refused(secured_app: SecuredApp) -> None:
+    headers = secured_app.bearer(an_account("mallory")) | {"Content-Type": "application/json"}
+    url = f"{secured_app.instance.rest_url}/orders"
     answer = httpx.post(url, content=b'{"amount":"\xff\xfe"}', headers=headers, timeout=PATIENCE_S)
     assert answer.status_code == 400
 
 
-def test_body_beyond_the_limit_is_413(front_door: FrontDoor) -> None:
-    answer = front_door.rest(
+def test_body_beyond_the_limit_is_413(secured_app: SecuredApp) -> None:
+    answer = secured_app.rest(
         an_account("mallory"), "POST", "/orders", content=json.dumps({"a": "x" * 40_000})
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "MESSAGE_TOO_LARGE")

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.faults import sqlstate
+from chalicelib.adapters.postgres.error_translation import sqlstate
 from chalicelib.migrations.roles import APP_ROLE, PRIVILEGES, grant
 
 PERMISSION_DENIED = "42501"

@@ -14,8 +14,8 @@ from chalicelib.logs import logger
 from infra.specs import answers
 from infra.specs.documents import documents
 from infra.specs.error_table import MEANINGS
-from tests.chat_app.instance import REPOSITORY
-from tests.security.front_door import FrontDoor, an_account, ask, hear
+from tests.security.secured_app import SecuredApp, an_account, ask, receive
+from tests.support.instance import REPOSITORY
 
 DOCUMENTS = {path.name: (path, text) for path, text in documents().items()}
 FRAMES: TypeAdapter[answers.Answer] = TypeAdapter(
@@ -52,7 +52,9 @@ def test_every_error_code_has_a_meaning() -> None:
 
 @pytest.fixture
 def app() -> Iterator[Chalice]:
-    """The app; Chalice would keep the engine's log to errors from here on, where stdout is not the process's own."""
+    """The app; Chalice would keep the engine's log to errors from here on,
+    where stdout is not the process's own.
+    """
     level = logger.log_level
     from chalice_app.app import app
 
@@ -71,9 +73,9 @@ def test_every_route_is_described_with_its_methods(app: Chalice) -> None:
     }
 
 
-def test_frames_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
+def test_frames_on_the_wire_are_those_described(secured_app: SecuredApp) -> None:
     seen: set[str] = set()
-    with front_door.socket(an_account("alice")) as socket:
+    with secured_app.socket(an_account("alice")) as socket:
         for frame in (
             {"action": "ping"},
             {"action": "quote", "side": "buy", "amount": "1"},
@@ -85,16 +87,16 @@ def test_frames_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
             seen.add(type(FRAMES.validate_json(json.dumps(answer))).__name__)
         status = None
         while status != "confirmed":
-            event = hear(socket, lambda frame: frame["type"] == "order")
+            event = receive(socket, lambda frame: frame["type"] == "order")
             status = answers.OrderEventFrame.model_validate_json(json.dumps(event)).status
         parted = ask(socket, action="unsubscribe", orderId=answer["orderId"])
         answers.UnsubscribedFrame.model_validate_json(json.dumps(parted))
     assert seen == {"PongFrame", "QuoteFrame", "SubscribedFrame", "ErrorFrame", "AcceptedFrame"}
 
 
-def test_batches_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
+def test_batches_on_the_wire_are_those_described(secured_app: SecuredApp) -> None:
     frames: list[answers.AcceptedFrame | answers.OrderEventFrame] = []
-    with front_door.socket(an_account("alice"), "?batch=1") as socket:
+    with secured_app.socket(an_account("alice"), "?batch=1") as socket:
         socket.send('{"side":"sell","amount":"2.5"}')
         while not any(isinstance(each, answers.OrderEventFrame) and each.status in FINAL for each in frames):
             frames += answers.BatchFrame.model_validate_json(socket.recv()).frames
@@ -102,11 +104,11 @@ def test_batches_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
     assert len(frames) == 7
 
 
-def test_bodies_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
+def test_bodies_on_the_wire_are_those_described(secured_app: SecuredApp) -> None:
     account = an_account("alice")
     body = {"side": "sell", "amount": "0.01"}
     accepted = answers.OrderAccepted.model_validate_json(
-        front_door.rest(account, "POST", "/orders", json=body).text
+        secured_app.rest(account, "POST", "/orders", json=body).text
     )
     for path, model in (
         (f"/orders/{accepted.order_id}", answers.OrderBody),
@@ -117,8 +119,8 @@ def test_bodies_on_the_wire_are_those_described(front_door: FrontDoor) -> None:
         ("/health/ready", answers.Readiness),
         ("/orders/not-an-id", answers.ErrorBody),
     ):
-        model.model_validate_json(front_door.rest(account, "GET", path).text)
-    answers.Quote.model_validate_json(front_door.rest(account, "POST", "/quotes", json=body).text)
+        model.model_validate_json(secured_app.rest(account, "GET", path).text)
+    answers.Quote.model_validate_json(secured_app.rest(account, "POST", "/quotes", json=body).text)
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -183,7 +183,9 @@ def test_token_signed_with_the_public_key_as_a_secret_is_refused(issuer: Issuer)
 
 
 def published(**members: Any) -> dict[str, Any]:
-    """Return a set with every kind of key beside the one that tokens are signed with, and what is no key at all."""
+    """Return a set with every kind of key beside the one that tokens are signed with,
+    and what is no key at all.
+    """
     curve = json.loads(
         jwt.algorithms.ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key())
     )

@@ -5,37 +5,42 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import FINAL, OrderStatus
-from chalicelib.domain.transactions import Fate
-from tests.simulation.clients import Ledger, Owed
-from tests.simulation.plant import ATTEMPTS_MAX, INVOCATION_LIMIT_S, Plant
+from chalicelib.domain.transactions import SignatureStatus
+from tests.simulation.clients import ExpectedEvents, Ledger
+from tests.simulation.simulator import ATTEMPTS_MAX, INVOCATION_LIMIT_S, Simulator
 
 
-def violations(plant: Plant, ledger: Ledger) -> list[str]:
+def violations(simulator: Simulator, ledger: Ledger) -> list[str]:
     """Return every broken promise, in words."""
     return [
-        *plant.defects,
-        *plant.gateway.defects,
-        *_unrecorded(plant, ledger),
-        *(problem for order_id in plant.tables.orders for problem in _order(plant, order_id)),
-        *_landed(plant),
-        *(problem for owed in ledger.owed if owed.peer.is_open for problem in _unseen(plant, ledger, owed)),
-        *_unacknowledged(plant, ledger),
-        *_leftovers(plant),
+        *simulator.defects,
+        *simulator.gateway.defects,
+        *_unrecorded(simulator, ledger),
+        *(problem for order_id in simulator.tables.orders for problem in _order(simulator, order_id)),
+        *_landed(simulator),
+        *(
+            problem
+            for expected in ledger.expected
+            if expected.peer.is_open
+            for problem in _unseen(simulator, ledger, expected)
+        ),
+        *_unacknowledged(simulator, ledger),
+        *_leftovers(simulator),
     ]
 
 
-def _unrecorded(plant: Plant, ledger: Ledger) -> Iterator[str]:
-    for order_id in ledger.accepted.keys() - plant.tables.orders.keys():
+def _unrecorded(simulator: Simulator, ledger: Ledger) -> Iterator[str]:
+    for order_id in ledger.accepted.keys() - simulator.tables.orders.keys():
         yield f"{order_id} was accepted and is not on record"
 
 
-def _order(plant: Plant, order_id: UUID) -> Iterator[str]:
-    row, events = plant.tables.orders[order_id], plant.tables.events[order_id]
-    attempts = [each for each in plant.tables.attempts.values() if each.order_id == order_id]
+def _order(simulator: Simulator, order_id: UUID) -> Iterator[str]:
+    row, events = simulator.tables.orders[order_id], simulator.tables.events[order_id]
+    attempts = [each for each in simulator.tables.attempts.values() if each.order_id == order_id]
     landed = [
         each.status
-        for each in plant.chain.landed.values()
-        if each.instruction.order_id == order_id and each.status.fate is Fate.LANDED
+        for each in simulator.chain.landed.values()
+        if each.instruction.order_id == order_id and each.status.signature_status is SignatureStatus.LANDED
     ]
     if [event.seq for event in events] != list(range(1, len(events) + 1)):
         yield f"{order_id} has the seqs {[event.seq for event in events]}"
@@ -65,39 +70,42 @@ def _order(plant: Plant, order_id: UUID) -> Iterator[str]:
         yield f"{order_id} was sent {late_s:.0f} s too late"
 
 
-def _landed(plant: Plant) -> Iterator[str]:
-    for signature, landed in plant.chain.landed.items():
-        attempt = plant.tables.attempts.get(signature)
+def _landed(simulator: Simulator) -> Iterator[str]:
+    for signature, landed in simulator.chain.landed.items():
+        attempt = simulator.tables.attempts.get(signature)
         if attempt is None:
             yield f"a transaction of {landed.instruction.order_id} landed that is not on record"
-        elif attempt.outcome != landed.status.fate.value:
-            yield f"an attempt of {attempt.order_id} is {attempt.outcome} on record and {landed.status.fate}"
+        elif attempt.outcome != landed.status.signature_status.value:
+            found = landed.status.signature_status
+            yield f"an attempt of {attempt.order_id} is {attempt.outcome} on record and {found}"
 
 
-def _unseen(plant: Plant, ledger: Ledger, owed: Owed) -> Iterator[str]:
-    order = plant.tables.orders.get(owed.order_id)
+def _unseen(simulator: Simulator, ledger: Ledger, expected: ExpectedEvents) -> Iterator[str]:
+    order = simulator.tables.orders.get(expected.order_id)
     if order is None:
         return
-    content = ledger.contents.get((owed.peer.connection_id, owed.order_id))
+    content = ledger.contents.get((expected.peer.connection_id, expected.order_id))
     if content not in {None, order.state.order.content_sha256}:
-        if not owed.peer.has("error", code=Code.CLIENT_ORDER_ID_CONFLICT):
-            yield f"{owed.peer.connection_id} was not told that its {owed.order_id} is another order"
+        if not expected.peer.has("error", code=Code.CLIENT_ORDER_ID_CONFLICT):
+            yield f"{expected.peer.connection_id} was not told that its {expected.order_id} is another order"
         return
-    missing = set(range(owed.after_seq + 1, order.state.seq + 1)) - set(owed.peer.seqs(str(owed.order_id)))
+    missing = set(range(expected.after_seq + 1, order.state.seq + 1)) - set(
+        expected.peer.seqs(str(expected.order_id))
+    )
     if missing:
-        yield f"{owed.peer.connection_id} never saw {sorted(missing)} of {owed.order_id}"
+        yield f"{expected.peer.connection_id} never saw {sorted(missing)} of {expected.order_id}"
 
 
-def _unacknowledged(plant: Plant, ledger: Ledger) -> Iterator[str]:
+def _unacknowledged(simulator: Simulator, ledger: Ledger) -> Iterator[str]:
     for each in ledger.unacknowledged:
-        row = plant.tables.orders.get(each.order.order_id)
+        row = simulator.tables.orders.get(each.order.order_id)
         is_same = row is not None and row.state.order.content_sha256 == each.order.content_sha256
         if each.peer.is_open and is_same and not each.peer.has("accepted", requestId=each.request_id):
             yield f"{each.peer.connection_id} was never told that {each.order.order_id} was accepted"
 
 
-def _leftovers(plant: Plant) -> Iterator[str]:
-    if len(plant.queue) or len(plant.dead_letters):
-        yield f"{len(plant.queue)} messages and {len(plant.dead_letters)} dead letters are left"
-    if plant.dead_letters.received - plant.tables.dead_letters.keys():
+def _leftovers(simulator: Simulator) -> Iterator[str]:
+    if len(simulator.queue) or len(simulator.dead_letters):
+        yield f"{len(simulator.queue)} messages and {len(simulator.dead_letters)} dead letters are left"
+    if simulator.dead_letters.received - simulator.tables.dead_letters.keys():
         yield "a dead letter was not archived"

@@ -14,7 +14,7 @@ from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
 from chalicelib.domain.transactions import (
     ChainView,
-    Fate,
+    SignatureStatus,
     SignedTransaction,
     SwapInstruction,
     TransactionStatus,
@@ -89,17 +89,21 @@ class SimulatedChain:
             return
         if self._world.happens(self._world.weather.refuse):
             code = self._world.dice.choice([Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_FUNDS])
-            status = TransactionStatus(Fate.REFUSED, slot=self.height, refusal=code)
+            status = TransactionStatus(SignatureStatus.REFUSED, slot=self.height, refusal=code)
         else:
             given, got = _amounts(instruction)
-            status = TransactionStatus(Fate.LANDED, slot=self.height, input_units=given, output_units=got)
-        self._world.note("chain", f"{status.fate}: {_named(instruction)}, at height {self.height}")
+            status = TransactionStatus(
+                SignatureStatus.LANDED, slot=self.height, input_units=given, output_units=got
+            )
+        self._world.note(
+            "chain", f"{status.signature_status}: {_named(instruction)}, at height {self.height}"
+        )
         self.landed[signature] = Landed(instruction, self.height, status)
 
     def _status(self, signature: str, known_to: int) -> TransactionStatus:
         landed = self.landed.get(signature)
         if landed is None or landed.height > known_to:
-            return TransactionStatus(Fate.UNKNOWN)
+            return TransactionStatus(SignatureStatus.UNKNOWN)
         return landed.status
 
     def _lag(self) -> int:

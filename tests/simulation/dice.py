@@ -31,7 +31,7 @@ class Weather:
         refuse: A transaction that lands is refused by the chain's rules.
         duplicate: A message is delivered although it is held or deleted.
         receives_max: Deliveries after which a message is a dead letter.
-        frame_trouble: A connection does not take a frame, or takes it and nobody hears of that.
+        frame_trouble: A connection does not take a frame, or takes it and no answer says so.
         kill_all_times: Moments at which every process ends, connections included.
         until_s: From then on nothing fails any more.
     """

@@ -18,7 +18,7 @@ class Peer:
     """A client's end of one connection.
 
     Attributes:
-        is_established: Its handshake is through; before that, a post finds nobody.
+        is_established: Its handshake is through; before that, a post finds no peer.
         wants_batches: It asked for frames that hold several others; ``frames`` has what is in them.
     """
 
@@ -79,7 +79,7 @@ class SimulatedGateway:
         return Delivery.DELIVERED
 
     def _post(self, peer: Peer, frame: FrameObject) -> Delivery:
-        """Send one frame: 200, 410, or the adapter's patience ends with 429s, 5xxs or in silence."""
+        """Send one frame: 200, 410, or the adapter gives up after 429s, 5xxs or silence."""
         world, shown = self._world, f"{frame['type']} {frame.get('seq', '')} to {peer.connection_id}"
         world.sleep(world.dice.random() * world.weather.slow_ms / 1000)
         if world.weather.is_out("gateway", world.scheduler.now_s) or world.happens(

@@ -1,4 +1,5 @@
-"""Defects of the engine's own in single orders, which the engine has to live with: the others go on, nothing is lost.
+"""Defects of the engine's own in single orders, which the engine has
+to live with: the others go on, nothing is lost.
 
 All orders of one account have the poison, so that a seed decides which those are.
 """
@@ -9,7 +10,7 @@ from typing import Final
 
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.services.ports import Chain
-from tests.simulation.plant import Parts, Plant
+from tests.simulation.simulator import Parts, Simulator
 
 POISONED_ACCOUNT: Final = "bob"
 
@@ -18,20 +19,22 @@ class PoisonedError(Exception):
     """What nobody foresaw."""
 
 
-def in_signing(parts: Parts, plant: Plant) -> Parts:
+def in_signing(parts: Parts, simulator: Simulator) -> Parts:
     """Raise whenever a poisoned order is to be signed, with whatever others."""
-    return replace(parts, chain=_Poisoned(parts.chain, plant, signing=True))
+    return replace(parts, chain=_Poisoned(parts.chain, simulator, signing=True))
 
 
-def in_confirming(parts: Parts, plant: Plant) -> Parts:
-    """Raise whenever a poisoned order is sent or looked up, until the weather clears: then the defect is mended."""
-    return replace(parts, chain=_Poisoned(parts.chain, plant, signing=False))
+def in_confirming(parts: Parts, simulator: Simulator) -> Parts:
+    """Raise whenever a poisoned order is sent or looked up, until the weather clears:
+    then the defect is mended.
+    """
+    return replace(parts, chain=_Poisoned(parts.chain, simulator, signing=False))
 
 
 class _Poisoned:
-    def __init__(self, chain: Chain, plant: Plant, *, signing: bool) -> None:
+    def __init__(self, chain: Chain, simulator: Simulator, *, signing: bool) -> None:
         self._chain = chain
-        self._plant = plant
+        self._simulator = simulator
         self._is_in_signing = signing
         self._poisoned: set[str] = set()
 
@@ -52,9 +55,9 @@ class _Poisoned:
         return self._chain.view(signatures)
 
     def _maybe_hit(self, what: str, signatures: set[str]) -> None:
-        if not self._is_in_signing and self._plant.world.is_stormy and signatures & self._poisoned:
+        if not self._is_in_signing and self._simulator.world.is_stormy and signatures & self._poisoned:
             self._hit(what)
 
     def _hit(self, what: str) -> None:
-        self._plant.world.note("poison", what)
+        self._simulator.world.note("poison", what)
         raise PoisonedError(what)

@@ -95,7 +95,9 @@ class SimulatedQueue:
         return taken
 
     def delete(self, delivery: Delivery) -> None:
-        """Delete a message, unless it was delivered again meanwhile; a deleted one may come back once more."""
+        """Delete a message, unless it was delivered again meanwhile;
+        a deleted one may come back once more.
+        """
         stored = self._stored.get(delivery.message_id)
         if stored is None or delivery.receipt_handle != f"{stored.message_id}#{stored.receipt}":
             return

@@ -6,10 +6,10 @@ from random import Random
 from typing import Final
 
 from tests.simulation.audit import violations
-from tests.simulation.clients import Clients
+from tests.simulation.clients import SimulatedClients
 from tests.simulation.dice import Weather, draw_weather
-from tests.simulation.plant import Plant, Sabotage
 from tests.simulation.scheduler import Scheduler
+from tests.simulation.simulator import Sabotage, Simulator
 from tests.simulation.world import World
 
 SWEEP_S: Final = 60.0
@@ -34,31 +34,31 @@ def run(seed: int, sabotage: Sabotage | None = None) -> Outcome:
     weather = draw_weather(dice)
     scheduler = Scheduler()
     world = World(scheduler, dice, weather)
-    plant = Plant(world, sabotage)
-    clients = Clients(plant)
+    simulator = Simulator(world, sabotage)
+    clients = SimulatedClients(simulator)
     clients.schedule()
     for time_s in weather.kill_all_times:
-        scheduler.at(time_s, plant.kill_all)
-    has_rested = _until_rest(scheduler, plant, weather)
-    problems = violations(plant, clients.ledger)
+        scheduler.at(time_s, simulator.kill_all)
+    has_rested = _until_rest(scheduler, simulator, weather)
+    problems = violations(simulator, clients.ledger)
     if not has_rested:
         problems.append("the engine did not come to rest")
-    _end(scheduler, plant)
+    _end(scheduler, simulator)
     return Outcome(seed, weather, _named(problems), _named(world.trace))
 
 
-def _until_rest(scheduler: Scheduler, plant: Plant, weather: Weather) -> bool:
+def _until_rest(scheduler: Scheduler, simulator: Simulator, weather: Weather) -> bool:
     calm_s = weather.until_s + REST_S
     while scheduler.now_s < weather.until_s + PATIENCE_S:
         scheduler.run_until(scheduler.now_s + SWEEP_S)
-        if scheduler.now_s >= calm_s and plant.is_at_rest:
+        if scheduler.now_s >= calm_s and simulator.is_at_rest:
             return True
-        plant.sweep()
+        simulator.sweep()
     return False
 
 
-def _end(scheduler: Scheduler, plant: Plant) -> None:
-    for group in list(plant.running):
+def _end(scheduler: Scheduler, simulator: Simulator) -> None:
+    for group in list(simulator.running):
         scheduler.kill(group)
     scheduler.run_until(scheduler.now_s)
 

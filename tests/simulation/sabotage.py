@@ -8,55 +8,55 @@ from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderEvent
-from chalicelib.domain.progress import Step
+from chalicelib.domain.progress import Transition
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.ports import Chain, Connections, Delivery, Frame, OrderRecord
-from chalicelib.services.settlement import DEADNESS_MARGIN_BLOCKS
-from tests.simulation.plant import Parts, Plant
-from tests.simulation.queries import MemoryQueries
-from tests.simulation.record import MemoryRecord
-from tests.simulation.tables import AttemptRow, OrderRow
+from tests.fakes.queries import MemoryQueries
+from tests.fakes.record import MemoryRecord
+from tests.fakes.tables import AttemptRow, OrderRow
+from tests.simulation.simulator import Parts, Simulator
 
 EVENTS_PER_READ: Final = 100
-"""A replay reads so many at a time; a retelling reads all."""
+"""A replay reads so many at a time; republishing reads all."""
 
 
-def send_before_commit(parts: Parts, _plant: Plant) -> Parts:
+def send_before_commit(parts: Parts, _simulator: Simulator) -> Parts:
     """Move the write-ahead after the send."""
     return replace(parts, record=_SendsFirst(parts.record, parts.chain))
 
 
-def no_lease_no_fence(parts: Parts, plant: Plant) -> Parts:
+def no_lease_no_fence(parts: Parts, simulator: Simulator) -> Parts:
     """Let every consumer take every order, and the last writer win."""
-    return replace(parts, record=plant.world.outside("record", _Unfenced(plant.tables)))
+    return replace(parts, record=simulator.world.port("record", _Unfenced(simulator.tables)))
 
 
-def height_from_another_node(parts: Parts, plant: Plant) -> Parts:
+def height_from_another_node(parts: Parts, simulator: Simulator) -> Parts:
     """Hold the newest height against the statuses of a node that lags behind."""
-    return replace(parts, chain=_OtherHeight(parts.chain, lambda _: plant.chain.height))
+    return replace(parts, chain=_OtherHeight(parts.chain, lambda _: simulator.chain.height))
 
 
-def no_margin(parts: Parts, _plant: Plant) -> Parts:
+def no_margin(parts: Parts, _simulator: Simulator) -> Parts:
     """Take a node's stated height at its word, although its statuses may be a block or two older."""
     return replace(parts, chain=_OtherHeight(parts.chain, lambda height: height + DEADNESS_MARGIN_BLOCKS))
 
 
-def impatient(parts: Parts, _plant: Plant) -> Parts:
+def impatient(parts: Parts, _simulator: Simulator) -> Parts:
     """Call a transaction dead as soon as one view of the chain does not know it."""
     return replace(parts, chain=_OtherHeight(parts.chain, lambda height: height + 1_000))
 
 
-def untold(parts: Parts, _plant: Plant) -> Parts:
+def unpublished(parts: Parts, _simulator: Simulator) -> Parts:
     """Send each event when it is committed, and never again."""
     return replace(parts, queries=cast("MemoryQueries", _Forgetful(parts.queries)))
 
 
-def told_early(parts: Parts, _plant: Plant) -> Parts:
-    """Note that events were told in the commit that they are recorded with, before anybody is told."""
-    return replace(parts, record=_ToldEarly(parts.record))
+def published_early(parts: Parts, _simulator: Simulator) -> Parts:
+    """Note that events were published in the commit that they are recorded with, before they are."""
+    return replace(parts, record=_PublishedEarly(parts.record))
 
 
-def credulous(parts: Parts, _plant: Plant) -> Parts:
+def credulous(parts: Parts, _simulator: Simulator) -> Parts:
     """Take every frame for delivered, as long as its connection is not known to be gone."""
     return replace(parts, connections=_Credulous(parts.connections))
 
@@ -69,24 +69,27 @@ class _SendsFirst:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._record, name)
 
-    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
-        new = [step.new_attempt.transaction for step in steps if step.new_attempt]
+    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+        new = [transition.new_attempt.transaction for transition in transitions if transition.new_attempt]
         if new:
             with suppress(RetryableError):
                 self._chain.send(new)
-        return self._record.record(steps, lease_ms=lease_ms)
+        return self._record.record(transitions, lease_ms=lease_ms)
 
 
-class _ToldEarly:
+class _PublishedEarly:
     def __init__(self, record: OrderRecord) -> None:
         self._record = record
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._record, name)
 
-    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
-        told = [replace(step, state=replace(step.state, told_seq=step.state.seq)) for step in steps]
-        return self._record.record(told, lease_ms=lease_ms)
+    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+        published = [
+            replace(transition, state=replace(transition.state, published_seq=transition.state.seq))
+            for transition in transitions
+        ]
+        return self._record.record(published, lease_ms=lease_ms)
 
 
 class _Unfenced(MemoryRecord):
@@ -94,18 +97,20 @@ class _Unfenced(MemoryRecord):
         del row
         return True
 
-    def _counts(self, step: Step, row: OrderRow) -> bool:
+    def _counts(self, transition: Transition, row: OrderRow) -> bool:
         """Every step counts, and what is in its way goes."""
         order_id = row.state.order.order_id
-        kept = [event for event in self._tables.events[order_id] if event.seq <= step.held.state.seq]
+        kept = [event for event in self._tables.events[order_id] if event.seq <= transition.claimed.state.seq]
         self._tables.events[order_id] = kept
-        if step.new_attempt is not None:
+        if transition.new_attempt is not None:
             for signature, attempt in list(self._tables.attempts.items()):
-                if attempt.order_id == order_id and attempt.attempt.attempt == step.new_attempt.attempt:
+                if attempt.order_id == order_id and attempt.attempt.attempt == transition.new_attempt.attempt:
                     del self._tables.attempts[signature]
-        if step.outcome is not None and step.outcome.signature not in self._tables.attempts:
-            assert step.held.open_attempt is not None
-            self._tables.attempts[step.outcome.signature] = AttemptRow(order_id, step.held.open_attempt)
+        if transition.outcome is not None and transition.outcome.signature not in self._tables.attempts:
+            assert transition.claimed.open_attempt is not None
+            self._tables.attempts[transition.outcome.signature] = AttemptRow(
+                order_id, transition.claimed.open_attempt
+            )
         return True
 
 
@@ -138,7 +143,7 @@ class _Credulous:
 
 
 class _Forgetful:
-    """Knows nothing of what a retelling asks for."""
+    """Knows nothing of what republishing asks for."""
 
     def __init__(self, queries: MemoryQueries) -> None:
         self._queries = queries
@@ -147,5 +152,5 @@ class _Forgetful:
         return getattr(self._queries, name)
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
-        is_retelling = limit > EVENTS_PER_READ
-        return [] if is_retelling else self._queries.events_after(order_id, seq, limit=limit)
+        is_republishing = limit > EVENTS_PER_READ
+        return [] if is_republishing else self._queries.events_after(order_id, seq, limit=limit)

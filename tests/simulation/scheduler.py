@@ -102,7 +102,9 @@ class Scheduler:
             self.sleep(poll_s)
 
     def kill(self, group: Group) -> None:
-        """End a process between two steps of its tasks; a task that does so to its own must then wait or raise."""
+        """End a process between two steps of its tasks;
+        a task that does so to its own must then wait or raise.
+        """
         group.is_dead = True
         for task in group.tasks:
             if not task.is_done and task is not self._current:
@@ -172,7 +174,7 @@ class SimulatedBackground:
             while self._given:
                 try:
                     self._given.popleft()()
-                except Exception as error:  # noqa: BLE001  # whoever waits gets it, whatever it is
+                except Exception as error:  # noqa: BLE001  # ``wait`` raises it, whatever it is
                     self._error = self._error or error
         finally:
             self._is_busy = False
@@ -191,7 +193,7 @@ class SimulatedExecutor(Executor):
         def work() -> None:
             try:
                 future.set_result(fn(*args, **kwargs))
-            except Exception as error:  # noqa: BLE001  # a future hands every error to whoever asks
+            except Exception as error:  # noqa: BLE001  # a future hands every error to its reader
                 future.set_exception(error)
 
         self._scheduler.spawn(self._group, work)

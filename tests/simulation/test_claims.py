@@ -24,13 +24,13 @@ from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, 
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.errors import Code
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import AttemptOutcome, Claims, HeldOrder, NewOrder, OpenAttempt, Step
+from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.steps import first_step, let_go
+from chalicelib.services.consumer.transitions import first_transition, release
+from tests.fakes.queries import MemoryQueries
+from tests.fakes.record import MemoryRecord
+from tests.fakes.tables import Tables
 from tests.simulation.builders import MOMENT, an_attempt, an_order
-from tests.simulation.queries import MemoryQueries
-from tests.simulation.record import MemoryRecord
-from tests.simulation.tables import Tables
 
 LONG_MS, ENDED_MS = 3_600_000, 0
 ORDERS = tuple(an_order(name) for name in ("one", "two", "three"))
@@ -57,7 +57,7 @@ class RecordBesideModel(RuleBasedStateMachine):
         self.records = [PostgresOrderRecord(engine) for engine in self.engines]
         self.keys = [PostgresClientOrderKeys(engine) for engine in self.engines]
         self.queries = PostgresOrderQueries(self.engines[0])
-        self.held: list[HeldOrder] = []
+        self.claimed: list[ClaimedOrder] = []
         self.salt = 0
 
     def _tick(self) -> datetime:
@@ -70,33 +70,33 @@ class RecordBesideModel(RuleBasedStateMachine):
         created = self.records[who].create([new], lease_ms=lease_ms)
         assert created == self.model.create([new], lease_ms=lease_ms)
         if created:
-            self.held.append(HeldOrder(new.state, fence=1))
+            self.claimed.append(ClaimedOrder(new.state, fence=1))
 
     @rule(who=consumers, wanted=st.lists(orders, unique=True, min_size=1), lease_ms=leases)
     def claim(self, who: int, wanted: list[Order], lease_ms: int) -> None:
         ids = [order.order_id for order in wanted]
         claims = self.records[who].claim(ids, lease_ms=lease_ms)
         assert _plain(claims) == _plain(self.model.claim(ids, lease_ms=lease_ms))
-        self.held += claims.held.values()
+        self.claimed += claims.claimed.values()
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.claimed)
     @rule(
         who=consumers,
         data=st.data(),
         lease_ms=leases,
-        how=st.sampled_from(("on", "confirm", "fail", "again", "go", "told")),
+        how=st.sampled_from(("on", "confirm", "fail", "again", "go", "published")),
     )
     def record(self, who: int, data: Any, lease_ms: int, how: str) -> None:
-        """Move an order on as somebody who holds it, or held it once."""
-        held = data.draw(st.sampled_from(self.held))
+        """Move an order on as a consumer that has claimed it, or had once."""
+        claimed = data.draw(st.sampled_from(self.claimed))
         self.salt += 1
-        step = _step(held, how, self.salt)
-        if step is None or held.state.is_final:
+        transition = _transition(claimed, how, self.salt)
+        if transition is None or claimed.state.is_final:
             return
-        counted = self.records[who].record([step], lease_ms=lease_ms)
-        assert counted == self.model.record([step], lease_ms=lease_ms)
-        if counted and not step.state.is_final:
-            self.held.append(HeldOrder(step.state, held.fence, _open_after(step)))
+        counted = self.records[who].record([transition], lease_ms=lease_ms)
+        assert counted == self.model.record([transition], lease_ms=lease_ms)
+        if counted and not transition.state.is_final:
+            self.claimed.append(ClaimedOrder(transition.state, claimed.fence, _open_after(transition)))
 
     @rule(who=consumers, order=orders, account=st.sampled_from(("alice", "mallory")))
     def cancel(self, who: int, order: Order, account: str) -> None:
@@ -141,39 +141,43 @@ def test_any_calls_of_two_consumers_are_answered_as_the_model_answers(engines: t
 
 
 def _new(order: Order) -> NewOrder:
-    return first_step(order, MOMENT, None)
+    return first_transition(order, MOMENT, None)
 
 
-def _step(held: HeldOrder, how: str, salt: int) -> Step | None:
-    """Return a step from where an order stood when it was held; None if that leads nowhere."""
-    state, attempt = held.state, held.open_attempt
+def _transition(claimed: ClaimedOrder, how: str, salt: int) -> Transition | None:
+    """Return a transition from where an order stood when it was claimed; None if that leads nowhere."""
+    state, attempt = claimed.state, claimed.open_attempt
     match how:
-        case "go" | "told":
-            return let_go(held, told=how == "told")
+        case "go" | "published":
+            return release(claimed, published=how == "published")
         case "on" if state.status is OrderStatus.ROUTING:
             events = []
             for status in (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED):
-                state, event = state.step(status, MOMENT)
+                state, event = state.transition_to(status, MOMENT)
                 events.append(event)
-            return Step(held, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt, salt))
+            return Transition(
+                claimed, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt, salt)
+            )
         case "confirm" if attempt is not None:
-            return _end(held, OrderStatus.CONFIRMED, "landed")
+            return _end(claimed, OrderStatus.CONFIRMED, "landed")
         case "fail":
-            return _end(held, OrderStatus.FAILED, "refused" if attempt else None)
+            return _end(claimed, OrderStatus.FAILED, "refused" if attempt else None)
         case "again" if state.status is OrderStatus.ROUTING or attempt is not None:
-            state, event = state.step(OrderStatus.ROUTING, MOMENT, attempt=state.attempt + 1)
-            return Step(held, state, (event,), outcome=_outcome(attempt, "dead"), release=True)
+            state, event = state.transition_to(OrderStatus.ROUTING, MOMENT, attempt=state.attempt + 1)
+            return Transition(claimed, state, (event,), outcome=_outcome(attempt, "dead"), release=True)
     return None
 
 
-def _end(held: HeldOrder, status: OrderStatus, outcome: Literal["landed", "refused"] | None) -> Step:
-    state, event = held.state.step(status, MOMENT)
+def _end(
+    claimed: ClaimedOrder, status: OrderStatus, outcome: Literal["landed", "refused"] | None
+) -> Transition:
+    state, event = claimed.state.transition_to(status, MOMENT)
     is_confirmed = status is OrderStatus.CONFIRMED
-    return Step(
-        held,
+    return Transition(
+        claimed,
         state,
         (event,),
-        outcome=_outcome(held.open_attempt, outcome) if outcome else None,
+        outcome=_outcome(claimed.open_attempt, outcome) if outcome else None,
         filled=(10**9, 2 * 10**8) if is_confirmed else None,
         failure_code=None if is_confirmed else Code.SLIPPAGE_EXCEEDED,
         release=True,
@@ -186,11 +190,11 @@ def _outcome(
     return AttemptOutcome(attempt.transaction.signature, outcome) if attempt else None
 
 
-def _open_after(step: Step) -> OpenAttempt | None:
-    if step.outcome is not None:
+def _open_after(transition: Transition) -> OpenAttempt | None:
+    if transition.outcome is not None:
         return None
-    return step.new_attempt or step.held.open_attempt
+    return transition.new_attempt or transition.claimed.open_attempt
 
 
 def _plain(claims: Claims) -> tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]:
-    return dict(claims.held), dict(claims.busy), dict(claims.final)
+    return dict(claims.claimed), dict(claims.busy), dict(claims.final)

@@ -12,9 +12,9 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import HeldOrder, NewOrder, Step
+from chalicelib.domain.progress import ClaimedOrder, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.steps import first_step
+from chalicelib.services.consumer.transitions import first_transition
 from tests.simulation.builders import MOMENT, an_attempt, an_order
 
 ROUNDS = 25
@@ -35,12 +35,12 @@ def at_once(*works: Callable[[], Any]) -> Sequence[Any]:
     """Do each in a thread of its own, all let go together."""
     barrier = Barrier(len(works))
 
-    def let_go(work: Callable[[], Any]) -> Any:
+    def release(work: Callable[[], Any]) -> Any:
         barrier.wait()
         return work()
 
     with ThreadPoolExecutor(len(works)) as threads:
-        return list(threads.map(let_go, works))
+        return list(threads.map(release, works))
 
 
 def test_order_created_twice_at_once_is_created_once(records: Pair) -> None:
@@ -63,21 +63,21 @@ def test_overlapping_batches_in_opposite_order_do_not_deadlock(records: Pair) ->
 
 def test_order_whose_lease_ended_is_claimed_by_one(records: Pair) -> None:
     for number in range(ROUNDS):
-        held = created(records[0], an_order(f"order {number}"), lease_ms=0)
-        order_id = held.state.order.order_id
+        claimed = created(records[0], an_order(f"order {number}"), lease_ms=0)
+        order_id = claimed.state.order.order_id
         claims = at_once(*(partial(record.claim, [order_id], lease_ms=LONG_MS) for record in records))
-        assert sorted(len(each.held) for each in claims) == [0, 1]
+        assert sorted(len(each.claimed) for each in claims) == [0, 1]
         assert sorted(len(each.busy) for each in claims) == [0, 1]
 
 
 def test_cancel_and_write_ahead_have_one_winner(records: Pair) -> None:
     for number in range(ROUNDS):
-        held = created(records[0], an_order(f"order {number}"), lease_ms=LONG_MS)
-        step = write_ahead(held)
-        order = held.state.order
+        claimed = created(records[0], an_order(f"order {number}"), lease_ms=LONG_MS)
+        transition = write_ahead(claimed)
+        order = claimed.state.order
         canceled, sent = at_once(
             partial(records[0].cancel, order.account_id, order.order_id, MOMENT),
-            partial(records[1].record, [step], lease_ms=LONG_MS),
+            partial(records[1].record, [transition], lease_ms=LONG_MS),
         )
         was_canceled, was_sent = canceled is not None, bool(sent)
         assert was_canceled != was_sent
@@ -101,18 +101,18 @@ def test_client_order_id_reserved_at_once_belongs_to_one_content(database_url: s
 
 
 def new_order(order: Order) -> NewOrder:
-    return first_step(order, MOMENT, None)
+    return first_transition(order, MOMENT, None)
 
 
-def created(record: PostgresOrderRecord, order: Order, *, lease_ms: int) -> HeldOrder:
+def created(record: PostgresOrderRecord, order: Order, *, lease_ms: int) -> ClaimedOrder:
     new = new_order(order)
     assert record.create([new], lease_ms=lease_ms) == {order.order_id}
-    return HeldOrder(new.state, fence=1)
+    return ClaimedOrder(new.state, fence=1)
 
 
-def write_ahead(held: HeldOrder) -> Step:
-    state, events = held.state, []
+def write_ahead(claimed: ClaimedOrder) -> Transition:
+    state, events = claimed.state, []
     for status in (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED):
-        state, event = state.step(status, MOMENT)
+        state, event = state.transition_to(status, MOMENT)
         events.append(event)
-    return Step(held, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt))
+    return Transition(claimed, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt))

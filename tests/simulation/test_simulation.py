@@ -3,8 +3,8 @@
 import pytest
 
 from tests.simulation import poison, sabotage
-from tests.simulation.plant import Sabotage
 from tests.simulation.run import run
+from tests.simulation.simulator import Sabotage
 
 SEEDS = 300
 PER_TEST = 50
@@ -43,8 +43,8 @@ def test_same_seed_gives_same_trace() -> None:
         (sabotage.height_from_another_node, "is dead on record and landed"),
         (sabotage.no_margin, "is dead on record and landed"),
         (sabotage.impatient, "was executed 2 times"),
-        (sabotage.untold, "never saw"),
-        (sabotage.told_early, "never saw"),
+        (sabotage.unpublished, "never saw"),
+        (sabotage.published_early, "never saw"),
         (sabotage.credulous, "was never told that"),
     ],
 )

@@ -46,7 +46,8 @@ class World:
         self.trace.append(f"{self.scheduler.now_s:10.3f}  {who:<14} {what}")
 
     def call(self, part: str, name: str, effect: Callable[[], Result]) -> Result:
-        """Do I/O for the running task: late, not at all, without an answer, or as the last thing its process does.
+        """Do I/O for the running task: late, not at all, without an
+        answer, or as the last thing its process does.
 
         Raises:
             RetryableError: It took no effect.
@@ -72,9 +73,9 @@ class World:
             raise UnansweredError(f"{part} did not answer")
         return result
 
-    def outside(self, part: str, target: Port) -> Port:
+    def port(self, part: str, target: Port) -> Port:
         """Return a port whose every method is such a call."""
-        return cast("Port", _Outside(self, part, target))
+        return cast("Port", _SimulatedPort(self, part, target))
 
     def _hang(self, who: str, what: str, part: str) -> None:
         self.note(who, what)
@@ -93,7 +94,7 @@ class World:
         self.sleep(self.dice.random() * slowest_ms / 1000)
 
 
-class _Outside:
+class _SimulatedPort:
     def __init__(self, world: World, part: str, target: object) -> None:
         self._world = world
         self._part = part
@@ -109,9 +110,9 @@ def _short(result: object) -> str:
         case None | bool() | int() | str():
             return repr(result)
         case Claims():
-            return f"{len(result.held)} held, {len(result.busy)} busy, {len(result.final)} final"
+            return f"{len(result.claimed)} claimed, {len(result.busy)} busy, {len(result.final)} final"
         case ChainView():
-            return f"height {result.height}: {', '.join(each.fate for each in result.statuses.values())}"
+            return f"height {result.height}: {', '.join(each.signature_status for each in result.statuses.values())}"
         case Sized():
             return f"{len(result)} of {type(result).__name__}"
     return type(result).__name__

@@ -1,4 +1,6 @@
-"""What a runtime that does nothing must not use more of: memory, descriptors, threads, tasks, timers, files."""
+"""What a runtime that does nothing must not use more of: memory, descriptors, threads,
+tasks, timers, files.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Our lines are Powertools' lines, made with less, and saying less where nobody has to act."""
+"""Our lines are Powertools' lines, made with less, and saying less where no action is needed."""
 
 import io
 import json

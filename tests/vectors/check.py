@@ -1,4 +1,6 @@
-"""Compare a file of golden swaps with what our pools answer, and a file of chain data with what the adapter reads."""
+"""Compare a file of golden swaps with what our pools answer,
+and a file of chain data with what the adapter reads.
+"""
 
 import json
 from collections.abc import Iterator

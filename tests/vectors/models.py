@@ -23,7 +23,9 @@ def modelled(state: ProgramPool, fields: Mapping[str, int]) -> Mapping[str, Any]
 
 
 def around(model: Mapping[str, Any], actual: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the model without bins and ticks that are in no account of the case: arrays of the other direction."""
+    """Return the model without bins and ticks that are in no account of the case:
+    arrays of the other direction.
+    """
     seen = dict(model)
     for name in _LISTS:
         if name in model and actual[name]:

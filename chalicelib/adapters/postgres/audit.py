@@ -11,12 +11,12 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from chalicelib.adapters.market.balance import Violation as Finding
-from chalicelib.adapters.market.balance import check_books, check_flows
-from chalicelib.adapters.market.definition import load_market
-from chalicelib.adapters.market.evidence import check_fills, check_signatures
-from chalicelib.adapters.market.replay import check_replay
 from chalicelib.adapters.postgres.chain_audit import check_chain
+from chalicelib.adapters.simulated_market.balance import LedgerViolation as Finding
+from chalicelib.adapters.simulated_market.balance import check_books, check_flows
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.evidence import check_fills, check_signatures
+from chalicelib.adapters.simulated_market.ledger_replay import check_replay
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import OrderStatus, check_transition
 
@@ -167,7 +167,7 @@ SELECT before, after, min(order_id::text) AS subject FROM (
 ) AS step GROUP BY before, after
 """)
 
-_STEPS: Final = "every step of every order is one that the life cycle allows"
+_STEPS: Final = "every transition of every order is one that the life cycle allows"
 _CHAIN: Final = "each event carries the hash of itself and its predecessor, since the first that does"
 _BOOKS: Final = "per token, wallets, vaults and fees are what was issued"
 _FLOWS: Final = "each wallet and vault holds what was issued there and what transactions moved"
@@ -198,13 +198,13 @@ def audit(
     The connection must be in a transaction of its own at REPEATABLE READ.
 
     Args:
-        wallet_seed: What the accounts' wallets derive from. Without it, an account of which the record has nothing
-            but forgeries passes, if they are signed by one key that no other account has.
+        wallet_seed: What the accounts' wallets derive from. Without it, an account of which the record has
+            nothing but forgeries passes, if they are signed by one key that no other account has.
     """
     for check in CHECKS:
         rows = connection.execute(text(check.statement + f" LIMIT {SHOWN_MAX}"))
         yield [Violation(check.name, row.subject, row.problem) for row in rows]
-    yield _illegal_steps(connection)
+    yield _illegal_transitions(connection)
     yield _named(_CHAIN, check_chain(connection))
     yield _named(_BOOKS, check_books(connection))
     yield _named(_FLOWS, check_flows(connection, most=SHOWN_MAX))
@@ -220,7 +220,7 @@ def _named(name: str, found: Iterable[Finding]) -> list[Violation]:
     return [Violation(name, each.subject, each.problem) for each in islice(found, SHOWN_MAX)]
 
 
-def _illegal_steps(connection: Connection) -> list[Violation]:
+def _illegal_transitions(connection: Connection) -> list[Violation]:
     found = []
     for row in connection.execute(_TRANSITIONS):
         try:

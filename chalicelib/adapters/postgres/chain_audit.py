@@ -7,12 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from chalicelib.adapters.market.balance import Violation
 from chalicelib.adapters.postgres.event_chain import GENESIS, link
 from chalicelib.adapters.postgres.rows import order_event
+from chalicelib.adapters.simulated_market.balance import LedgerViolation
 
 OLD_FUNCTIONS_FOR: Final = timedelta(hours=1)
-"""How long after the first event with a hash others may lack one: a deployment replaces functions one by one."""
+"""How long after the first event with a hash others may lack one:
+a deployment replaces functions one by one.
+"""
 
 _ORDERS: Final = 500
 
@@ -26,7 +28,7 @@ _EVENTS: Final = text("""
 """)
 
 
-def check_chain(connection: Connection) -> Iterator[Violation]:
+def check_chain(connection: Connection) -> Iterator[LedgerViolation]:
     """Yield the orders whose events were changed, left out, slipped in, or written without their hash."""
     begun_at: datetime | None = connection.execute(_BEGUN).scalar()
     if begun_at is None:
@@ -39,11 +41,13 @@ def check_chain(connection: Connection) -> Iterator[Violation]:
                 after, before = row.order_id, GENESIS
             if row.chain is None:
                 if row.recorded_at > begun_at + OLD_FUNCTIONS_FOR:
-                    yield Violation(str(after), f"event {row.seq} has no hash")
+                    yield LedgerViolation(str(after), f"event {row.seq} has no hash")
             elif link(before, order_event(row)) != bytes(row.chain):
-                yield Violation(str(after), f"event {row.seq}, or one before it, is not what was written")
+                yield LedgerViolation(
+                    str(after), f"event {row.seq}, or one before it, is not what was written"
+                )
                 before = bytes(row.chain)
             else:
                 before = bytes(row.chain)
             if row.seq == row.last_seq and bytes(row.head or GENESIS) != before:
-                yield Violation(str(after), "the order shows another hash than its last event")
+                yield LedgerViolation(str(after), "the order shows another hash than its last event")

@@ -11,12 +11,12 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from chalicelib.adapters.postgres.faults import condemns_connection
+from chalicelib.adapters.postgres.error_translation import condemns_connection
 from chalicelib.adapters.postgres.prepared import PreparedConnection
 from chalicelib.adapters.time_left import time_left
 
 CONNECT_TIME_LIMIT_S: Final = 5
-"""Longer than any healthy connect, shorter than a Lambda's patience."""
+"""Longer than any healthy connect, shorter than a Lambda's time limit."""
 
 POOL_TIME_LIMIT_S: Final = 5
 """For a connection that somebody else gives back."""
@@ -158,8 +158,9 @@ def _dialect_arguments(address: URL) -> dict[str, Any]:
 def _switcher(dialect: Dialect) -> Callable[[Any, str], None]:
     """Return what switches a pg8000 connection to single statements and back without asking the server.
 
-    SQLAlchemy's own way back is BEGIN, SET SESSION and COMMIT: three round trips after each statement that is a
-    transaction of its own. But the way there does not change the session's level, so there is nothing to set.
+    SQLAlchemy's own way back is BEGIN, SET SESSION and COMMIT: three round trips after each
+    statement that is a transaction of its own. But the way there does not change the
+    session's level, so there is nothing to set.
     """
     ask = dialect.set_isolation_level
 
@@ -214,8 +215,8 @@ def _psycopg_connect(
 def _notice_end(context: ExceptionContext) -> None:
     """Have a connection replaced, not pooled, that the peer reset, or whose session is of no more use.
 
-    pg8000 lets some of the socket's errors through as they are, and SQLAlchemy looks for a lost connection among the
-    driver's own alone. A session that only reads is none at all to SQLAlchemy's mind.
+    pg8000 lets some of the socket's errors through as they are, and SQLAlchemy looks for a lost connection
+    among the driver's own alone. A session that only reads is none at all to SQLAlchemy's mind.
     """
     error = context.original_exception
     if isinstance(error, OSError) or condemns_connection(error):

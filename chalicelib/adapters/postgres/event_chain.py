@@ -1,7 +1,7 @@
 """The chain of an order's events: each carries the SHA-256 of itself and its predecessor's.
 
-An event that is changed, left out or slipped in later breaks it. It is computed here and not by the database, where it
-took a twentieth of a batch's time: the bytes that are hashed are those that are sent anyway.
+An event that is changed, left out or slipped in later breaks it. It is computed here and not by the database,
+where it took a twentieth of a batch's time: the bytes that are hashed are those that are sent anyway.
 """
 
 import hashlib
@@ -59,7 +59,9 @@ def chained_rows(events: Iterable[OrderEvent], heads: Mapping[UUID, bytes]) -> t
 
 
 class Heads:
-    """The last hashes of the orders that this process holds. Nobody else moves them on meanwhile: see the fence."""
+    """The last hashes of the orders that this process holds.
+    Nobody else moves them on meanwhile: see the fence.
+    """
 
     def __init__(self) -> None:
         self._known: dict[UUID, bytes] = {}

@@ -6,18 +6,19 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from chalicelib.adapters.postgres.faults import translated_errors
-from chalicelib.services.settling import DeadLetter
-from chalicelib.services.sweeping import LaggingFollower, StrandedOrder
+from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.services.consumer.dead_letters import DeadLetter
+from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
 
 # A waiting message comes back after its back-off or its lease, both well below this.
 STRANDED_AFTER_S: Final = 15
-LAGGING_AFTER_S: Final = 15
+BEHIND_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
-# Every account's first before anybody's second: those that one leaves behind by the thousand are for later runs.
+# Every account's first before anybody's second: those that one
+# leaves behind by the thousand are for later runs.
 _STRANDED: Final = text(f"""
 SELECT order_id, account_id FROM (
     SELECT order_id, account_id, accepted_at, row_number() OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
@@ -27,7 +28,7 @@ SELECT order_id, account_id FROM (
 ORDER BY place, accepted_at LIMIT :limit
 """)
 
-_LAGGING: Final = text(f"""
+_BEHIND: Final = text(f"""
 UPDATE subscriptions SET updated_at = clock_timestamp()
 WHERE (connection_id, order_id) IN (
     SELECT connection_id, order_id FROM subscriptions WHERE (connection_id, order_id) IN (
@@ -35,7 +36,7 @@ WHERE (connection_id, order_id) IN (
             SELECT connection_id, order_id, updated_at,
                 row_number() OVER (PARTITION BY account_id ORDER BY updated_at) AS place
             FROM subscriptions
-            WHERE NOT live AND updated_at < clock_timestamp() - make_interval(secs => {LAGGING_AFTER_S})
+            WHERE NOT live AND updated_at < clock_timestamp() - make_interval(secs => {BEHIND_AFTER_S})
         ) AS lagging
         ORDER BY place, updated_at LIMIT :limit)
     FOR UPDATE SKIP LOCKED)
@@ -69,11 +70,11 @@ class PostgresHousekeeping:
             rows = connection.execute(_STRANDED, {"limit": limit})
             return [StrandedOrder(row.order_id, row.account_id) for row in rows]
 
-    def lagging_followers(self, *, limit: int) -> Sequence[LaggingFollower]:
+    def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
         with translated_errors(), self._single.connect() as connection:
-            rows = connection.execute(_LAGGING, {"limit": limit})
+            rows = connection.execute(_BEHIND, {"limit": limit})
             return [
-                LaggingFollower(row.connection_id, row.account_id, row.order_id, row.replayed_to)
+                SubscriptionBehind(row.connection_id, row.account_id, row.order_id, row.replayed_to)
                 for row in rows
             ]
 
@@ -105,5 +106,7 @@ class PostgresDeadLetterArchive:
 
 
 def _storable(text: str) -> str:
-    """Return a text without what Postgres cannot store (NUL, half a surrogate): that must not keep a message out."""
+    """Return a text without what Postgres cannot store (NUL, half a surrogate):
+    that must not keep a message out.
+    """
     return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Row, text
 
-from chalicelib.adapters.postgres.faults import courtesy, translated_errors
+from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, event_data, order_event, order_state
 from chalicelib.domain.orders import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
@@ -105,7 +105,8 @@ class PostgresClientOrderKeys:
         with courtesy(), self._single.connect() as connection:
             found = connection.execute(_RESERVE, parameters).scalar()
             if found is None:
-                # Somebody reserved it between the statement's snapshot and its insert; now it is visible.
+                # Another request reserved it between the statement's snapshot and its insert; now it is
+                # visible.
                 found = connection.execute(_RESERVE, parameters).scalar_one()
         return bool(found == content_sha256)
 
@@ -116,7 +117,9 @@ def _view(row: Row[Any]) -> OrderView:
 
 
 def _view_if_readable(row: Row[Any]) -> OrderView | None:
-    """Return the view of a row; None of one that only another release can read, which must not hide all others."""
+    """Return the view of a row; None of one that only another release can read,
+    which must not hide all others.
+    """
     try:
         return _view(row)
     except (ValueError, TypeError) as error:

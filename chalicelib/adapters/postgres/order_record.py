@@ -1,4 +1,6 @@
-"""Writing the record of orders: one statement, and so one transaction and one round trip, per step of a batch."""
+"""Writing the record of orders: one statement, and so one transaction and one round trip,
+per stage of a batch.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -8,17 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
-from chalicelib.adapters.postgres.faults import translated_errors
 from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
     json_rows,
     order_record,
     order_state,
 )
-from chalicelib.adapters.postgres.statements import Database, Row, Session, Statement
+from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
 from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
-from chalicelib.domain.progress import Claims, HeldOrder, NewOrder, OpenAttempt, Step
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 
@@ -62,7 +64,7 @@ SELECT {ORDER_COLUMNS}, o.fence, o.chain, o.lease_until < clock_timestamp() AS i
 FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR UPDATE
 """)
 
-_HOLD: Final = Statement("""
+_CLAIM: Final = Statement("""
 UPDATE orders
 SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
 WHERE order_id = ANY(:order_ids)
@@ -73,8 +75,9 @@ SELECT order_id, signature, payload, last_valid_height, attempt, quoted_in_units
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
-# A limit that is no constant tells the planner that the rows are few. Of a function's, it expects a hundred, and
-# would rather read a small table whole than look up so many keys; tables grow faster than plans are made anew.
+# A limit that is no constant tells the planner that the rows are few. Of a function's, it
+# expects a hundred, and would rather read a small table whole than look up so many keys; tables
+# grow faster than plans are made anew.
 _RECORD: Final = Statement(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
@@ -116,8 +119,9 @@ SELECT order_id FROM moved
 
 _HEADS: Final = Statement("SELECT order_id, chain FROM orders WHERE order_id = ANY(:order_ids)")
 
-# The event's hash is taken here: what the order's last one is shows only once its row is held (``event_chain``).
-# An order that was sent keeps its last signature; the fence shuts out whoever holds the order.
+# The event's hash is taken here: what the order's last one is shows only once its row is held
+# (``event_chain``). An order that was sent keeps its last signature; the fence shuts out the
+# consumer that has claimed the order.
 _CANCEL: Final = Statement(f"""
 WITH canceled AS (
     UPDATE orders o
@@ -168,42 +172,55 @@ class PostgresOrderRecord:
             rows = session.execute(_LOCK, {"order_ids": sorted(order_ids)})
             states = {row.order_id: order_state(row) for row in rows}
             free = {row.order_id: row for row in rows if row.is_free and not states[row.order_id].is_final}
-            attempts = _hold(session, list(free), lease_ms)
+            attempts = _claim_rows(session, list(free), lease_ms)
         self._heads.note({order_id: bytes(row.chain or GENESIS) for order_id, row in free.items()})
         return Claims(
-            held={id_: HeldOrder(states[id_], row.fence + 1, attempts.get(id_)) for id_, row in free.items()},
+            claimed={
+                id_: ClaimedOrder(states[id_], row.fence + 1, attempts.get(id_)) for id_, row in free.items()
+            },
             busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
             final={id_: state for id_, state in states.items() if state.is_final},
         )
 
-    def record(self, steps: Sequence[Step], *, lease_ms: int) -> frozenset[UUID]:
-        before = self._heads_of([step.state.order.order_id for step in steps])
-        events, after = chained_rows((event for step in steps for event in step.events), before)
+    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+        before = self._heads_of([transition.state.order.order_id for transition in transitions])
+        events, after = chained_rows(
+            (event for transition in transitions for event in transition.events), before
+        )
         heads = before | after
         parameters = {
             "steps": json_rows(
-                [_step_row(step, lease_ms, heads.get(step.state.order.order_id)) for step in steps]
+                [
+                    _transition_row(transition, lease_ms, heads.get(transition.state.order.order_id))
+                    for transition in transitions
+                ]
             ),
             "events": events,
             "attempts": json_rows(
-                [_attempt_row(step, step.new_attempt) for step in steps if step.new_attempt]
+                [
+                    _attempt_row(transition, transition.new_attempt)
+                    for transition in transitions
+                    if transition.new_attempt
+                ]
             ),
             "outcomes": json_rows(
                 [
                     {
-                        "order_id": step.state.order.order_id,
-                        "signature": step.outcome.signature,
-                        "outcome": step.outcome.outcome,
+                        "order_id": transition.state.order.order_id,
+                        "signature": transition.outcome.signature,
+                        "outcome": transition.outcome.outcome,
                     }
-                    for step in steps
-                    if step.outcome
+                    for transition in transitions
+                    if transition.outcome
                 ]
             ),
         }
         with translated_errors():
             moved = frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
         self._heads.note({order_id: heads[order_id] for order_id in moved if order_id in heads})
-        self._heads.forget(step.state.order.order_id for step in steps if step.release)
+        self._heads.forget(
+            transition.state.order.order_id for transition in transitions if transition.release
+        )
         return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
@@ -237,10 +254,10 @@ class PostgresOrderRecord:
         return heads
 
 
-def _hold(session: Session, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
+def _claim_rows(session: DatabaseSession, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
     if not order_ids:
         return {}
-    session.execute(_HOLD, {"order_ids": order_ids, "lease_ms": lease_ms})
+    session.execute(_CLAIM, {"order_ids": order_ids, "lease_ms": lease_ms})
     rows = session.execute(_OPEN_ATTEMPTS, {"order_ids": order_ids})
     return {row.order_id: _open_attempt(row) for row in rows}
 
@@ -259,35 +276,35 @@ def _bytea(raw: bytes | None) -> str | None:
     return f"\\x{raw.hex()}" if raw else None
 
 
-def _step_row(step: Step, lease_ms: int, head: bytes | None) -> JsonObject:
-    before: OrderState = step.held.state
-    input_units, output_units = step.filled or (None, None)
+def _transition_row(transition: Transition, lease_ms: int, head: bytes | None) -> JsonObject:
+    before: OrderState = transition.claimed.state
+    input_units, output_units = transition.filled or (None, None)
     return {
         "order_id": before.order.order_id,
-        "fence": step.held.fence,
+        "fence": transition.claimed.fence,
         "from_seq": before.seq,
-        "status": step.state.status,
-        "seq": step.state.seq,
-        "attempt": step.state.attempt,
-        "tx_signature": step.new_attempt.transaction.signature if step.new_attempt else None,
+        "status": transition.state.status,
+        "seq": transition.state.seq,
+        "attempt": transition.state.attempt,
+        "tx_signature": transition.new_attempt.transaction.signature if transition.new_attempt else None,
         "input_units": input_units,
         "output_units": output_units,
-        "failure_code": step.failure_code,
+        "failure_code": transition.failure_code,
         "chain": _bytea(head),
-        "lease_ms": 0 if step.release else lease_ms,
-        "told_seq": step.state.told_seq,
+        "lease_ms": 0 if transition.release else lease_ms,
+        "told_seq": transition.state.published_seq,
     }
 
 
-def _attempt_row(step: Step, new: OpenAttempt) -> JsonObject:
+def _attempt_row(transition: Transition, new: OpenAttempt) -> JsonObject:
     return {
         "signature": new.transaction.signature,
-        "order_id": step.state.order.order_id,
+        "order_id": transition.state.order.order_id,
         "attempt": new.attempt,
         "payload": base64.b64encode(new.transaction.payload).decode("ascii"),
         "last_valid_height": new.transaction.last_valid_height,
         "quoted_in_units": new.quoted_in_units,
         "quoted_out_units": new.quoted_out_units,
         "threshold_units": new.threshold_units,
-        "fence": step.held.fence,
+        "fence": transition.claimed.fence,
     }

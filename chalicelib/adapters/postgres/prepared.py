@@ -1,8 +1,9 @@
 """pg8000 connections that prepare each statement once, instead of parsing it anew for every execution.
 
-A statement of ours is up to 3 kB long. pg8000 scans its text in Python each time, has the server parse and plan it,
-and waits twice for an answer. Prepared, only parameters travel, once there and back: measured on a batch of orders,
-half of the processor time on both sides. RDS Proxy multiplexes statements that are prepared by the protocol, as here.
+A statement of ours is up to 3 kB long. pg8000 scans its text in Python each time, has the server parse
+and plan it, and waits twice for an answer. Prepared, only parameters travel, once there and back:
+measured on a batch of orders, half of the processor time on both sides. RDS Proxy multiplexes statements
+that are prepared by the protocol, as here.
 """
 
 import math
@@ -38,7 +39,8 @@ _NETWORK_ERROR: Final = "network error"
 # What pg8000's parsers raise of bytes that no PostgreSQL server sends.
 _NO_PROTOCOL: Final = (LookupError, ValueError, TypeError, struct.error)
 
-# By type, where there is something faster than pg8000's own: an order's id comes back from each of its statements.
+# By type, where there is something faster than pg8000's own: an
+# order's id comes back from each of its statements.
 _CONVERTERS: Final[dict[int, Callable[[str], Any]]] = {
     UUID_TYPE: lru_cache(maxsize=4_096)(UUID),
     JSON: from_json,
@@ -96,7 +98,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         """Read the answer to one message, for no longer than the invocation lasts.
 
         Raises:
-            InterfaceError: There is none, or it is not in PostgreSQL's protocol: the connection is of no more use.
+            InterfaceError: There is none, or it is not in PostgreSQL's protocol: the connection is of no more
+                use.
         """
         if self._usock is None:
             raise pg8000.InterfaceError("connection is closed")
@@ -119,7 +122,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         self.execute_simple(COMMIT)
 
     def close(self) -> None:
-        """Say goodbye, if there is still somebody to say it to: a connection that broke is closed already."""
+        """Say goodbye, if the server still listens: a connection that broke is closed already."""
         file = self._sock
         with suppress(pg8000.InterfaceError, OSError):
             super().close()
@@ -129,7 +132,9 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
                 file.close()
 
     def execute_prepared(self, operation: str, values: Sequence[Any]) -> Any:
-        """Return pg8000's context of one execution; BEGIN goes before it in the same round trip, where it has to."""
+        """Return pg8000's context of one execution;
+        BEGIN goes before it in the same round trip, where it has to.
+        """
         if operation not in self._prepared and len(self._prepared) >= STATEMENTS_MAX:
             if self.must_begin:
                 self.execute_simple(BEGIN)
@@ -152,8 +157,9 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     ) -> Sequence[Any]:
         """Run statements of one transaction in one round trip: none waits for the answer to the one before.
 
-        Each sees what was committed when its turn came, as if sent by itself. A transaction is begun if none is open;
-        ``commits`` ends it, which after an error undoes it. Returns pg8000's context of each statement.
+        Each sees what was committed when its turn came, as if sent by itself. A transaction
+        is begun if none is open; ``commits`` ends it, which after an error undoes it.
+        Returns pg8000's context of each statement.
 
         Raises:
             Error: The first that went wrong, once all answers are in.
@@ -165,7 +171,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             for (operation, _), (_, columns, funcs) in zip(operations, statements, strict=True)
         ]
         bound = [make_params(self.py_types, values) for _, values in operations]
-        # What cannot be sent must be found out before anything is: the next user would complete half a message.
+        # What cannot be sent must be found out before anything is:
+        # the next user would complete half a message.
         "".join(value for values in bound for value in values if value is not None).encode(
             self._client_encoding
         )

@@ -23,7 +23,8 @@ class ReadUrl(Protocol):
 def make_rotating_engine(read_url: ReadUrl) -> Engine:
     """Return an engine that asks for the login once, and again whenever the server refuses it.
 
-    Open connections outlive a rotation; a new one that is refused is tried once more with what the secret says now.
+    Open connections outlive a rotation; a new one that is refused is
+    tried once more with what the secret says now.
     """
     current: dict[str, Any] = {}
 

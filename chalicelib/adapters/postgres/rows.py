@@ -50,8 +50,8 @@ def order_event(row: Row) -> OrderEvent:
 def event_data(status: OrderStatus, stored: JsonObject) -> JsonObject:
     """Return an event's fields by today's names.
 
-    Earlier releases wrote the realised slippage of a confirmed order as ``slippageBps``, the name of the tolerance
-    among its terms. Events are never rewritten, so the old name is read here.
+    Earlier releases wrote the realised slippage of a confirmed order as ``slippageBps``, the name of the
+    tolerance among its terms. Events are never rewritten, so the old name is read here.
     """
     if status is not OrderStatus.CONFIRMED or "slippageBps" not in stored:
         return stored

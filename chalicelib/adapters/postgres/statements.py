@@ -1,7 +1,8 @@
 """Statements on the driver's own connections, for what every order runs through.
 
-SQLAlchemy keeps what is its strength: the pool, the drivers and the parameters' names. Its work for each execution is
-left out; it was 110 of the 135 µs of processor time that a statement took, and a batch of orders had fourteen.
+SQLAlchemy keeps what is its strength: the pool, the drivers and the parameters' names. Its work
+for each execution is left out; it was 110 of the 135 µs of processor time that a statement
+took, and a batch of orders had fourteen.
 """
 
 from collections import namedtuple
@@ -13,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Dialect, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.faults import condemns_connection
+from chalicelib.adapters.postgres.error_translation import condemns_connection
 from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 Row = Any
@@ -42,7 +43,7 @@ class Statement:
 Asked = tuple[Statement, Mapping[str, Any]]
 
 
-class Session:
+class DatabaseSession:
     """A connection while it is lent."""
 
     def __init__(self, connection: Any, dialect: Dialect) -> None:
@@ -67,7 +68,9 @@ class Session:
         return _rows([column[0] for column in description or ()], rows)
 
     def execute_all(self, *asked: Asked) -> list[list[Row]]:
-        """Run statements one after the other, in one round trip where the driver can; raises what ``execute`` does."""
+        """Run statements one after the other, in one round trip where the driver can;
+        raises what ``execute`` does.
+        """
         return self._together(asked, commits=False)
 
     def finish(self, *asked: Asked) -> list[list[Row]]:
@@ -125,7 +128,7 @@ class Database:
         with self._lent() as connection:
             connection.autocommit = True
             try:
-                rows = Session(connection, self._engine.dialect).execute(statement, parameters)
+                rows = DatabaseSession(connection, self._engine.dialect).execute(statement, parameters)
             except Exception as error:
                 if not _breaks(error):
                     connection.autocommit = False
@@ -135,13 +138,13 @@ class Database:
             return rows
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self) -> Iterator[DatabaseSession]:
         """Lend a connection for several statements: all of them count, or after an exception none.
 
         Raises what ``execute`` does.
         """
         with self._lent() as connection:
-            session = Session(connection, self._engine.dialect)
+            session = DatabaseSession(connection, self._engine.dialect)
             yield session
             session.commit()
 

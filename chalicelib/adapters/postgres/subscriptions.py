@@ -1,10 +1,10 @@
-"""Who follows which orders.
+"""Which connection is subscribed to which orders.
 
-The division of labour between live frames and replays rests on two facts. A sender reads the listeners
-*after* its events are committed. ``go_live`` takes a share lock on the order and compares its last event.
-So an event is either committed before that lock, then the comparison fails and the replay goes on; or
-after it, then its sender sees the subscription live. No event is lost between the two, and ``replayed_to``
-keeps either from sending what the other sent.
+The division of labour between live frames and replays rests on two facts. A sender reads the subscriptions
+*after* its events are committed. ``go_live`` takes a share lock on the order and compares its last event. So
+an event is either committed before that lock, then the comparison fails and the replay goes on; or after it,
+then its sender sees the subscription live. No event is lost between the two, and ``replayed_to`` keeps either
+from sending what the other sent.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from chalicelib.adapters.postgres.faults import translated_errors
+from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Listener, Missed, Replay
+from chalicelib.services.ports import Missed, Replay, Subscription
 
 EVERY_ORDER: Final = UUID(int=0)
 _FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 _REPLAYED_ORDERS_MAX: Final = 100
 
-# What a connection says of one order goes before what it says of all. One whose token has expired hears
+# What a connection says of one order goes before what it says of all. One whose token has expired gets
 # nothing more, even before the sweep closes it; one that could not be noted has no row. LATERAL, since a
-# join would be free to read all that the account ever followed.
-_LISTENERS: Final = Statement("""
+# join would be free to read all that the account ever subscribed to.
+_SUBSCRIPTIONS: Final = Statement("""
 SELECT DISTINCT ON (w.order_id, s.connection_id)
     w.order_id, s.connection_id, s.live, s.replayed_to, coalesce(c.batched, false) AS batched
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
@@ -73,7 +73,7 @@ ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX}
 _UNFINISHED: Final = text(_UNFINISHED_ORDERS)
 
 # What is under way waits for its replay from the first moment: no live event may go ahead of it.
-_FOLLOW_ACCOUNT: Final = text(f"""
+_SUBSCRIBE_ACCOUNT: Final = text(f"""
 WITH unfinished AS ({_UNFINISHED_ORDERS})
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
 SELECT :connection_id, CAST(:every AS uuid), :account_id, true, 0
@@ -82,7 +82,7 @@ SELECT :connection_id, order_id, :account_id, false, 0 FROM unfinished
 ON CONFLICT DO NOTHING
 """)
 
-_LAG: Final = text("""
+_MARK_BEHIND: Final = text("""
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
 SELECT connection_id, order_id, account_id, false, sent_to
 FROM jsonb_to_recordset(CAST(:missed AS jsonb))
@@ -109,13 +109,14 @@ class PostgresSubscriptions:
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._database = Database(engine)
 
-    def listeners(self, orders: Sequence[Order]) -> Sequence[Listener]:
+    def of_orders(self, orders: Sequence[Order]) -> Sequence[Subscription]:
         wanted = [{"order_id": order.order_id, "account_id": order.account_id} for order in orders]
         parameters = {"orders": json_rows(wanted), "every": str(EVERY_ORDER)}
         with translated_errors():
-            rows = self._database.execute(_LISTENERS, parameters)
+            rows = self._database.execute(_SUBSCRIPTIONS, parameters)
         return [
-            Listener(row.order_id, row.connection_id, row.live, row.replayed_to, row.batched) for row in rows
+            Subscription(row.order_id, row.connection_id, row.live, row.replayed_to, row.batched)
+            for row in rows
         ]
 
     def begin_replay(
@@ -142,14 +143,14 @@ class PostgresSubscriptions:
         with translated_errors(), self._single.connect() as connection:
             return bool(connection.execute(_GO_LIVE, parameters).scalar_one())
 
-    def follow_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
         parameters = {"connection_id": connection_id, "account_id": account_id}
         with translated_errors(), self._single.connect() as connection:
             # Two transactions on purpose: an order created after the second one finds the first committed.
-            connection.execute(_FOLLOW_ACCOUNT, parameters | {"every": str(EVERY_ORDER)})
+            connection.execute(_SUBSCRIBE_ACCOUNT, parameters | {"every": str(EVERY_ORDER)})
             return connection.execute(_UNFINISHED, {"account_id": account_id}).scalars().all()
 
-    def lag(self, missed: Sequence[Missed]) -> None:
+    def mark_behind(self, missed: Sequence[Missed]) -> None:
         rows = [
             {
                 "connection_id": each.connection_id,
@@ -160,7 +161,7 @@ class PostgresSubscriptions:
             for each in missed
         ]
         with translated_errors(), self._single.connect() as connection:
-            connection.execute(_LAG, {"missed": json_rows(rows)})
+            connection.execute(_MARK_BEHIND, {"missed": json_rows(rows)})
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
         with translated_errors(), self._single.connect() as connection:

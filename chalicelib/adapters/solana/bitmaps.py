@@ -1,7 +1,8 @@
 """Which arrays of ticks or bins a pool has: one bit each, the middle in the pool, the rest in its extension.
 
-After raydium-io/raydium-clmm@03b44b7 ``states/tickarray_bitmap_extension.rs`` and MeteoraAg/dlmm-sdk@fb02e51
-``commons/src/extensions/bin_array_bitmap.rs``. Array ``i`` covers ticks (bins) from ``i`` times the array's width on.
+After raydium-io/raydium-clmm@03b44b7 ``states/tickarray_bitmap_extension.rs`` and
+MeteoraAg/dlmm-sdk@fb02e51 ``commons/src/extensions/bin_array_bitmap.rs``. Array ``i`` covers ticks (bins)
+from ``i`` times the array's width on.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
 """What the programs say that a swap did.
 
-CPMM and CLMM write a log line ``Program data: <base64>``; DLMM and DAMM v2 call themselves with the event as data,
-behind a tag, which no node truncates. Newer builds append fields: what an older event lacks is left out. The four
-programs count transfer fees differently; ``paid`` and ``received`` are the trader's in all of them.
+CPMM and CLMM write a log line ``Program data: <base64>``; DLMM and DAMM v2 call themselves with the
+event as data, behind a tag, which no node truncates. Newer builds append fields: what an older
+event lacks is left out. The four programs count transfer fees differently; ``paid`` and
+``received`` are the trader's in all of them.
 """
 
 from dataclasses import dataclass
@@ -122,7 +123,8 @@ class SwapEvent:
 
     Attributes:
         paid: What left the trader's input account; transfer fees included.
-        received: What arrived on the output account. For DLMM less a transfer fee that the event does not know.
+        received: What arrived on the output account. For DLMM
+            less a transfer fee that the event does not know.
         trade_fee: All of it, None where the program's build does not report it.
         fields: All that the event holds, by the program's names.
     """

@@ -1,7 +1,7 @@
 """Messages and transactions back from their bytes: what a signer is asked to sign, what a node was sent.
 
-The opposite of ``messages``, for bytes that anybody may have made: every length is checked, nothing may be left over,
-and numbers have their shortest form, so that equal contents have equal bytes.
+The opposite of ``messages``, for bytes that anybody may have made: every length is checked, nothing may be
+left over, and numbers have their shortest form, so that equal contents have equal bytes.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class ReadMessage:
     Attributes:
         version: None in the first format, else 0 or 1.
         signers: The first pays.
-        instructions: With the flags that the message as a whole gives each account. What comes from a table cannot be
-            named without it: then ``instructions`` is None.
+        instructions: With the flags that the message as a whole gives each account. What comes from a table
+            cannot be named without it: then ``instructions`` is None.
         config: Of version 1 only.
     """
 

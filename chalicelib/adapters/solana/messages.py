@@ -1,9 +1,9 @@
 """Messages: what a transaction's signers sign, in the three formats that the chain takes.
 
-Legacy and version 0 differ in what precedes and follows the same body; version 0 may fetch addresses from lookup
-tables. Version 1 has no tables, carries its budget in a header of its own, allows 4,096 bytes, and puts the
-signatures last (SIMD-0385). After ``Message`` of anza-xyz/solana-sdk; which order accounts have within a class is
-free, and here it is that of their bytes, as its compiler has it.
+Legacy and version 0 differ in what precedes and follows the same body; version 0 may fetch addresses from
+lookup tables. Version 1 has no tables, carries its budget in a header of its own, allows 4,096 bytes, and
+puts the signatures last (SIMD-0385). After ``Message`` of anza-xyz/solana-sdk; which order accounts have
+within a class is free, and here it is that of their bytes, as its compiler has it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,8 @@ class CompiledMessage(NamedTuple):
     """The bytes to sign, and who has to.
 
     Attributes:
-        signers: In the order of their signatures; the first pays the fee, and its signature names the transaction.
+        signers: In the order of their signatures; the first pays
+            the fee, and its signature names the transaction.
     """
 
     raw: bytes
@@ -57,7 +58,9 @@ class CompiledMessage(NamedTuple):
 
 
 class _Accounts(NamedTuple):
-    """All accounts of a message by class: writable signers (the payer first), other signers, writable, the rest."""
+    """All accounts of a message by class: writable signers (the payer first), other signers,
+    writable, the rest.
+    """
 
     classes: tuple[list[Pubkey], list[Pubkey], list[Pubkey], list[Pubkey]]
     programs: frozenset[Pubkey]
@@ -90,7 +93,8 @@ def legacy_message(payer: Pubkey, instructions: Sequence[Instruction], blockhash
 def v0_message(
     payer: Pubkey, instructions: Sequence[Instruction], blockhash: bytes, tables: Iterable[LookupTable] = ()
 ) -> CompiledMessage:
-    """Return the message in version 0; accounts that a table has, and that neither sign nor are called, come from it.
+    """Return the message in version 0; accounts that a table has, and
+    that neither sign nor are called, come from it.
 
     Raises:
         ValueError: More accounts than a byte can count.

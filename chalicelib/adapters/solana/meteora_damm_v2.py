@@ -57,8 +57,8 @@ class DammV2Accounts:
     """A pool and what its instructions name.
 
     Attributes:
-        limited: A purchase of A has to show that no instruction before it trades with this pool: the rate limiter
-            applied when the pool was read.
+        limited: A purchase of A has to show that no instruction before it trades with this pool: the rate
+            limiter applied when the pool was read.
     """
 
     program: Pubkey
@@ -69,7 +69,9 @@ class DammV2Accounts:
     state: DammV2Pool
 
     def is_limited(self, token_in: TokenIndex) -> bool:
-        """Return whether the pool may be in a transaction only once, and other instructions must not name it."""
+        """Return whether the pool may be in a transaction only once,
+        and other instructions must not name it.
+        """
         return self.limited and token_in == 1
 
     def swap(self, terms: SwapTerms) -> Instruction:

@@ -38,7 +38,9 @@ from chalicelib.amm.swaps import SwapMode, SwapRefusedError
 
 BINS_PER_ARRAY: Final = 70
 ARRAYS_PER_DIRECTION: Final = 4
-"""So many arrays are read each way; what lies behind them is not quoted. Four keep a swap below 1,232 bytes."""
+"""So many arrays are read each way; what lies behind them is not quoted.
+Four keep a swap below 1,232 bytes.
+"""
 
 _ENABLED: Final = 0
 _POWER_FACTOR_MAX: Final = 9
@@ -52,7 +54,8 @@ _SWAP: Final = {
     SwapMode.EXACT_OUT: instruction_discriminator("swap_exact_out2"),
 }
 _NO_HOOK_ACCOUNTS: Final = bytes(4)
-# amount_x, amount_y; liquidity_supply; open_order_amount; processed_order_remaining_amount; limit_order_ask_side
+# amount_x, amount_y; liquidity_supply; open_order_amount;
+# processed_order_remaining_amount; limit_order_ask_side
 _BIN: Final = Struct("<QQ16x16s64xQ8xQ4xB3x")
 _BINS_AT: Final = 56
 

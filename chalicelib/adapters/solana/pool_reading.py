@@ -1,7 +1,8 @@
-"""Pools of all four programs behind one set of functions: what to read, in which order, and what it amounts to.
+"""Pools of all four programs behind one set of functions: what
+to read, in which order, and what it amounts to.
 
-First the pool itself, then ``keys_beside`` it, then the arrays around its price (``arrays_around``). Whoever quotes
-reads all of them once more in one call, with the clock: only accounts as of one slot fit together.
+First the pool itself, then ``keys_beside`` it, then the arrays around its price (``arrays_around``). Whoever
+quotes reads all of them once more in one call, with the clock: only accounts as of one slot fit together.
 """
 
 from chalicelib.adapters.solana import meteora_damm_v2, meteora_dlmm, raydium_clmm, raydium_cpmm
@@ -43,7 +44,8 @@ def keys_beside(ids: ProgramIds, key: Pubkey, accounts: Accounts) -> tuple[Pubke
 
 
 def arrays_around(ids: ProgramIds, key: Pubkey, accounts: Accounts) -> tuple[Pubkey, ...]:
-    """Return the arrays of ticks or bins that a swap of the pool may pass, both ways; the other kinds have none.
+    """Return the arrays of ticks or bins that a swap of the pool
+    may pass, both ways; the other kinds have none.
 
     Raises:
         UnsupportedPoolError: The pool is not one to trade with.
@@ -76,7 +78,9 @@ def pool_at(ids: ProgramIds, key: Pubkey, accounts: Accounts, clock: Clock) -> O
 
 
 def tradable(pool: OnChainPool, epoch: int) -> Pool:
-    """Return the pool as its traders see it, with the fees that its tokens take from transfers in an epoch."""
+    """Return the pool as its traders see it,
+    with the fees that its tokens take from transfers in an epoch.
+    """
     first, second = (mint.transfer_fee_at(epoch) for mint in pool.mints)
     if first.basis_points or second.basis_points:
         return TransferFeePool(pool.state, (first, second))

@@ -1,8 +1,8 @@
 """What a transaction's log tells: events, and by name the error that ended it.
 
-Numbers of errors shift from build to build of a program (CLMM's did in May 2026: 6022 meant too little output, and
-means too small an amount now); names do not. So the name in the log decides, and the number only where the log is
-missing or was cut off.
+Numbers of errors shift from build to build of a program (CLMM's did in May 2026: 6022 meant too little
+output, and means too small an amount now); names do not. So the name in the log decides, and the number only
+where the log is missing or was cut off.
 """
 
 import base64

@@ -40,7 +40,9 @@ from chalicelib.amm.swaps import SwapMode
 
 TICKS_PER_ARRAY: Final = 60
 ARRAYS_PER_DIRECTION: Final = 4
-"""So many arrays are read each way; what lies behind them is not quoted. Four keep a swap below 1,232 bytes."""
+"""So many arrays are read each way; what lies behind them is not quoted.
+Four keep a swap below 1,232 bytes.
+"""
 
 _SWAP_DISABLED: Final = 1 << 4
 _SWAP_V2: Final = instruction_discriminator("swap_v2")

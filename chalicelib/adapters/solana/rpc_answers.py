@@ -60,7 +60,9 @@ class SignatureStatus(NamedTuple):
 
 
 class StatusesAt(NamedTuple):
-    """Statuses in the order asked for; None says only that this node, at this slot, has not seen the transaction."""
+    """Statuses in the order asked for; None says only that this node, at this slot,
+    has not seen the transaction.
+    """
 
     slot: int
     statuses: tuple[SignatureStatus | None, ...]

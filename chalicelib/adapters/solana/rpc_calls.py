@@ -1,6 +1,7 @@
 """JSON-RPC's requests: methods and parameters, every default named that would bite.
 
-Defaults of a node are ``finalized`` and base58; ours are ``confirmed``, which is final since Alpenglow, and base64.
+Defaults of a node are ``finalized`` and base58; ours are
+``confirmed``, which is final since Alpenglow, and base64.
 """
 
 import base64
@@ -45,7 +46,9 @@ def get_multiple_accounts(keys: Sequence[Pubkey], min_context_slot: int | None =
 
 
 def get_signature_statuses(signatures: Sequence[str]) -> RpcCall:
-    """Ask what became of at most ``SIGNATURES_MAX`` transactions, in the ledger, too: the cache is 30 s deep."""
+    """Ask what became of at most ``SIGNATURES_MAX`` transactions, in the ledger, too:
+    the cache is 30 s deep.
+    """
     assert len(signatures) <= SIGNATURES_MAX, "more signatures than a node looks up at once"
     return RpcCall("getSignatureStatuses", (list(signatures), {"searchTransactionHistory": True}))
 

@@ -1,7 +1,7 @@
 """What a node answers instead of a result, and what follows from it.
 
-Codes are those of anza-xyz/agave ``rpc-client-api/src/custom_error.rs``. A provider's address is a fleet of nodes, and
-none of them owes us the truth: nothing but a proof from the chain ends an attempt.
+Codes are those of anza-xyz/agave ``rpc-client-api/src/custom_error.rs``. A provider's address is a fleet of
+nodes, and none of them owes us the truth: nothing but a proof from the chain ends an attempt.
 """
 
 from enum import StrEnum
@@ -86,7 +86,9 @@ def _remedy(code: int, fault: Any) -> Remedy:
 
 
 def instruction_fault(fault: Any) -> tuple[int, int | str] | None:
-    """Return which instruction failed, and the program's own number or the runtime's name; None for other errors."""
+    """Return which instruction failed, and the program's own number or the runtime's name;
+    None for other errors.
+    """
     if not isinstance(fault, dict):
         return None
     found = fault.get("InstructionError")

@@ -1,7 +1,7 @@
 """Nodes by their addresses: one call to one of them, or the same to all.
 
-A node that limits us is left alone for as long as it asks; one that is behind, unwell or silent is passed over for the
-next. Addresses often hold a key of the provider's: nothing here says more of one than its host.
+A node that limits us is left alone for as long as it asks; one that is behind, unwell or silent is passed
+over for the next. Addresses often hold a key of the provider's: nothing here says more of one than its host.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ from time import monotonic, sleep
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from chalicelib.adapters.alone import converse_alone
-from chalicelib.adapters.http_exchange import Exchange
-from chalicelib.adapters.kept_sockets import KeptSockets
+from chalicelib.adapters.aws.connection_pool import ConnectionPool
+from chalicelib.adapters.aws.http_request import Conversation, OutOfTimeError
+from chalicelib.adapters.aws.http_response import HttpResponse
+from chalicelib.adapters.aws.single_request import converse_single
 from chalicelib.adapters.solana.rpc_answers import result_of
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy
-from chalicelib.adapters.talk import Conversation, OutOfTimeError
 
 CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
@@ -52,7 +52,7 @@ class RpcNode:
             f"POST {target} HTTP/1.1\r\nhost: {address.netloc}\r\n"
             "content-type: application/json\r\naccept: application/json\r\n"
         ).encode("ascii")
-        self._sockets = KeptSockets(address)
+        self._sockets = ConnectionPool(address)
 
     def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
         """Make one call and return its result, as JSON.
@@ -64,7 +64,7 @@ class RpcNode:
         body = call.body()
         request = self._head + f"content-length: {len(body)}\r\n\r\n".encode() + body
         try:
-            found = converse_alone(self._sockets, _one_request(request), time_limit_s=time_limit_s)
+            found = converse_single(self._sockets, _one_request(request), time_limit_s=time_limit_s)
         except OutOfTimeError:
             found = None
         if found is None:
@@ -144,5 +144,5 @@ class RpcNodes:
         return result
 
 
-def _one_request(request: bytes) -> Conversation[Exchange | None]:
+def _one_request(request: bytes) -> Conversation[HttpResponse | None]:
     return (yield request)

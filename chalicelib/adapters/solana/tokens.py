@@ -1,8 +1,9 @@
 """Mints and token accounts of the two token programs, and the chain's clock.
 
-Token-2022 keeps what it adds behind the 165 bytes of an account as (type, length, data) entries, after a byte
-that says whether this is a mint (solana-program/token-2022 ``program/src/extension/mod.rs``). A mint with an
-extension that can stop, redirect or change a transfer is not traded; neither is one with an unknown extension.
+Token-2022 keeps what it adds behind the 165 bytes of an account as (type, length, data) entries,
+after a byte that says whether this is a mint (solana-program/token-2022
+``program/src/extension/mod.rs``). A mint with an extension that can stop, redirect or change a
+transfer is not traded; neither is one with an unknown extension.
 """
 
 from collections.abc import Iterator
@@ -212,7 +213,9 @@ def _owned_by_a_token_program(account: Account, what: str) -> None:
 
 
 def _is_of_type(account: Account, length: int, kind: int) -> bool:
-    """Return whether an account has the length of its kind, or the byte behind an account's length names it."""
+    """Return whether an account has the length of its kind,
+    or the byte behind an account's length names it.
+    """
     if len(account.data) == length:
         return True
     is_extended = account.owner != TOKEN and len(account.data) >= _EXTENSIONS_AT

@@ -1,8 +1,9 @@
 """Rows are reached by key, however few the planner believes there are.
 
-Revision: 0004. A consumer's statements are planned while the tables are as good as empty, and kept; with the default
-price of a random page, made for spinning disks, they were plans that read whole tables, and grew slower with each
-order until the next ANALYZE. Listeners were found by account first, so by all that the account ever followed.
+Revision: 0004. A consumer's statements are planned while the tables are as good as empty, and kept;
+with the default price of a random page, made for spinning disks, they were plans that read whole
+tables, and grew slower with each order until the next ANALYZE. Listeners were found by account first,
+so by all that the account ever followed.
 """
 
 from alembic import op

@@ -1,4 +1,5 @@
-"""What an order's next consumer has to tell: how far its events were told already, and who follows it since its creation.
+"""What an order's next consumer has to tell: how far its events were told
+already, and who follows it since its creation.
 
 Revision: 0006. Code from before it neither writes nor reads the columns, and tells everything again.
 """

@@ -1,8 +1,10 @@
-"""What the functions cannot forge unseen: a chain of events, a list of all that was issued, and rows that stay.
+"""What the functions cannot forge unseen: a chain of events, a
+list of all that was issued, and rows that stay.
 
-Revision: 0008. From here on each event carries the hash of itself and its predecessor; older ones, and those that code
-from before it still writes, carry none. Each unit of each token has an entry in ``market.issues`` that says where it
-came into being; what there was already is carried over. Code from before it cannot open wallets of new accounts.
+Revision: 0008. From here on each event carries the hash of itself and its predecessor; older ones, and
+those that code from before it still writes, carry none. Each unit of each token has an entry in
+``market.issues`` that says where it came into being; what there was already is carried over. Code from
+before it cannot open wallets of new accounts.
 """
 
 from alembic import op
@@ -43,7 +45,8 @@ CREATE TRIGGER outcomes_stay BEFORE UPDATE OR DELETE ON attempts
     FOR EACH ROW WHEN (OLD.outcome IS NOT NULL) EXECUTE FUNCTION public.refuse_change('the attempt has its outcome');
 """
 
-# What a transaction moved is what its legs moved: out of the wallet into a pool, out of the pool into the wallet.
+# What a transaction moved is what its legs moved: out of the wallet
+# into a pool, out of the pool into the wallet.
 BOOKS = """
 -- The landing lock, exclusively: nothing lands between the lines.
 SELECT pg_advisory_xact_lock(120265298896244);

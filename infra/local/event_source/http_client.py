@@ -30,7 +30,8 @@ class HttpClient:
     async def post(self, path: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
         """Return status and body of the answer.
 
-        A kept connection that the server closed meanwhile is replaced once: the call may then reach the server twice.
+        A kept connection that the server closed meanwhile is replaced
+        once: the call may then reach the server twice.
 
         Raises:
             OSError: The server cannot be reached or broke off.
@@ -72,12 +73,14 @@ class _Connection(asyncio.Protocol):
         self.is_reusable = False
 
     async def exchange(self, path: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
-        """Return status and body; ``is_reusable`` then tells whether the connection can carry another exchange.
+        """Return status and body; ``is_reusable`` then tells
+        whether the connection can carry another exchange.
 
         Raises:
             ConnectionError: The server broke off, or does not speak HTTP.
         """
-        # Before anything can fail: what is still on its way down must not be kept, or it would be tried for ever.
+        # Before anything can fail: what is still on its way down
+        # must not be kept, or it would be tried for ever.
         self.is_reusable = False
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the server closed the connection")

@@ -1,4 +1,6 @@
-"""The event source mapping: moves batches from a queue to a function, and deletes what the function finished."""
+"""The event source mapping: moves batches from a queue to a function,
+and deletes what the function finished.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ from infra.local.invocation import Functions, Raised, Returned, TimedOut
 from infra.local.logs import Log
 from infra.local.supervision import fail, keep_going, spawn
 
-# Short, so that the end of the runtime waits no longer for the answer (a message in it would be hidden otherwise).
+# Short, so that the end of the runtime waits no longer for the answer
+# (a message in it would be hidden otherwise).
 LONG_POLL_S: Final = 1
 _DEFAULT_CONCURRENCY: Final = 5
 
@@ -36,13 +39,14 @@ class MappingSettings:
 
     Attributes:
         concurrency_max: Batches in flight at once; Lambda starts with five pollers.
-        batching_window_s: While another batch is in flight, a batch that is not full waits so long for more messages.
-            Unlike AWS, a batch leaves at once when none is in flight: nobody wants to watch one order wait.
-        gather_s: For each batch in flight the next receive waits so long, or until one of them ends, and twice as long
-            if the queue hardly holds a full batch: few full batches cost less than many small ones, and many
-            run at once only if each takes its time.
-        linger_s: Whoever waited for a batch may send again at once: so long the next receive waits for as many
-            invocations to end as the batches in flight had messages.
+        batching_window_s: While another batch is in flight, a batch that is not full waits so
+            long for more messages. Unlike AWS, a batch leaves at once when none is in flight:
+            nobody wants to watch one order wait.
+        gather_s: For each batch in flight the next receive waits so long, or until one of them ends, and
+            twice as long if the queue hardly holds a full batch: few full batches cost less than many small
+            ones, and many run at once only if each takes its time.
+        linger_s: Whoever waited for a batch may send again at once: so long the next receive waits for as
+            many invocations to end as the batches in flight had messages.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
     """
 
@@ -92,7 +96,9 @@ class EventSourceMapping:
             self._hint.set()
 
     async def stop(self, *, patience_s: float) -> None:
-        """Receive no more, let batches in flight finish for so long, and give back what was received too late."""
+        """Receive no more, let batches in flight finish for so long,
+        and give back what was received too late.
+        """
         self._is_stopping = True
         self._hint.set()
         if self._poller is not None:
@@ -126,7 +132,9 @@ class EventSourceMapping:
         return max(pause_s, self._settings.gather_s * len(self._in_flight))
 
     async def _wait_for_hint(self, pause_s: float) -> None:
-        """Wait; a hint cuts it short, but while batches are in flight, whose successors shall fill, only their end."""
+        """Wait; a hint cuts it short, but while batches are in flight,
+        whose successors shall fill, only their end.
+        """
         if pause_s <= 0:
             return
         self._hint.clear()
@@ -189,7 +197,9 @@ class EventSourceMapping:
             self._dispatch(batch)
 
     async def _receive_batch(self, wait_s: int) -> list[dict[str, Any]]:
-        """Receive up to a batch: more than once only if the batch is larger than a receive, or worth waiting for."""
+        """Receive up to a batch: more than once only if the batch is larger than a receive,
+        or worth waiting for.
+        """
         size = self._settings.batch_size
         messages = await self._receive(size, wait_s)
         loop = asyncio.get_running_loop()

@@ -1,8 +1,9 @@
 """When to ask the queue next: at once when something hints at messages, with long polls when nothing does.
 
-Real pollers are many and always waiting. Here a receive costs a few milliseconds of a laptop's core and a long
-poll notices a message only after about 0.1 s, so the mapping polls shortly after every hint (an invocation ended,
-messages came) and otherwise waits in long polls. All times are seconds on any steadily rising clock.
+Real pollers are many and always waiting. Here a receive costs a few milliseconds of a laptop's
+core and a long poll notices a message only after about 0.1 s, so the mapping polls shortly after
+every hint (an invocation ended, messages came) and otherwise waits in long polls. All times are
+seconds on any steadily rising clock.
 """
 
 from typing import Final
@@ -33,7 +34,8 @@ class Pacing:
         return self._next_pause >= len(_PAUSES_S)
 
     def hinted(self, now: float) -> bool:
-        """Note that messages may have been sent; False if hints were wrong so often that this one is not heeded.
+        """Note that messages may have been sent; False if hints
+        were wrong so often that this one is not heeded.
 
         Every function that ends is a hint to every mapping, and most functions never send to most queues.
         """

@@ -22,7 +22,9 @@ def batch_event(messages: Sequence[Message], queue_arn: str) -> dict[str, Any]:
 def cut(
     messages: Sequence[Message], *, size_max: int, bytes_max: int = PAYLOAD_BYTES_MAX
 ) -> Iterator[list[Message]]:
-    """Yield batches of at most that many messages and bytes, in order; a message larger than that goes alone."""
+    """Yield batches of at most that many messages and bytes, in order;
+    a message larger than that goes alone.
+    """
     batch: list[Message] = []
     batch_bytes = 0
     for message in messages:

@@ -1,7 +1,8 @@
-"""A small asynchronous SQS client: the few calls an event source mapping makes, without blocking the event loop.
+"""A small asynchronous SQS client: the few calls an event source
+mapping makes, without blocking the event loop.
 
-boto3 costs about 2 ms of processor time a call and a thread each; this takes a tenth of it, botocore's signature
-included. The protocol is SQS's JSON one
+boto3 costs about 2 ms of processor time a call and a thread each; this takes a tenth of it, botocore's
+signature included. The protocol is SQS's JSON one
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html).
 """
 

@@ -1,7 +1,8 @@
 """What a function's response says about the messages of its batch (ReportBatchItemFailures).
 
-The rules are AWS's: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html, "Success and failure
-conditions". Where they are silent, a response that is neither empty nor an object counts as "invalid JSON response".
+The rules are AWS's: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html,
+"Success and failure conditions". Where they are silent, a response that is neither empty nor an
+object counts as "invalid JSON response".
 """
 
 from collections.abc import Sequence

@@ -73,8 +73,8 @@ class Refusal(StrEnum):
 def weigh(outcome: Outcome, *, method_arn: str) -> Allowed | Refusal:
     """Turn an authorizer's outcome into leave or refusal, the same for both kinds of API.
 
-    An exception whose message is ``Unauthorized`` is its way to ask for 401; any other failure, and a result that is
-    no policy or too long, counts as failed.
+    An exception whose message is ``Unauthorized`` is its way to ask for 401; any other failure, and a result
+    that is no policy or too long, counts as failed.
     """
     if not isinstance(outcome, Returned):
         is_unauthorized = getattr(outcome, "error_message", None) == "Unauthorized"

@@ -64,7 +64,9 @@ class Callbacks:
         return new_uuid()
 
     def _refusal(self, request: CallbackRequest) -> Response | None:
-        """Judge the caller first, the signature, then the rate; a body not read to its end cannot be judged."""
+        """Judge the caller first, the signature, then the rate;
+        a body not read to its end cannot be judged.
+        """
         edge = self._edge
         if is_made_by_a_browser(request.headers):
             return _FROM_A_BROWSER

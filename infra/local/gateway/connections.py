@@ -65,7 +65,9 @@ class Connection:
 
     @property
     def caller_key(self) -> str:
-        """Return whose turn it is when this connection's is: its principal's, or its own if nobody named one."""
+        """Return whose turn it is when this connection's is: its principal's,
+        or its own if nobody named one.
+        """
         principal = (self.authorizer or {}).get("principalId")
         return f"principal {principal}" if principal else f"connection {self.connection_id}"
 

@@ -5,11 +5,12 @@ import os
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 from weakref import WeakValueDictionary
 
 from infra.local.callers import Callers, Headers, is_loopback, own_origins
 from infra.local.gateway.authorizer import IdentitySource
+from infra.local.gateway.connections import Closure, Connection
 from infra.local.gateway.events import ApiIdentity, Arrival
 from infra.local.gateway.ids import new_id
 from infra.local.gateway.routing import SelectionExpression
@@ -18,8 +19,24 @@ from infra.local.gateway.throttle import TokenBucket
 from infra.local.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
 from infra.local.supervision import spawn
 
-if TYPE_CHECKING:
-    from infra.local.gateway.session import Session
+
+class OpenConnection(Protocol):
+    """What callbacks and a shutdown do with a client's connection."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    def post(self, text: str, size: int) -> bool:
+        """Send a text frame of ``size`` bytes; False when too much waits for this client already."""
+        ...
+
+    async def close(self, closure: Closure) -> None:
+        """Close the connection from our side."""
+        ...
+
+    def close_soon(self, closure: Closure) -> None:
+        """Close the connection without waiting for the close frame to be on its way."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +60,7 @@ class Edge:
     callbacks: TokenBucket
     callers: Callers | None
     stopping: bool = False
-    sessions: "dict[str, Session]" = field(default_factory=dict)
+    sessions: dict[str, OpenConnection] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     slots: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 

@@ -1,6 +1,7 @@
 """HTTP as the gateway speaks it, with two things of API Gateway's.
 
-An upgrade request keeps the case of its header names. And a management request is answered as soon as it has been
+An upgrade request keeps the case of its header names. And a
+management request is answered as soon as it has been
 read: an app makes several for each message it gets.
 """
 
@@ -52,6 +53,8 @@ def _connection_id(url: bytes) -> str:
 
 @lru_cache(maxsize=64)
 def _head(status: int, headers: Headers, default_headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return the head of an answer as far as answers of its kind share it: for a second, which is in the date."""
+    """Return the head of an answer as far as answers of its kind share it: for a second,
+    which is in the date.
+    """
     own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     return head_bytes(status, [*default_headers, *own])

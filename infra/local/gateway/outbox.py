@@ -19,8 +19,9 @@ WriteNow = Callable[[str], bool]
 class Outbox:
     """Sends frames in order without making their senders wait for a slow client.
 
-    A frame is written at once when the client keeps up. When it does not, ``write_now`` declines, ``send`` blocks,
-    frames pile up here, and beyond ``bytes_max`` the next one is refused: the 429 of the management API.
+    A frame is written at once when the client keeps up. When it does not, ``write_now``
+    declines, ``send`` blocks, frames pile up here, and beyond ``bytes_max`` the next one is
+    refused: the 429 of the management API.
     """
 
     def __init__(self, send: Send, write_now: WriteNow, *, bytes_max: int) -> None:

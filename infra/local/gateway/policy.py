@@ -1,8 +1,9 @@
 """What an authorizer's policy says of one call, as IAM evaluates it.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html: what one statement denies no
-other allows, and what none allows is denied. The grammar is that of reference_policies_grammar.html; a policy that
-breaks it anywhere is none. Conditions are not evaluated: a statement that has one denies, and never allows.
+other allows, and what none allows is denied. The grammar is that of
+reference_policies_grammar.html; a policy that breaks it anywhere is none. Conditions are not
+evaluated: a statement that has one denies, and never allows.
 """
 
 from collections.abc import Mapping
@@ -80,7 +81,9 @@ def _effect(statement: Any, action: str, resource: str) -> str | None:
 
 
 def _applies(statement: Mapping[str, Any], key: str, text: str, *, is_lowered: bool) -> bool:
-    """Tell whether ``key`` matches, or ``Not`` and ``key`` does not; a statement has exactly one of the two."""
+    """Tell whether ``key`` matches, or ``Not`` and ``key`` does not;
+    a statement has exactly one of the two.
+    """
     present = [name for name in (key, f"Not{key}") if name in statement]
     if len(present) != 1:
         raise PolicyError(f"a statement has either {key} or Not{key}")

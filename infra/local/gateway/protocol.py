@@ -1,7 +1,7 @@
 """Where uvicorn's WebSocket protocol falls short of API Gateway's, corrected.
 
-A connection that is lost without a close frame says so, a refused message gets its close frame through before the
-connection goes, and long messages leave in frames of 32 KB.
+A connection that is lost without a close frame says so, a refused message gets its close frame through before
+the connection goes, and long messages leave in frames of 32 KB.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
 _INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
 _CLOSE_TIMEOUT_S = 10.0
 _UTF8_BYTES_MAX = 4  # of a character
-# What a client sent is read before its turn comes, so that its close frame behind it is seen; up to this much.
+# What a client sent is read before its turn comes, so that its
+# close frame behind it is seen; up to this much.
 _AHEAD_BYTES_MAX = 4 * 1024 * 1024
 _MESSAGE_BYTES = 64  # that a text takes besides its characters
 _LOOK_S = 0.25
@@ -32,7 +33,8 @@ _TWO_LENGTH_BYTES = 126
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "infra.local.frames"
 WRITE_NOW = "write_now"
-# An event: the client has closed the connection or is lost, though what it sent before may still wait to be received.
+# An event: the client has closed the connection or is lost, though what
+# it sent before may still wait to be received.
 GONE = "gone"
 
 
@@ -51,7 +53,9 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         await super().run_asgi()
 
     def write_now(self, text: str) -> bool:
-        """Write a frame if the client keeps up and the frame is a short one; False if it is left to ``send``."""
+        """Write a frame if the client keeps up and the frame is a short one;
+        False if it is left to ``send``.
+        """
         if (
             len(text) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX
             or not self.writable.is_set()

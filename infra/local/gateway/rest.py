@@ -1,4 +1,5 @@
-"""The REST API. Chalice's own ``chalice.local`` matches routes and answers pre-flights; authorizers are asked here.
+"""The REST API. Chalice's own ``chalice.local`` matches routes and
+answers pre-flights; authorizers are asked here.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
@@ -141,7 +142,9 @@ class RestApi:
     async def _authorize(
         self, request: Request, event: dict[str, Any], function_name: str
     ) -> Response | None:
-        """Ask the route's TOKEN authorizer; add what it says of the caller to the event, or return the refusal."""
+        """Ask the route's TOKEN authorizer; add what it says of the caller to the event,
+        or return the refusal.
+        """
         header = self._edge.manifest.http_authorizer_headers.get(function_name, "Authorization").lower()
         token = dict(request.headers).get(header)
         if not token:

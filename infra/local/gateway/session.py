@@ -21,7 +21,7 @@ from infra.local.gateway.settings import MessageOrder
 from infra.local.invocation import Caller
 
 
-class Session:
+class WebSocketSession:
     """One client, from the accepted handshake to the close frame."""
 
     def __init__(
@@ -106,7 +106,9 @@ class Session:
         return self.connection.phase is Phase.OPEN and not self._gone.is_set()
 
     async def _take_slot(self) -> bool:
-        """Wait until fewer messages of this caller are with their handlers; False if the client leaves meanwhile."""
+        """Wait until fewer messages of this caller are with their handlers;
+        False if the client leaves meanwhile.
+        """
         if not self._slots.locked():
             return await self._slots.acquire()
         slot, gone = (asyncio.ensure_future(each) for each in (self._slots.acquire(), self._gone.wait()))

@@ -57,8 +57,8 @@ class GatewayLimits:
     Attributes:
         outbound_bytes_max: Bytes that may wait for a client that does not read; beyond it callbacks get 429.
             AWS documents the answer but not the size.
-        messages_in_flight_max: Messages of one principal, or of one connection without an authorizer, that may be
-            with their handlers at once before reading pauses. No quota of AWS: it bounds memory here.
+        messages_in_flight_max: Messages of one principal, or of one connection without an authorizer, that
+            may be with their handlers at once before reading pauses. No quota of AWS: it bounds memory here.
     """
 
     frame_bytes_max: int = FRAME_BYTES_MAX
@@ -97,7 +97,8 @@ class GatewaySettings:
         callback_signatures: Which management requests are refused with 403.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
-        allowed_hosts: Names in ``Host``, without port, that a gateway on loopback takes besides loopback's own.
+        allowed_hosts: Names in ``Host``, without port, that a
+            gateway on loopback takes besides loopback's own.
         allowed_origins: Origins of foreign pages that may use a gateway on loopback, such as
             ``http://localhost:5173``. A gateway on another address, as on AWS, is open to every page.
         shutdown_grace_s: How long ``Gateway.stop`` waits for clients and ``$disconnect`` handlers.

@@ -1,8 +1,9 @@
 """AWS signatures of management requests: is there one, and is it right?
 
-Names and texts of the refusals are API Gateway's; those for a missing or wrong signature, a wrong key and an old
-signature are in https://repost.aws/knowledge-center/api-gateway-iam-sigv4-mismatch and in users' logs
-(https://github.com/michalkvasnicak/aws-lambda-graphql/issues/171). Only the header form is known, not the signed URL.
+Names and texts of the refusals are API Gateway's; those for a missing or wrong signature, a wrong
+key and an old signature are in https://repost.aws/knowledge-center/api-gateway-iam-sigv4-mismatch
+and in users' logs (https://github.com/michalkvasnicak/aws-lambda-graphql/issues/171). Only the
+header form is known, not the signed URL.
 """
 
 import hmac

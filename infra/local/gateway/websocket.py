@@ -13,7 +13,7 @@ from infra.local.gateway.handshake import Accept, Handshake, Refuse, decide_hand
 from infra.local.gateway.ids import new_trace_id
 from infra.local.gateway.protocol import FRAMES, GONE, WRITE_NOW
 from infra.local.gateway.routing import CONNECT, DISCONNECT
-from infra.local.gateway.session import Session
+from infra.local.gateway.session import WebSocketSession
 from infra.local.invocation import Caller
 
 _NO_SUCH_STAGE = Refuse(403, "Forbidden")
@@ -42,7 +42,7 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     if isinstance(answer, Refuse):
         await _refuse(edge, connection, answer, send)
         return
-    session = Session(edge, connection, receive, send, frames[WRITE_NOW], frames[GONE])
+    session = WebSocketSession(edge, connection, receive, send, frames[WRITE_NOW], frames[GONE])
     closure = await _converse(edge, session, answer, send)
     edge.settings.log(
         "connection closed",
@@ -99,7 +99,7 @@ async def _authorize(
     return judge(await edge.invoke(function_name, event, caller), method_arn=event["methodArn"])
 
 
-async def _converse(edge: Edge, session: Session, answer: Accept, send: Send) -> Closure:
+async def _converse(edge: Edge, session: WebSocketSession, answer: Accept, send: Send) -> Closure:
     """Accept the connection and serve it; return how it ended."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     try:

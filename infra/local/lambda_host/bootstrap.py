@@ -1,10 +1,10 @@
 """The program inside an execution environment: import the handler, then serve one invocation at a time.
 
-It stands alone, as on Lambda: the runtime's own packages are not importable from a function. Requests come and
-results go over a socket, each a 4-byte big-endian length and a JSON document:
+It stands alone, as on Lambda: the runtime's own packages are not importable from a function. Requests come
+and results go over a socket, each a 4-byte big-endian length and a JSON document:
 
-    -> {"requestId", "deadlineMs", "event"}
-    <- {"ready": true} | {"error": {...}} once, after the import; then {"result": …} | {"error": {...}} each time
+    -> {"requestId", "deadlineMs", "event"} <- {"ready": true} | {"error": {...}} once, after the import; then
+    {"result": …} | {"error": {...}} each time
 
 Run as ``python -P bootstrap.py SOCKET_FD FUNCTION`` with the function's description as JSON.
 """
@@ -104,7 +104,8 @@ def import_error(error: BaseException, handler: str) -> dict[str, Any]:
 def handle(handler: Handler, event: Any, context: LambdaContext, log: LambdaLog) -> bytes:
     """Run the handler once and return the reply's JSON.
 
-    An exception is printed as Lambda prints it, then reported. SystemExit passes: it ends the environment there too.
+    An exception is printed as Lambda prints it, then reported.
+    SystemExit passes: it ends the environment there too.
     """
     try:
         result = handler(event, context)
@@ -147,7 +148,8 @@ def read_exactly(connection: socket.socket, size: int) -> bytes:
 def read_document(connection: socket.socket) -> bytes:
     """Return the next document, nothing when the other side has closed.
 
-    Nothing follows it until it is answered, so that all that arrives belongs to it: most documents take one read.
+    Nothing follows it until it is answered, so that all that
+    arrives belongs to it: most documents take one read.
     """
     data = connection.recv(READ_BYTES)
     if data and len(data) < LENGTH_BYTES:

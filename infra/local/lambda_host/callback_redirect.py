@@ -1,11 +1,13 @@
-"""Let a function's callbacks reach the local gateway, whatever client makes them and whenever it was configured.
+"""Let a function's callbacks reach the local gateway, whatever
+client makes them and whenever it was configured.
 
-AWS's management API is at ``https://{domainName}/{stage}``, which most code builds and Chalice does by itself, past
-``AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI``. The gateway speaks plain HTTP, and a client that is made at import may
-name the API that is deployed. So, before the app is imported:
+AWS's management API is at ``https://{domainName}/{stage}``, which most code builds and Chalice does by
+itself, past ``AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI``. The gateway speaks plain HTTP, and a client that is
+made at import may name the API that is deployed. So, before the app is imported:
 
 - Chalice and botocore (boto3) send callbacks for any ``https`` address to the gateway;
-- in whatever else opens TLS (urllib, urllib3, requests, httpx, asyncio and aiohttp), it is left out to the gateway.
+- in whatever else opens TLS (urllib, urllib3, requests, httpx,
+  asyncio and aiohttp), it is left out to the gateway.
 
 It stands alone, like the bootstrap, and imports nothing that the app does not.
 """

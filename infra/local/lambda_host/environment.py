@@ -36,7 +36,8 @@ class Launch:
     Attributes:
         description: What the bootstrap needs to know, as JSON.
         environment: The complete process environment.
-        tmp_root: Where an environment gets a directory for what it writes to ``/tmp``; None shares the machine's.
+        tmp_root: Where an environment gets a directory for what it
+            writes to ``/tmp``; None shares the machine's.
     """
 
     function_name: str
@@ -48,9 +49,11 @@ class Launch:
 
 
 class Environment:
-    """A running environment. It is ready once ``started`` is done; after ``is_alive`` is False it is of no more use.
+    """A running environment. It is ready once ``started`` is done;
+    after ``is_alive`` is False it is of no more use.
 
-    An invocation is told to ``begin`` and ends in a callback: a task and a future for each cost more than the rest.
+    An invocation is told to ``begin`` and ends in a callback: a task
+    and a future for each cost more than the rest.
     """
 
     def __init__(self, launch: Launch, forker: Forker, on_line: Callable[[str, str], None]) -> None:
@@ -119,7 +122,9 @@ class Environment:
         return outcome
 
     def begin(self, event: Mapping[str, Any], on_end: OnEnd) -> None:
-        """Run the handler once; ``on_end`` hears what came of it. A timeout or crash leaves the environment dead."""
+        """Run the handler once; ``on_end`` hears what came of it.
+        A timeout or crash leaves the environment dead.
+        """
         assert self._on_end is None, "an environment runs one invocation at a time"
         assert self._transport is not None
         self._request_id = new_uuid()
@@ -150,7 +155,8 @@ class Environment:
         if self._transport is not None:
             self._transport.close()
         if self._output is not None and self._lines is not None:
-            # What it printed last is still on its way; a process that left its group may keep the pipe open for ever.
+            # What it printed last is still on its way; a process that
+            # left its group may keep the pipe open for ever.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._lines.ended.wait(), _LAST_WORDS_S)
             self._output.close()

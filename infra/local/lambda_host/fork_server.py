@@ -1,11 +1,13 @@
-"""The program that execution environments are forked from: an interpreter with the heavy libraries already imported.
+"""The program that execution environments are forked from: an
+interpreter with the heavy libraries already imported.
 
-A cold start then costs the app's own modules, not boto3's. Nothing of the app is imported here: every environment
-imports it afresh, with its own variables, as on Lambda.
+A cold start then costs the app's own modules, not boto3's. Nothing of the app is imported here: every
+environment imports it afresh, with its own variables, as on Lambda.
 
-Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON``. Each request is a 4-byte length that carries two descriptors
-(the environment's socket and its output), then a JSON document; reports go back as frames: ``{"started": pid}`` for
-each request, in order, or ``{"refused": why}``; and ``{"exited": pid, "status": …}``.
+Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON``. Each request is a 4-byte length
+that carries two descriptors (the environment's socket and its output), then a JSON document;
+reports go back as frames: ``{"started": pid}`` for each request, in order, or ``{"refused":
+why}``; and ``{"exited": pid, "status": …}``.
 """
 
 import ctypes

@@ -22,7 +22,9 @@ _FORK_SERVER: Final = Path(__file__).with_name("fork_server.py")
 
 @dataclass(eq=False, slots=True)
 class ForkedProcess:
-    """A process that is the fork server's child. ``exit_status`` is negative for a signal, as in ``subprocess``."""
+    """A process that is the fork server's child. ``exit_status`` is negative for a signal,
+    as in ``subprocess``.
+    """
 
     pid: int
     exit_status: asyncio.Future[int]
@@ -59,7 +61,9 @@ class Forker:
         return await server.fork(request, connection_fd, output_fd)
 
     async def start(self) -> "_Server":
-        """Start the fork server if it is not running; ahead of the first fork this hides what its imports take."""
+        """Start the fork server if it is not running;
+        ahead of the first fork this hides what its imports take.
+        """
         async with self._lock:
             if self._server is not None and self._server.has_ended:
                 await self._server.close()
@@ -104,7 +108,8 @@ class _Server(asyncio.Protocol):
             preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  # only one system call
         )
         theirs.close()
-        # Descriptors cannot be sent through a transport: a duplicate of the socket sends them, blocking for no time.
+        # Descriptors cannot be sent through a transport: a duplicate of
+        # the socket sends them, blocking for no time.
         server = cls(process, ours.dup())
         ours.setblocking(False)  # noqa: FBT003  # socket's own signature
         server._transport, _ = await asyncio.get_running_loop().create_unix_connection(

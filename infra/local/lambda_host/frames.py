@@ -1,4 +1,6 @@
-"""Frames between the runtime and an execution environment: a 4-byte big-endian length, then that many bytes of JSON."""
+"""Frames between the runtime and an execution environment: a 4-byte big-endian length,
+then that many bytes of JSON.
+"""
 
 from typing import Final
 

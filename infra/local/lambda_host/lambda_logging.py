@@ -1,7 +1,8 @@
 """The handler that Lambda's own runtime for Python puts on the root logger (``awslambdaric/bootstrap.py``).
 
-Records arrive as ``[LEVEL]<tab>time<tab>request id<tab>message``, or as JSON objects where ``AWS_LAMBDA_LOG_FORMAT`` is
-JSON; ``AWS_LAMBDA_LOG_LEVEL`` sets the root logger's level. As there, the level is WARNING unless something says more.
+Records arrive as ``[LEVEL]<tab>time<tab>request id<tab>message``, or as JSON objects where
+``AWS_LAMBDA_LOG_FORMAT`` is JSON; ``AWS_LAMBDA_LOG_LEVEL`` sets the root logger's level. As there, the level
+is WARNING unless something says more.
 """
 
 import json
@@ -60,7 +61,8 @@ class LambdaLog:
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        # Found anew each time, for those who replace it. A record that cannot be formatted raises, as on Lambda.
+        # Found anew each time, for those who replace it. A record
+        # that cannot be formatted raises, as on Lambda.
         sys.stdout.write(self.format(record))
 
 

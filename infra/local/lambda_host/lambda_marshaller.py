@@ -1,8 +1,9 @@
 """A handler's result as JSON, as Lambda's own runtime for Python writes it.
 
-That runtime (``awslambdaric/lambda_runtime_marshaller.py``) uses simplejson, which differs from the standard library:
-a ``Decimal`` is a number with all its digits, a named tuple an object, bytes within a result are text in UTF-8. NaN and
-Infinity pass, though JSON has neither. What has no form, a datetime or a set, fails the invocation.
+That runtime (``awslambdaric/lambda_runtime_marshaller.py``) uses simplejson, which differs from the
+standard library: a ``Decimal`` is a number with all its digits, a named tuple an object, bytes within
+a result are text in UTF-8. NaN and Infinity pass, though JSON has neither. What has no form, a
+datetime or a set, fails the invocation.
 """
 
 import decimal
@@ -30,8 +31,8 @@ _encode = _Encoder(use_decimal=False, allow_nan=True, separators=(",", ":")).enc
 def marshalled(result: Any) -> str:
     """Return a handler's result as JSON.
 
-    Bytes are the answer as it is, on Lambda too; those that are no JSON are handed on as text, which whoever wants a
-    document finds as unusable.
+    Bytes are the answer as it is, on Lambda too; those that are no JSON are handed on as text, which whoever
+    wants a document finds as unusable.
 
     Raises:
         Exception: Of any kind; the result has no form in JSON.

@@ -17,8 +17,9 @@ _DROPPED = Raised("Runtime.Dropped", "the caller left before the invocation bega
 class Pool:
     """Bounded environments of one function.
 
-    A caller takes the first environment that is free, whether it was started for that caller or another invocation
-    has just left it: Lambda would make it wait for its own, but a cold start is slower here than there.
+    A caller takes the first environment that is free, whether it was started for that
+    caller or another invocation has just left it: Lambda would make it wait for its own,
+    but a cold start is slower here than there.
     """
 
     def __init__(self, new_environment: Callable[[], Environment], concurrency_max: int) -> None:
@@ -43,7 +44,9 @@ class Pool:
             await self._start_one()
 
     def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Caller = ANYBODY) -> None:
-        """Run the function in the next free environment, as soon as there is one; ``on_end`` hears the outcome."""
+        """Run the function in the next free environment, as soon as there is one;
+        ``on_end`` hears the outcome.
+        """
         if self._is_closed:
             on_end(_STOPPED)
             return
@@ -63,7 +66,9 @@ class Pool:
         await asyncio.gather(*(self._discard(environment) for environment in retired))
 
     async def replace(self, new_environment: Callable[[], Environment]) -> None:
-        """Use new code from the next invocation on: idle environments end now, busy ones when they are free."""
+        """Use new code from the next invocation on: idle environments end now,
+        busy ones when they are free.
+        """
         self._new_environment = new_environment
         self._generation += 1
         idle = [environment for _, environment in self._idle]
@@ -97,7 +102,9 @@ class Pool:
         on_end(outcome)
 
     def _give_back(self, environment: Environment) -> None:
-        """Hand an environment to the first who waits, else keep it warm; end it if it is dead or runs old code."""
+        """Hand an environment to the first who waits, else keep it warm;
+        end it if it is dead or runs old code.
+        """
         if not environment.is_alive or self._members.get(environment) != self._generation or self._is_closed:
             self._background(self._discard(environment))
         elif (waiting := self._next_wanted()) is not None:

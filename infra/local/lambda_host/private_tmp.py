@@ -1,8 +1,8 @@
 """A ``/tmp`` for each execution environment, as on Lambda: by a mount namespace of its own.
 
-Linux only, and where the kernel lets us: root with CAP_SYS_ADMIN, or anybody by way of a user namespace
-(user_namespaces(7)); some distributions and most containers refuse both. Then only ``TMPDIR`` tells environments
-apart.
+Linux only, and where the kernel lets us: root with CAP_SYS_ADMIN, or anybody by way of a user
+namespace (user_namespaces(7)); some distributions and most containers refuse both. Then only
+``TMPDIR`` tells environments apart.
 """
 
 import ctypes
@@ -20,7 +20,8 @@ _CLONE_NEWUSER = 0x10000000
 _MS_BIND = 4096
 _MS_REC = 16384
 _MS_PRIVATE = 1 << 18
-# What environments still need of the shared /tmp: where servers on this machine listen, and what variables name.
+# What environments still need of the shared /tmp: where servers on
+# this machine listen, and what variables name.
 _SOCKETS = "/tmp/.s.PGSQL.*"  # noqa: S108  # as above
 _NAMED = re.compile(r"/tmp/[^\s:;,?&'\"]+")  # noqa: S108  # as above
 
@@ -74,7 +75,9 @@ def enter(folder: str, kept: Iterable[str]) -> None:
 
 
 def named_paths(variables: Iterable[str]) -> list[str]:
-    """Return the paths below ``/tmp`` that the values of variables name, and sockets that servers keep there."""
+    """Return the paths below ``/tmp`` that the values of variables name,
+    and sockets that servers keep there.
+    """
     return [path for value in variables for path in _NAMED.findall(value)] + glob.glob(_SOCKETS)  # noqa: PTH207
 
 

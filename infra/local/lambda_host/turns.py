@@ -19,7 +19,9 @@ class Waiting:
 
 
 class Turns:
-    """One queue for each caller that has something waiting. Lambda queues nothing: it starts more environments."""
+    """One queue for each caller that has something waiting. Lambda queues nothing:
+    it starts more environments.
+    """
 
     def __init__(self) -> None:
         self._by_caller: dict[str, deque[Waiting]] = {}

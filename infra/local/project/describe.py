@@ -1,7 +1,9 @@
-"""Print what a Chalice app consists of, as JSON: run in a process of its own, so that the app stays out of the runtime.
+"""Print what a Chalice app consists of, as JSON: run in a process of its
+own, so that the app stays out of the runtime.
 
-Functions, names and handler strings are those that ``chalice deploy`` would create (``chalice/deploy/appgraph.py``).
-Run as ``python -P describe.py PROJECT_DIR STAGE``; the last line of standard output is the description.
+Functions, names and handler strings are those that ``chalice deploy`` would create
+(``chalice/deploy/appgraph.py``). Run as ``python -P describe.py PROJECT_DIR STAGE``; the last line of
+standard output is the description.
 """
 
 import json
@@ -22,7 +24,9 @@ _WEBSOCKET_FUNCTIONS = {
 
 
 class _ShellWins(dict[str, str]):
-    """Takes the variables of ``config.json`` as defaults: what the environment says already stays, as in functions."""
+    """Takes the variables of ``config.json`` as defaults:
+    what the environment says already stays, as in functions.
+    """
 
     def update(self, variables: Mapping[str, str]) -> None:  # type: ignore[override]  # all that Chalice calls
         for name, value in variables.items():

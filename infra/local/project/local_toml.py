@@ -19,7 +19,8 @@ class LocalTomlError(ValueError):
 class LambdaTable(Table):
     """Execution environments per function; ``concurrency_by_function`` comes before ``concurrency``.
 
-    ``preload`` names libraries that a cold start finds imported, since they hardly ever change: never the app's own.
+    ``preload`` names libraries that a cold start finds imported,
+    since they hardly ever change: never the app's own.
     """
 
     concurrency: Annotated[int, Field(ge=1)] = 4
@@ -48,8 +49,9 @@ class LocalToml(Table):
 
     Attributes:
         database: Whether the project wants PostgreSQL and ``DATABASE_URL``.
-        database_login: Name of the login that functions have at the managed server. The commands of ``on_start`` make
-            it; they own the server and find the functions' address in ``FUNCTIONS_DATABASE_URL``.
+        database_login: Name of the login that functions have at the managed server. The commands of
+            ``on_start`` make it; they own the server and find the functions' address in
+            ``FUNCTIONS_DATABASE_URL``.
         queues: CloudFormation template of its queues, relative to the project.
         parameters: Values of that template's parameters; ``Stage`` is the runtime's stage unless given.
         on_start: Commands to run with the functions' environment before the runtime is ready, in the project.

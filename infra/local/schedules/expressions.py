@@ -2,9 +2,9 @@
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 
-No library: ``aws-croniter`` 2.1 fails for a rule that has fired for the last time, for ``L`` as a day of the week and
-for ``LW``; ``croniter`` 7 counts weekdays otherwise and knows neither ``L-3`` nor ``LW``, so that translating for it
-would take as much as this. Neither knows ``rate(…)``.
+No library: ``aws-croniter`` 2.1 fails for a rule that has fired for the last time, for ``L`` as a day of the
+week and for ``LW``; ``croniter`` 7 counts weekdays otherwise and knows neither ``L-3`` nor ``LW``, so that
+translating for it would take as much as this. Neither knows ``rate(…)``.
 """
 
 import calendar
@@ -182,7 +182,9 @@ def _days_in_month(day: date) -> int:
 
 
 def _nearest_weekday(year: int, month: int, wanted: int) -> int:
-    """Return the day of the month, Monday to Friday, that is nearest to ``wanted`` without leaving the month."""
+    """Return the day of the month, Monday to Friday,
+    that is nearest to ``wanted`` without leaving the month.
+    """
     last = calendar.monthrange(year, month)[1]
     target = min(wanted, last)
     match date(year, month, target).isoweekday():

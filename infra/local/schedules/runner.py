@@ -1,7 +1,7 @@
 """Invoke functions on their schedules, as EventBridge rules would.
 
-As there, a run that takes longer than the interval overlaps the next. Runs missed while the machine slept are not
-made up for.
+As there, a run that takes longer than the interval overlaps the next. Runs
+missed while the machine slept are not made up for.
 """
 
 import asyncio
@@ -19,7 +19,9 @@ from infra.local.supervision import keep_going, spawn
 
 
 class ScheduleRunner:
-    """All schedules of an app. What a run returns is nobody's business; failures are in the function's log."""
+    """All schedules of an app. What a run returns is nobody's business;
+    failures are in the function's log.
+    """
 
     def __init__(
         self,

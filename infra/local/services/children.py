@@ -1,4 +1,6 @@
-"""A register of started processes on disk, so that what a killed runtime left behind is ended by the next one."""
+"""A register of started processes on disk,
+so that what a killed runtime left behind is ended by the next one.
+"""
 
 import json
 import os
@@ -16,7 +18,9 @@ _POLL_S: Final = 0.05
 
 
 def started_at(pid: int) -> str | None:
-    """Return an opaque mark of when the process began, None if there is none; pid and mark together never repeat."""
+    """Return an opaque mark of when the process began, None if there is none;
+    pid and mark together never repeat.
+    """
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
@@ -42,7 +46,9 @@ class ChildRegister:
         self._save()
 
     def remove(self, pid: int) -> None:
-        """Forget a process that has ended. On a full disk the file keeps it: its mark fits no other process."""
+        """Forget a process that has ended. On a full disk the file keeps it:
+        its mark fits no other process.
+        """
         if self._children.pop(str(pid), None) is not None:
             with suppress(OSError):
                 self._save()
@@ -57,8 +63,8 @@ class ChildRegister:
     def end_leftovers(self) -> list[str]:
         """End what an earlier runtime left running; return the kinds that were found.
 
-        They were told by the kernel when their parent died and are given time to finish (MiniStack writes its state);
-        then they are killed.
+        They were told by the kernel when their parent died and are given time to finish (MiniStack writes its
+        state); then they are killed.
         """
         try:
             recorded = json.loads(self._path.read_text())

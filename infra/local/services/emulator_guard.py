@@ -1,9 +1,9 @@
 """Who may use the managed emulator: callers that sign with credentials it was given, and nobody's web page.
 
-MiniStack asks nobody who they are, lets every origin read its answers, and runs code for those who ask. Here a request
-must name loopback as its host, must not come from a browser, and must carry the signature of known credentials, which
-are random and in the state directory. Of an emulated cloud, the deployed APIs are open to unsigned requests, as on AWS,
-but for those of foreign pages.
+MiniStack asks nobody who they are, lets every origin read its answers, and runs code for those who ask. Here
+a request must name loopback as its host, must not come from a browser, and must carry the signature of known
+credentials, which are random and in the state directory. Of an emulated cloud, the deployed APIs are open to
+unsigned requests, as on AWS, but for those of foreign pages.
 """
 
 import re
@@ -64,8 +64,8 @@ class Guard:
     Attributes:
         secrets: Secret access keys by access key id. An emulator without any lets nobody in.
         services: Signing names of the services that may be asked; None for all that it has.
-        has_open_apis: Whether deployed APIs are served to unsigned requests. Then it also takes the credentials of
-            users and sessions that it has itself made.
+        has_open_apis: Whether deployed APIs are served to unsigned requests. Then it also takes the
+            credentials of users and sessions that it has itself made.
     """
 
     secrets: Mapping[str, str]

@@ -1,9 +1,10 @@
 """HTTP as the emulator speaks it: uvicorn's, but that it answers an app's usual queue calls much sooner.
 
-MiniStack looks through some thirty routes of other services before it finds that a call is SQS's, which says so in a
-header. Calls that wait for nothing go straight to its SQS and are answered as soon as they have been read. Everything
-else goes MiniStack's own way; there the head of an answer leaves together with the beginning of its body, where uvicorn
-writes them one after the other: two system calls here, and a client that is woken for half an answer.
+MiniStack looks through some thirty routes of other services before it finds that a call is SQS's, which
+says so in a header. Calls that wait for nothing go straight to its SQS and are answered as soon as they
+have been read. Everything else goes MiniStack's own way; there the head of an answer leaves together with
+the beginning of its body, where uvicorn writes them one after the other: two system calls here, and a
+client that is woken for half an answer.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""The messages of a standard queue, received fairly: a group with a backlog does not delay the others' messages.
+"""The messages of a standard queue, received fairly: a group with
+a backlog does not delay the others' messages.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
 """
@@ -224,7 +225,9 @@ class FairMessages:
         return None
 
     def _offer(self, name: str | None, group: _Group) -> None:
-        """Note where a group stands among the others; one without anything to give is found out when its turn comes."""
+        """Note where a group stands among the others;
+        one without anything to give is found out when its turn comes.
+        """
         stands = (group.in_flight, group.turn)
         if group.offered == stands:
             return

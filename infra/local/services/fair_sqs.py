@@ -1,7 +1,8 @@
 """MiniStack's SQS with fair standard queues, whose calls cost the same however much a queue holds.
 
-MiniStack goes through all messages of a queue several times for each call, and delivers them in the order in which they
-were sent. ``install`` puts other functions in the places of those that do; FIFO queues keep MiniStack's own.
+MiniStack goes through all messages of a queue several times for each call, and delivers them in
+the order in which they were sent. ``install`` puts other functions in the places of those that
+do; FIFO queues keep MiniStack's own.
 """
 
 import json

@@ -1,7 +1,7 @@
 """MiniStack's ASGI application behind its guard: ``uvicorn infra.local.services.guarded_emulator:app``.
 
-What is refused reaches nothing of MiniStack's. The usual queue calls do not come by here: ``emulator_http`` answers
-them, with the same guard.
+What is refused reaches nothing of MiniStack's. The usual queue calls do not come by here: ``emulator_http``
+answers them, with the same guard.
 """
 
 import json
@@ -64,7 +64,9 @@ class GuardedEmulator:
 
 
 def refusal_answer(headers: Mapping[str, str], refusal: Refusal) -> tuple[str, bytes]:
-    """Return content type and body of a refusal, as the caller's protocol has errors, without a word to browsers."""
+    """Return content type and body of a refusal, as the caller's protocol has errors,
+    without a word to browsers.
+    """
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         error = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
         return "text/xml", f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode()

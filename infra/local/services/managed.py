@@ -13,7 +13,9 @@ from infra.local.state_dir import StateDir
 
 
 class Services:
-    """Addresses are known from the start, so that everything else can be prepared while the servers come up."""
+    """Addresses are known from the start,
+    so that everything else can be prepared while the servers come up.
+    """
 
     def __init__(
         self,

@@ -117,7 +117,9 @@ class Ministack:
 
 
 def _server_options(port: int) -> Sequence[str]:
-    """Return how uvicorn serves MiniStack's application: a send costs half of what its own server, hypercorn, takes."""
+    """Return how uvicorn serves MiniStack's application:
+    a send costs half of what its own server, hypercorn, takes.
+    """
     options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
     # Application and protocol are found from here, wherever the runtime was started.
     protocol = ["--app-dir", str(_REPOSITORY), "--http", "infra.local.services.emulator_http:EmulatorHttp"]

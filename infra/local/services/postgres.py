@@ -23,8 +23,8 @@ _STOP_PATIENCE_S: Final = 10.0
 _SETUP_PATIENCE_S: Final = 60.0
 # Line 8 of postmaster.pid says how far the server is (utils/pidfile.h).
 _STATUS_LINE: Final = 7
-# What a client sent, and the rows that it would have made, are in errors and their details. The client is told
-# them; the log keeps what the server has to say of itself (runtime-config-logging.html in the manual).
+# What a client sent, and the rows that it would have made, are in errors and their details. The client is
+# told them; the log keeps what the server has to say of itself (runtime-config-logging.html in the manual).
 _LOG_WITHOUT_DATA: Final = {
     "log_min_messages": "log",  # above ``error`` in this setting's order
     "log_error_verbosity": "terse",
@@ -160,6 +160,8 @@ class Postgres:
 
 
 def _environment() -> dict[str, str]:
-    """Return what the server's programs need and nothing that would redirect them (PGDATA, PGHOST and so on)."""
+    """Return what the server's programs need and nothing that would redirect them (PGDATA,
+    PGHOST and so on).
+    """
     kept = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "TZ")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C"}

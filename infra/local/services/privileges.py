@@ -1,7 +1,8 @@
-"""What a child process does between fork and exec: die with its parent, and run as nobody where root is refused.
+"""What a child process does between fork and exec: die with its
+parent, and run as nobody where root is refused.
 
-PostgreSQL will not run as root. Started by root, its process becomes ``nobody`` and keeps one capability, to read
-and search where only root may, so that binaries and data can lie below root's own home. Linux only.
+PostgreSQL will not run as root. Started by root, its process becomes ``nobody`` and keeps one capability, to
+read and search where only root may, so that binaries and data can lie below root's own home. Linux only.
 """
 
 import ctypes
@@ -39,7 +40,9 @@ def unprivileged_ids() -> tuple[int, int]:
 
 
 def die_with_parent(signal_number: signal.Signals) -> Callable[[], None]:
-    """Return a ``preexec_fn`` after which the kernel sends the signal when the parent's thread ends (prctl(2))."""
+    """Return a ``preexec_fn`` after which the kernel sends the
+    signal when the parent's thread ends (prctl(2)).
+    """
 
     def prepare() -> None:
         if _LIBC is not None:
@@ -73,7 +76,8 @@ def become_nobody(signal_number: signal.Signals) -> Callable[[], None]:
 
 def _drop_to(uid: int, gid: int) -> None:
     assert _LIBC is not None
-    # Without it access(2), by which PostgreSQL checks its binaries, disregards every capability of a non-root user.
+    # Without it access(2), by which PostgreSQL checks its binaries,
+    # disregards every capability of a non-root user.
     _LIBC.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     _LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])

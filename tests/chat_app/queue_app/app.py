@@ -1,4 +1,6 @@
-"""A ledger: frames go to a queue, a consumer writes them to Postgres and answers, a second reads the dead letters."""
+"""A ledger: frames go to a queue, a consumer writes them to Postgres and answers,
+a second reads the dead letters.
+"""
 
 import json
 import os

@@ -1,8 +1,8 @@
 """A Chalice app that does what its client asks, and tells what API Gateway showed it.
 
 The conformance suite talks to it over its WebSocket alone, so that the same suite can judge any deployment.
-What a handler saw is kept under the connection's id, in a directory (``PROBE_DIR``) or in a DynamoDB table with
-the keys ``connectionId`` and ``at`` (``PROBE_TABLE``), because each handler may run somewhere else.
+What a handler saw is kept under the connection's id, in a directory (``PROBE_DIR``) or in a DynamoDB table
+with the keys ``connectionId`` and ``at`` (``PROBE_TABLE``), because each handler may run somewhere else.
 """
 
 import json

@@ -12,7 +12,7 @@ from chalicelib.domain.statuses import OrderStatus
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, terms
 
 
-def test_events_count_from_one_and_carry_what_the_step_says() -> None:
+def test_events_count_from_one_and_carry_what_the_transition_says() -> None:
     state, events = advanced(OrderState(an_order()), *LIFE)
     assert [event.seq for event in events] == [1, 2, 3, 4, 5, 6]
     assert [event.status for event in events] == list(LIFE)
@@ -20,10 +20,10 @@ def test_events_count_from_one_and_carry_what_the_step_says() -> None:
     assert (state.status, state.seq, state.is_final) == (OrderStatus.CONFIRMED, 6, True)
 
 
-def test_illegal_step_is_refused_and_changes_nothing() -> None:
+def test_illegal_transition_is_refused_and_changes_nothing() -> None:
     state, _ = advanced(OrderState(an_order()), OrderStatus.PENDING)
     with pytest.raises(InvalidTransitionError):
-        state.step(OrderStatus.CONFIRMED, NOON)
+        state.transition_to(OrderStatus.CONFIRMED, NOON)
     assert (state.status, state.seq) == (OrderStatus.PENDING, 1)
 
 
@@ -36,9 +36,9 @@ def test_order_was_sent_from_its_first_submission_on() -> None:
 
 def test_retry_carries_the_next_attempt_from_then_on() -> None:
     state, _ = advanced(OrderState(an_order()), *LIFE[:5])
-    state, event = state.step(OrderStatus.ROUTING, NOON, attempt=2)
+    state, event = state.transition_to(OrderStatus.ROUTING, NOON, attempt=2)
     assert event.attempt == 2
-    state, event = state.step(OrderStatus.ROUTED, NOON)
+    state, event = state.transition_to(OrderStatus.ROUTED, NOON)
     assert (state.attempt, event.attempt) == (2, 2)
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from chalicelib.domain.errors import InvalidTransitionError
-from chalicelib.domain.statuses import FINAL, FOLLOWERS, UNSENT, OrderStatus, check_transition
+from chalicelib.domain.statuses import FINAL, SUCCESSORS, UNSENT, OrderStatus, check_transition
 
 S = OrderStatus
 # Rows are where an order stands, columns what may come next, as DESIGN has them.
@@ -23,7 +23,7 @@ LEGAL = {
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(S, S)))
-def test_only_the_listed_steps_are_legal(before: OrderStatus, after: OrderStatus) -> None:
+def test_only_the_listed_transitions_are_legal(before: OrderStatus, after: OrderStatus) -> None:
     if (before, after) in LEGAL:
         check_transition(before, after)
     else:
@@ -41,8 +41,8 @@ def test_an_order_starts_pending(first: OrderStatus) -> None:
 
 
 def test_every_status_has_its_row_and_final_ones_an_empty_one() -> None:
-    assert set(FOLLOWERS) == set(S)
-    assert {status for status, followers in FOLLOWERS.items() if not followers} == FINAL
+    assert set(SUCCESSORS) == set(S)
+    assert {status for status, successors in SUCCESSORS.items() if not successors} == FINAL
 
 
 def test_every_status_is_unsent_submitted_or_final() -> None:
@@ -51,12 +51,12 @@ def test_every_status_is_unsent_submitted_or_final() -> None:
 
 
 def test_what_may_have_been_sent_is_neither_canceled_nor_expired() -> None:
-    assert not FOLLOWERS[S.SUBMITTED] & {S.CANCELED, S.EXPIRED}
+    assert not SUCCESSORS[S.SUBMITTED] & {S.CANCELED, S.EXPIRED}
 
 
 def test_every_status_can_be_reached_and_every_unfinished_one_can_end() -> None:
     reached = {S.PENDING}
-    while more := {after for status in reached for after in FOLLOWERS[status]} - reached:
+    while more := {after for status in reached for after in SUCCESSORS[status]} - reached:
         reached |= more
     assert reached == set(S)
-    assert all(FOLLOWERS[status] & FINAL for status in set(S) - FINAL)
+    assert all(SUCCESSORS[status] & FINAL for status in set(S) - FINAL)

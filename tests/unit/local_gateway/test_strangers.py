@@ -1,4 +1,6 @@
-"""A web page in the developer's browser reaches none of the app's functions; our own pages and programs do."""
+"""A web page in the developer's browser reaches none of the app's functions;
+our own pages and programs do.
+"""
 
 import asyncio
 from collections.abc import Sequence

@@ -61,7 +61,8 @@ def test_messages_of_a_closed_connection_that_still_wait_are_never_handled(
             await functions.wait_for("message")
             end(client)
             if order is CONCURRENT:
-                # Told of the end while the first message is with its handler: the others do not wait for that.
+                # Told of the end while the first message is with
+                # its handler: the others do not wait for that.
                 await functions.wait_for("disconnect")
             gate.opened.set()
             await functions.wait_for("disconnect")

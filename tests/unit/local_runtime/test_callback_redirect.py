@@ -1,4 +1,6 @@
-"""Callbacks reach the gateway without TLS, by whatever client, made at import or later, imported before or after."""
+"""Callbacks reach the gateway without TLS, by whatever client, made at import or later,
+imported before or after.
+"""
 
 import json
 import os

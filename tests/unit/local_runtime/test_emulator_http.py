@@ -140,7 +140,9 @@ def a_call(call: str, request: object, *, key: str = "test", region: str = "us-e
 
 
 class Emulator:
-    """MiniStack behind its protocol, or by itself where the calls ask for something unusual of the connection."""
+    """MiniStack behind its protocol,
+    or by itself where the calls ask for something unusual of the connection.
+    """
 
     def __init__(self) -> None:
         self.asked_the_application = 0

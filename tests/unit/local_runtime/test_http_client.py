@@ -11,7 +11,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @asynccontextmanager
 async def serving(accepted: Callable[[], None]) -> AsyncIterator[str]:
-    """A server that answers every request and keeps its connections; ``accepted`` is called for each connection."""
+    """A server that answers every request and keeps its connections;
+    ``accepted`` is called for each connection.
+    """
 
     conversations: list[asyncio.Task[None]] = []
 
@@ -56,7 +58,8 @@ def test_connection_that_is_being_closed_is_replaced() -> None:
         async with serving(lambda: connections.append(None)) as endpoint:
             client = HttpClient(endpoint)
             await client.post("/", [("Host", "x")], b"body")
-            # What the loop does on the server's end of the stream; that it is lost, it says only in its next turn.
+            # What the loop does on the server's end of the stream;
+            # that it is lost, it says only in its next turn.
             for connection in client._idle:
                 connection.close()
             assert await client.post("/", [("Host", "x")], b"body") == (200, b"ok")

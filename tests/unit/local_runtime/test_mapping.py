@@ -14,7 +14,9 @@ from infra.local.logs import Log
 
 
 class FakeQueue:
-    """Messages by id; received ones stay hidden for good, so that whatever is not deleted was left to its timeout."""
+    """Messages by id; received ones stay hidden for good,
+    so that whatever is not deleted was left to its timeout.
+    """
 
     def __init__(self) -> None:
         self.waiting: list[dict[str, Any]] = []

@@ -1,4 +1,6 @@
-"""Markets that nobody would build, of pools that a chain may hold all the same: dust, giants, cliffs, empty ones."""
+"""Markets that nobody would build, of pools that a chain may hold all the same: dust, giants,
+cliffs, empty ones.
+"""
 
 from collections.abc import Sequence
 from random import Random
@@ -14,7 +16,7 @@ from chalicelib.amm.pools import Pool, reserves
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import U64_MAX, SwapMode
-from chalicelib.routing.assembly import Order
+from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S
 
@@ -36,13 +38,15 @@ def an_odd_market(random: Random) -> list[RoutablePool]:
     ]
 
 
-def an_odd_order(random: Random, pools: Sequence[RoutablePool]) -> Order:
-    """Return an order from A to B, of any size that an instruction can carry, or of about all that a pool holds."""
+def an_odd_order(random: Random, pools: Sequence[RoutablePool]) -> SwapOrder:
+    """Return an order from A to B, of any size that an instruction can carry,
+    or of about all that a pool holds.
+    """
     amount = magnitude(random, 64)
     if random.random() < 0.3:
         held = random.choice(reserves(random.choice(pools).state))
         amount = held - magnitude(random, 12, zero=0.2)
-    return Order(
+    return SwapOrder(
         random.choice(list(SwapMode)),
         "A",
         "B",

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from chalicelib.routing.books import in_series, side_by_side
+from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.ranges import Curve, flat_range, out_for_in, product_range, total_in, total_out
 
 
@@ -23,10 +23,10 @@ def a_curve(random: Random, price: float) -> Curve:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_curves_side_by_side_pay_the_best_split(seed: int) -> None:
+def test_curves_in_parallel_pay_the_best_split(seed: int) -> None:
     random = Random(seed)
     first, second = a_curve(random, 2.0), a_curve(random, 2.0)
-    book = side_by_side([first, second])
+    book = in_parallel([first, second])
     assert total_in(book) == pytest.approx(total_in(first) + total_in(second))
     amount = total_in(book) * random.uniform(0.05, 0.95)
     merged = out_for_in(book, amount)
@@ -58,8 +58,8 @@ def test_curves_in_series_pay_what_one_after_the_other_pays(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_books_never_improve_on_the_way_down(seed: int) -> None:
     random = Random(seed)
-    book = side_by_side([a_curve(random, 2.0) for _ in range(4)])
-    series = in_series(book, side_by_side([a_curve(random, 0.5) for _ in range(3)]))
+    book = in_parallel([a_curve(random, 2.0) for _ in range(4)])
+    series = in_series(book, in_parallel([a_curve(random, 0.5) for _ in range(3)]))
     for curve in (book, series):
         assert all(part.end <= part.start for part in curve)
         assert all(after.start <= before.end * (1 + 1e-9) for before, after in pairwise(curve))
@@ -71,7 +71,7 @@ def test_no_liquidity_is_left_over_where_all_ranges_ended() -> None:
         product_range(root=0.99, end=0.8, liquidity=9.0),
         product_range(root=0.2, end=0.1, liquidity=9.0),
     ]
-    book = side_by_side([deep, shallow, shallow])
+    book = in_parallel([deep, shallow, shallow])
     assert book[-1].liquidity == 18.0
 
 

@@ -20,7 +20,7 @@ def a_network(pools: list[RoutablePool], mode: SwapMode, amount: int) -> Network
 
 
 def three_pools(random: Random) -> list[RoutablePool]:
-    """Return a direct pool and both hops of a detour, all small."""
+    """Return a direct pool and both hops of a two-hop path, all small."""
     pairs = (("A", "B"), ("A", "M"), ("M", "B"))
     return [
         a_routable(str(index), a_cpmm(random.randint(500, 5_000), random.randint(500, 5_000)), pair)
@@ -62,10 +62,10 @@ def test_no_exact_out_plan_needs_less_than_the_bound_at_any_price(seed: int, leg
 @pytest.mark.parametrize("seed", range(10))
 def test_hop_prices_multiply_to_the_price_of_the_whole(seed: int) -> None:
     network = a_network(three_pools(Random(seed)), SwapMode.EXACT_IN, 200)
-    (detour,) = network.detours
+    (two_hop_path,) = network.two_hop_paths
     for root in ROOTS:
-        found = hop_roots(detour, root)
-        assert bool(found) == (detour.curve[0].start > root)
+        found = hop_roots(two_hop_path, root)
+        assert bool(found) == (two_hop_path.curve[0].start > root)
         assert [roots.first * roots.second for roots in found] == pytest.approx([root] * len(found))
 
 

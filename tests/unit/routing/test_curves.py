@@ -18,7 +18,7 @@ from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import TransferFee
-from chalicelib.routing.assembly import Order
+from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.market import Market
@@ -187,7 +187,7 @@ def test_pool_that_opens_at_a_slot_is_routed_from_that_slot_on() -> None:
         activation_type=ActivationType.SLOT,
     )
     pool = RoutablePool("P", "Venue", ("A", "B"), state)
-    order = Order(SwapMode.EXACT_IN, "A", "B", 10**6, leg_cost=0)
+    order = SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**6, leg_cost=0)
     with pytest.raises(InsufficientLiquidityError):
         best_plan(Market([pool], NOW_S, slot=399_999_999), order)
     assert best_plan(Market([pool], NOW_S, slot=400_000_000), order).amount_out == 997_499

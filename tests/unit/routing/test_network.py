@@ -20,14 +20,14 @@ def a_network(pools: list[RoutablePool], mode: SwapMode, amount: int) -> Network
 
 @pytest.mark.parametrize("mode", SwapMode)
 @pytest.mark.parametrize("seed", range(40))
-def test_no_detour_starts_better_than_was_known_before_reading_it(mode: SwapMode, seed: int) -> None:
+def test_no_two_hop_path_starts_better_than_was_known_before_reading_it(mode: SwapMode, seed: int) -> None:
     random = Random(seed)
     pools = [
         *random_market(random, 3, tokens=("A", "M"), price=3.0, prefix="first-"),
         *random_market(random, 3, tokens=("B", "M"), price=20.0, prefix="second-"),
     ]
-    (detour,) = a_network(pools, mode, 10 ** random.randint(4, 12)).detours
-    assert detour.curve[0].start <= detour.start <= detour.curve[0].start * 1.01
+    (two_hop_path,) = a_network(pools, mode, 10 ** random.randint(4, 12)).two_hop_paths
+    assert two_hop_path.curve[0].start <= two_hop_path.start <= two_hop_path.curve[0].start * 1.01
 
 
 @pytest.mark.parametrize("mode", SwapMode)
@@ -35,13 +35,13 @@ def test_no_detour_starts_better_than_was_known_before_reading_it(mode: SwapMode
 def test_price_that_rises_on_the_way_is_foreseen(mode: SwapMode, seed: int) -> None:
     rising = a_routable("rising", a_pool_whose_fee_falls_ahead(seed), ("A", "M"))
     onward = a_routable("onward", a_cpmm(10**15, 10**15), ("M", "B"))
-    (detour,) = a_network([rising, onward], mode, 2 * 10**12).detours
+    (two_hop_path,) = a_network([rising, onward], mode, 2 * 10**12).two_hop_paths
     (first_bin,) = curve_of(rising.state, 0, NOW_S, stop_in=0.0)
-    assert detour.hops[0].curves[0][0].start > first_bin.start, "the price has to rise in this test"
-    assert detour.curve[0].start <= detour.start
+    assert two_hop_path.hops[0].curves[0][0].start > first_bin.start, "the price has to rise in this test"
+    assert two_hop_path.curve[0].start <= two_hop_path.start
 
 
-def test_detours_open_from_the_best_price_down() -> None:
+def test_two_hop_paths_open_from_the_best_price_down() -> None:
     pools = [
         a_routable(f"{token}-{end}", a_cpmm(10**9, 10**9, fee_rate=fee), (token, end))
         for token, fee in (("M", 100), ("N", 2_500), ("O", 10_000))
@@ -49,7 +49,7 @@ def test_detours_open_from_the_best_price_down() -> None:
     ]
     closed = a_network(pools, SwapMode.EXACT_IN, 10**6)
     opened = [closed.open_down_to(root) for root in (inf, 0.9998, 0.997, 0.0)]
-    assert [[detour.token for detour in network.open_detours] for network in opened] == [
+    assert [[two_hop_path.token for two_hop_path in network.open_two_hop_paths] for network in opened] == [
         [],
         ["M"],
         ["M", "N"],
@@ -68,8 +68,8 @@ def test_pools_have_their_role_by_their_tokens_whichever_comes_first() -> None:
     }
     pools = [a_routable(pool_id, a_cpmm(10**9, 10**9), tokens) for pool_id, tokens in pair.items()]
     network = a_network(pools, SwapMode.EXACT_IN, 10**6)
-    (detour,) = network.detours
-    hops = (network.direct, *detour.hops)
+    (two_hop_path,) = network.two_hop_paths
+    hops = (network.direct, *two_hop_path.hops)
     assert [[(pool.pool.pool_id, pool.token_in) for pool in hop.pools] for hop in hops] == [
         [("direct", 1)],
         [("first", 1)],

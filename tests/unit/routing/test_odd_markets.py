@@ -14,8 +14,8 @@ from chalicelib.amm.pools import marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
-from chalicelib.routing.assembly import Order
-from chalicelib.routing.books import in_series, side_by_side
+from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
@@ -55,7 +55,7 @@ def plans(seed: int) -> list[Plan | str]:
     return ends
 
 
-def check(plan: Plan, order: Order) -> None:
+def check(plan: Plan, order: SwapOrder) -> None:
     fixed = plan.amount_in if order.mode is SwapMode.EXACT_IN else plan.amount_out
     assert fixed == order.amount
     assert 0 < plan.amount_in <= U64_MAX
@@ -113,7 +113,7 @@ def test_damm_v2_pool_that_all_have_left_refuses(
 def test_dust_that_is_lost_beside_a_large_pool_leaves_no_range_without_liquidity() -> None:
     dust = product_range(root=100.0, end=1e-10, liquidity=6.5e-19)
     large = product_range(root=0.17, end=8.8e-8, liquidity=1.6e12)
-    book = side_by_side([[dust], [large]])
+    book = in_parallel([[dust], [large]])
     assert all(part.liquidity > 0.0 for part in book)
     assert in_series(book, [product_range(root=5e-5, end=5e-11, liquidity=1e9)])
 
@@ -151,5 +151,5 @@ def test_market_of_nothing_but_empty_pools_has_no_liquidity() -> None:
     with pytest.raises(InsufficientLiquidityError):
         best_plan(
             Market([RoutablePool("1", "v", ("A", "B"), empty)], NOW_S),
-            Order(SwapMode.EXACT_IN, "A", "B", 10**6, 0),
+            SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**6, 0),
         )

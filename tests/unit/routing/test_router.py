@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Swap, SwapMode
-from chalicelib.routing.assembly import Order
+from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
@@ -39,7 +39,7 @@ def plan_for(
     )
 
 
-def a_market_with_detours(random: Random) -> list[RoutablePool]:
+def a_market_with_two_hop_paths(random: Random) -> list[RoutablePool]:
     pools = random_market(random, random.randint(0, 3))
     for token, price in (("M", 3.0), ("N", 0.4)):
         count = random.randint(1, 3)
@@ -89,15 +89,15 @@ def test_direct_plans_on_random_mixed_markets_are_certified_within_a_hundredth_b
 
 @pytest.mark.parametrize("mode", SwapMode)
 def test_two_hop_plans_on_random_mixed_markets_are_certified_within_a_hundredth_bps(mode: SwapMode) -> None:
-    with_detour = 0
+    with_two_hop_path = 0
     for seed in range(300):
         random = Random(seed)
-        pools = a_market_with_detours(random)
+        pools = a_market_with_two_hop_paths(random)
         amount = int(10 ** random.uniform(9.5, 13) * (1.0 if mode is SwapMode.EXACT_IN else 0.1))
         plan = plan_for(pools, amount, mode=mode)
         assert 0 <= plan.gap_bps <= GAP_ENOUGH_BPS, f"seed {seed}"
-        with_detour += any(len(path.tokens) == 3 for path in plan.paths)
-    assert with_detour > 100
+        with_two_hop_path += any(len(path.tokens) == 3 for path in plan.paths)
+    assert with_two_hop_path > 100
 
 
 @pytest.mark.parametrize("mode", SwapMode)
@@ -130,7 +130,7 @@ def test_order_beyond_every_other_pool_still_empties_them() -> None:
 @pytest.mark.parametrize("mode", SwapMode)
 @pytest.mark.parametrize("seed", range(15))
 def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: SwapMode, seed: int) -> None:
-    pools = a_market_with_detours(Random(seed))
+    pools = a_market_with_two_hop_paths(Random(seed))
     amount = 10**12
     plan = plan_for(pools, amount, mode=mode)
     states = {pool.pool_id: pool for pool in pools}
@@ -152,12 +152,12 @@ def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: Swa
 @pytest.mark.parametrize("seed", range(15))
 def test_orders_planned_one_after_the_other_meet_the_pools_that_those_before_left(seed: int) -> None:
     random = Random(seed)
-    pools = a_market_with_detours(random)
+    pools = a_market_with_two_hop_paths(random)
     kept = Market(pools, NOW_S)
     for _ in range(12):
         mode, (one, other) = random.choice(list(SwapMode)), random.sample(["A", "B", "M", "N"], 2)
         amount = int(10 ** random.uniform(8, 11.5))
-        plan = best_plan(kept, Order(mode, one, other, amount, leg_cost=0))
+        plan = best_plan(kept, SwapOrder(mode, one, other, amount, leg_cost=0))
         assert plan == plan_for(pools, amount, mode=mode, tokens=(one, other))
         pools = [pool._replace(state=plan.pools_after.get(pool.pool_id, pool.state)) for pool in pools]
         kept.apply(plan.pools_after)
@@ -166,7 +166,7 @@ def test_orders_planned_one_after_the_other_meet_the_pools_that_those_before_lef
 @pytest.mark.parametrize("mode", SwapMode)
 @pytest.mark.parametrize("seed", range(15))
 def test_no_pool_appears_twice_and_shares_add_up_per_plan_and_hop(mode: SwapMode, seed: int) -> None:
-    plan = plan_for(a_market_with_detours(Random(seed)), 10**12, mode=mode)
+    plan = plan_for(a_market_with_two_hop_paths(Random(seed)), 10**12, mode=mode)
     assert max(Counter(leg.pool_id for leg in plan.legs).values()) == 1
     assert sum(path.share_bps for path in plan.paths) == 10_000
     for path in plan.paths:
@@ -176,7 +176,7 @@ def test_no_pool_appears_twice_and_shares_add_up_per_plan_and_hop(mode: SwapMode
 
 @pytest.mark.parametrize("mode", SwapMode)
 def test_order_of_pools_is_irrelevant(mode: SwapMode) -> None:
-    pools = a_market_with_detours(Random(7))[:6]
+    pools = a_market_with_two_hop_paths(Random(7))[:6]
     plans = [plan_for(shuffled, 3 * 10**12, mode=mode) for shuffled in list(permutations(pools))[::37]]
     assert all(plan == plans[0] for plan in plans)
 
@@ -184,7 +184,7 @@ def test_order_of_pools_is_irrelevant(mode: SwapMode) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_one_pool_more_never_lowers_the_output(seed: int) -> None:
     random = Random(seed)
-    pools = [*random_market(random, 3), *a_market_with_detours(random)[3:]]
+    pools = [*random_market(random, 3), *a_market_with_two_hop_paths(random)[3:]]
     best = 0
     for count in range(1, len(pools) + 1):
         output = plan_for(pools[:count], 10**11).amount_out
@@ -209,7 +209,7 @@ def test_a_duplicated_pool_splits_evenly_up_to_rounding() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_exact_out_for_what_exact_in_gives_costs_about_the_same(seed: int) -> None:
-    pools = a_market_with_detours(Random(seed))
+    pools = a_market_with_two_hop_paths(Random(seed))
     given = plan_for(pools, 10**12)
     wanted = plan_for(pools, given.amount_out, mode=SwapMode.EXACT_OUT)
     assert wanted.amount_in == pytest.approx(given.amount_in, rel=2e-6)
@@ -342,7 +342,7 @@ def test_amount_that_no_pool_can_fill_is_insufficient_liquidity(mode: SwapMode) 
         plan_for([a_routable("x", a_cpmm(10**9, 10**9))], amount, mode=mode)
 
 
-def test_detour_is_found_without_a_direct_pool() -> None:
+def test_two_hop_path_is_found_without_a_direct_pool() -> None:
     pools = [
         a_routable("x", a_cpmm(10**9, 10**9), ("A", "M")),
         a_routable("y", a_cpmm(10**9, 10**9), ("B", "M")),

@@ -1,4 +1,6 @@
-"""What many share is done for each alone once it fails: a defect is its member's, a fault outside is everybody's."""
+"""What many share is done for each alone once it fails: a defect is its member's,
+a fault outside is everybody's.
+"""
 
 from collections.abc import Sequence
 

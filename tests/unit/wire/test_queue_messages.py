@@ -6,16 +6,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order
 from chalicelib.wire.queue_messages import (
-    FollowMessage,
     Message,
     OrderMessage,
     ResumeMessage,
+    SubscribeMessage,
     UnreadableMessageError,
     parse_message,
 )
-from tests.fakes.bad_messages import BAD_BODIES, BAD_FOLLOWS, BAD_ORDERS, an_order_body
+from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, BAD_SUBSCRIPTIONS, an_order_body
 from tests.fakes.orders import an_order
 
 # As the first release wrote them: no submission, no correlation, nothing owed.
@@ -26,7 +27,7 @@ FIRST_ORDER = (
     '"valid_until":"2026-01-01T12:01:00.123456Z","content_sha256":"af26812da3ef9ec4"},'
     '"connection_id":"c=","request_id":null}'
 )
-FIRST_FOLLOW = (
+FIRST_SUBSCRIPTION = (
     '{"kind":"follow","connection_id":"c=","account_id":"alice",'
     '"order_id":"019b796d-d600-79d4-a29f-e4f3deb17bcd","after_seq":0,"is_new":true}'
 )
@@ -39,7 +40,7 @@ FIRST_FOLLOW = (
         OrderMessage(order=an_order(client_order_id="é"), connection_id="c=", request_id="r"),
         OrderMessage(order=an_order(amount_units=2**64 - 1)),
         ResumeMessage(order_id=uuid4()),
-        FollowMessage(connection_id="c", account_id="a", order_id=uuid4(), after_seq=3, is_new=True),
+        SubscribeMessage(connection_id="c", account_id="a", order_id=uuid4(), after_seq=3, is_new=True),
     ],
     ids=lambda message: message.kind,
 )
@@ -48,11 +49,15 @@ def test_message_survives_the_queue_unchanged(message: Message) -> None:
 
 
 def test_messages_of_the_first_release_are_read() -> None:
-    order, follow = parse_message(FIRST_ORDER), parse_message(FIRST_FOLLOW)
+    order, subscription = parse_message(FIRST_ORDER), parse_message(FIRST_SUBSCRIPTION)
     assert isinstance(order, OrderMessage)
-    assert (order.order.client_order_id, order.order.submission_id, order.owed) == ("c1", None, None)
-    assert isinstance(follow, FollowMessage)
-    assert (follow.is_new, follow.content_sha256) == (True, None)
+    assert (order.order.client_order_id, order.order.submission_id, order.deferred_acknowledgement) == (
+        "c1",
+        None,
+        None,
+    )
+    assert isinstance(subscription, SubscribeMessage)
+    assert (subscription.is_new, subscription.content_sha256) == (True, None)
 
 
 def test_token_that_is_listed_no_more_is_left_to_planning() -> None:
@@ -79,10 +84,10 @@ def test_order_that_no_frame_could_have_said_is_refused(members: dict[str, Any])
         parse_message(an_order_body(**members))
 
 
-@pytest.mark.parametrize("members", BAD_FOLLOWS.values(), ids=BAD_FOLLOWS)
+@pytest.mark.parametrize("members", BAD_SUBSCRIPTIONS.values(), ids=BAD_SUBSCRIPTIONS)
 def test_follow_that_no_frame_could_have_said_is_refused(members: dict[str, Any]) -> None:
     with pytest.raises(UnreadableMessageError):
-        parse_message(json.dumps(json.loads(FIRST_FOLLOW) | members))
+        parse_message(json.dumps(json.loads(FIRST_SUBSCRIPTION) | members))
 
 
 @pytest.mark.parametrize("member", ["connection_id", "request_id", "correlation_id"])
@@ -93,9 +98,9 @@ def test_mark_around_an_order_that_could_not_be_stored_is_refused(member: str, v
 
 
 def test_acknowledgement_owed_to_nobody_is_refused() -> None:
-    owed = {"connection_id": "", "request_id": "a\x00"}
+    deferred_acknowledgement = {"connection_id": "", "request_id": "a\x00"}
     with pytest.raises(ValueError, match="owed"):
-        parse_message(json.dumps(json.loads(FIRST_ORDER) | {"owed": owed}))
+        parse_message(json.dumps(json.loads(FIRST_ORDER) | {"owed": deferred_acknowledgement}))
 
 
 def test_rule_is_named_with_its_field() -> None:
@@ -127,3 +132,27 @@ def test_every_sound_order_is_read_back() -> None:
     message = parse_message(OrderMessage(order=order).model_dump_json())
     assert isinstance(message, OrderMessage)
     assert message.order == order
+
+
+def test_deferred_acknowledgement_is_called_owed_in_json_as_it_always_was() -> None:
+    acknowledgement = Acknowledgement("c=", "r1")
+    message = OrderMessage(order=an_order(), deferred_acknowledgement=acknowledgement)
+    body = json.loads(message.model_dump_json())
+    assert body["owed"] == {"connection_id": "c=", "request_id": "r1"}
+    assert "deferred_acknowledgement" not in body
+    read = parse_message(json.dumps(body))
+    assert isinstance(read, OrderMessage)
+    assert read.deferred_acknowledgement == acknowledgement
+
+
+def test_subscribe_message_is_called_follow_in_json_as_it_always_was() -> None:
+    message = SubscribeMessage(
+        connection_id="c=",
+        account_id="alice",
+        order_id=uuid4(),
+        after_seq=3,
+        deferred_acknowledgement=Acknowledgement("c=", None),
+    )
+    body = json.loads(message.model_dump_json())
+    assert (body["kind"], body["owed"]) == ("follow", {"connection_id": "c=", "request_id": None})
+    assert parse_message(json.dumps(body)) == message

@@ -11,7 +11,7 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
-from chalicelib.routing.assembly import Order
+from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
@@ -39,7 +39,7 @@ def shown(
     pools: list[RoutablePool], amount: int, mode: SwapMode = SwapMode.EXACT_IN, *, base: str = "A"
 ) -> tuple[Plan, dict[str, Any]]:
     market = Market(pools, NOW_S)
-    plan = best_plan(market, Order(mode, "A", "B", amount, leg_cost=0))
+    plan = best_plan(market, SwapOrder(mode, "A", "B", amount, leg_cost=0))
     return plan, RouteViews(TOKENS).plan(plan, market.pools, ASKED, base=base)
 
 
@@ -66,7 +66,7 @@ def test_order_that_one_pool_fills_shows_what_that_pool_quotes() -> None:
     assert down == {"venue": "orca", "error": "no answer"}
 
 
-def test_detour_shows_both_legs_and_the_pool_it_beats() -> None:
+def test_two_hop_path_shows_both_legs_and_the_pool_it_beats() -> None:
     plan, view = shown([DIRECT, FIRST, SECOND], 10**9)
     first, second = view["route"]
     assert [(leg["pool"], leg["inputToken"], leg["outputToken"]) for leg in view["route"]] == [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.wire.queue_messages import FollowMessage, OrderMessage
+from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.wire.unreadable_messages import Remains, remains
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
 from tests.fakes.orders import an_order
@@ -41,6 +41,8 @@ def test_message_of_a_newer_release_leaves_the_order_whole() -> None:
 
 def test_broken_follow_leaves_its_order_and_its_connection() -> None:
     order_id = an_order().order_id
-    body = FollowMessage(connection_id="c", account_id="a", order_id=order_id, after_seq=0).model_dump_json()
+    body = SubscribeMessage(
+        connection_id="c", account_id="a", order_id=order_id, after_seq=0
+    ).model_dump_json()
     left = remains(body.replace('"after_seq":0', '"after_seq":-1'))
     assert left == Remains(order_id, None, "c", None)

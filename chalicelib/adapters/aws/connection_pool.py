@@ -1,0 +1,105 @@
+"""Connections to one server that outlive the requests on them."""
+
+import select
+import socket
+import ssl
+from collections import deque
+from time import monotonic
+from typing import Final
+from urllib.parse import SplitResult
+
+from chalicelib.adapters.reaching import reached
+
+_CONNECT_TIME_LIMIT_S: Final = 1.0
+
+
+class PooledConnection:
+    """A connection, non-blocking and past its TLS handshake.
+
+    Attributes:
+        readable: Waits for something to read here, and for nothing else.
+    """
+
+    __slots__ = ("fileno", "readable", "socket")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.fileno = connection.fileno()
+        self.readable = select.poll()
+        self.readable.register(self.fileno, select.POLLIN)
+
+    def has_decrypted_rest(self) -> bool:
+        """Return whether there is something to read that waiting for the network would not notice."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class ConnectionPool:
+    """Safe to share between threads."""
+
+    def __init__(self, address: SplitResult) -> None:
+        is_secure = address.scheme == "https"
+        self._address = address.hostname or "", address.port or (443 if is_secure else 80)
+        self._context = ssl.create_default_context() if is_secure else None
+        self._idle: deque[PooledConnection] = deque()
+
+    def take(self, time_limit_s: float) -> PooledConnection:
+        """Return the connection used last that the server has not closed meanwhile, or a new one.
+
+        Raises:
+            OSError: The server takes no connection, or not in time.
+        """
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            # An idle connection has nothing to say; if there is something to read, it is its end.
+            if not connection.readable.poll(0):
+                return connection
+            connection.close()
+        return PooledConnection(self._connected(time_limit_s))
+
+    def give_back(self, connection: PooledConnection) -> None:
+        """Keep a connection on which nothing is under way."""
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connected(self, time_limit_s: float) -> socket.socket:
+        deadline = monotonic() + min(_CONNECT_TIME_LIMIT_S, time_limit_s)
+        connection = reached(*self._address, deadline=deadline)
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(0)
+            if self._context is None:
+                return connection
+            connection = self._context.wrap_socket(
+                connection, server_hostname=self._address[0], do_handshake_on_connect=False
+            )
+            _shake_hands(connection, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _shake_hands(connection: ssl.SSLSocket, deadline: float) -> None:
+    watch = select.poll()
+    while True:
+        try:
+            connection.do_handshake()
+        except ssl.SSLWantReadError:
+            wanted = select.POLLIN
+        except ssl.SSLWantWriteError:
+            wanted = select.POLLOUT
+        else:
+            return
+        watch.register(connection.fileno(), wanted)
+        if not watch.poll(max(0.0, deadline - monotonic()) * 1000):
+            raise TimeoutError

@@ -1,0 +1,106 @@
+"""The answer to an HTTP/1.1 request, as bytes: as much of RFC 9112 as AWS's endpoints need, and no I/O.
+
+The standard library parses an answer's headers with its e-mail
+parser, which costs more than all else that our calls
+do: 67 µs of processor time for an exchange, against 16 here.
+"""
+
+from typing import Final, NamedTuple
+
+_HEAD_BYTES_MAX: Final = 65_536
+_NO_BODY: Final = frozenset({204, 304})
+_END_OF_HEAD: Final = b"\r\n\r\n"
+# Fields as they stand in a head in lower case, behind the line before.
+_CONNECTION: Final = b"\r\nconnection:"
+_CONTENT_LENGTH: Final = b"\r\ncontent-length:"
+_TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
+_RETRY_AFTER: Final = b"\r\nretry-after:"
+
+
+class ProtocolError(Exception):
+    """The server broke off, or said something that is not HTTP."""
+
+
+class HttpResponse(NamedTuple):
+    """An answer.
+
+    Attributes:
+        is_reusable: The connection can carry another exchange.
+        retry_after: The field of that name beside an error, None if there is none.
+    """
+
+    status: int
+    body: bytes
+    is_reusable: bool
+    retry_after: bytes | None = None
+
+
+def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
+    """Return the answer that so much of a connection's data holds; None if some of it is still to come.
+
+    Answers are small and nearly always come in one piece, so each look begins at the first byte.
+
+    Args:
+        is_over: The server has closed the connection.
+
+    Raises:
+        ProtocolError, ValueError: There will be no answer, and the connection is of no more use.
+    """
+    found = _answer(data, is_over=is_over)
+    if found is None and is_over:
+        raise ProtocolError("the server closed the connection")
+    return found
+
+
+def _answer(data: bytes, *, is_over: bool) -> HttpResponse | None:
+    end = data.find(_END_OF_HEAD)
+    if end < 0:
+        if len(data) > _HEAD_BYTES_MAX:
+            raise ProtocolError("the answer's head has no end")
+        return None
+    head, rest = data[:end].lower(), data[end + len(_END_OF_HEAD) :]
+    code = head[9:12]
+    if not head.startswith(b"http/1.") or not code.isdigit():
+        raise ProtocolError(f"not an HTTP answer: {head[:80]!r}")
+    status = int(code)
+    if status < 200:  # an interim response (RFC 9110, 15.2)
+        return _answer(rest, is_over=is_over)
+    keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
+    asked = _value(head, _RETRY_AFTER) if status >= 400 else None
+    if status in _NO_BODY:
+        return HttpResponse(status, b"", keeps)
+    if _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked":
+        body = _chunks(rest)
+        return None if body is None else HttpResponse(status, body, keeps, asked)
+    length = _value(head, _CONTENT_LENGTH)
+    if length is not None:
+        size = int(length)
+        return HttpResponse(status, rest[:size], keeps, asked) if len(rest) >= size else None
+    return HttpResponse(status, rest, is_reusable=False, retry_after=asked) if is_over else None
+
+
+def _value(head: bytes, field: bytes) -> bytes | None:
+    """Return the value of a field; three of a dozen are of interest, so the others are not taken apart."""
+    start = head.find(field)
+    if start < 0:
+        return None
+    start += len(field)
+    end = head.find(b"\r\n", start)
+    return head[start : end if end >= 0 else None].strip()
+
+
+def _chunks(data: bytes) -> bytes | None:
+    """Return a chunked body; None if it is not complete."""
+    parts: list[bytes] = []
+    while True:
+        size_line, end, data = data.partition(b"\r\n")
+        if not end:
+            return None
+        size = int(size_line.split(b";")[0], 16)
+        if size == 0:
+            # The last chunk, then trailers if any, then an empty line.
+            return b"".join(parts) if data.startswith(b"\r\n") or b"\r\n\r\n" in data else None
+        if len(data) < size + 2:
+            return None
+        parts.append(data[:size])
+        data = data[size + 2 :]

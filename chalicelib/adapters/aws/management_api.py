@@ -1,0 +1,102 @@
+"""The API Gateway management API: signed HTTP to ``/@connections``, many at once,
+all of it bounded in time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote
+
+from chalicelib.adapters.aws.endpoint import AwsEndpoint
+from chalicelib.adapters.aws.http_request import Conversation, NoAnswerError, NotSentError, Pause
+from chalicelib.adapters.aws.http_response import HttpResponse
+from chalicelib.adapters.aws.slow_connections import SlowConnections
+from chalicelib.adapters.time_left import TimeLeft, time_left
+from chalicelib.logs import logger
+from chalicelib.services.ports import Delivery, Frame
+
+_RETRY_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+_RETRY_DELAY_S: Final = 0.05
+_OK: Final = 200
+_GONE: Final = 410
+_BAD_ID: Final = 400
+
+
+class ManagementApi:
+    """``Connections`` on the management API; the time limit covers every try together.
+
+    boto3's client would wait up to a minute for an answer. Nor do the others wait for one that does not read:
+    it gets what time they take, and has one try a frame from then on until it takes one.
+    """
+
+    def __init__(self, endpoint: AwsEndpoint, *, time_limit_ms: int, time_left: TimeLeft = time_left) -> None:
+        self._endpoint = endpoint
+        self._time_limit_s = time_limit_ms / 1000
+        self._time_left = time_left
+        self._slow_connections = SlowConnections()
+
+    def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
+        by_connection: dict[str, list[str]] = {}
+        for frame in frames:
+            by_connection.setdefault(frame.connection_id, []).append(frame.text)
+        # By itself it keeps nobody waiting, and may be owed an answer that nothing repeats.
+        is_alone = len(by_connection) == 1
+        tried = {
+            id_: texts
+            for id_, texts in by_connection.items()
+            if is_alone or not self._slow_connections.is_left_out(id_)
+        }
+        hasty = {id_ for id_ in tried if self._slow_connections.is_slow(id_)}
+        answered: dict[str, int | None] = {}
+        posted = {
+            id_: self._posting(id_, texts, answered, is_patient=id_ not in hasty)
+            for id_, texts in tried.items()
+        }
+        limit_s = self._time_left.for_words(self._time_limit_s)
+        delivered = self._endpoint.converse(posted, time_limit_s=limit_s, hasty=hasty)
+        deliveries = dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
+        for id_, last_status in answered.items():
+            if deliveries[id_] is Delivery.UNDELIVERED:
+                self._slow_connections.failed(id_, was_silent=last_status is None)
+            else:
+                self._slow_connections.took(id_)
+        return deliveries
+
+    def close(self, connection_id: str) -> None:
+        limit_s = self._time_left.for_words(self._time_limit_s)
+        with suppress(NoAnswerError, NotSentError):
+            self._endpoint.request("DELETE", _path(connection_id), b"", headers={}, time_limit_s=limit_s)
+
+    def _posting(
+        self, connection_id: str, texts: Sequence[str], answered: dict[str, int | None], *, is_patient: bool
+    ) -> Conversation[Delivery]:
+        """Post frames one after the other, each until it is taken;
+        note in ``answered`` what was answered last.
+        """
+        path = _path(connection_id)
+        answered[connection_id] = None
+        for text in texts:
+            body, delay_s = text.encode(), _RETRY_DELAY_S
+            while (status := _status((yield self._endpoint.signed("POST", path, body, {})))) != _OK:
+                # A connection to the service that fails says nothing about the client's.
+                answered[connection_id] = status or 0
+                if status in {_GONE, _BAD_ID}:
+                    return Delivery.GONE
+                if status is not None and status not in _RETRY_STATUSES:
+                    logger.error("frame refused", connection_id=connection_id, status=status)
+                    return Delivery.UNDELIVERED
+                if not is_patient:
+                    return Delivery.UNDELIVERED
+                yield Pause(delay_s)
+                delay_s *= 2
+        return Delivery.DELIVERED
+
+
+@lru_cache(maxsize=1_024)
+def _path(connection_id: str) -> str:
+    return f"/@connections/{quote(connection_id, safe='')}"
+
+
+def _status(answer: HttpResponse | None) -> int | None:
+    return None if answer is None else answer.status

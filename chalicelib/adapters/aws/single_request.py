@@ -1,0 +1,124 @@
+"""One conversation with a server, by itself.
+
+That is what the message function has twice for each order; what many at once need to be kept apart costs more
+processor time than the requests.
+"""
+
+import select
+from time import monotonic, sleep
+
+from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
+from chalicelib.adapters.aws.http_request import (
+    Conversation,
+    HttpRequest,
+    NoAnswerError,
+    NotSentError,
+    OutOfTimeError,
+    Pause,
+    Result,
+)
+from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError
+
+
+def converse_single(
+    pool: ConnectionPool, conversation: Conversation[Result], *, time_limit_s: float
+) -> Result:
+    """Hold a conversation and return what became of it.
+
+    Raises:
+        OutOfTimeError: It did not end in time.
+    """
+    request = HttpRequest(conversation, monotonic() + time_limit_s)
+    answer: HttpResponse | None = None
+    try:
+        while True:
+            try:
+                wanted = conversation.send(answer)
+            except StopIteration as end:
+                result: Result = end.value
+                _release(request, pool)
+                return result
+            if isinstance(wanted, Pause):
+                _release(request, pool)
+                _pause(wanted.seconds, request.deadline)
+                answer = None
+            else:
+                answer = _answer(request, wanted, pool)
+    finally:
+        # Still there only after a failure: a late answer must not be taken for the next request's.
+        _hang_up(request)
+
+
+def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> HttpResponse:
+    """Make one request and return its answer.
+
+    Raises:
+        NotSentError: The server has seen nothing of it.
+        NoAnswerError: The server may have carried it out.
+    """
+    request: HttpRequest[None] = HttpRequest(_silent(), monotonic() + time_limit_s)
+    try:
+        answer = _answer(request, data, pool)
+        if answer is not None:
+            _release(request, pool)
+            return answer
+    except OutOfTimeError:
+        pass
+    finally:
+        _hang_up(request)
+    raise NoAnswerError if request.has_sent else NotSentError
+
+
+def _silent() -> Conversation[None]:
+    """Return a conversation that its owner holds himself."""
+    yield from ()
+
+
+def _answer(request: HttpRequest[Result], data: bytes, pool: ConnectionPool) -> HttpResponse | None:
+    """Return what is answered to a request; None if the connection fails."""
+    try:
+        if request.connection is None:
+            request.connection = pool.take(request.deadline - monotonic())
+        request.ask(data)
+        while True:
+            _wait(request, request.connection)
+            answer = request.advance()
+            if answer is not None:
+                break
+    except (OSError, ProtocolError, ValueError):
+        _hang_up(request)
+        return None
+    if not answer.is_reusable:
+        _hang_up(request)
+    return answer
+
+
+def _wait(request: HttpRequest[Result], connection: PooledConnection) -> None:
+    left_ms = max(0.0, request.deadline - monotonic()) * 1000
+    if request.wanted == select.POLLIN:
+        is_ready = bool(connection.readable.poll(left_ms))
+    else:
+        watch = select.poll()
+        watch.register(connection.fileno, request.wanted)
+        is_ready = bool(watch.poll(left_ms))
+    if not is_ready:
+        raise OutOfTimeError
+
+
+def _pause(seconds: float, deadline: float) -> None:
+    left_s = deadline - monotonic()
+    sleep(max(0.0, min(seconds, left_s)))
+    if seconds >= left_s:
+        raise OutOfTimeError
+
+
+def _release(request: HttpRequest[Result], pool: ConnectionPool) -> None:
+    if request.connection is not None:
+        pool.give_back(request.connection)
+        request.connection = None
+
+
+def _hang_up(request: HttpRequest[Result]) -> None:
+    if request.connection is not None:
+        request.connection.close()
+        request.connection = None

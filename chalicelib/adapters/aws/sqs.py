@@ -1,0 +1,216 @@
+"""The orders queue on SQS, spoken to in its JSON protocol.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from pydantic_core import to_json
+
+from chalicelib.adapters.aws.endpoint import Answer, Endpoint
+from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
+from chalicelib.adapters.time_left import TimeLeft, time_left
+from chalicelib.domain.errors import RetryableError, UnansweredError
+from chalicelib.domain.orders import JsonObject
+from chalicelib.logs import logger
+from chalicelib.services.ports import QueueMessage
+
+BATCH_MAX: Final = 10
+"""Entries per batch request (SQS quotas)."""
+
+_CONTENT_TYPE: Final = "application/x-amz-json-1.0"
+_OK: Final = 200
+_REQUEST_TIMEOUT: Final = 408
+_TOO_MANY_REQUESTS: Final = 429
+# Whoever waits for an acknowledgement hears after eight seconds at
+# the latest, within the time of every function.
+TIME_LIMIT_S: Final = 2.5
+# A client waits for its acknowledgement meanwhile, and can ask again itself.
+RETRY_DELAYS_S: Final = (0.05, 0.2)
+_SHOWN_BYTES_MAX: Final = 200
+
+
+class SqsError(Exception):
+    """SQS refused a call, or could not be asked: it did nothing."""
+
+
+class SqsUnansweredError(SqsError):
+    """SQS may have done what it was asked."""
+
+
+class SqsOrderQueue:
+    """``OrderQueue`` on SQS. Messages carry the account as their group: a fair queue on a standard queue."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        queue_url: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        time_left: TimeLeft = time_left,
+    ) -> None:
+        self._endpoint = endpoint
+        self._queue_url = queue_url
+        self._sleep = sleep
+        self._time_left = time_left
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        sent = 0
+        try:
+            if len(messages) == 1:
+                self._send_one(messages[0])
+                return
+            for start in range(0, len(messages), BATCH_MAX):
+                self._send_batch(messages[start : start + BATCH_MAX])
+                sent = start + BATCH_MAX
+        except SqsUnansweredError as error:
+            raise UnansweredError("the queue does not say whether it took the message") from error
+        except SqsError as error:
+            if sent:
+                raise UnansweredError("the queue took some of the messages") from error
+            raise RetryableError("the queue did not take the message") from error
+
+    def check(self) -> None:
+        try:
+            self._call("GetQueueAttributes", {"AttributeNames": ["QueueArn"]})
+        except SqsError as error:
+            raise RetryableError("the queue does not answer") from error
+
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        wanted = list(seconds.items())
+        for start in range(0, len(wanted), BATCH_MAX):
+            try:
+                self._change_visibility(wanted[start : start + BATCH_MAX])
+            except SqsError:
+                # The queue's own visibility time-out brings the messages back, only later.
+                logger.warning("visibility not changed", exc_info=True)
+
+    def _send_one(self, message: QueueMessage) -> None:
+        answer = self._call("SendMessage", _content(message))
+        if b'"MessageId"' not in answer:
+            raise SqsUnansweredError("the answer does not say that the queue has the message")
+
+    def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
+        entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
+        answer = _members(self._call("SendMessageBatch", {"Entries": entries}))
+        refused, taken = answer.get("Failed") or [], answer.get("Successful") or []
+        if len(refused) == len(entries) and not taken:
+            raise SqsError("all messages were refused")
+        if refused or len(taken) != len(entries):
+            raise SqsUnansweredError(f"{len(taken)} of {len(entries)} messages were taken")
+
+    def _change_visibility(self, seconds: Sequence[tuple[str, int]]) -> None:
+        changes = [{"ReceiptHandle": handle, "VisibilityTimeout": each} for handle, each in seconds]
+        if len(changes) == 1:
+            self._call("ChangeMessageVisibility", changes[0])
+            return
+        # IAM knows no action of this name: the right to change one message's is the right to change several.
+        entries = [{"Id": str(index), **change} for index, change in enumerate(changes)]
+        answer = _members(self._call("ChangeMessageVisibilityBatch", {"Entries": entries}))
+        if failed := answer.get("Failed"):
+            raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
+
+    def _call(self, operation: str, request: JsonObject) -> bytes:
+        named = {"QueueUrl": self._queue_url, **request}
+        return call_sqs(self._endpoint, operation, named, sleep=self._sleep, time_left=self._time_left)
+
+
+def find_queue_url(endpoint: Endpoint, name: str) -> str:
+    """Return the URL of the queue of that name.
+
+    Raises:
+        RetryableError: There is none, or no answer.
+    """
+    try:
+        found = _members(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name})).get("QueueUrl")
+    except SqsError as error:
+        raise RetryableError(f"the queue {name} was not found") from error
+    if not isinstance(found, str):
+        raise RetryableError(f"the queue {name} was not found")
+    return found
+
+
+def call_sqs(
+    endpoint: Endpoint,
+    operation: str,
+    request: JsonObject,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    time_left: TimeLeft = time_left,
+) -> bytes:
+    """Make one call and return its answer, a JSON document; a passing fault is
+    tried again, so that a message may be sent twice.
+
+    Raises:
+        SqsUnansweredError: Some try may have been carried out, and no later one was answered with a success.
+        SqsError: It was refused, or did not reach SQS, each time.
+    """
+    headers = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
+    body = to_json(request)
+    failure, problem = SqsError, "no time left"
+    for delay_s in (*RETRY_DELAYS_S, None):
+        limit_s = time_left.for_work(TIME_LIMIT_S)
+        if not limit_s:
+            break
+        try:
+            answer = endpoint.request("POST", "/", body, headers=headers, time_limit_s=limit_s)
+        except NotSentError:
+            problem = "not reached"
+        except NoAnswerError:
+            failure, problem = SqsUnansweredError, "no answer"
+        else:
+            if answer.status == _OK:
+                return answer.body
+            problem = f"{answer.status}: {answer.body[:_SHOWN_BYTES_MAX].decode(errors='replace')}"
+            if not _is_definite(answer):
+                failure = SqsUnansweredError
+            elif not _is_throttled(answer):
+                break
+        if delay_s is not None:
+            sleep(time_left.for_work(delay_s))
+    raise failure(f"{operation}: {problem}")
+
+
+def _is_definite(answer: Answer) -> bool:
+    """Return whether an answer says that nothing was done: who fails (5xx) may have done it before."""
+    return 400 <= answer.status < 500 and answer.status != _REQUEST_TIMEOUT
+
+
+def _is_throttled(answer: Answer) -> bool:
+    # Throttling is a 400 in this protocol.
+    return answer.status == _TOO_MANY_REQUESTS or b"Throttl" in answer.body
+
+
+def _members(answer: bytes) -> JsonObject:
+    """Return the members of an answer.
+
+    Raises:
+        SqsUnansweredError: It is none of SQS's.
+    """
+    try:
+        found = json.loads(answer)
+    except ValueError as error:
+        raise SqsUnansweredError("whoever answered does not speak JSON") from error
+    if not isinstance(found, dict):
+        raise SqsUnansweredError("whoever answered does not speak as SQS does")
+    return found
+
+
+def _content(message: QueueMessage) -> JsonObject:
+    return {
+        "MessageBody": message.body,
+        "MessageGroupId": _group(message.account_id),
+        "DelaySeconds": message.delay_s,
+    }
+
+
+def _group(account_id: str) -> str:
+    """Return the account in the alphabet of a MessageGroupId: ASCII letters, digits and punctuation."""
+    return (
+        account_id
+        if account_id.isascii() and account_id.isprintable() and " " not in account_id
+        else (account_id.encode().hex())
+    )

@@ -1,0 +1,151 @@
+"""What a database error means to the engine: try again, on another connection, or a defect of ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from chalicelib.adapters.time_left import time_left
+from chalicelib.domain.errors import RetryableError, UnansweredError
+from chalicelib.logs import logger
+
+COURTESY_TIME_LIMIT_S: Final = 1.5
+"""For what the accept path asks of the database, which may be down: the rest of the time is the queue's."""
+
+# SQLSTATEs and their classes are those of the PostgreSQL manual, appendix A.
+_CONNECTION: Final = "08"
+_INTERNAL: Final = "XX"
+
+# Connection, refused login (a secret is being rotated), resources, operator intervention, system.
+_PASSING_CLASSES: Final = (_CONNECTION, "28", "53", "57", "58")
+
+# The session is not what we take it for, and every later statement on it would end alike. Read-only: the
+# server was demoted, or the database made read-only for a while, which a session keeps from its start to its
+# end. A transaction that failed or timed out unnoticed; a statement prepared that the server does not know,
+# or knows by another meaning: a pooler has put another session behind the connection.
+_SESSION_STATES: Final = frozenset({"25006", "25P02", "25P03", "25P04", "26000", "42P05"})
+
+# Too many connections: a connection that is told so was never one.
+_SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", "57P05"})
+
+# Serialization failure, deadlock, lock not available, and a statement whose end is unknown.
+_STATEMENT_UNKNOWN: Final = "40003"
+_PASSING_STATES: Final = frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", "55P03"}) | _SESSION_STATES
+
+# Said of a statement that was prepared before a migration changed what it returns. pg8000's connections
+# prepare it anew; psycopg's would go on with the old one.
+_FEATURE_NOT_SUPPORTED: Final = "0A000"
+_STALE_PLAN: Final = "cached plan must not change result type"
+
+_ENDS_SESSION: Final = frozenset({"FATAL", "PANIC"})
+_FATAL_PLACES: Final = ("V", "S")  # not translated, and translated (protocol, error fields)
+_REFUSED_BY_THE_DRIVER: Final = frozenset(
+    {"DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"}
+)  # as PEP 249 names them
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn passing faults of the database into ``RetryableError``; let everything else escape.
+
+    If a statement was sent and its end is unknown, the error is an ``UnansweredError``.
+    """
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise RetryableError("no database connection was free in time") from error
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        if error.statement is not None and _may_have_done_it(error):
+            raise UnansweredError("the database did not answer") from error
+        raise RetryableError("the database did not answer") from error
+    except OSError as error:
+        raise RetryableError("the database is unreachable") from error
+
+
+@contextmanager
+def courtesy() -> Iterator[None]:
+    """Let something that orders and connections can do without cost them little time, and never an error.
+
+    Every error of the database becomes a ``RetryableError``, a defect too, which is logged.
+    """
+    try:
+        with time_left.at_most(COURTESY_TIME_LIMIT_S), translated_errors():
+            yield
+    except SQLAlchemyError as error:
+        logger.exception("database refuses a statement")
+        raise RetryableError("the database refuses what it was asked") from error
+
+
+def is_passing(error: SQLAlchemyError) -> bool:
+    """Return whether the same statement may succeed later, perhaps on another connection."""
+    if not isinstance(error, DBAPIError):
+        return False
+    original = error.orig
+    state = sqlstate(error)
+    if state is None:
+        # No answer from a server at all: the connection broke or was never made.
+        return _REFUSED_BY_THE_DRIVER.isdisjoint(kind.__name__ for kind in type(original).__mro__)
+    if state in _PASSING_STATES or state.startswith(_PASSING_CLASSES):
+        return True
+    return original is not None and (
+        _is_stale_plan(original) or (state.startswith(_INTERNAL) and _ends_session(original))
+    )
+
+
+def condemns_connection(error: BaseException) -> bool:
+    """Return whether a driver's error says that its connection is of no more use, whatever the statement."""
+    state = _state(error)
+    if state is None:
+        return False
+    return (
+        state in _SESSION_STATES
+        or state in _SERVER_STATES
+        or state.startswith(_CONNECTION)
+        or _ends_session(error)
+        or (_is_stale_plan(error) and not _fields(error))
+    )
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Return the server's five-character code, whichever driver reports it; None if no server spoke."""
+    return None if error.orig is None else _state(error.orig)
+
+
+def _may_have_done_it(error: DBAPIError) -> bool:
+    """Return whether a statement that failed in passing may be committed all the same.
+
+    A server that reports an error of a statement has undone it. Whoever stands in between reports the loss of
+    the server in classes 08 and XX; a server that shuts down may do so between a commit and its answer.
+    """
+    state = sqlstate(error)
+    return (
+        state is None
+        or state == _STATEMENT_UNKNOWN
+        or state.startswith(_CONNECTION)
+        or (error.orig is not None and _ends_session(error.orig))
+    )
+
+
+def _state(error: BaseException) -> str | None:
+    state = getattr(error, "sqlstate", None)  # psycopg
+    return state if isinstance(state, str) else _fields(error).get("C")
+
+
+def _ends_session(error: BaseException) -> bool:
+    severity = getattr(getattr(error, "diag", None), "severity_nonlocalized", None)  # psycopg
+    fields = _fields(error)
+    return severity in _ENDS_SESSION or any(fields.get(place) in _ENDS_SESSION for place in _FATAL_PLACES)
+
+
+def _is_stale_plan(error: BaseException) -> bool:
+    return _state(error) == _FEATURE_NOT_SUPPORTED and _STALE_PLAN in str(error)
+
+
+def _fields(error: BaseException) -> dict[str, str]:
+    """Return the fields of the server's error as pg8000 reports them; none if it is not pg8000's."""
+    fields = error.args[0] if error.args else None
+    return fields if isinstance(fields, dict) else {}

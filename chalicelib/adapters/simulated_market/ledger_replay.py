@@ -1,0 +1,103 @@
+"""The pools' states, computed anew from where they opened and
+every transaction since, in the order they landed.
+
+A signature binds a trader to a worst case, not to what the pools paid out. What they must
+have paid out follows from their maths alone, so amounts that were booked otherwise show, and
+so does a state that somebody wrote.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from chalicelib.adapters.simulated_market.balance import LedgerViolation
+from chalicelib.adapters.simulated_market.pool_cache import Snapshot
+from chalicelib.adapters.simulated_market.pool_rows import MarketPool, pool_of
+from chalicelib.amm import pools
+from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+
+MATHS: Final = 1
+"""To be raised whenever a pool would take, pay or keep other amounts than before,
+or its state be written otherwise.
+"""
+
+_PAGE: Final = 1_000
+
+_OPENINGS: Final = text("""
+    SELECT pool_id, after_ordinal, kind, state, bins, ticks FROM market.openings
+    WHERE maths = :maths ORDER BY after_ordinal
+""")
+_POOLS: Final = text("SELECT to_jsonb(pool) AS pool FROM market.changed_pools('{}', -1) AS pool")
+_LANDED: Final = text("""
+    SELECT t.ordinal, t.signature, t.legs, floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
+        coalesce(o.swap_mode, 'exact_in') AS swap_mode
+    FROM market.transactions t LEFT JOIN orders o USING (order_id)
+    WHERE t.error IS NULL AND t.ordinal > :after ORDER BY t.ordinal LIMIT :page
+""")
+
+
+def check_replay(connection: Connection) -> Iterator[LedgerViolation]:
+    """Yield each transaction whose legs are not what the pools
+    would have paid, and each pool in another state.
+
+    A pool is followed up to the first that does not fit.
+    """
+    rows = [row.pool for row in connection.execute(_POOLS)]
+    now = Snapshot().updated(rows).pools
+    states: dict[str, pools.Pool | None] = {}
+    openings = deque(connection.execute(_OPENINGS, {"maths": MATHS}))
+    after = -1
+    while landed := connection.execute(_LANDED, {"after": after, "page": _PAGE}).all():
+        for row in landed:
+            while openings and openings[0].after_ordinal < row.ordinal:
+                opening = openings.popleft()
+                states[opening.pool_id] = _opened(opening)
+            for leg in row.legs:
+                problem = _follow(leg, SwapMode(row.swap_mode), row.now_s, states, now)
+                if problem:
+                    yield LedgerViolation(row.signature, problem)
+        after = landed[-1].ordinal
+    for opening in openings:
+        states[opening.pool_id] = _opened(opening)
+    for pool_id, pool in now.items():
+        if pool_id not in states:
+            yield LedgerViolation(pool_id, "it was never opened")
+        elif states[pool_id] not in (None, pool.state):
+            yield LedgerViolation(pool_id, "its state is not the one that its transactions lead to")
+
+
+def _opened(opening: Any) -> pools.Pool:
+    return pool_of(opening.kind, opening.state, opening.bins or (), opening.ticks or (), None)
+
+
+def _follow(
+    leg: Mapping[str, Any],
+    mode: SwapMode,
+    now_s: int,
+    states: dict[str, pools.Pool | None],
+    known: Mapping[str, MarketPool],
+) -> str | None:
+    """Carry a leg out on the states; return what is wrong with it, if anything is."""
+    pool_id = leg["pool_id"]
+    if pool_id not in known:
+        return None  # closed for good: what it held went with it
+    state = states.get(pool_id)
+    if state is None:
+        return None
+    booked = leg["input_units"], leg["output_units"]
+    token_in: TokenIndex = 0 if leg["token_in"] == known[pool_id].tokens[0] else 1
+    amount = booked[0] if mode is SwapMode.EXACT_IN else booked[1]
+    try:
+        result, states[pool_id] = pools.swap(state, Swap(mode, amount, token_in, now_s))
+    except SwapRefusedError as refused:
+        states[pool_id] = None
+        return f"{pool_id} would have refused the swap: {refused.refusal}"
+    if (result.amount_in, result.amount_out) == booked:
+        return None
+    states[pool_id] = None
+    return (
+        f"{pool_id} would have taken {result.amount_in} and paid {result.amount_out}, "
+        f"booked are {booked[0]} and {booked[1]}"
+    )

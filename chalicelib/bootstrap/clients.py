@@ -1,0 +1,103 @@
+"""The clients of what lies outside the process: the database, AWS's endpoints, secrets,
+and threads to wait in.
+"""
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.adapters.time_left import time_left
+from chalicelib.config import ConfigurationError, Settings
+
+if TYPE_CHECKING:
+    import botocore.session
+    from sqlalchemy import Engine
+
+    from chalicelib.adapters.aws.endpoint import AwsEndpoint
+    from chalicelib.adapters.aws.secrets import Secrets
+
+THREADS: Final = 16
+"""For questions to venues, counts of open orders and replays: waiting, not computing."""
+
+
+CHECK_TIME_LIMIT_S: Final = 3.0
+"""For the database's answer to whoever asks whether it is there."""
+
+
+class Clients:
+    """Everything is made on first use; nothing is connected before it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def executor(self) -> Executor:
+        return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="io")
+
+    @cached_property
+    def engine(self) -> "Engine":
+        from chalicelib.adapters.postgres.engine import make_engine
+
+        if self._settings.database_url or not self._settings.database_secret_arn:
+            return make_engine(self._settings.database_url)
+        from chalicelib.adapters.aws.secrets import login_url
+        from chalicelib.adapters.postgres.rotation import make_rotating_engine
+
+        settings = self._settings
+
+        def read_url(*, is_fresh: bool) -> str:
+            login = self._secrets.text(settings.database_secret_arn, is_fresh=is_fresh)
+            return login_url(login, host=settings.database_host)
+
+        return make_rotating_engine(read_url)
+
+    def check_database(self) -> None:
+        """Raise ``RetryableError`` if the database does not answer."""
+        from sqlalchemy import text
+
+        from chalicelib.adapters.postgres.error_translation import translated_errors
+
+        # Half of a function's time at most: the queue is to be asked as well.
+        with (
+            time_left.at_most(CHECK_TIME_LIMIT_S),
+            translated_errors(),
+            self.engine.connect() as connection,
+        ):
+            connection.execute(text("SELECT 1"))
+
+    def endpoint(self, url: str, service: str) -> "AwsEndpoint":
+        """Return what signs and sends requests to a service.
+
+        Raises:
+            ConfigurationError: There are no credentials to sign with.
+        """
+        from chalicelib.adapters.aws.endpoint import AwsEndpoint
+
+        credentials = self._aws.get_credentials()
+        if credentials is None:
+            raise ConfigurationError(f"no AWS credentials: requests to {service} cannot be signed")
+        return AwsEndpoint(url, service=service, region=self._settings.aws_region, credentials=credentials)
+
+    def wallet_seed(self) -> str:
+        """Return what the wallets are derived from.
+
+        Raises:
+            ConfigurationError: It is missing or empty.
+        """
+        arn = self._settings.wallet_seed_secret_arn
+        seed = self._settings.wallet_seed or (self._secrets.text(arn) if arn else "")
+        if not seed:
+            raise ConfigurationError("WALLET_SEED: is missing, and an empty seed is no secret")
+        return seed
+
+    @cached_property
+    def _aws(self) -> "botocore.session.Session":
+        import botocore.session
+
+        return botocore.session.get_session()
+
+    @cached_property
+    def _secrets(self) -> "Secrets":
+        from chalicelib.adapters.aws.secrets import Secrets
+
+        return Secrets(self._aws, self._settings.aws_region)

@@ -1,0 +1,286 @@
+"""The one place where adapters meet services. Everything is made
+on first use and kept while the process lives.
+
+The WebSocket functions accept orders without the database: what needs it is imported where it is made.
+"""
+
+import os
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.bootstrap.access import Access
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.market import MarketPorts
+from chalicelib.config import Settings
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.intake.submit import SubmitOrders
+from chalicelib.services.ports import (
+    ClientOrderKeys,
+    Clock,
+    Connections,
+    OrderQueries,
+    OrderQueue,
+    OrderRecord,
+    Subscriptions,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from chalicelib.adapters.observer import PowertoolsObserver
+    from chalicelib.services.consumer.confirmation import Confirmation
+    from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
+    from chalicelib.services.consumer.execute_batch import ExecuteOrders
+    from chalicelib.services.consumer.messages import ConsumeMessages
+    from chalicelib.services.delivery.publisher import EventPublisher
+    from chalicelib.services.delivery.replay import ReplayOrders
+    from chalicelib.services.delivery.republish import EventRepublisher
+    from chalicelib.services.intake.cancel import CancelOrders
+    from chalicelib.services.planning.quotes import QuoteSwaps
+    from chalicelib.services.queries.orders import ReadOrders
+    from chalicelib.services.recovery.sweeper import Sweep
+
+
+class Services:
+    """Every use case, wired to the real world as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        self.clients = Clients(settings)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return load_tokens()
+
+    @cached_property
+    def access(self) -> Access:
+        return Access(self.settings, self.clock, self.clients)
+
+    @cached_property
+    def market(self) -> MarketPorts:
+        return MarketPorts(self.settings, self.clock, self.tokens, self.clients)
+
+    @cached_property
+    def submit_orders(self) -> SubmitOrders:
+        return SubmitOrders(self.queue, self.client_order_keys, self.clock, self.access.orders)
+
+    @cached_property
+    def queue(self) -> OrderQueue:
+        from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
+
+        settings = self.settings
+        endpoint = self.clients.endpoint(settings.sqs_endpoint, "sqs")
+        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
+        return SqsOrderQueue(endpoint, url)
+
+    @cached_property
+    def connections(self) -> Connections:
+        from chalicelib.adapters.aws.management_api import ManagementApi
+
+        endpoint = self.clients.endpoint(self.settings.connections_url, "execute-api")
+        return ManagementApi(endpoint, time_limit_ms=self.settings.post_time_limit_ms)
+
+    @cached_property
+    def client_order_keys(self) -> ClientOrderKeys:
+        return _LazyKeys(self)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+
+        return PostgresSubscriptions(self.engine)
+
+    @cached_property
+    def queries(self) -> OrderQueries:
+        from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
+
+        return PostgresOrderQueries(self.engine)
+
+    @cached_property
+    def publisher(self) -> "EventPublisher":
+        from chalicelib.services.delivery.publisher import EventPublisher
+
+        return EventPublisher(self.subscriptions, self.connections, self.queue)
+
+    @cached_property
+    def republisher(self) -> "EventRepublisher":
+        from chalicelib.services.delivery.republish import EventRepublisher
+
+        return EventRepublisher(self.queries, self.publisher)
+
+    @cached_property
+    def replay_orders(self) -> "ReplayOrders":
+        from chalicelib.services.delivery.replay import ReplayOrders
+
+        return ReplayOrders(
+            self.subscriptions,
+            self.queries,
+            self.connections,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+        )
+
+    @cached_property
+    def read_orders(self) -> "ReadOrders":
+        from chalicelib.services.queries.orders import ReadOrders
+
+        return ReadOrders(
+            self.queries,
+            self.tokens,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+            page_size_max=self.settings.query_page_size_max,
+        )
+
+    @cached_property
+    def quote_swaps(self) -> "QuoteSwaps":
+        from chalicelib.services.planning.quotes import QuoteSwaps
+
+        return QuoteSwaps(self.market.quote_collector, self.tokens)
+
+    @cached_property
+    def execute_orders(self) -> "ExecuteOrders":
+        from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
+        from chalicelib.services.delivery.background import ThreadBackground
+
+        settings = self.settings
+        return ExecuteOrders(
+            record=self.record,
+            quote_collector=self.market.quote_collector,
+            chain=self.market.chain,
+            confirmation=self._confirmation(attempts_max=settings.attempts_max),
+            publisher=self.publisher,
+            republisher=self.republisher,
+            background=ThreadBackground(),
+            observer=self.observer,
+            tokens=self.tokens,
+            clock=self.clock,
+            limits=ExecutionLimits(
+                settings.lease_ms,
+                settings.attempts_max,
+                settings.retry_delay_s,
+                settings.batch_hold_ms,
+            ),
+        )
+
+    @cached_property
+    def observer(self) -> "PowertoolsObserver":
+        from chalicelib.adapters.observer import PowertoolsObserver
+
+        return PowertoolsObserver()
+
+    @cached_property
+    def record(self) -> OrderRecord:
+        from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+
+        return PostgresOrderRecord(self.engine)
+
+    @cached_property
+    def cancel_orders(self) -> "CancelOrders":
+        from chalicelib.services.intake.cancel import CancelOrders
+
+        return CancelOrders(
+            self.record,
+            self.subscriptions,
+            self.connections,
+            self.publisher,
+            self.observer,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+        )
+
+    @cached_property
+    def consume_messages(self) -> "ConsumeMessages":
+        from chalicelib.services.consumer.messages import ConsumeMessages
+
+        return ConsumeMessages(
+            execute_orders=self.execute_orders,
+            replay_orders=self.replay_orders,
+            connections=self.connections,
+            queue=self.queue,
+            executor=self.clients.executor,
+        )
+
+    @cached_property
+    def resolve_dead_letters(self) -> "ResolveDeadLetters":
+        from chalicelib.adapters.postgres.housekeeping import PostgresDeadLetterArchive
+        from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
+        from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
+
+        return ResolveDeadLetters(
+            record=self.record,
+            queries=self.queries,
+            archive=PostgresDeadLetterArchive(self.engine),
+            chain=self.market.chain,
+            # One attempt at most: whatever is dead by now stays dead.
+            confirmation=self._confirmation(attempts_max=1),
+            republisher=self.republisher,
+            observer=self.observer,
+            dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
+            clock=self.clock,
+            lease_ms=self.settings.lease_ms,
+        )
+
+    @cached_property
+    def sweep(self) -> "Sweep":
+        from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+        from chalicelib.services.recovery.sweeper import Sweep
+
+        return Sweep(PostgresHousekeeping(self.engine), self.queue, self.connections, self.subscriptions)
+
+    def _confirmation(self, *, attempts_max: int) -> "Confirmation":
+        from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
+        from chalicelib.services.consumer.wait_policy import WaitPolicy
+        from chalicelib.wire.route_views import RouteViews
+
+        settings = self.settings
+        poll_policy = PollPolicy(
+            settings.confirmation_wait_ms / 1000,
+            settings.confirmation_poll_ms / 1000,
+            settings.look_again_s,
+        )
+        return Confirmation(
+            self.market.chain,
+            RouteViews(self.tokens),
+            self.clock,
+            poll_policy=poll_policy,
+            wait_policy=WaitPolicy(self.clock),
+            attempts_max=attempts_max,
+        )
+
+    @property
+    def engine(self) -> "Engine":
+        return self.clients.engine
+
+    def check_database(self) -> None:
+        """Raise ``RetryableError`` if the database does not answer."""
+        self.clients.check_database()
+
+    def check_queue(self) -> None:
+        """Raise ``RetryableError`` if the queue does not answer."""
+        self.queue.check()
+
+
+class _LazyKeys:
+    """Reaches for the database only when a client order id has to be reserved."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        return self._keys.reserve(account_id, client_order_id, content_sha256)
+
+    @cached_property
+    def _keys(self) -> ClientOrderKeys:
+        from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
+
+        return PostgresClientOrderKeys(self._services.engine)
+
+
+@cache
+def services() -> Services:
+    """Return this process's services; settings are read from the environment, once."""
+    return Services(Settings.from_env(os.environ))

@@ -1,0 +1,118 @@
+"""A batch of requests while it is worked through: which message asks for what, what is claimed,
+and what is to become of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+from uuid import UUID
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.logs import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request to move an order on.
+
+    Attributes:
+        order: None if the order is on record already.
+        connection_id: The WebSocket connection that submitted it, subscribed to it from the first event.
+        correlation_id: Of the request that brought the order; for the log.
+        delivery: Which delivery of the request this is, from 1.
+        deferred_acknowledgement: The order's acknowledgement, if it has not been sent.
+    """
+
+    order_id: UUID
+    order: Order | None = None
+    connection_id: str | None = None
+    correlation_id: str | None = None
+    delivery: int = 1
+    deferred_acknowledgement: Acknowledgement | None = None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether a consumer may have worked on it before, and died."""
+        return self.delivery > 1 or self.order is None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOutcome:
+    """What is to become of the messages that asked for an order.
+
+    Attributes:
+        retry_in_s: Look again after so long; None if the messages have done their work.
+        order: As it is on record; None if it is not.
+    """
+
+    retry_in_s: int | None = None
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The requests, by order, and how far they have got.
+
+    Attributes:
+        outcomes: What is to become of the messages, as far as is known.
+        claimed: The orders that this consumer has claimed.
+        defective: Orders that something unforeseen was raised over: the others go on without them.
+        unpublished: Orders whose events were not all published, for such a reason.
+    """
+
+    requests: Mapping[UUID, Sequence[Incoming]]
+    correlation_ids: Mapping[UUID, str | None]
+    outcomes: dict[UUID, MessageOutcome] = field(default_factory=dict)
+    claimed: dict[UUID, ClaimedOrder] = field(default_factory=dict)
+    defective: set[UUID] = field(default_factory=set)
+    unpublished: set[UUID] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, incoming: Sequence[Incoming]) -> Self:
+        requests: dict[UUID, list[Incoming]] = {}
+        for each in incoming:
+            requests.setdefault(each.order_id, []).append(each)
+        return cls(requests, {each.order_id: each.correlation_id for each in incoming})
+
+    def delivery(self, order_id: UUID) -> int:
+        """Return how often an order's requests were delivered."""
+        return max(each.delivery for each in self.requests[order_id])
+
+    def may_be_unpublished(self, order_id: UUID) -> bool:
+        """Return whether an order may have events that a consumer recorded and died before publishing."""
+        return order_id in self.claimed or any(each.is_repeated for each in self.requests[order_id])
+
+    def creator(self, order: Order) -> Incoming | None:
+        """Return the request that an order was made from, if it is one of these:
+        only it knows the deferred acknowledgement.
+        """
+        for each in self.requests[order.order_id]:
+            if each.order is not None and each.order.submission_id == order.submission_id:
+                return each
+        return None
+
+    def is_acknowledged(self, state: OrderState) -> bool:
+        """Return whether an order's acknowledgement, if it was deferred, has gone ahead of its events."""
+        if state.order.order_id in self.unpublished:
+            return False
+        return state.published_seq > 0 or self.creator(state.order) is not None
+
+    def hit_defect(self, order_id: UUID, error: Exception, doing: str) -> None:
+        """Note a defect of ours that this order has run into, with all that is known of it."""
+        self.defective.add(order_id)
+        self._log(order_id, error, doing)
+
+    def leave_unpublished(self, order_id: UUID, error: Exception) -> None:
+        """Note that a defect of ours kept an order's events from being published;
+        the order itself goes on.
+        """
+        self.unpublished.add(order_id)
+        self._log(order_id, error, "publishing")
+
+    def _log(self, order_id: UUID, error: Exception, doing: str) -> None:
+        correlation_id = self.correlation_ids.get(order_id)
+        logger.error(
+            "defect", exc_info=error, order_id=str(order_id), correlation_id=correlation_id, doing=doing
+        )

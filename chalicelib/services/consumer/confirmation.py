@@ -1,0 +1,196 @@
+"""What becomes of signed transactions: sent, looked up, and the outcome of each once it is certain."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.transactions import ChainView, SignatureStatus
+from chalicelib.logs import logger
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.wait_policy import WaitPolicy
+from chalicelib.services.isolation import one_by_one, together_or_alone
+from chalicelib.services.ports import Chain, Clock
+from chalicelib.wire.route_views import RouteViews
+
+DEADNESS_MARGIN_BLOCKS: Final = 2
+"""Blocks to wait past the last valid height: a safety margin, not part of the argument."""
+
+RESEND_INTERVAL_S: Final = 2.0
+"""Networks drop packets; the same bytes are sent again about this often until they are seen."""
+
+
+_LOOKS_IN_A_ROW: Final = 3
+_DOUBLINGS_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PollPolicy:
+    """How long to wait for the chain within one invocation, and how often to ask.
+
+    Attributes:
+        again_s: The pause before another invocation asks; doubled
+            from the fourth time on, up to eight times this.
+    """
+
+    wait_s: float
+    poll_s: float
+    again_s: float
+
+
+class Confirmation:
+    """Sends open attempts and turns the chain's answers into transitions."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        views: RouteViews,
+        clock: Clock,
+        *,
+        poll_policy: PollPolicy,
+        wait_policy: WaitPolicy,
+        attempts_max: int,
+    ) -> None:
+        self._chain = chain
+        self._views = views
+        self._clock = clock
+        self._poll_policy = poll_policy
+        self._wait_policy = wait_policy
+        self._attempts_max = attempts_max
+
+    def pause_s(self, delivery: int, *, waited_s: float) -> int:
+        """Return how long to leave an undecided order alone, after so many deliveries of its message.
+
+        A slow chain that was not waited for need not be asked before it was worth waiting.
+        """
+        doublings = min(max(0, delivery - _LOOKS_IN_A_ROW), _DOUBLINGS_MAX)
+        skipped_s = self._poll_policy.wait_s - waited_s if delivery == 1 else 0.0
+        return math.ceil(self._poll_policy.again_s * (1 << doublings) + skipped_s)
+
+    def send(self, orders: Sequence[ClaimedOrder]) -> None:
+        """Send the bytes of open attempts, which are on record; whatever the answer, it proves nothing."""
+        try:
+            together_or_alone(
+                orders, self._send, lambda claimed, error: _log_defect(claimed, error, "sending")
+            )
+        except RetryableError as error:
+            logger.warning("send not answered", error_code=error.code, reason=error.message)
+
+    def _send(self, orders: Sequence[ClaimedOrder]) -> None:
+        self._chain.send([attempt.transaction for claimed in orders if (attempt := claimed.open_attempt)])
+
+    def wait_s(self) -> float:
+        """Return how long the chain is to be waited for now: not at all while it takes longer than that."""
+        return self._poll_policy.wait_s if self._wait_policy.is_worth_waiting() else 0.0
+
+    def decisions(
+        self, sent_before: Sequence[ClaimedOrder], sent_now: Sequence[ClaimedOrder], *, wait_s: float
+    ) -> Iterator[list[Transition]]:
+        """Yield transitions as the chain decides, until all orders have theirs or the wait ends.
+
+        All of them have an open attempt that has been sent, some of them a while ago. The wait is for all
+        together: an invocation has only so much time, however many orders it has.
+        """
+        waiting = [*sent_before, *sent_now]
+        waited = since_sent = 0.0
+        while waiting:
+            decided, broken = self._decided(waiting)
+            waiting = [claimed for claimed in waiting if claimed.state.order.order_id not in broken]
+            if decided:
+                yield decided
+                done = {transition.state.order.order_id for transition in decided}
+                waiting = [claimed for claimed in waiting if claimed.state.order.order_id not in done]
+            elif waited >= wait_s:
+                break
+            else:
+                self._clock.sleep(self._poll_policy.poll_s)
+                waited += self._poll_policy.poll_s
+                since_sent += self._poll_policy.poll_s
+            if since_sent >= RESEND_INTERVAL_S:
+                self.send(waiting)
+                since_sent = 0.0
+        if wait_s:
+            # What was sent before has had more time than that.
+            undecided = sum(claimed in waiting for claimed in sent_now)
+            self._wait_policy.waited(decided=len(sent_now) - undecided, undecided=undecided)
+
+    def _decided(self, waiting: Sequence[ClaimedOrder]) -> tuple[list[Transition], set[UUID]]:
+        """Return the steps that the chain has decided by now, and the orders that no step can be made of."""
+        broken: set[UUID] = set()
+
+        def give_up(claimed: ClaimedOrder, error: Exception) -> None:
+            broken.add(claimed.state.order.order_id)
+            _log_defect(claimed, error, "confirming")
+
+        decided: list[Transition] = []
+        for looked_at, view in together_or_alone(waiting, lambda some: (some, self._view(some)), give_up):
+            if view is not None:
+                decisions = one_by_one(looked_at, partial(self._decision_on, view), give_up)
+                decided += [transition for transition in decisions if transition is not None]
+        return decided, broken
+
+    def _decision_on(self, view: ChainView, claimed: ClaimedOrder) -> Transition | None:
+        return self.decision(claimed, view)
+
+    def decision(self, claimed: ClaimedOrder, view: ChainView) -> Transition | None:
+        """Return what one view of the chain means for an order; None if it leaves the matter open."""
+        attempt = claimed.open_attempt
+        assert attempt is not None
+        status = view.statuses[attempt.transaction.signature]
+        now = self._clock.now()
+        match status.signature_status:
+            case SignatureStatus.LANDED:
+                return transitions.confirmed(claimed, attempt, status, self._views, now)
+            case SignatureStatus.REFUSED:
+                code = status.refusal or Code.TRANSACTION_FAILED
+                return transitions.failed(claimed, refusal(code, claimed.state.order), now, outcome="refused")
+            case SignatureStatus.UNKNOWN:
+                if view.height <= attempt.transaction.last_valid_height + DEADNESS_MARGIN_BLOCKS:
+                    return None
+                return self._after_death(claimed, now)
+
+    def _after_death(self, claimed: ClaimedOrder, now: datetime) -> Transition:
+        if claimed.state.attempt >= self._attempts_max:
+            message = f"{claimed.state.attempt} transactions were sent and none of them landed"
+            return transitions.failed(
+                claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, outcome="dead"
+            )
+        if now > claimed.state.order.valid_until:
+            return transitions.late(claimed, now, outcome="dead")
+        return transitions.next_attempt(
+            claimed, "the transaction expired before it landed", now, outcome="dead"
+        )
+
+    def _view(self, waiting: Sequence[ClaimedOrder]) -> ChainView | None:
+        signatures = [
+            claimed.open_attempt.transaction.signature for claimed in waiting if claimed.open_attempt
+        ]
+        try:
+            return self._chain.view(signatures)
+        except RetryableError as error:
+            logger.warning("chain not answering", error_code=error.code, reason=error.message)
+            return None
+
+
+def _log_defect(claimed: ClaimedOrder, error: Exception, doing: str) -> None:
+    logger.error("defect", exc_info=error, order_id=str(claimed.state.order.order_id), doing=doing)
+
+
+def refusal(code: Code, order: Order) -> ExecutionError:
+    """Return why the chain refused an order's transaction, in words."""
+    match code:
+        case Code.SLIPPAGE_EXCEEDED:
+            message = f"the price moved by more than {order.slippage_bps} bps before the swap could settle"
+        case Code.INSUFFICIENT_FUNDS:
+            message = f"the account does not hold enough {order.input_token}"
+        case Code.INSUFFICIENT_LIQUIDITY:
+            message = "the pools could no longer fill the order when it settled"
+        case _:
+            message = "the chain refused the transaction"
+    return ExecutionError(code, message)

@@ -1,0 +1,241 @@
+"""Dead letters: what could not be finished gets its final status, its owner is notified,
+and the message is archived.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.logs import logger
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.confirmation import Confirmation
+from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
+from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.ports import Chain, Clock, Observer, OrderQueries, OrderRecord
+from chalicelib.wire.queue_messages import (
+    OrderMessage,
+    ResumeMessage,
+    SubscribeMessage,
+    UnreadableMessageError,
+    parse_message,
+)
+from chalicelib.wire.unreadable_messages import remains
+
+_UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was received too often without being finished."""
+
+    message_id: str
+    body: str
+    receive_count: int
+
+
+class DeadLetterArchive(Protocol):
+    def archive(self, letter: DeadLetter, *, order_id: UUID | None, reason: str) -> None:
+        """Keep a message for good; one that is kept already is fine.
+
+        Raises ``RetryableError`` if the record is unreachable.
+        """
+        ...
+
+
+class ResolveDeadLetters:
+    """Nothing is tried again here: only what has happened already is found out and written down."""
+
+    def __init__(
+        self,
+        *,
+        record: OrderRecord,
+        queries: OrderQueries,
+        archive: DeadLetterArchive,
+        chain: Chain,
+        confirmation: Confirmation,
+        republisher: EventRepublisher,
+        observer: Observer,
+        dead_letter_subscribers: DeadLetterSubscribers,
+        clock: Clock,
+        lease_ms: int,
+    ) -> None:
+        self._record = record
+        self._queries = queries
+        self._archive = archive
+        self._chain = chain
+        self._confirmation = confirmation
+        self._republisher = republisher
+        self._observer = observer
+        self._dead_letter_subscribers = dead_letter_subscribers
+        self._clock = clock
+        self._lease_ms = lease_ms
+
+    def resolve(self, letter: DeadLetter) -> bool:
+        """Finish what a dead letter is about; return False if it has to stay in its queue for now.
+
+        Raises:
+            RetryableError: The record or the chain is unreachable; the message stays where it is.
+        """
+        try:
+            message = parse_message(letter.body)
+        except UnreadableMessageError as error:
+            self._settle_unreadable(letter, str(error))
+            return True
+        match message:
+            case SubscribeMessage():
+                return self._resolve_subscription(letter, message)
+            case OrderMessage():
+                return self._resolve_order(letter, message.order.order_id, message)
+            case ResumeMessage():
+                return self._resolve_order(letter, message.order_id, None)
+
+    def give_up(self, letter: DeadLetter, error: Exception) -> None:
+        """Archive a letter that cannot be resolved, for a reason that was not foreseen.
+
+        If its order is on record, the sweep goes on with that.
+
+        Raises:
+            RetryableError: The record is unreachable; the message stays where it is.
+        """
+        order_id = remains(letter.body).order_id
+        logger.error(
+            "defect",
+            exc_info=error,
+            message_id=letter.message_id,
+            order_id=str(order_id) if order_id else None,
+            doing="resolving a dead letter",
+        )
+        self._archive.archive(letter, order_id=order_id, reason=f"a defect of ours: {type(error).__name__}")
+
+    def _settle_unreadable(self, letter: DeadLetter, problem: str) -> None:
+        """Bring what a message says, as far as it can be read, to an end."""
+        left = remains(letter.body)
+        if left.order is not None:
+            self._refuse(left.order, left.connection_id)
+        elif left.order_id is not None and left.connection_id is not None:
+            refusal = ExecutionError(Code.INTERNAL_ERROR, _UNREADABLE)
+            self._dead_letter_subscribers.refuse(left.connection_id, left.request_id, refusal, left.order_id)
+        reason = f"not a message of this engine: {problem}"
+        self._archive.archive(letter, order_id=left.order_id, reason=reason)
+        order_id = str(left.order_id) if left.order_id else None
+        logger.error(
+            "unreadable dead letter archived", message_id=letter.message_id, order_id=order_id, reason=problem
+        )
+
+    def _refuse(self, order: Order, connection_id: str | None) -> None:
+        """End an order that was accepted and is not understood whole;
+        one on record is the sweep's to finish.
+        """
+        error = ExecutionError(Code.INTERNAL_ERROR, _UNREADABLE)
+        ended = transitions.failed_at_once(order, error, self._clock.now(), connection_id)
+        if self._record.create([ended], lease_ms=0):
+            self._observer.saw([(order, ended.events)], {})
+            self._republisher.republish(ended.state)
+
+    def _resolve_subscription(self, letter: DeadLetter, message: SubscribeMessage) -> bool:
+        view = self._queries.find(message.account_id, message.order_id)
+        if view is not None:
+            self._dead_letter_subscribers.subscribe(
+                message.connection_id,
+                view.state.order,
+                after_seq=message.after_seq,
+                content_sha256=message.content_sha256,
+                deferred_acknowledgement=message.deferred_acknowledgement,
+            )
+        elif message.content_sha256 is not None:
+            return False  # the order was accepted: its own message puts it on record first
+        reason = "a connection could not be caught up"
+        self._archive.archive(letter, order_id=message.order_id, reason=reason)
+        return True
+
+    def _resolve_order(self, letter: DeadLetter, order_id: UUID, message: OrderMessage | None) -> bool:
+        if message is not None:
+            self._create(message.order, message.connection_id)
+        claims = self._record.claim([order_id], lease_ms=self._lease_ms)
+        if order_id in claims.busy:
+            return False
+        if order_id in claims.claimed:
+            ended = self._end(claims.claimed[order_id])
+            if ended is None:
+                return False
+            reason, found = f"received {letter.receive_count} times; the order ended as {ended.status}", ended
+        elif order_id in claims.final:
+            found = claims.final[order_id]
+            reason = f"the order was {found.status} already"
+        else:
+            self._archive.archive(letter, order_id=order_id, reason="names an order that is not on record")
+            return True
+        self._republisher.republish(found)
+        if message is not None and message.connection_id is not None:
+            self._dead_letter_subscribers.subscribe(
+                message.connection_id,
+                found.order,
+                after_seq=0,
+                content_sha256=message.order.content_sha256,
+                request_id=message.request_id,
+                deferred_acknowledgement=message.deferred_acknowledgement,
+            )
+        self._archive.archive(letter, order_id=order_id, reason=reason)
+        logger.error(
+            "dead letter resolved", message_id=letter.message_id, order_id=str(order_id), reason=reason
+        )
+        return True
+
+    def _create(self, order: Order, connection_id: str | None) -> None:
+        """Put an accepted order on record that no consumer ever got to."""
+        new = transitions.first_transition(order, self._clock.now(), connection_id)
+        # No lease: it is claimed like any other in the next breath.
+        if self._record.create([new], lease_ms=0):
+            self._observer.saw([(order, new.events)], {})
+
+    def _end(self, claimed: ClaimedOrder) -> OrderState | None:
+        """Record the order's end; None if the chain has not decided yet, or another consumer moved it on."""
+        transition = self._decided(claimed)
+        if transition is None:
+            self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)
+            return None
+        counted = self._record.record([transition], lease_ms=self._lease_ms)
+        if not counted:
+            return None
+        self._observer.saw([(transition.state.order, transition.events)], {})
+        return transition.state
+
+    def _decided(self, claimed: ClaimedOrder) -> Transition | None:
+        if claimed.open_attempt is not None:
+            view = self._chain.view([claimed.open_attempt.transaction.signature])
+            return self._confirmation.decision(claimed, view)
+        error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
+        return transitions.failed(claimed, error, self._clock.now())
+
+
+def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:
+    """Resolve dead letters one by one; a fault or a defect of one leaves the others alone.
+
+    A passing fault keeps a letter in its queue. One that runs into a defect is archived: settled again, it
+    would fail again, and an order on record has the sweep.
+    """
+    resolved: dict[str, bool] = {}
+    for letter in letters:
+        try:
+            resolved[letter.message_id] = _settled(resolve_dead_letters, letter)
+        except RetryableError as fault:
+            logger.warning("dead letter stays", message_id=letter.message_id, reason=fault.message)
+            resolved[letter.message_id] = False
+        except Exception:  # noqa: BLE001  # as below
+            logger.exception("defect", message_id=letter.message_id, doing="archiving a dead letter")
+            resolved[letter.message_id] = False
+    return resolved
+
+
+def _settled(resolve_dead_letters: ResolveDeadLetters, letter: DeadLetter) -> bool:
+    try:
+        return resolve_dead_letters.resolve(letter)
+    except RetryableError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a defect of ours is this letter's alone, and ends it
+        resolve_dead_letters.give_up(letter, error)
+        return True

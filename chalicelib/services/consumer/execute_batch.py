@@ -1,0 +1,350 @@
+"""Executing a batch of orders, each exactly once.
+
+The steps, in the only order that is safe:
+
+1. **Claim.** Each order is created, or reclaimed once its lease has ended, under a fencing token that every
+   later write must still carry.
+2. **Plan.** Venues are asked side by side; refusals that cannot change end an order here.
+3. **Write ahead.** Transactions are built and signed, so their signatures are known, and committed.
+4. **Send.** From here on the same bytes only. An error says nothing about whether they will land.
+5. **Confirm.** The chain is asked. Landed: confirmed. Refused: failed. Provably dead (its validity
+   has passed, and the same view of the chain does not know it): a new attempt, later. Otherwise
+   it cannot be known yet, and the message comes back to ask again.
+6. **Release.** Once all events have been published, what is not finished is released, with a note that they
+   were: the next consumer has only later events to publish.
+
+A crash between any two steps leaves a record from which the next delivery goes on: with an open
+attempt at step 4, without one at step 2.
+
+Whatever is raised over one order that is no passing fault of something outside is a defect of ours, and stays
+with that order: it is logged with its traceback, and the order ends as failed if nothing of its attempt was
+sent, or else comes back alone. The others of the batch go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.errors import Code, RetryableError
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
+from chalicelib.domain.tokens import Tokens
+from chalicelib.logs import logger
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.announcements import Announcer
+from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
+from chalicelib.services.consumer.confirmation import Confirmation
+from chalicelib.services.consumer.write_ahead import WriteAhead
+from chalicelib.services.delivery.background import Background
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.isolation import together_or_alone
+from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
+from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
+
+_NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLimits:
+    """How long orders are claimed, how often they are tried, and how fast again;
+    how long batched frames wait.
+    """
+
+    lease_ms: int
+    attempts_max: int
+    retry_delay_s: int
+    batch_hold_ms: int
+
+    @property
+    def lease_s(self) -> int:
+        return -(-self.lease_ms // 1000)
+
+    def backoff_s(self, attempt: int) -> int:
+        """Return the wait before an attempt: doubled each time."""
+        return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
+
+
+class ExecuteOrders:
+    """The consumer's use case."""
+
+    def __init__(
+        self,
+        *,
+        record: OrderRecord,
+        quote_collector: QuoteCollector,
+        chain: Chain,
+        confirmation: Confirmation,
+        publisher: EventPublisher,
+        republisher: EventRepublisher,
+        background: Background,
+        observer: Observer,
+        tokens: Tokens,
+        clock: Clock,
+        limits: ExecutionLimits,
+    ) -> None:
+        self._record = record
+        self._quote_collector = quote_collector
+        self._confirmation = confirmation
+        self._clock = clock
+        self._limits = limits
+        self._announcer = Announcer(
+            publisher=publisher,
+            republisher=republisher,
+            background=background,
+            observer=observer,
+            batch_hold_ms=limits.batch_hold_ms,
+        )
+        self._write_ahead = WriteAhead(
+            quote_collector=quote_collector,
+            chain=chain,
+            tokens=tokens,
+            clock=clock,
+            attempts_max=limits.attempts_max,
+        )
+
+    def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, MessageOutcome]:
+        """Move every order of a batch as far as it will go; return an outcome for each.
+
+        Raises:
+            RetryableError: The record is unreachable, or subscribers were not reached; nothing is lost,
+                all of it can be asked again.
+        """
+        try:
+            return self._execute(incoming, may_wait=True)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # of which order it is shows when each is tried alone
+            batch = Batch.of(incoming)
+            if len(batch.requests) == 1:
+                return {id_: self._broken(batch, id_, error) for id_ in batch.requests}
+            logger.error("defect", exc_info=error, doing="executing a batch")
+        return self._each_alone(batch)
+
+    def _each_alone(self, batch: Batch) -> Mapping[UUID, MessageOutcome]:
+        """Execute each order of a batch by itself, without waiting for the chain:
+        there is no time for ten waits.
+        """
+        outcomes: dict[UUID, MessageOutcome] = {}
+        for order_id, requests in batch.requests.items():
+            try:
+                # What the first go has published is not certain: what it has recorded is published again.
+                again = [replace(each, delivery=max(2, each.delivery)) for each in requests]
+                outcomes |= self._execute(again, may_wait=False)
+            except RetryableError as fault:
+                logger.warning("order comes back", order_id=str(order_id), reason=fault.message)
+                outcomes[order_id] = MessageOutcome(self._limits.lease_s)
+            except Exception as error:  # noqa: BLE001  # this order's alone
+                outcomes[order_id] = self._broken(batch, order_id, error)
+        return outcomes
+
+    def _broken(self, batch: Batch, order_id: UUID, error: Exception) -> MessageOutcome:
+        """Return what becomes of an order that cannot be executed, nor ended,
+        for a reason that was not foreseen.
+        """
+        batch.hit_defect(order_id, error, "executing")
+        return MessageOutcome(self._limits.lease_s)
+
+    def _execute(self, incoming: Sequence[Incoming], *, may_wait: bool) -> Mapping[UUID, MessageOutcome]:
+        batch = Batch.of(incoming)
+        try:
+            # The venues answer while the orders are claimed: what
+            # is new will nearly always have to be planned.
+            quote_request = (
+                self._quote_collector.begin() if any(not each.is_repeated for each in incoming) else None
+            )
+            self._claim(incoming, batch)
+            claimed = list(batch.claimed.values())
+            started = [order for order in claimed if order.open_attempt]
+            fresh = [order for order in claimed if not order.open_attempt]
+            signed = self._written_ahead(fresh, batch, quote_request)
+            wait_s = self._confirmation.wait_s() if may_wait else 0.0
+            self._confirm(started, signed, batch, wait_s)
+        except RetryableError:
+            self._announcer.wait()
+            raise
+        except Exception:
+            self._release_after_defect(batch)
+            raise
+        self._release_unfinished(batch, wait_s)
+        return batch.outcomes
+
+    def _claim(self, incoming: Sequence[Incoming], batch: Batch) -> None:
+        now = self._clock.now()
+        # A client that submits an order twice at once may have both in one batch: the first creates it.
+        creators = {each.order_id: each for each in reversed(incoming) if each.order is not None}
+        new = {
+            id_: transitions.first_transition(each.order, now, each.connection_id)
+            for id_, each in creators.items()
+            if each.order is not None
+        }
+        created = self._created(list(new.values()), batch)
+        self._announcer.announce(
+            batch,
+            [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
+            {
+                id_: deferred_acknowledgement
+                for id_ in created
+                if (deferred_acknowledgement := creators[id_].deferred_acknowledgement)
+            },
+        )
+        batch.outcomes.update(dict.fromkeys(batch.requests, MessageOutcome()))
+        batch.outcomes.update(
+            {id_: MessageOutcome(order=creators[id_].order) for id_ in new if id_ in created}
+        )
+        batch.claimed.update(
+            {id_: _claimed(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final}
+        )
+        for id_ in batch.defective:
+            batch.outcomes[id_] = MessageOutcome(self._limits.lease_s)
+        wanted = batch.outcomes.keys() - created - batch.defective
+        self._reclaim([id_ for id_ in batch.outcomes if id_ in wanted], batch)
+
+    def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
+        """Put orders on record; return those that were not there."""
+
+        def create(some: Sequence[NewOrder]) -> frozenset[UUID]:
+            return self._record.create(some, lease_ms=self._limits.lease_ms)
+
+        def broken(one: NewOrder, error: Exception) -> None:
+            batch.hit_defect(one.state.order.order_id, error, "recording")
+
+        return frozenset[UUID]().union(*together_or_alone(new, create, broken))
+
+    def _reclaim(self, order_ids: Sequence[UUID], batch: Batch) -> None:
+        def claim(some: Sequence[UUID]) -> tuple[Sequence[UUID], Claims]:
+            return some, self._record.claim(some, lease_ms=self._limits.lease_ms)
+
+        def broken(order_id: UUID, error: Exception) -> None:
+            batch.hit_defect(order_id, error, "claiming")
+            batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
+
+        for asked_for, claims in together_or_alone(order_ids, claim, broken):
+            self._take_claimed(asked_for, claims, batch)
+
+    def _take_claimed(self, asked_for: Sequence[UUID], claims: Claims, batch: Batch) -> None:
+        for order_id, state in claims.final.items():
+            batch.outcomes[order_id] = MessageOutcome(order=state.order)
+        for order_id, state in claims.busy.items():
+            batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s, state.order)
+        for order_id, order in claims.claimed.items():
+            batch.outcomes[order_id] = MessageOutcome(order=order.state.order)
+            logger.warning("order reclaimed", order_id=str(order_id), order_status=order.state.status)
+        for order_id in set(asked_for) - claims.claimed.keys() - claims.busy.keys() - claims.final.keys():
+            if any(each.order is not None for each in batch.requests[order_id]):
+                # Neither created nor there: another order has its client order id.
+                logger.error("order not taken into the record", order_id=str(order_id))
+                batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
+        batch.claimed.update(claims.claimed)
+        for state in (
+            *claims.final.values(),
+            *claims.busy.values(),
+            *(claimed.state for claimed in claims.claimed.values()),
+        ):
+            self._announcer.republish(batch, state)
+
+    def _written_ahead(
+        self, claimed: Sequence[ClaimedOrder], batch: Batch, quote_request: QuoteRequest | None
+    ) -> list[ClaimedOrder]:
+        """Plan, sign and commit; return the orders whose transactions may now be sent."""
+        still_claimed = self._commit(self._write_ahead.transitions(claimed, quote_request, batch), batch)
+        return [order for order in still_claimed if order.open_attempt]
+
+    def _confirm(
+        self, started: Sequence[ClaimedOrder], signed: Sequence[ClaimedOrder], batch: Batch, wait_s: float
+    ) -> None:
+        if not started and not signed:
+            return
+        self._confirmation.send([*started, *signed])
+        for decided in self._confirmation.decisions(started, signed, wait_s=wait_s):
+            self._commit(decided, batch)
+
+    def _release_unfinished(self, batch: Batch, waited_s: float) -> None:
+        """Release what is not finished, once its subscribers know how far it is."""
+        pauses_s = {id_: self._pause_s(claimed, batch, waited_s) for id_, claimed in batch.claimed.items()}
+        published = False
+        try:
+            self._announcer.wait()
+            published = True
+        finally:
+            self._commit(
+                [
+                    transitions.release(claimed, published=published and batch.is_acknowledged(claimed.state))
+                    for claimed in batch.claimed.values()
+                ],
+                batch,
+                pauses_s,
+            )
+            for order_id in batch.unpublished:
+                pause_s = batch.outcomes[order_id].retry_in_s or self._limits.lease_s
+                batch.outcomes[order_id] = MessageOutcome(pause_s, batch.outcomes[order_id].order)
+
+    def _release_after_defect(self, batch: Batch) -> None:
+        """Release what is claimed after a defect, as it stands on record: each order will be tried alone."""
+        try:
+            self._announcer.wait()
+        except RetryableError as fault:
+            logger.warning("events not published", reason=fault.message)
+        release = [transitions.release(claimed, published=False) for claimed in batch.claimed.values()]
+        if release:
+            self._record.record(release, lease_ms=self._limits.lease_ms)
+
+    def _commit(
+        self, decided: Sequence[Transition], batch: Batch, pauses_s: Mapping[UUID, int] = _NO_PAUSES
+    ) -> list[ClaimedOrder]:
+        """Record transitions, publish their events, set the outcomes; return what is still claimed."""
+        unrecorded: list[Transition] = []
+
+        def record(some: Sequence[Transition]) -> frozenset[UUID]:
+            return self._record.record(some, lease_ms=self._limits.lease_ms)
+
+        def broken(transition: Transition, error: Exception) -> None:
+            batch.hit_defect(transition.state.order.order_id, error, "recording")
+            unrecorded.append(transition)
+
+        counted = frozenset[UUID]().union(*together_or_alone(decided, record, broken))
+        recorded = [transition for transition in decided if transition.state.order.order_id in counted]
+        self._announcer.announce(
+            batch,
+            [(transition.state.order, transition.events) for transition in recorded if transition.events],
+        )
+        for transition in decided:
+            if transition in unrecorded:
+                continue
+            order_id = transition.state.order.order_id
+            retry_in_s = pauses_s.get(order_id) if order_id in counted else self._limits.lease_s
+            batch.outcomes[order_id] = MessageOutcome(retry_in_s, batch.outcomes[order_id].order)
+            del batch.claimed[order_id]
+        kept = {
+            transition.state.order.order_id: ClaimedOrder(
+                transition.state, transition.claimed.fence, transition.new_attempt
+            )
+            for transition in recorded
+            if not transition.release
+        }
+        batch.claimed.update(kept)
+        if unrecorded:
+            self._give_up(unrecorded, batch)
+        return list(kept.values())
+
+    def _give_up(self, unrecorded: Sequence[Transition], batch: Batch) -> None:
+        """End the orders whose transitions the record does not take, if nothing was sent;
+        else they come back, each alone.
+        """
+        for transition in unrecorded:
+            order_id = transition.state.order.order_id
+            batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s, batch.outcomes[order_id].order)
+            is_last_resort = not transition.events or transition.failure_code is Code.INTERNAL_ERROR
+            if transition.claimed.open_attempt is None and not is_last_resort:
+                self._commit([self._write_ahead.given_up(transition.claimed)], batch)
+
+    def _pause_s(self, claimed: ClaimedOrder, batch: Batch, waited_s: float) -> int:
+        """Return how long to leave an unfinished order alone."""
+        if claimed.open_attempt is None:
+            return self._limits.backoff_s(claimed.state.attempt)
+        return self._confirmation.pause_s(batch.delivery(claimed.state.order.order_id), waited_s=waited_s)
+
+
+def _claimed(new: NewOrder) -> ClaimedOrder:
+    return ClaimedOrder(new.state, fence=1)

@@ -1,0 +1,67 @@
+"""Connections that a dead letter was to bring to an order: the sweep catches them up,
+unless they are refused.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID, uuid4
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.errors import ExecutionError, RetryableError, client_order_id_conflict
+from chalicelib.domain.orders import Order
+from chalicelib.services.ports import Connections, Delivery, Frame, Subscriptions
+from chalicelib.wire.server_frames import accepted, batch_texts, error, json_text
+
+
+class DeadLetterSubscribers:
+    """Connections that still wait for an order's events when the message that promised them has died."""
+
+    def __init__(self, subscriptions: Subscriptions, connections: Connections) -> None:
+        self._subscriptions = subscriptions
+        self._connections = connections
+
+    def subscribe(
+        self,
+        connection_id: str,
+        recorded: Order,
+        *,
+        after_seq: int,
+        content_sha256: str | None,
+        request_id: str | None = None,
+        deferred_acknowledgement: Acknowledgement | None = None,
+    ) -> None:
+        """Note that a connection waits for an order's events, or refuse it if it asked for something else.
+
+        ``content_sha256``: of what it asked for, None if it merely subscribes.
+
+        Raises:
+            RetryableError: The record is unreachable, or the connection does not take the refusal or
+                the acknowledgement.
+        """
+        if content_sha256 not in {None, recorded.content_sha256}:
+            refusal = error(request_id, client_order_id_conflict(), order_id=recorded.order_id)
+            self._post(connection_id, [json_text(refusal)])
+            return
+        if deferred_acknowledgement is not None:
+            self._post(
+                connection_id,
+                batch_texts([json_text(accepted(deferred_acknowledgement.request_id, recorded))]),
+            )
+        subscriptions = self._subscriptions.of_orders([recorded])
+        if any(subscription.connection_id == connection_id for subscription in subscriptions):
+            return
+        # Not live, and not being replayed: that is what the sweep looks for.
+        self._subscriptions.begin_replay(
+            connection_id, recorded.account_id, recorded.order_id, replay_id=uuid4(), after_seq=after_seq
+        )
+
+    def refuse(
+        self, connection_id: str, request_id: str | None, refusal: ExecutionError, order_id: UUID
+    ) -> None:
+        """Tell a connection that an order it submitted is refused after all, if it still can be reached."""
+        frame = error(request_id, refusal, order_id=order_id)
+        self._connections.post([Frame(connection_id, json_text(frame))])
+
+    def _post(self, connection_id: str, texts: Iterable[str]) -> None:
+        posted = self._connections.post(Frame(connection_id, text) for text in texts)
+        if posted[connection_id] is Delivery.UNDELIVERED:
+            raise RetryableError("an answer was not delivered")

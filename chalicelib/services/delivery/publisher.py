@@ -1,0 +1,236 @@
+"""Publishing events: frames that are copies of committed events, and what to do when one is not delivered."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.logs import logger
+from chalicelib.services.ports import (
+    Connections,
+    Delivery,
+    Frame,
+    Missed,
+    OrderQueue,
+    QueueMessage,
+    Subscription,
+    Subscriptions,
+)
+from chalicelib.wire.queue_messages import SubscribeMessage
+from chalicelib.wire.server_frames import accepted, batch_texts, json_text, order_event
+
+CATCH_UP_DELAY_S = 5
+"""How long a connection that took no frame is left alone before it is caught up."""
+CAUGHT_UP_SOON_MAX = 20
+"""For so many orders on end, in each process; with more it is the sweep that catches a connection up."""
+_BEHIND_MAX: Final = 10_000
+
+CommittedEvents = tuple[Order, Sequence[OrderEvent]]
+DeferredAcknowledgements = Mapping[UUID, Acknowledgement]
+"""Acknowledgements by order; each goes ahead of the events that are published with it."""
+
+NONE_DEFERRED: Final[DeferredAcknowledgements] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _OutgoingFrame:
+    """What one connection is to be sent, and what it is about.
+
+    Attributes:
+        replayed_to: The last event that the connection certainly has, should this one not arrive.
+    """
+
+    connection_id: str
+    order: Order
+    text: str
+    replayed_to: int
+    is_batched: bool
+    deferred_acknowledgement: Acknowledgement | None = None
+
+
+class EventPublisher:
+    """Sends committed events to the subscribers of their orders.
+
+    Frames for batched connections may be buffered, to travel together with later ones; ``publish_buffered``
+    and ``flush`` are for one thread, ``publish`` for any.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, connections: Connections, queue: OrderQueue) -> None:
+        self._subscriptions = subscriptions
+        self._connections = connections
+        self._queue = queue
+        self._buffered: list[_OutgoingFrame] = []
+        # How many orders a connection was set back for since it last took a frame.
+        self._behind: OrderedDict[str, int] = OrderedDict()
+
+    def publish(
+        self,
+        committed: Sequence[CommittedEvents],
+        deferred_acknowledgements: DeferredAcknowledgements = NONE_DEFERRED,
+    ) -> None:
+        """Send events to the live subscribers; the events must be committed already.
+
+        A connection that is gone is forgotten. One that did not take a frame is marked as behind: it gets
+        nothing more of that order until it has been caught up.
+
+        Raises:
+            RetryableError: A subscriber may have missed events, and nothing on record says which one. The
+                events have to be published again, all of them if in doubt: clients go by ``seq``.
+        """
+        self._deliver(self._outgoing(committed, deferred_acknowledgements))
+
+    def publish_buffered(
+        self,
+        committed: Sequence[CommittedEvents],
+        deferred_acknowledgements: DeferredAcknowledgements = NONE_DEFERRED,
+    ) -> None:
+        """Send events as ``publish`` does, but keep those for batched connections until ``flush``."""
+        outgoing = self._outgoing(committed, deferred_acknowledgements)
+        self._buffered += [frame for frame in outgoing if frame.is_batched]
+        self._deliver([frame for frame in outgoing if not frame.is_batched])
+
+    def flush(self) -> None:
+        """Send what was buffered, as ``publish`` does."""
+        buffered, self._buffered = self._buffered, []
+        self._deliver(buffered)
+
+    def _outgoing(
+        self, committed: Sequence[CommittedEvents], deferred_acknowledgements: DeferredAcknowledgements
+    ) -> list[_OutgoingFrame]:
+        subscriptions = self._subscriptions.of_orders([order for order, _ in committed])
+        by_order: dict[UUID, list[Subscription]] = {order.order_id: [] for order, _ in committed}
+        for subscription in subscriptions:
+            by_order[subscription.order_id].append(subscription)
+        outgoing: list[_OutgoingFrame] = []
+        for order, events in committed:
+            subscribed = by_order[order.order_id]
+            if order.order_id in deferred_acknowledgements:
+                outgoing.append(
+                    _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], subscribed)
+                )
+            outgoing += _event_frames(
+                order, events, [subscription for subscription in subscribed if subscription.live]
+            )
+        return outgoing
+
+    def _deliver(self, outgoing: Sequence[_OutgoingFrame]) -> None:
+        if not outgoing:
+            return
+        deliveries = self._connections.post(_frames(outgoing))
+        self._forget(connection for connection, delivery in deliveries.items() if delivery is Delivery.GONE)
+        for connection_id, delivery in deliveries.items():
+            if delivery is not Delivery.UNDELIVERED:
+                self._behind.pop(connection_id, None)
+        missed: dict[tuple[str, UUID], list[_OutgoingFrame]] = {}
+        for frame in outgoing:
+            if deliveries[frame.connection_id] is Delivery.UNDELIVERED:
+                missed.setdefault((frame.connection_id, frame.order.order_id), []).append(frame)
+        if missed:
+            self._mark_behind(list(missed.values()))
+
+    def _forget(self, connection_ids: Iterable[str]) -> None:
+        gone = sorted(connection_ids)
+        if gone:
+            self._subscriptions.forget(gone)
+            logger.info("connections gone", connection_id=gone)
+
+    def _mark_behind(self, missed: Sequence[Sequence[_OutgoingFrame]]) -> None:
+        """Have connections caught up with orders of which they took nothing, as far as is known.
+
+        Not merely from before the first frame that failed: an earlier one may never have been sent, by
+        a consumer that died or could not read the subscriptions.
+        """
+        noted = [
+            Missed(each[0].connection_id, each[0].order, min(frame.replayed_to for frame in each))
+            for each in missed
+        ]
+        self._subscriptions.mark_behind(noted)
+        wanted = (
+            self._catching_up(
+                note,
+                next(
+                    (frame.deferred_acknowledgement for frame in each if frame.deferred_acknowledgement), None
+                ),
+            )
+            for note, each in zip(noted, missed, strict=True)
+        )
+        if messages := [message for message in wanted if message is not None]:
+            self._queue.send(messages)
+
+    def _catching_up(
+        self, missed: Missed, deferred_acknowledgement: Acknowledgement | None
+    ) -> QueueMessage | None:
+        """Return what has a connection caught up; None if that is left
+        to the sweep, which brings all but what is owed.
+
+        A connection that takes nothing, order after order, would otherwise cost the
+        queue and its consumers as much as the orders do.
+        """
+        connection_id, order = missed.connection_id, missed.order
+        logger.warning("frame not delivered", connection_id=connection_id, order_id=str(order.order_id))
+        behind = self._behind.pop(connection_id, 0) + 1
+        self._behind[connection_id] = behind
+        if len(self._behind) > _BEHIND_MAX:
+            self._behind.popitem(last=False)
+        if behind > CAUGHT_UP_SOON_MAX and deferred_acknowledgement is None:
+            return None
+        message = SubscribeMessage(
+            connection_id=connection_id,
+            account_id=order.account_id,
+            order_id=order.order_id,
+            after_seq=missed.sent_to,
+            deferred_acknowledgement=deferred_acknowledgement,
+        )
+        return QueueMessage(message.model_dump_json(), order.account_id, CATCH_UP_DELAY_S)
+
+
+def _event_frames(
+    order: Order, events: Sequence[OrderEvent], live: Sequence[Subscription]
+) -> Iterator[_OutgoingFrame]:
+    for event in events if live else ():
+        text = json_text(order_event(order.client_order_id, event))
+        for subscription in live:
+            if event.seq > subscription.replayed_to:
+                yield _OutgoingFrame(
+                    subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
+                )
+
+
+def _acknowledgement_frame(
+    order: Order, deferred_acknowledgement: Acknowledgement, subscribed: Sequence[Subscription]
+) -> _OutgoingFrame:
+    text = json_text(accepted(deferred_acknowledgement.request_id, order))
+    for subscription in subscribed:
+        if subscription.connection_id == deferred_acknowledgement.connection_id:
+            return _OutgoingFrame(
+                deferred_acknowledgement.connection_id,
+                order,
+                text,
+                subscription.replayed_to,
+                subscription.batched,
+                deferred_acknowledgement,
+            )
+    # It has unsubscribed meanwhile; only batched connections have acknowledgements deferred.
+    return _OutgoingFrame(
+        deferred_acknowledgement.connection_id,
+        order,
+        text,
+        0,
+        is_batched=True,
+        deferred_acknowledgement=deferred_acknowledgement,
+    )
+
+
+def _frames(outgoing: Sequence[_OutgoingFrame]) -> list[Frame]:
+    frames = [Frame(frame.connection_id, frame.text) for frame in outgoing if not frame.is_batched]
+    together: dict[str, list[str]] = {}
+    for frame in outgoing:
+        if frame.is_batched:
+            together.setdefault(frame.connection_id, []).append(frame.text)
+    for connection_id, texts in together.items():
+        frames += [Frame(connection_id, text) for text in batch_texts(texts)]
+    return frames

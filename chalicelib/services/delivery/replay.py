@@ -1,0 +1,236 @@
+"""Subscribing to an order: its events from some point on, in order and without a gap, then live."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.errors import (
+    NotFoundError,
+    RetryableError,
+    UnansweredError,
+    UnknownOutcomeError,
+    client_order_id_conflict,
+)
+from chalicelib.domain.orders import JsonObject, Order
+from chalicelib.logs import logger
+from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S
+from chalicelib.services.isolation import one_by_one
+from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Replay, Subscriptions
+from chalicelib.services.wait_budget import WaitBudget, found_in_time
+from chalicelib.wire.server_frames import (
+    accepted,
+    batch_texts,
+    json_text,
+    order_event,
+    subscribed,
+    unsubscribed,
+)
+
+_EVENTS_PER_READ: Final = 100
+_ESTABLISH_PATIENCE_S: Final = 3.0
+"""A connection whose ``$connect`` has only just returned answers 410 until its handshake is through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A connection that asks to see an order's events.
+
+    Attributes:
+        is_new: It may not be established yet.
+    """
+
+    connection_id: str
+    account_id: str
+    is_new: bool = False
+
+
+class ReplayOrders:
+    """Subscribes connections and catches them up."""
+
+    def __init__(
+        self,
+        subscriptions: Subscriptions,
+        queries: OrderQueries,
+        connections: Connections,
+        clock: Clock,
+        *,
+        lookup_wait_ms: int,
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._queries = queries
+        self._connections = connections
+        self._clock = clock
+        self._lookup_wait_s = lookup_wait_ms / 1000
+        self._wait_budget = WaitBudget(clock)
+
+    def subscribe(
+        self, subscriber: Subscriber, order_id: UUID | None, *, after_seq: int, request_id: str | None
+    ) -> None:
+        """Answer a subscribe: ``subscribed``, then the events after ``after_seq``, then live ones.
+
+        Without an order id: every order of the account, with what the unfinished ones had so far.
+
+        Raises:
+            NotFoundError: The account has no such order.
+            UnknownOutcomeError: It may be subscribed; asking again is safe.
+        """
+        answer = subscribed(request_id, order_id)
+        if order_id is None:
+            self._subscribe_to_all(subscriber, answer)
+            return
+        replay_id = uuid4()
+        with _told_as_unknown(UnansweredError, "subscribed", order_id):
+            replay = self._begin(subscriber, order_id, replay_id, after_seq)
+        # From here on it is subscribed: the sweep brings what does not arrive now.
+        with _told_as_unknown(RetryableError, "subscribed", order_id):
+            self._replay(subscriber, order_id, replay, replay_id=replay_id, greeting=answer)
+
+    def _subscribe_to_all(self, subscriber: Subscriber, answer: JsonObject) -> None:
+        with _told_as_unknown(RetryableError, "subscribed", None):
+            unfinished = self._subscriptions.subscribe_account(
+                subscriber.connection_id, subscriber.account_id
+            )
+            if self._post(subscriber, [json_text(answer)]) is not Delivery.DELIVERED:
+                return
+            one_by_one(unfinished, lambda each: self.replay(subscriber, each, after_seq=0), _log_unfollowed)
+
+    def unsubscribe(self, subscriber: Subscriber, order_id: UUID | None, *, request_id: str | None) -> None:
+        """Unsubscribe from one order, or from everything.
+
+        Raises:
+            UnknownOutcomeError: It may have stopped; asking again is safe.
+        """
+        with _told_as_unknown(UnansweredError, "unsubscribed", order_id):
+            self._subscriptions.remove(subscriber.connection_id, order_id)
+        self._post(subscriber, [json_text(unsubscribed(request_id, order_id))])
+
+    def replay(
+        self,
+        subscriber: Subscriber,
+        order_id: UUID,
+        *,
+        after_seq: int,
+        greeting: JsonObject | None = None,
+        deferred_acknowledgement: Acknowledgement | None = None,
+        content_sha256: str | None = None,
+    ) -> bool:
+        """Replay an order's events, then hand over to the sender of the live ones.
+
+        Waits a little for an order that was accepted and is not on record yet. Returns whether
+        the connection took everything. ``greeting`` goes ahead by itself, the deferred
+        acknowledgement with the first events.
+
+        Raises:
+            NotFoundError: The account has no such order; another account's is not told apart from none.
+            ConflictError: The order says something else than ``content_sha256``.
+            RetryableError: The record is unreachable, or the acknowledgement was not delivered.
+        """
+        replay_id = uuid4()
+        replay = self._begin(subscriber, order_id, replay_id, after_seq)
+        return self._replay(
+            subscriber,
+            order_id,
+            replay,
+            replay_id=replay_id,
+            greeting=greeting,
+            deferred_acknowledgement=deferred_acknowledgement,
+            content_sha256=content_sha256,
+        )
+
+    def _replay(
+        self,
+        subscriber: Subscriber,
+        order_id: UUID,
+        replay: Replay,
+        *,
+        replay_id: UUID,
+        greeting: JsonObject | None = None,
+        deferred_acknowledgement: Acknowledgement | None = None,
+        content_sha256: str | None = None,
+    ) -> bool:
+        """Send what a replay that has begun has to bring; returns and raises what ``subscription`` does."""
+        texts = [json_text(greeting)] if greeting else []
+        order = self._order(subscriber, order_id)
+        if content_sha256 not in {None, order.content_sha256}:
+            self._subscriptions.remove(subscriber.connection_id, order_id)
+            raise client_order_id_conflict()
+        members = (
+            [json_text(accepted(deferred_acknowledgement.request_id, order))]
+            if deferred_acknowledgement
+            else []
+        )
+        sent_to = replay.after_seq
+        while True:
+            events = self._queries.events_after(order_id, sent_to, limit=_EVENTS_PER_READ)
+            members += [json_text(order_event(order.client_order_id, event)) for event in events]
+            texts += batch_texts(members) if replay.batched else members
+            delivery = self._post(subscriber, texts) if texts else Delivery.DELIVERED
+            if delivery is Delivery.UNDELIVERED and deferred_acknowledgement is not None:
+                # The sweep would bring the events, and nothing else.
+                raise RetryableError("the acknowledgement was not delivered")
+            if delivery is not Delivery.DELIVERED:
+                return False
+            texts, members, deferred_acknowledgement = [], [], None
+            if events:
+                sent_to = events[-1].seq
+            elif self._subscriptions.go_live(
+                subscriber.connection_id, order_id, replay_id=replay_id, seq=sent_to
+            ):
+                return True
+
+    def _begin(self, subscriber: Subscriber, order_id: UUID, replay_id: UUID, after_seq: int) -> Replay:
+        def begin() -> Replay | None:
+            return self._subscriptions.begin_replay(
+                subscriber.connection_id,
+                subscriber.account_id,
+                order_id,
+                replay_id=replay_id,
+                after_seq=after_seq,
+            )
+
+        return found_in_time(begin, self._wait_budget, subscriber.account_id, wait_s=self._lookup_wait_s)
+
+    def _order(self, subscriber: Subscriber, order_id: UUID) -> Order:
+        view = self._queries.find(subscriber.account_id, order_id)
+        if view is None:
+            raise NotFoundError
+        return view.state.order
+
+    def _post(self, subscriber: Subscriber, texts: Sequence[str]) -> Delivery:
+        posted = [Frame(subscriber.connection_id, text) for text in texts]
+
+        def post() -> Delivery | None:
+            delivery = self._connections.post(posted)[subscriber.connection_id]
+            return None if delivery is Delivery.GONE else delivery
+
+        # Waiting for a connection that never comes is waiting in vain too.
+        wait_s = _ESTABLISH_PATIENCE_S if subscriber.is_new else 0.0
+        may_wait = self._wait_budget.has_some(subscriber.account_id)
+        delivery = self._wait_budget.wait(subscriber.account_id, post, limit_s=wait_s)
+        if delivery is None and (may_wait or not subscriber.is_new):
+            self._subscriptions.forget([subscriber.connection_id])
+            return Delivery.GONE
+        if delivery is not Delivery.DELIVERED:
+            # Not live and not caught up: the sweep finds it if the client does not ask again before.
+            logger.warning(
+                "replay interrupted", connection_id=subscriber.connection_id, again_in_s=CATCH_UP_DELAY_S
+            )
+            return Delivery.UNDELIVERED
+        return delivery
+
+
+def _log_unfollowed(order_id: UUID, error: Exception) -> None:
+    # The sweep tries again to catch the connection up.
+    logger.error("defect", exc_info=error, order_id=str(order_id), doing="replaying")
+
+
+@contextmanager
+def _told_as_unknown(fault_type: type[RetryableError], done: str, order_id: UUID | None) -> Iterator[None]:
+    """Let a fault that may leave something done not be told as a refusal."""
+    try:
+        yield
+    except fault_type as fault:
+        raise UnknownOutcomeError(f"whether it is {done} is not known: ask again", order_id) from fault

@@ -1,0 +1,36 @@
+"""Publishing again what an earlier consumer of an order may have died before publishing."""
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.orders import OrderState
+from chalicelib.services.delivery.publisher import NONE_DEFERRED, EventPublisher
+from chalicelib.services.ports import OrderQueries
+
+_EVENTS_MAX = 1_000
+
+
+class EventRepublisher:
+    """Goes by what the record knows to have been published: ``OrderState.published_seq``."""
+
+    def __init__(self, queries: OrderQueries, publisher: EventPublisher) -> None:
+        self._queries = queries
+        self._publisher = publisher
+
+    def republish(self, found: OrderState, deferred_acknowledgement: Acknowledgement | None = None) -> None:
+        """Publish the events of an order, as it was found, that are not known to have been published.
+
+        ``deferred_acknowledgement``: the acknowledgement that goes with the first of them.
+
+        Raises:
+            RetryableError: As ``EventPublisher.publish``, or the record is unreachable.
+        """
+        if found.published_seq == found.seq:
+            return
+        order = found.order
+        events = self._queries.events_after(order.order_id, found.published_seq, limit=_EVENTS_MAX)
+        unpublished = [event for event in events if event.seq <= found.seq]
+        goes_first = (
+            {order.order_id: deferred_acknowledgement}
+            if deferred_acknowledgement is not None and found.published_seq == 0
+            else NONE_DEFERRED
+        )
+        self._publisher.publish([(order, unpublished)], goes_first)

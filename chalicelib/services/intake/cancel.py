@@ -1,0 +1,92 @@
+"""Canceling an order that was never sent to a venue."""
+
+from uuid import UUID
+
+from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
+from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.logs import logger
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.ports import Clock, Connections, Frame, Observer, OrderRecord, Subscriptions
+from chalicelib.services.wait_budget import WaitBudget, found_in_time
+from chalicelib.wire.server_frames import batch_texts, json_text, order_event
+
+
+class CancelOrders:
+    """A cancel and the consumer meet at the order's row: the first to change it wins."""
+
+    def __init__(
+        self,
+        record: OrderRecord,
+        subscriptions: Subscriptions,
+        connections: Connections,
+        publisher: EventPublisher,
+        observer: Observer,
+        clock: Clock,
+        *,
+        lookup_wait_ms: int,
+    ) -> None:
+        self._record = record
+        self._subscriptions = subscriptions
+        self._connections = connections
+        self._publisher = publisher
+        self._observer = observer
+        self._clock = clock
+        self._lookup_wait_s = lookup_wait_ms / 1000
+        self._wait_budget = WaitBudget(clock)
+
+    def cancel(
+        self, account_id: str, order_id: UUID, *, connection_id: str | None = None, batched: bool = False
+    ) -> None:
+        """End an order as canceled; publish that to its subscribers and to the connection that asked.
+
+        ``batched``: the connection that asked gets its events in batches.
+
+        Raises:
+            NotFoundError: The account has no such order.
+            ConflictError: It is final already, or something of it was handed to a venue.
+            UnknownOutcomeError: It may be canceled; asked again, it is or is not.
+        """
+        self._found(account_id, order_id)
+        try:
+            canceled = self._record.cancel(account_id, order_id, self._clock.now())
+        except UnansweredError as fault:
+            logger.warning("cancel unknown", order_id=str(order_id), reason=fault.message)
+            message = "whether the order was canceled is not known: ask for orderId, or cancel it again"
+            raise UnknownOutcomeError(message, order_id) from fault
+        if canceled is None:
+            raise _refusal(self._found(account_id, order_id))
+        order, event = canceled
+        self._observer.saw([(order, [event])], {})
+        try:
+            self._publish(order, event, connection_id, batched=batched)
+        except RetryableError as fault:
+            # The order's own message is still in the queue: its consumer finds it ended, and publishes that.
+            logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
+
+    def _publish(self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool) -> None:
+        is_subscribed = any(
+            subscription.connection_id == connection_id
+            for subscription in self._subscriptions.of_orders([order])
+        )
+        self._publisher.publish([(order, [event])])
+        if connection_id is not None and not is_subscribed:
+            texts = [json_text(order_event(order.client_order_id, event))]
+            sent = batch_texts(texts) if batched else texts
+            self._connections.post(Frame(connection_id, text) for text in sent)
+
+    def _found(self, account_id: str, order_id: UUID) -> OrderState:
+        """Return an order, waiting a little for one that was accepted and is not on record yet."""
+        return found_in_time(
+            lambda: self._record.state(account_id, order_id),
+            self._wait_budget,
+            account_id,
+            wait_s=self._lookup_wait_s,
+        )
+
+
+def _refusal(state: OrderState) -> ConflictError:
+    if state.is_final:
+        return ConflictError(Code.ORDER_ALREADY_FINAL, f"the order is {state.status} already")
+    return ConflictError(
+        Code.ORDER_ALREADY_SENT, "the order was handed to a venue and can no longer be canceled"
+    )

@@ -1,0 +1,202 @@
+"""How much of the engine one account may take.
+
+The accept path must work without the database and must not wait for it, so the limits on orders are best
+effort, on the safe side of refusing: the rate is counted where the order arrives, in each execution
+environment for itself, and the number of open orders is asked of the record beside the accept path, never
+in it, and only for accounts that are busy. The limits on connections and subscriptions are looked up, since
+opening and subscribing go to the record anyway. ``docs/adr`` tells why.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from chalicelib.domain.errors import Code, LimitExceededError, RetryableError
+from chalicelib.domain.principals import Principal
+from chalicelib.logs import logger
+from chalicelib.services.ports import Clock
+
+CONNECTION_DURATION_MAX: Final = timedelta(hours=2)
+"""API Gateway closes every connection after this long (WebSocket quotas)."""
+
+ACCOUNTS_MAX: Final = 10_000
+"""Accounts remembered per environment; an account that comes back after that many others starts afresh."""
+
+_RECOUNT_S: Final = 1.0
+_BUSY_SHARE: Final = 10
+
+CountOpenOrders = Callable[[str, int], int]
+"""Given an account and a number that is high enough,
+returns the smaller of it and the account's open orders.
+"""
+
+
+class Usage(Protocol):
+    """What accounts and connections take up. Raises ``RetryableError`` if the record is unreachable."""
+
+    def note_connection(
+        self, connection_id: str, account_id: str, expires_at: datetime, *, batched: bool, limit: int
+    ) -> bool:
+        """Note a connection unless the account has ``limit`` already; return whether it is noted.
+
+        ``batched``: it asked for frames that hold several events.
+        """
+        ...
+
+    def subscription_count(self, connection_id: str) -> int:
+        """Return how many unfinished orders a connection is subscribed to."""
+        ...
+
+
+class OrderRate:
+    """A token bucket per account: so many orders at once, and so many a second after that."""
+
+    def __init__(self, per_second: int, burst: int, clock: Clock) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, account_id: str) -> bool:
+        """Count one order; False if the account has to wait."""
+        now_s = self._clock.now().timestamp()
+        left, at_s = self._buckets.pop(account_id, (self._burst, now_s))
+        left = min(self._burst, left + max(0.0, now_s - at_s) * self._per_second)
+        is_allowed = left >= 1
+        self._buckets[account_id] = (left - 1 if is_allowed else left, now_s)
+        if len(self._buckets) > ACCOUNTS_MAX:
+            self._buckets.popitem(last=False)
+        return is_allowed
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is known of one account: a count of the record, and the orders accepted here since."""
+
+    counted: int = 0
+    since: int = 0
+    counted_at_s: float = float("-inf")
+    is_counting: bool = False
+
+
+class OpenOrders:
+    """An estimate of an account's open orders that never makes an order wait.
+
+    A count runs in the background once an account has taken a tenth of its limit here, or is near it. Without
+    an answer no order is refused. So the limit can be passed by what arrives during one count, in each
+    environment; it cannot be passed for long.
+    """
+
+    def __init__(self, count: CountOpenOrders, clock: Clock, executor: Executor, *, limit: int) -> None:
+        self._count = count
+        self._clock = clock
+        self._executor = executor
+        self._limit = limit
+        self._tallies: OrderedDict[str, _Tally] = OrderedDict()
+
+    def take(self, account_id: str) -> bool:
+        """Count one order; False if the account has too many open."""
+        tally = self._tallies.setdefault(account_id, _Tally())
+        self._tallies.move_to_end(account_id)
+        if len(self._tallies) > ACCOUNTS_MAX:
+            self._tallies.popitem(last=False)
+        is_allowed = tally.counted + tally.since < self._limit
+        if is_allowed:
+            tally.since += 1
+        self._recount(account_id, tally)
+        return is_allowed
+
+    def _recount(self, account_id: str, tally: _Tally) -> None:
+        is_busy = tally.since * _BUSY_SHARE >= self._limit or tally.counted * 2 >= self._limit
+        if tally.is_counting or not is_busy:
+            return
+        now_s = self._clock.now().timestamp()
+        if now_s - tally.counted_at_s < _RECOUNT_S:
+            return
+        tally.is_counting, tally.counted_at_s = True, now_s
+        self._executor.submit(self._ask, account_id, tally, tally.since)
+
+    def _ask(self, account_id: str, tally: _Tally, included: int) -> None:
+        try:
+            tally.counted = self._count(account_id, self._limit)
+        except RetryableError as fault:
+            logger.warning("open orders not counted", account_id=account_id, reason=fault.message)
+            tally.counted = 0
+        finally:
+            tally.since -= included
+            tally.is_counting = False
+
+
+class OrderLimits:
+    """Whether an account may submit one more order now."""
+
+    def __init__(self, rate: OrderRate, open_orders: OpenOrders) -> None:
+        self._rate = rate
+        self._open_orders = open_orders
+
+    def admit(self, account_id: str) -> None:
+        """Count an order that is about to be accepted.
+
+        Raises:
+            LimitExceededError: The account is too fast, or has too many open orders.
+        """
+        self.admit_subscription(account_id)
+        if not self._open_orders.take(account_id):
+            raise LimitExceededError(Code.TOO_MANY_OPEN_ORDERS, "too many open orders; wait for some to end")
+
+    def admit_subscription(self, account_id: str) -> None:
+        """Count a message about an order that waits in the same queue as orders do.
+
+        Raises:
+            LimitExceededError: The account is too fast.
+        """
+        if not self._rate.take(account_id):
+            raise LimitExceededError(Code.RATE_LIMITED, "too many orders a second; slow down")
+
+
+class ConnectionLimits:
+    """Whether an account may open one more connection, and a connection subscribe to one more order."""
+
+    def __init__(self, usage: Usage, clock: Clock, *, connections_max: int, subscriptions_max: int) -> None:
+        self._usage = usage
+        self._clock = clock
+        self._connections_max = connections_max
+        self._subscriptions_max = subscriptions_max
+
+    def admit(self, connection_id: str, principal: Principal, *, batched: bool = False) -> None:
+        """Note a new connection, which lasts no longer than its credential.
+
+        Raises:
+            LimitExceededError: The account has too many.
+        """
+        longest = self._clock.now() + CONNECTION_DURATION_MAX
+        expires_at = min(longest, principal.expires_at or longest)
+        try:
+            is_noted = self._usage.note_connection(
+                connection_id,
+                principal.account_id,
+                expires_at,
+                batched=batched,
+                limit=self._connections_max,
+            )
+        except RetryableError as fault:
+            # Orders are accepted without the database, so connections are let in without it too.
+            logger.warning("connection not noted", connection_id=connection_id, reason=fault.message)
+            return
+        if not is_noted:
+            raise LimitExceededError(Code.TOO_MANY_CONNECTIONS, "too many connections; close some")
+
+    def check_subscriptions(self, connection_id: str) -> None:
+        """Refuse one more subscription to a connection that has too many.
+
+        Raises:
+            LimitExceededError: It has.
+            RetryableError: The record is unreachable.
+        """
+        if self._usage.subscription_count(connection_id) >= self._subscriptions_max:
+            raise LimitExceededError(
+                Code.TOO_MANY_SUBSCRIPTIONS, "this connection follows too many orders; unsubscribe from some"
+            )

@@ -1,0 +1,131 @@
+"""Submitting an order: named, put on the queue, and only then acknowledged."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.errors import (
+    RetryableError,
+    UnansweredError,
+    UnknownOutcomeError,
+    client_order_id_conflict,
+)
+from chalicelib.domain.ids import client_order_uuid, new_order_id
+from chalicelib.domain.orders import Order, OrderTerms
+from chalicelib.logs import info_each, logger
+from chalicelib.services.intake.limits import OrderLimits
+from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
+from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
+
+
+class SubmitOrders:
+    """The accept path. It needs the queue and nothing else; the database may be down."""
+
+    def __init__(
+        self,
+        queue: OrderQueue,
+        keys: ClientOrderKeys,
+        clock: Clock,
+        limits: OrderLimits | None = None,
+    ) -> None:
+        self._queue = queue
+        self._keys = keys
+        self._clock = clock
+        self._limits = limits
+
+    def submit(
+        self,
+        terms: OrderTerms,
+        account_id: str,
+        *,
+        connection_id: str | None = None,
+        request_id: str | None = None,
+        is_connecting: bool = False,
+        is_acknowledgement_deferred: bool = False,
+    ) -> Order:
+        """Put an order on the queue and return it; from now on it will reach a final status.
+
+        The same client order id and terms give the same order again, and no second execution.
+        ``is_connecting``: the order came in a connection URL, so its frames have to wait until the
+        connection is established. ``is_acknowledgement_deferred``: the consumer sends the
+        acknowledgement with the order's first events.
+
+        Raises:
+            LimitExceededError: The account has reached a limit.
+            ConflictError: The client order id is taken by an order with other terms.
+            RetryableError: The queue did not take it; nothing was accepted.
+            UnknownOutcomeError: The queue may have taken it.
+        """
+        if self._limits is not None:
+            self._limits.admit(account_id)
+        order = self._named(terms, account_id)
+        self._reserve(order)
+        own = None if is_connecting else connection_id
+        message = OrderMessage(
+            order=order,
+            connection_id=own,
+            request_id=request_id,
+            correlation_id=logger.get_correlation_id(),
+            deferred_acknowledgement=Acknowledgement(own, request_id)
+            if is_acknowledgement_deferred and own is not None
+            else None,
+        )
+        messages = [QueueMessage(message.model_dump_json(), account_id)]
+        if is_connecting and connection_id is not None:
+            subscription = SubscribeMessage(
+                connection_id=connection_id,
+                account_id=account_id,
+                order_id=order.order_id,
+                after_seq=0,
+                is_new=True,
+                content_sha256=order.content_sha256,
+            )
+            messages.append(QueueMessage(subscription.model_dump_json(), account_id))
+        try:
+            self._queue.send(messages)
+        except UnansweredError as fault:
+            logger.warning("acceptance unknown", order_id=str(order.order_id), reason=fault.message)
+            again = ", or submit it again under the same clientOrderId" if order.client_order_id else ""
+            problem = f"whether the order was accepted is not known: ask for orderId{again}"
+            raise UnknownOutcomeError(problem, order.order_id) from fault
+        info_each("order accepted", [{"order_id": str(order.order_id), "connection_id": connection_id}])
+        return order
+
+    def _named(self, terms: OrderTerms, account_id: str) -> Order:
+        now = self._clock.now()
+        if terms.client_order_id is None:
+            order_id = new_order_id(int(now.timestamp() * 1000))
+        else:
+            order_id = client_order_uuid(account_id, terms.client_order_id)
+        return Order(
+            order_id=order_id,
+            account_id=account_id,
+            client_order_id=terms.client_order_id,
+            order_type=terms.order_type,
+            swap_mode=terms.swap_mode,
+            input_token=terms.input_token,
+            output_token=terms.output_token,
+            amount_units=terms.amount_units,
+            price_base=terms.price_base,
+            slippage_bps=terms.slippage_bps,
+            accepted_at=now,
+            valid_until=now + timedelta(seconds=terms.valid_for_s),
+            content_sha256=terms.sha256,
+            submission_id=uuid4(),
+        )
+
+    def _reserve(self, order: Order) -> None:
+        """Refuse other terms under a known client order id as early as possible.
+
+        An early answer is a courtesy: with the database down the order is accepted all the same,
+        and the consumer, which decides by the record, refuses the second of two contents.
+        """
+        if order.client_order_id is None:
+            return
+        try:
+            is_ours = self._keys.reserve(order.account_id, order.client_order_id, order.content_sha256)
+        except RetryableError as error:
+            logger.warning("client order id not checked", order_id=str(order.order_id), reason=error.message)
+            return
+        if not is_ours:
+            raise client_order_id_conflict()

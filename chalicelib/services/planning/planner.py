@@ -1,0 +1,144 @@
+"""From an order and the venues' answers to a plan and the transaction that carries it out."""
+
+from dataclasses import dataclass
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.amounts import max_in_units, min_out_units
+from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
+from chalicelib.domain.orders import JsonObject, OrderState
+from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
+from chalicelib.routing.market import Market
+from chalicelib.routing.plan import Plan
+from chalicelib.routing.router import best_plan
+from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.wire.route_views import Asked, RouteViews
+from chalicelib.wire.server_frames import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class SwapWish:
+    """What is to be swapped, for an order or for a mere quote."""
+
+    swap_mode: SwapMode
+    input_token: str
+    output_token: str
+    amount_units: int
+    price_base: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSwap:
+    """A plan, and what clients are shown of it."""
+
+    plan: Plan
+    shown: JsonObject
+
+
+class Planner:
+    """Plans swaps on one set of venue answers; each plan leaves the pools changed for the next.
+
+    The orders of a batch land one after the other, so each is planned on the state that those
+    before it are going to leave.
+    """
+
+    def __init__(self, answers: VenueAnswers, tokens: Tokens) -> None:
+        self._answers = answers
+        # A pool of a token that is not listed any more would take others' orders through it.
+        listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
+        self._market = Market(listed, int(answers.asked_at.timestamp()))
+        self._asked = Asked(answers.venues, answers.problems, rfc3339(answers.valid_until))
+        self._tokens = tokens
+        self._views = RouteViews(tokens)
+
+    def plan(self, wish: SwapWish) -> PlannedSwap:
+        """Return the best plan for a wish, and take it into account from now on.
+
+        Raises:
+            VenueUnavailableError: No venue answered; asking again may help.
+            RefusedError: The venues answered, and none of them can fill it.
+        """
+        answers = self._answers
+        for symbol in (wish.input_token, wish.output_token):
+            if symbol not in self._tokens:
+                raise RefusedError(Code.NO_ROUTE, f"{symbol} is not traded any more")
+        if len(answers.problems) == len(answers.venues):
+            raise VenueUnavailableError(self._reasons("no venue answered"))
+        cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        try:
+            plan = best_plan(
+                self._market,
+                SwapOrder(
+                    wish.swap_mode,
+                    wish.input_token,
+                    wish.output_token,
+                    wish.amount_units,
+                    self._tokens[cost_token].leg_cost_units,
+                ),
+            )
+        except RoutingError as error:
+            raise self._refusal(error, wish) from error
+        shown = self._views.plan(plan, self._market.pools, self._asked, base=wish.price_base)
+        self._market.apply(plan.pools_after)
+        return PlannedSwap(plan, shown)
+
+    def _refusal(self, error: RoutingError, wish: SwapWish) -> RefusedError:
+        pair = f"{wish.input_token} to {wish.output_token}"
+        match error:
+            case InsufficientLiquidityError():
+                return RefusedError(
+                    Code.INSUFFICIENT_LIQUIDITY, self._reasons(f"the pools cannot fill {pair}")
+                )
+            case NoRouteError():
+                return RefusedError(Code.NO_ROUTE, self._reasons(f"no venue trades {pair}"))
+        raise error
+
+    def _reasons(self, summary: str) -> str:
+        reasons = "; ".join(f"{venue}: {problem}" for venue, problem in self._answers.problems.items())
+        return f"{summary} ({reasons})" if reasons else summary
+
+
+def order_wish(state: OrderState) -> SwapWish:
+    """Return what an order wants swapped."""
+    order = state.order
+    return SwapWish(
+        order.swap_mode, order.input_token, order.output_token, order.amount_units, order.price_base
+    )
+
+
+def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
+    """Return the transaction's content: the plan, and the worst total that the order accepts."""
+    order = state.order
+    if order.swap_mode is SwapMode.EXACT_IN:
+        threshold = min_out_units(plan.amount_out, order.slippage_bps)
+    else:
+        threshold = max_in_units(plan.amount_in, order.slippage_bps)
+    return SwapInstruction(
+        account_id=order.account_id,
+        order_id=order.order_id,
+        attempt=state.attempt,
+        swap_mode=order.swap_mode,
+        input_token=order.input_token,
+        output_token=order.output_token,
+        paths=_instructed_paths(plan),
+        threshold_units=threshold,
+    )
+
+
+def _instructed_paths(plan: Plan) -> tuple[InstructedPath, ...]:
+    paths = []
+    for path in plan.paths:
+        hops = tuple(
+            tuple(
+                InstructedLeg(
+                    leg.pool_id, leg.amount_in if plan.mode is SwapMode.EXACT_IN else leg.amount_out
+                )
+                for leg in path.legs
+                if leg.token_in == token_in
+            )
+            for token_in in path.tokens[:-1]
+        )
+        paths.append(InstructedPath(path.tokens, hops))
+    return tuple(paths)

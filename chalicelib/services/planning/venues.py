@@ -1,0 +1,125 @@
+"""Asking the venues, side by side, and leaving out those that do not answer in time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain.errors import RetryableError, VenueUnavailableError
+from chalicelib.logs import logger
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.ports import Clock, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAnswers:
+    """What the venues said at one moment.
+
+    Attributes:
+        pools: Of every venue that answered.
+        venues: The names of all that were asked.
+        problems: Why a venue is left out.
+        asked_at: What dynamic fees are computed for.
+        valid_until: Past this moment the answers are not to be traded on.
+    """
+
+    pools: tuple[RoutablePool, ...]
+    venues: tuple[str, ...]
+    problems: Mapping[str, str]
+    asked_at: datetime
+    valid_until: datetime
+
+
+Within = Callable[[float], float]
+"""Given how long something may take by itself, returns how long it may now."""
+
+
+def _all_of_it(seconds: float) -> float:
+    return seconds
+
+
+class QuoteRequest:
+    """A request to every venue, whose answers are collected later: other work may be done meanwhile."""
+
+    def __init__(
+        self,
+        asked_at: datetime,
+        asked: "Mapping[str, Future[Sequence[RoutablePool]]]",
+        *,
+        time_limit_s: float,
+        valid: timedelta,
+        within: Within,
+    ) -> None:
+        self._asked_at = asked_at
+        self._asked = asked
+        self._time_limit_s = time_limit_s
+        self._valid = valid
+        self._within = within
+
+    def answers(self) -> VenueAnswers:
+        """Return all pools of all venues that answer within the limit, from now;
+        a slow or failing one is named.
+        """
+        wait(self._asked.values(), timeout=self._within(self._time_limit_s))
+        pools: list[RoutablePool] = []
+        problems: dict[str, str] = {}
+        for name, answer in self._asked.items():
+            problem = self._problem(name, answer)
+            if problem is None:
+                pools.extend(answer.result())
+            else:
+                problems[name] = problem
+        return VenueAnswers(
+            tuple(pools), tuple(self._asked), problems, self._asked_at, self._asked_at + self._valid
+        )
+
+    def _problem(self, name: str, answer: "Future[Sequence[RoutablePool]]") -> str | None:
+        if not answer.done():
+            answer.cancel()
+            return f"no answer within {round(self._time_limit_s * 1000)} ms"
+        error = answer.exception()
+        if isinstance(error, VenueUnavailableError):
+            return error.message
+        if isinstance(error, RetryableError):
+            raise error
+        if error is not None:
+            # The other venues' answers are as good as ever.
+            logger.error("defect", exc_info=error, doing="asking a venue", venue=name)
+            return "its answer could not be used"
+        return None
+
+
+class QuoteCollector:
+    """Asks every venue at once."""
+
+    def __init__(
+        self,
+        venues: Sequence[Venue],
+        executor: Executor,
+        clock: Clock,
+        *,
+        time_limit_ms: int,
+        valid_ms: int,
+        within: Within = _all_of_it,
+    ) -> None:
+        self._venues = venues
+        self._executor = executor
+        self._clock = clock
+        self._time_limit_s = time_limit_ms / 1000
+        self._valid = timedelta(milliseconds=valid_ms)
+        self._within = within
+
+    def begin(self) -> QuoteRequest:
+        """Ask every venue; the caller waits for the answers when it needs them."""
+        asked = {venue.name: self._executor.submit(venue.pools) for venue in self._venues}
+        return QuoteRequest(
+            self._clock.now(),
+            asked,
+            time_limit_s=self._time_limit_s,
+            valid=self._valid,
+            within=self._within,
+        )
+
+    def ask(self) -> VenueAnswers:
+        """Ask every venue and wait, as ``QuoteRequest.answers`` does."""
+        return self.begin().answers()

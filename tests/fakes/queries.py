@@ -1,0 +1,84 @@
+"""The reading side of the record in memory: queries, reservations, housekeeping and the archive."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from chalicelib.adapters.postgres.housekeeping import BEHIND_AFTER_S, FINISHED_AFTER_S, STRANDED_AFTER_S
+from chalicelib.domain.orders import OrderEvent
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.consumer.dead_letters import DeadLetter
+from chalicelib.services.ports import OrderView
+from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
+from tests.fakes.tables import Tables
+
+
+class MemoryQueries:
+    """``OrderQueries`` and ``ClientOrderKeys``."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def find(self, account_id: str, order_id: UUID) -> OrderView | None:
+        row = self._tables.orders.get(order_id)
+        if row is None or row.state.order.account_id != account_id:
+            return None
+        return OrderView(row.state, row.updated_at, self._tables.events[order_id][-1].data)
+
+    def page(
+        self, account_id: str, *, status: OrderStatus | None, limit: int, before: tuple[datetime, UUID] | None
+    ) -> Sequence[OrderView]:
+        raise NotImplementedError("nothing in the simulation turns pages")
+
+    def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
+        return [event for event in self._tables.events.get(order_id, ()) if event.seq > seq][:limit]
+
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        return self._tables.keys.setdefault((account_id, client_order_id), content_sha256) == content_sha256
+
+
+class MemoryHousekeeping:
+    """``Housekeeping`` and ``DeadLetterArchive``."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+        since = self._tables.now() - timedelta(seconds=STRANDED_AFTER_S)
+        return [
+            StrandedOrder(id_, row.state.order.account_id)
+            for id_, row in self._tables.orders.items()
+            if not row.state.is_final and row.lease_until < since
+        ][:limit]
+
+    def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
+        now = self._tables.now()
+        behind = []
+        for (connection_id, order_id), row in list(self._tables.subscriptions.items())[:limit]:
+            if not row.live and row.updated_at < now - timedelta(seconds=BEHIND_AFTER_S):
+                row.updated_at = now
+                behind.append(SubscriptionBehind(connection_id, row.account_id, order_id, row.replayed_to))
+        return behind
+
+    def expired_connections(self, *, limit: int) -> Sequence[str]:
+        now = self._tables.now()
+        return [id_ for id_, row in self._tables.connections.items() if row.expires_at < now][:limit]
+
+    def forget_finished(self) -> int:
+        since = self._tables.now() - timedelta(seconds=FINISHED_AFTER_S)
+        orders = self._tables.orders
+        finished = [
+            key
+            for key, row in self._tables.subscriptions.items()
+            if row.live
+            and key[1] in orders
+            and orders[key[1]].state.is_final
+            and orders[key[1]].updated_at < since
+        ]
+        for key in finished:
+            del self._tables.subscriptions[key]
+        return len(finished)
+
+    def archive(self, letter: DeadLetter, *, order_id: UUID | None, reason: str) -> None:
+        del order_id
+        self._tables.dead_letters.setdefault(letter.message_id, (letter, reason))

@@ -1,0 +1,99 @@
+"""``OrderRecord`` in memory, statement for statement what ``adapters/postgres/order_record.py`` does.
+
+``tests/simulation/test_claims.py`` compares the two.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
+from chalicelib.domain.statuses import UNSENT, OrderStatus
+from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
+
+
+class MemoryRecord:
+    """Every method is one transaction: nothing else happens while it runs."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        created = set()
+        for new in orders:
+            order = new.state.order
+            if order.order_id in self._tables.orders:
+                continue
+            now = self._tables.now()
+            self._tables.append(new.events)
+            row = OrderRow(new.state, 1, now + timedelta(milliseconds=lease_ms), now)
+            self._tables.orders[order.order_id] = row
+            if new.connection_id is not None:
+                self._tables.subscriptions.setdefault(
+                    (new.connection_id, order.order_id), SubscriptionRow(order.account_id, True, 0, now)
+                )
+            created.add(order.order_id)
+        return frozenset(created)
+
+    def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
+        known = {id_: self._tables.orders[id_] for id_ in order_ids if id_ in self._tables.orders}
+        unfinished = {id_: row for id_, row in known.items() if not row.state.is_final}
+        free = {id_: row for id_, row in unfinished.items() if self._is_free(row)}
+        claimed = {}
+        for id_, row in free.items():
+            row.fence += 1
+            row.lease_until = self._tables.now() + timedelta(milliseconds=lease_ms)
+            claimed[id_] = ClaimedOrder(row.state, row.fence, self._tables.open_attempt(id_))
+        return Claims(
+            claimed=claimed,
+            busy={id_: row.state for id_, row in unfinished.items() if id_ not in free},
+            final={id_: row.state for id_, row in known.items() if row.state.is_final},
+        )
+
+    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+        counted = set()
+        for transition in transitions:
+            row = self._tables.orders[transition.state.order.order_id]
+            if self._counts(transition, row):
+                self._apply(transition, row, lease_ms)
+                counted.add(transition.state.order.order_id)
+        return frozenset(counted)
+
+    def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
+        row = self._tables.orders.get(order_id)
+        if row is None or row.state.order.account_id != account_id:
+            return None
+        if row.state.status not in UNSENT or row.state.was_sent:
+            return None
+        after, event = row.state.transition_to(OrderStatus.CANCELED, at)
+        self._tables.append((event,))
+        row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
+        return after.order, event
+
+    def state(self, account_id: str, order_id: UUID) -> OrderState | None:
+        row = self._tables.orders.get(order_id)
+        return row.state if row is not None and row.state.order.account_id == account_id else None
+
+    def _is_free(self, row: OrderRow) -> bool:
+        return row.lease_until < self._tables.now()
+
+    def _counts(self, transition: Transition, row: OrderRow) -> bool:
+        return row.fence == transition.claimed.fence and row.state.seq == transition.claimed.state.seq
+
+    def _apply(self, transition: Transition, row: OrderRow, lease_ms: int) -> None:
+        now, order_id = self._tables.now(), transition.state.order.order_id
+        self._tables.append(transition.events)
+        if transition.outcome is not None:
+            attempt = self._tables.attempts[transition.outcome.signature]
+            if attempt.outcome is None:
+                attempt.outcome = transition.outcome.outcome
+        if transition.new_attempt is not None:
+            self._tables.insert_attempt(order_id, transition.new_attempt)
+        row.state = replace(
+            transition.state, was_sent=row.state.was_sent or transition.new_attempt is not None
+        )
+        row.filled = transition.filled
+        row.updated_at = now
+        row.lease_until = now if transition.release else now + timedelta(milliseconds=lease_ms)

@@ -1,0 +1,96 @@
+"""``Subscriptions`` in memory, statement for statement what ``adapters/postgres/subscriptions.py`` does."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.orders import Order
+from chalicelib.services.ports import Missed, Replay, Subscription
+from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
+
+EVERY_ORDER: Final = UUID(int=0)
+
+
+class MemorySubscriptions:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def of_orders(self, orders: Sequence[Order]) -> Sequence[Subscription]:
+        rows = self._tables.subscriptions
+        found = []
+        for order in orders:
+            subscribed = {
+                connection_id: row
+                for wanted in (EVERY_ORDER, order.order_id)  # the second overrules the first
+                for (connection_id, order_id), row in rows.items()
+                if order_id == wanted and row.account_id == order.account_id
+            }
+            found += [
+                Subscription(
+                    order.order_id, connection_id, row.live, row.replayed_to, self._is_batched(connection_id)
+                )
+                for connection_id, row in subscribed.items()
+            ]
+        return found
+
+    def begin_replay(
+        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+    ) -> Replay | None:
+        order = self._tables.orders.get(order_id)
+        if order is None or order.state.order.account_id != account_id:
+            return None
+        replayed_to = min(after_seq, order.state.seq)
+        self._tables.subscriptions[connection_id, order_id] = SubscriptionRow(
+            account_id, False, replayed_to, self._tables.now(), replay_id
+        )
+        return Replay(replayed_to, self._is_batched(connection_id))
+
+    def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
+        row = self._tables.subscriptions.get((connection_id, order_id))
+        if row is None or row.replay_id != replay_id:
+            return True
+        if self._tables.orders[order_id].state.seq != seq:
+            return False
+        row.live, row.replayed_to, row.replay_id, row.updated_at = True, seq, None, self._tables.now()
+        return True
+
+    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+        unfinished = [
+            id_
+            for id_, order in self._tables.orders.items()
+            if order.state.order.account_id == account_id and not order.state.is_final
+        ]
+        for id_ in (EVERY_ORDER, *unfinished):
+            row = SubscriptionRow(account_id, id_ == EVERY_ORDER, 0, self._tables.now())
+            self._tables.subscriptions.setdefault((connection_id, id_), row)
+        return unfinished
+
+    def mark_behind(self, missed: Sequence[Missed]) -> None:
+        for each in missed:
+            key = each.connection_id, each.order.order_id
+            row = self._tables.subscriptions.get(key)
+            if row is None:
+                self._tables.subscriptions[key] = SubscriptionRow(
+                    each.order.account_id, False, each.sent_to, self._tables.now()
+                )
+            elif row.live:
+                row.live, row.replayed_to, row.updated_at = False, each.sent_to, self._tables.now()
+
+    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+        for key in list(self._tables.subscriptions):
+            if key[0] == connection_id and order_id in {None, key[1]}:
+                del self._tables.subscriptions[key]
+
+    def connected(self, connection_id: str, expires_at: datetime, *, batched: bool) -> None:
+        """Note a connection, as the gateway's ``$connect`` has it done."""
+        self._tables.connections[connection_id] = ConnectionRow(expires_at, batched)
+
+    def forget(self, connection_ids: Sequence[str]) -> None:
+        for connection_id in connection_ids:
+            self.remove(connection_id, None)
+            self._tables.connections.pop(connection_id, None)
+
+    def _is_batched(self, connection_id: str) -> bool:
+        row = self._tables.connections.get(connection_id)
+        return row is not None and row.batched

@@ -1,0 +1,303 @@
+"""The engine as it is deployed: the real services on simulated parts, run by invocations that can die."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, ParamSpec, TypeVar
+from uuid import UUID
+
+from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.domain.errors import ExecutionError, RetryableError
+from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
+from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
+from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
+from chalicelib.services.consumer.messages import ConsumeMessages, Received
+from chalicelib.services.consumer.wait_policy import WaitPolicy
+from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.delivery.replay import ReplayOrders
+from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
+from chalicelib.services.intake.submit import SubmitOrders
+from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
+from chalicelib.services.recovery.sweeper import Sweep
+from chalicelib.wire.queue_messages import parse_message
+from chalicelib.wire.route_views import RouteViews
+from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
+from tests.fakes.record import MemoryRecord
+from tests.fakes.subscriptions import MemorySubscriptions
+from tests.fakes.tables import Tables
+from tests.simulation.chain import SimulatedChain, SimulatedVenue
+from tests.simulation.gateway import Peer, SimulatedGateway
+from tests.simulation.queue import Delivery, SimulatedQueue
+from tests.simulation.scheduler import Group, SimulatedBackground, SimulatedExecutor
+from tests.simulation.world import World
+
+INVOCATION_LIMIT_S: Final = 10.0
+CONSUMERS_MAX: Final = 3
+BATCH_MAX: Final = 10
+LEASE_MS: Final = 15_000
+ATTEMPTS_MAX: Final = 3
+TOKENS: Final = load_tokens()
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class Unobserved:
+    """An observer that notes nothing."""
+
+    def saw(
+        self,
+        committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
+        correlation_ids: Mapping[UUID, str | None],
+    ) -> None:
+        """Look away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is behind the ports; ``sabotage`` puts something broken in their place."""
+
+    record: OrderRecord
+    chain: Chain
+    queue: OrderQueue
+    subscriptions: Subscriptions
+    queries: MemoryQueries
+    housekeeping: MemoryHousekeeping
+    connections: Connections
+
+
+Sabotage = Callable[[Parts, "Simulator"], Parts]
+"""A defect, as a change to the parts; only tests of the simulation itself have one."""
+
+
+class Simulator:
+    """All that outlives an invocation, and the means to start one."""
+
+    def __init__(self, world: World, sabotage: Sabotage | None = None) -> None:
+        self.world = world
+        self.tables = Tables(world.now)
+        self.chain = SimulatedChain(world)
+        self.gateway = SimulatedGateway(world)
+        self.dead_letters = SimulatedQueue("dead-letters", world, dead_letters=None, wake=self._poll_dead)
+        self.queue = SimulatedQueue("orders", world, dead_letters=self.dead_letters, wake=self._poll)
+        self.wait_policy = WaitPolicy(world)
+        self.running: list[Group] = []
+        self.defects: list[str] = []
+        self._invocations = 0
+        self._consumers = 0
+        self._subscriptions = MemorySubscriptions(self.tables)
+        queries = MemoryQueries(self.tables)
+        parts = Parts(
+            record=world.port("record", MemoryRecord(self.tables)),
+            chain=world.port("chain", self.chain),
+            queue=BestEffortRetry(world.port("queue", self.queue)),
+            subscriptions=world.port("record", self._subscriptions),
+            queries=world.port("record", queries),
+            housekeeping=world.port("record", MemoryHousekeeping(self.tables)),
+            connections=self.gateway,
+        )
+        self.parts = sabotage(parts, self) if sabotage else parts
+
+    def invoke(
+        self, name: str, work: Callable[["Engine"], None], *, on_end: Callable[[], None] | None = None
+    ) -> None:
+        """Start an invocation; it dies at its time limit, without notice."""
+        self._invocations += 1
+        group = Group(f"{name}-{self._invocations}")
+        self.running.append(group)
+
+        def run() -> None:
+            try:
+                work(Engine(self, group))
+            except ExecutionError as error:
+                self.world.note(group.name, f"ends with {error}")
+            except Exception as error:  # noqa: BLE001  # a defect of the code under test: the audit reports it
+                self.world.note(group.name, f"DEFECT: {error!r}")
+                self.defects.append(f"{group.name} ends with {error!r}")
+            finally:
+                self.running.remove(group)
+                # What it left in other threads is frozen with it.
+                self.world.scheduler.kill(group)
+                if on_end is not None:
+                    on_end()
+
+        self.world.scheduler.spawn(group, run)
+        self.world.scheduler.after(INVOCATION_LIMIT_S, lambda: self._time_out(group))
+
+    def connect(self, account_id: str, *, is_established: bool = True) -> Peer:
+        """Open a connection; some want batches, and not every one of those could be noted."""
+        wants_batches = self.world.dice.random() < 0.5
+        peer = self.gateway.connect(account_id, is_established=is_established, wants_batches=wants_batches)
+        if self.world.dice.random() < 0.9:
+            longest = self.world.now() + CONNECTION_DURATION_MAX
+            self._subscriptions.connected(peer.connection_id, longest, batched=wants_batches)
+        return peer
+
+    def kill_all(self) -> None:
+        """End every process at once, the gateway's too."""
+        self.world.note("simulator", "KILL -9 of everything")
+        for group in list(self.running):
+            self.world.scheduler.kill(group)
+        for peer in self.gateway.peers.values():
+            peer.is_open = False
+
+    @property
+    def is_at_rest(self) -> bool:
+        is_all_final = all(row.state.is_final for row in self.tables.orders.values())
+        return is_all_final and not (self.running or len(self.queue) or len(self.dead_letters))
+
+    def sweep(self) -> None:
+        self.invoke("sweep", lambda engine: engine.sweep.run())
+
+    def _time_out(self, group: Group) -> None:
+        if group in self.running:
+            self.world.note(group.name, "TIMED OUT")
+            self.world.scheduler.kill(group)
+
+    def _poll(self) -> None:
+        if self._consumers >= CONSUMERS_MAX:
+            return
+        batch = self.queue.receive(self.world.dice.choice([1, 3, BATCH_MAX]))
+        if batch:
+            self._consumers += 1
+            self.invoke("consumer", lambda engine: self._consume(engine, batch), on_end=self._consumer_ended)
+
+    def _consumer_ended(self) -> None:
+        self._consumers -= 1
+        self.world.scheduler.after(0.001, self._poll)
+
+    def _consume(self, engine: "Engine", batch: Sequence[Delivery]) -> None:
+        """Do what the handler and the event source mapping do;
+        an error leaves all of the batch in the queue.
+        """
+        ours = []
+        for delivery in batch:
+            try:
+                message = parse_message(delivery.body)
+            except ValueError:
+                continue
+            ours.append((delivery, Received(message, delivery.receipt_handle, delivery.receive_count)))
+        done = engine.consume_messages.consume([received for _, received in ours]) if ours else []
+        engine.background.wait()
+        for (delivery, _), is_done in zip(ours, done, strict=True):
+            if is_done:
+                self.queue.delete(delivery)
+
+    def _poll_dead(self) -> None:
+        batch = self.dead_letters.receive(BATCH_MAX)
+        if batch:
+            self.invoke("dead letters", lambda engine: self._resolve(engine, batch))
+
+    def _resolve(self, engine: "Engine", batch: Sequence[Delivery]) -> None:
+        letters = {each.message_id: each for each in batch}
+        resolved = resolve_each(
+            engine.resolve_dead_letters,
+            [DeadLetter(each.message_id, each.body, each.receive_count) for each in batch],
+        )
+        for message_id, is_resolved in resolved.items():
+            if is_resolved:
+                self.dead_letters.delete(letters[message_id])
+
+
+class Engine:
+    """The services of one invocation, wired as ``chalicelib.bootstrap`` wires them."""
+
+    def __init__(self, simulator: Simulator, group: Group) -> None:
+        world, parts = simulator.world, simulator.parts
+        self._simulator = simulator
+        self.background = SimulatedBackground(world.scheduler, group)
+        self.publisher = EventPublisher(parts.subscriptions, parts.connections, parts.queue)
+        self.submit_orders = SubmitOrders(parts.queue, parts.queries, world)
+        self.replay_orders = ReplayOrders(
+            parts.subscriptions, parts.queries, parts.connections, world, lookup_wait_ms=1_500
+        )
+        self.cancel_orders = CancelOrders(
+            parts.record,
+            parts.subscriptions,
+            parts.connections,
+            self.publisher,
+            Unobserved(),
+            world,
+            lookup_wait_ms=1_500,
+        )
+        republisher = EventRepublisher(parts.queries, self.publisher)
+        venues = [SimulatedVenue(name, world) for name in ("raydium", "meteora")]
+        execute_orders = ExecuteOrders(
+            record=parts.record,
+            quote_collector=QuoteCollector(venues, InOneThread(), world, time_limit_ms=0, valid_ms=2_000),
+            chain=parts.chain,
+            confirmation=_confirmation(simulator, attempts_max=ATTEMPTS_MAX),
+            publisher=self.publisher,
+            republisher=republisher,
+            background=self.background,
+            observer=Unobserved(),
+            tokens=TOKENS,
+            clock=world,
+            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
+        )
+        self.consume_messages = ConsumeMessages(
+            execute_orders=execute_orders,
+            replay_orders=self.replay_orders,
+            connections=parts.connections,
+            queue=parts.queue,
+            executor=SimulatedExecutor(world.scheduler, group),
+        )
+        self.resolve_dead_letters = ResolveDeadLetters(
+            record=parts.record,
+            queries=parts.queries,
+            archive=parts.housekeeping,
+            chain=parts.chain,
+            confirmation=_confirmation(simulator, attempts_max=1),
+            republisher=republisher,
+            observer=Unobserved(),
+            dead_letter_subscribers=DeadLetterSubscribers(parts.subscriptions, parts.connections),
+            clock=world,
+            lease_ms=LEASE_MS,
+        )
+        self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
+
+
+def _confirmation(simulator: Simulator, *, attempts_max: int) -> Confirmation:
+    return Confirmation(
+        simulator.parts.chain,
+        RouteViews(TOKENS),
+        simulator.world,
+        poll_policy=PollPolicy(5.0, 0.4, 1.0),
+        wait_policy=simulator.wait_policy,
+        attempts_max=attempts_max,
+    )
+
+
+class InOneThread(Executor):
+    """Does each piece of work when it is given."""
+
+    def submit(self, fn: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs) -> Future[Result]:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # a future hands every error to its reader
+            future.set_exception(error)
+        return future
+
+
+class BestEffortRetry:
+    """``OrderQueue`` whose ``retry_in`` gives up in silence, as the adapter's does."""
+
+    def __init__(self, queue: OrderQueue) -> None:
+        self._queue = queue
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        self._queue.send(messages)
+
+    def check(self) -> None:
+        self._queue.check()
+
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        with suppress(RetryableError):
+            self._queue.retry_in(seconds)

@@ -1,0 +1,312 @@
+"""Conversations, several at once and each alone, with a server that is slow, silent,
+hangs up, or speaks TLS.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from chalicelib.adapters.aws.concurrent_requests import SOCKETS_MAX, ConcurrentRequests
+from chalicelib.adapters.aws.connection_pool import ConnectionPool
+from chalicelib.adapters.aws.http_request import Conversation, OutOfTimeError, Pause
+from chalicelib.adapters.aws.single_request import converse_single
+from chalicelib.adapters.clock import SystemClock
+
+LONG_S = 20.0
+
+
+class Server(ThreadingHTTPServer):
+    """Answers with the body's length and what the path asks for: silence until ``is_over``, or an end."""
+
+    daemon_threads = True
+    request_queue_size = 2 * SOCKETS_MAX
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.is_over = threading.Event()
+        self.peers: list[str] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client may go before it is answered."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.peers.append(str(self.client_address))
+        if self.path == "/silent":
+            self.server.is_over.wait(LONG_S)
+        self.close_connection = self.path != "/"
+        if self.path == "/hang-up":
+            return
+        text = f"{len(body)}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", f"{len(text)}")
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """Say nothing."""
+
+
+Start = Callable[[ssl.SSLContext | None], tuple[Server, ConnectionPool]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """A function that starts a server and returns it with connections to it."""
+    with ExitStack() as stack:
+
+        def started(context: ssl.SSLContext | None) -> tuple[Server, ConnectionPool]:
+            server = stack.enter_context(closing_server())
+            if context is not None:
+                server.socket = context.wrap_socket(server.socket, server_side=True)
+            scheme = "http" if context is None else "https"
+            address = urlsplit(f"{scheme}://127.0.0.1:{server.server_address[1]}")
+            return server, stack.enter_context(closing(ConnectionPool(address)))
+
+        yield started
+
+
+class closing_server:  # noqa: N801  # a context manager, named like contextlib's
+    def __enter__(self) -> Server:
+        self._server = Server()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self._server
+
+    def __exit__(self, *_: object) -> None:
+        self._server.is_over.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def posts(*paths: str, body: bytes = b"body") -> Conversation[list[bytes | None]]:
+    """Make one request after the other; what was answered."""
+    answers = []
+    for path in paths:
+        answer = yield b"POST %b HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%b" % (
+            path.encode(),
+            len(body),
+            body,
+        )
+        answers.append(None if answer is None else answer.body)
+    return answers
+
+
+Answers = dict[str, list[bytes | None]]
+Conversations = dict[str, Conversation[list[bytes | None]]]
+
+
+def run(pool: ConnectionPool, conversations: Conversations, time_limit_s: float = LONG_S) -> Answers:
+    together = ConcurrentRequests[str, list[bytes | None]](pool, time_limit_s=time_limit_s, linger_s=LONG_S)
+    return together.run(conversations)
+
+
+def run_single(pool: ConnectionPool, conversations: Conversations, time_limit_s: float = LONG_S) -> Answers:
+    """Hold them one after the other."""
+    answers = {}
+    for key, conversation in conversations.items():
+        with suppress(OutOfTimeError):
+            answers[key] = converse_single(pool, conversation, time_limit_s=time_limit_s)
+    return answers
+
+
+class Run(Protocol):
+    def __call__(
+        self, pool: ConnectionPool, conversations: Conversations, time_limit_s: float = LONG_S
+    ) -> Answers: ...
+
+
+either_way = pytest.mark.parametrize("run", [run, run_single])
+
+
+def test_each_conversation_gets_its_own_answers_in_order(start: Start) -> None:
+    _, pool = start(None)
+    wanted = {f"{n}": posts("/", "/", body=b"x" * n) for n in range(3 * SOCKETS_MAX)}
+    assert run(pool, wanted) == {key: [key.encode()] * 2 for key in wanted}
+
+
+@either_way
+def test_connections_are_kept_from_one_round_to_the_next(start: Start, run: Run) -> None:
+    server, pool = start(None)
+    for _ in range(3):
+        run(pool, {"a": posts("/", "/"), "b": posts("/")})
+    assert len(server.peers) == 9
+    assert len(set(server.peers)) <= 2
+
+
+def test_silent_server_ends_only_the_conversation_that_waits_for_it(start: Start) -> None:
+    server, pool = start(None)
+    assert run(pool, {"a": posts("/silent"), "b": posts("/")}, time_limit_s=1.0) == {"b": [b"4"]}
+    # Its late answer must not be taken for another request's.
+    server.is_over.set()
+    assert run(pool, {"c": posts("/", body=b"")}) == {"c": [b"0"]}
+
+
+@either_way
+def test_conversation_goes_on_after_a_connection_that_was_closed_without_an_answer(
+    start: Start, run: Run
+) -> None:
+    _, pool = start(None)
+    assert run(pool, {"a": posts("/", "/hang-up", "/")}) == {"a": [b"4", None, b"4"]}
+
+
+@either_way
+def test_request_that_the_network_takes_in_parts_arrives_whole(start: Start, run: Run) -> None:
+    _, pool = start(None)
+    size = 20_000_000
+    assert run(pool, {"a": posts("/", body=b"x" * size)}) == {"a": [f"{size}".encode()]}
+
+
+def test_silent_server_ends_a_conversation_by_itself(start: Start) -> None:
+    server, pool = start(None)
+    assert run_single(pool, {"a": posts("/", "/silent")}, 0.2) == {}
+    # Its late answer must not be taken for another request's.
+    server.is_over.set()
+    assert run_single(pool, {"b": posts("/", body=b"")}) == {"b": [b"0"]}
+
+
+def test_pause_by_itself_is_waited_for(start: Start) -> None:
+    _, pool = start(None)
+
+    def patient() -> Conversation[list[bytes | None]]:
+        first = yield from posts("/")
+        yield Pause(0.05)
+        return first + (yield from posts("/"))
+
+    begun = monotonic()
+    assert run_single(pool, {"a": patient()}) == {"a": [b"4", b"4"]}
+    assert monotonic() - begun >= 0.05
+
+
+def test_pause_lets_the_others_go_on(start: Start) -> None:
+    _, pool = start(None)
+    order = []
+
+    def patient(name: str, seconds: float) -> Conversation[list[bytes | None]]:
+        yield Pause(seconds)
+        order.append(name)
+        return (yield from posts("/"))
+
+    found = run(pool, {"late": patient("late", 0.1), "soon": patient("soon", 0.0)})
+    assert found == {"late": [b"4"], "soon": [b"4"]}
+    assert order == ["soon", "late"]
+
+
+def tries(count: list[str], name: str) -> Conversation[list[bytes | None]]:
+    """Try again and again, after ever longer pauses, and never succeed."""
+    delay_s = 0.05
+    while True:
+        count.append(name)
+        yield from posts("/")
+        yield Pause(delay_s)
+        delay_s *= 2
+
+
+def test_round_does_not_wait_for_the_slow_once_the_others_have_ended(start: Start) -> None:
+    _, pool = start(None)
+    count: list[str] = []
+    together = ConcurrentRequests[str, list[bytes | None]](pool, time_limit_s=LONG_S, linger_s=0.1)
+    slow = {name: tries(count, name) for name in ("x", "y")}
+    assert together.run({**slow, "a": posts("/"), "b": posts("/")}) == {"a": [b"4"], "b": [b"4"]}
+    # The third would come after 0.15 s of pauses.
+    assert max(count.count("x"), count.count("y")) <= 2
+
+
+def test_hasty_are_not_waited_for_and_get_the_time_that_others_take(start: Start) -> None:
+    server, pool = start(None)
+    together = ConcurrentRequests[str, list[bytes | None]](pool, time_limit_s=LONG_S, linger_s=0.1)
+    found = together.run({"silent": posts("/silent"), "h": posts("/"), "a": posts("/", "/")}, {"silent", "h"})
+    assert found == {"h": [b"4"], "a": [b"4", b"4"]}
+    assert not server.is_over.is_set()
+
+
+def test_slow_conversations_have_all_their_time_where_none_has_succeeded(start: Start) -> None:
+    _, pool = start(None)
+
+    def patient() -> Conversation[list[bytes | None]]:
+        yield Pause(0.1)
+        return (yield from posts("/"))
+
+    together = ConcurrentRequests[str, list[bytes | None]](pool, time_limit_s=LONG_S, linger_s=0.0)
+    assert together.run({"a": patient()}) == {"a": [b"4"]}
+
+
+def test_round_ends_though_conversations_still_wait_for_their_turn(start: Start) -> None:
+    _, pool = start(None)
+    silent = {f"{number}": posts("/silent") for number in range(3 * SOCKETS_MAX)}
+    assert run(pool, {**silent, "last": posts("/")}, time_limit_s=0.1) == {}
+
+
+@either_way
+def test_pause_beyond_the_time_limit_ends_the_conversation(start: Start, run: Run) -> None:
+    _, pool = start(None)
+
+    def patient() -> Conversation[list[bytes | None]]:
+        yield Pause(LONG_S)
+        return []
+
+    assert run(pool, {"a": patient()}, time_limit_s=0.05) == {}
+
+
+@either_way
+def test_server_that_takes_no_connection_is_no_answer(run: Run) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        pool = ConnectionPool(urlsplit(f"http://127.0.0.1:{unused.getsockname()[1]}"))
+        assert run(pool, {"a": posts("/")}) == {"a": [None]}
+
+
+@either_way
+def test_conversations_go_over_tls(
+    start: Start, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = a_certificate(tmp_path)
+    # OpenSSL's own way to name another authority.
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server, pool = start(context)
+    size = 2_000_000
+    for _ in range(2):
+        found = run(pool, {"a": posts("/", "/"), "b": posts("/", body=b"x" * size)})
+        assert found == {"a": [b"4", b"4"], "b": [f"{size}".encode()]}
+    assert len(set(server.peers)) <= 2
+
+
+def a_certificate(folder: Path) -> Path:
+    """Write a key and a certificate for this machine that is its own authority."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), SystemClock().now()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    certificate = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    path = folder / "certificate.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path

@@ -1,0 +1,60 @@
+"""Answers as servers really send them, whole and in pieces."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError, answer_in
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n"
+ANSWERS = {
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde": HttpResponse(200, b"abcde", is_reusable=True),
+    b"HTTP/1.1 410 Gone\r\ncontent-length:0\r\n\r\n": HttpResponse(410, b"", is_reusable=True),
+    b"HTTP/1.1 429 Slow\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n": HttpResponse(
+        429, b"", is_reusable=True, retry_after=b"2"
+    ),
+    b"HTTP/1.1 204 No Content\r\n\r\n": HttpResponse(204, b"", is_reusable=True),
+    b"HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 1\r\n\r\na": HttpResponse(
+        200, b"a", is_reusable=False
+    ),
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n": HttpResponse(
+        200, b"", is_reusable=True
+    ),
+    CHUNKED + b"\r\n": HttpResponse(200, b"abcde", is_reusable=True),
+    CHUNKED + b"T: 1\r\n\r\n": HttpResponse(200, b"abcde", is_reusable=True),
+}
+
+
+def looks(answer: bytes) -> Iterator[HttpResponse | None]:
+    """What is found in an answer, byte after byte."""
+    return (answer_in(answer[:end], is_over=False) for end in range(len(answer) + 1))
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_answer_is_complete_with_its_last_byte_and_not_before(answer: bytes) -> None:
+    *early, complete = looks(answer)
+    assert early == [None] * len(answer)
+    assert complete == ANSWERS[answer]
+
+
+def test_answer_of_unknown_length_ends_with_the_connection() -> None:
+    answer = b"HTTP/1.1 200 OK\r\n\r\nto the end"
+    assert answer_in(answer, is_over=False) is None
+    assert answer_in(answer, is_over=True) == HttpResponse(200, b"to the end", is_reusable=False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\n",
+        CHUNKED,
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 what\r\n\r\n",
+        b"x" * 70_000,
+    ],
+)
+def test_answer_that_breaks_off_or_is_no_http_is_an_error(answer: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        answer_in(answer, is_over=True)

@@ -1,0 +1,188 @@
+"""What is answered without a search is what the search would find."""
+
+from random import Random
+
+import pytest
+
+from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
+from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.routing.assembly import Filling, SwapOrder
+from chalicelib.routing.certificate import objective_bound
+from chalicelib.routing.market import Market
+from chalicelib.routing.network import Network, network_of
+from chalicelib.routing.path_execution import Execution, execute
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.search import best_allocation
+from chalicelib.routing.single_path import single_two_hop_path
+from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
+
+MODES = pytest.mark.parametrize("mode", SwapMode)
+
+
+def an_order(mode: SwapMode, amount: int) -> SwapOrder:
+    return SwapOrder(mode, "A", "B", amount, leg_cost=0)
+
+
+def a_network(pools: list[RoutablePool], order: SwapOrder) -> Network:
+    return network_of(
+        Market(pools, NOW_S), mode=order.mode, input_token="A", output_token="B", amount=order.amount
+    )
+
+
+def answer(pools: list[RoutablePool], order: SwapOrder) -> tuple[Filling, int] | None:
+    return single_two_hop_path(a_network(pools, order), order, Execution(order.mode, NOW_S))
+
+
+def searched(pools: list[RoutablePool], order: SwapOrder) -> Filling:
+    network = a_network(pools, order).open_down_to(0.0)
+    found = best_allocation(network, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
+    assert found is not None
+    return order.filled_by(execute(found.allocation, order.mode, order.amount, NOW_S))
+
+
+def steps(filling: Filling) -> list[list[tuple[str, int, int]]]:
+    return [
+        [
+            (leg.pool.pool.pool_id, leg.result.amount_in, leg.result.amount_out)
+            for leg in (*path.first, *path.second)
+        ]
+        for path in filling.paths
+    ]
+
+
+def two_directions(random: Random) -> list[RoutablePool]:
+    return [
+        *random_market(random, 2),
+        *random_market(random, 3, tokens=("A", "M"), price=3.0, prefix="first-"),
+        *random_market(random, 3, tokens=("B", "M"), price=20.0, prefix="second-"),
+        *random_market(random, 1, tokens=("N", "A"), price=0.5, prefix="third-"),
+        *random_market(random, 1, tokens=("N", "B"), price=0.075, prefix="fourth-"),
+    ]
+
+
+@MODES
+def test_answers_are_those_of_the_search(mode: SwapMode) -> None:
+    answered = 0
+    for seed in range(150):
+        random = Random(seed)
+        pools, order = two_directions(random), an_order(mode, int(10 ** random.uniform(3, 11)))
+        found = answer(pools, order)
+        if found is not None:
+            answered += 1
+            assert steps(found[0]) == steps(searched(pools, order))
+    assert answered > 30
+
+
+@MODES
+@pytest.mark.parametrize("seed", range(40))
+def test_bound_is_that_of_the_certificate_at_the_prices_reached(mode: SwapMode, seed: int) -> None:
+    random = Random(seed)
+    pools = two_directions(random)[2:]
+    order = an_order(mode, int(10 ** random.uniform(7, 10)))
+    found = answer(pools, order)
+    if found is not None:
+        network = a_network(pools, order).open_down_to(0.0)
+        allocation = best_allocation(network, mode=mode, amount=order.amount, leg_cost=0)
+        assert allocation is not None
+        root = allocation.roots[0]
+        bound = objective_bound(network, root, mode=mode, amount=order.amount, leg_cost=0)
+        assert found[1] == pytest.approx(bound, rel=1e-9, abs=2)
+
+
+@MODES
+@pytest.mark.parametrize("rival", [("A", "B"), ("A", "M"), ("M", "B")])
+def test_pool_that_could_take_a_part_leaves_the_order_to_the_search(
+    mode: SwapMode, rival: tuple[str, str]
+) -> None:
+    two_hop_path = [
+        a_routable("1", a_cpmm(10**12, 10**12), ("A", "M")),
+        a_routable("2", a_cpmm(10**12, 10**12), ("M", "B")),
+    ]
+    assert answer(two_hop_path, an_order(mode, 10**9)) is not None
+    price = 995 if rival == ("A", "B") else 1_000
+    as_good = a_routable("rival", a_cpmm(10**12, 10**9 * price), rival)
+    assert answer([*two_hop_path, as_good], an_order(mode, 10**9)) is None
+
+
+@MODES
+def test_other_two_hop_path_that_could_take_a_part_leaves_the_order_to_the_search(mode: SwapMode) -> None:
+    pools = [a_routable(token + end, a_cpmm(10**12, 10**12), (token, end)) for token in "MN" for end in "AB"]
+    assert answer(pools[:2], an_order(mode, 10**9)) is not None
+    assert answer(pools, an_order(mode, 10**9)) is None
+
+
+def a_pool_with_dust(units: int) -> DlmmPool:
+    """Return a pool that pays two for one with its last units, and 2 % less after them."""
+    parameters = DlmmParameters(100, 10_000, 30, 600, 5_000, 0, 350_000, 500)
+    return DlmmPool(parameters, 70, (Bin(69, 0, 10**12), Bin(70, 10**12, units)), DlmmVolatility())
+
+
+def beside_dust(dust: DlmmPool, place: int, depth: int) -> list[RoutablePool]:
+    """Return a two-hop path, with the dust beside its first hop, its second, or itself."""
+    tokens = (("A", "M"), ("M", "B"), ("A", "B"))[place]
+    onward = 1_000 if place == 2 else 1_980
+    return [
+        a_routable("dust", dust, tokens),
+        a_routable("first", a_cpmm(depth, depth * 1_980 // 1_000, fee_rate=100), ("A", "M")),
+        a_routable("second", a_cpmm(depth, depth * onward // 1_000, fee_rate=100), ("M", "B")),
+    ]
+
+
+def test_bin_of_less_than_a_unit_in_is_no_rival() -> None:
+    pools, order = beside_dust(a_pool_with_dust(1), 0, 10**15), an_order(SwapMode.EXACT_IN, 10**6)
+    assert Market(pools, NOW_S).pair("A", "M").start > 1.409, "the dust is the best price"
+    found = answer(pools, order)
+    assert found is not None
+    assert steps(found[0]) == steps(searched(pools, order))
+    assert {leg.pool.pool.pool_id for path in found[0].paths for leg in path.first} == {"first"}
+
+
+@MODES
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("units", [1, 3, 12, 40])
+def test_few_units_at_a_better_price_are_left_out_as_the_search_leaves_them_out(
+    mode: SwapMode, place: int, units: int
+) -> None:
+    pools = beside_dust(a_pool_with_dust(units), place, 10**12)
+    order = SwapOrder(mode, "A", "B", 10**9, leg_cost=50)
+    found = answer(pools, order)
+    assert found is not None
+    assert [leg[0] for path in steps(found[0]) for leg in path] == ["first", "second"]
+    assert steps(found[0]) == steps(searched(pools, order))
+
+
+@MODES
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_units_that_a_search_might_keep_are_left_to_it(mode: SwapMode, place: int) -> None:
+    pools = beside_dust(a_pool_with_dust(1_000), place, 10**15)
+    many = answer(pools, SwapOrder(mode, "A", "B", 10**7, leg_cost=0))
+    assert many is None, "they are worth a leg"
+    few = beside_dust(a_pool_with_dust(5), place, 10**18)
+    assert answer(few, SwapOrder(mode, "A", "B", 10**7, leg_cost=10**5)) is None, "no leg is worth its cost"
+
+
+@MODES
+def test_answers_beside_dust_are_those_of_the_search(mode: SwapMode) -> None:
+    answered = 0
+    for seed in range(300):
+        random = Random(seed)
+        dust, place = a_pool_with_dust(random.randint(0, 60)), random.randrange(3)
+        pools = beside_dust(dust, place, int(10 ** random.uniform(10, 15)))
+        cost = random.choice([0, 1, 30, 1_000])
+        order = SwapOrder(mode, "A", "B", int(10 ** random.uniform(5, 9)), leg_cost=cost)
+        found = answer(pools, order)
+        if found is not None:
+            answered += 1
+            assert steps(found[0]) == steps(searched(pools, order))
+    assert answered > 50
+
+
+@MODES
+def test_two_hop_path_that_the_order_would_empty_is_left_to_the_search(mode: SwapMode) -> None:
+    pools = [
+        a_routable("1", a_cpmm(10**12, 10**12), ("A", "M")),
+        a_routable("2", a_cpmm(10**12, 10**6), ("M", "B")),
+    ]
+    amount = 10**6 if mode is SwapMode.EXACT_OUT else 2**64 - 1
+    assert answer(pools, an_order(mode, amount)) is None

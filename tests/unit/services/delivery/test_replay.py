@@ -1,0 +1,206 @@
+"""Subscribing and publishing together: every event once, in order, whatever the connection does."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.errors import (
+    ConflictError,
+    NotFoundError,
+    RetryableError,
+    UnansweredError,
+    UnknownOutcomeError,
+)
+from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
+from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
+from chalicelib.services.ports import Subscriptions
+from chalicelib.wire.queue_messages import SubscribeMessage
+from tests.contract.records import in_memory
+from tests.fakes.orders import LIFE, an_order
+from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
+
+ALICE = Subscriber("c=", "alice")
+
+
+class Exchange:
+    """Both use cases on one store."""
+
+    def __init__(self) -> None:
+        self.store = in_memory()
+        self.connections, self.queue, self.clock = FakeConnections(), FakeQueue(), FrozenClock()
+        self.replay_orders = ReplayOrders(
+            self.store.subscriptions, self.store.queries, self.connections, self.clock, lookup_wait_ms=200
+        )
+        self.publisher = EventPublisher(self.store.subscriptions, self.connections, self.queue)
+
+    def go_on(self, claimed: ClaimedOrder, *statuses: OrderStatus) -> ClaimedOrder:
+        """Commit some events, then publish them."""
+        after = self.store.moved(claimed, *statuses)
+        order = claimed.state.order
+        self.publisher.publish([(order, self.events_after(order, claimed.state.seq))])
+        return after
+
+    def events_after(self, order: Order, seq: int) -> list[OrderEvent]:
+        return list(self.store.queries.events_after(order.order_id, seq, limit=100))
+
+    def frames(self, connection_id: str = "c=") -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.connections.frames.get(connection_id, [])]
+
+    def seqs(self, connection_id: str = "c=") -> list[int]:
+        return [frame["seq"] for frame in self.frames(connection_id) if frame["type"] == "order"]
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    return Exchange()
+
+
+def test_subscriber_is_greeted_then_replayed_then_live(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order())
+    exchange.replay_orders.subscribe(ALICE, claimed.state.order.order_id, after_seq=1, request_id="r1")
+    exchange.go_on(claimed, *LIFE[2:])
+    assert exchange.frames()[0] == {
+        "type": "subscribed",
+        "requestId": "r1",
+        "orderId": str(claimed.state.order.order_id),
+    }
+    assert exchange.seqs() == [2, 3, 4, 5, 6]
+
+
+def test_submitter_gets_every_event_once(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    exchange.publisher.publish([(claimed.state.order, exchange.events_after(claimed.state.order, 0))])
+    exchange.go_on(claimed, *LIFE[2:])
+    assert exchange.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+def test_subscriber_to_everything_is_caught_up_with_unfinished_orders(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order())
+    exchange.replay_orders.subscribe(ALICE, None, after_seq=0, request_id=None)
+    exchange.go_on(claimed, *LIFE[2:])
+    assert exchange.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+def test_unknown_order_is_waited_for_and_then_not_found(exchange: Exchange) -> None:
+    before = exchange.clock.now()
+    with pytest.raises(NotFoundError):
+        exchange.replay_orders.subscribe(ALICE, an_order().order_id, after_seq=0, request_id=None)
+    assert 0.2 <= (exchange.clock.now() - before).total_seconds() < 0.3
+    assert exchange.frames() == []
+
+
+def test_order_of_another_account_is_not_found(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(account_id="bob"))
+    with pytest.raises(NotFoundError):
+        exchange.replay_orders.subscribe(ALICE, claimed.state.order.order_id, after_seq=0, request_id=None)
+
+
+class Faulty:
+    """Subscriptions of which one method fails."""
+
+    def __init__(self, real: Subscriptions, method: str, fault: RetryableError) -> None:
+        self._real, self._method, self._fault = real, method, fault
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method:
+            return self._fail
+        return getattr(self._real, name)
+
+    def _fail(self, *_: object, **__: object) -> None:
+        raise self._fault
+
+
+REFUSED, LOST = RetryableError("the database is unreachable"), UnansweredError("the database did not answer")
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "told"),
+    [
+        ("begin_replay", REFUSED, RetryableError),
+        ("begin_replay", LOST, UnknownOutcomeError),
+        ("go_live", REFUSED, UnknownOutcomeError),
+        ("go_live", LOST, UnknownOutcomeError),
+        ("remove", REFUSED, RetryableError),
+        ("remove", LOST, UnknownOutcomeError),
+    ],
+)
+def test_fault_is_told_as_a_refusal_only_if_nothing_was_done(
+    exchange: Exchange, method: str, fault: RetryableError, told: type[Exception]
+) -> None:
+    order_id = exchange.store.created(an_order()).state.order.order_id
+    faulty: Any = Faulty(exchange.store.subscriptions, method, fault)
+    replay_orders = ReplayOrders(
+        faulty, exchange.store.queries, exchange.connections, exchange.clock, lookup_wait_ms=0
+    )
+    asks = {
+        "remove": lambda: replay_orders.unsubscribe(ALICE, order_id, request_id=None),
+        "subscribe": lambda: replay_orders.subscribe(ALICE, order_id, after_seq=0, request_id=None),
+    }
+    with pytest.raises(told):
+        asks.get(method, asks["subscribe"])()
+
+
+def test_connection_that_submitted_other_terms_is_not_subscribed(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order())
+    with pytest.raises(ConflictError):
+        exchange.replay_orders.replay(
+            ALICE, claimed.state.order.order_id, after_seq=0, content_sha256="other"
+        )
+    exchange.go_on(claimed, *LIFE[2:])
+    assert exchange.frames() == []
+
+
+def test_unsubscribed_connection_receives_no_more(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    exchange.replay_orders.unsubscribe(ALICE, claimed.state.order.order_id, request_id="r")
+    exchange.go_on(claimed, *LIFE[2:])
+    assert [frame["type"] for frame in exchange.frames()] == ["unsubscribed"]
+
+
+def test_slow_connection_is_marked_behind_and_caught_up_by_a_message(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    exchange.connections.slow.add("c=")
+    claimed = exchange.go_on(claimed, OrderStatus.ROUTED)
+    (message,) = exchange.queue.messages
+    assert isinstance(message, SubscribeMessage)
+    assert exchange.queue.sent[0].delay_s == CATCH_UP_DELAY_S
+    exchange.connections.slow.clear()
+    exchange.go_on(claimed, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
+    assert exchange.seqs() == []
+    exchange.replay_orders.replay(ALICE, message.order_id, after_seq=message.after_seq)
+    assert exchange.seqs() == [1, 2, 3, 4, 5]
+
+
+def test_slow_connection_does_not_hold_up_another(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="slow=")
+    exchange.replay_orders.replay(ALICE, claimed.state.order.order_id, after_seq=2)
+    exchange.connections.slow.add("slow=")
+    exchange.go_on(claimed, *LIFE[2:])
+    assert exchange.seqs() == [3, 4, 5, 6]
+
+
+def test_gone_connection_is_forgotten(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    exchange.connections.gone.add("c=")
+    exchange.go_on(claimed, *LIFE[2:])
+    assert exchange.store.subscriptions.of_orders([claimed.state.order]) == []
+    assert exchange.queue.sent == []
+
+
+def test_connection_that_is_being_established_is_waited_for(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order())
+    exchange.connections.gone.add("new=")
+    new = Subscriber("new=", "alice", is_new=True)
+    before = exchange.clock.now()
+    assert not exchange.replay_orders.replay(new, claimed.state.order.order_id, after_seq=0)
+    assert (exchange.clock.now() - before).total_seconds() >= 3
+    assert exchange.store.subscriptions.of_orders([claimed.state.order]) == []
+
+
+def test_no_subscriber_is_nothing_to_do(exchange: Exchange) -> None:
+    exchange.go_on(exchange.store.created(an_order()), *LIFE[2:])
+    assert exchange.connections.frames == {}

@@ -1,0 +1,59 @@
+"""Canceling: what is known of it, and what is not."""
+
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
+from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.intake.cancel import CancelOrders
+from tests.contract.records import in_memory
+from tests.fakes.orders import an_order
+from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
+from tests.fakes.record import MemoryRecord
+
+
+class NoObserver:
+    def saw(self, told: object, correlation_ids: object) -> None:
+        """Note nothing."""
+
+
+class Failing(MemoryRecord):
+    """A record whose cancels come to nothing, or to something that nobody hears of."""
+
+    fault: RetryableError
+
+    def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
+        del account_id, order_id, at
+        raise self.fault
+
+
+def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
+    store = in_memory()
+    order = store.created(an_order()).state.order
+    record = store.record
+    assert isinstance(record, MemoryRecord)
+    record.__class__ = Failing
+    assert isinstance(record, Failing)
+    record.fault = fault
+    connections = FakeConnections()
+    publisher = EventPublisher(store.subscriptions, connections, FakeQueue())
+    use = CancelOrders(
+        record, store.subscriptions, connections, publisher, NoObserver(), FrozenClock(), lookup_wait_ms=0
+    )
+    return use, order.order_id
+
+
+def test_cancel_whose_answer_is_lost_is_of_unknown_outcome() -> None:
+    use, order_id = cancel_orders(UnansweredError("the database did not answer"))
+    with pytest.raises(UnknownOutcomeError) as unknown:
+        use.cancel("alice", order_id)
+    assert unknown.value.order_id == order_id
+
+
+def test_cancel_that_did_not_reach_the_record_is_refused_in_passing() -> None:
+    use, order_id = cancel_orders(RetryableError("the database is unreachable"))
+    with pytest.raises(RetryableError):
+        use.cancel("alice", order_id)

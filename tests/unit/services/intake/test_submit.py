@@ -1,0 +1,124 @@
+"""Accepting: durable before it is acknowledged, with or without the database."""
+
+import pytest
+
+from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.errors import (
+    Code,
+    ConflictError,
+    LimitExceededError,
+    RetryableError,
+    UnknownOutcomeError,
+)
+from chalicelib.domain.ids import client_order_uuid
+from chalicelib.services.intake.limits import OrderLimits
+from chalicelib.services.intake.submit import SubmitOrders
+from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
+from tests.fakes.orders import terms
+from tests.fakes.ports import FakeKeys, FakeQueue, FrozenClock
+
+
+class Intake:
+    """The use case with the fakes behind it."""
+
+    def __init__(self, limits: OrderLimits | None = None) -> None:
+        self.queue, self.keys = FakeQueue(), FakeKeys()
+        self.submit_orders = SubmitOrders(self.queue, self.keys, FrozenClock(), limits)
+
+
+@pytest.fixture
+def intake() -> Intake:
+    return Intake()
+
+
+def test_accepted_order_is_one_message_on_the_queue(intake: Intake) -> None:
+    order = intake.submit_orders.submit(terms(), "alice", connection_id="c=", request_id="r1")
+    (message,) = intake.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert (message.order, message.connection_id, message.request_id) == (order, "c=", "r1")
+    assert intake.queue.sent[0].account_id == "alice"
+    assert (order.valid_until - order.accepted_at).total_seconds() == 60
+
+
+def test_order_of_a_connection_url_is_subscribed_to_once_the_connection_is_established(
+    intake: Intake,
+) -> None:
+    order = intake.submit_orders.submit(terms(), "alice", connection_id="c=", is_connecting=True)
+    submitted, subscription = intake.queue.messages
+    assert isinstance(submitted, OrderMessage)
+    assert submitted.connection_id is None
+    assert isinstance(subscription, SubscribeMessage)
+    assert (subscription.order_id, subscription.connection_id, subscription.after_seq, subscription.is_new) == (
+        order.order_id, "c=", 0, True
+    )  # fmt: skip
+
+
+def test_order_is_not_accepted_if_the_queue_does_not_take_it(intake: Intake) -> None:
+    intake.queue.is_down = True
+    with pytest.raises(RetryableError):
+        intake.submit_orders.submit(terms(), "alice")
+
+
+@pytest.mark.parametrize("is_connecting", [True, False])
+def test_order_that_the_queue_may_have_taken_is_of_unknown_outcome_and_named(
+    intake: Intake, *, is_connecting: bool
+) -> None:
+    intake.queue.is_mute = True
+    with pytest.raises(UnknownOutcomeError) as unknown:
+        intake.submit_orders.submit(terms(), "alice", connection_id="c=", is_connecting=is_connecting)
+    message = intake.queue.messages[0]
+    assert isinstance(message, OrderMessage)
+    assert unknown.value.order_id == message.order.order_id
+    assert unknown.value.code is Code.OUTCOME_UNKNOWN
+
+
+def test_same_client_order_id_and_terms_lead_to_the_same_order(intake: Intake) -> None:
+    wish = terms(client_order_id="mine")
+    first, second = (intake.submit_orders.submit(wish, "alice") for _ in range(2))
+    assert first.order_id == second.order_id == client_order_uuid("alice", "mine")
+
+
+def test_accounts_do_not_share_client_order_ids(intake: Intake) -> None:
+    wish = terms(client_order_id="mine")
+    assert (
+        intake.submit_orders.submit(wish, "alice").order_id
+        != intake.submit_orders.submit(wish, "bob").order_id
+    )
+
+
+def test_other_terms_under_a_client_order_id_are_refused_and_not_queued(intake: Intake) -> None:
+    intake.submit_orders.submit(terms(client_order_id="mine"), "alice")
+    with pytest.raises(ConflictError) as refused:
+        intake.submit_orders.submit(terms(client_order_id="mine", amount_units=7), "alice")
+    assert refused.value.code is Code.CLIENT_ORDER_ID_CONFLICT
+    assert len(intake.queue.sent) == 1
+
+
+def test_order_is_accepted_while_the_database_is_down(intake: Intake) -> None:
+    intake.keys.is_down = True
+    intake.submit_orders.submit(terms(client_order_id="mine"), "alice")
+    assert len(intake.queue.sent) == 1
+
+
+class NobodyAdmitted(OrderLimits):
+    def __init__(self) -> None:
+        """Refuse every order."""
+
+    def admit(self, account_id: str) -> None:
+        raise LimitExceededError(Code.RATE_LIMITED, account_id)
+
+
+def test_order_beyond_a_limit_is_refused_and_not_queued() -> None:
+    intake = Intake(NobodyAdmitted())
+    with pytest.raises(LimitExceededError):
+        intake.submit_orders.submit(terms(), "alice")
+    assert intake.queue.sent == []
+
+
+def test_acknowledgement_that_is_left_to_the_consumer_travels_with_the_order(intake: Intake) -> None:
+    intake.submit_orders.submit(
+        terms(), "alice", connection_id="c=", request_id="r1", is_acknowledgement_deferred=True
+    )
+    (message,) = intake.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert message.deferred_acknowledgement == Acknowledgement("c=", "r1")

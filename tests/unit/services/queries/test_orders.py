@@ -1,0 +1,63 @@
+"""Reading: pages, cursors and what is refused of them."""
+
+import base64
+
+import pytest
+
+from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.domain.errors import FieldError, NotFoundError
+from chalicelib.services.queries.orders import ReadOrders
+from tests.contract.records import Store, in_memory
+from tests.fakes.orders import LIFE, an_order
+from tests.fakes.ports import FrozenClock
+
+
+def read_orders(store: Store) -> ReadOrders:
+    return ReadOrders(store.queries, load_tokens(), FrozenClock(), lookup_wait_ms=100, page_size_max=10)
+
+
+def test_order_is_shown_in_wire_form() -> None:
+    store = in_memory()
+    claimed = store.moved(store.created(an_order(client_order_id="mine")), *LIFE[2:])
+    shown = read_orders(store).order("alice", claimed.state.order.order_id)
+    expected = {
+        "clientOrderId": "mine", "status": "confirmed", "seq": 6, "type": "market", "inputToken": "SOL",
+        "outputToken": "USDC", "swapMode": "exactIn", "amount": "1", "acceptedAt": "2026-01-01T12:00:00.000Z",
+    }  # fmt: skip
+    assert expected.items() <= shown.items()
+
+
+def test_events_are_shown_as_their_frames() -> None:
+    store = in_memory()
+    claimed = store.created(an_order())
+    events = read_orders(store).events("alice", claimed.state.order.order_id, after_seq=1)["events"]
+    assert [(event["type"], event["seq"]) for event in events] == [("order", 2)]
+
+
+def test_unknown_order_is_not_found_after_a_short_wait() -> None:
+    with pytest.raises(NotFoundError):
+        read_orders(in_memory()).order("alice", an_order().order_id)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 11])
+def test_limit_out_of_bounds_is_refused(limit: int) -> None:
+    with pytest.raises(FieldError, match="limit must be at"):
+        read_orders(in_memory()).orders("alice", status=None, limit=limit, cursor=None)
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "", "zzz", "é", "A", encoded("x"), encoded("2026-01-01T00:00:00Z|nope"),
+        encoded("2026-01-01T00:00:00|0192f3a4-5b6c-7d8e-9f01-23456789abcd"),
+        encoded("9999-12-31T23:59:59.999999-23:59|0192f3a4-5b6c-7d8e-9f01-23456789abcd"),
+        encoded("0001-01-01T00:00:00+23:59|0192f3a4-5b6c-7d8e-9f01-23456789abcd"),
+    ],
+)  # fmt: skip
+def test_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
+    with pytest.raises(FieldError, match="cursor must be a nextCursor of an earlier page"):
+        read_orders(in_memory()).orders("alice", status=None, limit=None, cursor=cursor)
