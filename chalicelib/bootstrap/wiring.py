@@ -15,6 +15,7 @@ from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.market import MarketPorts
 from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
+from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.ports import (
     ClientOrderKeys,
@@ -98,6 +99,10 @@ class Services:
         from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 
         return PostgresOrderQueries(self.engine)
+
+    @cached_property
+    def replies(self) -> Replies:
+        return Replies(self.connections)
 
     @cached_property
     def publisher(self) -> "EventPublisher":
@@ -184,8 +189,6 @@ class Services:
 
         return CancelOrders(
             self.record,
-            self.subscriptions,
-            self.connections,
             self.publisher,
             self.observer,
             self.clock,
@@ -199,7 +202,7 @@ class Services:
         return ConsumeMessages(
             execute_orders=self.execute_orders,
             replay_orders=self.replay_orders,
-            connections=self.connections,
+            replies=self.replies,
             queue=self.queue,
             executor=self.clients.executor,
         )

@@ -11,7 +11,7 @@ from chalicelib.handlers.identity import accepted_subprotocol, is_batched, webso
 from chalicelib.logs import logger
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.intake.rates import RequestKind
-from chalicelib.services.ports import Frame, QueueMessage
+from chalicelib.services.ports import QueueMessage
 from chalicelib.wire import server_frames
 from chalicelib.wire.client_frames import (
     CancelFields,
@@ -79,7 +79,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         logger.exception("defect", doing="acting on a frame", connection_id=context["connectionId"])
         answer = server_frames.error(request_id_of(text, use.access.messages), defect())
     if answer is not None:
-        use.connections.post([Frame(context["connectionId"], server_frames.json_text(answer))])
+        use.replies.send(context["connectionId"], answer)
     if is_over:
         use.connections.close(context["connectionId"])
     return {"statusCode": 200}

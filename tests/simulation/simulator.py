@@ -18,6 +18,7 @@ from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders
+from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.intake.cancel import CancelOrders
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
@@ -219,8 +220,6 @@ class Engine:
         )
         self.cancel_orders = CancelOrders(
             parts.record,
-            parts.subscriptions,
-            parts.connections,
             self.publisher,
             Unobserved(),
             world,
@@ -244,7 +243,7 @@ class Engine:
         self.consume_messages = ConsumeMessages(
             execute_orders=execute_orders,
             replay_orders=self.replay_orders,
-            connections=parts.connections,
+            replies=Replies(parts.connections),
             queue=parts.queue,
             executor=SimulatedExecutor(world.scheduler, group),
         )

@@ -7,14 +7,14 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import NotFoundError, RefusedError, RetryableError, client_order_id_conflict
-from chalicelib.domain.orders import JsonObject, Order
+from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
 from chalicelib.services.consumer.execute_batch import ExecuteOrders
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
-from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue
+from chalicelib.services.delivery.replies import Replies
+from chalicelib.services.ports import Delivery, OrderQueue
 from chalicelib.wire.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
-from chalicelib.wire.server_frames import error, json_text
 
 _AGAIN_S: Final = 2
 _AGAIN_MAX_S: Final = 60
@@ -54,13 +54,13 @@ class ConsumeMessages:
         *,
         execute_orders: ExecuteOrders,
         replay_orders: ReplayOrders,
-        connections: Connections,
+        replies: Replies,
         queue: OrderQueue,
         executor: Executor,
     ) -> None:
         self._execute_orders = execute_orders
         self._replay_orders = replay_orders
-        self._connections = connections
+        self._replies = replies
         self._queue = queue
         self._executor = executor
 
@@ -136,8 +136,10 @@ class ConsumeMessages:
                 deferred_acknowledgement=message.deferred_acknowledgement,
             )
             return
-        refusal = error(message.request_id, client_order_id_conflict(), order_id=recorded.order_id)
-        if self._post(connection_id, refusal) is Delivery.UNDELIVERED:
+        delivery = self._replies.refuse(
+            connection_id, message.request_id, client_order_id_conflict(), order_id=recorded.order_id
+        )
+        if delivery is Delivery.UNDELIVERED:
             raise RetryableError("the refusal was not delivered")
 
     def _replay(self, received: Received, message: SubscribeMessage) -> int | None:
@@ -159,14 +161,11 @@ class ConsumeMessages:
         return None
 
     def _refuse(self, received: Received, message: SubscribeMessage, refusal: RefusedError) -> int | None:
-        delivery = self._post(message.connection_id, error(None, refusal, order_id=message.order_id))
+        delivery = self._replies.refuse(message.connection_id, None, refusal, order_id=message.order_id)
         is_too_early = delivery is Delivery.GONE and received.receive_count == 1
         if delivery is Delivery.UNDELIVERED or is_too_early:
             return self._again(received, "the refusal was not delivered")
         return None
-
-    def _post(self, connection_id: str, frame: JsonObject) -> Delivery:
-        return self._connections.post([Frame(connection_id, json_text(frame))])[connection_id]
 
     def _defect(self, received: Received, error: Exception) -> int:
         order_id = str(received.order_id)

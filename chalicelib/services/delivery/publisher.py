@@ -83,6 +83,22 @@ class EventPublisher:
         """
         self._deliver(self._outgoing(committed, deferred_acknowledgements))
 
+    def publish_to(
+        self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool = False
+    ) -> None:
+        """Send an event as ``publish`` does, and to the connection that asked for it if that does not subscribe.
+
+        ``batched``: that connection gets its events in batches.
+        """
+        subscriptions = self._subscriptions.of_orders([order]) if connection_id is not None else ()
+        self.publish([(order, [event])])
+        if connection_id is None or any(each.connection_id == connection_id for each in subscriptions):
+            return
+        texts = [json_text(order_event(order.client_order_id, event))]
+        self._connections.post(
+            Frame(connection_id, text) for text in (batch_texts(texts) if batched else texts)
+        )
+
     def publish_buffered(
         self,
         committed: Sequence[CommittedEvents],

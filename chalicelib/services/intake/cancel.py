@@ -3,12 +3,11 @@
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
-from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.orders import OrderState
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.ports import Clock, Connections, Frame, Observer, OrderRecord, Subscriptions
+from chalicelib.services.ports import Clock, Observer, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
-from chalicelib.wire.server_frames import batch_texts, json_text, order_event
 
 
 class CancelOrders:
@@ -17,8 +16,6 @@ class CancelOrders:
     def __init__(
         self,
         record: OrderRecord,
-        subscriptions: Subscriptions,
-        connections: Connections,
         publisher: EventPublisher,
         observer: Observer,
         clock: Clock,
@@ -26,8 +23,6 @@ class CancelOrders:
         lookup_wait_ms: int,
     ) -> None:
         self._record = record
-        self._subscriptions = subscriptions
-        self._connections = connections
         self._publisher = publisher
         self._observer = observer
         self._clock = clock
@@ -58,21 +53,10 @@ class CancelOrders:
         order, event = canceled
         self._observer.saw([(order, [event])], {})
         try:
-            self._publish(order, event, connection_id, batched=batched)
+            self._publisher.publish_to(order, event, connection_id, batched=batched)
         except RetryableError as fault:
             # The order's own message is still in the queue: its consumer finds it ended, and publishes that.
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
-
-    def _publish(self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool) -> None:
-        is_subscribed = any(
-            subscription.connection_id == connection_id
-            for subscription in self._subscriptions.of_orders([order])
-        )
-        self._publisher.publish([(order, [event])])
-        if connection_id is not None and not is_subscribed:
-            texts = [json_text(order_event(order.client_order_id, event))]
-            sent = batch_texts(texts) if batched else texts
-            self._connections.post(Frame(connection_id, text) for text in sent)
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""

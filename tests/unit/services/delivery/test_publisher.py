@@ -218,3 +218,21 @@ def test_dead_letter_subscriber_that_takes_no_acknowledgement_keeps_its_dead_let
             content_sha256=order.content_sha256,
             deferred_acknowledgement=deferred(order)[order.order_id],
         )
+
+
+def test_connection_that_asked_gets_the_event_although_it_does_not_subscribe(exchange: Exchange) -> None:
+    order = an_order()
+    exchange.store.created(order)
+    (event, *_) = exchange.store.queries.events_after(order.order_id, 0, limit=1)
+    exchange.publisher.publish_to(order, event, "c=")
+    exchange.publisher.publish_to(order, event, "b=", batched=True)
+    assert [frame["seq"] for frame in exchange.frames("c=")] == [1]
+    assert [seen(frame) for frame in exchange.frames("b=")] == [[("order", 1)]]
+
+
+def test_connection_that_asked_and_subscribes_gets_the_event_once(exchange: Exchange) -> None:
+    order = an_order()
+    exchange.store.created(order, connection_id="c=")
+    (event, *_) = exchange.store.queries.events_after(order.order_id, 0, limit=1)
+    exchange.publisher.publish_to(order, event, "c=")
+    assert [frame["seq"] for frame in exchange.frames("c=")] == [1]

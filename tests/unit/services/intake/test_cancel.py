@@ -38,11 +38,8 @@ def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
     record.__class__ = Failing
     assert isinstance(record, Failing)
     record.fault = fault
-    connections = FakeConnections()
-    publisher = EventPublisher(store.subscriptions, connections, FakeQueue())
-    use = CancelOrders(
-        record, store.subscriptions, connections, publisher, NoObserver(), FrozenClock(), lookup_wait_ms=0
-    )
+    publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue())
+    use = CancelOrders(record, publisher, NoObserver(), FrozenClock(), lookup_wait_ms=0)
     return use, order.order_id
 
 
