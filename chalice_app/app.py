@@ -65,10 +65,10 @@ def settle_dead_letters(event: SQSEvent) -> Any:
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
-def sweep(_event: CloudWatchEvent) -> None:
+def sweep(_event: CloudWatchEvent) -> dict[str, Any]:
     from chalicelib.handlers import schedule
 
-    schedule.sweep()
+    return schedule.sweep()
 
 
 @app.route("/orders", methods=["POST"], content_types=JSON)

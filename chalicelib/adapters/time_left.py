@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 MARGIN_S: Final = 0.5
@@ -23,6 +24,8 @@ class TimeLeft:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._work_ends_at = self._all_ends_at = math.inf
+        # A thread's own: one that outlives its invocation must leave nothing of it to the next.
+        self._sooner = ContextVar("sooner", default=math.inf)
 
     @contextmanager
     def of_invocation(self, seconds: float, *, last_words_s: float = 0.0) -> Iterator[None]:
@@ -40,24 +43,28 @@ class TimeLeft:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Let what is done within end sooner: something that is not worth more of the invocation's time."""
-        before = self._work_ends_at
-        self._work_ends_at = min(before, self._monotonic() + seconds)
+        """Let what this thread does within end sooner: it is not worth more of the invocation's time."""
+        token = self._sooner.set(min(self._sooner.get(), self._monotonic() + seconds))
         try:
             yield
         finally:
-            self._work_ends_at = before
+            self._sooner.reset(token)
 
     def for_work(self, limit_s: float) -> float:
         """Return how long something may take that is limited to ``limit_s`` by itself; 0 if time is up."""
-        return max(0.0, min(limit_s, self._work_ends_at - self._monotonic()))
+        ends_at = min(self._work_ends_at, self._sooner.get())
+        return max(0.0, min(limit_s, ends_at - self._monotonic()))
 
     def for_words(self, limit_s: float) -> float:
         """Return the same for telling what became of a wish, which may take the last of the time."""
         return max(0.0, min(limit_s, self._all_ends_at - self._monotonic()))
 
     def has(self, seconds: float) -> bool:
-        """Return whether there is time for what cannot be cut short and may take so long."""
+        """Return whether the invocation has time for what cannot be cut short and may take so long.
+
+        What is worth little time (``at_most``) may still begin it: a secret or a key set is read once for
+        many requests, and not at all if each of them were too short for it.
+        """
         return self._work_ends_at - self._monotonic() >= seconds
 
 

@@ -2,18 +2,22 @@
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.orders import JsonObject
 from chalicelib.logs import logger
 
 
-def sweep() -> None:
-    """Run the sweep once.
+def sweep() -> JsonObject:
+    """Run the sweep once; return ``done``, and the ``reason`` if it is not, for an operator who invokes it by hand.
 
     A passing fault puts it off to the next run, and is told in one line and a metric that an alarm watches.
     """
     observer = services().observer
     try:
         services().sweep.run()
+        result: JsonObject = {"done": True}
     except RetryableError as fault:
         logger.warning("sweep put off", reason=fault.message)
         observer.count("SweepsPutOff")
+        result = {"done": False, "reason": fault.message}
     observer.flush()
+    return result

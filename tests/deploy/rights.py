@@ -123,6 +123,10 @@ def succeeded(answer: Answer) -> bool:
     return not answer.is_failed
 
 
+def swept(answer: Answer) -> bool:
+    return not answer.is_failed and answer.result["done"]
+
+
 def finished_all(answer: Answer) -> bool:
     """Return whether a consumer reported no message of its batch as unfinished."""
     return not answer.is_failed and answer.result["batchItemFailures"] == []

@@ -26,6 +26,7 @@ from tests.deploy.rights import (
     renew_environment,
     right,
     succeeded,
+    swept,
     without,
 )
 
@@ -68,7 +69,7 @@ TRIALS = (
     Trial(right("execute_orders", "ReadWalletSeed"), EXECUTE, finished_all),
     Trial(right("settle_dead_letters", "ReadDatabaseSecret"), DEAD_LETTER, finished_all),
     Trial(right("settle_dead_letters", "ReadWalletSeed"), DEAD_LETTER, finished_all),
-    Trial(right("sweep", "ReadDatabaseSecret"), SCHEDULE, succeeded),
+    Trial(right("sweep", "ReadDatabaseSecret"), SCHEDULE, swept),
     # Its policy is in the migration's template.
     Trial(Right("prepare_database", "ReadDatabaseSecrets", "secretsmanager:GetSecretValue"), {}, succeeded),
 )

@@ -164,7 +164,7 @@ def test_rest_client_that_has_closed_its_connection_waits_no_longer() -> None:
         manifest = {"http_function": "api", "http_routes": {"/slow": ("GET",)}}
         async with a_gateway(functions, manifest=manifest) as gateway:
             _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-            writer.write(b"GET /api/slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a\r\n\r\n")
+            writer.write(b"GET /api/slow HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer a\r\n\r\n")
             await functions.wait_for("api")
             (caller,) = functions.callers
             before = caller.still_waits()

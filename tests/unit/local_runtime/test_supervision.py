@@ -15,6 +15,7 @@ SOURCES: Final = Path(infra.local.__file__).parent
 # Tasks that are awaited where they are made, so that whoever made them meets their failure.
 AWAITED: Final = {
     ("event_source/mapping.py", "_wait_long"),
+    ("gateway/session.py", "_take_slot"),
     ("lifecycle.py", "unless_stopped"),
     ("lifecycle.py", "hurried_by_second"),
     ("runtime.py", "start"),
