@@ -5,10 +5,12 @@ Each has a row in ``docs/operating.md`` that says what to do. Pure.
 from dataclasses import dataclass
 from typing import Final
 
+from infra.deploy.defects import DEFECTS_METRIC
 from infra.deploy.json_types import JsonObject
 from infra.deploy.metrics import (
     CLUSTER,
     DEAD_LETTERS,
+    DEFECTS,
     ENGINE,
     ORDERS,
     PROXY,
@@ -75,6 +77,8 @@ ALARMS: Final = (
         of=3,
     ),
     _errors("ConsumerErrors", "execute_orders", "The consumer fails as a whole."),
+    # A defect stays with the request or order that it is in, so that no function fails for it.
+    Alarm("Defects", "A defect of ours was logged.", DEFECTS, DEFECTS_METRIC, bad=1, of=1),
     _throttles("ConsumerThrottles", "execute_orders", "The consumer is throttled."),
     # Of the six seconds that the consumer may run.
     _p99_ms("ConsumerLatency", "execute_orders", 4800, "Batches take nearly as long as a function may run."),
@@ -144,7 +148,7 @@ def alarm_resource(alarm: Alarm) -> JsonObject:
     properties = {
         "AlarmName": filled(f"orderflow-${{Stage}}-{alarm.name}"),
         "AlarmDescription": f"{alarm.meaning} docs/operating.md says what to do.",
-        "Namespace": alarm.source.namespace,
+        "Namespace": filled(alarm.source.namespace),
         "MetricName": alarm.metric,
         "Dimensions": [{"Name": name, "Value": filled(value)} for name, value in alarm.source.dimensions],
         statistic: alarm.statistic,

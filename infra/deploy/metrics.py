@@ -35,6 +35,7 @@ def function(name: str) -> Source:
 ORDERS: Final = Source("AWS/SQS", (("QueueName", "orderflow-${Stage}-orders"),))
 DEAD_LETTERS: Final = Source("AWS/SQS", (("QueueName", "orderflow-${Stage}-orders-dlq"),))
 ENGINE: Final = Source("Orderflow", (("service", "orderflow"),))
+DEFECTS: Final = Source("Orderflow/${Stage}", ())
 WEBSOCKET: Final = Source("AWS/ApiGateway", (("ApiId", "${WebsocketAPIId}"), ("Stage", "ws")))
 REST: Final = Source("AWS/ApiGateway", (("ApiName", "orderflow-${Stage}"), ("Stage", "api")))
 CLUSTER: Final = Source("AWS/RDS", (("DBClusterIdentifier", "orderflow-${Stage}"),))

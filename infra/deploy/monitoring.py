@@ -4,6 +4,7 @@ from typing import Final
 
 from infra.deploy.alarms import ALARMS, alarm_resource
 from infra.deploy.dashboard import dashboard_resource
+from infra.deploy.defects import defect_filters
 from infra.deploy.json_types import JsonObject
 from infra.deploy.metrics import filled
 
@@ -37,6 +38,7 @@ def monitoring_template() -> JsonObject:
                 },
             },
             "Dashboard": dashboard_resource(),
+            **defect_filters(),
             **{alarm.name: alarm_resource(alarm) for alarm in ALARMS},
         },
         "Outputs": {"AlarmTopicArn": {"Value": {"Ref": "AlarmTopic"}}},
