@@ -27,7 +27,7 @@ $(STAMP): requirements-dev.txt
 	@touch $@
 
 run: $(STAMP)  ## Start everything on this machine, ready for wscat
-	@exec $(BIN)/python -m infra.local --app chalice_app $(ARGS)
+	@exec $(BIN)/python -m infra.run start $(ARGS)
 
 test: $(STAMP)  ## Run every test, with a real Postgres and the real runtime
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -85,7 +85,7 @@ destroy: $(STAMP)  ## Plan the removal of a stage; ARGS=--yes carries it out
 	@$(BIN)/python -m infra.deploy --destroy --stage $(or $(STAGE),dev) --target $(or $(TARGET),aws) $(ARGS)
 
 reset:  ## Wipe the local state: orders, market, queue
-	@test ! -x $(BIN)/python || $(BIN)/python -m infra.local.reset
+	@test ! -x $(BIN)/python || $(BIN)/python -m infra.run reset
 
 lock: $(STAMP)  ## Pin the requirements anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt

@@ -61,10 +61,10 @@ def running_instance(environment: Mapping[str, str]) -> Iterator[Instance]:
         Path(folder).chmod(0o711)
         state_dir, log_path = Path(folder) / "state", Path(folder) / "log"
         kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        command = ["--app", "chalice_app", "--no-reload", "--port", "0", "--state-dir", str(state_dir)]
+        command = ["--no-reload", "--port", "0", "--state-dir", str(state_dir)]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "infra.local", *command],
+                [sys.executable, "-m", "infra.run", "start", *command],
                 cwd=_REPOSITORY,
                 env={**kept, **_NO_LIMITS, **environment},
                 stdin=subprocess.DEVNULL,

@@ -9,16 +9,16 @@ from typing import Final
 
 import click
 
+from chalice_offline.logs import Log
+from chalice_offline.services.children import ChildRegister
+from chalice_offline.services.daemon import DaemonError
+from chalice_offline.services.ministack import Ministack
+from chalice_offline.services.ports import LOOPBACK, free_port, is_taken
+from chalice_offline.services.postgres import Postgres
+from chalice_offline.services.postgres_binaries import PostgresMissingError
+from chalice_offline.state_dir import StateDir, StateDirInUseError
+from chalice_offline.variables import aws_variables
 from infra.deploy.running_emulator import emulator_home
-from infra.local.logs import Log
-from infra.local.services.children import ChildRegister
-from infra.local.services.daemon import DaemonError
-from infra.local.services.ministack import Ministack
-from infra.local.services.ports import LOOPBACK, free_port, is_taken
-from infra.local.services.postgres import Postgres
-from infra.local.services.postgres_binaries import PostgresMissingError
-from infra.local.state_dir import StateDir, StateDirInUseError
-from infra.local.variables import aws_variables
 
 # What the templates, the deployment and `chalice deploy` ask for, by signing names.
 SERVICES: Final = (

@@ -171,4 +171,5 @@ class Chaos:
             *self._plan.options,
             port=port,
             environment=self._plan.environment,
+            program="infra.run",
         )

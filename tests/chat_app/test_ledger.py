@@ -96,7 +96,7 @@ def test_taken_port_is_said_in_one_line(ledger: Instance, tmp_path: Path) -> Non
     assert second.process.wait(20) == 1
     second.stop()
     expected = (
-        f"error: port {ledger.port} on 127.0.0.1 is taken; choose another with --port or ORDERFLOW_PORT"
+        f"error: port {ledger.port} on 127.0.0.1 is taken; choose another with --port or CHALICE_OFFLINE_PORT"
     )
     assert second.lines == [expected]
     assert not (tmp_path / "state").exists()
@@ -140,11 +140,17 @@ def test_app_that_does_not_import_ends_the_start_with_its_traceback(tmp_path: Pa
 
 def test_help_names_every_setting_with_its_variable() -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "infra.local", "--help"],
+        [sys.executable, "-m", "chalice_offline", "start", "--help"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    for name in ("ORDERFLOW_PORT", "ORDERFLOW_HOST", "ORDERFLOW_HOME", "DATABASE_URL", "AWS_ENDPOINT_URL"):
+    for name in (
+        "CHALICE_OFFLINE_PORT",
+        "CHALICE_OFFLINE_HOST",
+        "CHALICE_OFFLINE_HOME",
+        "DATABASE_URL",
+        "AWS_ENDPOINT_URL",
+    ):
         assert name in shown

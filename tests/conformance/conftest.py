@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.gateway import GatewayLimits, GatewaySettings
+from chalice_offline.gateway import GatewayLimits, GatewaySettings
 from tests.conformance.client import Client
 from tests.conformance.in_process import GatewayThread, probe_functions, probe_manifest
 from tests.conformance.ministack import DIFFERENCES, probe_in_ministack

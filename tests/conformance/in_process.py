@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.local.gateway import Gateway, GatewaySettings
-from infra.local.invocation import (
+from chalice_offline.gateway import Gateway, GatewaySettings
+from chalice_offline.invocation import (
     ANYBODY,
     AppManifest,
     Caller,

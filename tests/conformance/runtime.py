@@ -23,7 +23,10 @@ def probe_under_runtime(directory: Path) -> Iterator[str]:
     """
     records, log = directory / "records", directory / "log"
     records.mkdir()
-    command = [sys.executable, "-m", "infra.local", "--app", str(PROBE_APP), "--port", "0", "--no-reload"]
+    command = [
+        *(sys.executable, "-m", "chalice_offline", "start", "--app", str(PROBE_APP)),
+        *("--port", "0", "--no-reload"),
+    ]
     with (
         log.open("w") as output,
         subprocess.Popen(

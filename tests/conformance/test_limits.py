@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from infra.local.gateway import GatewayLimits
+from chalice_offline.gateway import GatewayLimits
 from tests.conformance.client import Client
 from tests.conformance.conftest import Api, Deploy
 

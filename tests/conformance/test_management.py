@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.gateway import CallbackSignatures, GatewayLimits
+from chalice_offline.gateway import CallbackSignatures, GatewayLimits
 from tests.conformance.client import Client
 from tests.conformance.conftest import DEPLOYED_URL, Api, Deploy
 

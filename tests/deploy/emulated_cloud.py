@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 
+from chalice_offline.services.ports import free_port
+from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.cloud import Cloud, Target
-from infra.local.services.ports import free_port
-from infra.local.services.privileges import die_with_parent
 
 PATIENCE_S = 30
 

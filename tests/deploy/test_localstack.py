@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from chalice_offline.services.ports import free_port
+from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.__main__ import main
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.smoke import smoke_order
-from infra.local.services.ports import free_port
-from infra.local.services.privileges import die_with_parent
 from tests.deploy.emulated_cloud import emulated_cloud, until_it_answers
 from tests.deploy.image import unpack_image
 
@@ -115,7 +115,7 @@ def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
         "ORDERFLOW_PORT": "0",
     }
     log_path = folder / "runtime.log"
-    command = (sys.executable, "-m", "infra.local", "--app", "chalice_app", "--no-reload")
+    command = (sys.executable, "-m", "infra.run", "start", "--no-reload")
     with (
         log_path.open("wb") as log,
         subprocess.Popen(

@@ -22,7 +22,7 @@ def an_exchange(
 ) -> Instance:
     """An instance of the runtime with our app; enter it to wait until it is ready."""
     latencies = AT_ONCE if environment is None else environment
-    return Instance(APP, state_dir, "--no-reload", port=port, environment=latencies)
+    return Instance(APP, state_dir, "--no-reload", port=port, environment=latencies, program="infra.run")
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def processes_of(state_dir: Path) -> list[int]:
 
 def reset(state_dir: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "infra.local.reset"],
+        [sys.executable, "-m", "infra.run", "reset"],
         env={**os.environ, "ORDERFLOW_HOME": str(state_dir)},
         cwd=REPOSITORY,
         capture_output=True,
@@ -144,7 +144,7 @@ def test_every_order_event_is_one_readable_line(exchange: Instance) -> None:
 @pytest.mark.parametrize("option", ["--host", "--port", "--state-dir", "--reload"])
 def test_help_explains_every_option_with_its_variable(option: str) -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "infra.local", "--help"],
+        [sys.executable, "-m", "infra.run", "start", "--help"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from chalice_offline.event_source.records import batch_event
 from chalicelib import bootstrap
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.queue import execute_orders, settle_dead_letters
 from chalicelib.services.ports import QueueMessage
-from infra.local.event_source.records import batch_event
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

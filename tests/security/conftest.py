@@ -61,7 +61,8 @@ def app_database_url(make_database: Callable[[], str]) -> str:
 def secured_app(app_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredApp]:
     state_dir: Path = tmp_path_factory.mktemp("secured-app")
     options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", app_database_url)
-    with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=ENVIRONMENT) as instance:
+    app = REPOSITORY / "chalice_app"
+    with Instance(app, state_dir, *options, environment=ENVIRONMENT, program="infra.run") as instance:
         yield SecuredApp(instance, app_database_url)
 
 
@@ -72,5 +73,6 @@ def open_house(
     """The application where all clients are one account, which may have few orders open."""
     state_dir: Path = tmp_path_factory.mktemp("open-house")
     options: tuple[Any, ...] = ("--no-reload", "--verbose", "--database-url", make_database())
-    with Instance(REPOSITORY / "chalice_app", state_dir, *options, environment=OPEN_HOUSE) as instance:
+    app = REPOSITORY / "chalice_app"
+    with Instance(app, state_dir, *options, environment=OPEN_HOUSE, program="infra.run") as instance:
         yield instance

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.gateway.edge import Edge
-from infra.local.invocation import ANYBODY, Caller, Outcome, Returned
-from infra.local.logs import Log
-from infra.local.options import Options
-from infra.local.project.local_toml import read_local_toml
-from infra.local.runtime import Runtime
-from infra.local.schedules import runner
-from infra.local.services.ports import free_port
-from infra.local.state_dir import StateDir
-from infra.local.supervision import Failures
+from chalice_offline.gateway.edge import Edge
+from chalice_offline.invocation import ANYBODY, Caller, Outcome, Returned
+from chalice_offline.logs import Log
+from chalice_offline.options import Options
+from chalice_offline.project.local_toml import read_local_toml
+from chalice_offline.runtime import Runtime
+from chalice_offline.schedules import runner
+from chalice_offline.services.ports import free_port
+from chalice_offline.state_dir import StateDir
+from chalice_offline.supervision import Failures
 from tests.soak.clock import Clock, LeapingLoop
 from tests.soak.health import Health, growth, look
 from tests.soak.plan import Done, Plan

@@ -1,4 +1,4 @@
-"""A local runtime in a process of its own, as ``python -m infra.local`` starts it."""
+"""A local runtime in a process of its own, as ``chalice-offline start`` starts it."""
 
 import json
 import os
@@ -43,6 +43,7 @@ class Instance:
         *options: str,
         port: int | None = None,
         environment: Mapping[str, str] | None = None,
+        program: str = "chalice_offline",
     ) -> None:
         self.port = port or free_port()
         self.state_dir = state_dir
@@ -56,7 +57,7 @@ class Instance:
             if name not in {"DATABASE_URL", "AWS_ENDPOINT_URL"}
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local", *command],
+            [sys.executable, "-m", program, "start", *command],
             cwd=REPOSITORY,
             env={**kept, **(environment or {})},
             stdin=subprocess.DEVNULL,

@@ -15,10 +15,10 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
+from chalice_offline.services.postgres_binaries import postgres_binaries
+from chalice_offline.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
-from infra.local.services.postgres_binaries import postgres_binaries
-from infra.local.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
 
 TEMPLATE = "migrated"
 

@@ -1,0 +1,82 @@
+"""From what a project and its user want to the settings of each part."""
+
+from collections.abc import Mapping
+
+from chalice_offline.event_source.mapping import MappingSettings
+from chalice_offline.gateway import GatewayLimits, GatewaySettings
+from chalice_offline.lambda_host.host import HostSettings
+from chalice_offline.logs import Log
+from chalice_offline.options import Options
+from chalice_offline.project.functions import Project, QueueTrigger
+from chalice_offline.project.local_toml import LocalToml
+from chalice_offline.variables import ACCOUNT
+
+
+def host_settings(
+    options: Options, file: LocalToml, project: Project, environment: Mapping[str, str]
+) -> HostSettings:
+    """Return the Lambda host's settings; ``environment`` is what all functions share."""
+    # A function must have an environment for each batch that its mapping may hand to it.
+    by_queue = {trigger.function_name: _concurrency(file, trigger) for trigger in project.queues}
+    return HostSettings(
+        app_name=project.manifest.app_name,
+        stage=options.stage,
+        task_root=options.app_dir,
+        environment=environment,
+        region=environment["AWS_REGION"],
+        account=ACCOUNT,
+        concurrency_max=file.functions.concurrency,
+        concurrency_by_function={**by_queue, **file.functions.concurrency_by_function},
+        idle_s=file.functions.idle_s,
+        tmp_root=options.state_dir.absolute() / "tmp",
+    )
+
+
+def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
+    """Return an event source mapping's settings: what the code says,
+    and the project where the code is silent.
+    """
+    return MappingSettings(
+        function_name=trigger.function_name,
+        queue_name=trigger.queue_name,
+        batch_size=trigger.batch_size,
+        batching_window_s=trigger.batching_window_s,
+        concurrency_max=_concurrency(file, trigger),
+        gather_s=file.event_source.gather_ms / 1000,
+        reports_item_failures=file.event_source.report_batch_item_failures,
+    )
+
+
+def gateway_settings(
+    options: Options, file: LocalToml, *, aws: Mapping[str, str], log: Log
+) -> GatewaySettings:
+    """Return the gateway's settings; what it does is logged for those who ask for it.
+
+    Args:
+        aws: Region and credentials of the functions, as environment variables.
+    """
+    table = file.gateway
+    return GatewaySettings(
+        host=options.host,
+        port=options.port,
+        websocket_stage=table.websocket_stage,
+        rest_stage=table.rest_stage,
+        region=aws["AWS_REGION"],
+        account_id=ACCOUNT,
+        domain_name=table.domain_name,
+        authorizer_identity_sources=table.authorizer_identity_sources,
+        callback_signatures=table.callbacks,
+        credentials={aws["AWS_ACCESS_KEY_ID"]: aws["AWS_SECRET_ACCESS_KEY"]},
+        message_order=table.message_order,
+        route_selection_expression=table.route_selection_expression,
+        route_responses=table.route_responses,
+        permessage_deflate=table.permessage_deflate,
+        allowed_hosts=table.allowed_hosts,
+        allowed_origins=table.allowed_origins,
+        limits=GatewayLimits(**table.limits.model_dump()),
+        log=lambda message, facts: log.event("debug", message, **facts),
+    )
+
+
+def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:
+    return trigger.maximum_concurrency or file.event_source.concurrency

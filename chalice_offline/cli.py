@@ -1,0 +1,158 @@
+"""The command line, and one that a project makes of it for itself."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from chalice_offline.lifecycle import run
+from chalice_offline.logs import Log, leave_unwritable_streams
+from chalice_offline.options import STATE_DIR_NAME, Options
+from chalice_offline.scheduling import stay_until_done
+from chalice_offline.state_dir import StateDir, StateDirInUseError
+from chalice_offline.version import VERSION
+
+PREFIX: Final = "CHALICE_OFFLINE"
+"""What the names of the variables begin with."""
+# As `chalice local`.
+PORT: Final = 8000
+
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_PROJECT = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_Decorator = Callable[[Any], Any]
+
+
+def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None) -> click.Group:
+    """Return the commands.
+
+    Args:
+        prefix: Of the variables that set options: ``PREFIX_PORT`` sets ``--port``.
+        defaults: What a project's own command line has for ``app``, ``port`` or ``state_dir`` (a path, which is
+            then relative to the current directory).
+    """
+    own = {"app": Path(), "port": PORT, "state_dir": None, **(defaults or {})}
+    app_option = _option(
+        prefix, "--app", "app_dir", type=_PROJECT, default=own["app"], help="Chalice project to run."
+    )
+    state_option = _option(
+        prefix,
+        "--state-dir",
+        variable="HOME",
+        type=_DIRECTORY,
+        default=own["state_dir"],
+        show_default=str(own["state_dir"] or f"{STATE_DIR_NAME} in the project"),
+        help="Where data lives between runs.",
+    )
+    group = click.Group(help="Run a Chalice app on this machine, as on AWS.")
+    group = click.version_option(VERSION, prog_name="chalice-offline")(group)
+    group.add_command(_start(prefix, int(own["port"]), app_option, state_option))
+    group.add_command(_reset(app_option, state_option))
+    return group
+
+
+def _start(prefix: str, port: int, *shared: _Decorator) -> click.Command:
+    def start(*, json_logs: bool, verbose: bool, **given: Any) -> None:
+        """Run the app until Ctrl-C: WebSocket, REST, SQS and schedules."""
+        if given["functions_database_url"] and not given["database_url"]:
+            raise click.UsageError(
+                "--functions-database-url goes with --database-url: whose database would it be?"
+            )
+        app_dir = given.pop("app_dir").resolve()
+        state_dir = given.pop("state_dir") or app_dir / STATE_DIR_NAME
+        options = Options(**given, app_dir=app_dir, state_dir=state_dir, port_variable=f"{prefix}_PORT")
+        stay_until_done()
+        log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
+        try:
+            status = asyncio.run(run(options, log))
+        finally:
+            log.close()
+            leave_unwritable_streams()
+        sys.exit(status)
+
+    return _command(start, *shared, *_start_options(prefix, port))
+
+
+def _start_options(prefix: str, port: int) -> list[_Decorator]:
+    ports = click.IntRange(0, 65535)
+    return [
+        _option(prefix, "--host", default="127.0.0.1", help="Address to listen on."),
+        _option(prefix, "--port", type=ports, default=port, help="0 takes a free one."),
+        _option(prefix, "--stage", default="local", help="Chalice stage in config.json."),
+        _option(prefix, "--queues", type=_FILE, help="Queue template.  [default: as in local.toml]"),
+        _option(
+            None,
+            "--database-url",
+            variable="DATABASE_URL",
+            help="Use this PostgreSQL instead of a managed one.",
+        ),
+        _option(
+            None,
+            "--functions-database-url",
+            variable="FUNCTIONS_DATABASE_URL",
+            help="The login of functions there; --database-url then owns the database, and prepares it.",
+        ),
+        _option(
+            None,
+            "--aws-endpoint-url",
+            variable="AWS_ENDPOINT_URL",
+            help="Use this SQS instead of a managed MiniStack.",
+        ),
+        _option(
+            prefix,
+            "--reload/--no-reload",
+            "reloads",
+            variable="RELOAD",
+            default=True,
+            help="Reload handlers on changes.",
+        ),
+        _option(
+            prefix,
+            "--json-logs",
+            variable="JSON_LOGS",
+            is_flag=True,
+            help="Print function output unrendered.",
+        ),
+        _option(
+            prefix, "--verbose", variable="VERBOSE", is_flag=True, help="Show what the runtime itself does."
+        ),
+    ]
+
+
+def _reset(*shared: _Decorator) -> click.Command:
+    def reset(app_dir: Path, state_dir: Path | None) -> None:
+        """Wipe an instance's data; refused while it runs."""
+        path = state_dir or app_dir / STATE_DIR_NAME
+        if not path.exists():
+            return
+        state = StateDir(path)
+        try:
+            state.acquire()
+        except StateDirInUseError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+        shutil.rmtree(path)
+        state.release()
+        click.echo(f"wiped {path}")
+
+    return _command(reset, *shared)
+
+
+def _command(function: Callable[..., None], *options: _Decorator) -> click.Command:
+    for option in reversed(options):
+        function = option(function)
+    return click.command(context_settings={"show_default": True, "max_content_width": 110})(function)
+
+
+def _option(prefix: str | None, *names: str, variable: str | None = None, **settings: Any) -> _Decorator:
+    """Declare an option that its environment variable can set as well: ``PREFIX_NAME`` for ``--name``."""
+    name = variable or names[0].removeprefix("--").replace("-", "_").upper()
+    shown = {"show_default": True, **settings}
+    return click.option(*names, envvar=f"{prefix}_{name}" if prefix else name, show_envvar=True, **shown)
+
+
+main: Final = command_line()

@@ -1,0 +1,116 @@
+"""The ASGI application: tells WebSocket, management and REST requests apart by their path."""
+
+import re
+from typing import Final
+
+from chalice_offline.gateway.asgi import Receive, Scope, Send
+from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
+from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.management import no_such_method
+from chalice_offline.gateway.responses import Headers, Response, error
+from chalice_offline.gateway.rest import Request, RestApi
+from chalice_offline.gateway.settings import HEALTH_STAGES, MESSAGE_BYTES_MAX
+from chalice_offline.gateway.websocket import serve_websocket
+
+# The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
+_EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
+_HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
+_TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
+_FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
+_HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
+
+
+class Application:
+    """Routes requests to the three APIs."""
+
+    def __init__(self, edge: Edge, callbacks: Callbacks, rest: RestApi) -> None:
+        self._edge = edge
+        self._callbacks = callbacks
+        self._rest = rest
+        self._rest_stage = f"/{edge.settings.rest_stage}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent_path = scope["raw_path"]
+        if scope["path"].startswith("/_aws/"):
+            scope["path"] = _EMULATOR_PREFIX.sub("", scope["path"], count=1)
+            scope["raw_path"] = _EMULATOR_PREFIX.sub("", scope["raw_path"].decode("ascii"), count=1).encode()
+        if scope["type"] == "websocket":
+            await serve_websocket(self._edge, scope, receive, send)
+        else:
+            await _respond(send, await self._respond(scope, receive, sent_path))
+
+    async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
+        path: str = scope["path"]
+        if path.startswith(self._callbacks.path):
+            request = CallbackRequest(
+                method=scope["method"],
+                connection_id=path.removeprefix(self._callbacks.path),
+                target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
+                headers=scope["headers"],
+                body=await _body(receive, MESSAGE_BYTES_MAX),
+            )
+            response = self._callbacks.respond(request)
+            request_id = (REQUEST_ID, self._callbacks.new_request_id())
+            return Response(response.status, response.body, (*response.headers, request_id))
+        stranger = self._edge.stranger(scope["headers"])
+        if stranger is not None:
+            return error(403, "ForbiddenException", f"Forbidden: {stranger}")
+        if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
+            return await self._call_rest(scope, receive)
+        if path in _HEALTH_PATHS:
+            return _HEALTHY
+        stage, _, route = path[1:].partition("/")
+        if stage == self._edge.settings.websocket_stage and CONNECTIONS_PATH in path:
+            return no_such_method(scope["method"], route)
+        return _FORBIDDEN
+
+    async def _call_rest(self, scope: Scope, receive: Receive) -> Response:
+        edge = self._edge
+        bytes_max = edge.settings.limits.rest_body_bytes_max
+        body = await _body(receive, bytes_max)
+        if len(body) > bytes_max:
+            return _TOO_LONG
+        target = scope["raw_path"].decode("ascii").removeprefix(self._rest_stage) or "/"
+        if scope["query_string"]:
+            target += f"?{scope['query_string'].decode('latin-1')}"
+        arrival = edge.arrival()
+        request = Request(
+            method=scope["method"],
+            target=target,
+            headers=_headers(scope),
+            body=body,
+            source_ip=scope["client"][0] if scope["client"] else "",
+            request_id=arrival.request_id,
+            now_ms=arrival.now_ms,
+            still_waits=lambda: not _has_left(receive),
+        )
+        return await self._rest.respond(request)
+
+
+def _headers(scope: Scope) -> Headers:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+
+
+def _has_left(receive: Receive) -> bool:
+    """Return whether a client has closed its connection; ``receive`` itself would wait for that."""
+    return bool(getattr(getattr(receive, "__self__", None), "disconnected", False))
+
+
+async def _body(receive: Receive, bytes_max: int) -> bytes:
+    """Read the request's body, but stop somewhere beyond ``bytes_max``."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body") and len(body) <= bytes_max:
+        message = await receive()
+        body += message.get("body", b"")
+    return body
+
+
+async def _respond(send: Send, response: Response) -> None:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers
+    ]
+    if not any(name.lower() == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,105 @@
+"""The @connections management API as it is served: who may call it how often, and what a call does."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from chalice_offline.callers import is_made_by_a_browser
+from chalice_offline.gateway.connections import DELETED
+from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.management import (
+    GONE,
+    LIMIT_EXCEEDED,
+    NO_CONTENT,
+    OK,
+    TOO_LARGE,
+    Deliver,
+    Disconnect,
+    decide,
+)
+from chalice_offline.gateway.responses import Response, error
+from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
+from chalice_offline.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
+from chalice_offline.uuids import new_uuid
+
+CONNECTIONS_PATH: Final = "/@connections/"
+REQUEST_ID: Final = "x-amzn-RequestId"
+"""The header that every answer has, each with another value."""
+
+
+_FROM_A_BROWSER: Final = error(403, "ForbiddenException", "Forbidden: callbacks never come from a browser")
+
+
+class CallbackRequest(NamedTuple):
+    """A request to ``@connections/{connection_id}``.
+
+    Attributes:
+        connection_id: Percent-decoded.
+        target: Path and query as sent.
+        headers: Names in any case.
+        body: Complete, or its beginning if it is longer than ``MESSAGE_BYTES_MAX``: one byte more at least.
+    """
+
+    method: str
+    connection_id: str
+    target: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Callbacks:
+    """Answers management requests, none of which waits for anything."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._is_open = edge.settings.callback_signatures is CallbackSignatures.OPEN
+        self.path = f"/{edge.settings.websocket_stage}{CONNECTIONS_PATH}"
+
+    def respond(self, request: CallbackRequest) -> Response:
+        """Do what is asked, and return the answer but for its ``REQUEST_ID``."""
+        return self._refusal(request) or self._obey(request)
+
+    def new_request_id(self) -> str:
+        """Return the value of one answer's ``REQUEST_ID``."""
+        return new_uuid()
+
+    def _refusal(self, request: CallbackRequest) -> Response | None:
+        """Judge the caller first, the signature, then the rate;
+        a body not read to its end cannot be judged.
+        """
+        edge = self._edge
+        if is_made_by_a_browser(request.headers):
+            return _FROM_A_BROWSER
+        stranger = edge.stranger(request.headers)
+        if stranger is not None:
+            return error(403, "ForbiddenException", f"Forbidden: {stranger}")
+        is_too_large = len(request.body) > MESSAGE_BYTES_MAX
+        if not self._is_open and not is_too_large:
+            refusal = self._judge_signature(request)
+            if refusal is not None:
+                return refusal
+        if not edge.callbacks.take(edge.now_ms()):
+            return LIMIT_EXCEEDED
+        return TOO_LARGE if is_too_large else None
+
+    def _judge_signature(self, request: CallbackRequest) -> Response | None:
+        settings = self._edge.settings
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        if settings.callback_signatures is CallbackSignatures.SIGNED:
+            return refuse_unsigned(headers)
+        signed = SignedRequest(request.method, request.target.decode("latin-1"), headers, request.body)
+        now = datetime.fromtimestamp(self._edge.now_ms() / 1000, UTC)
+        return refuse_unverified(signed, secrets=settings.credentials, region=settings.region, now=now)
+
+    def _obey(self, request: CallbackRequest) -> Response:
+        session = self._edge.sessions.get(request.connection_id)
+        connection = None if session is None else session.connection
+        match decide(request.method, request.connection_id, connection, request.body):
+            case Deliver() as frame if session is not None:
+                return OK if session.post(frame.text, frame.size) else LIMIT_EXCEEDED
+            case Response() as response:
+                return response
+            case Disconnect() if session is not None:
+                session.close_soon(DELETED)
+                return NO_CONTENT
+        return GONE

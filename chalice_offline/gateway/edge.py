@@ -1,0 +1,130 @@
+"""What every request to the gateway shares."""
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+from weakref import WeakValueDictionary
+
+from chalice_offline.callers import Callers, Headers, is_loopback, own_origins
+from chalice_offline.gateway.authorizer import IdentitySource
+from chalice_offline.gateway.connections import Closure, Connection
+from chalice_offline.gateway.events import ApiIdentity, Arrival
+from chalice_offline.gateway.ids import new_id
+from chalice_offline.gateway.routing import SelectionExpression
+from chalice_offline.gateway.settings import GatewaySettings
+from chalice_offline.gateway.throttle import TokenBucket
+from chalice_offline.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
+from chalice_offline.supervision import spawn
+
+
+class OpenConnection(Protocol):
+    """What callbacks and a shutdown do with a client's connection."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    def post(self, text: str, size: int) -> bool:
+        """Send a text frame of ``size`` bytes; False when too much waits for this client already."""
+        ...
+
+    async def close(self, closure: Closure) -> None:
+        """Close the connection from our side."""
+        ...
+
+    def close_soon(self, closure: Closure) -> None:
+        """Close the connection without waiting for the close frame to be on its way."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Edge:
+    """The API, its functions, and its open connections.
+
+    Attributes:
+        sessions: Open connections by id. A connection is here exactly while callbacks can reach it.
+        callers: Who may call a gateway on loopback; None where it listens on another address.
+        tasks: Handlers still running, so that a shutdown can wait for them.
+        slots: How many messages of a caller may be with its handlers at once, by the caller's key.
+    """
+
+    settings: GatewaySettings
+    manifest: AppManifest
+    functions: Functions
+    api: ApiIdentity
+    expression: SelectionExpression
+    identity_sources: tuple[IdentitySource, ...]
+    connects: TokenBucket
+    callbacks: TokenBucket
+    callers: Callers | None
+    stopping: bool = False
+    sessions: dict[str, OpenConnection] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    slots: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
+
+    @classmethod
+    def create(
+        cls, settings: GatewaySettings, manifest: AppManifest, functions: Functions, *, port: int
+    ) -> Self:
+        """Raises ``ValueError`` for a selection expression or identity source that is none."""
+        limits = settings.limits
+        api = ApiIdentity(
+            api_id=settings.api_id,
+            account_id=settings.account_id,
+            region=settings.region,
+            stage=settings.websocket_stage,
+            domain_name=settings.domain_name or f"{settings.host}:{port}",
+        )
+        return cls(
+            settings=settings,
+            manifest=manifest,
+            functions=functions,
+            api=api,
+            expression=SelectionExpression.parse(settings.route_selection_expression),
+            identity_sources=tuple(map(IdentitySource.parse, settings.authorizer_identity_sources)),
+            connects=TokenBucket(limits.connections_per_s, limits.connections_per_s),
+            callbacks=TokenBucket(limits.requests_per_s, limits.request_burst),
+            callers=_callers(settings, port) if is_loopback(settings.host) else None,
+        )
+
+    def stranger(self, headers: Headers) -> str | None:
+        """Return why a request is not one of those that a gateway on loopback is there for, None if it is."""
+        return None if self.callers is None else self.callers.refusal(headers)
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def arrival(self) -> Arrival:
+        """Note the arrival of a request now."""
+        return Arrival(new_id(os.urandom), self.now_ms())
+
+    def new_id(self) -> str:
+        return new_id(os.urandom)
+
+    def slots_of(self, key: str) -> asyncio.Semaphore:
+        """Return what all connections of a caller share."""
+        return self.slots.setdefault(key, asyncio.Semaphore(self.settings.limits.messages_in_flight_max))
+
+    async def invoke(self, function_name: str, event: Mapping[str, Any], caller: Caller = ANYBODY) -> Outcome:
+        """Invoke a function with the integration's patience, and log its failure."""
+        timeout_s = self.settings.limits.integration_timeout_s
+        outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
+        match outcome:
+            case Raised(error_type, error_message):
+                facts = {"function": function_name, "error_type": error_type, "error_message": error_message}
+                self.settings.log("function failed", facts)
+            case TimedOut(after_s):
+                self.settings.log("function timed out", {"function": function_name, "after_s": after_s})
+        return outcome
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a handler beside the caller."""
+        spawn("a connection's work", work, self.tasks)
+
+
+def _callers(settings: GatewaySettings, port: int) -> Callers:
+    """A gateway is called by its ``domainName`` too, if it was given one."""
+    named = {settings.domain_name.lower().partition(":")[0]} if settings.domain_name else set()
+    return Callers(own_origins(settings.host, port), settings.allowed_hosts | named, settings.allowed_origins)

@@ -1,0 +1,60 @@
+"""HTTP as the gateway speaks it, with two things of API Gateway's.
+
+An upgrade request keeps the case of its header names. And a
+management request is answered as soon as it has been
+read: an app makes several for each message it gets.
+"""
+
+import urllib.parse
+from functools import lru_cache
+from typing import Any, Final
+
+import httptools
+
+from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
+from chalice_offline.gateway.responses import Headers
+from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX
+from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
+
+
+class GatewayHttp(PromptHttp):
+    """One client's HTTP connection."""
+
+    body_bytes_max = MESSAGE_BYTES_MAX
+
+    def __init__(self, callbacks: Callbacks, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._callbacks = callbacks
+        self._callbacks_path: Final = callbacks.path.encode()
+
+    def is_prompt(self) -> bool:
+        return self.url.startswith(self._callbacks_path)
+
+    def respond(self, request: PromptRequest) -> bytes:
+        response = self._callbacks.respond(
+            CallbackRequest(
+                request.method, _connection_id(request.target), request.target, request.headers, request.body
+            )
+        )
+        tail = f"{REQUEST_ID}: {self._callbacks.new_request_id()}\r\ncontent-length: {len(response.body)}\r\n\r\n"
+        head = _head(response.status, response.headers, tuple(self.server_state.default_headers))
+        return head + tail.encode("ascii") + response.body
+
+    def handle_websocket_upgrade(self) -> None:
+        self.scope["headers"] = self.headers_sent
+        super().handle_websocket_upgrade()
+
+
+@lru_cache(maxsize=1024)
+def _connection_id(url: bytes) -> str:
+    path = urllib.parse.unquote(httptools.parse_url(url).path.decode("ascii"))
+    return path.partition(CONNECTIONS_PATH)[2]
+
+
+@lru_cache(maxsize=64)
+def _head(status: int, headers: Headers, default_headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Return the head of an answer as far as answers of its kind share it: for a second,
+    which is in the date.
+    """
+    own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return head_bytes(status, [*default_headers, *own])

@@ -1,0 +1,188 @@
+"""Where uvicorn's WebSocket protocol falls short of API Gateway's, corrected.
+
+A connection that is lost without a close frame says so, a refused message gets its close frame through before
+the connection goes, and long messages leave in frames of 32 KB.
+"""
+
+import asyncio
+import select
+from functools import cached_property
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+
+from chalice_offline.gateway.settings import FRAME_BYTES_MAX
+
+_ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
+_INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
+_CLOSE_TIMEOUT_S = 10.0
+_UTF8_BYTES_MAX = 4  # of a character
+# What a client sent is read before its turn comes, so that its
+# close frame behind it is seen; up to this much.
+_AHEAD_BYTES_MAX = 4 * 1024 * 1024
+_MESSAGE_BYTES = 64  # that a text takes besides its characters
+_LOOK_S = 0.25
+# The first is Linux's own.
+_ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLERR | select.POLLHUP
+# RFC 6455, 5.2: a whole text message, and the length that says that two bytes with the length follow.
+_FIN_TEXT = 0x81
+_TWO_LENGTH_BYTES = 126
+
+# An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
+FRAMES = "chalice_offline.frames"
+WRITE_NOW = "write_now"
+# An event: the client has closed the connection or is lost, though what
+# it sent before may still wait to be received.
+GONE = "gone"
+
+
+class GatewayWebSocket(WebSocketsSansIOProtocol):
+    """Closes as API Gateway does."""
+
+    _failed = False
+    _ahead_bytes = 0
+
+    @cached_property
+    def gone(self) -> asyncio.Event:
+        return asyncio.Event()
+
+    async def run_asgi(self) -> None:
+        self.scope["extensions"][FRAMES] = {WRITE_NOW: self.write_now, GONE: self.gone}
+        await super().run_asgi()
+
+    def write_now(self, text: str) -> bool:
+        """Write a frame if the client keeps up and the frame is a short one;
+        False if it is left to ``send``.
+        """
+        if (
+            len(text) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX
+            or not self.writable.is_set()
+            or self.disconnected
+            or self.conn.state is not State.OPEN
+        ):
+            return False
+        data = text.encode()
+        if self.conn.extensions:
+            self.conn.send_text(data)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        else:
+            self.transport.write(_text_head(len(data)) + data)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Only the first disconnect counts: a close frame, if there was one, is ahead of this in the queue.
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": _ABNORMAL_CLOSURE, "reason": ""})
+        self.gone.set()
+        super().connection_lost(exc)
+
+    def handle_close(self, event: Any) -> None:
+        super().handle_close(event)
+        self.gone.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._failed:
+            return  # the rest of a message refused already
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # websockets has its answer ready (414, 431), but uvicorn waits for a request.
+            self._failed = True
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def handle_parser_exception(self) -> None:
+        """Send the close frame, then read on until the client has seen it.
+
+        Closing at once, with input unread, would reset the connection and take the close frame with it.
+        """
+        self._failed = True
+        if self.conn.close_sent is None:  # it spoke before it was accepted
+            self.transport.abort()
+            return
+        closure = self.conn.close_sent
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": closure.code, "reason": closure.reason}
+        )
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def send_receive_event_to_app(self) -> None:
+        """Queue a message; stop reading, unlike uvicorn, only when several of them wait."""
+        if self.curr_msg_data_type != "text" or self.close_sent:
+            super().send_receive_event_to_app()
+            return
+        frames, self.frames = self.frames, []
+        try:
+            text = b"".join(frames).decode()
+        except UnicodeDecodeError:
+            # uvicorn closes too, but logs a traceback for what is the client's mistake.
+            if self.conn.state is State.OPEN:  # else a close frame came in the same packet
+                self.conn.send_close(_INVALID_PAYLOAD)
+                self.handle_parser_exception()
+            return
+        if self.queue.empty():
+            self._ahead_bytes = 0
+        self.queue.put_nowait(text)  # type: ignore[arg-type]  # ``receive`` makes a message of it
+        self._ahead_bytes += len(text) + _MESSAGE_BYTES
+        if not self.read_paused and self._ahead_bytes >= _AHEAD_BYTES_MAX:
+            self.read_paused = True
+            self.transport.pause_reading()
+            self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        """End a connection whose client has gone, which nobody notices who does not read from it."""
+        if not self.read_paused or self.transport.is_closing():
+            return
+        watch = select.poll()
+        watch.register(self.transport.get_extra_info("socket").fileno(), _ENDED)
+        if watch.poll(0):
+            self.gone.set()
+            self.transport.abort()
+        else:
+            self.loop.call_later(_LOOK_S, self._look_for_end)
+
+    async def receive(self) -> Any:
+        message: Any = await super().receive()
+        return {"type": "websocket.receive", "text": message} if isinstance(message, str) else message
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.send" and len(message["text"]) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX:
+            await self._send_fragmented(message["text"].encode())
+            return
+        if message["type"] != "websocket.close":
+            await super().send(message)
+            if message["type"] == "websocket.http.response.body":
+                self.handshake_complete = True  # uvicorn forgets, and then logs an error for every refusal
+            return
+        self.writable.set()  # a close does not wait for a client that does not read
+        await super().send(message)
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
+
+    async def _send_fragmented(self, data: bytes) -> None:
+        """Send a text message in frames no larger than API Gateway's, also where they part a character."""
+        await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        first, *rest = (data[i : i + FRAME_BYTES_MAX] for i in range(0, len(data), FRAME_BYTES_MAX))
+        self.conn.send_text(first, fin=not rest)
+        for number, fragment in enumerate(rest, start=1):
+            self.conn.send_continuation(fragment, fin=number == len(rest))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def shutdown(self) -> None:
+        """End what is still there after every client had its close frame and its time to answer."""
+        super().shutdown()
+        self.transport.abort()
+
+
+def _text_head(size: int) -> bytes:
+    """Return what stands before a text of up to 64 KB in a frame of its own, unmasked (RFC 6455, 5.2)."""
+    if size < _TWO_LENGTH_BYTES:
+        return bytes((_FIN_TEXT, size))
+    return bytes((_FIN_TEXT, _TWO_LENGTH_BYTES, size >> 8, size & 0xFF))

@@ -1,0 +1,150 @@
+"""The gateway as a running server."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import cast
+
+import uvicorn
+
+from chalice_offline.gateway.application import Application
+from chalice_offline.gateway.callbacks import Callbacks
+from chalice_offline.gateway.connections import SHUT_DOWN
+from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.http_protocol import GatewayHttp
+from chalice_offline.gateway.protocol import GatewayWebSocket
+from chalice_offline.gateway.rest import RestApi
+from chalice_offline.gateway.settings import GatewaySettings
+from chalice_offline.invocation import AppManifest, Functions
+from chalice_offline.supervision import spawn
+
+_BACKLOG = 2048
+
+
+class Gateway:
+    """A local API Gateway in front of one app.
+
+    ``start`` binds and serves in the running event loop, ``stop`` ends it; between the two ``port`` is known.
+    Signals are left to the caller.
+    """
+
+    def __init__(self, settings: GatewaySettings, manifest: AppManifest, functions: Functions) -> None:
+        self._settings = settings
+        self._manifest = manifest
+        self._functions = functions
+        self._edge: Edge | None = None
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on, also when the settings left the choice to the system; 0 before ``start``."""
+        return int(self._socket.getsockname()[1]) if self._socket is not None else 0
+
+    async def start(self) -> None:
+        """Bind the address and accept connections from here on.
+
+        Raises:
+            OSError: The address cannot be bound, as when the port is taken.
+            ValueError: The route selection expression or an identity source is none.
+        """
+        listener = _bind(self._settings.host, self._settings.port)
+        try:
+            port = int(listener.getsockname()[1])
+            edge = Edge.create(self._settings, self._manifest, self._functions, port=port)
+        except ValueError:
+            listener.close()
+            raise
+        self._socket = listener
+        self._edge = edge
+        callbacks = Callbacks(edge)
+        application = Application(edge, callbacks, RestApi(edge))
+        self._server = _Server(_uvicorn_config(self._settings, application, callbacks))
+        self._serving = spawn("serving", self._server.serve(sockets=[listener]), set())
+        await self._server.listening.wait()
+
+    async def stop(self) -> None:
+        """Refuse new clients, close the others with 1001, let ``$disconnect`` run, then stop listening.
+
+        Waits for ``shutdown_grace_s`` at most; safe to call twice.
+        """
+        if self._server is None or self._serving is None or self._edge is None:
+            return
+        edge, self._edge = self._edge, None
+        edge.stopping = True
+        await asyncio.gather(*(session.close(SHUT_DOWN) for session in list(edge.sessions.values())))
+        busy = {task for task in self._server.server_state.tasks | edge.tasks if not task.done()}
+        if busy:
+            await asyncio.wait(busy, timeout=self._settings.shutdown_grace_s)
+        self._server.end()
+        await self._serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are the whole runtime's business."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Let ``serve`` shut down and return."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Refresh the Date header every second until the end; uvicorn would look ten times a second."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), timeout=1)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.settimeout(0)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _uvicorn_config(
+    settings: GatewaySettings, application: Application, callbacks: Callbacks
+) -> uvicorn.Config:
+    limits = settings.limits
+    config = uvicorn.Config(
+        application,
+        # uvicorn only ever calls it, with the arguments of a protocol's constructor.
+        http=cast("type[asyncio.Protocol]", partial(GatewayHttp, callbacks)),
+        ws=GatewayWebSocket,
+        # API Gateway never pings (https://github.com/andyrichardson/subscriptionless/issues/3).
+        ws_ping_interval=None,
+        ws_per_message_deflate=settings.permessage_deflate,
+        # A client's word on where it comes from is not taken for its address.
+        proxy_headers=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=1,
+    )
+    # uvicorn hands this to the websockets library as it is, and that takes a pair: (message, frame).
+    config.ws_max_size = cast("int", (limits.message_bytes_max, limits.frame_bytes_max))
+    return config

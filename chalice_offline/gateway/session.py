@@ -1,0 +1,151 @@
+"""An open connection: reads messages, runs their handlers, and ends when its time is up."""
+
+import asyncio
+
+from chalice_offline.gateway.asgi import Receive, Send
+from chalice_offline.gateway.connections import (
+    BINARY_FRAME,
+    SHUT_DOWN,
+    Closure,
+    Connection,
+    Phase,
+    closed_by_client,
+)
+from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.events import Event, message_event
+from chalice_offline.gateway.frames import error_frame, reply_frame
+from chalice_offline.gateway.outbox import Outbox, WriteNow
+from chalice_offline.gateway.outcomes import FORBIDDEN
+from chalice_offline.gateway.routing import select_route
+from chalice_offline.gateway.settings import MessageOrder
+from chalice_offline.invocation import Caller
+
+
+class WebSocketSession:
+    """One client, from the accepted handshake to the close frame."""
+
+    def __init__(
+        self,
+        edge: Edge,
+        connection: Connection,
+        receive: Receive,
+        send: Send,
+        write_now: WriteNow,
+        gone: asyncio.Event,
+    ) -> None:
+        self.connection = connection
+        self._edge = edge
+        self._receive = receive
+        self._outbox = Outbox(send, write_now, bytes_max=edge.settings.limits.outbound_bytes_max)
+        self._gone = gone
+        self._caller = Caller(connection.caller_key, self._is_open)
+        self._slots = edge.slots_of(self._caller.key)
+        # Set when the client leaves while messages of its wait: those are for nobody.
+        self._drops_messages = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> Closure:
+        """Serve the client until it or the gateway closes the connection; return how it ended."""
+        self._watch_time()
+        if self._edge.stopping:  # since the handshake began
+            await self.close(SHUT_DOWN)
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] == "websocket.disconnect":
+                    return closed_by_client(message.get("code"), message.get("reason"))
+                if self.connection.phase is not Phase.OPEN or self._drops_messages:
+                    continue  # arrived before our close frame did, or waited longer than its client
+                text = message.get("text")
+                if text is None:
+                    await self.close(BINARY_FRAME)
+                else:
+                    await self._on_text(text)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def post(self, text: str, size: int) -> bool:
+        """Send a text frame of ``size`` bytes; False when too much waits for this client already."""
+        self.connection.active(self._edge.now_ms())
+        return self._outbox.put(text, size)
+
+    async def close(self, closure: Closure) -> None:
+        """Close the connection from our side; ``run`` returns the same closure."""
+        self.connection.closed()
+        await self._outbox.close(closure)
+
+    def close_soon(self, closure: Closure) -> None:
+        """Close the connection without waiting for the close frame to be on its way."""
+        self.connection.closed()
+        self._edge.spawn(self._outbox.close(closure))
+
+    async def _on_text(self, text: str) -> None:
+        edge = self._edge
+        arrival = edge.arrival()
+        self.connection.active(arrival.now_ms)
+        handlers = edge.manifest.websocket_handlers
+        route_key = select_route(edge.expression, text, handlers)
+        connection_id = self.connection.connection_id
+        if route_key is None:
+            self._reply(error_frame(FORBIDDEN, connection_id=connection_id, request_id=arrival.request_id))
+            return
+        event = message_event(
+            edge.api, self.connection, arrival, route_key=route_key, message_id=edge.new_id(), body=text
+        )
+        if not await self._take_slot():
+            self._drops_messages = True
+            return
+        if edge.settings.message_order is MessageOrder.SERIAL:
+            await self._handle(route_key, event)
+            self._drops_messages = not self._is_open()
+        else:
+            edge.spawn(self._handle(route_key, event))
+
+    def _is_open(self) -> bool:
+        return self.connection.phase is Phase.OPEN and not self._gone.is_set()
+
+    async def _take_slot(self) -> bool:
+        """Wait until fewer messages of this caller are with their handlers;
+        False if the client leaves meanwhile.
+        """
+        if not self._slots.locked():
+            return await self._slots.acquire()
+        slot, gone = (asyncio.ensure_future(each) for each in (self._slots.acquire(), self._gone.wait()))
+        is_taken = False
+        try:
+            await asyncio.wait((slot, gone), return_when=asyncio.FIRST_COMPLETED)
+            is_taken = slot.done() and self._is_open()
+        finally:
+            gone.cancel()
+            if not is_taken and not slot.cancel():
+                self._slots.release()
+        return is_taken
+
+    async def _handle(self, route_key: str, event: Event) -> None:
+        edge = self._edge
+        try:
+            outcome = await edge.invoke(edge.manifest.websocket_handlers[route_key], event, self._caller)
+        finally:
+            self._slots.release()
+        frame = reply_frame(
+            outcome,
+            connection_id=self.connection.connection_id,
+            request_id=event["requestContext"]["requestId"],
+            integration_timeout_s=edge.settings.limits.integration_timeout_s,
+            has_route_response=route_key in edge.settings.route_responses,
+        )
+        if frame is not None:
+            self._reply(frame)
+
+    def _reply(self, frame: str) -> None:
+        self._outbox.put(frame, len(frame))
+
+    def _watch_time(self) -> None:
+        """Close the connection if it has expired, else look again when it would."""
+        expires_ms, closure = self.connection.expiry(self._edge.settings.limits)
+        left_ms = expires_ms - self._edge.now_ms()
+        if left_ms <= 0:
+            self.close_soon(closure)
+        else:
+            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._watch_time)

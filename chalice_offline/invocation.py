@@ -1,0 +1,104 @@
+"""What the gateway and the Lambda host share: an app's description, and how to call its functions.
+
+The gateway decides when a function runs and what its outcome means to a client; the Lambda host decides where
+and how it runs. Neither imports the other.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The handler returned; ``payload`` is its result after a round trip through JSON."""
+
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The invocation failed: an unhandled exception, a result that is not JSON, or a crashed environment.
+
+    The fields are those of Lambda's error document (``errorType``, ``errorMessage``).
+    """
+
+    error_type: str
+    error_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """No result within the caller's patience or the function's own time-out, whichever ended first."""
+
+    after_s: float
+
+
+Outcome = Returned | Raised | TimedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """For whom a function runs.
+
+    Attributes:
+        key: Callers of different keys take turns where a function has no environment left: one account's many
+            invocations hold up another's for one of them.
+        still_waits: Asked when an invocation that had to wait could begin; it never does if the answer is no.
+    """
+
+    key: str = ""
+    still_waits: Callable[[], bool] = lambda: True
+
+
+ANYBODY = Caller()
+
+
+class Functions(Protocol):
+    """The Lambda host, as its callers see it."""
+
+    async def invoke(
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
+    ) -> Outcome:
+        """Run a function once with a JSON event; every failure is an outcome, never an exception.
+
+        Args:
+            timeout_s: How long the caller waits. The function itself may go on, as on Lambda; only its own
+                time-out ends it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AppManifest:
+    """A Chalice app as a gateway needs it: which function answers what.
+
+    Attributes:
+        app_name: Chalice's ``app_name``.
+        websocket_handlers: Route key (``$connect``, ``$default``, ``$disconnect``) to function name.
+        http_function: The function behind every REST route (Chalice's ``api_handler``); None without routes.
+        http_routes: REST path as Chalice writes it (``/rooms/{room_id}``) to its methods.
+        http_binary_types: Content types whose bodies travel as base64 (``app.api.binary_types``).
+        http_cors: REST path to the access-control headers of its pre-flight answer
+            (``CORSConfig.get_access_control_headers()``); a path without CORS is absent.
+        http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
+        http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token, where that
+            is not ``Authorization``.
+        authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
+            from the runtime's own settings.
+    """
+
+    app_name: str
+    websocket_handlers: Mapping[str, str] = field(default_factory=dict)
+    http_function: str | None = None
+    http_routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    http_binary_types: tuple[str, ...] = ()
+    http_cors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
+    authorizer_function: str | None = None

@@ -1,0 +1,206 @@
+"""The Lambda host: every function of the app, each with its own pool of execution environments."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from chalice_offline.invocation import ANYBODY, Caller, Outcome, Raised, TimedOut
+from chalice_offline.lambda_host.environment import Environment, Launch
+from chalice_offline.lambda_host.forker import Forker
+from chalice_offline.lambda_host.pool import Pool
+from chalice_offline.project.functions import FunctionSpec
+from chalice_offline.supervision import keep_going, tell
+
+_RETIRE_CHECK_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What all functions share.
+
+    Attributes:
+        concurrency_max: Environments per function, where ``concurrency_by_function`` says nothing.
+        idle_s: An environment unused for so long ends, unless it is its function's only one.
+        environment: Process environment of every function; a function's own values come on top.
+        tmp_root: See ``Launch``; what an earlier run left there is removed.
+    """
+
+    app_name: str
+    stage: str
+    task_root: Path
+    environment: Mapping[str, str]
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    concurrency_max: int = 4
+    concurrency_by_function: Mapping[str, int] = field(default_factory=dict)
+    idle_s: float = 300.0
+    tmp_root: Path | None = None
+
+
+class LambdaHost:
+    """Implements ``chalice_offline.invocation.Functions``."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, FunctionSpec],
+        settings: HostSettings,
+        forker: Forker,
+        on_line: Callable[[str, str], None],
+        on_finished: Callable[[str], None] = lambda _function_name: None,
+    ) -> None:
+        self._settings = settings
+        self._on_line = on_line
+        self._on_finished = on_finished
+        self._forker = forker
+        self._pools = {name: self._new_pool(spec) for name, spec in functions.items()}
+        self._running = 0
+        self._one_ended = asyncio.Event()
+        self._retirement: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Warm every function up: two at a time, since an import keeps a core busy."""
+        if self._settings.tmp_root is not None:
+            await asyncio.to_thread(shutil.rmtree, self._settings.tmp_root, ignore_errors=True)
+        self._retirement = keep_going("retire-idle", self._retire_idle)
+        gate = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+
+        async def warm_up(pool: Pool) -> None:
+            async with gate:
+                await pool.warm_up()
+
+        await asyncio.gather(*(warm_up(pool) for pool in self._pools.values()))
+
+    async def invoke(
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANYBODY,
+    ) -> Outcome:
+        """See ``Functions.invoke``. An unknown function is ``ResourceNotFoundException``."""
+        pool = self._pools.get(function_name)
+        if pool is None:
+            return Raised("ResourceNotFoundException", f"Function not found: {function_name}")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+        self._running += 1
+        # An answer that nobody waits for any more is not worth an environment either.
+        patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
+        pool.begin(event, partial(self._ended, function_name, answer), patient)
+        if timeout_s is None:
+            return await answer
+        patience = loop.call_later(timeout_s, _answer, answer, TimedOut(timeout_s))
+        try:
+            return await answer
+        finally:
+            patience.cancel()
+
+    def _ended(self, function_name: str, answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+        self._running -= 1
+        self._one_ended.set()
+        _answer(answer, outcome)
+        tell("listening for the end of invocations", self._on_finished, function_name)
+
+    async def _until_quiet(self) -> None:
+        while self._running:
+            self._one_ended.clear()
+            await self._one_ended.wait()
+
+    async def reload(self, functions: Mapping[str, FunctionSpec]) -> None:
+        """Run new code and settings from the next invocation on; functions appear and disappear."""
+        gone = [self._pools.pop(name) for name in set(self._pools) - set(functions)]
+        await asyncio.gather(*(pool.close() for pool in gone))
+        for name, spec in functions.items():
+            if name in self._pools:
+                await self._pools[name].replace(self._launcher(spec))
+            else:
+                self._pools[name] = self._new_pool(spec)
+
+    async def stop(self, *, patience_s: float) -> None:
+        """Let running invocations finish for so long, then end every environment."""
+        if self._retirement is not None:
+            self._retirement.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._retirement
+        if self._running and patience_s > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._until_quiet(), patience_s)
+        await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+        await self._until_quiet()
+
+    def pids(self) -> dict[str, list[int]]:
+        """Return the environments' process ids by function, and the fork server's."""
+        return {name: pool.pids() for name, pool in self._pools.items()} | {"fork_server": self._forker.pids}
+
+    def _new_pool(self, spec: FunctionSpec) -> Pool:
+        settings = self._settings
+        limit = settings.concurrency_by_function.get(spec.name, settings.concurrency_max)
+        if spec.reserved_concurrency is not None:
+            limit = min(limit, spec.reserved_concurrency)
+        return Pool(self._launcher(spec), limit)
+
+    def _launcher(self, spec: FunctionSpec) -> Callable[[], Environment]:
+        launch = launch_of(spec, self._settings)
+        return lambda: Environment(launch, self._forker, self._on_line)
+
+    async def _retire_idle(self) -> None:
+        while True:
+            await asyncio.sleep(min(_RETIRE_CHECK_S, self._settings.idle_s))
+            before = asyncio.get_running_loop().time() - self._settings.idle_s
+            await asyncio.gather(*(pool.retire_idle(before) for pool in self._pools.values()))
+
+
+def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    """Answer a caller who still waits: not one that was answered for want of patience, or has gone."""
+    if not answer.done():
+        answer.set_result(outcome)
+
+
+def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
+    """Return how to start a function, with the variables that Lambda defines.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    # Chalice's names for deployed functions: the REST handler has the bare one (chalice/deploy/appgraph.py).
+    base = f"{settings.app_name}-{settings.stage}"
+    lambda_name = base if spec.name == "api_handler" else f"{base}-{spec.name}"
+    description = {
+        "handler": spec.handler,
+        "lambda_name": lambda_name,
+        "arn": f"arn:aws:lambda:{settings.region}:{settings.account}:function:{lambda_name}",
+        "memory_mb": spec.memory_mb,
+        "task_root": str(settings.task_root),
+    }
+    reserved = {
+        "_HANDLER": spec.handler,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "AWS_LAMBDA_FUNCTION_NAME": lambda_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{lambda_name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[$LATEST]{spec.name}",
+        "AWS_REGION": settings.region,
+        "AWS_DEFAULT_REGION": settings.region,
+        "LAMBDA_TASK_ROOT": str(settings.task_root),
+        "LAMBDA_RUNTIME_DIR": str(Path(__file__).parent),
+        "TZ": ":UTC",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Launch(
+        function_name=spec.name,
+        description=json.dumps(description),
+        environment={**spec.environment, **settings.environment, **reserved},
+        task_root=settings.task_root,
+        timeout_s=spec.timeout_s,
+        tmp_root=settings.tmp_root,
+    )

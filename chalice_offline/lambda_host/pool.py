@@ -1,0 +1,169 @@
+"""The execution environments of one function: the warmest is reused first, callers wait their turn."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from chalice_offline.invocation import ANYBODY, Caller, Outcome, Raised
+from chalice_offline.lambda_host.environment import Environment, OnEnd
+from chalice_offline.lambda_host.turns import Turns, Waiting
+from chalice_offline.supervision import fail, spawn, tell
+
+_STOPPED = Raised("Runtime.Stopped", "the local runtime is stopping")
+_DROPPED = Raised("Runtime.Dropped", "the caller left before the invocation began")
+
+
+class Pool:
+    """Bounded environments of one function.
+
+    A caller takes the first environment that is free, whether it was started for that
+    caller or another invocation has just left it: Lambda would make it wait for its own,
+    but a cold start is slower here than there.
+    """
+
+    def __init__(self, new_environment: Callable[[], Environment], concurrency_max: int) -> None:
+        self._new_environment = new_environment
+        self._concurrency_max = concurrency_max
+        # Every environment that has started, with the generation of code it runs.
+        self._members: dict[Environment, int] = {}
+        self._generation = 0
+        self._starting = 0
+        self._idle: list[tuple[float, Environment]] = []
+        self._waiting = Turns()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    def pids(self) -> list[int]:
+        return [environment.pid for environment in self._members]
+
+    async def warm_up(self) -> None:
+        """Start one environment ahead of its first caller."""
+        if not self._members and not self._starting:
+            self._starting += 1
+            await self._start_one()
+
+    def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Caller = ANYBODY) -> None:
+        """Run the function in the next free environment, as soon as there is one;
+        ``on_end`` hears the outcome.
+        """
+        if self._is_closed:
+            on_end(_STOPPED)
+            return
+        while self._idle:
+            _, environment = self._idle.pop()
+            if environment.is_alive:
+                self._begin_in(environment, event, on_end)
+                return
+            self._background(self._discard(environment))
+        self._waiting.put(Waiting(event, on_end, caller))
+        self._start_for_waiting()
+
+    async def retire_idle(self, before: float) -> None:
+        """End environments idle since before that loop time, all but the most recent."""
+        retired = {environment for since, environment in self._idle[:-1] if since < before}
+        self._idle = [entry for entry in self._idle if entry[1] not in retired]
+        await asyncio.gather(*(self._discard(environment) for environment in retired))
+
+    async def replace(self, new_environment: Callable[[], Environment]) -> None:
+        """Use new code from the next invocation on: idle environments end now,
+        busy ones when they are free.
+        """
+        self._new_environment = new_environment
+        self._generation += 1
+        idle = [environment for _, environment in self._idle]
+        self._idle.clear()
+        await asyncio.gather(*(self._discard(environment) for environment in idle))
+        if idle:
+            await self.warm_up()
+        self._start_for_waiting()
+
+    async def close(self) -> None:
+        """End every environment; callers still waiting get an error."""
+        self._is_closed = True
+        while self._waiting:
+            self._refuse_next(_STOPPED)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self._discard(environment) for environment in list(self._members)))
+
+    def _begin_in(self, environment: Environment, event: Mapping[str, Any], on_end: OnEnd) -> None:
+        try:
+            environment.begin(event, partial(self._ended, environment, on_end))
+        except Exception as error:  # noqa: BLE001  # the caller must hear, and the environment is not to blame
+            fail("beginning an invocation", error)
+            self._ended(
+                environment, on_end, Raised("Runtime.InvalidEvent", f"{type(error).__name__}: {error}")
+            )
+
+    def _ended(self, environment: Environment, on_end: OnEnd, outcome: Outcome) -> None:
+        tell("reusing an environment", self._give_back, environment)
+        on_end(outcome)
+
+    def _give_back(self, environment: Environment) -> None:
+        """Hand an environment to the first who waits, else keep it warm;
+        end it if it is dead or runs old code.
+        """
+        if not environment.is_alive or self._members.get(environment) != self._generation or self._is_closed:
+            self._background(self._discard(environment))
+        elif (waiting := self._next_wanted()) is not None:
+            self._begin_in(environment, waiting.event, waiting.on_end)
+        else:
+            self._idle.append((asyncio.get_running_loop().time(), environment))
+
+    def _next_wanted(self) -> Waiting | None:
+        """Return whose turn it is; what nobody waits for any more is passed over."""
+        while (waiting := self._waiting.next()) is not None and not waiting.caller.still_waits():
+            waiting.on_end(_DROPPED)
+        return waiting
+
+    def _refuse_next(self, why: Raised) -> None:
+        waiting = self._waiting.next()
+        if waiting is not None:
+            waiting.on_end(why)
+
+    def _start_for_waiting(self) -> None:
+        while (
+            len(self._waiting) > self._starting
+            and len(self._members) + self._starting < self._concurrency_max
+        ):
+            self._starting += 1
+            self._background(self._start_one())
+
+    async def _start_one(self) -> None:
+        """Start an environment that ``_starting`` already counts."""
+        environment, generation = self._new_environment(), self._generation
+        try:
+            failure = await environment.start()
+        except OSError as error:
+            failure = Raised("Runtime.StartFailed", f"no process for the function: {error}")
+        except asyncio.CancelledError:
+            await environment.kill()
+            raise
+        except Exception as error:  # noqa: BLE001  # who waits for it must hear, whatever it is
+            fail("starting an environment", error)
+            await environment.kill()
+            failure = Raised("Runtime.StartFailed", f"{type(error).__name__}: {error}")
+        finally:
+            self._starting -= 1
+        self._members[environment] = generation
+        if failure is None:
+            self._give_back(environment)
+            return
+        # As on Lambda, the invocation that caused the start reports why it failed; the next tries again.
+        self._refuse_next(failure)
+        await self._discard(environment)
+
+    async def _discard(self, environment: Environment) -> None:
+        try:
+            await environment.close()
+        except Exception as error:  # noqa: BLE001  # it would cost the function one of its environments for good
+            fail("ending an environment", error)
+        # One whose end was canceled stays a member: it has yet to be ended.
+        self._members.pop(environment, None)
+        if not self._is_closed:
+            self._start_for_waiting()
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        spawn("environments", work, self._tasks)

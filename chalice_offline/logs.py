@@ -1,0 +1,208 @@
+"""The runtime's log: what functions print and what happens to them, one readable line each.
+
+Rendering is pure. It and writing happen in a thread of its own, because a terminal or pipe that nobody reads
+must slow the log, never the gateway: when the reader falls behind, lines are counted and dropped.
+"""
+
+import errno
+import json
+import os
+import re
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, TextIO
+
+from chalice_offline.json_text import decoded
+
+LINES_WAITING_MAX: Final = 20_000
+# Between two writes: a thread that wakes for each line costs more than all that is done with the line.
+_GATHER_S: Final = 0.05
+
+# A full disk may have room again; what could not be written waits in the stream's buffer.
+_MAY_PASS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+# Powertools' Logger puts these into every line; the rendered line shows them once, or not at all.
+_NOT_SHOWN: Final = frozenset(
+    {
+        "level",
+        "location",
+        "message",
+        "timestamp",
+        "service",
+        "cold_start",
+        "function_name",
+        "function_memory_size",
+        "function_arn",
+        "function_request_id",
+        "xray_trace_id",
+        "sampling_rate",
+        "stack_trace",
+        "exception_name",
+    }
+)
+# What Lambda's handler of the root logger makes of a record; time and
+# request id are not shown, as of JSON entries.
+_LAMBDA_LINE: Final = re.compile(r"\[([A-Z]+)\]\t[\d:.T-]+Z\t[^\t]*\t(.*)")
+# Made once: json.dumps with arguments makes an encoder for each call.
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
+
+
+def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) -> str | None:
+    """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
+
+    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a
+    message pass through behind the time and source. Metrics in CloudWatch's embedded format
+    are for machines: they render as None.
+    """
+    clock = _clock(int(now.timestamp()))
+    entry = _parsed(line)
+    if entry is None:
+        return f"{clock} {source} {line}"
+    if "_aws" in entry:
+        return None
+    level = str(entry.get("level", "INFO"))
+    shown = [f"{key}={_text(value)}" for key, value in entry.items() if key not in _NOT_SHOWN]
+    head = str(entry["message"]) if level == "INFO" else f"{level} {entry['message']}"
+    body = " ".join([f"{clock} {source} {head}", *shown])
+    trace = entry.get("exception")
+    if isinstance(trace, str):
+        body = " ".join(
+            [f"{clock} {source} {head}", *(part for part in shown if not part.startswith("exception="))]
+        )
+        body = f"{body}\n{trace}"
+    colour = _COLOURS.get(level, "") if is_coloured else ""
+    return f"{colour}{body}\x1b[0m" if colour else body
+
+
+@lru_cache(maxsize=2)
+def _clock(epoch_s: int) -> str:
+    """Return the local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(epoch_s))
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    if line.startswith("[") and (found := _LAMBDA_LINE.fullmatch(line)):
+        return {"level": found[1], "message": found[2]}
+    if not line.startswith("{"):
+        return None
+    try:
+        entry = decoded(line)
+    except ValueError:
+        return None
+    if isinstance(entry, dict) and ("message" in entry or "_aws" in entry):
+        return entry
+    return None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value and " " not in value else _compact(value)
+    return str(value) if type(value) is int else _compact(value)
+
+
+class Log:
+    """Where lines go. Thread-safe; ``close`` writes what is still waiting."""
+
+    def __init__(self, stream: TextIO, *, is_raw: bool = False, is_verbose: bool = False) -> None:
+        self._stream = stream
+        self._is_raw = is_raw
+        self._is_verbose = is_verbose
+        self._is_coloured = stream.isatty() and not is_raw
+        # Each with its source and time; a source of None says that the line is to be written as it is.
+        self._waiting: deque[tuple[str | None, str, datetime]] = deque()
+        self._dropped = 0
+        self._has_lines = threading.Event()
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
+        self._thread.start()
+
+    def function_line(self, function_name: str, line: str) -> None:
+        """Log one line that a function printed."""
+        self._put(None if self._is_raw else function_name, line)
+
+    def event(self, level: str, message: str, /, **facts: Any) -> None:
+        """Log something the runtime did; ``debug`` shows only when asked for."""
+        if level == "debug" and not self._is_verbose:
+            return
+        entry: Mapping[str, Any] = {"level": level.upper(), "message": message, **facts}
+        self.function_line("runtime", json.dumps(entry, default=str))
+
+    def say(self, line: str) -> None:
+        """Print a line as it is: the ready banner."""
+        self._put(None, line)
+
+    def close(self) -> None:
+        self._is_closing.set()
+        self._has_lines.set()
+        self._thread.join(timeout=2)
+
+    def _put(self, source: str | None, line: str) -> None:
+        if len(self._waiting) >= LINES_WAITING_MAX:
+            self._dropped += 1
+            return
+        self._waiting.append((source, line, datetime.now(UTC)))
+        if not self._has_lines.is_set():
+            self._has_lines.set()
+
+    def _write_lines(self) -> None:
+        is_last = False
+        while not is_last:
+            self._has_lines.wait()
+            is_last = self._is_closing.is_set()
+            self._has_lines.clear()
+            try:
+                self._write("".join(f"{line}\n" for line in self._rendered()))
+            except (OSError, ValueError) as error:
+                if not (isinstance(error, OSError) and error.errno in _MAY_PASS):
+                    # The reader is gone; the runtime goes on without a log.
+                    return
+            self._is_closing.wait(_GATHER_S)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            # Half of a surrogate pair, or what the terminal's encoding lacks: shown by its number.
+            encoding = self._stream.encoding or "ascii"
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        self._stream.flush()
+
+    def _shown(self, source: str | None, line: str, now: datetime) -> str | None:
+        if source is None:
+            return line
+        try:
+            return render(source, line, now=now, is_coloured=self._is_coloured)
+        except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
+            return f"{source} {line}"
+
+    def _rendered(self) -> Iterator[str]:
+        """Yield what is waiting, as it is to be written."""
+        for _ in range(len(self._waiting)):
+            source, line, now = self._waiting.popleft()
+            shown = self._shown(source, line, now)
+            if shown is not None:
+                yield shown
+        if self._dropped:
+            yield f"({self._dropped} lines dropped: the log is not being read)"
+            self._dropped = 0
+
+
+def leave_unwritable_streams() -> None:
+    """Give up what a full disk or a gone reader did not take, so
+    that Python does not print a traceback about it.
+
+    As https://docs.python.org/3/library/signal.html#note-on-sigpipe has it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,41 @@
+"""What an instance of the runtime is told on its command line or by the environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+STATE_DIR_NAME: Final = ".chalice-offline"
+"""Where an instance keeps its data unless told otherwise: a directory of the project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One instance.
+
+    Attributes:
+        stage: Chalice stage: selects the settings in ``config.json``.
+        queues: CloudFormation template of the queues; None leaves it to ``local.toml``.
+        database_url: A server to use instead of a managed one, as
+            its owner if ``functions_database_url`` is given.
+        functions_database_url: The same database as functions log
+            in to it; None lets them use ``database_url``.
+        aws_endpoint_url: An emulator to use instead of the managed MiniStack.
+        port_variable: The variable that sets the port, as whoever has to choose another is told.
+    """
+
+    app_dir: Path
+    host: str
+    port: int
+    state_dir: Path
+    stage: str
+    queues: Path | None
+    database_url: str | None
+    functions_database_url: str | None
+    aws_endpoint_url: str | None
+    reloads: bool
+    port_variable: str = "CHALICE_OFFLINE_PORT"
+
+    @property
+    def local_host(self) -> str:
+        """Where programs on this machine reach the gateway."""
+        return "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104  # compared, not bound

@@ -1,0 +1,77 @@
+"""What the runtime knows of one function and of what triggers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalice_offline.invocation import AppManifest
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One Lambda function of a Chalice app.
+
+    Attributes:
+        name: Chalice's resource name, the key of per-function settings in ``config.json``.
+        handler: ``module.attribute`` as Chalice deploys it.
+        environment: From ``config.json``, merged over app, stage and function.
+    """
+
+    name: str
+    handler: str
+    timeout_s: float
+    memory_mb: int
+    environment: Mapping[str, str]
+    reserved_concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    """An ``@app.on_sqs_message``: queue and how to read it, as the event source mapping would be created."""
+
+    function_name: str
+    queue_name: str
+    batch_size: int
+    batching_window_s: int
+    maximum_concurrency: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTrigger:
+    """An ``@app.schedule``: ``rate(…)`` or ``cron(…)``."""
+
+    function_name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Chalice app, described without importing it here."""
+
+    manifest: AppManifest
+    functions: Mapping[str, FunctionSpec]
+    queues: tuple[QueueTrigger, ...]
+    schedules: tuple[ScheduleTrigger, ...]
+    unsupported: tuple[str, ...]
+
+
+def parse_project(described: Mapping[str, Any]) -> Project:
+    """Return the project in what ``describe.py`` printed."""
+    http = described["http"]
+    manifest = AppManifest(
+        app_name=described["app_name"],
+        websocket_handlers=described["websocket_handlers"],
+        http_function=http["function"],
+        http_routes={path: tuple(methods) for path, methods in http["routes"].items()},
+        http_binary_types=tuple(http["binary_types"]),
+        http_cors=http["cors"],
+        http_authorizers=http["authorizers"],
+        http_authorizer_headers=http["authorizer_headers"],
+    )
+    return Project(
+        manifest=manifest,
+        functions={spec["name"]: FunctionSpec(**spec) for spec in described["functions"]},
+        queues=tuple(QueueTrigger(**trigger) for trigger in described["queues"]),
+        schedules=tuple(ScheduleTrigger(**trigger) for trigger in described["schedules"]),
+        unsupported=tuple(described["unsupported"]),
+    )

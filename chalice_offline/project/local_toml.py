@@ -1,0 +1,106 @@
+"""``.chalice/local.toml``, or ``[tool.chalice-offline]`` of the project's ``pyproject.toml``: what a project wants of
+the local runtime. Optional, like everything in it.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from chalice_offline.project.gateway_table import GatewayTable
+from chalice_offline.project.table import Table
+
+FILE_NAME: Final = Path(".chalice") / "local.toml"
+TABLE_NAME: Final = "chalice-offline"
+
+
+class LocalTomlError(ValueError):
+    """The file does not parse, or names a setting that does not exist."""
+
+
+class LambdaTable(Table):
+    """Execution environments per function; ``concurrency_by_function`` comes before ``concurrency``.
+
+    ``preload`` names libraries that a cold start finds imported,
+    since they hardly ever change: never the app's own.
+    """
+
+    concurrency: Annotated[int, Field(ge=1)] = 4
+    concurrency_by_function: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    idle_s: Annotated[float, Field(gt=0)] = 300.0
+    preload: tuple[str, ...] = ("boto3", "chalice")
+
+
+class EventSourceTable(Table):
+    """Event source mappings; ``concurrency`` is for those that set no maximum of their own.
+
+    ``chalice deploy`` does not ask for reports of single messages, hence the default.
+    """
+
+    concurrency: Annotated[int, Field(ge=1)] = 5
+    gather_ms: Annotated[int, Field(ge=0)] = 15
+    report_batch_item_failures: bool = False
+
+
+class SchedulesTable(Table):
+    run_at_start: bool = False
+
+
+class LocalToml(Table):
+    """The whole file.
+
+    Attributes:
+        database: Whether the project wants PostgreSQL and ``DATABASE_URL``.
+        database_login: Name of the login that functions have at the managed server. The commands of
+            ``on_start`` make it; they own the server and find the functions' address in
+            ``FUNCTIONS_DATABASE_URL``.
+        queues: CloudFormation template of its queues, relative to the project.
+        parameters: Values of that template's parameters; ``Stage`` is the runtime's stage unless given.
+        on_start: Commands to run with the functions' environment before the runtime is ready, in the project.
+        environment: More variables for functions; ``${NAME}`` stands for the value of another.
+        secrets: ``NAME = "random"``: generated once, kept in the state directory.
+    """
+
+    database: bool = False
+    database_login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = None
+    queues: Path | None = None
+    parameters: dict[str, str] = Field(default_factory=dict)
+    on_start: tuple[str, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, Literal["random"]] = Field(default_factory=dict)
+    gateway: GatewayTable = GatewayTable()
+    functions: Annotated[LambdaTable, Field(alias="lambda")] = LambdaTable()
+    event_source: EventSourceTable = EventSourceTable()
+    schedules: SchedulesTable = SchedulesTable()
+
+
+def read_local_toml(app_dir: Path) -> LocalToml:
+    """Return the project's settings; the defaults if it has none.
+
+    Raises:
+        LocalTomlError: With the place of the mistake, or because both files have settings.
+    """
+    own, pyproject = app_dir / FILE_NAME, app_dir / "pyproject.toml"
+    in_own = _parsed(own)
+    in_pyproject = (_parsed(pyproject) or {}).get("tool", {}).get(TABLE_NAME)
+    if in_own is not None and in_pyproject is not None:
+        raise LocalTomlError(
+            f"settings are in {own} and in [tool.{TABLE_NAME}] of {pyproject}: keep one of them"
+        )
+    place = f"{own}" if in_pyproject is None else f"{pyproject}: tool.{TABLE_NAME}"
+    try:
+        return LocalToml.model_validate(in_own or in_pyproject or {})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise LocalTomlError(f"{place}: {problems}") from error
+
+
+def _parsed(path: Path) -> dict[str, Any] | None:
+    """Return what a file holds, None if there is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LocalTomlError(f"{path}: {error}") from error

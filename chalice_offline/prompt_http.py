@@ -1,0 +1,184 @@
+"""uvicorn's HTTP protocol, except that some requests are answered as soon as they have been read.
+
+Where an answer waits for nothing, a task, a scope and two messages for it cost more than all the rest.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Any, Final, NamedTuple
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from chalice_offline.bounded_http import BoundedHttp
+from chalice_offline.supervision import fail
+
+_INTERNAL_ERROR: Final = 500
+_EXPECT: Final = b"expect"
+_EXPECT_BYTES: Final = len(_EXPECT)
+
+
+class PromptRequest(NamedTuple):
+    """A request that is answered at once.
+
+    Attributes:
+        target: Path and query as sent.
+        headers: Names in any case.
+        body: Complete, or its beginning if it is longer than the
+            protocol's ``body_bytes_max``: one byte more at least.
+    """
+
+    method: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class PromptHttp(BoundedHttp, ABC):
+    """One client's connection; what is not prompt goes to the application, as with uvicorn.
+
+    Attributes:
+        body_bytes_max: Longer bodies of prompt requests are cut.
+    """
+
+    body_bytes_max: int
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.headers_sent: list[tuple[bytes, bytes]] = []
+        self._expects = False
+        # The body of a prompt request so far; None while anything else is read.
+        self._body: bytes | None = None
+        self._complete: list[PromptRequest] = []
+        self._answered_at = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    @abstractmethod
+    def is_prompt(self) -> bool:
+        """Tell by ``url`` and ``headers_sent`` whether the request
+        whose head was read is to be answered at once.
+        """
+
+    def must_wait(self, _request: PromptRequest) -> bool:
+        """Tell by its body whether a prompt request is the application's all the same."""
+        return False
+
+    @abstractmethod
+    def respond(self, request: PromptRequest) -> bytes:
+        """Return the whole answer to a prompt request."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._complete:
+            requests, self._complete = self._complete, []
+            answers = [self._answered(request) for request in requests]
+            self.server_state.total_requests += len(answers)
+            self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+            self.request_is_answered()
+            self._answered_at = self.loop.time()
+            if self._idle_timer is None:
+                self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _answered(self, request: PromptRequest) -> bytes:
+        """Return the answer; a defect of ours is this request's alone, not the connection's."""
+        try:
+            return self.respond(request)
+        except Exception as error:  # noqa: BLE001  # the edge towards the client
+            fail("answering a request", error)
+            return head_bytes(_INTERNAL_ERROR, [(b"content-length", b"0")]) + b"\r\n"
+
+    def on_message_begin(self) -> None:
+        # What uvicorn prepares for an application waits until the head tells that it is one's.
+        self.url = b""
+        self.headers_sent = []
+        self._expects = False
+        self.request_begins()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers_sent.append((name, value))
+        if len(name) == _EXPECT_BYTES and name.lower() == _EXPECT:
+            self._expects = True
+
+    def on_headers_complete(self) -> None:
+        self.head_is_complete()
+        if not self.url.startswith(b"/"):
+            self._take_host_from_target()
+        if self.is_prompt() and self._is_usual():
+            self._body = b""
+        else:
+            self._hand_over()
+
+    def on_body(self, body: bytes) -> None:
+        if self._body is None:
+            super().on_body(body)
+        elif len(self._body) <= self.body_bytes_max:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        if self._body is None:
+            super().on_message_complete()
+            return
+        method = self.parser.get_method().decode("ascii")
+        request, self._body = PromptRequest(method, self.url, self.headers_sent, self._body), None
+        if not self.must_wait(request):
+            self._complete.append(request)
+            return
+        self._hand_over()
+        super().on_body(request.body)
+        super().on_message_complete()
+
+    def _hand_over(self) -> None:
+        """Tell uvicorn what has been read of the head."""
+        url, headers = self.url, self.headers_sent
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def _take_host_from_target(self) -> None:
+        """Let the host in a target that is a whole URL replace that of the header (RFC 9112, 3.2.2)."""
+        target = httptools.parse_url(self.url)
+        if target.host is None:
+            return
+        host = b"[%b]" % target.host if b":" in target.host else target.host
+        authority = host if target.port is None else b"%b:%d" % (host, target.port)
+        self.headers_sent = [header for header in self.headers_sent if header[0].lower() != b"host"]
+        self.headers_sent.append((b"host", authority))
+        self.url = (target.path or b"/") + (b"?" + target.query if target.query else b"")
+
+    def _is_usual(self) -> bool:
+        """Tell whether the request asks nothing of the connection that takes an application to answer."""
+        return (
+            self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and not self.flow.write_paused
+            # The answers to earlier requests, on which the application may still be at work, come first.
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self._expects
+        )
+
+    def _close_if_idle(self) -> None:
+        """End a connection that was silent for long; one timer for many requests,
+        where uvicorn takes one for each.
+        """
+        self._idle_timer = None
+        left_s = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._close_if_idle)
+        elif (
+            self._body is None  # and no other request, nor an upgrade, has come since
+            and (self.cycle is None or self.cycle.response_complete)
+            and self.transport.get_protocol() is self
+        ):
+            self.transport.close()
+
+
+def head_bytes(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return status line and headers, without the empty line that ends them."""
+    return b"".join([STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers)])

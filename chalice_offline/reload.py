@@ -1,0 +1,112 @@
+"""Notice changed code: the project's files and whatever its symbolic links lead to.
+
+What the runtime, tools and editors write beside the code is not code, and a reload that makes a file change
+which makes a reload must come to an end: so does a file that an app rewrites whenever it runs.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from watchfiles import awatch
+
+from chalice_offline.logs import Log
+from chalice_offline.state_dir import is_state
+
+_SUFFIXES: Final = (".py", ".json", ".toml", ".sql")
+_IGNORED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "deployments", "deployed"})
+_HIDDEN_BUT_CODE: Final = frozenset({".chalice"})
+_DEBOUNCE_MS: Final = 200
+# Nobody saves a file so often in so short a time; what does is a program.
+_CHANGES_MAX: Final = 5
+_CHANGES_WITHIN_S: Final = 15.0
+_RESTLESS_MAX: Final = 1_000
+
+
+class CodeWatch:
+    """Watches one project."""
+
+    def __init__(self, app_dir: Path, state_dir: Path, log: Log) -> None:
+        self._roots = watched_paths(app_dir)
+        self._app_dir = app_dir
+        self._state_dir = state_dir
+        self._log = log
+        self._restless = RestlessFiles()
+
+    async def run(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Await ``on_change`` after each burst of changes; ends when cancelled."""
+        changes = awatch(
+            *self._roots, watch_filter=lambda _, path: self.is_code(path), debounce=_DEBOUNCE_MS, step=50
+        )
+        async for burst in changes:
+            if self._heeds({path for _, path in burst}, time.monotonic()):
+                await on_change()
+
+    def is_code(self, path: str) -> bool:
+        """Return whether a changed file can change what a function does."""
+        return path.endswith(_SUFFIXES) and not (
+            is_state(Path(path), self._state_dir, self._app_dir) or _is_aside(Path(path), self._roots)
+        )
+
+    def _heeds(self, paths: Iterable[str], now: float) -> bool:
+        """Return whether to reload for these files:
+        not for those that change again and again by themselves.
+        """
+        heeded = False
+        for path in sorted(paths):
+            was_restless = self._restless.is_restless(path)
+            if self._restless.changed(path, now):
+                heeded = True
+            elif not was_restless:
+                self._log.event("warning", "file changes all the time: no more reloads for it", path=path)
+        return heeded
+
+
+class RestlessFiles:
+    """Tells files that change again and again from those that somebody edits."""
+
+    def __init__(self) -> None:
+        # The times of a file's last changes, at most ``_CHANGES_MAX``
+        # of them; the file that rested longest first.
+        self._changes: dict[str, list[float]] = {}
+        self._restless: set[str] = set()
+
+    def is_restless(self, path: str) -> bool:
+        return path in self._restless
+
+    def changed(self, path: str, now: float) -> bool:
+        """Note a change; False if the file is restless. It is heeded again once it was quiet for a while."""
+        recent = [at for at in self._changes.pop(path, []) if now - at < _CHANGES_WITHIN_S]
+        if not recent:
+            self._restless.discard(path)
+        self._changes[path] = [*recent, now][-_CHANGES_MAX:]
+        if len(self._changes) > _RESTLESS_MAX:
+            forgotten = next(iter(self._changes))
+            del self._changes[forgotten]
+            self._restless.discard(forgotten)
+        if len(recent) >= _CHANGES_MAX:
+            self._restless.add(path)
+        return path not in self._restless
+
+
+def watched_paths(app_dir: Path) -> list[Path]:
+    """Return the directories to watch: watchers do not follow links by themselves."""
+    linked = {
+        entry.resolve() for entry in app_dir.iterdir() if entry.is_symlink() and entry.resolve().is_dir()
+    }
+    return [app_dir, *sorted(linked)]
+
+
+def _is_aside(path: Path, roots: Iterable[Path]) -> bool:
+    """Return whether a file lies in a folder of tools, or is an editor's own (``.#app.py``),
+    below a watched root.
+    """
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    parts = path.relative_to(root).parts if root is not None else path.parts
+    if any(part in _IGNORED or (part.startswith(".") and part not in _HIDDEN_BUT_CODE) for part in parts):
+        return True
+    # A virtual environment by any name has this file (PEP 405).
+    return root is not None and any(
+        (folder / "pyvenv.cfg").exists() for folder in path.parents if folder.is_relative_to(root)
+    )

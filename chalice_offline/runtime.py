@@ -1,0 +1,306 @@
+"""The local runtime: one Chalice app, its functions and what triggers them, from start to stop."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from chalice_offline.assembly import gateway_settings, host_settings, mapping_settings
+from chalice_offline.event_source.mapping import EventSourceMapping
+from chalice_offline.event_source.sqs_client import SqsClient
+from chalice_offline.gateway import Gateway
+from chalice_offline.lambda_host.forker import Forker
+from chalice_offline.lambda_host.host import LambdaHost
+from chalice_offline.logs import Log
+from chalice_offline.options import Options
+from chalice_offline.project.functions import Project
+from chalice_offline.project.inspection import ProjectError, inspect_project
+from chalice_offline.project.local_toml import LocalToml
+from chalice_offline.queue_template import QueueSpec, read_queues
+from chalice_offline.queues import ensure_queues
+from chalice_offline.reload import CodeWatch
+from chalice_offline.schedules.runner import ScheduleRunner
+from chalice_offline.services.managed import Services
+from chalice_offline.start_commands import run_start_commands
+from chalice_offline.state_dir import StateDir
+from chalice_offline.supervision import keep_going
+from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
+
+# How long running invocations may take to finish when the runtime is asked to stop.
+STOP_PATIENCE_S: Final = 15.0
+_STATUS_INTERVAL_S: Final = 1.0
+
+
+class Runtime:
+    """One running app. ``start`` returns when it is ready;
+    ``stop`` undoes whatever ``start`` has done so far.
+    """
+
+    def __init__(self, options: Options, project_file: LocalToml, state: StateDir, log: Log) -> None:
+        self._options = options
+        self._file = project_file
+        self._state = state
+        self._log = log
+        self._services = Services(
+            options,
+            state,
+            log,
+            wants_database=project_file.database,
+            functions_login=project_file.database_login,
+            on_sqs_restarted=self._ensure_queues,
+        )
+        self._aws = aws_variables(
+            os.environ,
+            endpoint=self._services.sqs_endpoint,
+            managed_credentials=self._services.emulator_credentials,
+        )
+        self._sqs = SqsClient(
+            self._services.sqs_endpoint,
+            region=self._aws["AWS_REGION"],
+            access_key=self._aws["AWS_ACCESS_KEY_ID"],
+            secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
+        )
+        self._queues = self._read_queues()
+        self._environment = self._function_environment()
+        self._forker = Forker(project_file.functions.preload, self._environment)
+        self._host: LambdaHost | None = None
+        self._gateway: Gateway | None = None
+        self._mappings: list[EventSourceMapping] = []
+        self._schedules: ScheduleRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._project: Project | None = None
+        self._is_status_stale = False
+        self._described = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start everything; the servers come up while the app is described and its functions warm up.
+
+        Raises:
+            ProjectError, DaemonError, StartCommandError, SqsError, OSError: With what to do about it.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_database())
+            group.create_task(self._start_sqs())
+            group.create_task(self._start_functions())
+        assert self._host is not None
+        assert self._project is not None
+        self._gateway = Gateway(
+            gateway_settings(self._options, self._file, aws=self._aws, log=self._log),
+            replace(self._project.manifest, authorizer_function=self._file.gateway.authorizer),
+            self._host,
+        )
+        await self._gateway.start()
+        self._start_mappings(self._project)
+        self._schedules = ScheduleRunner(
+            self._project.schedules,
+            self._host,
+            region=self._aws["AWS_REGION"],
+            account=ACCOUNT,
+            runs_at_start=self._file.schedules.run_at_start,
+        )
+        self._schedules.start()
+        self._tasks.append(keep_going("status", self._publish_status))
+        if self._options.reloads:
+            self._tasks.append(keep_going("reload", self._watch_code))
+
+    async def stop(self, *, is_hurried: bool = False) -> None:
+        """Take no more work in, finish what runs, then end functions and servers.
+        Safe at any stage of ``start``.
+        """
+        patience_s = 0.0 if is_hurried else STOP_PATIENCE_S
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        steps: list[Callable[[], Awaitable[object]]] = []
+        if self._schedules is not None:
+            steps.append(self._schedules.stop)
+        if self._gateway is not None:
+            steps.append(self._gateway.stop)
+        steps.append(
+            lambda: asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings))
+        )
+        if self._host is not None:
+            steps.append(partial(self._host.stop, patience_s=patience_s))
+        steps += [self._forker.close, self._sqs.close, partial(self._services.stop, is_hurried=is_hurried)]
+        steps.append(partial(asyncio.to_thread, self._state.clear_status))
+        await _all_of(steps)
+
+    def banner(self) -> list[str]:
+        """Return the lines to print when ready: where to connect."""
+        assert self._project is not None
+        address = f"{self._options.local_host}:{self._options.port}"
+        lines = []
+        if self._project.manifest.websocket_handlers:
+            lines.append(f"wscat -c ws://{address}/{self._file.gateway.websocket_stage}")
+        if self._project.manifest.http_function:
+            lines.append(f"REST http://{address}/{self._file.gateway.rest_stage}")
+        return lines
+
+    async def _start_database(self) -> None:
+        await self._services.start_database()
+        await run_start_commands(
+            self._file.on_start,
+            app_dir=self._options.app_dir,
+            environment={**self._environment, **self._owner_addresses()},
+            log=self._log,
+        )
+
+    async def _start_sqs(self) -> None:
+        if not self._queues:
+            # A project without a template gets plain queues under the names that its functions read from.
+            await self._described.wait()
+            names = {trigger.queue_name for trigger in self._project.queues} if self._project else set()
+            self._queues = tuple(QueueSpec(name, name, {}) for name in sorted(names))
+        if self._queues:
+            await self._services.start_sqs()
+            await self._ensure_queues()
+
+    async def _ensure_queues(self) -> None:
+        await ensure_queues(self._sqs, self._queues)
+
+    async def _start_functions(self) -> None:
+        project, _ = await asyncio.gather(
+            inspect_project(self._options.app_dir, self._options.stage, self._environment),
+            self._forker.start(),
+        )
+        authorizer = self._file.gateway.authorizer
+        if authorizer is not None and authorizer not in project.functions:
+            raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")
+        for source in project.unsupported:
+            self._log.event("warning", "event source not emulated", source=source)
+        self._project = project
+        self._described.set()
+        self._host = LambdaHost(
+            project.functions,
+            host_settings(self._options, self._file, project, self._environment),
+            self._forker,
+            self._log.function_line,
+            on_finished=self._nudge_mappings,
+        )
+        await self._host.start()
+
+    def _start_mappings(self, project: Project) -> None:
+        assert self._host is not None
+        for trigger in project.queues:
+            mapping = EventSourceMapping(
+                mapping_settings(self._file, trigger), self._sqs, self._host, self._log
+            )
+            mapping.start()
+            self._mappings.append(mapping)
+
+    def _nudge_mappings(self, function_name: str) -> None:
+        """A function has ended, so it may have sent messages: look at once instead of at the next poll."""
+        for mapping in self._mappings:
+            mapping.function_ended(function_name)
+
+    async def _watch_code(self) -> None:
+        watch = CodeWatch(self._options.app_dir, self._state.path, self._log)
+        await watch.run(self._reload)
+
+    async def _reload(self) -> None:
+        assert self._host is not None
+        try:
+            project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        except ProjectError as error:
+            self._log.event("error", "not reloaded, the old code goes on", reason=str(error))
+            return
+        assert self._project is not None
+        if (project.manifest, project.queues, project.schedules) != (
+            self._project.manifest,
+            self._project.queues,
+            self._project.schedules,
+        ):
+            self._log.event("warning", "routes or triggers have changed: restart to apply them")
+        await self._host.reload(project.functions)
+        self._log.event("info", "reloaded")
+
+    def _read_queues(self) -> tuple[QueueSpec, ...]:
+        path = self._options.queues
+        if path is None and self._file.queues is not None:
+            path = self._options.app_dir / self._file.queues
+        if path is None:
+            return ()
+        parameters = {"Stage": self._options.stage, **self._file.parameters}
+        template = json.loads(path.read_text(encoding="utf-8"))
+        return read_queues(template, parameters, region=self._aws["AWS_REGION"], account=ACCOUNT)
+
+    def _function_environment(self) -> dict[str, str]:
+        gateway = f"http://{self._options.local_host}:{self._options.port}"
+        managed = {
+            **self._aws,
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{gateway}/{self._file.gateway.websocket_stage}",
+            "LOCAL_GATEWAY_HOST": self._options.host,
+            **{name: self._state.secret(name) for name in self._file.secrets if name not in os.environ},
+        }
+        if self._services.functions_database_url is not None:
+            managed["DATABASE_URL"] = self._services.functions_database_url
+        urls = {
+            f"QUEUE_URL_{queue.logical_id}": f"{self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}"
+            for queue in self._queues
+        }
+        return function_environment(os.environ, managed, self._file.environment, references=urls)
+
+    def _owner_addresses(self) -> dict[str, str]:
+        """Return what tells the commands that prepare a database who owns it, and who is to be let in."""
+        services = self._services
+        if services.database_url is None or services.functions_database_url in (None, services.database_url):
+            return {}
+        return {
+            "DATABASE_URL": services.database_url,
+            "FUNCTIONS_DATABASE_URL": str(services.functions_database_url),
+        }
+
+    async def _publish_status(self) -> None:
+        published: Mapping[str, Any] = {}
+        while True:
+            status = self._status()
+            if status != published and self._write_status(status):
+                published = status
+            await asyncio.sleep(_STATUS_INTERVAL_S)
+
+    def _write_status(self, status: Mapping[str, Any]) -> bool:
+        """Return whether it could be written: a full disk may have room again later."""
+        try:
+            self._state.write_status(status)
+        except OSError as error:
+            if not self._is_status_stale:
+                self._log.event("warning", "status.json is out of date", reason=str(error))
+            self._is_status_stale = True
+            return False
+        self._is_status_stale = False
+        return True
+
+    def _status(self) -> dict[str, Any]:
+        assert self._host is not None
+        return {
+            "pid": os.getpid(),
+            "app": str(self._options.app_dir),
+            "host": self._options.host,
+            "port": self._options.port,
+            "database_url": self._services.database_url,
+            "functions_database_url": self._services.functions_database_url,
+            "sqs_endpoint": self._services.sqs_endpoint,
+            # Of a foreign emulator, or of a real account, they are the shell's business.
+            "aws": self._aws if self._services.emulator_credentials is not None else {},
+            "queues": {queue.logical_id: queue.name for queue in self._queues},
+            "pids": {**self._services.register.pids(), "functions": self._host.pids()},
+        }
+
+
+async def _all_of(steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    """Take one step after the other, also past those that fail.
+
+    Raises:
+        ExceptionGroup: What failed.
+    """
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001  # whatever it was, the rest must end too
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("not everything was stopped in order", errors)

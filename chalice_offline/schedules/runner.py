@@ -1,0 +1,96 @@
+"""Invoke functions on their schedules, as EventBridge rules would.
+
+As there, a run that takes longer than the interval overlaps the next. Runs
+missed while the machine slept are not made up for.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from chalice_offline.invocation import Functions
+from chalice_offline.project.functions import ScheduleTrigger
+from chalice_offline.schedules.expressions import Schedule, parse_schedule
+from chalice_offline.supervision import keep_going, spawn
+
+
+class ScheduleRunner:
+    """All schedules of an app. What a run returns is nobody's business;
+    failures are in the function's log.
+    """
+
+    def __init__(
+        self,
+        triggers: Sequence[ScheduleTrigger],
+        functions: Functions,
+        *,
+        region: str,
+        account: str,
+        runs_at_start: bool,
+    ) -> None:
+        self._schedules = [
+            (trigger.function_name, parse_schedule(trigger.expression)) for trigger in triggers
+        ]
+        self._functions = functions
+        self._region = region
+        self._account = account
+        self._runs_at_start = runs_at_start
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        for function_name, schedule in self._schedules:
+            if self._runs_at_start:
+                spawn(function_name, self._fire(function_name, utc_now()), self._tasks)
+            self._tasks.add(
+                keep_going(f"schedule-{function_name}", partial(self._keep, function_name, schedule))
+            )
+
+    async def stop(self) -> None:
+        """Fire no more; runs that have begun are the host's to finish."""
+        for task in self._tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep(self, function_name: str, schedule: Schedule) -> None:
+        now = utc_now()
+        while (due := schedule.next_after(now)) is not None:
+            await _sleep_until(due)
+            spawn(function_name, self._fire(function_name, due), self._tasks)
+            now = max(due, utc_now()) if (utc_now() - due).total_seconds() > 1 else due
+
+    async def _fire(self, function_name: str, due: datetime) -> None:
+        event = scheduled_event(function_name, due, region=self._region, account=self._account)
+        await self._functions.invoke(function_name, event)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _sleep_until(due: datetime) -> None:
+    """Wait in short steps: the wall clock may be set, and a laptop may sleep."""
+    while (left_s := (due - utc_now()).total_seconds()) > 0:  # noqa: ASYNC110  # time is not an event
+        await asyncio.sleep(min(left_s, 30.0))
+
+
+def scheduled_event(rule_name: str, due: datetime, *, region: str, account: str) -> dict[str, Any]:
+    """Return EventBridge's event for a scheduled rule.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
+    """
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": account,
+        "time": due.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [f"arn:aws:events:{region}:{account}:rule/{rule_name}"],
+        "detail": {},
+    }

@@ -1,0 +1,167 @@
+"""Who may use the managed emulator: callers that sign with credentials it was given, and nobody's web page.
+
+MiniStack asks nobody who they are, lets every origin read its answers, and runs code for those who ask. Here
+a request must name loopback as its host, must not come from a browser, and must carry the signature of known
+credentials, which are random and in the state directory. Of an emulated cloud, the deployed APIs are open to
+unsigned requests, as on AWS, but for those of foreign pages.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, NamedTuple, Self
+
+from ministack.core import sigv4
+from ministack.core.iam_evaluator import ResolvedCredential, resolve_credential
+
+from chalice_offline.callers import Callers, Headers, is_loopback_host, is_made_by_a_browser
+from chalice_offline.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
+
+_API_PREFIX: Final = "/_aws/execute-api/"
+_CALLBACKS: Final = "@connections"
+# MiniStack's own administration, and doors that carry their secret in the path.
+_INTERNAL_PREFIX: Final = "/_"
+_API_CALLERS: Final = Callers()
+# MiniStack's own check of the time passes what is none.
+_TIME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+
+
+class Refusal(NamedTuple):
+    """An error of AWS's, always with status 403."""
+
+    code: str
+    message: str
+
+
+class SignedRequest(NamedTuple):
+    """A request as its signature covers it; names of headers in lower case, and of the query decoded."""
+
+    method: str
+    raw_path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+_FROM_A_BROWSER: Final = Refusal("AccessDeniedException", "the emulator is not there for web pages")
+_NO_SUCH_DOOR: Final = Refusal("AccessDeniedException", "the emulator does not serve this path here")
+_UNSIGNED: Final = Refusal(
+    "MissingAuthenticationToken",
+    "the emulator takes signed requests only; its credentials are in aws.env of the state directory",
+)
+_UNKNOWN: Final = Refusal(
+    "UnrecognizedClientException",
+    "unknown credentials; those of this emulator are in aws.env of the state directory",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What one emulator lets in.
+
+    Attributes:
+        secrets: Secret access keys by access key id. An emulator without any lets nobody in.
+        services: Signing names of the services that may be asked; None for all that it has.
+        has_open_apis: Whether deployed APIs are served to unsigned requests. Then it also takes the
+            credentials of users and sessions that it has itself made.
+    """
+
+    secrets: Mapping[str, str]
+    services: frozenset[str] | None = None
+    has_open_apis: bool = False
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+        services = environment.get(EMULATOR_SERVICES_VARIABLE)
+        return cls(
+            {key: secret} if key and secret else {},
+            frozenset(services.split(",")) if services else None,
+            environment.get(OPEN_APIS_VARIABLE) == "1",
+        )
+
+    def is_open_api(self, path: str) -> bool:
+        """Return whether a path belongs to a deployed API, to which clients come without credentials."""
+        return self.has_open_apis and path.startswith(_API_PREFIX) and _CALLBACKS not in path
+
+    def refusal_of_client(self, headers: Headers) -> Refusal | None:
+        """Judge the client of a deployed API: any program, and pages that the API itself has served."""
+        stranger = _API_CALLERS.refusal(headers)
+        return None if stranger is None else Refusal("ForbiddenException", f"Forbidden: {stranger}")
+
+    def refusal_of_head(self, path: str, pairs: Headers, request: SignedRequest) -> Refusal | None:
+        """Judge a request by its head, before a byte of its body is read.
+
+        Args:
+            path: Percent-decoded.
+            pairs: The headers as sent.
+        """
+        if is_made_by_a_browser(pairs):
+            return _FROM_A_BROWSER
+        # A signature is proof against rebinding, so that a bucket or an API may be the host's first part.
+        host = request.headers.get("host", "").lower()
+        if not is_loopback_host(host, takes_subdomains=True):
+            return Refusal("AccessDeniedException", "Host is not a name of this machine's loopback address")
+        if path.startswith(_INTERNAL_PREFIX) and not (self.has_open_apis and path.startswith(_API_PREFIX)):
+            return _NO_SUCH_DOOR
+        claim = _claim(request)
+        return claim if isinstance(claim, Refusal) else self._refusal_of_claim(claim)
+
+    def refusal_of_signature(self, request: SignedRequest) -> Refusal | None:
+        """Judge the signature of a complete request."""
+        claim = _claim(request)
+        if isinstance(claim, Refusal):
+            return claim
+        secret = self._secret_of(claim.access_key_id)
+        if secret is None:
+            return _UNKNOWN
+        is_in_query = "authorization" not in request.headers
+        failure = (
+            _lateness(request.query, claim) if is_in_query else sigv4.request_time_failure(claim)
+        ) or sigv4.header_signature_failure(claim, secret, *request, presigned=is_in_query)
+        return None if failure is None else Refusal(*failure)
+
+    def _refusal_of_claim(self, claim: sigv4.HeaderSignature) -> Refusal | None:
+        if self._secret_of(claim.access_key_id) is None:
+            return _UNKNOWN
+        if self.services is not None and claim.service not in self.services:
+            return Refusal("AccessDeniedException", f"this emulator serves {_listed(self.services)} only")
+        return None
+
+    def _secret_of(self, access_key: str) -> str | None:
+        secret = self.secrets.get(access_key)
+        if secret is None and self.has_open_apis and self.secrets:
+            found = resolve_credential(access_key)
+            return found.secret_access_key or None if isinstance(found, ResolvedCredential) else None
+        return secret
+
+
+def _claim(request: SignedRequest) -> sigv4.HeaderSignature | Refusal:
+    """Return what a request says about its signature."""
+    if "authorization" in request.headers:
+        claim = sigv4.parse_header_signature(request.headers)
+    elif "X-Amz-Signature" in request.query:
+        claim = sigv4.parse_query_signature(request.query)
+    else:
+        return _UNSIGNED
+    # A region set is SigV4a's, in which nobody calls an emulator.
+    if isinstance(claim, tuple) or claim.region_set is not None or not _TIME.fullmatch(claim.amz_date):
+        return Refusal("IncompleteSignature", "the signature is not one of AWS4-HMAC-SHA256")
+    return claim
+
+
+def _lateness(query: Mapping[str, list[str]], claim: sigv4.HeaderSignature) -> tuple[str, str] | None:
+    try:
+        is_late = sigv4.presigned_request_is_expired(
+            claim.amz_date, query.get("X-Amz-Expires", [""])[0], now=datetime.now(UTC)
+        )
+    except (ValueError, OverflowError):
+        is_late = True
+    return ("ExpiredToken", "the request has expired") if is_late else None
+
+
+@lru_cache(maxsize=4)
+def _listed(services: frozenset[str]) -> str:
+    return ", ".join(sorted(services))

@@ -1,0 +1,212 @@
+"""HTTP as the emulator speaks it: uvicorn's, but that it answers an app's usual queue calls much sooner.
+
+MiniStack looks through some thirty routes of other services before it finds that a call is SQS's, which
+says so in a header. Calls that wait for nothing go straight to its SQS and are answered as soon as they
+have been read. Everything else goes MiniStack's own way; there the head of an answer leaves together with
+the beginning of its body, where uvicorn writes them one after the other: two system calls here, and a
+client that is woken for half an answer.
+"""
+
+import asyncio
+import contextvars
+import logging
+import os
+import time
+from collections.abc import Coroutine, Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any, ClassVar, Final, cast
+
+import ministack.app as ministack
+from ministack.core.responses import set_request_account_id, set_request_client_ip, set_request_region
+from ministack.core.router import extract_access_key_id, extract_region
+from ministack.services import sqs
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from chalice_offline.json_text import decoded
+from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
+from chalice_offline.services import fair_sqs
+from chalice_offline.services.emulator_guard import Guard, SignedRequest
+from chalice_offline.services.guarded_emulator import refusal_answer
+from chalice_offline.uuids import new_uuid
+
+# For MiniStack's own way as well: which of the two a call goes must not change who is served.
+fair_sqs.install()
+
+# Of these, MiniStack's handlers wait for nothing, unless a receive asks for it.
+_PROMPT_CALLS: Final = frozenset(
+    f"AmazonSQS.{call}".encode()
+    for call in (
+        "SendMessage",
+        "SendMessageBatch",
+        "ReceiveMessage",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+    )
+)
+_RECEIVE: Final = b"AmazonSQS.ReceiveMessage"
+_SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
+# What is longer, or does not say how long it is, goes MiniStack's own way.
+_BODY_BYTES_MAX: Final = 1024 * 1024
+_CREDENTIALS_KEPT: Final = 64
+# Whoever sends one of these goes the long way round, and there as far as the guard.
+_UNUSUAL: Final = (b"content-encoding", b"origin", b"sec-fetch-site")
+_Headers = Mapping[bytes, bytes]
+_Answer = tuple[int, Mapping[str, str], bytes | str]
+
+
+class EmulatorHttp(PromptHttp):
+    """One client's connection."""
+
+    body_bytes_max = _BODY_BYTES_MAX
+    guard: ClassVar[Guard] = Guard.from_env(os.environ)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        # Not a transport by its class, but it does all that one does.
+        super().connection_made(cast("asyncio.Transport", _Joining(self, transport)))
+
+    def is_prompt(self) -> bool:
+        headers = _by_name(self.headers_sent)
+        return (
+            headers.get(b"x-amz-target") in _PROMPT_CALLS
+            and headers.get(b"authorization", b"").startswith(_SIGNED)
+            and self.url == b"/"
+            and self.parser.get_method() == b"POST"
+            and not any(name in headers for name in _UNUSUAL)
+            and _is_short(headers.get(b"content-length", b""))
+            and not _is_busy()
+        )
+
+    def must_wait(self, request: PromptRequest) -> bool:
+        if _by_name(request.headers)[b"x-amz-target"] != _RECEIVE:
+            return False
+        try:
+            # Not named, it is the queue's own attribute.
+            return bool(decoded(request.body)["WaitTimeSeconds"] != 0)
+        except (ValueError, TypeError, KeyError):
+            return True
+
+    def respond(self, request: PromptRequest) -> bytes:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        client_ip = (self.client or ("127.0.0.1",))[0]
+        # MiniStack keeps whose call it is in context variables, which must not outlast the call.
+        context = contextvars.copy_context()
+        status, said, body = context.run(_answered, _by_name(request.headers), request.body, client_ip)
+        answer = body if isinstance(body, bytes) else body.encode()
+        return _whole(status, tuple(said.items()), answer)
+
+    def _refusal(self, request: PromptRequest) -> bytes | None:
+        """Return the guard's answer to what it does not let in."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        signed = SignedRequest(request.method, "/", {}, headers, request.body)
+        refusal = self.guard.refusal_of_head("/", request.headers, signed) or self.guard.refusal_of_signature(
+            signed
+        )
+        if refusal is None:
+            return None
+        content_type, body = refusal_answer(headers, refusal)
+        return _whole(403, (("Content-Type", content_type),), body)
+
+
+def _whole(status: int, said: tuple[tuple[str, str], ...], answer: bytes) -> bytes:
+    """Return an answer as it goes over the wire."""
+    tail = f"x-amzn-requestid: {new_uuid()}\r\ncontent-length: {len(answer)}\r\n\r\n"
+    return _head(status, said, int(time.time())) + tail.encode("ascii") + answer
+
+
+def _answered(headers: _Headers, body: bytes, client_ip: str) -> _Answer:
+    """Return status, headers and body of SQS's answer, as MiniStack's application would get it."""
+    access_key, region = _caller(headers[b"authorization"].partition(b",")[0])
+    set_request_client_ip(client_ip)
+    set_request_account_id(access_key)
+    set_request_region(region)
+    asked = {
+        "host": headers.get(b"host", b"").decode("latin-1"),
+        "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),
+    }
+    try:
+        return _result(sqs.handle_request("POST", "/", asked, body, {}))
+    except Exception:
+        logging.getLogger(__name__).exception("queue call failed")
+        return 500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type":"InternalFailure"}'
+
+
+def _result(call: Coroutine[Any, Any, _Answer]) -> _Answer:
+    """Run a coroutine that waits for nothing to its end; return its result."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        return cast("_Answer", end.value)
+    call.close()
+    raise RuntimeError("a queue call waited for something")
+
+
+def _is_short(content_length: bytes) -> bool:
+    return content_length.isdigit() and int(content_length) <= _BODY_BYTES_MAX
+
+
+def _is_busy() -> bool:
+    """Tell whether MiniStack verifies signatures, or is being reset."""
+    # Neither is public; ``test_emulator_http.py`` fails if a release renames them.
+    return bool(ministack.AUTH) or ministack._get_reset_lock().locked()  # noqa: SLF001
+
+
+def _by_name(headers: list[tuple[bytes, bytes]]) -> _Headers:
+    return {name.lower(): value for name, value in headers}
+
+
+@lru_cache(maxsize=_CREDENTIALS_KEPT)
+def _caller(credential: bytes) -> tuple[str, str]:
+    """Return access key and region, as MiniStack reads them; they choose account and region of the queues."""
+    headers = {"authorization": credential.decode("latin-1") + ","}
+    return extract_access_key_id(headers), extract_region(headers)
+
+
+@lru_cache(maxsize=64)
+def _head(status: int, said: tuple[tuple[str, str], ...], second: int) -> bytes:
+    """Return the head of an answer as far as answers of its kind share it within a second."""
+    own = [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in said]
+    return head_bytes(status, [*own, (b"date", formatdate(second, usegmt=True).encode("ascii"))])
+
+
+class _Joining:
+    """A transport that keeps the first write of each answer of the application back until the next one."""
+
+    def __init__(self, protocol: EmulatorHttp, transport: asyncio.Transport) -> None:
+        self._protocol = protocol
+        self._transport = transport
+        self._head = b""
+        self._answer: RequestResponseCycle | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self._begins_an_answer():
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._transport.write(self._head)
+        self._head = b""
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _begins_an_answer(self) -> bool:
+        """Tell a head from interim responses, refusals, later parts of a body, and WebSocket frames."""
+        answer = self._protocol.cycle
+        if (
+            answer is None
+            or answer is self._answer
+            or not answer.response_started
+            or answer.response_complete
+        ):
+            return False
+        self._answer = answer
+        return True

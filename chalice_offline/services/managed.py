@@ -1,0 +1,63 @@
+"""The services around the functions: managed here, or somebody else's when the options name them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from chalice_offline.logs import Log
+from chalice_offline.options import Options
+from chalice_offline.services.children import ChildRegister
+from chalice_offline.services.ministack import Ministack
+from chalice_offline.services.ports import free_port
+from chalice_offline.services.postgres import Postgres
+from chalice_offline.state_dir import StateDir
+
+
+class Services:
+    """Addresses are known from the start,
+    so that everything else can be prepared while the servers come up.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        state: StateDir,
+        log: Log,
+        *,
+        wants_database: bool,
+        functions_login: str | None,
+        on_sqs_restarted: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.register = ChildRegister(state.path / "children.json")
+        left = self.register.end_leftovers()
+        if left:
+            log.event("info", "ended what an earlier run left behind", kinds=left)
+        self._postgres: Postgres | None = None
+        if wants_database and options.database_url is None:
+            self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
+        self._ministack: Ministack | None = None
+        if options.aws_endpoint_url is None:
+            self._ministack = Ministack(
+                state, free_port(), self.register, log, on_sqs_restarted, services=("sqs",)
+            )
+        self.database_url = self._postgres.url if self._postgres else options.database_url
+        # At another's server nobody is let in whom its owner has not named.
+        self.functions_database_url = (
+            self._postgres.functions_url
+            if self._postgres
+            else options.functions_database_url or options.database_url
+        )
+        self.sqs_endpoint = options.aws_endpoint_url or (self._ministack.endpoint if self._ministack else "")
+        self.emulator_credentials = state.emulator_credentials() if self._ministack else None
+
+    async def start_database(self) -> None:
+        if self._postgres is not None:
+            await self._postgres.start()
+
+    async def start_sqs(self) -> None:
+        if self._ministack is not None:
+            await self._ministack.start()
+
+    async def stop(self, *, is_hurried: bool) -> None:
+        """Stop both; MiniStack writes its queues to disk, PostgreSQL its checkpoint."""
+        running = [service for service in (self._postgres, self._ministack) if service is not None]
+        await asyncio.gather(*(service.stop(is_hurried=is_hurried) for service in running))

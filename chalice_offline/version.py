@@ -1,0 +1,5 @@
+"""The package's version, which its ``pyproject.toml`` reads as well."""
+
+from typing import Final
+
+VERSION: Final = "0.1.0"

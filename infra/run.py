@@ -1,0 +1,13 @@
+"""The local runtime as this project runs it: ``python -m infra.run start``, and chalice-offline's other commands.
+
+``ORDERFLOW_PORT`` and the like set its options; see ``python -m infra.run start --help``.
+"""
+
+from pathlib import Path
+
+from chalice_offline.cli import command_line
+
+main = command_line("ORDERFLOW", {"app": Path("chalice_app"), "port": 3000, "state_dir": Path(".orderflow")})
+
+if __name__ == "__main__":
+    main(prog_name="python -m infra.run")

@@ -1,0 +1,233 @@
+"""REST over Chalice's own local gateway."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import httpx
+import pytest
+from chalice.app import AuthRequest, AuthResponse, AuthRoute
+
+from chalice_offline.gateway import GatewayLimits
+from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
+
+ORDERS: dict[str, Any] = {
+    "http_function": "api_handler",
+    "http_routes": {"/orders": ("GET", "POST"), "/orders/{order_id}": ("GET",), "/orders/all": ("GET",)},
+    "http_cors": {"/orders": {"Access-Control-Allow-Origin": "https://example.org"}},
+    "http_binary_types": ("application/octet-stream",),
+}
+CREATED = Returned({"statusCode": 201, "headers": {"X-A": "1"}, "multiValueHeaders": {}, "body": '{"id":1}'})
+
+
+def call(
+    method: str, path: str, functions: FakeFunctions, manifest: dict[str, Any] | None = None, **request: Any
+) -> httpx.Response:
+    async def scenario() -> httpx.Response:
+        limits = GatewayLimits(integration_timeout_s=5, rest_body_bytes_max=1_000)
+        async with a_gateway(functions, manifest=manifest or ORDERS, limits=limits) as gateway:
+            url = f"http://127.0.0.1:{gateway.port}{path}"
+            async with httpx.AsyncClient(trust_env=False) as http:
+                return await http.request(method, url, **request)
+
+    return asyncio.run(scenario())
+
+
+def test_response_of_the_app_is_passed_on() -> None:
+    response = call("POST", "/api/orders", FakeFunctions(api_handler=CREATED), json={"amount": "1"})
+    assert (response.status_code, response.headers["X-A"], response.json()) == (201, "1", {"id": 1})
+
+
+def test_event_is_a_lambda_proxy_event_that_fits_json() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    call("POST", "/api/orders?a=1&a=2", functions, content=b'{"x":"\xc3\xbc"}', headers={"X-Mixed": "Yes"})
+    (event,) = functions.events_of("api_handler")
+    context = event["requestContext"]
+    assert json.loads(json.dumps(event)) == event
+    assert (event["body"], event["isBase64Encoded"]) == ('{"x":"ü"}', False)
+    assert (event["httpMethod"], event["path"], event["resource"]) == ("POST", "/orders", "/orders")
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
+    assert event["queryStringParameters"] == {"a": "2"}
+    assert event["headers"]["x-mixed"] == "Yes"
+    assert (context["stage"], context["path"]) == ("api", "/api/orders")
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert len(context["requestId"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("path", "captured"),
+    [("/api/orders/7", {"order_id": "7"}), ("/api/orders/7/", {"order_id": "7"}), ("/api/orders/all", {})],
+)
+def test_path_parameters_are_captured(path: str, captured: dict[str, str]) -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    call("GET", path, functions)
+    assert functions.events_of("api_handler")[0]["pathParameters"] == captured
+
+
+def test_emulator_prefix_is_not_part_of_the_path() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    call("GET", "/_aws/execute-api/x/api/orders", functions)
+    assert functions.events_of("api_handler")[0]["path"] == "/orders"
+
+
+def test_binary_body_travels_as_base64_in_both_directions() -> None:
+    answer = {"statusCode": 200, "headers": {"Content-Type": "application/octet-stream"}}
+    body = base64.b64encode(b"\xff\x00").decode()
+    functions = FakeFunctions(api_handler=Returned({**answer, "body": body, "isBase64Encoded": True}))
+    headers = {"content-type": "application/octet-stream"}
+    response = call("POST", "/api/orders", functions, content=b"\x00\xff", headers=headers)
+    (event,) = functions.events_of("api_handler")
+    assert (event["body"], event["isBase64Encoded"]) == (base64.b64encode(b"\x00\xff").decode(), True)
+    assert response.content == b"\xff\x00"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "message"),
+    [
+        (Raised("KeyError", "x"), 502, "Internal server error"),
+        (Returned("no proxy response"), 502, "Internal server error"),
+        (Returned({"statusCode": 200, "headers": {"X": "a\r\nSet-Cookie: b"}}), 502, "Internal server error"),
+        (Returned({"statusCode": 200, "body": {"not": "text"}}), 502, "Internal server error"),
+        (TimedOut(5), 504, "Endpoint request timed out"),
+    ],
+)
+def test_failed_integration_is_a_5xx(outcome: Outcome, status: int, message: str) -> None:
+    response = call("GET", "/api/orders", FakeFunctions(api_handler=outcome))
+    assert (response.status_code, response.json()) == (status, {"message": message})
+
+
+def test_unknown_route_is_403_without_asking_the_app() -> None:
+    functions = FakeFunctions()
+    response = call("GET", "/api/nosuchroute", functions)
+    assert (response.status_code, response.json()) == (403, {"message": "Missing Authentication Token"})
+    assert functions.events == []
+
+
+def test_unknown_method_of_a_known_route_is_left_to_chalice() -> None:
+    functions = FakeFunctions(api_handler=Returned({"statusCode": 405, "headers": {}, "body": "{}"}))
+    assert call("DELETE", "/api/orders", functions).status_code == 405
+
+
+def test_preflight_is_answered_from_the_cors_configuration() -> None:
+    functions = FakeFunctions()
+    response = call("OPTIONS", "/api/orders", functions)
+    assert response.headers["Access-Control-Allow-Origin"] == "https://example.org"
+    assert set(response.headers["Access-Control-Allow-Methods"].split(",")) == {"GET", "POST", "OPTIONS"}
+    assert functions.events == []
+
+
+def test_body_beyond_the_limit_is_413() -> None:
+    assert call("POST", "/api/orders", FakeFunctions(), content=b"x" * 1_001).status_code == 413
+
+
+def test_headers_that_are_not_ascii_do_not_break_the_gateway() -> None:
+    headers = {b"authorization": b"B\xe4rer"}
+    assert call("GET", "/api/nosuchroute", FakeFunctions(), headers=headers).status_code == 400
+
+
+GUARDED = {**ORDERS, "http_authorizers": {"/orders": {"GET": "guard"}}}
+
+
+def guard(effect: str) -> Outcome:
+    statement = {"Effect": effect, "Action": ["execute-api:Invoke"], "Resource": ["*"]}
+    return Returned(
+        {"principalId": "me", "context": {"k": "v"}, "policyDocument": {"Statement": [statement]}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(guard("Allow"), 201), (guard("Deny"), 403), (Raised("KeyError", "x"), 500)]
+)
+def test_authorizer_of_a_route_decides(outcome: Outcome, status: int) -> None:
+    functions = FakeFunctions(guard=outcome, api_handler=CREATED)
+    response = call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"})
+    assert response.status_code == status
+
+
+def test_authorizers_context_reaches_the_app_and_a_missing_token_is_401() -> None:
+    functions = FakeFunctions(guard=guard("Allow"), api_handler=CREATED)
+    call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"})
+    (event,) = functions.events_of("api_handler")
+    assert event["requestContext"]["authorizer"] == {"k": "v", "principalId": "me"}
+    assert call("GET", "/api/orders", functions, GUARDED).status_code == 401
+
+
+def ruled(*statements: dict[str, Any], **changes: Any) -> Outcome:
+    return Returned({"principalId": "me", "policyDocument": {"Statement": list(statements)}, **changes})
+
+
+ALLOW_ALL = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+THIS = "arn:aws:execute-api:us-east-1:123456789012:local00000/api/GET/orders"
+IMPLICIT = {"Message": "User is not authorized to access this resource"}
+EXPLICIT = {"Message": "User is not authorized to access this resource with an explicit deny"}
+FAILED = {"message": None}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "body", "kind"),
+    [
+        (ruled(ALLOW_ALL, {**ALLOW_ALL, "Effect": "Deny", "Resource": THIS}), 403, EXPLICIT, "AccessDenied"),
+        (ruled({**ALLOW_ALL, "Resource": THIS.replace("GET", "POST")}), 403, IMPLICIT, "AccessDenied"),
+        (Raised("Exception", "Unauthorized"), 401, {"message": "Unauthorized"}, "Unauthorized"),
+        (Raised("Exception", "unauthorized"), 500, FAILED, "AuthorizerConfiguration"),
+        (TimedOut(29), 500, FAILED, "AuthorizerConfiguration"),
+        (Returned(None), 500, FAILED, "AuthorizerConfiguration"),
+        (ruled({"Effect": "Allow"}), 500, FAILED, "AuthorizerConfiguration"),
+        (ruled(ALLOW_ALL, context={"x": [1]}), 500, FAILED, "AuthorizerConfiguration"),
+        (ruled(ALLOW_ALL, context={"x": "y" * 9_000}), 500, FAILED, "AuthorizerConfiguration"),
+    ],
+)
+def test_refusal_looks_as_api_gateways(outcome: Outcome, status: int, body: Any, kind: str) -> None:
+    functions = FakeFunctions(guard=outcome, api_handler=CREATED)
+    response = call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"})
+    assert (response.status_code, response.json()) == (status, body)
+    assert response.headers["x-amzn-ErrorType"] == f"{kind}Exception"
+    assert not functions.events_of("api_handler")
+
+
+def test_authorizer_gets_the_token_and_the_arn_and_its_context_becomes_text() -> None:
+    answer = ruled({**ALLOW_ALL, "Resource": THIS}, context={"n": 7, "f": 1.5, "is": True, "t": "x"})
+    functions = FakeFunctions(guard=answer, api_handler=CREATED)
+    headers = {"Authorization": "Bearer x"}
+    assert call("GET", "/api/orders?a=1", functions, GUARDED, headers=headers).status_code == 201
+    (asked,) = functions.events_of("guard")
+    assert asked == {"type": "TOKEN", "methodArn": THIS, "authorizationToken": "Bearer x"}
+    (event,) = functions.events_of("api_handler")
+    said = {"principalId": "me", "n": "7", "f": "1.5", "is": "true", "t": "x"}
+    assert event["requestContext"]["authorizer"] == said
+
+
+def test_token_in_a_header_of_the_authorizers_choice_is_found_and_an_empty_one_is_401() -> None:
+    manifest = {**GUARDED, "http_authorizer_headers": {"guard": "X-Token"}}
+    functions = FakeFunctions(guard=ruled(ALLOW_ALL), api_handler=CREATED)
+    for headers, status in (({"X-Token": "a"}, 201), ({"X-Token": ""}, 401), ({"Authorization": "a"}, 401)):
+        assert call("GET", "/api/orders", functions, manifest, headers=headers).status_code == status
+    assert len(functions.events_of("guard")) == 1
+
+
+def test_methods_without_an_authorizer_and_pre_flights_ask_none() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    assert call("POST", "/api/orders", functions, GUARDED, json={}).status_code == 201
+    assert call("OPTIONS", "/api/orders", functions, GUARDED).status_code == 200
+    assert not functions.events_of("guard")
+
+
+@pytest.mark.parametrize(
+    ("routes", "status"),
+    [
+        (["*"], 201),
+        (["/orders"], 201),
+        ([AuthRoute("/orders", ["POST"])], 403),
+        (["/orders/*"], 403),
+        ([], 403),
+    ],
+)
+def test_answers_of_chalices_authorizers_are_understood(routes: list[Any], status: int) -> None:
+    request = AuthRequest("TOKEN", "x", THIS)
+    answer = Returned(AuthResponse(routes, principal_id="me").to_dict(request))
+    functions = FakeFunctions(guard=answer, api_handler=CREATED)
+    assert (
+        call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"}).status_code == status
+    )

@@ -1,0 +1,118 @@
+"""How the gateway and its connections begin and end."""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from chalice_offline.gateway import Gateway, GatewaySettings
+from chalice_offline.invocation import AppManifest, Outcome
+from tests.unit.chalice_offline.gateway.clients import close_frame, websocket_url
+from tests.unit.chalice_offline.gateway.fakes import OK, FakeFunctions, a_gateway
+
+
+def test_stop_closes_clients_with_1001_and_waits_for_disconnect() -> None:
+    async def scenario() -> tuple[tuple[int, str], list[Any]]:
+        returned = []
+
+        async def disconnect(event: Mapping[str, Any]) -> Outcome:
+            await asyncio.sleep(0.05)
+            returned.append(event["requestContext"]["disconnectStatusCode"])
+            return OK
+
+        running = a_gateway(FakeFunctions(disconnect=disconnect))
+        async with running as gateway, connect(websocket_url(gateway)) as client:
+            await gateway.stop()
+            frame = await close_frame(client)
+        return frame, returned
+
+    assert asyncio.run(scenario()) == ((1001, "Going away"), [1001])
+
+
+def test_client_whose_handshake_outlasts_the_stop_is_closed_too() -> None:
+    async def scenario() -> int:
+        release = asyncio.Event()
+
+        async def slow_connect(_event: Mapping[str, Any]) -> Outcome:
+            await release.wait()
+            return OK
+
+        functions = FakeFunctions(connect=slow_connect)
+        async with a_gateway(functions) as gateway:
+            opening = asyncio.create_task(connect(websocket_url(gateway)).__aenter__())
+            await functions.wait_for("connect")
+            stopping = asyncio.create_task(gateway.stop())
+            await asyncio.sleep(0)
+            release.set()
+            code, _ = await close_frame(await opening)
+            await stopping
+        return code
+
+    assert asyncio.run(scenario()) == 1001
+
+
+def test_stop_is_harmless_the_second_time_and_frees_the_port() -> None:
+    async def scenario() -> None:
+        async with a_gateway(FakeFunctions()) as gateway:
+            port = gateway.port
+            await gateway.stop()
+            await gateway.stop()
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_taken_port_is_an_os_error() -> None:
+    async def scenario(port: int) -> None:
+        await Gateway(GatewaySettings(port=port), AppManifest("app"), FakeFunctions()).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        asyncio.run(scenario(taken.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    "setting", [{"route_selection_expression": "action"}, {"authorizer_identity_sources": ("nowhere",)}]
+)
+def test_setting_that_cannot_be_parsed_fails_the_start_and_frees_the_port(setting: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        await Gateway(GatewaySettings(port=0, **setting), AppManifest("app"), FakeFunctions()).start()
+
+    with pytest.raises(ValueError, match=r"^not "):
+        asyncio.run(scenario())
+
+
+def test_client_that_vanishes_during_connect_is_disconnected_with_1006() -> None:
+    async def scenario() -> Any:
+        release = asyncio.Event()
+
+        async def slow_connect(_event: Mapping[str, Any]) -> Outcome:
+            await release.wait()
+            return OK
+
+        functions = FakeFunctions(connect=slow_connect)
+        async with a_gateway(functions) as gateway:
+            opening = asyncio.create_task(connect(websocket_url(gateway)).__aenter__())
+            await functions.wait_for("connect")
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            release.set()
+            (event,) = await functions.wait_for("disconnect")
+        return event["requestContext"]["disconnectStatusCode"]
+
+    assert asyncio.run(scenario()) == 1006
+
+
+def test_refused_client_gets_no_disconnect() -> None:
+    async def scenario() -> list[str]:
+        functions = FakeFunctions(authorize=OK)
+        async with a_gateway(functions, manifest={"authorizer_function": "authorize"}) as gateway:
+            with pytest.raises(InvalidStatus):
+                await connect(websocket_url(gateway)).__aenter__()
+        return [name for name, _ in functions.events]
+
+    assert asyncio.run(scenario()) == ["authorize"]

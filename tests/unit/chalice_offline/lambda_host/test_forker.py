@@ -1,0 +1,45 @@
+"""A fork server that has no process to give."""
+
+import asyncio
+import json
+import os
+import socket
+from types import ModuleType
+
+import pytest
+
+from chalice_offline.lambda_host import fork_server
+from chalice_offline.lambda_host.forker import Forker, _Server
+from chalice_offline.lambda_host.frames import frame
+
+
+def test_fork_that_the_system_refuses_keeps_no_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    ours, theirs = socket.socketpair()
+    fds = list(os.pipe())
+    with ours, theirs, pytest.raises(BlockingIOError):
+        fork_server.fork_environment(ModuleType("bootstrap"), None, ours, {}, fds)
+    for descriptor in fds:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_refusal_reaches_who_asked_and_the_next_is_served() -> None:
+    async def scenario() -> None:
+        forker = Forker([], {"PATH": os.environ["PATH"]})
+        server: _Server = await forker.start()
+        loop = asyncio.get_running_loop()
+        refused, started = loop.create_future(), loop.create_future()
+        server._starting.extend([refused, started])
+        reports: list[dict[str, object]] = [{"refused": "no memory"}, {"started": 1_234}]
+        server.data_received(b"".join(frame(json.dumps(report).encode()) for report in reports))
+        with pytest.raises(OSError, match="no memory"):
+            await refused
+        assert (await started).pid == 1_234
+        server._running.clear()
+        await forker.close()
+
+    asyncio.run(scenario())

@@ -1,0 +1,104 @@
+"""What the runtime learns of an app without importing it."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from chalice_offline.project.functions import Project, QueueTrigger, ScheduleTrigger
+from chalice_offline.project.inspection import ProjectError, inspect_project
+
+APP = """
+import os
+from chalice.app import Chalice, CORSConfig, Rate
+app = Chalice(app_name="shop")
+app.experimental_feature_flags.update(["WEBSOCKETS"])
+print("printed while importing")
+
+@app.on_ws_connect()
+def hello(event): pass
+
+@app.on_ws_message()
+def said(event): pass
+
+@app.authorizer()
+def only_friends(request): pass
+
+@app.route("/orders", methods=["GET"], cors=CORSConfig(allow_origin="https://x"))
+def list_orders(): return []
+
+@app.route("/orders", methods=["POST"], authorizer=only_friends)
+def post_order(): return {}
+
+@app.on_sqs_message(queue=os.environ["QUEUE"], name="consume", batch_size=7,
+                    maximum_batching_window_in_seconds=2, maximum_concurrency=3)
+def consumer(event): pass
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def sweep(event): pass
+
+@app.on_s3_event(bucket="b")
+def uploaded(event): pass
+
+@app.lambda_function()
+def pure(event, context): pass
+"""
+CONFIG = """{"version": "2.0", "app_name": "shop", "lambda_timeout": 9,
+ "environment_variables": {"A": "app", "B": "app", "C": "app", "QUEUE": "from-config"},
+ "stages": {"dev": {"environment_variables": {"B": "stage", "C": "stage"},
+   "lambda_functions": {"consume": {"lambda_timeout": 30, "lambda_memory_size": 512, "reserved_concurrency": 2,
+                                    "environment_variables": {"C": "function"}}}}}}"""
+
+
+def inspect(folder: Path, app: str = APP, **shell: str) -> Project:
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "config.json").write_text(CONFIG)
+    (folder / "app.py").write_text(app)
+    return asyncio.run(inspect_project(folder, "dev", {"PATH": os.environ["PATH"], **shell}))
+
+
+def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
+    project = inspect(tmp_path)
+    assert {name: spec.handler for name, spec in project.functions.items()} == {
+        "websocket_connect": "app.hello",
+        "websocket_message": "app.said",
+        "api_handler": "app.app",
+        "only_friends": "app.only_friends",
+        "consume": "app.consumer",
+        "sweep": "app.sweep",
+        "uploaded": "app.uploaded",
+        "pure": "app.pure",
+    }
+    assert project.queues == (QueueTrigger("consume", "from-config", 7, 2, 3),)
+    assert project.schedules == (ScheduleTrigger("sweep", "rate(5 minutes)"),)
+    assert project.unsupported == ("uploaded (S3Event)",)
+    manifest = project.manifest
+    assert manifest.websocket_handlers == {"$connect": "websocket_connect", "$default": "websocket_message"}
+    assert manifest.http_function == "api_handler"
+    assert manifest.http_routes == {"/orders": ("GET", "POST")}
+    assert manifest.http_cors["/orders"]["Access-Control-Allow-Origin"] == "https://x"
+    assert manifest.http_authorizers == {"/orders": {"POST": "only_friends"}}
+
+
+def test_settings_come_from_app_stage_and_function(tmp_path: Path) -> None:
+    functions = inspect(tmp_path).functions
+    consume, pure = functions["consume"], functions["pure"]
+    assert (consume.timeout_s, consume.memory_mb, consume.reserved_concurrency) == (30, 512, 2)
+    assert (pure.timeout_s, pure.memory_mb, pure.reserved_concurrency) == (9, 128, None)
+    assert [consume.environment[name] for name in "ABC"] == ["app", "stage", "function"]
+    assert [pure.environment[name] for name in "ABC"] == ["app", "stage", "stage"]
+
+
+def test_shell_wins_over_config_while_the_app_is_imported(tmp_path: Path) -> None:
+    assert inspect(tmp_path, QUEUE="from-shell").queues[0].queue_name == "from-shell"
+
+
+def test_app_that_does_not_import_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="SyntaxError"):
+        inspect(tmp_path, app="def broken(:\n")
+
+
+def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"has no app\.py"):
+        asyncio.run(inspect_project(tmp_path, "dev", {}))

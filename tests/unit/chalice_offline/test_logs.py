@@ -1,0 +1,125 @@
+"""Readable log lines."""
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from chalice_offline.logs import Log, render
+
+NOW = datetime(2026, 11, 21, 10, 30, 20, tzinfo=UTC)
+CLOCK = NOW.astimezone().strftime("%H:%M:%S")
+
+
+def test_powertools_line_becomes_message_and_facts() -> None:
+    line = json.dumps(
+        {
+            "level": "INFO",
+            "location": "execute:12",
+            "message": "order confirmed",
+            "timestamp": "2026",
+            "service": "orders",
+            "order_id": "o1",
+            "attempt": 2,
+            "reason": "two words",
+            "legs": ["a"],
+        }
+    )
+    expected = f'{CLOCK} execute order confirmed order_id=o1 attempt=2 reason="two words" legs=["a"]'
+    assert render("execute", line, now=NOW) == expected
+
+
+def test_level_shows_unless_it_is_info_and_colours_only_when_asked() -> None:
+    line = json.dumps({"level": "ERROR", "message": "broken"})
+    assert render("f", line, now=NOW) == f"{CLOCK} f ERROR broken"
+    assert render("f", line, now=NOW, is_coloured=True) == f"\x1b[31m{CLOCK} f ERROR broken\x1b[0m"
+
+
+def test_exception_text_follows_on_its_own_lines() -> None:
+    line = json.dumps(
+        {"level": "ERROR", "message": "broken", "exception": "Traceback\n  boom", "order_id": "o"}
+    )
+    assert render("f", line, now=NOW) == f"{CLOCK} f ERROR broken order_id=o\nTraceback\n  boom"
+
+
+def test_lines_that_are_not_log_entries_pass_through() -> None:
+    for line in ("hello", "{broken", '{"x": 1}', "[1]"):
+        assert render("f", line, now=NOW) == f"{CLOCK} f {line}"
+
+
+def test_embedded_metrics_are_not_shown() -> None:
+    assert render("f", json.dumps({"_aws": {}, "Orders": 1}), now=NOW) is None
+
+
+def test_log_writes_what_it_was_given_in_order_before_it_closes() -> None:
+    stream = io.StringIO()
+    log = Log(stream, is_raw=False, is_verbose=False)
+    log.say("ready")
+    log.function_line("f", "printed")
+    log.event("debug", "not shown")
+    log.event("warning", "died", pid=3)
+    log.close()
+    first, second, third = stream.getvalue().splitlines()
+    assert first == "ready"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d f printed", second)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d runtime WARNING died pid=3", third)
+
+
+def test_raw_log_leaves_function_lines_alone() -> None:
+    stream = io.StringIO()
+    log = Log(stream, is_raw=True)
+    log.function_line("f", '{"message":"x"}')
+    log.close()
+    assert stream.getvalue() == '{"message":"x"}\n'
+
+
+class ClosedStream(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_reader_that_went_away_stops_nothing() -> None:
+    log = Log(ClosedStream())
+    for _ in range(3):
+        log.say("line")
+    log.close()
+
+
+def test_line_that_is_nested_beyond_reason_passes_through() -> None:
+    line = '{"message":' * 100_000
+    assert render("f", line, now=NOW) == f"{CLOCK} f {line}"
+
+
+def test_no_line_ends_the_log() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    log = Log(stream)
+    deep = "[" * 900 + "]" * 900
+    for line in (
+        '{"message": "\\ud800"}',
+        '{"message": "m", "x": ' + deep + "}",
+        '{"message": {"a": 1e999}}',
+        "ü \ud800",
+    ):
+        log.function_line("f", line)
+    log.function_line("f", "last")
+    log.close()
+    stream.flush()
+    assert raw.getvalue().decode().splitlines()[-1].endswith("f last")
+    assert "\\ud800" in raw.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("[INFO]\t2026-11-28T00:36:33.044Z\t7c9e-1\tprice 7\tx", "price 7\tx"),
+        ("[WARNING]\t2026-11-28T00:36:33.044Z\t\tat import", "WARNING at import"),
+        ("[ERROR] ValueError: bad order", "[ERROR] ValueError: bad order"),
+    ],
+)
+def test_line_of_lambdas_root_logger_is_shown_as_other_entries(line: str, shown: str) -> None:
+    rendered = render("f", line, now=datetime(2026, 11, 28, tzinfo=UTC))
+    assert rendered is not None
+    assert rendered.partition(" ")[2] == f"f {shown}"

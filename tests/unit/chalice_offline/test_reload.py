@@ -1,0 +1,132 @@
+"""Which changed files lead to a reload."""
+
+import asyncio
+import io
+from pathlib import Path
+
+import pytest
+
+from chalice_offline.logs import Log
+from chalice_offline.reload import CodeWatch, RestlessFiles
+from chalice_offline.state_dir import StateDir
+
+
+@pytest.fixture
+def app_dir(tmp_path: Path) -> Path:
+    for name in ("app/.chalice", "app/env/lib", "code/domain"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "app/env/pyvenv.cfg").touch()
+    (tmp_path / "app/lib").symlink_to(tmp_path / "code")
+    return tmp_path / "app"
+
+
+def watch(app_dir: Path, state_dir: Path) -> CodeWatch:
+    return CodeWatch(app_dir, state_dir, Log(io.StringIO()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["app/app.py", "app/.chalice/config.json", "app/.chalice/local.toml", "code/domain/a.py", "app/q/a.sql"],
+)
+def test_code_and_settings_are_heeded(app_dir: Path, path: str) -> None:
+    assert watch(app_dir, app_dir / ".orderflow").is_code(str(app_dir.parent / path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "app/.orderflow/status.json",
+        "app/.orderflow/ministack/state/sqs.json",
+        "app/.chalice/deployed/dev.json",
+        "app/.chalice/deployments/x.json",
+        "app/__pycache__/app.py",
+        "app/.mypy_cache/3.11/app.data.json",
+        "app/.vscode/settings.json",
+        "app/.git/x.json",
+        "app/.#app.py",
+        "app/app.py~",
+        "app/.app.py.swp",
+        "app/env/lib/x.py",
+        "app/node_modules/a/package.json",
+        "code/.pytest_cache/v/cache/x.json",
+        "app/app.log",
+    ],
+)
+def test_what_others_write_beside_the_code_is_not(app_dir: Path, path: str) -> None:
+    assert not watch(app_dir, app_dir / ".orderflow").is_code(str(app_dir.parent / path))
+
+
+def test_state_directory_by_any_name_and_by_a_link_is_not_code(app_dir: Path) -> None:
+    assert not watch(app_dir, app_dir / "state").is_code(str(app_dir / "state/status.json"))
+    (app_dir.parent / "link").symlink_to(app_dir / "state")
+    assert not watch(app_dir, app_dir.parent / "link").is_code(str(app_dir / "state/secrets.json"))
+
+
+def test_project_inside_its_state_directory_is_code_all_the_same(app_dir: Path) -> None:
+    for state_dir in (app_dir.parent, app_dir):
+        looked_at = watch(app_dir, state_dir)
+        assert looked_at.is_code(str(app_dir / "app.py"))
+        assert not looked_at.is_code(str(state_dir / "status.json"))
+        assert not looked_at.is_code(str(state_dir / "postgres/data/x.json"))
+
+
+def test_everything_an_instance_writes_is_its_state(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    state.acquire()
+    state.secret("x")
+    state.write_status({"pid": 1})
+    for name in ("logs", "postgres", "ministack/tmp", "tmp"):
+        state.folder(name)
+    looked_at = watch(tmp_path, tmp_path)
+    assert [entry for entry in tmp_path.iterdir() if looked_at.is_code(f"{entry}/x.json")] == []
+    state.release()
+
+
+def test_file_that_changes_all_the_time_is_given_up_until_it_rests() -> None:
+    files = RestlessFiles()
+    assert [files.changed("data.json", float(at)) for at in range(20)] == [True] * 5 + [False] * 15
+    assert files.changed("app.py", 20.0)
+    assert files.changed("data.json", 60.0)
+
+
+def test_saves_of_a_person_are_all_heeded() -> None:
+    files = RestlessFiles()
+    assert all(files.changed("app.py", at * 4.0) for at in range(500))
+
+
+def test_files_remembered_are_bounded() -> None:
+    files = RestlessFiles()
+    for number in range(5_000):
+        files.changed(str(number), 0.0)
+    assert len(files._changes) <= 1_000
+
+
+def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: Path) -> None:
+    state = StateDir(app_dir / ".orderflow")
+    reloads: list[int] = []
+
+    async def scenario() -> None:
+        state.acquire()
+        done = asyncio.Event()
+
+        async def reload() -> None:
+            reloads.append(1)
+            state.write_status({"reloads": len(reloads)})
+            done.set()
+
+        task = asyncio.create_task(watch(app_dir, state.path).run(reload))
+        number = 0
+        while not done.is_set():
+            number += 1
+            (app_dir / "app.py").write_text(f"x = {number}\n")
+            await asyncio.sleep(0.3)
+        count = len(reloads)
+        for _ in range(4):
+            state.write_status({"n": number})
+            await asyncio.sleep(0.3)
+        assert len(reloads) <= count + 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+    state.release()
