@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from chalicelib.adapters import base58
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.simulated_market import base58
 from chalicelib.adapters.simulated_market.chain import MarketChain
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import TypeAdapter, ValidationError
 
-from chalicelib.adapters.simulated_market import base58
+from chalicelib.adapters import base58
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 
 VALIDITY_BLOCKS: Final = 150

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.adapters.simulated_market import base58
+from chalicelib.adapters import base58
 from chalicelib.adapters.simulated_market.transactions import (
     VALIDITY_BLOCKS,
     OwnSignatures,
