@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.access import Access
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.market import MarketPorts

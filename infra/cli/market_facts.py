@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, kind_of
 from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm import pools
 from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, price_text
 from chalicelib.domain.tokens import Tokens

@@ -143,6 +143,7 @@ def test_package_is_small_and_carries_what_runs(built: Package) -> None:
         "app.py",
         "chalicelib/prepare.py",
         "chalicelib/market.toml",
+        "chalicelib/tokens.toml",
         "chalicelib/migrations/env.py",
     } <= set(names)
     assert not [name for name in names if name.startswith(("botocore/", "boto3/", "infra/", "tests/"))]

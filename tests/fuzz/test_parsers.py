@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.wire.client_frames import parse_client_frame, request_id_of
 from chalicelib.wire.json_text import DEFAULT_LIMITS, parse_object

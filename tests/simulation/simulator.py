@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
 from chalicelib.domain.orders import Order, OrderEvent
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy

@@ -1,18 +1,16 @@
-"""The market's definition file, read and checked.
-
-Cheap to import, since the accept path needs the tokens: no SQL, no pool maths.
-"""
+"""The simulated market's definition file, read and checked."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib.domain.amounts import BPS_PER_UNIT, parse_units
-from chalicelib.domain.tokens import Token, TokenPair, Tokens
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.amounts import BPS_PER_UNIT
+from chalicelib.domain.tokens import Token, Tokens
 
 DEFINITION_FILE: Final = Path(__file__).parents[2] / "market.toml"
 
@@ -45,22 +43,16 @@ class MarketDefinition:
 
 
 @cache
-def load_tokens(path: Path = DEFINITION_FILE) -> Tokens:
-    """Return the tokens of a definition file; it is read once per process."""
-    return _tokens(tomllib.loads(path.read_text(encoding="utf-8")))
-
-
-@cache
 def load_market(path: Path = DEFINITION_FILE) -> MarketDefinition:
-    """Return a definition file's tokens and pools; it is read once per process.
+    """Return the tokens and a definition file's pools; it is read once per process.
 
     Raises:
         ValueError: Two pools have the same id.
         KeyError: Something is missing; the key says what.
     """
     document = tomllib.loads(path.read_text(encoding="utf-8"))
-    tokens = _tokens(document)
-    usd = {symbol: Decimal(entry["usd"]) for symbol, entry in document["tokens"].items()}
+    tokens = load_tokens()
+    usd = {symbol: Decimal(price) for symbol, price in document["usd"].items()}
     pools: dict[str, PoolDefinition] = {}
     for pair, entries in document["pools"].items():
         base, quote = pair.split("/")
@@ -70,27 +62,6 @@ def load_market(path: Path = DEFINITION_FILE) -> MarketDefinition:
                 raise ValueError(f"two pools are called {pool.pool_id}: give one an id of its own")
             pools[pool.pool_id] = pool
     return MarketDefinition(tokens, tuple(pools.values()))
-
-
-def _tokens(document: Mapping[str, Any]) -> Tokens:
-    base, quote = document["default_pair"].split("/")
-    leg_cost_usd = Decimal(document["leg_cost_usd"])
-    entries: Mapping[str, Mapping[str, Any]] = document["tokens"]
-    return Tokens(
-        (_token(symbol, entry, leg_cost_usd) for symbol, entry in entries.items()), TokenPair(base, quote)
-    )
-
-
-def _token(symbol: str, entry: Mapping[str, Any], leg_cost_usd: Decimal) -> Token:
-    scale: int = entry["scale"]
-    leg_cost = (leg_cost_usd / Decimal(entry["usd"])).scaleb(scale)
-    return Token(
-        symbol,
-        entry["mint"],
-        scale,
-        max_order_units=parse_units(entry["max_order"], scale, field=f"{symbol}.max_order"),
-        leg_cost_units=int(leg_cost.to_integral_value(ROUND_CEILING)),
-    )
 
 
 def _pool(entry: Mapping[str, Any], base: Token, quote: Token, reference: Decimal) -> PoolDefinition:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, InvalidRequestError
 from chalicelib.domain.orders import OrderTerms

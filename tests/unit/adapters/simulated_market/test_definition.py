@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market, load_tokens
+from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market
 from chalicelib.adapters.simulated_market.openings import opening_state
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import reserves, spot_price, swap
 from chalicelib.amm.swaps import Swap, SwapMode
 from chalicelib.routing.plan import RoutablePool
@@ -35,8 +36,9 @@ def test_market_has_tokens_pairs_and_pools_of_each_kind_on_both_venues() -> None
     }
 
 
-def test_tokens_are_the_same_whether_read_alone_or_with_the_pools() -> None:
-    assert list(load_tokens()) == list(MARKET.tokens)
+def test_the_market_trades_every_token_of_the_list_and_no_other() -> None:
+    traded = {symbol for pool in POOLS for symbol in pool.tokens}
+    assert traded == {token.symbol for token in load_tokens()}
 
 
 def test_no_order_may_name_more_than_all_pools_of_the_token_hold() -> None:

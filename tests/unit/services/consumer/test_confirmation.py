@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import FieldError, NotFoundError
 from chalicelib.services.queries.orders import ReadOrders
 from tests.contract.records import Store, in_memory
