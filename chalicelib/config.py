@@ -23,6 +23,13 @@ class AuthMode(StrEnum):
     JWT = "jwt"
 
 
+class ChainName(StrEnum):
+    """Which market stands behind the ports ``Chain`` and ``Venue``."""
+
+    SIMULATED = "simulated"
+    SOLANA = "solana"
+
+
 class Settings(BaseModel):
     """What the application can be told from outside; every name is the variable's, in lower case.
 
@@ -50,6 +57,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     stage: str = "local"
+    chain: ChainName = ChainName.SIMULATED
     database_url: str = Field(default="", repr=False)
     database_secret_arn: str = ""
     database_host: str = ""
@@ -130,6 +138,20 @@ class Settings(BaseModel):
         if doubts := "; ".join(_open_doors(settings)):
             raise ConfigurationError(doubts)
         return settings
+
+
+def chain_of(environment: Mapping[str, str]) -> ChainName:
+    """Return the chain that the environment names, for what needs no other setting.
+
+    Raises:
+        ConfigurationError: There is no such chain.
+    """
+    named = environment.get("CHAIN") or ChainName.SIMULATED
+    try:
+        return ChainName(named)
+    except ValueError:
+        known = " or ".join(f"'{each}'" for each in ChainName)
+        raise ConfigurationError(f"CHAIN: Input should be {known}, not '{named}'") from None
 
 
 def _open_doors(settings: Settings) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """``python -m chalicelib.prepare``: bring the database at
-DATABASE_URL up to date and open the simulated market.
+DATABASE_URL up to date, and with CHAIN=simulated, the default, open the simulated market.
 
 FUNCTIONS_DATABASE_URL, if set, names the login of the functions, which is let in with just their rights.
 
@@ -18,7 +18,8 @@ from chalicelib.adapters.aws.secrets import Secrets, login_url
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
-from chalicelib.config import ConfigurationError, Settings
+from chalicelib.bootstrap.market import check_wired
+from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
 from chalicelib.migrations import upgrade
 from chalicelib.migrations.app_login import let_in
 from chalicelib.migrations.roles import grant
@@ -27,26 +28,30 @@ STATEMENT_TIME_LIMIT_S: Final = 600
 """A migration may rewrite a table; what the functions ask has to be answered much sooner."""
 
 
-def prepare(url: str) -> str:
-    """Migrate and seed; both are safe to repeat. Return the revision that the database is at."""
+def prepare(url: str, chain: ChainName = ChainName.SIMULATED) -> str:
+    """Migrate, and seed what the chain has here; both are safe to repeat.
+
+    Return the revision that the database is at.
+    """
     engine = make_engine(url, time_limit_s=STATEMENT_TIME_LIMIT_S)
     try:
         revision = upgrade(engine)
         grant(engine)
-        seed(engine, load_market())
+        if chain is ChainName.SIMULATED:
+            seed(engine, load_market())
     finally:
         engine.dispose()
     return revision
 
 
-def prepare_from_secrets(owner: str, app: str, *, host: str) -> str:
+def prepare_from_secrets(owner: str, app: str, *, host: str, chain: ChainName = ChainName.SIMULATED) -> str:
     """Prepare the database as its owner, and let the functions' login in. Return the revision.
 
     Args:
         owner: The owner's secret, in the form that RDS writes; ``app`` is that of the functions.
         host: Where to connect instead of the host in the secret; may be empty.
     """
-    revision = prepare(login_url(owner, host=host))
+    revision = prepare(login_url(owner, host=host), chain)
     login = json.loads(app)
     if login["username"] != json.loads(owner)["username"]:
         engine = make_engine(login_url(owner, host=host))
@@ -59,11 +64,14 @@ def prepare_from_secrets(owner: str, app: str, *, host: str) -> str:
 
 def handler(_event: object, _context: object) -> dict[str, str]:
     """Prepare the database that the secrets name; a failure fails the invocation, and so the deployment."""
+    chain = chain_of(os.environ)
+    check_wired(chain)
     secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
     owner, app = (
         secrets.text(os.environ[name]) for name in ("DATABASE_SECRET_ARN", "APP_DATABASE_SECRET_ARN")
     )
-    return {"revision": prepare_from_secrets(owner, app, host=os.environ.get("DATABASE_HOST", ""))}
+    host = os.environ.get("DATABASE_HOST", "")
+    return {"revision": prepare_from_secrets(owner, app, host=host, chain=chain)}
 
 
 def main() -> int:
@@ -73,13 +81,15 @@ def main() -> int:
         sys.stderr.write("DATABASE_URL is not set: which database should be prepared?\n")
         return 2
     try:
+        chain = chain_of(os.environ)
         if "LOCAL_GATEWAY_HOST" in os.environ:
             # Functions would find out at their first event; the local runtime can still refuse to start.
             Settings.from_env(os.environ)
+            check_wired(chain)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    prepare(url)
+    prepare(url, chain)
     functions_url = os.environ.get("FUNCTIONS_DATABASE_URL")
     if functions_url:
         return _let_functions_in(url, functions_url)

@@ -69,6 +69,35 @@ def test_command_lets_the_functions_login_in_that_it_is_told_of(
     engine.dispose()
 
 
+def test_command_opens_no_simulated_market_for_another_chain(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("CHAIN", "solana")
+    assert main() == 0
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM orders")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM market.pools")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM market.faucet")).scalar_one() == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("chain", "problem"), [("solana", "wires no Chain"), ("bitcoin", "'simulated' or")])
+def test_runtime_is_not_prepared_for_a_chain_that_no_order_could_be_executed_on(
+    chain: str,
+    problem: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runtime = {"DATABASE_URL": database_url, "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
+    for name, value in {**runtime, "CHAIN": chain}.items():
+        monkeypatch.setenv(name, value)
+    assert main() == 2
+    assert problem in capsys.readouterr().err
+
+
 def test_command_refuses_the_owner_as_the_functions_login(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,72 @@
+"""The simulated market behind the ports: its chain, and its venues."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.config import Settings
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.ports import Clock
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
+    from chalicelib.adapters.simulated_market.pool_cache import PoolCache
+    from chalicelib.adapters.simulated_market.settings import MarketSettings
+    from chalicelib.services.ports import Chain, Venue
+
+VENUES: Final = ("raydium", "meteora")
+
+
+class SimulatedMarket:
+    """Chain and venues of the ledger in Postgres."""
+
+    def __init__(self, settings: Settings, clock: Clock, tokens: Tokens, clients: Clients) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tokens = tokens
+        self._clients = clients
+
+    @cached_property
+    def chain(self) -> "Chain":
+        from chalicelib.adapters.simulated_market.chain import MarketChain
+
+        return MarketChain(
+            self._clients.engine,
+            self._clients.wallet_seed().encode(),
+            self._tokens,
+            self._market_settings,
+            faults=self._faults,
+            cache=self._pool_cache,
+        )
+
+    @cached_property
+    def venues(self) -> "Sequence[Venue]":
+        from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
+
+        reader = PoolReader(self._clients.engine, self._pool_cache)
+        return [
+            MarketVenue(name, reader, self._faults, self._clock, self._market_settings) for name in VENUES
+        ]
+
+    @cached_property
+    def _market_settings(self) -> "MarketSettings":
+        from chalicelib.adapters.simulated_market.settings import MarketSettings
+
+        return MarketSettings(
+            quote_latency_ms=self._settings.quote_latency_ms,
+            settlement_latency_ms=self._settings.settlement_latency_ms,
+            is_faucet_on=self._settings.market_faucet,
+        )
+
+    @cached_property
+    def _faults(self) -> "FaultBoard":
+        from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
+
+        return FaultBoard(self._clients.engine)
+
+    @cached_property
+    def _pool_cache(self) -> "PoolCache":
+        from chalicelib.adapters.simulated_market.pool_cache import PoolCache
+
+        return PoolCache()
