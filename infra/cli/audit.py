@@ -6,7 +6,9 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
-from chalicelib.adapters.postgres.audit import NAMES, Violation, audit
+from chalicelib.adapters.audit_checks import Violation
+from chalicelib.bootstrap.audit import checks
+from chalicelib.config import ChainName
 from infra.cli.session import CliSession
 
 
@@ -19,27 +21,39 @@ from infra.cli.session import CliSession
     envvar="WALLET_SEED",
     help="Prove whose wallet is whose. Default: that of the runtime that is running.",
 )
+@click.option(
+    "--chain",
+    type=click.Choice([each.value for each in ChainName]),
+    default=ChainName.SIMULATED.value,
+    envvar="CHAIN",
+    show_default=True,
+    show_envvar=True,
+    help="Whose market is checked beside the record: of the simulated one the whole ledger, of Solana nothing.",
+)
 @click.pass_obj
-def audit_command(session: CliSession, *, must_be_finished: bool, wallet_seed: str | None) -> None:
+def audit_command(
+    session: CliSession, *, must_be_finished: bool, wallet_seed: str | None, chain: str
+) -> None:
     """Check that no order was lost, doubled or forged and that the books balance; exit with 1 if not."""
+    chain_name = ChainName(chain)
     seed = wallet_seed or session.running_secret("WALLET_SEED")
-    names = NAMES if must_be_finished else NAMES[:-1]
-    results: list[tuple[str, list[Violation]]] = []
+    wanted = checks(
+        chain_name, must_be_finished=must_be_finished, wallet_seed=seed.encode() if seed else None
+    )
     engine = session.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, session.progress() as progress:
-        for name, violations in zip(
-            progress.track(names, description="Checking"),
-            audit(connection, must_be_finished=must_be_finished, wallet_seed=seed.encode() if seed else None),
-            strict=True,
-        ):
-            results.append((name, violations))
+        results = [
+            (check.name, check.violations(connection))
+            for check in progress.track(wanted, description="Checking")
+        ]
     facts = [{"check": name, "violations": [asdict(each) for each in found]} for name, found in results]
-    session.show(facts, lambda console: _print(console, results, is_seed_known=bool(seed)))
+    needs_seed = chain_name is ChainName.SIMULATED and not seed
+    session.show(facts, lambda console: _print(console, results, needs_seed=needs_seed))
     if any(found for _, found in results):
         sys.exit(1)
 
 
-def _print(console: Console, results: list[tuple[str, list[Violation]]], *, is_seed_known: bool) -> None:
+def _print(console: Console, results: list[tuple[str, list[Violation]]], *, needs_seed: bool) -> None:
     for name, violations in results:
         console.print(
             f"{'[red]broken[/]' if violations else '[green]holds[/] '}  {name}",
@@ -48,5 +62,5 @@ def _print(console: Console, results: list[tuple[str, list[Violation]]], *, is_s
         )
         for each in violations:
             console.print(f"          {each.subject}: {each.problem}", highlight=False, soft_wrap=True)
-    if not is_seed_known:
+    if needs_seed:
         console.print("Without WALLET_SEED nothing proves that a wallet is its account's.", highlight=False)

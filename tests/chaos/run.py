@@ -11,8 +11,8 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from chalicelib.adapters.postgres.audit import audit
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.bootstrap.audit import audit
 from tests.chaos.clients import RestClient, SocketClient, named_dice
 from tests.chaos.fault_injector import FaultInjector, Status
 from tests.support.instance import REPOSITORY, Instance

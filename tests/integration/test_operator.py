@@ -103,3 +103,58 @@ def test_audit_names_what_is_broken_and_fails(run: Run, engine: Engine, damage: 
     assert result.exit_code == 1
     found = [check["check"] for check in json.loads(result.output) if check["violations"]]
     assert any(broken in check for check in found), found
+
+
+@pytest.mark.usefixtures("order_id")
+def test_audit_of_the_record_needs_nothing_of_the_simulated_market(run: Run, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA market CASCADE"))
+    checks = shown(run("audit", "--chain", "solana"))
+    assert checks
+    assert not [check for check in checks if check["violations"]]
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
+        connection.execute(text("DELETE FROM order_events WHERE seq = 1"))
+    assert run("audit", "--chain", "solana").exit_code == 1
+
+
+@pytest.mark.usefixtures("order_id")
+@pytest.mark.parametrize(
+    ("attempts", "event", "broken"),
+    [
+        ([], {"txSignature": "a"}, "exactly one attempt that landed"),
+        (["b"], {"txSignature": "a"}, "exactly one attempt that landed"),
+        (["a"], {"txSignature": "b"}, "was told what the record shows"),
+        (["a"], {"inputAmount": "2"}, "was told what the record shows"),
+    ],
+)
+def test_audit_of_the_record_finds_what_needs_no_ledger(
+    run: Run, engine: Engine, attempts: list[str], event: dict[str, str], broken: str
+) -> None:
+    told = {"txSignature": "a", "inputAmount": "1", "outputAmount": "1"} | event
+    with engine.begin() as connection:
+        for table in ("orders", "order_events"):
+            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        connection.execute(
+            text("""
+                UPDATE orders SET status = 'confirmed', tx_signature = 'a', input_token = 'SOL',
+                    output_token = 'USDC', input_units = 1000000000, output_units = 1000000
+            """)
+        )
+        connection.execute(
+            text("UPDATE order_events SET status = 'confirmed', data = CAST(:told AS jsonb) WHERE seq = 2"),
+            {"told": json.dumps(told)},
+        )
+        for number, signature in enumerate(attempts, start=1):
+            connection.execute(
+                text("""
+                    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height,
+                        quoted_in_units, quoted_out_units, threshold_units, fence, outcome, resolved_at)
+                    SELECT :signature, order_id, :number, 'bytes', 1, 1, 1, 1, 1, 'landed', now() FROM orders
+                """),
+                {"signature": signature, "number": number},
+            )
+    result = run("audit", "--chain", "solana")
+    assert result.exit_code == 1
+    found = [check["check"] for check in json.loads(result.output) if check["violations"]]
+    assert any(broken in check for check in found), found

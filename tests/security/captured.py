@@ -15,12 +15,12 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib import migrations
-from chalicelib.adapters.postgres.audit import audit
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults
 from chalicelib.adapters.simulated_market.transactions import Message, Wallet, sign, verified
 from chalicelib.bootstrap import Services
+from chalicelib.bootstrap.audit import audit
 from chalicelib.config import Settings
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.migrations.roles import APP_ROLE

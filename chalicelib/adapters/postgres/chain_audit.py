@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from chalicelib.adapters.audit_checks import Finding
 from chalicelib.adapters.postgres.event_chain import GENESIS, link
 from chalicelib.adapters.postgres.rows import order_event
-from chalicelib.adapters.simulated_market.balance import LedgerViolation
 
 OLD_FUNCTIONS_FOR: Final = timedelta(hours=1)
 """How long after the first event with a hash others may lack one:
@@ -28,7 +28,7 @@ _EVENTS: Final = text("""
 """)
 
 
-def check_chain(connection: Connection) -> Iterator[LedgerViolation]:
+def check_chain(connection: Connection) -> Iterator[Finding]:
     """Yield the orders whose events were changed, left out, slipped in, or written without their hash."""
     begun_at: datetime | None = connection.execute(_BEGUN).scalar()
     if begun_at is None:
@@ -41,13 +41,11 @@ def check_chain(connection: Connection) -> Iterator[LedgerViolation]:
                 after, before = row.order_id, GENESIS
             if row.chain is None:
                 if row.recorded_at > begun_at + OLD_FUNCTIONS_FOR:
-                    yield LedgerViolation(str(after), f"event {row.seq} has no hash")
+                    yield Finding(str(after), f"event {row.seq} has no hash")
             elif link(before, order_event(row)) != bytes(row.chain):
-                yield LedgerViolation(
-                    str(after), f"event {row.seq}, or one before it, is not what was written"
-                )
+                yield Finding(str(after), f"event {row.seq}, or one before it, is not what was written")
                 before = bytes(row.chain)
             else:
                 before = bytes(row.chain)
             if row.seq == row.last_seq and bytes(row.head or GENESIS) != before:
-                yield LedgerViolation(str(after), "the order shows another hash than its last event")
+                yield Finding(str(after), "the order shows another hash than its last event")

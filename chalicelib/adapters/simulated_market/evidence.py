@@ -1,7 +1,7 @@
 """What wallets signed, against what the record and the ledger say was ordered, sent and booked.
 
 A login that can write rows can make them agree with each other, but cannot sign for a wallet. So every
-attempt's bytes are verified here, and order, attempt, transaction and last event are held against them.
+attempt's bytes are verified here, and order, attempt and transaction are held against them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +12,6 @@ from sqlalchemy import Connection, text
 from chalicelib.adapters.simulated_market.balance import LedgerViolation
 from chalicelib.adapters.simulated_market.transactions import Message, can_land, verified, wallet_of
 from chalicelib.amm.swaps import SwapMode
-from chalicelib.domain.amounts import format_units
-from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import SwapInstruction
 
 _PAGE: Final = 1_000
@@ -26,13 +24,6 @@ _ATTEMPTS: Final = text("""
         (SELECT extract(epoch FROM genesis_at)::text FROM market.chain) AS genesis
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)
     WHERE a.signature > :after ORDER BY a.signature LIMIT :page
-""")
-
-_FILLS: Final = text("""
-    SELECT o.order_id, o.tx_signature, o.input_token, o.output_token, o.input_units, o.output_units, t.slot, e.data
-    FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
-    LEFT JOIN market.transactions t ON t.signature = o.tx_signature
-    WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)
 
 
@@ -75,30 +66,6 @@ def check_signatures(connection: Connection, wallet_seed: bytes | None) -> Itera
             for problem in _problems(row, transaction.message, wallets):
                 yield LedgerViolation(row.signature, f"order {row.order_id}: {problem}")
         after = rows[-1].signature
-
-
-def check_fills(connection: Connection, tokens: Tokens) -> Iterator[LedgerViolation]:
-    """Yield the confirmed orders whose last event, which is what their owner was told,
-    says something else.
-    """
-    after = "00000000-0000-0000-0000-000000000000"
-    while rows := connection.execute(_FILLS, {"after": after, "page": _PAGE}).all():
-        for row in rows:
-            said = {
-                name: row.data.get(name) for name in ("txSignature", "slot", "inputAmount", "outputAmount")
-            }
-            is_so = {
-                "txSignature": row.tx_signature,
-                "slot": row.slot,
-                "inputAmount": format_units(int(row.input_units), tokens[row.input_token].scale),
-                "outputAmount": format_units(int(row.output_units), tokens[row.output_token].scale),
-            }
-            for name, value in is_so.items():
-                if said[name] != value:
-                    yield LedgerViolation(
-                        str(row.order_id), f"{name} was told as {said[name]}, and is {value}"
-                    )
-        after = str(rows[-1].order_id)
 
 
 def _problems(row: Any, message: Message, wallets: Wallets) -> Iterator[str]:

@@ -1,0 +1,40 @@
+"""Whether the owners of confirmed orders were told what the record shows: the last event against the order."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from chalicelib.adapters.audit_checks import Finding
+from chalicelib.domain.amounts import format_units
+from chalicelib.domain.tokens import Tokens
+
+_PAGE: Final = 1_000
+
+_FILLS: Final = text("""
+    SELECT o.order_id, o.tx_signature, o.input_token, o.output_token, o.input_units, o.output_units, e.data
+    FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
+    WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
+""")
+
+
+def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
+    """Yield the confirmed orders whose last event, which is what their owner was told, says something else.
+
+    An amount of a token that is not listed any more is not compared: how many decimals it had is not known.
+    """
+    after = "00000000-0000-0000-0000-000000000000"
+    while rows := connection.execute(_FILLS, {"after": after, "page": _PAGE}).all():
+        for row in rows:
+            is_so = {"txSignature": row.tx_signature}
+            for name, units, symbol in (
+                ("inputAmount", row.input_units, row.input_token),
+                ("outputAmount", row.output_units, row.output_token),
+            ):
+                if symbol in tokens:
+                    is_so[name] = format_units(int(units), tokens[symbol].scale)
+            for name, value in is_so.items():
+                if row.data.get(name) != value:
+                    said = row.data.get(name)
+                    yield Finding(str(row.order_id), f"{name} was told as {said}, and is {value}")
+        after = str(rows[-1].order_id)

@@ -1,0 +1,102 @@
+"""The audit of the simulated market: its books, and the record held against its ledger."""
+
+from functools import partial
+from typing import Final
+
+from chalicelib.adapters.audit_checks import SHOWN_MAX, Check, ComputedCheck, StatementCheck
+from chalicelib.adapters.simulated_market.balance import check_books, check_flows
+from chalicelib.adapters.simulated_market.evidence import check_signatures
+from chalicelib.adapters.simulated_market.ledger_replay import check_replay
+
+_STATEMENTS: Final = (
+    StatementCheck(
+        "every confirmed order has exactly one landed transaction",
+        """
+        SELECT o.order_id::text AS subject, format('%s landed transactions', count(t.signature)) AS problem
+        FROM orders o LEFT JOIN market.transactions t ON t.order_id = o.order_id AND t.error IS NULL
+        WHERE o.status = 'confirmed' GROUP BY o.order_id HAVING count(t.signature) <> 1
+        """,
+    ),
+    StatementCheck(
+        "no order has more than one landed transaction",
+        """
+        SELECT order_id::text AS subject, format('%s landed transactions', count(*)) AS problem
+        FROM market.transactions WHERE error IS NULL AND order_id IS NOT NULL
+        GROUP BY order_id HAVING count(*) > 1
+        """,
+    ),
+    StatementCheck(
+        "every landed transaction belongs to an order that is confirmed, or still under way",
+        """
+        SELECT t.signature AS subject, format('order %s is %s', t.order_id, coalesce(o.status, 'unknown')) AS problem
+        FROM market.transactions t LEFT JOIN orders o USING (order_id)
+        WHERE t.error IS NULL AND t.order_id IS NOT NULL
+          AND (o.status IS NULL OR o.status IN ('failed', 'canceled', 'expired'))
+        """,
+    ),
+    StatementCheck(
+        "nothing was sent before it was on record",
+        """
+        SELECT t.signature AS subject, format('no attempt of order %s has it', t.order_id) AS problem
+        FROM market.transactions t LEFT JOIN attempts a USING (signature)
+        WHERE t.order_id IS NOT NULL AND (a.signature IS NULL OR a.order_id <> t.order_id)
+        """,
+    ),
+    StatementCheck(
+        "a confirmed order shows what the ledger booked",
+        """
+        SELECT o.order_id::text AS subject,
+               format('order %s -> %s, ledger %s -> %s', o.input_units, o.output_units, t.input_units, t.output_units)
+               AS problem
+        FROM orders o JOIN market.transactions t ON t.signature = o.tx_signature
+        WHERE o.status = 'confirmed'
+          AND (o.input_units, o.output_units) IS DISTINCT FROM (t.input_units, t.output_units)
+        """,
+    ),
+    StatementCheck(
+        "the outcome of an attempt is what the ledger says of it",
+        """
+        SELECT a.signature AS subject,
+               format('attempt of %s is %s, the ledger has it as %s', a.order_id, a.outcome,
+                      CASE WHEN t.signature IS NULL THEN 'unknown' ELSE coalesce(t.error, 'landed') END) AS problem
+        FROM attempts a LEFT JOIN market.transactions t USING (signature)
+        WHERE a.outcome <> CASE
+            WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
+        """,
+    ),
+    StatementCheck(
+        "a confirmed order's owner was told the slot that the ledger booked",
+        """
+        SELECT o.order_id::text AS subject,
+               format('told slot %s, and it is %s', coalesce(e.data ->> 'slot', 'none'), coalesce(t.slot::text, 'none'))
+               AS problem
+        FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
+        LEFT JOIN market.transactions t ON t.signature = o.tx_signature
+        WHERE o.status = 'confirmed' AND e.data ->> 'slot' IS DISTINCT FROM t.slot::text
+        """,
+    ),
+)
+
+
+def market_checks(wallet_seed: bytes | None) -> tuple[Check, ...]:
+    """Return the checks of the ledger, and of the record against it.
+
+    Args:
+        wallet_seed: What the accounts' wallets derive from. Without it, an account of which the record has
+            nothing but forgeries passes, if they are signed by one key that no other account has.
+    """
+    return (
+        *_STATEMENTS,
+        ComputedCheck("per token, wallets, vaults and fees are what was issued", check_books),
+        ComputedCheck(
+            "each wallet and vault holds what was issued there and what transactions moved",
+            partial(check_flows, most=SHOWN_MAX),
+        ),
+        ComputedCheck(
+            "transactions moved the pools as the pools' maths would, and to where they stand", check_replay
+        ),
+        ComputedCheck(
+            "each attempt is signed by its wallet, for this order, and was booked as signed",
+            partial(check_signatures, wallet_seed=wallet_seed),
+        ),
+    )
