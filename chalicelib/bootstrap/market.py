@@ -46,12 +46,16 @@ class MarketPorts:
     def chain(self) -> "Chain":
         return self._market.chain
 
+    @property
+    def venues(self) -> "Sequence[Venue]":
+        return self._market.venues
+
     @cached_property
     def quote_collector(self) -> "QuoteCollector":
         from chalicelib.services.planning.venues import QuoteCollector
 
         return QuoteCollector(
-            self._market.venues,
+            self.venues,
             self._clients.executor,
             self._clock,
             time_limit_ms=self._settings.quote_time_limit_ms,

@@ -32,10 +32,20 @@ class InstructedPath:
 
 
 @dataclass(frozen=True, slots=True)
+class InstructedQuote:
+    """A venue's firm quote, by the venue's own name for it."""
+
+    venue: str
+    quote_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SwapInstruction:
     """What a transaction does: all of its paths, or nothing.
 
     Attributes:
+        firm_quote: What fills all of it, for the venue's own settlement; None if pools do. The one leg then
+            has the quote's id in the place of a pool's.
         threshold_units: The least total output (exact in) or the most total input (exact out).
     """
 
@@ -47,6 +57,7 @@ class SwapInstruction:
     output_token: str
     paths: tuple[InstructedPath, ...]
     threshold_units: int
+    firm_quote: InstructedQuote | None = None
 
 
 @dataclass(frozen=True, slots=True)

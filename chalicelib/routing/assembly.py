@@ -77,6 +77,7 @@ def assemble(order: SwapOrder, filling: Filling, bound: int, singles: Singles) -
     """Return the plan of these paths, in an order that does not depend on how they were found."""
     is_exact_in = order.mode is SwapMode.EXACT_IN
     paths, amount_in, amount_out, _ = filling
+    best = _quote(singles.best) if singles.best else None
     sizes = [path.amount_in if is_exact_in else path.amount_out for path in paths]
     shares = shares_of(sizes, BPS_PER_UNIT)
     return Plan(
@@ -88,10 +89,10 @@ def assemble(order: SwapOrder, filling: Filling, bound: int, singles: Singles) -
         leg_cost=order.leg_cost,
         paths=tuple([_path(order, path, share) for path, share in zip(paths, shares, strict=True)]),
         bound=bound,
-        gap_bps=-_bps_down(-order.gap(filling, bound), max(1, bound)),
-        best_single=_quote(singles.best) if singles.best else None,
+        gap_bps=gap_bps(order, filling, bound),
+        best_single=best,
         best_single_by_venue={venue: _quote(leg) for venue, leg in singles.by_venue.items()},
-        improvement_bps=_improvement_bps(order.mode, amount_in, amount_out, singles.best),
+        improvement_bps=improvement_bps(order.mode, amount_in, amount_out, best),
         pools_after=_pools_after(paths),
     )
 
@@ -130,16 +131,22 @@ def _quote(leg: ExecutedLeg) -> SinglePoolQuote:
     return SinglePoolQuote(pool.pool_id, pool.venue, leg.result.amount_in, leg.result.amount_out, leg.result)
 
 
-def _improvement_bps(
-    mode: SwapMode, amount_in: int, amount_out: int, single: ExecutedLeg | None
+def gap_bps(order: SwapOrder, filling: Filling, bound: int) -> Decimal:
+    """Return how far a filling is from the bound, relative to it, rounded up to the step."""
+    return -_bps_down(-order.gap(filling, bound), max(1, bound))
+
+
+def improvement_bps(
+    mode: SwapMode, amount_in: int, amount_out: int, single: SinglePoolQuote | None
 ) -> Decimal | None:
+    """Return how much more these amounts give, or less they take, than a single quote, rounded down."""
     if single is None:
         return None
     if mode is SwapMode.EXACT_IN:
-        base = single.result.amount_out
+        base = single.amount_out
         better_by = amount_out - base
     else:
-        base = single.result.amount_in
+        base = single.amount_in
         better_by = base - amount_in
     return _bps_down(better_by, base)
 

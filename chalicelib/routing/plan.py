@@ -5,10 +5,13 @@ All are named tuples, since an order makes a dozen: a frozen dataclass takes fou
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import SwapMode, SwapResult
+
+if TYPE_CHECKING:
+    from chalicelib.routing.firm_quotes import FirmQuote
 
 
 class RoutablePool(NamedTuple):
@@ -52,7 +55,10 @@ class Path(NamedTuple):
 
 
 class SinglePoolQuote(NamedTuple):
-    """What one pool alone would do for the whole order, exactly; ``swap`` has its fee parts."""
+    """What one pool alone would do for the whole order, exactly; ``swap`` has its fee parts.
+
+    A firm quote stands here too, under its own id, beside those of the pools.
+    """
 
     pool_id: str
     venue: str
@@ -73,12 +79,13 @@ class Plan(NamedTuple):
             (exact-in) or the least in (exact-out), costs included, in base units.
         gap_bps: How far the objective is from the bound, relative to the bound, rounded up
             to a millionth of a basis point.
-        best_single: The best plan of one pool; None if none can fill the order alone.
+        best_single: The best plan of one pool or firm quote; None if none can fill the order alone.
         best_single_by_venue: The same per venue; venues that cannot are absent.
         improvement_bps: How much more comes out, or less goes in, than with ``best_single``,
             before leg costs and relative to it, rounded down. Below 0 only where a second
             leg would have cost more than it brings; None without ``best_single``.
         pools_after: The state this plan leaves in every pool it trades with.
+        firm_quote: What fills the order instead of pools; the one leg then has its id for a pool's.
     """
 
     mode: SwapMode
@@ -94,6 +101,7 @@ class Plan(NamedTuple):
     best_single_by_venue: Mapping[str, SinglePoolQuote]
     improvement_bps: Decimal | None
     pools_after: Mapping[str, Pool]
+    firm_quote: "FirmQuote | None" = None
 
     @property
     def legs(self) -> tuple[Leg, ...]:

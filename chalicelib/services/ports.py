@@ -14,6 +14,7 @@ from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapIns
 
 if TYPE_CHECKING:
     # The mathematics of pools, which functions that only accept orders never load.
+    from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
     from chalicelib.routing.plan import RoutablePool
 
 
@@ -39,14 +40,30 @@ class Observer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What one venue would trade now.
+
+    Attributes:
+        pools: All of its pools, at their present state; the router computes what they would do.
+        firm_quotes: Promises for what was wanted, and the venue's alone to compute.
+    """
+
+    pools: "Sequence[RoutablePool]" = ()
+    firm_quotes: "Sequence[FirmQuote]" = ()
+
+
 class Venue(Protocol):
     """One venue's word on what it would trade now."""
 
     @property
     def name(self) -> str: ...
 
-    def pools(self) -> "Sequence[RoutablePool]":
-        """Return the present state of all the venue's pools.
+    def offers(self, wanted: "Sequence[WantedSwap]") -> Offers:
+        """Return the venue's pools as they are now, or firm quotes, or both.
+
+        Args:
+            wanted: What is about to be planned, as far as it is known; a venue of pools need not look at it.
 
         Raises:
             VenueUnavailableError: It did not answer, or not in time.

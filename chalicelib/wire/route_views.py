@@ -79,12 +79,12 @@ class RouteViews:
         """Return each venue's best single pool, the chosen route, how good it is, and what it is better than.
 
         Args:
-            pools: In the states that the plan was made for.
+            pools: In the states that the plan was made for; a firm quote has none.
             base: The token whose price is told, one of the two.
         """
         singles, best, legs = plan.best_single_by_venue, plan.best_single, plan.legs
         impacts = {
-            single.pool_id: _impact(pools[single.pool_id], plan.input_token, single.swap)
+            single.pool_id: _impact(pools.get(single.pool_id), plan.input_token, single.swap)
             for single in singles.values()
         }
         quotes: list[JsonObject] = []
@@ -96,7 +96,7 @@ class RouteViews:
                 quotes.append({"venue": venue, "error": "no pool of it can fill the order alone"})
             else:
                 quote = {"venue": venue, "pool": single.pool_id}
-                fees = swap_fees(single.swap, pools[single.pool_id].tokens)
+                fees = _fees(single.swap, pools.get(single.pool_id))
                 quote |= self._totals(plan, single.amount_in, single.amount_out, base)
                 quote |= self.fees(fees, input_token=plan.input_token)
                 quotes.append(
@@ -145,7 +145,10 @@ def _bps(figure: Decimal) -> str:
     return str(figure)  # never in exponents: that starts with a seventh decimal
 
 
-def _impact(pool: RoutablePool, token_in: str, swap: SwapResult) -> str:
+def _impact(pool: RoutablePool | None, token_in: str, swap: SwapResult) -> str:
+    """Return what a swap moves its pool's price by; a firm quote, which has no pool, moves none."""
+    if pool is None:
+        return "0.00"
     index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
     return price_impact_bps(spot_price(pool.state), index, swap)
 
@@ -157,7 +160,7 @@ def _leg_impact(
     if leg.pool_id in singles and leg.amount_in == plan.amount_in:
         impact = singles[leg.pool_id]
     else:
-        impact = _impact(pools[leg.pool_id], leg.token_in, leg.swap)
+        impact = _impact(pools.get(leg.pool_id), leg.token_in, leg.swap)
     if leg.token_in == plan.input_token:
         return LegImpact(impact, leg.amount_in, plan.amount_in)
     return LegImpact(impact, leg.amount_out, plan.amount_out)
@@ -166,9 +169,14 @@ def _leg_impact(
 def _all_fees(legs: Sequence[Leg], pools: Mapping[str, RoutablePool]) -> FeeUnits:
     fees: dict[str, int] = {}
     for leg in legs:
-        for symbol, units in swap_fees(leg.swap, pools[leg.pool_id].tokens).items():
+        for symbol, units in _fees(leg.swap, pools.get(leg.pool_id)).items():
             fees[symbol] = fees.get(symbol, 0) + units
     return fees
+
+
+def _fees(result: SwapResult, pool: RoutablePool | None) -> FeeUnits:
+    """Return what one swap cost, by token; what a firm quote costs is in its price."""
+    return swap_fees(result, pool.tokens) if pool is not None else {}
 
 
 def swap_fees(result: SwapResult, tokens: tuple[str, str]) -> FeeUnits:

@@ -1,6 +1,9 @@
-"""What every ``Chain`` promises its callers."""
+"""What every ``Chain`` promises its callers: the simulated market's in Postgres, and the simulation's."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
 from uuid import uuid4
 
 import pytest
@@ -13,24 +16,79 @@ from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
-from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignatureStatus, SwapInstruction
+from chalicelib.domain.transactions import (
+    InstructedLeg,
+    InstructedPath,
+    SignatureStatus,
+    SignedTransaction,
+    SwapInstruction,
+)
 from chalicelib.services.ports import Chain
+from tests.simulation.chain import SimulatedChain
+from tests.simulation.dice import CALM
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.world import World
 
-POOL = "raydium-cpmm-SOL-USDC-25"
+
+@dataclass(frozen=True, slots=True)
+class ChainOnTrial:
+    """An implementation, and what a test has to know of it.
+
+    Attributes:
+        pool_id: A pool of SOL and USDC that fills an order of one SOL.
+        settle: Lets time pass until what was sent has landed.
+    """
+
+    chain: Chain
+    pool_id: str
+    settle: Callable[[], None]
+
+    def send(self, *transactions: SignedTransaction) -> None:
+        self.chain.send(transactions)
+        self.settle()
 
 
-@pytest.fixture(scope="module")
-def chain(make_database: Callable[[], str]) -> Iterator[Chain]:
+def _nothing() -> None:
+    """What is sent lands at once."""
+
+
+@contextmanager
+def _market(make_database: Callable[[], str]) -> Iterator[ChainOnTrial]:
     engine = make_engine(make_database())
     seed(engine, load_market())
     settings = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
-    yield MarketChain(engine, b"a seed", load_market().tokens, settings)
+    chain = MarketChain(engine, b"a seed", load_market().tokens, settings)
+    yield ChainOnTrial(chain, "raydium-cpmm-SOL-USDC-25", _nothing)
     engine.dispose()
 
 
+@contextmanager
+def _simulation(_make_database: Callable[[], str]) -> Iterator[ChainOnTrial]:
+    scheduler = Scheduler()
+    chain = SimulatedChain(World(scheduler, Random(1), CALM))
+    yield ChainOnTrial(chain, "raydium-pool", lambda: scheduler.run_until(scheduler.now_s + 10))
+
+
+@pytest.fixture(scope="module", params=[_market, _simulation], ids=["market", "simulation"])
+def on_trial(request: pytest.FixtureRequest, make_database: Callable[[], str]) -> Iterator[ChainOnTrial]:
+    with request.param(make_database) as made:
+        yield made
+
+
+@pytest.fixture
+def chain(on_trial: ChainOnTrial) -> Chain:
+    return on_trial.chain
+
+
 def an_instruction(
-    *, attempt: int = 1, threshold_units: int = 1, account_id: str = "alice"
+    on_trial: ChainOnTrial,
+    *,
+    attempt: int = 1,
+    threshold_units: int = 1,
+    account_id: str = "alice",
+    pool_id: str = "",
 ) -> SwapInstruction:
+    leg = InstructedLeg(pool_id or on_trial.pool_id, 10**9)
     return SwapInstruction(
         account_id=account_id,
         order_id=uuid4(),
@@ -38,13 +96,17 @@ def an_instruction(
         swap_mode=SwapMode.EXACT_IN,
         input_token="SOL",
         output_token="USDC",
-        paths=(InstructedPath(("SOL", "USDC"), ((InstructedLeg(POOL, 10**9),),)),),
+        paths=(InstructedPath(("SOL", "USDC"), ((leg,),)),),
         threshold_units=threshold_units,
     )
 
 
-def test_signing_sends_nothing_and_each_signature_is_64_bytes_and_its_own(chain: Chain) -> None:
-    signed = chain.sign([an_instruction(), an_instruction(), an_instruction(account_id="bob")])
+def test_signing_sends_nothing_and_each_signature_is_64_bytes_and_its_own(
+    on_trial: ChainOnTrial, chain: Chain
+) -> None:
+    signed = chain.sign(
+        [an_instruction(on_trial), an_instruction(on_trial), an_instruction(on_trial, account_id="bob")]
+    )
     signatures = [transaction.signature for transaction in signed]
     assert len(set(signatures)) == 3
     assert {len(base58.decode(signature)) for signature in signatures} == {64}
@@ -53,17 +115,19 @@ def test_signing_sends_nothing_and_each_signature_is_64_bytes_and_its_own(chain:
     assert all(transaction.last_valid_height > view.height for transaction in signed)
 
 
-def test_view_answers_for_each_signature_asked_and_no_other(chain: Chain) -> None:
-    (sent,) = chain.sign([an_instruction()])
-    chain.send([sent])
+def test_view_answers_for_each_signature_asked_and_no_other(on_trial: ChainOnTrial, chain: Chain) -> None:
+    (sent,) = chain.sign([an_instruction(on_trial)])
+    on_trial.send(sent)
     assert chain.view(["unheard-of"]).statuses.keys() == {"unheard-of"}
     assert chain.view([sent.signature, sent.signature, "x"]).statuses.keys() == {sent.signature, "x"}
     assert chain.view([]).statuses == {}
 
 
-def test_landed_transaction_tells_amounts_legs_and_slot_and_never_changes(chain: Chain) -> None:
-    (sent,) = chain.sign([an_instruction()])
-    chain.send([sent])
+def test_landed_transaction_tells_amounts_legs_and_slot_and_never_changes(
+    on_trial: ChainOnTrial, chain: Chain
+) -> None:
+    (sent,) = chain.sign([an_instruction(on_trial)])
+    on_trial.send(sent)
     status = chain.view([sent.signature]).statuses[sent.signature]
     assert (status.signature_status, status.input_units, status.refusal) == (
         SignatureStatus.LANDED,
@@ -72,15 +136,25 @@ def test_landed_transaction_tells_amounts_legs_and_slot_and_never_changes(chain:
     )
     assert status.slot is not None
     assert sum(leg.output_units for leg in status.legs) == status.output_units > 0
-    chain.send([sent])
+    on_trial.send(sent)
     assert chain.view([sent.signature]).statuses[sent.signature] == status
 
 
-def test_broken_threshold_is_refused_with_its_reason_and_paid_nothing(chain: Chain) -> None:
-    (sent,) = chain.sign([an_instruction(threshold_units=2**63)])
-    chain.send([sent])
+def test_broken_threshold_is_refused_with_its_reason_and_paid_nothing(
+    on_trial: ChainOnTrial, chain: Chain
+) -> None:
+    (sent,) = chain.sign([an_instruction(on_trial, threshold_units=2**63)])
+    on_trial.send(sent)
     status = chain.view([sent.signature]).statuses[sent.signature]
     assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
+    assert (status.input_units, status.output_units, status.legs) == (0, 0, ())
+
+
+def test_pool_that_is_not_there_is_refused_and_paid_nothing(on_trial: ChainOnTrial, chain: Chain) -> None:
+    (sent,) = chain.sign([an_instruction(on_trial, pool_id="nowhere")])
+    on_trial.send(sent)
+    status = chain.view([sent.signature]).statuses[sent.signature]
+    assert status.signature_status is SignatureStatus.REFUSED
     assert (status.input_units, status.output_units, status.legs) == (0, 0, ())
 
 

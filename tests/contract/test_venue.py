@@ -1,10 +1,12 @@
-"""What every ``Venue`` promises its callers, and what the simulated ones add: latency and faults."""
+"""What every ``Venue`` promises its callers, whether it answers with pools or with firm quotes."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from random import Random
 
 import pytest
-from sqlalchemy import Engine, event
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
@@ -13,115 +15,152 @@ from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
+from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.firm_quotes import WantedSwap
+from chalicelib.routing.router import best_execution
+from chalicelib.services.ports import Offers, Venue
+from tests.fakes.market_maker import FakeMaker
+from tests.fakes.orders import NOON
+from tests.fakes.ports import FrozenClock
+from tests.simulation.chain import SimulatedVenue
+from tests.simulation.dice import CALM, Outage
+from tests.simulation.scheduler import Group, Scheduler
+from tests.simulation.world import World
 
-NAMES = ("raydium", "meteora")
+WANTED = [
+    WantedSwap(SwapMode.EXACT_IN, "SOL", "USDC", 10**9),
+    WantedSwap(SwapMode.EXACT_OUT, "SOL", "USDC", 10**8),
+    WantedSwap(SwapMode.EXACT_IN, "SOL", "a token of another world", 10**9),
+]
 
 
-class SleeplessClock:
-    """Remembers how long it was told to sleep."""
+@dataclass(frozen=True, slots=True)
+class VenueOnTrial:
+    """An implementation, and the means to silence it."""
 
-    def __init__(self) -> None:
-        self.slept_s: list[float] = []
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept_s.append(seconds)
+    venue: Venue
+    silence: Callable[[], None]
 
 
-@pytest.fixture(scope="module")
-def engine(make_database: Callable[[], str]) -> Iterator[Engine]:
+@contextmanager
+def _market(make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
     engine = make_engine(make_database())
     seed(engine, load_market())
-    yield engine
+    board = FaultBoard(engine)
+    settings = MarketSettings(quote_latency_ms=0)
+    venue = MarketVenue("raydium", PoolReader(engine, PoolCache()), board, FrozenClock(), settings)
+    yield VenueOnTrial(venue, lambda: board.set(Faults(venues={"raydium": VenueFault(is_down=True)})))
     engine.dispose()
 
 
-@pytest.fixture
-def clock() -> SleeplessClock:
-    return SleeplessClock()
+class InSimulatedTime:
+    """A venue of the simulation, asked by a task that waits for the answer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.scheduler = Scheduler()
+        self.world = World(self.scheduler, Random(1), CALM)
+        self._venue = SimulatedVenue(name, self.world)
+
+    def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
+        answers: list[Offers | VenueUnavailableError] = []
+
+        def ask() -> None:
+            try:
+                answers.append(self._venue.offers(wanted))
+            except VenueUnavailableError as error:
+                answers.append(error)
+
+        self.scheduler.spawn(Group("asking"), ask)
+        self.scheduler.run_until(self.scheduler.now_s + 10)
+        (answer,) = answers
+        if isinstance(answer, VenueUnavailableError):
+            raise answer
+        return answer
+
+    def silence(self) -> None:
+        self.world.weather = replace(CALM, outages=(Outage("venue", 0, 1_000),))
+
+
+@contextmanager
+def _simulation(_make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
+    venue = InSimulatedTime("raydium")
+    yield VenueOnTrial(venue, venue.silence)
+
+
+@contextmanager
+def _maker(_make_database: Callable[[], str], amount_in_max: int | None = None) -> Iterator[VenueOnTrial]:
+    maker = FakeMaker({("SOL", "USDC"): Fraction(3, 20)}, amount_in_max=amount_in_max)
+    yield VenueOnTrial(maker, lambda: setattr(maker, "is_down", True))
+
+
+@contextmanager
+def _maker_for_any_size(make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
+    with _maker(make_database, amount_in_max=10**12) as made:
+        yield made
+
+
+@pytest.fixture(
+    scope="module",
+    params=[_market, _simulation, _maker, _maker_for_any_size],
+    ids=["market", "simulation", "maker", "maker for any size"],
+)
+def on_trial(request: pytest.FixtureRequest, make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
+    with request.param(make_database) as made:
+        yield made
 
 
 @pytest.fixture
-def board(engine: Engine) -> Iterator[FaultBoard]:
-    board = FaultBoard(engine)
-    yield board
-    board.set(Faults())
+def venue(on_trial: VenueOnTrial) -> Venue:
+    return on_trial.venue
 
 
-def a_venue(
-    name: str, engine: Engine, board: FaultBoard, clock: SleeplessClock, latency_ms: int = 0
-) -> MarketVenue:
-    settings = MarketSettings(quote_latency_ms=latency_ms)
-    return MarketVenue(name, PoolReader(engine, PoolCache()), board, clock, settings)
+def test_venue_offers_something_under_its_own_name_and_ids(venue: Venue) -> None:
+    offers = venue.offers(WANTED)
+    venues = [pool.venue for pool in offers.pools] + [quote.venue for quote in offers.firm_quotes]
+    assert set(venues) == {venue.name}
+    ids = [pool.pool_id for pool in offers.pools] + [quote.quote_id for quote in offers.firm_quotes]
+    assert len(set(ids)) == len(ids) > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_venue_answers_for_its_own_pools_and_all_of_them(
-    name: str, engine: Engine, board: FaultBoard, clock: SleeplessClock
-) -> None:
-    venue = a_venue(name, engine, board, clock)
-    assert venue.name == name
-    found = venue.pools()
-    assert {pool.venue for pool in found} == {name}
-    assert {pool.pool_id for pool in found} == {
-        pool.pool_id for pool in load_market().pools if pool.venue == name
-    }
-    assert clock.slept_s == []
+def test_pools_can_be_traded_with_as_they_are_and_do_not_depend_on_what_is_wanted(venue: Venue) -> None:
+    pools = venue.offers(WANTED).pools
+    for pool in pools:
+        one, other = pool.tokens
+        assert one != other
+        plan = best_execution(
+            [pool], mode=SwapMode.EXACT_IN, input_token=one, output_token=other,
+            amount=10**6, now_s=int(NOON.timestamp()), leg_cost=0,
+        )  # fmt: skip
+        assert plan.amount_out > 0
+    assert {pool.pool_id for pool in venue.offers([]).pools} == {pool.pool_id for pool in pools}
 
 
-def test_answer_takes_its_latency_give_or_take_thirty_per_cent(
-    engine: Engine, board: FaultBoard, clock: SleeplessClock
-) -> None:
-    venue = a_venue("raydium", engine, board, clock, latency_ms=100)
-    for _ in range(20):
-        venue.pools()
-    assert all(0.07 <= slept <= 0.13 for slept in clock.slept_s)
-    assert len(set(clock.slept_s)) == 20
+def test_firm_quotes_fill_what_was_wanted_whole_and_hold_for_a_while(venue: Venue) -> None:
+    quotes = venue.offers(WANTED).firm_quotes
+    for quote in quotes:
+        assert quote.valid_until.tzinfo is not None
+        assert quote.valid_until > NOON
+        fills = [
+            (wanted, amounts)
+            for wanted in WANTED
+            if (amounts := quote.filling(SwapOrder(*wanted, leg_cost=0))) is not None
+        ]
+        assert fills
+        for wanted, amounts in fills:
+            named = amounts.amount_in if wanted.mode is SwapMode.EXACT_IN else amounts.amount_out
+            assert named == wanted.amount
 
 
-def test_slow_venue_takes_longer_and_the_other_does_not(
-    engine: Engine, board: FaultBoard, clock: SleeplessClock
-) -> None:
-    board.set(Faults(venues={"raydium": VenueFault(extra_latency_ms=5_000)}))
-    a_venue("meteora", engine, board, clock, latency_ms=100).pools()
-    a_venue("raydium", engine, board, clock, latency_ms=100).pools()
-    fast, slow = clock.slept_s
-    assert fast < 1
-    assert slow > 5
+def test_nothing_wanted_is_nothing_promised_and_each_answer_has_quotes_of_its_own(venue: Venue) -> None:
+    assert not venue.offers([]).firm_quotes
+    first, second = venue.offers(WANTED).firm_quotes, venue.offers(WANTED).firm_quotes
+    assert not {quote.quote_id for quote in first} & {quote.quote_id for quote in second}
 
 
-@pytest.mark.parametrize("fault", [VenueFault(is_down=True), VenueFault(error_rate=1)])
-def test_venue_that_is_down_or_errs_says_so_and_the_other_answers(
-    fault: VenueFault, engine: Engine, board: FaultBoard, clock: SleeplessClock
-) -> None:
-    board.set(Faults(venues={"meteora": fault}))
+def test_venue_that_does_not_answer_says_so(on_trial: VenueOnTrial) -> None:
+    on_trial.silence()
     with pytest.raises(VenueUnavailableError):
-        a_venue("meteora", engine, board, clock).pools()
-    assert a_venue("raydium", engine, board, clock).pools()
-
-
-def test_venue_whose_database_does_not_answer_is_unavailable(clock: SleeplessClock) -> None:
-    nowhere = make_engine("postgresql://nobody@127.0.0.1:1/nothing")
-    with pytest.raises(VenueUnavailableError):
-        a_venue("raydium", nowhere, FaultBoard(nowhere), clock).pools()
-
-
-def test_venues_asked_side_by_side_share_one_read(
-    engine: Engine, board: FaultBoard, clock: SleeplessClock
-) -> None:
-    reader = PoolReader(engine, PoolCache(), shared_for_s=60)
-    venues = [MarketVenue(name, reader, board, clock, MarketSettings(quote_latency_ms=0)) for name in NAMES]
-    board.current()
-    reads: list[object] = []
-
-    def count(connection: object, *_: object) -> None:
-        reads.append(connection)
-
-    event.listen(engine, "checkout", count)
-    found = [venue.pools() for venue in venues]
-    event.remove(engine, "checkout", count)
-    assert all(found)
-    assert len(reads) == 1
+        on_trial.venue.offers(WANTED)

@@ -9,17 +9,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from chalicelib.adapters import base58
+from chalicelib.amm.pools import swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
 from chalicelib.domain.transactions import (
     ChainView,
+    LegFill,
     SignatureStatus,
     SignedTransaction,
     SwapInstruction,
     TransactionStatus,
 )
+from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.ports import Offers
 from tests.simulation.world import World
 
 BLOCK_S: Final = 0.4
@@ -27,6 +32,11 @@ VALIDITY_BLOCKS: Final = 150
 LAST_BLOCKS: Final = (0, 0, 1, 2)
 SLOPPY_BLOCKS_MAX: Final = 2
 """A node may state a height that is ahead of the statuses beside it by so many blocks."""
+
+
+POOL: Final = CpmmPool(10**15, 2 * 10**14, CpmmFees(2_500, 120_000, 40_000))
+"""Of SOL and USDC; each venue has one such, and none ever moves."""
+VENUES: Final = ("raydium", "meteora")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class SimulatedChain:
     def _sign(self, instruction: SwapInstruction, node_height: int) -> SignedTransaction:
         last_valid = node_height + VALIDITY_BLOCKS
         payload = f"{instruction.order_id}:{instruction.attempt}:{instruction.paths}:{last_valid}".encode()
-        transaction = SignedTransaction(hashlib.sha256(payload).hexdigest(), payload, last_valid)
+        transaction = SignedTransaction(base58.encode(hashlib.sha512(payload).digest()), payload, last_valid)
         self._signed[transaction.signature] = (transaction, instruction)
         self._blocks_to_spare[transaction.signature] = self._world.dice.choice(LAST_BLOCKS)
         return transaction
@@ -91,10 +101,7 @@ class SimulatedChain:
             code = self._world.dice.choice([Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_FUNDS])
             status = TransactionStatus(SignatureStatus.REFUSED, slot=self.height, refusal=code)
         else:
-            given, got = _amounts(instruction)
-            status = TransactionStatus(
-                SignatureStatus.LANDED, slot=self.height, input_units=given, output_units=got
-            )
+            status = _executed(instruction, self.height)
         self._world.note(
             "chain", f"{status.signature_status}: {_named(instruction)}, at height {self.height}"
         )
@@ -115,11 +122,37 @@ def _named(instruction: SwapInstruction) -> str:
     return f"attempt {instruction.attempt} of {instruction.order_id}"
 
 
-def _amounts(instruction: SwapInstruction) -> tuple[int, int]:
-    first, last = instruction.paths[0].hops[0], instruction.paths[-1].hops[-1]
-    if instruction.swap_mode is SwapMode.EXACT_IN:
-        return sum(leg.planned_units for leg in first), instruction.threshold_units
-    return instruction.threshold_units, sum(leg.planned_units for leg in last)
+def _executed(instruction: SwapInstruction, height: int) -> TransactionStatus:
+    """Return what becomes of an instruction that lands: every pool is as it was quoted, so that is the plan,
+    unless its bound is broken or it names what is not here.
+    """
+    legs = [leg for path in instruction.paths for hop in path.hops for leg in hop]
+    if {leg.pool_id for leg in legs} - {f"{venue}-pool" for venue in VENUES}:
+        return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.TRANSACTION_FAILED)
+    try:
+        fills = tuple(_fill(instruction, leg.pool_id, leg.planned_units) for leg in legs)
+    except SwapRefusedError:
+        return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.INSUFFICIENT_LIQUIDITY)
+    given, got = sum(fill.input_units for fill in fills), sum(fill.output_units for fill in fills)
+    is_exact_in = instruction.swap_mode is SwapMode.EXACT_IN
+    if (got < instruction.threshold_units) if is_exact_in else (given > instruction.threshold_units):
+        return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.SLIPPAGE_EXCEEDED)
+    return TransactionStatus(SignatureStatus.LANDED, height, given, got, fills)
+
+
+def _fill(instruction: SwapInstruction, pool_id: str, units: int) -> LegFill:
+    token_in: TokenIndex = 0 if instruction.input_token == "SOL" else 1
+    result, _ = swap(POOL, Swap(instruction.swap_mode, units, token_in))
+    return LegFill(
+        pool_id,
+        pool_id.removesuffix("-pool"),
+        instruction.input_token,
+        instruction.output_token,
+        result.amount_in,
+        result.amount_out,
+        result.trade_fee,
+        "SOL" if result.fee_token == 0 else "USDC",
+    )
 
 
 class SimulatedVenue:
@@ -129,10 +162,10 @@ class SimulatedVenue:
         self.name = name
         self._world = world
 
-    def pools(self) -> Sequence[RoutablePool]:
-        state = CpmmPool(10**15, 2 * 10**14, CpmmFees(2_500, 120_000, 40_000))
-        pools = [RoutablePool(f"{self.name}-pool", self.name, ("SOL", "USDC"), state)]
+    def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
+        del wanted
+        pools = [RoutablePool(f"{self.name}-pool", self.name, ("SOL", "USDC"), POOL)]
         try:
-            return self._world.call("venue", self.name, lambda: pools)
+            return self._world.call("venue", self.name, lambda: Offers(pools))
         except RetryableError as error:
             raise VenueUnavailableError(error.message) from error

@@ -57,6 +57,26 @@ class Weather:
         return any(each.part == part and each.from_s <= now_s < each.to_s for each in self.outages)
 
 
+CALM = Weather(
+    before=0,
+    after=0,
+    hang=0,
+    crash=0,
+    slow_ms=1,
+    drop=0,
+    land_blocks_max=2,
+    land_last=0,
+    view_lag_blocks_max=0,
+    refuse=0,
+    duplicate=0,
+    receives_max=10,
+    frame_trouble=0,
+    outages=(),
+    kill_all_times=(),
+    until_s=0,
+)
+"""Nothing goes wrong."""
+
 PARTS = ("record", "queue", "chain", "venue", "gateway")
 
 

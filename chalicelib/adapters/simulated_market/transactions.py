@@ -82,7 +82,7 @@ def sign(
     """
     last_valid_height = height + VALIDITY_BLOCKS
     message = Message(_VERSION, wallet.address, instruction, last_valid_height, blockhash(genesis, height))
-    payload = _MESSAGE.dump_json(message)
+    payload = _MESSAGE.dump_json(message, exclude_none=True)
     signature = base58.encode(wallet.sign(payload))
     return SignedTransaction(signature, payload, last_valid_height), Transaction(signature, message)
 

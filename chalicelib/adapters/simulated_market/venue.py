@@ -13,8 +13,9 @@ from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache, RecentBlock, Snapshot
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
+from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Clock
+from chalicelib.services.ports import Clock, Offers
 
 SHARED_FOR_S: Final = 0.005
 """Venues asked side by side share one read; so short an age is nothing beside a block."""
@@ -69,8 +70,9 @@ class MarketVenue:
     def name(self) -> str:
         return self._name
 
-    def pools(self) -> Sequence[RoutablePool]:
+    def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
         """Return the venue's pools as they are now, after its latency."""
+        del wanted  # pools are the same for everybody
         try:
             fault = self._faults.current().of_venue(self._name)
             self._take_time(fault.extra_latency_ms)
@@ -80,11 +82,13 @@ class MarketVenue:
                 snapshot = self._reader.read()
         except RetryableError as error:
             raise VenueUnavailableError(error.message) from error
-        return [
-            RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
-            for pool in snapshot.pools.values()
-            if pool.venue == self._name
-        ]
+        return Offers(
+            [
+                RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
+                for pool in snapshot.pools.values()
+                if pool.venue == self._name
+            ]
+        )
 
     def _take_time(self, extra_ms: int) -> None:
         latency_s = self._faults.jittered_s(self._settings.quote_latency_ms) + extra_ms / 1000

@@ -40,6 +40,7 @@ from chalicelib.services.delivery.background import Background
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.isolation import together_or_alone
+from chalicelib.services.planning.planner import wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 
@@ -151,9 +152,9 @@ class ExecuteOrders:
         try:
             # The venues answer while the orders are claimed: what
             # is new will nearly always have to be planned.
-            quote_request = (
-                self._quote_collector.begin() if any(not each.is_repeated for each in incoming) else None
-            )
+            is_new = any(not each.is_repeated for each in incoming)
+            wanted = [wanted_by(each.order) for each in incoming if each.order is not None]
+            quote_request = self._quote_collector.begin(wanted) if is_new else None
             self._claim(incoming, batch)
             claimed = list(batch.claimed.values())
             started = [order for order in claimed if order.open_attempt]

@@ -11,7 +11,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.isolation import one_by_one, together_or_alone
-from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, order_wish
+from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, order_wish, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock
 
@@ -47,9 +47,7 @@ class WriteAhead:
         now = self._clock.now()
         ended = [transitions.late(order, now) for order in claimed if now > order.state.order.valid_until]
         timely = [order for order in claimed if now <= order.state.order.valid_until]
-        planned = (
-            self._planned(timely, quote_request or self._quote_collector.begin(), batch) if timely else []
-        )
+        planned = self._planned(timely, quote_request or self._quote_request(timely), batch) if timely else []
         ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
@@ -59,6 +57,9 @@ class WriteAhead:
     def given_up(self, order: ClaimedOrder) -> Transition:
         """Return the end of an order that ran into a defect, and of whose attempt nothing was sent."""
         return transitions.failed(order, ExecutionError(Code.INTERNAL_ERROR, _DEFECT), self._clock.now())
+
+    def _quote_request(self, orders: Sequence[ClaimedOrder]) -> QuoteRequest:
+        return self._quote_collector.begin([wanted_by(order.state.order) for order in orders])
 
     def _planned(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest, batch: Batch

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
-from chalicelib.domain.orders import JsonObject, OrderState
+from chalicelib.domain.orders import JsonObject, Order, OrderState
 from chalicelib.domain.tokens import Tokens
-from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, InstructedQuote, SwapInstruction
 from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
+from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan
-from chalicelib.routing.router import best_plan
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.wire.route_views import Asked, RouteViews
 from chalicelib.wire.server_frames import rfc3339
@@ -49,6 +50,7 @@ class Planner:
         # A pool of a token that is not listed any more would take others' orders through it.
         listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
         self._market = Market(listed, int(answers.asked_at.timestamp()))
+        self._quotes = FirmQuotes(answers.firm_quotes)
         self._asked = Asked(answers.venues, answers.problems, rfc3339(answers.valid_until))
         self._tokens = tokens
         self._views = RouteViews(tokens)
@@ -68,8 +70,9 @@ class Planner:
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
         try:
-            plan = best_plan(
+            plan = best_offer(
                 self._market,
+                self._quotes,
                 SwapOrder(
                     wish.swap_mode,
                     wish.input_token,
@@ -82,6 +85,7 @@ class Planner:
             raise self._refusal(error, wish) from error
         shown = self._views.plan(plan, self._market.pools, self._asked, base=wish.price_base)
         self._market.apply(plan.pools_after)
+        self._quotes.take(plan.firm_quote)
         return PlannedSwap(plan, shown)
 
     def _refusal(self, error: RoutingError, wish: SwapWish) -> RefusedError:
@@ -108,10 +112,20 @@ def order_wish(state: OrderState) -> SwapWish:
     )
 
 
+def wanted_by(wish: SwapWish | Order) -> WantedSwap:
+    """Return what venues are asked a firm quote for: no word of the account."""
+    return WantedSwap(wish.swap_mode, wish.input_token, wish.output_token, wish.amount_units)
+
+
 def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
-    """Return the transaction's content: the plan, and the worst total that the order accepts."""
-    order = state.order
-    if order.swap_mode is SwapMode.EXACT_IN:
+    """Return the transaction's content: the plan, and the worst total that the order accepts.
+
+    A firm quote is held to its word: it pays what it promised, or nothing happens.
+    """
+    order, quote = state.order, plan.firm_quote
+    if quote is not None:
+        threshold = plan.amount_out if order.swap_mode is SwapMode.EXACT_IN else plan.amount_in
+    elif order.swap_mode is SwapMode.EXACT_IN:
         threshold = min_out_units(plan.amount_out, order.slippage_bps)
     else:
         threshold = max_in_units(plan.amount_in, order.slippage_bps)
@@ -124,6 +138,7 @@ def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
         output_token=order.output_token,
         paths=_instructed_paths(plan),
         threshold_units=threshold,
+        firm_quote=InstructedQuote(quote.venue, quote.quote_id) if quote else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.tokens import Tokens
-from chalicelib.services.planning.planner import Planner, SwapWish
+from chalicelib.services.planning.planner import Planner, SwapWish, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.wire.order_fields import SwapTerms
 from chalicelib.wire.server_frames import rfc3339
@@ -22,7 +22,6 @@ class QuoteSwaps:
             VenueUnavailableError: No venue answered.
             RefusedError: They did, and cannot fill it.
         """
-        answers = self._quote_collector.ask()
         wish = SwapWish(
             terms.swap_mode,
             terms.input_token.symbol,
@@ -30,6 +29,7 @@ class QuoteSwaps:
             terms.amount_units,
             terms.price_base,
         )
+        answers = self._quote_collector.ask([wanted_by(wish)])
         planned = Planner(answers, self._tokens).plan(wish)
         return {
             "inputToken": wish.input_token,

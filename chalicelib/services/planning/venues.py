@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.logs import logger
+from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Clock, Venue
+from chalicelib.services.ports import Clock, Offers, Venue
+
+QUOTE_ID_LENGTH_MAX: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class VenueAnswers:
         problems: Why a venue is left out.
         asked_at: What dynamic fees are computed for.
         valid_until: Past this moment the answers are not to be traded on.
+        firm_quotes: Those that hold until then, each under an id that nothing else has.
     """
 
     pools: tuple[RoutablePool, ...]
@@ -28,6 +33,7 @@ class VenueAnswers:
     problems: Mapping[str, str]
     asked_at: datetime
     valid_until: datetime
+    firm_quotes: tuple[FirmQuote, ...] = ()
 
 
 Within = Callable[[float], float]
@@ -44,7 +50,7 @@ class QuoteRequest:
     def __init__(
         self,
         asked_at: datetime,
-        asked: "Mapping[str, Future[Sequence[RoutablePool]]]",
+        asked: "Mapping[str, Future[Offers]]",
         *,
         time_limit_s: float,
         valid: timedelta,
@@ -57,23 +63,32 @@ class QuoteRequest:
         self._within = within
 
     def answers(self) -> VenueAnswers:
-        """Return all pools of all venues that answer within the limit, from now;
+        """Return all pools and firm quotes of all venues that answer within the limit, from now;
         a slow or failing one is named.
         """
         wait(self._asked.values(), timeout=self._within(self._time_limit_s))
         pools: list[RoutablePool] = []
+        quotes: list[tuple[str, FirmQuote]] = []
         problems: dict[str, str] = {}
         for name, answer in self._asked.items():
             problem = self._problem(name, answer)
             if problem is None:
-                pools.extend(answer.result())
+                offers = answer.result()
+                pools.extend(offers.pools)
+                quotes.extend((name, quote) for quote in offers.firm_quotes)
             else:
                 problems[name] = problem
+        valid_until = self._asked_at + self._valid
         return VenueAnswers(
-            tuple(pools), tuple(self._asked), problems, self._asked_at, self._asked_at + self._valid
+            tuple(pools),
+            tuple(self._asked),
+            problems,
+            self._asked_at,
+            valid_until,
+            _usable(quotes, pools, valid_until) if quotes else (),
         )
 
-    def _problem(self, name: str, answer: "Future[Sequence[RoutablePool]]") -> str | None:
+    def _problem(self, name: str, answer: "Future[Offers]") -> str | None:
         if not answer.done():
             answer.cancel()
             return f"no answer within {round(self._time_limit_s * 1000)} ms"
@@ -109,9 +124,13 @@ class QuoteCollector:
         self._valid = timedelta(milliseconds=valid_ms)
         self._within = within
 
-    def begin(self) -> QuoteRequest:
-        """Ask every venue; the caller waits for the answers when it needs them."""
-        asked = {venue.name: self._executor.submit(venue.pools) for venue in self._venues}
+    def begin(self, wanted: Sequence[WantedSwap] = ()) -> QuoteRequest:
+        """Ask every venue; the caller waits for the answers when it needs them.
+
+        Args:
+            wanted: What firm quotes are asked for.
+        """
+        asked = {venue.name: self._executor.submit(venue.offers, wanted) for venue in self._venues}
         return QuoteRequest(
             self._clock.now(),
             asked,
@@ -120,6 +139,25 @@ class QuoteCollector:
             within=self._within,
         )
 
-    def ask(self) -> VenueAnswers:
+    def ask(self, wanted: Sequence[WantedSwap] = ()) -> VenueAnswers:
         """Ask every venue and wait, as ``QuoteRequest.answers`` does."""
-        return self.begin().answers()
+        return self.begin(wanted).answers()
+
+
+def _usable(
+    quotes: Sequence[tuple[str, FirmQuote]], pools: Sequence[RoutablePool], valid_until: datetime
+) -> tuple[FirmQuote, ...]:
+    """Return the firm quotes that can be told from all else and hold as long as clients are told."""
+    ids = {pool.pool_id for pool in pools}
+    usable = []
+    for name, quote in quotes:
+        if quote.venue != name or not 0 < len(quote.quote_id) <= QUOTE_ID_LENGTH_MAX or quote.quote_id in ids:
+            reason = "its id or venue is not its own"
+        elif quote.valid_until < valid_until:
+            reason = "it ends too soon"
+        else:
+            ids.add(quote.quote_id)
+            usable.append(quote)
+            continue
+        logger.warning("firm quote left out", venue=name, reason=reason)
+    return tuple(usable)
