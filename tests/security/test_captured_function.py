@@ -69,8 +69,6 @@ REFUSED = [
         " WHERE status = 'confirmed'"
     ),
     "UPDATE orders SET status = 'canceled' WHERE status = 'submitted'",
-    "UPDATE orders SET seq = seq - 1 WHERE status = 'submitted'",
-    "UPDATE orders SET fence = fence - 1 WHERE status = 'submitted'",
     "DELETE FROM orders",
     "TRUNCATE orders CASCADE",
     "INSERT INTO orders (order_id, recorded_at) VALUES (gen_random_uuid(), now())",
@@ -179,6 +177,19 @@ def test_rights_refuse(exchange: Exchange, statement: str) -> None:
     engine = exchange.app.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection, pytest.raises(DBAPIError) as refused:
         connection.exec_driver_sql(statement)
+    assert sqlstate(refused.value) == PERMISSION_DENIED, refused.value
+
+
+@pytest.mark.parametrize("number", ["seq", "fence"])
+def test_numbers_of_an_order_never_fall(exchange: Exchange, number: str) -> None:
+    with exchange.app.connect() as connection:
+        # Away from the least values, which the columns' own rules guard.
+        connection.execute(
+            text("UPDATE orders SET fence = fence + 2, told_seq = 0 WHERE status = 'submitted'")
+        )
+        fallen = text(f"UPDATE orders SET {number} = {number} - 1 WHERE status = 'submitted'")  # noqa: S608
+        with pytest.raises(DBAPIError) as refused:
+            connection.execute(fallen)
     assert sqlstate(refused.value) == PERMISSION_DENIED, refused.value
 
 

@@ -4,11 +4,11 @@ An event that is changed, left out or slipped in later breaks it. It is computed
 where it took a twentieth of a batch's time: the bytes that are hashed are those that are sent anyway.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -46,14 +46,21 @@ def chained_rows(events: Iterable[OrderEvent], heads: Mapping[UUID, bytes]) -> t
     """
     after: dict[UUID, bytes] = {}
     rows = []
+    # Of an order's events in a row, id, time and predecessor are looked up once: it is half of the work.
+    last_id, last_at, name, time, chain = None, None, "", "", GENESIS
     for event in events:
-        order_id = event.order_id
         data = _canonical(event.data) if event.data else "{}"
-        before = after[order_id] if order_id in after else heads.get(order_id, GENESIS)
-        chain = after[order_id] = _hashed(before, event, data)
+        if event.order_id is not last_id:
+            last_id = event.order_id
+            name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
+        if event.at is not last_at:
+            last_at, time = event.at, _time(event.at)
+        seq, status, attempt = event.seq, event.status.value, event.attempt
+        chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
+        after[last_id] = chain
         rows.append(
-            f'{{"order_id":"{order_id}","seq":{event.seq},"status":"{event.status.value}","attempt":{event.attempt},'
-            f'"occurred_at":"{_time(event.at)}","chain":"\\\\x{chain.hex()}","data":{data}}}'
+            f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},'
+            f'"occurred_at":"{time}","chain":"\\\\x{chain.hex()}","data":{data}}}'
         )
     return f"[{','.join(rows)}]", after
 
@@ -82,7 +89,7 @@ class Heads:
 
 
 def _hashed(before: bytes, event: OrderEvent, data: str) -> bytes:
-    return hashlib.sha256(before + (stated(event) + data).encode()).digest()
+    return sha256(before + (stated(event) + data).encode()).digest()
 
 
 # The events of a step have one time.

@@ -24,7 +24,9 @@ COMMENT ON COLUMN order_events.chain IS 'SHA-256 of the predecessor''s and this 
 COMMENT ON COLUMN orders.chain IS 'That of the last event which has one';
 """
 
-# Conditions are judged without a call, so a statement that keeps to the rules pays nothing for the function.
+# Conditions are judged without a call, so a statement that keeps to the rules pays nothing for the function. And
+# after the change, which an error undoes as well: a row trigger before it would lock each row first, with a record
+# in the log of its own, whatever its condition says.
 RULES = f"""
 CREATE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -34,14 +36,14 @@ END $$;
 CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON order_events
     FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('the audit trail is only appended to');
 
-CREATE TRIGGER final_orders_stay BEFORE UPDATE OR DELETE ON orders
+CREATE TRIGGER final_orders_stay AFTER UPDATE OR DELETE ON orders
     FOR EACH ROW WHEN (OLD.status IN {FINAL}) EXECUTE FUNCTION public.refuse_change('the order is final');
 
-CREATE TRIGGER orders_move_on BEFORE UPDATE ON orders
+CREATE TRIGGER orders_move_on AFTER UPDATE ON orders
     FOR EACH ROW WHEN (NEW.seq < OLD.seq OR NEW.fence < OLD.fence OR (NEW.status <> OLD.status AND NEW.seq = OLD.seq))
     EXECUTE FUNCTION public.refuse_change('an order moves on only, each status by an event');
 
-CREATE TRIGGER outcomes_stay BEFORE UPDATE OR DELETE ON attempts
+CREATE TRIGGER outcomes_stay AFTER UPDATE OR DELETE ON attempts
     FOR EACH ROW WHEN (OLD.outcome IS NOT NULL) EXECUTE FUNCTION public.refuse_change('the attempt has its outcome');
 """
 
