@@ -8,7 +8,7 @@ from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
 from chalicelib.adapters.solana.tokens import Clock
 from infra.chain.amm import clmm, cpmm, damm_v2, dlmm
-from infra.chain.amm.anchor import Executed, Overlay, ProgramError
+from infra.chain.amm.anchor import Executed, Overlay, ProgramError, token_account
 
 
 class _Program(NamedTuple):
@@ -47,5 +47,10 @@ def execute(
     if instruction.program == _DAMM_V2:
         pool = instruction.accounts[1].key if len(instruction.accounts) > 1 else None
         is_single = all(meta.key != pool for other in earlier for meta in other.accounts)
-        return damm_v2.execute(instruction, overlay, clock, is_single=is_single)
-    return program.execute(instruction, overlay, clock)
+        executed = damm_v2.execute(instruction, overlay, clock, is_single=is_single)
+    else:
+        executed = program.execute(instruction, overlay, clock)
+    # The token program would find a missing account, too, and call it by another error than Anchor's.
+    token_account(overlay, executed.transfers[0].source, "input_token_account")
+    token_account(overlay, executed.transfers[1].destination, "output_token_account")
+    return executed
