@@ -45,7 +45,9 @@ class BlockChanges:
     block: Block
     before: dict[Pubkey, Account | None] = field(default_factory=dict)
     landed: list[Landed] = field(default_factory=list)
-    paid: list[tuple[int, frozenset[Pubkey]]] = field(default_factory=list)  # price, accounts locked for writing
+    paid: list[tuple[int, frozenset[Pubkey]]] = field(
+        default_factory=list
+    )  # price, accounts locked for writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Chain:
 
     Args:
         now: Seconds of Unix time; the chain's own never runs backwards.
-        missing: Finds an account that this chain has not got (a forked network), None if there is none.
+        first: Slot and height at which a new chain begins.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Chain:
         *,
         now: Callable[[], float],
         lags: Lags = Lags(),  # noqa: B008 - frozen
-        missing: Callable[[Pubkey], None] | None = None,
+        first: tuple[int, int] = (FIRST_SLOT, FIRST_HEIGHT),
     ) -> None:
         self._store = store
         self._now = now
         self._lags = lags
-        self._missing = missing
+        self._first = first
+        self.fetch: Callable[[list[Pubkey]], None] | None = None
+        """Puts accounts that this chain has not got yet into it, if it copies another one."""
         self.machine = Machine()
         self._executor = Executor(self.machine)
         self.native: set[Pubkey] = set()
@@ -101,9 +105,7 @@ class Chain:
             self.machine.put(key, account, executable=executable)
         blocks = self._store.last_blocks(HISTORY_BLOCKS)
         if not blocks:
-            genesis = Block(
-                FIRST_SLOT, FIRST_HEIGHT, hashlib.sha256(b"orderflow local chain").digest(), int(self._now())
-            )
+            genesis = Block(*self._first, hashlib.sha256(b"orderflow local chain").digest(), int(self._now()))
             self._store.commit(genesis, [])
             blocks = [genesis]
         for block in blocks:
@@ -160,8 +162,7 @@ class Chain:
 
     def account(self, key: Pubkey, slot: int | None = None) -> Account | None:
         """Return an account as of a block, or as it is now."""
-        if self._missing is not None and key not in self.keys:
-            self._missing(key)
+        self.want([key])
         versions = self._versions.get(key)
         if slot is not None and versions:
             place = bisect_right(versions, slot, key=lambda version: version[0])
@@ -170,6 +171,13 @@ class Chain:
         if slot is not None and key == CLOCK_SYSVAR:
             return self._clock_account(slot)
         return self.machine.get(key)
+
+    def want(self, keys: Iterable[Pubkey]) -> None:
+        """Fetch those of these accounts that were never looked for, if the chain copies another one."""
+        if self.fetch is not None:
+            absent = [key for key in keys if key not in self.keys and self.machine.get(key) is None]
+            if absent:
+                self.fetch(absent)
 
     def is_executable(self, key: Pubkey) -> bool:
         return self.machine.is_executable(key)
@@ -185,26 +193,37 @@ class Chain:
 
     def owned_by(self, owner: Pubkey, slot: int | None = None) -> Iterator[tuple[Pubkey, Account]]:
         """Yield the accounts of a program as of a block."""
-        recent = {key for key in self._versions if any(b and b.owner == owner for _, b in self._versions[key])}
+        recent = {
+            key for key in self._versions if any(b and b.owner == owner for _, b in self._versions[key])
+        }
         for key in sorted(self.by_owner.get(owner, set()) | recent):
             account = self.account(key, slot)
             if account is not None and account.owner == owner:
                 yield key, account
 
     def put(self, accounts: Mapping[Pubkey, Account | None], *, executable: Iterable[Pubkey] = ()) -> None:
-        """Write accounts past all rules, at once and durably: what is seeded, cloned, or set by an administrator."""
+        """Write accounts past all rules, durably, and as if they had always been so.
+
+        What is seeded, cloned, or set by an administrator comes in here.
+        """
         programs = set(executable)
         self.native |= programs
         self._executable |= programs
         self._store.commit(None, [(key, account, key in programs) for key, account in accounts.items()])
         for key, account in accounts.items():
-            self._write(key, account)
+            self.open.before.setdefault(key, self.machine.get(key))
+            self._set(key, account)
 
     def _write(self, key: Pubkey, account: Account | None) -> None:
         before = self.machine.get(key)
-        if key not in self.open.before:
-            self.open.before[key] = before
-            self._versions.setdefault(key, []).append((self.open.block.slot, before))
+        self.open.before.setdefault(key, before)
+        versions = self._versions.setdefault(key, [])
+        if not versions or versions[-1][0] != self.open.block.slot:
+            versions.append((self.open.block.slot, before))
+        self._set(key, account)
+
+    def _set(self, key: Pubkey, account: Account | None) -> None:
+        before = self.machine.get(key)
         if before is not None:
             self.by_owner.get(before.owner, set()).discard(key)
         self.machine.put(key, account, executable=key in self._executable)
@@ -224,10 +243,7 @@ class Chain:
             TransactionError: It cannot land.
         """
         transaction = resolve(parsed, self.account)
-        if self._missing is not None:
-            for key in transaction.keys:
-                if key not in self.keys:
-                    self._missing(key)
+        self.want(transaction.keys)
         return transaction
 
     def simulate(self, transaction: Transaction) -> Outcome:

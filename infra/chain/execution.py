@@ -132,9 +132,7 @@ class Executor:
         if isinstance(simulated, FailedTransactionMetadata):
             err = json.loads(simulated.to_json())["err"]
             return self._failed(transaction, payer, err, (logs, units, inner))
-        changes = {
-            Pubkey(bytes(key)): _account(account) for key, account in simulated.post_accounts()
-        }
+        changes = {Pubkey(bytes(key)): _account(account) for key, account in simulated.post_accounts()}
         if units > transaction.budget.units:
             err = {"InstructionError": [len(transaction.instructions) - 1, "ComputationalBudgetExceeded"]}
             return self._failed(transaction, payer, err, (logs, transaction.budget.units, inner))
@@ -302,12 +300,12 @@ class Executor:
                 for part, position in mine:
                     lines += part
                     if position < len(called):
-                        inner.setdefault(index, []).extend(
-                            _called(one, keys) for one in called[position]
-                        )
+                        inner.setdefault(index, []).extend(_called(one, keys) for one in called[position])
                 continue
             swap = rewritten.swaps.get(index)
-            lines += self._swap_log(instruction, swap, mine, limit, rewritten, index, is_last=index == failed_at)
+            lines += self._swap_log(
+                instruction, swap, mine, limit, rewritten, index, is_last=index == failed_at
+            )
             for part, position in mine:
                 if not part:
                     continue
@@ -341,9 +339,7 @@ class Executor:
             for part, _ in ran:
                 lines += deeper(part)
             if not is_last:
-                lines += [
-                    f"Program data: {base64.b64encode(event).decode()}" for event in swap.log_events
-                ]
+                lines += [f"Program data: {base64.b64encode(event).decode()}" for event in swap.log_events]
                 for _ in swap.cpi_events:
                     lines += [f"Program {program} invoke [2]", f"Program {program} success"]
         units = swap.units if swap is not None else 10_000

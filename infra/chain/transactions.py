@@ -166,7 +166,9 @@ def resolve(parsed: VersionedTransaction, account: Callable[[Pubkey], Account | 
         Instruction(keys[program], tuple(metas[at] for at in ats), bytes(compiled.data))
         for (program, ats), compiled in zip(places, message.instructions, strict=True)
     )
-    budget = _v1_budget(message, signing) if isinstance(message, MessageV1) else _budget(instructions, signing)
+    budget = (
+        _v1_budget(message, signing) if isinstance(message, MessageV1) else _budget(instructions, signing)
+    )
     return Transaction(
         parsed,
         version,

@@ -230,9 +230,7 @@ def _is_in_default_bitmap(fields: Fields) -> bool:
     return -_DEFAULT_ARRAYS <= array < _DEFAULT_ARRAYS
 
 
-def _refused(
-    e: SwapRefusedError, pool: ClmmAccounts, overlay: Overlay, token_in: TokenIndex
-) -> ProgramError:
+def _refused(e: SwapRefusedError, pool: ClmmAccounts, overlay: Overlay, token_in: TokenIndex) -> ProgramError:
     match e.refusal:
         case Refusal.NOT_OPEN:
             return _NOT_APPROVED

@@ -69,9 +69,7 @@ _DEFAULT_ARRAYS: Final = 512
 _UNITS, _UNITS_PER_BIN = 45_000, 2_600
 
 _DISABLED: Final = ProgramError("PoolDisabled", 6042, "Pool disabled")
-_SLIPPAGE: Final = ProgramError(
-    "ExceededAmountSlippageTolerance", 6003, "Exceeded amount slippage tolerance"
-)
+_SLIPPAGE: Final = ProgramError("ExceededAmountSlippageTolerance", 6003, "Exceeded amount slippage tolerance")
 _NO_OUTPUT: Final = ProgramError("InsufficientOutAmount", 6039, "Insufficient amount in for minimum out")
 _NO_EXTENSION: Final = ProgramError(
     "BitmapExtensionAccountIsNotProvided", 6036, "Bitmap extension account is not provided"
@@ -106,7 +104,9 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     mint_in = token_account(overlay, accounts.key("user_token_in"), "user_token_in").mint
     mints = tuple(mint.key for mint in pool.mints)
     if mint_in not in mints:
-        raise ProgramError("ConstraintTokenMint", 2014, "A token mint constraint was violated", "user_token_in")
+        raise ProgramError(
+            "ConstraintTokenMint", 2014, "A token mint constraint was violated", "user_token_in"
+        )
     token_in: TokenIndex = 0 if mint_in == mints[0] else 1
     if amount == 0:
         raise ProgramError("InvalidInput", 6002, "Invalid input")

@@ -1,0 +1,93 @@
+"""The process: HTTP and WebSocket on one port, WebSocket on the next one too, and a block every so often."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from infra.chain.network import Network
+from infra.chain.rpc.server import Application, ConnectionCut
+
+IDLE_MS: Final = 100
+"""Without a pace of their own, blocks still pass while nothing arrives: expiry depends on them."""
+
+
+class Pace:
+    """Ends blocks: at their time, or as soon as something arrived if none is set."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._arrived = asyncio.Event()
+
+    def stir(self) -> None:
+        if self._network.block_ms == 0 and self._network.chain.open.landed:
+            self._arrived.set()
+
+    async def run(self) -> None:
+        while True:
+            block_ms = self._network.block_ms
+            wait_s = (IDLE_MS if not block_ms else block_ms) / 1000
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), wait_s)
+            self._arrived.clear()
+            if self._network.block_ms is not None:
+                self._network.seal()
+
+
+async def serve(
+    network: Network,
+    host: str,
+    port: int,
+    *,
+    ready: Callable[[], None],
+    beside: Callable[[], list[asyncio.Task[None]]] = list,
+) -> None:
+    """Serve until told to stop.
+
+    Args:
+        ready: Called once requests are answered.
+        beside: Starts what runs as long as the server does.
+
+    Raises:
+        OSError: The port, or the one after it, is taken.
+    """
+    pace = Pace(network)
+    application = Application(network, pace.stir)
+    sockets = [_listening(host, port), _listening(host, port + 1)]
+    config = uvicorn.Config(
+        _quiet(application), log_level="warning", lifespan="off", ws="websockets-sansio", access_log=False
+    )
+    server = uvicorn.Server(config)
+    tasks = [asyncio.create_task(pace.run()), *beside()]
+    serving = asyncio.create_task(server.serve(sockets))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    ready()
+    done, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    for task in tasks:
+        task.cancel()
+    await serving
+    for task in done:
+        task.result()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    return listening
+
+
+def _quiet(application: Application) -> Callable[..., object]:
+    """The application, whose cut connections are no defect to log."""
+
+    async def quiet(scope: object, receive: object, send: object) -> None:
+        with contextlib.suppress(ConnectionCut):
+            await application(scope, receive, send)  # type: ignore[arg-type]
+
+    return quiet
