@@ -18,8 +18,9 @@ from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR
 from chalicelib.adapters.solana.tokens import Clock
-from infra.chain.execution import Executor, Outcome
+from infra.chain.execution import Executor
 from infra.chain.machine import EPOCH_SLOTS, Machine
+from infra.chain.outcomes import Outcome
 from infra.chain.records import record_of
 from infra.chain.store import Block, Landed, Store
 from infra.chain.transactions import Transaction, TransactionError, resolve
@@ -71,7 +72,7 @@ class Chain:
         store: Store,
         *,
         now: Callable[[], float],
-        lags: Lags = Lags(),  # noqa: B008 - frozen
+        lags: Lags = Lags(),
         first: tuple[int, int] = (FIRST_SLOT, FIRST_HEIGHT),
     ) -> None:
         self._store = store

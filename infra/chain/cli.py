@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.chain.chain import FIRST_HEIGHT, FIRST_SLOT, HISTORY_BLOCKS, Chain, Lags
-from infra.chain.faults import Faults
 from infra.chain.faucet import fill
+from infra.chain.faults import Faults
 from infra.chain.fork import Fork
 from infra.chain.market_maker import MarketMaker
 from infra.chain.network import Network, network

@@ -5,33 +5,22 @@ fees stay the token programs' business. The pool's bytes, the events and the err
 in terms of the transaction as it was sent: inner instructions, the log, and the instruction that an error belongs to.
 """
 
-import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from solders.hash import Hash
-from solders.message import MessageV0
-from solders.signature import Signature
-from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from chalicelib.adapters.solana.accounts import Account
-from chalicelib.adapters.solana.instructions import (
-    Instruction,
-    compute_unit_limit,
-    loaded_accounts_data_size_limit,
-    transfer_checked,
-)
-from chalicelib.adapters.solana.keys import Pubkey, address_of
-from chalicelib.adapters.solana.messages import v0_message
-from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, COMPUTE_BUDGET
+from chalicelib.adapters.solana.keys import Pubkey
+from chalicelib.adapters.solana.programs import COMPUTE_BUDGET
 from chalicelib.adapters.solana.tokens import Clock
-from infra.chain.amm.anchor import Executed, ProgramError
-from infra.chain.amm.dispatch import MODELLED, execute
-from infra.chain.logs import by_instruction, deeper, truncated
+from infra.chain.amm.dispatch import MODELLED
+from infra.chain.logs import truncated
 from infra.chain.machine import Machine
+from infra.chain.outcomes import Inner, Outcome
+from infra.chain.rewriting import BUDGET_INSTRUCTIONS, built, rewritten
+from infra.chain.telling import called, told
 from infra.chain.transactions import LAMPORTS_PER_SIGNATURE, Transaction, TransactionError
 
 # Nothing of these lands, and nobody pays: the transaction never gets as far as being run.
@@ -51,48 +40,7 @@ _NOT_CHARGED: Final = frozenset(
         "InvalidRentPayingAccount",
     }
 )
-_AMOUNT: Final = slice(64, 72)
-
-
-@dataclass(frozen=True, slots=True)
-class Inner:
-    """One instruction that a program called."""
-
-    program: Pubkey
-    accounts: tuple[Pubkey, ...]
-    data: bytes
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a transaction.
-
-    Attributes:
-        err: As JSON-RPC has it; None if it succeeded.
-        changes: Accounts after it, None for those that are gone. On failure just the payer's.
-        inner: By outer instruction.
-    """
-
-    err: object
-    logs: tuple[str, ...]
-    units: int
-    fee: int
-    changes: Mapping[Pubkey, Account | None]
-    inner: Mapping[int, tuple[Inner, ...]] = field(default_factory=dict)
-    return_data: tuple[Pubkey, bytes] | None = None
-
-
-@dataclass(slots=True)
-class _Rewritten:
-    """The transaction as the machine runs it, and where each of its instructions came from."""
-
-    instructions: list[Instruction] = field(default_factory=list)
-    origins: list[int] = field(default_factory=list)
-    swaps: dict[int, Executed] = field(default_factory=dict)
-    writes: dict[Pubkey, bytes] = field(default_factory=dict)
-    balances: dict[Pubkey, int] = field(default_factory=dict)
-    failure: tuple[int, ProgramError] | None = None
+_UNITS_PER_BUDGET_INSTRUCTION: Final = 150
 
 
 class Executor:
@@ -126,7 +74,7 @@ class Executor:
             if unpaid:
                 self._machine.put(transaction.payer, payer)
         meta = simulated.meta()
-        inner = _inner(meta, transaction.keys, dict(enumerate(range(len(transaction.instructions)))))
+        inner = _inner(meta, transaction.keys)
         units = meta.compute_units_consumed()
         logs = tuple(meta.logs())
         if isinstance(simulated, FailedTransactionMetadata):
@@ -181,40 +129,40 @@ class Executor:
     def _run_rewritten(
         self, transaction: Transaction, clock: Clock, payer: Account, modelled: set[int]
     ) -> Outcome:
-        rewritten = self._rewrite(transaction, clock, modelled)
+        made = rewritten(transaction, self._machine.get, clock, modelled)
         budget = transaction.budget
-        ours = sum(swap.units for swap in rewritten.swaps.values())
-        built = _built(transaction, rewritten)
+        run_as = built(transaction, made)
         # The machine takes the fee of as many signatures as the rewritten message has; vaults' owners are among them.
-        taken = LAMPORTS_PER_SIGNATURE * len(built.signatures)
+        taken = LAMPORTS_PER_SIGNATURE * len(run_as.signatures)
         self._machine.put(transaction.payer, payer._replace(lamports=payer.lamports - budget.fee + taken))
         try:
-            simulated = self._machine.simulate(built)
+            simulated = self._machine.simulate(run_as)
         finally:
             self._machine.put(transaction.payer, payer)
         meta = simulated.meta()
         err: Any = None
+        failed_at: int | None = None
         if isinstance(simulated, FailedTransactionMetadata):
             err = json.loads(simulated.to_json())["err"]
-        failed_at: int | None = None
-        if isinstance(err, dict) and "InstructionError" in err:
-            # Two budget instructions go before those of the transaction.
-            failed_at = rewritten.origins[max(err["InstructionError"][0] - 2, 0)]
-            err = {"InstructionError": [failed_at, err["InstructionError"][1]]}
-        if err is None and rewritten.failure is not None:
-            failed_at, error = rewritten.failure
+            if isinstance(err, dict) and "InstructionError" in err:
+                failed_at = made.origins[max(err["InstructionError"][0] - BUDGET_INSTRUCTIONS, 0)]
+                err = {"InstructionError": [failed_at, err["InstructionError"][1]]}
+        elif made.failure is not None:
+            failed_at, error = made.failure
             err = {"InstructionError": [failed_at, error.err]}
-        units = meta.compute_units_consumed() - 2 * 150 + ours
+        stated = sum(instruction.program == COMPUTE_BUDGET for instruction in transaction.instructions)
+        units = meta.compute_units_consumed() + sum(swap.units for swap in made.swaps.values())
+        units += (stated - BUDGET_INSTRUCTIONS) * _UNITS_PER_BUDGET_INSTRUCTION
         if err is None and units > budget.units:
-            failed_at = max(rewritten.swaps)
+            failed_at = max(made.swaps)
             err = {"InstructionError": [failed_at, "ComputationalBudgetExceeded"]}
-            units = budget.units
-        inner, logs = self._told(transaction, rewritten, (built, meta), failed_at)
+        units = min(units, budget.units)
+        inner, logs = told(transaction, made, (run_as, meta), failed_at)
         if err is not None:
-            return self._failed(transaction, payer, err, (logs, min(units, budget.units), inner))
+            return self._failed(transaction, payer, err, (logs, units, inner))
         assert not isinstance(simulated, FailedTransactionMetadata), "it has no error"
         changes = {Pubkey(bytes(key)): _account(account) for key, account in simulated.post_accounts()}
-        for key, data in rewritten.writes.items():
+        for key, data in made.writes.items():
             # An instruction of another program may have sent lamports there.
             account = changes.get(key) or self._machine.get(key)
             assert account is not None, "it was written to"
@@ -223,185 +171,6 @@ class Executor:
             None, truncated(logs), units, budget.fee, self._changed(changes), inner, _return_data(meta)
         )
 
-    def _rewrite(self, transaction: Transaction, clock: Clock, modelled: set[int]) -> _Rewritten:
-        rewritten = _Rewritten()
-
-        def overlay(key: Pubkey) -> Account | None:
-            account = self._machine.get(key)
-            if account is None:
-                return None
-            if key in rewritten.writes:
-                return account._replace(data=rewritten.writes[key])
-            if key in rewritten.balances:
-                data = bytearray(account.data)
-                data[_AMOUNT] = rewritten.balances[key].to_bytes(8, "little")
-                return account._replace(data=bytes(data))
-            return account
-
-        for index, instruction in enumerate(transaction.instructions):
-            if index not in modelled:
-                if instruction.program != COMPUTE_BUDGET:
-                    rewritten.instructions.append(instruction)
-                    rewritten.origins.append(index)
-                continue
-            earlier = transaction.instructions[:index]
-            try:
-                created = _with_created(overlay, earlier)
-                swap = execute(instruction, created, clock, earlier)
-            except ProgramError as e:
-                rewritten.failure = (index, e)
-                return rewritten
-            rewritten.swaps[index] = swap
-            rewritten.writes |= swap.writes
-            rewritten.balances |= swap.balances
-            for source, mint, destination, authority, amount, decimals, program in swap.transfers:
-                rewritten.instructions.append(
-                    transfer_checked(
-                        source,
-                        mint,
-                        destination,
-                        authority,
-                        amount=amount,
-                        decimals=decimals,
-                        token_program=program,
-                    )
-                )
-                rewritten.origins.append(index)
-        return rewritten
-
-    def _told(
-        self,
-        transaction: Transaction,
-        rewritten: _Rewritten,
-        ran_as: tuple[VersionedTransaction, TransactionMetadata],
-        failed_at: int | None,
-    ) -> tuple[dict[int, tuple[Inner, ...]], tuple[str, ...]]:
-        """Inner instructions and log, as if the programs had run."""
-        built, meta = ran_as
-        ran = by_instruction(meta.logs())[2:]
-        keys = tuple(Pubkey(bytes(key)) for key in built.message.account_keys)
-        called = meta.inner_instructions()[2:]
-        inner: dict[int, list[Inner]] = {}
-        lines: list[str] = []
-        at = 0
-        limit = transaction.budget.units
-        last = len(transaction.instructions) - 1 if failed_at is None else failed_at
-        for index in range(last + 1):
-            instruction = transaction.instructions[index]
-            if instruction.program == COMPUTE_BUDGET:
-                name = address_of(COMPUTE_BUDGET)
-                lines += [f"Program {name} invoke [1]", f"Program {name} success"]
-                continue
-            mine: list[tuple[list[str], int]] = []
-            while at < len(rewritten.origins) and rewritten.origins[at] == index:
-                mine.append((ran[at] if at < len(ran) else [], at))
-                at += 1
-            if index not in rewritten.swaps and not (rewritten.failure and rewritten.failure[0] == index):
-                for part, position in mine:
-                    lines += part
-                    if position < len(called):
-                        inner.setdefault(index, []).extend(_called(one, keys) for one in called[position])
-                continue
-            swap = rewritten.swaps.get(index)
-            lines += self._swap_log(
-                instruction, swap, mine, limit, rewritten, index, is_last=index == failed_at
-            )
-            for part, position in mine:
-                if not part:
-                    continue
-                transfer = rewritten.instructions[position]
-                accounts = tuple(meta.key for meta in transfer.accounts)
-                inner.setdefault(index, []).append(Inner(transfer.program, accounts, transfer.data, 2))
-                if position < len(called):
-                    inner[index].extend(_called(one, keys, 1) for one in called[position])
-            if swap is not None and index != failed_at:
-                inner.setdefault(index, []).extend(
-                    Inner(instruction.program, (_event_authority(instruction),), data, 2)
-                    for data in swap.cpi_events
-                )
-        return {index: tuple(many) for index, many in inner.items()}, tuple(lines)
-
-    def _swap_log(
-        self,
-        instruction: Instruction,
-        swap: Executed | None,
-        ran: list[tuple[list[str], int]],
-        limit: int,
-        rewritten: _Rewritten,
-        index: int,
-        *,
-        is_last: bool,
-    ) -> list[str]:
-        program = address_of(instruction.program)
-        lines = [f"Program {program} invoke [1]"]
-        if swap is not None:
-            lines.append(f"Program log: Instruction: {swap.name}")
-            for part, _ in ran:
-                lines += deeper(part)
-            if not is_last:
-                lines += [f"Program data: {base64.b64encode(event).decode()}" for event in swap.log_events]
-                for _ in swap.cpi_events:
-                    lines += [f"Program {program} invoke [2]", f"Program {program} success"]
-        units = swap.units if swap is not None else 10_000
-        consumed = f"Program {program} consumed {units} of {limit} compute units"
-        if not is_last:
-            return [*lines, consumed, f"Program {program} success"]
-        failure = rewritten.failure
-        reason = "An error occurred"
-        if failure is not None and failure[0] == index:
-            error = failure[1]
-            if error.number is not None:
-                lines.append(error.log())
-                reason = f"custom program error: {hex(error.number)}"
-            else:
-                lines.append(f"Program log: {error.message}")
-                reason = error.name
-        else:
-            inside = [line for part, _ in ran for line in part if " failed: " in line]
-            if inside:
-                reason = inside[-1].split(" failed: ", 1)[1]
-        return [*lines, consumed, f"Program {program} failed: {reason}"]
-
-
-def _built(transaction: Transaction, rewritten: _Rewritten) -> VersionedTransaction:
-    """The transaction for the machine; vaults' owners stand among its signers, and nobody looks at signatures."""
-    budget = transaction.budget
-    instructions = [
-        compute_unit_limit(budget.units),
-        loaded_accounts_data_size_limit(budget.loaded_bytes),
-        *rewritten.instructions,
-    ]
-    compiled = v0_message(transaction.payer, instructions, bytes(Hash.default()))
-    message = MessageV0.from_bytes(compiled.raw[1:])
-    return VersionedTransaction.populate(message, [Signature.default()] * len(compiled.signers))
-
-
-def _event_authority(instruction: Instruction) -> Pubkey:
-    # It stands right before the program in the accounts of those that call themselves.
-    places = [at for at, meta in enumerate(instruction.accounts) if meta.key == instruction.program]
-    return instruction.accounts[places[-1] - 1].key
-
-
-def _with_created(
-    overlay: Callable[[Pubkey], Account | None], earlier: tuple[Instruction, ...]
-) -> Callable[[Pubkey], Account | None]:
-    """The state with token accounts that earlier instructions create: empty ones, of the mint they name."""
-    created = {
-        instruction.accounts[1].key: instruction
-        for instruction in earlier
-        if instruction.program == ASSOCIATED_TOKEN and len(instruction.accounts) > 5
-    }
-
-    def get(key: Pubkey) -> Account | None:
-        account = overlay(key)
-        if account is None and key in created:
-            metas = created[key].accounts
-            data = metas[3].key + metas[2].key + bytes(44) + b"\1" + bytes(56)
-            return Account(metas[5].key, 1, data)
-        return account
-
-    return get
-
 
 def _account(account: Any) -> Account | None:
     if not account.lamports:
@@ -409,22 +178,9 @@ def _account(account: Any) -> Account | None:
     return Account(Pubkey(bytes(account.owner)), account.lamports, account.data)
 
 
-def _called(one: Any, keys: tuple[Pubkey, ...], more: int = 0) -> Inner:
-    compiled = one.instruction()
-    height = (one.stack_height() or 2) + more
-    return Inner(
-        keys[compiled.program_id_index],
-        tuple(keys[at] for at in bytes(compiled.accounts)),
-        bytes(compiled.data),
-        height,
-    )
-
-
-def _inner(
-    meta: TransactionMetadata, keys: tuple[Pubkey, ...], origins: Mapping[int, int]
-) -> dict[int, tuple[Inner, ...]]:
+def _inner(meta: TransactionMetadata, keys: tuple[Pubkey, ...]) -> dict[int, tuple[Inner, ...]]:
     return {
-        origins[position]: tuple(_called(one, keys) for one in many)
+        position: tuple(called(one, keys) for one in many)
         for position, many in enumerate(meta.inner_instructions())
         if many
     }

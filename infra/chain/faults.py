@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Faults:
         for name, value in settings.items():
             _check(name, value)
         values = {name: tuple(value) if name == "methods" else value for name, value in settings.items()}
-        faults = replace(self, **values)
+        faults = Faults(**(asdict(self) | values))
         if faults.delay_blocks_min > faults.delay_blocks_max:
             raise ValueError("delay_blocks_min must not exceed delay_blocks_max")
         return faults
@@ -77,9 +77,8 @@ def happens(percent: float, chance: random.Random) -> bool:
 
 
 def _check(name: str, value: Any) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if name.endswith("_percent"):
-        if not (is_number and 0 <= value <= 100):
+        if not (_is_number(value) and 0 <= value <= 100):
             raise ValueError(f"{name} must be a number from 0 to 100, not {value!r}")
     elif name == "methods":
         if not (isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)):
@@ -87,10 +86,16 @@ def _check(name: str, value: Any) -> None:
     elif name == "unhealthy":
         if not isinstance(value, bool):
             raise ValueError(f"unhealthy must be true or false, not {value!r}")
-    elif name == "retry_after_s":
-        if value is not None and not (is_number and value >= 0):
-            raise ValueError(f"retry_after_s must be null or not negative, not {value!r}")
-    elif name == "history_blocks" and value is None:
+    elif name in _NULLABLE and value is None:
         return
-    elif not (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000):
-        raise ValueError(f"{name} must be a whole number that is not negative, not {value!r}")
+    elif not (_is_number(value) and 0 <= value <= 1_000_000):
+        raise ValueError(f"{name} must be a number from 0 to 1000000, not {value!r}")
+    elif name != "retry_after_s" and not isinstance(value, int):
+        raise ValueError(f"{name} must be a whole number, not {value!r}")
+
+
+_NULLABLE: Final = frozenset({"retry_after_s", "history_blocks"})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

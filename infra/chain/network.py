@@ -43,13 +43,13 @@ def network(
     *,
     nodes: int = 1,
     block_ms: int | None = 400,
-    faults: Faults = Faults(),
-    seed: int = 0,  # noqa: B008 - frozen
+    faults: Faults | None = None,
+    seed: int = 0,
 ) -> Network:
     """Return a network whose nodes all begin with the same faults."""
     arrivals = Arrivals(chain)
     made = [
-        Node(chain, arrivals, faults, random.Random(f"{seed}/{index}"))  # noqa: S311 - no secret
+        Node(chain, arrivals, faults or Faults(), random.Random(f"{seed}/{index}"))  # noqa: S311 - no secret
         for index in range(nodes)
     ]
     return Network(chain, made, arrivals, block_ms, random.Random(seed))  # noqa: S311 - no secret

@@ -10,7 +10,7 @@ from chalicelib.adapters import base58
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.programs import TOKEN_PROGRAMS
-from infra.chain.execution import Inner, Outcome
+from infra.chain.outcomes import Inner, Outcome
 from infra.chain.transactions import Transaction
 
 _TOKEN_ACCOUNT_BYTES: Final = 165

@@ -29,7 +29,7 @@ class Pace:
     async def run(self) -> None:
         while True:
             block_ms = self._network.block_ms
-            wait_s = (IDLE_MS if not block_ms else block_ms) / 1000
+            wait_s = (block_ms or IDLE_MS) / 1000
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), wait_s)
             self._arrived.clear()
@@ -63,7 +63,7 @@ async def serve(
     server = uvicorn.Server(config)
     tasks = [asyncio.create_task(pace.run()), *beside()]
     serving = asyncio.create_task(server.serve(sockets))
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells of it in no other way
         await asyncio.sleep(0.005)
     ready()
     done, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)

@@ -16,7 +16,7 @@ from chalicelib.adapters.solana.pool_reading import tradable
 from chalicelib.adapters.solana.programs import event_discriminator, instruction_discriminator
 from chalicelib.adapters.solana.tokens import Clock
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult
+from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (
     Arguments,
     Call,
@@ -76,9 +76,9 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     mode = _MODES[data[:8]]
     given, taken = numbers(data, 8, 8, 8)
     accounts = Arguments(instruction, _NAMES)
-    call_direction, fields = _checked(accounts, overlay, program)
+    token_in, fields = _checked(accounts, overlay, program)
     amount, threshold = (given, taken) if mode is SwapMode.EXACT_IN else (taken, given)
-    call = Call(call_direction, mode, amount, threshold)
+    call = Call(token_in, mode, amount, threshold)
     key = accounts.key("pool_state")
     read = {
         name: overlay(accounts.key(name))
@@ -102,7 +102,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     try:
         result, _ = swap(tradable(pool, clock.epoch), call.request(clock))
     except SwapRefusedError as e:
-        raise _refused(e, mode) from e
+        raise _refused(e) from e
     if call.is_beyond_threshold(result):
         raise _SLIPPAGE
     vaults = [token_account(overlay, accounts.key(name), name) for name in ("input_vault", "output_vault")]
@@ -134,7 +134,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     return Executed(
         name,
         transfers,
-        {key: _after(pool_account.data, call, result, clock)},
+        {key: _after(pool_account.data, result, clock)},
         {
             accounts.key("input_vault"): vaults[0].amount + result.amount_in - result.transfer_fee_in,
             accounts.key("output_vault"): vaults[1].amount - result.amount_out - result.transfer_fee_out,
@@ -144,7 +144,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     )
 
 
-def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> tuple[int, dict[str, int]]:
+def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> tuple[TokenIndex, dict[str, int]]:
     accounts.signs("payer")
     accounts.seeds(authority=derived(program, b"vault_and_lp_mint_auth_seed"))
     fields = owned(overlay(accounts.key("pool_state")), CPMM_POOL, program, "pool_state")
@@ -163,14 +163,14 @@ def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> tuple[in
     given = (accounts.key("input_vault"), accounts.key("output_vault"))
     if given not in {vaults, vaults[::-1]}:
         raise ProgramError("ConstraintRaw", 2003, "A raw constraint was violated", "input_vault")
-    direction = 0 if given == vaults else 1
+    direction: TokenIndex = 0 if given == vaults else 1
     for side, token in (("input", direction), ("output", 1 - direction)):
         accounts.is_key(**{f"{side}_token_mint": keys[f"token_{token}_mint"]})
         accounts.is_key(**{f"{side}_token_program": keys[f"token_{token}_program"]})
     return direction, dict(fields.ints)
 
 
-def _after(data: bytes, call: Call, result: SwapResult, clock: Clock) -> bytes:
+def _after(data: bytes, result: SwapResult, clock: Clock) -> bytes:
     patch = Patch(data)
     patch.add(_PROTOCOL_FEES_AT[result.fee_token], result.protocol_fee)
     patch.add(_FUND_FEES_AT[result.fee_token], result.fund_fee)
@@ -213,8 +213,7 @@ def _unsupported(e: UnsupportedPoolError) -> ProgramError:
     return ProgramError("InvalidAccountData", None, f"not modelled by this chain: {e}")
 
 
-def _refused(e: SwapRefusedError, mode: SwapMode) -> ProgramError:
-    del mode
+def _refused(e: SwapRefusedError) -> ProgramError:
     match e.refusal:
         case Refusal.NOT_OPEN:
             return NOT_APPROVED

@@ -119,13 +119,18 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
         raise _SLIPPAGE
     state = after.inner if isinstance(after, TransferFeePool) else after
     assert isinstance(state, DlmmPool), "a pool stays of its kind"
+    left = 0
+    if mode is SwapMode.EXACT_OUT:
+        # Of the most input that was allowed, as it would arrive.
+        allowed = threshold - pool.mints[token_in].transfer_fee_at(clock.epoch).of(threshold)
+        left = allowed - result.amount_in + result.transfer_fee_in
     return Executed(
         name,
         _transfers(accounts, pool, call, result),
         {pool.key: _pair_after(overlay, pool, call, result, state)}
         | _arrays_after(pool.state, state, arrays),
         _balances(overlay, pool, call, result),
-        cpi_events=_events(accounts, call, result, (pool.state, state)),
+        cpi_events=_events(accounts, call, result, (pool.state, state), left),
         units=_UNITS + _UNITS_PER_BIN * (1 + abs(state.active_id - pool.state.active_id)),
     )
 
@@ -296,7 +301,7 @@ def _refused(
 
 
 def _events(
-    accounts: Arguments, call: Call, result: SwapResult, states: tuple[DlmmPool, DlmmPool]
+    accounts: Arguments, call: Call, result: SwapResult, states: tuple[DlmmPool, DlmmPool], left: int
 ) -> tuple[bytes, bytes]:
     _, after = states
     rate = fee_rate(after.parameters, after.volatility.volatility_accumulator)
@@ -304,7 +309,6 @@ def _events(
     dust = 0 if on_input else result.dust_out
     fee, protocol_fee = result.trade_fee + dust, result.protocol_fee + dust
     given, got = result.amount_in, result.amount_out + result.transfer_fee_out
-    left = call.threshold - given if call.mode is SwapMode.EXACT_OUT else 0
     ids = [state.active_id.to_bytes(4, "little", signed=True) for state in states]
     who = accounts.key("lb_pair") + accounts.key("user") + ids[0] + ids[1]
     for_y = bytes([call.token_in == 0])

@@ -145,9 +145,10 @@ def get_block_time(node: Node, params: Params) -> Any:
 
 def get_blocks(node: Node, params: Params) -> Any:
     first = whole(params.required(0, "a slot"), "slot")
-    last, config = params.at(1), params.config(2)
+    last: Any = params.at(1)
+    config = params.config(2)
     if isinstance(last, dict):
-        last, config = None, last
+        config, last = last, None
     newest = node.view(commitment_of(config)).slot
     end = newest if last is None else min(whole(last, "slot"), newest)
     if end - first > BLOCKS_MAX:

@@ -57,25 +57,30 @@ def answer(node: Node, request: Any, more: dict[str, Method] | None = None) -> d
     """
     if not isinstance(request, dict) or not isinstance(request.get("method"), str):
         return _failed(None, RpcError(-32600, "Invalid request"))
-    name, identity = request["method"], request.get("id")
-    values = request.get("params") or []
-    method = METHODS.get(name) or (more or {}).get(name)
+    identity = request.get("id")
     try:
-        if request.get("jsonrpc") != "2.0":
-            raise RpcError(-32600, "Invalid request")
-        if method is None:
-            raise RpcError(-32601, "Method not found")
-        if not isinstance(values, list):
-            raise RpcError(-32602, "Invalid params: expected an array.")
-        result = method(node, Params(values))
+        result = _called(node, request, more or {})
     except RpcError as e:
         return _failed(identity, e)
-    except Exception:
-        _log.exception("a call failed: %s", name)
+    except Exception:  # noqa: BLE001 - logged; see below
+        # Whatever one call meets, the chain goes on for all others.
+        _log.exception("a call failed: %s", request["method"])
         return _failed(identity, RpcError(-32603, "Internal error"))
     if "id" not in request:
         return None
     return {"jsonrpc": "2.0", "result": result, "id": identity}
+
+
+def _called(node: Node, request: dict[str, Any], more: dict[str, Method]) -> Any:
+    method = METHODS.get(request["method"]) or more.get(request["method"])
+    values = request.get("params") or []
+    if request.get("jsonrpc") != "2.0":
+        raise RpcError(-32600, "Invalid request")
+    if method is None:
+        raise RpcError(-32601, "Method not found")
+    if not isinstance(values, list):
+        raise RpcError(-32602, "Invalid params: expected an array.")
+    return method(node, Params(values))
 
 
 def _failed(identity: Any, error: RpcError) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from solders.transaction import VersionedTransaction
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.keys import Pubkey
 from infra.chain.chain import Commitment
-from infra.chain.execution import Outcome
 from infra.chain.faucet import airdrop
 from infra.chain.node import Node
+from infra.chain.outcomes import Outcome
 from infra.chain.records import inner_instructions, return_data, token_balances
 from infra.chain.rpc.accounts import shown
 from infra.chain.rpc.errors import RpcError, invalid_params, preflight_failed, unhealthy, unsupported_version
