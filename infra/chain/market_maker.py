@@ -66,11 +66,11 @@ class MarketMaker:
         tokens = tomllib.loads(DEFINITION_FILE.read_text(encoding="utf-8"))["tokens"]
         self._start = {entry["mint"]: float(entry["usd"]) / 10 ** entry["scale"] for entry in tokens.values()}
         self._walk = dict.fromkeys(self._start, 0.0)
-        self._key = Pubkey(bytes(_MAKER.pubkey()))
+        self.key = Pubkey(bytes(_MAKER.pubkey()))
 
     async def run(self) -> None:
         """Trade until cancelled."""
-        fund(self._network.chain, self._key)
+        fund(self._network.chain, self.key)
         while True:
             await asyncio.sleep(STEP_S)
             self.step()
@@ -98,9 +98,9 @@ class MarketMaker:
         amount = held // _SHARE_MAX * self._chance.randint(10, 100) // 100
         if amount == 0:
             return
-        accounts = [associated_token_account(self._key, mint.key, mint.program) for mint in pool.mints]
+        accounts = [associated_token_account(self.key, mint.key, mint.program) for mint in pool.mints]
         terms = SwapTerms(
-            self._key, accounts[token_in], accounts[1 - token_in], token_in, SwapMode.EXACT_IN, amount, 1
+            self.key, accounts[token_in], accounts[1 - token_in], token_in, SwapMode.EXACT_IN, amount, 1
         )
         self._send([compute_unit_limit(_UNITS), pool.swap(terms)])
 

@@ -1,0 +1,228 @@
+"""The process itself: started, spoken to over HTTP and WebSocket, killed, started again, copied from."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from solders.keypair import Keypair
+from websockets.sync.client import connect
+
+from chalicelib.adapters.solana.keys import address_of
+from infra.chain.seed import wallet
+from tests.unit.infra.chain.builders import key_of
+
+ROOT = Path(__file__).parents[4]
+CONFIRMED = {"commitment": "confirmed"}
+
+
+def two_free_ports() -> int:
+    """A port that is free together with the one after it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+class Running:
+    """A chain in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def post(self, body: Any, path: str = "/") -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request("POST", path, data, {"content-type": "application/json"})
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        finally:
+            connection.close()
+
+    def call(self, method: str, *params: Any, path: str = "/") -> Any:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        status, _, body = self.post(request, path)
+        assert status == 200, body
+        answered = json.loads(body)
+        assert "error" not in answered, answered
+        return answered["result"]
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def running(state: Path, *options: str) -> Iterator[Running]:
+    port = two_free_ports()
+    command = [sys.executable, "-m", "infra.chain", "--port", str(port), "--state", str(state), *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("chain ready"), line
+            yield Running(process, port)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("chain"), "--block-ms", "20", "--nodes", "2", "--seed") as started:
+        yield started
+
+
+def until_confirmed(chain: Running, signature: str) -> None:
+    while True:
+        status = chain.call("getSignatureStatuses", [signature])["value"][0]
+        if status is not None and status["confirmationStatus"] != "processed":
+            assert status["err"] is None
+            return
+
+
+def test_a_batch_is_answered_in_its_order(chain: Running) -> None:
+    batch = [
+        {"jsonrpc": "2.0", "id": number, "method": method}
+        for number, method in enumerate(["getSlot", "getBlockHeight", "nope", "getHealth"])
+    ]
+    _, _, body = chain.post(batch)
+    answers = json.loads(body)
+    assert [one["id"] for one in answers] == [0, 1, 2, 3]
+    assert answers[2]["error"]["code"] == -32601
+    assert answers[3]["result"] == "ok"
+
+
+def test_what_is_no_json_is_told_so(chain: Running) -> None:
+    _, _, body = chain.post(b"{")
+    assert json.loads(body)["error"]["code"] == -32700
+
+
+def test_blocks_pass_by_themselves(chain: Running) -> None:
+    before = chain.call("getSlot", CONFIRMED)
+    while chain.call("getSlot", CONFIRMED) <= before + 3:
+        pass
+
+
+def test_rate_limits_lost_answers_and_garbage_concern_one_node_and_no_administrator(chain: Running) -> None:
+    to = address_of(key_of(Keypair()))
+    request = {"jsonrpc": "2.0", "id": 1, "method": "getSlot", "params": []}
+    chain.call("chain_setFaults", {"rate_limit_percent": 100, "retry_after_s": 7}, 1)
+    status, headers, _ = chain.post(request, "/nodes/1")
+    assert (status, headers["retry-after"]) == (429, "7")
+    assert chain.call("getSlot")
+    chain.call("chain_setFaults", {"rate_limit_percent": 0, "unavailable_percent": 100}, 1)
+    assert chain.post(request, "/nodes/1")[0] == 503
+    chain.call("chain_setFaults", {"unavailable_percent": 0, "garbage_percent": 100}, 1)
+    with pytest.raises(ValueError, match="Expecting value"):
+        json.loads(chain.post(request, "/nodes/1")[2])
+    chain.call("chain_setFaults", {"garbage_percent": 0, "lost_answer_percent": 100}, 1)
+    airdrop = request | {"method": "requestAirdrop", "params": [to, 1_000_000_000]}
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        chain.post(airdrop, "/nodes/1")
+    while chain.call("getBalance", to, CONFIRMED)["value"] != 1_000_000_000:
+        pass  # it was carried out all the same
+    assert chain.call("chain_resetFaults", path="/nodes/1")
+
+
+def test_a_path_behind_a_node_is_ignored_and_an_unknown_node_is_not_found(chain: Running) -> None:
+    request = {"jsonrpc": "2.0", "id": 1, "method": "getHealth"}
+    assert chain.post(request, "/nodes/1/some-key")[0] == 200
+    assert chain.post(request, "/some-key")[0] == 200
+    assert chain.post(request, "/nodes/2")[0] == 404
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_a_websocket_tells_of_slots_and_signatures_on_both_ports(chain: Running, beside: int) -> None:
+    with connect(f"ws://127.0.0.1:{chain.port + beside}") as socket_:
+        socket_.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "slotSubscribe"}))
+        number = json.loads(socket_.recv(60))["result"]
+        first, second = (json.loads(socket_.recv(60))["params"] for _ in range(2))
+        assert first["subscription"] == number
+        assert second["result"]["slot"] > first["result"]["slot"]
+        socket_.send(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "slotUnsubscribe", "params": [number]}))
+        to = address_of(key_of(Keypair()))
+        signature = chain.call("requestAirdrop", to, 1_000_000)
+        request = {"method": "signatureSubscribe", "params": [signature, CONFIRMED]}
+        socket_.send(json.dumps({"jsonrpc": "2.0", "id": 3, **request}))
+        while (message := json.loads(socket_.recv(60))).get("method") != "signatureNotification":
+            pass
+        assert message["params"]["result"]["value"] == {"err": None}
+
+
+def test_killed_and_started_again_it_has_all_that_it_confirmed(tmp_path: Path) -> None:
+    to = address_of(key_of(Keypair()))
+    signatures = []
+    with running(tmp_path, "--block-ms", "10") as first:
+        for number in range(5):
+            signatures.append(first.call("requestAirdrop", to, 1_000_000 + number))
+            until_confirmed(first, signatures[-1])
+        genesis = first.call("getGenesisHash")
+        slot = first.call("getSlot", CONFIRMED)
+        first.kill()
+    with running(tmp_path, "--block-ms", "10") as second:
+        assert second.call("getGenesisHash") == genesis
+        assert second.call("getSlot", CONFIRMED) >= slot - 1
+        assert second.call("getBalance", to, CONFIRMED)["value"] == sum(1_000_000 + n for n in range(5))
+        statuses = second.call("getSignatureStatuses", signatures, {"searchTransactionHistory": True})
+        assert [status["err"] for status in statuses["value"]] == [None] * 5
+
+
+def test_without_a_pace_a_block_ends_as_soon_as_something_is_in_it(tmp_path: Path) -> None:
+    with running(tmp_path, "--block-ms", "0", "--confirmed-lag", "0", "--finalized-lag", "0") as chain:
+        signature = chain.call("requestAirdrop", address_of(key_of(Keypair())), 1_000_000)
+        until_confirmed(chain, signature)
+
+
+def test_a_fork_fetches_what_it_is_asked_for_and_keeps_it_when_the_source_is_gone(
+    chain: Running, tmp_path: Path
+) -> None:
+    pool = chain.call("chain_status")["pools"][0]["address"]
+    trader = address_of(key_of(wallet(0)))
+    wanted = chain.call("getAccountInfo", pool, {"encoding": "base64", **CONFIRMED})["value"]
+    url = f"http://127.0.0.1:{chain.port}"
+    with running(tmp_path, "--fork", url, "--block-ms", "20") as fork:
+        assert fork.call("getGenesisHash") == chain.call("getGenesisHash")
+        assert fork.call("getAccountInfo", pool, {"encoding": "base64", **CONFIRMED})["value"] == wanted
+        assert fork.call("getBalance", trader, CONFIRMED) != 0
+        assert fork.call("getBalance", address_of(key_of(Keypair())), CONFIRMED)["value"] == 0
+    with running(tmp_path, "--block-ms", "20") as alone:
+        found = alone.call("getAccountInfo", pool, {"encoding": "base64", **CONFIRMED})["value"]
+        assert found == wanted
+
+
+def test_the_state_of_a_running_chain_is_not_opened_twice(tmp_path: Path) -> None:
+    with running(tmp_path):
+        command = [
+            sys.executable,
+            "-m",
+            "infra.chain",
+            "--port",
+            str(two_free_ports()),
+            "--state",
+            str(tmp_path),
+        ]
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert second.returncode == 1
+        assert "the chain does not start" in second.stderr
+
+
+def test_help_documents_every_option_and_fault() -> None:
+    command = [sys.executable, "-m", "infra.chain", "--help"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for word in ("--fork", "--market-maker", "--nodes", "chain_setFaults", "lost_answer_percent"):
+        assert word in shown
