@@ -307,6 +307,23 @@ class Chain:
         self._open_next(skipped)
         return changes
 
+    def lose(self) -> list[bytes]:
+        """Throw away what the open block did, as a cluster does with a block that is never confirmed.
+
+        Returns:
+            The signatures of its transactions; those that are sent again may land.
+        """
+        slot = self.open.block.slot
+        for key in self.open.before:
+            versions = self._versions.get(key, [])
+            if versions and versions[-1][0] == slot:
+                self._set(key, versions.pop()[1])
+        lost = [landed.signature for landed in self.open.landed]
+        for signature in lost:
+            self._signatures.pop(signature, None)
+        self._open_next(0)
+        return lost
+
     def _forget(self, oldest: BlockChanges) -> None:
         self._hashes.pop(oldest.block.blockhash, None)
         for landed in oldest.landed:

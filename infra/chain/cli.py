@@ -39,6 +39,8 @@ While it runs, POST JSON-RPC calls for whoever runs the chain:
   chain_setBlockMs [400]                   another pace; 0 as fast as transactions come, null only by chain_advance
   chain_setSkipPercent [5]                 slots without a block
   chain_advance [151]                      end so many blocks at once
+  chain_lose []                            throw away what is only processed: it never happened
+  chain_fund [ADDRESS]                     with --seed: give a wallet SOL and some of every token
   chain_setAccount [ADDRESS, ACCOUNT]      write an account past all rules; null removes it
 
 faults and their defaults:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable
 from typing import Any, Final
 
+from chalicelib.adapters import base58
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import NO_KEY, address_of
 from infra.chain.faults import Faults
@@ -30,6 +31,7 @@ def admin_methods(network: Network) -> dict[str, Method]:
         "chain_advance": _advance,
         "chain_setAccount": _set_account,
         "chain_fund": _fund,
+        "chain_lose": _lose,
     }
 
     def bound(call: Callable[[Network, Params], Any]) -> Method:
@@ -114,6 +116,12 @@ def _advance(network: Network, params: Params) -> Any:
     for _ in range(count):
         network.seal()
     return {"slot": network.chain.tip.slot, "blockHeight": network.chain.tip.height}
+
+
+def _lose(network: Network, params: Params) -> Any:
+    """``[]``: throw away what is only processed, and return the signatures of its transactions."""
+    del params
+    return [base58.encode(signature) for signature in network.chain.lose()]
 
 
 def _fund(network: Network, params: Params) -> Any:

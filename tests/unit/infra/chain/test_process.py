@@ -1,5 +1,6 @@
 """The process itself: started, spoken to over HTTP and WebSocket, killed, started again, copied from."""
 
+import base64
 import http.client
 import json
 import os
@@ -13,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from solders.hash import Hash
+from solders.instruction import Instruction as SvmInstruction
 from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey as SvmKey
+from solders.transaction import VersionedTransaction
 from websockets.sync.client import connect
 
-from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from infra.chain.seed import wallet
 from tests.unit.infra.chain.builders import key_of
 
@@ -203,6 +209,34 @@ def test_a_fork_fetches_what_it_is_asked_for_and_keeps_it_when_the_source_is_gon
     with running(tmp_path, "--block-ms", "20") as alone:
         found = alone.call("getAccountInfo", pool, {"encoding": "base64", **CONFIRMED})["value"]
         assert found == wanted
+
+
+def test_a_program_that_is_copied_runs_itself_and_is_not_modelled(tmp_path: Path) -> None:
+    # Any program will do to tell: the token program's code stands at the address of a swap program.
+    swap_program, code_at = "CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C", address_of(key_of(Keypair()))
+    token = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+    encoding = {"encoding": "base64"}
+    with running(tmp_path / "source", "--block-ms", "20") as source:
+        program = source.call("getAccountInfo", token, encoding)["value"]
+        code_key = Pubkey(base64.b64decode(program["data"][0])[4:36])
+        code = source.call("getAccountInfo", address_of(code_key), encoding)["value"]
+        source.call("chain_setAccount", code_at, code | {"executable": False})
+        data = base64.b64encode(b"\2\0\0\0" + pubkey(code_at)).decode()
+        source.call("chain_setAccount", swap_program, program | {"data": data, "executable": True})
+        with running(tmp_path / "fork", "--fork", f"http://127.0.0.1:{source.port}") as fork:
+            payer = Keypair()
+            fork.call("requestAirdrop", address_of(key_of(payer)), 1_000_000_000)
+            while not fork.call("getBalance", address_of(key_of(payer)), CONFIRMED)["value"]:
+                pass
+            call = SvmInstruction(SvmKey.from_string(swap_program), b"\xff", [])
+            message = MessageV0.try_compile(payer.pubkey(), [call], [], Hash.default())
+            text = base64.b64encode(bytes(VersionedTransaction(message, [payer]))).decode()
+            config = {**encoding, "replaceRecentBlockhash": True, "commitment": "processed"}
+            tried = fork.call("simulateTransaction", text, config)["value"]
+            assert tried["err"] == {
+                "InstructionError": [0, {"Custom": 12}]
+            }  # the token program's InvalidInstruction
+            assert fork.call("chain_status")["nativePrograms"] == [swap_program]
 
 
 def test_the_state_of_a_running_chain_is_not_opened_twice(tmp_path: Path) -> None:

@@ -256,6 +256,21 @@ def test_a_duplicated_transaction_lands_once(served: Served) -> None:
     assert balance(served.chain, served.to) == SOL
 
 
+def test_what_is_only_processed_can_vanish_and_may_land_once_more(served: Served) -> None:
+    served.send(served.a_payment(3 * SOL))
+    served.advance(1)
+    transaction = served.a_payment()
+    signature = served.send(transaction)
+    assert served.status(signature)["confirmationStatus"] == "processed"
+    assert served.result("chain_lose") == [signature]
+    assert served.status(signature) is None
+    assert balance(served.chain, served.to) == 3 * SOL
+    served.send(transaction)
+    served.advance(3)
+    assert served.status(signature)["confirmationStatus"] == "confirmed"
+    assert balance(served.chain, served.to) == 4 * SOL
+
+
 def test_a_node_forgets_statuses_that_are_older_than_its_history(served: Served) -> None:
     signature = served.send(served.a_payment())
     served.result("chain_setFaults", {"history_blocks": 20})
