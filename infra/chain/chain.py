@@ -92,6 +92,7 @@ class Chain:
         self._hashes: dict[bytes, int] = {}
         self._signatures: dict[bytes, tuple[int, object]] = {}
         self._executable: set[Pubkey] = set()
+        self.transaction_count = store.count_transactions()
         self._load()
         self.open: BlockChanges
         self._open_next(0)
@@ -299,6 +300,7 @@ class Chain:
         changes.block = changes.block._replace(blockhash=digest.digest())
         accounts = [(key, self.machine.get(key), key in self._executable) for key in changes.before]
         self._store.commit(changes.block, accounts, changes.landed)
+        self.transaction_count += len(changes.landed)
         oldest = self.sealed[0]
         self.sealed.append(changes)
         self._hashes[changes.block.blockhash] = changes.block.height
@@ -370,9 +372,6 @@ class Chain:
         return next(
             (changes.block for changes in reversed(self.sealed) if changes.block.slot == slot), None
         ) or self._store.block_at(slot)
-
-    def count_transactions(self) -> int:
-        return self._store.count_transactions()
 
     def recent_fees(self, keys: frozenset[Pubkey], view: Block) -> list[tuple[int, int]]:
         """Return per recent block the least price per compute unit that was paid with all these accounts locked."""

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 """
 _LOCK_S: Final = 0.2
 """Nobody but another chain holds the file, and that one does not let go."""
+_SLOTS_PASSED_MAX: Final = 64
+"""More than one block adds; what is older was looked at before."""
 EMPTY_BLOCKS_KEPT: Final = 512
 """More than a blockhash lives; older blocks without transactions say nothing."""
 
@@ -176,7 +178,8 @@ class Store:
             return
         self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", (*block, len(landed)))
         self._db.execute(
-            "DELETE FROM blocks WHERE transactions = 0 AND slot < ?", (block.slot - EMPTY_BLOCKS_KEPT,)
+            "DELETE FROM blocks WHERE transactions = 0 AND slot BETWEEN ? AND ?",
+            (block.slot - EMPTY_BLOCKS_KEPT - _SLOTS_PASSED_MAX, block.slot - EMPTY_BLOCKS_KEPT),
         )
         self._db.executemany(
             "INSERT INTO transactions VALUES (?, ?, ?, ?)",

@@ -53,7 +53,7 @@ def _status(network: Network, params: Params) -> Any:
         "blockMs": network.block_ms,
         "nodes": len(network.nodes),
         "waiting": len(network.arrivals.waiting),
-        "transactions": chain.count_transactions(),
+        "transactions": chain.transaction_count,
         "accounts": len(chain.keys),
         "nativePrograms": sorted(map(address_of, chain.native)),
         "pools": chain.fact("pools") or [],

@@ -68,7 +68,7 @@ def get_epoch_info(node: Node, params: Params) -> Any:
         "epoch": view.slot // EPOCH_SLOTS,
         "slotIndex": view.slot % EPOCH_SLOTS,
         "slotsInEpoch": EPOCH_SLOTS,
-        "transactionCount": node.chain.count_transactions(),
+        "transactionCount": node.chain.transaction_count,
     }
 
 
@@ -85,7 +85,7 @@ def get_epoch_schedule(node: Node, params: Params) -> Any:
 
 def get_transaction_count(node: Node, params: Params) -> Any:
     view_of(node, params.config(0))
-    return node.chain.count_transactions()
+    return node.chain.transaction_count
 
 
 def get_latest_blockhash(node: Node, params: Params) -> Any:

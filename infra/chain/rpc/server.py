@@ -22,6 +22,7 @@ BATCH_MAX: Final = 1000
 NOTIFICATIONS_MAX: Final = 10_000
 """A client that reads slower than this many behind is disconnected."""
 
+_TOO_SLOW: Final = 1008
 _JSON: Final = [(b"content-type", b"application/json")]
 
 
@@ -129,7 +130,12 @@ class Application:
         outgoing: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(NOTIFICATIONS_MAX)
 
         def tell(message: dict[str, Any]) -> None:
-            if not outgoing.full():
+            if outgoing.full():
+                while not outgoing.empty():
+                    outgoing.get_nowait()
+                outgoing.put_nowait(None)
+                self._sessions.discard(session)
+            else:
                 outgoing.put_nowait(message)
 
         session = Session(node, tell)
@@ -160,6 +166,7 @@ class Application:
 async def _written(outgoing: "asyncio.Queue[dict[str, Any] | None]", send: Send) -> None:
     while (message := await outgoing.get()) is not None:
         await send({"type": "websocket.send", "text": _dumped(message).decode()})
+    await send({"type": "websocket.close", "code": _TOO_SLOW})
 
 
 async def _body(receive: Receive) -> bytes | None:
