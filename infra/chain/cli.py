@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         "--block-ms",
         type=_count,
         default=400,
-        help="how long a block lasts; 0: it ends 20 ms after a transaction came, or after 100 ms (default: %(default)s)",
+        help="how long a block lasts; 0: to 20 ms after a transaction, or 100 ms (default: %(default)s)",
     )
     made.add_argument(
         "--confirmed-lag",

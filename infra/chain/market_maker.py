@@ -15,7 +15,7 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey as SvmKey
 from solders.transaction import VersionedTransaction
 
-from chalicelib.adapters.market.definition import DEFINITION_FILE
+from chalicelib.adapters.simulated_market.definition import DEFINITION_FILE
 from chalicelib.adapters.solana.accounts import Account, UnsupportedPoolError
 from chalicelib.adapters.solana.instructions import Instruction, compute_unit_limit
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from solders.keypair import Keypair
 
-from chalicelib.adapters.market.definition import PoolDefinition, load_market
-from chalicelib.adapters.market.openings import opening_state
+from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market
+from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pda import associated_token_account

@@ -15,7 +15,7 @@ IDLE_MS: Final = 100
 """Without a pace of their own, blocks still pass while nothing arrives: expiry depends on them."""
 
 COLLECT_MS: Final = 20
-"""Without a pace of their own, blocks take in what arrives so soon after the first: 150 of them live for 3 s at least."""
+"""Without a pace of their own, blocks take in what arrives so soon: a blockhash lives for 3 s at least."""
 
 
 class Pace:

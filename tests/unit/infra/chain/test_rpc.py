@@ -249,6 +249,30 @@ def test_a_delayed_transaction_lands_when_its_time_has_come_or_never_if_that_is_
     assert served.status(late) is None
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_sent_again_and_again_through_bad_nodes_each_payment_lands_at_most_once_and_status_tells(
+    tmp_path: Path, seed: int
+) -> None:
+    served = Served(tmp_path, nodes=3)
+    served.network.chance.seed(seed)
+    for index, node in enumerate(served.network.nodes):
+        node.chance.seed(f"{seed}/{index}")
+    storm = {"drop_percent": 70, "delay_percent": 50, "delay_blocks_max": 200, "duplicate_percent": 30}
+    served.result("chain_setFaults", storm)
+    served.result("chain_setFaults", {"behind_jitter_blocks": 5}, 2)
+    payments = [served.a_payment(10**8 + number) for number in range(40)]
+    for _ in range(30):
+        for number, payment in enumerate(payments):
+            served.send(payment, node=number % 3, skipPreflight=True)
+        served.advance(3)
+    served.result("chain_resetFaults")
+    served.advance(260)
+    statuses = [served.status(str(payment.signatures[0])) for payment in payments]
+    landed = [10**8 + number for number, status in enumerate(statuses) if status is not None]
+    assert landed
+    assert balance(served.chain, served.to) == sum(landed)
+
+
 def test_a_duplicated_transaction_lands_once(served: Served) -> None:
     served.result("chain_setFaults", {"duplicate_percent": 100})
     served.send(served.a_payment())

@@ -4,10 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.compute_budget import set_compute_unit_limit
+from solders.hash import Hash
 from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey as SvmKey
+from solders.transaction import VersionedTransaction
 
-from chalicelib.adapters.solana.instructions import create_token_account
+from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.instructions import (
+    Instruction,
+    create_token_account,
+    readonly,
+    signer,
+    u8,
+    u64,
+    writable,
+)
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.pool_reading import OnChainPool, tradable
@@ -15,7 +29,7 @@ from chalicelib.adapters.solana.swap_terms import SwapTerms
 from chalicelib.adapters.solana.tokens import token_account_of
 from chalicelib.amm.pools import reserves, swap
 from chalicelib.amm.swaps import Swap, SwapMode, SwapResult, TokenIndex
-from infra.chain.chain import Chain
+from infra.chain.chain import Chain, Commitment
 from infra.chain.market_maker import MarketMaker, as_svm, read_pool
 from infra.chain.network import network
 from infra.chain.outcomes import Outcome
@@ -159,6 +173,45 @@ def test_somebody_elses_tokens_are_not_swapped(chain: Chain) -> None:
     terms = terms_of(owner, pool, SwapMode.EXACT_IN, 0, 1_000, 1)._replace(authority=key_of(thief))
     outcome = traded(chain, thief, pool, terms)
     assert outcome.err == {"InstructionError": [1, {"Custom": 4}]}
+
+
+def test_a_delegate_swaps_within_its_allowance_and_not_a_unit_more(chain: Chain) -> None:
+    owner, desk = wallet(2), a_wallet(chain)
+    for kind in sorted(KINDS):
+        pool = read_pool(chain, seeded(chain, kind)[0])
+        terms = terms_of(owner, pool, SwapMode.EXACT_IN, 0, 1_000_000, 1)
+        approve = Instruction(
+            pool.mints[0].program,
+            (writable(terms.input_account), readonly(key_of(desk)), signer(key_of(owner))),
+            u8(4) + u64(1_500_000),
+        )
+        assert chain.land(chain.prepare(signed(chain, owner, [as_svm(approve)]))).err is None
+        by_desk = terms._replace(authority=key_of(desk))
+        outcomes = []
+        for _ in range(2):
+            outcomes.append(traded(chain, desk, read_pool(chain, pool.key), by_desk).err)
+            chain.seal()
+        assert outcomes == [None, {"InstructionError": [1, {"Custom": 1}]}], kind
+
+
+def test_a_swap_whose_accounts_come_from_a_lookup_table_lands(chain: Chain) -> None:
+    trader = wallet(0)
+    pool = read_pool(chain, seeded(chain, "dlmm")[0])
+    swapped = pool.swap(terms_of(trader, pool, SwapMode.EXACT_IN, 0, 1_000_000, 1))
+    addresses = [meta.key for meta in swapped.accounts if not meta.is_signer]
+    table = pubkey("BnX1T49aAa9KzxvNFpyKaxGAHJcqvW2xtxkikL21QQZk")
+    head = b"\1\0\0\0" + b"\xff" * 8 + bytes(8 + 1 + 1 + 32 + 2)
+    tables = pubkey("AddressLookupTab1e1111111111111111111111111")
+    chain.put({table: Account(tables, 10**9, head + b"".join(addresses))})
+    blockhash, _ = chain.latest_blockhash(chain.view(Commitment.PROCESSED))
+    instructions = [set_compute_unit_limit(800_000), as_svm(swapped)]
+    looked_up = AddressLookupTableAccount(SvmKey(table), [SvmKey(key) for key in addresses])
+    message = MessageV0.try_compile(trader.pubkey(), instructions, [looked_up], Hash.from_bytes(blockhash))
+    assert len(message.account_keys) < 6
+    outcome = chain.land(chain.prepare(VersionedTransaction(message, [trader])))
+    assert outcome.err is None
+    loaded = chain.open.landed[-1].record["meta"]["loadedAddresses"]
+    assert len(loaded["writable"]) + len(loaded["readonly"]) >= 10
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
