@@ -85,6 +85,7 @@ class Chain:
         self._executor = Executor(self.machine)
         self.native: set[Pubkey] = set()
         self._executor.is_native = self.native.__contains__
+        self._executor.read = self.account
         self.keys: set[Pubkey] = set()
         self.by_owner: dict[Pubkey, set[Pubkey]] = {}
         self._versions: dict[Pubkey, list[tuple[int, Account | None]]] = {}
@@ -275,7 +276,7 @@ class Chain:
         """
         self.check(transaction)
         outcome = self._executor.run(transaction, self.clock)
-        record = record_of(transaction, outcome, self.machine.get)
+        record = record_of(transaction, outcome, self.account)
         for key, account in outcome.changes.items():
             self._write(key, account)
         slot, place = self.open.block.slot, len(self.open.landed)

@@ -15,6 +15,7 @@ from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import COMPUTE_BUDGET
 from chalicelib.adapters.solana.tokens import Clock
+from infra.chain.amm.anchor import Overlay
 from infra.chain.amm.dispatch import MODELLED
 from infra.chain.logs import truncated
 from infra.chain.machine import Machine
@@ -49,6 +50,8 @@ class Executor:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.is_native: Callable[[Pubkey], bool] = machine.is_executable
+        self.read: Overlay = machine.get
+        """Reads accounts that a transaction itself does not name: mints, mostly."""
 
     def run(self, transaction: Transaction, clock: Clock) -> Outcome:
         """Return what the transaction does.
@@ -129,7 +132,7 @@ class Executor:
     def _run_rewritten(
         self, transaction: Transaction, clock: Clock, payer: Account, modelled: set[int]
     ) -> Outcome:
-        made = rewritten(transaction, self._machine.get, clock, modelled)
+        made = rewritten(transaction, self.read, clock, modelled)
         budget = transaction.budget
         run_as = built(transaction, made)
         # The machine takes the fee of as many signatures as the rewritten message has; vaults' owners are among them.

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from infra.chain.fork import ForkError
 from infra.chain.node import Node
 from infra.chain.rpc import accounts, cluster, transactions
 from infra.chain.rpc.errors import RpcError
@@ -62,6 +63,8 @@ def answer(node: Node, request: Any, more: dict[str, Method] | None = None) -> d
         result = _called(node, request, more or {})
     except RpcError as e:
         return _failed(identity, e)
+    except ForkError as e:
+        return _failed(identity, RpcError(-32603, str(e)))
     except Exception:  # noqa: BLE001 - logged; see below
         # Whatever one call meets, the chain goes on for all others.
         _log.exception("a call failed: %s", request["method"])

@@ -22,7 +22,7 @@ from chalicelib.adapters.solana.instructions import (
     u64,
     writable,
 )
-from chalicelib.adapters.solana.keys import Pubkey, pubkey
+from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.pool_reading import OnChainPool, tradable
 from chalicelib.adapters.solana.swap_terms import SwapTerms
@@ -212,6 +212,29 @@ def test_a_swap_whose_accounts_come_from_a_lookup_table_lands(chain: Chain) -> N
     assert outcome.err is None
     loaded = chain.open.landed[-1].record["meta"]["loadedAddresses"]
     assert len(loaded["writable"]) + len(loaded["readonly"]) >= 10
+
+
+def test_a_chain_that_copies_another_swaps_in_its_pools_without_touching_it(
+    chain: Chain, tmp_path: Path
+) -> None:
+    copy = a_chain(tmp_path)
+
+    def fetch(keys: list[Pubkey]) -> None:
+        found = {key: chain.account(key) for key in keys}
+        copy.put({key: account for key, account in found.items() if account is not None})
+
+    copy.fetch = fetch
+    trader = wallet(0)
+    for kind in sorted(KINDS):
+        pool = read_pool(copy, seeded(chain, kind)[0])
+        amount = reserves(pool.state)[0] // 5_000
+        result = quoted(copy, pool, SwapMode.EXACT_IN, 0, amount)
+        terms = terms_of(trader, pool, SwapMode.EXACT_IN, 0, amount, result.amount_out)
+        assert traded(copy, trader, pool, terms).err is None
+        balances = copy.open.landed[-1].record["meta"]["postTokenBalances"]
+        decimals = {address_of(mint.key): mint.decimals for mint in pool.mints}
+        assert {one["mint"]: one["uiTokenAmount"]["decimals"] for one in balances} == decimals
+        assert read_pool(chain, pool.key).state == pool.state
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
