@@ -1,7 +1,7 @@
 """Meteora DAMM v2's swap instructions, carried out with the project's verified maths.
 
-After MeteoraAg/damm-v2@a3d3827 ``instructions/swap/ix_swap.rs``. What liquidity providers are owed, and the pool's
-metrics, which no quote needs, are left as they are. Referrals and partial fills are refused: no swap of ours asks
+After MeteoraAg/damm-v2@a3d3827 ``instructions/swap/ix_swap.rs``. What liquidity providers are owed, which
+no quote needs, is left as it is. Referrals and partial fills are refused: no swap of ours asks
 for either.
 """
 
@@ -62,6 +62,7 @@ _TAG: Final = bytes.fromhex("e445a52e51cb9a1d")
 _EVENT: Final = event_discriminator("EvtSwap2")
 _UPDATED_AT, _PRICE_REFERENCE_AT, _ACCUMULATOR_AT, _REFERENCE_AT = 80, 104, 120, 136
 _PROTOCOL_FEES_AT, _AMOUNTS_AT, _SQRT_PRICE_AT = (392, 400), (680, 688), 456
+_ALL_LP_FEES_AT, _ALL_PROTOCOL_FEES_AT = (568, 584), (600, 608)
 _UNITS, _UNITS_WITH_TRANSFER_FEE = 18_700, 25_000
 
 _DISABLED: Final = ProgramError("PoolDisabled", 6003, "Pool disabled")
@@ -212,6 +213,8 @@ def _after(account: Account, fields: Fields, call: Call, result: SwapResult, sta
         for at, more in zip(_AMOUNTS_AT, moved, strict=True):
             patch.add(at, more)
     patch.add(_PROTOCOL_FEES_AT[result.fee_token], result.protocol_fee)
+    patch.add(_ALL_LP_FEES_AT[result.fee_token], result.trade_fee - result.protocol_fee, 16)
+    patch.add(_ALL_PROTOCOL_FEES_AT[result.fee_token], result.protocol_fee)
     if state.dynamic_fee is not None:
         patch.put(_UPDATED_AT, state.dynamic_fee.last_update_timestamp, 8)
         patch.put(_PRICE_REFERENCE_AT, state.dynamic_fee.sqrt_price_reference, 16)

@@ -37,7 +37,7 @@ LAYOUTS = {
     SwapProgram.DAMM_V2: DAMM_V2_POOL,
 }
 # Bookkeeping that no quote reads, and that the chain leaves as it is.
-BOOKKEEPING = re.compile(r"fee_growth_global_.*|total_(lp|protocol)_._fee")
+BOOKKEEPING = re.compile(r"fee_growth_global_.*")
 PAYER = Keypair()
 
 
