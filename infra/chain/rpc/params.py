@@ -21,6 +21,8 @@ _OLD_NAMES: Final = {
     "max": Commitment.FINALIZED,
 }
 SIGNATURE_BYTES: Final = 64
+NUMBER_MAX: Final = 2**63 - 1
+"""The most that the store can hold; no slot, length or amount of a local chain comes near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ def signature_of(value: Any) -> bytes:
 
 
 def whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise invalid_params(f"Invalid params: {name} must be a whole number, not {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= NUMBER_MAX:
+        raise invalid_params(f"Invalid params: {name} must be a whole number up to {NUMBER_MAX}.")
     return value
 
 

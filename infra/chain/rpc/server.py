@@ -81,7 +81,7 @@ class Application:
     async def _post(self, node: Node, body: bytes, send: Send) -> None:
         try:
             request = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             error = {"code": -32700, "message": "Parse error"}
             await _respond(send, 200, _dumped({"jsonrpc": "2.0", "error": error, "id": None}))
             return
@@ -152,7 +152,7 @@ class Application:
     def _said(self, node: Node, session: Session, text: str, tell: Callable[[dict[str, Any]], None]) -> None:
         try:
             request = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             tell({"jsonrpc": "2.0", "error": {"code": -32700, "message": "Parse error"}, "id": None})
             return
         answered = answer(node, request, self._admin | session.methods())

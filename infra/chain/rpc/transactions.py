@@ -28,6 +28,7 @@ from infra.chain.store import Block, Landed
 from infra.chain.transactions import MalformedError, Transaction, TransactionError, is_signed, parse
 
 STATUSES_MAX: Final = 256
+AIRDROP_LAMPORTS_MAX: Final = 10**15
 SIGNATURES_MAX: Final = 1000
 
 
@@ -128,6 +129,8 @@ def get_signatures_for_address(node: Node, params: Params) -> Any:
 
 def request_airdrop(node: Node, params: Params) -> Any:
     lamports = whole(params.required(1, "lamports"), "lamports")
+    if lamports > AIRDROP_LAMPORTS_MAX:
+        raise invalid_params(f"Invalid params: an airdrop is at most {AIRDROP_LAMPORTS_MAX} lamports")
     blockhash, _ = node.chain.latest_blockhash(node.view(Commitment.PROCESSED))
     transaction = airdrop(node.chain, params.key(0), lamports, blockhash)
     node.send(transaction)

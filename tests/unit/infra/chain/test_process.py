@@ -52,8 +52,9 @@ def test_a_batch_is_answered_in_its_order(chain: Running) -> None:
 
 
 def test_what_is_no_json_is_told_so(chain: Running) -> None:
-    _, _, body = chain.post(b"{")
-    assert json.loads(body)["error"]["code"] == -32700
+    for said in (b"{", b"\xff", b"[" * 200_000):
+        _, _, body = chain.post(said)
+        assert json.loads(body)["error"]["code"] == -32700
 
 
 def test_blocks_pass_by_themselves(chain: Running) -> None:

@@ -198,6 +198,8 @@ def test_sent_twice_it_lands_once_and_preflight_says_so(served: Served) -> None:
         ("sendTransaction", ["AAAA", {"encoding": "hex"}], -32602),
         ("getBlock", [10**12], -32004),
         ("getTokenAccountBalance", ["1" * 32], -32602),
+        ("getBlockTime", [10**30], -32602),
+        ("requestAirdrop", ["1" * 32, 10**16], -32602),
         ("noSuchMethod", [], -32601),
     ],
 )
