@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from chalicelib.domain.orders import OrderEvent, OrderState
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import OpenAttempt
 from chalicelib.domain.statuses import FINAL
 from chalicelib.services.consumer.dead_letters import DeadLetter

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.postgres.chain_audit import check_chain
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.adapters.simulated_market.balance import LedgerViolation as Finding
 from chalicelib.adapters.simulated_market.balance import check_books, check_flows
 from chalicelib.adapters.simulated_market.definition import load_market
@@ -22,8 +23,6 @@ from chalicelib.domain.statuses import OrderStatus, check_transition
 
 SHOWN_MAX: Final = 20
 """Violations of one check that are reported; the first ones tell the story."""
-
-_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ CHECKS: Final = (
         "an order has one final event at most, and nothing follows it",
         f"""
         SELECT e.order_id::text AS subject, format('%s at seq %s of %s', e.status, e.seq, o.seq) AS problem
-        FROM order_events e JOIN orders o USING (order_id) WHERE e.status IN {_FINAL} AND e.seq <> o.seq
+        FROM order_events e JOIN orders o USING (order_id) WHERE e.status IN {FINAL_STATUSES} AND e.seq <> o.seq
         """,
     ),
     Check(
@@ -118,7 +117,7 @@ CHECKS: Final = (
         f"""
         SELECT o.order_id::text AS subject, format('%s, attempt %s', o.status, coalesce(a.outcome, 'open')) AS problem
         FROM orders o JOIN attempts a USING (order_id)
-        WHERE (o.status IN {_FINAL} AND a.outcome IS NULL)
+        WHERE (o.status IN {FINAL_STATUSES} AND a.outcome IS NULL)
            OR (o.status = 'confirmed' AND a.signature = o.tx_signature AND a.outcome <> 'landed')
            OR (o.status <> 'confirmed' AND a.outcome = 'landed')
         """,
@@ -157,7 +156,7 @@ CHECKS: Final = (
 
 _UNFINISHED: Final = text(f"""
 SELECT order_id::text AS subject, format('still %s', status) AS problem FROM orders
-WHERE status NOT IN {_FINAL} ORDER BY accepted_at
+WHERE status NOT IN {FINAL_STATUSES} ORDER BY accepted_at
 """)
 
 _TRANSITIONS: Final = text("""

@@ -11,7 +11,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.isolation import one_by_one, together_or_alone
-from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, order_wish
+from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock
 
@@ -67,7 +67,7 @@ class WriteAhead:
 
         def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | ExecutionError]:
             try:
-                return order, planner.plan(order_wish(order.state))
+                return order, planner.plan(order.state.order.terms.swap)
             except (RefusedError, VenueUnavailableError) as error:
                 return order, error
 

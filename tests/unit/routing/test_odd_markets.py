@@ -21,7 +21,10 @@ from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import Range, after_out, in_for_out, product_range
 from chalicelib.routing.router import best_execution, best_plan
-from chalicelib.wire.route_views import Asked, RouteViews
+from chalicelib.services.planning.chosen_route import chosen_route
+from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.wire.route_views import RouteViews
+from tests.fakes.orders import NOON
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
 from tests.unit.routing.odd_markets import an_odd_market, an_odd_order, an_odd_pool, magnitude
 
@@ -32,6 +35,7 @@ FOUND = (2_809, 5_606, 8_157, 12_303, 16_882, 18_058, 31_180, 36_270)
 
 ORDERS = 4
 TOKENS = Tokens([Token(name, name * 32, 9, U64_MAX, 1) for name in "ABCD"], TokenPair("A", "B"))
+ANSWERS = VenueAnswers((), ("venue-0", "venue-1"), {}, NOON, NOON)
 
 
 def plans(seed: int) -> list[Plan | str]:
@@ -49,7 +53,7 @@ def plans(seed: int) -> list[Plan | str]:
             ends.append(type(refusal).__name__)
             continue
         check(plan, order)
-        assert views.plan(plan, before, Asked(("venue-0", "venue-1"), {}, ""), base="A")["route"]
+        assert views.route(chosen_route(plan, before, ANSWERS, base="A"))["route"]
         market.apply(plan.pools_after)
         ends.append(plan)
     return ends

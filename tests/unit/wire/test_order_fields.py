@@ -7,7 +7,7 @@ import pytest
 from chalicelib.adapters.simulated_market.definition import load_tokens
 from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, InvalidRequestError
-from chalicelib.domain.orders import OrderTerms
+from chalicelib.domain.terms import OrderTerms
 from chalicelib.wire.fields import validated
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, order_fields_from_query
