@@ -65,3 +65,8 @@ OTHER: dict[str, Any] = {
 def test_every_choice_counts_in_the_digest(name: str) -> None:
     changed: OrderTerms = replace(terms(), **{name: OTHER[name]})
     assert changed.sha256 != terms().sha256
+
+
+def test_digest_of_terms_is_that_of_the_releases_before() -> None:
+    """Else a client that repeats an order across a deployment would be told of a conflict."""
+    assert terms().sha256 == "af26812da3ef9ec437d297d3ae5c36b3215a7b03a53291496bc6499a38129023"
