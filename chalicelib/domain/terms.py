@@ -6,7 +6,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 
 
 class OrderType(StrEnum):

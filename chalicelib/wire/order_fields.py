@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, parse_units
 from chalicelib.domain.errors import Code, FieldError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType, Side, SwapWish, TimeInForce
 from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, WholeNumber, WireModel, validated

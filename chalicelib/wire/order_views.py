@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.moments import rfc3339

@@ -6,11 +6,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from chalicelib.adapters.simulated_market.definition import load_tokens
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.ids import new_order_id
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject

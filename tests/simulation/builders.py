@@ -4,9 +4,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import OpenAttempt
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.domain.transactions import SignedTransaction
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Final
 
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import (
     ChainView,
     SignatureStatus,

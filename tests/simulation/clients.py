@@ -5,9 +5,9 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import ConflictError, ExecutionError, NotFoundError, RefusedError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.ports import Frame

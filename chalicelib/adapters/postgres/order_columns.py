@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from chalicelib.adapters.postgres.statements import Row
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.orders import Order
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType
 
 

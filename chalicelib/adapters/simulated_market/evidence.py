@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 
 from chalicelib.adapters.simulated_market.balance import LedgerViolation
 from chalicelib.adapters.simulated_market.transactions import Message, can_land, verified, wallet_of
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import format_units
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import SwapInstruction
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, ExecutionError
 from chalicelib.domain.events import (
     Building,
@@ -22,6 +21,7 @@ from chalicelib.domain.events import (
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning.planner import PlannedSwap
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.chosen_route import ChosenRoute
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction

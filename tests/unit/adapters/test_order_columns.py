@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from chalicelib.adapters.postgres.order_columns import COLUMNS, column_values, order_of
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.orders import Order
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms
 from tests.fakes.orders import an_order, changed
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.events import Routing
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, recorded, terms
 

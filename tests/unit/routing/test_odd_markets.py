@@ -12,11 +12,13 @@ from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import Range, after_out, in_for_out, product_range
@@ -91,7 +93,7 @@ def test_any_pool_swaps_or_refuses(first: int) -> None:
                 side: TokenIndex = random.choice((0, 1))
                 marginal_out_per_in(pool, side, NOW_S)
                 try:
-                    result, _ = swap(pool, Swap(mode, amount, side, NOW_S))
+                    result, _ = swap(pool, Swap(EXACT[mode], amount, side, NOW_S))
                 except SwapRefusedError:
                     continue
                 assert result.amount_in >= 0
@@ -110,7 +112,7 @@ def test_damm_v2_pool_that_all_have_left_refuses(
 ) -> None:
     pool = DammV2Pool(curve, DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH))
     with pytest.raises(SwapRefusedError) as refused:
-        swap(pool, Swap(mode, 10**6, token_in, NOW_S))
+        swap(pool, Swap(EXACT[mode], 10**6, token_in, NOW_S))
     assert refused.value.refusal is Refusal.INSUFFICIENT_LIQUIDITY
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire.flat_orders import MEMBERS, flat
 from chalicelib.wire.queue_messages import OrderMessage, parse_message

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.simulated_market.definition import load_tokens
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, InvalidRequestError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.wire.fields import validated
 from chalicelib.wire.json_text import parse_object

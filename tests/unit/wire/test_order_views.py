@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from chalicelib.adapters.simulated_market.definition import load_tokens
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.wire.answers import OrderBody
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.server_frames import json_text

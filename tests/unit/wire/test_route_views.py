@@ -10,7 +10,7 @@ from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.market import Market
