@@ -21,7 +21,7 @@ from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.amm.swaps import Exact, Swap
 
 ROUNDS: Final = 7
 QUOTES_PER_ROUND: Final = 2000
@@ -61,11 +61,11 @@ def main() -> None:
     )
     print(f"{'pool':<30}{'exact in':>14}{'exact out':>14}   quotes/s")
     for name, pool in POOLS.items():
-        rates = (_quotes_per_second(pool, _requests(mode)) for mode in SwapMode)
+        rates = (_quotes_per_second(pool, _requests(mode)) for mode in Exact)
         print(f"{name:<30}" + "".join(f"{rate:>14,.0f}" for rate in rates))
 
 
-def _requests(mode: SwapMode) -> list[Swap]:
+def _requests(mode: Exact) -> list[Swap]:
     least, most = RESERVE // 10_000, RESERVE // 10
     return [
         Swap(mode, least + (most - least) * i // QUOTES_PER_ROUND, 0 if i % 2 else 1, 1)

@@ -13,7 +13,8 @@ from random import Random
 from time import perf_counter
 
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import Exact, Swap, SwapRefusedError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_execution
@@ -87,7 +88,7 @@ def report_quotes() -> None:
             done, spent = 0, 0.0
             for _ in range(MARKETS):
                 pools = random_market(random, count)
-                request = Swap(SwapMode.EXACT_IN, int(10 ** random.uniform(*exponents)), 0, NOW_S)
+                request = Swap(Exact.IN, int(10 ** random.uniform(*exponents)), 0, NOW_S)
                 spent += milliseconds(partial(quote_all, pools, request))
                 done += count
             print(f"{count:>5} {size:>7} {done / spent * 1_000:>9.0f}")

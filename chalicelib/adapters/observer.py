@@ -3,26 +3,26 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from chalicelib.domain.orders import JsonObject, Order, OrderEvent
-from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.domain.events import Confirmed, Expired, Failed, OrderEvent, Routed, Routing, Submitted
+from chalicelib.domain.orders import Order
+from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import SERVICE, info_each
+from chalicelib.wire.route_views import RouteViews
 
 NAMESPACE: Final = "Orderflow"
-_SHOWN: Final = ("code", "txSignature", "outputAmount", "reason")
-# Of the transaction that was submitted last: nothing else can be confirmed.
-_SHOWN_AT_CONFIRMATION: Final = ("outputAmount",)
 
 
 class PowertoolsObserver:
     """``Observer`` on Powertools. Metrics leave with ``flush``, at the end of an invocation."""
 
-    def __init__(self) -> None:
+    def __init__(self, amounts: RouteViews) -> None:
+        self._amounts = amounts
         self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
         self._is_empty = True
 
@@ -35,7 +35,7 @@ class PowertoolsObserver:
             "order event",
             # Made only if the log level asks for them.
             (
-                _facts(order, event, correlation_ids.get(order.order_id))
+                self._facts(order, event, correlation_ids.get(order.order_id))
                 for order, events in committed
                 for event in events
             ),
@@ -59,25 +59,37 @@ class PowertoolsObserver:
             self._metrics.flush_metrics()
             self._is_empty = True
 
+    def _facts(self, order: Order, event: OrderEvent, correlation_id: str | None) -> dict[str, Any]:
+        """Return what only this line says: an order has six, and each byte is paid for.
 
-def _facts(order: Order, event: OrderEvent, correlation_id: str | None) -> JsonObject:
-    """Return what only this line says: an order has six, and each byte is paid for.
-
-    What never changes stands in the first line, a transaction in that of its sending, the attempt from the
-    second on. Whose order it is stands in the record alone.
-    """
-    facts: JsonObject = {
-        "order_id": str(order.order_id),
-        "seq": event.seq,
-        "order_status": event.status,
-    }
-    if event.seq == 1:
-        facts["pair"] = f"{order.input_token}->{order.output_token}"
-        facts["correlation_id"] = correlation_id
-    if event.attempt > 1:
-        facts["attempt"] = event.attempt
-    shown = _SHOWN_AT_CONFIRMATION if event.status is OrderStatus.CONFIRMED else _SHOWN
-    return facts | {key: event.data[key] for key in shown if key in event.data}
+        What never changes stands in the first line, a transaction in that of its sending, the attempt from the
+        second on. Whose order it is stands in the record alone.
+        """
+        facts: dict[str, Any] = {
+            "order_id": str(order.order_id),
+            "seq": event.seq,
+            "order_status": event.status,
+        }
+        if event.seq == 1:
+            facts["pair"] = f"{order.terms.input_token}->{order.terms.output_token}"
+            facts["correlation_id"] = correlation_id
+        if event.attempt > 1:
+            facts["attempt"] = event.attempt
+        match event.what:
+            case Routing(str(reason)):
+                facts["reason"] = reason
+            case Routed(route):
+                facts["outputAmount"] = self._amounts.amount(route.output_units, route.output_token)
+            case Submitted(tx_signature):
+                facts["txSignature"] = tx_signature
+            case Confirmed() as fill:
+                # Of the transaction that was submitted last: nothing else can be confirmed.
+                facts["outputAmount"] = self._amounts.amount(fill.output_units, fill.output_token)
+            case Failed(code) | Expired(code):
+                facts["code"] = code
+            case _:
+                pass
+        return facts
 
 
 def _elapsed_ms(start: datetime, end: datetime) -> int:

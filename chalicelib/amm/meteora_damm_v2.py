@@ -31,7 +31,7 @@ from chalicelib.amm.damm_v2_fee import (
     fee_within,
     with_fee,
 )
-from chalicelib.amm.swaps import Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def swap(pool: DammV2Pool, request: Swap) -> tuple[SwapResult, DammV2Pool]:
     token_in, fees = request.token_in, pool.fees
     on_input = fees.is_on_input(token_in)
     curve: ConcentratedCurve | CompoundingCurve
-    if request.mode is SwapMode.EXACT_IN:
+    if request.mode is Exact.IN:
         amount_in = request.amount
         rate = pool.numerator_at_point(point, token_in, amount_in)
         fee = fee_within(amount_in, rate) if on_input else 0

@@ -34,7 +34,7 @@ from chalicelib.amm.dlmm_fee import (
 from chalicelib.amm.dlmm_orders import BinOrders, fill_layers
 from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.q64 import ONE
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 
 __all__ = [
     "Bin",
@@ -200,7 +200,7 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     """Fill the request bin by bin, from the active bin in the swap's direction."""
     parameters, bins = pool.parameters, pool.bins
     for_y = request.token_in == 0
-    is_exact_in = request.mode is SwapMode.EXACT_IN
+    is_exact_in = request.mode is Exact.IN
     fill_bin = FILLS[is_exact_in, is_fee_on_input]
     index, step = first_index(pool, for_y=for_y), -1 if for_y else 1
     walk = _Walk(pool.active_id, index)

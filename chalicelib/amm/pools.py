@@ -15,7 +15,7 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
-from chalicelib.amm.swaps import Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 from chalicelib.amm.transfer_fee import BASIS_POINTS, TransferFee
 
 ProgramPool = CpmmPool | DlmmPool | DammV2Pool | ClmmPool
@@ -109,7 +109,7 @@ def marginal_out_per_in(pool: Pool, token_in: TokenIndex, timestamp_s: int, slot
 
 def _swap_with_transfer_fees(pool: TransferFeePool, request: Swap) -> tuple[SwapResult, TransferFeePool]:
     fee_in, fee_out = pool.fees if request.token_in == 0 else pool.fees[::-1]
-    if request.mode is SwapMode.EXACT_IN:
+    if request.mode is Exact.IN:
         arriving = request.amount - fee_in.of(request.amount)
         if arriving == 0:
             raise SwapRefusedError(Refusal.ZERO_OUTPUT)
@@ -117,7 +117,7 @@ def _swap_with_transfer_fees(pool: TransferFeePool, request: Swap) -> tuple[Swap
     else:
         result, after = swap(pool.inner, replace(request, amount=fee_out.to_deliver(request.amount)))
     assert not isinstance(after, TransferFeePool), "a program's pool stays one"
-    amount_in = request.amount if request.mode is SwapMode.EXACT_IN else fee_in.to_deliver(result.amount_in)
+    amount_in = request.amount if request.mode is Exact.IN else fee_in.to_deliver(result.amount_in)
     withheld_out = fee_out.of(result.amount_out)
     amount_out = result.amount_out - withheld_out
     if amount_out == 0:

@@ -24,9 +24,9 @@ from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, sqrt_price_
 from chalicelib.amm.swaps import (
     U64_MAX,
     U128_MAX,
+    Exact,
     Refusal,
     Swap,
-    SwapMode,
     SwapRefusedError,
     SwapResult,
     TokenIndex,
@@ -181,7 +181,7 @@ def _walk(pool: ClmmPool, request: Swap) -> _Walk:
     """Step from tick to tick until the request is filled: ``swap_internal``."""
     fees, ticks = pool.fees, pool.ticks
     falls = request.token_in == 0
-    is_exact_in = request.mode is SwapMode.EXACT_IN
+    is_exact_in = request.mode is Exact.IN
     compute_step = step_in if is_exact_in else step_out
     limit = SQRT_PRICE_MIN + 1 if falls else SQRT_PRICE_MAX - 1
     index = _next_index(pool, falls=falls)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 
 FEE_RATE_DENOMINATOR: Final = 10**6
 
@@ -80,7 +80,7 @@ def swap(pool: CpmmPool, request: Swap) -> tuple[SwapResult, CpmmPool]:
     if on_input and fees.trade_fee_rate + fees.creator_fee_rate == 0:
         # `split_creator_fee` divides by the sum of the rates: ZeroTradingTokens.
         raise SwapRefusedError(Refusal.ZERO_OUTPUT)
-    if request.mode is SwapMode.EXACT_IN:
+    if request.mode is Exact.IN:
         amount_in = request.amount
         amount_out, trade_fee, creator_fee = _exact_in(reserve_in, reserve_out, amount_in, fees, on_input)
     else:

@@ -16,9 +16,11 @@ TokenIndex = Literal[0, 1]
 """A pool's first token (0; also called x, a) or its second (1; y, b)."""
 
 
-class SwapMode(StrEnum):
-    EXACT_IN = "exact_in"
-    EXACT_OUT = "exact_out"
+class Exact(StrEnum):
+    """Which amount of a swap is given: what goes in, or what comes out."""
+
+    IN = "exact_in"
+    OUT = "exact_out"
 
 
 class Refusal(StrEnum):
@@ -50,7 +52,7 @@ class Swap:
         ValueError: ``amount`` is not a positive u64; no instruction could carry it.
     """
 
-    mode: SwapMode
+    mode: Exact
     amount: int
     token_in: TokenIndex
     timestamp_s: int = 0

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.queries.orders import ReadOrders
     from chalicelib.services.recovery.sweeper import Sweep
+    from chalicelib.wire.event_views import EventViews
 
 
 class Services:
@@ -106,10 +107,16 @@ class Services:
         return Replies(self.connections)
 
     @cached_property
+    def event_views(self) -> "EventViews":
+        from chalicelib.wire.event_views import EventViews
+
+        return EventViews(self.tokens)
+
+    @cached_property
     def publisher(self) -> "EventPublisher":
         from chalicelib.services.delivery.publisher import EventPublisher
 
-        return EventPublisher(self.subscriptions, self.connections, self.queue)
+        return EventPublisher(self.subscriptions, self.connections, self.queue, self.event_views)
 
     @cached_property
     def republisher(self) -> "EventRepublisher":
@@ -126,6 +133,7 @@ class Services:
             self.queries,
             self.connections,
             self.clock,
+            self.event_views,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )
 
@@ -135,7 +143,6 @@ class Services:
 
         return ReadOrders(
             self.queries,
-            self.tokens,
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
             page_size_max=self.settings.query_page_size_max,
@@ -176,13 +183,13 @@ class Services:
     def observer(self) -> "PowertoolsObserver":
         from chalicelib.adapters.observer import PowertoolsObserver
 
-        return PowertoolsObserver()
+        return PowertoolsObserver(self.event_views.routes)
 
     @cached_property
     def record(self) -> OrderRecord:
         from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 
-        return PostgresOrderRecord(self.engine)
+        return PostgresOrderRecord(self.engine, self.event_views)
 
     @cached_property
     def cancel_orders(self) -> "CancelOrders":
@@ -238,7 +245,6 @@ class Services:
     def _confirmation(self, *, attempts_max: int) -> "Confirmation":
         from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
         from chalicelib.services.consumer.wait_policy import WaitPolicy
-        from chalicelib.wire.route_views import RouteViews
 
         settings = self.settings
         poll_policy = PollPolicy(
@@ -248,7 +254,6 @@ class Services:
         )
         return Confirmation(
             self.market.chain,
-            RouteViews(self.tokens),
             self.clock,
             poll_policy=poll_policy,
             wait_policy=WaitPolicy(self.clock),

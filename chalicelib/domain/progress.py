@@ -6,7 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 from chalicelib.domain.errors import Code
-from chalicelib.domain.orders import OrderEvent, OrderState
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.transactions import SignedTransaction
 
 

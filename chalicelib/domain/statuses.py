@@ -22,17 +22,6 @@ class OrderStatus(StrEnum):
 FINAL: Final = frozenset(
     {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
 )
-UNSENT: Final = frozenset(
-    {
-        OrderStatus.PENDING,
-        OrderStatus.OPEN,
-        OrderStatus.ROUTING,
-        OrderStatus.ROUTED,
-        OrderStatus.BUILDING,
-    }
-)
-"""Nothing of the current attempt can have reached a venue yet."""
-
 _ENDED_UNSENT: Final = frozenset({OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 
 SUCCESSORS: Final = {
@@ -49,6 +38,11 @@ SUCCESSORS: Final = {
     OrderStatus.CANCELED: frozenset[OrderStatus](),
     OrderStatus.EXPIRED: frozenset[OrderStatus](),
 }
+
+CANCELABLE: Final = frozenset(
+    status for status, successors in SUCCESSORS.items() if OrderStatus.CANCELED in successors
+)
+"""Nothing of the current attempt can have reached a venue yet."""
 
 
 def check_transition(before: OrderStatus | None, after: OrderStatus) -> None:

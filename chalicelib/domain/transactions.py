@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
+from chalicelib.domain.swap_mode import SwapMode
 
 
 @dataclass(frozen=True, slots=True)

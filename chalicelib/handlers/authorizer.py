@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.domain.errors import Code, UnauthorizedError
-from chalicelib.domain.orders import JsonObject
 from chalicelib.domain.principals import Principal
 from chalicelib.handlers.identity import BATCHED, EXPIRES_AT, handshake_principal
 from chalicelib.wire.connection_url import BATCH
+from chalicelib.wire.json_text import JsonObject
 
 
 class UnauthenticatedError(Exception):

@@ -14,10 +14,14 @@ from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind as Asked
+from chalicelib.services.isolation import one_by_one
+from chalicelib.services.ports import OrderView
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.header_text import utf8_header
-from chalicelib.wire.json_text import parse_object
+from chalicelib.wire.json_text import JsonObject, parse_object
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
+from chalicelib.wire.order_views import order_view
+from chalicelib.wire.venue_views import venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _WHOLE_NUMBERS: Final = ("limit", "afterSeq")
@@ -44,14 +48,18 @@ def submit(request: Request) -> Response:
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request.headers)
     order = use.submit_orders.submit(validated(OrderFields, members).terms(use.tokens), account_id)
-    accepted = {"orderId": str(order.order_id), "clientOrderId": order.client_order_id, "status": "accepted"}
+    accepted = {
+        "orderId": str(order.order_id),
+        "clientOrderId": order.terms.client_order_id,
+        "status": "accepted",
+    }
     return answer(accepted, 202)
 
 
 @http_errors
 def order(request: Request, order_id: str) -> Response:
     """Return an order as it stands."""
-    return answer(services().read_orders.order(_reader(request), _order_id(order_id)))
+    return answer(_order_body(services().read_orders.order(_reader(request), _order_id(order_id))))
 
 
 @http_errors
@@ -62,7 +70,8 @@ def orders(request: Request) -> Response:
     page = services().read_orders.orders(
         account_id, status=query.status, limit=query.limit, cursor=query.cursor
     )
-    return answer(page)
+    shown = one_by_one(page.views, _order_body, _log_unshown)
+    return answer({"orders": shown, "nextCursor": page.next_cursor})
 
 
 @http_errors
@@ -70,8 +79,10 @@ def events(request: Request, order_id: str) -> Response:
     """Return an order's events, each as its frame."""
     account_id = _reader(request)
     query = validated(_EventsQuery, _query(request))
-    found = services().read_orders.events(account_id, _order_id(order_id), after_seq=query.after_seq)
-    return answer(found)
+    use = services()
+    found, since = use.read_orders.events(account_id, _order_id(order_id), after_seq=query.after_seq)
+    client_order_id = found.terms.client_order_id
+    return answer({"events": [use.event_views.frame(client_order_id, event) for event in since]})
 
 
 @http_errors
@@ -83,7 +94,7 @@ def cancel(request: Request, order_id: str) -> Response:
     use.cancel_orders.cancel(account_id, canceled)
     use.observer.flush()
     try:
-        return answer(use.read_orders.order(account_id, canceled))
+        return answer(_order_body(use.read_orders.order(account_id, canceled)))
     except RetryableError as fault:
         # It is canceled, and a passing fault would say that nothing was done.
         raise UnknownOutcomeError(
@@ -97,14 +108,17 @@ def quote(request: Request) -> Response:
     use, account_id = services(), _account(request)
     use.access.requests.admit(account_id, Asked.QUOTE)
     fields = validated(SwapFields, parse_object(request.raw_body, use.access.messages))
-    return answer(use.quote_swaps.quote(swap_terms(fields, use.tokens)))
+    found = use.quote_swaps.quote(swap_terms(fields, use.tokens))
+    return answer(use.event_views.routes.quote(found.route, at=found.at, valid_until=found.valid_until))
 
 
 @http_errors
 def venues(request: Request) -> Response:
     """Return the venues with their pools, and the tokens."""
     _reader(request)
-    return answer(services().quote_swaps.venues())
+    use = services()
+    answers = use.quote_swaps.venues()
+    return answer(venues_view(answers.venues, answers.pools, answers.problems, use.tokens))
 
 
 @http_errors
@@ -126,6 +140,15 @@ def ready() -> Response:
             checks[name] = "unavailable"
     is_ready = set(checks.values()) == {"ok"}
     return answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
+
+
+def _order_body(view: OrderView) -> JsonObject:
+    use = services()
+    return order_view(view.state, use.event_views.fields(view.last_event), view.updated_at, use.tokens)
+
+
+def _log_unshown(view: OrderView, error: Exception) -> None:
+    logger.error("defect", exc_info=error, order_id=str(view.state.order.order_id), doing="listing orders")
 
 
 def _account(request: Request) -> str:

@@ -9,9 +9,9 @@ from typing import Any, Final, ParamSpec
 from chalice.app import Response
 
 from chalicelib.domain.errors import Code, ExecutionError, InvalidRequestError
-from chalicelib.domain.orders import JsonObject
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.logs import logger
+from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.server_frames import error_body, json_text
 
 _JSON: Final = {"Content-Type": "application/json"}

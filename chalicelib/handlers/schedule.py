@@ -2,8 +2,8 @@
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.orders import JsonObject
 from chalicelib.logs import logger
+from chalicelib.wire.json_text import JsonObject
 
 
 def sweep() -> JsonObject:

@@ -5,7 +5,6 @@ from typing import Any
 
 from chalicelib.bootstrap import Services, services
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError, UnauthorizedError
-from chalicelib.domain.orders import JsonObject
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.handlers.identity import accepted_subprotocol, is_batched, websocket_principal
 from chalicelib.logs import logger
@@ -22,6 +21,7 @@ from chalicelib.wire.client_frames import (
     request_id_of,
 )
 from chalicelib.wire.connection_url import subscription_from_query, wants_batches
+from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.order_fields import (
     ORDER_FIELDS,
     OrderFields,
@@ -118,7 +118,8 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
         case SwapFields() as fields:
             use.access.requests.admit(account_id, RequestKind.QUOTE)
             quote = use.quote_swaps.quote(swap_terms(fields, use.tokens))
-            return {"type": "quote", "requestId": frame.request_id, **quote}
+            shown = use.event_views.routes.quote(quote.route, at=quote.at, valid_until=quote.valid_until)
+            return {"type": "quote", "requestId": frame.request_id, **shown}
         case SubscribeFields() as fields:
             use.access.requests.admit(account_id, RequestKind.SUBSCRIBE)
             subscriber = Subscriber(connection_id, account_id)

@@ -14,6 +14,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
+from chalicelib.adapters.postgres.order_columns import NAMES
+
 APP_ROLE: Final = "orderflow_app"
 
 _READ: Final = "SELECT"
@@ -23,9 +25,8 @@ _READ: Final = "SELECT"
 # bytes), the functions cannot choose.
 PRIVILEGES: Final[Mapping[str, str]] = {
     "alembic_version": _READ,
-    "orders": """SELECT, INSERT (
-        order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token, amount_units,
-        price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
+    "orders": f"""SELECT, INSERT (
+        {NAMES},
         status, seq, attempt, failure_code, chain, fence, lease_until
     ), UPDATE (
         status, seq, attempt, tx_signature, input_units, output_units, failure_code, chain, fence, lease_until,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.books import in_parallel
 from chalicelib.routing.network import Network, TwoHopPath
 from chalicelib.routing.ranges import (

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import U64_MAX, SwapMode
+from chalicelib.amm.swaps import U64_MAX
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath
 from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
 from chalicelib.routing.shares import BPS_PER_UNIT, shares_of

@@ -4,7 +4,8 @@ A quote fills a whole order or nothing of it, so every plan is one over pools or
 plans over pools bounds all of them, unless a quote lies beyond it, and then that quote is the best there is.
 """
 
-from chalicelib.amm.swaps import SwapMode, SwapResult
+from chalicelib.amm.swaps import SwapResult
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, SwapOrder, gap_bps, improvement_bps
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.firm_quotes import FirmQuotes, FixedAmounts, OfferedFill, is_better

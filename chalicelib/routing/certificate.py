@@ -19,7 +19,7 @@ times that, and is added to the bound.
 from math import ceil, floor
 from typing import Final, NamedTuple
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.network import Hop, Network, Profits, TwoHopPath
 from chalicelib.routing.ranges import after_in, in_to, surplus, total_out
 

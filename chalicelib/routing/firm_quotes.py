@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from chalicelib.amm.swaps import U64_MAX, SwapMode
+from chalicelib.amm.swaps import U64_MAX
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 
 

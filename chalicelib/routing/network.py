@@ -13,7 +13,8 @@ from functools import cached_property, partial
 from math import inf
 from typing import Final, NamedTuple
 
-from chalicelib.amm.swaps import SwapMode, TokenIndex
+from chalicelib.amm.swaps import TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import NoRouteError
 from chalicelib.routing.market import Market, Pair, TwoHopPairs

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool, swap
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, SwapResult
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import Allocation, TwoHopFill
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.network import Hop, PoolCurve
 from chalicelib.routing.ranges import Curve, total_in, total_out
 from chalicelib.routing.whole import NoRoomError, whole_amounts
@@ -111,7 +113,7 @@ class Execution:
         if amount > U64_MAX:
             raise LegRefusedError(pool.pool.pool_id, Refusal.INSUFFICIENT_LIQUIDITY)
         try:
-            request = Swap(self.mode, amount, pool.token_in, self.now_s, self.slot)
+            request = Swap(EXACT[self.mode], amount, pool.token_in, self.now_s, self.slot)
             result, after = swap(pool.pool.state, request)
         except SwapRefusedError as e:
             raise LegRefusedError(pool.pool.pool_id, e.refusal) from e

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import SwapMode, SwapResult
+from chalicelib.amm.swaps import SwapResult
+from chalicelib.domain.swap_mode import SwapMode
 
 if TYPE_CHECKING:
     from chalicelib.routing.firm_quotes import FirmQuote

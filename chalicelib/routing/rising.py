@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import allocate
 from chalicelib.routing.network import Network
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, SwapOrder, assemble
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError

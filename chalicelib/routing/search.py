@@ -8,7 +8,7 @@ problem with fixed costs, which is combinatorial; the certificate says what it c
 
 from typing import NamedTuple
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import Allocation, allocate
 from chalicelib.routing.certificate import surpluses
 from chalicelib.routing.network import Hop, Network

@@ -9,7 +9,7 @@ recognised even sooner, see ``singles``.)
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, SwapOrder
 from chalicelib.routing.certificate import beyond, bound_of
 from chalicelib.routing.market import Pair, PoolSide

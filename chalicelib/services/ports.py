@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Claims, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
@@ -274,11 +275,11 @@ class Subscriptions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """An order as its owner may read it: the terms, where it stands, and the last event's fields."""
+    """An order as its owner may read it: the terms, where it stands, and its last event."""
 
     state: OrderState
     updated_at: datetime
-    data: JsonObject
+    last_event: OrderEvent
 
 
 class OrderQueries(Protocol):

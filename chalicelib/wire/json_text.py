@@ -6,6 +6,9 @@ from typing import Any, Final
 
 from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 
+JsonObject = dict[str, Any]
+"""Members of a JSON object, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, parse_units
 from chalicelib.domain.errors import Code, FieldError
-from chalicelib.domain.orders import OrderTerms, OrderType, Side, TimeInForce
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, OrderType, Side, SwapWish, TimeInForce
 from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, WholeNumber, WireModel, validated
 
@@ -62,8 +62,8 @@ class OrderFields(SwapFields):
             client_order_id=self.client_order_id,
             order_type=self.type,
             swap_mode=swap.swap_mode,
-            input_token=swap.input_token.symbol,
-            output_token=swap.output_token.symbol,
+            input_token=swap.input_token,
+            output_token=swap.output_token,
             amount_units=swap.amount_units,
             price_base=swap.price_base,
             slippage_bps=self.slippage_bps,
@@ -80,21 +80,6 @@ class OrderFields(SwapFields):
             if getattr(self, name) is not None:
                 alias = type(self).model_fields[name].alias
                 raise FieldError(alias or name, "does not go with a market order")
-
-
-class SwapTerms:
-    """What swap fields mean."""
-
-    __slots__ = ("amount_units", "input_token", "output_token", "price_base", "swap_mode")
-
-    def __init__(
-        self, input_token: Token, output_token: Token, swap_mode: SwapMode, amount_units: int, price_base: str
-    ) -> None:
-        self.input_token = input_token
-        self.output_token = output_token
-        self.swap_mode = swap_mode
-        self.amount_units = amount_units
-        self.price_base = price_base
 
 
 def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
@@ -116,7 +101,7 @@ def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
     return validated(OrderFields, members)
 
 
-def swap_terms(fields: SwapFields, tokens: Tokens) -> SwapTerms:
+def swap_terms(fields: SwapFields, tokens: Tokens) -> SwapWish:
     """Return tokens, mode and amount, whichever way the client said them.
 
     Raises:
@@ -126,17 +111,17 @@ def swap_terms(fields: SwapFields, tokens: Tokens) -> SwapTerms:
     return _by_side(fields, tokens) if by_side else _by_tokens(fields, tokens)
 
 
-def _by_tokens(fields: SwapFields, tokens: Tokens) -> SwapTerms:
+def _by_tokens(fields: SwapFields, tokens: Tokens) -> SwapWish:
     given = tokens.named(_required(fields.input_token, "inputToken"), field="inputToken")
     wanted = tokens.named(_required(fields.output_token, "outputToken"), field="outputToken")
     if given == wanted:
         raise FieldError("outputToken", "must differ from inputToken")
     if fields.swap_mode is WireSwapMode.EXACT_OUT:
-        return SwapTerms(given, wanted, SwapMode.EXACT_OUT, _amount(fields, wanted), given.symbol)
-    return SwapTerms(given, wanted, SwapMode.EXACT_IN, _amount(fields, given), given.symbol)
+        return _wish(SwapMode.EXACT_OUT, given, wanted, _amount(fields, wanted), given)
+    return _wish(SwapMode.EXACT_IN, given, wanted, _amount(fields, given), given)
 
 
-def _by_side(fields: SwapFields, tokens: Tokens) -> SwapTerms:
+def _by_side(fields: SwapFields, tokens: Tokens) -> SwapWish:
     for name, value in (("inputToken", fields.input_token), ("outputToken", fields.output_token)):
         if value is not None:
             raise FieldError(name, "does not go with side, baseAsset or quoteAsset")
@@ -153,8 +138,12 @@ def _by_side(fields: SwapFields, tokens: Tokens) -> SwapTerms:
         raise FieldError("quoteAsset", "must differ from baseAsset")
     units = _amount(fields, base)
     if fields.side is Side.BUY:
-        return SwapTerms(quote, base, SwapMode.EXACT_OUT, units, base.symbol)
-    return SwapTerms(base, quote, SwapMode.EXACT_IN, units, base.symbol)
+        return _wish(SwapMode.EXACT_OUT, quote, base, units, base)
+    return _wish(SwapMode.EXACT_IN, base, quote, units, base)
+
+
+def _wish(mode: SwapMode, given: Token, wanted: Token, amount_units: int, price_base: Token) -> SwapWish:
+    return SwapWish(mode, given.symbol, wanted.symbol, amount_units, price_base.symbol)
 
 
 def _amount(fields: SwapFields, token: Token) -> int:

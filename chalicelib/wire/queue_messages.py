@@ -14,9 +14,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.amounts import BPS_PER_UNIT, MAX_UNITS
-from chalicelib.domain.orders import Order, OrderType
+from chalicelib.domain.orders import Order
+from chalicelib.domain.terms import OrderType
 from chalicelib.wire.client_frames import SEQ_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
+from chalicelib.wire.flat_orders import FlatOrder
 from chalicelib.wire.order_fields import VALID_FOR_S_MAX
 
 _PROBLEMS_LENGTH_MAX: Final = 300
@@ -39,19 +41,22 @@ def _sound_order(order: Order) -> Order:
 
     A token that a release takes off the list must not take the orders with it that were accepted before.
     """
+    terms = order.terms
     _check_id(order.order_id)
-    for name in ("account_id", "input_token", "output_token", "content_sha256"):
-        _check_text(name, getattr(order, name))
-    if order.client_order_id is not None:
-        _check_text("client_order_id", order.client_order_id, length_max=CLIENT_ORDER_ID_LENGTH_MAX)
-    if order.order_type is not OrderType.MARKET:
-        raise ValueError(f"order_type is {order.order_type}, and only market orders are executed")
-    if order.input_token == order.output_token:
+    _check_text("account_id", order.account_id)
+    _check_text("input_token", terms.input_token)
+    _check_text("output_token", terms.output_token)
+    _check_text("content_sha256", order.content_sha256)
+    if terms.client_order_id is not None:
+        _check_text("client_order_id", terms.client_order_id, length_max=CLIENT_ORDER_ID_LENGTH_MAX)
+    if terms.order_type is not OrderType.MARKET:
+        raise ValueError(f"order_type is {terms.order_type}, and only market orders are executed")
+    if terms.input_token == terms.output_token:
         raise ValueError("output_token must differ from input_token")
-    if order.price_base not in {order.input_token, order.output_token}:
+    if terms.price_base not in {terms.input_token, terms.output_token}:
         raise ValueError("price_base must be one of the two tokens")
-    _check_range("amount_units", order.amount_units, 1, MAX_UNITS)
-    _check_range("slippage_bps", order.slippage_bps, 0, BPS_PER_UNIT)
+    _check_range("amount_units", terms.amount_units, 1, MAX_UNITS)
+    _check_range("slippage_bps", terms.slippage_bps, 0, BPS_PER_UNIT)
     accepted_at, valid_until = (
         _in_utc("accepted_at", order.accepted_at),
         _in_utc("valid_until", order.valid_until),
@@ -98,7 +103,7 @@ def _in_utc(name: str, moment: datetime) -> datetime:
         raise ValueError(f"{name} must be within the years 1 to 9999 in UTC") from error
 
 
-SoundOrder = Annotated[Order, AfterValidator(_sound_order)]
+SoundOrder = Annotated[Order, FlatOrder(), AfterValidator(_sound_order)]
 _DeferredAcknowledgement = Annotated[Acknowledgement, AfterValidator(_sound_acknowledgement)]
 _OrderId = Annotated[UUID, AfterValidator(_sound_id)]
 

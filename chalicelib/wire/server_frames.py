@@ -1,24 +1,20 @@
 """What the engine sends over the WebSocket, and the same things as REST bodies."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_json
 
 from chalicelib.domain.errors import ExecutionError, UnknownOutcomeError
-from chalicelib.domain.orders import JsonObject, Order, OrderEvent
+from chalicelib.domain.orders import Order
+from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.moments import rfc3339
 
 BATCH_BYTES_MAX: Final = 30_000
 """Of one batch; API Gateway counts a message for each 32 KB (WebSocket pricing)."""
 
 _BATCH: Final = '{{"type":"batch","frames":[{members}]}}'
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a moment in UTC with milliseconds and ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def json_text(value: Any) -> str:
@@ -32,22 +28,8 @@ def accepted(request_id: str | None, order: Order) -> JsonObject:
         "type": "accepted",
         "requestId": request_id,
         "orderId": str(order.order_id),
-        "clientOrderId": order.client_order_id,
+        "clientOrderId": order.terms.client_order_id,
         "at": rfc3339(order.accepted_at),
-    }
-
-
-def order_event(client_order_id: str | None, event: OrderEvent) -> JsonObject:
-    """One committed event."""
-    return {
-        "type": "order",
-        "orderId": str(event.order_id),
-        "clientOrderId": client_order_id,
-        "seq": event.seq,
-        "status": event.status,
-        "attempt": event.attempt,
-        "at": rfc3339(event.at),
-        **event.data,
     }
 
 

@@ -4,7 +4,7 @@ so that they are not left waiting.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -12,12 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.orders import Order
 from chalicelib.wire.fields import OrderId, PrintableText
+from chalicelib.wire.flat_orders import MEMBERS
 from chalicelib.wire.queue_messages import SoundOrder
 
 _ORDER: Final[TypeAdapter[Order]] = TypeAdapter(SoundOrder)
 _ID: Final[TypeAdapter[UUID]] = TypeAdapter(OrderId)
 _TEXT: Final[TypeAdapter[str]] = TypeAdapter(PrintableText)
-_MEMBERS: Final = frozenset(field.name for field in fields(Order))
 
 Value = TypeVar("Value")
 
@@ -59,7 +59,7 @@ def remains(body: str) -> Remains:
 
 
 def _order(stated: Mapping[str, Any]) -> Order | None:
-    known = {name: value for name, value in stated.items() if name in _MEMBERS}
+    known = {name: value for name, value in stated.items() if name in MEMBERS}
     try:
         # By way of text, as ids and times are strict in text alone.
         return _ORDER.validate_json(json.dumps(known), strict=True)

@@ -23,8 +23,10 @@ from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.pool_reading import OnChainPool, arrays_around, keys_beside, pool_at
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
 from chalicelib.adapters.solana.swap_terms import SwapTerms
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm import pools
-from chalicelib.amm.swaps import SwapMode, TokenIndex
+from chalicelib.amm.swaps import TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 from infra.chain.chain import Chain, Commitment
 from infra.chain.network import Network
 from infra.chain.seed import fund
@@ -63,8 +65,8 @@ class MarketMaker:
     def __init__(self, network: Network, seed: int) -> None:
         self._network = network
         self._chance = random.Random(seed)  # noqa: S311 - prices of play money
-        tokens = tomllib.loads(DEFINITION_FILE.read_text(encoding="utf-8"))["tokens"]
-        self._start = {entry["mint"]: float(entry["usd"]) / 10 ** entry["scale"] for entry in tokens.values()}
+        usd = tomllib.loads(DEFINITION_FILE.read_text(encoding="utf-8"))["usd"]
+        self._start = {token.mint: float(usd[token.symbol]) / 10**token.scale for token in load_tokens()}
         self._walk = dict.fromkeys(self._start, 0.0)
         self.key = Pubkey(bytes(_MAKER.pubkey()))
 

@@ -19,7 +19,8 @@ from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.adapters.simulated_market.venue import PoolReader
 from chalicelib.amm import pools
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 
 PriceStep = Mapping[str, Fraction]
@@ -140,7 +141,7 @@ def _price_after(state: pools.Pool, token_in: TokenIndex, amount: int, now_s: in
         SwapRefusedError: It is too large.
     """
     try:
-        _, after = pools.swap(state, Swap(SwapMode.EXACT_IN, amount, token_in, now_s))
+        _, after = pools.swap(state, Swap(Exact.IN, amount, token_in, now_s))
     except SwapRefusedError as refused:
         if refused.refusal is Refusal.ZERO_OUTPUT:
             return None

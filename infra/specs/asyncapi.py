@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from chalicelib.wire.answers import SERVER_FRAMES
 from chalicelib.wire.client_frames import ACTIONS
 from chalicelib.wire.order_fields import OrderFields
-from infra.specs.answers import SERVER_FRAMES
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 

@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire import answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
-from infra.specs import answers
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 

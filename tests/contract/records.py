@@ -18,7 +18,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.ports import ClientOrderKeys, OrderQueries, OrderRecord, Subscriptions
-from tests.fakes.orders import advanced
+from tests.fakes.orders import VIEWS, advanced
 from tests.fakes.ports import SteppingClock
 from tests.fakes.queries import MemoryQueries
 from tests.fakes.record import MemoryRecord
@@ -86,7 +86,7 @@ def on_postgres(engine: Engine) -> Store:
 
     usage = PostgresUsage(engine)
     return Store(
-        PostgresOrderRecord(engine),
+        PostgresOrderRecord(engine, VIEWS),
         PostgresSubscriptions(engine),
         PostgresOrderQueries(engine),
         PostgresClientOrderKeys(engine),

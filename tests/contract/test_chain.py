@@ -14,8 +14,8 @@ from chalicelib.adapters.simulated_market.chain import MarketChain
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import (
     InstructedLeg,
     InstructedPath,

@@ -19,7 +19,7 @@ from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import Connections, Delivery, Frame
 from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 
 
@@ -215,8 +215,10 @@ def test_subscriber_that_does_not_read_holds_nobody_up_and_misses_nothing(
     store, port, queue = in_memory(), api(5_000), FakeQueue()
     for connection in ("trader=", "slow="):
         store.connected(connection, False)
-    publisher = EventPublisher(store.subscriptions, port, queue)
-    replay_orders = ReplayOrders(store.subscriptions, store.queries, port, FrozenClock(), lookup_wait_ms=200)
+    publisher = EventPublisher(store.subscriptions, port, queue, VIEWS)
+    replay_orders = ReplayOrders(
+        store.subscriptions, store.queries, port, FrozenClock(), VIEWS, lookup_wait_ms=200
+    )
     peers.answers["slow="] = [429]
     orders = []
     for _ in range(CAUGHT_UP_SOON_MAX + 10):

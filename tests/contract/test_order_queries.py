@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from chalicelib.domain.statuses import OrderStatus
 from tests.contract.records import Store, on_postgres
-from tests.fakes.orders import LIFE, NOON, an_order
+from tests.fakes.orders import LIFE, NOON, VIEWS, an_order
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def test_order_is_found_with_its_last_event(store: Store) -> None:
     view = store.queries.find("alice", claimed.state.order.order_id)
     assert view is not None
     assert view.state == claimed.state
-    assert view.data == {}
+    assert view.last_event == store.queries.events_after(view.state.order.order_id, 4, limit=9)[0]
+    assert VIEWS.fields(view.last_event) == {}
 
 
 def test_order_is_found_by_its_own_account_alone(store: Store) -> None:

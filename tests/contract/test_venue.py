@@ -15,8 +15,8 @@ from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.router import best_execution

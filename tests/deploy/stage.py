@@ -16,6 +16,7 @@ from chalicelib.services.consumer import transitions
 from infra.deploy.deployment import Deployment, database_options
 from infra.deploy.packaging import Package
 from tests.deploy.emulated_cloud import EmulatedCloud
+from tests.fakes.orders import VIEWS
 
 APP_DIR = Path(__file__).parents[2] / "chalice_app"
 
@@ -70,7 +71,7 @@ class Stage:
     def put_on_record(self, order: Order, connection_id: str) -> None:
         """Record an order of the connection's as a consumer does that goes no further."""
         new = transitions.first_transition(order, order.accepted_at, connection_id)
-        PostgresOrderRecord(self._engine).create([new], lease_ms=0)
+        PostgresOrderRecord(self._engine, VIEWS).create([new], lease_ms=0)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.firm_quotes import FirmQuote, FixedAmounts, UpTo, WantedSwap
 from chalicelib.services.ports import Offers
 from tests.fakes.orders import NOON

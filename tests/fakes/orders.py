@@ -1,13 +1,19 @@
 """Builders that name only what matters to a test."""
 
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.ids import new_order_id
-from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState, OrderTerms, OrderType
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, OrderType
+from chalicelib.wire.event_views import EventViews
+from chalicelib.wire.json_text import JsonObject
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIFE: Final = (
@@ -18,6 +24,9 @@ LIFE: Final = (
     OrderStatus.SUBMITTED,
     OrderStatus.CONFIRMED,
 )
+
+VIEWS: Final = EventViews(load_tokens())
+_TERMS: Final = {field.name for field in fields(OrderTerms)}
 
 
 def terms(*, client_order_id: str | None = None, amount_units: int = 10**9) -> OrderTerms:
@@ -46,18 +55,22 @@ def an_order(
     return Order(
         order_id=order_id or new_order_id(int(accepted_at.timestamp() * 1000)),
         account_id=account_id,
-        client_order_id=client_order_id,
-        order_type=wish.order_type,
-        swap_mode=wish.swap_mode,
-        input_token=wish.input_token,
-        output_token=wish.output_token,
-        amount_units=wish.amount_units,
-        price_base=wish.price_base,
-        slippage_bps=wish.slippage_bps,
+        terms=wish,
         accepted_at=accepted_at,
         valid_until=accepted_at + timedelta(seconds=wish.valid_for_s),
         content_sha256=wish.sha256,
     )
+
+
+def changed(order: Order, **members: Any) -> Order:
+    """Return an order with other members; those that are terms are changed there."""
+    of_terms = {name: members.pop(name) for name in _TERMS & members.keys()}
+    return replace(order, terms=replace(order.terms, **of_terms), **members)
+
+
+def recorded(status: OrderStatus, data: JsonObject | None = None) -> Recorded:
+    """Return what an event's row says."""
+    return Recorded(status, data or {})
 
 
 def advanced(
@@ -66,6 +79,6 @@ def advanced(
     """Return the state after some more statuses, and their events."""
     events = []
     for status in wanted:
-        state, event = state.transition_to(status, at, data=data)
+        state, event = state.transition_to(recorded(status, data), at)
         events.append(event)
     return state, tuple(events)

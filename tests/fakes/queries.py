@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chalicelib.adapters.postgres.housekeeping import BEHIND_AFTER_S, FINISHED_AFTER_S, STRANDED_AFTER_S
-from chalicelib.domain.orders import OrderEvent
+from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.ports import OrderView
@@ -23,7 +23,7 @@ class MemoryQueries:
         row = self._tables.orders.get(order_id)
         if row is None or row.state.order.account_id != account_id:
             return None
-        return OrderView(row.state, row.updated_at, self._tables.events[order_id][-1].data)
+        return OrderView(row.state, row.updated_at, self._tables.events[order_id][-1])
 
     def page(
         self, account_id: str, *, status: OrderStatus | None, limit: int, before: tuple[datetime, UUID] | None

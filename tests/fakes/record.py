@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
-from chalicelib.domain.statuses import UNSENT, OrderStatus
+from chalicelib.domain.statuses import CANCELABLE
 from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
 
 
@@ -65,9 +66,9 @@ class MemoryRecord:
         row = self._tables.orders.get(order_id)
         if row is None or row.state.order.account_id != account_id:
             return None
-        if row.state.status not in UNSENT or row.state.was_sent:
+        if row.state.status not in CANCELABLE or row.state.was_sent:
             return None
-        after, event = row.state.transition_to(OrderStatus.CANCELED, at)
+        after, event = row.state.transition_to(Canceled(), at)
         self._tables.append((event,))
         row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
         return after.order, event

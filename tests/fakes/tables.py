@@ -1,15 +1,17 @@
 """The record's tables in memory, with the constraints that the migrations put on them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from chalicelib.domain.orders import OrderEvent, OrderState
+from chalicelib.domain.events import OrderEvent, Recorded
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import OpenAttempt
 from chalicelib.domain.statuses import FINAL
 from chalicelib.services.consumer.dead_letters import DeadLetter
+from tests.fakes.orders import VIEWS
 
 
 class ConstraintViolation(Exception):  # noqa: N818  # it is what the database calls it
@@ -69,14 +71,14 @@ class Tables:
     dead_letters: dict[str, tuple[DeadLetter, str]] = field(default_factory=dict)
 
     def append(self, events: tuple[OrderEvent, ...]) -> None:
-        """Insert events; two with one number, or two final ones, cannot be."""
+        """Insert events as rows have them; two with one number, or two final ones, cannot be."""
         for event in events:
             log = self.events.setdefault(event.order_id, [])
             if any(old.seq == event.seq for old in log):
                 raise ConstraintViolation("order_events_pkey")
             if event.status in FINAL and any(old.status in FINAL for old in log):
                 raise ConstraintViolation("events_one_final")
-            log.append(event)
+            log.append(replace(event, what=Recorded(event.status, VIEWS.fields(event))))
 
     def insert_attempt(self, order_id: UUID, attempt: OpenAttempt) -> None:
         """Insert an open attempt; a second open one, or the same one again, cannot be."""

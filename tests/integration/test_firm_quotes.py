@@ -8,7 +8,7 @@ from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.planning.venues import QuoteCollector
 from tests.fakes.market_maker import FakeMaker
-from tests.fakes.orders import terms
+from tests.fakes.orders import VIEWS, terms
 from tests.integration.consumer import Consumer
 
 
@@ -44,4 +44,5 @@ def test_quote_that_the_chain_does_not_know_ends_its_order_and_moves_nothing(
     view = services.queries.find("local", promised.order_id)
     assert view is not None
     assert view.state.status is OrderStatus.FAILED
-    assert view.data["code"] in {Code.TRANSACTION_FAILED, Code.INSUFFICIENT_LIQUIDITY}
+    data = VIEWS.fields(view.last_event)
+    assert data["code"] in {Code.TRANSACTION_FAILED, Code.INSUFFICIENT_LIQUIDITY}

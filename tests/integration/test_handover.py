@@ -16,7 +16,7 @@ from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import Delivery, Frame
 from tests.contract.records import Store, on_postgres
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeQueue
 
 ORDERS = 12
@@ -67,9 +67,9 @@ def live_through(store: Store, publisher: EventPublisher, *, connection_id: str,
 @pytest.mark.parametrize("after_seq", [0, 3])
 def test_replay_beside_live_events_loses_and_doubles_nothing(engine: Engine, after_seq: int) -> None:
     store, peers = on_postgres(engine), Peers()
-    publisher = EventPublisher(store.subscriptions, peers, FakeQueue())
+    publisher = EventPublisher(store.subscriptions, peers, FakeQueue(), VIEWS)
     replay_orders = ReplayOrders(
-        store.subscriptions, store.queries, peers, SystemClock(), lookup_wait_ms=1000
+        store.subscriptions, store.queries, peers, SystemClock(), VIEWS, lookup_wait_ms=1000
     )
 
     def subscribe(connection_id: str, begun: Future[UUID]) -> None:

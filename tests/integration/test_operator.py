@@ -14,7 +14,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from infra.cli.__main__ import orderflow
-from tests.fakes.orders import advanced, an_order
+from tests.fakes.orders import VIEWS, advanced, an_order
 
 Run = Callable[..., Result]
 
@@ -36,7 +36,7 @@ def run(database_url: str) -> Run:
 def order_id(engine: Engine) -> str:
     """An order on record that expired."""
     state, events = advanced(OrderState(an_order()), OrderStatus.PENDING, OrderStatus.EXPIRED)
-    PostgresOrderRecord(engine).create([NewOrder(state, events, None)], lease_ms=1_000)
+    PostgresOrderRecord(engine, VIEWS).create([NewOrder(state, events, None)], lease_ms=1_000)
     return str(state.order.order_id)
 
 

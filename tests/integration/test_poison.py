@@ -15,10 +15,11 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
-from chalicelib.services.ports import Chain
+from chalicelib.services.ports import Chain, OrderView
+from chalicelib.wire.order_views import order_view
 from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
-from tests.fakes.orders import an_order, terms
+from tests.fakes.orders import VIEWS, an_order, changed, terms
 from tests.fakes.ports import FakeConnections
 from tests.integration.consumer import Consumer
 
@@ -71,7 +72,7 @@ class PoisonedChain:
 
 def poisoned(consumer: Consumer, fails_at: str) -> PoisonedChain:
     chain = PoisonedChain(consumer.services.market.chain, fails_at)
-    vars(consumer.services.market)["chain"] = chain
+    vars(consumer.services.market._market)["chain"] = chain
     return chain
 
 
@@ -85,11 +86,25 @@ def accepted(consumer: Consumer, number: int, **wish: Any) -> list[UUID]:
 def last_data(consumer: Consumer, order_id: UUID) -> dict[str, Any]:
     view = consumer.services.queries.find("local", order_id)
     assert view is not None
-    return view.data
+    return VIEWS.fields(view.last_event)
+
+
+def shown(consumer: Consumer, view: OrderView) -> dict[str, Any]:
+    use = consumer.services
+    return order_view(view.state, use.event_views.fields(view.last_event), view.updated_at, use.tokens)
+
+
+def order_of(consumer: Consumer, order_id: UUID) -> dict[str, Any]:
+    return shown(consumer, consumer.services.read_orders.order("local", order_id))
+
+
+def page_of(consumer: Consumer, limit: int | None = None, cursor: str | None = None) -> dict[str, Any]:
+    page = consumer.services.read_orders.orders("local", status=None, limit=limit, cursor=cursor)
+    return {"orders": [shown(consumer, view) for view in page.views], "nextCursor": page.next_cursor}
 
 
 def an_order_now(**members: Any) -> Order:
-    return replace(an_order(account_id="local", accepted_at=datetime.now(UTC)), **members)
+    return changed(an_order(account_id="local", accepted_at=datetime.now(UTC)), **members)
 
 
 def defects(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -233,7 +248,7 @@ def test_dead_letter_of_a_newer_release_ends_its_order_without_executing_it(cons
     assert stay == []
     events = consumer.services.queries.events_after(order.order_id, 0, limit=100)
     assert [event.status for event in events] == [OrderStatus.PENDING, OrderStatus.FAILED]
-    assert events[-1].data["code"] == Code.INTERNAL_ERROR
+    assert VIEWS.fields(events[-1])["code"] == Code.INTERNAL_ERROR
 
 
 def test_unreadable_dead_letter_leaves_its_order_on_record_to_the_sweep(consumer: Consumer) -> None:
@@ -300,11 +315,11 @@ def test_orders_of_a_delisted_token_are_listed_without_amounts_in_it(consumer: C
     (other,) = accepted(consumer, 1)
     consumer.run()
 
-    listed = consumer.services.read_orders.orders("local", status=None, limit=None, cursor=None)["orders"]
+    listed = page_of(consumer)["orders"]
 
-    shown = {each["orderId"]: each for each in listed}
-    assert shown[str(gone.order_id)]["amount"] is None
-    assert shown[str(other)]["amount"] == "0.1"
+    found = {each["orderId"]: each for each in listed}
+    assert found[str(gone.order_id)]["amount"] is None
+    assert found[str(other)]["amount"] == "0.1"
 
 
 def test_order_is_confirmed_although_its_token_was_delisted_while_it_was_under_way(
@@ -329,10 +344,11 @@ def delist(consumer: Consumer, symbol: str) -> None:
     """Do as a release does that takes a token off the list: the services are made anew without it."""
     services = consumer.services
     kept = [token for token in services.tokens if token.symbol != symbol]
-    for made in ("execute_orders", "consume_messages", "read_orders"):
-        vars(services).pop(made, None)
     pair = services.tokens.default_pair
-    vars(services)["tokens"] = Tokens(kept, replace(pair, base=kept[0].symbol, quote=kept[1].symbol))
+    own = vars(services)
+    for made in own.keys() - {"settings", "clock", "clients", "queue", "market", "access"}:
+        del own[made]
+    own["tokens"] = Tokens(kept, replace(pair, base=kept[0].symbol, quote=kept[1].symbol))
 
 
 def test_row_that_only_another_release_can_read_is_that_orders_alone(
@@ -361,7 +377,7 @@ def test_row_that_only_another_release_can_read_is_that_orders_alone(
     listed: list[str] = []
     cursor = None
     while True:
-        page = consumer.services.read_orders.orders("local", status=None, limit=3, cursor=cursor)
+        page = page_of(consumer, limit=3, cursor=cursor)
         listed += [each["orderId"] for each in page["orders"]]
         if (cursor := page["nextCursor"]) is None:
             break
@@ -385,10 +401,11 @@ def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consu
             {"id": str(order_id)},
         )
 
-    shown = consumer.services.read_orders.order("local", order_id)
-    frame = consumer.services.read_orders.events("local", order_id, after_seq=5)["events"][0]
+    seen = order_of(consumer, order_id)
+    _, (event,) = consumer.services.read_orders.events("local", order_id, after_seq=5)
+    frame = VIEWS.frame(None, event)
 
-    assert (shown["slippageBps"], shown["realizedSlippageBps"]) == (50, "1.25")
+    assert (seen["slippageBps"], seen["realizedSlippageBps"]) == (50, "1.25")
     assert frame["realizedSlippageBps"] == "1.25"
     assert "slippageBps" not in frame
 
@@ -396,19 +413,19 @@ def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consu
 def test_no_field_of_an_event_covers_a_term_of_its_order(consumer: Consumer) -> None:
     (order_id,) = accepted(consumer, 1)
     consumer.run()
-    shown = consumer.services.read_orders.order("local", order_id)
+    seen = order_of(consumer, order_id)
     events = consumer.services.queries.events_after(order_id, 0, limit=100)
 
-    told = [(name, value) for event in events for name, value in event.data.items() if name in shown]
+    told = [(name, value) for event in events for name, value in VIEWS.fields(event).items() if name in seen]
 
     terms_of_order = {"type", "inputToken", "outputToken", "swapMode", "amount", "slippageBps"}
     assert {name: value for name, value in told if name in terms_of_order} == {
-        "inputToken": shown["inputToken"],
-        "outputToken": shown["outputToken"],
+        "inputToken": seen["inputToken"],
+        "outputToken": seen["outputToken"],
         "slippageBps": 50,
     }
-    assert shown["realizedSlippageBps"] == "0.00"
-    assert shown["validUntil"] > shown["acceptedAt"]
+    assert seen["realizedSlippageBps"] == "0.00"
+    assert seen["validUntil"] > seen["acceptedAt"]
 
 
 def test_seconds_of_validity_are_counted_from_acceptance(consumer: Consumer) -> None:

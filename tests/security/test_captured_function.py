@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from chalicelib.adapters.postgres.error_translation import sqlstate
 from chalicelib.adapters.postgres.event_chain import link
 from chalicelib.adapters.simulated_market.transactions import wallet_of
-from chalicelib.domain.orders import OrderEvent
+from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
@@ -403,7 +403,7 @@ def test_own_key_for_an_account_without_a_history_is_found_with_the_seed_alone(a
 def places_an_order_for_another(it: Captured) -> None:
     order_id, at = uuid.uuid4(), datetime.now(UTC)
     puts_on_record(it, order_id, "bob", at)
-    chain = link(b"", OrderEvent(order_id, 1, OrderStatus.PENDING, 1, at, {}))
+    chain = link(b"", OrderEvent(order_id, 1, 1, at, Recorded(OrderStatus.PENDING, {})), {})
     it.run(APPEND, id=order_id, seq=1, status="pending", attempt=1, at=at, data="{}", chain=chain)
     it.run("UPDATE orders SET chain = :chain WHERE order_id = :id", id=order_id, chain=chain)
 
@@ -535,8 +535,8 @@ def says(
     last = it.one(
         "SELECT seq, chain FROM order_events WHERE order_id = :id ORDER BY seq DESC LIMIT 1", id=order_id
     )
-    event = OrderEvent(order_id, last.seq + 1, status, 2, at, data)
-    made = chain or link(bytes(last.chain), event)
+    event = OrderEvent(order_id, last.seq + 1, 2, at, Recorded(status, data))
+    made = chain or link(bytes(last.chain), event, data)
     told = json.dumps(data)
     it.run(APPEND, id=order_id, seq=event.seq, status=status, attempt=2, at=at, data=told, chain=made)
     if is_last:
@@ -668,7 +668,7 @@ def forges_an_order(it: Captured, account: str, *, signature: str = "", payload:
     )
     chain = b""
     for seq, (status, data) in enumerate(statuses, 1):
-        chain = link(chain, OrderEvent(order_id, seq, status, 1, at, dict(data)))
+        chain = link(chain, OrderEvent(order_id, seq, 1, at, Recorded(status, data)), data)
         told = json.dumps(data)
         it.run(APPEND, id=order_id, seq=seq, status=status, attempt=1, at=at, data=told, chain=chain)
     it.run(

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
 from chalicelib.adapters.postgres.usage import PostgresUsage
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import (
     Code,
@@ -22,7 +21,6 @@ from chalicelib.domain.errors import (
     LimitExceededError,
     RetryableError,
 )
-from chalicelib.domain.orders import Order, OrderType
 from chalicelib.domain.principals import Principal
 from chalicelib.services.intake.limits import (
     CONNECTION_DURATION_MAX,
@@ -32,6 +30,7 @@ from chalicelib.services.intake.limits import (
     OrderRate,
 )
 from chalicelib.wire.json_text import JsonLimits, parse_object
+from tests.fakes.orders import an_order
 from tests.fakes.ports import FrozenClock
 
 
@@ -234,21 +233,7 @@ def test_connection_past_its_time_receives_nothing_even_before_it_is_closed(data
         connection.execute(_SUBSCRIPTION, {"id": str(order_id)})
     subscriptions, usage = PostgresSubscriptions(engine), PostgresUsage(engine)
     now = datetime.now(UTC)
-    order = Order(
-        order_id=order_id,
-        account_id="x",
-        client_order_id=None,
-        order_type=OrderType.MARKET,
-        swap_mode=SwapMode.EXACT_IN,
-        input_token="SOL",
-        output_token="USDC",
-        amount_units=1,
-        price_base="SOL",
-        slippage_bps=50,
-        accepted_at=now,
-        valid_until=now,
-        content_sha256="x",
-    )
+    order = an_order(order_id=order_id, account_id="x")
     received = []
     for expires_at in (None, now + timedelta(hours=1), now - timedelta(seconds=1)):
         if expires_at is not None:

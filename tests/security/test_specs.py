@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import logger
-from infra.specs import answers
+from chalicelib.wire import answers
 from infra.specs.documents import documents
 from infra.specs.error_table import MEANINGS
 from tests.security.secured_app import SecuredApp, an_account, ask, receive

@@ -4,9 +4,10 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-from chalicelib.amm.swaps import SwapMode
-from chalicelib.domain.orders import Order, OrderType
+from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import OpenAttempt
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.domain.transactions import SignedTransaction
 
 NAMESPACE = UUID(int=7)
@@ -17,14 +18,17 @@ def an_order(name: str, *, account_id: str = "alice") -> Order:
     return Order(
         order_id=uuid5(NAMESPACE, f"{account_id}:{name}"),
         account_id=account_id,
-        client_order_id=name,
-        order_type=OrderType.MARKET,
-        swap_mode=SwapMode.EXACT_IN,
-        input_token="SOL",
-        output_token="USDC",
-        amount_units=10**9,
-        price_base="SOL",
-        slippage_bps=50,
+        terms=OrderTerms(
+            client_order_id=name,
+            order_type=OrderType.MARKET,
+            swap_mode=SwapMode.EXACT_IN,
+            input_token="SOL",
+            output_token="USDC",
+            amount_units=10**9,
+            price_base="SOL",
+            slippage_bps=50,
+            valid_for_s=60,
+        ),
         accepted_at=MOMENT,
         valid_until=MOMENT + timedelta(seconds=60),
         content_sha256=hashlib.sha256(name.encode()).hexdigest(),

@@ -12,8 +12,9 @@ from typing import Final
 from chalicelib.adapters import base58
 from chalicelib.amm.pools import swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import Swap, SwapRefusedError, TokenIndex
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import (
     ChainView,
     LegFill,
@@ -22,6 +23,7 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
     TransactionStatus,
 )
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Offers
@@ -142,7 +144,7 @@ def _executed(instruction: SwapInstruction, height: int) -> TransactionStatus:
 
 def _fill(instruction: SwapInstruction, pool_id: str, units: int) -> LegFill:
     token_in: TokenIndex = 0 if instruction.input_token == "SOL" else 1
-    result, _ = swap(POOL, Swap(instruction.swap_mode, units, token_in))
+    result, _ = swap(POOL, Swap(EXACT[instruction.swap_mode], units, token_in))
     return LegFill(
         pool_id,
         pool_id.removesuffix("-pool"),

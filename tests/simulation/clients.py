@@ -5,9 +5,10 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import ConflictError, ExecutionError, NotFoundError, RefusedError
-from chalicelib.domain.orders import Order, OrderTerms, OrderType
+from chalicelib.domain.orders import Order
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.ports import Frame
 from chalicelib.wire.server_frames import accepted, error, json_text
@@ -147,7 +148,7 @@ class SimulatedClients:
         self._simulator.invoke("connect", work, on_end=lambda: self._world.scheduler.after(0.05, establish))
 
     def _accepted(self, order: Order, peer: Peer | None) -> None:
-        self._world.note("client", f"{order.client_order_id or 'order'} accepted")
+        self._world.note("client", f"{order.terms.client_order_id or 'order'} accepted")
         self.ledger.accepted.setdefault(order.order_id, order)
         if peer is not None:
             self.ledger.expected.append(ExpectedEvents(peer, order.order_id, 0))

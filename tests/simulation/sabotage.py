@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.orders import OrderEvent
+from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.progress import Transition
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS

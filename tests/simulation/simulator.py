@@ -9,7 +9,8 @@ from uuid import UUID
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
-from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
 from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
@@ -27,7 +28,7 @@ from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
 from chalicelib.services.recovery.sweeper import Sweep
 from chalicelib.wire.queue_messages import parse_message
-from chalicelib.wire.route_views import RouteViews
+from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
 from tests.fakes.record import MemoryRecord
 from tests.fakes.subscriptions import MemorySubscriptions
@@ -213,10 +214,10 @@ class Engine:
         world, parts = simulator.world, simulator.parts
         self._simulator = simulator
         self.background = SimulatedBackground(world.scheduler, group)
-        self.publisher = EventPublisher(parts.subscriptions, parts.connections, parts.queue)
+        self.publisher = EventPublisher(parts.subscriptions, parts.connections, parts.queue, VIEWS)
         self.submit_orders = SubmitOrders(parts.queue, parts.queries, world)
         self.replay_orders = ReplayOrders(
-            parts.subscriptions, parts.queries, parts.connections, world, lookup_wait_ms=1_500
+            parts.subscriptions, parts.queries, parts.connections, world, VIEWS, lookup_wait_ms=1_500
         )
         self.cancel_orders = CancelOrders(
             parts.record,
@@ -265,7 +266,6 @@ class Engine:
 def _confirmation(simulator: Simulator, *, attempts_max: int) -> Confirmation:
     return Confirmation(
         simulator.parts.chain,
-        RouteViews(TOKENS),
         simulator.world,
         poll_policy=PollPolicy(5.0, 0.4, 1.0),
         wait_policy=simulator.wait_policy,

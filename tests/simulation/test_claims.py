@@ -23,10 +23,12 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, PostgresOrderQueries
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.errors import Code
+from chalicelib.domain.events import Recorded, Routing
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.transitions import first_transition, release
+from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryQueries
 from tests.fakes.record import MemoryRecord
 from tests.fakes.tables import Tables
@@ -57,7 +59,7 @@ class RecordBesideModel(RuleBasedStateMachine):
         self.tables = Tables(self._tick)
         self.model = MemoryRecord(self.tables)
         self.model_queries = MemoryQueries(self.tables)
-        self.records = [PostgresOrderRecord(engine) for engine in self.engines]
+        self.records = [PostgresOrderRecord(engine, VIEWS) for engine in self.engines]
         self.keys = [PostgresClientOrderKeys(engine) for engine in self.engines]
         self.queries = PostgresOrderQueries(self.engines[0])
         self.claimed: list[ClaimedOrder] = []
@@ -156,7 +158,7 @@ def _transition(claimed: ClaimedOrder, how: str, salt: int) -> Transition | None
         case "on" if state.status is OrderStatus.ROUTING:
             events = []
             for status in (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED):
-                state, event = state.transition_to(status, MOMENT)
+                state, event = state.transition_to(Recorded(status, {}), MOMENT)
                 events.append(event)
             return Transition(
                 claimed, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt, salt)
@@ -166,7 +168,7 @@ def _transition(claimed: ClaimedOrder, how: str, salt: int) -> Transition | None
         case "fail":
             return _end(claimed, OrderStatus.FAILED, "refused" if attempt else None)
         case "again" if state.status is OrderStatus.ROUTING or attempt is not None:
-            state, event = state.transition_to(OrderStatus.ROUTING, MOMENT, attempt=state.attempt + 1)
+            state, event = state.transition_to(Routing("again"), MOMENT, attempt=state.attempt + 1)
             return Transition(claimed, state, (event,), outcome=_outcome(attempt, "dead"), release=True)
     return None
 
@@ -174,7 +176,7 @@ def _transition(claimed: ClaimedOrder, how: str, salt: int) -> Transition | None
 def _end(
     claimed: ClaimedOrder, status: OrderStatus, outcome: Literal["landed", "refused"] | None
 ) -> Transition:
-    state, event = claimed.state.transition_to(status, MOMENT)
+    state, event = claimed.state.transition_to(Recorded(status, {}), MOMENT)
     is_confirmed = status is OrderStatus.CONFIRMED
     return Transition(
         claimed,

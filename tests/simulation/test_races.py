@@ -11,10 +11,12 @@ import pytest
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.domain.events import Recorded
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.transitions import first_transition
+from tests.fakes.orders import VIEWS
 from tests.simulation.builders import MOMENT, an_attempt, an_order
 
 ROUNDS = 25
@@ -26,7 +28,7 @@ Pair = tuple[PostgresOrderRecord, PostgresOrderRecord]
 @pytest.fixture
 def records(database_url: str) -> Iterator[Pair]:
     engines = [make_engine(database_url, pool_size=1) for _ in range(2)]
-    yield (PostgresOrderRecord(engines[0]), PostgresOrderRecord(engines[1]))
+    yield (PostgresOrderRecord(engines[0], VIEWS), PostgresOrderRecord(engines[1], VIEWS))
     for engine in engines:
         engine.dispose()
 
@@ -113,6 +115,6 @@ def created(record: PostgresOrderRecord, order: Order, *, lease_ms: int) -> Clai
 def write_ahead(claimed: ClaimedOrder) -> Transition:
     state, events = claimed.state, []
     for status in (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED):
-        state, event = state.transition_to(status, MOMENT)
+        state, event = state.transition_to(Recorded(status, {}), MOMENT)
         events.append(event)
     return Transition(claimed, state, tuple(events), new_attempt=an_attempt(state.order, state.attempt))

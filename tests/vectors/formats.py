@@ -13,7 +13,7 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
-from chalicelib.amm.swaps import Swap, SwapMode, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 
 Json = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ class Format:
     def request(self, swap: Json) -> Swap:
         token_in = cast("TokenIndex", self.tokens.index(swap["token_in"]))
         timestamp_s = _integer(swap, "timestamp") if "timestamp" in swap else 0
-        return Swap(SwapMode(swap["mode"]), _integer(swap, "amount"), token_in, timestamp_s)
+        return Swap(Exact(swap["mode"]), _integer(swap, "amount"), token_in, timestamp_s)
 
 
 def _integer(record: Json, name: str) -> int:

@@ -13,7 +13,7 @@ from chalicelib.adapters.solana.instructions import AccountMeta, Instruction
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.programs import SwapProgram
 from chalicelib.adapters.solana.tokens import Clock
-from chalicelib.amm.swaps import Swap, SwapMode, TokenIndex
+from chalicelib.amm.swaps import Exact, Swap, TokenIndex
 
 EPOCH: Final = 800
 PARTIAL_FILL: Final = "partial_fill"
@@ -75,7 +75,7 @@ def _case(case: Mapping[str, Any], program: SwapProgram, program_id: Pubkey, sto
     accounts = {pubkey(key): stored[index] for key, index in case["accounts"].items()}
     result = case["result"]
     is_ok = result["ok"]
-    mode = SwapMode.EXACT_OUT if case["side"] == SwapMode.EXACT_OUT.value else SwapMode.EXACT_IN
+    mode = Exact.OUT if case["side"] == Exact.OUT.value else Exact.IN
     clock = Clock(case["clock"]["slot"], EPOCH, case["clock"]["unix"])
     token_in = TOKENS[case["token_in"]]
     differs = case.get("model_differs", False)

@@ -28,7 +28,8 @@ from chalicelib.adapters.solana.tokens import token_account_of
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import Pool, TransferFeePool, swap
 from chalicelib.amm.raydium_clmm import ClmmPool
-from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult
+from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult
+from chalicelib.domain.swap_mode import SwapMode
 from tests.vectors.models import around, held, modelled
 from tests.vectors.onchain import EPOCH, Case
 
@@ -170,7 +171,7 @@ def _compared_instruction(case: Case, pool: OnChainPool) -> Finding:
         case.instruction.accounts[at].key,
         case.instruction.accounts[at + 1].key,
         case.request.token_in,
-        case.request.mode,
+        SwapMode(case.request.mode.value),
         case.request.amount,
         case.threshold,
     )
@@ -218,7 +219,7 @@ def _unexplained(case: Case, pool: OnChainPool, result: SwapResult) -> str:
     inner = case.error["InstructionError"][1]
     number = inner.get("Custom") if isinstance(inner, dict) else None
     failure = failure_of(case.program, name=found[1] if found else None, number=number)
-    exact_in = case.request.mode is SwapMode.EXACT_IN
+    exact_in = case.request.mode is Exact.IN
     beyond = result.amount_out < case.threshold if exact_in else result.amount_in > case.threshold
     if failure is SwapFailure.FUNDS or (failure is SwapFailure.SLIPPAGE and beyond):
         return ""

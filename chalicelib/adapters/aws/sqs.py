@@ -14,9 +14,9 @@ from chalicelib.adapters.aws.endpoint import Answer, Endpoint
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.domain.errors import RetryableError, UnansweredError
-from chalicelib.domain.orders import JsonObject
 from chalicelib.logs import logger
 from chalicelib.services.ports import QueueMessage
+from chalicelib.wire.json_text import JsonObject
 
 BATCH_MAX: Final = 10
 """Entries per batch request (SQS quotas)."""

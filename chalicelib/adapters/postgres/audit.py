@@ -11,11 +11,10 @@ from sqlalchemy import Connection, text
 from chalicelib.adapters.audit_checks import Check, ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.fills_audit import check_fills
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import OrderStatus, check_transition
 from chalicelib.domain.tokens import Tokens
-
-_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
 _STATEMENTS: Final = (
     StatementCheck(
@@ -40,7 +39,7 @@ _STATEMENTS: Final = (
         "an order has one final event at most, and nothing follows it",
         f"""
         SELECT e.order_id::text AS subject, format('%s at seq %s of %s', e.status, e.seq, o.seq) AS problem
-        FROM order_events e JOIN orders o USING (order_id) WHERE e.status IN {_FINAL} AND e.seq <> o.seq
+        FROM order_events e JOIN orders o USING (order_id) WHERE e.status IN {FINAL_STATUSES} AND e.seq <> o.seq
         """,
     ),
     StatementCheck(
@@ -59,7 +58,7 @@ _STATEMENTS: Final = (
         f"""
         SELECT o.order_id::text AS subject, format('%s, attempt %s', o.status, coalesce(a.outcome, 'open')) AS problem
         FROM orders o JOIN attempts a USING (order_id)
-        WHERE (o.status IN {_FINAL} AND a.outcome IS NULL)
+        WHERE (o.status IN {FINAL_STATUSES} AND a.outcome IS NULL)
            OR (o.status = 'confirmed' AND a.signature = o.tx_signature AND a.outcome <> 'landed')
            OR (o.status <> 'confirmed' AND a.outcome = 'landed')
         """,
@@ -89,7 +88,7 @@ _FINISHED: Final = StatementCheck(
     "every order is finished",
     f"""
     SELECT order_id::text AS subject, format('still %s', status) AS problem FROM orders
-    WHERE status NOT IN {_FINAL} ORDER BY accepted_at
+    WHERE status NOT IN {FINAL_STATUSES} ORDER BY accepted_at
     """,
 )
 

@@ -42,7 +42,7 @@ def check_chain(connection: Connection) -> Iterator[Finding]:
             if row.chain is None:
                 if row.recorded_at > begun_at + OLD_FUNCTIONS_FOR:
                     yield Finding(str(after), f"event {row.seq} has no hash")
-            elif link(before, order_event(row)) != bytes(row.chain):
+            elif link(before, order_event(row), row.data) != bytes(row.chain):
                 yield Finding(str(after), f"event {row.seq}, or one before it, is not what was written")
                 before = bytes(row.chain)
             else:

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
-from chalicelib.domain.orders import JsonObject, OrderEvent
+from chalicelib.domain.events import OrderEvent
+from chalicelib.wire.json_text import JsonObject
 
 GENESIS: Final = b""
 """What stands for the predecessor of an order's first event."""
@@ -22,14 +23,14 @@ GENESIS: Final = b""
 _HEADS_MAX: Final = 10_000
 
 # One spelling of equal data, however the database keeps it: members sorted, nothing escaped that need not be.
-_canonical: Final[Callable[[JsonObject], str]] = json.JSONEncoder(
+_canonical: Final[Callable[[Mapping[str, object]], str]] = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=to_jsonable_python
 ).encode
 
 
-def link(before: bytes, event: OrderEvent) -> bytes:
-    """Return the hash that an event carries, given its predecessor's."""
-    return _hashed(before, event, _canonical(event.data))
+def link(before: bytes, event: OrderEvent, fields: Mapping[str, object]) -> bytes:
+    """Return the hash that an event with these fields carries, given its predecessor's."""
+    return _hashed(before, event, _canonical(fields))
 
 
 def stated(event: OrderEvent) -> str:
@@ -37,19 +38,25 @@ def stated(event: OrderEvent) -> str:
     return f"{event.order_id}|{event.seq}|{event.status.value}|{event.attempt}|{_time(event.at)}|"
 
 
-def chained_rows(events: Iterable[OrderEvent], heads: Mapping[UUID, bytes]) -> tuple[str, dict[UUID, bytes]]:
+def chained_rows(
+    events: Iterable[OrderEvent],
+    heads: Mapping[UUID, bytes],
+    fields_of: Callable[[OrderEvent], JsonObject],
+) -> tuple[str, dict[UUID, bytes]]:
     """Return events as ``jsonb_to_recordset`` reads them, and the hash of each order's last one.
 
     Args:
         events: Each order's own in the order of their numbers.
         heads: The last hash on record, of orders that have one.
+        fields_of: Renders what only an event's status says.
     """
     after: dict[UUID, bytes] = {}
     rows = []
     # Of an order's events in a row, id, time and predecessor are looked up once: it is half of the work.
     last_id, last_at, name, time, chain = None, None, "", "", GENESIS
     for event in events:
-        data = _canonical(event.data) if event.data else "{}"
+        fields = fields_of(event)
+        data = _canonical(fields) if fields else "{}"
         if event.order_id is not last_id:
             last_id = event.order_id
             name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)

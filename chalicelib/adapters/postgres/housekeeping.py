@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
 
@@ -15,7 +16,6 @@ STRANDED_AFTER_S: Final = 15
 BEHIND_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 
-_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 
 # Every account's first before anybody's second: those that one
 # leaves behind by the thousand are for later runs.
@@ -23,7 +23,7 @@ _STRANDED: Final = text(f"""
 SELECT order_id, account_id FROM (
     SELECT order_id, account_id, accepted_at, row_number() OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
     FROM orders
-    WHERE status NOT IN {_FINAL} AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
+    WHERE status NOT IN {FINAL_STATUSES} AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
 ) AS stranded
 ORDER BY place, accepted_at LIMIT :limit
 """)
@@ -49,7 +49,7 @@ SELECT connection_id FROM connections WHERE expires_at < clock_timestamp() ORDER
 
 _FORGET_FINISHED: Final = text(f"""
 DELETE FROM subscriptions s USING orders o
-WHERE o.order_id = s.order_id AND s.live AND o.status IN {_FINAL}
+WHERE o.order_id = s.order_id AND s.live AND o.status IN {FINAL_STATUSES}
   AND o.updated_at < clock_timestamp() - make_interval(secs => {FINISHED_AFTER_S})
 """)
 

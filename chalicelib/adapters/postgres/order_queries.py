@@ -8,14 +8,14 @@ from uuid import UUID
 from sqlalchemy import Engine, Row, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
-from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, event_data, order_event, order_state
-from chalicelib.domain.orders import OrderEvent
+from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
+from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderView
 
 _VIEW: Final = f"""
-SELECT {ORDER_COLUMNS}, o.updated_at, e.data FROM orders o
+SELECT {ORDER_COLUMNS}, o.updated_at, e.occurred_at, e.data FROM orders o
 JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
 """
 
@@ -112,8 +112,7 @@ class PostgresClientOrderKeys:
 
 
 def _view(row: Row[Any]) -> OrderView:
-    state = order_state(row)
-    return OrderView(state, row.updated_at, event_data(OrderStatus(row.status), row.data))
+    return OrderView(order_state(row), row.updated_at, order_event(row))
 
 
 def _view_if_readable(row: Row[Any]) -> OrderView | None:

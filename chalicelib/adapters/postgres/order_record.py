@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
+from chalicelib.adapters.postgres.order_columns import NAMES, TYPED
 from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
     json_rows,
@@ -19,10 +20,13 @@ from chalicelib.adapters.postgres.rows import (
     order_state,
 )
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
-from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES
+from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
-from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.wire.event_views import EventViews
+from chalicelib.wire.json_text import JsonObject
 
 _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
     order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb, chain bytea)"""
@@ -31,17 +35,13 @@ _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
 _CREATE: Final = Statement(f"""
 WITH incoming AS (
     SELECT DISTINCT ON (order_id) * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r(
-        order_id uuid, account_id text, client_order_id text, order_type text, swap_mode text,
-        input_token text, output_token text, amount_units numeric, price_base text, slippage_bps int,
-        accepted_at timestamptz, valid_until timestamptz, content_sha256 text, submission_id uuid,
+        {TYPED},
         status text, seq int, attempt int, failure_code text, chain bytea, connection_id text)
     ORDER BY order_id
 ), created AS (
-    INSERT INTO orders (order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
-        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
+    INSERT INTO orders ({NAMES},
         status, seq, attempt, failure_code, chain, fence, lease_until)
-    SELECT order_id, account_id, client_order_id, order_type, swap_mode, input_token, output_token,
-        amount_units, price_base, slippage_bps, accepted_at, valid_until, content_sha256, submission_id,
+    SELECT {NAMES},
         status, seq, attempt, failure_code, chain, 1,
         clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
     FROM incoming
@@ -129,7 +129,7 @@ WITH canceled AS (
         chain = sha256(coalesce(o.chain, '') || convert_to(
             concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'), 'UTF8'))
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
-      AND o.status IN ('pending', 'open', 'routing', 'routed', 'building') AND o.tx_signature IS NULL
+      AND o.status IN {CANCELABLE_STATUSES} AND o.tx_signature IS NULL
     RETURNING {ORDER_COLUMNS}, o.chain
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
@@ -146,12 +146,13 @@ SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) 
 class PostgresOrderRecord:
     """``OrderRecord`` on Postgres."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, views: EventViews) -> None:
         self._database = Database(engine)
+        self._fields_of = views.fields
         self._heads = Heads()
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
-        events, heads = chained_rows((event for new in orders for event in new.events), {})
+        events, heads = chained_rows((event for new in orders for event in new.events), {}, self._fields_of)
         rows = [
             order_record(new.state)
             | {
@@ -185,7 +186,7 @@ class PostgresOrderRecord:
     def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
         before = self._heads_of([transition.state.order.order_id for transition in transitions])
         events, after = chained_rows(
-            (event for transition in transitions for event in transition.events), before
+            (event for transition in transitions for event in transition.events), before, self._fields_of
         )
         heads = before | after
         parameters = {
@@ -235,7 +236,7 @@ class PostgresOrderRecord:
         if not rows:
             return None
         state = order_state(rows[0])
-        return state.order, OrderEvent(order_id, state.seq, OrderStatus.CANCELED, state.attempt, at, {})
+        return state.order, OrderEvent(order_id, state.seq, state.attempt, at, Canceled())
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         parameters = {"account_id": account_id, "order_id": str(order_id)}

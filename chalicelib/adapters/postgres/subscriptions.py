@@ -16,11 +16,11 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.orders import Order
 from chalicelib.services.ports import Missed, Replay, Subscription
 
 EVERY_ORDER: Final = UUID(int=0)
-_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
 _REPLAYED_ORDERS_MAX: Final = 100
 
 # What a connection says of one order goes before what it says of all. One whose token has expired gets
@@ -67,7 +67,7 @@ SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
 """)
 
 _UNFINISHED_ORDERS: Final = f"""
-SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {_FINAL}
+SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {FINAL_STATUSES}
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX}
 """
 _UNFINISHED: Final = text(_UNFINISHED_ORDERS)

@@ -6,13 +6,12 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
-
-_FINAL: Final = "('confirmed', 'failed', 'canceled', 'expired')"
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 
 # Counting stops at the limit: an account far beyond it costs no more than one that has just reached it.
 _OPEN_ORDERS: Final = text(f"""
 SELECT count(*) FROM (
-    SELECT FROM orders WHERE account_id = :account_id AND status NOT IN {_FINAL} LIMIT :limit) AS open
+    SELECT FROM orders WHERE account_id = :account_id AND status NOT IN {FINAL_STATUSES} LIMIT :limit) AS open
 """)
 
 # Two handshakes at the very same moment may both be the last one allowed: not worth a lock.
@@ -28,7 +27,7 @@ RETURNING connection_id
 
 _SUBSCRIPTION_COUNT: Final = text(f"""
 SELECT count(*) FROM subscriptions s LEFT JOIN orders o USING (order_id)
-WHERE s.connection_id = :connection_id AND (o.status IS NULL OR o.status NOT IN {_FINAL})
+WHERE s.connection_id = :connection_id AND (o.status IS NULL OR o.status NOT IN {FINAL_STATUSES})
 """)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from chalicelib.adapters.simulated_market.balance import LedgerViolation
 from chalicelib.adapters.simulated_market.transactions import Message, can_land, verified, wallet_of
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SwapInstruction
 
 _PAGE: Final = 1_000

@@ -16,7 +16,9 @@ from chalicelib.adapters.simulated_market.balance import LedgerViolation
 from chalicelib.adapters.simulated_market.pool_cache import Snapshot
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, pool_of
 from chalicelib.amm import pools
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import Swap, SwapRefusedError, TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.exactness import EXACT
 
 MATHS: Final = 1
 """To be raised whenever a pool would take, pay or keep other amounts than before,
@@ -90,7 +92,7 @@ def _follow(
     token_in: TokenIndex = 0 if leg["token_in"] == known[pool_id].tokens[0] else 1
     amount = booked[0] if mode is SwapMode.EXACT_IN else booked[1]
     try:
-        result, states[pool_id] = pools.swap(state, Swap(mode, amount, token_in, now_s))
+        result, states[pool_id] = pools.swap(state, Swap(EXACT[mode], amount, token_in, now_s))
     except SwapRefusedError as refused:
         states[pool_id] = None
         return f"{pool_id} would have refused the swap: {refused.refusal}"

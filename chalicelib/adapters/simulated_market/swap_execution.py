@@ -8,10 +8,12 @@ from typing import Literal, NamedTuple
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.transactions import Transaction
 from chalicelib.amm import pools
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 from chalicelib.domain.errors import Code
 from chalicelib.domain.prices import price_impact_bps
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedPath, LegFill, SwapInstruction
+from chalicelib.routing.exactness import EXACT
 
 Bucket = Literal["tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees"]
 """Where a pool keeps a token: what it trades with, and whom it owes the rest to."""
@@ -151,7 +153,9 @@ def _run_leg(leg: _Leg, mode: SwapMode, amount: int, draft: _Draft) -> SwapResul
     token_in: TokenIndex = 0 if leg.token_in == pool.tokens[0] else 1
     before = draft.states.get(leg.pool_id, pool.state)
     try:
-        result, draft.states[leg.pool_id] = pools.swap(before, Swap(mode, amount, token_in, draft.now_s))
+        result, draft.states[leg.pool_id] = pools.swap(
+            before, Swap(EXACT[mode], amount, token_in, draft.now_s)
+        )
     except SwapRefusedError as refused:
         raise _TransactionRefusedError(_REFUSALS[refused.refusal]) from refused
     draft.vault_moves += _vault_moves(leg, pool, result)

@@ -40,7 +40,8 @@ from chalicelib.amm.damm_v2_fee import (
     SchedulerMode,
 )
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
-from chalicelib.amm.swaps import SwapMode, TokenIndex
+from chalicelib.amm.swaps import TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 
 _ENABLED: Final = 0
 _PER_CENT: Final = 100

@@ -34,7 +34,8 @@ from chalicelib.amm.dlmm_orders import BinOrders
 from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.q64 import EXPONENT_MAX
-from chalicelib.amm.swaps import SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import SwapRefusedError
+from chalicelib.domain.swap_mode import SwapMode
 
 BINS_PER_ARRAY: Final = 70
 ARRAYS_PER_DIRECTION: Final = 4

@@ -36,7 +36,7 @@ from chalicelib.adapters.solana.tokens import Clock, Mint, mint_of
 from chalicelib.amm.clmm_step import FEE_RATE_DENOMINATOR
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 
 TICKS_PER_ARRAY: Final = 60
 ARRAYS_PER_DIRECTION: Final = 4

@@ -23,7 +23,7 @@ from chalicelib.adapters.solana.programs import instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
 from chalicelib.adapters.solana.tokens import Clock, Mint, mint_of, token_account_of
 from chalicelib.amm.raydium_cpmm import FEE_RATE_DENOMINATOR, CpmmFees, CpmmPool, CreatorFeeOn
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 
 _SWAP_DISABLED: Final = 1 << 2
 _CREATOR_FEE_ON: Final = {0: CreatorFeeOn.BOTH, 1: CreatorFeeOn.ONLY_0, 2: CreatorFeeOn.ONLY_1}

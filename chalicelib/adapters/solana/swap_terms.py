@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from chalicelib.adapters.solana.keys import Pubkey
-from chalicelib.amm.swaps import SwapMode, TokenIndex
+from chalicelib.amm.swaps import TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 
 
 class SwapTerms(NamedTuple):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.orders import Order, OrderEvent, OrderState
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.logs import logger
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.delivery.background import Background

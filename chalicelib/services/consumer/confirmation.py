@@ -17,7 +17,6 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Chain, Clock
-from chalicelib.wire.route_views import RouteViews
 
 DEADNESS_MARGIN_BLOCKS: Final = 2
 """Blocks to wait past the last valid height: a safety margin, not part of the argument."""
@@ -50,7 +49,6 @@ class Confirmation:
     def __init__(
         self,
         chain: Chain,
-        views: RouteViews,
         clock: Clock,
         *,
         poll_policy: PollPolicy,
@@ -58,7 +56,6 @@ class Confirmation:
         attempts_max: int,
     ) -> None:
         self._chain = chain
-        self._views = views
         self._clock = clock
         self._poll_policy = poll_policy
         self._wait_policy = wait_policy
@@ -146,7 +143,7 @@ class Confirmation:
         now = self._clock.now()
         match status.signature_status:
             case SignatureStatus.LANDED:
-                return transitions.confirmed(claimed, attempt, status, self._views, now)
+                return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
                 code = status.refusal or Code.TRANSACTION_FAILED
                 return transitions.failed(claimed, refusal(code, claimed.state.order), now, outcome="refused")
@@ -186,9 +183,11 @@ def refusal(code: Code, order: Order) -> ExecutionError:
     """Return why the chain refused an order's transaction, in words."""
     match code:
         case Code.SLIPPAGE_EXCEEDED:
-            message = f"the price moved by more than {order.slippage_bps} bps before the swap could settle"
+            message = (
+                f"the price moved by more than {order.terms.slippage_bps} bps before the swap could settle"
+            )
         case Code.INSUFFICIENT_FUNDS:
-            message = f"the account does not hold enough {order.input_token}"
+            message = f"the account does not hold enough {order.terms.input_token}"
         case Code.INSUFFICIENT_LIQUIDITY:
             message = "the pools could no longer fill the order when it settled"
         case _:

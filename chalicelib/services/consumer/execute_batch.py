@@ -153,7 +153,7 @@ class ExecuteOrders:
             # The venues answer while the orders are claimed: what
             # is new will nearly always have to be planned.
             is_new = any(not each.is_repeated for each in incoming)
-            wanted = [wanted_by(each.order) for each in incoming if each.order is not None]
+            wanted = [wanted_by(each.order.terms.swap) for each in incoming if each.order is not None]
             quote_request = self._quote_collector.begin(wanted) if is_new else None
             self._claim(incoming, batch)
             claimed = list(batch.claimed.values())

@@ -5,36 +5,42 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, ExecutionError
-from chalicelib.domain.orders import JsonObject, Order, OrderEvent, OrderState
+from chalicelib.domain.events import (
+    Building,
+    Confirmed,
+    Expired,
+    Failed,
+    Happened,
+    OrderEvent,
+    Pending,
+    Routed,
+    Routing,
+    Submitted,
+)
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
-from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning.planner import PlannedSwap
-from chalicelib.wire.route_views import RouteViews
-
-Stage = tuple[OrderStatus, JsonObject]
 
 
 def first_transition(order: Order, now: datetime, connection_id: str | None) -> NewOrder:
     """Return an order's first events: on to routing, or expired if it waited too long."""
-    stages: list[Stage] = [(OrderStatus.PENDING, _terms(order))]
+    stages: tuple[Happened, ...] = (Pending(order.terms), Routing())
     if now > order.valid_until:
-        stages.append((OrderStatus.EXPIRED, _late(order)))
-    else:
-        stages.append((OrderStatus.ROUTING, {}))
+        stages = (Pending(order.terms), _expired(order))
     state, events = _advance(OrderState(order), stages, now)
     return NewOrder(state, events, connection_id)
 
 
 def failed_at_once(order: Order, error: ExecutionError, now: datetime, connection_id: str | None) -> NewOrder:
     """Return the whole life of an order that nothing can be done for."""
-    stages: list[Stage] = [
-        (OrderStatus.PENDING, _terms(order)),
-        (OrderStatus.FAILED, _failure(error, attempts=0)),
-    ]
+    stages: tuple[Happened, ...] = (
+        Pending(order.terms),
+        Failed(error.code, error.message, attempts=0),
+    )
     state, events = _advance(OrderState(order), stages, now)
     return NewOrder(state, events, connection_id, error.code)
 
@@ -47,11 +53,11 @@ def submitted(
     now: datetime,
 ) -> Transition:
     """Return the write-ahead: the route, and the transaction that is sent only after this is committed."""
-    stages: list[Stage] = [
-        (OrderStatus.ROUTED, planned.shown),
-        (OrderStatus.BUILDING, {}),
-        (OrderStatus.SUBMITTED, {"txSignature": transaction.signature}),
-    ]
+    stages: tuple[Happened, ...] = (
+        Routed(planned.route),
+        Building(),
+        Submitted(transaction.signature),
+    )
     state, events = _advance(claimed.state, stages, now)
     attempt = OpenAttempt(
         transaction, state.attempt, planned.plan.amount_in, planned.plan.amount_out, wanted.threshold_units
@@ -60,11 +66,10 @@ def submitted(
 
 
 def confirmed(
-    claimed: ClaimedOrder, attempt: OpenAttempt, landed: TransactionStatus, views: RouteViews, now: datetime
+    claimed: ClaimedOrder, attempt: OpenAttempt, landed: TransactionStatus, now: datetime
 ) -> Transition:
     """Return the end of an order whose transaction landed, with what the ledger booked."""
-    stage = (OrderStatus.CONFIRMED, _fill(claimed.state.order, attempt, landed, views))
-    state, events = _advance(claimed.state, [stage], now)
+    state, events = _advance(claimed.state, [_fill(claimed.state.order, attempt, landed)], now)
     return Transition(
         claimed,
         state,
@@ -83,8 +88,8 @@ def failed(
     outcome: Literal["refused", "dead"] | None = None,
 ) -> Transition:
     """Return the end of an order that cannot be filled; its open attempt, if any, ended as ``outcome``."""
-    data = _failure(error, attempts=claimed.state.attempt)
-    state, events = _advance(claimed.state, [(OrderStatus.FAILED, data)], now)
+    end = Failed(error.code, error.message, claimed.state.attempt)
+    state, events = _advance(claimed.state, [end], now)
     return Transition(
         claimed, state, events, outcome=_outcome(claimed, outcome), failure_code=error.code, release=True
     )
@@ -92,11 +97,10 @@ def failed(
 
 def late(claimed: ClaimedOrder, now: datetime, *, outcome: Literal["dead"] | None = None) -> Transition:
     """Return the end of an order whose time is up: expired, or failed if something of it was ever sent."""
-    order = claimed.state.order
+    end = _expired(claimed.state.order)
     if claimed.state.was_sent:
-        error = ExecutionError(Code.DEADLINE_EXCEEDED, _late(order)["message"])
-        return failed(claimed, error, now, outcome=outcome)
-    state, events = _advance(claimed.state, [(OrderStatus.EXPIRED, _late(order))], now)
+        return failed(claimed, ExecutionError(end.code, end.message), now, outcome=outcome)
+    state, events = _advance(claimed.state, [end], now)
     return Transition(claimed, state, events, release=True)
 
 
@@ -104,9 +108,7 @@ def next_attempt(
     claimed: ClaimedOrder, reason: str, now: datetime, *, outcome: Literal["dead"] | None = None
 ) -> Transition:
     """Return the beginning of another attempt; nothing of the last one can land any more."""
-    state, event = claimed.state.transition_to(
-        OrderStatus.ROUTING, now, attempt=claimed.state.attempt + 1, data={"reason": reason}
-    )
+    state, event = claimed.state.transition_to(Routing(reason), now, attempt=claimed.state.attempt + 1)
     return Transition(claimed, state, (event,), outcome=_outcome(claimed, outcome))
 
 
@@ -120,11 +122,11 @@ def release(claimed: ClaimedOrder, *, published: bool) -> Transition:
 
 
 def _advance(
-    state: OrderState, stages: Sequence[Stage], now: datetime
+    state: OrderState, stages: Sequence[Happened], now: datetime
 ) -> tuple[OrderState, tuple[OrderEvent, ...]]:
     events = []
-    for status, data in stages:
-        state, event = state.transition_to(status, now, data=data)
+    for what in stages:
+        state, event = state.transition_to(what, now)
         events.append(event)
     return state, tuple(events)
 
@@ -135,53 +137,35 @@ def _outcome(claimed: ClaimedOrder, outcome: Literal["refused", "dead"] | None) 
     return AttemptOutcome(claimed.open_attempt.transaction.signature, outcome)
 
 
-def _terms(order: Order) -> JsonObject:
-    return {
-        "orderType": order.order_type,
-        "inputToken": order.input_token,
-        "outputToken": order.output_token,
-        "slippageBps": order.slippage_bps,
-    }
-
-
-def _failure(error: ExecutionError, *, attempts: int) -> JsonObject:
-    return {"code": error.code, "message": error.message, "attempts": attempts}
-
-
-def _late(order: Order) -> JsonObject:
+def _expired(order: Order) -> Expired:
     seconds = round((order.valid_until - order.accepted_at).total_seconds())
-    return {
-        "code": Code.DEADLINE_EXCEEDED,
-        "message": f"the order was valid for {seconds} s and could not be executed within them",
-    }
+    message = f"the order was valid for {seconds} s and could not be executed within them"
+    return Expired(Code.DEADLINE_EXCEEDED, message)
 
 
-def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus, views: RouteViews) -> JsonObject:
-    is_exact_in = order.swap_mode is SwapMode.EXACT_IN
+def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus) -> Confirmed:
+    terms = order.terms
+    is_exact_in = terms.swap_mode is SwapMode.EXACT_IN
     quoted = attempt.quoted_out_units if is_exact_in else attempt.quoted_in_units
     executed = landed.output_units if is_exact_in else landed.input_units
     fees: dict[str, int] = {}
     for leg in landed.legs:
         fees[leg.fee_token] = fees.get(leg.fee_token, 0) + leg.fee_units
-    return {
-        "txSignature": attempt.transaction.signature,
-        "slot": landed.slot,
-        "inputAmount": views.amount(landed.input_units, order.input_token),
-        "outputAmount": views.amount(landed.output_units, order.output_token),
-        "executedPrice": views.price(
-            landed.input_units,
-            landed.output_units,
-            input_token=order.input_token,
-            output_token=order.output_token,
-            base=order.price_base,
-        ),
-        **views.fees(fees, input_token=order.input_token),
-        "priceImpactBps": route_impact_bps(_leg_impact(order, landed, leg) for leg in landed.legs),
-        "realizedSlippageBps": slippage_bps_text(quoted, executed, is_output=is_exact_in),
-    }
+    return Confirmed(
+        attempt.transaction.signature,
+        landed.slot,
+        terms.input_token,
+        terms.output_token,
+        terms.price_base,
+        landed.input_units,
+        landed.output_units,
+        fees,
+        route_impact_bps(_leg_impact(order, landed, leg) for leg in landed.legs),
+        slippage_bps_text(quoted, executed, is_output=is_exact_in),
+    )
 
 
 def _leg_impact(order: Order, landed: TransactionStatus, leg: LegFill) -> LegImpact:
-    if leg.token_in == order.input_token:
+    if leg.token_in == order.terms.input_token:
         return LegImpact(leg.impact_bps, leg.input_units, landed.input_units)
     return LegImpact(leg.impact_bps, leg.output_units, landed.output_units)

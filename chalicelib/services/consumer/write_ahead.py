@@ -11,7 +11,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.isolation import one_by_one, together_or_alone
-from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, order_wish, wanted_by
+from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock
 
@@ -59,7 +59,7 @@ class WriteAhead:
         return transitions.failed(order, ExecutionError(Code.INTERNAL_ERROR, _DEFECT), self._clock.now())
 
     def _quote_request(self, orders: Sequence[ClaimedOrder]) -> QuoteRequest:
-        return self._quote_collector.begin([wanted_by(order.state.order) for order in orders])
+        return self._quote_collector.begin([wanted_by(order.state.order.terms.swap) for order in orders])
 
     def _planned(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest, batch: Batch
@@ -68,7 +68,7 @@ class WriteAhead:
 
         def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | ExecutionError]:
             try:
-                return order, planner.plan(order_wish(order.state))
+                return order, planner.plan(order.state.order.terms.swap)
             except (RefusedError, VenueUnavailableError) as error:
                 return order, error
 

@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
 from chalicelib.services.ports import (
     Connections,
@@ -20,8 +21,9 @@ from chalicelib.services.ports import (
     Subscription,
     Subscriptions,
 )
+from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.queue_messages import SubscribeMessage
-from chalicelib.wire.server_frames import accepted, batch_texts, json_text, order_event
+from chalicelib.wire.server_frames import accepted, batch_texts, json_text
 
 CATCH_UP_DELAY_S = 5
 """How long a connection that took no frame is left alone before it is caught up."""
@@ -59,10 +61,13 @@ class EventPublisher:
     and ``flush`` are for one thread, ``publish`` for any.
     """
 
-    def __init__(self, subscriptions: Subscriptions, connections: Connections, queue: OrderQueue) -> None:
+    def __init__(
+        self, subscriptions: Subscriptions, connections: Connections, queue: OrderQueue, views: EventViews
+    ) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
         self._queue = queue
+        self._views = views
         self._buffered: list[_OutgoingFrame] = []
         # How many orders a connection was set back for since it last took a frame.
         self._behind: OrderedDict[str, int] = OrderedDict()
@@ -94,7 +99,7 @@ class EventPublisher:
         self.publish([(order, [event])])
         if connection_id is None or any(each.connection_id == connection_id for each in subscriptions):
             return
-        texts = [json_text(order_event(order.client_order_id, event))]
+        texts = [json_text(self._views.frame(order.terms.client_order_id, event))]
         self._connections.post(
             Frame(connection_id, text) for text in (batch_texts(texts) if batched else texts)
         )
@@ -128,9 +133,8 @@ class EventPublisher:
                 outgoing.append(
                     _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], subscribed)
                 )
-            outgoing += _event_frames(
-                order, events, [subscription for subscription in subscribed if subscription.live]
-            )
+            live = [subscription for subscription in subscribed if subscription.live]
+            outgoing += _event_frames(order, events, live, self._views)
         return outgoing
 
     def _deliver(self, outgoing: Sequence[_OutgoingFrame]) -> None:
@@ -205,10 +209,10 @@ class EventPublisher:
 
 
 def _event_frames(
-    order: Order, events: Sequence[OrderEvent], live: Sequence[Subscription]
+    order: Order, events: Sequence[OrderEvent], live: Sequence[Subscription], views: EventViews
 ) -> Iterator[_OutgoingFrame]:
     for event in events if live else ():
-        text = json_text(order_event(order.client_order_id, event))
+        text = json_text(views.frame(order.terms.client_order_id, event))
         for subscription in live:
             if event.seq > subscription.replayed_to:
                 yield _OutgoingFrame(

@@ -14,20 +14,15 @@ from chalicelib.domain.errors import (
     UnknownOutcomeError,
     client_order_id_conflict,
 )
-from chalicelib.domain.orders import JsonObject, Order
+from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S
 from chalicelib.services.isolation import one_by_one
 from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Replay, Subscriptions
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
-from chalicelib.wire.server_frames import (
-    accepted,
-    batch_texts,
-    json_text,
-    order_event,
-    subscribed,
-    unsubscribed,
-)
+from chalicelib.wire.event_views import EventViews
+from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.server_frames import accepted, batch_texts, json_text, subscribed, unsubscribed
 
 _EVENTS_PER_READ: Final = 100
 _ESTABLISH_PATIENCE_S: Final = 3.0
@@ -56,6 +51,7 @@ class ReplayOrders:
         queries: OrderQueries,
         connections: Connections,
         clock: Clock,
+        views: EventViews,
         *,
         lookup_wait_ms: int,
     ) -> None:
@@ -63,6 +59,7 @@ class ReplayOrders:
         self._queries = queries
         self._connections = connections
         self._clock = clock
+        self._views = views
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._wait_budget = WaitBudget(clock)
 
@@ -165,7 +162,7 @@ class ReplayOrders:
         sent_to = replay.after_seq
         while True:
             events = self._queries.events_after(order_id, sent_to, limit=_EVENTS_PER_READ)
-            members += [json_text(order_event(order.client_order_id, event)) for event in events]
+            members += [json_text(self._views.frame(order.terms.client_order_id, event)) for event in events]
             texts += batch_texts(members) if replay.batched else members
             delivery = self._post(subscriber, texts) if texts else Delivery.DELIVERED
             if delivery is Delivery.UNDELIVERED and deferred_acknowledgement is not None:

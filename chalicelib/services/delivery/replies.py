@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from chalicelib.domain.errors import ExecutionError
-from chalicelib.domain.orders import JsonObject
 from chalicelib.services.ports import Connections, Delivery, Frame
+from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.server_frames import error, json_text
 
 

@@ -11,7 +11,8 @@ from chalicelib.domain.errors import (
     client_order_id_conflict,
 )
 from chalicelib.domain.ids import client_order_uuid, new_order_id
-from chalicelib.domain.orders import Order, OrderTerms
+from chalicelib.domain.orders import Order
+from chalicelib.domain.terms import OrderTerms
 from chalicelib.logs import info_each, logger
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
@@ -85,7 +86,7 @@ class SubmitOrders:
             self._queue.send(messages)
         except UnansweredError as fault:
             logger.warning("acceptance unknown", order_id=str(order.order_id), reason=fault.message)
-            again = ", or submit it again under the same clientOrderId" if order.client_order_id else ""
+            again = ", or submit it again under the same clientOrderId" if terms.client_order_id else ""
             problem = f"whether the order was accepted is not known: ask for orderId{again}"
             raise UnknownOutcomeError(problem, order.order_id) from fault
         info_each("order accepted", [{"order_id": str(order.order_id), "connection_id": connection_id}])
@@ -100,14 +101,7 @@ class SubmitOrders:
         return Order(
             order_id=order_id,
             account_id=account_id,
-            client_order_id=terms.client_order_id,
-            order_type=terms.order_type,
-            swap_mode=terms.swap_mode,
-            input_token=terms.input_token,
-            output_token=terms.output_token,
-            amount_units=terms.amount_units,
-            price_base=terms.price_base,
-            slippage_bps=terms.slippage_bps,
+            terms=terms,
             accepted_at=now,
             valid_until=now + timedelta(seconds=terms.valid_for_s),
             content_sha256=terms.sha256,
@@ -120,10 +114,11 @@ class SubmitOrders:
         An early answer is a courtesy: with the database down the order is accepted all the same,
         and the consumer, which decides by the record, refuses the second of two contents.
         """
-        if order.client_order_id is None:
+        client_order_id = order.terms.client_order_id
+        if client_order_id is None:
             return
         try:
-            is_ours = self._keys.reserve(order.account_id, order.client_order_id, order.content_sha256)
+            is_ours = self._keys.reserve(order.account_id, client_order_id, order.content_sha256)
         except RetryableError as error:
             logger.warning("client order id not checked", order_id=str(order.order_id), reason=error.message)
             return

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import max_in_units, min_out_units
+from chalicelib.domain.chosen_route import ChosenRoute
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
-from chalicelib.domain.orders import JsonObject, Order, OrderState
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, InstructedQuote, SwapInstruction
 from chalicelib.routing.assembly import SwapOrder
@@ -14,20 +16,8 @@ from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, 
 from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan
+from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
-from chalicelib.wire.route_views import Asked, RouteViews
-from chalicelib.wire.server_frames import rfc3339
-
-
-@dataclass(frozen=True, slots=True)
-class SwapWish:
-    """What is to be swapped, for an order or for a mere quote."""
-
-    swap_mode: SwapMode
-    input_token: str
-    output_token: str
-    amount_units: int
-    price_base: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +25,7 @@ class PlannedSwap:
     """A plan, and what clients are shown of it."""
 
     plan: Plan
-    shown: JsonObject
+    route: ChosenRoute
 
 
 class Planner:
@@ -51,9 +41,7 @@ class Planner:
         listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
         self._market = Market(listed, int(answers.asked_at.timestamp()))
         self._quotes = FirmQuotes(answers.firm_quotes)
-        self._asked = Asked(answers.venues, answers.problems, rfc3339(answers.valid_until))
         self._tokens = tokens
-        self._views = RouteViews(tokens)
 
     def plan(self, wish: SwapWish) -> PlannedSwap:
         """Return the best plan for a wish, and take it into account from now on.
@@ -83,10 +71,10 @@ class Planner:
             )
         except RoutingError as error:
             raise self._refusal(error, wish) from error
-        shown = self._views.plan(plan, self._market.pools, self._asked, base=wish.price_base)
+        route = chosen_route(plan, self._market.pools, answers, base=wish.price_base)
         self._market.apply(plan.pools_after)
         self._quotes.take(plan.firm_quote)
-        return PlannedSwap(plan, shown)
+        return PlannedSwap(plan, route)
 
     def _refusal(self, error: RoutingError, wish: SwapWish) -> RefusedError:
         pair = f"{wish.input_token} to {wish.output_token}"
@@ -104,15 +92,7 @@ class Planner:
         return f"{summary} ({reasons})" if reasons else summary
 
 
-def order_wish(state: OrderState) -> SwapWish:
-    """Return what an order wants swapped."""
-    order = state.order
-    return SwapWish(
-        order.swap_mode, order.input_token, order.output_token, order.amount_units, order.price_base
-    )
-
-
-def wanted_by(wish: SwapWish | Order) -> WantedSwap:
+def wanted_by(wish: SwapWish) -> WantedSwap:
     """Return what venues are asked a firm quote for: no word of the account."""
     return WantedSwap(wish.swap_mode, wish.input_token, wish.output_token, wish.amount_units)
 
@@ -122,20 +102,20 @@ def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
 
     A firm quote is held to its word: it pays what it promised, or nothing happens.
     """
-    order, quote = state.order, plan.firm_quote
+    order, terms, quote = state.order, state.order.terms, plan.firm_quote
     if quote is not None:
-        threshold = plan.amount_out if order.swap_mode is SwapMode.EXACT_IN else plan.amount_in
-    elif order.swap_mode is SwapMode.EXACT_IN:
-        threshold = min_out_units(plan.amount_out, order.slippage_bps)
+        threshold = plan.amount_out if terms.swap_mode is SwapMode.EXACT_IN else plan.amount_in
+    elif terms.swap_mode is SwapMode.EXACT_IN:
+        threshold = min_out_units(plan.amount_out, terms.slippage_bps)
     else:
-        threshold = max_in_units(plan.amount_in, order.slippage_bps)
+        threshold = max_in_units(plan.amount_in, terms.slippage_bps)
     return SwapInstruction(
         account_id=order.account_id,
         order_id=order.order_id,
         attempt=state.attempt,
-        swap_mode=order.swap_mode,
-        input_token=order.input_token,
-        output_token=order.output_token,
+        swap_mode=terms.swap_mode,
+        input_token=terms.input_token,
+        output_token=terms.output_token,
         paths=_instructed_paths(plan),
         threshold_units=threshold,
         firm_quote=InstructedQuote(quote.venue, quote.quote_id) if quote else None,

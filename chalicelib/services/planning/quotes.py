@@ -1,11 +1,22 @@
 """What an order would get now; nothing is stored."""
 
-from chalicelib.domain.orders import JsonObject
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.chosen_route import ChosenRoute
+from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.tokens import Tokens
-from chalicelib.services.planning.planner import Planner, SwapWish, wanted_by
-from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.wire.order_fields import SwapTerms
-from chalicelib.wire.server_frames import rfc3339
+from chalicelib.services.planning.planner import Planner, wanted_by
+from chalicelib.services.planning.venues import QuoteCollector, VenueAnswers
+
+
+@dataclass(frozen=True, slots=True)
+class SwapQuote:
+    """The best route now, and from when to when it can be counted on."""
+
+    route: ChosenRoute
+    at: datetime
+    valid_until: datetime
 
 
 class QuoteSwaps:
@@ -15,38 +26,17 @@ class QuoteSwaps:
         self._quote_collector = quote_collector
         self._tokens = tokens
 
-    def quote(self, terms: SwapTerms) -> JsonObject:
-        """Return a quote's fields.
+    def quote(self, wish: SwapWish) -> SwapQuote:
+        """Return what a swap would get.
 
         Raises:
             VenueUnavailableError: No venue answered.
             RefusedError: They did, and cannot fill it.
         """
-        wish = SwapWish(
-            terms.swap_mode,
-            terms.input_token.symbol,
-            terms.output_token.symbol,
-            terms.amount_units,
-            terms.price_base,
-        )
         answers = self._quote_collector.ask([wanted_by(wish)])
         planned = Planner(answers, self._tokens).plan(wish)
-        return {
-            "inputToken": wish.input_token,
-            "outputToken": wish.output_token,
-            **planned.shown,
-            "at": rfc3339(answers.asked_at),
-            "validUntil": rfc3339(answers.valid_until),
-        }
+        return SwapQuote(planned.route, answers.asked_at, answers.valid_until)
 
-    def venues(self) -> JsonObject:
+    def venues(self) -> VenueAnswers:
         """Return every venue with its pools, or why it does not answer."""
-        answers = self._quote_collector.ask()
-        venues: list[JsonObject] = []
-        for name in answers.venues:
-            pools = sorted((p for p in answers.pools if p.venue == name), key=lambda pool: pool.pool_id)
-            listed = [{"pool": p.pool_id, "tokens": list(p.tokens)} for p in pools]
-            problem = answers.problems.get(name)
-            venues.append({"venue": name, "pools": listed} | ({"error": problem} if problem else {}))
-        tokens = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.scale} for t in self._tokens]
-        return {"venues": venues, "tokens": tokens}
+        return self._quote_collector.ask()

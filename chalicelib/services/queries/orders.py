@@ -1,57 +1,63 @@
 """Reading orders: one, a page of them, or an order's events, always within one account."""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, FieldError
-from chalicelib.domain.orders import JsonObject
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.tokens import Tokens
-from chalicelib.logs import logger
-from chalicelib.services.isolation import one_by_one
 from chalicelib.services.ports import Clock, OrderQueries, OrderView
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
-from chalicelib.wire.order_views import order_view
-from chalicelib.wire.server_frames import order_event, rfc3339
 
 EVENTS_PER_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """Orders, newest first, and where the next page begins; None after the last."""
+
+    views: Sequence[OrderView]
+    next_cursor: str | None
 
 
 class ReadOrders:
     """What an account may know of its orders."""
 
     def __init__(
-        self, queries: OrderQueries, tokens: Tokens, clock: Clock, *, lookup_wait_ms: int, page_size_max: int
+        self, queries: OrderQueries, clock: Clock, *, lookup_wait_ms: int, page_size_max: int
     ) -> None:
         self._queries = queries
-        self._tokens = tokens
         self._wait_budget = WaitBudget(clock)
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._page_size_max = page_size_max
 
-    def order(self, account_id: str, order_id: UUID) -> JsonObject:
+    def order(self, account_id: str, order_id: UUID) -> OrderView:
         """Return an order as it stands.
 
         Raises:
             NotFoundError: The account has no such order.
         """
-        return self._shown(self._found(account_id, order_id))
+        return self._found(account_id, order_id)
 
-    def events(self, account_id: str, order_id: UUID, *, after_seq: int) -> JsonObject:
-        """Return an order's events after one, each as its frame.
+    def events(
+        self, account_id: str, order_id: UUID, *, after_seq: int
+    ) -> tuple[Order, Sequence[OrderEvent]]:
+        """Return an order, and its events after one.
 
         Raises:
             NotFoundError: The account has no such order.
         """
         order = self._found(account_id, order_id).state.order
-        events = self._queries.events_after(order.order_id, after_seq, limit=EVENTS_PER_PAGE)
-        return {"events": [order_event(order.client_order_id, event) for event in events]}
+        return order, self._queries.events_after(order.order_id, after_seq, limit=EVENTS_PER_PAGE)
 
     def orders(
         self, account_id: str, *, status: OrderStatus | None, limit: int | None, cursor: str | None
-    ) -> JsonObject:
+    ) -> OrderPage:
         """Return a page of orders, newest first, and the cursor of the next one.
 
         Raises:
@@ -66,13 +72,7 @@ class ReadOrders:
         views = self._queries.page(account_id, status=status, limit=size + 1, before=before)
         page = views[:size]
         more = len(views) > size
-        return {
-            "orders": one_by_one(page, self._shown, _log_unshown),
-            "nextCursor": _encoded(page[-1]) if more else None,
-        }
-
-    def _shown(self, view: OrderView) -> JsonObject:
-        return order_view(view.state, view.data, rfc3339(view.updated_at), self._tokens)
+        return OrderPage(page, _encoded(page[-1]) if more else None)
 
     def _found(self, account_id: str, order_id: UUID) -> OrderView:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
@@ -82,10 +82,6 @@ class ReadOrders:
             account_id,
             wait_s=self._lookup_wait_s,
         )
-
-
-def _log_unshown(view: OrderView, error: Exception) -> None:
-    logger.error("defect", exc_info=error, order_id=str(view.state.order.order_id), doing="listing orders")
 
 
 def _encoded(view: OrderView) -> str:

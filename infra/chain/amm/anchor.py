@@ -10,7 +10,7 @@ from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.layout import Fields, Layout
 from chalicelib.adapters.solana.programs import TOKEN_PROGRAMS, account_discriminator
 from chalicelib.adapters.solana.tokens import Clock
-from chalicelib.amm.swaps import Swap, SwapMode, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 
 Overlay = Callable[[Pubkey], Account | None]
 """Accounts as an instruction finds them: the state before the transaction under what its earlier swaps wrote."""
@@ -88,7 +88,7 @@ class Call(NamedTuple):
     """
 
     token_in: TokenIndex
-    mode: SwapMode
+    mode: Exact
     amount: int
     threshold: int
 
@@ -96,7 +96,7 @@ class Call(NamedTuple):
         return Swap(self.mode, self.amount, self.token_in, clock.unix_timestamp, clock.slot)
 
     def is_beyond_threshold(self, result: SwapResult) -> bool:
-        if self.mode is SwapMode.EXACT_IN:
+        if self.mode is Exact.IN:
             return result.amount_out < self.threshold
         return result.amount_in > self.threshold
 

@@ -26,7 +26,7 @@ from chalicelib.adapters.solana.raydium_clmm import ClmmAccounts
 from chalicelib.adapters.solana.tokens import Clock
 from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.raydium_clmm import ClmmPool
-from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (
     Arguments,
     Call,
@@ -91,7 +91,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     amount, threshold, limit, is_base_input = numbers(data, 8, 8, 8, 16, 1)
     accounts = Arguments(instruction, _NAMES[data[:8]])
     token_in, fields = _checked(accounts, overlay, program)
-    mode = SwapMode.EXACT_IN if is_base_input else SwapMode.EXACT_OUT
+    mode = Exact.IN if is_base_input else Exact.OUT
     call = Call(token_in, mode, amount, threshold)
     key = accounts.key("pool_state")
     if amount == 0:
@@ -255,8 +255,8 @@ def _refused(e: SwapRefusedError, pool: ClmmAccounts, overlay: Overlay, token_in
     return _NO_EXTENSION if pool.extension is None else _DRY
 
 
-def _slippage(mode: SwapMode) -> ProgramError:
-    if mode is SwapMode.EXACT_IN:
+def _slippage(mode: Exact) -> ProgramError:
+    if mode is Exact.IN:
         return ProgramError("TooLittleOutputReceived", 6018, "Too little output received")
     return ProgramError("TooMuchInputPaid", 6019, "Too much input paid")
 

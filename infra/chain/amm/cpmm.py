@@ -16,7 +16,7 @@ from chalicelib.adapters.solana.pool_reading import tradable
 from chalicelib.adapters.solana.programs import event_discriminator, instruction_discriminator
 from chalicelib.adapters.solana.tokens import Clock
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (
     Arguments,
     Call,
@@ -47,8 +47,8 @@ _NAMES: Final = (
     "observation_state",
 )
 _MODES: Final = {
-    instruction_discriminator("swap_base_input"): SwapMode.EXACT_IN,
-    instruction_discriminator("swap_base_output"): SwapMode.EXACT_OUT,
+    instruction_discriminator("swap_base_input"): Exact.IN,
+    instruction_discriminator("swap_base_output"): Exact.OUT,
 }
 _EVENT: Final = event_discriminator("SwapEvent")
 _PROTOCOL_FEES_AT, _FUND_FEES_AT, _CREATOR_FEES_AT = (341, 349), (357, 365), (397, 405)
@@ -77,7 +77,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     given, taken = numbers(data, 8, 8, 8)
     accounts = Arguments(instruction, _NAMES)
     token_in, fields = _checked(accounts, overlay, program)
-    amount, threshold = (given, taken) if mode is SwapMode.EXACT_IN else (taken, given)
+    amount, threshold = (given, taken) if mode is Exact.IN else (taken, given)
     call = Call(token_in, mode, amount, threshold)
     key = accounts.key("pool_state")
     read = {
@@ -106,7 +106,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     if call.is_beyond_threshold(result):
         raise _SLIPPAGE
     vaults = [token_account(overlay, accounts.key(name), name) for name in ("input_vault", "output_vault")]
-    name = "SwapBaseInput" if mode is SwapMode.EXACT_IN else "SwapBaseOutput"
+    name = "SwapBaseInput" if mode is Exact.IN else "SwapBaseOutput"
     has_fee = bool(result.transfer_fee_in or result.transfer_fee_out)
     mints = pool.mints if call.token_in == 0 else pool.mints[::-1]
     transfers = (
@@ -199,7 +199,7 @@ def _event(
             result.transfer_fee_in,
             result.transfer_fee_out,
         )
-        + bytes([call.mode is SwapMode.EXACT_IN])
+        + bytes([call.mode is Exact.IN])
         + accounts.key("input_token_mint")
         + accounts.key("output_token_mint")
         + u64s(result.trade_fee, result.creator_fee)

@@ -25,7 +25,7 @@ from chalicelib.adapters.solana.tokens import Clock
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import TransferFeePool, swap
-from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (
     Arguments,
     Call,
@@ -106,7 +106,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock, *, is_sing
     token_in: TokenIndex = 0 if mint_in == mints[0] else 1
     if first == 0:
         raise ProgramError("AmountIsZero", 6006, "Amount is zero")
-    call = Call(token_in, SwapMode.EXACT_IN if kind == _EXACT_IN else SwapMode.EXACT_OUT, first, second)
+    call = Call(token_in, Exact.IN if kind == _EXACT_IN else Exact.OUT, first, second)
     sysvar = next((meta.key for meta in accounts.rest), None)
     if pool.is_limited(token_in) and not (sysvar == INSTRUCTIONS_SYSVAR and is_single):
         raise _NOT_SINGLE
@@ -239,7 +239,7 @@ def _event(
     accounts: Arguments, call: Call, result: SwapResult, around: tuple[Fields, Fields], clock: Clock
 ) -> bytes:
     before, after = (fields.ints for fields in around)
-    exact_in = call.mode is SwapMode.EXACT_IN
+    exact_in = call.mode is Exact.IN
     given = result.amount_in - result.transfer_fee_in
     net = given - result.trade_fee if result.fee_token == call.token_in else given
     gross_out = result.amount_out + result.transfer_fee_out

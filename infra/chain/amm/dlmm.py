@@ -21,7 +21,7 @@ from chalicelib.adapters.solana.tokens import Clock
 from chalicelib.amm.dlmm_fee import fee_rate
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import TransferFeePool, swap
-from chalicelib.amm.swaps import Refusal, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (
     Arguments,
     Call,
@@ -55,10 +55,10 @@ _OLD: Final = (*_HEAD, "event_authority", "program")
 _NEW: Final = (*_HEAD, "memo_program", "event_authority", "program")
 # Mode, accounts, name in the log.
 _KINDS: Final = {
-    instruction_discriminator("swap"): (SwapMode.EXACT_IN, _OLD, "Swap"),
-    instruction_discriminator("swap2"): (SwapMode.EXACT_IN, _NEW, "Swap2"),
-    instruction_discriminator("swap_exact_out"): (SwapMode.EXACT_OUT, _OLD, "SwapExactOut"),
-    instruction_discriminator("swap_exact_out2"): (SwapMode.EXACT_OUT, _NEW, "SwapExactOut2"),
+    instruction_discriminator("swap"): (Exact.IN, _OLD, "Swap"),
+    instruction_discriminator("swap2"): (Exact.IN, _NEW, "Swap2"),
+    instruction_discriminator("swap_exact_out"): (Exact.OUT, _OLD, "SwapExactOut"),
+    instruction_discriminator("swap_exact_out2"): (Exact.OUT, _NEW, "SwapExactOut2"),
 }
 _TAG: Final = bytes.fromhex("e445a52e51cb9a1d")
 _SWAP_EVENT, _SWAP2_EVENT = event_discriminator("Swap"), event_discriminator("Swap2Evt")
@@ -99,7 +99,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
         _no_hooks(data)
     accounts = Arguments(instruction, names)
     fields = _checked(accounts, overlay, program)
-    amount, threshold = (first, second) if mode is SwapMode.EXACT_IN else (second, first)
+    amount, threshold = (first, second) if mode is Exact.IN else (second, first)
     pool, arrays = _decoded(accounts, overlay, program, clock, fields)
     mint_in = token_account(overlay, accounts.key("user_token_in"), "user_token_in").mint
     mints = tuple(mint.key for mint in pool.mints)
@@ -120,7 +120,7 @@ def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Execute
     state = after.inner if isinstance(after, TransferFeePool) else after
     assert isinstance(state, DlmmPool), "a pool stays of its kind"
     left = 0
-    if mode is SwapMode.EXACT_OUT:
+    if mode is Exact.OUT:
         # Of the most input that was allowed, as it would arrive.
         allowed = threshold - pool.mints[token_in].transfer_fee_at(clock.epoch).of(threshold)
         left = allowed - result.amount_in + result.transfer_fee_in
@@ -285,7 +285,7 @@ def _refused(
             return _NO_OUTPUT
         case Refusal.INSUFFICIENT_LIQUIDITY:
             pass
-    if pool.state.orders and call.mode is SwapMode.EXACT_OUT:
+    if pool.state.orders and call.mode is Exact.OUT:
         return _UNDETERMINED
     rows = (b"", b"")
     beyond = overlay(pool.extension) if pool.extension is not None else None

@@ -16,7 +16,7 @@ from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.adapters.simulated_market.venue import PoolReader
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import (
     InstructedLeg,

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.settings import MarketSettings
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignatureStatus, SwapInstruction
 from chalicelib.routing.plan import RoutablePool
 from tests.integration.simulated_market.conftest import AT_ONCE, MarketUnderTest, a_swap

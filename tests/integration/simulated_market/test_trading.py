@@ -11,8 +11,9 @@ from chalicelib.adapters.simulated_market.chain import MarketChain
 from chalicelib.adapters.simulated_market.transactions import wallet_of
 from chalicelib.adapters.simulated_market.wallets import FAUCET_ORDERS
 from chalicelib.amm.pools import spot_price, swap
-from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.amm.swaps import Swap
 from chalicelib.domain.errors import Code
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import (
     InstructedLeg,
     InstructedPath,
@@ -20,6 +21,7 @@ from chalicelib.domain.transactions import (
     SignedTransaction,
     SwapInstruction,
 )
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_execution
 from tests.integration.simulated_market.conftest import (
@@ -68,7 +70,7 @@ def test_landed_swap_moves_what_the_pool_state_quotes(
 ) -> None:
     node = market.node()
     amount = 30 * 10**9 if mode is SwapMode.EXACT_IN else 5_000 * 10**6
-    quoted, after = swap(market.pools()[pool_id].state, Swap(mode, amount, 0, market.now_s()))
+    quoted, after = swap(market.pools()[pool_id].state, Swap(EXACT[mode], amount, 0, market.now_s()))
     (transaction,) = node.sign([a_swap(amount, route=("SOL", pool_id, "USDC"), mode=mode)])
     node.send([transaction])
     status = status_of(node, transaction)
@@ -158,7 +160,7 @@ def test_price_that_another_trade_moved_is_refused_under_the_lock(
     market: MarketUnderTest, mode: SwapMode
 ) -> None:
     node, other = market.node(), market.node()
-    request = Swap(mode, 10**9 if mode is SwapMode.EXACT_IN else 10**8, 0, market.now_s())
+    request = Swap(EXACT[mode], 10**9 if mode is SwapMode.EXACT_IN else 10**8, 0, market.now_s())
     quoted, _ = swap(market.pools()[DIRECT].state, request)
     exact = quoted.amount_out if mode is SwapMode.EXACT_IN else quoted.amount_in
     (mine,) = node.sign([a_swap(request.amount, mode=mode, threshold_units=exact)])

@@ -7,23 +7,38 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.observer import PowertoolsObserver
-from chalicelib.domain.orders import JsonObject, OrderEvent
-from chalicelib.domain.statuses import OrderStatus
-from tests.fakes.orders import LIFE, NOON, an_order
+from chalicelib.domain.errors import Code
+from chalicelib.domain.events import (
+    Building,
+    Confirmed,
+    Failed,
+    Happened,
+    OrderEvent,
+    Pending,
+    Routing,
+    Submitted,
+)
+from tests.fakes.orders import NOON, VIEWS, an_order
 
 ORDER = an_order(account_id="alice")
 SIGNATURE = "5x"
 
 
-def an_event(
-    seq: int, status: OrderStatus, *, attempt: int = 1, data: JsonObject | None = None
-) -> OrderEvent:
-    return OrderEvent(ORDER.order_id, seq, status, attempt, NOON, data or {})
+FILL = Confirmed(SIGNATURE, 28, "SOL", "USDC", "SOL", 10**9, 225 * 10**6, {}, "0.00", "0.00")
+
+
+def an_event(seq: int, what: Happened, *, attempt: int = 1) -> OrderEvent:
+    return OrderEvent(ORDER.order_id, seq, attempt, NOON, what)
+
+
+def life() -> list[OrderEvent]:
+    happened: tuple[Happened, ...] = (Pending(ORDER.terms), Routing(), Building(), Submitted(SIGNATURE), FILL)
+    return [an_event(seq, what) for seq, what in enumerate(happened, start=1)]
 
 
 @pytest.fixture
 def observer() -> Iterator[PowertoolsObserver]:
-    observer = PowertoolsObserver()
+    observer = PowertoolsObserver(VIEWS.routes)
     yield observer
     # Metrics belong to the process, not to who gathered them.
     observer.flush()
@@ -39,19 +54,19 @@ def lines_of(
 def test_every_event_is_a_line_that_names_order_and_status(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    events = [an_event(seq, status) for seq, status in enumerate(LIFE, start=1)]
+    events = life()
     lines = lines_of(observer, capsys, events)
     assert {(line["message"], line["order_id"]) for line in lines} == {("order event", str(ORDER.order_id))}
-    assert [(line["seq"], line["order_status"]) for line in lines] == list(enumerate(LIFE, start=1))
+    assert [(line["seq"], line["order_status"]) for line in lines] == [
+        (event.seq, event.status) for event in events
+    ]
 
 
 def test_what_an_order_never_changes_stands_in_its_first_line_alone(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unchanging = {"pair": "SOL->USDC", "correlation_id": "request-1"}
-    first, second = lines_of(
-        observer, capsys, [an_event(1, OrderStatus.PENDING), an_event(2, OrderStatus.ROUTING)]
-    )
+    first, second = lines_of(observer, capsys, life()[:2])
     assert first.items() >= unchanging.items()
     assert not unchanging.keys() & second.keys()
 
@@ -59,22 +74,14 @@ def test_what_an_order_never_changes_stands_in_its_first_line_alone(
 def test_no_line_says_whose_order_it_is(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    events = [an_event(seq, status) for seq, status in enumerate(LIFE, start=1)]
+    events = life()
     assert not [line for line in lines_of(observer, capsys, events) if "alice" in line.values()]
 
 
 def test_transaction_stands_in_the_line_of_its_sending_and_its_output_in_that_of_its_confirmation(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = {"txSignature": SIGNATURE, "outputAmount": "225", "slot": 28}
-    submitted, confirmed = lines_of(
-        observer,
-        capsys,
-        [
-            an_event(5, OrderStatus.SUBMITTED, data={"txSignature": SIGNATURE}),
-            an_event(6, OrderStatus.CONFIRMED, data=data),
-        ],
-    )
+    *_, submitted, confirmed = lines_of(observer, capsys, life())
     assert submitted["txSignature"] == SIGNATURE
     assert "txSignature" not in confirmed
     assert confirmed["outputAmount"] == "225"
@@ -87,9 +94,9 @@ def test_retry_tells_its_attempt_and_a_failure_its_reason(
         observer,
         capsys,
         [
-            an_event(2, OrderStatus.ROUTING),
-            an_event(6, OrderStatus.ROUTING, attempt=2, data={"reason": "expired"}),
-            an_event(9, OrderStatus.FAILED, attempt=2, data={"code": "NO_ROUTE", "message": "none"}),
+            an_event(2, Routing()),
+            an_event(6, Routing("expired"), attempt=2),
+            an_event(9, Failed(Code.NO_ROUTE, "none", 2), attempt=2),
         ],
     )
     assert "attempt" not in first
@@ -100,7 +107,7 @@ def test_retry_tells_its_attempt_and_a_failure_its_reason(
 def test_metrics_leave_once_with_the_order_that_ended(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines_of(observer, capsys, [an_event(6, OrderStatus.CONFIRMED)])
+    lines_of(observer, capsys, [an_event(6, FILL)])
     observer.flush()
     (line,) = capsys.readouterr().out.splitlines()
     metrics = json.loads(line)
@@ -114,11 +121,11 @@ def test_orders_that_ended_together_are_counted_by_status_and_timed_each(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ends = [
-        an_event(6, OrderStatus.CONFIRMED),
-        an_event(6, OrderStatus.CONFIRMED),
-        an_event(4, OrderStatus.FAILED, data={"code": "NO_ROUTE"}),
+        an_event(6, FILL),
+        an_event(6, FILL),
+        an_event(4, Failed(Code.NO_ROUTE, "none", 1)),
     ]
-    observer.saw([(ORDER, [end]) for end in ends] + [(ORDER, [an_event(2, OrderStatus.ROUTING)])], {})
+    observer.saw([(ORDER, [end]) for end in ends] + [(ORDER, [an_event(2, Routing())])], {})
     capsys.readouterr()
     observer.flush()
     metrics = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.dlmm_orders import BinOrders
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool, marginal_out_per_in, reserves, swap
-from chalicelib.amm.swaps import Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 
 PARAMETERS = DlmmParameters(
     10, 10_000, 30, 600, 5000, 0, 0, 1000
@@ -17,7 +17,7 @@ POOL = DlmmPool(PARAMETERS, 0, (Bin(0, 1000, 1000), Bin(1, 0, 0)), DlmmVolatilit
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_IN, amount, token_in)
+    return Swap(Exact.IN, amount, token_in)
 
 
 def test_layers_fill_one_after_the_other_at_the_bins_price() -> None:
@@ -69,9 +69,9 @@ def test_half_of_what_orders_earn_is_the_protocols() -> None:
 def test_exact_out_is_refused_where_the_program_rounds_the_input_too_low() -> None:
     # At a price of many Y per X each layer alone needs an X more than all together.
     dear = replace(POOL, active_id=2000, bins=(Bin(2000, 0, 1000),), orders=(BIDS._replace(bin_id=2000),))
-    assert swap(dear, Swap(SwapMode.EXACT_OUT, 900, 0))[0].amount_out == 900
+    assert swap(dear, Swap(Exact.OUT, 900, 0))[0].amount_out == 900
     with pytest.raises(SwapRefusedError):
-        swap(dear, Swap(SwapMode.EXACT_OUT, 1790, 0))
+        swap(dear, Swap(Exact.OUT, 1790, 0))
 
 
 def test_reserves_count_what_orders_sell() -> None:

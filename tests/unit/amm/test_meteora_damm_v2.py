@@ -14,7 +14,7 @@ from chalicelib.amm.damm_v2_fee import (
     SchedulerMode,
 )
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool, marginal_out_per_in, reserves, spot_price, swap
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 
 Q = 1 << 64
 FULL_RANGE = ConcentratedCurve(Q, 10**12 * Q, 4_295_048_016, 79_226_673_521_066_979_257_578_248_091)
@@ -25,11 +25,11 @@ POOL = DammV2Pool(FULL_RANGE, BOTH)
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0, timestamp_s: int = 0) -> Swap:
-    return Swap(SwapMode.EXACT_IN, amount, token_in, timestamp_s)
+    return Swap(Exact.IN, amount, token_in, timestamp_s)
 
 
 def exact_out(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_OUT, amount, token_in)
+    return Swap(Exact.OUT, amount, token_in)
 
 
 def refusal_of(pool: DammV2Pool, request: Swap) -> Refusal:
@@ -190,9 +190,9 @@ def test_pool_that_opens_at_a_slot_looks_at_no_clock() -> None:
     pool = replace(POOL, activation_point=430_000_000, activation_type=ActivationType.SLOT)
     late = 1_790_000_000  # as a time this is long past any such slot
     assert refusal_of(pool, exact_in(10**9, timestamp_s=late)) is Refusal.NOT_OPEN
-    early = Swap(SwapMode.EXACT_IN, 10**9, 0, late, slot=429_999_999)
+    early = Swap(Exact.IN, 10**9, 0, late, slot=429_999_999)
     assert refusal_of(pool, early) is Refusal.NOT_OPEN
-    opened = Swap(SwapMode.EXACT_IN, 10**9, 0, 0, slot=430_000_000)
+    opened = Swap(Exact.IN, 10**9, 0, 0, slot=430_000_000)
     assert swap(pool, opened)[1].activation_type is ActivationType.SLOT
 
 
@@ -206,7 +206,7 @@ def test_fee_schedule_of_a_pool_that_opens_at_a_slot_counts_slots() -> None:
     )
     for slot, rate in [(1000, 500_000_000), (1099, 500_000_000), (1300, 380_000_000), (9999, 100_000_000)]:
         assert pool.fee_numerator_at(1_790_000_000, slot) == rate
-        result, _ = swap(pool, Swap(SwapMode.EXACT_IN, 10**9, 0, 1_790_000_000, slot))
+        result, _ = swap(pool, Swap(Exact.IN, 10**9, 0, 1_790_000_000, slot))
         assert result.trade_fee == -(-(result.amount_out + result.trade_fee) * rate // 10**9)
         out, paid = marginal_out_per_in(pool, 0, 1_790_000_000, slot)
         assert out * 10**9 == paid * (10**9 - rate)

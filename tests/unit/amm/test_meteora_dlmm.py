@@ -6,7 +6,7 @@ from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_fee import CollectFeeMode, DlmmParameters, DlmmVolatility, fee_rate, fee_within
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool, marginal_out_per_in, reserves, spot_price, swap
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 
 PARAMETERS = DlmmParameters(
     bin_step=25,
@@ -34,11 +34,11 @@ ONLY_Y = replace(POOL, parameters=replace(PARAMETERS, collect_fee_mode=CollectFe
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0, timestamp_s: int = 1000) -> Swap:
-    return Swap(SwapMode.EXACT_IN, amount, token_in, timestamp_s)
+    return Swap(Exact.IN, amount, token_in, timestamp_s)
 
 
 def exact_out(amount: int, token_in: TokenIndex = 0, timestamp_s: int = 1000) -> Swap:
-    return Swap(SwapMode.EXACT_OUT, amount, token_in, timestamp_s)
+    return Swap(Exact.OUT, amount, token_in, timestamp_s)
 
 
 def refusal_of(pool: DlmmPool, request: Swap) -> Refusal:
@@ -206,7 +206,7 @@ def test_pair_refuses_until_its_activation_point(
     activation_type: ActivationType, timestamp_s: int, slot: int, *, is_open: bool
 ) -> None:
     pool = replace(POOL, activation_point=2000, activation_type=activation_type)
-    request = Swap(SwapMode.EXACT_IN, 10**6, 0, timestamp_s, slot)
+    request = Swap(Exact.IN, 10**6, 0, timestamp_s, slot)
     if is_open:
         assert swap(pool, request)[1].activation_point == 2000
     else:

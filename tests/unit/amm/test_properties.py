@@ -13,8 +13,8 @@ from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import (
     U64_MAX,
     U128_MAX,
+    Exact,
     Swap,
-    SwapMode,
     SwapRefusedError,
     SwapResult,
     TokenIndex,
@@ -80,17 +80,17 @@ def test_swapping_there_and_back_never_profits(pool: Pool, request: Swap) -> Non
     assume(there is not None)
     assert there is not None
     result, after = there
-    back = outcome(after, Swap(SwapMode.EXACT_IN, result.amount_out, other(request.token_in), NOW_S))
+    back = outcome(after, Swap(Exact.IN, result.amount_out, other(request.token_in), NOW_S))
     assert back is None or back[0].amount_out <= result.amount_in
 
 
 @EXAMPLES
 @given(pools_of_any_kind(MODERATE_BITS), magnitudes(MODERATE_BITS), token_indexes())
 def test_buying_back_what_was_sold_never_profits(pool: Pool, amount: int, token_in: TokenIndex) -> None:
-    sold = outcome(pool, Swap(SwapMode.EXACT_IN, amount, token_in, NOW_S))
+    sold = outcome(pool, Swap(Exact.IN, amount, token_in, NOW_S))
     assume(sold is not None)
     assert sold is not None
-    bought = outcome(sold[1], Swap(SwapMode.EXACT_OUT, amount, other(token_in), NOW_S))
+    bought = outcome(sold[1], Swap(Exact.OUT, amount, other(token_in), NOW_S))
     assert bought is None or bought[0].amount_in >= sold[0].amount_out
 
 
@@ -99,8 +99,8 @@ def test_buying_back_what_was_sold_never_profits(pool: Pool, amount: int, token_
     pools_of_any_kind(MODERATE_BITS), magnitudes(MODERATE_BITS), magnitudes(MODERATE_BITS), token_indexes()
 )
 def test_more_in_never_buys_less(pool: Pool, amount: int, more: int, token_in: TokenIndex) -> None:
-    small = outcome(pool, Swap(SwapMode.EXACT_IN, amount, token_in, NOW_S))
-    large = outcome(pool, Swap(SwapMode.EXACT_IN, amount + more, token_in, NOW_S))
+    small = outcome(pool, Swap(Exact.IN, amount, token_in, NOW_S))
+    large = outcome(pool, Swap(Exact.IN, amount + more, token_in, NOW_S))
     if small is not None and large is not None:
         assert small[0].amount_out <= large[0].amount_out
 
@@ -110,8 +110,8 @@ def test_more_in_never_buys_less(pool: Pool, amount: int, more: int, token_in: T
     pools_of_any_kind(MODERATE_BITS), magnitudes(MODERATE_BITS), magnitudes(MODERATE_BITS), token_indexes()
 )
 def test_more_out_never_costs_less(pool: Pool, amount: int, more: int, token_in: TokenIndex) -> None:
-    small = outcome(pool, Swap(SwapMode.EXACT_OUT, amount, token_in, NOW_S))
-    large = outcome(pool, Swap(SwapMode.EXACT_OUT, amount + more, token_in, NOW_S))
+    small = outcome(pool, Swap(Exact.OUT, amount, token_in, NOW_S))
+    large = outcome(pool, Swap(Exact.OUT, amount + more, token_in, NOW_S))
     if large is not None:
         assert small is not None
         assert small[0].amount_in <= large[0].amount_in
@@ -124,7 +124,7 @@ def test_accepted_swap_fits_the_programs_integers(pool: Pool, request: Swap) -> 
     if done is None:
         return
     result, after = done
-    given_amount = result.amount_in if request.mode is SwapMode.EXACT_IN else result.amount_out
+    given_amount = result.amount_in if request.mode is Exact.IN else result.amount_out
     assert given_amount == request.amount
     assert 0 < result.amount_in <= U64_MAX
     assert 0 < result.amount_out <= U64_MAX
@@ -180,7 +180,7 @@ def test_no_swap_beats_the_marginal_price_of_a_static_fee(
     pool: CpmmPool | ClmmPool, amount: int, token_in: TokenIndex
 ) -> None:
     # DLMM fees may fall while a swap crosses bins; the other kinds' static fees cannot.
-    done = outcome(pool, Swap(SwapMode.EXACT_IN, amount, token_in, NOW_S))
+    done = outcome(pool, Swap(Exact.IN, amount, token_in, NOW_S))
     if done is not None:
         out, paid = marginal_out_per_in(pool, token_in, NOW_S)
         assert done[0].amount_out * paid <= amount * out

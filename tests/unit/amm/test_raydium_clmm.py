@@ -19,7 +19,7 @@ from chalicelib.amm.raydium_clmm import (
     spot_price,
     swap,
 )
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 
 # The scenario of the program's own `zero_for_one_base_input_test`.
 START = 3651942632306380802
@@ -42,11 +42,11 @@ GAPPED = ClmmPool(
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_IN, amount, token_in)
+    return Swap(Exact.IN, amount, token_in)
 
 
 def exact_out(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_OUT, amount, token_in)
+    return Swap(Exact.OUT, amount, token_in)
 
 
 def refusal_of(pool: ClmmPool, request: Swap) -> Refusal:
@@ -168,8 +168,8 @@ def test_liquidity_that_would_turn_negative_is_refused() -> None:
 
 def test_pool_opens_after_its_opening_second() -> None:
     pool = replace(GAPPED, open_time_s=1000)
-    assert refusal_of(pool, Swap(SwapMode.EXACT_IN, 10**6, 0, 1000)) is Refusal.NOT_OPEN
-    assert swap(pool, Swap(SwapMode.EXACT_IN, 10**6, 0, 1001))[1].open_time_s == 1000
+    assert refusal_of(pool, Swap(Exact.IN, 10**6, 0, 1000)) is Refusal.NOT_OPEN
+    assert swap(pool, Swap(Exact.IN, 10**6, 0, 1001))[1].open_time_s == 1000
 
 
 def test_prices_are_exact_and_after_fees() -> None:

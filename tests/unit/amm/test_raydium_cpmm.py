@@ -8,7 +8,7 @@ from chalicelib.amm.raydium_cpmm import (
     spot_price,
     swap,
 )
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 
 X, Y = 10**12, 150 * 10**9
 
@@ -24,11 +24,11 @@ def a_pool(
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_IN, amount, token_in)
+    return Swap(Exact.IN, amount, token_in)
 
 
 def exact_out(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_OUT, amount, token_in)
+    return Swap(Exact.OUT, amount, token_in)
 
 
 def refusal_of(pool: CpmmPool, request: Swap) -> Refusal:
@@ -145,8 +145,8 @@ def test_vault_beyond_u64_is_refused() -> None:
 
 def test_pool_refuses_until_it_opens() -> None:
     pool = a_pool(open_time_s=1000)
-    assert refusal_of(pool, Swap(SwapMode.EXACT_IN, 10**9, 0, 999)) is Refusal.NOT_OPEN
-    assert swap(pool, Swap(SwapMode.EXACT_IN, 10**9, 0, 1000))[1].open_time_s == 1000
+    assert refusal_of(pool, Swap(Exact.IN, 10**9, 0, 999)) is Refusal.NOT_OPEN
+    assert swap(pool, Swap(Exact.IN, 10**9, 0, 1000))[1].open_time_s == 1000
 
 
 @pytest.mark.parametrize("amount", [0, -1, U64_MAX + 1])

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from chalicelib.amm.pools import ProgramPool, TransferFeePool, marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import NO_FEE, TransferFee
 from tests.unit.amm.pool_strategies import NOW_S, magnitudes, pools_of_any_kind, requests
 
@@ -14,7 +14,7 @@ FEES = st.builds(TransferFee, st.integers(0, 10_000), st.one_of(st.just(U64_MAX)
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0) -> Swap:
-    return Swap(SwapMode.EXACT_IN, amount, token_in)
+    return Swap(Exact.IN, amount, token_in)
 
 
 def test_fee_is_rounded_up_and_capped() -> None:
@@ -51,7 +51,7 @@ def test_exact_in_trades_what_arrives_and_pays_what_is_left() -> None:
 
 
 def test_exact_out_delivers_the_amount_wanted_to_the_unit() -> None:
-    result, _ = swap(TAXED, Swap(SwapMode.EXACT_OUT, 10**8, 1))
+    result, _ = swap(TAXED, Swap(Exact.OUT, 10**8, 1))
     assert result.amount_out == 10**8
     assert result.transfer_fee_out == -(-(10**8 + result.transfer_fee_out) * 100 // 10_000)
     assert result.transfer_fee_in == TAXED.fees[1].of(result.amount_in)
@@ -86,10 +86,10 @@ def test_vaults_move_by_the_results_of_any_taxed_pool(
         return
     arrived = result.amount_in - result.transfer_fee_in
     sent = result.amount_out + result.transfer_fee_out
-    if wanted.mode is SwapMode.EXACT_IN:
-        plain, plain_after = swap(pool, Swap(SwapMode.EXACT_IN, arrived, wanted.token_in, NOW_S))
+    if wanted.mode is Exact.IN:
+        plain, plain_after = swap(pool, Swap(Exact.IN, arrived, wanted.token_in, NOW_S))
         assert (plain.amount_in, plain.amount_out) == (arrived, sent)
     else:
-        plain, plain_after = swap(pool, Swap(SwapMode.EXACT_OUT, sent, wanted.token_in, NOW_S))
+        plain, plain_after = swap(pool, Swap(Exact.OUT, sent, wanted.token_in, NOW_S))
         assert (plain.amount_in, result.amount_out) == (arrived, wanted.amount)
     assert after == TransferFeePool(plain_after, taxed.fees)  # type: ignore[arg-type]  # a program's pool

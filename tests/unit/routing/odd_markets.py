@@ -15,7 +15,8 @@ from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool, reserves
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
-from chalicelib.amm.swaps import U64_MAX, SwapMode
+from chalicelib.amm.swaps import U64_MAX
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError

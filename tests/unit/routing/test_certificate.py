@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import Exact, Swap, SwapRefusedError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.certificate import hop_roots, objective_bound
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
@@ -71,13 +72,13 @@ def test_hop_prices_multiply_to_the_price_of_the_whole(seed: int) -> None:
 
 def _paid(pool: RoutablePool, amount: int) -> int:
     try:
-        return swap(pool.state, Swap(SwapMode.EXACT_IN, amount, 0, NOW_S))[0].amount_out if amount else 0
+        return swap(pool.state, Swap(Exact.IN, amount, 0, NOW_S))[0].amount_out if amount else 0
     except SwapRefusedError:
         return 0
 
 
 def _needed(pool: RoutablePool, amount: int) -> int | None:
     try:
-        return swap(pool.state, Swap(SwapMode.EXACT_OUT, amount, 0, NOW_S))[0].amount_in if amount else 0
+        return swap(pool.state, Swap(Exact.OUT, amount, 0, NOW_S))[0].amount_in if amount else 0
     except SwapRefusedError:
         return None

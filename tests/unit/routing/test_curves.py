@@ -16,11 +16,13 @@ from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool, TransferFeePool, swap
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import Swap, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import TransferFee
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import in_for_out, out_for_in
@@ -205,7 +207,7 @@ def _assert_models_exactly(pool: Pool, token_in: TokenIndex) -> None:
 
 def _swap(pool: Pool, mode: SwapMode, amount: int, token_in: TokenIndex) -> int | None:
     try:
-        result, _ = swap(pool, Swap(mode, amount, token_in, NOW_S))
+        result, _ = swap(pool, Swap(EXACT[mode], amount, token_in, NOW_S))
     except SwapRefusedError:
         return None
     return result.amount_out if mode is SwapMode.EXACT_IN else result.amount_in

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.amm.swaps import U64_MAX, SwapMode
+from chalicelib.amm.swaps import U64_MAX
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.firm_quotes import FirmQuote, FirmQuotes, FixedAmounts, UpTo
 from tests.fakes.orders import NOON

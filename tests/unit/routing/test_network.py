@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of

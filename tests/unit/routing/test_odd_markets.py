@@ -12,16 +12,21 @@ from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapMode, SwapRefusedError, TokenIndex
+from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import Range, after_out, in_for_out, product_range
 from chalicelib.routing.router import best_execution, best_plan
-from chalicelib.wire.route_views import Asked, RouteViews
+from chalicelib.services.planning.chosen_route import chosen_route
+from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.wire.route_views import RouteViews
+from tests.fakes.orders import NOON
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
 from tests.unit.routing.odd_markets import an_odd_market, an_odd_order, an_odd_pool, magnitude
 
@@ -32,6 +37,7 @@ FOUND = (2_809, 5_606, 8_157, 12_303, 16_882, 18_058, 31_180, 36_270)
 
 ORDERS = 4
 TOKENS = Tokens([Token(name, name * 32, 9, U64_MAX, 1) for name in "ABCD"], TokenPair("A", "B"))
+ANSWERS = VenueAnswers((), ("venue-0", "venue-1"), {}, NOON, NOON)
 
 
 def plans(seed: int) -> list[Plan | str]:
@@ -49,7 +55,7 @@ def plans(seed: int) -> list[Plan | str]:
             ends.append(type(refusal).__name__)
             continue
         check(plan, order)
-        assert views.plan(plan, before, Asked(("venue-0", "venue-1"), {}, ""), base="A")["route"]
+        assert views.route(chosen_route(plan, before, ANSWERS, base="A"))["route"]
         market.apply(plan.pools_after)
         ends.append(plan)
     return ends
@@ -87,7 +93,7 @@ def test_any_pool_swaps_or_refuses(first: int) -> None:
                 side: TokenIndex = random.choice((0, 1))
                 marginal_out_per_in(pool, side, NOW_S)
                 try:
-                    result, _ = swap(pool, Swap(mode, amount, side, NOW_S))
+                    result, _ = swap(pool, Swap(EXACT[mode], amount, side, NOW_S))
                 except SwapRefusedError:
                     continue
                 assert result.amount_in >= 0
@@ -106,7 +112,7 @@ def test_damm_v2_pool_that_all_have_left_refuses(
 ) -> None:
     pool = DammV2Pool(curve, DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH))
     with pytest.raises(SwapRefusedError) as refused:
-        swap(pool, Swap(mode, 10**6, token_in, NOW_S))
+        swap(pool, Swap(EXACT[mode], 10**6, token_in, NOW_S))
     assert refused.value.refusal is Refusal.INSUFFICIENT_LIQUIDITY
 
 

@@ -11,7 +11,8 @@ from scipy.optimize import minimize
 
 from chalicelib.amm.pools import swap
 from chalicelib.amm.raydium_cpmm import CpmmPool
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import Exact, Swap, SwapRefusedError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
 from tests.unit.routing.test_router import TOLERANCE, plan_for
@@ -110,7 +111,7 @@ def _got(pool: RoutablePool, amount: int) -> int:
     if amount == 0:
         return 0
     try:
-        return swap(pool.state, Swap(SwapMode.EXACT_IN, amount, 0, NOW_S))[0].amount_out
+        return swap(pool.state, Swap(Exact.IN, amount, 0, NOW_S))[0].amount_out
     except SwapRefusedError:
         return 0
 
@@ -119,7 +120,7 @@ def _needed(pool: RoutablePool, amount: int) -> int | None:
     if amount == 0:
         return 0
     try:
-        return swap(pool.state, Swap(SwapMode.EXACT_OUT, amount, 0, NOW_S))[0].amount_in
+        return swap(pool.state, Swap(Exact.OUT, amount, 0, NOW_S))[0].amount_in
     except SwapRefusedError:
         return None
 

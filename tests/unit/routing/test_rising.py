@@ -5,7 +5,9 @@ import pytest
 
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import Swap, SwapRefusedError
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
 from tests.unit.routing.test_router import plan_for
@@ -62,7 +64,7 @@ def _cost(pool: RoutablePool, mode: SwapMode, amount: int) -> int | None:
     if amount == 0:
         return 0
     try:
-        result, _ = swap(pool.state, Swap(mode, amount, 0, NOW_S))
+        result, _ = swap(pool.state, Swap(EXACT[mode], amount, 0, NOW_S))
     except SwapRefusedError:
         return None
     return -result.amount_out if mode is SwapMode.EXACT_IN else result.amount_in

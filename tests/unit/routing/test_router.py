@@ -8,9 +8,11 @@ from random import Random
 import pytest
 
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.amm.swaps import Swap
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
+from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_execution, best_plan
@@ -138,7 +140,7 @@ def test_executing_the_legs_in_order_moves_exactly_the_planned_amounts(mode: Swa
         pool = states[leg.pool_id]
         given = leg.amount_in if mode is SwapMode.EXACT_IN else leg.amount_out
         token_in = 0 if pool.tokens[0] == leg.token_in else 1
-        result, after = swap(pool.state, Swap(mode, given, token_in, NOW_S))  # type: ignore[arg-type]  # 0 or 1
+        result, after = swap(pool.state, Swap(EXACT[mode], given, token_in, NOW_S))  # type: ignore[arg-type]  # 0 or 1
         assert (result.amount_in, result.amount_out) == (leg.amount_in, leg.amount_out)
         assert result == leg.swap
         states[leg.pool_id] = pool._replace(state=after)
@@ -291,7 +293,7 @@ def test_quote_of_a_venue_is_the_swap_that_its_pool_would_make(mode: SwapMode, s
     plan = plan_for(list(pools.values()), 10**9, mode=mode)
     assert plan.best_single_by_venue
     for quote in plan.best_single_by_venue.values():
-        expected, _ = swap(pools[quote.pool_id].state, Swap(mode, 10**9, 0, NOW_S))
+        expected, _ = swap(pools[quote.pool_id].state, Swap(EXACT[mode], 10**9, 0, NOW_S))
         assert quote.swap == expected
         assert (quote.amount_in, quote.amount_out) == (expected.amount_in, expected.amount_out)
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, SwapOrder
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.market import Market

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code, InvalidRequestError
-from chalicelib.domain.orders import OrderTerms
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms
 from chalicelib.wire.fields import validated
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, order_fields_from_query

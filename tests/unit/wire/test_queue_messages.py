@@ -51,7 +51,7 @@ def test_message_survives_the_queue_unchanged(message: Message) -> None:
 def test_messages_of_the_first_release_are_read() -> None:
     order, subscription = parse_message(FIRST_ORDER), parse_message(FIRST_SUBSCRIPTION)
     assert isinstance(order, OrderMessage)
-    assert (order.order.client_order_id, order.order.submission_id, order.deferred_acknowledgement) == (
+    assert (order.order.terms.client_order_id, order.order.submission_id, order.deferred_acknowledgement) == (
         "c1",
         None,
         None,
@@ -63,7 +63,7 @@ def test_messages_of_the_first_release_are_read() -> None:
 def test_token_that_is_listed_no_more_is_left_to_planning() -> None:
     message = parse_message(an_order_body(output_token="GONE"))  # no password
     assert isinstance(message, OrderMessage)
-    assert message.order.output_token == "GONE"
+    assert message.order.terms.output_token == "GONE"
 
 
 @pytest.mark.parametrize("body", ["", "{}", "null", '{"kind":"other"}', '{"kind":"resume"}', "hello"])

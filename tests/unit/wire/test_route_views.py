@@ -1,5 +1,6 @@
 """What clients are shown of a plan: the plan's own amounts, in token units, and nothing else."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,20 +10,25 @@ from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
-from chalicelib.wire.route_views import Asked, RouteViews
+from chalicelib.services.planning.chosen_route import chosen_route
+from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.wire.route_views import RouteViews
 
 NOW_S = 1_700_000_000
 TOKENS = Tokens(
     [Token("A", "mint-a", 9, 2**63, 0), Token("B", "mint-b", 6, 2**63, 0), Token("M", "mint-m", 6, 2**63, 0)],
     TokenPair("A", "B"),
 )
-ASKED = Asked(("raydium", "meteora", "orca"), {"orca": "no answer"}, "2026-01-01T12:00:10.000Z")
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ANSWERS = VenueAnswers(
+    (), ("raydium", "meteora", "orca"), {"orca": "no answer"}, NOON, NOON + timedelta(seconds=10)
+)
 # At 150 B for an A: 150 x 10^6 units for 10^9.
 DIRECT = RoutablePool("direct", "raydium", ("A", "B"), CpmmPool(10**15, 150 * 10**12, CpmmFees(2_500, 0, 0)))
 FEE_OUT = RoutablePool(
@@ -40,7 +46,7 @@ def shown(
 ) -> tuple[Plan, dict[str, Any]]:
     market = Market(pools, NOW_S)
     plan = best_plan(market, SwapOrder(mode, "A", "B", amount, leg_cost=0))
-    return plan, RouteViews(TOKENS).plan(plan, market.pools, ASKED, base=base)
+    return plan, RouteViews(TOKENS).route(chosen_route(plan, market.pools, ANSWERS, base=base))
 
 
 def test_order_that_one_pool_fills_shows_what_that_pool_quotes() -> None:
@@ -59,7 +65,7 @@ def test_order_that_one_pool_fills_shows_what_that_pool_quotes() -> None:
         "fees": [{"token": "A", "amount": "0.0025"}],
         "priceImpactBps": "0.01",
     }
-    assert quote | {"venue": "raydium", "pool": "direct", "validUntil": ASKED.valid_until} == quote
+    assert quote | {"venue": "raydium", "pool": "direct", "validUntil": "2026-01-01T12:00:10.000Z"} == quote
     assert (leg["inputAmount"], leg["outputAmount"], leg["shareBps"]) == ("1", "149.62485", 10_000)
     assert view["bestSingleVenue"]["outputAmount"] == "149.62485"
     assert missing == {"venue": "meteora", "error": "no pool of it can fill the order alone"}

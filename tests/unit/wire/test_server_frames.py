@@ -8,6 +8,7 @@ import pytest
 from chalicelib.domain.errors import FieldError, NotFoundError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.server_frames import (
     BATCH_BYTES_MAX,
     accepted,
@@ -15,12 +16,10 @@ from chalicelib.wire.server_frames import (
     error,
     error_body,
     json_text,
-    order_event,
     pong,
-    rfc3339,
     subscribed,
 )
-from tests.fakes.orders import NOON, advanced, an_order
+from tests.fakes.orders import NOON, VIEWS, advanced, an_order
 
 
 def test_times_are_utc_with_milliseconds_and_z() -> None:
@@ -42,7 +41,7 @@ def test_accepted_names_the_request_and_the_order() -> None:
 
 def test_event_carries_the_fields_of_its_status() -> None:
     _, (event,) = advanced(OrderState(an_order()), OrderStatus.PENDING, data={"inputToken": "SOL"})
-    assert order_event("mine", event) == {
+    assert VIEWS.frame("mine", event) == {
         "type": "order",
         "orderId": str(event.order_id),
         "clientOrderId": "mine",

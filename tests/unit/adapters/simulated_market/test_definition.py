@@ -9,7 +9,7 @@ from chalicelib.adapters.simulated_market.definition import PoolDefinition, load
 from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import reserves, spot_price, swap
-from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.amm.swaps import Exact, Swap
 from chalicelib.routing.plan import RoutablePool
 
 MARKET = load_market()
@@ -74,7 +74,7 @@ def test_pool_trades_both_ways_at_about_its_price(pool: PoolDefinition) -> None:
     state = opening_state(pool)
     base_units, quote_units = (units // 1000 for units in reserves(state))
     for token_in, amount in ((0, base_units), (1, quote_units)):
-        result, _ = swap(state, Swap(SwapMode.EXACT_IN, amount, 0 if token_in == 0 else 1, 1_800_000_000))
+        result, _ = swap(state, Swap(Exact.IN, amount, 0 if token_in == 0 else 1, 1_800_000_000))
         ratio = Decimal(result.amount_out) / result.amount_in
         unit_price = pool.price.scaleb(pool.quote.scale - pool.base.scale)
         fair = unit_price if token_in == 0 else 1 / unit_price

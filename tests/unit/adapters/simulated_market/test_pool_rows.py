@@ -10,7 +10,7 @@ from chalicelib.adapters.simulated_market.pool_rows import kind_of, pool_of, row
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import Pool, reserves, swap
 from chalicelib.amm.raydium_clmm import ClmmPool
-from chalicelib.amm.swaps import Swap, SwapMode
+from chalicelib.amm.swaps import Exact, Swap
 
 each_pool = pytest.mark.parametrize("pool", load_market().pools, ids=lambda pool: pool.pool_id)
 
@@ -33,7 +33,7 @@ def test_state_survives_its_rows_before_and_after_a_trade(pool: PoolDefinition) 
     assert kind_of(before) == pool.kind
     assert read_back(before) == before
     amount = reserves(before)[0] // 10
-    _, after = swap(before, Swap(SwapMode.EXACT_IN, amount, 0, 1_800_000_000))
+    _, after = swap(before, Swap(Exact.IN, amount, 0, 1_800_000_000))
     assert read_back(after) == after != before
     assert read_back(after, before=before) == after
 
@@ -43,6 +43,6 @@ def test_only_crossed_bins_are_rows_that_changed() -> None:
     before = opening_state(definition)
     assert isinstance(before, DlmmPool)
     one_bin = before.bins[0].amount_y
-    _, after = swap(before, Swap(SwapMode.EXACT_OUT, one_bin * 5 // 2, 0, 1_800_000_000))
+    _, after = swap(before, Swap(Exact.OUT, one_bin * 5 // 2, 0, 1_800_000_000))
     changed = [bin_.bin_id for bin_ in rows_changed(before, after)]
     assert changed == [before.active_id - 2, before.active_id - 1, before.active_id]

@@ -13,8 +13,8 @@ from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.swap_execution import Books, execute
 from chalicelib.adapters.simulated_market.transactions import Message, Transaction
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import Code
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 
 POOLS = {

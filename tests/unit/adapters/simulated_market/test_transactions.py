@@ -14,7 +14,7 @@ from chalicelib.adapters.simulated_market.transactions import (
     verified,
     wallet_of,
 )
-from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignedTransaction, SwapInstruction
 
 SEED = b"some seed"

@@ -8,8 +8,10 @@ from chalicelib.adapters.solana.accounts import Unsupported, UnsupportedPoolErro
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
 from chalicelib.adapters.solana.programs import TOKEN, SwapProgram
 from chalicelib.amm.pools import swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import Swap, SwapRefusedError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
+from chalicelib.routing.exactness import EXACT
 from tests.unit.adapters.solana.examples import a_case, a_pool, all_cases, with_account, with_bytes
 from tests.vectors.onchain import Case
 
@@ -138,7 +140,10 @@ def test_no_bytes_of_a_lying_node_break_the_adapter_the_maths_or_the_router(prog
             continue
         for mode in SwapMode:
             request = Swap(
-                mode, random.choice([1, 10**6, 10**12]), random.choice([0, 1]), case.clock.unix_timestamp
+                EXACT[mode],
+                random.choice([1, 10**6, 10**12]),
+                random.choice([0, 1]),
+                case.clock.unix_timestamp,
             )
             curve_of(pool.state, request.token_in, request.timestamp_s, slot=case.clock.slot)
             try:

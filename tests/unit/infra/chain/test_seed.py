@@ -28,7 +28,9 @@ from chalicelib.adapters.solana.pool_reading import OnChainPool, tradable
 from chalicelib.adapters.solana.swap_terms import SwapTerms
 from chalicelib.adapters.solana.tokens import token_account_of
 from chalicelib.amm.pools import reserves, swap
-from chalicelib.amm.swaps import Swap, SwapMode, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.exactness import EXACT
 from infra.chain.chain import Chain, Commitment
 from infra.chain.market_maker import MarketMaker, as_svm, read_pool
 from infra.chain.network import network
@@ -56,7 +58,7 @@ def seeded(chain: Chain, kind: str) -> list[Pubkey]:
 
 def quoted(chain: Chain, pool: OnChainPool, mode: SwapMode, token_in: TokenIndex, amount: int) -> SwapResult:
     clock = chain.clock
-    request = Swap(mode, amount, token_in, clock.unix_timestamp, clock.slot)
+    request = Swap(EXACT[mode], amount, token_in, clock.unix_timestamp, clock.slot)
     return swap(tradable(pool, clock.epoch), request)[0]
 
 
@@ -127,7 +129,7 @@ def test_two_swaps_of_one_pool_in_one_transaction_see_each_other(chain: Chain) -
         pool = read_pool(chain, seeded(chain, kind)[0])
         amount = reserves(pool.state)[0] // 5_000
         clock = chain.clock
-        request = Swap(SwapMode.EXACT_IN, amount, 0, clock.unix_timestamp, clock.slot)
+        request = Swap(Exact.IN, amount, 0, clock.unix_timestamp, clock.slot)
         first, after = swap(tradable(pool, clock.epoch), request)
         second, _ = swap(after, request)
         terms = [

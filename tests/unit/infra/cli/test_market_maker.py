@@ -8,7 +8,7 @@ import pytest
 from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market
 from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.amm.pools import spot_price, swap
-from chalicelib.amm.swaps import Swap, SwapMode, TokenIndex
+from chalicelib.amm.swaps import Exact, Swap, TokenIndex
 from infra.cli.market_maker import amount_to_reach, random_walk, read_path
 
 NOW_S = 1_800_000_000
@@ -21,7 +21,7 @@ def test_trade_brings_a_pool_to_its_target(pool: PoolDefinition, factor: Fractio
     target = Fraction(*spot_price(state)) * factor
     token_in: TokenIndex = 0 if factor < 1 else 1
     amount = amount_to_reach(state, target, token_in, NOW_S)
-    _, after = swap(state, Swap(SwapMode.EXACT_IN, amount, token_in, NOW_S))
+    _, after = swap(state, Swap(Exact.IN, amount, token_in, NOW_S))
     step = Fraction(pool.parameters.get("bin_step", 0), 10_000)
     assert abs(Fraction(*spot_price(after)) / target - 1) <= step + Fraction(1, 10_000)
 

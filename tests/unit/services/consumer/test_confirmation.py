@@ -4,11 +4,9 @@ from typing import cast
 
 import pytest
 
-from chalicelib.adapters.token_list import load_tokens
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain
-from chalicelib.wire.route_views import RouteViews
 from tests.fakes.ports import FrozenClock
 
 
@@ -23,7 +21,6 @@ def confirmation(wait_policy: WaitPolicy) -> Confirmation:
     poll_policy = PollPolicy(wait_s=2.0, poll_s=0.05, again_s=1.0)
     return Confirmation(
         nobody_asks,
-        RouteViews(load_tokens()),
         FrozenClock(),
         poll_policy=poll_policy,
         wait_policy=wait_policy,

@@ -17,7 +17,7 @@ from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 
 
@@ -30,9 +30,9 @@ class Exchange:
         self.store.connected("b=", True)
         self.store.connected("c=", False)
         subscriptions = self.store.subscriptions
-        self.publisher = EventPublisher(subscriptions, self.connections, self.queue)
+        self.publisher = EventPublisher(subscriptions, self.connections, self.queue, VIEWS)
         self.replay_orders = ReplayOrders(
-            subscriptions, self.store.queries, self.connections, FrozenClock(), lookup_wait_ms=200
+            subscriptions, self.store.queries, self.connections, FrozenClock(), VIEWS, lookup_wait_ms=200
         )
         self.dead_letter_subscribers = DeadLetterSubscribers(subscriptions, self.connections)
 

@@ -12,7 +12,8 @@ from chalicelib.domain.errors import (
     UnansweredError,
     UnknownOutcomeError,
 )
-from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
@@ -20,7 +21,7 @@ from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import Subscriptions
 from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 
 ALICE = Subscriber("c=", "alice")
@@ -33,9 +34,14 @@ class Exchange:
         self.store = in_memory()
         self.connections, self.queue, self.clock = FakeConnections(), FakeQueue(), FrozenClock()
         self.replay_orders = ReplayOrders(
-            self.store.subscriptions, self.store.queries, self.connections, self.clock, lookup_wait_ms=200
+            self.store.subscriptions,
+            self.store.queries,
+            self.connections,
+            self.clock,
+            VIEWS,
+            lookup_wait_ms=200,
         )
-        self.publisher = EventPublisher(self.store.subscriptions, self.connections, self.queue)
+        self.publisher = EventPublisher(self.store.subscriptions, self.connections, self.queue, VIEWS)
 
     def go_on(self, claimed: ClaimedOrder, *statuses: OrderStatus) -> ClaimedOrder:
         """Commit some events, then publish them."""
@@ -134,7 +140,7 @@ def test_fault_is_told_as_a_refusal_only_if_nothing_was_done(
     order_id = exchange.store.created(an_order()).state.order.order_id
     faulty: Any = Faulty(exchange.store.subscriptions, method, fault)
     replay_orders = ReplayOrders(
-        faulty, exchange.store.queries, exchange.connections, exchange.clock, lookup_wait_ms=0
+        faulty, exchange.store.queries, exchange.connections, exchange.clock, VIEWS, lookup_wait_ms=0
     )
     asks = {
         "remove": lambda: replay_orders.unsubscribe(ALICE, order_id, request_id=None),

@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 
 from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
-from chalicelib.domain.orders import Order, OrderEvent
+from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.orders import Order
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel import CancelOrders
 from tests.contract.records import in_memory
-from tests.fakes.orders import an_order
+from tests.fakes.orders import VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 from tests.fakes.record import MemoryRecord
 
@@ -38,7 +39,7 @@ def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
     record.__class__ = Failing
     assert isinstance(record, Failing)
     record.fault = fault
-    publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue())
+    publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue(), VIEWS)
     use = CancelOrders(record, publisher, NoObserver(), FrozenClock(), lookup_wait_ms=0)
     return use, order.order_id
 

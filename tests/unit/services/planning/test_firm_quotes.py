@@ -1,7 +1,6 @@
 """Firm quotes from the venue that makes them to the transaction that takes one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -9,18 +8,21 @@ import pytest
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import RefusedError
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, InstructedQuote
 from chalicelib.routing.firm_quotes import FirmQuote, FixedAmounts, WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.planning.planner import Planner, SwapWish, instruction, wanted_by
+from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, wanted_by
 from chalicelib.services.planning.quotes import QuoteSwaps
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import Offers, Venue
+from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.venue_views import venues_view
 from tests.fakes.market_maker import FakeMaker
-from tests.fakes.orders import NOON, an_order
+from tests.fakes.orders import NOON, VIEWS, an_order, changed
 from tests.fakes.ports import FrozenClock
 from tests.simulation.simulator import InOneThread
 
@@ -73,6 +75,11 @@ def planner(*venues: Venue, wanted: Sequence[SwapWish]) -> Planner:
     return Planner(answers, load_tokens())
 
 
+def shown(planned: PlannedSwap) -> JsonObject:
+    """Return what a client is shown of a plan."""
+    return VIEWS.routes.route(planned.route)
+
+
 @pytest.mark.parametrize("amount_in_max", [None, 10 * SOL])
 @pytest.mark.parametrize(("mode", "amount"), [(SwapMode.EXACT_IN, SOL), (SwapMode.EXACT_OUT, 150 * 10**6)])
 def test_better_quote_fills_the_order_and_a_worse_one_does_not(
@@ -83,17 +90,17 @@ def test_better_quote_fills_the_order_and_a_worse_one_does_not(
             wish(mode, amount)
         )
         assert (planned.plan.firm_quote is not None) is is_taken
-        assert planned.shown["route"][0]["venue"] == ("maker" if is_taken else "amm")
+        assert shown(planned)["route"][0]["venue"] == ("maker" if is_taken else "amm")
 
 
 def test_client_is_shown_the_quote_beside_the_pools_without_fee_or_impact() -> None:
-    shown = planner(PoolVenue(), a_maker(GENEROUS), wanted=[wish()]).plan(wish()).shown
-    of_pool, of_maker = shown["quotes"]
+    said = shown(planner(PoolVenue(), a_maker(GENEROUS), wanted=[wish()]).plan(wish()))
+    of_pool, of_maker = said["quotes"]
     assert (of_pool["venue"], of_pool["pool"]) == ("amm", "pool")
     assert (of_maker["venue"], of_maker["outputAmount"], of_maker["feeAmount"]) == ("maker", "160", "0")
-    assert (of_maker["priceImpactBps"], shown["priceImpactBps"]) == ("0.00", "0.00")
-    assert (shown["outputAmount"], shown["fees"]) == ("160", [{"token": "SOL", "amount": "0"}])
-    assert (shown["bestSingleVenue"]["venue"], shown["routeGapBps"]) == ("maker", "0.000000")
+    assert (of_maker["priceImpactBps"], said["priceImpactBps"]) == ("0.00", "0.00")
+    assert (said["outputAmount"], said["fees"]) == ("160", [{"token": "SOL", "amount": "0"}])
+    assert (said["bestSingleVenue"]["venue"], said["routeGapBps"]) == ("maker", "0.000000")
 
 
 def test_each_quote_fills_one_order_of_a_batch() -> None:
@@ -112,7 +119,7 @@ def test_each_quote_fills_one_order_of_a_batch() -> None:
 def test_transaction_takes_the_quote_by_its_id_and_holds_it_to_its_word(mode: SwapMode) -> None:
     amount = SOL if mode is SwapMode.EXACT_IN else 160 * 10**6
     plan = planner(a_maker(GENEROUS), wanted=[wish(mode, amount)]).plan(wish(mode, amount)).plan
-    made = instruction(OrderState(replace(an_order(), swap_mode=mode)), plan)
+    made = instruction(OrderState(changed(an_order(), swap_mode=mode)), plan)
     assert made.firm_quote == InstructedQuote("maker", "maker-1")
     assert made.paths == (InstructedPath(("SOL", "USDC"), ((InstructedLeg("maker-1", amount),),)),)
     assert made.threshold_units == (plan.amount_out if mode is SwapMode.EXACT_IN else plan.amount_in)
@@ -153,7 +160,7 @@ def test_maker_that_is_down_leaves_the_pools_to_fill_the_order() -> None:
     maker.is_down = True
     planned = planner(PoolVenue(), maker, wanted=[wish()]).plan(wish())
     assert planned.plan.firm_quote is None
-    assert planned.shown["quotes"][1] == {"venue": "maker", "error": "no answer"}
+    assert shown(planned)["quotes"][1] == {"venue": "maker", "error": "no answer"}
 
 
 def test_order_that_neither_pool_nor_quote_fills_is_refused() -> None:
@@ -164,5 +171,7 @@ def test_order_that_neither_pool_nor_quote_fills_is_refused() -> None:
 def test_mere_quote_asks_makers_for_what_is_wanted() -> None:
     maker = a_maker(GENEROUS)
     swaps = QuoteSwaps(collector(PoolVenue(), maker), load_tokens())
-    assert swaps.venues()["venues"][1] == {"venue": "maker", "pools": []}
+    answers = swaps.venues()
+    listed = venues_view(answers.venues, answers.pools, answers.problems, load_tokens())["venues"]
+    assert listed[1] == {"venue": "maker", "pools": []}
     assert maker.asked == []

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.errors import Code
-from chalicelib.domain.orders import OrderType
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType
 from chalicelib.wire.order_fields import WireSwapMode
 
 Amount = Annotated[

@@ -1,0 +1,83 @@
+"""The columns that hold an order: one table, from which every statement and both mappers are made.
+
+A field of an order that is added has its one row here, its migration, and nothing else in SQL.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from chalicelib.adapters.postgres.statements import Row
+from chalicelib.domain.orders import Order
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, OrderType
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        path: Where the value is in an ``Order``; in its terms, unless the order itself has it.
+        read: From what the driver returns to the field's type.
+    """
+
+    name: str
+    sql_type: str
+    path: str
+    read: Callable[[Any], Any] = _as_it_is
+
+
+_TERMS: Final = "terms."
+
+COLUMNS: Final = (
+    Column("order_id", "uuid", "order_id"),
+    Column("account_id", "text", "account_id"),
+    Column("client_order_id", "text", "terms.client_order_id"),
+    Column("order_type", "text", "terms.order_type", OrderType),
+    Column("swap_mode", "text", "terms.swap_mode", SwapMode),
+    Column("input_token", "text", "terms.input_token"),
+    Column("output_token", "text", "terms.output_token"),
+    Column("amount_units", "numeric", "terms.amount_units", int),
+    Column("price_base", "text", "terms.price_base"),
+    Column("slippage_bps", "int", "terms.slippage_bps"),
+    Column("accepted_at", "timestamptz", "accepted_at"),
+    Column("valid_until", "timestamptz", "valid_until"),
+    Column("content_sha256", "text", "content_sha256"),
+    Column("submission_id", "uuid", "submission_id"),
+)
+
+NAMES: Final = ", ".join(column.name for column in COLUMNS)
+SELECTED: Final = ", ".join(f"o.{column.name}" for column in COLUMNS)
+"""From a table that the statement calls ``o``."""
+TYPED: Final = ", ".join(f"{column.name} {column.sql_type}" for column in COLUMNS)
+"""As ``jsonb_to_recordset`` declares them."""
+
+_COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
+_values: Final = attrgetter(*(column.path for column in COLUMNS))
+_OF_TERMS: Final = tuple(
+    (column.path.removeprefix(_TERMS), column) for column in COLUMNS if column.path.startswith(_TERMS)
+)
+_OF_ORDER: Final = tuple((column.path, column) for column in COLUMNS if not column.path.startswith(_TERMS))
+
+
+def column_values(order: Order) -> dict[str, Any]:
+    """Return an order's values by column."""
+    return dict(zip(_COLUMN_NAMES, _values(order), strict=True))
+
+
+def order_of(row: Row) -> Order:
+    """Return the order that one row of ``orders`` holds.
+
+    Raises:
+        ValueError: A word in it is another release's.
+    """
+    valid_for = row.valid_until - row.accepted_at
+    terms = OrderTerms(
+        valid_for_s=round(valid_for.total_seconds()),
+        **{name: column.read(getattr(row, column.name)) for name, column in _OF_TERMS},
+    )
+    return Order(terms=terms, **{name: column.read(getattr(row, column.name)) for name, column in _OF_ORDER})

@@ -1,0 +1,19 @@
+"""Sets of statuses as SQL has them, for ``IN`` and ``NOT IN``."""
+
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from chalicelib.domain.statuses import CANCELABLE, FINAL, OrderStatus
+
+
+def listed(statuses: AbstractSet[OrderStatus]) -> str:
+    """Return a set of statuses as SQL.
+
+    In the order in which they are defined: a partial index serves a statement only if it lists them alike.
+    """
+    quoted = [f"'{status.value}'" for status in OrderStatus if status in statuses]
+    return f"({', '.join(quoted)})"
+
+
+FINAL_STATUSES: Final = listed(FINAL)
+CANCELABLE_STATUSES: Final = listed(CANCELABLE)

@@ -1,0 +1,139 @@
+"""What happens to an order: one type per status, with what only that status says.
+
+A status that is added gets a type here, a case in ``wire/event_views.py``, and its place in ``statuses.py``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from chalicelib.domain.chosen_route import ChosenRoute, FeeUnits
+from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A consumer has claimed the order for the first time."""
+
+    status: ClassVar[Literal[OrderStatus.PENDING]] = OrderStatus.PENDING
+    terms: OrderTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Venues are being asked; again, for a reason, from the second attempt on."""
+
+    status: ClassVar[Literal[OrderStatus.ROUTING]] = OrderStatus.ROUTING
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A route is chosen."""
+
+    status: ClassVar[Literal[OrderStatus.ROUTED]] = OrderStatus.ROUTED
+    route: ChosenRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """The transaction is being built and signed."""
+
+    status: ClassVar[Literal[OrderStatus.BUILDING]] = OrderStatus.BUILDING
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The signed transaction is on record, and may be sent any time now."""
+
+    status: ClassVar[Literal[OrderStatus.SUBMITTED]] = OrderStatus.SUBMITTED
+    tx_signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The transaction landed: what it exchanged, in base units.
+
+    Attributes:
+        price_base: The token that the executed price is per, one of the two.
+        price_impact_bps: A decimal with two places.
+        realized_slippage_bps: How much worse than the quote; negative if better.
+    """
+
+    status: ClassVar[Literal[OrderStatus.CONFIRMED]] = OrderStatus.CONFIRMED
+    tx_signature: str
+    slot: int | None
+    input_token: str
+    output_token: str
+    price_base: str
+    input_units: int
+    output_units: int
+    fees: FeeUnits
+    price_impact_bps: str
+    realized_slippage_bps: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The order ended without a fill."""
+
+    status: ClassVar[Literal[OrderStatus.FAILED]] = OrderStatus.FAILED
+    code: Code
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The account canceled the order before anything of it was sent."""
+
+    status: ClassVar[Literal[OrderStatus.CANCELED]] = OrderStatus.CANCELED
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The order's time was up before anything of it was sent."""
+
+    status: ClassVar[Literal[OrderStatus.EXPIRED]] = OrderStatus.EXPIRED
+    code: Code
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as its row has it, whichever release wrote it: nothing but to be shown again.
+
+    Attributes:
+        fields: What the status said, as it was shown then.
+    """
+
+    status: OrderStatus
+    fields: Mapping[str, object]
+
+
+Happened = Pending | Routing | Routed | Building | Submitted | Confirmed | Failed | Canceled | Expired
+"""What an event says by its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One event of one order.
+
+    Attributes:
+        seq: 1, 2, 3 … per order, without gaps.
+        attempt: Which try this belongs to, from 1.
+    """
+
+    order_id: UUID
+    seq: int
+    attempt: int
+    at: datetime
+    what: Happened | Recorded
+
+    @property
+    def status(self) -> OrderStatus:
+        return self.what.status

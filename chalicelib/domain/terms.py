@@ -1,0 +1,88 @@
+"""What a client chooses: which swap, in what kind of order, and until when."""
+
+import hashlib
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from operator import attrgetter
+from typing import Final
+
+from chalicelib.domain.swap_mode import SwapMode
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    SNIPER = "sniper"
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class TimeInForce(StrEnum):
+    IOC = "ioc"
+    GTC = "gtc"
+    GTD = "gtd"
+
+
+@dataclass(frozen=True, slots=True)
+class SwapWish:
+    """What is to be swapped, for an order or for a mere quote.
+
+    Attributes:
+        amount_units: Of the input token (exact in) or the output token (exact out).
+        price_base: The token that prices are per, one of the two.
+    """
+
+    swap_mode: SwapMode
+    input_token: str
+    output_token: str
+    amount_units: int
+    price_base: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What a client chose, in the engine's terms; the same terms again are the same wish.
+
+    A field that is added has a default, which stands for what orders were before it: rows, queue messages and
+    digests from then stay what they are.
+
+    Attributes:
+        amount_units: Of the input token (exact in) or the output token (exact out).
+        price_base: The token that prices are per: the base asset if the client named one,
+            else the input token.
+        valid_for_s: Counted from the acceptance; past it the order is not sent any more.
+    """
+
+    client_order_id: str | None
+    order_type: OrderType
+    swap_mode: SwapMode
+    input_token: str
+    output_token: str
+    amount_units: int
+    price_base: str
+    slippage_bps: int
+    valid_for_s: int
+
+    @property
+    def sha256(self) -> str:
+        """Digest of every choice: tells a retry from another order under the same id.
+
+        An added field counts once it differs from its default, so that a client that does not use it can
+        repeat an order across the release that brought it.
+        """
+        added = [(name, value) for name, default in _ADDED if (value := getattr(self, name)) != default]
+        return hashlib.sha256(repr((*_first_choices(self), *added)).encode()).hexdigest()
+
+    @property
+    def swap(self) -> SwapWish:
+        """What the order wants swapped."""
+        return SwapWish(
+            self.swap_mode, self.input_token, self.output_token, self.amount_units, self.price_base
+        )
+
+
+_first_choices: Final = attrgetter(*(each.name for each in fields(OrderTerms) if each.default is MISSING))
+_ADDED: Final = tuple((each.name, each.default) for each in fields(OrderTerms) if each.default is not MISSING)

@@ -1,0 +1,111 @@
+"""From a plan to what a client is shown of it: quotes, legs, fees and price impact, in base units."""
+
+from collections.abc import Mapping, Sequence
+
+from chalicelib.amm.pools import spot_price
+from chalicelib.amm.swaps import SwapResult, TokenIndex
+from chalicelib.domain.chosen_route import ChosenRoute, FeeUnits, PoolQuote, RouteLeg, VenueRefusal
+from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
+from chalicelib.routing.plan import Leg, Plan, RoutablePool, SinglePoolQuote
+from chalicelib.services.planning.venues import VenueAnswers
+
+
+def chosen_route(
+    plan: Plan, pools: Mapping[str, RoutablePool], answers: VenueAnswers, *, base: str
+) -> ChosenRoute:
+    """Return each venue's best single pool, the chosen route, how good it is, and what it is better than.
+
+    Args:
+        pools: In the states that the plan was made for; a firm quote has none.
+        base: The token whose price is told, one of the two.
+    """
+    singles, best, legs = plan.best_single_by_venue, plan.best_single, plan.legs
+    quotes = {venue: _pool_quote(plan, single, pools) for venue, single in singles.items()}
+    impacts = {quote.pool_id: quote.price_impact_bps for quote in quotes.values()}
+    return ChosenRoute(
+        plan.input_token,
+        plan.output_token,
+        base,
+        tuple(_told(venue, quotes.get(venue), answers.problems) for venue in answers.venues),
+        answers.valid_until,
+        plan.amount_in,
+        plan.amount_out,
+        _all_fees(legs, pools),
+        route_impact_bps([_leg_impact(plan, leg, pools, impacts) for leg in legs]),
+        tuple(
+            RouteLeg(
+                leg.venue,
+                leg.pool_id,
+                leg.token_in,
+                leg.token_out,
+                leg.amount_in,
+                leg.amount_out,
+                leg.share_bps,
+            )
+            for leg in legs
+        ),
+        plan.gap_bps,
+        quotes[best.venue] if best else None,
+        plan.improvement_bps,
+    )
+
+
+def swap_fees(result: SwapResult, tokens: tuple[str, str]) -> FeeUnits:
+    """Return what one swap cost, by token."""
+    fees = {tokens[result.fee_token]: result.trade_fee}
+    if result.creator_fee:
+        symbol = tokens[result.creator_fee_token]
+        fees[symbol] = fees.get(symbol, 0) + result.creator_fee
+    return fees
+
+
+def _pool_quote(plan: Plan, single: SinglePoolQuote, pools: Mapping[str, RoutablePool]) -> PoolQuote:
+    pool = pools.get(single.pool_id)
+    return PoolQuote(
+        single.venue,
+        single.pool_id,
+        single.amount_in,
+        single.amount_out,
+        _fees(single.swap, pool),
+        _impact(pool, plan.input_token, single.swap),
+    )
+
+
+def _told(venue: str, quote: PoolQuote | None, problems: Mapping[str, str]) -> PoolQuote | VenueRefusal:
+    if venue in problems:
+        return VenueRefusal(venue, problems[venue])
+    return quote or VenueRefusal(venue, "no pool of it can fill the order alone")
+
+
+def _fees(result: SwapResult, pool: RoutablePool | None) -> FeeUnits:
+    """Return what one swap cost, by token; what a firm quote costs is in its price."""
+    return swap_fees(result, pool.tokens) if pool is not None else {}
+
+
+def _impact(pool: RoutablePool | None, token_in: str, swap: SwapResult) -> str:
+    """Return what a swap moves its pool's price by; a firm quote, which has no pool, moves none."""
+    if pool is None:
+        return "0.00"
+    index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
+    return price_impact_bps(spot_price(pool.state), index, swap)
+
+
+def _leg_impact(
+    plan: Plan, leg: Leg, pools: Mapping[str, RoutablePool], singles: Mapping[str, str]
+) -> LegImpact:
+    """Return a leg's impact, which is known already if the leg is a single pool's whole quote."""
+    if leg.pool_id in singles and leg.amount_in == plan.amount_in:
+        impact = singles[leg.pool_id]
+    else:
+        impact = _impact(pools.get(leg.pool_id), leg.token_in, leg.swap)
+    if leg.token_in == plan.input_token:
+        return LegImpact(impact, leg.amount_in, plan.amount_in)
+    return LegImpact(impact, leg.amount_out, plan.amount_out)
+
+
+def _all_fees(legs: Sequence[Leg], pools: Mapping[str, RoutablePool]) -> FeeUnits:
+    fees: dict[str, int] = {}
+    for leg in legs:
+        for symbol, units in _fees(leg.swap, pools.get(leg.pool_id)).items():
+            fees[symbol] = fees.get(symbol, 0) + units
+    return fees

@@ -1,0 +1,113 @@
+"""Events in wire form: what only their status says, for rows and for frames."""
+
+from typing import Final, assert_never
+
+from chalicelib.domain.events import (
+    Building,
+    Canceled,
+    Confirmed,
+    Expired,
+    Failed,
+    OrderEvent,
+    Pending,
+    Recorded,
+    Routed,
+    Routing,
+    Submitted,
+)
+from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.tokens import Tokens
+from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.moments import rfc3339
+from chalicelib.wire.route_views import RouteViews
+
+_KEPT_MAX: Final = 512
+
+
+class EventViews:
+    """Renders events, each once: its row and its frames show the same fields.
+
+    Safe to share between threads; two that meet over an event at worst both render it.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.routes = RouteViews(tokens)
+        # By identity; an entry keeps its event, so that no other can have its id meanwhile.
+        self._kept: dict[int, tuple[OrderEvent, JsonObject]] = {}
+
+    def fields(self, event: OrderEvent) -> JsonObject:
+        """Return what only the event's status says; it is shared, and not to be changed."""
+        kept = self._kept.get(id(event))
+        if kept is not None and kept[0] is event:
+            return kept[1]
+        fields = self._rendered(event)
+        if fields:
+            if len(self._kept) >= _KEPT_MAX:
+                self._kept.clear()
+            self._kept[id(event)] = event, fields
+        return fields
+
+    def frame(self, client_order_id: str | None, event: OrderEvent) -> JsonObject:
+        """Return one committed event as its frame, which REST shows too."""
+        return {
+            "type": "order",
+            "orderId": str(event.order_id),
+            "clientOrderId": client_order_id,
+            "seq": event.seq,
+            "status": event.status,
+            "attempt": event.attempt,
+            "at": rfc3339(event.at),
+            **self.fields(event),
+        }
+
+    def _rendered(self, event: OrderEvent) -> JsonObject:
+        match event.what:
+            case Routed(route):
+                fields = self.routes.route(route)
+            case Pending(terms):
+                fields = _terms(terms)
+            case Routing(reason):
+                fields = {} if reason is None else {"reason": reason}
+            case Building() | Canceled():
+                fields = {}
+            case Submitted(tx_signature):
+                fields = {"txSignature": tx_signature}
+            case Confirmed() as confirmed:
+                fields = self._fill(confirmed)
+            case Failed(code, message, attempts):
+                fields = {"code": code, "message": message, "attempts": attempts}
+            case Expired(code, message):
+                fields = {"code": code, "message": message}
+            case Recorded(_, stored):
+                fields = dict(stored)
+            case never:
+                assert_never(never)
+        return fields
+
+    def _fill(self, confirmed: Confirmed) -> JsonObject:
+        views = self.routes
+        return {
+            "txSignature": confirmed.tx_signature,
+            "slot": confirmed.slot,
+            "inputAmount": views.amount(confirmed.input_units, confirmed.input_token),
+            "outputAmount": views.amount(confirmed.output_units, confirmed.output_token),
+            "executedPrice": views.price(
+                confirmed.input_units,
+                confirmed.output_units,
+                input_token=confirmed.input_token,
+                output_token=confirmed.output_token,
+                base=confirmed.price_base,
+            ),
+            **views.fees(confirmed.fees, input_token=confirmed.input_token),
+            "priceImpactBps": confirmed.price_impact_bps,
+            "realizedSlippageBps": confirmed.realized_slippage_bps,
+        }
+
+
+def _terms(terms: OrderTerms) -> JsonObject:
+    return {
+        "orderType": terms.order_type,
+        "inputToken": terms.input_token,
+        "outputToken": terms.output_token,
+        "slippageBps": terms.slippage_bps,
+    }

@@ -1,0 +1,71 @@
+"""Orders in queue messages: the order's own members and its terms' side by side, as messages have always had them.
+
+The members follow from the two types; none is spelled here. While a deployment replaces functions, one
+release reads what the other wrote, and refuses members that it does not know. So an added term travels only
+when it differs from its default, which no client of the older release can have made it do.
+"""
+
+from dataclasses import MISSING, fields
+from datetime import timedelta
+from typing import Any, Final, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
+from pydantic_core import CoreSchema, core_schema
+
+from chalicelib.domain.orders import Order
+from chalicelib.domain.terms import OrderTerms
+
+_TERMS: Final = "terms"
+# Said by ``accepted_at`` and ``valid_until``.
+_IMPLIED: Final = "valid_for_s"
+
+_OF_TERMS: Final = tuple(each for each in fields(OrderTerms) if each.name != _IMPLIED)
+_OF_ORDER: Final = tuple(each for each in fields(Order) if each.name != _TERMS)
+_TYPES: Final = get_type_hints(OrderTerms) | get_type_hints(Order)
+
+MEMBERS: Final = frozenset(each.name for each in (*_OF_TERMS, *_OF_ORDER))
+"""The members of an order in a message."""
+
+_PLACE: Final = next(place for place, each in enumerate(fields(Order)) if each.name == _TERMS)
+_FIELDS: Final = (*_OF_ORDER[:_PLACE], *_OF_TERMS, *_OF_ORDER[_PLACE:])
+
+_Flat: Final[type[BaseModel]] = create_model(  # type: ignore[call-overload]  # its fields are known only now
+    "Order",
+    __config__=ConfigDict(extra="forbid", frozen=True),
+    **{each.name: (_TYPES[each.name], ... if each.default is MISSING else each.default) for each in _FIELDS},
+)
+_ADDED: Final = tuple((each.name, each.default) for each in _OF_TERMS if each.default is not MISSING)
+
+
+def flat(order: Order) -> dict[str, Any]:
+    """Return an order's members."""
+    terms = order.terms
+    members: dict[str, Any] = {
+        each.name: getattr(order if each in _OF_ORDER else terms, each.name) for each in _FIELDS
+    }
+    for name, default in _ADDED:
+        if members[name] == default:
+            del members[name]
+    return members
+
+
+def _order(parsed: BaseModel) -> Order:
+    members = dict(parsed)
+    try:
+        valid_for: timedelta = members["valid_until"] - members["accepted_at"]
+    except TypeError as error:
+        raise ValueError("accepted_at and valid_until must both have a time zone") from error
+    terms = {each.name: members.pop(each.name) for each in _OF_TERMS}
+    return Order(terms=OrderTerms(valid_for_s=round(valid_for.total_seconds()), **terms), **members)
+
+
+class FlatOrder:
+    """Lets pydantic read and write an ``Order`` flat."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        read = core_schema.no_info_after_validator_function(_order, handler.generate_schema(_Flat))
+        return core_schema.json_or_python_schema(
+            json_schema=read,
+            python_schema=core_schema.is_instance_schema(Order),
+            serialization=core_schema.plain_serializer_function_ser_schema(flat),
+        )

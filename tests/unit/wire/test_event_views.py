@@ -1,0 +1,161 @@
+"""What each status says: the same in rows, in frames and in the documents."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final, get_args
+
+import pytest
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.chosen_route import ChosenRoute, PoolQuote, RouteLeg, VenueRefusal
+from chalicelib.domain.errors import Code
+from chalicelib.domain.events import (
+    Building,
+    Canceled,
+    Confirmed,
+    Expired,
+    Failed,
+    Happened,
+    OrderEvent,
+    Pending,
+    Recorded,
+    Routed,
+    Routing,
+    Submitted,
+)
+from chalicelib.domain.ids import new_order_id
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.answers import OrderEventFrame, Quote
+from chalicelib.wire.event_views import EventViews
+from chalicelib.wire.server_frames import json_text
+from tests.fakes.orders import NOON, terms
+
+ORDER_ID: Final = new_order_id(0)
+POOL: Final = PoolQuote("raydium", "p1", 10**9, 150 * 10**6, {"SOL": 25 * 10**5}, "0.01")
+ROUTE: Final = ChosenRoute(
+    "SOL",
+    "USDC",
+    "SOL",
+    (POOL, VenueRefusal("meteora", "no answer")),
+    NOON + timedelta(seconds=10),
+    10**9,
+    150 * 10**6,
+    {"SOL": 25 * 10**5},
+    "0.01",
+    (RouteLeg("raydium", "p1", "SOL", "USDC", 10**9, 150 * 10**6, 10_000),),
+    Decimal("0.000000"),
+    POOL,
+    Decimal("0.000000"),
+)
+FEE: Final = {"feeAmount": "0.0025", "feeToken": "SOL", "fees": [{"token": "SOL", "amount": "0.0025"}]}
+AMOUNTS: Final = {"inputAmount": "1", "outputAmount": "150"}
+
+SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
+    (
+        Pending(terms()),
+        {"orderType": "market", "inputToken": "SOL", "outputToken": "USDC", "slippageBps": 50},
+    ),
+    (Routing(), {}),
+    (Routing("none answered"), {"reason": "none answered"}),
+    (
+        Routed(ROUTE),
+        {
+            "quotes": [
+                {
+                    "venue": "raydium", "pool": "p1", **AMOUNTS, "price": "150", **FEE, "priceImpactBps": "0.01",
+                    "validUntil": "2026-01-01T12:00:10.000Z",
+                },
+                {"venue": "meteora", "error": "no answer"},
+            ],
+            **AMOUNTS,
+            "price": "150",
+            **FEE,
+            "priceImpactBps": "0.01",
+            "route": [
+                {
+                    "venue": "raydium", "pool": "p1", "inputToken": "SOL", "outputToken": "USDC", **AMOUNTS,
+                    "shareBps": 10_000,
+                }
+            ],
+            "routeGapBps": "0.000000",
+            "bestSingleVenue": {"venue": "raydium", "pool": "p1", **AMOUNTS},
+            "improvementBps": "0.000000",
+        },
+    ),
+    (Building(), {}),
+    (Submitted("5x"), {"txSignature": "5x"}),
+    (
+        Confirmed("5x", 28, "SOL", "USDC", "SOL", 10**9, 150 * 10**6, {"SOL": 25 * 10**5}, "0.01", "-1.00"),
+        {
+            "txSignature": "5x", "slot": 28, **AMOUNTS, "executedPrice": "150", **FEE, "priceImpactBps": "0.01",
+            "realizedSlippageBps": "-1.00",
+        },
+    ),
+    (Failed(Code.NO_ROUTE, "none", 2), {"code": "NO_ROUTE", "message": "none", "attempts": 2}),
+    (Canceled(), {}),
+    (Expired(Code.DEADLINE_EXCEEDED, "late"), {"code": "DEADLINE_EXCEEDED", "message": "late"}),
+]  # fmt: skip
+_ENVELOPE: Final = {"type", "orderId", "clientOrderId", "seq", "status", "attempt", "at"}
+
+
+def views() -> EventViews:
+    return EventViews(load_tokens())
+
+
+def an_event(what: Happened | Recorded) -> OrderEvent:
+    return OrderEvent(ORDER_ID, 3, 1, NOON, what)
+
+
+@pytest.mark.parametrize(("what", "said"), SAID, ids=lambda each: getattr(each, "status", ""))
+def test_event_says_what_its_status_says_in_token_units(what: Happened, said: dict[str, Any]) -> None:
+    fields = views().fields(an_event(what))
+    assert (fields, list(fields)) == (said, list(said))
+
+
+@pytest.mark.parametrize("what", [what for what, _ in SAID], ids=lambda what: what.status)
+def test_frame_of_every_status_is_as_documented(what: Happened) -> None:
+    frame = json.loads(json_text(views().frame("mine", an_event(what))))
+    parsed = OrderEventFrame.model_validate_json(json.dumps(frame))
+    assert (parsed.status, parsed.seq) == (what.status, 3)
+    assert parsed.model_dump(mode="json", by_alias=True, exclude_unset=True) == frame
+
+
+def test_no_member_is_documented_that_no_status_has() -> None:
+    documented = {field.alias for field in OrderEventFrame.model_fields.values()}
+    assert documented - _ENVELOPE == {name for _, said in SAID for name in said}
+
+
+def test_every_status_that_an_order_can_reach_has_its_event() -> None:
+    said = {type(what) for what, _ in SAID}
+    assert said == set(get_args(Happened))
+    assert {what.status for what in said} == set(OrderStatus) - {OrderStatus.OPEN}
+
+
+def test_quote_shows_what_a_routed_event_shows() -> None:
+    quote = views().routes.quote(ROUTE, at=NOON, valid_until=ROUTE.quotes_valid_until)
+    assert views().fields(an_event(Routed(ROUTE))).items() <= quote.items()
+    Quote.model_validate(quote)
+
+
+def test_event_is_rendered_once_for_its_row_and_its_frames() -> None:
+    view, event = views(), an_event(Routed(ROUTE))
+    assert view.fields(event) is view.fields(event)
+    assert view.frame(None, event)["route"] is view.fields(event)["route"]
+
+
+def test_equal_events_are_told_apart_when_one_is_gone() -> None:
+    view = views()
+    for number in range(2_000):
+        assert view.fields(an_event(Submitted(f"{number}"))) == {"txSignature": f"{number}"}
+
+
+def test_recorded_event_is_shown_as_it_was_stored_whatever_it_says() -> None:
+    stored = {"code": "OF_ANOTHER_RELEASE", "more": [1, None, {"é": "x"}]}
+    assert views().fields(an_event(Recorded(OrderStatus.FAILED, stored))) == stored
+
+
+def test_amount_in_a_token_that_is_not_listed_is_not_guessed() -> None:
+    gone = Confirmed("5x", 28, "GONE", "USDC", "GONE", 10**9, 150 * 10**6, {}, "0.00", "0.00")
+    fields = views().fields(an_event(gone))
+    assert (fields["inputAmount"], fields["executedPrice"], fields["outputAmount"]) == (None, None, "150")
