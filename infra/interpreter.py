@@ -43,7 +43,7 @@ def seconds():
 
 print(sys.version_info[0], sys.version_info[1], min(seconds() for _ in range(7)))
 """
-_PATIENCE_S = 30
+_TIME_LIMIT_S = 30
 
 
 class Interpreter(NamedTuple):
@@ -95,7 +95,7 @@ def ask(path: str) -> Interpreter | None:
     """Return what an interpreter is; None if it cannot make an environment."""
     try:
         shown = subprocess.check_output(
-            [path, "-c", QUESTION], stderr=subprocess.DEVNULL, timeout=_PATIENCE_S
+            [path, "-c", QUESTION], stderr=subprocess.DEVNULL, timeout=_TIME_LIMIT_S
         )
         major, minor, seconds = shown.split()
         return Interpreter(path, (int(major), int(minor)), float(seconds))

@@ -12,9 +12,9 @@ _SESSIONS = text("""
 """)
 
 
-def test_functions_trade_without_owning_anything(exchange: Instance, trader: Trader) -> None:
+def test_functions_trade_without_owning_anything(instance: Instance, trader: Trader) -> None:
     assert trader.finished(trader.submit(side="sell", amount="0.01"))[-1]["status"] == "confirmed"
-    status = exchange.status()
+    status = instance.status()
     login = make_url(status["functions_database_url"]).username
     owner = make_engine(status["database_url"])
     with owner.connect() as connection:

@@ -30,7 +30,7 @@ from chalicelib.wire.server_frames import (
 )
 
 _EVENTS_PER_READ: Final = 100
-_ESTABLISH_PATIENCE_S: Final = 3.0
+_ESTABLISH_TIME_LIMIT_S: Final = 3.0
 """A connection whose ``$connect`` has only just returned answers 410 until its handshake is through."""
 
 
@@ -207,7 +207,7 @@ class ReplayOrders:
             return None if delivery is Delivery.GONE else delivery
 
         # Waiting for a connection that never comes is waiting in vain too.
-        wait_s = _ESTABLISH_PATIENCE_S if subscriber.is_new else 0.0
+        wait_s = _ESTABLISH_TIME_LIMIT_S if subscriber.is_new else 0.0
         may_wait = self._wait_budget.has_some(subscriber.account_id)
         delivery = self._wait_budget.wait(subscriber.account_id, post, limit_s=wait_s)
         if delivery is None and (may_wait or not subscriber.is_new):
