@@ -1,8 +1,8 @@
 """Print the Python interpreter to make the virtual environment with: ``python3 infra/interpreter.py``.
 
 That is ``python3``, unless it is too old for us, or its version is installed in a clearly
-faster build as well. Builds without optimisation, which is what pyenv makes unless told
-otherwise, take a fifth longer for everything.
+faster build as well. Builds without optimisation, which pyenv makes by
+default, take a fifth longer for everything.
 
 It runs on any Python 3 from 3.7 on, since it is what finds out whether there is a newer one.
 """

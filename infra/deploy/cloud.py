@@ -13,7 +13,7 @@ from botocore.config import Config
 from infra.deploy.running_emulator import running_credentials
 
 EMULATOR_URL: Final = "http://127.0.0.1:4566"
-"""Where MiniStack and LocalStack listen unless told otherwise."""
+"""Where MiniStack and LocalStack listen by default."""
 
 
 # What other emulators take.

@@ -71,7 +71,7 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.NO_ROUTE: (RefusedError, "No venue trades the pair."),
     Code.INSUFFICIENT_LIQUIDITY: (RefusedError, "The pools cannot fill the amount."),
     Code.INSUFFICIENT_FUNDS: (None, "The account does not hold enough of the input token."),
-    Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could settle."),
+    Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could land."),
     Code.TRANSACTION_FAILED: (None, "The chain refused the transaction for another reason."),
     Code.DEADLINE_EXCEEDED: (None, "The order's time was up before it could be executed."),
     Code.RETRIES_EXHAUSTED: (None, "Every attempt expired unseen; none of them can land any more."),

@@ -43,7 +43,7 @@ def localstack(folder: Path) -> Iterator[str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-        # The default server listens on every address, whatever it is told.
+        # The default server listens on every address, whatever its settings say.
         "GATEWAY_SERVER": "hypercorn",
         "DNS_ADDRESS": "0",
         "DISABLE_EVENTS": "1",

@@ -226,9 +226,9 @@ def test_interrupted_message_does_not_come_back_soon_without_the_right_to_ask_fo
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=again)
 
 
-def closed_within(socket: ClientConnection, patience_s: float) -> bool:
+def closed_within(socket: ClientConnection, time_limit_s: float) -> bool:
     """Return whether the connection is closed within that time, whatever is said on it before."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + time_limit_s
     try:
         while True:
             socket.recv(timeout=max(0.0, deadline - time.monotonic()))

@@ -98,7 +98,7 @@ async def _pass_time(
     began, began_really = loop.time(), time.monotonic()
     settled: Health | None = None
     told = began_really
-    while report.simulated_s < plan.simulated_s and time.monotonic() - began_really < plan.patience_s:
+    while report.simulated_s < plan.simulated_s and time.monotonic() - began_really < plan.time_limit_s:
         await asyncio.sleep(min(600.0, plan.simulated_s / 50))
         report.simulated_s = loop.time() - began
         if settled is None and report.simulated_s >= plan.simulated_s * _SETTLED:

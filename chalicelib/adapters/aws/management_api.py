@@ -40,7 +40,7 @@ class ManagementApi:
         by_connection: dict[str, list[str]] = {}
         for frame in frames:
             by_connection.setdefault(frame.connection_id, []).append(frame.text)
-        # By itself it keeps nobody waiting, and may be owed an answer that nothing repeats.
+        # A single connection keeps no other waiting, and its frame may be an answer that nothing repeats.
         is_alone = len(by_connection) == 1
         tried = {
             id_: texts

@@ -1,4 +1,4 @@
-"""psycopg's connections, each of whose waits for the server ends in time; for whoever chose that driver."""
+"""psycopg's connections, each of whose waits for the server ends in time; used where that driver is chosen."""
 
 from typing import Any, Final, TypeVar
 

@@ -87,7 +87,7 @@ INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_t
 SELECT connection_id, order_id, account_id, false, sent_to
 FROM jsonb_to_recordset(CAST(:missed AS jsonb))
     AS m(connection_id text, order_id uuid, account_id text, sent_to integer)
--- In one order, so that two who set back the same connections wait for each other one way only.
+-- In one order, so that two consumers that mark the same connections behind cannot deadlock.
 ORDER BY connection_id, order_id
 ON CONFLICT (connection_id, order_id) DO UPDATE
 SET live = false, replayed_to = excluded.replayed_to, updated_at = clock_timestamp()

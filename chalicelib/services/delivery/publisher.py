@@ -64,7 +64,7 @@ class EventPublisher:
         self._connections = connections
         self._queue = queue
         self._buffered: list[_OutgoingFrame] = []
-        # How many orders a connection was set back for since it last took a frame.
+        # For how many orders a connection was marked behind since it last took a frame.
         self._behind: OrderedDict[str, int] = OrderedDict()
 
     def publish(
