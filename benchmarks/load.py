@@ -1,6 +1,6 @@
 """Orders per second through the whole local runtime: ``python -m benchmarks.load``.
 
-Market orders over WebSockets, each followed to its final status on its own connection;
+Market orders over WebSockets, the events of each read to its final status on its own connection;
 Postgres durable, every part as ``make run`` starts it. A run in which an order is refused,
 lost, or seen with a gap counts for nothing.
 """

@@ -17,7 +17,7 @@ class SmokeOrderError(RuntimeError):
 
 
 def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Submit a small order over WebSocket and follow it to its end; return its frames.
+    """Submit a small order over WebSocket and read its events to the last; return its frames.
 
     Raises:
         SmokeOrderError: It was refused, ended otherwise, or did not end in a minute.

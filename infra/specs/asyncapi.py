@@ -32,7 +32,7 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Orderflow",
             "version": VERSION,
-            "description": "Submit orders and follow every step of them. One JSON object per text frame.",
+            "description": "Submit orders and see every step of them. One JSON object per text frame.",
         },
         "servers": {
             "local": {"host": "127.0.0.1:3000", "pathname": "/ws", "protocol": "ws"},

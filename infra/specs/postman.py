@@ -100,8 +100,10 @@ def postman() -> dict[str, Any]:
             _folder(
                 "WebSocket (open as a WebSocket request, paste a message)",
                 _frame("Submit", {"action": "submit", **_SELL, "requestId": "r1"}),
-                _frame("Follow everything", {"action": "subscribe"}),
-                _frame("Follow one order", {"action": "subscribe", "orderId": "{{orderId}}", "afterSeq": 0}),
+                _frame("Subscribe to everything", {"action": "subscribe"}),
+                _frame(
+                    "Subscribe to one order", {"action": "subscribe", "orderId": "{{orderId}}", "afterSeq": 0}
+                ),
                 _frame("Cancel", {"action": "cancel", "orderId": "{{orderId}}"}),
                 _frame("Quote", {"action": "quote", **_SELL}),
                 _frame("Ping", {"action": "ping"}),

@@ -20,8 +20,8 @@ COLLECTION = json.loads((REPOSITORY / "docs" / "api" / "postman.json").read_text
 FOLDERS = {folder["name"].split(" (")[0]: folder["item"] for folder in COLLECTION["item"]}
 ANSWERS = {
     "Submit": "accepted",
-    "Follow everything": "subscribed",
-    "Follow one order": "subscribed",
+    "Subscribe to everything": "subscribed",
+    "Subscribe to one order": "subscribed",
     "Cancel": "ORDER_ALREADY_FINAL",
     "Quote": "quote",
     "Ping": "pong",
