@@ -2,8 +2,8 @@
 
 Frames are counted by clients of a running instance, log lines are those that it wrote, memory is what the
 functions are deployed with, and the log has what ``prod`` writes. Assumed are how long Lambda bills them for
-(``Scenario``), and that the consumer's batches are full, as they are at a load that makes cost a question; the
-last row says what it adds when every order comes alone. Prices are us-east-1's public ones without free
+(``Scenario``), and that the consumer's batches are full, as they are at a load that makes cost a question;
+the last row says what it adds when every order comes alone. Prices are us-east-1's public ones without free
 tiers. What costs the same at any rate is left
 out: Postgres, alarms, and some two million empty receives a month (0.80 USD).
 """
@@ -257,7 +257,8 @@ def main() -> None:
     parser.add_argument(
         "--batch-ms",
         type=float,
-        help="billed for a batch, with latencies of venues and chain; without, it is computed from counted steps",
+        help="billed for a batch, with latencies of venues and chain; without, "
+        "it is computed from counted steps",
     )
     for line in environment_lines():
         print(line)

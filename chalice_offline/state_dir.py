@@ -26,7 +26,8 @@ class StateDirInUseError(RuntimeError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path} is in use by another instance; stop that one, or choose another directory with --state-dir"
+            f"{path} is in use by another instance; stop that one, "
+            "or choose another directory with --state-dir"
         )
 
 

@@ -66,7 +66,8 @@ def main() -> None:
         best = first
     else:
         sys.stderr.write(
-            f"Using {best.path}, {ratio:.1f} times as fast as {first.path} (make clean run PYTHON=... takes another)\n"
+            f"Using {best.path}, {ratio:.1f} times as fast as {first.path} "
+            "(make clean run PYTHON=... takes another)\n"
         )
     sys.stdout.write(best.path + "\n")
 

@@ -1,9 +1,9 @@
 """What an authorizer's policy says of one call, as IAM evaluates it.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html: what one statement denies no
-other allows, and what none allows is denied. The grammar is that of
-reference_policies_grammar.html; a policy that breaks it anywhere is none. Conditions are not
-evaluated: a statement that has one denies, and never allows.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html: what one statement
+denies no other allows, and what none allows is denied. The grammar is that of
+reference_policies_grammar.html; a policy that breaks it anywhere is none. Conditions are not evaluated: a
+statement that has one denies, and never allows.
 """
 
 from collections.abc import Mapping

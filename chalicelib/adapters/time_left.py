@@ -32,7 +32,7 @@ class TimeLeft:
         """Let work end in time for an invocation that is cut off after ``seconds``.
 
         Args:
-            last_words_s: Kept for the last frames: what a client learns over its connection about its request.
+            last_words_s: Kept for the last frames, by which clients learn what became of their requests.
         """
         self._all_ends_at = self._monotonic() + seconds - MARGIN_S
         self._work_ends_at = self._all_ends_at - last_words_s

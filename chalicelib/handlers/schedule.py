@@ -7,7 +7,8 @@ from chalicelib.logs import logger
 
 
 def sweep() -> JsonObject:
-    """Run the sweep once; return ``done``, and the ``reason`` if it is not, for an operator who invokes it by hand.
+    """Run the sweep once; return ``done``, and the ``reason`` if it is not, for an operator who invokes
+    it by hand.
 
     A passing fault puts it off to the next run, with one log line and a metric that an alarm watches.
     """

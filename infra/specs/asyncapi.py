@@ -47,7 +47,8 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "orders": {
                 "address": "/",
-                "description": "A frame without an action is a submit if it carries order fields, and a subscribe if "
+                "description": "A frame without an action is a submit if it carries order fields, "
+                "and a subscribe if "
                 "it carries only an orderId. The connection URL may carry either as a query.",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*sent, *received)},
                 "bindings": {"ws": {"method": "GET", "query": _query()}},

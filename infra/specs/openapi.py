@@ -59,7 +59,8 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Orderflow",
             "version": VERSION,
-            "description": "Order execution for DEX swaps. Amounts and prices are decimal strings in token units.",
+            "description": "Order execution for DEX swaps. "
+            "Amounts and prices are decimal strings in token units.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [

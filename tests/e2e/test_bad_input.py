@@ -19,7 +19,8 @@ from tests.support.instance import Instance
 UNKNOWN_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 BAD_ORDERS = [*BAD_TEXTS, *BAD_TYPES]
 COUNTS = text("""
-SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events), (SELECT count(*) FROM client_order_keys)
+SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events),
+    (SELECT count(*) FROM client_order_keys)
 """)
 
 

@@ -8,7 +8,8 @@ from tests.e2e.trader import Trader
 from tests.support.instance import Instance
 
 _SESSIONS = text("""
-    SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+    SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend'
+        AND pid <> pg_backend_pid()
 """)
 
 

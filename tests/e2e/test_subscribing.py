@@ -11,6 +11,7 @@ from tests.e2e.conftest import Connect, an_instance, tracebacks
 from tests.e2e.trader import LIFE, Trader, assert_whole, is_final, statuses
 from tests.support.instance import Instance
 
+EXACT_OUT = {"inputToken": "USDC", "outputToken": "SOL", "amount": "2.5", "swapMode": "exactOut"}
 SLOW = {"QUOTE_LATENCY_MS": "100", "SETTLEMENT_LATENCY_MS": "600"}
 
 
@@ -156,9 +157,9 @@ def test_same_client_order_id_with_other_terms_is_refused(trader: Trader) -> Non
     ("wish", "exact", "amount"),
     [
         ({"inputToken": "SOL", "outputToken": "USDC", "amount": "2.5"}, "inputAmount", "2.5"),
-        ({"inputToken": "USDC", "outputToken": "SOL", "amount": "2.5", "swapMode": "exactOut"}, "outputAmount", "2.5"),
+        (EXACT_OUT, "outputAmount", "2.5"),
         ({"side": "buy", "baseAsset": "ETH", "quoteAsset": "USDC", "amount": "0.25"}, "outputAmount", "0.25"),
-        ({"side": "sell", "baseAsset": "BONK", "quoteAsset": "SOL", "amount": 250000}, "inputAmount", "250000"),
+        ({"side": "sell", "baseAsset": "BONK", "quoteAsset": "SOL", "amount": 25000}, "inputAmount", "25000"),
         ({"inputToken": "bonk", "outputToken": "RAY", "amount": "1000000"}, "inputAmount", "1000000"),
     ],
 )  # fmt: skip

@@ -44,7 +44,7 @@ async def _converse(
 
 
 async def _until(client: ClientConnection, wanted: str, problems: list[str]) -> None:
-    """Read frames until one of that type or status. The time limit is real time, whatever the loop's clock says."""
+    """Read frames until one of that type or status. The time limit is real time, not the loop's."""
     deadline = time.monotonic() + _TIME_LIMIT_S
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""psycopg's connections, each of whose waits for the server ends in time; used where that driver is chosen."""
+"""psycopg's connections, each of whose waits for the server ends in time."""
 
 from typing import Any, Final, TypeVar
 

@@ -86,7 +86,7 @@ class EventPublisher:
     def publish_to(
         self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool = False
     ) -> None:
-        """Send an event as ``publish`` does, and to the connection that asked for it if that does not subscribe.
+        """Send an event as ``publish`` does, and to the connection that asked for it, subscribed or not.
 
         ``batched``: that connection gets its events in batches.
         """

@@ -1,4 +1,4 @@
-"""An app that hardly does anything, of every kind: pings, a schedule, and a queue to which nothing is sent."""
+"""An app that hardly does anything, of every kind: pings, a schedule, and a queue that stays empty."""
 
 import json
 from typing import Any

@@ -10,7 +10,8 @@ from chalicelib.domain.statuses import FINAL, SUCCESSORS, UNSENT, OrderStatus, c
 S = OrderStatus
 # Where an order stands, and what may come next: spelled out a second time, so that no change goes unnoticed.
 LEGAL = {
-    (S.PENDING, S.OPEN), (S.PENDING, S.ROUTING), (S.PENDING, S.FAILED), (S.PENDING, S.CANCELED), (S.PENDING, S.EXPIRED),
+    (S.PENDING, S.OPEN), (S.PENDING, S.ROUTING), (S.PENDING, S.FAILED), (S.PENDING, S.CANCELED),
+    (S.PENDING, S.EXPIRED),
     (S.OPEN, S.ROUTING), (S.OPEN, S.FAILED), (S.OPEN, S.CANCELED), (S.OPEN, S.EXPIRED),
     (S.ROUTING, S.ROUTING), (S.ROUTING, S.ROUTED),
     (S.ROUTING, S.FAILED), (S.ROUTING, S.CANCELED), (S.ROUTING, S.EXPIRED),
