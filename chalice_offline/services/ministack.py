@@ -1,8 +1,10 @@
 """MiniStack as the local SQS: a child on loopback that keeps its queues in the state directory.
 
-It serves callers that sign with the state directory's credentials, and what was asked of it (``emulator_guard``).
+It serves callers that sign with the state directory's credentials, and only services that are used
+(``emulator_guard``).
 
-It writes them only when it is stopped in order, so a kill -9 of MiniStack itself loses what was queued since.
+MiniStack writes its queues only when it is stopped in order, so a kill -9 of it loses what was
+queued since.
 """
 
 import asyncio
