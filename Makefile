@@ -54,7 +54,7 @@ simulate: $(STAMP)  ## Simulate faults of every kind: SEEDS=10000
 chaos: $(STAMP)  ## Strike at a real runtime under load, then audit it: ARGS="--minutes 2 --seed 7"
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-soak: $(STAMP)  ## Keep a runtime idle for a week on a clock that leaps: MINUTES=15 of patience
+soak: $(STAMP)  ## Keep a runtime idle for a week on a clock that leaps: MINUTES=15 at most
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)
 
 conformance: $(STAMP)  ## Judge a WebSocket API against AWS's behaviour: URL=wss://... (default: our own gateway)

@@ -53,11 +53,13 @@ POOLS: Final[dict[str, Pool]] = {
 def main() -> None:
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     print(
-        f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, {_processor()}"
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, "
+        f"{_processor()}"
     )
     print(f"{os.cpu_count()} cores, one used; load average {load} when started")
     print(
-        f"best of {ROUNDS} rounds of {QUOTES_PER_ROUND} quotes, 0.01 % to 10 % of the reserve, both directions\n"
+        f"best of {ROUNDS} rounds of {QUOTES_PER_ROUND} quotes, 0.01 % to 10 % of the reserve, "
+        "both directions\n"
     )
     print(f"{'pool':<30}{'exact in':>14}{'exact out':>14}   quotes/s")
     for name, pool in POOLS.items():

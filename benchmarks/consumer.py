@@ -151,7 +151,8 @@ def report(runs: Sequence[Run], *, driver: str, batches: int) -> Run:
     middle = sorted(runs, key=lambda run: run.rate)[len(runs) // 2]
     shown = ", ".join(f"{kind} {cost:.2f}" for kind, cost in middle.cpu_ms.items())
     print(
-        f"{driver}: {middle.rate:,.0f} orders/s, ± {spread([run.rate for run in runs]):.0%}, {len(runs)} runs of "
+        f"{driver}: {middle.rate:,.0f} orders/s, ± {spread([run.rate for run in runs]):.0%}, "
+        f"{len(runs)} runs of "
         f"{batches} batches of {BATCH}; processor ms/order: {shown}"
     )
     return middle

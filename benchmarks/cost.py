@@ -2,8 +2,8 @@
 
 Frames are counted by clients of a running instance, log lines are those that it wrote, memory is what the
 functions are deployed with, and the log has what ``prod`` writes. Assumed are how long Lambda bills them for
-(``Way``), and that the consumer's batches are full, as they are at a load that makes cost a question; the
-last row says what it adds when every order comes alone. Prices are us-east-1's public ones without free
+(``Scenario``), and that the consumer's batches are full, as they are at a load that makes cost a question;
+the last row says what it adds when every order comes alone. Prices are us-east-1's public ones without free
 tiers. What costs the same at any rate is left
 out: Postgres, alarms, and some two million empty receives a month (0.80 USD).
 """
@@ -60,8 +60,8 @@ _LOGS_EVENTS: Final = stage_values("prod")["LogLevel"] == "INFO"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to receive events.
+class Scenario:
+    """One way to send orders and to receive their events.
 
     Attributes:
         load: What is run to count its frames.
@@ -76,11 +76,11 @@ class Way:
     publications: int
 
 
-WAYS: Final = (
-    Way("one in flight", Load(ORDERS, 10, Shape.CLOSED_LOOP), 20.0, 3),
-    Way("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE), 20.0, 3),
-    Way("one in flight", Load(ORDERS, 10, Shape.CLOSED_LOOP, batched=True), 10.0, 1),
-    Way("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE, batched=True), 10.0, 1),
+SCENARIOS: Final = (
+    Scenario("one in flight", Load(ORDERS, 10, Shape.CLOSED_LOOP), 20.0, 3),
+    Scenario("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE), 20.0, 3),
+    Scenario("one in flight", Load(ORDERS, 10, Shape.CLOSED_LOOP, batched=True), 10.0, 1),
+    Scenario("ten at once", Load(BATCH, 1, Shape.ALL_AT_ONCE, batched=True), 10.0, 1),
 )
 
 
@@ -89,7 +89,7 @@ class Counted:
     """What an instance counted.
 
     Attributes:
-        frames: To the client for an order, for each way.
+        frames: To the client for an order, for each scenario.
         log_bytes: Of the lines of an order, as CloudWatch bills them.
         metrics_bytes: Of an invocation's metrics, likewise.
         frame_bytes: Of all frames of an order.
@@ -120,7 +120,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What an order takes that depends on the way and the load.
+    """What an order takes that depends on the scenario and the load.
 
     Attributes:
         batch: Orders that a consumer gets at once.
@@ -162,11 +162,11 @@ def memory_gb(function: str) -> float:
     return float(own.get("lambda_memory_size", config["lambda_memory_size"])) / 1024
 
 
-def counted(ways: Sequence[Way]) -> Counted:
-    """Run each way once on an instance that writes its lines as CloudWatch would get them."""
+def counted(scenarios: Sequence[Scenario]) -> Counted:
+    """Run each scenario once on an instance that writes its lines as CloudWatch would get them."""
     with running_instance({**QUIET, "ORDERFLOW_JSON_LOGS": "1"}) as instance:
         asyncio.run(run_load(instance, Load(ORDERS, 10, Shape.CLOSED_LOOP)))
-        runs = [asyncio.run(run_load(instance, way.load)) for way in ways]
+        runs = [asyncio.run(run_load(instance, scenario.load)) for scenario in scenarios]
         frames = smoke_order(instance.url, token=None, say=lambda _line: None)
         sizes = _line_sizes(instance)
     return Counted(
@@ -189,22 +189,22 @@ def _line_sizes(instance: Instance) -> Mapping[str, float]:
     return {kind: fmean(each) for kind, each in sizes.items()}
 
 
-def uses(ways: Sequence[Way], found: Counted, *, batch_ms: float | None) -> list[Use]:
-    """Return what an order takes in each way; ``batch_ms`` overrides what a full batch is billed for."""
+def uses(scenarios: Sequence[Scenario], found: Counted, *, batch_ms: float | None) -> list[Use]:
+    """Return what an order takes in each scenario; ``batch_ms`` overrides what a full batch is billed for."""
     return [
         Use(
             frames=frames,
-            message_ms=way.message_ms,
-            batch_ms=_batch_ms(way, BATCH) if batch_ms is None else batch_ms,
+            message_ms=scenario.message_ms,
+            batch_ms=_batch_ms(scenario, BATCH) if batch_ms is None else batch_ms,
             log_bytes=found.log_bytes if _LOGS_EVENTS else 0.0,
             metrics_bytes=found.metrics_bytes,
         )
-        for way, frames in zip(ways, found.frames, strict=True)
+        for scenario, frames in zip(scenarios, found.frames, strict=True)
     ]
 
 
-def _batch_ms(way: Way, orders: int) -> float:
-    return _WAITING_MS + _BATCH_CPU_MS + orders * _ORDER_CPU_MS + way.publications * _PUBLISHING_MS
+def _batch_ms(scenario: Scenario, orders: int) -> float:
+    return _WAITING_MS + _BATCH_CPU_MS + orders * _ORDER_CPU_MS + scenario.publications * _PUBLISHING_MS
 
 
 def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:
@@ -212,14 +212,14 @@ def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:
 
     Frame by frame, and with ``?batch=1`` one in flight and ten at once.
     """
-    found = counted(WAYS)
-    full = uses(WAYS, found, batch_ms=batch_ms)
+    found = counted(SCENARIOS)
+    full = uses(SCENARIOS, found, batch_ms=batch_ms)
     alone = [
-        replace(use, batch=1, batch_ms=_batch_ms(way, 1) if batch_ms is None else batch_ms)
-        for way, use in zip(WAYS, full, strict=True)
+        replace(use, batch=1, batch_ms=_batch_ms(scenario, 1) if batch_ms is None else batch_ms)
+        for scenario, use in zip(SCENARIOS, full, strict=True)
     ]
     _row("USD per million orders", ["frame by frame", "", "?batch=1", ""])
-    _row("", [way.name for way in WAYS])
+    _row("", [scenario.name for scenario in SCENARIOS])
     _row("frames out per order", found.frames)
     for of_kind in zip(*(lines(use) for use in full), strict=True):
         _row(of_kind[0].name, [line.usd_per_million for line in of_kind])
@@ -230,7 +230,7 @@ def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:
     _row("goal", [6.0, 6.0, 3.0, 3.0])
     print("not in the sum")
     outbound = found.frame_bytes / 1e9 * OUTBOUND_GB_USD * 1e6
-    _row(f"  {found.frame_bytes:,} bytes to the client", [outbound] * len(WAYS))
+    _row(f"  {found.frame_bytes:,} bytes to the client", [outbound] * len(SCENARIOS))
     platform = [(1 + 1 / use.batch) * PLATFORM_BYTES / 1e9 * LOG_GB_USD * 1e6 for use in full]
     _row("  ORDERFLOW_SYSTEM_LOG_LEVEL=INFO", platform)
     _row(
@@ -257,7 +257,8 @@ def main() -> None:
     parser.add_argument(
         "--batch-ms",
         type=float,
-        help="billed for a batch, with latencies of venues and chain; without, it is computed from counted steps",
+        help="billed for a batch, with latencies of venues and chain; without, "
+        "it is computed from counted steps",
     )
     for line in environment_lines():
         print(line)

@@ -37,12 +37,15 @@ _UNCHECKED: Final = "SET session_replication_role = replica"
 _FILL: Final = (
     """
     INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
-        price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, tx_signature,
-        input_units, output_units, fence, lease_until)
-    SELECT gen_random_uuid(), CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END, 'market', 'exact_in',
-        'SOL', 'USDC', 1000000000, 'SOL', 50, moment, moment + interval '1 minute', repeat('0', 64), 'confirmed', 6, 1,
-        'signature ' || n, 1000000000, 150000000, 1, moment
-    FROM (SELECT n, now() - n * interval '1 second' AS moment FROM generate_series(1, CAST(:orders AS int)) AS n) AS x
+        price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
+        tx_signature, input_units, output_units, fence, lease_until)
+    SELECT gen_random_uuid(), CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END,
+        'market', 'exact_in', 'SOL', 'USDC', 1000000000, 'SOL', 50, moment, moment + interval '1 minute',
+        repeat('0', 64), 'confirmed', 6, 1, 'signature ' || n, 1000000000, 150000000, 1, moment
+    FROM (
+        SELECT n, now() - n * interval '1 second' AS moment
+        FROM generate_series(1, CAST(:orders AS int)) AS n
+    ) AS x
     """,
     """
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
@@ -51,14 +54,15 @@ _FILL: Final = (
     FROM orders CROSS JOIN generate_series(1, 6) AS n
     """,
     """
-    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units, quoted_out_units,
-        threshold_units, fence, outcome, resolved_at)
+    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units,
+        quoted_out_units, threshold_units, fence, outcome, resolved_at)
     SELECT tx_signature, order_id, 1, '', 1, 1, 1, 1, 1, 'landed', accepted_at FROM orders
     """,
     """
-    INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units, output_units,
-        legs, landed_at)
-    SELECT tx_signature, 1, 1, account_id, order_id, 1, input_units, output_units, '[]', accepted_at FROM orders
+    INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units,
+        output_units, legs, landed_at)
+    SELECT tx_signature, 1, 1, account_id, order_id, 1, input_units, output_units, '[]', accepted_at
+    FROM orders
     """,
 )
 
@@ -132,7 +136,8 @@ def _compared(taken_s: Mapping[int, Sequence[float]]) -> Mapping[int, float]:
     turns = len(next(iter(taken_s.values())))
     print(f"\n{turns} batches of {BATCH} for each depth, in turns")
     print(
-        f"{'orders on record':>16}{'median, orders/s':>18}{'of the first':>14}{'fastest tenth':>15}{'of the first':>14}"
+        f"{'orders on record':>16}{'median, orders/s':>18}{'of the first':>14}"
+        f"{'fastest tenth':>15}{'of the first':>14}"
     )
     medians = {depth: statistics.median(times) for depth, times in taken_s.items()}
     tenths = {depth: statistics.quantiles(times, n=10)[0] for depth, times in taken_s.items()}

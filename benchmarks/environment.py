@@ -12,10 +12,10 @@ _PACKAGES: Final = ("chalice", "SQLAlchemy", "pg8000", "psycopg", "uvicorn", "mi
 
 def environment_lines() -> list[str]:
     """Return what belongs above every table of figures."""
-    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    load = "average " + ", ".join(f"{value:.2f}" for value in os.getloadavg())
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return [
-        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; load average {load}",
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; load {load}",
         f"{platform.python_implementation()} {platform.python_version()} of {sys.base_prefix}, {versions}",
     ]
 

@@ -1,6 +1,6 @@
 """What one account's orders take while another one floods the runtime: ``python -m benchmarks.fairness``.
 
-A trader sends one order at a time and follows each to its end, undisturbed at first, then beside
+A trader sends one order at a time and reads each one's events to the last, undisturbed at first, then beside
 each flood of a second account, and then right after that flood has ended. Latencies and limits are
 those of ``make run``; tokens are wanted. The flood runs in a process of its own, on five
 connections, as fast as the runtime takes it.
@@ -45,14 +45,14 @@ _LIMITS: Final = {
     "CONNECTIONS_MAX": "20000",
 }
 # The engine waits a little for orders that are not on record yet.
-_NOBODYS: Final = "01a1fbd0-c2f7-7adc-b4a9-db9881056388"
+_UNKNOWN_ORDER: Final = "01a1fbd0-c2f7-7adc-b4a9-db9881056388"
 _FRAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "orders": _ORDER,
     "quotes": {**_ORDER, "action": "quote"},
     "pings": {"action": "ping"},
     "subscribes": {"action": "subscribe"},
-    "cancels": {"action": "cancel", "orderId": _NOBODYS},
-    "follows": {"action": "subscribe", "orderId": _NOBODYS},
+    "cancels": {"action": "cancel", "orderId": _UNKNOWN_ORDER},
+    "subscriptions": {"action": "subscribe", "orderId": _UNKNOWN_ORDER},
     "nonsense": {"action": "nonsense"},
 }
 FLOODS: Final = (*_FRAMES, "connects")

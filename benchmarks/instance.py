@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 _REPOSITORY: Final = Path(__file__).parents[1]
-_START_PATIENCE_S: Final = 90
-_STOP_PATIENCE_S: Final = 30
+_START_TIME_LIMIT_S: Final = 90
+_STOP_TIME_LIMIT_S: Final = 30
 _NO_LIMITS: Final = dict.fromkeys(
     ("ORDERS_PER_SECOND_MAX", "ORDERS_BURST_MAX", "OPEN_ORDERS_MAX", "CONNECTIONS_MAX"), "1000000"
 )
@@ -77,14 +77,14 @@ def running_instance(environment: Mapping[str, str]) -> Iterator[Instance]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(_STOP_PATIENCE_S)
+                process.wait(_STOP_TIME_LIMIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", log_path: Path) -> None:
-    deadline = time.monotonic() + _START_PATIENCE_S
+    deadline = time.monotonic() + _START_TIME_LIMIT_S
     while not any(line.startswith("ready") for line in log_path.read_text().splitlines()):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the runtime did not start:\n{log_path.read_text()[-2000:]}")

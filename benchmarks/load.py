@@ -1,6 +1,6 @@
 """Orders per second through the whole local runtime: ``python -m benchmarks.load``.
 
-Market orders over WebSockets, each followed to its final status on its own connection;
+Market orders over WebSockets, the events of each read to its final status on its own connection;
 Postgres durable, every part as ``make run`` starts it. A run in which an order is refused,
 lost, or seen with a gap counts for nothing.
 """
@@ -59,7 +59,8 @@ def report(instance: Instance, wanted: Sequence[Load], *, runs: int) -> Sequence
     """Run each load several times; print and return its median run."""
     asyncio.run(run_load(instance, Load(WARM_UP, 10, Shape.CLOSED_LOOP)))
     print(
-        f"\n{'load':<22}{'orders/s':>9}{'spread':>8}{'accepted p50':>14}{'p99':>8}{'final p50':>11}{'p99':>8}  ms"
+        f"\n{'load':<22}{'orders/s':>9}{'spread':>8}"
+        f"{'accepted p50':>14}{'p99':>8}{'final p50':>11}{'p99':>8}  ms"
     )
     medians = []
     for load in wanted:

@@ -124,7 +124,8 @@ def report_gaps() -> None:
 
 def main() -> None:
     print(
-        f"Python {platform.python_version()} on {platform.machine()}, {platform.system()}; one process, one core"
+        f"Python {platform.python_version()} on {platform.machine()}, {platform.system()}; "
+        "one process, one core"
     )
     print(f"{MARKETS} random markets per line of CPMM, DLMM, DAMM v2 and CLMM pools; leg cost 0; exact-in")
     report_routes()

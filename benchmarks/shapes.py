@@ -82,7 +82,7 @@ def spread(values: Sequence[float]) -> float:
 
 
 async def run_load(instance: Instance, load: Load) -> Run:
-    """Send the orders, follow each to its final status, and account for all of them.
+    """Send the orders, read each one's events to its final status, and account for all of them.
 
     Raises:
         IncompleteRunError: The run counts for nothing.

@@ -1,6 +1,6 @@
 """What a subscriber that does not read costs the others: ``python -m benchmarks.slow_reader``.
 
-Orders per second over ten connections, by themselves, and then with a socket that follows every order
+Orders per second over ten connections, by themselves, and then with a socket that subscribes to every order
 of their account and reads nothing. Before the second figure enough orders run that neither its
 buffers nor the gateway's take any more.
 """
@@ -56,7 +56,7 @@ def _shown(rates: list[float]) -> str:
 
 @contextmanager
 def _deaf(url: str) -> Iterator[None]:
-    """Follow everything and read nothing but the handshake."""
+    """Subscribe to everything and read nothing but the handshake."""
     address = urlsplit(url)
     protocol = ClientProtocol(parse_uri(url))
     with socket.socket() as opened:

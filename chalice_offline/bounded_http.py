@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with an end to everybody's patience: uvicorn
+"""uvicorn's HTTP protocol with time limits for clients: uvicorn
 waits for a request, and for its rest, for ever.
 
 One timer for a connection, which looks where it stands; what happens on a connection only notes the time.

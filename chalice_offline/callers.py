@@ -63,7 +63,7 @@ class Callers:
 
 
 def own_origins(host: str, port: int) -> frozenset[str]:
-    """Return the origins that a browser may give to pages of a server that listens on ``host`` of loopback."""
+    """Return the origins that browsers may give to pages of a server that listens on a loopback ``host``."""
     shown = f"[{host}]" if ":" in host else host
     names = {shown, "localhost"} if host != "localhost" else {"localhost", "127.0.0.1", "[::1]"}
     # A browser leaves the scheme's own port out.

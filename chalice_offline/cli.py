@@ -32,8 +32,8 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
 
     Args:
         prefix: Of the variables that set options: ``PREFIX_PORT`` sets ``--port``.
-        defaults: What a project's own command line has for ``app``, ``port`` or ``state_dir`` (a path, which is
-            then relative to the current directory).
+        defaults: What a project's own command line has for ``app``, ``port`` or ``state_dir`` (a path, which
+            is then relative to the current directory).
     """
     own = {"app": Path(), "port": PORT, "state_dir": None, **(defaults or {})}
     app_option = _option(

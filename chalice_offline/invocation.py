@@ -87,8 +87,8 @@ class AppManifest:
         http_cors: REST path to the access-control headers of its pre-flight answer
             (``CORSConfig.get_access_control_headers()``); a path without CORS is absent.
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
-        http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token, where that
-            is not ``Authorization``.
+        http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
+            where that is not ``Authorization``.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
     """

@@ -82,7 +82,8 @@ def _with_port(options: Options) -> Options:
         return replace(options, port=free_port(options.local_host))
     if is_taken(options.host, options.port):
         raise OSError(
-            f"port {options.port} on {options.host} is taken; choose another with --port or {options.port_variable}"
+            f"port {options.port} on {options.host} is taken; "
+            f"choose another with --port or {options.port_variable}"
         )
     return options
 

@@ -1,6 +1,6 @@
 """The runtime's log: what functions print and what happens to them, one readable line each.
 
-Rendering is pure. It and writing happen in a thread of its own, because a terminal or pipe that nobody reads
+Rendering is pure. It and writing happen in a thread of its own, because a terminal or pipe that is not read
 must slow the log, never the gateway: when the reader falls behind, lines are counted and dropped.
 """
 

@@ -1,7 +1,7 @@
-"""SQS queues from a CloudFormation template: the one that deployment uses, read for its ``AWS::SQS::Queue`` resources.
+"""SQS queues from a CloudFormation template: the one that is deployed, read for its ``AWS::SQS::Queue``.
 
-Understood: ``Ref`` and ``Fn::Sub`` of parameters, ``Fn::GetAtt`` of another queue's ``Arn``. Anything else is refused
-by name, so that a queue is never created differently from how it deploys.
+Understood: ``Ref`` and ``Fn::Sub`` of parameters, ``Fn::GetAtt`` of another queue's ``Arn``. Anything else
+is refused by name, so that a queue is never created differently from how it deploys.
 """
 
 import json

@@ -18,7 +18,7 @@ _SUFFIXES: Final = (".py", ".json", ".toml", ".sql")
 _IGNORED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "deployments", "deployed"})
 _HIDDEN_BUT_CODE: Final = frozenset({".chalice"})
 _DEBOUNCE_MS: Final = 200
-# Nobody saves a file so often in so short a time; what does is a program.
+# No person saves a file so often in so short a time; what does is a program.
 _CHANGES_MAX: Final = 5
 _CHANGES_WITHIN_S: Final = 15.0
 _RESTLESS_MAX: Final = 1_000
@@ -64,7 +64,7 @@ class CodeWatch:
 
 
 class RestlessFiles:
-    """Tells files that change again and again from those that somebody edits."""
+    """Tells files that change again and again from those that a person edits."""
 
     def __init__(self) -> None:
         # The times of a file's last changes, at most ``_CHANGES_MAX``

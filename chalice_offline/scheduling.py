@@ -7,8 +7,8 @@ from contextlib import suppress
 def stay_until_done() -> None:
     """Let this process and those it starts not interrupt each other, nor anything else, when they are woken.
 
-    A message wakes many processes, most for a fraction of a millisecond. By default whoever is woken
-    takes the processor from whoever woke it, in the middle of its work; SCHED_BATCH lets that
+    A message wakes many processes, most for a fraction of a millisecond. By default the one that is woken
+    takes the processor from the one that woke it, in the middle of its work; SCHED_BATCH lets that
     finish first (sched(7), Linux only).
     """
     if hasattr(os, "SCHED_BATCH"):

@@ -1,4 +1,4 @@
-"""The directory in which an instance keeps its data: one runtime at a time, and nobody else looks in.
+"""The directory in which an instance keeps its data: one runtime at a time, and no other user looks in.
 
 It is 0700, what lies directly in it 0600: what users sent is in its logs and
 queues, addresses with passwords in its status.
@@ -26,7 +26,8 @@ class StateDirInUseError(RuntimeError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path} is in use by another instance; stop that one, or choose another directory with --state-dir"
+            f"{path} is in use by another instance; stop that one, "
+            "or choose another directory with --state-dir"
         )
 
 

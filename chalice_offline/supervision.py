@@ -1,8 +1,8 @@
-"""What runs without anybody awaiting it: its failures are told, and what must go on goes on.
+"""What runs without being awaited: its failures are logged, and what must go on goes on.
 
-An exception in a callback of the event loop reaches nobody who could act on it. In a protocol's
-``data_received`` it is worse: asyncio closes the connection for it, whoever is to blame. So every task that
-is not awaited by who made it starts here, and whoever calls listeners calls them by ``tell``. Failures go to
+An exception in a callback of the event loop reaches no code that could act on it. In a protocol's
+``data_received`` it is worse: asyncio closes the connection for it, whatever is to blame. So every task that
+is not awaited by its maker starts here, and listeners are called by ``tell``. Failures go to
 the loop's exception handler, for which the runtime installs ``Failures``.
 ``tests/unit/chalice_offline/test_supervision.py`` finds tasks started elsewhere.
 """
@@ -29,7 +29,7 @@ Show = Callable[[str, str, int], None]
 
 
 def fail(what: str, error: BaseException) -> None:
-    """Hand a failure that nobody awaits to the loop's exception handler."""
+    """Hand a failure that nothing awaits to the loop's exception handler."""
     asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
 
 

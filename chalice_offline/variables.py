@@ -24,7 +24,7 @@ _NOT_INHERITED: Final = frozenset(
 
 
 class UnknownVariableError(ValueError):
-    """``local.toml`` refers to a variable that nobody defines."""
+    """``local.toml`` refers to a variable that is not defined."""
 
     def __init__(self, name: str, reference: str) -> None:
         super().__init__(f"local.toml: environment.{name} refers to ${{{reference}}}, which is not defined")

@@ -31,7 +31,7 @@ class ChainName(StrEnum):
 
 
 class Settings(BaseModel):
-    """What the application can be told from outside; every name is the variable's, in lower case.
+    """The application's settings; every name is that of an environment variable, in lower case.
 
     Attributes:
         database_secret_arn: Where the login is, in the form that

@@ -20,8 +20,8 @@ class LineFormatter(LambdaPowertoolsFormatter):
 
     Its own formatter tries to read each message as JSON, and prepares a traceback and an encoder for
     each line: 19 µs of processor time against 8, seven times an order. CloudWatch is paid by the
-    byte, so lines that nobody has to act on leave out the service, which the name of their log says,
-    and the trace, which nobody records.
+    byte, so lines below WARNING leave out the service, which the name of their log says,
+    and the trace, which is not recorded.
     """
 
     def __init__(self) -> None:

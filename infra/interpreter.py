@@ -1,8 +1,8 @@
 """Print the Python interpreter to make the virtual environment with: ``python3 infra/interpreter.py``.
 
 That is ``python3``, unless it is too old for us, or its version is installed in a clearly
-faster build as well. Builds without optimisation, which is what pyenv makes unless told
-otherwise, take a fifth longer for everything.
+faster build as well. Builds without optimisation, which pyenv makes by
+default, take a fifth longer for everything.
 
 It runs on any Python 3 from 3.7 on, since it is what finds out whether there is a newer one.
 """
@@ -43,7 +43,7 @@ def seconds():
 
 print(sys.version_info[0], sys.version_info[1], min(seconds() for _ in range(7)))
 """
-_PATIENCE_S = 30
+_TIME_LIMIT_S = 30
 
 
 class Interpreter(NamedTuple):
@@ -66,7 +66,8 @@ def main() -> None:
         best = first
     else:
         sys.stderr.write(
-            f"Using {best.path}, {ratio:.1f} times as fast as {first.path} (make clean run PYTHON=... takes another)\n"
+            f"Using {best.path}, {ratio:.1f} times as fast as {first.path} "
+            "(make clean run PYTHON=... takes another)\n"
         )
     sys.stdout.write(best.path + "\n")
 
@@ -95,7 +96,7 @@ def ask(path: str) -> Interpreter | None:
     """Return what an interpreter is; None if it cannot make an environment."""
     try:
         shown = subprocess.check_output(
-            [path, "-c", QUESTION], stderr=subprocess.DEVNULL, timeout=_PATIENCE_S
+            [path, "-c", QUESTION], stderr=subprocess.DEVNULL, timeout=_TIME_LIMIT_S
         )
         major, minor, seconds = shown.split()
         return Interpreter(path, (int(major), int(minor)), float(seconds))

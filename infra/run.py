@@ -1,4 +1,4 @@
-"""The local runtime as this project runs it: ``python -m infra.run start``, and chalice-offline's other commands.
+"""The local runtime as this project runs it: ``python -m infra.run start``, and the other commands.
 
 ``ORDERFLOW_PORT`` and the like set its options; see ``python -m infra.run start --help``.
 """

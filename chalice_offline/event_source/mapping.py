@@ -41,11 +41,11 @@ class MappingSettings:
         concurrency_max: Batches in flight at once; Lambda starts with five pollers.
         batching_window_s: While another batch is in flight, a batch that is not full waits so
             long for more messages. Unlike AWS, a batch leaves at once when none is in flight:
-            nobody wants to watch one message wait.
+            a developer should not watch one message wait.
         gather_s: For each batch in flight the next receive waits so long, or until one of them ends, and
             twice as long if the queue hardly holds a full batch: few full batches cost less than many small
             ones, and many run at once only if each takes its time.
-        linger_s: Whoever waited for a batch may send again at once: so long the next receive waits for as
+        linger_s: Clients that waited for a batch may send again at once: so long the next receive waits for as
             many invocations to end as the batches in flight had messages.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
     """

@@ -62,7 +62,7 @@ def missing_identity(sources: Iterable[IdentitySource], handshake: Handshake) ->
 
 
 class Refusal(StrEnum):
-    """Why an authorizer's answer lets nobody in."""
+    """Why an authorizer's answer lets no client in."""
 
     UNAUTHORIZED = "unauthorized"
     DENIED = "denied"

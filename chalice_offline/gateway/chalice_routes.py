@@ -19,7 +19,7 @@ _CONFIG: Final = SimpleNamespace(lambda_timeout=None, function_name="", lambda_m
 
 
 def local_gateway(manifest: AppManifest) -> LocalGateway:
-    """Return a ``LocalGateway`` for the app that ``manifest`` describes; it authorizes everybody."""
+    """Return a ``LocalGateway`` for the app that ``manifest`` describes; it authorizes every client."""
     # Both are stand-ins for the real thing by shape, not by type.
     return LocalGateway(cast("Any", _StandIn(manifest)), cast("Any", _CONFIG))
 

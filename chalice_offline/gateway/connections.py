@@ -12,7 +12,7 @@ from chalice_offline.gateway.settings import GatewayLimits
 
 
 class Phase(StrEnum):
-    CONNECTING = "connecting"  # $connect has not returned: not yet a connection to anybody else
+    CONNECTING = "connecting"  # $connect has not returned: not yet a connection to any other caller
     OPEN = "open"
     CLOSED = "closed"
 
@@ -28,7 +28,7 @@ class Closure:
 # Codes and reasons as captured on AWS, except where a line says otherwise.
 DELETED: Final = Closure(1000, "Connection Closed Normally")
 IDLE: Final = Closure(1001, "Going away")
-# Nobody has published what two hours end with; 1001 is what the other emulators chose.
+# It is not published what two hours end with; 1001 is what the other emulators chose.
 EXPIRED: Final = Closure(1001, "Going away")
 SHUT_DOWN: Final = Closure(1001, "Going away")  # ours alone: AWS does not stop
 BINARY_FRAME: Final = Closure(
@@ -66,7 +66,7 @@ class Connection:
     @property
     def caller_key(self) -> str:
         """Return whose turn it is when this connection's is: its principal's,
-        or its own if nobody named one.
+        or its own if none is named.
         """
         principal = (self.authorizer or {}).get("principalId")
         return f"principal {principal}" if principal else f"connection {self.connection_id}"

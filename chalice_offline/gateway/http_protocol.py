@@ -36,7 +36,8 @@ class GatewayHttp(PromptHttp):
                 request.method, _connection_id(request.target), request.target, request.headers, request.body
             )
         )
-        tail = f"{REQUEST_ID}: {self._callbacks.new_request_id()}\r\ncontent-length: {len(response.body)}\r\n\r\n"
+        request_id, length = self._callbacks.new_request_id(), len(response.body)
+        tail = f"{REQUEST_ID}: {request_id}\r\ncontent-length: {length}\r\n\r\n"
         head = _head(response.status, response.headers, tuple(self.server_state.default_headers))
         return head + tail.encode("ascii") + response.body
 

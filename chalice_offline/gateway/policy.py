@@ -1,9 +1,9 @@
 """What an authorizer's policy says of one call, as IAM evaluates it.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html: what one statement denies no
-other allows, and what none allows is denied. The grammar is that of
-reference_policies_grammar.html; a policy that breaks it anywhere is none. Conditions are not
-evaluated: a statement that has one denies, and never allows.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html: what one statement
+denies no other allows, and what none allows is denied. The grammar is that of
+reference_policies_grammar.html; a policy that breaks it anywhere is none. Conditions are not evaluated: a
+statement that has one denies, and never allows.
 """
 
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ def _applies(statement: Mapping[str, Any], key: str, text: str, *, is_lowered: b
         raise PolicyError(f"a statement has either {key} or Not{key}")
     value = statement[present[0]]
     patterns = value if isinstance(value, list) else [value]
-    # An empty list names nothing: Chalice's ``AuthResponse(routes=[])`` lets nobody in by it.
+    # An empty list names nothing: Chalice's ``AuthResponse(routes=[])`` lets no client in by it.
     is_sound = all(isinstance(pattern, str) and pattern for pattern in patterns)
     if not is_sound or (not patterns and present[0] != key):
         raise PolicyError(f"{present[0]} is a text or a list of texts")

@@ -134,7 +134,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             self._look_for_end()
 
     def _look_for_end(self) -> None:
-        """End a connection whose client has gone, which nobody notices who does not read from it."""
+        """End a connection whose client has gone, which only a read from it would notice."""
         if not self.read_paused or self.transport.is_closing():
             return
         watch = select.poll()

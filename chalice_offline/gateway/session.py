@@ -40,7 +40,7 @@ class WebSocketSession:
         self._gone = gone
         self._caller = Caller(connection.caller_key, self._is_open)
         self._slots = edge.slots_of(self._caller.key)
-        # Set when the client leaves while messages of its wait: those are for nobody.
+        # Set when the client leaves while messages of its wait: no client waits for those.
         self._drops_messages = False
         self._timer: asyncio.TimerHandle | None = None
 

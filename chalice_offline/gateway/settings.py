@@ -43,7 +43,7 @@ class MessageOrder(StrEnum):
 
 
 class CallbackSignatures(StrEnum):
-    """What management requests must carry; AWS verifies, and nobody needs credentials for ``open``."""
+    """What management requests must carry; AWS verifies, and ``open`` asks for no credentials."""
 
     OPEN = "open"
     SIGNED = "signed"  # any signature for API Gateway

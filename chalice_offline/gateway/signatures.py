@@ -30,9 +30,10 @@ _UNKNOWN_KEY: Final = error(
     403, "UnrecognizedClientException", "The security token included in the request is invalid."
 )
 _MISMATCH: Final = (
-    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"
-    " and signing method. Consult the service documentation for details.\n\nThe Canonical String for this request"
-    " should have been\n'{canonical}'\n\nThe String-to-Sign should have been\n'{to_sign}'\n"
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret"
+    " Access Key and signing method. Consult the service documentation for details.\n\n"
+    "The Canonical String for this request should have been\n'{canonical}'\n\n"
+    "The String-to-Sign should have been\n'{to_sign}'\n"
 )
 
 
@@ -130,7 +131,8 @@ def _time_problem(sent_at: str, signed_at: datetime, now: datetime) -> str | Non
     if signed_at < earliest:
         return f"Signature expired: {sent_at} is now earlier than {_text(earliest)} ({_text(now)} - 5 min.)"
     if signed_at > latest:
-        return f"Signature not yet current: {sent_at} is still later than {_text(latest)} ({_text(now)} + 5 min.)"
+        times = f"{_text(latest)} ({_text(now)} + 5 min.)"
+        return f"Signature not yet current: {sent_at} is still later than {times}"
     return None
 
 

@@ -71,7 +71,7 @@ def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
 async def _connect(
     edge: Edge, connection: Connection, handshake: Handshake, gone: asyncio.Event
 ) -> Accept | Refuse:
-    """Ask the authorizer, then ``$connect``; an API without either accepts everybody."""
+    """Ask the authorizer, then ``$connect``; an API without either accepts every client."""
 
     def still_waits() -> bool:
         return not gone.is_set()

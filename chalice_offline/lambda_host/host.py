@@ -93,7 +93,7 @@ class LambdaHost:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()
         self._running += 1
-        # An answer that nobody waits for any more is not worth an environment either.
+        # An answer that no caller waits for any more is not worth an environment either.
         patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
         pool.begin(event, partial(self._ended, function_name, answer), patient)
         if timeout_s is None:

@@ -113,7 +113,7 @@ class Pool:
             self._idle.append((asyncio.get_running_loop().time(), environment))
 
     def _next_wanted(self) -> Waiting | None:
-        """Return whose turn it is; what nobody waits for any more is passed over."""
+        """Return whose turn it is; what no caller waits for any more is passed over."""
         while (waiting := self._waiting.next()) is not None and not waiting.caller.still_waits():
             waiting.on_end(_DROPPED)
         return waiting

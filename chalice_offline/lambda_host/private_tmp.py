@@ -1,6 +1,6 @@
 """A ``/tmp`` for each execution environment, as on Lambda: by a mount namespace of its own.
 
-Linux only, and where the kernel lets us: root with CAP_SYS_ADMIN, or anybody by way of a user
+Linux only, and where the kernel lets us: root with CAP_SYS_ADMIN, or any user by way of a user
 namespace (user_namespaces(7)); some distributions and most containers refuse both. Then only
 ``TMPDIR`` tells environments apart.
 """

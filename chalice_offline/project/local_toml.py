@@ -1,4 +1,4 @@
-"""``.chalice/local.toml``, or ``[tool.chalice-offline]`` of the project's ``pyproject.toml``: what a project wants of
+"""``.chalice/local.toml``, or ``[tool.chalice-offline]`` of ``pyproject.toml``: what a project wants of
 the local runtime. Optional, like everything in it.
 """
 

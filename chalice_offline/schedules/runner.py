@@ -19,7 +19,7 @@ from chalice_offline.supervision import keep_going, spawn
 
 
 class ScheduleRunner:
-    """All schedules of an app. What a run returns is nobody's business;
+    """All schedules of an app. What a run returns is not looked at;
     failures are in the function's log.
     """
 

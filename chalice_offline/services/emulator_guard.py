@@ -1,6 +1,6 @@
-"""Who may use the managed emulator: callers that sign with credentials it was given, and nobody's web page.
+"""Who may use the managed emulator: callers that sign with credentials it was given, and no web page.
 
-MiniStack asks nobody who they are, lets every origin read its answers, and runs code for those who ask. Here
+MiniStack asks for no credentials, lets every origin read its answers, and runs code for those who ask. Here
 a request must name loopback as its host, must not come from a browser, and must carry the signature of known
 credentials, which are random and in the state directory. Of an emulated cloud, the deployed APIs are open to
 unsigned requests, as on AWS, but for those of foreign pages.
@@ -62,7 +62,7 @@ class Guard:
     """What one emulator lets in.
 
     Attributes:
-        secrets: Secret access keys by access key id. An emulator without any lets nobody in.
+        secrets: Secret access keys by access key id. An emulator without any lets no caller in.
         services: Signing names of the services that may be asked; None for all that it has.
         has_open_apis: Whether deployed APIs are served to unsigned requests. Then it also takes the
             credentials of users and sessions that it has itself made.
@@ -146,7 +146,7 @@ def _claim(request: SignedRequest) -> sigv4.HeaderSignature | Refusal:
         claim = sigv4.parse_query_signature(request.query)
     else:
         return _UNSIGNED
-    # A region set is SigV4a's, in which nobody calls an emulator.
+    # A region set is SigV4a's, in which no tool calls an emulator.
     if isinstance(claim, tuple) or claim.region_set is not None or not _TIME.fullmatch(claim.amz_date):
         return Refusal("IncompleteSignature", "the signature is not one of AWS4-HMAC-SHA256")
     return claim

@@ -51,7 +51,7 @@ _SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
 # What is longer, or does not say how long it is, goes MiniStack's own way.
 _BODY_BYTES_MAX: Final = 1024 * 1024
 _CREDENTIALS_KEPT: Final = 64
-# Whoever sends one of these goes the long way round, and there as far as the guard.
+# A request with one of these goes the long way round, and there as far as the guard.
 _UNUSUAL: Final = (b"content-encoding", b"origin", b"sec-fetch-site")
 _Headers = Mapping[bytes, bytes]
 _Answer = tuple[int, Mapping[str, str], bytes | str]

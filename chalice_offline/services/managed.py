@@ -1,4 +1,4 @@
-"""The services around the functions: managed here, or somebody else's when the options name them."""
+"""The services around the functions: managed here, or others when the options name them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ class Services:
                 state, free_port(), self.register, log, on_sqs_restarted, services=("sqs",)
             )
         self.database_url = self._postgres.url if self._postgres else options.database_url
-        # At another's server nobody is let in whom its owner has not named.
+        # A server that is not ours lets in only logins that its owner has named.
         self.functions_database_url = (
             self._postgres.functions_url
             if self._postgres

@@ -1,8 +1,10 @@
 """MiniStack as the local SQS: a child on loopback that keeps its queues in the state directory.
 
-It serves whoever signs with the state directory's credentials, and what was asked of it (``emulator_guard``).
+It serves callers that sign with the state directory's credentials, and only services that are used
+(``emulator_guard``).
 
-It writes them only when it is stopped in order, so a kill -9 of MiniStack itself loses what was queued since.
+MiniStack writes its queues only when it is stopped in order, so a kill -9 of it loses what was
+queued since.
 """
 
 import asyncio
@@ -44,7 +46,7 @@ class Ministack:
         self.endpoint = f"http://{LOOPBACK}:{port}"
         self._port = port
         folder = state.folder("ministack")
-        # Of a cloud, nobody knows whether anything was asked of its queues.
+        # Of a cloud, it is not known whether anything was asked of its queues.
         self._keeps_queues = not has_open_apis
         self._has_queues = False
         self._saved = folder / "state" / "sqs.json"
@@ -92,7 +94,7 @@ class Ministack:
         """Stop it, which writes its queues to disk, and say if it could not.
 
         Raises:
-            DaemonError: They are not on disk; nobody waited for them if ``is_hurried``.
+            DaemonError: They are not on disk; they were not waited for if ``is_hurried``.
         """
         before, self._has_queues = _changed_at(self._saved), self._has_queues and not is_hurried
         await self._daemon.stop(is_hurried=is_hurried)

@@ -8,7 +8,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that no program listens on now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]

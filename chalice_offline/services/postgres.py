@@ -42,8 +42,8 @@ class Postgres:
     """The managed server. The addresses are valid from the start; it answers once ``start`` has returned.
 
     Attributes:
-        url: For whoever owns the server.
-        functions_url: For functions: the same, or that of a login which somebody has yet to make.
+        url: For the owner of the server.
+        functions_url: For functions: the same, or that of a login that has yet to be made.
     """
 
     def __init__(

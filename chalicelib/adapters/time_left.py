@@ -1,4 +1,4 @@
-"""What an invocation has left of its time: whoever waits for something outside waits no longer than that.
+"""What an invocation has left of its time: no wait for something outside takes longer than that.
 
 Each wait has a limit of its own, but no sum of such limits would say much: a function asks the
 database, then the queue three times, then the gateway, and a replay has a loop of all of them. So
@@ -32,7 +32,7 @@ class TimeLeft:
         """Let work end in time for an invocation that is cut off after ``seconds``.
 
         Args:
-            last_words_s: Kept for telling a client over its connection what became of its wish.
+            last_words_s: Kept for the last frames, by which clients learn what became of their requests.
         """
         self._all_ends_at = self._monotonic() + seconds - MARGIN_S
         self._work_ends_at = self._all_ends_at - last_words_s
@@ -56,7 +56,7 @@ class TimeLeft:
         return max(0.0, min(limit_s, ends_at - self._monotonic()))
 
     def for_words(self, limit_s: float) -> float:
-        """Return the same for telling what became of a wish, which may take the last of the time."""
+        """Return the same for the answer to a client, which may take the last of the time."""
         return max(0.0, min(limit_s, self._all_ends_at - self._monotonic()))
 
     def has(self, seconds: float) -> bool:

@@ -84,7 +84,7 @@ class ConcentratedCurve:
         )
 
     def _traded_at(self) -> tuple[int, int]:
-        """Return liquidity and price; everybody may have withdrawn, and then the program's divisions fail."""
+        """Return liquidity and price; without liquidity the program's divisions fail."""
         if self.liquidity == 0:
             raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
         return self.liquidity, self.sqrt_price

@@ -2,7 +2,7 @@
 
 Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src/quote.rs`` and what the program 0.12.0 was seen to do.
 A bin's own liquidity goes first, then the rest of the orders that earlier swaps began to fill, then
-those nobody touched yet; all at the bin's price. Once a swap reaches the last, what it leaves of them
+those no swap has reached yet; all at the bin's price. Once a swap reaches the last, what it leaves of them
 is the rest that the next swap finds.
 """
 
@@ -23,7 +23,7 @@ class BinOrders(NamedTuple):
     Attributes:
         processed_remaining: Left of the orders that are being filled.
         open_amount: Of the orders behind them.
-        is_ask: They sell X, for whoever brings Y; else they sell Y.
+        is_ask: They sell X, to swaps that bring Y; else they sell Y.
     """
 
     bin_id: int

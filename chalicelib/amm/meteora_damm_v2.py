@@ -6,7 +6,7 @@ Follows MeteoraAg/damm-v2@a3d3827 ``programs/cp-amm/src/state/pool.rs``
 here as on any sane route the minimum is one unit, so such a swap is refused.
 
 Books: fees leave the tradable reserves. The protocol part and the LP part
-(``lp_fee_outside``) are owed from the vaults; in a compounding pool the compounding share
+(``lp_fee_outside``) are due from the vaults; in a compounding pool the compounding share
 of the LP fee stays in the reserve of B and is in neither. A ledger that keeps the vaults needs only
 the result::
 

@@ -8,7 +8,7 @@ changes, and what the last bin of an exact-out swap gives beyond the amount want
 Limit orders inside bins fill after the bins' own liquidity (``dlmm_orders``).
 
 Books: no fee stays in the bins. The protocol part and the LP part (``lp_fee_outside``) are
-both owed from the vaults, outside the tradable reserves, and so is the dust::
+both due from the vaults, outside the tradable reserves, and so is the dust::
 
     Σ bins_in  += amount_in - (trade_fee, if on the input)
     Σ bins_out -= amount_out + dust_out + (trade_fee, if on the output)
@@ -75,7 +75,7 @@ class DlmmPool:
     orders: tuple[BinOrders, ...] = ()
 
     def is_open_at(self, timestamp_s: int, slot: int) -> bool:
-        """Return whether the program lets anybody swap: ``LbPair::is_swap_enabled``."""
+        """Return whether the program allows swaps at all: ``LbPair::is_swap_enabled``."""
         return self.is_enabled and self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
 

@@ -4,7 +4,7 @@ Follows raydium-io/raydium-clmm@03b44b7 ``programs/amm/src/instructions/swap.rs`
 fee, fee-on-token modes and limit orders of its 2026 versions are not modelled.
 
 Books: fees leave the tradable reserves. The protocol, fund and LP parts
-(``lp_fee_outside``) are owed from the vault of the input. A ledger that keeps the vaults needs only
+(``lp_fee_outside``) are due from the vault of the input. A ledger that keeps the vaults needs only
 the result::
 
     vault_in  += amount_in - protocol_fee - fund_fee - lp_fee_outside

@@ -21,7 +21,7 @@ THREADS: Final = 16
 
 
 CHECK_TIME_LIMIT_S: Final = 3.0
-"""For the database's answer to whoever asks whether it is there."""
+"""For the database's answer to the readiness check."""
 
 
 class Clients:

@@ -138,8 +138,8 @@ class VenueUnavailableError(RetryableError):
 class UnansweredError(RetryableError):
     """Something outside was asked, and no answer says whether it did what it was asked.
 
-    What is idempotent can be tried again, as after any passing fault. A client must not hear of it as a
-    refusal: whoever answers one turns it into ``UnknownOutcomeError``.
+    What is idempotent can be tried again, as after any passing fault. It must not reach a client as a
+    refusal: the code that answers a client raises ``UnknownOutcomeError`` instead.
     """
 
 

@@ -47,7 +47,7 @@ def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailu
 
 def _response(event: dict[str, Any], context: Any, finished: dict[str, bool]) -> PartialItemFailureResponse:
     """Return the partial response; Powertools' processor thinks record by record,
-    so it is told each outcome.
+    so it is given each message's outcome.
     """
 
     def outcome_of(record: SQSRecord) -> None:

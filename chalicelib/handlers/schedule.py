@@ -7,9 +7,10 @@ from chalicelib.wire.json_text import JsonObject
 
 
 def sweep() -> JsonObject:
-    """Run the sweep once; return ``done``, and the ``reason`` if it is not, for an operator who invokes it by hand.
+    """Run the sweep once; return ``done``, and the ``reason`` if it is not, for an operator who invokes
+    it by hand.
 
-    A passing fault puts it off to the next run, and is told in one line and a metric that an alarm watches.
+    A passing fault puts it off to the next run, with one log line and a metric that an alarm watches.
     """
     observer = services().observer
     try:

@@ -69,7 +69,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         principal = websocket_principal(context)
         is_over = principal.is_expired(use.clock.now())
         if is_over:
-            raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")  # noqa: TRY301  # told below
+            raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")  # noqa: TRY301
         batched = is_batched(context)
         answer = _act(text, context["connectionId"], principal.account_id, batched=batched)
     except ExecutionError as refusal:

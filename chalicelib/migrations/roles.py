@@ -4,7 +4,7 @@ Migrations run as the owner. The functions log in as a member of ``orderflow_app
 
     CREATE ROLE orderflow LOGIN PASSWORD '...' IN ROLE orderflow_app
 
-With that, whoever takes over a function can neither rewrite the audit trail, nor issue money, nor drop a
+With that, an attacker in a function can neither rewrite the audit trail, nor issue money, nor drop a
 table; ``docs/threat-model.md`` says what is left, and what of that the audit finds. Every table has a row
 here; a test compares them with the database.
 """
@@ -55,7 +55,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "market.bins": "SELECT, UPDATE (amount_x, amount_y, version)",
     "market.ticks": _READ,
     "market.vaults": "SELECT, UPDATE (tradable, lp_fees, protocol_fees, fund_fees, creator_fees)",
-    # Whoever locks a row needs the right to change something of it.
+    # A statement that locks a row needs the right to change something of it.
     "market.mempool": "SELECT, INSERT, UPDATE (lands_at), DELETE",
     "market.transactions": """SELECT, INSERT (
         signature, slot, height, wallet, order_id, attempt, error, input_units, output_units, legs, landed_at)""",
@@ -107,7 +107,7 @@ def _has_role(connection: Connection) -> bool:
 
 def _statements() -> list[str]:
     return [
-        # Nobody may create tables that the application would mistake for its own.
+        # No login may create tables that the application would mistake for its own.
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA public, market TO {APP_ROLE}",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA market TO {APP_ROLE}",

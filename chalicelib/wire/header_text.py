@@ -8,7 +8,7 @@ def utf8_header(name: str, value: str) -> str:
 
     A gateway hands a value on as text, in which each byte stands for the character of that number (Latin-1):
     the two bytes of an e with an acute accent arrive as two letters. A value with characters that Latin-1
-    does not have was decoded by somebody before, and is taken as it stands.
+    does not have was decoded before, and is taken as it stands.
 
     Raises:
         FieldError: The bytes are no UTF-8; what the client meant by them cannot be known.

@@ -15,7 +15,8 @@ _LIST: Final = text("""
 SELECT order_id::text, account_id, status, seq, attempt, input_token, output_token, amount_units::text,
        failure_code, accepted_at::text, updated_at::text
 FROM orders
-WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:account AS text) IS NULL OR account_id = :account)
+WHERE (CAST(:status AS text) IS NULL OR status = :status)
+  AND (CAST(:account AS text) IS NULL OR account_id = :account)
 ORDER BY accepted_at DESC LIMIT :limit
 """)
 _ORDER: Final = text("SELECT to_jsonb(o) FROM orders o WHERE order_id = CAST(:order_id AS uuid)")

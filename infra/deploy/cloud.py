@@ -13,13 +13,13 @@ from botocore.config import Config
 from infra.deploy.running_emulator import running_credentials
 
 EMULATOR_URL: Final = "http://127.0.0.1:4566"
-"""Where MiniStack and LocalStack listen unless told otherwise."""
+"""Where MiniStack and LocalStack listen by default."""
 
 
 # What other emulators take.
 _TEST_CREDENTIALS: Final = ("test", "test")
 # Longer than the longest function, which is invoked synchronously.
-_READ_PATIENCE_S: Final = 910
+_READ_TIME_LIMIT_S: Final = 910
 
 
 class Target(StrEnum):
@@ -60,7 +60,7 @@ class Cloud:
     def client(self, service: str) -> Any:
         # Not named in the stubs; see botocore's documentation of Config.
         options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
-        config = Config(read_timeout=_READ_PATIENCE_S, **options)
+        config = Config(read_timeout=_READ_TIME_LIMIT_S, **options)
         return self.session.client(service, config=config)
 
     @property

@@ -14,7 +14,7 @@ _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AU
 _BODY_MAX_BYTES: Final = 51_200
 """Of a template in a request (CloudFormation quotas)."""
 
-_PATIENCE_S: Final = 45 * 60
+_TIME_LIMIT_S: Final = 45 * 60
 """An Aurora cluster with its proxy takes a quarter of an hour."""
 
 
@@ -137,7 +137,7 @@ class CloudFormation:
             Capabilities=list(_CAPABILITIES),
             Tags=[{"Key": "application", "Value": "orderflow"}],
         )
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _TIME_LIMIT_S
         while True:
             change_set = self._client.describe_change_set(ChangeSetName=made["Id"], StackName=name)
             match change_set["Status"]:
@@ -151,7 +151,7 @@ class CloudFormation:
             self._sleep(deadline, name)
 
     def _wait(self, name: str) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _TIME_LIMIT_S
         while True:
             stack = self._described(name)
             status = stack["StackStatus"] if stack is not None else "DELETE_COMPLETE"
@@ -171,7 +171,7 @@ class CloudFormation:
 
     def _sleep(self, deadline: float, name: str) -> None:
         if time.monotonic() > deadline:
-            raise StackError(f"{name} is not done after {_PATIENCE_S} s")
+            raise StackError(f"{name} is not done after {_TIME_LIMIT_S} s")
         time.sleep(self._poll_s)
 
 

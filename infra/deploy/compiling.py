@@ -23,7 +23,8 @@ sys.path.insert(0, os.getcwd())
 import app
 here = os.getcwd() + os.sep
 files = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
-print(json.dumps(sorted(file[len(here):] for file in files if file.startswith(here) and file.endswith(".py"))))
+ours = (file[len(here):] for file in files if file.startswith(here) and file.endswith(".py"))
+print(json.dumps(sorted(ours)))
 """
 
 

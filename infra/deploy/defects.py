@@ -1,4 +1,4 @@
-"""Counting the defects that functions log, since a defect makes no function fail: one filter for each log. Pure."""
+"""Counting the defects that functions log, since no function fails for one: a filter for each log. Pure."""
 
 from typing import Final
 

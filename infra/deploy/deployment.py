@@ -84,7 +84,7 @@ class Deployment:
             template = self._template(stack, built)
             known = self._cloudformation.outputs(stack.name)
             if known is None:
-                # What it is told is for the stacks before it to say; what it makes is not.
+                # Its parameters come from stacks before it and are not known yet; what it makes is.
                 yield PlannedStack(stack.name, is_new=True, changes=additions(template))
                 continue
             yield self._planned_update(stack, template)
@@ -94,10 +94,10 @@ class Deployment:
 
     def _planned_update(self, stack: Stack, template: JsonObject) -> PlannedStack:
         try:
-            told = parameters(stack, template, self._values)
+            values = parameters(stack, template, self._values)
         except MissingValueError as missing:
             return PlannedStack(stack.name, is_new=False, changes=(), doubt=str(missing))
-        changes = self._cloudformation.planned(stack.name, template, told)
+        changes = self._cloudformation.planned(stack.name, template, values)
         return PlannedStack(stack.name, is_new=False, changes=changes)
 
     def deploy(self, built: Package | None) -> dict[str, str]:
@@ -111,8 +111,8 @@ class Deployment:
         for stack in self._stacks:
             template = self._template(stack, built)
             self._say(f"{stack.name} ...")
-            told = parameters(stack, template, self._values)
-            self._values |= self._cloudformation.deploy(stack.name, template, told)
+            values = parameters(stack, template, self._values)
+            self._values |= self._cloudformation.deploy(stack.name, template, values)
             if stack.kind == "artifacts" and built is not None:
                 self._upload(built)
             if stack.kind == MIGRATION:
@@ -180,7 +180,7 @@ class Deployment:
 
 
 def _disposable(template: JsonObject) -> JsonObject:
-    """Return a template that keeps nothing when it is deleted: what an emulator holds is nobody's money."""
+    """Return a template that keeps nothing when it is deleted: what an emulator holds is worth nothing."""
     resources = {
         logical_id: {key: value for key, value in resource.items() if key not in _POLICIES_OF_KEEPING}
         for logical_id, resource in template["Resources"].items()

@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 _FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 _ORDER: Final = {"action": "submit", "inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"}
-_PATIENCE_S: Final = 60.0
+_TIME_LIMIT_S: Final = 60.0
 
 
 class SmokeOrderError(RuntimeError):
@@ -17,22 +17,22 @@ class SmokeOrderError(RuntimeError):
 
 
 def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Submit a small order over WebSocket and follow it to its end; return its frames.
+    """Submit a small order over WebSocket and read its events to the last; return its frames.
 
     Raises:
         SmokeOrderError: It was refused, ended otherwise, or did not end in a minute.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else None
     frames: list[dict[str, Any]] = []
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIME_LIMIT_S
     # The first connection to a new stage pays every cold start.
-    with connect(url, additional_headers=headers, open_timeout=_PATIENCE_S) as socket:
+    with connect(url, additional_headers=headers, open_timeout=_TIME_LIMIT_S) as socket:
         socket.send(json.dumps({**_ORDER, "clientOrderId": f"smoke-{time.time_ns()}"}))
         while not frames or frames[-1].get("status") not in _FINAL:
             try:
                 frame = json.loads(socket.recv(timeout=max(0.0, deadline - time.monotonic())))
             except TimeoutError:
-                raise SmokeOrderError(f"no end after {_PATIENCE_S:.0f} s; last: {frames[-1:]}") from None
+                raise SmokeOrderError(f"no end after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}") from None
             if frame.get("type") == "error" or ("message" in frame and "type" not in frame):
                 raise SmokeOrderError(json.dumps(frame))
             frames.append(frame)

@@ -1,6 +1,6 @@
-"""Which stacks make up a stage, in which order, and what each is told. Pure.
+"""Which stacks make up a stage, in which order, and each one's parameters. Pure.
 
-A stack is told its parameters by name: by the options of the deployment, or by the outputs
+A stack's parameters are found by name: in the options of the deployment, or in the outputs
 of the stacks before it. They are several because their lives differ: the database outlives
 the code, the migration precedes it.
 """

@@ -32,7 +32,7 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Orderflow",
             "version": VERSION,
-            "description": "Submit orders and follow every step of them. One JSON object per text frame.",
+            "description": "Submit orders and see every step of them. One JSON object per text frame.",
         },
         "servers": {
             "local": {"host": "127.0.0.1:3000", "pathname": "/ws", "protocol": "ws"},
@@ -47,7 +47,8 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "orders": {
                 "address": "/",
-                "description": "A frame without an action is a submit if it carries order fields, and a subscribe if "
+                "description": "A frame without an action is a submit if it carries order fields, "
+                "and a subscribe if "
                 "it carries only an orderId. The connection URL may carry either as a query.",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*sent, *received)},
                 "bindings": {"ws": {"method": "GET", "query": _query()}},

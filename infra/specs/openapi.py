@@ -18,6 +18,7 @@ _REFUSALS: Final = {
     "404": "Unknown, or another account's.",
     "409": "The order's state or content forbids it.",
     "413": "The body is too large.",
+    "415": "The Content-Type is neither JSON's, nor a form's, nor plain text's.",
     "422": "Understood, and cannot be done.",
     "429": "A limit is reached.",
     "503": "Try again later; with OUTCOME_UNKNOWN, ask for the order first.",
@@ -58,7 +59,8 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Orderflow",
             "version": VERSION,
-            "description": "Order execution for DEX swaps. Amounts and prices are decimal strings in token units.",
+            "description": "Order execution for DEX swaps. "
+            "Amounts and prices are decimal strings in token units.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [
@@ -151,8 +153,7 @@ def _operation(
         content = _json(body)
         content["application/json"]["examples"] = _BODIES
         operation["requestBody"] = {"required": True, "content": content}
-        # Chalice's own answer, in its own form, before anything of ours runs.
-        operation["responses"]["415"] = {"description": "The Content-Type is not application/json."}
+        operation["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
     return operation
 
 

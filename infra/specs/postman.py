@@ -7,8 +7,8 @@ from typing import Any, Final
 _SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _JSON_HEADER: Final = {"key": "Content-Type", "value": "application/json"}
 _DESCRIPTION: Final = """\
-Start the engine with `make run`. Each request's description begins with the status that it is answered with. From a
-shell: `newman run docs/api/postman.json --folder REST --folder "Five simultaneous orders"`."""
+Start the engine with `make run`. Each request's description begins with the status that it is answered with.
+From a shell: `newman run docs/api/postman.json --folder REST --folder "Five simultaneous orders"`."""
 _SELL: Final = {"side": "sell", "amount": "1.5"}
 
 _KEEP_ID: Final = """\
@@ -42,7 +42,8 @@ _FIVE: Final = """\
 // Sends four more beside this one, all at once; each gets an order of its own.
 const send = amount => new Promise((resolve, reject) => pm.sendRequest({
     url: pm.variables.replaceIn("{{rest}}/orders"), method: "POST",
-    header: pm.request.headers.filter(header => ["content-type", "authorization"].includes(header.key.toLowerCase())),
+    header: pm.request.headers.filter(
+        header => ["content-type", "authorization"].includes(header.key.toLowerCase())),
     body: { mode: "raw", raw: JSON.stringify({ side: "sell", amount }) },
 }, (error, answer) => error ? reject(error) : resolve(answer.json().orderId)));
 Promise.all(["1.1", "1.2", "1.3", "1.4"].map(send)).then(ids => {
@@ -100,8 +101,10 @@ def postman() -> dict[str, Any]:
             _folder(
                 "WebSocket (open as a WebSocket request, paste a message)",
                 _frame("Submit", {"action": "submit", **_SELL, "requestId": "r1"}),
-                _frame("Follow everything", {"action": "subscribe"}),
-                _frame("Follow one order", {"action": "subscribe", "orderId": "{{orderId}}", "afterSeq": 0}),
+                _frame("Subscribe to everything", {"action": "subscribe"}),
+                _frame(
+                    "Subscribe to one order", {"action": "subscribe", "orderId": "{{orderId}}", "afterSeq": 0}
+                ),
                 _frame("Cancel", {"action": "cancel", "orderId": "{{orderId}}"}),
                 _frame("Quote", {"action": "quote", **_SELL}),
                 _frame("Ping", {"action": "ping"}),

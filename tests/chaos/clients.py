@@ -145,7 +145,7 @@ class RestClient:
         self._is_loading = False
 
     async def run(self) -> None:
-        """Submit orders until told to stop; return when the last one is accepted."""
+        """Submit orders until the load is stopped; return when the last one is accepted."""
         while self._is_loading:
             self._count += 1
             given, wanted = self._dice.choice(PAIRS)

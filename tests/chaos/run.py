@@ -19,7 +19,7 @@ from tests.support.instance import REPOSITORY, Instance
 
 SOCKET_CLIENTS: Final = 3
 REST_CLIENTS: Final = 1
-QUIET_PATIENCE_S: Final = 240.0
+QUIET_TIME_LIMIT_S: Final = 240.0
 """A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
 
 Say = Callable[[str], None]
@@ -116,7 +116,7 @@ class Chaos:
     async def _quiet(self) -> None:
         """Mend everything and wait until every client has what it may expect, and every order has ended."""
         loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + QUIET_PATIENCE_S
+        gives_up_at = loop.time() + QUIET_TIME_LIMIT_S
         await self._until(self._heal, gives_up_at)
         self._say("calm: waiting for the last stream to end")
         await self._until(lambda: all(client.is_content for client in self._sockets), gives_up_at)

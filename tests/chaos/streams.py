@@ -23,7 +23,7 @@ class Streams:
         events = self._events.setdefault(frame["orderId"], {})
         known = events.setdefault(frame["seq"], frame)
         if known != frame:
-            self._conflicts.append(f"{frame['orderId']}: event {frame['seq']} was told in two ways")
+            self._conflicts.append(f"{frame['orderId']}: event {frame['seq']} came with two contents")
 
     def whole_to(self, order_id: str) -> int:
         """Return the number up to which nothing is missing."""

@@ -14,7 +14,7 @@ from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-PATIENCE_S = 15.0
+TIME_LIMIT_S = 15.0
 
 
 class Client:
@@ -27,7 +27,7 @@ class Client:
             f"{url}?{urlencode(query)}" if query else url,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             compression=None,
-            open_timeout=PATIENCE_S,
+            open_timeout=TIME_LIMIT_S,
             max_size=None,
         )
         self.socket: ClientConnection = self._open.enter_context(opening)
@@ -48,7 +48,7 @@ class Client:
         self.socket.send(json.dumps(order))
 
     def receive(self) -> Any:
-        return json.loads(self.socket.recv(timeout=PATIENCE_S))
+        return json.loads(self.socket.recv(timeout=TIME_LIMIT_S))
 
     def ask(self, **order: object) -> Any:
         """Send an order; without one the probe returns the MESSAGE event itself."""
@@ -59,7 +59,7 @@ class Client:
         """Have the probe call the management API; return the status and what came with it."""
         return self.ask(do="call back", method=method, connectionId=connection_id, **order)
 
-    def closed(self, within_s: float = PATIENCE_S) -> Close:
+    def closed(self, within_s: float = TIME_LIMIT_S) -> Close:
         """Wait for the connection to end; return the gateway's close frame."""
         with suppress(ConnectionClosed):
             while True:
@@ -79,7 +79,7 @@ class Client:
 
     def disconnect_event(self, connection_id: str) -> Any:
         """Wait for another connection's ``$disconnect``; return its event."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIME_LIMIT_S
         while time.monotonic() < deadline:
             for record in self.events(connection_id):
                 if record.get("requestContext", {}).get("eventType") == "DISCONNECT":

@@ -119,7 +119,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def deploy(request: pytest.FixtureRequest) -> Deploy:
-    """Start an API that is configured otherwise; only here, for somebody else's has its configuration."""
+    """Start an API that is configured otherwise; only here: a deployed one has the configuration it has."""
     if DEPLOYED_URL:
         pytest.skip("needs an API with another configuration")
     start: Deploy = request.getfixturevalue("start")

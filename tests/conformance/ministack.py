@@ -17,7 +17,7 @@ import boto3
 
 from tests.conformance.in_process import PROBE_APP
 
-READY_PATIENCE_S = 60.0
+READY_TIME_LIMIT_S = 60.0
 STAGE = "ws"
 # What each route of the probe is called on AWS.
 HANDLERS = {"$connect": "app.connect", "$default": "app.message", "$disconnect": "app.disconnect"}
@@ -124,7 +124,7 @@ def _free_port() -> int:
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], endpoint: str) -> None:
-    deadline = time.monotonic() + READY_PATIENCE_S
+    deadline = time.monotonic() + READY_TIME_LIMIT_S
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), urllib.request.urlopen(f"{endpoint}/_ministack/health"):
             return

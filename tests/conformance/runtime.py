@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conformance.in_process import PROBE_APP
 
-READY_PATIENCE_S = 60.0
+READY_TIME_LIMIT_S = 60.0
 _LINE_TO_PASTE = "wscat -c "
 
 
@@ -44,7 +44,7 @@ def probe_under_runtime(directory: Path) -> Iterator[str]:
 
 def _printed_address(process: subprocess.Popen[bytes], log: Path) -> str:
     """Wait for the line to paste, which comes when the runtime is ready; return its address."""
-    deadline = time.monotonic() + READY_PATIENCE_S
+    deadline = time.monotonic() + READY_TIME_LIMIT_S
     while process.poll() is None and time.monotonic() < deadline:
         for line in log.read_text().splitlines():
             if line.startswith(_LINE_TO_PASTE):

@@ -105,7 +105,7 @@ def test_post_to_a_client_that_does_not_read_is_refused_in_the_end(deploy: Deplo
     api = deploy(limits=GatewayLimits(outbound_bytes_max=MESSAGE_BYTES_MAX))
     with Client(api.url) as observer, Client(api.url) as sleeper:
         connection_id = sleeper.connection_id
-        # The client library reads ahead of recv() until it holds some messages; after that nobody reads.
+        # The client library reads ahead of recv() until it holds some messages; after that nothing is read.
         posts = (observer.call_back("POST", connection_id, size=MESSAGE_BYTES_MAX) for _ in range(400))
         refused = next(answer for answer in posts if answer["status"] != 200)
         sleeper.vanish()

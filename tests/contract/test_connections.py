@@ -178,7 +178,7 @@ def test_refusal_that_lasts_does_not_keep_frames_from_others(
     assert deliveries == dict.fromkeys(many, Delivery.DELIVERED) | {"a=": Delivery.UNDELIVERED}
 
 
-def test_connection_that_failed_a_moment_ago_has_one_try_and_patience_again_once_it_took_a_frame(
+def test_connection_that_failed_a_moment_ago_has_one_try_and_all_tries_again_once_it_took_a_frame(
     peers: Peers, api: Callable[[int], ManagementApi]
 ) -> None:
     port = api(600)
@@ -232,7 +232,7 @@ def test_subscriber_that_does_not_read_holds_nobody_up_and_misses_nothing(
             claimed = store.moved(claimed, status)
             events = store.queries.events_after(orders[-1].order_id, claimed.state.seq - 1, limit=9)
             publisher.publish([(orders[-1], events)])
-    # Patience for the first frame, and one try for each order from then on.
+    # All tries for the first frame, and one for each order from then on.
     assert peers.tries["slow="] < 2 * len(orders)
     assert seqs(peers, "trader=") == {str(order.order_id): [3, 4, 5, 6] for order in orders}
     assert seqs(peers, "slow=") == {}

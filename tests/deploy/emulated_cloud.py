@@ -16,7 +16,7 @@ from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.cloud import Cloud, Target
 
-PATIENCE_S = 30
+TIME_LIMIT_S = 30
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ def emulated_cloud(folder: Path) -> Iterator[EmulatedCloud]:
         yield EmulatedCloud(Cloud.of(Target.MINISTACK, {"AWS_ENDPOINT_URL": endpoint}), log_path)
     finally:
         server.terminate()
-        server.wait(PATIENCE_S)
+        server.wait(TIME_LIMIT_S)
 
 
 def until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
     """Wait for the emulator's health; raise if it ends instead."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIME_LIMIT_S
     while server.poll() is None and time.monotonic() < deadline:
         try:
             if httpx.get(url).is_success:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from infra.deploy.cloud import Cloud
 
 POLICIES = Path(__file__).parents[2] / "chalice_app" / ".chalice"
-PATIENCE_S = 60
+TIME_LIMIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def renew_environment(cloud: Cloud, function: str) -> None:
     functions, name = cloud.client("lambda"), f"orderflow-dev-{function}"
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     environment = {"Variables": {**variables, "COLD_START": uuid4().hex}}
-    functions.update_function_configuration(FunctionName=name, Environment=environment, Timeout=PATIENCE_S)
+    functions.update_function_configuration(FunctionName=name, Environment=environment, Timeout=TIME_LIMIT_S)
 
 
 def succeeded(answer: Answer) -> bool:

@@ -23,13 +23,13 @@ from tests.deploy.events import ORDER
 from tests.deploy.stage import Stage, with_changed_health
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 
-PATIENCE_S = 60
+TIME_LIMIT_S = 60
 # A warm function answers a ping in a tenth of it.
 NOT_RECEIVED_S = 1
 
 
 def frames_until_final(socket: ClientConnection) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIME_LIMIT_S
     frames: list[dict[str, Any]] = []
     while not frames or frames[-1].get("status") not in {"confirmed", "failed"}:
         frames.append(json.loads(socket.recv(timeout=deadline - time.monotonic())))
@@ -44,21 +44,21 @@ def test_deployed_stage_takes_an_order_to_confirmed(stage: Stage) -> None:
 
 def test_order_in_the_connection_url_is_executed(stage: Stage) -> None:
     with connect(
-        f"{stage.websocket_url}?inputToken=SOL&outputToken=USDC&amount=0.01", open_timeout=PATIENCE_S
+        f"{stage.websocket_url}?inputToken=SOL&outputToken=USDC&amount=0.01", open_timeout=TIME_LIMIT_S
     ) as socket:
         assert frames_until_final(socket)[-1]["status"] == "confirmed"
 
 
 def test_rest_and_websocket_of_a_stage_show_the_same_order(stage: Stage) -> None:
-    answer = httpx.post(f"{stage.rest_url}/orders", json=ORDER, timeout=PATIENCE_S)
+    answer = httpx.post(f"{stage.rest_url}/orders", json=ORDER, timeout=TIME_LIMIT_S)
     assert answer.status_code == 202, answer.text
     order_id = answer.json()["orderId"]
-    with connect(f"{stage.websocket_url}?orderId={order_id}", open_timeout=PATIENCE_S) as socket:
+    with connect(f"{stage.websocket_url}?orderId={order_id}", open_timeout=TIME_LIMIT_S) as socket:
         assert frames_until_final(socket)[-1]["orderId"] == order_id
 
 
 def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
-    answer = httpx.get(f"{stage.rest_url}/health/ready", timeout=PATIENCE_S)
+    answer = httpx.get(f"{stage.rest_url}/health/ready", timeout=TIME_LIMIT_S)
     assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok"}
 
 
@@ -83,7 +83,7 @@ def test_redeployment_brings_new_code_and_keeps_partial_batch_responses(
     archive = with_changed_health(built.archive, tmp_path / "changed.zip")
     tokens = {"AuthMode": "jwt", "JwtSecret": SECRET, "JwtIssuer": ISSUER, "JwtAudience": AUDIENCE}
     stage.deploy(replace(built, archive=archive), tokens)
-    answer = httpx.get(f"{stage.rest_url}/health", timeout=PATIENCE_S)
+    answer = httpx.get(f"{stage.rest_url}/health", timeout=TIME_LIMIT_S)
     assert answer.json() == {"status": "ok", "release": "2"}
     mappings = stage.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert [each["FunctionResponseTypes"] for each in mappings] == [["ReportBatchItemFailures"]] * 2
@@ -106,14 +106,14 @@ def test_stage_that_asks_for_tokens_refuses_a_connection_without_a_good_one(
     headers = {} if claims is None else {"Authorization": f"Bearer {token(**claims)}"}
     with (
         pytest.raises(InvalidStatus) as refused,
-        connect(stage.websocket_url, additional_headers=headers, open_timeout=PATIENCE_S),
+        connect(stage.websocket_url, additional_headers=headers, open_timeout=TIME_LIMIT_S),
     ):
         pass
     assert refused.value.response.status_code == status
 
 
 def test_stage_that_asks_for_tokens_refuses_a_request_without_one(stage: Stage) -> None:
-    assert httpx.get(f"{stage.rest_url}/orders", timeout=PATIENCE_S).status_code == 401
+    assert httpx.get(f"{stage.rest_url}/orders", timeout=TIME_LIMIT_S).status_code == 401
 
 
 def test_order_that_its_consumer_never_finishes_is_failed_by_the_dead_letters(stage: Stage) -> None:
@@ -129,7 +129,7 @@ def test_order_that_its_consumer_never_finishes_is_failed_by_the_dead_letters(st
     lost = {**environment, "DATABASE_SECRET_ARN": environment["DATABASE_SECRET_ARN"] + "x"}
     functions.update_function_configuration(FunctionName=consumer, Environment={"Variables": lost})
     headers = {"Authorization": f"Bearer {token()}"}
-    with connect(stage.websocket_url, additional_headers=headers, open_timeout=PATIENCE_S) as socket:
+    with connect(stage.websocket_url, additional_headers=headers, open_timeout=TIME_LIMIT_S) as socket:
         socket.send(json.dumps({"action": "submit", **ORDER}))
         assert frames_until_final(socket)[-1]["status"] == "failed"
 

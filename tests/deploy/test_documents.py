@@ -1,4 +1,4 @@
-"""Documents and files that a person follows must name what there is."""
+"""What the documents on deploying and operating name must be there."""
 
 import json
 import re

@@ -29,7 +29,7 @@ from tests.deploy.emulated_cloud import emulated_cloud, until_it_answers
 from tests.deploy.image import unpack_image
 
 LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
-PATIENCE_S = 60
+TIME_LIMIT_S = 60
 QUEUES = ("orderflow-dev-orders", "orderflow-dev-orders-dlq")
 
 
@@ -43,7 +43,7 @@ def localstack(folder: Path) -> Iterator[str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-        # The default server listens on every address, whatever it is told.
+        # The default server listens on every address, whatever its settings say.
         "GATEWAY_SERVER": "hypercorn",
         "DNS_ADDRESS": "0",
         "DISABLE_EVENTS": "1",
@@ -64,7 +64,7 @@ def localstack(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(PATIENCE_S)
+        server.wait(TIME_LIMIT_S)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def runtime(endpoint: str, database_url: str, folder: Path) -> Iterator[str]:
 
 def announced_url(log_path: Path, process: subprocess.Popen[bytes]) -> str:
     """Wait for the line that the runtime gives people to paste."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIME_LIMIT_S
     while process.poll() is None and time.monotonic() < deadline:
         if found := re.search(r"wscat -c (ws://\S+)", log_path.read_text()):
             return found[1]

@@ -213,8 +213,8 @@ def test_function_without_a_policy_file_is_refused() -> None:
 
 def test_pinning_leaves_nothing_of_a_policy_files_wildcards_but_the_connection() -> None:
     wide = "arn:aws:execute-api:*:*:*/ws/POST/@connections/*"
-    narrow = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}/ws/POST/@connections/*"
-    assert pinned(wide) == narrow
+    api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}"
+    assert pinned(wide) == f"{api}/ws/POST/@connections/*"
 
 
 def test_all_templates_pass_cfn_lint(built: Package, tmp_path: Path) -> None:

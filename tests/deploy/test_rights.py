@@ -42,7 +42,7 @@ from tests.deploy.service_calls import BY_SERVICES, is_denied, session_of
 from tests.deploy.stage import Stage
 from tests.deploy.trials import TRIALS, Outcome, Trial, tried
 
-PATIENCE_S = 60
+TIME_LIMIT_S = 60
 # A warm function answers a ping in a tenth of it.
 NOT_RECEIVED_S = 1
 # After an interruption the consumer asks for a message in two seconds; left alone, it comes after 36.
@@ -80,13 +80,13 @@ def test_function_fails_without_any_one_of_its_rights(outcomes: dict[Trial, Outc
 
 @contextmanager
 def client_of(stage: Stage) -> Iterator[ClientConnection]:
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as socket:
+    with connect(stage.websocket_url, open_timeout=TIME_LIMIT_S) as socket:
         yield socket
 
 
 def answer_to(socket: ClientConnection, **frame: Any) -> Any:
     socket.send(json.dumps(frame))
-    return json.loads(socket.recv(PATIENCE_S))
+    return json.loads(socket.recv(TIME_LIMIT_S))
 
 
 def test_order_is_refused_without_the_right_to_send_it(stage: Stage) -> None:
@@ -141,7 +141,7 @@ def cancel(stage: Stage, connection_id: str) -> UUID:
     """Cancel over REST what no consumer has begun to execute."""
     order = an_order_of_this_stage()
     stage.put_on_record(order, connection_id)
-    answer = httpx.delete(f"{stage.rest_url}/orders/{order.order_id}", timeout=PATIENCE_S)
+    answer = httpx.delete(f"{stage.rest_url}/orders/{order.order_id}", timeout=TIME_LIMIT_S)
     assert answer.is_success, answer.text
     return order.order_id
 
@@ -174,7 +174,7 @@ def test_client_does_not_learn_what_became_of_its_order_without_the_right_to_pos
             order_id = act(stage, stage.newest_connection())
             assert not receives(socket, order_id, status, NOT_RECEIVED_S)
         order_id = act(stage, stage.newest_connection())
-        assert receives(socket, order_id, status, PATIENCE_S)
+        assert receives(socket, order_id, status, TIME_LIMIT_S)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_interrupted_message_does_not_come_back_soon_without_the_right_to_ask_fo
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=again)
 
 
-def closed_within(socket: ClientConnection, patience_s: float) -> bool:
+def closed_within(socket: ClientConnection, time_limit_s: float) -> bool:
     """Return whether the connection is closed within that time, whatever is said on it before."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + time_limit_s
     try:
         while True:
             socket.recv(timeout=max(0.0, deadline - time.monotonic()))
@@ -260,13 +260,13 @@ def expire_by_record(stage: Stage, connection_id: str) -> None:
 def test_connection_past_its_time_is_closed_but_not_without_the_right(
     stage: Stage, function: str, expire: Callable[[Stage, str], None]
 ) -> None:
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as spared:
+    with connect(stage.websocket_url, open_timeout=TIME_LIMIT_S) as spared:
         with without(stage.cloud, right(function, "CloseConnections")):
             expire(stage, stage.newest_connection())
         assert not closed_within(spared, NOT_RECEIVED_S)
-    with connect(stage.websocket_url, open_timeout=PATIENCE_S) as ended:
+    with connect(stage.websocket_url, open_timeout=TIME_LIMIT_S) as ended:
         expire(stage, stage.newest_connection())
-        assert closed_within(ended, PATIENCE_S)
+        assert closed_within(ended, TIME_LIMIT_S)
 
 
 def test_sweep_cannot_have_a_subscriber_caught_up_without_the_right_to_send(stage: Stage) -> None:

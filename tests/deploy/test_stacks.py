@@ -1,4 +1,4 @@
-"""Which stacks a stage consists of, and what each is told."""
+"""Which stacks a stage consists of, and each one's parameters."""
 
 import pytest
 

@@ -13,11 +13,11 @@ APP = REPOSITORY / "chalice_app"
 AT_ONCE = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}
 WITH_LATENCIES = {"QUOTE_LATENCY_MS": "40", "SETTLEMENT_LATENCY_MS": "150"}
 
-StartExchange = Callable[..., Instance]
+StartInstance = Callable[..., Instance]
 Connect = Callable[..., Trader]
 
 
-def an_exchange(
+def an_instance(
     state_dir: Path, *, port: int | None = None, environment: Mapping[str, str] | None = None
 ) -> Instance:
     """An instance of the runtime with our app; enter it to wait until it is ready."""
@@ -26,20 +26,20 @@ def an_exchange(
 
 
 @pytest.fixture(scope="session")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The shared instance, latencies off. No test may make it log a traceback."""
-    with an_exchange(tmp_path_factory.mktemp("exchange") / "state") as instance:
+    with an_instance(tmp_path_factory.mktemp("instance") / "state") as instance:
         yield instance
     assert tracebacks(instance) == []
 
 
 @pytest.fixture
-def connect(exchange: Instance) -> Iterator[Connect]:
+def connect(instance: Instance) -> Iterator[Connect]:
     """A function that opens a connection, closed at the end of the test; its argument is the URL's query."""
     opened: list[Trader] = []
 
     def open_one(**query: str) -> Trader:
-        opened.append(Trader(exchange.websocket_url, query))
+        opened.append(Trader(instance.websocket_url, query))
         return opened[-1]
 
     yield open_one
@@ -53,8 +53,8 @@ def trader(connect: Connect) -> Trader:
 
 
 @pytest.fixture(scope="session")
-def rest(exchange: Instance) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=exchange.rest_url, timeout=20) as client:
+def rest(instance: Instance) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=instance.rest_url, timeout=20) as client:
         yield client
 
 

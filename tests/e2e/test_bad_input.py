@@ -19,24 +19,25 @@ from tests.support.instance import Instance
 UNKNOWN_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 BAD_ORDERS = [*BAD_TEXTS, *BAD_TYPES]
 COUNTS = text("""
-SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events), (SELECT count(*) FROM client_order_keys)
+SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events),
+    (SELECT count(*) FROM client_order_keys)
 """)
 
 
 @pytest.fixture(scope="module")
-def crowd_of_mistakes(exchange: Instance) -> Any:
+def crowd_of_mistakes(instance: Instance) -> Any:
     """One connection for all the mistakes of this module;
     nothing of them may be stored or break the engine.
     """
-    before, errors_before = rows(exchange), tracebacks(exchange)
-    with Trader(exchange.websocket_url) as trader:
+    before, errors_before = rows(instance), tracebacks(instance)
+    with Trader(instance.websocket_url) as trader:
         yield trader
         assert trader.is_open()
         # Whatever went into the queue before this order has been consumed when it ends.
         trader.finished(trader.submit(side="sell", amount="0.01"))
-    orders, events, keys = rows(exchange)
+    orders, events, keys = rows(instance)
     assert (orders, events, keys) == (before[0] + 1, before[1] + 6, before[2])
-    assert tracebacks(exchange) == errors_before
+    assert tracebacks(instance) == errors_before
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def clumsy(crowd_of_mistakes: Trader) -> Trader:
     return crowd_of_mistakes
 
 
-def rows(exchange: Instance) -> tuple[int, int, int]:
-    engine = make_engine(exchange.status()["database_url"])
+def rows(instance: Instance) -> tuple[int, int, int]:
+    engine = make_engine(instance.status()["database_url"])
     with engine.connect() as connection:
         orders, events, keys = connection.execute(COUNTS).one()
     engine.dispose()

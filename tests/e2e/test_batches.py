@@ -67,7 +67,7 @@ def test_connection_that_does_not_ask_for_batches_gets_none(connect: Connect, qu
     assert {frame["type"] for frame in trader.received} == {"accepted", "order"}
 
 
-def test_any_other_wish_is_refused_at_the_handshake(exchange: Instance) -> None:
+def test_any_other_wish_is_refused_at_the_handshake(instance: Instance) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        Trader(exchange.websocket_url, {"batch": "yes"})
+        Trader(instance.websocket_url, {"batch": "yes"})
     assert refused.value.response.status_code == 400

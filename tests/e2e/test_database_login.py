@@ -8,13 +8,14 @@ from tests.e2e.trader import Trader
 from tests.support.instance import Instance
 
 _SESSIONS = text("""
-    SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+    SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend'
+        AND pid <> pg_backend_pid()
 """)
 
 
-def test_functions_trade_without_owning_anything(exchange: Instance, trader: Trader) -> None:
+def test_functions_trade_without_owning_anything(instance: Instance, trader: Trader) -> None:
     assert trader.finished(trader.submit(side="sell", amount="0.01"))[-1]["status"] == "confirmed"
-    status = exchange.status()
+    status = instance.status()
     login = make_url(status["functions_database_url"]).username
     owner = make_engine(status["database_url"])
     with owner.connect() as connection:

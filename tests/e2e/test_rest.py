@@ -10,10 +10,10 @@ SELL = {"side": "sell", "amount": "0.03"}
 
 
 @pytest.fixture(scope="module")
-def confirmed(exchange: Instance, rest: httpx.Client) -> list[str]:
+def confirmed(instance: Instance, rest: httpx.Client) -> list[str]:
     """Five orders that are confirmed, oldest first."""
     order_ids = [rest.post("/orders", json=SELL).json()["orderId"] for _ in range(5)]
-    with Trader(exchange.websocket_url) as trader:
+    with Trader(instance.websocket_url) as trader:
         for order_id in order_ids:
             trader.send(orderId=order_id)
             trader.finished(order_id)
@@ -38,11 +38,11 @@ def test_order_can_be_read_as_soon_as_it_is_accepted(rest: httpx.Client) -> None
 
 
 def test_events_are_the_frames_of_the_stream(
-    rest: httpx.Client, exchange: Instance, confirmed: list[str]
+    rest: httpx.Client, instance: Instance, confirmed: list[str]
 ) -> None:
     events = rest.get(f"/orders/{confirmed[0]}/events").json()["events"]
     assert_whole(events)
-    with Trader(exchange.websocket_url, {"orderId": confirmed[0]}) as trader:
+    with Trader(instance.websocket_url, {"orderId": confirmed[0]}) as trader:
         assert trader.finished(confirmed[0]) == events
     later = rest.get(f"/orders/{confirmed[0]}/events", params={"afterSeq": 4}).json()["events"]
     assert later == events[4:]
@@ -75,14 +75,14 @@ def test_status_selects_orders(rest: httpx.Client, confirmed: list[str]) -> None
     assert set(confirmed) <= {order["orderId"] for order in found}
 
 
-def test_idempotency_key_is_the_client_order_id(rest: httpx.Client, exchange: Instance) -> None:
+def test_idempotency_key_is_the_client_order_id(rest: httpx.Client, instance: Instance) -> None:
     key = {"Idempotency-Key": "rest-once"}
     first = rest.post("/orders", json=SELL, headers=key)
     again = rest.post("/orders/execute", json=SELL, headers=key)
     by_member = rest.post("/orders", json=SELL | {"clientOrderId": "rest-once"})
     assert first.json() == again.json() == by_member.json()
     assert first.json()["clientOrderId"] == "rest-once"
-    with Trader(exchange.websocket_url, {"orderId": first.json()["orderId"]}) as trader:
+    with Trader(instance.websocket_url, {"orderId": first.json()["orderId"]}) as trader:
         assert_whole(trader.finished(first.json()["orderId"]))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import an_exchange, tracebacks
+from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import FINAL, Frame, Trader, assert_whole, is_final
 from tests.support.instance import REPOSITORY, Instance, is_running
 
@@ -76,13 +76,13 @@ def reset(state_dir: Path) -> subprocess.CompletedProcess[str]:
 def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) -> None:
     """One long story, since each start costs seconds: SIGTERM, then SIGINT with a child killed before."""
     state_dir = tmp_path / "state"
-    with an_exchange(state_dir, environment=IN_FLIGHT) as first:
+    with an_instance(state_dir, environment=IN_FLIGHT) as first:
         port = first.port
         accepted = submit_until_in_flight(first)
         assert first.stop(signal.SIGTERM) == 0
     assert processes_of(state_dir) == []
 
-    with an_exchange(state_dir, port=port, environment=IN_FLIGHT) as second:
+    with an_instance(state_dir, port=port, environment=IN_FLIGHT) as second:
         assert_each_ended_once(second, accepted)
         accepted += submit_until_in_flight(second)
         refused = reset(state_dir)
@@ -91,7 +91,7 @@ def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) 
         assert second.stop(signal.SIGINT) == 0
     assert processes_of(state_dir) == []
 
-    with an_exchange(state_dir, port=port, environment=IN_FLIGHT) as third:
+    with an_instance(state_dir, port=port, environment=IN_FLIGHT) as third:
         assert_each_ended_once(third, accepted)
         errors = tracebacks(first) + tracebacks(second) + tracebacks(third)
         os.kill(third.status()["pids"]["postgres"][0], signal.SIGKILL)
@@ -107,37 +107,37 @@ def test_reset_of_nothing_is_fine(tmp_path: Path) -> None:
     assert reset(tmp_path / "never").returncode == 0
 
 
-def test_taken_port_is_said_in_one_line_and_nothing_is_left(exchange: Instance, tmp_path: Path) -> None:
-    second = an_exchange(tmp_path / "state", port=exchange.port)
+def test_taken_port_is_said_in_one_line_and_nothing_is_left(instance: Instance, tmp_path: Path) -> None:
+    second = an_instance(tmp_path / "state", port=instance.port)
     assert second.process.wait(timeout=20) == 1
     second.stop()
     (line,) = second.lines
     assert line.startswith("error:")
-    assert str(exchange.port) in line
+    assert str(instance.port) in line
     assert "ORDERFLOW_PORT" in line
     assert processes_of(tmp_path / "state") == []
 
 
-def test_state_in_use_is_refused(exchange: Instance) -> None:
-    second = an_exchange(exchange.state_dir)
+def test_state_in_use_is_refused(instance: Instance) -> None:
+    second = an_instance(instance.state_dir)
     assert second.process.wait(timeout=20) == 1
     second.stop()
     assert second.lines[0].startswith("error:")
-    assert str(exchange.state_dir) in second.lines[0]
+    assert str(instance.state_dir) in second.lines[0]
 
 
-def test_ready_instance_prints_where_to_connect(exchange: Instance) -> None:
-    ready = next(number for number, line in enumerate(exchange.lines) if line.startswith("ready"))
-    assert exchange.lines[ready + 1] == f"wscat -c ws://127.0.0.1:{exchange.port}/ws"
-    assert exchange.lines[ready + 2] == f"REST http://127.0.0.1:{exchange.port}/api"
+def test_ready_instance_prints_where_to_connect(instance: Instance) -> None:
+    ready = next(number for number, line in enumerate(instance.lines) if line.startswith("ready"))
+    assert instance.lines[ready + 1] == f"wscat -c ws://127.0.0.1:{instance.port}/ws"
+    assert instance.lines[ready + 2] == f"REST http://127.0.0.1:{instance.port}/api"
 
 
-def test_every_order_event_is_one_readable_line(exchange: Instance) -> None:
-    with Trader(exchange.websocket_url) as trader:
+def test_every_order_event_is_one_readable_line(instance: Instance) -> None:
+    with Trader(instance.websocket_url) as trader:
         order_id = trader.submit(side="sell", amount="0.01")
         events = trader.finished(order_id)
     for event in events:
-        line = exchange.line(f"order_id={order_id} seq={event['seq']} order_status={event['status']}")
+        line = instance.line(f"order_id={order_id} seq={event['seq']} order_status={event['status']}")
         assert "order event" in line
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import an_exchange, tracebacks
+from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import LIFE, Trader
 from tests.support.instance import Instance
 
@@ -15,17 +15,17 @@ SEQS = list(range(1, len(LIFE) + 1))
 
 
 @pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with an_exchange(tmp_path_factory.mktemp("slow") / "state", environment=SLOW) as instance:
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with an_instance(tmp_path_factory.mktemp("slow") / "state", environment=SLOW) as instance:
         yield instance
     assert tracebacks(instance) == []
 
 
 @pytest.mark.parametrize("query", [{}, {"batch": "1"}])
 def test_orders_that_come_back_to_the_queue_are_published_once(
-    exchange: Instance, query: dict[str, str]
+    instance: Instance, query: dict[str, str]
 ) -> None:
-    with Trader(exchange.websocket_url, query) as trader:
+    with Trader(instance.websocket_url, query) as trader:
         order_ids = [trader.submit(side="sell", amount=f"0.{n}") for n in range(10, 35)]
         for order_id in order_ids:
             trader.finished(order_id)
@@ -36,8 +36,8 @@ def test_orders_that_come_back_to_the_queue_are_published_once(
     assert sorted(accepted) == sorted(order_ids)
 
 
-def test_connection_that_unsubscribed_receives_nothing_of_what_comes_after(exchange: Instance) -> None:
-    with Trader(exchange.websocket_url) as trader, Trader(exchange.websocket_url) as other:
+def test_connection_that_unsubscribed_receives_nothing_of_what_comes_after(instance: Instance) -> None:
+    with Trader(instance.websocket_url) as trader, Trader(instance.websocket_url) as other:
         order_id = trader.submit(side="sell", amount="0.1")
         trader.until(lambda: any(event["status"] == "submitted" for event in trader.events(order_id)))
         trader.ask(action="unsubscribe", orderId=order_id)
@@ -47,9 +47,9 @@ def test_connection_that_unsubscribed_receives_nothing_of_what_comes_after(excha
         assert [event["seq"] for event in trader.events(order_id)] == SEQS[:-1]
 
 
-def test_second_submission_of_an_order_is_subscribed_to_its_end(exchange: Instance) -> None:
+def test_second_submission_of_an_order_is_subscribed_to_its_end(instance: Instance) -> None:
     terms = {"clientOrderId": "twice", "side": "sell", "amount": "0.1"}
-    with Trader(exchange.websocket_url) as first, Trader(exchange.websocket_url) as second:
+    with Trader(instance.websocket_url) as first, Trader(instance.websocket_url) as second:
         order_id = first.submit(**terms)
         assert second.submit(**terms) == order_id
         for trader in (first, second):

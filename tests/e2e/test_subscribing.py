@@ -7,25 +7,26 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.conftest import Connect, an_exchange, tracebacks
+from tests.e2e.conftest import Connect, an_instance, tracebacks
 from tests.e2e.trader import LIFE, Trader, assert_whole, is_final, statuses
 from tests.support.instance import Instance
 
+EXACT_OUT = {"inputToken": "USDC", "outputToken": "SOL", "amount": "2.5", "swapMode": "exactOut"}
 SLOW = {"QUOTE_LATENCY_MS": "100", "SETTLEMENT_LATENCY_MS": "600"}
 
 
 @pytest.fixture(scope="module")
-def slow_exchange(tmp_path_factory: pytest.TempPathFactory, exchange: Instance) -> Iterator[Instance]:
+def slow_instance(tmp_path_factory: pytest.TempPathFactory, instance: Instance) -> Iterator[Instance]:
     """An instance that leaves time to act while an order is on its way; it runs beside the shared one."""
-    with an_exchange(tmp_path_factory.mktemp("slow") / "state", environment=SLOW) as instance:
-        assert instance.port != exchange.port
-        yield instance
-    assert tracebacks(instance) == []
+    with an_instance(tmp_path_factory.mktemp("slow") / "state", environment=SLOW) as slow:
+        assert slow.port != instance.port
+        yield slow
+    assert tracebacks(slow) == []
 
 
 @pytest.fixture
-def slow_trader(slow_exchange: Instance) -> Iterator[Trader]:
-    with Trader(slow_exchange.websocket_url) as trader:
+def slow_trader(slow_instance: Instance) -> Iterator[Trader]:
+    with Trader(slow_instance.websocket_url) as trader:
         yield trader
 
 
@@ -67,13 +68,13 @@ def test_subscriber_that_has_seen_everything_gets_nothing(trader: Trader) -> Non
     assert [frame["type"] for frame in trader.frames[frames_before:]] == ["subscribed", "subscribed", "pong"]
 
 
-def test_reconnect_in_mid_order_sees_the_rest_without_gap_or_repetition(slow_exchange: Instance) -> None:
-    with Trader(slow_exchange.websocket_url) as first:
+def test_reconnect_in_mid_order_sees_the_rest_without_gap_or_repetition(slow_instance: Instance) -> None:
+    with Trader(slow_instance.websocket_url) as first:
         order_id = first.submit(side="buy", amount="0.1")
         wait_for(first, order_id, "routed")
         seen = first.events(order_id)
     assert not is_final(seen[-1])
-    with Trader(slow_exchange.websocket_url) as second:
+    with Trader(slow_instance.websocket_url) as second:
         second.ask(action="subscribe", orderId=order_id, afterSeq=seen[-1]["seq"])
         rest = second.finished(order_id)
     assert_whole([*seen, *rest])
@@ -81,20 +82,20 @@ def test_reconnect_in_mid_order_sees_the_rest_without_gap_or_repetition(slow_exc
 
 
 def test_every_subscriber_of_an_order_gets_all_of_its_events(
-    slow_trader: Trader, slow_exchange: Instance
+    slow_trader: Trader, slow_instance: Instance
 ) -> None:
     order_id = slow_trader.submit(side="buy", amount="0.1")
-    with Trader(slow_exchange.websocket_url, {"orderId": order_id}) as other:
+    with Trader(slow_instance.websocket_url, {"orderId": order_id}) as other:
         assert_whole(other.finished(order_id))
     assert_whole(slow_trader.finished(order_id))
 
 
 def test_subscriber_without_an_order_id_gets_unfinished_and_later_orders(
-    slow_trader: Trader, slow_exchange: Instance
+    slow_trader: Trader, slow_instance: Instance
 ) -> None:
     before = slow_trader.submit(side="buy", amount="0.1")
     wait_for(slow_trader, before, "pending")
-    with Trader(slow_exchange.websocket_url) as watcher:
+    with Trader(slow_instance.websocket_url) as watcher:
         assert watcher.ask(action="subscribe")["orderId"] is None
         after = slow_trader.submit(side="sell", amount="0.2")
         for order_id in (before, after):
@@ -105,26 +106,26 @@ def test_subscriber_without_an_order_id_gets_unfinished_and_later_orders(
 
 
 def test_unsubscribed_connection_receives_no_more_of_the_order(
-    slow_trader: Trader, slow_exchange: Instance
+    slow_trader: Trader, slow_instance: Instance
 ) -> None:
     order_id = slow_trader.submit(side="buy", amount="0.1")
     wait_for(slow_trader, order_id, "submitted")
     answer = slow_trader.ask(action="unsubscribe", orderId=order_id)
     assert answer["type"] == "unsubscribed"
     received = slow_trader.events(order_id)
-    with Trader(slow_exchange.websocket_url, {"orderId": order_id}) as other:
+    with Trader(slow_instance.websocket_url, {"orderId": order_id}) as other:
         other.finished(order_id)
     assert slow_trader.is_open()
     assert slow_trader.events(order_id) == received
 
 
 def test_cancel_ends_an_order_that_was_not_sent_or_says_that_it_was(
-    slow_exchange: Instance, slow_trader: Trader
+    slow_instance: Instance, slow_trader: Trader
 ) -> None:
     order_id = slow_trader.submit(side="buy", amount="0.1")
     slow_trader.send(action="cancel", requestId="cancel", orderId=order_id)
     last = slow_trader.finished(order_id)[-1]
-    slow_exchange.line(f"order_id={order_id} seq={last['seq']} order_status={last['status']}")
+    slow_instance.line(f"order_id={order_id} seq={last['seq']} order_status={last['status']}")
     refusals = [frame for frame in slow_trader.frames if frame["type"] == "error"]
     if last["status"] == "canceled":
         assert refusals == []
@@ -156,9 +157,9 @@ def test_same_client_order_id_with_other_terms_is_refused(trader: Trader) -> Non
     ("wish", "exact", "amount"),
     [
         ({"inputToken": "SOL", "outputToken": "USDC", "amount": "2.5"}, "inputAmount", "2.5"),
-        ({"inputToken": "USDC", "outputToken": "SOL", "amount": "2.5", "swapMode": "exactOut"}, "outputAmount", "2.5"),
+        (EXACT_OUT, "outputAmount", "2.5"),
         ({"side": "buy", "baseAsset": "ETH", "quoteAsset": "USDC", "amount": "0.25"}, "outputAmount", "0.25"),
-        ({"side": "sell", "baseAsset": "BONK", "quoteAsset": "SOL", "amount": 250000}, "inputAmount", "250000"),
+        ({"side": "sell", "baseAsset": "BONK", "quoteAsset": "SOL", "amount": 25000}, "inputAmount", "25000"),
         ({"inputToken": "bonk", "outputToken": "RAY", "amount": "1000000"}, "inputAmount", "1000000"),
     ],
 )  # fmt: skip

@@ -102,11 +102,11 @@ def answers(trader: Trader) -> set[str]:
     return {frame["orderId"] for frame in trader.frames if frame["type"] == "accepted"}
 
 
-def test_ten_clients_with_ten_orders_each_see_exactly_their_own(exchange: Instance) -> None:
+def test_ten_clients_with_ten_orders_each_see_exactly_their_own(instance: Instance) -> None:
     with ThreadPoolExecutor(10) as clients:
-        list(clients.map(lambda n: trade(exchange.websocket_url, 10, n), range(10)))
+        list(clients.map(lambda n: trade(instance.websocket_url, 10, n), range(10)))
 
 
-def test_two_hundred_orders_over_twenty_connections_are_all_confirmed(exchange: Instance) -> None:
+def test_two_hundred_orders_over_twenty_connections_are_all_confirmed(instance: Instance) -> None:
     with ThreadPoolExecutor(20) as clients:
-        list(clients.map(lambda n: trade(exchange.websocket_url, 10, n), range(20)))
+        list(clients.map(lambda n: trade(instance.websocket_url, 10, n), range(20)))

@@ -47,15 +47,15 @@ def frames_of(wscat: Path, url: str, *sent: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def test_order_sent_with_wscat_is_printed_from_pending_to_confirmed(wscat: Path, exchange: Instance) -> None:
+def test_order_sent_with_wscat_is_printed_from_pending_to_confirmed(wscat: Path, instance: Instance) -> None:
     order = '{"action":"submit","inputToken":"SOL","outputToken":"USDC","amount":"1.5"}'
-    frames = frames_of(wscat, exchange.websocket_url, order)
+    frames = frames_of(wscat, instance.websocket_url, order)
     assert len([frame for frame in frames if frame["type"] == "accepted"]) == 1
     events = [frame for frame in frames if frame["type"] == "order"]
     assert_whole(events)
     assert statuses(events) == LIFE
 
 
-def test_several_frames_of_wscat_are_each_answered(wscat: Path, exchange: Instance) -> None:
-    frames = frames_of(wscat, exchange.websocket_url, '{"action":"ping"}', "hello")
+def test_several_frames_of_wscat_are_each_answered(wscat: Path, instance: Instance) -> None:
+    frames = frames_of(wscat, instance.websocket_url, '{"action":"ping"}', "hello")
     assert sorted(frame["type"] for frame in frames) == ["error", "pong"]

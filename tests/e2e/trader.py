@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 LIFE: Final = ["pending", "routing", "routed", "building", "submitted", "confirmed"]
-PATIENCE_S: Final = 20.0
+TIME_LIMIT_S: Final = 20.0
 
 
 class Trader:
@@ -58,7 +58,7 @@ class Trader:
         self.send_text(json.dumps(members))
 
     def receive(self) -> Frame:
-        frame: Frame = json.loads(self._connection.recv(timeout=PATIENCE_S))
+        frame: Frame = json.loads(self._connection.recv(timeout=TIME_LIMIT_S))
         self.received.append(frame)
         self.frames += frame["frames"] if frame["type"] == "batch" else [frame]
         return frame

@@ -1,5 +1,5 @@
 """Messages that no release of the engine writes, each broken in one way:
-poison for whoever trusts the queue.
+poison for a consumer that trusts the queue.
 """
 
 import json

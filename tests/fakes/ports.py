@@ -12,7 +12,7 @@ from tests.fakes.orders import NOON
 
 
 class FrozenClock:
-    """Stands still but for what it is told to sleep."""
+    """Stands still but for what it is asked to sleep."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now

@@ -16,7 +16,7 @@ from tests.fuzz.hostile import Hostile
 BURST: Final = 50
 """Frames sent before the connection is asked whether it is still there."""
 
-_PATIENCE_S: Final = 60.0
+_TIME_LIMIT_S: Final = 60.0
 _GATEWAY_FAULTS: Final = frozenset({"Internal server error", "Endpoint request timed out", "Forbidden"})
 
 
@@ -76,7 +76,7 @@ async def _converse(
 async def _until_pong(socket: ClientConnection, mark: str, findings: Findings) -> None:
     """Read all answers up to that of a ping of our own."""
     await socket.send(json.dumps({"action": "ping", "requestId": mark}))
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(_TIME_LIMIT_S):
         while True:
             frame = json.loads(await socket.recv())
             if frame.get("requestId") == mark:
@@ -91,7 +91,7 @@ async def _knock(
     for _ in range(times):
         query = urlencode(source.query(), errors="replace")
         try:
-            async with connect(f"{url}?{query}", additional_headers=headers, open_timeout=_PATIENCE_S):
+            async with connect(f"{url}?{query}", additional_headers=headers, open_timeout=_TIME_LIMIT_S):
                 findings.handshakes[101] += 1
         except InvalidStatus as refused:
             status = refused.response.status_code

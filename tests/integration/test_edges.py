@@ -1,4 +1,4 @@
-"""The edges of REST and WebSocket: a defect is told in the contract's form, and logged."""
+"""The edges of REST and WebSocket: a defect is answered in the contract's form, and logged."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The chain of an order's events, whoever writes which of them."""
+"""The chain of an order's events, which different functions write."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -16,12 +16,14 @@ from tests.support.postgres_server import sibling
 
 _WAITS_BEYOND_LIMIT = text("""
 SELECT count(*) > 0 FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > INTERVAL '1 s'
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+    AND clock_timestamp() - query_start > INTERVAL '1 s'
 """)
 
 _READ_OF_THE_MARKET = text("""
 EXPLAIN (FORMAT JSON)
-SELECT market.height_at(market.now()), (SELECT jsonb_agg(to_jsonb(pool)) FROM market.changed_pools('{}', 0) AS pool)
+SELECT market.height_at(market.now()),
+    (SELECT jsonb_agg(to_jsonb(pool)) FROM market.changed_pools('{}', 0) AS pool)
 FROM market.chain
 """)
 

@@ -76,6 +76,12 @@ def test_audit_of_a_sound_database_finds_nothing(run: Run) -> None:
     assert not [check for check in shown(run("audit", "--finished")) if check["violations"]]
 
 
+FORGED_TRANSACTION = """
+    INSERT INTO market.transactions
+    SELECT 'sig', 1, 1, 'w', order_id, 1, NULL, 1, 1, '[]', now() FROM orders
+"""
+
+
 @pytest.mark.usefixtures("order_id")
 @pytest.mark.parametrize(
     ("damage", "broken"),
@@ -84,14 +90,8 @@ def test_audit_of_a_sound_database_finds_nothing(run: Run) -> None:
         ("UPDATE order_events SET status = 'canceled' WHERE seq = 2", "the last event says"),
         ("UPDATE order_events SET status = 'submitted' WHERE seq = 1", "the life cycle allows"),
         ("INSERT INTO market.supply VALUES ('SOL', 1)", "what was issued"),
-        (
-            "INSERT INTO market.transactions SELECT 'sig', 1, 1, 'w', order_id, 1, NULL, 1, 1, '[]', now() FROM orders",
-            "every landed transaction belongs",
-        ),
-        (
-            "INSERT INTO market.transactions SELECT 'sig', 1, 1, 'w', order_id, 1, NULL, 1, 1, '[]', now() FROM orders",
-            "before it was on record",
-        ),
+        (FORGED_TRANSACTION, "every landed transaction belongs"),
+        (FORGED_TRANSACTION, "before it was on record"),
     ],
 )
 def test_audit_names_what_is_broken_and_fails(run: Run, engine: Engine, damage: str, broken: str) -> None:

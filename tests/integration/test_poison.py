@@ -209,7 +209,7 @@ def test_bad_messages_are_reported_alone_and_the_good_one_among_them_is_confirme
 def test_bad_dead_letters_are_archived_each_and_the_good_one_among_them_ends(
     consumer: Consumer, start: int
 ) -> None:
-    connections = FakeConnections()  # nobody listens where the fixture's point to
+    connections = FakeConnections()  # nothing listens where the fixture's point to
     vars(consumer.services)["connections"] = connections
     bad = SENDABLE[start : start + 9]
     good = an_order_now()
@@ -264,7 +264,7 @@ def test_unreadable_dead_letter_leaves_its_order_on_record_to_the_sweep(consumer
     assert consumer.status(chain.poison) is OrderStatus.SUBMITTED
 
 
-def test_dead_letter_that_runs_into_a_defect_is_archived_and_the_others_are_settled(
+def test_dead_letter_that_runs_into_a_defect_is_archived_and_the_others_are_resolved(
     consumer: Consumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     chain = poisoned(consumer, "viewing")

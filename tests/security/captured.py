@@ -1,4 +1,4 @@
-"""A function that somebody else commands:
+"""A function that an attacker commands:
 the rights of ``orderflow_app`` on a database that has been traded on.
 """
 
@@ -171,7 +171,7 @@ class Captured:
         return {each.check for check in found for each in check}
 
     def past_the_deployment(self) -> None:
-        """Let the chain have begun long ago; as the owner, since nobody else can."""
+        """Let the chain have begun long ago; as the owner, since no other login can."""
         self._connection.execute(text("RESET ROLE"))
         self._connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
         self.run("UPDATE order_events SET recorded_at = recorded_at - interval '2 hours'")

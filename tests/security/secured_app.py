@@ -17,7 +17,7 @@ from chalicelib.migrations.roles import PRIVILEGES
 from tests.security.tokens import token
 from tests.support.instance import Instance
 
-PATIENCE_S: Final = 30.0
+TIME_LIMIT_S: Final = 30.0
 Frame = dict[str, Any]
 
 
@@ -46,20 +46,20 @@ class SecuredApp:
     def socket(self, account: str, query: str = "", **changed: Any) -> Iterator[ClientConnection]:
         headers = self.bearer(account, **changed)
         url = f"{self.instance.websocket_url}{query}"
-        with connect(url, additional_headers=headers, open_timeout=PATIENCE_S) as opened:
+        with connect(url, additional_headers=headers, open_timeout=TIME_LIMIT_S) as opened:
             yield opened
 
     def refusal(self, query: str = "", **how: Any) -> int:
         """Return the status with which a handshake is refused; 101 if it is not."""
         try:
-            with connect(f"{self.instance.websocket_url}{query}", open_timeout=PATIENCE_S, **how):
+            with connect(f"{self.instance.websocket_url}{query}", open_timeout=TIME_LIMIT_S, **how):
                 return 101
         except InvalidStatus as refused:
             return refused.response.status_code
 
     def rest(self, account: str, method: str, path: str, **how: Any) -> httpx.Response:
         url = f"{self.instance.rest_url}{path}"
-        return httpx.request(method, url, headers=self.bearer(account), timeout=PATIENCE_S, **how)
+        return httpx.request(method, url, headers=self.bearer(account), timeout=TIME_LIMIT_S, **how)
 
     def traces(self) -> Iterator[str]:
         """Yield all that the application has left behind: its log, its files,
@@ -84,7 +84,7 @@ def say(socket: ClientConnection, **frame: Any) -> None:
 def receive(socket: ClientConnection, is_wanted: Callable[[Frame], bool]) -> Frame:
     """Return the next frame that is wanted; the others are passed over."""
     while True:
-        frame: Frame = json.loads(socket.recv(timeout=PATIENCE_S))
+        frame: Frame = json.loads(socket.recv(timeout=TIME_LIMIT_S))
         if is_wanted(frame):
             return frame
 

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.security.secured_app import PATIENCE_S, Frame, SecuredApp, an_account, ask, receive, trade
+from tests.security.secured_app import TIME_LIMIT_S, Frame, SecuredApp, an_account, ask, receive, trade
 
 
 def test_order_is_traded_by_a_database_login_that_owns_nothing(secured_app: SecuredApp) -> None:
@@ -77,12 +77,16 @@ def test_batches_go_with_a_token(secured_app: SecuredApp) -> None:
 def test_route_without_a_token_is_401_before_anything_else_is_looked_at(
     secured_app: SecuredApp, method: str, path: str
 ) -> None:
-    answer = httpx.request(method, f"{secured_app.instance.rest_url}{path}", content=b"{", timeout=PATIENCE_S)
+    answer = httpx.request(
+        method, f"{secured_app.instance.rest_url}{path}", content=b"{", timeout=TIME_LIMIT_S
+    )
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
 
 
 def test_health_needs_no_token(secured_app: SecuredApp) -> None:
-    assert httpx.get(f"{secured_app.instance.rest_url}/health", timeout=PATIENCE_S).json() == {"status": "ok"}
+    assert httpx.get(f"{secured_app.instance.rest_url}/health", timeout=TIME_LIMIT_S).json() == {
+        "status": "ok"
+    }
 
 
 def test_connection_ends_with_its_token(secured_app: SecuredApp) -> None:

@@ -419,7 +419,7 @@ def ends_an_order_of_another(it: Captured) -> None:
     )
 
 
-FOLLOW_ALL = """
+SUBSCRIBE_TO_ALL = """
     INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
     SELECT 'mine', order_id, account_id, true, 0 FROM orders
 """
@@ -429,10 +429,10 @@ RESERVE = (
 ARCHIVE = "INSERT INTO dead_letters (message_id, body, receive_count, reason) VALUES ('x', 'x', 1, 'x')"
 NOT_PREVENTED: list[tuple[str | Attack, str]] = [
     ("SELECT * FROM orders WHERE account_id = 'bob'", "read every account's orders"),
-    (FOLLOW_ALL, "have them told to a connection"),
+    (SUBSCRIBE_TO_ALL, "have them published to a connection"),
     ("UPDATE connections SET expires_at = 'infinity'", "past the end of its token"),
-    ("DELETE FROM subscriptions", "keep owners from being told"),
-    ("DELETE FROM connections", "keep owners from being told"),
+    ("DELETE FROM subscriptions", "keep owners from being notified"),
+    ("DELETE FROM connections", "keep owners from being notified"),
     (places_an_order_for_another, "place orders in any account's name"),
     (ends_an_order_of_another, "end orders that are not final"),
     ("UPDATE orders SET lease_until = 'infinity' WHERE status = 'submitted'", "hold orders up"),
@@ -442,7 +442,7 @@ NOT_PREVENTED: list[tuple[str | Attack, str]] = [
         "ending sessions of its own login",
     ),
     (RESERVE, "reserve other accounts' `clientOrderId`s"),
-    (ARCHIVE, "archive letters that never were"),
+    (ARCHIVE, "archive dead letters that never were"),
     ("SELECT market.open_wallets('[\"mine\"]', '[\"SOL\"]', true)", "open wallets with the faucet's sum"),
     ("SELECT lo_create(0)", "fill the disk"),
     ("SELECT pg_advisory_xact_lock(120265298896244)", "hold locks"),

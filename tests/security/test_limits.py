@@ -245,7 +245,8 @@ def test_connection_past_its_time_receives_nothing_even_before_it_is_closed(data
 
 _ORDER = text("""
 INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
-    price_base, slippage_bps, content_sha256, accepted_at, valid_until, status, seq, attempt, fence, lease_until)
+    price_base, slippage_bps, content_sha256, accepted_at, valid_until, status, seq, attempt, fence,
+    lease_until)
 VALUES (CAST(:id AS uuid), :account, 'market', 'exact_in', 'SOL', 'USDC', 1, 'SOL', 50, 'x', now(), now(),
     :status, 1, 1, 1, now())
 """)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.security.secured_app import PATIENCE_S, Frame, SecuredApp, an_account, ask, receive, say, trade
+from tests.security.secured_app import TIME_LIMIT_S, Frame, SecuredApp, an_account, ask, receive, say, trade
 from tests.support.instance import Instance
 
 FLOOD = 200
@@ -50,7 +50,7 @@ def test_subscriptions_to_an_order_count_like_orders(secured_app: SecuredApp) ->
 
 
 def test_open_orders_beyond_the_limit_are_refused_until_some_have_ended(open_house: Instance) -> None:
-    with connect(open_house.websocket_url, open_timeout=PATIENCE_S) as socket:
+    with connect(open_house.websocket_url, open_timeout=TIME_LIMIT_S) as socket:
         accepted: set[str] = set()
         while "orderId" in (answer := ask(socket, action="submit", side="sell", amount="0.001")):
             accepted.add(answer["orderId"])
@@ -151,6 +151,6 @@ def _unbounded(app: SecuredApp, account: str) -> Iterator[ClientConnection]:
     """A connection that never keeps the gateway waiting, however much arrives."""
     headers = app.bearer(account)
     with connect(
-        app.instance.websocket_url, additional_headers=headers, max_queue=None, open_timeout=PATIENCE_S
+        app.instance.websocket_url, additional_headers=headers, max_queue=None, open_timeout=TIME_LIMIT_S
     ) as opened:
         yield opened

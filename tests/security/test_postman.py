@@ -13,15 +13,15 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.security.secured_app import PATIENCE_S, ask
+from tests.security.secured_app import TIME_LIMIT_S, ask
 from tests.support.instance import REPOSITORY, Instance
 
 COLLECTION = json.loads((REPOSITORY / "docs" / "api" / "postman.json").read_text())
 FOLDERS = {folder["name"].split(" (")[0]: folder["item"] for folder in COLLECTION["item"]}
 ANSWERS = {
     "Submit": "accepted",
-    "Follow everything": "subscribed",
-    "Follow one order": "subscribed",
+    "Subscribe to everything": "subscribed",
+    "Subscribe to one order": "subscribed",
     "Cancel": "ORDER_ALREADY_FINAL",
     "Quote": "quote",
     "Ping": "pong",
@@ -65,7 +65,7 @@ def test_websocket_messages_are_answered_as_written(variables: Variables) -> Non
     answers = {}
     for item in FOLDERS["WebSocket"]:
         message = json.loads(filled(item["request"]["description"], variables))
-        with connect(filled(item["request"]["url"], variables), open_timeout=PATIENCE_S) as socket:
+        with connect(filled(item["request"]["url"], variables), open_timeout=TIME_LIMIT_S) as socket:
             answer = ask(socket, **{name: value for name, value in message.items() if name != "requestId"})
         answers[item["name"]] = answer.get("code", answer["type"])
     assert answers == ANSWERS
@@ -88,7 +88,7 @@ def send(item: Mapping[str, Any], variables: Variables) -> httpx.Response:
         filled(request["url"], variables),
         headers=headers,
         content=None if body is None else filled(body, variables),
-        timeout=PATIENCE_S,
+        timeout=TIME_LIMIT_S,
     )
 
 

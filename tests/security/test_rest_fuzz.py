@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.fuzz.rest import Bounds, attack
-from tests.security.secured_app import PATIENCE_S, SecuredApp, an_account
+from tests.security.secured_app import TIME_LIMIT_S, SecuredApp, an_account
 from tests.support.instance import Instance
 
 # Enough for every operation, parameter and refusal once; ``python -m tests.fuzz.rest`` goes on for minutes.
@@ -39,7 +39,7 @@ def test_answers_are_as_published_where_nobody_is_asked_for_a_token(
 def test_body_that_is_not_utf_8_is_refused(secured_app: SecuredApp) -> None:
     headers = secured_app.bearer(an_account("mallory")) | {"Content-Type": "application/json"}
     url = f"{secured_app.instance.rest_url}/orders"
-    answer = httpx.post(url, content=b'{"amount":"\xff\xfe"}', headers=headers, timeout=PATIENCE_S)
+    answer = httpx.post(url, content=b'{"amount":"\xff\xfe"}', headers=headers, timeout=TIME_LIMIT_S)
     assert answer.status_code == 400
 
 

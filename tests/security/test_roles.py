@@ -76,7 +76,10 @@ def test_login_that_owns_nothing_grants_nothing(app: Engine) -> None:
 
 def test_granting_again_changes_nothing(owner: Engine) -> None:
     def granted() -> list[tuple[str, str]]:
-        query = "SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = :role"
+        query = (
+            "SELECT table_name, privilege_type FROM information_schema.role_table_grants "
+            "WHERE grantee = :role"
+        )
         with owner.connect() as connection:
             return sorted((row[0], row[1]) for row in connection.execute(text(query), {"role": APP_ROLE}))
 

@@ -194,7 +194,8 @@ def published(**members: Any) -> dict[str, Any]:
     strange: list[Any] = [
         7, None, "key", [], {}, {"kty": "RSA"}, {"kty": "RSA", "n": 5, "e": "AQAB", "kid": "five"},
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "off"}, {**curve, "kid": ["a", "list"]},
-        {"kty": "EC", "crv": "nonsense", "x": "AA", "y": "AA"}, {"kty": ["RSA"]}, {"kty": "OKP", "crv": "X448"},
+        {"kty": "EC", "crv": "nonsense", "x": "AA", "y": "AA"}, {"kty": ["RSA"]},
+        {"kty": "OKP", "crv": "X448"},
     ]  # fmt: skip
     mixed = [{**curve, "kid": "curve"}, {**edwards, "kid": "edwards"}, {**secret, "kid": "secret"}]
     return {"keys": [*strange, *mixed, *members.get("keys", [])]}

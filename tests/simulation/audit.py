@@ -87,7 +87,7 @@ def _unseen(simulator: Simulator, ledger: Ledger, expected: ExpectedEvents) -> I
     content = ledger.contents.get((expected.peer.connection_id, expected.order_id))
     if content not in {None, order.state.order.content_sha256}:
         if not expected.peer.has("error", code=Code.CLIENT_ORDER_ID_CONFLICT):
-            yield f"{expected.peer.connection_id} was not told that its {expected.order_id} is another order"
+            yield f"{expected.peer.connection_id} got no answer that its {expected.order_id} is another order"
         return
     missing = set(range(expected.after_seq + 1, order.state.seq + 1)) - set(
         expected.peer.seqs(str(expected.order_id))
@@ -101,7 +101,7 @@ def _unacknowledged(simulator: Simulator, ledger: Ledger) -> Iterator[str]:
         row = simulator.tables.orders.get(each.order.order_id)
         is_same = row is not None and row.state.order.content_sha256 == each.order.content_sha256
         if each.peer.is_open and is_same and not each.peer.has("accepted", requestId=each.request_id):
-            yield f"{each.peer.connection_id} was never told that {each.order.order_id} was accepted"
+            yield f"{each.peer.connection_id} never got that {each.order.order_id} was accepted"
 
 
 def _leftovers(simulator: Simulator) -> Iterator[str]:

@@ -16,7 +16,7 @@ POISONED_ACCOUNT: Final = "bob"
 
 
 class PoisonedError(Exception):
-    """What nobody foresaw."""
+    """A defect of the engine that no code expects."""
 
 
 def in_signing(parts: Parts, simulator: Simulator) -> Parts:

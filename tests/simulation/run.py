@@ -15,7 +15,7 @@ from tests.simulation.world import World
 SWEEP_S: Final = 60.0
 REST_S: Final = 240.0
 """Calm for so long before a run may end: a visibility time-out, a lease and two sweeps fit in."""
-PATIENCE_S: Final = 3_600.0
+TIME_LIMIT_S: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def run(seed: int, sabotage: Sabotage | None = None) -> Outcome:
 
 def _until_rest(scheduler: Scheduler, simulator: Simulator, weather: Weather) -> bool:
     calm_s = weather.until_s + REST_S
-    while scheduler.now_s < weather.until_s + PATIENCE_S:
+    while scheduler.now_s < weather.until_s + TIME_LIMIT_S:
         scheduler.run_until(scheduler.now_s + SWEEP_S)
         if scheduler.now_s >= calm_s and simulator.is_at_rest:
             return True

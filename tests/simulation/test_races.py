@@ -34,7 +34,7 @@ def records(database_url: str) -> Iterator[Pair]:
 
 
 def at_once(*works: Callable[[], Any]) -> Sequence[Any]:
-    """Do each in a thread of its own, all let go together."""
+    """Do each in a thread of its own, all started together."""
     barrier = Barrier(len(works))
 
     def release(work: Callable[[], Any]) -> Any:

@@ -45,7 +45,7 @@ def test_same_seed_gives_same_trace() -> None:
         (sabotage.impatient, "was executed 2 times"),
         (sabotage.unpublished, "never saw"),
         (sabotage.published_early, "never saw"),
-        (sabotage.credulous, "was never told that"),
+        (sabotage.credulous, "never got that"),
     ],
 )
 def test_defect_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:

@@ -112,7 +112,10 @@ def _short(result: object) -> str:
         case Claims():
             return f"{len(result.claimed)} claimed, {len(result.busy)} busy, {len(result.final)} final"
         case ChainView():
-            return f"height {result.height}: {', '.join(each.signature_status for each in result.statuses.values())}"
+            return (
+                f"height {result.height}: "
+                f"{', '.join(each.signature_status for each in result.statuses.values())}"
+            )
         case Sized():
             return f"{len(result)} of {type(result).__name__}"
     return type(result).__name__

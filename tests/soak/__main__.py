@@ -18,7 +18,7 @@ _DAY_S: Final = 86_400
 def main() -> int:
     """Run once; exit with 1 if anything failed or grew, or if the time did not suffice."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=15.0, help="of patience")
+    parser.add_argument("--minutes", type=float, default=15.0, help="real time at most")
     parser.add_argument("--days", type=float, default=7.0, help="on the runtime's clock")
     parser.add_argument(
         "--app", type=Path, default=_REPOSITORY / "chalice_app", help="Chalice project to soak"

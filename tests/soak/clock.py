@@ -1,8 +1,8 @@
 """A clock that leaps over the time in which nothing happens.
 
-The event loop of the runtime waits for timers most of the time. Here it does not wait: as long as nobody else
-is at work, its time and the wall clock that schedules and quotas read leap to the next timer. Whatever other
-processes do (functions, queue, database) takes the time that it takes, on their own clocks.
+The event loop of the runtime waits for timers most of the time. Here it does not wait: as long as no other
+process is at work, its time and the wall clock that schedules and quotas read leap to the next timer.
+Whatever other processes do (functions, queue, database) takes the time that it takes, on their own clocks.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ class Plan:
 
     app_dir: Path
     simulated_s: float
-    patience_s: float
+    time_limit_s: float
     has_orders: bool
     ping_s: float = 60.0
 

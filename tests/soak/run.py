@@ -98,7 +98,7 @@ async def _pass_time(
     began, began_really = loop.time(), time.monotonic()
     settled: Health | None = None
     told = began_really
-    while report.simulated_s < plan.simulated_s and time.monotonic() - began_really < plan.patience_s:
+    while report.simulated_s < plan.simulated_s and time.monotonic() - began_really < plan.time_limit_s:
         await asyncio.sleep(min(600.0, plan.simulated_s / 50))
         report.simulated_s = loop.time() - began
         if settled is None and report.simulated_s >= plan.simulated_s * _SETTLED:
@@ -106,7 +106,8 @@ async def _pass_time(
         if time.monotonic() - told > 15:
             told = time.monotonic()
             say(
-                f"{report.simulated_s / 86400:.2f} days, {report.invocations} invocations, {_shown(look_now())}"
+                f"{report.simulated_s / 86400:.2f} days, {report.invocations} invocations, "
+                f"{_shown(look_now())}"
             )
     report.last = look_now()
     if settled is not None:
@@ -163,4 +164,7 @@ def _pids(runtime: Runtime) -> dict[str, list[int]]:
 
 def _shown(health: Health) -> str:
     memory = ", ".join(f"{kind} {size // 1024**2}" for kind, size in sorted(health.memory.items()))
-    return f"MB: {memory}; tasks {health.counts['tasks']}, timers {health.timers}, files {health.counts['files']}"
+    return (
+        f"MB: {memory}; tasks {health.counts['tasks']}, timers {health.timers}, "
+        f"files {health.counts['files']}"
+    )

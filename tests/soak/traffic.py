@@ -12,7 +12,7 @@ from tests.soak.clock import Clock
 from tests.soak.plan import Done, Plan
 
 PINGS_PER_ORDER: Final = 15
-_PATIENCE_S: Final = 30.0
+_TIME_LIMIT_S: Final = 30.0
 
 
 async def idle_client(url: str, clock: Clock, plan: Plan, done: Done, problems: list[str]) -> None:
@@ -44,8 +44,8 @@ async def _converse(
 
 
 async def _until(client: ClientConnection, wanted: str, problems: list[str]) -> None:
-    """Read frames until one of that type or status. Patience is real time, whatever the loop's clock says."""
-    deadline = time.monotonic() + _PATIENCE_S
+    """Read frames until one of that type or status. The time limit is real time, not the loop's."""
+    deadline = time.monotonic() + _TIME_LIMIT_S
     while time.monotonic() < deadline:
         try:
             frame: dict[str, Any] = json.loads(await asyncio.wait_for(client.recv(), 1))
@@ -56,4 +56,4 @@ async def _until(client: ClientConnection, wanted: str, problems: list[str]) -> 
         if ("message" in frame and "type" not in frame) or frame.get("type") == "error":
             problems.append(f"instead of {wanted}: {frame}")
             return
-    problems.append(f"no {wanted} within {_PATIENCE_S:.0f} s")
+    problems.append(f"no {wanted} within {_TIME_LIMIT_S:.0f} s")

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 REPOSITORY: Final = Path(__file__).parents[2]
-PATIENCE_S: Final = 30.0
+TIME_LIMIT_S: Final = 30.0
 
 Found = TypeVar("Found")
 
@@ -103,7 +103,7 @@ class Instance:
         """Wait until ``found`` returns something, asked again at each line of output and every 50 ms."""
         with self._changed:
             waited_s = 0.0
-            while not (result := found()) and waited_s < PATIENCE_S:
+            while not (result := found()) and waited_s < TIME_LIMIT_S:
                 self._changed.wait(0.05)
                 waited_s += 0.05
         assert result, f"no {what!r}; output:\n" + "\n".join(self.lines)
@@ -130,11 +130,11 @@ class Instance:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            status = self.process.wait(PATIENCE_S)
+            status = self.process.wait(TIME_LIMIT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        self._reader.join(PATIENCE_S)
+        self._reader.join(TIME_LIMIT_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status

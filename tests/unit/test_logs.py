@@ -39,7 +39,7 @@ RECORDS = [
 
 
 def formatters(**keys: Any) -> list[LambdaPowertoolsFormatter]:
-    """Return ours and theirs, told the same."""
+    """Return our formatter and Powertools', made with the same keys."""
     both = [LineFormatter(), LambdaPowertoolsFormatter(location=None)]
     for each in both:
         each.append_keys(location=None, service=SERVICE, **keys)

@@ -1,4 +1,4 @@
-"""Many conversations with one server at once, in one thread.
+"""Many request flows with one server at once, in one thread.
 
 A thread for each waits for the interpreter whenever its answer comes while another one computes, up to the
 switch interval of 5 ms; and each hand-over costs about as much processor time as the request itself.
@@ -12,11 +12,11 @@ from time import monotonic
 from typing import Final, Generic, TypeVar
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import Conversation, HttpRequest, Pause, Result
+from chalicelib.adapters.aws.http_request import HttpRequest, Pause, RequestFlow, Result
 from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError
 
 SOCKETS_MAX: Final = 16
-"""Conversations under way at once; the others wait for their turn."""
+"""Request flows under way at once; the others wait for their turn."""
 LINGER_S: Final = 0.2
 """For so long those that had to pause, or are not to be waited for, may go on when the others have ended."""
 _ROUND_LIMITS: Final = 2
@@ -25,21 +25,19 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class _KeyedRequest(HttpRequest[Result], Generic[Key, Result]):
-    """A conversation of a round, and what its connection is watched for."""
+    """A request flow of a round, and what its connection is watched for."""
 
     __slots__ = ("is_slow", "key", "watched")
 
-    def __init__(
-        self, key: Key, conversation: Conversation[Result], deadline: float, *, is_slow: bool
-    ) -> None:
-        super().__init__(conversation, deadline)
+    def __init__(self, key: Key, flow: RequestFlow[Result], deadline: float, *, is_slow: bool) -> None:
+        super().__init__(flow, deadline)
         self.key = key
         self.watched = 0
         self.is_slow = is_slow
 
 
 class ConcurrentRequests(Generic[Key, Result]):
-    """One round of conversations; each has the time limit for itself, from its first request on.
+    """One round of request flows; each has the time limit for itself, from its first request on.
 
     All of them together have twice that. Once one has ended and those left are slow, they have ``LINGER_S``
     more: with one service behind all of them, what others were given at once is not to be had for these.
@@ -52,31 +50,29 @@ class ConcurrentRequests(Generic[Key, Result]):
         self._poll = select.poll()
         self._asking: dict[int, _KeyedRequest[Key, Result]] = {}
         self._pausing: list[tuple[float, _KeyedRequest[Key, Result]]] = []
-        # No pause and no conversation's time ends before this.
+        # No pause and no request flow's time ends before this.
         self._earliest = math.inf
         self._results: dict[Key, Result] = {}
-        # Conversations that are not slow, begun or not.
+        # Request flows that are not slow, begun or not.
         self._brisk = 0
         self._last_deadline = math.inf
 
-    def run(
-        self, conversations: Mapping[Key, Conversation[Result]], hasty: Collection[Key] = ()
-    ) -> dict[Key, Result]:
-        """Return the results of the conversations that ended in time;
+    def run(self, flows: Mapping[Key, RequestFlow[Result]], hasty: Collection[Key] = ()) -> dict[Key, Result]:
+        """Return the results of the request flows that ended in time;
         the ``hasty`` count as slow from the start.
         """
-        waiting = deque(conversations.items())
-        self._brisk = sum(key not in hasty for key in conversations)
+        waiting = deque(flows.items())
+        self._brisk = sum(key not in hasty for key in flows)
         self._last_deadline = monotonic() + _ROUND_LIMITS * self._time_limit_s
         try:
             while waiting or self._asking or self._pausing:
                 if waiting and monotonic() >= self._last_deadline:
                     waiting.clear()
                 while waiting and len(self._asking) < SOCKETS_MAX:
-                    key, conversation = waiting.popleft()
+                    key, flow = waiting.popleft()
                     deadline = min(monotonic() + self._time_limit_s, self._last_deadline)
                     self._earliest = min(self._earliest, deadline)
-                    self._go_on(_KeyedRequest(key, conversation, deadline, is_slow=key in hasty), None)
+                    self._go_on(_KeyedRequest(key, flow, deadline, is_slow=key in hasty), None)
                 if not self._brisk and self._results:
                     self._hurry()
                 if self._asking or self._pausing:
@@ -87,7 +83,7 @@ class ConcurrentRequests(Generic[Key, Result]):
         return self._results
 
     def _wait(self) -> None:
-        """Wait for an answer or the end of a pause or of a conversation's time, and go on from there."""
+        """Wait for an answer or the end of a pause or of a request flow's time, and go on from there."""
         for fileno, _ in self._poll.poll(max(0.0, self._earliest - monotonic()) * 1000):
             self._transfer(self._asking[fileno])
         now = monotonic()
@@ -95,7 +91,7 @@ class ConcurrentRequests(Generic[Key, Result]):
             self._look_at_the_clock(now)
 
     def _hurry(self) -> None:
-        """Have the conversations that are left end soon; done once."""
+        """Have the request flows that are left end soon; done once."""
         self._brisk = -1
         self._last_deadline = min(self._last_deadline, monotonic() + self._linger_s)
         for request in [*self._asking.values(), *(each for _, each in self._pausing)]:
@@ -122,9 +118,9 @@ class ConcurrentRequests(Generic[Key, Result]):
                 self._go_on(request, None)
 
     def _go_on(self, request: _KeyedRequest[Key, Result], answer: HttpResponse | None) -> None:
-        """Hand an answer to a conversation, and do what it wants next."""
+        """Hand an answer to a request flow, and do what it wants next."""
         try:
-            wanted = request.conversation.send(answer)
+            wanted = request.flow.send(answer)
         except StopIteration as end:
             self._results[request.key] = end.value
             self._slow_down(request)
@@ -170,14 +166,14 @@ class ConcurrentRequests(Generic[Key, Result]):
         self._go_on(request, None)
 
     def _release(self, request: _KeyedRequest[Key, Result]) -> None:
-        """Keep a conversation's connection for others."""
+        """Keep a request flow's connection for others."""
         connection = request.connection
         if connection is not None:
             self._forget(request, connection.fileno)
             self._pool.give_back(connection)
 
     def _hang_up(self, request: _KeyedRequest[Key, Result]) -> None:
-        """Close a conversation's connection: a late answer must not be taken for the next request's."""
+        """Close a request flow's connection: a late answer must not be taken for the next request's."""
         connection = request.connection
         if connection is not None:
             self._forget(request, connection.fileno)

@@ -13,9 +13,9 @@ from botocore.credentials import Credentials
 
 from chalicelib.adapters.aws.concurrent_requests import ConcurrentRequests
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import Conversation, OutOfTimeError, Result
+from chalicelib.adapters.aws.http_request import OutOfTimeError, RequestFlow, Result
 from chalicelib.adapters.aws.sigv4 import Signer
-from chalicelib.adapters.aws.single_request import ask_single, converse_single
+from chalicelib.adapters.aws.single_request import ask_single, run_single_flow
 
 
 class Answer(NamedTuple):
@@ -61,24 +61,22 @@ class AwsEndpoint:
 
     def converse(
         self,
-        conversations: Mapping[str, Conversation[Result]],
+        flows: Mapping[str, RequestFlow[Result]],
         *,
         time_limit_s: float,
         hasty: Collection[str] = (),
     ) -> dict[str, Result]:
-        """Hold conversations concurrently; return the results of those that ended in their time.
+        """Run request flows concurrently; return the results of those that ended in their time.
 
         The ``hasty`` are not waited for once the others have ended.
         """
-        if len(conversations) == 1:
-            [(key, conversation)] = conversations.items()
+        if len(flows) == 1:
+            [(key, flow)] = flows.items()
             try:
-                return {key: converse_single(self._pool, conversation, time_limit_s=time_limit_s)}
+                return {key: run_single_flow(self._pool, flow, time_limit_s=time_limit_s)}
             except OutOfTimeError:
                 return {}
-        return ConcurrentRequests[str, Result](self._pool, time_limit_s=time_limit_s).run(
-            conversations, hasty
-        )
+        return ConcurrentRequests[str, Result](self._pool, time_limit_s=time_limit_s).run(flows, hasty)
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float

@@ -1,4 +1,4 @@
-"""A conversation with a server, and one request of it on its connection; nothing here waits."""
+"""A request flow with a server, and one request of it on its connection; nothing here waits."""
 
 import select
 import ssl
@@ -22,7 +22,7 @@ class Pause:
 
 
 class OutOfTimeError(Exception):
-    """A conversation did not end in its time."""
+    """A request flow did not end in its time."""
 
 
 class NotSentError(Exception):
@@ -33,14 +33,14 @@ class NoAnswerError(Exception):
     """No answer in time: the request may have been carried out, or not."""
 
 
-Conversation = Generator[bytes | Pause, HttpResponse | None, Result]
+RequestFlow = Generator[bytes | Pause, HttpResponse | None, Result]
 """Yields requests, each of which is answered (None: no answer came), and pauses;
 returns what became of it.
 """
 
 
 class HttpRequest(Generic[Result]):
-    """A conversation, where it stands, and the connection it has while a request is under way.
+    """A request flow, where it stands, and the connection it has while a request is under way.
 
     Attributes:
         deadline: On the monotonic clock.
@@ -49,10 +49,10 @@ class HttpRequest(Generic[Result]):
         wanted: What to wait for on the connection before ``advance``, as ``select.poll`` names it.
     """
 
-    __slots__ = ("_received", "connection", "conversation", "deadline", "has_sent", "unsent", "wanted")
+    __slots__ = ("_received", "connection", "deadline", "flow", "has_sent", "unsent", "wanted")
 
-    def __init__(self, conversation: Conversation[Result], deadline: float) -> None:
-        self.conversation = conversation
+    def __init__(self, flow: RequestFlow[Result], deadline: float) -> None:
+        self.flow = flow
         self.deadline = deadline
         self.connection: PooledConnection | None = None
         self.unsent = b""

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
-from chalicelib.adapters.aws.http_request import Conversation, NoAnswerError, NotSentError, Pause
+from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError, Pause, RequestFlow
 from chalicelib.adapters.aws.http_response import HttpResponse
 from chalicelib.adapters.aws.slow_connections import SlowConnections
 from chalicelib.adapters.time_left import TimeLeft, time_left
@@ -40,7 +40,7 @@ class ManagementApi:
         by_connection: dict[str, list[str]] = {}
         for frame in frames:
             by_connection.setdefault(frame.connection_id, []).append(frame.text)
-        # By itself it keeps nobody waiting, and may be owed an answer that nothing repeats.
+        # A single connection keeps no other waiting, and its frame may be an answer that nothing repeats.
         is_alone = len(by_connection) == 1
         tried = {
             id_: texts
@@ -70,7 +70,7 @@ class ManagementApi:
 
     def _posting(
         self, connection_id: str, texts: Sequence[str], answered: dict[str, int | None], *, is_patient: bool
-    ) -> Conversation[Delivery]:
+    ) -> RequestFlow[Delivery]:
         """Post frames one after the other, each until it is taken;
         note in ``answered`` what was answered last.
         """

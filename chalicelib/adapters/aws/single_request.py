@@ -1,4 +1,4 @@
-"""One conversation with a server, by itself.
+"""One request flow with a server, by itself.
 
 That is what the message function has twice for each order; what many at once need to be kept apart costs more
 processor time than the requests.
@@ -9,31 +9,29 @@ from time import monotonic, sleep
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import (
-    Conversation,
     HttpRequest,
     NoAnswerError,
     NotSentError,
     OutOfTimeError,
     Pause,
+    RequestFlow,
     Result,
 )
 from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError
 
 
-def converse_single(
-    pool: ConnectionPool, conversation: Conversation[Result], *, time_limit_s: float
-) -> Result:
-    """Hold a conversation and return what became of it.
+def run_single_flow(pool: ConnectionPool, flow: RequestFlow[Result], *, time_limit_s: float) -> Result:
+    """Run a request flow and return what became of it.
 
     Raises:
         OutOfTimeError: It did not end in time.
     """
-    request = HttpRequest(conversation, monotonic() + time_limit_s)
+    request = HttpRequest(flow, monotonic() + time_limit_s)
     answer: HttpResponse | None = None
     try:
         while True:
             try:
-                wanted = conversation.send(answer)
+                wanted = flow.send(answer)
             except StopIteration as end:
                 result: Result = end.value
                 _release(request, pool)
@@ -69,8 +67,8 @@ def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> Htt
     raise NoAnswerError if request.has_sent else NotSentError
 
 
-def _silent() -> Conversation[None]:
-    """Return a conversation that its owner holds himself."""
+def _silent() -> RequestFlow[None]:
+    """Return a request flow that its owner drives by itself."""
     yield from ()
 
 

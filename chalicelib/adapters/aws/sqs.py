@@ -25,8 +25,8 @@ _CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 _OK: Final = 200
 _REQUEST_TIMEOUT: Final = 408
 _TOO_MANY_REQUESTS: Final = 429
-# Whoever waits for an acknowledgement hears after eight seconds at
-# the latest, within the time of every function.
+# A client that waits for an acknowledgement has its answer after eight
+# seconds at the latest, within the time of every function.
 TIME_LIMIT_S: Final = 2.5
 # A client waits for its acknowledgement meanwhile, and can ask again itself.
 RETRY_DELAYS_S: Final = (0.05, 0.2)
@@ -193,9 +193,9 @@ def _members(answer: bytes) -> JsonObject:
     try:
         found = json.loads(answer)
     except ValueError as error:
-        raise SqsUnansweredError("whoever answered does not speak JSON") from error
+        raise SqsUnansweredError("the answer is no JSON") from error
     if not isinstance(found, dict):
-        raise SqsUnansweredError("whoever answered does not speak as SQS does")
+        raise SqsUnansweredError("the answer is no JSON object, as SQS's are")
     return found
 
 

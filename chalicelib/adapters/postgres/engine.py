@@ -19,7 +19,7 @@ CONNECT_TIME_LIMIT_S: Final = 5
 """Longer than any healthy connect, shorter than a Lambda's time limit."""
 
 POOL_TIME_LIMIT_S: Final = 5
-"""For a connection that somebody else gives back."""
+"""For a connection that another thread gives back."""
 
 SSL_MODES: Final = ("disable", "require", "verify-full")
 _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -52,7 +52,7 @@ def make_engine(
 
     Args:
         time_limit_s: For connecting, and for each answer of the server.
-        connect: Makes pg8000's connections instead, as a listener of SQLAlchemy's ``do_connect``.
+        connect: Makes pg8000's connections instead, as a handler of SQLAlchemy's event ``do_connect``.
 
     Raises:
         ValueError: The URL asks for an ``sslmode`` that is not offered.

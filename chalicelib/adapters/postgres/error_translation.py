@@ -27,7 +27,7 @@ _PASSING_CLASSES: Final = (_CONNECTION, "28", "53", "57", "58")
 # or knows by another meaning: a pooler has put another session behind the connection.
 _SESSION_STATES: Final = frozenset({"25006", "25P02", "25P03", "25P04", "26000", "42P05"})
 
-# Too many connections: a connection that is told so was never one.
+# Among them too many connections (53300): the one that gets this answer was never established.
 _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", "57P05"})
 
 # Serialization failure, deadlock, lock not available, and a statement whose end is unknown.
@@ -118,7 +118,7 @@ def sqlstate(error: DBAPIError) -> str | None:
 def _may_have_done_it(error: DBAPIError) -> bool:
     """Return whether a statement that failed in passing may be committed all the same.
 
-    A server that reports an error of a statement has undone it. Whoever stands in between reports the loss of
+    A server that reports an error of a statement has undone it. A proxy in between reports the loss of
     the server in classes 08 and XX; a server that shuts down may do so between a commit and its answer.
     """
     state = sqlstate(error)

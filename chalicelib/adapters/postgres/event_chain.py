@@ -73,15 +73,17 @@ def chained_rows(
 
 
 class Heads:
-    """The last hashes of the orders that this process holds.
-    Nobody else moves them on meanwhile: see the fence.
+    """The last hashes of the orders that this process has claimed.
+    No other process moves those orders on meanwhile: the fence sees to it.
     """
 
     def __init__(self) -> None:
         self._known: dict[UUID, bytes] = {}
 
     def note(self, heads: Mapping[UUID, bytes]) -> None:
-        """Remember; what was let go without a word is forgotten when there is too much of it."""
+        """Remember the hashes; what is known is dropped first if there would be too much of it,
+        since a claim that this process never releases leaves its hash behind.
+        """
         if len(self._known) + len(heads) > _HEADS_MAX:
             self._known.clear()
         self._known.update(heads)

@@ -17,8 +17,8 @@ BEHIND_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 
 
-# Every account's first before anybody's second: those that one
-# leaves behind by the thousand are for later runs.
+# Every account's first order before any account's second: what one
+# account leaves behind by the thousand is for later runs.
 _STRANDED: Final = text(f"""
 SELECT order_id, account_id FROM (
     SELECT order_id, account_id, accepted_at, row_number() OVER (PARTITION BY account_id ORDER BY accepted_at) AS place

@@ -1,4 +1,4 @@
-"""psycopg's connections, each of whose waits for the server ends in time; for whoever chose that driver."""
+"""psycopg's connections, each of whose waits for the server ends in time."""
 
 from typing import Any, Final, TypeVar
 

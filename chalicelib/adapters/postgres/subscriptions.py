@@ -47,7 +47,8 @@ INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_t
 SELECT :connection_id, order_id, account_id, false, least(:after_seq, seq), CAST(:replay_id AS uuid)
 FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id
 ON CONFLICT (connection_id, order_id) DO UPDATE
-SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.replay_id, updated_at = clock_timestamp()
+SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.replay_id,
+    updated_at = clock_timestamp()
 RETURNING replayed_to, coalesce(
     (SELECT batched FROM connections c WHERE c.connection_id = subscriptions.connection_id), false) AS batched
 """)
@@ -55,7 +56,8 @@ RETURNING replayed_to, coalesce(
 _GO_LIVE: Final = text("""
 WITH present AS (SELECT order_id, seq FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR SHARE),
 flipped AS (
-    UPDATE subscriptions s SET live = true, replayed_to = p.seq, replay_id = NULL, updated_at = clock_timestamp()
+    UPDATE subscriptions s SET live = true, replayed_to = p.seq, replay_id = NULL,
+        updated_at = clock_timestamp()
     FROM present p
     WHERE s.order_id = p.order_id AND s.connection_id = :connection_id
       AND s.replay_id = CAST(:replay_id AS uuid) AND p.seq = :seq
@@ -87,7 +89,7 @@ INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_t
 SELECT connection_id, order_id, account_id, false, sent_to
 FROM jsonb_to_recordset(CAST(:missed AS jsonb))
     AS m(connection_id text, order_id uuid, account_id text, sent_to integer)
--- In one order, so that two who set back the same connections wait for each other one way only.
+-- In one order, so that two consumers that mark the same connections behind cannot deadlock.
 ORDER BY connection_id, order_id
 ON CONFLICT (connection_id, order_id) DO UPDATE
 SET live = false, replayed_to = excluded.replayed_to, updated_at = clock_timestamp()

@@ -32,7 +32,7 @@ class Faults:
         drop_rate: Sends that vanish without a word.
         error_before_rate: Sends that fail, and did nothing.
         error_after_rate: Sends that are reported as failed, and take effect.
-        extra_delay_ms: Added to the settlement latency.
+        extra_delay_ms: Added to ``SETTLEMENT_LATENCY_MS``.
         view_lag_ms: How far behind the answering node is, in height and statuses alike.
         seed: Makes each process draw the same sequence every time.
     """

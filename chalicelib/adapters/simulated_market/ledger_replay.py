@@ -3,7 +3,7 @@ every transaction since, in the order they landed.
 
 A signature binds a trader to a worst case, not to what the pools paid out. What they must
 have paid out follows from their maths alone, so amounts that were booked otherwise show, and
-so does a state that somebody wrote.
+so does a state that no transaction led to.
 """
 
 from collections import deque

@@ -34,7 +34,7 @@ class Unsupported(StrEnum):
     UNKNOWN_LAYOUT = "unknown_layout"  # discriminator, length, or a value that no layout we know has
     WRONG_POOL = "wrong_pool"  # an account that belongs to another pool
     IMPLAUSIBLE = "implausible"  # values that the program cannot have written: the node is broken, or lies
-    EMPTY = "empty"  # nobody has put liquidity into it yet
+    EMPTY = "empty"  # no liquidity was ever put into it
     SWAP_DISABLED = "swap_disabled"
     FEE_ON_ONE_TOKEN = "fee_on_one_token"  # noqa: S105 - no secret
     DYNAMIC_FEE = "dynamic_fee"

@@ -1,6 +1,6 @@
 """Messages and transactions back from their bytes: what a signer is asked to sign, what a node was sent.
 
-The opposite of ``messages``, for bytes that anybody may have made: every length is checked, nothing may be
+The opposite of ``messages``, for bytes from unknown makers: every length is checked, nothing may be
 left over, and numbers have their shortest form, so that equal contents have equal bytes.
 """
 

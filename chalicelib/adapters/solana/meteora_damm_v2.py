@@ -77,7 +77,7 @@ class DammV2Accounts:
 
     def swap(self, terms: SwapTerms) -> Instruction:
         """Return the instruction ``swap2``."""
-        none = readonly(self.program)  # how the program is told that an optional account is not there
+        none = readonly(self.program)  # stands for an optional account that is not there
         accounts = (
             readonly(derived(self.program, b"pool_authority")),
             writable(self.key),

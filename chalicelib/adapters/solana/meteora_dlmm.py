@@ -90,7 +90,7 @@ class DlmmAccounts:
 
     def swap(self, terms: SwapTerms) -> Instruction:
         """Return the instruction ``swap2`` or ``swap_exact_out2``; no mint of ours has hook accounts."""
-        none = readonly(self.program)  # how the program is told that an optional account is not there
+        none = readonly(self.program)  # stands for an optional account that is not there
         exact_in = terms.mode is SwapMode.EXACT_IN
         numbers = (terms.amount, terms.threshold) if exact_in else (terms.threshold, terms.amount)
         accounts = (

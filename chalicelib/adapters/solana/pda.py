@@ -45,5 +45,5 @@ def is_on_curve(raw: bytes) -> bool:
 
 
 def associated_token_account(wallet: Pubkey, mint: Pubkey, token_program: Pubkey) -> Pubkey:
-    """Return the one token account of a wallet that everybody can compute."""
+    """Return the associated token account: the one of a wallet and mint that follows from their keys."""
     return derived(ASSOCIATED_TOKEN, wallet, token_program, mint)

@@ -11,9 +11,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import Conversation, OutOfTimeError
+from chalicelib.adapters.aws.http_request import OutOfTimeError, RequestFlow
 from chalicelib.adapters.aws.http_response import HttpResponse
-from chalicelib.adapters.aws.single_request import converse_single
+from chalicelib.adapters.aws.single_request import run_single_flow
 from chalicelib.adapters.solana.rpc_answers import result_of
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy
@@ -64,7 +64,7 @@ class RpcNode:
         body = call.body()
         request = self._head + f"content-length: {len(body)}\r\n\r\n".encode() + body
         try:
-            found = converse_single(self._sockets, _one_request(request), time_limit_s=time_limit_s)
+            found = run_single_flow(self._sockets, _one_request(request), time_limit_s=time_limit_s)
         except OutOfTimeError:
             found = None
         if found is None:
@@ -144,5 +144,5 @@ class RpcNodes:
         return result
 
 
-def _one_request(request: bytes) -> Conversation[HttpResponse | None]:
+def _one_request(request: bytes) -> RequestFlow[HttpResponse | None]:
     return (yield request)

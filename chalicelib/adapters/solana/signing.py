@@ -26,7 +26,7 @@ def sign(message: CompiledMessage, signers: Mapping[Pubkey, Sign]) -> SignedByte
 
     Raises:
         KeyError: A signer of the message is not among those given.
-        ValueError: A signature does not verify: whoever made it holds another key.
+        ValueError: A signature does not verify: it was made with another key.
     """
     signatures = [signers[key](message.raw) for key in message.signers]
     for key, signature in zip(message.signers, signatures, strict=True):

@@ -87,7 +87,7 @@ class TokenAccount(NamedTuple):
     """A balance.
 
     Attributes:
-        delegate: May move up to ``delegated_amount``, None if nobody may but the owner.
+        delegate: May move up to ``delegated_amount``, None if only the owner may.
         native_reserve: Lamports that keep a wrapped-SOL account alive; None if it holds another token.
     """
 

@@ -183,13 +183,12 @@ def refusal(code: Code, order: Order) -> ExecutionError:
     """Return why the chain refused an order's transaction, in words."""
     match code:
         case Code.SLIPPAGE_EXCEEDED:
-            message = (
-                f"the price moved by more than {order.terms.slippage_bps} bps before the swap could settle"
-            )
+            bps = order.terms.slippage_bps
+            message = f"the price moved by more than {bps} bps before the swap could land"
         case Code.INSUFFICIENT_FUNDS:
             message = f"the account does not hold enough {order.terms.input_token}"
         case Code.INSUFFICIENT_LIQUIDITY:
-            message = "the pools could no longer fill the order when it settled"
+            message = "the pools could no longer fill the order when it landed"
         case _:
             message = "the chain refused the transaction"
     return ExecutionError(code, message)

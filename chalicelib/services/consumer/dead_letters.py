@@ -83,7 +83,7 @@ class ResolveDeadLetters:
         try:
             message = parse_message(letter.body)
         except UnreadableMessageError as error:
-            self._settle_unreadable(letter, str(error))
+            self._resolve_unreadable(letter, str(error))
             return True
         match message:
             case SubscribeMessage():
@@ -111,7 +111,7 @@ class ResolveDeadLetters:
         )
         self._archive.archive(letter, order_id=order_id, reason=f"a defect of ours: {type(error).__name__}")
 
-    def _settle_unreadable(self, letter: DeadLetter, problem: str) -> None:
+    def _resolve_unreadable(self, letter: DeadLetter, problem: str) -> None:
         """Bring what a message says, as far as it can be read, to an end."""
         left = remains(letter.body)
         if left.order is not None:
@@ -215,13 +215,13 @@ class ResolveDeadLetters:
 def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:
     """Resolve dead letters one by one; a fault or a defect of one leaves the others alone.
 
-    A passing fault keeps a letter in its queue. One that runs into a defect is archived: settled again, it
+    A passing fault keeps a letter in its queue. One that runs into a defect is archived: resolved again, it
     would fail again, and an order on record has the sweep.
     """
     resolved: dict[str, bool] = {}
     for letter in letters:
         try:
-            resolved[letter.message_id] = _settled(resolve_dead_letters, letter)
+            resolved[letter.message_id] = _is_resolved(resolve_dead_letters, letter)
         except RetryableError as fault:
             logger.warning("dead letter stays", message_id=letter.message_id, reason=fault.message)
             resolved[letter.message_id] = False
@@ -231,7 +231,7 @@ def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[Dea
     return resolved
 
 
-def _settled(resolve_dead_letters: ResolveDeadLetters, letter: DeadLetter) -> bool:
+def _is_resolved(resolve_dead_letters: ResolveDeadLetters, letter: DeadLetter) -> bool:
     try:
         return resolve_dead_letters.resolve(letter)
     except RetryableError:

@@ -69,7 +69,7 @@ class EventPublisher:
         self._queue = queue
         self._views = views
         self._buffered: list[_OutgoingFrame] = []
-        # How many orders a connection was set back for since it last took a frame.
+        # For how many orders a connection was marked behind since it last took a frame.
         self._behind: OrderedDict[str, int] = OrderedDict()
 
     def publish(
@@ -91,7 +91,7 @@ class EventPublisher:
     def publish_to(
         self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool = False
     ) -> None:
-        """Send an event as ``publish`` does, and to the connection that asked for it if that does not subscribe.
+        """Send an event as ``publish`` does, and to the connection that asked for it, subscribed or not.
 
         ``batched``: that connection gets its events in batches.
         """

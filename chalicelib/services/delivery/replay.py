@@ -25,7 +25,7 @@ from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.server_frames import accepted, batch_texts, json_text, subscribed, unsubscribed
 
 _EVENTS_PER_READ: Final = 100
-_ESTABLISH_PATIENCE_S: Final = 3.0
+_ESTABLISH_TIME_LIMIT_S: Final = 3.0
 """A connection whose ``$connect`` has only just returned answers 410 until its handshake is through."""
 
 
@@ -79,20 +79,22 @@ class ReplayOrders:
             self._subscribe_to_all(subscriber, answer)
             return
         replay_id = uuid4()
-        with _told_as_unknown(UnansweredError, "subscribed", order_id):
+        with _unknown_if(UnansweredError, "subscribed", order_id):
             replay = self._begin(subscriber, order_id, replay_id, after_seq)
         # From here on it is subscribed: the sweep brings what does not arrive now.
-        with _told_as_unknown(RetryableError, "subscribed", order_id):
+        with _unknown_if(RetryableError, "subscribed", order_id):
             self._replay(subscriber, order_id, replay, replay_id=replay_id, greeting=answer)
 
     def _subscribe_to_all(self, subscriber: Subscriber, answer: JsonObject) -> None:
-        with _told_as_unknown(RetryableError, "subscribed", None):
+        with _unknown_if(RetryableError, "subscribed", None):
             unfinished = self._subscriptions.subscribe_account(
                 subscriber.connection_id, subscriber.account_id
             )
             if self._post(subscriber, [json_text(answer)]) is not Delivery.DELIVERED:
                 return
-            one_by_one(unfinished, lambda each: self.replay(subscriber, each, after_seq=0), _log_unfollowed)
+            one_by_one(
+                unfinished, lambda each: self.replay(subscriber, each, after_seq=0), _log_failed_replay
+            )
 
     def unsubscribe(self, subscriber: Subscriber, order_id: UUID | None, *, request_id: str | None) -> None:
         """Unsubscribe from one order, or from everything.
@@ -100,7 +102,7 @@ class ReplayOrders:
         Raises:
             UnknownOutcomeError: It may have stopped; asking again is safe.
         """
-        with _told_as_unknown(UnansweredError, "unsubscribed", order_id):
+        with _unknown_if(UnansweredError, "unsubscribed", order_id):
             self._subscriptions.remove(subscriber.connection_id, order_id)
         self._post(subscriber, [json_text(unsubscribed(request_id, order_id))])
 
@@ -121,7 +123,7 @@ class ReplayOrders:
         acknowledgement with the first events.
 
         Raises:
-            NotFoundError: The account has no such order; another account's is not told apart from none.
+            NotFoundError: The account has no such order; another account's gives the same answer as none.
             ConflictError: The order says something else than ``content_sha256``.
             RetryableError: The record is unreachable, or the acknowledgement was not delivered.
         """
@@ -204,7 +206,7 @@ class ReplayOrders:
             return None if delivery is Delivery.GONE else delivery
 
         # Waiting for a connection that never comes is waiting in vain too.
-        wait_s = _ESTABLISH_PATIENCE_S if subscriber.is_new else 0.0
+        wait_s = _ESTABLISH_TIME_LIMIT_S if subscriber.is_new else 0.0
         may_wait = self._wait_budget.has_some(subscriber.account_id)
         delivery = self._wait_budget.wait(subscriber.account_id, post, limit_s=wait_s)
         if delivery is None and (may_wait or not subscriber.is_new):
@@ -219,14 +221,14 @@ class ReplayOrders:
         return delivery
 
 
-def _log_unfollowed(order_id: UUID, error: Exception) -> None:
+def _log_failed_replay(order_id: UUID, error: Exception) -> None:
     # The sweep tries again to catch the connection up.
     logger.error("defect", exc_info=error, order_id=str(order_id), doing="replaying")
 
 
 @contextmanager
-def _told_as_unknown(fault_type: type[RetryableError], done: str, order_id: UUID | None) -> Iterator[None]:
-    """Let a fault that may leave something done not be told as a refusal."""
+def _unknown_if(fault_type: type[RetryableError], done: str, order_id: UUID | None) -> Iterator[None]:
+    """Turn a fault that may have left something done into an unknown outcome: it is no refusal."""
     try:
         yield
     except fault_type as fault:

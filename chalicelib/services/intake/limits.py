@@ -198,5 +198,6 @@ class ConnectionLimits:
         """
         if self._usage.subscription_count(connection_id) >= self._subscriptions_max:
             raise LimitExceededError(
-                Code.TOO_MANY_SUBSCRIPTIONS, "this connection follows too many orders; unsubscribe from some"
+                Code.TOO_MANY_SUBSCRIPTIONS,
+                "this connection subscribes to too many orders; unsubscribe from some",
             )

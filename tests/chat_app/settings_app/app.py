@@ -8,7 +8,7 @@ from chalice.app import Chalice, Response, WebsocketEvent
 app = Chalice(app_name="settings")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.websocket_api.session = boto3.Session()
-# At import, and a domain that is nobody's here: as for an API whose address is known beforehand.
+# At import, and a domain that does not exist here: as for an API whose address is known beforehand.
 app.websocket_api.configure("abc.execute-api.us-east-1.amazonaws.com", "production")
 
 

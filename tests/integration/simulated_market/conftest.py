@@ -88,7 +88,7 @@ class MarketUnderTest:
 
     def pass_blocks(self, blocks: int) -> None:
         self.execute(
-            "UPDATE market.chain SET clock_offset = clock_offset + :blocks * slot_ms * interval '1 millisecond'",
+            "UPDATE market.chain SET clock_offset = clock_offset + :blocks * slot_ms * interval '1 ms'",
             blocks=blocks,
         )
 

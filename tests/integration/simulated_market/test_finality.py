@@ -41,7 +41,8 @@ def lock_held(market: MarketUnderTest, statement: str) -> Iterator[None]:
 def wait_until_blocked(market: MarketUnderTest, count: int) -> None:
     """Return once so many sessions wait for a lock."""
     waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     pause = Event()
     for _ in range(1_000):

@@ -1,4 +1,4 @@
-"""An app that hardly does anything, of every kind: pings, a schedule, and a queue to which nobody sends."""
+"""An app that hardly does anything, of every kind: pings, a schedule, and a queue that stays empty."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ app.experimental_feature_flags.update(["WEBSOCKETS"])
 
 @app.on_ws_connect()
 def connect(_event: WebsocketEvent) -> None:
-    """Let everybody in."""
+    """Let every client in."""
 
 
 @app.on_ws_message()

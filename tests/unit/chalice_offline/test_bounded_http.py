@@ -82,7 +82,7 @@ async def a_server(size: int = 2) -> AsyncIterator[Server]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # uvicorn tells nobody
+        while not condition():  # noqa: ASYNC110  # uvicorn does not say when
             await asyncio.sleep(0.01)
 
 

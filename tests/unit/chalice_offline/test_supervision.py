@@ -1,4 +1,4 @@
-"""Work that nobody awaits: its failures are told, and it goes on."""
+"""Work that nothing awaits: its failures are logged, and it goes on."""
 
 import ast
 import asyncio
@@ -12,7 +12,7 @@ import chalice_offline
 from chalice_offline.supervision import Failures, keep_going, spawn, tell
 
 SOURCES: Final = Path(chalice_offline.__file__).parent
-# Tasks that are awaited where they are made, so that whoever made them meets their failure.
+# Tasks that are awaited where they are made, so that their maker meets their failure.
 AWAITED: Final = {
     ("event_source/mapping.py", "_wait_long"),
     ("gateway/session.py", "_take_slot"),

@@ -8,9 +8,10 @@ from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import CANCELABLE, FINAL, SUCCESSORS, OrderStatus, check_transition
 
 S = OrderStatus
-# Rows are where an order stands, columns what may come next, as DESIGN has them.
+# Where an order stands, and what may come next: spelled out a second time, so that no change goes unnoticed.
 LEGAL = {
-    (S.PENDING, S.OPEN), (S.PENDING, S.ROUTING), (S.PENDING, S.FAILED), (S.PENDING, S.CANCELED), (S.PENDING, S.EXPIRED),
+    (S.PENDING, S.OPEN), (S.PENDING, S.ROUTING), (S.PENDING, S.FAILED), (S.PENDING, S.CANCELED),
+    (S.PENDING, S.EXPIRED),
     (S.OPEN, S.ROUTING), (S.OPEN, S.FAILED), (S.OPEN, S.CANCELED), (S.OPEN, S.EXPIRED),
     (S.ROUTING, S.ROUTING), (S.ROUTING, S.ROUTED),
     (S.ROUTING, S.FAILED), (S.ROUTING, S.CANCELED), (S.ROUTING, S.EXPIRED),

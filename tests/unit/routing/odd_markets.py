@@ -1,4 +1,4 @@
-"""Markets that nobody would build, of pools that a chain may hold all the same: dust, giants,
+"""Markets that make no sense, of pools that a chain may hold all the same: dust, giants,
 cliffs, empty ones.
 """
 

@@ -1,4 +1,4 @@
-"""Markets that nobody would build: every order gets a plan that holds, or a refusal, and never an exception.
+"""Markets that make no sense: every order gets a plan that holds, or a refusal, and never an exception.
 
 Each seed is a market of its own with a few orders one after the other, as in a batch.
 """

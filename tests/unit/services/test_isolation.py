@@ -1,5 +1,5 @@
 """What many share is done for each alone once it fails: a defect is its member's,
-a fault outside is everybody's.
+a fault outside is a fault of all.
 """
 
 from collections.abc import Sequence

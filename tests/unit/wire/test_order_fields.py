@@ -154,8 +154,8 @@ def test_number_with_an_exponent_is_exact(number: str, units: int) -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        "1e999999999", "1e-999999999", "1e9999999999999999999999", "1e9999", "1e-9999", "0e5", "-1e-5", "1e-10",
-        "1.5e-9", "1e30", "NaN", "Infinity", "-Infinity", '"1e-05"', '"1E5"',
+        "1e999999999", "1e-999999999", "1e9999999999999999999999", "1e9999", "1e-9999", "0e5", "-1e-5",
+        "1e-10", "1.5e-9", "1e30", "NaN", "Infinity", "-Infinity", '"1e-05"', '"1E5"',
     ],
 )  # fmt: skip
 def test_number_with_an_exponent_that_is_no_amount_is_refused_by_name(number: str) -> None:

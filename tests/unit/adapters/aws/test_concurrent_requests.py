@@ -1,4 +1,4 @@
-"""Conversations, several at once and each alone, with a server that is slow, silent,
+"""Request flows, several at once and each alone, with a server that is slow, silent,
 hangs up, or speaks TLS.
 """
 
@@ -23,8 +23,8 @@ from cryptography.x509.oid import NameOID
 
 from chalicelib.adapters.aws.concurrent_requests import SOCKETS_MAX, ConcurrentRequests
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import Conversation, OutOfTimeError, Pause
-from chalicelib.adapters.aws.single_request import converse_single
+from chalicelib.adapters.aws.http_request import OutOfTimeError, Pause, RequestFlow
+from chalicelib.adapters.aws.single_request import run_single_flow
 from chalicelib.adapters.clock import SystemClock
 
 LONG_S = 20.0
@@ -100,7 +100,7 @@ class closing_server:  # noqa: N801  # a context manager, named like contextlib'
         self._thread.join()
 
 
-def posts(*paths: str, body: bytes = b"body") -> Conversation[list[bytes | None]]:
+def posts(*paths: str, body: bytes = b"body") -> RequestFlow[list[bytes | None]]:
     """Make one request after the other; what was answered."""
     answers = []
     for path in paths:
@@ -114,33 +114,33 @@ def posts(*paths: str, body: bytes = b"body") -> Conversation[list[bytes | None]
 
 
 Answers = dict[str, list[bytes | None]]
-Conversations = dict[str, Conversation[list[bytes | None]]]
+RequestFlows = dict[str, RequestFlow[list[bytes | None]]]
 
 
-def run(pool: ConnectionPool, conversations: Conversations, time_limit_s: float = LONG_S) -> Answers:
+def run(pool: ConnectionPool, flows: RequestFlows, time_limit_s: float = LONG_S) -> Answers:
     together = ConcurrentRequests[str, list[bytes | None]](pool, time_limit_s=time_limit_s, linger_s=LONG_S)
-    return together.run(conversations)
+    return together.run(flows)
 
 
-def run_single(pool: ConnectionPool, conversations: Conversations, time_limit_s: float = LONG_S) -> Answers:
+def run_single(pool: ConnectionPool, flows: RequestFlows, time_limit_s: float = LONG_S) -> Answers:
     """Hold them one after the other."""
     answers = {}
-    for key, conversation in conversations.items():
+    for key, flow in flows.items():
         with suppress(OutOfTimeError):
-            answers[key] = converse_single(pool, conversation, time_limit_s=time_limit_s)
+            answers[key] = run_single_flow(pool, flow, time_limit_s=time_limit_s)
     return answers
 
 
 class Run(Protocol):
     def __call__(
-        self, pool: ConnectionPool, conversations: Conversations, time_limit_s: float = LONG_S
+        self, pool: ConnectionPool, flows: RequestFlows, time_limit_s: float = LONG_S
     ) -> Answers: ...
 
 
 either_way = pytest.mark.parametrize("run", [run, run_single])
 
 
-def test_each_conversation_gets_its_own_answers_in_order(start: Start) -> None:
+def test_each_flow_gets_its_own_answers_in_order(start: Start) -> None:
     _, pool = start(None)
     wanted = {f"{n}": posts("/", "/", body=b"x" * n) for n in range(3 * SOCKETS_MAX)}
     assert run(pool, wanted) == {key: [key.encode()] * 2 for key in wanted}
@@ -155,7 +155,7 @@ def test_connections_are_kept_from_one_round_to_the_next(start: Start, run: Run)
     assert len(set(server.peers)) <= 2
 
 
-def test_silent_server_ends_only_the_conversation_that_waits_for_it(start: Start) -> None:
+def test_silent_server_ends_only_the_flow_that_waits_for_it(start: Start) -> None:
     server, pool = start(None)
     assert run(pool, {"a": posts("/silent"), "b": posts("/")}, time_limit_s=1.0) == {"b": [b"4"]}
     # Its late answer must not be taken for another request's.
@@ -164,9 +164,7 @@ def test_silent_server_ends_only_the_conversation_that_waits_for_it(start: Start
 
 
 @either_way
-def test_conversation_goes_on_after_a_connection_that_was_closed_without_an_answer(
-    start: Start, run: Run
-) -> None:
+def test_flow_goes_on_after_a_connection_that_was_closed_without_an_answer(start: Start, run: Run) -> None:
     _, pool = start(None)
     assert run(pool, {"a": posts("/", "/hang-up", "/")}) == {"a": [b"4", None, b"4"]}
 
@@ -178,7 +176,7 @@ def test_request_that_the_network_takes_in_parts_arrives_whole(start: Start, run
     assert run(pool, {"a": posts("/", body=b"x" * size)}) == {"a": [f"{size}".encode()]}
 
 
-def test_silent_server_ends_a_conversation_by_itself(start: Start) -> None:
+def test_silent_server_ends_a_flow_by_itself(start: Start) -> None:
     server, pool = start(None)
     assert run_single(pool, {"a": posts("/", "/silent")}, 0.2) == {}
     # Its late answer must not be taken for another request's.
@@ -189,7 +187,7 @@ def test_silent_server_ends_a_conversation_by_itself(start: Start) -> None:
 def test_pause_by_itself_is_waited_for(start: Start) -> None:
     _, pool = start(None)
 
-    def patient() -> Conversation[list[bytes | None]]:
+    def patient() -> RequestFlow[list[bytes | None]]:
         first = yield from posts("/")
         yield Pause(0.05)
         return first + (yield from posts("/"))
@@ -203,7 +201,7 @@ def test_pause_lets_the_others_go_on(start: Start) -> None:
     _, pool = start(None)
     order = []
 
-    def patient(name: str, seconds: float) -> Conversation[list[bytes | None]]:
+    def patient(name: str, seconds: float) -> RequestFlow[list[bytes | None]]:
         yield Pause(seconds)
         order.append(name)
         return (yield from posts("/"))
@@ -213,7 +211,7 @@ def test_pause_lets_the_others_go_on(start: Start) -> None:
     assert order == ["soon", "late"]
 
 
-def tries(count: list[str], name: str) -> Conversation[list[bytes | None]]:
+def tries(count: list[str], name: str) -> RequestFlow[list[bytes | None]]:
     """Try again and again, after ever longer pauses, and never succeed."""
     delay_s = 0.05
     while True:
@@ -241,10 +239,10 @@ def test_hasty_are_not_waited_for_and_get_the_time_that_others_take(start: Start
     assert not server.is_over.is_set()
 
 
-def test_slow_conversations_have_all_their_time_where_none_has_succeeded(start: Start) -> None:
+def test_slow_flows_have_all_their_time_where_none_has_succeeded(start: Start) -> None:
     _, pool = start(None)
 
-    def patient() -> Conversation[list[bytes | None]]:
+    def patient() -> RequestFlow[list[bytes | None]]:
         yield Pause(0.1)
         return (yield from posts("/"))
 
@@ -252,17 +250,17 @@ def test_slow_conversations_have_all_their_time_where_none_has_succeeded(start: 
     assert together.run({"a": patient()}) == {"a": [b"4"]}
 
 
-def test_round_ends_though_conversations_still_wait_for_their_turn(start: Start) -> None:
+def test_round_ends_though_flows_still_wait_for_their_turn(start: Start) -> None:
     _, pool = start(None)
     silent = {f"{number}": posts("/silent") for number in range(3 * SOCKETS_MAX)}
     assert run(pool, {**silent, "last": posts("/")}, time_limit_s=0.1) == {}
 
 
 @either_way
-def test_pause_beyond_the_time_limit_ends_the_conversation(start: Start, run: Run) -> None:
+def test_pause_beyond_the_time_limit_ends_the_flow(start: Start, run: Run) -> None:
     _, pool = start(None)
 
-    def patient() -> Conversation[list[bytes | None]]:
+    def patient() -> RequestFlow[list[bytes | None]]:
         yield Pause(LONG_S)
         return []
 
@@ -278,9 +276,7 @@ def test_server_that_takes_no_connection_is_no_answer(run: Run) -> None:
 
 
 @either_way
-def test_conversations_go_over_tls(
-    start: Start, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flows_go_over_tls(start: Start, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = a_certificate(tmp_path)
     # OpenSSL's own way to name another authority.
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))

@@ -69,7 +69,7 @@ def test_bytes_missing_or_left_over_are_refused(vector: dict[str, Any]) -> None:
     [
         b"",
         b"\x82" + bytes(200),
-        b"\x00\x00\x00\x00" + bytes(33),  # nobody signs
+        b"\x00\x00\x00\x00" + bytes(33),  # without a signer
         b"\x01\x01\x00\x01" + bytes(65),  # the payer may not pay
         b"\x01\x00\x00\x02" + bytes(64) + bytes(33),  # one account twice
         b"\x01\x00\x00\x81\x00" + bytes(65),  # a count in a longer form than it needs

@@ -16,7 +16,7 @@ SHORT_LIMITS = GatewayLimits(integration_timeout_s=5)
 
 
 class FakeFunctions:
-    """Answers as told and keeps the events it was given; a function nobody spoke of returns 200."""
+    """Gives the answers it was made with and keeps the events it gets; a function without one returns 200."""
 
     def __init__(self, **answers: Answer | Outcome) -> None:
         self._answers = answers

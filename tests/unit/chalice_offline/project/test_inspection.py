@@ -47,8 +47,8 @@ def pure(event, context): pass
 CONFIG = """{"version": "2.0", "app_name": "shop", "lambda_timeout": 9,
  "environment_variables": {"A": "app", "B": "app", "C": "app", "QUEUE": "from-config"},
  "stages": {"dev": {"environment_variables": {"B": "stage", "C": "stage"},
-   "lambda_functions": {"consume": {"lambda_timeout": 30, "lambda_memory_size": 512, "reserved_concurrency": 2,
-                                    "environment_variables": {"C": "function"}}}}}}"""
+   "lambda_functions": {"consume": {"lambda_timeout": 30, "lambda_memory_size": 512,
+     "reserved_concurrency": 2, "environment_variables": {"C": "function"}}}}}}"""
 
 
 def inspect(folder: Path, app: str = APP, **shell: str) -> Project:

@@ -22,7 +22,7 @@ class NoObserver:
 
 
 class Failing(MemoryRecord):
-    """A record whose cancels come to nothing, or to something that nobody hears of."""
+    """A record whose cancels come to nothing, or to something whose answer is lost."""
 
     fault: RetryableError
 

@@ -1,0 +1,85 @@
+"""The documents: what they link to and name is there, and their lines are as long as those of the code."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+COLUMNS_MAX: Final = 110
+NOT_OURS: Final = frozenset({".venv", "node_modules", "out", "build"})
+
+MADE_WHILE_RUNNING: Final = {"docs/local-runtime.md": frozenset({"status.json"})}
+
+LINK: Final = re.compile(r"\]\(\s*([^)\s]+?)(?:#([^)\s]*))?\s*\)")
+CITED: Final = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|toml|yaml|yml|json|md))(?:::\w+…?)?`")
+
+
+def files(pattern: str) -> Iterator[Path]:
+    """Yield the repository's own files, without what tools make."""
+    for path in sorted(ROOT.rglob(pattern)):
+        parts = path.relative_to(ROOT).parts
+        if not any((part.startswith(".") and part != ".chalice") or part in NOT_OURS for part in parts[:-1]):
+            yield path
+
+
+DOCUMENTS: Final = {str(path.relative_to(ROOT)): path for path in files("*.md")}
+
+
+@cache
+def names() -> frozenset[str]:
+    """Return every file by each end of its path that is made of whole names."""
+    parts = [path.relative_to(ROOT).parts for path in files("*.*")]
+    return frozenset("/".join(each[start:]) for each in parts for start in range(len(each)))
+
+
+def outside_of_code(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines by number that stand in no block of code."""
+    is_code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            is_code = not is_code
+        elif not is_code:
+            yield number, line
+
+
+def anchors(document: Path) -> frozenset[str]:
+    """Return what a link into the document may name, as public hosts derive it from headings."""
+    headings = (line for _, line in outside_of_code(document.read_text("utf-8")) if line.startswith("#"))
+    texts = (re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower()) for heading in headings)
+    return frozenset(text.replace(" ", "-") for text in texts)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_to_files_and_headings_that_are_there(name: str) -> None:
+    document = DOCUMENTS[name]
+    prose = "\n".join(line for _, line in outside_of_code(document.read_text("utf-8")))
+    for target, anchor in LINK.findall(prose):
+        if "://" in target:
+            continue
+        found = document if target.startswith("#") else (document.parent / target).resolve()
+        assert found.exists(), f"{name} links to {target}"
+        wanted = target.removeprefix("#") if target.startswith("#") else anchor
+        assert not wanted or wanted in anchors(found), f"{name} links to {target}, heading {wanted}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_that_are_named_are_there(name: str) -> None:
+    text = DOCUMENTS[name].read_text("utf-8")
+    missing = {cited for cited in CITED.findall(text) if cited not in names()}
+    assert missing <= MADE_WHILE_RUNNING.get(name, frozenset()), f"{name} names what is not there"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_lines_end_at_the_column_where_those_of_code_end(name: str) -> None:
+    """A row of a table cannot be broken, and neither can a word, such as an address."""
+    text = DOCUMENTS[name].read_text("utf-8")
+    wide = [
+        number
+        for number, line in outside_of_code(text)
+        if len(line) > COLUMNS_MAX and not line.startswith("|") and " " in line.strip()
+    ]
+    assert wide == [], f"{name} has lines over {COLUMNS_MAX} columns"
