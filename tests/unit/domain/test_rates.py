@@ -1,0 +1,131 @@
+"""Limit prices: exact in both directions, and never worse than what was asked, by not one unit."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.amounts import MAX_UNITS
+from chalicelib.domain.errors import FieldError
+from chalicelib.domain.rates import KEY_DIGITS, Rate, limit_bound, limit_rate
+from chalicelib.domain.tokens import Token
+
+UNITS = st.integers(1, MAX_UNITS)
+SCALES = st.integers(0, 18)
+SIDES = st.integers(1, 2**256)
+RATES = st.builds(Rate.of, SIDES, SIDES)
+PRICES = st.from_regex(r"[0-9]{1,20}(\.[0-9]{1,30})?", fullmatch=True).filter(lambda text: Decimal(text) > 0)
+BASES = st.sampled_from(["IN", "OUT"])
+
+
+def a_token(symbol: str, scale: int) -> Token:
+    return Token(symbol, f"mint of {symbol}", scale, max_order_units=MAX_UNITS, leg_cost_units=0)
+
+
+def a_rate(price: str, base: str, scale_in: int = 9, scale_out: int = 6) -> Rate:
+    return limit_rate(
+        price,
+        input_token=a_token("IN", scale_in),
+        output_token=a_token("OUT", scale_out),
+        price_base=base,
+        field="limitPrice",
+    )
+
+
+def asked_output_per_input(price: str, base: str) -> Fraction:
+    """In token units, by the definition of the field."""
+    return Fraction(price) if base == "IN" else 1 / Fraction(price)
+
+
+@given(price=PRICES, base=BASES, scale_in=SCALES, scale_out=SCALES, amount=UNITS)
+@example(price="3", base="OUT", scale_in=0, scale_out=18, amount=1)
+@example(price="0.000000000000000001", base="IN", scale_in=18, scale_out=0, amount=MAX_UNITS)
+def test_least_output_keeps_the_price_and_one_unit_less_would_not(
+    price: str, base: str, scale_in: int, scale_out: int, amount: int
+) -> None:
+    least = a_rate(price, base, scale_in, scale_out).least_output(amount)
+    given_tokens = Fraction(amount, 10**scale_in)
+    asked = asked_output_per_input(price, base)
+    assert Fraction(least, 10**scale_out) / given_tokens >= asked
+    assert Fraction(least - 1, 10**scale_out) / given_tokens < asked
+
+
+@given(price=PRICES, base=BASES, scale_in=SCALES, scale_out=SCALES, amount=UNITS)
+@example(price="7", base="IN", scale_in=0, scale_out=0, amount=1)
+def test_most_input_keeps_the_price_and_one_unit_more_would_not(
+    price: str, base: str, scale_in: int, scale_out: int, amount: int
+) -> None:
+    most = a_rate(price, base, scale_in, scale_out).most_input(amount)
+    got_tokens = Fraction(amount, 10**scale_out)
+    asked = asked_output_per_input(price, base)
+    assert most == 0 or got_tokens / Fraction(most, 10**scale_in) >= asked
+    assert got_tokens / Fraction(most + 1, 10**scale_in) < asked
+
+
+@given(rate=RATES, mode=st.sampled_from(SwapMode), amount=UNITS, other=UNITS)
+def test_trade_within_the_bound_is_a_trade_that_keeps_the_rate(
+    rate: Rate, mode: SwapMode, amount: int, other: int
+) -> None:
+    amounts = (amount, other) if mode is SwapMode.EXACT_IN else (other, amount)
+    try:
+        bound = limit_bound(rate, mode, amount, a_token("OTHER", 6), field="limitPrice")
+    except FieldError:
+        assert not rate.is_kept_by(*amounts)
+    else:
+        assert bound.is_kept_by(*amounts) == rate.is_kept_by(*amounts)
+
+
+@given(rate=RATES, market=RATES)
+def test_keys_never_hide_a_rate_that_is_met(rate: Rate, market: Rate) -> None:
+    if market.is_at_least(rate):
+        assert rate.key_down() <= market.key_up()
+    if rate.is_at_least(market):
+        assert rate.key_up() >= market.key_down()
+
+
+@given(rate=RATES)
+def test_keys_stand_on_their_own_side_of_the_rate_and_close_to_it(rate: Rate) -> None:
+    exact = Fraction(rate.output_units, rate.input_units)
+    low, high = Fraction(rate.key_down()), Fraction(rate.key_up())
+    assert low <= exact <= high
+    assert high - low <= exact / 10 ** (KEY_DIGITS - 1)
+
+
+@given(one=RATES, other=RATES)
+def test_rates_are_ordered_as_fractions_are(one: Rate, other: Rate) -> None:
+    as_fractions = [Fraction(rate.output_units, rate.input_units) for rate in (one, other)]
+    assert one.is_at_least(other) == (as_fractions[0] >= as_fractions[1])
+    assert one.inverse().is_at_least(other.inverse()) == (as_fractions[0] <= as_fractions[1])
+
+
+def test_price_of_a_sell_is_its_rate_and_that_of_a_buy_the_inverse() -> None:
+    assert a_rate("155.5", "IN") == Rate.of(155_500_000, 10**9)
+    assert a_rate("155.5", "OUT", scale_in=6, scale_out=9) == Rate.of(10**9, 155_500_000)
+
+
+def test_zeros_after_the_point_change_nothing() -> None:
+    assert a_rate("155.500", "IN") == a_rate("155.5", "IN")
+
+
+@pytest.mark.parametrize(
+    "price", ["", "0", "0.000", "-1", "+1", "1e3", "NaN", "1.", ".5", "1,5", "١", "1" * 41]
+)
+def test_price_that_is_no_plain_positive_decimal_is_refused(price: str) -> None:
+    with pytest.raises(FieldError, match="limitPrice"):
+        a_rate(price, "IN")
+
+
+def test_bound_that_no_trade_could_keep_is_refused_by_name() -> None:
+    out, paid = a_token("OUT", 6), a_token("IN", 9)
+    with pytest.raises(FieldError, match=r"asks for more than 18446744073709\.551615 OUT"):
+        limit_bound(Rate(2, 1), SwapMode.EXACT_IN, MAX_UNITS, out, field="limitPrice")
+    with pytest.raises(FieldError, match=r"leaves less than 0\.000000001 IN"):
+        limit_bound(Rate(2, 1), SwapMode.EXACT_OUT, 1, paid, field="limitPrice")
+
+
+def test_most_input_beyond_what_an_instruction_carries_is_no_tighter_than_that() -> None:
+    bound = limit_bound(Rate(1, 2), SwapMode.EXACT_OUT, MAX_UNITS, a_token("IN", 9), field="limitPrice")
+    assert bound.units == MAX_UNITS
