@@ -1,0 +1,48 @@
+"""Launches: a sniper order buys, waits or refuses, and each filter is named."""
+
+import pytest
+
+from chalicelib.amm.swaps import SwapMode
+from chalicelib.domain.errors import FieldError
+from chalicelib.domain.launches import Filter, Judgement, Launch, Sniper, Verdict, check_sniper_mode, judge
+
+REFUSED, WAIT, BUY = Verdict.REFUSED, Verdict.WAIT, Verdict.BUY
+
+
+def a_launch(*, height: int = 100, fee_rate: int = 2_500_000, liquidity_units: int = 10**9) -> Launch:
+    return Launch("pool", "meteora-damm-v2", 100, height, liquidity_units, fee_rate)
+
+
+@pytest.mark.parametrize(
+    ("sniper", "launch", "judgement"),
+    [
+        (Sniper(), a_launch(), Judgement(BUY)),
+        (Sniper(), a_launch(height=99), Judgement(WAIT)),
+        (Sniper(venue="meteora-damm-v2"), a_launch(), Judgement(BUY)),
+        (Sniper(venue="raydium-cpmm"), a_launch(), Judgement(REFUSED, Filter.VENUE)),
+        (Sniper(max_delay_blocks=0), a_launch(), Judgement(BUY)),
+        (Sniper(max_delay_blocks=5), a_launch(height=105), Judgement(BUY)),
+        (Sniper(max_delay_blocks=5), a_launch(height=106), Judgement(REFUSED, Filter.MAX_DELAY)),
+        (Sniper(min_liquidity_units=10**9), a_launch(), Judgement(BUY)),
+        (Sniper(min_liquidity_units=10**9 + 1), a_launch(), Judgement(REFUSED, Filter.MIN_LIQUIDITY)),
+        (Sniper(max_fee_bps=25), a_launch(), Judgement(BUY)),
+        (Sniper(max_fee_bps=25), a_launch(fee_rate=2_500_001), Judgement(WAIT, Filter.MAX_FEE)),
+        (Sniper(max_fee_bps=25, max_delay_blocks=3), a_launch(height=104, fee_rate=10**8),
+         Judgement(REFUSED, Filter.MAX_DELAY)),
+    ],
+)  # fmt: skip
+def test_launch_is_judged_by_the_filters(sniper: Sniper, launch: Launch, judgement: Judgement) -> None:
+    assert judge(sniper, launch) == judgement
+
+
+def test_filters_out_of_range_are_refused_by_name() -> None:
+    with pytest.raises(FieldError, match=r"sniper\.maxFeeBps must be from 0 to 10000"):
+        Sniper(max_fee_bps=10_001)
+    with pytest.raises(FieldError, match=r"sniper\.maxDelayBlocks must be from 0"):
+        Sniper(max_delay_blocks=-1)
+
+
+def test_sniper_order_names_what_it_gives() -> None:
+    check_sniper_mode(SwapMode.EXACT_IN)
+    with pytest.raises(FieldError, match="swapMode must be exactIn"):
+        check_sniper_mode(SwapMode.EXACT_OUT)
