@@ -43,6 +43,15 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         UPDATE (live, replayed_to, replay_id, updated_at), DELETE""",
     "client_order_keys": "SELECT, INSERT (account_id, client_order_id, content_sha256)",
     "dead_letters": "SELECT, INSERT (message_id, order_id, body, receive_count, reason)",
+    "watch_pairs": "SELECT, INSERT (input_token, output_token)",
+    "watches": """SELECT, INSERT (
+        order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in, wake_key,
+        own_key
+    ), UPDATE (
+        wake_at, since_height, fired_at, sent_at, fired_height, firing, pair_id, look, armed, direction, rate_out,
+        rate_in, wake_key, own_key, fired_by, seen_out, seen_in
+    ), DELETE""",
+    "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
     "market.chain": _READ,
     "market.faults": _READ,
     "market.faucet": _READ,

@@ -1,0 +1,319 @@
+"""``Watches`` on Postgres: whatever number of orders rests, a price costs one search of an index per direction."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.statements import Asked, Database, Row, Statement
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.triggers import Direction
+from chalicelib.domain.watches import Fired, FiredBy, MarkRange, Threshold, TokenPair, Watch
+from chalicelib.services.resting.ports import ArmedPair
+
+# Read before it is written: a new number is taken only for a pair that has none.
+PAIRS: Final = Statement("""
+INSERT INTO watch_pairs (input_token, output_token)
+SELECT DISTINCT p.input_token, p.output_token
+FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) AS p (input_token text, output_token text)
+WHERE NOT EXISTS (SELECT FROM watch_pairs AS old
+                  WHERE (old.input_token, old.output_token) = (p.input_token, p.output_token))
+ORDER BY p.input_token, p.output_token
+ON CONFLICT DO NOTHING
+""")
+
+_WATCH: Final = """
+    order_id uuid, input_token text, output_token text, direction text, look smallint, rate_out numeric,
+    rate_in numeric, wake_key numeric, own_key numeric, accepted_at timestamptz, wake_at timestamptz,
+    since_height bigint
+"""
+
+_ARMED_ANEW: Final = """
+    wake_at = new.wake_at, since_height = new.since_height, pair_id = new.pair_id, look = new.look,
+    direction = new.direction, rate_out = new.rate_out, rate_in = new.rate_in, wake_key = new.wake_key,
+    own_key = new.own_key, armed = true, fired_at = NULL, sent_at = NULL, fired_by = NULL, fired_height = NULL,
+    seen_out = NULL, seen_in = NULL
+"""
+
+ARM: Final = Statement(f"""
+INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,
+    wake_key, own_key)
+SELECT w.order_id, w.accepted_at, w.wake_at, w.since_height, p.pair_id, w.look, true, w.direction, w.rate_out,
+    w.rate_in, w.wake_key, w.own_key
+FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS w ({_WATCH})
+JOIN watch_pairs AS p USING (input_token, output_token)
+ORDER BY w.order_id
+ON CONFLICT (order_id) DO UPDATE SET {_ARMED_ANEW.replace("new.", "excluded.")}
+""")
+
+_AMEND: Final = Statement(f"""
+UPDATE watches AS w SET {_ARMED_ANEW}
+FROM (SELECT * FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS n ({_WATCH})
+      JOIN watch_pairs AS p USING (input_token, output_token)) AS new
+WHERE w.order_id = new.order_id
+RETURNING w.order_id
+""")
+
+DISARM: Final = Statement("""
+DELETE FROM watches WHERE order_id IN (
+    SELECT CAST(order_id AS uuid) FROM jsonb_array_elements_text(CAST(:order_ids AS jsonb)) AS named (order_id))
+RETURNING order_id
+""")
+
+# A probe of each index per pair, and a search of none.
+_ARMED: Final = Statement("""
+SELECT p.input_token, p.output_token,
+    EXISTS (SELECT FROM watches AS w
+            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 0)
+    OR EXISTS (SELECT FROM watches AS w
+               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look = 0) AS by_rate,
+    EXISTS (SELECT FROM watches AS w
+            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look >= 1)
+    OR EXISTS (SELECT FROM watches AS w
+               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look >= 1) AS by_mark
+FROM watch_pairs AS p
+""")
+
+_FIELDS: Final = ("order_id", "firing", "fired_by", "look", "fired_at", "seen_out", "seen_in", "fired_height")
+_RETURNED: Final = ", ".join(f"w.{name}" for name in _FIELDS)
+_SELECTED: Final = ", ".join((*_FIELDS, "o.account_id"))
+
+# The key finds, the fraction decides. What another matcher is just firing is left to it.
+_FIRE: Final = """
+WITH hit AS (
+    SELECT found.order_id, t.seen_out, t.seen_in, t.height
+    FROM jsonb_to_recordset(CAST(:thresholds AS jsonb)) AS t (
+        input_token text, output_token text, look smallint, key numeric, seen_out numeric, seen_in numeric,
+        height bigint, from_height bigint)
+    JOIN watch_pairs AS p USING (input_token, output_token)
+    CROSS JOIN LATERAL (
+        SELECT order_id FROM watches
+        WHERE armed AND direction = '{direction}' AND pair_id = p.pair_id AND look = t.look
+          AND wake_key {side} t.key AND since_height <= t.from_height
+          AND rate_out * t.seen_in {side} t.seen_out * rate_in
+        ORDER BY wake_key {order}, accepted_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
+    ) AS found
+), fired AS (
+    UPDATE watches AS w
+    SET armed = false, fired_at = clock_timestamp(), sent_at = clock_timestamp(), fired_by = 'rate',
+        firing = w.firing + 1, fired_height = hit.height, seen_out = hit.seen_out, seen_in = hit.seen_in
+    FROM hit WHERE w.order_id = hit.order_id
+    RETURNING {returned}, w.wake_key, w.accepted_at
+)
+SELECT {selected} FROM fired JOIN orders AS o USING (order_id)
+ORDER BY fired.wake_key {order}, fired.accepted_at, order_id
+"""
+
+_FIRE_RISING: Final = Statement(
+    _FIRE.format(direction="at_least", side="<=", order="ASC", returned=_RETURNED, selected=_SELECTED)
+)
+_FIRE_FALLING: Final = Statement(
+    _FIRE.format(direction="at_most", side=">=", order="DESC", returned=_RETURNED, selected=_SELECTED)
+)
+
+_WAKE: Final = Statement(f"""
+WITH due AS (
+    SELECT order_id, wake_at FROM watches WHERE armed AND wake_at <= clock_timestamp()
+    ORDER BY wake_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
+), fired AS (
+    UPDATE watches AS w
+    SET armed = false, fired_at = clock_timestamp(), sent_at = clock_timestamp(), fired_by = 'time',
+        firing = w.firing + 1
+    FROM due WHERE w.order_id = due.order_id
+    RETURNING {_RETURNED}, w.wake_at
+)
+SELECT {_SELECTED} FROM fired JOIN orders AS o USING (order_id) ORDER BY fired.wake_at, order_id
+""")
+
+_RESEND: Final = Statement(f"""
+WITH lost AS (
+    SELECT order_id FROM watches
+    WHERE NOT armed AND sent_at <= clock_timestamp() - CAST(:unclaimed_for_ms AS integer) * interval '1 millisecond'
+    ORDER BY sent_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
+)
+UPDATE watches AS w SET sent_at = clock_timestamp()
+FROM lost JOIN orders AS o USING (order_id) WHERE w.order_id = lost.order_id
+RETURNING {_RETURNED}, o.account_id
+""")
+
+_FIRED: Final = Statement(
+    f"SELECT {_SELECTED} FROM watches JOIN orders AS o USING (order_id) "
+    "WHERE order_id = CAST(:order_id AS uuid) AND NOT armed"
+)
+
+_FORGET: Final = Statement("""
+UPDATE watches AS w SET wake_key = w.own_key, own_key = NULL
+FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) AS t (input_token text, output_token text)
+JOIN watch_pairs AS p USING (input_token, output_token)
+WHERE w.armed AND w.own_key IS NOT NULL AND w.pair_id = p.pair_id
+RETURNING w.order_id
+""")
+
+# One observer at a time: each has to see what the one before saw, or a dip between two looks goes unnoticed.
+_OBSERVERS_LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:key)")
+_OBSERVERS_KEY: Final = 0x6F6D726B
+
+_OBSERVE: Final = Statement("""
+WITH seen AS (
+    INSERT INTO marks (pair_id, height, low, high)
+    SELECT p.pair_id, CAST(:height AS bigint), t.mark, t.mark
+    FROM jsonb_to_recordset(CAST(:marks AS jsonb)) AS t (input_token text, output_token text, mark numeric)
+    JOIN watch_pairs AS p USING (input_token, output_token)
+    ORDER BY p.pair_id
+    ON CONFLICT (pair_id, height) DO UPDATE
+    SET low = least(marks.low, excluded.low), high = greatest(marks.high, excluded.high)
+    RETURNING pair_id, height, low, high
+), gone AS (
+    DELETE FROM marks USING seen
+    WHERE marks.pair_id = seen.pair_id AND marks.height < seen.height - 2 * CAST(:keep AS integer)
+), kept AS (
+    SELECT marks.* FROM marks JOIN seen USING (pair_id)
+    WHERE marks.height < seen.height AND marks.height > seen.height - CAST(:keep AS integer)
+    UNION ALL SELECT * FROM seen
+)
+SELECT p.input_token, p.output_token, kept.height, kept.low, kept.high
+FROM kept JOIN watch_pairs AS p USING (pair_id) ORDER BY kept.pair_id, kept.height
+""")
+
+
+class PostgresWatches:
+    """``Watches`` on Postgres. ``arming`` and ``disarming`` are for transactions that move the order as well."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._database = Database(engine)
+
+    def arm(self, watches: Sequence[Watch]) -> None:
+        with translated_errors(), self._database.transaction() as session:
+            session.finish(*arming(watches))
+
+    def amend(self, watch: Watch) -> bool:
+        with translated_errors(), self._database.transaction() as session:
+            pairs, (_, parameters) = arming([watch])
+            _, amended = session.finish(pairs, (_AMEND, parameters))
+            return bool(amended)
+
+    def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
+        with translated_errors():
+            return frozenset(row.order_id for row in self._database.execute(*disarming(order_ids)))
+
+    def armed(self) -> Sequence[ArmedPair]:
+        with translated_errors():
+            rows = self._database.execute(_ARMED)
+        return [
+            ArmedPair(TokenPair(row.input_token, row.output_token), row.by_rate, row.by_mark)
+            for row in rows
+            if row.by_rate or row.by_mark
+        ]
+
+    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+        fired: list[Fired] = []
+        for statement, direction in (
+            (_FIRE_RISING, Direction.AT_LEAST),
+            (_FIRE_FALLING, Direction.AT_MOST),
+        ):
+            of_it = [_as_threshold(one) for one in thresholds if one.direction is direction]
+            if of_it:
+                with translated_errors():
+                    rows = self._database.execute(
+                        statement, {"thresholds": json.dumps(of_it), "limit": limit}
+                    )
+                fired += map(_fired, rows)
+        return fired
+
+    def wake(self, *, limit: int) -> Sequence[Fired]:
+        with translated_errors():
+            return [_fired(row) for row in self._database.execute(_WAKE, {"limit": limit})]
+
+    def resend(self, *, unclaimed_for_ms: int, limit: int) -> Sequence[Fired]:
+        parameters = {"unclaimed_for_ms": unclaimed_for_ms, "limit": limit}
+        with translated_errors():
+            return [_fired(row) for row in self._database.execute(_RESEND, parameters)]
+
+    def fired(self, order_id: UUID) -> Fired | None:
+        with translated_errors():
+            rows = self._database.execute(_FIRED, {"order_id": str(order_id)})
+        return _fired(rows[0]) if rows else None
+
+    def forget_wake_rates(self, pairs: Sequence[TokenPair]) -> int:
+        with translated_errors():
+            return len(self._database.execute(_FORGET, {"pairs": _pairs(pairs)}))
+
+    def observe(
+        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
+    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        seen = json.dumps([pair._asdict() | {"mark": str(mark)} for pair, mark in marks.items()])
+        with translated_errors(), self._database.transaction() as session:
+            _, _, rows = session.finish(
+                (_OBSERVERS_LOCK, {"key": _OBSERVERS_KEY}),
+                (PAIRS, {"pairs": _pairs(list(marks))}),
+                (_OBSERVE, {"marks": seen, "height": height, "keep": keep}),
+            )
+        found: dict[TokenPair, list[MarkRange]] = defaultdict(list)
+        for row in rows:
+            found[TokenPair(row.input_token, row.output_token)].append(
+                MarkRange(row.height, row.low, row.high)
+            )
+        return found
+
+
+def arming(watches: Sequence[Watch]) -> tuple[Asked, Asked]:
+    """Return the statements that arm watches, one after the other in one transaction."""
+    return (
+        (PAIRS, {"pairs": _pairs([watch.pair for watch in watches])}),
+        (ARM, {"watches": json.dumps([_as_watch(watch) for watch in watches])}),
+    )
+
+
+def disarming(order_ids: Sequence[UUID]) -> Asked:
+    """Return the statement that removes watches."""
+    return DISARM, {"order_ids": json.dumps([str(order_id) for order_id in order_ids])}
+
+
+def _pairs(pairs: Sequence[TokenPair]) -> str:
+    return json.dumps([pair._asdict() for pair in pairs])
+
+
+def _as_watch(watch: Watch) -> dict[str, Any]:
+    return watch.pair._asdict() | {
+        "order_id": str(watch.order_id),
+        "direction": watch.direction.value,
+        "look": watch.look,
+        # As text: a number of so many digits would not survive every JSON parser.
+        "rate_out": str(watch.rate.output_units),
+        "rate_in": str(watch.rate.input_units),
+        "wake_key": str(watch.wake_key),
+        "own_key": None if watch.wake_rate is None else str(watch.own_key),
+        "accepted_at": watch.accepted_at.isoformat(),
+        "wake_at": None if watch.wake_at is None else watch.wake_at.isoformat(),
+        "since_height": watch.since_height,
+    }
+
+
+def _as_threshold(threshold: Threshold) -> dict[str, Any]:
+    return threshold.pair._asdict() | {
+        "look": threshold.look,
+        "key": str(threshold.key),
+        "seen_out": str(threshold.seen.output_units),
+        "seen_in": str(threshold.seen.input_units),
+        "height": threshold.height,
+        "from_height": threshold.from_height,
+    }
+
+
+def _fired(row: Row) -> Fired:
+    seen = None if row.seen_out is None else Rate(int(row.seen_out), int(row.seen_in))
+    return Fired(
+        row.order_id,
+        row.account_id,
+        row.firing,
+        FiredBy(row.fired_by),
+        row.look,
+        row.fired_at,
+        seen,
+        row.fired_height,
+    )

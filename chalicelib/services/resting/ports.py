@@ -1,0 +1,66 @@
+"""What the resting orders' services need of the world outside."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from chalicelib.domain.watches import Fired, MarkRange, Threshold, TokenPair, Watch
+
+
+class ArmedPair(NamedTuple):
+    """A pair that something armed waits for, and what it looks at."""
+
+    pair: TokenPair
+    by_rate: bool
+    by_mark: bool
+
+
+class Watches(Protocol):
+    """What resting orders wait for. Every method is one transaction; raises ``RetryableError`` if unreachable.
+
+    A watch is armed, then fired, then gone: whoever moves its order on disarms it. Nothing fires twice, whoever
+    asks at once; what fired and was not taken up is handed out again by ``resend``.
+    """
+
+    def arm(self, watches: Sequence[Watch]) -> None:
+        """Arm watches of orders on record; one that is there already is replaced, fired or not."""
+        ...
+
+    def amend(self, watch: Watch) -> bool:
+        """Replace a watch that is there, fired or not, and arm it; False if it is gone."""
+        ...
+
+    def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """Remove watches; return those that were there."""
+        ...
+
+    def armed(self) -> Sequence[ArmedPair]:
+        """Return the pairs for which something is armed."""
+        ...
+
+    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+        """Commit as fired what the prices meet, at most ``limit`` for each; best rate first, then the oldest."""
+        ...
+
+    def wake(self, *, limit: int) -> Sequence[Fired]:
+        """Commit as fired what is armed and whose time has come, the longest overdue first."""
+        ...
+
+    def resend(self, *, unclaimed_for_ms: int, limit: int) -> Sequence[Fired]:
+        """Return what was fired or handed out so long ago and is still there; it counts as handed out now."""
+        ...
+
+    def fired(self, order_id: UUID) -> Fired | None:
+        """Return how a watch was fired; None if it is armed or gone."""
+        ...
+
+    def forget_wake_rates(self, pairs: Sequence[TokenPair]) -> int:
+        """Have watches of these pairs found at their own rates again; return how many were not."""
+        ...
+
+    def observe(
+        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
+    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        """Note marks seen in a block; return each pair's last ``keep`` blocks up to it, heights ascending."""
+        ...

@@ -1,0 +1,143 @@
+"""``Watches`` in memory: a loop over all of them, so that nothing depends on how they are found."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from chalicelib.domain.triggers import Direction, is_met
+from chalicelib.domain.watches import (
+    BY_MARGINAL_RATE,
+    Fired,
+    FiredBy,
+    MarkRange,
+    Threshold,
+    TokenPair,
+    Watch,
+)
+from chalicelib.services.resting.ports import ArmedPair
+
+
+@dataclass
+class WatchRow:
+    """One row of ``watches``: armed while it has not fired."""
+
+    watch: Watch
+    firing: int = 0
+    fired: Fired | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass
+class MemoryWatches:
+    """All watches and marks. Time and the orders' accounts come from outside."""
+
+    now: Callable[[], datetime]
+    account_of: Callable[[UUID], str] = lambda _: "alice"
+    rows: dict[UUID, WatchRow] = field(default_factory=dict)
+    marks: dict[TokenPair, dict[int, MarkRange]] = field(default_factory=dict)
+
+    def arm(self, watches: Sequence[Watch]) -> None:
+        for watch in watches:
+            old = self.rows.get(watch.order_id)
+            self.rows[watch.order_id] = WatchRow(watch, old.firing if old else 0)
+
+    def amend(self, watch: Watch) -> bool:
+        if watch.order_id not in self.rows:
+            return False
+        self.arm([watch])
+        return True
+
+    def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
+        return frozenset(order_id for order_id in set(order_ids) if self.rows.pop(order_id, None))
+
+    def armed(self) -> Sequence[ArmedPair]:
+        looks: dict[TokenPair, set[int]] = {}
+        for row in self._armed():
+            looks.setdefault(row.watch.pair, set()).add(row.watch.look)
+        return [
+            ArmedPair(pair, BY_MARGINAL_RATE in of_it, bool(of_it - {BY_MARGINAL_RATE}))
+            for pair, of_it in looks.items()
+        ]
+
+    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+        fired: list[Fired] = []
+        for direction in Direction:
+            hits: list[tuple[WatchRow, Threshold]] = []
+            for threshold in thresholds:
+                if threshold.direction is direction:
+                    met = [row for row in self._armed() if _meets(row.watch, threshold)]
+                    hits += [(row, threshold) for row in sorted(met, key=_order)[:limit]]
+            for row, threshold in sorted(hits, key=lambda hit: _order(hit[0])):
+                fired.append(self._fire(row, FiredBy.RATE, threshold))
+        return fired
+
+    def wake(self, *, limit: int) -> Sequence[Fired]:
+        now = self.now()
+        due = [
+            (row.watch.wake_at, row)
+            for row in self._armed()
+            if row.watch.wake_at and row.watch.wake_at <= now
+        ]
+        due.sort(key=lambda found: (found[0], found[1].watch.order_id))
+        return [self._fire(row, FiredBy.TIME, None) for _, row in due[:limit]]
+
+    def resend(self, *, unclaimed_for_ms: int, limit: int) -> Sequence[Fired]:
+        before = self.now() - timedelta(milliseconds=unclaimed_for_ms)
+        lost = [row for row in self.rows.values() if row.sent_at is not None and row.sent_at <= before]
+        found = []
+        for row in sorted(lost, key=lambda row: row.sent_at or before)[:limit]:
+            assert row.fired is not None
+            row.sent_at = self.now()
+            found.append(row.fired)
+        return found
+
+    def fired(self, order_id: UUID) -> Fired | None:
+        row = self.rows.get(order_id)
+        return row.fired if row else None
+
+    def forget_wake_rates(self, pairs: Sequence[TokenPair]) -> int:
+        elsewhere = [row for row in self._armed() if row.watch.wake_rate and row.watch.pair in pairs]
+        for row in elsewhere:
+            row.watch = replace(row.watch, wake_rate=None)
+        return len(elsewhere)
+
+    def observe(
+        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
+    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        found = {}
+        for pair, mark in marks.items():
+            of_it = self.marks.setdefault(pair, {})
+            old = of_it.get(height, MarkRange(height, mark, mark))
+            of_it[height] = MarkRange(height, min(old.low, mark), max(old.high, mark))
+            found[pair] = [of_it[at] for at in sorted(of_it) if height - keep < at <= height]
+        return found
+
+    def _armed(self) -> list[WatchRow]:
+        return [row for row in self.rows.values() if row.fired is None]
+
+    def _fire(self, row: WatchRow, by: FiredBy, threshold: Threshold | None) -> Fired:
+        row.firing += 1
+        row.sent_at = self.now()
+        seen, height = (threshold.seen, threshold.height) if threshold else (None, None)
+        order_id = row.watch.order_id
+        account_id = self.account_of(order_id)
+        row.fired = Fired(order_id, account_id, row.firing, by, row.watch.look, row.sent_at, seen, height)
+        return row.fired
+
+
+def _meets(watch: Watch, threshold: Threshold) -> bool:
+    same = (watch.pair, watch.direction, watch.look) == (threshold.pair, threshold.direction, threshold.look)
+    rates = [watch.rate] if watch.wake_rate is None else [watch.rate, watch.wake_rate]
+    return (
+        same
+        and watch.since_height <= threshold.from_height
+        and all(is_met(watch.direction, rate, threshold.seen) for rate in rates)
+    )
+
+
+def _order(row: WatchRow) -> tuple[Decimal, datetime, UUID]:
+    watch = row.watch
+    key = watch.wake_key if watch.direction is Direction.AT_LEAST else -watch.wake_key
+    return key, watch.accepted_at, watch.order_id
