@@ -1,0 +1,126 @@
+"""What a price does to the orders that wait for it: they are committed as fired, then their messages are sent.
+
+A message that gets lost in between is sent again by ``resend``; one that arrives twice is one too many for the
+claim. So nothing here has to succeed but the statement that fires.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.triggers import CONFIRMATIONS_MAX
+from chalicelib.domain.watches import Fired, held
+from chalicelib.logs import logger
+from chalicelib.services.ports import OrderQueue, QueueMessage
+from chalicelib.services.resting.ports import Watches
+from chalicelib.services.resting.thresholds import (
+    Prices,
+    looked_at,
+    mark_thresholds,
+    marks_of,
+    rate_thresholds,
+)
+
+FIRED_AT_ONCE: Final = 100
+"""Of one price and one statement; what is left follows with the next one."""
+
+GAP_BLOCKS_MAX: Final = 10
+"""Looks further apart than this leave a gap in a mark's history: four seconds, at 400 ms a block."""
+
+UNCLAIMED_FOR_MS: Final = 30_000
+"""What fired so long ago and was not taken up has lost its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What became of one look.
+
+    Attributes:
+        fired: How many watches are committed as fired.
+        unsent: Of how many of them no message was sent for certain; ``resend`` finds them.
+        without_mark: How many pairs have triggers that look at a mark, and none now.
+    """
+
+    fired: int = 0
+    unsent: int = 0
+    without_mark: int = 0
+
+    def __add__(self, other: "Matched") -> "Matched":
+        return Matched(
+            self.fired + other.fired, self.unsent + other.unsent, self.without_mark + other.without_mark
+        )
+
+
+class Matcher:
+    """Finds which resting orders are to be looked at, and tells the consumers.
+
+    Args:
+        message: Makes the queue's message of what fired.
+        gap_max: How many blocks may lie between two looks at a mark that counts as having held.
+    """
+
+    def __init__(
+        self,
+        watches: Watches,
+        queue: OrderQueue,
+        message: Callable[[Fired], QueueMessage],
+        *,
+        gap_max: int = GAP_BLOCKS_MAX,
+        limit: int = FIRED_AT_ONCE,
+    ) -> None:
+        self._watches = watches
+        self._queue = queue
+        self._message = message
+        self._gap_max = gap_max
+        self._limit = limit
+
+    def match(self, prices: Prices, changed: Collection[str] | None = None) -> Matched:
+        """Fire what the prices meet. Safe to call again and from two places at once.
+
+        Args:
+            changed: The ids of the pools that changed; None to look at every pair for which something is armed.
+
+        Raises:
+            RetryableError: The record is unreachable; what was fired until then is.
+        """
+        armed = looked_at(prices, self._watches.armed(), changed)
+        if not armed:
+            return Matched()
+        thresholds = list(rate_thresholds(prices, armed))
+        marks = marks_of(prices, armed)
+        if marks:
+            keep = CONFIRMATIONS_MAX + self._gap_max
+            seen = self._watches.observe(prices.height, marks, keep=keep)
+            stayed = {pair: held(ranges, marks[pair], gap_max=self._gap_max) for pair, ranges in seen.items()}
+            thresholds += mark_thresholds(prices.height, armed, stayed)
+        wanted = {frozenset(one.pair) for one in armed if one.by_mark}
+        found = Matched(without_mark=len(wanted - {frozenset(pair) for pair in marks}))
+        return found + self._repeated(lambda: self._watches.fire(thresholds, limit=self._limit))
+
+    def wake(self) -> Matched:
+        """Fire what is due by time: expiries, and orders that asked to be looked at again. Raises as ``match``."""
+        return self._repeated(lambda: self._watches.wake(limit=self._limit))
+
+    def resend(self, *, unclaimed_for_ms: int = UNCLAIMED_FOR_MS) -> Matched:
+        """Send messages again of what fired and was not taken up. Raises as ``match``."""
+        return self._repeated(
+            lambda: self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=self._limit)
+        )
+
+    def _repeated(self, ask: Callable[[], Sequence[Fired]]) -> Matched:
+        found = Matched()
+        while fired := ask():
+            found += Matched(len(fired), self._send(fired))
+            if len(fired) < self._limit:
+                break
+        return found
+
+    def _send(self, fired: Sequence[Fired]) -> int:
+        """Return how many messages may not be on the queue."""
+        try:
+            self._queue.send([self._message(one) for one in fired])
+        except RetryableError as error:
+            logger.warning("fired orders not announced", orders=len(fired), reason=error.message)
+            return len(fired)
+        return 0

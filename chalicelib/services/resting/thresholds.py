@@ -1,0 +1,97 @@
+"""From pools to prices that resting orders are compared with: pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.triggers import Direction
+from chalicelib.domain.watches import BY_MARGINAL_RATE, Held, Threshold, TokenPair
+from chalicelib.routing.marginal import MarginalRates, touched_pairs
+from chalicelib.routing.marks import canonical, mark_of
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.resting.ports import ArmedPair
+
+_ALL: Final = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """All pools at one moment.
+
+    Attributes:
+        now_s: Unix time of the chain.
+        slot: The chain's slot, 0 if it has none.
+        height: The block in which the pools were like this.
+    """
+
+    pools: Sequence[RoutablePool]
+    now_s: int
+    slot: int
+    height: int
+
+
+def looked_at(
+    prices: Prices, armed: Iterable[ArmedPair], changed: Collection[str] | None = _ALL
+) -> Sequence[ArmedPair]:
+    """Return of the armed pairs those that changed pools concern; without a list of such, all.
+
+    Args:
+        changed: Ids of pools. A rate may lead over any pool of two hops, a mark is of its own pair's pools.
+    """
+    if changed is None:
+        return list(armed)
+    tokens = {pool.tokens for pool in prices.pools if pool.pool_id in changed}
+    by_rate = touched_pairs(prices.pools, tokens)
+    by_mark = tokens | {(other, one) for one, other in tokens}
+    found = [
+        ArmedPair(one.pair, one.by_rate and one.pair in by_rate, one.by_mark and one.pair in by_mark)
+        for one in armed
+    ]
+    return [one for one in found if one.by_rate or one.by_mark]
+
+
+def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[TokenPair, Decimal]:
+    """Return the marks that triggers look at, by canonical pair; a pair that has none is absent."""
+    wanted = {TokenPair(*canonical(*one.pair)) for one in armed if one.by_mark}
+    found = {pair: mark_of(prices.pools, pair, prices.now_s, prices.slot) for pair in wanted}
+    # A mark is a decimal of fewer digits than a key has, so its key is the mark itself.
+    return {pair: mark.key_down() for pair, mark in found.items() if mark is not None}
+
+
+def rate_thresholds(prices: Prices, armed: Iterable[ArmedPair]) -> Sequence[Threshold]:
+    """Return the best marginal rate of each pair, for both directions; a pair without any is absent."""
+    rates = MarginalRates(prices.pools, prices.now_s, prices.slot)
+    found: list[Threshold] = []
+    for pair, by_rate, _ in armed:
+        best = rates.best(*pair) if by_rate else None
+        if best is not None:
+            at = prices.height
+            found += [Threshold(pair, side, BY_MARGINAL_RATE, best, at, at) for side in Direction]
+    return found
+
+
+def mark_thresholds(
+    height: int, armed: Iterable[ArmedPair], held: Mapping[TokenPair, Mapping[int, Held]]
+) -> Sequence[Threshold]:
+    """Return what each pair's mark stayed on the better and the worse side of, for each number of blocks.
+
+    What waits for a rate to be at least something is met by the least that was seen, as output per input.
+    """
+    found: list[Threshold] = []
+    for pair, _, by_mark in armed:
+        tokens = TokenPair(*canonical(*pair))
+        for blocks, (low, high, from_height) in held.get(tokens, {}).items() if by_mark else ():
+            least, most = _rate(low), _rate(high)
+            if pair != tokens:
+                least, most = most.inverse(), least.inverse()
+            found += [
+                Threshold(pair, Direction.AT_LEAST, blocks, least, height, from_height),
+                Threshold(pair, Direction.AT_MOST, blocks, most, height, from_height),
+            ]
+    return found
+
+
+def _rate(mark: Decimal) -> Rate:
+    return Rate.of(*mark.as_integer_ratio())

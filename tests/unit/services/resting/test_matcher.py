@@ -1,0 +1,134 @@
+"""The matcher: on recorded paths, order by order, it fires what a loop over all orders says, when it says so."""
+
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.triggers import Direction
+from chalicelib.domain.watches import Fired, TokenPair, Watch
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.ports import QueueMessage
+from chalicelib.services.resting.matcher import Matched, Matcher
+from chalicelib.services.resting.thresholds import Prices
+from tests.fakes.orders import NOON
+from tests.fakes.ports import FakeQueue, SteppingClock
+from tests.fakes.watches import MemoryWatches
+from tests.support.price_paths import a_path, an_order_that_waits, first_fires, prices_at
+from tests.unit.routing.markets import a_cpmm
+
+PAIR = TokenPair("BASE", "QUOTE")
+
+
+class Trial:
+    """A matcher on fakes."""
+
+    def __init__(self, *, gap_max: int = 3, limit: int = 100) -> None:
+        self.watches = MemoryWatches(SteppingClock().now)
+        self.queue = FakeQueue()
+        self.matcher = Matcher(self.watches, self.queue, _message, gap_max=gap_max, limit=limit)
+
+    def armed(self, rate: Rate, *, look: int = 0, direction: Direction = Direction.AT_LEAST) -> UUID:
+        watch = Watch(uuid4(), PAIR, direction, look, rate, NOON)
+        self.watches.arm([watch])
+        return watch.order_id
+
+    @property
+    def sent(self) -> list[UUID]:
+        """The orders that messages are about."""
+        return [UUID(message.body) for message in self.queue.sent]
+
+    def at(self, price: int, height: int = 100) -> Matched:
+        return self.matcher.match(at_price(price, height))
+
+
+def _message(fired: Fired) -> QueueMessage:
+    return QueueMessage(str(fired.order_id), fired.account_id)
+
+
+def at_price(price: int, height: int = 100) -> Prices:
+    state = a_cpmm(10**12, price * 10**12, fee_rate=0)
+    return Prices([RoutablePool("pool", "venue", PAIR, state)], 0, 0, height)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_orders_fire_on_recorded_paths_when_a_loop_over_all_of_them_says_so(seed: int) -> None:
+    random = Random(seed)
+    gap_max = random.choice([1, 2, 5])
+    path = a_path(random, looks=40, gap_max=gap_max)
+    trial = Trial(gap_max=gap_max)
+    waiting = [an_order_that_waits(random, uuid4(), path) for _ in range(60)]
+    trial.watches.arm(waiting)
+    expected = first_fires(waiting, path, gap_max=gap_max)
+    assert expected
+    fired: dict[UUID, int] = {}
+    for place, look in enumerate(path):
+        trial.queue.sent.clear()
+        trial.matcher.match(prices_at(look))
+        fired |= dict.fromkeys(trial.sent, place)
+    assert fired == expected
+
+
+def test_spike_of_one_block_fires_nothing_that_wants_two() -> None:
+    trial = Trial()
+    stop = trial.armed(Rate(5, 1), look=2, direction=Direction.AT_MOST)
+    for height, price in ((100, 9), (101, 4), (102, 9), (103, 9)):
+        trial.at(price, height)
+    assert trial.sent == []
+    trial.at(5, 104)
+    trial.at(5, 105)
+    assert trial.sent == [stop]
+
+
+def test_gap_makes_confirmations_start_anew() -> None:
+    trial = Trial(gap_max=3)
+    stop = trial.armed(Rate(5, 1), look=2, direction=Direction.AT_MOST)
+    trial.at(4, 100)
+    assert trial.at(4, 104) == Matched()
+    assert trial.at(4, 105) == Matched(fired=1)
+    assert trial.sent == [stop]
+
+
+def test_pair_without_a_mark_fires_nothing_and_is_counted() -> None:
+    trial = Trial()
+    trial.armed(Rate(5, 1), look=1, direction=Direction.AT_MOST)
+    assert trial.matcher.match(Prices([], 0, 0, 100)) == Matched(without_mark=1)
+    assert trial.sent == []
+
+
+def test_change_elsewhere_is_not_looked_at() -> None:
+    trial = Trial()
+    trial.armed(Rate(1, 1))
+    assert trial.matcher.match(at_price(9), changed=["another"]) == Matched()
+    assert trial.matcher.match(at_price(9), changed=["pool"]) == Matched(fired=1)
+
+
+def test_market_without_resting_orders_is_not_computed() -> None:
+    pool = RoutablePool("pool", "venue", PAIR, None)  # type: ignore[arg-type]  # any look at it would fail
+    assert Trial().matcher.match(Prices([pool], 0, 0, 100)) == Matched()
+
+
+def test_more_than_fire_at_once_fire_one_after_the_other() -> None:
+    trial = Trial(limit=3)
+    armed = [trial.armed(Rate(price, 1)) for price in range(1, 9)]
+    assert trial.at(8) == Matched(fired=8)
+    assert trial.sent == armed
+
+
+def test_lost_messages_are_counted_and_sent_again() -> None:
+    trial = Trial()
+    order_id = trial.armed(Rate(1, 1))
+    trial.queue.is_down = True
+    assert trial.at(2) == Matched(fired=1, unsent=1)
+    trial.queue.is_down = False
+    assert trial.matcher.resend(unclaimed_for_ms=0) == Matched(fired=1)
+    assert trial.sent == [order_id]
+
+
+def test_what_is_due_fires_by_time() -> None:
+    trial = Trial()
+    watch = Watch(uuid4(), PAIR, Direction.AT_LEAST, 0, Rate(9, 1), NOON, wake_at=NOON)
+    trial.watches.arm([watch])
+    assert trial.matcher.wake() == Matched(fired=1)
+    assert trial.sent == [watch.order_id]
