@@ -170,7 +170,8 @@ WITH seen AS (
     RETURNING pair_id, height, low, high
 ), gone AS (
     DELETE FROM marks USING seen
-    WHERE marks.pair_id = seen.pair_id AND marks.height < seen.height - 2 * CAST(:keep AS integer)
+    -- Heights far ahead are another chain's.
+    WHERE marks.pair_id = seen.pair_id AND abs(marks.height - seen.height) > 2 * CAST(:keep AS integer)
 ), kept AS (
     SELECT marks.* FROM marks JOIN seen USING (pair_id)
     WHERE marks.height < seen.height AND marks.height > seen.height - CAST(:keep AS integer)
