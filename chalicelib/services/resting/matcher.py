@@ -23,7 +23,11 @@ from chalicelib.services.resting.thresholds import (
 )
 
 FIRED_AT_ONCE: Final = 100
-"""Of one price and one statement; what is left follows with the next one."""
+"""Of one price and one statement, at first: their messages are sent before more is fired."""
+
+_GROWTH: Final = 4
+_FIRED_AT_ONCE_MAX: Final = 3_200
+# A crash may fire a hundred thousand stops, and each statement may look at all that are met to find the first.
 
 GAP_BLOCKS_MAX: Final = 10
 """Looks further apart than this leave a gap in a mark's history: four seconds, at 400 ms a block."""
@@ -96,24 +100,25 @@ class Matcher:
             thresholds += mark_thresholds(prices.height, armed, stayed)
         wanted = {frozenset(one.pair) for one in armed if one.by_mark}
         found = Matched(without_mark=len(wanted - {frozenset(pair) for pair in marks}))
-        return found + self._repeated(lambda: self._watches.fire(thresholds, limit=self._limit))
+        return found + self._repeated(lambda limit: self._watches.fire(thresholds, limit=limit))
 
     def wake(self) -> Matched:
         """Fire what is due by time: expiries, and orders that asked to be looked at again. Raises as ``match``."""
-        return self._repeated(lambda: self._watches.wake(limit=self._limit))
+        return self._repeated(lambda limit: self._watches.wake(limit=limit))
 
     def resend(self, *, unclaimed_for_ms: int = UNCLAIMED_FOR_MS) -> Matched:
         """Send messages again of what fired and was not taken up. Raises as ``match``."""
         return self._repeated(
-            lambda: self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=self._limit)
+            lambda limit: self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=limit)
         )
 
-    def _repeated(self, ask: Callable[[], Sequence[Fired]]) -> Matched:
-        found = Matched()
-        while fired := ask():
+    def _repeated(self, ask: Callable[[int], Sequence[Fired]]) -> Matched:
+        found, limit = Matched(), self._limit
+        while fired := ask(limit):
             found += Matched(len(fired), self._send(fired))
-            if len(fired) < self._limit:
+            if len(fired) < limit:
                 break
+            limit = max(limit, min(limit * _GROWTH, _FIRED_AT_ONCE_MAX))
         return found
 
     def _send(self, fired: Sequence[Fired]) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.simulated_market.definition import load_tokens
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import Sniper
 from chalicelib.domain.orders import OrderType, TimeInForce
