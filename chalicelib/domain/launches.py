@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.errors import FieldError
+from chalicelib.domain.swap_mode import SwapMode
 
 DELAY_BLOCKS_MAX: Final = 1_000_000
 _RATE_PER_BPS: Final = 100_000  # fee rates are in parts per 10^9, as the programs have them

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.orders import OrderType, TimeInForce
+from chalicelib.domain.terms import OrderType, TimeInForce
 
 AT_ONCE_S_DEFAULT: Final = 60
 AT_ONCE_S_MAX: Final = 3_600

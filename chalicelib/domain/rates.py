@@ -11,9 +11,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import MAX_UNITS, ceil_div, format_units
 from chalicelib.domain.errors import FieldError
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token
 
 KEY_DIGITS: Final = 20

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.launches import Sniper, check_sniper_mode
 from chalicelib.domain.lifetimes import Lifetime
-from chalicelib.domain.orders import OrderType
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderType
 from chalicelib.domain.triggers import STOP_SLIPPAGE_BPS, Trigger
 
 SLIPPAGE_BPS_DEFAULT: Final = 50

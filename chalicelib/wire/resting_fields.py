@@ -2,19 +2,19 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import BPS_PER_UNIT, parse_units
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import DELAY_BLOCKS_MAX, Sniper
 from chalicelib.domain.lifetimes import RESTING_S_MAX, lifetime
-from chalicelib.domain.orders import OrderType, TimeInForce
 from chalicelib.domain.rates import Rate, limit_bound, limit_rate
 from chalicelib.domain.resting import RestingTerms, resting_terms
-from chalicelib.domain.tokens import Token
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderType, SwapWish, TimeInForce
+from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX, IfAlreadyMet, PriceSource, Trigger, When, trigger
 from chalicelib.wire.fields import AmountText, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.known_names import misspelt
@@ -92,8 +92,8 @@ class SniperFields(WireModel):
         return Sniper(self.venue, units, self.max_fee_bps, self.max_delay_blocks)
 
 
-class Swapped(Protocol):
-    """What an order swaps, as ``swap_terms`` returns it."""
+class _Swapped(NamedTuple):
+    """What an order swaps, with all that is known of its tokens."""
 
     input_token: Token
     output_token: Token
@@ -114,12 +114,19 @@ class RestingFields(WireModel):
     trigger: TriggerFields | None = None
     sniper: SniperFields | None = None
 
-    def resting_terms(self, swap: Swapped) -> RestingTerms:
+    def resting_terms(self, wish: SwapWish, tokens: Tokens) -> RestingTerms:
         """Return what the fields mean for a swap.
 
         Raises:
             FieldError: One belongs to another type, is missing, contradicts another, or could never be kept.
         """
+        swap = _Swapped(
+            tokens[wish.input_token],
+            tokens[wish.output_token],
+            wish.swap_mode,
+            wish.amount_units,
+            wish.price_base,
+        )
         limit = self._limit(swap)
         return resting_terms(
             self.type,
@@ -138,7 +145,7 @@ class RestingFields(WireModel):
             sniper=None if self.sniper is None else self.sniper.sniper(swap.input_token),
         )
 
-    def _limit(self, swap: Swapped) -> Rate | None:
+    def _limit(self, swap: _Swapped) -> Rate | None:
         if self.limit_price is None:
             return None
         rate = limit_rate(
@@ -152,7 +159,7 @@ class RestingFields(WireModel):
         limit_bound(rate, swap.swap_mode, swap.amount_units, other, field="limitPrice")
         return rate
 
-    def _trigger(self, swap: Swapped) -> Trigger | None:
+    def _trigger(self, swap: _Swapped) -> Trigger | None:
         said = self.trigger
         if said is None:
             return None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self, TypeVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from chalicelib.domain.errors import FieldError, InvalidRequestError
-from chalicelib.domain.orders import OrderType
+from chalicelib.domain.terms import OrderType
 from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel
 from chalicelib.wire.resting_fields import Moment, YesOrNo
 

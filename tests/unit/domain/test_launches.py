@@ -2,9 +2,9 @@
 
 import pytest
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.launches import Filter, Judgement, Launch, Sniper, Verdict, check_sniper_mode, judge
+from chalicelib.domain.swap_mode import SwapMode
 
 REFUSED, WAIT, BUY = Verdict.REFUSED, Verdict.WAIT, Verdict.BUY
 

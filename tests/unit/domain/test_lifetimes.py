@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.lifetimes import AT_ONCE_S_DEFAULT, RESTING_S_MAX, Lifetime, lifetime
-from chalicelib.domain.orders import OrderType, TimeInForce
+from chalicelib.domain.terms import OrderType, TimeInForce
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=7)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.amm.swaps import SwapMode
 from chalicelib.domain.amounts import MAX_UNITS
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.rates import KEY_DIGITS, Rate, limit_bound, limit_rate
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token
 
 UNITS = st.integers(1, MAX_UNITS)

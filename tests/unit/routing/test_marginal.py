@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import U64_MAX, Swap, SwapMode, SwapRefusedError
+from chalicelib.amm.swaps import U64_MAX, Swap, SwapRefusedError
 from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.marginal import MarginalRates, best_rate, touched_pairs

@@ -8,9 +8,9 @@ import pytest
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import Sniper
-from chalicelib.domain.orders import OrderType, TimeInForce
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.resting import RestingTerms
+from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import SwapFields, swap_terms
@@ -28,7 +28,7 @@ class WaitingOrder(RestingFields, SwapFields):
 
 def terms_of(members: dict[str, Any]) -> RestingTerms:
     fields = meant_fields(WaitingOrder, members)
-    return fields.resting_terms(swap_terms(fields, TOKENS))
+    return fields.resting_terms(swap_terms(fields, TOKENS), TOKENS)
 
 
 def refusal_of(members: dict[str, Any]) -> dict[str, str]:

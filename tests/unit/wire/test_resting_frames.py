@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.domain.errors import FieldError, InvalidRequestError
-from chalicelib.domain.orders import OrderType
+from chalicelib.domain.terms import OrderType
 from chalicelib.wire.fields import WireModel, validated
 from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.resting_frames import (
