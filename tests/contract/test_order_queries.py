@@ -1,19 +1,11 @@
-"""What every ``OrderQueries`` promises. Pages are tried on Postgres alone: no fake turns them."""
+"""What every ``OrderQueries`` promises."""
 
 from datetime import timedelta
 from uuid import uuid4
 
-import pytest
-from sqlalchemy import Engine
-
 from chalicelib.domain.statuses import OrderStatus
-from tests.contract.records import Store, on_postgres
+from tests.contract.records import Store
 from tests.fakes.orders import LIFE, NOON, VIEWS, an_order
-
-
-@pytest.fixture
-def postgres(contract_engine: Engine) -> Store:
-    return on_postgres(contract_engine)
 
 
 def test_order_is_found_with_its_last_event(store: Store) -> None:
@@ -47,23 +39,23 @@ def test_largest_amount_survives_the_record(store: Store) -> None:
     assert view.state.order == order
 
 
-def test_pages_hold_every_order_once_newest_first(postgres: Store) -> None:
+def test_pages_hold_every_order_once_newest_first(store: Store) -> None:
     account_id = str(uuid4())
     moments = [NOON, NOON, NOON, NOON + timedelta(microseconds=1), NOON + timedelta(seconds=1)]
     orders = [an_order(account_id=account_id, accepted_at=at) for at in moments]
     for order in orders:
-        postgres.created(order)
+        store.created(order)
     listed, before = [], None
-    while page := postgres.queries.page(account_id, status=None, limit=2, before=before):
+    while page := store.queries.page(account_id, status=None, limit=2, before=before):
         listed += [view.state.order for view in page]
         before = (listed[-1].accepted_at, listed[-1].order_id)
     assert listed == sorted(orders, key=lambda order: (order.accepted_at, order.order_id), reverse=True)
 
 
-def test_page_holds_one_status_if_asked(postgres: Store) -> None:
+def test_page_holds_one_status_if_asked(store: Store) -> None:
     account_id = str(uuid4())
-    done = postgres.moved(postgres.created(an_order(account_id=account_id)), *LIFE[2:])
-    postgres.created(an_order(account_id=account_id))
-    page = postgres.queries.page(account_id, status=OrderStatus.CONFIRMED, limit=9, before=None)
+    done = store.moved(store.created(an_order(account_id=account_id)), *LIFE[2:])
+    store.created(an_order(account_id=account_id))
+    page = store.queries.page(account_id, status=OrderStatus.CONFIRMED, limit=9, before=None)
     assert [view.state for view in page] == [done.state]
-    assert postgres.queries.page(account_id, status=OrderStatus.FAILED, limit=9, before=None) == []
+    assert store.queries.page(account_id, status=OrderStatus.FAILED, limit=9, before=None) == []

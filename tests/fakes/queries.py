@@ -10,7 +10,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.ports import OrderView
 from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
-from tests.fakes.tables import Tables
+from tests.fakes.tables import OrderRow, Tables
 
 
 class MemoryQueries:
@@ -28,13 +28,27 @@ class MemoryQueries:
     def page(
         self, account_id: str, *, status: OrderStatus | None, limit: int, before: tuple[datetime, UUID] | None
     ) -> Sequence[OrderView]:
-        raise NotImplementedError("nothing in the simulation turns pages")
+        found = [
+            row
+            for row in self._tables.orders.values()
+            if row.state.order.account_id == account_id and status in {None, row.state.status}
+        ]
+        found.sort(key=_place, reverse=True)
+        page = [row for row in found if before is None or _place(row) < before][:limit]
+        return [
+            OrderView(row.state, row.updated_at, self._tables.events[row.state.order.order_id][-1])
+            for row in page
+        ]
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
         return [event for event in self._tables.events.get(order_id, ()) if event.seq > seq][:limit]
 
     def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
         return self._tables.keys.setdefault((account_id, client_order_id), content_sha256) == content_sha256
+
+
+def _place(row: OrderRow) -> tuple[datetime, UUID]:
+    return row.state.order.accepted_at, row.state.order.order_id
 
 
 class MemoryHousekeeping:

@@ -1,16 +1,12 @@
 """The engine as it is deployed: the real services on simulated parts, run by invocations that can die."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeVar
-from uuid import UUID
+from typing import Final
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
-from chalicelib.domain.events import OrderEvent
-from chalicelib.domain.orders import Order
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
 from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
@@ -28,6 +24,7 @@ from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
 from chalicelib.services.recovery.sweeper import Sweep
 from chalicelib.wire.queue_messages import parse_message
+from tests.fakes.inline import InOneThread, Unobserved
 from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
 from tests.fakes.record import MemoryRecord
@@ -45,20 +42,6 @@ BATCH_MAX: Final = 10
 LEASE_MS: Final = 15_000
 ATTEMPTS_MAX: Final = 3
 TOKENS: Final = load_tokens()
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
-
-
-class Unobserved:
-    """An observer that notes nothing."""
-
-    def saw(
-        self,
-        committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
-        correlation_ids: Mapping[UUID, str | None],
-    ) -> None:
-        """Look away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,18 +254,6 @@ def _confirmation(simulator: Simulator, *, attempts_max: int) -> Confirmation:
         wait_policy=simulator.wait_policy,
         attempts_max=attempts_max,
     )
-
-
-class InOneThread(Executor):
-    """Does each piece of work when it is given."""
-
-    def submit(self, fn: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs) -> Future[Result]:
-        future: Future[Result] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # a future hands every error to its reader
-            future.set_exception(error)
-        return future
 
 
 class BestEffortRetry:

@@ -47,27 +47,6 @@ def refusal_of(pool: DlmmPool, request: Swap) -> Refusal:
     return refused.value.refusal
 
 
-@pytest.mark.parametrize(
-    ("bin_id", "bin_step", "price"),
-    [
-        (0, 25, 1 << 64),
-        (1, 10, 18465190817783261167),
-        (-1, 10, 18428315757951600016),
-        (100, 25, 23678699809202413098),
-        (-5000, 1, 11188795550323323883),
-        (8388, 4, 528169376364644496384),
-    ],
-)
-def test_bin_price_has_the_programs_last_digits(bin_id: int, bin_step: int, price: int) -> None:  # M0
-    assert bin_price(bin_id, bin_step) == price
-
-
-@pytest.mark.parametrize("bin_id", [1 << 19, -(1 << 19), (1 << 19) - 1])
-def test_bin_without_a_price_is_refused(bin_id: int) -> None:
-    with pytest.raises(SwapRefusedError):
-        bin_price(bin_id, 400)
-
-
 def test_swap_within_a_bin_keeps_fees_out_of_it() -> None:  # M1
     result, after = swap(POOL, exact_in(10**8))
     assert (result.amount_out, result.trade_fee, result.protocol_fee) == (128_041_582, 250_000, 12_500)

@@ -11,14 +11,10 @@ from chalicelib.domain.orders import Order
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel import CancelOrders
 from tests.contract.records import in_memory
+from tests.fakes.inline import Unobserved
 from tests.fakes.orders import VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 from tests.fakes.record import MemoryRecord
-
-
-class NoObserver:
-    def saw(self, told: object, correlation_ids: object) -> None:
-        """Note nothing."""
 
 
 class Failing(MemoryRecord):
@@ -40,7 +36,7 @@ def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
     assert isinstance(record, Failing)
     record.fault = fault
     publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue(), VIEWS)
-    use = CancelOrders(record, publisher, NoObserver(), FrozenClock(), lookup_wait_ms=0)
+    use = CancelOrders(record, publisher, Unobserved(), FrozenClock(), lookup_wait_ms=0)
     return use, order.order_id
 
 

@@ -21,10 +21,10 @@ from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import Offers, Venue
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.venue_views import venues_view
+from tests.fakes.inline import InOneThread
 from tests.fakes.market_maker import FakeMaker
 from tests.fakes.orders import NOON, VIEWS, an_order, changed
 from tests.fakes.ports import FrozenClock
-from tests.simulation.simulator import InOneThread
 
 SOL = 10**9
 POOL = RoutablePool("pool", "amm", ("SOL", "USDC"), CpmmPool(10**15, 15 * 10**13, CpmmFees(2_500, 0, 0)))

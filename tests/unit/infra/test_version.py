@@ -17,4 +17,4 @@ def test_command_line_and_specifications_show_the_projects_version() -> None:
 
 
 def test_changelog_has_a_section_for_the_version() -> None:
-    assert f"## {VERSION}" in (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+    assert f"## {VERSION}" in (Path(__file__).parents[3] / "CHANGELOG.md").read_text()

@@ -1,0 +1,128 @@
+"""The consumer's services on fakes, wired as ``chalicelib.bootstrap`` wires them on the real thing."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import OpenAttempt
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.consumer.batch import Incoming, MessageOutcome
+from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
+from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
+from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
+from chalicelib.services.consumer.messages import ConsumeMessages
+from chalicelib.services.consumer.wait_policy import WaitPolicy
+from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.delivery.replay import ReplayOrders
+from chalicelib.services.delivery.replies import Replies
+from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.planning.venues import QuoteCollector
+from tests.fakes.inline import InlineBackground, InOneThread, Unobserved
+from tests.fakes.market import FakeChain, FakeVenue
+from tests.fakes.orders import VIEWS
+from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
+from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
+from tests.fakes.record import MemoryRecord
+from tests.fakes.subscriptions import MemorySubscriptions
+from tests.fakes.tables import Tables
+
+LEASE_MS: Final = 15_000
+LEASE_S: Final = 15
+ATTEMPTS_MAX: Final = 3
+RETRY_DELAY_S: Final = 2
+
+
+class ConsumerOnFakes:
+    """One consumer; time passes only when it polls the chain, or a test says so."""
+
+    def __init__(self, record_type: type[MemoryRecord] = MemoryRecord) -> None:
+        self.clock = FrozenClock()
+        self.tables = Tables(self._database_time)
+        self.record = record_type(self.tables)
+        self.queries = MemoryQueries(self.tables)
+        self.subscriptions = MemorySubscriptions(self.tables)
+        self.queue, self.connections, self.chain = FakeQueue(), FakeConnections(), FakeChain()
+        self.venues = [FakeVenue("raydium"), FakeVenue("meteora")]
+        self.publisher = EventPublisher(self.subscriptions, self.connections, self.queue, VIEWS)
+        republisher = EventRepublisher(self.queries, self.publisher)
+        self.replay_orders = ReplayOrders(
+            self.subscriptions, self.queries, self.connections, self.clock, VIEWS, lookup_wait_ms=0
+        )
+        self.execute_orders = ExecuteOrders(
+            record=self.record,
+            quote_collector=QuoteCollector(
+                self.venues, InOneThread(), self.clock, time_limit_ms=0, valid_ms=2_000
+            ),
+            chain=self.chain,
+            confirmation=self._confirmation(ATTEMPTS_MAX),
+            publisher=self.publisher,
+            republisher=republisher,
+            background=InlineBackground(),
+            observer=Unobserved(),
+            tokens=load_tokens(),
+            clock=self.clock,
+            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, RETRY_DELAY_S, batch_hold_ms=100),
+        )
+        self.consume_messages = ConsumeMessages(
+            execute_orders=self.execute_orders,
+            replay_orders=self.replay_orders,
+            replies=Replies(self.connections),
+            queue=self.queue,
+            executor=InOneThread(),
+        )
+        self.resolve_dead_letters = ResolveDeadLetters(
+            record=self.record,
+            queries=self.queries,
+            archive=MemoryHousekeeping(self.tables),
+            chain=self.chain,
+            confirmation=self._confirmation(1),
+            republisher=republisher,
+            observer=Unobserved(),
+            dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
+            clock=self.clock,
+            lease_ms=LEASE_MS,
+        )
+
+    def execute(self, *orders: Order, delivery: int = 1) -> Mapping[UUID, MessageOutcome]:
+        """Work through one batch of submissions, each by the connection ``c=``."""
+        return self.execute_orders.execute(
+            [Incoming(each.order_id, each, "c=", delivery=delivery) for each in orders]
+        )
+
+    def statuses(self, order: Order) -> tuple[OrderStatus, ...]:
+        """Every status that the record has of an order, in order."""
+        return tuple(event.status for event in self.tables.events.get(order.order_id, ()))
+
+    def frames(self, order: Order, connection_id: str = "c=") -> list[dict[str, Any]]:
+        """What a connection was sent of an order."""
+        frames = [json.loads(text) for text in self.connections.frames.get(connection_id, [])]
+        return [frame for frame in frames if frame.get("orderId") == str(order.order_id)]
+
+    def failure_code(self, order: Order) -> str:
+        """Why an order did not execute, as its owner is told."""
+        return str(self.frames(order)[-1]["code"])
+
+    def open_attempt(self, order: Order) -> OpenAttempt | None:
+        return self.tables.open_attempt(order.order_id)
+
+    def is_claimed(self, order: Order) -> bool:
+        return self.tables.orders[order.order_id].lease_until > self.clock.now()
+
+    def _database_time(self) -> datetime:
+        """No two statements run at one moment: a lease that ends now has ended for the next one."""
+        self.clock.sleep(0.000_001)
+        return self.clock.now()
+
+    def _confirmation(self, attempts_max: int) -> Confirmation:
+        return Confirmation(
+            self.chain,
+            self.clock,
+            poll_policy=PollPolicy(wait_s=1.0, poll_s=0.4, again_s=1.0),
+            wait_policy=WaitPolicy(self.clock),
+            attempts_max=attempts_max,
+        )

@@ -1,0 +1,68 @@
+"""A server that says on each connection what a test wants it to, whatever is asked."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Thread
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+LAST: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+
+
+class ScriptedServer:
+    """Answers the n-th request of each connection with the n-th part of its script, and hangs up at the end.
+
+    Attributes:
+        script: None stands for silence, until the next request.
+        connections: How many were accepted.
+    """
+
+    def __init__(self, script: Sequence[bytes | None]) -> None:
+        self.script = script
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+
+    @property
+    def address(self) -> SplitResult:
+        return urlsplit(f"http://127.0.0.1:{self._listener.getsockname()[1]}")
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def close(self) -> None:
+        # Closing alone would leave ``accept`` waiting.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+    def _talk(self, connection: socket.socket) -> None:
+        for part in self.script:
+            if not connection.recv(65_536):
+                break
+            if part is not None:
+                connection.sendall(part)
+        connection.close()
+
+
+@contextmanager
+def scripted_server(*script: bytes | None) -> Iterator[ScriptedServer]:
+    """A server for a while."""
+    server = ScriptedServer(script)
+    thread = Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.close()
+        thread.join()

@@ -1,0 +1,115 @@
+"""A market that does as it is told: venues that answer or do not, and a chain that decides on request."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
+from chalicelib.domain.errors import Code
+from chalicelib.domain.transactions import (
+    ChainView,
+    SignatureStatus,
+    SignedTransaction,
+    SwapInstruction,
+    TransactionStatus,
+)
+from chalicelib.routing.firm_quotes import WantedSwap
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.ports import Offers
+
+VALIDITY_BLOCKS: Final = 150
+
+
+def a_pool(
+    pool_id: str = "pool",
+    venue: str = "raydium",
+    *,
+    tokens: tuple[str, str] = ("SOL", "USDC"),
+    reserves: tuple[int, int] = (10**15, 2 * 10**14),
+) -> RoutablePool:
+    """A deep pool; SOL is worth 200 USDC in it."""
+    state = CpmmPool(*reserves, CpmmFees(2_500, 120_000, 40_000))
+    return RoutablePool(pool_id, venue, tokens, state)
+
+
+class FakeVenue:
+    """``Venue`` that answers with its pools, or with ``fault``."""
+
+    def __init__(self, name: str = "raydium", pools: Sequence[RoutablePool] | None = None) -> None:
+        self.name = name
+        self.fault: Exception | None = None
+        self.asked = 0
+        self._pools = [a_pool(f"{name}-pool", name)] if pools is None else pools
+
+    def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
+        del wanted
+        self.asked += 1
+        if self.fault is not None:
+            raise self.fault
+        return Offers(self._pools)
+
+
+class FakeChain:
+    """``Chain`` on which everything that is sent has ``status``, once it is looked up.
+
+    Attributes:
+        faults: Raised by the method of that name, before it does anything.
+        poison: Orders that ``sign`` knows nothing to do with.
+        before_signing: Called by ``sign``: what happens elsewhere meanwhile.
+        before_sending: Called by ``send``, likewise.
+    """
+
+    def __init__(self) -> None:
+        self.height = 1_000
+        self.status = SignatureStatus.LANDED
+        self.refusal = Code.SLIPPAGE_EXCEEDED
+        self.signed: dict[str, SwapInstruction] = {}
+        self.sent: list[str] = []
+        self.looked_up: list[str] = []
+        self.faults: dict[str, Exception] = {}
+        self.poison: set[UUID] = set()
+        self.before_signing: Callable[[], object] = lambda: None
+        self.before_sending: Callable[[], object] = lambda: None
+
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        self.before_signing()
+        self._maybe_fail("sign")
+        if self.poison & {each.order_id for each in instructions}:
+            raise KeyError("planted")
+        return [self._sign(each) for each in instructions]
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        self.before_sending()
+        self._maybe_fail("send")
+        self.sent += [each.signature for each in transactions]
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        self._maybe_fail("view")
+        self.looked_up += signatures
+        return ChainView(self.height, {each: self._status(each) for each in signatures})
+
+    def _maybe_fail(self, method: str) -> None:
+        if method in self.faults:
+            raise self.faults[method]
+
+    def _sign(self, instruction: SwapInstruction) -> SignedTransaction:
+        payload = f"{instruction.order_id}:{instruction.attempt}:{self.height}".encode()
+        signature = hashlib.sha256(payload).hexdigest()
+        self.signed[signature] = instruction
+        return SignedTransaction(signature, payload, self.height + VALIDITY_BLOCKS)
+
+    def _status(self, signature: str) -> TransactionStatus:
+        if signature not in self.sent:
+            return TransactionStatus(SignatureStatus.UNKNOWN)
+        match self.status:
+            case SignatureStatus.LANDED:
+                instruction = self.signed[signature]
+                given = sum(leg.planned_units for path in instruction.paths for leg in path.hops[0])
+                return TransactionStatus(
+                    self.status, self.height, input_units=given, output_units=instruction.threshold_units
+                )
+            case SignatureStatus.REFUSED:
+                return TransactionStatus(self.status, self.height, refusal=self.refusal)
+            case SignatureStatus.UNKNOWN:
+                return TransactionStatus(self.status)

@@ -1,0 +1,69 @@
+"""Connecting by name: to the first address that takes it, in one time for all of them."""
+
+import socket
+from collections.abc import Iterator
+from math import inf
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.reaching import reached
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def port_of(server: socket.socket) -> int:
+    return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return port_of(server)
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    """Let every name stand for these addresses."""
+
+    def addresses_of(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses_of)
+
+
+@pytest.mark.parametrize("deadline", [inf, monotonic() + 3_600], ids=["never", "in an hour"])
+def test_server_is_reached_by_its_name(listener: socket.socket, deadline: float) -> None:
+    with reached("127.0.0.1", port_of(listener), deadline=deadline) as connection:
+        assert connection.getpeername() == listener.getsockname()
+
+
+def test_address_that_takes_nothing_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket, closed_port: int
+) -> None:
+    resolving(monkeypatch, ("127.0.0.1", closed_port), listener.getsockname())
+    with reached("db", 1, deadline=inf) as connection:
+        assert connection.getpeername() == listener.getsockname()
+
+
+def test_last_refusal_is_told_if_no_address_takes_it(
+    monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
+    resolving(monkeypatch, ("127.0.0.1", closed_port), ("127.0.0.1", closed_port))
+    with pytest.raises(ConnectionRefusedError):
+        reached("db", 1, deadline=inf)
+
+
+def test_name_without_an_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch)
+    with pytest.raises(OSError, match="no address"):
+        reached("db", 1, deadline=inf)
+
+
+def test_nothing_is_tried_once_the_time_is_up(listener: socket.socket) -> None:
+    with pytest.raises(TimeoutError):
+        reached("127.0.0.1", port_of(listener), deadline=monotonic())

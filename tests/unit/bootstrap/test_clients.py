@@ -1,0 +1,70 @@
+"""Clients of the outside: made when they are needed, and refused where something is missing."""
+
+import json
+
+import botocore.session
+import pytest
+
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.config import ConfigurationError, Settings
+from chalicelib.domain.errors import RetryableError
+
+NOBODY = "postgresql://nobody@127.0.0.1:1/none"
+
+
+class KeptSecrets:
+    """``Secrets`` whose values are known."""
+
+    def __init__(self, **texts: str) -> None:
+        self.texts = texts
+
+    def text(self, arn: str, *, is_fresh: bool = False) -> str:
+        del is_fresh
+        return self.texts[arn]
+
+
+def clients(secrets: KeptSecrets | None = None, **settings: str) -> Clients:
+    made = Clients(Settings(**settings))
+    if secrets is not None:
+        vars(made)["_secrets"] = secrets
+    return made
+
+
+def test_wallet_seed_is_the_settings_own_or_the_secrets() -> None:
+    secrets = KeptSecrets(arn="from the secret")
+    assert clients(secrets, wallet_seed="own", wallet_seed_secret_arn="arn").wallet_seed() == "own"
+    assert clients(secrets, wallet_seed_secret_arn="arn").wallet_seed() == "from the secret"
+
+
+@pytest.mark.parametrize("arn", ["", "arn"])
+def test_empty_wallet_seed_is_none(arn: str) -> None:
+    with pytest.raises(ConfigurationError, match="WALLET_SEED"):
+        clients(KeptSecrets(arn=""), wallet_seed_secret_arn=arn).wallet_seed()
+
+
+def test_requests_that_cannot_be_signed_are_refused_before_they_are_made() -> None:
+    class Anonymous(botocore.session.Session):
+        def get_credentials(self) -> None:
+            return None
+
+    made = clients()
+    vars(made)["_aws"] = Anonymous()
+    with pytest.raises(ConfigurationError, match="sqs"):
+        made.endpoint("http://127.0.0.1:1", "sqs")
+
+
+def test_engine_is_made_without_a_connection_and_kept() -> None:
+    made = clients(database_url=NOBODY)
+    assert made.engine is made.engine
+    assert str(made.engine.url.host) == "127.0.0.1"
+
+
+def test_login_in_a_secret_is_read_when_the_engine_is_made_and_reached_by_the_proxy() -> None:
+    login = {"username": "app", "password": "p", "host": "db", "dbname": "orders"}
+    made = clients(KeptSecrets(arn=json.dumps(login)), database_secret_arn="arn", database_host="127.0.0.2")
+    assert (made.engine.url.username, made.engine.url.host) == ("app", "127.0.0.2")
+
+
+def test_database_that_takes_no_connection_does_not_pass_its_check() -> None:
+    with pytest.raises(RetryableError):
+        clients(database_url=NOBODY).check_database()

@@ -1,0 +1,112 @@
+"""The handlers' services on fakes, where clients have to show tokens."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.bootstrap import Services
+from chalicelib.config import Settings
+from chalicelib.domain.orders import Order
+from chalicelib.services.consumer.execute_batch import ExecuteOrders
+from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.services.intake.limits import ConnectionLimits
+from chalicelib.services.planning.quotes import QuoteSwaps
+from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.queries.orders import ReadOrders
+from chalicelib.services.recovery.sweeper import Sweep
+from tests.fakes.consumer import ConsumerOnFakes
+from tests.fakes.inline import InOneThread, Unobserved
+from tests.fakes.orders import an_order
+from tests.fakes.queries import MemoryHousekeeping
+from tests.fakes.usage import FakeUsage
+from tests.security.tokens import AUDIENCE, ISSUER, SECRET
+
+ENVIRONMENT = {
+    "AUTH_MODE": "jwt",
+    "JWT_SECRET": SECRET,
+    "JWT_ISSUER": ISSUER,
+    "JWT_AUDIENCE": AUDIENCE,
+    "ORDERS_PER_SECOND_MAX": "1000",
+    "ORDERS_BURST_MAX": "5",
+    "PINGS_PER_SECOND_MAX": "1",
+    "READS_PER_SECOND_MAX": "5",
+}
+
+
+class CountingObserver(Unobserved):
+    """An observer that counts what it is told to, and how often it was flushed."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.flushed = 0
+
+    def count(self, name: str, number: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + number
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+
+class Wired:
+    """The services that the handlers find, and the fakes behind them."""
+
+    def __init__(self) -> None:
+        self.parts = parts = ConsumerOnFakes()
+        self.observer, self.usage = CountingObserver(), FakeUsage()
+        self.housekeeping = MemoryHousekeeping(parts.tables)
+        self.services = services = Services(Settings.from_env(ENVIRONMENT))
+        services.clock = parts.clock
+        collector = QuoteCollector(parts.venues, InOneThread(), parts.clock, time_limit_ms=0, valid_ms=2_000)
+        cancel_orders = CancelOrders(
+            parts.record, parts.publisher, self.observer, parts.clock, lookup_wait_ms=0
+        )
+        read_orders = ReadOrders(parts.queries, parts.clock, lookup_wait_ms=0, page_size_max=3)
+        sweep = Sweep(self.housekeeping, parts.queue, parts.connections, parts.subscriptions)
+        vars(services).update(
+            queue=parts.queue,
+            connections=parts.connections,
+            client_order_keys=parts.queries,
+            subscriptions=parts.subscriptions,
+            queries=parts.queries,
+            record=parts.record,
+            publisher=parts.publisher,
+            replay_orders=parts.replay_orders,
+            execute_orders=parts.execute_orders,
+            consume_messages=parts.consume_messages,
+            resolve_dead_letters=parts.resolve_dead_letters,
+            observer=self.observer,
+            cancel_orders=cancel_orders,
+            read_orders=read_orders,
+            quote_swaps=QuoteSwaps(collector, services.tokens),
+            sweep=sweep,
+        )
+        vars(services.access)["connections"] = ConnectionLimits(
+            self.usage, parts.clock, connections_max=2, subscriptions_max=2
+        )
+
+    @property
+    def execute_orders(self) -> ExecuteOrders:
+        return self.parts.execute_orders
+
+    def on_record(self, account_id: str = "alice", client_order_id: str | None = None) -> Order:
+        """An order of an account that has been executed; its submitter is gone."""
+        order = an_order(
+            account_id=account_id,
+            client_order_id=client_order_id,
+            accepted_at=self.parts.clock.now(),
+        )
+        self.parts.execute(order)
+        self.parts.connections.frames.clear()
+        return order
+
+    def frames(self, connection_id: str) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.parts.connections.frames.get(connection_id, [])]
+
+
+@pytest.fixture
+def wired(monkeypatch: pytest.MonkeyPatch) -> Wired:
+    made = Wired()
+    for module in ("identity", "queue", "rest", "schedule", "websocket"):
+        monkeypatch.setattr(f"chalicelib.handlers.{module}.services", lambda: made.services)
+    return made

@@ -1,0 +1,118 @@
+"""Who is calling: by exactly one good token, and by nothing that a message says."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chalicelib.config import AuthMode, Settings
+from chalicelib.domain.errors import Code, UnauthorizedError
+from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
+from chalicelib.handlers.identity import (
+    accepted_subprotocol,
+    handshake_principal,
+    http_account,
+    is_batched,
+    websocket_principal,
+)
+from tests.security.tokens import token
+from tests.unit.handlers.conftest import Wired
+
+GOOD = token()
+
+
+@pytest.fixture(autouse=True)
+def _wired(wired: Wired) -> None:
+    del wired
+
+
+@pytest.fixture
+def open_to_all(wired: Wired) -> None:
+    """Settings as on a machine that only its user reaches."""
+    wired.services.settings = Settings(auth_mode=AuthMode.NONE)
+
+
+def handshake(headers: dict[str, str] | None = None, query: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"headers": headers, "queryStringParameters": query}
+
+
+@pytest.mark.parametrize("authorization", [f"Bearer {GOOD}", f"bearer  {GOOD} ", f"BEARER {GOOD}"])
+def test_rest_request_is_its_tokens_accounts(authorization: str) -> None:
+    assert http_account({"authorization": authorization}) == "alice"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer "},
+        {"authorization": f"Basic {GOOD}"},
+        {"authorization": GOOD},
+        {"x-account": "alice"},
+    ],
+)
+def test_rest_request_without_a_bearer_token_is_nobodys(headers: dict[str, str]) -> None:
+    with pytest.raises(UnauthorizedError) as refused:
+        http_account(headers)
+    assert refused.value.code is Code.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        handshake({"Authorization": f"Bearer {GOOD}"}),
+        handshake({"Sec-WebSocket-Protocol": f"bearer, {GOOD}"}),
+        handshake({"Sec-WebSocket-Protocol": "bearer", "sec-websocket-protocol": GOOD}),
+        handshake(query={"token": GOOD}),
+    ],
+)
+def test_handshake_may_show_its_token_in_any_of_three_places(event: dict[str, Any]) -> None:
+    assert handshake_principal(event).account_id == "alice"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        handshake(),
+        handshake({"Sec-WebSocket-Protocol": GOOD}),
+        handshake({"Sec-WebSocket-Protocol": "bearer"}),
+        handshake({"Sec-WebSocket-Protocol": f"bearer, {GOOD}, {GOOD}"}),
+        handshake({"Authorization": f"Bearer {GOOD}"}, {"token": GOOD}),
+        handshake({"Authorization": f"Bearer {GOOD}", "authorization": f"Bearer {GOOD}"}),
+        handshake(query={"token": "x.y.z"}),
+    ],
+)
+def test_handshake_with_no_token_or_two_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(UnauthorizedError):
+        handshake_principal(event)
+
+
+def test_subprotocol_that_is_answered_is_never_the_token() -> None:
+    assert accepted_subprotocol(handshake({"Sec-WebSocket-Protocol": f"{GOOD}, bearer"})) == "bearer"
+    assert accepted_subprotocol(handshake({"Sec-WebSocket-Protocol": GOOD})) is None
+
+
+def test_later_event_is_the_accounts_that_the_authorizer_found_until_its_token_expires() -> None:
+    context = {"authorizer": {"principalId": "alice", "expiresAt": "1767268800"}}
+    assert websocket_principal(context) == Principal("alice", datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert websocket_principal({"authorizer": {"principalId": "alice"}}) == Principal("alice")
+
+
+@pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"principalId": ""}}])
+def test_event_that_came_by_no_authorizer_is_refused(context: dict[str, Any]) -> None:
+    with pytest.raises(UnauthorizedError):
+        websocket_principal(context)
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_where_no_token_is_asked_for_every_client_is_the_local_account() -> None:
+    assert http_account({}) == LOCAL_ACCOUNT
+    assert handshake_principal(handshake()) == Principal(LOCAL_ACCOUNT)
+    assert websocket_principal({}) == Principal(LOCAL_ACCOUNT)
+
+
+def test_batches_are_for_connections_whose_handshake_asked_for_them() -> None:
+    assert is_batched({"authorizer": {"batch": "1"}})
+    others: list[dict[str, Any]] = [{}, {"authorizer": None}, {"authorizer": {"batch": "0"}}]
+    assert not any(is_batched(each) for each in others)

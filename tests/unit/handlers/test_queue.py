@@ -1,0 +1,93 @@
+"""The consumers as Lambda calls them: exactly what is unfinished is reported back."""
+
+from typing import Any
+
+from chalicelib.bootstrap import Services
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.handlers.queue import execute_orders, settle_dead_letters
+from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
+from chalicelib.wire.queue_messages import OrderMessage
+from tests.deploy.events import queue_event
+from tests.fakes.orders import LIFE, an_order
+from tests.unit.handlers.conftest import Wired
+
+
+def event_of(*bodies: str, receive_count: int = 1) -> dict[str, Any]:
+    """An event of several messages, whose ids and receipt handles are m0, m1, …"""
+    records = []
+    for place, body in enumerate(bodies):
+        (record,) = queue_event("orders", body, receive_count=receive_count)["Records"]
+        records.append({**record, "messageId": f"m{place}", "receiptHandle": f"m{place}"})
+    return {"Records": records}
+
+
+def unfinished(response: Any) -> list[str]:
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def body_of(order: Any) -> str:
+    return OrderMessage(order=order, connection_id="c=").model_dump_json()
+
+
+def test_executed_orders_are_not_reported(wired: Wired) -> None:
+    orders = [an_order() for _ in range(3)]
+    assert unfinished(execute_orders(event_of(*map(body_of, orders)), None)) == []
+    assert [wired.parts.statuses(order) for order in orders] == [LIFE] * 3
+    assert wired.observer.flushed == 1
+
+
+def test_undecided_order_is_reported_and_comes_back_after_a_pause(wired: Wired) -> None:
+    wired.parts.chain.status = SignatureStatus.UNKNOWN
+    assert unfinished(execute_orders(event_of(body_of(an_order())), None)) == ["m0"]
+    assert wired.parts.queue.retries == [("m0", 1)]
+
+
+def test_body_that_is_no_message_of_ours_is_reported_alone(wired: Wired) -> None:
+    order = an_order()
+    assert unfinished(execute_orders(event_of("hello", body_of(order), "{}"), None)) == ["m0", "m2"]
+    assert wired.parts.statuses(order) == LIFE
+
+
+def test_batch_of_nothing_but_unreadable_messages_is_reported_whole(wired: Wired) -> None:
+    assert unfinished(execute_orders(event_of("hello", ""), None)) == ["m0", "m1"]
+    assert wired.observer.flushed == 1
+
+
+def test_fault_before_anything_is_begun_reports_all(wired: Wired) -> None:
+    class PutOff:
+        def consume(self, _: object) -> list[bool]:
+            raise RetryableError("a secret cannot be read")
+
+    vars(wired.services)["consume_messages"] = PutOff()
+    assert unfinished(execute_orders(event_of(body_of(an_order()), "hello"), None)) == ["m0", "m1"]
+
+
+def test_how_often_a_message_was_received_counts_as_the_queue_says(wired: Wired) -> None:
+    wired.parts.chain.status = SignatureStatus.UNKNOWN
+    execute_orders(event_of(body_of(an_order()), receive_count=6), None)
+    assert wired.parts.queue.retries == [("m0", 8)]
+
+
+def test_dead_letters_that_end_are_counted_and_those_that_stay_are_reported(wired: Wired) -> None:
+    sound, undecided = an_order(), an_order()
+    wired.parts.chain.status = SignatureStatus.UNKNOWN
+    wired.parts.execute(undecided)
+    response = settle_dead_letters(event_of(body_of(sound), body_of(undecided), "hello"), None)
+    assert unfinished(response) == ["m1"]
+    assert wired.observer.counts == {"DeadLettersResolved": 2}
+    assert wired.parts.statuses(sound)[-1] is Status.FAILED
+
+
+def test_dead_letters_that_nothing_can_be_done_about_now_are_all_reported(wired: Wired) -> None:
+    class Unmade(Services):
+        """Services of which one cannot be made now."""
+
+        @property
+        def resolve_dead_letters(self) -> ResolveDeadLetters:
+            raise RetryableError("a secret cannot be read")
+
+    wired.services.__class__ = Unmade
+    assert unfinished(settle_dead_letters(event_of("a", "b"), None)) == ["m0", "m1"]
+    assert wired.observer.counts == {"DeadLettersResolved": 0}

@@ -1,0 +1,212 @@
+"""The REST routes: what of a request counts, and what is answered."""
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from chalice.app import Request, Response
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.handlers import rest
+from chalicelib.services.ports import OrderView
+from chalicelib.wire.queue_messages import OrderMessage
+from tests.deploy.events import ORDER, rest_event
+from tests.fakes.orders import advanced, an_order
+from tests.security.tokens import token
+from tests.unit.handlers.conftest import Wired
+
+
+def request(
+    body: Any = None,
+    *,
+    account_id: str | None = "alice",
+    query: dict[str, str] | None = None,
+    **headers: str,
+) -> Request:
+    event = rest_event("POST" if body else "GET", "/", body)
+    event["multiValueQueryStringParameters"] = {name: [value] for name, value in (query or {}).items()}
+    shown = {} if account_id is None else {"authorization": f"Bearer {token(sub=account_id)}"}
+    event["headers"] = {**event["headers"], **shown, **{n.replace("_", "-"): v for n, v in headers.items()}}
+    return Request(event, None)
+
+
+def body_of(response: Response) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(response.body)
+    return found
+
+
+def code_of(response: Response) -> tuple[int, str]:
+    return response.status_code, body_of(response)["code"]
+
+
+def an_unsent_order(wired: Wired) -> UUID:
+    order = an_order(accepted_at=wired.parts.clock.now())
+    state, events = advanced(OrderState(order), Status.PENDING, Status.ROUTING)
+    wired.parts.record.create([NewOrder(state, events, None)], lease_ms=0)
+    return order.order_id
+
+
+def test_accepted_order_is_on_the_queue_under_the_account_of_the_token(wired: Wired) -> None:
+    response = rest.submit(request(ORDER, account_id="bob"))
+    (message,) = wired.parts.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert message.order.account_id == "bob"
+    assert response.status_code == 202
+    assert body_of(response) == {
+        "orderId": str(message.order.order_id),
+        "clientOrderId": None,
+        "status": "accepted",
+    }
+
+
+def test_account_in_a_body_counts_for_nothing(wired: Wired) -> None:
+    rest.submit(request({**ORDER, "accountId": "mallory", "account_id": "mallory"}))
+    (message,) = wired.parts.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert message.order.account_id == "alice"
+
+
+def test_idempotency_key_is_the_client_order_id(wired: Wired) -> None:
+    first = body_of(rest.submit(request(ORDER, idempotency_key="k1")))
+    second = body_of(rest.submit(request({**ORDER, "clientOrderId": "k1"})))
+    assert (first["clientOrderId"], first["orderId"]) == ("k1", second["orderId"])
+    other = rest.submit(request({**ORDER, "clientOrderId": "k2"}, idempotency_key="k1"))
+    assert code_of(other) == (400, "INVALID_REQUEST")
+    assert len(wired.parts.queue.messages) == 2
+
+
+def test_other_terms_under_a_taken_id_are_a_conflict(wired: Wired) -> None:
+    rest.submit(request(ORDER, idempotency_key="k1"))
+    again = rest.submit(request({**ORDER, "amount": "9"}, idempotency_key="k1"))
+    assert code_of(again) == (409, "CLIENT_ORDER_ID_CONFLICT")
+    assert len(wired.parts.queue.messages) == 1
+
+
+def test_order_that_the_queue_does_not_take_or_may_have_taken_is_told_apart(wired: Wired) -> None:
+    wired.parts.queue.is_down = True
+    assert code_of(rest.submit(request(ORDER))) == (503, "SERVICE_UNAVAILABLE")
+    wired.parts.queue.is_down, wired.parts.queue.is_mute = False, True
+    assert code_of(rest.submit(request(ORDER))) == (503, "OUTCOME_UNKNOWN")
+
+
+@pytest.mark.usefixtures("wired")
+def test_order_beyond_the_accounts_rate_is_refused() -> None:
+    answers = [rest.submit(request(ORDER)).status_code for _ in range(6)]
+    assert answers == [202] * 5 + [429]
+    assert rest.submit(request(ORDER, account_id="bob")).status_code == 202
+
+
+@pytest.mark.usefixtures("wired")
+def test_every_route_but_health_asks_who_is_calling() -> None:
+    order_id, anonymous = str(uuid4()), request(ORDER, account_id=None)
+    refused = [
+        rest.submit(anonymous),
+        rest.order(anonymous, order_id),
+        rest.orders(anonymous),
+        rest.events(anonymous, order_id),
+        rest.cancel(anonymous, order_id),
+        rest.quote(anonymous),
+        rest.venues(anonymous),
+    ]
+    assert {code_of(each) for each in refused} == {(401, "UNAUTHORIZED")}
+    assert (rest.health().status_code, rest.ready.__name__) == (200, "ready")
+
+
+def test_order_and_its_events_are_its_accounts_alone(wired: Wired) -> None:
+    order = wired.on_record("alice")
+    order_id = str(order.order_id)
+    assert body_of(rest.order(request(), order_id))["status"] == "confirmed"
+    assert [each["seq"] for each in body_of(rest.events(request(), order_id))["events"]] == [1, 2, 3, 4, 5, 6]
+    foreign = request(account_id="mallory")
+    assert code_of(rest.order(foreign, order_id)) == (404, "ORDER_NOT_FOUND")
+    assert code_of(rest.events(foreign, order_id)) == (404, "ORDER_NOT_FOUND")
+    assert body_of(rest.orders(foreign))["orders"] == []
+
+
+def test_events_begin_after_the_one_named(wired: Wired) -> None:
+    order = wired.on_record()
+    found = body_of(rest.events(request(query={"afterSeq": "4"}), str(order.order_id)))
+    assert [each["seq"] for each in found["events"]] == [5, 6]
+
+
+def test_pages_follow_their_cursor_and_hold_every_order_once(wired: Wired) -> None:
+    orders = [wired.on_record() for _ in range(4)]
+    first = body_of(rest.orders(request(query={"limit": "3"})))
+    second = body_of(rest.orders(request(query={"cursor": first["nextCursor"]})))
+    listed = [each["orderId"] for each in (*first["orders"], *second["orders"])]
+    assert sorted(listed) == sorted(str(order.order_id) for order in orders)
+    assert second["nextCursor"] is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "4"},
+        {"limit": "x"},
+        {"limit": "-1"},
+        {"limit": "\u0663"},
+        {"status": "sent"},
+        {"cursor": "?"},
+    ],
+)
+@pytest.mark.usefixtures("wired")
+def test_query_that_breaks_a_rule_is_refused(query: dict[str, str]) -> None:
+    response = rest.orders(request(query=query))
+    assert response.status_code == 400
+    assert [each["field"] for each in body_of(response)["details"]] == list(query)
+
+
+@pytest.mark.usefixtures("wired")
+def test_order_id_that_is_none_is_refused() -> None:
+    assert code_of(rest.order(request(), "7")) == (400, "INVALID_REQUEST")
+
+
+def test_canceled_order_is_shown_as_it_stands_and_a_second_cancel_is_a_conflict(wired: Wired) -> None:
+    order_id = str(an_unsent_order(wired))
+    assert body_of(rest.cancel(request(), order_id))["status"] == "canceled"
+    assert code_of(rest.cancel(request(), order_id)) == (409, "ORDER_ALREADY_FINAL")
+
+
+def test_order_of_another_account_is_not_canceled(wired: Wired) -> None:
+    order_id = an_unsent_order(wired)
+    assert code_of(rest.cancel(request(account_id="mallory"), str(order_id))) == (404, "ORDER_NOT_FOUND")
+    assert wired.parts.tables.orders[order_id].state.status is Status.ROUTING
+
+
+def test_cancel_that_is_done_and_cannot_be_shown_is_not_told_as_undone(wired: Wired) -> None:
+    order_id = an_unsent_order(wired)
+
+    def down(*_: object) -> OrderView | None:
+        raise RetryableError("the database is down")
+
+    wired.parts.queries.find = down  # type: ignore[method-assign,assignment]
+    assert code_of(rest.cancel(request(), str(order_id))) == (503, "OUTCOME_UNKNOWN")
+    assert wired.parts.tables.orders[order_id].state.status is Status.CANCELED
+
+
+def test_quote_stores_nothing_and_puts_nothing_on_the_queue(wired: Wired) -> None:
+    quote = body_of(rest.quote(request({**ORDER, "amount": "1"})))
+    assert quote["outputAmount"].startswith("199.49")
+    assert (wired.parts.queue.messages, wired.parts.tables.orders) == ([], {})
+
+
+@pytest.mark.usefixtures("wired")
+def test_venues_are_listed() -> None:
+    assert [each["venue"] for each in body_of(rest.venues(request()))["venues"]] == ["raydium", "meteora"]
+
+
+def test_readiness_names_what_does_not_answer(wired: Wired) -> None:
+    def down() -> None:
+        raise RetryableError("down")
+
+    vars(wired.services)["check_database"] = down
+    response = rest.ready()
+    assert response.status_code == 503
+    assert body_of(response) == {"status": "unavailable", "database": "unavailable", "queue": "ok"}
+    vars(wired.services)["check_database"] = lambda: None
+    assert body_of(rest.ready()) == {"status": "ok", "database": "ok", "queue": "ok"}

@@ -1,0 +1,46 @@
+"""The scheduled function: one run of the sweep, and nothing raised by a passing fault."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.handlers import schedule
+from chalicelib.services.recovery.sweeper import Sweep
+from chalicelib.wire.queue_messages import ResumeMessage
+from tests.fakes.orders import LIFE, recorded
+from tests.unit.handlers.conftest import Wired
+
+
+def test_stranded_order_is_resumed_and_nothing_counted_as_put_off(wired: Wired) -> None:
+    order = wired.on_record()
+    row = wired.parts.tables.orders[order.order_id]
+    row.state, _ = row.state.__class__(order).transition_to(recorded(LIFE[0]), order.accepted_at)
+    wired.parts.clock.sleep(3_600)
+    schedule.sweep()
+    assert wired.parts.queue.messages == [ResumeMessage(order_id=order.order_id)]
+    assert (wired.observer.counts, wired.observer.flushed) == ({}, 1)
+
+
+def test_sweep_that_reaches_nothing_is_put_off_and_counted(wired: Wired) -> None:
+    class Unreachable(type(wired.housekeeping)):  # type: ignore[misc]
+        def expired_connections(self, *, limit: int) -> Sequence[str]:
+            raise RetryableError(f"not even {limit}")
+
+    parts = wired.parts
+    vars(wired.services)["sweep"] = Sweep(
+        Unreachable(parts.tables), parts.queue, parts.connections, parts.subscriptions
+    )
+    schedule.sweep()
+    assert (wired.observer.counts, wired.observer.flushed) == ({"SweepsPutOff": 1}, 1)
+
+
+def test_defect_that_no_part_contains_escapes_so_that_the_function_fails(wired: Wired) -> None:
+    class Broken:
+        def run(self) -> None:
+            raise KeyError(str(uuid4()))
+
+    vars(wired.services)["sweep"] = Broken()
+    with pytest.raises(KeyError):
+        schedule.sweep()

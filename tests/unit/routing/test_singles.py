@@ -1,0 +1,62 @@
+"""The best that one pool alone does, overall and for each venue."""
+
+import pytest
+
+from chalicelib.amm.pools import swap
+from chalicelib.amm.swaps import Exact, Swap
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.market import Market
+from chalicelib.routing.network import network_of
+from chalicelib.routing.path_execution import Execution
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.singles import Singles, best_singles
+from tests.unit.routing.markets import NOW_S, a_cpmm
+
+AMOUNT = 10**6
+
+
+def singles(mode: SwapMode, *pools: RoutablePool, amount: int = AMOUNT) -> Singles:
+    network = network_of(Market(pools, NOW_S), mode=mode, input_token="A", output_token="B", amount=amount)
+    return best_singles(network.direct, Execution(mode, NOW_S), amount)
+
+
+def a_pool(pool_id: str, venue: str, depth: int, *, fee_rate: int = 2_500) -> RoutablePool:
+    return RoutablePool(pool_id, venue, ("A", "B"), a_cpmm(depth, depth, fee_rate=fee_rate))
+
+
+POOLS = (
+    a_pool("1", "x", 10**8),
+    a_pool("2", "x", 10**9),
+    a_pool("3", "y", 10**10),
+    a_pool("4", "y", 10**10, fee_rate=10_000),
+)
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_each_venue_is_quoted_by_its_best_pool_and_the_best_of_all_is_the_best(mode: SwapMode) -> None:
+    found = singles(mode, *POOLS)
+    assert {venue: leg.pool.pool.pool_id for venue, leg in found.by_venue.items()} == {"x": "2", "y": "3"}
+    assert found.best is found.by_venue["y"]
+
+
+@pytest.mark.parametrize(("mode", "exact"), [(SwapMode.EXACT_IN, Exact.IN), (SwapMode.EXACT_OUT, Exact.OUT)])
+def test_quote_is_the_swap_that_the_pool_makes(mode: SwapMode, exact: Exact) -> None:
+    best = singles(mode, *POOLS).best
+    assert best is not None
+    assert (best.result, best.state_after) == swap(POOLS[2].state, Swap(exact, AMOUNT, 0, NOW_S))
+
+
+def test_pools_that_do_the_same_are_ranked_by_their_ids() -> None:
+    best = singles(SwapMode.EXACT_IN, a_pool("b", "y", 10**9), a_pool("a", "z", 10**9)).best
+    assert best is not None
+    assert best.pool.pool.pool_id == "a"
+
+
+def test_venue_whose_pools_cannot_fill_it_alone_is_absent() -> None:
+    found = singles(SwapMode.EXACT_OUT, a_pool("1", "x", 10**5), a_pool("2", "y", 10**9))
+    assert found.by_venue.keys() == {"y"}
+
+
+def test_without_a_pool_that_can_there_is_no_best() -> None:
+    found = singles(SwapMode.EXACT_OUT, a_pool("1", "x", 10**5))
+    assert (found.best, found.by_venue) == (None, {})

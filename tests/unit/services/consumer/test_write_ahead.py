@@ -1,0 +1,118 @@
+"""What is committed before anything is sent: one transition per order, whatever goes wrong with one."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.services.consumer.batch import Batch, Incoming
+from chalicelib.services.consumer.write_ahead import WriteAhead
+from chalicelib.services.planning.venues import QuoteCollector
+from tests.fakes.inline import InOneThread
+from tests.fakes.market import FakeChain, FakeVenue
+from tests.fakes.orders import NOON, advanced, an_order
+from tests.fakes.ports import FrozenClock
+
+ATTEMPTS_MAX = 2
+
+
+class Desk:
+    """The use case on one venue and a chain; both do as they are told."""
+
+    def __init__(self) -> None:
+        self.venue, self.chain, clock = FakeVenue(), FakeChain(), FrozenClock()
+        self.batch = Batch.of([])
+        collector = QuoteCollector([self.venue], InOneThread(), clock, time_limit_ms=0, valid_ms=2_000)
+        self._write_ahead = WriteAhead(
+            quote_collector=collector,
+            chain=self.chain,
+            tokens=load_tokens(),
+            clock=clock,
+            attempts_max=ATTEMPTS_MAX,
+        )
+
+    def transitions(self, *orders: Order, attempt: int = 1) -> dict[Order, Transition]:
+        self.batch = Batch.of([Incoming(each.order_id, each) for each in orders])
+        claimed = [claimed_order(each, attempt) for each in orders]
+        found = self._write_ahead.transitions(claimed, None, self.batch)
+        assert len(found) == len(orders)
+        return {each.state.order: each for each in found}
+
+
+def claimed_order(order: Order, attempt: int) -> ClaimedOrder:
+    state, _ = advanced(OrderState(order), Status.PENDING, Status.ROUTING)
+    return ClaimedOrder(replace(state, attempt=attempt), fence=1)
+
+
+def statuses(transition: Transition) -> list[Status]:
+    return [event.status for event in transition.events]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_planned_order_is_submitted_with_its_transaction_and_still_claimed(desk: Desk) -> None:
+    order = an_order()
+    transition = desk.transitions(order)[order]
+    assert statuses(transition) == [Status.ROUTED, Status.BUILDING, Status.SUBMITTED]
+    assert transition.new_attempt is not None
+    assert list(desk.chain.signed) == [transition.new_attempt.transaction.signature]
+    assert not transition.release
+    assert desk.chain.sent == []
+
+
+def test_order_accepts_no_less_than_its_quote_allows(desk: Desk) -> None:
+    order = an_order()
+    attempt = desk.transitions(order)[order].new_attempt
+    assert attempt is not None
+    assert attempt.quoted_in_units == order.terms.amount_units
+    # 50 bps less than what was quoted, rounded up.
+    assert attempt.threshold_units == -(-attempt.quoted_out_units * 9_950 // 10_000)
+
+
+def test_late_order_ends_and_costs_no_venue_a_question(desk: Desk) -> None:
+    order = an_order(accepted_at=NOON - timedelta(seconds=61))
+    assert statuses(desk.transitions(order)[order]) == [Status.EXPIRED]
+    assert desk.venue.asked == 0
+
+
+def test_order_at_the_end_of_its_time_is_still_signed(desk: Desk) -> None:
+    order = an_order(accepted_at=NOON - timedelta(seconds=60))
+    assert desk.transitions(order)[order].new_attempt is not None
+
+
+def test_defect_in_signing_ends_one_order_and_leaves_the_others_signed(desk: Desk) -> None:
+    poison, *sound = (an_order() for _ in range(3))
+    desk.chain.poison.add(poison.order_id)
+    found = desk.transitions(poison, *sound)
+    assert (found[poison].failure_code, found[poison].new_attempt) == (Code.INTERNAL_ERROR, None)
+    assert all(found[order].new_attempt for order in sound)
+    assert desk.batch.defective == {poison.order_id}
+
+
+def test_fault_in_signing_is_another_attempt_until_there_is_none_left(desk: Desk) -> None:
+    order = an_order()
+    desk.chain.faults["sign"] = RetryableError("no answer")
+    again = desk.transitions(order)[order]
+    assert (statuses(again), again.state.attempt, again.release) == ([Status.ROUTING], 2, False)
+    last = desk.transitions(order, attempt=ATTEMPTS_MAX)[order]
+    assert (statuses(last), last.failure_code) == ([Status.FAILED], Code.NO_ROUTE)
+
+
+def test_silent_venues_are_another_attempt(desk: Desk) -> None:
+    order = an_order()
+    desk.venue.fault = VenueUnavailableError("down")
+    assert statuses(desk.transitions(order)[order]) == [Status.ROUTING]
+
+
+def test_venues_whose_state_is_out_of_reach_end_no_order(desk: Desk) -> None:
+    desk.venue.fault = RetryableError("the database is down")
+    with pytest.raises(RetryableError):
+        desk.transitions(an_order())

@@ -1,0 +1,161 @@
+"""What one account may take: rates, open orders, connections and subscriptions."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.principals import Principal
+from chalicelib.services.intake.limits import (
+    CONNECTION_DURATION_MAX,
+    ConnectionLimits,
+    OpenOrders,
+    OrderLimits,
+    OrderRate,
+)
+from tests.fakes.ports import FrozenClock
+from tests.fakes.usage import FakeUsage
+
+
+class Later(Executor):
+    """Runs nothing until asked to."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.work.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def run(self) -> None:
+        work, self.work = self.work, []
+        for each in work:
+            each()
+
+
+def code_of(work: Callable[[], object]) -> Code:
+    with pytest.raises(ExecutionError) as refused:
+        work()
+    return refused.value.code
+
+
+def test_burst_is_allowed_at_once_and_then_the_rate_counts() -> None:
+    clock = FrozenClock()
+    rate = OrderRate(10, 3, clock)
+    assert [rate.take("alice") for _ in range(4)] == [True, True, True, False]
+    clock.sleep(0.125)
+    assert [rate.take("alice") for _ in range(2)] == [True, False]
+
+
+def test_fast_account_slows_only_itself() -> None:
+    rate = OrderRate(1, 1, FrozenClock())
+    assert [rate.take("alice"), rate.take("alice"), rate.take("bob")] == [True, False, True]
+
+
+def test_refused_orders_do_not_postpone_the_next_one_allowed() -> None:
+    clock = FrozenClock()
+    rate = OrderRate(1, 1, clock)
+    rate.take("alice")
+    for _ in range(10):
+        clock.sleep(0.1)
+        allowed = rate.take("alice")
+    assert allowed
+
+
+class OpenOrdersCase:
+    def __init__(self, limit: int) -> None:
+        self.clock, self.executor = FrozenClock(), Later()
+        self.on_record: int | None = 0
+        self.questions = 0
+        self.limit = OpenOrders(self._count, self.clock, self.executor, limit=limit)
+
+    def _count(self, _account_id: str, limit: int) -> int:
+        self.questions += 1
+        if self.on_record is None:
+            raise RetryableError("down")
+        return min(self.on_record, limit)
+
+    def take(self, times: int = 1) -> int:
+        return sum(self.limit.take("alice") for _ in range(times))
+
+
+def test_quiet_account_never_costs_a_question_to_the_record() -> None:
+    case = OpenOrdersCase(limit=100)
+    case.take(9)
+    case.executor.run()
+    assert case.questions == 0
+
+
+def test_account_with_too_many_open_orders_is_refused_until_some_end() -> None:
+    case = OpenOrdersCase(limit=100)
+    assert case.take(10) == 10
+    case.on_record = 95
+    case.executor.run()
+    assert case.take(10) == 5
+    case.clock.sleep(2)
+    assert case.take() == 0
+    case.on_record = 20
+    case.executor.run()
+    assert case.take() == 1
+
+
+def test_count_replaces_only_the_orders_that_it_could_have_seen() -> None:
+    case = OpenOrdersCase(limit=20)
+    case.take(2)
+    case.take(10)
+    case.on_record = 2
+    case.executor.run()
+    assert case.take(20) == 8
+
+
+def test_open_orders_are_not_refused_while_the_record_is_down() -> None:
+    case = OpenOrdersCase(limit=10)
+    case.on_record = None
+    for _ in range(10):
+        assert case.take(5) == 5
+        case.executor.run()
+        case.clock.sleep(2)
+
+
+def test_each_limit_on_orders_has_a_code_of_its_own() -> None:
+    clock = FrozenClock()
+    slow = OrderLimits(OrderRate(1, 1, clock), OpenOrders(lambda *_: 0, clock, Later(), limit=9))
+    slow.admit("alice")
+    assert code_of(lambda: slow.admit("alice")) is Code.RATE_LIMITED
+    full = OrderLimits(OrderRate(9, 9, clock), OpenOrders(lambda *_: 0, clock, Later(), limit=1))
+    full.admit("alice")
+    assert code_of(lambda: full.admit("alice")) is Code.TOO_MANY_OPEN_ORDERS
+
+
+def connection_limits(usage: FakeUsage) -> ConnectionLimits:
+    return ConnectionLimits(usage, FrozenClock(), connections_max=2, subscriptions_max=3)
+
+
+@pytest.mark.parametrize(
+    ("token_s", "lasts_s"), [(None, 7_200), (60, 60), (9_000, CONNECTION_DURATION_MAX.total_seconds())]
+)
+def test_connection_lasts_as_long_as_its_token_and_two_hours_at_most(
+    token_s: int | None, lasts_s: int
+) -> None:
+    usage, now = FakeUsage(), FrozenClock().now()
+    until = None if token_s is None else now + timedelta(seconds=token_s)
+    connection_limits(usage).admit("c", Principal("alice", until))
+    assert usage.noted == {"c": now + timedelta(seconds=lasts_s)}
+
+
+def test_connection_beyond_the_limit_is_refused() -> None:
+    limits = connection_limits(FakeUsage(has_room=False))
+    assert code_of(lambda: limits.admit("c", Principal("alice"))) is Code.TOO_MANY_CONNECTIONS
+
+
+def test_connection_is_let_in_while_the_record_is_down() -> None:
+    connection_limits(FakeUsage(is_down=True)).admit("c", Principal("alice"))
+
+
+def test_subscription_beyond_the_limit_is_refused() -> None:
+    connection_limits(FakeUsage(subscription_count=2)).check_subscriptions("c")
+    full = connection_limits(FakeUsage(subscription_count=3))
+    assert code_of(lambda: full.check_subscriptions("c")) is Code.TOO_MANY_SUBSCRIPTIONS

@@ -1,0 +1,152 @@
+"""Plans, and the transactions that carry them out: nothing beyond what the order accepts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import SwapWish
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.planning.planner import Planner, instruction
+from chalicelib.services.planning.venues import QuoteCollector
+from tests.fakes.inline import InOneThread
+from tests.fakes.market import FakeVenue, a_pool
+from tests.fakes.orders import an_order, changed
+from tests.fakes.ports import FrozenClock
+
+SOL, USDC = 10**9, 10**6
+
+
+def planner(*venues: FakeVenue) -> Planner:
+    collector = QuoteCollector(venues, InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=2_000)
+    return Planner(collector.ask(), load_tokens())
+
+
+def on_pools(*pools: RoutablePool) -> Planner:
+    return planner(FakeVenue("raydium", pools))
+
+
+def refusal(used: Planner, wish: SwapWish) -> RefusedError:
+    with pytest.raises(RefusedError) as refused:
+        used.plan(wish)
+    return refused.value
+
+
+def exact_out(order: Order, amount_units: int) -> Order:
+    return changed(order, swap_mode=SwapMode.EXACT_OUT, amount_units=amount_units)
+
+
+def wish_of(order: Order) -> SwapWish:
+    return order.terms.swap
+
+
+def sums(paths: Sequence[Sequence[int]]) -> int:
+    return sum(map(sum, paths))
+
+
+def test_exact_input_is_planned_whole_and_the_least_output_is_the_quote_less_slippage() -> None:
+    order = an_order(amount_units=100 * SOL)
+    plan = on_pools(a_pool("a"), a_pool("b")).plan(wish_of(order)).plan
+    swap = instruction(OrderState(order), plan)
+    assert (
+        sums([[leg.planned_units for leg in path.hops[0]] for path in swap.paths]) == order.terms.amount_units
+    )
+    assert swap.threshold_units == -(-plan.amount_out * 9_950 // 10_000)
+    assert plan.amount_out < 100 * 200 * USDC
+
+
+def test_exact_output_is_planned_whole_and_the_most_input_is_the_quote_plus_slippage() -> None:
+    order = exact_out(an_order(), 1_000 * USDC)
+    plan = on_pools(a_pool("a"), a_pool("b")).plan(wish_of(order)).plan
+    swap = instruction(OrderState(order), plan)
+    assert sums([[leg.planned_units for leg in path.hops[-1]] for path in swap.paths]) == 1_000 * USDC
+    assert swap.threshold_units == plan.amount_in * 10_050 // 10_000
+    assert plan.amount_in > 5 * SOL
+
+
+def test_instruction_is_for_the_account_and_the_attempt_that_signs_it() -> None:
+    order = an_order(account_id="bob")
+    plan = on_pools(a_pool()).plan(wish_of(order)).plan
+    swap = instruction(replace(OrderState(order), attempt=3), plan)
+    assert (swap.account_id, swap.order_id, swap.attempt) == ("bob", order.order_id, 3)
+
+
+def test_two_hops_name_the_token_between_them_and_each_hops_pools() -> None:
+    used = on_pools(
+        a_pool("first", tokens=("SOL", "USDT")),
+        a_pool("second", tokens=("USDT", "USDC"), reserves=(10**15, 10**15)),
+    )
+    order = an_order()
+    (path,) = instruction(OrderState(order), used.plan(wish_of(order)).plan).paths
+    assert path.tokens == ("SOL", "USDT", "USDC")
+    assert [[leg.pool_id for leg in hop] for hop in path.hops] == [["first"], ["second"]]
+
+
+@given(amount=st.integers(10**6, 10**14), slippage_bps=st.integers(0, 10_000))
+def test_no_order_accepts_worse_than_its_slippage_allows(amount: int, slippage_bps: int) -> None:
+    order = changed(an_order(amount_units=amount), slippage_bps=slippage_bps)
+    plan = on_pools(a_pool("a"), a_pool("b", reserves=(10**14, 2 * 10**13))).plan(wish_of(order)).plan
+    least = instruction(OrderState(order), plan).threshold_units
+    assert least * 10_000 >= plan.amount_out * (10_000 - slippage_bps)
+    assert least <= plan.amount_out
+
+
+def test_plan_is_made_on_what_the_one_before_leaves() -> None:
+    used, wish = on_pools(a_pool()), wish_of(an_order(amount_units=1_000 * SOL))
+    first, second = used.plan(wish).plan, used.plan(wish).plan
+    assert second.amount_out < first.amount_out
+
+
+def test_plan_that_fails_leaves_the_pools_as_they_were() -> None:
+    used, fresh = on_pools(a_pool()), on_pools(a_pool())
+    refusal(used, wish_of(exact_out(an_order(), 10**18)))
+    wish = wish_of(an_order())
+    assert used.plan(wish).plan.amount_out == fresh.plan(wish).plan.amount_out
+
+
+def test_pair_that_no_pool_trades_has_no_route() -> None:
+    wish = replace(wish_of(an_order()), output_token="BONK")
+    error = refusal(on_pools(a_pool()), wish)
+    assert (error.code, error.message) == (Code.NO_ROUTE, "no venue trades SOL to BONK")
+
+
+def test_amount_beyond_all_pools_has_no_liquidity() -> None:
+    error = refusal(on_pools(a_pool()), wish_of(exact_out(an_order(), 10**18)))
+    assert error.code is Code.INSUFFICIENT_LIQUIDITY
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("GONE", "USDC"), ("SOL", "GONE")])
+def test_token_that_is_not_listed_has_no_route_whatever_the_pools_say(given: str, wanted: str) -> None:
+    used = on_pools(a_pool(), a_pool("odd", tokens=("GONE", "USDC")), a_pool("odder", tokens=("SOL", "GONE")))
+    wish = replace(wish_of(an_order()), input_token=given, output_token=wanted)
+    assert refusal(used, wish).message == "GONE is not traded any more"
+
+
+def test_pool_of_a_token_that_is_not_listed_is_no_way_for_others() -> None:
+    used = on_pools(
+        a_pool("in", tokens=("SOL", "GONE")),
+        a_pool("out", tokens=("GONE", "USDC"), reserves=(10**15, 10**15)),
+    )
+    assert refusal(used, wish_of(an_order())).code is Code.NO_ROUTE
+
+
+def test_silence_of_all_venues_is_no_refusal_and_says_why() -> None:
+    venues = [FakeVenue("raydium"), FakeVenue("meteora")]
+    for venue in venues:
+        venue.fault = VenueUnavailableError("closed")
+    with pytest.raises(VenueUnavailableError) as unavailable:
+        planner(*venues).plan(wish_of(an_order()))
+    assert unavailable.value.message == "no venue answered (raydium: closed; meteora: closed)"
+
+
+def test_refusal_names_the_venues_that_were_left_out() -> None:
+    down = FakeVenue("meteora")
+    down.fault = VenueUnavailableError("closed")
+    error = refusal(planner(FakeVenue("raydium", []), down), wish_of(an_order()))
+    assert error.message == "no venue trades SOL to USDC (meteora: closed)"

@@ -1,0 +1,48 @@
+"""Settings: read from the environment once; what makes them unsafe is in ``tests/security``."""
+
+import pytest
+from pydantic import ValidationError
+
+from chalicelib.config import AuthMode, ConfigurationError, Settings
+from tests.security.tokens import SECRET
+
+JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a", "JWT_SECRET": SECRET}
+
+
+def test_variables_are_the_names_in_upper_case_and_others_are_ignored() -> None:
+    settings = Settings.from_env(JWT | {"LEASE_MS": "7000", "lease_ms": "1", "PATH": "/bin"})
+    assert (settings.lease_ms, settings.auth_mode, settings.jwt_issuer) == (7_000, AuthMode.JWT, "i")
+
+
+def test_empty_variable_is_one_that_is_not_set() -> None:
+    assert Settings.from_env(JWT | {"STAGE": "", "LEASE_MS": ""}) == Settings.from_env(JWT)
+
+
+def test_every_unusable_variable_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env(JWT | {"LEASE_MS": "soon", "ATTEMPTS_MAX": "0", "JWT_LEEWAY_S": "61"})
+    assert all(name in str(refused.value) for name in ("LEASE_MS", "ATTEMPTS_MAX", "JWT_LEEWAY_S"))
+
+
+def test_every_reason_not_to_start_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env({"AUTH_MODE": "none", "STAGE": "prod", "LOCAL_GATEWAY_HOST": "10.0.0.1"})
+    assert str(refused.value).count("AUTH_MODE") == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({}, "https://sqs.us-east-1.amazonaws.com"),
+        ({"AWS_REGION": "eu-west-1"}, "https://sqs.eu-west-1.amazonaws.com"),
+        ({"AWS_ENDPOINT_URL": "http://all"}, "http://all"),
+        ({"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_SQS": "http://sqs"}, "http://sqs"),
+    ],
+)
+def test_queue_is_where_the_sdks_would_look_for_it(variables: dict[str, str], endpoint: str) -> None:
+    assert Settings.from_env(JWT | variables).sqs_endpoint == endpoint
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings.from_env(JWT).lease_ms = 1  # type: ignore[misc]  # that it cannot be is the question

@@ -1,0 +1,146 @@
+"""Each module has a test of its name at the same place below ``tests/unit``, or a reason why not."""
+
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+UNIT: Final = ROOT / "tests" / "unit"
+MIRRORED: Final = ("chalicelib", "infra/cli", "infra/specs", "infra/deploy")
+
+_MARKET: Final = "tests/integration/simulated_market"
+
+ELSEWHERE: Final[dict[str, str]] = {
+    # SQL: what it does, only a server can say.
+    "chalicelib/adapters/postgres/audit.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/postgres/chain_audit.py": "tests/integration/test_event_chain.py",
+    "chalicelib/adapters/postgres/engine.py": "tests/integration/test_engine.py",
+    "chalicelib/adapters/postgres/housekeeping.py": "tests/integration/test_sweep_order.py",
+    "chalicelib/adapters/postgres/order_queries.py": "tests/contract/test_order_queries.py",
+    "chalicelib/adapters/postgres/order_record.py": "tests/contract/test_order_record.py",
+    "chalicelib/adapters/postgres/prepared.py": "tests/integration/test_engine.py",
+    "chalicelib/adapters/postgres/psycopg_connection.py": "tests/integration/test_engine.py",
+    "chalicelib/adapters/postgres/rotation.py": "tests/integration/test_secrets.py",
+    "chalicelib/adapters/postgres/rows.py": "tests/contract/test_order_record.py",
+    "chalicelib/adapters/postgres/statements.py": "tests/integration/test_statements.py",
+    "chalicelib/adapters/postgres/subscriptions.py": "tests/contract/test_subscriptions.py",
+    "chalicelib/adapters/postgres/usage.py": "tests/security/test_limits.py",
+    "chalicelib/adapters/postgres/watches.py": "tests/contract/test_watches.py",
+    "chalicelib/adapters/simulated_market/balance.py": f"{_MARKET}/test_storm.py",
+    "chalicelib/adapters/simulated_market/chain.py": "tests/contract/test_chain.py",
+    "chalicelib/adapters/simulated_market/fault_injection.py": f"{_MARKET}/test_fault_injection.py",
+    "chalicelib/adapters/simulated_market/landing.py": f"{_MARKET}/test_finality.py",
+    "chalicelib/adapters/simulated_market/ledger.py": f"{_MARKET}/test_trading.py",
+    "chalicelib/adapters/simulated_market/ledger_replay.py": f"{_MARKET}/test_storm.py",
+    "chalicelib/adapters/simulated_market/locking.py": f"{_MARKET}/test_finality.py",
+    "chalicelib/adapters/simulated_market/pool_cache.py": f"{_MARKET}/test_pools.py",
+    "chalicelib/adapters/simulated_market/seed.py": f"{_MARKET}/test_pools.py",
+    "chalicelib/adapters/simulated_market/statuses.py": f"{_MARKET}/test_finality.py",
+    "chalicelib/adapters/simulated_market/venue.py": "tests/contract/test_venue.py",
+    "chalicelib/adapters/simulated_market/wallets.py": f"{_MARKET}/test_trading.py",
+    "chalicelib/migrations/app_login.py": "tests/deploy/test_prepare.py",
+    "chalicelib/migrations/env.py": "tests/integration/test_migrations.py",
+    "chalicelib/migrations/roles.py": "tests/security/test_roles.py",
+    "chalicelib/prepare.py": "tests/deploy/test_prepare.py",
+    "chalicelib/adapters/audit_checks.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/postgres/fills_audit.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/simulated_market/audit.py": "tests/integration/test_operator.py",
+    "chalicelib/bootstrap/audit.py": "tests/integration/test_operator.py",
+    "infra/cli/audit.py": "tests/integration/test_operator.py",
+    "infra/cli/market.py": f"{_MARKET}/test_cli.py",
+    "infra/cli/market_facts.py": f"{_MARKET}/test_cli.py",
+    "infra/cli/orders.py": "tests/integration/test_operator.py",
+    "infra/cli/queues.py": "tests/integration/test_operator.py",
+    "infra/cli/session.py": f"{_MARKET}/test_cli.py",
+    # Over a socket, with a server that behaves.
+    "chalicelib/adapters/aws/management_api.py": "tests/contract/test_connections.py",
+    # One promise that several modules keep together.
+    "chalicelib/services/consumer/transitions.py": "tests/unit/services/consumer/test_execute_batch.py",
+    "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
+    "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
+    "chalicelib/domain/events.py": "tests/unit/wire/test_event_views.py",
+    "chalicelib/domain/resting.py": "tests/unit/wire/test_resting_fields.py",
+    "chalicelib/wire/venue_views.py": "tests/unit/services/planning/test_quotes.py",
+    "chalicelib/routing/assembly.py": "tests/unit/routing/test_router.py",
+    "chalicelib/bootstrap/simulated_market.py": "tests/unit/bootstrap/test_wiring.py",
+    # Layouts of real accounts and messages, against vectors from the chain.
+    "chalicelib/adapters/solana/accounts.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/instructions.py": "tests/unit/adapters/solana/test_messages.py",
+    "chalicelib/adapters/solana/layouts.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/meteora_damm_v2.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/meteora_dlmm.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/program_logs.py": "tests/unit/adapters/solana/test_events.py",
+    "chalicelib/adapters/solana/raydium_clmm.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
+    # Documents and templates, which are judged whole.
+    "chalicelib/wire/answers.py": "tests/security/test_specs.py",
+    "infra/specs/asyncapi.py": "tests/security/test_specs.py",
+    "infra/specs/documents.py": "tests/security/test_specs.py",
+    "infra/specs/openapi.py": "tests/security/test_specs.py",
+    "infra/specs/postman.py": "tests/security/test_postman.py",
+    "infra/cli/specs.py": "tests/security/test_specs.py",
+    "infra/cli/token.py": "tests/security/test_token_command.py",
+    "infra/cli/advisories.py": "tests/security/test_advisories.py",
+    "infra/deploy/alarms.py": "tests/deploy/test_documents.py",
+    "infra/deploy/cloud.py": "tests/deploy/test_stacks.py",
+    "infra/deploy/cloudformation.py": "tests/deploy/test_stacks.py",
+    "infra/deploy/compiling.py": "tests/deploy/test_package.py",
+    "infra/deploy/dashboard.py": "tests/deploy/test_documents.py",
+    "infra/deploy/deployment.py": "tests/deploy/test_deployment.py",
+    "infra/deploy/emulator.py": "tests/deploy/test_localstack.py",
+    "infra/deploy/monitoring.py": "tests/deploy/test_documents.py",
+    "infra/deploy/packaging.py": "tests/deploy/test_package.py",
+    "infra/deploy/running_emulator.py": "tests/deploy/test_localstack.py",
+    "infra/deploy/smoke.py": "tests/deploy/test_deployment.py",
+    "infra/deploy/stacks.py": "tests/deploy/test_stacks.py",
+    "infra/deploy/template.py": "tests/deploy/test_package.py",
+}
+"""Where a module is tested instead."""
+
+WITHOUT_BEHAVIOUR: Final = frozenset(
+    {
+        "chalicelib/adapters/simulated_market/settings.py",
+        "chalicelib/adapters/solana/swap_terms.py",
+        "chalicelib/domain/acknowledgement.py",
+        "chalicelib/domain/chosen_route.py",
+        "chalicelib/domain/progress.py",
+        "chalicelib/domain/swap_mode.py",
+        "chalicelib/domain/transactions.py",
+        "chalicelib/routing/plan.py",
+        "chalicelib/services/ports.py",
+        "chalicelib/services/resting/ports.py",
+        "infra/deploy/json_types.py",
+    }
+)
+"""Records, protocols and types."""
+
+
+def modules() -> list[str]:
+    return [
+        str(path.relative_to(ROOT))
+        for package in MIRRORED
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if not path.name.startswith("__") and path.parent.name != "versions"
+    ]
+
+
+def mirror_of(module: str) -> Path:
+    path = Path(module)
+    place = path.relative_to("chalicelib") if path.parts[0] == "chalicelib" else path
+    return UNIT / place.parent / f"test_{place.name}"
+
+
+def test_every_module_has_a_test_of_its_name_or_a_reason_why_not() -> None:
+    without = [module for module in modules() if not mirror_of(module).is_file()]
+    assert sorted(without) == sorted([*ELSEWHERE, *WITHOUT_BEHAVIOUR])
+
+
+def test_every_test_that_stands_in_for_another_is_there() -> None:
+    assert [test for test in ELSEWHERE.values() if not (ROOT / test).is_file()] == []
+
+
+def test_module_that_is_said_to_do_nothing_decides_nothing() -> None:
+    words = ("    if ", "    for ", "    while ", "    try:")
+    texts = {module: (ROOT / module).read_text() for module in WITHOUT_BEHAVIOUR}
+    decides = {module for module, text in texts.items() if any(f"\n{word}" in text for word in words)}
+    assert decides == set()
