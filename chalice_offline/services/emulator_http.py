@@ -174,7 +174,10 @@ def _head(status: int, said: tuple[tuple[str, str], ...], second: int) -> bytes:
 
 
 class _Joining:
-    """A transport that keeps the first write of each answer of the application back until the next one."""
+    """A transport that keeps the head of each answer of the application back, so that the beginning of the
+    body leaves with it; only until the event loop goes on, since to HEAD there is no body, and what is made
+    while it is sent may take its time.
+    """
 
     def __init__(self, protocol: EmulatorHttp, transport: asyncio.Transport) -> None:
         self._protocol = protocol
@@ -187,16 +190,21 @@ class _Joining:
             data, self._head = self._head + data, b""
         elif self._begins_an_answer():
             self._head = data
+            asyncio.get_running_loop().call_soon(self._flush)
             return
         self._transport.write(data)
 
     def close(self) -> None:
-        self._transport.write(self._head)
-        self._head = b""
+        self._flush()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._head and not self._transport.is_closing():
+            self._transport.write(self._head)
+        self._head = b""
 
     def _begins_an_answer(self) -> bool:
         """Tell a head from interim responses, refusals, later parts of a body, and WebSocket frames."""

@@ -51,14 +51,15 @@ class Wire(asyncio.Transport):
         return asyncio.Protocol()
 
 
-def written(messages: Sequence[Mapping[str, Any]], *requests: bytes) -> list[bytes]:
+def written(messages: Sequence[Mapping[str, Any] | None], *requests: bytes) -> list[bytes]:
     """Return what goes over the wire, write by write, for an application that answers with these messages."""
 
     async def application(_scope: Any, receive: Any, send: Send) -> None:
         await receive()
+        await asyncio.sleep(0)
         for message in messages:
-            await asyncio.sleep(0)
-            await send(message)
+            # None stands for something that the answer has to wait for.
+            await (asyncio.sleep(0) if message is None else send(message))
 
     async def serve() -> list[bytes]:
         config = uvicorn.Config(application, lifespan="off", log_config=None, server_header=False)
@@ -100,6 +101,31 @@ def test_interim_response_is_not_kept_back() -> None:
     request = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
     found = written([HEAD, body(b"abcdef")], request, b"a")
     assert found == [b"HTTP/1.1 100 Continue\r\n\r\n", START + b"abcdef"]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "headers"),
+    [
+        (b"HEAD", 200, [(b"content-length", b"6")]),
+        (b"HEAD", 200, []),
+        (b"HEAD", 404, [(b"content-length", b"21"), (b"content-type", b"text/plain")]),
+        (b"GET", 204, []),
+        (b"GET", 304, [(b"etag", b"x")]),
+        (b"GET", 200, [(b"content-length", b"0")]),
+    ],
+)
+def test_answer_without_a_body_is_not_kept_back(
+    request_line: bytes, status: int, headers: list[tuple[bytes, bytes]]
+) -> None:
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    request = GET.replace(b"GET", request_line)
+    found = written([start, body(b"")], request, request)
+    assert [line.split(b" ")[1] for line in found] == [b"%d" % status] * 2
+
+
+def test_head_is_not_kept_back_while_the_body_is_made() -> None:
+    assert written([HEAD, None, None, body(b"abcdef")], GET) == [START, b"abcdef"]
+    assert written([HEAD], GET) == [START]
 
 
 @pytest.mark.parametrize("before", [[], [GET]])
