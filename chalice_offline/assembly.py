@@ -1,6 +1,7 @@
 """From what a project and its user want to the settings of each part."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
@@ -9,7 +10,25 @@ from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.functions import Project, QueueTrigger
 from chalice_offline.project.local_toml import LocalToml
+from chalice_offline.project.stage import api_stage
 from chalice_offline.variables import ACCOUNT
+
+
+class ApiStages(NamedTuple):
+    """First path segments of the two APIs; they may be the same."""
+
+    websocket: str
+    rest: str
+
+
+def api_stages(options: Options, file: LocalToml) -> ApiStages:
+    """Return the stages that the project names, else the one that Chalice deploys both APIs to.
+
+    Raises:
+        ProjectError: ``config.json`` does not have the stage to run.
+    """
+    deployed = api_stage(options.app_dir, options.stage)
+    return ApiStages(file.gateway.websocket_stage or deployed, file.gateway.rest_stage or deployed)
 
 
 def host_settings(
@@ -48,7 +67,7 @@ def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
 
 
 def gateway_settings(
-    options: Options, file: LocalToml, *, aws: Mapping[str, str], log: Log
+    options: Options, file: LocalToml, stages: ApiStages, *, aws: Mapping[str, str], log: Log
 ) -> GatewaySettings:
     """Return the gateway's settings; what it does is logged for those who ask for it.
 
@@ -59,8 +78,8 @@ def gateway_settings(
     return GatewaySettings(
         host=options.host,
         port=options.port,
-        websocket_stage=table.websocket_stage,
-        rest_stage=table.rest_stage,
+        websocket_stage=stages.websocket,
+        rest_stage=stages.rest,
         region=aws["AWS_REGION"],
         account_id=ACCOUNT,
         domain_name=table.domain_name,

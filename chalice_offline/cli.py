@@ -20,6 +20,7 @@ PREFIX: Final = "CHALICE_OFFLINE"
 """What the names of the variables begin with."""
 # As `chalice local`.
 PORT: Final = 8000
+STAGE: Final = "dev"
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _PROJECT = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -32,10 +33,10 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
 
     Args:
         prefix: Of the variables that set options: ``PREFIX_PORT`` sets ``--port``.
-        defaults: What a project's own command line has for ``app``, ``port`` or ``state_dir`` (a path, which
-            is then relative to the current directory).
+        defaults: What a project's own command line has for ``app``, ``port``, ``stage`` or ``state_dir`` (a path,
+            which is then relative to the current directory).
     """
-    own = {"app": Path(), "port": PORT, "state_dir": None, **(defaults or {})}
+    own = {"app": Path(), "port": PORT, "stage": STAGE, "state_dir": None, **(defaults or {})}
     app_option = _option(
         prefix, "--app", "app_dir", type=_PROJECT, default=own["app"], help="Chalice project to run."
     )
@@ -50,12 +51,12 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
     )
     group = click.Group(help="Run a Chalice app on this machine, as on AWS.")
     group = click.version_option(VERSION, prog_name="chalice-offline")(group)
-    group.add_command(_start(prefix, int(own["port"]), app_option, state_option))
+    group.add_command(_start(prefix, own, app_option, state_option))
     group.add_command(_reset(app_option, state_option))
     return group
 
 
-def _start(prefix: str, port: int, *shared: _Decorator) -> click.Command:
+def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Command:
     def start(*, json_logs: bool, verbose: bool, **given: Any) -> None:
         """Run the app until Ctrl-C: WebSocket, REST, SQS and schedules."""
         if given["functions_database_url"] and not given["database_url"]:
@@ -74,15 +75,15 @@ def _start(prefix: str, port: int, *shared: _Decorator) -> click.Command:
             leave_unwritable_streams()
         sys.exit(status)
 
-    return _command(start, *shared, *_start_options(prefix, port))
+    return _command(start, *shared, *_start_options(prefix, int(own["port"]), str(own["stage"])))
 
 
-def _start_options(prefix: str, port: int) -> list[_Decorator]:
+def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
     ports = click.IntRange(0, 65535)
     return [
         _option(prefix, "--host", default="127.0.0.1", help="Address to listen on."),
         _option(prefix, "--port", type=ports, default=port, help="0 takes a free one."),
-        _option(prefix, "--stage", default="local", help="Chalice stage in config.json."),
+        _option(prefix, "--stage", default=stage, help="Chalice stage in config.json."),
         _option(prefix, "--queues", type=_FILE, help="Queue template.  [default: as in local.toml]"),
         _option(
             None,

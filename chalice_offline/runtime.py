@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from chalice_offline.assembly import gateway_settings, host_settings, mapping_settings
+from chalice_offline.assembly import api_stages, gateway_settings, host_settings, mapping_settings
 from chalice_offline.event_source.mapping import EventSourceMapping
 from chalice_offline.event_source.sqs_client import SqsClient
 from chalice_offline.gateway import Gateway
@@ -44,6 +44,7 @@ class Runtime:
         self._file = project_file
         self._state = state
         self._log = log
+        self._stages = api_stages(options, project_file)
         self._services = Services(
             options,
             state,
@@ -81,14 +82,15 @@ class Runtime:
         Raises:
             ProjectError, DaemonError, StartCommandError, SqsError, OSError: With what to do about it.
         """
+        self._services.start_emulator_when_asked()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._start_database())
+            preparing = group.create_task(self._start_database())
             group.create_task(self._start_sqs())
-            group.create_task(self._start_functions())
+            group.create_task(self._start_functions(preparing))
         assert self._host is not None
         assert self._project is not None
         self._gateway = Gateway(
-            gateway_settings(self._options, self._file, aws=self._aws, log=self._log),
+            gateway_settings(self._options, self._file, self._stages, aws=self._aws, log=self._log),
             replace(self._project.manifest, authorizer_function=self._file.gateway.authorizer),
             self._host,
         )
@@ -134,9 +136,9 @@ class Runtime:
         address = f"{self._options.local_host}:{self._options.port}"
         lines = []
         if self._project.manifest.websocket_handlers:
-            lines.append(f"wscat -c ws://{address}/{self._file.gateway.websocket_stage}")
+            lines.append(f"wscat -c ws://{address}/{self._stages.websocket}")
         if self._project.manifest.http_function:
-            lines.append(f"REST http://{address}/{self._file.gateway.rest_stage}")
+            lines.append(f"REST http://{address}/{self._stages.rest}")
         return lines
 
     async def _start_database(self) -> None:
@@ -161,11 +163,8 @@ class Runtime:
     async def _ensure_queues(self) -> None:
         await ensure_queues(self._sqs, self._queues)
 
-    async def _start_functions(self) -> None:
-        project, _ = await asyncio.gather(
-            inspect_project(self._options.app_dir, self._options.stage, self._environment),
-            self._forker.start(),
-        )
+    async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
+        project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
         authorizer = self._file.gateway.authorizer
         if authorizer is not None and authorizer not in project.functions:
             raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")
@@ -181,6 +180,21 @@ class Runtime:
             on_finished=self._nudge_mappings,
         )
         await self._host.start()
+
+    async def _inspect_at_start(self, preparing: asyncio.Task[None]) -> Project:
+        """Describe the app while its database is prepared; once more afterwards if it does not import
+        without what ``on_start`` makes, such as a parameter that it reads.
+        """
+        try:
+            return await self._inspect()
+        except ProjectError:
+            if not self._file.on_start:
+                raise
+            await asyncio.wait({preparing})
+            return await self._inspect()
+
+    async def _inspect(self) -> Project:
+        return await inspect_project(self._options.app_dir, self._options.stage, self._environment)
 
     def _start_mappings(self, project: Project) -> None:
         assert self._host is not None
@@ -203,7 +217,7 @@ class Runtime:
     async def _reload(self) -> None:
         assert self._host is not None
         try:
-            project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+            project = await self._inspect()
         except ProjectError as error:
             self._log.event("error", "not reloaded, the old code goes on", reason=str(error))
             return
@@ -231,7 +245,7 @@ class Runtime:
         gateway = f"http://{self._options.local_host}:{self._options.port}"
         managed = {
             **self._aws,
-            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{gateway}/{self._file.gateway.websocket_stage}",
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{gateway}/{self._stages.websocket}",
             "LOCAL_GATEWAY_HOST": self._options.host,
             **{name: self._state.secret(name) for name in self._file.secrets if name not in os.environ},
         }

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from chalice_offline.cli import command_line
 
-main = command_line("ORDERFLOW", {"app": Path("chalice_app"), "port": 3000, "state_dir": Path(".orderflow")})
+main = command_line(
+    "ORDERFLOW",
+    {"app": Path("chalice_app"), "port": 3000, "stage": "local", "state_dir": Path(".orderflow")},
+)
 
 if __name__ == "__main__":
     main(prog_name="python -m infra.run")

@@ -1,10 +1,10 @@
 """The ``[gateway]`` table of ``.chalice/local.toml``."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from chalice_offline.gateway import CallbackSignatures, MessageOrder
 from chalice_offline.gateway.authorizer import IdentitySource
@@ -78,10 +78,13 @@ class LimitsTable(Table):
 
 
 class GatewayTable(Table):
-    """The API's names and choices; see ``chalice_offline.gateway.GatewaySettings``."""
+    """The API's names and choices; see ``chalice_offline.gateway.GatewaySettings``.
 
-    websocket_stage: _Stage = "ws"
-    rest_stage: _Stage = "api"
+    A stage that is not named is the ``api_gateway_stage`` of ``config.json``, for both APIs.
+    """
+
+    websocket_stage: _Stage | None = None
+    rest_stage: _Stage | None = None
     domain_name: Annotated[str, Field(min_length=1)] | None = None
     authorizer: str | None = None
     authorizer_identity_sources: tuple[
@@ -98,9 +101,3 @@ class GatewayTable(Table):
     allowed_hosts: frozenset[_Host] = frozenset()
     allowed_origins: frozenset[_Origin] = frozenset()
     limits: LimitsTable = LimitsTable()
-
-    @model_validator(mode="after")
-    def _stages_share_a_port(self) -> Self:
-        if self.websocket_stage == self.rest_stage:
-            raise ValueError("websocket_stage and rest_stage must differ: both APIs are on one port here")
-        return self

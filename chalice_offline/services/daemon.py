@@ -38,6 +38,7 @@ class DaemonSpec:
         stop_signal: Asks for an orderly end; also what the kernel sends if the runtime is killed.
         prepare: Runs in the child before exec; by default it only ties the child to its parent.
         on_restarted: Awaited after an unplanned restart.
+        descriptors: Of ours, which the child keeps under the same numbers.
     """
 
     name: str
@@ -49,6 +50,7 @@ class DaemonSpec:
     stop_patience_s: float
     prepare: Callable[[], None] | None = None
     on_restarted: Callable[[], Awaitable[None]] | None = field(default=None)
+    descriptors: tuple[int, ...] = ()
 
 
 class Daemon:
@@ -100,6 +102,7 @@ class Daemon:
                 stderr=log_file,
                 env=dict(spec.environment),
                 start_new_session=True,
+                pass_fds=spec.descriptors,
                 preexec_fn=keep_files_private(spec.prepare or die_with_parent(spec.stop_signal)),
             )
         self._process = process

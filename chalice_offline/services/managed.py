@@ -36,9 +36,7 @@ class Services:
             self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
         self._ministack: Ministack | None = None
         if options.aws_endpoint_url is None:
-            self._ministack = Ministack(
-                state, free_port(), self.register, log, on_sqs_restarted, services=("sqs",)
-            )
+            self._ministack = Ministack(state, 0, self.register, log, on_sqs_restarted)
         self.database_url = self._postgres.url if self._postgres else options.database_url
         # A server that is not ours lets in only logins that its owner has named.
         self.functions_database_url = (
@@ -53,9 +51,13 @@ class Services:
         if self._postgres is not None:
             await self._postgres.start()
 
+    def start_emulator_when_asked(self) -> None:
+        if self._ministack is not None:
+            self._ministack.start_when_asked()
+
     async def start_sqs(self) -> None:
         if self._ministack is not None:
-            await self._ministack.start()
+            await self._ministack.start(keeps_queues=True)
 
     async def stop(self, *, is_hurried: bool) -> None:
         """Stop both; MiniStack writes its queues to disk, PostgreSQL its checkpoint."""

@@ -1,6 +1,7 @@
-"""MiniStack as the local SQS: a child on loopback that keeps its queues in the state directory.
+"""MiniStack as the local AWS: a child on loopback that keeps its queues, tables and so on in the state directory.
 
-It serves callers that sign with the state directory's credentials, and only services that are used
+Its port listens from the start, and it starts when it is first asked for something, as an app may do while it is
+imported, or never. It serves whoever signs with the state directory's credentials, and what was asked of it
 (``emulator_guard``).
 
 MiniStack writes its queues only when it is stopped in order, so a kill -9 of it loses what was
@@ -18,18 +19,26 @@ from typing import Final
 from chalice_offline.logs import Log
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.daemon import Daemon, DaemonError, DaemonSpec
+from chalice_offline.services.doorway import Doorway
 from chalice_offline.services.ports import LOOPBACK
 from chalice_offline.state_dir import StateDir
+from chalice_offline.supervision import spawn
 from chalice_offline.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
 
 # Saving its state takes MiniStack about 2.5 s.
 _STOP_PATIENCE_S: Final = 10.0
 _ABOVE_PACKAGE: Final = Path(__file__).parents[2]
+_SERVE: Final = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('chalice_offline.services.emulator_server', run_name='__main__')"
+)
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE")
 
 
 class Ministack:
-    """The managed emulator. ``endpoint`` is valid from the start; it answers once ``start`` has returned."""
+    """The managed emulator. ``endpoint`` is valid from the start; it answers once ``start`` has returned,
+    and after ``start_when_asked`` for whoever comes first.
+    """
 
     def __init__(
         self,
@@ -39,19 +48,30 @@ class Ministack:
         log: Log,
         on_restarted: Callable[[], Awaitable[None]],
         *,
-        services: Sequence[str],
+        services: Sequence[str] | None = None,
         has_open_apis: bool = False,
     ) -> None:
-        """``services`` by their signing names; ``has_open_apis`` lets clients of deployed APIs in."""
-        self.endpoint = f"http://{LOOPBACK}:{port}"
-        self._port = port
+        """Listen on the port.
+
+        Args:
+            services: By their signing names; None for all.
+            has_open_apis: Lets clients of deployed APIs in.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self._door = Doorway(LOOPBACK, port)
+        self._port = self._door.port
+        self.endpoint = f"http://{LOOPBACK}:{self._port}"
+        self._log = log
+        self._starting: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         folder = state.folder("ministack")
-        # Of a cloud, it is not known whether anything was asked of its queues.
-        self._keeps_queues = not has_open_apis
+        # Whether queues must be saved: of a cloud, nobody knows whether anything was asked of them.
         self._has_queues = False
         self._saved = folder / "state" / "sqs.json"
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
-            "GATEWAY_PORT": str(port),
+            "GATEWAY_PORT": str(self._port),
             "BIND_HOST": LOOPBACK,
             # Else it also listens on port 8883 of every address.
             "IOT_MTLS_ENABLED": "0",
@@ -62,21 +82,14 @@ class Ministack:
             "LOG_LEVEL": "WARNING",
             # What the guard takes, and what MiniStack hands to functions that it runs.
             **state.emulator_credentials(),
-            EMULATOR_SERVICES_VARIABLE: ",".join(services),
+            EMULATOR_SERVICES_VARIABLE: ",".join(services or ()),
             OPEN_APIS_VARIABLE: "1" if has_open_apis else "0",
         }
-        if not has_open_apis:
-            # Then nothing of it needs the others.
-            environment["SERVICES"] = ",".join(services)
         spec = DaemonSpec(
             name="ministack",
-            command=(
-                sys.executable,
-                "-m",
-                "uvicorn",
-                "chalice_offline.services.guarded_emulator:app",
-                *_server_options(port),
-            ),
+            # Not by PYTHONPATH, which functions that it runs would have as well.
+            command=(sys.executable, "-P", "-c", _SERVE, str(_ABOVE_PACKAGE), str(self._door.descriptor)),
+            descriptors=(self._door.descriptor,),
             environment=environment,
             log_path=state.folder("logs") / "ministack.log",
             is_ready=self._is_ready,
@@ -86,9 +99,33 @@ class Ministack:
         )
         self._daemon = Daemon(spec, register, log)
 
-    async def start(self) -> None:
-        await self._daemon.start()
-        self._has_queues = self._keeps_queues
+    def start_when_asked(self) -> None:
+        """Start when somebody connects."""
+        self._door.await_first(lambda: spawn("starting the emulator", self._start_for_caller(), self._tasks))
+
+    async def start(self, *, keeps_queues: bool = False) -> None:
+        """Start, or wait until a start that has begun is done.
+
+        Args:
+            keeps_queues: Whether a stop that cannot save the queues is an error.
+
+        Raises:
+            DaemonError: It did not start.
+        """
+        self._door.let_wait()
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._daemon.start())
+        await asyncio.shield(self._starting)
+        self._has_queues = self._has_queues or keeps_queues
+
+    async def _start_for_caller(self) -> None:
+        try:
+            await self.start()
+        except (DaemonError, OSError) as error:
+            self._log.event("error", "the emulator did not start", reason=str(error))
+            self._starting = None
+            self._door.turn_away()
+            self.start_when_asked()
 
     async def stop(self, *, is_hurried: bool = False) -> None:
         """Stop it, which writes its queues to disk, and say if it could not.
@@ -96,8 +133,13 @@ class Ministack:
         Raises:
             DaemonError: They are not on disk; they were not waited for if ``is_hurried``.
         """
+        self._door.let_wait()
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
         before, self._has_queues = _changed_at(self._saved), self._has_queues and not is_hurried
         await self._daemon.stop(is_hurried=is_hurried)
+        self._door.close()
         # It would only log a failure, perhaps to the disk that is full.
         if self._has_queues and _changed_at(self._saved) == before:
             self._has_queues = False
@@ -116,25 +158,6 @@ class Ministack:
             return False
         finally:
             writer.close()
-
-
-def _server_options(port: int) -> Sequence[str]:
-    """Return how uvicorn serves MiniStack's application:
-    a send costs half of what its own server, hypercorn, takes.
-    """
-    options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
-    # Application and protocol are found from here, wherever the runtime was started.
-    protocol = [
-        "--app-dir",
-        str(_ABOVE_PACKAGE),
-        "--http",
-        "chalice_offline.services.emulator_http:EmulatorHttp",
-    ]
-    # AWS sends one Date, which MiniStack adds itself, and does not name its server.
-    headers = ["--no-date-header", "--no-server-header"]
-    # A long poll that is still open must not hold up the end, in which the queues are saved.
-    patience = ["--timeout-graceful-shutdown", "1", "--timeout-keep-alive", "75"]
-    return [*options, *protocol, *patience, "--no-access-log", "--no-proxy-headers", *headers]
 
 
 def _changed_at(path: Path) -> int:

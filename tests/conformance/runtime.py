@@ -25,7 +25,7 @@ def probe_under_runtime(directory: Path) -> Iterator[str]:
     records.mkdir()
     command = [
         *(sys.executable, "-m", "chalice_offline", "start", "--app", str(PROBE_APP)),
-        *("--port", "0", "--no-reload"),
+        *("--stage", "local", "--port", "0", "--no-reload"),
     ]
     with (
         log.open("w") as output,

@@ -32,7 +32,7 @@ def message(event: WebsocketEvent) -> None:
     sqs.send_message(QueueUrl=os.environ["ENTRIES_QUEUE_URL"], MessageBody=body)
 
 
-@app.on_sqs_message(queue="ledger-local-entries", batch_size=10)
+@app.on_sqs_message(queue="ledger-dev-entries", batch_size=10)
 def consume(event: SQSEvent) -> dict[str, Any]:
     failed = []
     for record in event.to_dict()["Records"]:
@@ -45,7 +45,7 @@ def consume(event: SQSEvent) -> dict[str, Any]:
     return {"batchItemFailures": failed}
 
 
-@app.on_sqs_message(queue="ledger-local-refused")
+@app.on_sqs_message(queue="ledger-dev-refused")
 def consume_refused(event: SQSEvent) -> None:
     for record in event.to_dict()["Records"]:
         entry = json.loads(record["body"])

@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chalice_offline.gateway import GatewayLimits
+from chalice_offline.invocation import Returned
 from tests.unit.chalice_offline.gateway.clients import close_frame, connection_id, http_client, websocket_url
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
@@ -47,6 +48,28 @@ def test_management_path_may_encode_the_id_and_name_an_emulators_api(encoded: st
             return (await http.get(f"{prefix}/ws/@connections/{name}")).status_code
 
     assert asyncio.run(scenario()) == 200
+
+
+def test_both_apis_share_a_stage_as_chalice_deploys_them() -> None:
+    async def scenario() -> tuple[int, str, int, int]:
+        functions = FakeFunctions(api=Returned({"statusCode": 200, "body": "rest"}))
+        manifest = {"http_function": "api", "http_routes": {"/": ("GET",), "/rooms": ("GET",)}}
+        async with (
+            a_gateway(functions, manifest=manifest, websocket_stage="api", rest_stage="api") as gateway,
+            http_client(gateway) as http,
+            connect(f"ws://127.0.0.1:{gateway.port}/api"),
+        ):
+            made = connection_id(functions)
+            rooms = await http.get("/api/rooms")
+            callback = await http.get(f"/api/@connections/{made}")
+            return (
+                (await http.get("/api/")).status_code,
+                rooms.text,
+                callback.status_code,
+                len(functions.events),
+            )
+
+    assert asyncio.run(scenario()) == (200, "rest", 200, 3)
 
 
 @pytest.mark.parametrize(
