@@ -5,10 +5,11 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, NoReturn
 
 import click
 
+from chalice_offline.asking import AskingError, Instance
 from chalice_offline.lifecycle import run
 from chalice_offline.logs import Log, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
@@ -52,7 +53,8 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
     group = click.Group(help="Run a Chalice app on this machine, as on AWS.")
     group = click.version_option(VERSION, prog_name="chalice-offline")(group)
     group.add_command(_start(prefix, own, app_option, state_option))
-    group.add_command(_reset(app_option, state_option))
+    for command in (_reset, _invoke, _send, _tick):
+        group.add_command(command(app_option, state_option))
     return group
 
 
@@ -134,13 +136,63 @@ def _reset(*shared: _Decorator) -> click.Command:
         try:
             state.acquire()
         except StateDirInUseError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
+            _fail(error)
         shutil.rmtree(path)
         state.release()
         click.echo(f"wiped {path}")
 
     return _command(reset, *shared)
+
+
+def _invoke(*shared: _Decorator) -> click.Command:
+    def invoke(name: str, event: IO[bytes] | None, app_dir: Path, state_dir: Path | None) -> None:
+        """Run a function of the running app once, and print its answer: NAME as in the code, or as deployed.
+
+        The event is a file ("-": standard input); without one it is {}.
+        """
+        payload = event.read() if event else b"{}"
+        _show(lambda: _instance(app_dir, state_dir).invoke(name, payload))
+
+    event = click.option("--event", type=click.File("rb"), help="JSON, as the function gets it.")
+    return _command(invoke, click.argument("name"), event, *shared)
+
+
+def _tick(*shared: _Decorator) -> click.Command:
+    def tick(schedule: str, app_dir: Path, state_dir: Path | None) -> None:
+        """Run a schedule of the running app now: SCHEDULE is its function's name."""
+        _show(lambda: _instance(app_dir, state_dir).tick(schedule))
+
+    return _command(tick, click.argument("schedule"), *shared)
+
+
+def _send(*shared: _Decorator) -> click.Command:
+    def send(queue: str, body: str, app_dir: Path, state_dir: Path | None) -> None:
+        """Send a message to a queue of the running app, by its name or its id in the template."""
+        try:
+            click.echo(_instance(app_dir, state_dir).send(queue, body))
+        except AskingError as error:
+            _fail(error)
+
+    return _command(send, click.argument("queue"), click.argument("body"), *shared)
+
+
+def _instance(app_dir: Path, state_dir: Path | None) -> Instance:
+    return Instance(state_dir or app_dir.resolve() / STATE_DIR_NAME)
+
+
+def _show(ask: Callable[[], tuple[bytes, bool]]) -> None:
+    """Print a function's answer; the exit status is 1 if that is a failure."""
+    try:
+        answer, is_failure = ask()
+    except AskingError as error:
+        _fail(error)
+    click.echo(answer.decode())
+    sys.exit(int(is_failure))
+
+
+def _fail(error: Exception) -> NoReturn:
+    click.echo(f"error: {error}", err=True)
+    sys.exit(1)
 
 
 def _command(function: Callable[..., None], *options: _Decorator) -> click.Command:

@@ -91,6 +91,8 @@ class AppManifest:
             where that is not ``Authorization``.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
+        deployed_names: Names by which Lambda's Invoke asks for functions (``shop-dev-price``, or the bare name), to
+            function names; without them nothing can be invoked by that API.
     """
 
     app_name: str
@@ -102,3 +104,4 @@ class AppManifest:
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
     authorizer_function: str | None = None
+    deployed_names: Mapping[str, str] = field(default_factory=dict)

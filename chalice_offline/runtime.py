@@ -10,23 +10,25 @@ from typing import Any, Final
 
 from chalice_offline.assembly import api_stages, gateway_settings, host_settings, mapping_settings
 from chalice_offline.event_source.mapping import EventSourceMapping
-from chalice_offline.event_source.sqs_client import SqsClient
+from chalice_offline.event_source.sqs_client import SqsClient, SqsError
 from chalice_offline.gateway import Gateway
+from chalice_offline.invocation import AppManifest, Functions
 from chalice_offline.lambda_host.forker import Forker
-from chalice_offline.lambda_host.host import LambdaHost
+from chalice_offline.lambda_host.host import LambdaHost, deployed_name
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
-from chalice_offline.project.functions import Project
+from chalice_offline.project.functions import Project, QueueTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml
 from chalice_offline.queue_template import QueueSpec, read_queues
 from chalice_offline.queues import ensure_queues
 from chalice_offline.reload import CodeWatch
-from chalice_offline.schedules.runner import ScheduleRunner
+from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
 from chalice_offline.start_commands import run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import keep_going
+from chalice_offline.triggers import Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
 # How long running invocations may take to finish when the runtime is asked to stop.
@@ -65,12 +67,12 @@ class Runtime:
             secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
         )
         self._queues = self._read_queues()
+        self._has_template = bool(self._queues)
         self._environment = self._function_environment()
         self._forker = Forker(project_file.functions.preload, self._environment)
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
-        self._mappings: list[EventSourceMapping] = []
-        self._schedules: ScheduleRunner | None = None
+        self._triggers: Triggers | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
         self._is_status_stale = False
@@ -91,19 +93,18 @@ class Runtime:
         assert self._project is not None
         self._gateway = Gateway(
             gateway_settings(self._options, self._file, self._stages, aws=self._aws, log=self._log),
-            replace(self._project.manifest, authorizer_function=self._file.gateway.authorizer),
+            self._manifest(self._project),
             self._host,
         )
         await self._gateway.start()
-        self._start_mappings(self._project)
-        self._schedules = ScheduleRunner(
-            self._project.schedules,
+        self._triggers = Triggers(
             self._host,
+            self._new_mapping,
             region=self._aws["AWS_REGION"],
-            account=ACCOUNT,
             runs_at_start=self._file.schedules.run_at_start,
+            patience_s=STOP_PATIENCE_S,
         )
-        self._schedules.start()
+        await self._triggers.use(self._project)
         self._tasks.append(keep_going("status", self._publish_status))
         if self._options.reloads:
             self._tasks.append(keep_going("reload", self._watch_code))
@@ -117,13 +118,12 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         steps: list[Callable[[], Awaitable[object]]] = []
-        if self._schedules is not None:
-            steps.append(self._schedules.stop)
+        if self._triggers is not None:
+            steps.append(self._triggers.stop_schedules)
         if self._gateway is not None:
             steps.append(self._gateway.stop)
-        steps.append(
-            lambda: asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings))
-        )
+        if self._triggers is not None:
+            steps.append(partial(self._triggers.stop_mappings, patience_s=patience_s))
         if self._host is not None:
             steps.append(partial(self._host.stop, patience_s=patience_s))
         steps += [self._forker.close, self._sqs.close, partial(self._services.stop, is_hurried=is_hurried)]
@@ -139,6 +139,9 @@ class Runtime:
             lines.append(f"wscat -c ws://{address}/{self._stages.websocket}")
         if self._project.manifest.http_function:
             lines.append(f"REST http://{address}/{self._stages.rest}")
+        if not lines:
+            names = ", ".join(self._project.functions) or "none"
+            lines.append(f"no API; functions, for chalice-offline invoke: {names}")
         return lines
 
     async def _start_database(self) -> None:
@@ -165,9 +168,6 @@ class Runtime:
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
-        authorizer = self._file.gateway.authorizer
-        if authorizer is not None and authorizer not in project.functions:
-            raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")
         for source in project.unsupported:
             self._log.event("warning", "event source not emulated", source=source)
         self._project = project
@@ -177,7 +177,7 @@ class Runtime:
             host_settings(self._options, self._file, project, self._environment),
             self._forker,
             self._log.function_line,
-            on_finished=self._nudge_mappings,
+            on_finished=self._function_ended,
         )
         await self._host.start()
 
@@ -194,42 +194,67 @@ class Runtime:
             return await self._inspect()
 
     async def _inspect(self) -> Project:
-        return await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        authorizer = self._file.gateway.authorizer
+        if authorizer is not None and authorizer not in project.functions:
+            raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")
+        return project
 
-    def _start_mappings(self, project: Project) -> None:
-        assert self._host is not None
-        for trigger in project.queues:
-            mapping = EventSourceMapping(
-                mapping_settings(self._file, trigger), self._sqs, self._host, self._log
-            )
-            mapping.start()
-            self._mappings.append(mapping)
+    def _manifest(self, project: Project) -> AppManifest:
+        """Return the app's description with what is not Chalice's: the
+        WebSocket API's authorizer, and the names that functions are deployed under.
+        """
+        app_name = project.manifest.app_name
+        names = {deployed_name(name, app_name, self._options.stage): name for name in project.functions}
+        return replace(
+            project.manifest,
+            authorizer_function=self._file.gateway.authorizer,
+            deployed_names={name: name for name in project.functions} | names,
+        )
 
-    def _nudge_mappings(self, function_name: str) -> None:
-        """A function has ended, so it may have sent messages: look at once instead of at the next poll."""
-        for mapping in self._mappings:
-            mapping.function_ended(function_name)
+    def _new_mapping(self, trigger: QueueTrigger, functions: Functions) -> EventSourceMapping:
+        return EventSourceMapping(mapping_settings(self._file, trigger), self._sqs, functions, self._log)
+
+    def _function_ended(self, function_name: str) -> None:
+        if self._triggers is not None:
+            self._triggers.function_ended(function_name)
 
     async def _watch_code(self) -> None:
         watch = CodeWatch(self._options.app_dir, self._state.path, self._log)
         await watch.run(self._reload)
 
     async def _reload(self) -> None:
+        """Run the code as it is now: functions, routes, queues and schedules."""
         assert self._host is not None
+        assert self._gateway is not None
+        assert self._triggers is not None
         try:
             project = await self._inspect()
         except ProjectError as error:
-            self._log.event("error", "not reloaded, the old code goes on", reason=str(error))
+            self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
             return
-        assert self._project is not None
-        if (project.manifest, project.queues, project.schedules) != (
-            self._project.manifest,
-            self._project.queues,
-            self._project.schedules,
-        ):
-            self._log.event("warning", "routes or triggers have changed: restart to apply them")
-        await self._host.reload(project.functions)
+        await self._host.reload(
+            project.functions, host_settings(self._options, self._file, project, self._environment)
+        )
+        self._project = project
+        self._gateway.use(self._manifest(project))
+        try:
+            await self._make_new_queues(project)
+            await self._triggers.use(project)
+        except (SqsError, DaemonError, OSError, ValueError) as error:
+            self._log.event("error", "queues and schedules are not those of the code", reason=str(error))
         self._log.event("info", "reloaded")
+
+    async def _make_new_queues(self, project: Project) -> None:
+        """Make the queues that the code names and no template does, unless they are there."""
+        if self._has_template:
+            return
+        known = {queue.name for queue in self._queues}
+        added = sorted({trigger.queue_name for trigger in project.queues} - known)
+        if added:
+            self._queues += tuple(QueueSpec(name, name, {}) for name in added)
+            await self._services.start_sqs()
+            await self._ensure_queues()
 
     def _read_queues(self) -> tuple[QueueSpec, ...]:
         path = self._options.queues
@@ -246,6 +271,7 @@ class Runtime:
         managed = {
             **self._aws,
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{gateway}/{self._stages.websocket}",
+            "AWS_ENDPOINT_URL_LAMBDA": gateway,
             "LOCAL_GATEWAY_HOST": self._options.host,
             **{name: self._state.secret(name) for name in self._file.secrets if name not in os.environ},
         }
@@ -299,6 +325,11 @@ class Runtime:
             "sqs_endpoint": self._services.sqs_endpoint,
             # Of a foreign emulator, or of a real account, they are the shell's business.
             "aws": self._aws if self._services.emulator_credentials is not None else {},
+            "url": f"http://{self._options.local_host}:{self._options.port}",
+            "region": self._aws["AWS_REGION"],
+            "credentials": {name: self._aws[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+            "functions": sorted(self._project.functions) if self._project else [],
+            "schedules": [each.function_name for each in self._project.schedules] if self._project else [],
             "queues": {queue.logical_id: queue.name for queue in self._queues},
             "pids": {**self._services.register.pids(), "functions": self._host.pids()},
         }

@@ -6,6 +6,12 @@ from typing import Final
 from chalice_offline.gateway.asgi import Receive, Scope, Send
 from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
 from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.invocations import (
+    INVOKE_PATH,
+    PAYLOAD_BYTES_MAX,
+    Invocations,
+    InvokeRequest,
+)
 from chalice_offline.gateway.management import no_such_method
 from chalice_offline.gateway.responses import Headers, Response, error
 from chalice_offline.gateway.rest import Request, RestApi
@@ -23,10 +29,11 @@ _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
 class Application:
     """Routes requests to the three APIs."""
 
-    def __init__(self, edge: Edge, callbacks: Callbacks, rest: RestApi) -> None:
+    def __init__(self, edge: Edge, callbacks: Callbacks, rest: RestApi, invocations: Invocations) -> None:
         self._edge = edge
         self._callbacks = callbacks
         self._rest = rest
+        self._invocations = invocations
         self._rest_stage = f"/{edge.settings.rest_stage}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,16 +59,27 @@ class Application:
             response = self._callbacks.respond(request)
             request_id = (REQUEST_ID, self._callbacks.new_request_id())
             return Response(response.status, response.body, (*response.headers, request_id))
+        if path.startswith(INVOKE_PATH) and self._edge.manifest.deployed_names:
+            body = await _body(receive, PAYLOAD_BYTES_MAX)
+            target = (sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode(
+                "latin-1"
+            )
+            return await self._invocations.respond(
+                InvokeRequest(scope["method"], target, scope["headers"], body)
+            )
         stranger = self._edge.stranger(scope["headers"])
         if stranger is not None:
             return error(403, "ForbiddenException", f"Forbidden: {stranger}")
         if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
             return await self._call_rest(scope, receive)
+        return self._answer_of_no_api(scope["method"], path)
+
+    def _answer_of_no_api(self, method: str, path: str) -> Response:
         if path in _HEALTH_PATHS:
             return _HEALTHY
         stage, _, route = path[1:].partition("/")
         if stage == self._edge.settings.websocket_stage and CONNECTIONS_PATH in path:
-            return no_such_method(scope["method"], route)
+            return no_such_method(method, route)
         return _FORBIDDEN
 
     async def _call_rest(self, scope: Scope, receive: Receive) -> Response:

@@ -76,6 +76,10 @@ class RestApi:
         self._edge = edge
         self._gateway = local_gateway(edge.manifest)
 
+    def read_routes(self) -> None:
+        """Use the routes that the app's description has now."""
+        self._gateway = local_gateway(self._edge.manifest)
+
     async def respond(self, request: Request) -> Response:
         """Answer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest

@@ -14,6 +14,7 @@ from chalice_offline.gateway.callbacks import Callbacks
 from chalice_offline.gateway.connections import SHUT_DOWN
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.http_protocol import GatewayHttp
+from chalice_offline.gateway.invocations import Invocations
 from chalice_offline.gateway.protocol import GatewayWebSocket
 from chalice_offline.gateway.rest import RestApi
 from chalice_offline.gateway.settings import GatewaySettings
@@ -35,6 +36,7 @@ class Gateway:
         self._manifest = manifest
         self._functions = functions
         self._edge: Edge | None = None
+        self._rest: RestApi | None = None
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
@@ -61,10 +63,18 @@ class Gateway:
         self._socket = listener
         self._edge = edge
         callbacks = Callbacks(edge)
-        application = Application(edge, callbacks, RestApi(edge))
+        self._rest = RestApi(edge)
+        application = Application(edge, callbacks, self._rest, Invocations(edge))
         self._server = _Server(_uvicorn_config(self._settings, application, callbacks))
         self._serving = spawn("serving", self._server.serve(sockets=[listener]), set())
         await self._server.listening.wait()
+
+    def use(self, manifest: AppManifest) -> None:
+        """Serve what the app has become, from the next request on."""
+        self._manifest = manifest
+        if self._edge is not None and self._rest is not None:
+            self._edge.manifest = manifest
+            self._rest.read_routes()
 
     async def stop(self) -> None:
         """Refuse new clients, close the others with 1001, let ``$disconnect`` run, then stop listening.

@@ -70,12 +70,18 @@ def refuse_unsigned(headers: Mapping[str, str]) -> Response | None:
 
 
 def refuse_unverified(
-    request: SignedRequest, *, secrets: Mapping[str, str], region: str, now: datetime
+    request: SignedRequest,
+    *,
+    secrets: Mapping[str, str],
+    region: str,
+    now: datetime,
+    service: str = _SERVICE,
 ) -> Response | None:
     """Refuse a request whose signature is not that of one of the known keys, or more than five minutes off.
 
     Args:
         secrets: Secret access keys by access key id.
+        service: Signing name that the request must be for.
     """
     authorization = request.headers.get("authorization", "")
     if not authorization.startswith(_ALGORITHM):
@@ -83,15 +89,17 @@ def refuse_unverified(
     claim, sent_at = _claim(authorization), request.headers.get("x-amz-date", "")
     if claim is None or (signed_at := _time(sent_at)) is None:
         return _incomplete(authorization)
-    if problem := _scope_problem(claim.scope, sent_at, region) or _time_problem(sent_at, signed_at, now):
+    if problem := _scope_problem(claim.scope, sent_at, region, service) or _time_problem(
+        sent_at, signed_at, now
+    ):
         return _invalid(problem)
     secret = secrets.get(claim.access_key)
     return _UNKNOWN_KEY if secret is None else _mismatch(request, claim, secret, sent_at)
 
 
 def _mismatch(request: SignedRequest, claim: _Claim, secret: str, sent_at: str) -> Response | None:
-    _, region, _, _ = claim.scope
-    signer = SigV4Auth(Credentials(claim.access_key, secret), _SERVICE, region)
+    _, region, service, _ = claim.scope
+    signer = SigV4Auth(Credentials(claim.access_key, secret), service, region)
     signed = AWSRequest(
         method=request.method,
         url=f"http://localhost{request.target}",  # its own host is among the headers, signed or else wrong
@@ -114,7 +122,7 @@ def _claim(authorization: str) -> _Claim | None:
     return _Claim(key, scope, found["SignedHeaders"].lower().split(";"), found["Signature"])
 
 
-def _scope_problem(scope: Sequence[str], sent_at: str, region: str) -> str | None:
+def _scope_problem(scope: Sequence[str], sent_at: str, region: str, expected: str) -> str | None:
     date, scope_region, service, _ = scope
     if date != sent_at[:8]:
         return (
@@ -123,7 +131,7 @@ def _scope_problem(scope: Sequence[str], sent_at: str, region: str) -> str | Non
         )
     if scope_region != region:
         return f"Credential should be scoped to a valid region, not '{scope_region}'. "
-    return None if service == _SERVICE else f"Credential should be scoped to correct service: '{_SERVICE}'. "
+    return None if service == expected else f"Credential should be scoped to correct service: '{expected}'. "
 
 
 def _time_problem(sent_at: str, signed_at: datetime, now: datetime) -> str | None:

@@ -115,13 +115,16 @@ class LambdaHost:
             self._one_ended.clear()
             await self._one_ended.wait()
 
-    async def reload(self, functions: Mapping[str, FunctionSpec]) -> None:
+    async def reload(
+        self, functions: Mapping[str, FunctionSpec], settings: HostSettings | None = None
+    ) -> None:
         """Run new code and settings from the next invocation on; functions appear and disappear."""
+        self._settings = settings or self._settings
         gone = [self._pools.pop(name) for name in set(self._pools) - set(functions)]
         await asyncio.gather(*(pool.close() for pool in gone))
         for name, spec in functions.items():
             if name in self._pools:
-                await self._pools[name].replace(self._launcher(spec))
+                await self._pools[name].replace(self._launcher(spec), self._concurrency_of(spec))
             else:
                 self._pools[name] = self._new_pool(spec)
 
@@ -142,11 +145,12 @@ class LambdaHost:
         return {name: pool.pids() for name, pool in self._pools.items()} | {"fork_server": self._forker.pids}
 
     def _new_pool(self, spec: FunctionSpec) -> Pool:
+        return Pool(self._launcher(spec), self._concurrency_of(spec))
+
+    def _concurrency_of(self, spec: FunctionSpec) -> int:
         settings = self._settings
         limit = settings.concurrency_by_function.get(spec.name, settings.concurrency_max)
-        if spec.reserved_concurrency is not None:
-            limit = min(limit, spec.reserved_concurrency)
-        return Pool(self._launcher(spec), limit)
+        return limit if spec.reserved_concurrency is None else min(limit, spec.reserved_concurrency)
 
     def _launcher(self, spec: FunctionSpec) -> Callable[[], Environment]:
         launch = launch_of(spec, self._settings)
@@ -165,14 +169,20 @@ def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
         answer.set_result(outcome)
 
 
+def deployed_name(function_name: str, app_name: str, stage: str) -> str:
+    """Return Chalice's name for a deployed function: the REST
+    handler has the bare one (chalice/deploy/appgraph.py).
+    """
+    base = f"{app_name}-{stage}"
+    return base if function_name == "api_handler" else f"{base}-{function_name}"
+
+
 def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
     """Return how to start a function, with the variables that Lambda defines.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
-    # Chalice's names for deployed functions: the REST handler has the bare one (chalice/deploy/appgraph.py).
-    base = f"{settings.app_name}-{settings.stage}"
-    lambda_name = base if spec.name == "api_handler" else f"{base}-{spec.name}"
+    lambda_name = deployed_name(spec.name, settings.app_name, settings.stage)
     description = {
         "handler": spec.handler,
         "lambda_name": lambda_name,

@@ -65,11 +65,12 @@ class Pool:
         self._idle = [entry for entry in self._idle if entry[1] not in retired]
         await asyncio.gather(*(self._discard(environment) for environment in retired))
 
-    async def replace(self, new_environment: Callable[[], Environment]) -> None:
+    async def replace(self, new_environment: Callable[[], Environment], concurrency_max: int) -> None:
         """Use new code from the next invocation on: idle environments end now,
         busy ones when they are free.
         """
         self._new_environment = new_environment
+        self._concurrency_max = concurrency_max
         self._generation += 1
         idle = [environment for _, environment in self._idle]
         self._idle.clear()

@@ -9,6 +9,7 @@ standard output is the description.
 import json
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,7 +129,22 @@ def main() -> None:
     project_dir, stage = sys.argv[1:]
     # Whatever the app prints while it is imported must not mix with the description.
     output, sys.stdout = sys.stdout, sys.stderr
-    output.write(json.dumps(describe(project_dir, stage)) + "\n")
+    try:
+        described = describe(project_dir, stage)
+    except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
+        sys.exit(in_project(error, project_dir))
+    output.write(json.dumps(described) + "\n")
+
+
+def in_project(error: Exception, project_dir: str) -> str:
+    """Return an error with its traceback from the project's own first line on:
+    how it was imported says nothing to its author.
+    """
+    trace = error.__traceback__
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith(project_dir + os.sep):
+        trace = trace.tb_next
+    shown = error.with_traceback(trace)
+    return "".join(traceback.format_exception(shown, chain=trace is not None)).rstrip()
 
 
 if __name__ == "__main__":

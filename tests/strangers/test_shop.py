@@ -1,9 +1,12 @@
 """An app that asks AWS for a parameter while it is imported, and keeps what it is told in a bucket."""
 
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,3 +42,43 @@ def test_object_is_asked_for_by_its_head_and_read(shop: Instance) -> None:
     assert call(shop, "GET", "orders/2") == {"size": 10, "order": {"tea": 5}}
     with pytest.raises(urllib.error.HTTPError, match="404"):
         call(shop, "GET", "orders/3")
+
+
+def command(
+    instance: Instance, *arguments: str, event: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chalice_offline", *arguments, "--state-dir", str(instance.state_dir)],
+        cwd=REPOSITORY,
+        input=event,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_function_without_a_trigger_is_invoked_from_the_command_line(shop: Instance) -> None:
+    priced = command(shop, "invoke", "price", "--event", "-", event='{"name": "tea"}')
+    assert (priced.returncode, priced.stdout) == (0, '"3"\n')
+    failed = command(shop, "invoke", "shop-dev-price", "--event", "-", event='{"name": "cake"}')
+    assert (failed.returncode, json.loads(failed.stdout)["errorType"]) == (1, "KeyError")
+    unknown = command(shop, "invoke", "prices")
+    assert unknown.returncode == 1
+    assert "Function not found: prices" in unknown.stderr
+
+
+def test_function_invokes_another_by_the_name_that_it_is_deployed_under(shop: Instance) -> None:
+    asked = command(shop, "invoke", "total", "--event", "-", event='{"name": "tea", "count": 4}')
+    assert (asked.returncode, asked.stdout) == (0, "12\n"), asked.stderr
+
+
+def test_command_without_an_instance_says_what_to_do(tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", "chalice_offline", "tick", "x", "--state-dir", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 1
+    assert asked.stderr.startswith("error: no instance is running")

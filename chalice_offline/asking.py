@@ -1,0 +1,70 @@
+"""What a command asks of an instance that runs: by its status file, and with AWS's own client."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalice_offline.schedules.runner import scheduled_event
+from chalice_offline.variables import ACCOUNT
+
+# A function may take as long as Lambda lets it, and is not invoked again for want of patience.
+_CONFIG = Config(read_timeout=905, connect_timeout=5, retries={"total_max_attempts": 1})
+
+
+class AskingError(RuntimeError):
+    """There is nobody to ask, or the answer is an error; the message says which."""
+
+
+class Instance:
+    """An instance, by its state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Raises ``AskingError``: none is ready there."""
+        try:
+            self._status: Mapping[str, Any] = json.loads((state_dir / "status.json").read_text())
+        except FileNotFoundError:
+            raise AskingError(
+                f"no instance is running with {state_dir}; start one, or name it with --state-dir"
+            ) from None
+
+    def invoke(self, function_name: str, payload: bytes) -> tuple[bytes, bool]:
+        """Run a function once; return what it answered, and whether that is a failure."""
+        answer = self._call(
+            "lambda", self._status["url"], "invoke", FunctionName=function_name, Payload=payload
+        )
+        return answer["Payload"].read(), "FunctionError" in answer
+
+    def send(self, queue: str, body: str) -> str:
+        """Send a message to a queue, by its name or its logical id in the template; return its id."""
+        name = self._status["queues"].get(queue, queue)
+        endpoint = self._status["sqs_endpoint"]
+        url = f"{endpoint}/{ACCOUNT}/{name}"
+        return str(self._call("sqs", endpoint, "send_message", QueueUrl=url, MessageBody=body)["MessageId"])
+
+    def tick(self, schedule: str) -> tuple[bytes, bool]:
+        """Run a schedule's function now, as ``invoke`` does."""
+        schedules = self._status["schedules"]
+        if schedule not in schedules:
+            raise AskingError(f"no schedule {schedule!r}; there are: {', '.join(schedules) or 'none'}")
+        region = self._status["region"]
+        event = scheduled_event(schedule, datetime.now(UTC), region=region, account=ACCOUNT)
+        return self.invoke(schedule, json.dumps(event).encode())
+
+    def _call(self, service: str, endpoint: str, operation: str, **arguments: Any) -> Any:
+        credentials = self._status["credentials"]
+        session = boto3.session.Session(
+            aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+            region_name=self._status["region"],
+        )
+        client = session.client(service, endpoint_url=endpoint, config=_CONFIG)
+        try:
+            return getattr(client, operation)(**arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise AskingError(str(error)) from error

@@ -1,0 +1,112 @@
+"""Code that changes while the app runs."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.instance import REPOSITORY, Instance
+
+FUNCTIONS = """
+from chalice import Chalice
+app = Chalice(app_name="grows")
+
+@app.lambda_function()
+def add(event, context):
+    return event["a"] + event["b"]
+"""
+ROUTE = """
+@app.route("/hello")
+def hello():
+    return "hello"
+"""
+TRIGGERS = """
+@app.on_sqs_message(queue="grows-jobs")
+def work(event):
+    print("worked on", *(record.body for record in event))
+
+@app.schedule("rate(1 hour)")
+def hourly(event):
+    print("ticked by", event.detail_type)
+    return "ticked"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "grows"
+    (folder / ".chalice").mkdir(parents=True)
+    (folder / ".chalice" / "config.json").write_text('{"version": "2.0", "app_name": "grows"}')
+    (folder / "app.py").write_text(FUNCTIONS)
+    return folder
+
+
+def edit(instance: Instance, project: Path, text: str, *, then: str = "reloaded") -> None:
+    seen = len(instance.lines)
+    draft = project / "app.py.new"
+    draft.write_text(text)
+    os.replace(draft, project / "app.py")  # noqa: PTH105  # as editors do
+    instance.line(then, after=seen)
+
+
+def command(instance: Instance, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "chalice_offline", *arguments, "--state-dir", str(instance.state_dir)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, tmp_path: Path) -> None:
+    with Instance(project, tmp_path / "state") as instance:
+        instance.line("no API; functions, for chalice-offline invoke: add")
+        url = f"http://127.0.0.1:{instance.port}/api/hello"
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(url)
+        edit(instance, project, FUNCTIONS + ROUTE)
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"hello"
+        edit(instance, project, FUNCTIONS + ROUTE + TRIGGERS)
+        command(instance, "send", "grows-jobs", "the first job")
+        instance.line("worked on the first job")
+        instance.wait(
+            lambda: "hourly" in json.loads((tmp_path / "state" / "status.json").read_text())["schedules"],
+            "status",
+        )
+        assert command(instance, "tick", "hourly") == '"ticked"\n'
+        instance.line("ticked by Scheduled Event")
+        edit(instance, project, FUNCTIONS)
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(url)
+
+
+def test_import_error_on_reload_is_shown_as_text_and_the_old_code_goes_on(
+    project: Path, tmp_path: Path
+) -> None:
+    with Instance(project, tmp_path / "state") as instance:
+        edit(instance, project, FUNCTIONS + "import no_such_module\n", then="not reloaded")
+        instance.line("ModuleNotFoundError: No module named 'no_such_module'")
+        assert [line for line in instance.lines if "describe.py" in line or "chalice/cli" in line] == []
+        edit(instance, project, FUNCTIONS + "def broken(:\n", then="not reloaded")
+        instance.line("SyntaxError")
+        event = tmp_path / "event.json"
+        event.write_text('{"a": 1, "b": 2}')
+        assert command(instance, "invoke", "add", "--event", str(event)) == "3\n"
+
+
+def test_app_that_does_not_import_is_told_once_as_text(project: Path, tmp_path: Path) -> None:
+    (project / "app.py").write_text(FUNCTIONS + "\nimport no_such_module\n")
+    instance = Instance(project, tmp_path / "state")
+    assert instance.process.wait(30) == 1
+    instance.stop()
+    assert instance.lines[0] == f"error: {project}/app.py does not import:"
+    told = [line for line in instance.lines if "No module named" in line]
+    assert told == ["ModuleNotFoundError: No module named 'no_such_module'"]
+    assert "describe.py" not in "".join(instance.lines)
