@@ -19,7 +19,7 @@ $(STAMP): requirements-dev.txt
 	   python="$(PYTHON)"; test -n "$$python" || python="$$(python3 infra/interpreter.py)" || exit; \
 	   "$$python" -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)' \
 	   && "$$python" -m venv $(VENV); }
-	@echo "Installing the pinned requirements into $(VENV) ..."
+	@echo "Installing the pinned requirements into $(VENV); what else was installed there is removed ..."
 	@grep -A 1000 '^uv==' requirements-dev.txt | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(VENV)/uv.txt
 	@( $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt \
 	   && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt ) 2> $(VENV)/uv.log \

@@ -86,6 +86,12 @@ def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
         _option(prefix, "--host", default="127.0.0.1", help="Address to listen on."),
         _option(prefix, "--port", type=ports, default=port, help="0 takes a free one."),
         _option(prefix, "--stage", default=stage, help="Chalice stage in config.json."),
+        _option(
+            prefix,
+            "--python",
+            type=click.Path(exists=True, path_type=Path),
+            help="Virtual environment of the app's own, with chalice in it.  [default: the runtime's]",
+        ),
         _option(prefix, "--queues", type=_FILE, help="Queue template.  [default: as in local.toml]"),
         _option(
             None,

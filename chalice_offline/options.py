@@ -1,5 +1,6 @@
 """What an instance of the runtime is told on its command line or by the environment."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ class Options:
         functions_database_url: The same database as functions log
             in to it; None lets them use ``database_url``.
         aws_endpoint_url: An emulator to use instead of the managed MiniStack.
+        python: Virtual environment, or interpreter, that functions run on; None for the runtime's own.
         port_variable: The variable that sets the port, as whoever has to choose another is told.
     """
 
@@ -33,7 +35,17 @@ class Options:
     functions_database_url: str | None
     aws_endpoint_url: str | None
     reloads: bool
+    python: Path | None = None
     port_variable: str = "CHALICE_OFFLINE_PORT"
+
+    @property
+    def interpreter(self) -> str:
+        """The program that functions run on."""
+        if self.python is None:
+            return sys.executable
+        # Not resolved: by the link's own place an interpreter finds its environment.
+        place = self.python / "bin" / "python" if self.python.is_dir() else self.python
+        return str(place.absolute())
 
     @property
     def local_host(self) -> str:

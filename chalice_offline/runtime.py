@@ -69,7 +69,7 @@ class Runtime:
         self._queues = self._read_queues()
         self._has_template = bool(self._queues)
         self._environment = self._function_environment()
-        self._forker = Forker(project_file.functions.preload, self._environment)
+        self._forker = Forker(project_file.functions.preload, self._environment, options.interpreter)
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
         self._triggers: Triggers | None = None
@@ -151,6 +151,7 @@ class Runtime:
             app_dir=self._options.app_dir,
             environment={**self._environment, **self._owner_addresses()},
             log=self._log,
+            python=self._options.interpreter,
         )
 
     async def _start_sqs(self) -> None:
@@ -194,7 +195,10 @@ class Runtime:
             return await self._inspect()
 
     async def _inspect(self) -> Project:
-        project = await inspect_project(self._options.app_dir, self._options.stage, self._environment)
+        options = self._options
+        project = await inspect_project(
+            options.app_dir, options.stage, self._environment, options.interpreter
+        )
         authorizer = self._file.gateway.authorizer
         if authorizer is not None and authorizer not in project.functions:
             raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")

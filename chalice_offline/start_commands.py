@@ -20,14 +20,19 @@ class StartCommandError(RuntimeError):
 
 
 async def run_start_commands(
-    commands: Sequence[str], *, app_dir: Path, environment: Mapping[str, str], log: Log
+    commands: Sequence[str],
+    *,
+    app_dir: Path,
+    environment: Mapping[str, str],
+    log: Log,
+    python: str = sys.executable,
 ) -> None:
-    """Run the commands one after the other in the project's directory; ``python`` is the one we run on.
+    """Run the commands one after the other in the project's directory; ``python`` in them is that interpreter.
 
     Raises:
         StartCommandError: The first that fails, with what it printed.
     """
-    folder = str(Path(sys.executable).parent)
+    folder = str(Path(python).parent)
     path = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
     for command in commands:
         process = await asyncio.create_subprocess_exec(

@@ -4,7 +4,8 @@ interpreter with the heavy libraries already imported.
 A cold start then costs the app's own modules, not boto3's. Nothing of the app is imported here: every
 environment imports it afresh, with its own variables, as on Lambda.
 
-Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON``. Each request is a 4-byte length
+Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON SIMPLEJSON_DIR``: the last is the package that
+results are written with where the interpreter, which may be the app's own, has none. Each request is a 4-byte length
 that carries two descriptors (the environment's socket and its output), then a JSON document;
 reports go back as frames: ``{"started": pid}`` for each request, in order, or ``{"refused":
 why}``; and ``{"exited": pid, "status": …}``.
@@ -13,6 +14,7 @@ why}``; and ``{"exited": pid, "status": …}``.
 import ctypes
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -38,10 +40,25 @@ def preload(names: list[str]) -> None:
             continue
 
 
-def load_neighbours() -> tuple[ModuleType, ModuleType]:
+def lend_simplejson(folder: str) -> bool:
+    """Import simplejson from a folder of ours unless the interpreter has it; return whether it was lent."""
+    if importlib.util.find_spec("simplejson") is not None:
+        return False
+    spec = importlib.util.spec_from_file_location(
+        "simplejson", f"{folder}/__init__.py", submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["simplejson"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return True
+
+
+def load_neighbours(simplejson: str) -> tuple[ModuleType, ModuleType]:
     """Import the neighbour modules without leaving their directory, or their names, to functions."""
     folder = str(Path(__file__).parent)
     sys.path.insert(0, folder)
+    is_lent = lend_simplejson(simplejson)
     try:
         return importlib.import_module("bootstrap"), importlib.import_module("private_tmp")
     finally:
@@ -49,6 +66,9 @@ def load_neighbours() -> tuple[ModuleType, ModuleType]:
         for name in _NEIGHBOURS:
             # An app may have a module of that name.
             sys.modules.pop(name, None)
+        for name in [name for name in sys.modules if is_lent and name.partition(".")[0] == "simplejson"]:
+            # On Lambda it is the runtime's alone as well.
+            del sys.modules[name]
 
 
 def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
@@ -160,7 +180,7 @@ def report_exits(connection: socket.socket, bootstrap: ModuleType) -> None:
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     preload(json.loads(sys.argv[2]))
-    bootstrap, module = load_neighbours()
+    bootstrap, module = load_neighbours(sys.argv[3])
     private_tmp = module if module.is_possible() else None
     # What is here now is never garbage: a collection in a child must not copy its pages.
     gc.collect()

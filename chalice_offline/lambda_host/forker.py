@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import simplejson
+
 from chalice_offline.lambda_host.frames import FrameReader, frame
 from chalice_offline.services.privileges import die_with_parent
 
 _FORK_SERVER: Final = Path(__file__).with_name("fork_server.py")
+_SIMPLEJSON: Final = str(Path(simplejson.__file__).parent)
 
 
 @dataclass(eq=False, slots=True)
@@ -45,9 +48,13 @@ class Forker:
     Use it from the main thread: the kernel ends the server with the thread that started it.
     """
 
-    def __init__(self, preload: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, preload: Sequence[str], environment: Mapping[str, str], python: str = sys.executable
+    ) -> None:
+        """``python`` is the interpreter that functions run on."""
         self._preload = json.dumps(list(preload))
         self._environment = dict(environment)
+        self._python = python
         self._server: _Server | None = None
         self._lock = asyncio.Lock()
 
@@ -69,7 +76,7 @@ class Forker:
                 await self._server.close()
                 self._server = None
             if self._server is None:
-                self._server = await _Server.start(self._preload, self._environment)
+                self._server = await _Server.start(self._python, self._preload, self._environment)
             return self._server
 
     @property
@@ -96,10 +103,10 @@ class _Server(asyncio.Protocol):
         self._transport: asyncio.BaseTransport | None = None
 
     @classmethod
-    async def start(cls, preload: str, environment: Mapping[str, str]) -> "_Server":
+    async def start(cls, python: str, preload: str, environment: Mapping[str, str]) -> "_Server":
         ours, theirs = socket.socketpair()
         process = subprocess.Popen(  # noqa: ASYNC220  # takes 2 ms
-            [sys.executable, "-P", str(_FORK_SERVER), str(theirs.fileno()), preload],
+            [python, "-P", str(_FORK_SERVER), str(theirs.fileno()), preload, _SIMPLEJSON],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),

@@ -30,6 +30,7 @@ class HostSettings:
         concurrency_max: Environments per function, where ``concurrency_by_function`` says nothing.
         idle_s: An environment unused for so long ends, unless it is its function's only one.
         environment: Process environment of every function; a function's own values come on top.
+        python: Version of the interpreter that functions run on.
         tmp_root: See ``Launch``; what an earlier run left there is removed.
     """
 
@@ -43,6 +44,7 @@ class HostSettings:
     concurrency_by_function: Mapping[str, int] = field(default_factory=dict)
     idle_s: float = 300.0
     tmp_root: Path | None = None
+    python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class LambdaHost:
@@ -192,7 +194,7 @@ def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
     }
     reserved = {
         "_HANDLER": spec.handler,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{settings.python}",
         "AWS_LAMBDA_FUNCTION_NAME": lambda_name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),

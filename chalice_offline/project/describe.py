@@ -58,6 +58,7 @@ def describe(project_dir: str, stage: str) -> dict[str, Any]:
         add(source.name, source.handler_string)
     return {
         "app_name": config.app_name,
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "websocket_handlers": websocket_handlers,
         "http": _http(app, http_function),
         "functions": functions,

@@ -46,13 +46,14 @@ class ScheduleTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A Chalice app, described without importing it here."""
+    """A Chalice app, described without importing it here; ``python`` is the version that it was imported by."""
 
     manifest: AppManifest
     functions: Mapping[str, FunctionSpec]
     queues: tuple[QueueTrigger, ...]
     schedules: tuple[ScheduleTrigger, ...]
     unsupported: tuple[str, ...]
+    python: str
 
 
 def parse_project(described: Mapping[str, Any]) -> Project:
@@ -74,4 +75,5 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         queues=tuple(QueueTrigger(**trigger) for trigger in described["queues"]),
         schedules=tuple(ScheduleTrigger(**trigger) for trigger in described["schedules"]),
         unsupported=tuple(described["unsupported"]),
+        python=described["python"],
     )

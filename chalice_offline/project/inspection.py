@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 from chalice_offline.project.functions import Project, parse_project
 
 _PATIENCE_S: Final = 60.0
+_MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '([^'.]+)", re.MULTILINE)
 _DESCRIBE: Final = Path(__file__).with_name("describe.py")
 
 
@@ -17,7 +19,9 @@ class ProjectError(RuntimeError):
     """The project cannot be described: not a Chalice project, or its app does not import."""
 
 
-async def inspect_project(app_dir: Path, stage: str, environment: Mapping[str, str]) -> Project:
+async def inspect_project(
+    app_dir: Path, stage: str, environment: Mapping[str, str], python: str = sys.executable
+) -> Project:
     """Return what the app consists of, as ``chalice deploy`` would see it.
 
     Raises:
@@ -26,7 +30,7 @@ async def inspect_project(app_dir: Path, stage: str, environment: Mapping[str, s
     if not (app_dir / "app.py").is_file():
         raise ProjectError(f"{app_dir} has no app.py: give the directory of a Chalice project with --app")
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
+        python,
         "-P",
         str(_DESCRIBE),
         str(app_dir),
@@ -46,5 +50,19 @@ async def inspect_project(app_dir: Path, stage: str, environment: Mapping[str, s
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        raise ProjectError(f"{app_dir}/app.py does not import:\n{errors.decode(errors='replace').strip()}")
+        text = errors.decode(errors="replace").strip()
+        raise ProjectError(f"{app_dir}/app.py does not import:\n{text}{_hint(text, python)}")
     return parse_project(json.loads(output.splitlines()[-1]))
+
+
+def _hint(text: str, python: str) -> str:
+    """Return what to do about a module that is missing, nothing if none is."""
+    found = _MISSING.search(text)
+    if found is None:
+        return ""
+    if found[1] == "chalice":
+        return f"\nInstall it beside the app's own requirements: {python} -m pip install chalice"
+    return (
+        f"\nThe app runs on {python}, which has no {found[1]}. For an app with an environment of its own, name it:"
+        " --python path/to/venv"
+    )

@@ -19,6 +19,7 @@ AWAITED: Final = {
     ("lifecycle.py", "unless_stopped"),
     ("lifecycle.py", "hurried_by_second"),
     ("runtime.py", "start"),
+    ("services/ministack.py", "start"),
 }
 
 
