@@ -135,11 +135,15 @@ class Runtime:
         assert self._project is not None
         address = f"{self._options.local_host}:{self._options.port}"
         lines = []
+        has_api = bool(self._project.manifest.websocket_handlers or self._project.manifest.http_function)
         if self._project.manifest.websocket_handlers:
             lines.append(f"wscat -c ws://{address}/{self._stages.websocket}")
         if self._project.manifest.http_function:
             lines.append(f"REST http://{address}/{self._stages.rest}")
-        if not lines:
+        if self._services.emulator_credentials is not None:
+            lines.append(f"AWS {self._services.sqs_endpoint}  credentials: . {self._state.path / 'aws.env'}")
+        lines += [f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues]
+        if not has_api:
             names = ", ".join(self._project.functions) or "none"
             lines.append(f"no API; functions, for chalice-offline invoke: {names}")
         return lines
@@ -171,6 +175,8 @@ class Runtime:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
         for source in project.unsupported:
             self._log.event("warning", "event source not emulated", source=source)
+        for route in project.open_routes:
+            self._log.event("warning", "open to everybody here, since its guard is not emulated", route=route)
         self._project = project
         self._described.set()
         self._host = LambdaHost(

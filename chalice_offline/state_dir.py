@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 _SECRET_BYTES: Final = 32
 # All that an instance writes into its directory, by the first part of its path.
 _NAMES: Final = (
-    *("lock", "secrets.json", "status.json", "aws.env", "children.", ".gitignore"),
+    *("lock", "secrets.json", "status.json", "aws.env", "children.", "ports.json", ".gitignore"),
     *("logs", "postgres", "ministack", "tmp", "cloud"),
 )
 
@@ -94,6 +94,18 @@ class StateDir:
             stored[name] = secrets.token_urlsafe(_SECRET_BYTES)
             write_private(path, json.dumps(stored, indent=1))
         return stored[name]
+
+    def kept_port(self, name: str) -> int:
+        """Return the port that a service had in the last run, 0 if it had none."""
+        try:
+            return int(json.loads((self.path / "ports.json").read_text())[name])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def keep_port(self, name: str, port: int) -> None:
+        """Note a service's port for the next run, so that addresses given to other tools stay right."""
+        if self.kept_port(name) != port:
+            write_private(self.path / "ports.json", json.dumps({name: port}))
 
     def emulator_credentials(self) -> dict[str, str]:
         """Return what the managed emulator knows its callers by, as environment variables;

@@ -1,6 +1,7 @@
 """The ASGI application: tells WebSocket, management and REST requests apart by their path."""
 
 import re
+import time
 from typing import Final
 
 from chalice_offline.gateway.asgi import Receive, Scope, Send
@@ -44,7 +45,13 @@ class Application:
         if scope["type"] == "websocket":
             await serve_websocket(self._edge, scope, receive, send)
         else:
-            await _respond(send, await self._respond(scope, receive, sent_path))
+            began = time.monotonic()
+            response = await self._respond(scope, receive, sent_path)
+            facts = {"method": scope["method"], "path": scope["path"], "status": response.status}
+            self._edge.settings.log(
+                "request", {**facts, "duration_ms": round((time.monotonic() - began) * 1000)}
+            )
+            await _respond(send, response)
 
     async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
         path: str = scope["path"]

@@ -70,6 +70,7 @@ def describe(project_dir: str, stage: str) -> dict[str, Any]:
             for source in app.event_sources
             if isinstance(source, chalice_api.ScheduledEventConfig)
         ],
+        "open_routes": _open_routes(app),
         "unsupported": [
             f"{source.name} ({type(source).__name__.removesuffix('Config')})"
             for source in app.event_sources
@@ -103,6 +104,20 @@ def _queue(source: chalice_api.SQSEventConfig) -> dict[str, Any]:
 
 def _expression(expression: chalice_api.ScheduleExpression | str) -> str:
     return expression if isinstance(expression, str) else str(expression.to_string())
+
+
+def _open_routes(app: chalice_api.Chalice) -> list[str]:
+    """Return the routes that AWS guards by what is not emulated, with what that is."""
+    guarded: list[str] = []
+    for path, by_method in app.routes.items():
+        for method, entry in sorted(by_method.items()):
+            if entry.authorizer is not None and not isinstance(
+                entry.authorizer, chalice_api.ChaliceAuthorizer
+            ):
+                guarded.append(f"{method} {path} ({type(entry.authorizer).__name__})")
+            if entry.api_key_required:
+                guarded.append(f"{method} {path} (API key)")
+    return guarded
 
 
 def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:

@@ -46,7 +46,12 @@ class ScheduleTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A Chalice app, described without importing it here; ``python`` is the version that it was imported by."""
+    """A Chalice app, described without importing it here.
+
+    Attributes:
+        python: The version that it was imported by.
+        open_routes: Routes that AWS guards by what is not emulated: Cognito, IAM, API keys.
+    """
 
     manifest: AppManifest
     functions: Mapping[str, FunctionSpec]
@@ -54,6 +59,7 @@ class Project:
     schedules: tuple[ScheduleTrigger, ...]
     unsupported: tuple[str, ...]
     python: str
+    open_routes: tuple[str, ...] = ()
 
 
 def parse_project(described: Mapping[str, Any]) -> Project:
@@ -76,4 +82,5 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         schedules=tuple(ScheduleTrigger(**trigger) for trigger in described["schedules"]),
         unsupported=tuple(described["unsupported"]),
         python=described["python"],
+        open_routes=tuple(described["open_routes"]),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
@@ -10,6 +11,8 @@ from chalice_offline.services.ministack import Ministack
 from chalice_offline.services.ports import free_port
 from chalice_offline.services.postgres import Postgres
 from chalice_offline.state_dir import StateDir
+
+_PORT: Final = "emulator"
 
 
 class Services:
@@ -36,7 +39,7 @@ class Services:
             self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
         self._ministack: Ministack | None = None
         if options.aws_endpoint_url is None:
-            self._ministack = Ministack(state, 0, self.register, log, on_sqs_restarted)
+            self._ministack = _emulator(state, self.register, log, on_sqs_restarted)
         self.database_url = self._postgres.url if self._postgres else options.database_url
         # A server that is not ours lets in only logins that its owner has named.
         self.functions_database_url = (
@@ -63,3 +66,15 @@ class Services:
         """Stop both; MiniStack writes its queues to disk, PostgreSQL its checkpoint."""
         running = [service for service in (self._postgres, self._ministack) if service is not None]
         await asyncio.gather(*(service.stop(is_hurried=is_hurried) for service in running))
+
+
+def _emulator(
+    state: StateDir, register: ChildRegister, log: Log, on_restarted: Callable[[], Awaitable[None]]
+) -> Ministack:
+    """Return an emulator on the port of the last run, or on another if somebody else has that by now."""
+    try:
+        emulator = Ministack(state, state.kept_port(_PORT), register, log, on_restarted)
+    except OSError:
+        emulator = Ministack(state, 0, register, log, on_restarted)
+    state.keep_port(_PORT, emulator.port)
+    return emulator

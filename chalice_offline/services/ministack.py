@@ -61,8 +61,8 @@ class Ministack:
             OSError: The port is taken.
         """
         self._door = Doorway(LOOPBACK, port)
-        self._port = self._door.port
-        self.endpoint = f"http://{LOOPBACK}:{self._port}"
+        self.port = self._door.port
+        self.endpoint = f"http://{LOOPBACK}:{self.port}"
         self._log = log
         self._starting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,7 +71,7 @@ class Ministack:
         self._has_queues = False
         self._saved = folder / "state" / "sqs.json"
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
-            "GATEWAY_PORT": str(self._port),
+            "GATEWAY_PORT": str(self.port),
             "BIND_HOST": LOOPBACK,
             # Else it also listens on port 8883 of every address.
             "IOT_MTLS_ENABLED": "0",
@@ -147,7 +147,7 @@ class Ministack:
 
     async def _is_ready(self) -> bool:
         try:
-            reader, writer = await asyncio.open_connection(LOOPBACK, self._port)
+            reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
         except OSError:
             return False
         try:

@@ -82,3 +82,17 @@ def test_command_without_an_instance_says_what_to_do(tmp_path: Path) -> None:
     )
     assert asked.returncode == 1
     assert asked.stderr.startswith("error: no instance is running")
+
+
+def test_emulator_keeps_its_address_and_what_it_holds_from_run_to_run(tmp_path: Path) -> None:
+    addresses = []
+    for number in range(2):
+        with Instance(SHOP, tmp_path / "state", "--no-reload", "--verbose") as instance:
+            addresses.append(instance.line("AWS http://127.0.0.1:").partition("  ")[0])
+            assert addresses[-1] == f"AWS {instance.status()['sqs_endpoint']}"
+            if number == 0:
+                call(instance, "PUT", "orders/kept", {"tea": 1})
+                instance.line("request method=PUT path=/api/orders/kept status=200")
+            else:
+                assert call(instance, "GET", "orders/kept")["order"] == {"tea": 1}
+    assert addresses[0] == addresses[1]

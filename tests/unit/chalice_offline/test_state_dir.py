@@ -98,3 +98,12 @@ def test_directory_ignores_itself_in_git_unless_it_holds_other_things(tmp_path: 
         state.release()
         assert (folder / ".gitignore").exists() is not is_shared
     assert (tmp_path / "own" / ".gitignore").read_text() == "*\n"
+
+
+def test_port_of_the_last_run_is_kept(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    assert state.kept_port("emulator") == 0
+    state.keep_port("emulator", 4567)
+    assert StateDir(tmp_path).kept_port("emulator") == 4567
+    (tmp_path / "ports.json").write_text("[")
+    assert state.kept_port("emulator") == 0

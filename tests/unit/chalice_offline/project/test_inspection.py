@@ -102,3 +102,33 @@ def test_app_that_does_not_import_is_an_error_with_its_reason(tmp_path: Path) ->
 def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"has no app\.py"):
         asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
+GUARDED = """
+from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
+app = Chalice(app_name="guarded")
+pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
+
+@app.authorizer()
+def ours(request): pass
+
+@app.route("/pool", authorizer=pool)
+def a(): pass
+
+@app.route("/iam", methods=["PUT"], authorizer=IAMAuthorizer())
+def b(): pass
+
+@app.route("/key", api_key_required=True)
+def c(): pass
+
+@app.route("/ours", authorizer=ours)
+def d(): pass
+"""
+
+
+def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
+    assert set(inspect(tmp_path, app=GUARDED).open_routes) == {
+        "GET /pool (CognitoUserPoolAuthorizer)",
+        "PUT /iam (IAMAuthorizer)",
+        "GET /key (API key)",
+    }
