@@ -20,11 +20,13 @@ from chalice_offline.options import Options
 from chalice_offline.project.functions import Project, QueueTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml
+from chalice_offline.project.resources import answers, expressions, own_template
 from chalice_offline.queue_template import QueueSpec, read_queues
 from chalice_offline.queues import ensure_queues
 from chalice_offline.reload import CodeWatch
 from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
+from chalice_offline.stack import ensure_stack
 from chalice_offline.start_commands import run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import keep_going
@@ -73,6 +75,8 @@ class Runtime:
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
         self._triggers: Triggers | None = None
+        # Of expressions in variables.
+        self._answers: Mapping[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
         self._is_status_stale = False
@@ -192,6 +196,7 @@ class Runtime:
         """Describe the app while its database is prepared; once more afterwards if it does not import
         without what ``on_start`` makes, such as a parameter that it reads.
         """
+        await self._make_resources()
         try:
             return await self._inspect()
         except ProjectError:
@@ -200,10 +205,31 @@ class Runtime:
             await asyncio.wait({preparing})
             return await self._inspect()
 
+    async def _make_resources(self) -> None:
+        """Create what ``resources.json`` declares, before the app is imported with variables that name it."""
+        folder = self._options.app_dir
+        try:
+            template = json.loads((folder / "resources.json").read_text(encoding="utf-8"))
+            config = json.loads((folder / ".chalice" / "config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except ValueError as error:
+            raise ProjectError(f"resources.json: {error}") from error
+        wanted = expressions(config, self._options.stage)
+        own, left_out = own_template(template, wanted)
+        for name in left_out:
+            self._log.event("warning", "not created: it is Chalice's or refers to what is", resource=name)
+        if own["Resources"]:
+            name = f"{config.get('app_name', 'app')}-{self._options.stage}"
+            endpoint = self._services.sqs_endpoint
+            self._answers = answers(
+                wanted, await asyncio.to_thread(ensure_stack, name, own, endpoint, self._aws)
+            )
+
     async def _inspect(self) -> Project:
         options = self._options
         project = await inspect_project(
-            options.app_dir, options.stage, self._environment, options.interpreter
+            options.app_dir, options.stage, self._environment, options.interpreter, answers=self._answers
         )
         authorizer = self._file.gateway.authorizer
         if authorizer is not None and authorizer not in project.functions:

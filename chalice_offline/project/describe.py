@@ -2,7 +2,8 @@
 own, so that the app stays out of the runtime.
 
 Functions, names and handler strings are those that ``chalice deploy`` would create
-(``chalice/deploy/appgraph.py``). Run as ``python -P describe.py PROJECT_DIR STAGE``; the last line of
+(``chalice/deploy/appgraph.py``). Run as ``python -P describe.py PROJECT_DIR STAGE ANSWERS``, the last being
+values of expressions in variables, by their JSON; the last line of
 standard output is the description.
 """
 
@@ -29,19 +30,40 @@ class _ShellWins(dict[str, str]):
     what the environment says already stays, as in functions.
     """
 
-    def update(self, variables: Mapping[str, str]) -> None:  # type: ignore[override]  # all that Chalice calls
-        for name, value in variables.items():
+    def __init__(self, answers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def update(self, variables: Mapping[str, Any]) -> None:  # type: ignore[override]  # all that Chalice calls
+        for name, value in texts(variables, self._answers).items():
             os.environ.setdefault(name, value)
 
 
-def describe(project_dir: str, stage: str) -> dict[str, Any]:
+class UnansweredError(ValueError):
+    """A variable is an expression that ``resources.json`` does not answer."""
+
+
+def texts(variables: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str, str]:
+    """Return variables as text, expressions of CloudFormation by their answers."""
+    found: dict[str, str] = {}
+    for name, value in variables.items():
+        key = json.dumps(value, sort_keys=True)
+        if isinstance(value, dict) and key not in answers:
+            raise UnansweredError(
+                f"config.json: environment_variables.{name}: nothing in resources.json answers {key}"
+            )
+        found[name] = answers[key] if isinstance(value, dict) else str(value)
+    return found
+
+
+def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[str, Any]:
     """Import the app in ``project_dir`` and describe it for ``stage``."""
-    config = CLIFactory(project_dir, environ=_ShellWins()).create_config_obj(stage)
+    config = CLIFactory(project_dir, environ=_ShellWins(answers)).create_config_obj(stage)
     app: chalice_api.Chalice = config.chalice_app
     functions: list[dict[str, Any]] = []
 
     def add(name: str, handler: str) -> str:
-        functions.append(_function(config.scope(stage, name), name, handler))
+        functions.append(_function(config.scope(stage, name), name, handler, answers))
         return name
 
     websocket_handlers = {
@@ -79,14 +101,14 @@ def describe(project_dir: str, stage: str) -> dict[str, Any]:
     }
 
 
-def _function(config: Config, name: str, handler: str) -> dict[str, Any]:
+def _function(config: Config, name: str, handler: str, answers: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": name,
         "handler": handler,
         # Chalice deploys these when config.json says nothing (chalice/constants.py).
         "timeout_s": config.lambda_timeout or 60,
         "memory_mb": config.lambda_memory_size or 128,
-        "environment": {key: str(value) for key, value in config.environment_variables.items()},
+        "environment": texts(config.environment_variables, answers),
         "reserved_concurrency": config.reserved_concurrency,
     }
 
@@ -142,11 +164,11 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    project_dir, stage = sys.argv[1:]
+    project_dir, stage, answers = sys.argv[1:]
     # Whatever the app prints while it is imported must not mix with the description.
     output, sys.stdout = sys.stdout, sys.stderr
     try:
-        described = describe(project_dir, stage)
+        described = describe(project_dir, stage, json.loads(answers))
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
         sys.exit(in_project(error, project_dir))
     output.write(json.dumps(described) + "\n")

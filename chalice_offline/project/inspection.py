@@ -20,9 +20,18 @@ class ProjectError(RuntimeError):
 
 
 async def inspect_project(
-    app_dir: Path, stage: str, environment: Mapping[str, str], python: str = sys.executable
+    app_dir: Path,
+    stage: str,
+    environment: Mapping[str, str],
+    python: str = sys.executable,
+    *,
+    answers: Mapping[str, str] | None = None,
 ) -> Project:
     """Return what the app consists of, as ``chalice deploy`` would see it.
+
+    Args:
+        python: The interpreter to import it on.
+        answers: Values of expressions in variables; see ``project.resources``.
 
     Raises:
         ProjectError: With what the import printed last.
@@ -35,6 +44,7 @@ async def inspect_project(
         str(_DESCRIBE),
         str(app_dir),
         stage,
+        json.dumps(dict(answers or {})),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -78,6 +78,7 @@ class Ministack:
             "PERSIST_STATE": "1",
             "STATE_DIR": str(folder / "state"),
             "S3_DATA_DIR": str(folder / "s3"),
+            "S3_PERSIST": "1",
             "TMPDIR": str(state.folder("ministack/tmp")),
             "LOG_LEVEL": "WARNING",
             # What the guard takes, and what MiniStack hands to functions that it runs.

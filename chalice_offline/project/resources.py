@@ -1,0 +1,83 @@
+"""``resources.json``: the template that ``chalice package --merge-template`` adds to an app's own resources.
+
+What it creates by itself is created here as well; what changes Chalice's resources, or refers to them, is not: they
+are no stack here. Variables in ``config.json`` may be expressions of CloudFormation (``{"Ref": "Table"}``).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+# Chalice's own kinds, which the runtime has in its own way.
+_CHALICE_OWNS: Final = ("AWS::Serverless::", "AWS::Lambda::", "AWS::ApiGateway")
+_OUTPUT: Final = "Variable"
+
+
+def expression_key(expression: Any) -> str:
+    """Return what an expression is known by between this and ``describe.py``, which does the same."""
+    return json.dumps(expression, sort_keys=True)
+
+
+def expressions(config: Mapping[str, Any], stage: str) -> list[Any]:
+    """Return the variables of a stage whose values are expressions, each once."""
+    at_stage = config.get("stages", {}).get(stage, {})
+    places = [config, at_stage]
+    places += [function for place in places[:2] for function in place.get("lambda_functions", {}).values()]
+    values = [value for place in places for value in place.get("environment_variables", {}).values()]
+    found = {expression_key(value): value for value in values if isinstance(value, dict)}
+    return list(found.values())
+
+
+def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the template of what can be created without Chalice's resources,
+    with an output for each expression that it can answer, and the ids that were left out.
+    """
+    everything: Mapping[str, Any] = template.get("Resources", {})
+    kept = {
+        name: resource
+        for name, resource in everything.items()
+        if "Type" in resource and not resource["Type"].startswith(_CHALICE_OWNS)
+    }
+    known = set(template.get("Parameters", {}))
+    while lacking := [name for name, each in kept.items() if not _is_known(each, known | set(kept))]:
+        for name in lacking:
+            del kept[name]
+    outputs = {
+        f"{_OUTPUT}{number}": {"Value": expression}
+        for number, expression in enumerate(wanted)
+        if _is_known(expression, known | set(kept))
+    }
+    shared = ("AWSTemplateFormatVersion", "Parameters", "Mappings", "Conditions")
+    own = {name: template[name] for name in shared if name in template}
+    return {**own, "Resources": kept, "Outputs": outputs}, [name for name in everything if name not in kept]
+
+
+def answers(wanted: list[Any], outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of expressions, by their keys, from a stack's outputs."""
+    named = {f"{_OUTPUT}{number}": expression_key(each) for number, each in enumerate(wanted)}
+    return {named[name]: value for name, value in outputs.items() if name in named}
+
+
+def _is_known(value: Any, known: set[str]) -> bool:
+    return all(name in known or name.startswith("AWS::") for name in _references(value))
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield the ids that an expression refers to; within text only those of ``Fn::Sub``'s simple form."""
+    match value:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::GetAtt": [str(name), *_]}:
+            yield name
+        case {"Fn::GetAtt": str(name)}:
+            yield name.partition(".")[0]
+        case {"Fn::Sub": str(text)}:
+            yield from (
+                part.partition("}")[0].partition(".")[0] for part in text.split("${")[1:] if part[:1] != "!"
+            )
+        case dict():
+            for name, inner in value.items():
+                yield from [inner] if name == "DependsOn" and isinstance(inner, str) else _references(inner)
+        case list():
+            for inner in value:
+                yield from _references(inner)

@@ -1,0 +1,70 @@
+"""A stack in the emulator: what ``resources.json`` declares."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chalice_offline.project.inspection import ProjectError
+
+_PATIENCE_S: Final = 60.0
+_POLL_S: Final = 0.1
+
+
+def ensure_stack(
+    name: str, template: Mapping[str, Any], endpoint: str, aws: Mapping[str, str]
+) -> dict[str, str]:
+    """Create a stack, or bring it to its template; return its outputs. It blocks: call it in a thread.
+
+    Args:
+        aws: Region and credentials, as environment variables.
+
+    Raises:
+        ProjectError: The emulator could not create it, with its reason.
+    """
+    import boto3  # noqa: PLC0415  # a quarter of a second that apps without resources need not wait
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as above
+
+    client = boto3.client(
+        "cloudformation",
+        endpoint_url=endpoint,
+        region_name=aws["AWS_REGION"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+    )
+    arguments = {
+        "StackName": name,
+        "TemplateBody": json.dumps(template),
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+    }
+    try:
+        try:
+            client.create_stack(**arguments)
+        except client.exceptions.AlreadyExistsException:
+            _update(client, arguments)
+        return _outputs(client, name)
+    except (ClientError, BotoCoreError) as error:
+        raise ProjectError(f"resources.json: {error}") from error
+
+
+def _update(client: Any, arguments: Mapping[str, Any]) -> None:
+    try:
+        client.update_stack(**arguments)
+    except client.exceptions.ClientError as error:
+        if "No updates" not in str(error):
+            raise
+
+
+def _outputs(client: Any, name: str) -> dict[str, str]:
+    """Wait until a stack is as asked for; return its outputs."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        status = stack["StackStatus"]
+        if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        if not status.endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+            raise ProjectError(
+                f"resources.json: {status}: {stack.get('StackStatusReason', 'no reason given')}"
+            )
+        time.sleep(_POLL_S)

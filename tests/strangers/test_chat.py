@@ -1,0 +1,26 @@
+"""A chat whose table is in resources.json and in a variable, both APIs at one stage."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+from websockets.sync.client import connect
+
+from tests.support.instance import REPOSITORY, Instance
+
+CHAT = REPOSITORY / "tests" / "strangers" / "chat"
+
+
+def test_chat_with_a_table_runs_with_no_further_step_and_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Instance(CHAT, tmp_path / "state", "--no-reload") as instance:
+            url = f"ws://127.0.0.1:{instance.port}/api"
+            instance.line(f"wscat -c {url}")
+            instance.line("resource=WebsocketMessage")
+            with connect(url) as one, connect(url) as other:
+                one.send("hello")
+                assert [one.recv(timeout=20), other.recv(timeout=20)] == ["hello", "hello"]
+                with urllib.request.urlopen(f"{instance.rest_url}/people") as answer:
+                    told = json.load(answer)
+                assert told["people"] == 2
+                assert told["arn"].startswith("arn:aws:dynamodb:us-east-1:000000000000:table/")

@@ -1,0 +1,52 @@
+"""What of a merge template is created, and which variables it answers."""
+
+from typing import Any
+
+import pytest
+
+from chalice_offline.project.resources import answers, expression_key, expressions, own_template
+
+TABLE = {"Type": "AWS::DynamoDB::Table"}
+
+
+def test_expressions_are_those_of_the_app_the_stage_and_its_functions() -> None:
+    config = {
+        "environment_variables": {"A": {"Ref": "X"}, "B": "text"},
+        "stages": {
+            "dev": {
+                "environment_variables": {"C": {"Ref": "X"}},
+                "lambda_functions": {"f": {"environment_variables": {"D": {"Fn::GetAtt": ["X", "Arn"]}}}},
+            },
+            "prod": {"environment_variables": {"E": {"Ref": "Y"}}},
+        },
+    }
+    assert expressions(config, "dev") == [{"Ref": "X"}, {"Fn::GetAtt": ["X", "Arn"]}]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Properties": {"MemorySize": 512}},
+        {"Type": "AWS::Lambda::Permission"},
+        {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "APIHandler"}}},
+        {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Fn::Sub": "x-${RestAPI.RootResourceId}"}}},
+        {"Type": "AWS::SNS::Topic", "Properties": {"A": [{"Fn::GetAtt": ["APIHandler", "Arn"]}]}},
+        {"Type": "AWS::SNS::Topic", "DependsOn": "APIHandler"},
+    ],
+)
+def test_what_is_chalices_or_refers_to_it_is_left_out(other: dict[str, Any]) -> None:
+    template = {"Resources": {"Table": TABLE, "Other": other, "Third": {"Type": "T", "P": {"Ref": "Other"}}}}
+    own, left_out = own_template(template, [{"Ref": "Table"}, {"Ref": "Other"}])
+    assert (own["Resources"], left_out) == ({"Table": TABLE}, ["Other", "Third"])
+    assert own["Outputs"] == {"Variable0": {"Value": {"Ref": "Table"}}}
+
+
+def test_pseudo_parameters_and_parameters_may_be_referred_to() -> None:
+    topic = {"Type": "AWS::SNS::Topic", "P": {"Fn::Sub": "${AWS::Region}-${Name}-${!literal}"}}
+    own, left_out = own_template({"Parameters": {"Name": {}}, "Resources": {"Topic": topic}}, [])
+    assert (own["Resources"], left_out) == ({"Topic": topic}, [])
+
+
+def test_answers_are_found_by_their_expressions() -> None:
+    wanted = [{"Ref": "Table"}, {"Ref": "Other"}]
+    assert answers(wanted, {"Variable0": "t-1"}) == {expression_key({"Ref": "Table"}): "t-1"}
