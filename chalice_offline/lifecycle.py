@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from chalice_offline.callers import is_loopback
 from chalice_offline.logs import Log
@@ -18,6 +19,9 @@ from chalice_offline.runtime import Runtime
 from chalice_offline.services.ports import free_port, is_taken
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import Failures
+
+# A stop that takes longer says what it waits for.
+_SILENT_S: Final = 1.0
 
 
 async def run(options: Options, log: Log) -> int:
@@ -51,7 +55,7 @@ async def run(options: Options, log: Log) -> int:
         try:
             if runtime is not None:
                 log.event("info", "stopping; press Ctrl-C again to hurry")
-                await signals.hurried_by_second(runtime)
+                await signals.hurried_by_second(runtime, log)
         except Exception as error:  # noqa: BLE001  # as above: a full disk, mostly
             _complain(error)
             status = 1
@@ -120,9 +124,12 @@ class _Signals:
         else:
             task.result()
 
-    async def hurried_by_second(self, runtime: Runtime) -> None:
+    async def hurried_by_second(self, runtime: Runtime, log: Log) -> None:
         stopping = asyncio.create_task(runtime.stop())
         hurry = asyncio.create_task(self.hurry.wait())
+        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED, timeout=_SILENT_S)
+        if not stopping.done() and not hurry.done() and (running := runtime.running()):
+            log.event("info", "waiting for functions that run; Ctrl-C ends them", functions=running)
         await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         if not stopping.done():

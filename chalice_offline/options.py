@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chalice_offline.services.ports import authority
+
 STATE_DIR_NAME: Final = ".chalice-offline"
 """Where an instance keeps its data unless told otherwise: a directory of the project."""
 
@@ -49,5 +51,10 @@ class Options:
 
     @property
     def local_host(self) -> str:
-        """Where programs on this machine reach the gateway."""
+        """The host by which programs on this machine reach the gateway."""
         return "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104  # compared, not bound
+
+    @property
+    def address(self) -> str:
+        """Host and port of the gateway, as URLs have them."""
+        return authority(self.local_host, self.port)

@@ -134,10 +134,14 @@ class Runtime:
         steps.append(partial(asyncio.to_thread, self._state.clear_status))
         await _all_of(steps)
 
+    def running(self) -> list[str]:
+        """Return the functions that run."""
+        return self._host.running() if self._host is not None else []
+
     def banner(self) -> list[str]:
         """Return the lines to print when ready: where to connect."""
         assert self._project is not None
-        address = f"{self._options.local_host}:{self._options.port}"
+        address = self._options.address
         lines = []
         has_api = bool(self._project.manifest.websocket_handlers or self._project.manifest.http_function)
         if self._project.manifest.websocket_handlers:
@@ -303,7 +307,7 @@ class Runtime:
         return read_queues(template, parameters, region=self._aws["AWS_REGION"], account=ACCOUNT)
 
     def _function_environment(self) -> dict[str, str]:
-        gateway = f"http://{self._options.local_host}:{self._options.port}"
+        gateway = f"http://{self._options.address}"
         managed = {
             **self._aws,
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{gateway}/{self._stages.websocket}",
@@ -361,7 +365,7 @@ class Runtime:
             "sqs_endpoint": self._services.sqs_endpoint,
             # Of a foreign emulator, or of a real account, they are the shell's business.
             "aws": self._aws if self._services.emulator_credentials is not None else {},
-            "url": f"http://{self._options.local_host}:{self._options.port}",
+            "url": f"http://{self._options.address}",
             "region": self._aws["AWS_REGION"],
             "credentials": {name: self._aws[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
             "functions": sorted(self._project.functions) if self._project else [],

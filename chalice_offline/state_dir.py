@@ -31,6 +31,15 @@ class StateDirInUseError(RuntimeError):
         )
 
 
+class StateDirUnwritableError(RuntimeError):
+    """The directory cannot be written to: a read-only checkout, another user's, a full disk."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"cannot write to {path} ({error.strerror}); choose another directory with --state-dir"
+        )
+
+
 class StateDir:
     """One instance's data. ``acquire`` before use; the lock goes with the process, however it ends."""
 
@@ -43,8 +52,14 @@ class StateDir:
 
         Raises:
             StateDirInUseError: Another live process has it.
-            OSError: It cannot be written to.
+            StateDirUnwritableError: It cannot be written to.
         """
+        try:
+            self._acquire()
+        except OSError as error:
+            raise StateDirUnwritableError(self.path, error) from error
+
+    def _acquire(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._close_to_others()
         lock = os.fdopen(open_private(self.path / "lock"), "a", encoding="utf-8")

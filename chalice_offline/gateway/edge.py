@@ -17,6 +17,7 @@ from chalice_offline.gateway.routing import SelectionExpression
 from chalice_offline.gateway.settings import GatewaySettings
 from chalice_offline.gateway.throttle import TokenBucket
 from chalice_offline.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
+from chalice_offline.services.ports import authority
 from chalice_offline.supervision import spawn
 
 
@@ -75,7 +76,7 @@ class Edge:
             account_id=settings.account_id,
             region=settings.region,
             stage=settings.websocket_stage,
-            domain_name=settings.domain_name or f"{settings.host}:{port}",
+            domain_name=settings.domain_name or authority(settings.host, port),
         )
         return cls(
             settings=settings,

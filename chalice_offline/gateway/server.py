@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 
@@ -53,20 +53,21 @@ class Gateway:
             OSError: The address cannot be bound, as when the port is taken.
             ValueError: The route selection expression or an identity source is none.
         """
-        listener = _bind(self._settings.host, self._settings.port)
+        listeners = _bind(self._settings.host, self._settings.port)
         try:
-            port = int(listener.getsockname()[1])
+            port = int(listeners[0].getsockname()[1])
             edge = Edge.create(self._settings, self._manifest, self._functions, port=port)
         except ValueError:
-            listener.close()
+            for listener in listeners:
+                listener.close()
             raise
-        self._socket = listener
+        self._socket = listeners[0]
         self._edge = edge
         callbacks = Callbacks(edge)
         self._rest = RestApi(edge)
         application = Application(edge, callbacks, self._rest, Invocations(edge))
         self._server = _Server(_uvicorn_config(self._settings, application, callbacks))
-        self._serving = spawn("serving", self._server.serve(sockets=[listener]), set())
+        self._serving = spawn("serving", self._server.serve(sockets=listeners), set())
         await self._server.listening.wait()
 
     def use(self, manifest: AppManifest) -> None:
@@ -121,9 +122,21 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind, protocol)
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Listen on the first address of a host, and of ``localhost`` on its others as well, where there are some."""
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, address = addresses[0]
+    listeners = [_listener(family, address)]
+    port = int(listeners[0].getsockname()[1])
+    for family, _, _, _, address in addresses[1:] if host == "localhost" else ():
+        # This machine may know an address that it does not have.
+        with contextlib.suppress(OSError):
+            listeners.append(_listener(family, (address[0], port, *address[2:])))
+    return listeners
+
+
+def _listener(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class LambdaHost:
         self._on_finished = on_finished
         self._forker = forker
         self._pools = {name: self._new_pool(spec) for name, spec in functions.items()}
-        self._running = 0
+        self._running: Counter[str] = Counter()
         self._one_ended = asyncio.Event()
         self._retirement: asyncio.Task[None] | None = None
 
@@ -94,8 +95,8 @@ class LambdaHost:
             return Raised("ResourceNotFoundException", f"Function not found: {function_name}")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()
-        self._running += 1
-        # An answer that no caller waits for any more is not worth an environment either.
+        self._running[function_name] += 1
+        # An answer that nobody waits for any more is not worth an environment either.
         patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
         pool.begin(event, partial(self._ended, function_name, answer), patient)
         if timeout_s is None:
@@ -107,7 +108,9 @@ class LambdaHost:
             patience.cancel()
 
     def _ended(self, function_name: str, answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
-        self._running -= 1
+        self._running[function_name] -= 1
+        if not self._running[function_name]:
+            del self._running[function_name]
         self._one_ended.set()
         _answer(answer, outcome)
         tell("listening for the end of invocations", self._on_finished, function_name)
@@ -141,6 +144,10 @@ class LambdaHost:
                 await asyncio.wait_for(self._until_quiet(), patience_s)
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
         await self._until_quiet()
+
+    def running(self) -> list[str]:
+        """Return the functions that have invocations which run or wait to."""
+        return sorted(self._running)
 
     def pids(self) -> dict[str, list[int]]:
         """Return the environments' process ids by function, and the fork server's."""

@@ -8,8 +8,8 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that no program listens on now."""
-    with socket.socket() as probe:
+    """Return a port that nobody listens on now."""
+    with socket.socket(_family(host)) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
@@ -21,8 +21,7 @@ def is_taken(host: str, port: int) -> bool:
     Raises:
         OSError: The address cannot be listened on for another reason, such as a host that is not ours.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(_family(host)) as probe:
         # As servers do: a closed connection's TIME_WAIT is no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,3 +31,12 @@ def is_taken(host: str, port: int) -> bool:
                 return True
             raise
     return False
+
+
+def authority(host: str, port: int) -> str:
+    """Return host and port as URLs have them: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

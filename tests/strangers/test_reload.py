@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -110,3 +111,35 @@ def test_app_that_does_not_import_is_told_once_as_text(project: Path, tmp_path: 
     told = [line for line in instance.lines if "No module named" in line]
     assert told == ["ModuleNotFoundError: No module named 'no_such_module'"]
     assert "describe.py" not in "".join(instance.lines)
+
+
+STUCK = """
+import time
+
+@app.lambda_function()
+def stuck(event, context):
+    print("begun")
+    time.sleep(50)
+"""
+
+
+def test_stop_says_what_it_waits_for_and_a_second_signal_ends_it(project: Path, tmp_path: Path) -> None:
+    (project / "app.py").write_text(FUNCTIONS + STUCK)
+    with Instance(project, tmp_path / "state", "--no-reload") as instance:
+        asking = [
+            sys.executable,
+            "-m",
+            "chalice_offline",
+            "invoke",
+            "stuck",
+            "--state-dir",
+            str(tmp_path / "state"),
+        ]
+        with subprocess.Popen(
+            asking, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as asked:
+            instance.line("begun")
+            instance.process.send_signal(signal.SIGINT)
+            instance.line('waiting for functions that run; Ctrl-C ends them functions=["stuck"]')
+            assert instance.stop(signal.SIGINT) == 0
+            asked.wait(30)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chalice_offline.state_dir import StateDir, StateDirInUseError
+from chalice_offline.state_dir import StateDir, StateDirInUseError, StateDirUnwritableError
 
 
 def test_second_instance_on_the_same_directory_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:
@@ -107,3 +107,11 @@ def test_port_of_the_last_run_is_kept(tmp_path: Path) -> None:
     assert StateDir(tmp_path).kept_port("emulator") == 4567
     (tmp_path / "ports.json").write_text("[")
     assert state.kept_port("emulator") == 0
+
+
+def test_directory_that_cannot_be_written_to_is_said_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        StateDirUnwritableError, match=r"cannot write to .*state \(Not a directory\); .* --state-dir"
+    ):
+        StateDir(tmp_path / "file" / "state").acquire()
