@@ -366,6 +366,8 @@ class Runtime:
             # Of a foreign emulator, or of a real account, they are the shell's business.
             "aws": self._aws if self._services.emulator_credentials is not None else {},
             "url": f"http://{self._options.address}",
+            "websocket_url": f"ws://{self._options.address}/{self._stages.websocket}",
+            "rest_url": f"http://{self._options.address}/{self._stages.rest}",
             "region": self._aws["AWS_REGION"],
             "credentials": {name: self._aws[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
             "functions": sorted(self._project.functions) if self._project else [],
