@@ -210,7 +210,12 @@ class Runtime:
             return await self._inspect()
 
     async def _make_resources(self) -> None:
-        """Create what ``resources.json`` declares, before the app is imported with variables that name it."""
+        """Create what ``resources.json`` declares, before the app is imported with variables that name it.
+
+        Not at an endpoint of somebody else's, who may have it already.
+        """
+        if self._services.emulator_credentials is None:
+            return
         folder = self._options.app_dir
         try:
             template = json.loads((folder / "resources.json").read_text(encoding="utf-8"))
