@@ -67,7 +67,7 @@ class Ministack:
         self._starting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         folder = state.folder("ministack")
-        # Whether queues must be saved: of a cloud, nobody knows whether anything was asked of them.
+        # Whether queues must be saved: of a cloud, it is not known whether anything was asked of them.
         self._has_queues = False
         self._saved = folder / "state" / "sqs.json"
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
