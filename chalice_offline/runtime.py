@@ -55,6 +55,7 @@ class Runtime:
             log,
             wants_database=project_file.database,
             functions_login=project_file.database_login,
+            aws_services=project_file.aws_services,
             on_sqs_restarted=self._ensure_queues,
         )
         self._aws = aws_variables(

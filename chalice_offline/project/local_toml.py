@@ -55,6 +55,8 @@ class LocalToml(Table):
         database_login: Name of the login that functions have at the managed server. The commands of
             ``on_start`` make it; they own the server and find the functions' address in
             ``FUNCTIONS_DATABASE_URL``.
+        aws_services: Signing names of the services that the managed emulator may be asked; all if not given.
+            Fewer is safer: some run code.
         queues: CloudFormation template of its queues, relative to the project.
         parameters: Values of that template's parameters; ``Stage`` is the runtime's stage unless given.
         on_start: Commands to run with the functions' environment before the runtime is ready, in the project.
@@ -64,6 +66,7 @@ class LocalToml(Table):
 
     database: bool = False
     database_login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = None
+    aws_services: tuple[str, ...] | None = None
     queues: Path | None = None
     parameters: dict[str, str] = Field(default_factory=dict)
     on_start: tuple[str, ...] = ()

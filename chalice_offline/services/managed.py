@@ -1,7 +1,7 @@
 """The services around the functions: managed here, or others when the options name them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from chalice_offline.logs import Log
@@ -28,6 +28,7 @@ class Services:
         *,
         wants_database: bool,
         functions_login: str | None,
+        aws_services: Sequence[str] | None,
         on_sqs_restarted: Callable[[], Awaitable[None]],
     ) -> None:
         self.register = ChildRegister(state.path / "children.json")
@@ -39,7 +40,7 @@ class Services:
             self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
         self._ministack: Ministack | None = None
         if options.aws_endpoint_url is None:
-            self._ministack = _emulator(state, self.register, log, on_sqs_restarted)
+            self._ministack = _emulator(state, self.register, log, on_sqs_restarted, aws_services)
         self.database_url = self._postgres.url if self._postgres else options.database_url
         # A server that is not ours lets in only logins that its owner has named.
         self.functions_database_url = (
@@ -69,12 +70,16 @@ class Services:
 
 
 def _emulator(
-    state: StateDir, register: ChildRegister, log: Log, on_restarted: Callable[[], Awaitable[None]]
+    state: StateDir,
+    register: ChildRegister,
+    log: Log,
+    on_restarted: Callable[[], Awaitable[None]],
+    services: Sequence[str] | None,
 ) -> Ministack:
     """Return an emulator on the port of the last run, or on another if somebody else has that by now."""
     try:
-        emulator = Ministack(state, state.kept_port(_PORT), register, log, on_restarted)
+        emulator = Ministack(state, state.kept_port(_PORT), register, log, on_restarted, services=services)
     except OSError:
-        emulator = Ministack(state, 0, register, log, on_restarted)
+        emulator = Ministack(state, 0, register, log, on_restarted, services=services)
     state.keep_port(_PORT, emulator.port)
     return emulator

@@ -13,6 +13,9 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
+APP_DIR = Path(__file__).parents[4] / "chalice_app"
+
+
 def test_project_without_the_file_has_defaults(tmp_path: Path) -> None:
     assert read_local_toml(tmp_path) == LocalToml()
     assert not LocalToml().database
@@ -80,3 +83,14 @@ def test_batches_are_judged_as_chalice_deploys_them_unless_the_project_says_othe
     # As infra/deploy/templates/app.yaml sets it for the deployed functions.
     project = Path(__file__).parents[4] / "chalice_app"
     assert read_local_toml(project).event_source.report_batch_item_failures
+
+
+def test_project_that_names_its_services_has_no_others(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+    assert read_local_toml(tmp_path).aws_services is None
+    (tmp_path / ".chalice" / "local.toml").write_text('aws_services = ["sqs", "s3"]')
+    assert read_local_toml(tmp_path).aws_services == ("sqs", "s3")
+
+
+def test_this_projects_emulator_serves_queues_alone() -> None:
+    assert read_local_toml(APP_DIR).aws_services == ("sqs",)
