@@ -1,14 +1,18 @@
 """Venues, their pools and the tokens, as REST lists them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.tokens import Tokens
-from chalicelib.routing.plan import RoutablePool
 from chalicelib.wire.json_text import JsonObject
+
+if TYPE_CHECKING:
+    # The accept path imports this module, and needs no routing.
+    from chalicelib.routing.plan import RoutablePool
 
 
 def venues_view(
-    names: Iterable[str], pools: Sequence[RoutablePool], problems: Mapping[str, str], tokens: Tokens
+    names: Iterable[str], pools: "Sequence[RoutablePool]", problems: Mapping[str, str], tokens: Tokens
 ) -> JsonObject:
     """Return every venue with its pools, or why it does not answer, and every token."""
     venues: list[JsonObject] = []
