@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code
 from chalicelib.domain.swap_mode import SwapMode
+
+VALIDITY_BLOCKS: Final = 150
+"""A block hash is good for so many blocks (Solana, ``MAX_PROCESSING_AGE``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,11 @@ class LegFill:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStatus:
-    """What the chain answers for one signature; amounts and slot only if it landed."""
+    """What the chain answers for one signature; amounts and slot only if it landed.
+
+    Attributes:
+        network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such fees.
+    """
 
     signature_status: SignatureStatus
     slot: int | None = None
@@ -107,11 +115,24 @@ class TransactionStatus:
     output_units: int = 0
     legs: tuple[LegFill, ...] = ()
     refusal: Code | None = None
+    network_fee_lamports: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChainView:
-    """One node's answer, all of it as of one block height."""
+    """One node's answer, all of it as of one block height.
+
+    Attributes:
+        history_from: The node has forgotten what landed below this height: that it does not know a transaction
+            which might have, proves nothing.
+    """
 
     height: int
     statuses: Mapping[str, TransactionStatus]
+    history_from: int = 0
+
+    def proves_dead(self, transaction: SignedTransaction, *, margin_blocks: int) -> bool:
+        """Return whether a transaction that this view does not know can never land, nor has."""
+        last = transaction.last_valid_height
+        may_have_landed_from = max(0, last - VALIDITY_BLOCKS)
+        return self.height > last + margin_blocks and may_have_landed_from >= self.history_from

@@ -92,6 +92,7 @@ class TransactionRecord:
         lamports: Per account: (before, after).
         tokens_before: By account; one that was opened and closed again has no entry at all.
         inner: By the index of the outer instruction.
+        outer: What its message says.
     """
 
     slot: int
@@ -103,6 +104,7 @@ class TransactionRecord:
     tokens_after: Mapping[Pubkey, TokenBalance]
     logs: tuple[str, ...]
     inner: Mapping[int, tuple[InnerInstruction, ...]]
+    outer: tuple[InnerInstruction, ...] = ()
 
     def token_change(self, account: Pubkey) -> int:
         """Return by how much a token account's balance grew, transfer fees already off."""
@@ -203,6 +205,7 @@ def transaction(result: Any) -> TransactionRecord | None:
         tokens_after=_token_balances(meta, "postTokenBalances", keys),
         logs=tuple(_texts(meta, "logMessages")) if meta.get("logMessages") is not None else (),
         inner=_inner(meta, keys),
+        outer=tuple(_instruction(one, keys) for one in _member(message, "instructions", list)),
     )
 
 
@@ -218,6 +221,26 @@ def prioritization_fees(result: Any) -> tuple[int, ...]:
     if not isinstance(result, list):
         raise MalformedResultError("the fees are no list")
     return tuple(_int(one, "prioritizationFee") for one in result)
+
+
+def first_available_block(result: Any) -> int:
+    """Read ``getFirstAvailableBlock``: the slot of the oldest block that the node still has."""
+    return _whole(result)
+
+
+def block_height(result: Any) -> int | None:
+    """Read the height from ``getBlock``; None if the node does not know it."""
+    if result is None:
+        return None
+    height = _member(result, "blockHeight", (int, type(None)))
+    return None if height is None else _whole(height)
+
+
+def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
+    """Read ``getProgramAccounts``."""
+    if not isinstance(result, list):
+        raise MalformedResultError("the accounts are no list")
+    return tuple((_key(one, "pubkey"), account(_member(one, "account", dict))) for one in result)
 
 
 def _status(value: Any) -> SignatureStatus:
@@ -239,24 +262,28 @@ def _inner(meta: Any, keys: Sequence[Pubkey]) -> dict[int, tuple[InnerInstructio
     found: dict[int, tuple[InnerInstruction, ...]] = {}
     for group in meta.get("innerInstructions") or []:
         found[_int(group, "index")] = tuple(
-            InnerInstruction(
-                _at(keys, _int(one, "programIdIndex")),
-                tuple(_at(keys, _whole(index)) for index in _member(one, "accounts", list)),
-                _base58(_member(one, "data", str)),
-            )
-            for one in _member(group, "instructions", list)
+            _instruction(one, keys) for one in _member(group, "instructions", list)
         )
     return found
+
+
+def _instruction(value: Any, keys: Sequence[Pubkey]) -> InnerInstruction:
+    return InnerInstruction(
+        _at(keys, _int(value, "programIdIndex")),
+        tuple(_at(keys, _whole(index)) for index in _member(value, "accounts", list)),
+        _base58(_member(value, "data", str)),
+    )
 
 
 def _with_context(result: Any, kind: type) -> tuple[int, Any]:
     return _int(_member(result, "context", dict), "slot"), _member(result, "value", kind)
 
 
-def _member(record: Any, name: str, kind: type) -> Any:
+def _member(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind):
-        raise MalformedResultError(f"{name} is no {kind.__name__}")
+        wanted = kind if isinstance(kind, type) else kind[0]
+        raise MalformedResultError(f"{name} is no {wanted.__name__}")
     return value
 
 

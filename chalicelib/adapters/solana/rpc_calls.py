@@ -93,6 +93,31 @@ def get_recent_prioritization_fees(writable: Sequence[Pubkey]) -> RpcCall:
     return RpcCall("getRecentPrioritizationFees", ([address_of(key) for key in writable],))
 
 
+def get_first_available_block() -> RpcCall:
+    return RpcCall("getFirstAvailableBlock", ())
+
+
+def get_block(slot: int) -> RpcCall:
+    """Ask for a block without its transactions: for its height."""
+    config = {
+        "commitment": COMMITMENT,
+        "transactionDetails": "none",
+        "rewards": False,
+        "maxSupportedTransactionVersion": MAX_TRANSACTION_VERSION,
+    }
+    return RpcCall("getBlock", (slot, config))
+
+
+def get_program_accounts(
+    program: Pubkey, *, data_bytes: int, contents: Sequence[tuple[int, Pubkey]]
+) -> RpcCall:
+    """Ask for all accounts of a length that hold keys at offsets. Many nodes limit this one most of all."""
+    filters: list[dict[str, Any]] = [{"dataSize": data_bytes}]
+    filters += [{"memcmp": {"offset": offset, "bytes": address_of(key)}} for offset, key in contents]
+    config = {"encoding": "base64", "commitment": COMMITMENT, "filters": filters}
+    return RpcCall("getProgramAccounts", (address_of(program), config))
+
+
 def _config(min_context_slot: int | None) -> dict[str, Any]:
     config: dict[str, Any] = {"commitment": COMMITMENT}
     return config if min_context_slot is None else config | {"minContextSlot": min_context_slot}

@@ -4,10 +4,10 @@ A node that limits us is left alone for as long as it asks; one that is behind, 
 over for the next. Addresses often hold a key of the provider's: nothing here says more of one than its host.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from secrets import SystemRandom
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
@@ -17,6 +17,11 @@ from chalicelib.adapters.aws.single_request import run_single_flow
 from chalicelib.adapters.solana.rpc_answers import result_of
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy
+
+Ask = Callable[[RpcCall], Any]
+"""Makes one call to one node and returns its result."""
+
+Answer = TypeVar("Answer")
 
 CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
@@ -93,27 +98,63 @@ class RpcNodes:
         self._free_at_s = [0.0] * len(self._nodes)
         self._limited = [0] * len(self._nodes)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes' hosts, the preferred one first."""
+        return tuple(node.name for node in self._nodes)
+
     def ask(self, call: RpcCall, *, time_limit_s: float) -> Any:
         """Return the first result that a node gives; for calls that may be made twice.
 
         Raises:
             NodeError: The last error, once the time is over; or at once what no node would answer otherwise.
         """
+        return self.converse(lambda ask, _: ask(call), time_limit_s=time_limit_s)
+
+    def converse(
+        self,
+        talk: Callable[[Ask, int], Answer],
+        *,
+        time_limit_s: float,
+        without: Collection[int] = (),
+    ) -> Answer:
+        """Return what comes of several calls that must all go to one node, whichever it is.
+
+        Args:
+            talk: Given what makes a call, and the node's place. Begun anew with another node if it raises.
+            without: Places of the nodes that are not to be asked.
+
+        Raises:
+            NodeError: As ``ask``.
+        """
         deadline_s = self._now_s() + time_limit_s
         last: NodeError | None = None
         while True:
             free_at_s, index = min(
-                (max(at_s, self._now_s()), index) for index, at_s in enumerate(self._free_at_s)
+                (
+                    (max(at_s, self._now_s()), index)
+                    for index, at_s in enumerate(self._free_at_s)
+                    if index not in without
+                ),
+                default=(deadline_s, 0),
             )
             if free_at_s >= deadline_s:
                 raise last or SilentNodeError("every node limits us for longer than there is time")
             self._pause(max(0.0, free_at_s - self._now_s()))
+
+            def ask(call: RpcCall, index: int = index) -> Any:
+                left_s = deadline_s - self._now_s()
+                if left_s <= 0:
+                    raise SilentNodeError(f"{self._nodes[index].name}: no time left for {call.method}")
+                return self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
+
             try:
-                return self._call(index, call, min(CALL_TIME_LIMIT_S, deadline_s - self._now_s()))
+                return talk(ask, index)
             except NodeError as e:
                 if e.remedy in _TELLING:
                     raise
                 last = e
+                self._leave_alone(index, e)
 
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
         """Make a call to each node that does not limit us, and return by its name the result or the error."""
@@ -135,13 +176,16 @@ class RpcNodes:
         except NodeError as e:
             if e.remedy not in _TELLING:
                 self._limited[index] += 1
-                asked_s = e.retry_after_s if isinstance(e, RateLimitedError) else None
-                backoff_s = min(_BACKOFF_S * 2.0 ** min(self._limited[index] - 1, 8), _BACKOFF_MAX_S)
-                wait_s = backoff_s * (0.5 + self._jitter() / 2) if asked_s is None else asked_s
-                self._free_at_s[index] = self._now_s() + wait_s
+                self._leave_alone(index, e)
             raise
         self._limited[index], self._free_at_s[index] = 0, 0.0
         return result
+
+    def _leave_alone(self, index: int, error: NodeError) -> None:
+        asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
+        backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
+        wait_s = backoff_s * (0.5 + self._jitter() / 2) if asked_s is None else asked_s
+        self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + wait_s)
 
 
 def _one_request(request: bytes) -> RequestFlow[HttpResponse | None]:

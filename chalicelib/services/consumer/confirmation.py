@@ -148,7 +148,7 @@ class Confirmation:
                 code = status.refusal or Code.TRANSACTION_FAILED
                 return transitions.failed(claimed, refusal(code, claimed.state.order), now, outcome="refused")
             case SignatureStatus.UNKNOWN:
-                if view.height <= attempt.transaction.last_valid_height + DEADNESS_MARGIN_BLOCKS:
+                if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
                     return None
                 return self._after_death(claimed, now)
 

@@ -88,6 +88,10 @@ class WriteAhead:
         wanted = [instruction(order.state, planned.plan) for order, planned in ready]
         try:
             transactions = self._chain.sign(wanted)
+        except RefusedError as error:
+            if len(ready) > 1:
+                raise  # one order's reason: each is signed alone
+            return [self._ended(order, error) for order, _ in ready]
         except RetryableError as error:
             return [self._ended(order, error) for order, _ in ready]
         now = self._clock.now()

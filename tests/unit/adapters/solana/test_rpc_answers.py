@@ -150,7 +150,7 @@ def test_status_is_final_once_it_is_confirmed(commitment: str | None, *, is_fina
 
 def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None:
     meta = {"fee": 5000, "err": None, "preBalances": [1], "postBalances": [2]}
-    record = {"slot": 1, "meta": meta, "transaction": {"message": {"accountKeys": [KEY]}}}
+    record = {"slot": 1, "meta": meta, "transaction": {"message": {"accountKeys": [KEY], "instructions": []}}}
     assert answers.transaction(record) is not None
     assert answers.transaction(None) is None
     token = {"accountIndex": 1, "mint": KEY, "uiTokenAmount": {"amount": "5"}}

@@ -1,0 +1,241 @@
+"""The port ``Chain`` on Solana: builds, signs and sends transactions, and finds out what became of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.blockhashes import Blockhashes
+from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.failures import refusal_of
+from chalicelib.adapters.solana.fills import Names
+from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
+from chalicelib.adapters.solana.holdings import Holdings, funded, holdings_of, keys_of, spent
+from chalicelib.adapters.solana.keys import Pubkey
+from chalicelib.adapters.solana.message_reader import read_message
+from chalicelib.adapters.solana.messages import CompiledMessage, wire_of
+from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.priority_fees import PriorityFees
+from chalicelib.adapters.solana.rpc_answers import InnerInstruction, accounts_at, simulation
+from chalicelib.adapters.solana.rpc_calls import (
+    ACCOUNTS_MAX,
+    get_multiple_accounts,
+    send_transaction,
+    simulate_transaction,
+)
+from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy
+from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+from chalicelib.adapters.solana.signer import Signer
+from chalicelib.adapters.solana.signing import sign
+from chalicelib.adapters.solana.swap_calls import keys_of as keys_in
+from chalicelib.adapters.solana.swap_message import (
+    FEE_PER_SIGNATURE_LAMPORTS,
+    Budget,
+    SwapContents,
+    compiled,
+    contents,
+    has_room,
+    mark_of,
+    mints_of,
+    units_after,
+)
+from chalicelib.adapters.solana.tokens import Mint
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
+from chalicelib.domain.errors import RefusedError, RetryableError
+from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.logs import logger
+
+BOOK_HOLDS_S: Final = 2.0
+"""Pools that were read so recently, by the quote that the plan rests on, are built with as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPolicy:
+    """How transactions are made and sent.
+
+    Attributes:
+        time_limit_s: For one call to the nodes.
+        is_simulated: Whether a node runs a transaction before it is signed: it costs a call per order, saves
+            the fee of what would be refused, and bids for no more compute units than are used.
+    """
+
+    time_limit_s: float = 2.0
+    is_simulated: bool = False
+
+
+class SolanaChain:
+    """The chain behind some nodes; safe to share between threads.
+
+    Args:
+        executor: Hands transactions over side by side; one after the other without it.
+    """
+
+    def __init__(
+        self,
+        nodes: RpcNodes,
+        signer: Signer,
+        pools: PoolReader,
+        names: Names,
+        *,
+        blockhashes: Blockhashes,
+        priority_fees: PriorityFees,
+        reader: ChainReader,
+        policy: SendingPolicy,
+        executor: Executor | None = None,
+    ) -> None:
+        self._nodes, self._signer, self._pools, self._names = nodes, signer, pools, names
+        self._blockhashes, self._priority_fees, self._reader = blockhashes, priority_fees, reader
+        self._policy, self._executor = policy, executor
+
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        """Build and sign one transaction per instruction, in the order in which they were planned.
+
+        Raises:
+            RetryableError: A node, or a key's holder, does not answer; or a pool has moved too far.
+            RefusedError: One of them can never be carried out: a wallet holds too little, say.
+        """
+        if not instructions:
+            return []
+        try:
+            return self._signed(instructions)
+        except NodeError as error:
+            raise RetryableError(f"no node answered in time: {error}") from error
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        """Hand the same bytes to every node; what they answer proves nothing.
+
+        Raises:
+            RetryableError: No node took any of them.
+        """
+        if not transactions:
+            return
+        send_each: Callable[..., Iterator[bool]] = self._executor.map if self._executor else map
+        if not any([*send_each(self._send, transactions)]):
+            raise RetryableError("no node took the transactions")
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        """Return what became of transactions, as ``ChainReader.view``.
+
+        Raises:
+            RetryableError: No node's answers could be used.
+        """
+        try:
+            return self._reader.view(signatures)
+        except NodeError as error:
+            raise RetryableError(f"no node answered in time: {error}") from error
+
+    def _signed(self, instructions: Sequence[SwapInstruction]) -> list[SignedTransaction]:
+        book = self._pools.recent(BOOK_HOLDS_S)
+        fixer = AmountFixer(book)
+        wallets = [self._signer.wallet(instruction.account_id) for instruction in instructions]
+        plans = [
+            fixer.fitting(instruction, partial(_has_room, wallet, instruction))
+            for instruction, wallet in zip(instructions, wallets, strict=True)
+        ]
+        held = self._holdings(list(zip(wallets, plans, strict=True)))
+        recent = self._blockhashes.recent()
+        signed = []
+        for instruction, plan, wallet in zip(instructions, plans, wallets, strict=True):
+            budget = self._priority_fees.budget([swap.pool.on_chain.key for swap in plan.swaps])
+            made = _contents(instruction, plan, wallet, held, budget)
+            message = compiled(wallet, made, recent.blockhash, budget)
+            if self._policy.is_simulated:
+                message = self._simulated(message, wallet, made, recent.blockhash, budget)
+            signature, wire = sign(
+                message, {wallet.authority: partial(self._signer.sign, instruction.account_id)}
+            )
+            signed.append(SignedTransaction(signature, wire, recent.last_valid_height))
+        return signed
+
+    def _holdings(self, planned: Sequence[tuple[TradingWallet, FixedPlan]]) -> dict[Pubkey, Holdings]:
+        """Return what each wallet's authority and owner hold, by owner."""
+        wanted: dict[TradingWallet, dict[Pubkey, Mint]] = {}
+        for wallet, plan in planned:
+            of_wallet = wanted.setdefault(wallet, {})
+            of_wallet.update({mint.key: mint for mint in mints_of(plan).values()})
+        keys = list(
+            dict.fromkeys(
+                key for wallet, found in wanted.items() for key in keys_of(wallet, list(found.values()))
+            )
+        )
+        accounts: dict[Pubkey, Account | None] = {}
+        for start in range(0, len(keys), ACCOUNTS_MAX):
+            some = keys[start : start + ACCOUNTS_MAX]
+            call = get_multiple_accounts(some)
+            answer = accounts_at(self._nodes.ask(call, time_limit_s=self._policy.time_limit_s), len(some))
+            accounts.update(zip(some, answer.accounts, strict=True))
+        return {
+            wallet.owner: holdings_of(wallet, list(found.values()), accounts)
+            for wallet, found in wanted.items()
+        }
+
+    def _simulated(
+        self,
+        message: CompiledMessage,
+        wallet: TradingWallet,
+        made: SwapContents,
+        blockhash: bytes,
+        budget: Budget,
+    ) -> CompiledMessage:
+        """Return the message with the limit that it needs.
+
+        Raises:
+            RefusedError: It would fail. No node has been given anything that could land.
+        """
+        unsigned = wire_of(message, [bytes(64)] * len(message.signers))
+        call = simulate_transaction(unsigned)
+        try:
+            found = simulation(self._nodes.ask(call, time_limit_s=self._policy.time_limit_s))
+        except NodeError as error:
+            logger.warning("not simulated", reason=str(error))
+            return message
+        if found.fault is not None:
+            outer = [
+                InnerInstruction(one.program, keys_in(one.accounts), one.data)
+                for one in read_message(message.raw).instructions or ()
+            ]
+            code = refusal_of(found.fault, found.logs, outer, self._names.ids)
+            raise RefusedError(code, "a node that ran the transaction before it was signed saw it fail")
+        return compiled(wallet, made, blockhash, budget, units_after(max(found.units_consumed, 1)))
+
+    def _send(self, transaction: SignedTransaction) -> bool:
+        """Return whether a node took it, or had it before."""
+        call = send_transaction(transaction.payload, is_simulated_first=False)
+        told = self._nodes.tell_all(call, time_limit_s=self._policy.time_limit_s)
+        for name, answer in told.items():
+            if isinstance(answer, NodeError) and answer.remedy is Remedy.DEFECT:
+                logger.error("defect", tx_signature=transaction.signature, doing="sending", node=name)
+        return any(
+            not isinstance(answer, NodeError) or answer.remedy is Remedy.POLL for answer in told.values()
+        )
+
+
+def _has_room(wallet: TradingWallet, instruction: SwapInstruction, plan: FixedPlan) -> bool:
+    return has_room(plan, wallet, (instruction.input_token, instruction.output_token))
+
+
+def _contents(
+    instruction: SwapInstruction,
+    plan: FixedPlan,
+    wallet: TradingWallet,
+    held: dict[Pubkey, Holdings],
+    budget: Budget,
+) -> SwapContents:
+    """Return what a transaction does, and take what it spends off what the wallet holds for the next one."""
+    holdings = held[wallet.owner]
+    symbol = instruction.input_token
+    mint = mints_of(plan)[symbol]
+    fee_lamports = FEE_PER_SIGNATURE_LAMPORTS + (budget.fee_lamports_max if budget.price else 0)
+    sol_in = funded(wallet, mint, symbol, plan.most_in, holdings, fee_lamports=fee_lamports)
+    made = contents(
+        plan,
+        wallet,
+        holdings,
+        tokens=(symbol, instruction.output_token),
+        sol_in=sol_in,
+        mark=mark_of(instruction.order_id, instruction.attempt),
+    )
+    held[wallet.owner] = spent(wallet, mint, plan.most_in, holdings, sol_in, fee_lamports=fee_lamports)
+    return made

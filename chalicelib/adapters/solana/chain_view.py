@@ -1,0 +1,213 @@
+"""What became of transactions: landed, refused, or not known, with what makes "not known" a proof.
+
+Height, slot and statuses come from one node, in this order, and the statuses from a bank at least as new as
+the height: only then does a transaction that is not known at a height past its last one never land. Where
+more than one witness is asked for, another node must say the same. A node that prunes its ledger forgets: the
+view says from which height on it remembers.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from chalicelib.adapters.solana.failures import refusal_of
+from chalicelib.adapters.solana.fills import Names, fill_of
+from chalicelib.adapters.solana.rpc_answers import (
+    EpochInfo,
+    SignatureStatus,
+    TransactionRecord,
+    block_height,
+    epoch_info,
+    first_available_block,
+    statuses_at,
+    transaction,
+)
+from chalicelib.adapters.solana.rpc_calls import (
+    SIGNATURES_MAX,
+    get_block,
+    get_epoch_info,
+    get_first_available_block,
+    get_signature_statuses,
+    get_transaction,
+)
+from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, Remedy, RpcError
+from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
+from chalicelib.domain.transactions import (
+    ChainView,
+    TransactionStatus,
+)
+from chalicelib.domain.transactions import (
+    SignatureStatus as Known,
+)
+from chalicelib.logs import logger
+
+REMEMBERED_BLOCKS: Final = 1_000
+"""A node that does not say how far back it remembers is trusted with so many blocks: some minutes."""
+
+_HISTORY_HOLDS_BLOCKS: Final = 20
+_LOOKED_BACK_SLOTS: Final = (1_000, 500, 250, 170)
+_SLOTS_TRIED: Final = 4
+_NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
+"""Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
+
+_UNKNOWN: Final = TransactionStatus(Known.UNKNOWN)
+
+
+class _Seen(NamedTuple):
+    """What one node shows.
+
+    Attributes:
+        is_settled: No transaction is on its way into a block that may still be left out.
+    """
+
+    info: EpochInfo
+    statuses: Mapping[str, SignatureStatus | None]
+    history_from: int
+    is_settled: bool
+
+
+class ChainReader:
+    """Reads what became of transactions; safe to share between threads.
+
+    Args:
+        names: Given the words for pools and mints that are in force.
+        witnesses: So many nodes have to agree that a transaction is not known.
+    """
+
+    def __init__(
+        self, nodes: RpcNodes, names: Callable[[], Names], *, time_limit_s: float, witnesses: int = 1
+    ) -> None:
+        assert 1 <= witnesses <= len(nodes.names), "no more witnesses than nodes"
+        self._nodes, self._names = nodes, names
+        self._time_limit_s, self._witnesses = time_limit_s, witnesses
+        self._history: dict[int, tuple[int, int]] = {}  # by node: remembered from, as of a height
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        """Return the status of each signature, and the height at which one that is not known is not.
+
+        Height 0 says that nothing can be concluded now from a transaction's not being known.
+
+        Raises:
+            NodeError: No node answered in time, or none whose answers fit together.
+        """
+        first, height, history_from = self._asked(signatures, without=())
+        statuses = {one: self._status(one, first.statuses[one]) for one in signatures}
+        is_settled = first.is_settled and not any(
+            found is not None and found.is_final and statuses[one].signature_status is Known.UNKNOWN
+            for one, found in first.statuses.items()
+        )
+        return ChainView(height if is_settled else 0, statuses, history_from)
+
+    def _asked(self, signatures: Sequence[str], *, without: Collection[int]) -> tuple[_Seen, int, int]:
+        """Ask as many nodes as have to agree; return what is known, and the least that all of them prove."""
+        asked: list[int] = list(without)
+
+        def look(ask: Ask, place: int) -> _Seen:
+            seen = self._look(ask, place, signatures)
+            asked.append(place)
+            return seen
+
+        seen = self._nodes.converse(look, time_limit_s=self._time_limit_s, without=asked)
+        height, history_from = seen.info.height, seen.history_from
+        for _ in range(self._witnesses - 1):
+            missing = [one for one, found in seen.statuses.items() if found is None]
+            if not missing:
+                break
+            try:
+                other = self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
+            except NodeError as error:
+                logger.warning("no second witness", reason=str(error))
+                return seen._replace(is_settled=False), 0, history_from
+            height, history_from = min(height, other.info.height), max(history_from, other.history_from)
+            known = {one: seen.statuses[one] or other.statuses[one] for one in signatures}
+            seen = seen._replace(statuses=known, is_settled=seen.is_settled and other.is_settled)
+        return seen, height, history_from
+
+    def _look(self, ask: Ask, place: int, signatures: Sequence[str]) -> _Seen:
+        info = epoch_info(ask(get_epoch_info()))
+        statuses: dict[str, SignatureStatus | None] = {}
+        for start in range(0, len(signatures), SIGNATURES_MAX):
+            some = signatures[start : start + SIGNATURES_MAX]
+            found = statuses_at(ask(get_signature_statuses(some)), len(some))
+            if found.slot < info.slot:
+                # An address is a fleet: these two answers are of different nodes.
+                raise MalformedResultError(
+                    f"statuses of slot {found.slot} after a height of slot {info.slot}"
+                )
+            statuses.update(zip(some, found.statuses, strict=True))
+        history_from = 0
+        if any(found is None for found in statuses.values()):
+            history_from = self._remembered_from(ask, place, info)
+        is_settled = all(found is None or found.is_final for found in statuses.values())
+        return _Seen(info, statuses, history_from, is_settled)
+
+    def _remembered_from(self, ask: Ask, place: int, info: EpochInfo) -> int:
+        known = self._history.get(place)
+        if known is not None and 0 <= info.height - known[1] < _HISTORY_HOLDS_BLOCKS:
+            # A ledger is pruned no faster than it grows.
+            return known[0] + (info.height - known[1] if known[0] else 0)
+        history_from = self._first_height(ask, info)
+        self._history[place] = history_from, info.height
+        return history_from
+
+    def _first_height(self, ask: Ask, info: EpochInfo) -> int:
+        """Return the height of the oldest block that the node shows, or of an old enough one."""
+        try:
+            first = first_available_block(ask(get_first_available_block()))
+            # Not every node has the block that it names; then one that it does have is proof for itself.
+            for slot in (
+                first,
+                *(info.slot - back for back in _LOOKED_BACK_SLOTS if info.slot - back > first),
+            ):
+                for later in range(_SLOTS_TRIED):
+                    if slot + later == 0:
+                        return 0
+                    height = _height_at(ask, slot + later)
+                    if height is not None:
+                        return height
+        except NodeError as error:
+            if error.remedy is not Remedy.DEFECT:
+                raise
+            return max(0, info.height - REMEMBERED_BLOCKS)  # it does not know the method
+        raise NodeError("the node shows no block that is old enough to tell what it remembers")
+
+    def _status(self, signature: str, found: SignatureStatus | None) -> TransactionStatus:
+        if found is None or not found.is_final:
+            return _UNKNOWN
+        try:
+            return self._nodes.converse(
+                lambda ask, _: self._landed(found, transaction(ask(get_transaction(signature)))),
+                time_limit_s=self._time_limit_s,
+            )
+        except NodeError as error:
+            # It is final, and stays so: what it moved is asked for again.
+            logger.warning("landed transaction not shown", tx_signature=signature, reason=str(error))
+            return _UNKNOWN
+
+    def _landed(self, found: SignatureStatus, record: TransactionRecord | None) -> TransactionStatus:
+        if record is None:
+            raise NodeError("the node does not show a transaction whose status is final")
+        if (record.fault is None) != (found.fault is None):
+            raise MalformedResultError("a status and its transaction disagree whether it failed")
+        names = self._names()
+        fee = record.fee_lamports
+        if record.fault is not None:
+            code = refusal_of(record.fault, record.logs, record.outer, names.ids)
+            return TransactionStatus(Known.REFUSED, record.slot, refusal=code, network_fee_lamports=fee)
+        fill = fill_of(record, names)
+        return TransactionStatus(
+            Known.LANDED,
+            record.slot,
+            fill.input_units,
+            fill.output_units,
+            fill.legs,
+            network_fee_lamports=fee,
+        )
+
+
+def _height_at(ask: Ask, slot: int) -> int | None:
+    try:
+        return block_height(ask(get_block(slot)))
+    except RpcError as error:
+        if error.code in _NO_BLOCK:
+            return None
+        raise

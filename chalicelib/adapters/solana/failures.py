@@ -1,0 +1,61 @@
+"""Why a transaction that failed on chain did, in the engine's words: by names in the log, else by numbers."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chalicelib.adapters.solana.keys import Pubkey
+from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
+from chalicelib.adapters.solana.program_logs import SwapFailure, failure_of, logged_error
+from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, SYSTEM, TOKEN_PROGRAMS, ProgramIds
+from chalicelib.adapters.solana.rpc_answers import InnerInstruction
+from chalicelib.adapters.solana.rpc_errors import instruction_fault
+from chalicelib.domain.errors import Code
+
+_CODES: Final = {
+    SwapFailure.NOT_OPEN: Code.TRANSACTION_FAILED,
+    SwapFailure.SLIPPAGE: Code.SLIPPAGE_EXCEEDED,
+    SwapFailure.LIQUIDITY: Code.INSUFFICIENT_LIQUIDITY,
+    SwapFailure.AMOUNT: Code.TRANSACTION_FAILED,
+    SwapFailure.FUNDS: Code.INSUFFICIENT_FUNDS,
+    SwapFailure.ACCOUNTS: Code.TRANSACTION_FAILED,
+    SwapFailure.OTHER: Code.TRANSACTION_FAILED,
+}
+_MONEY: Final = frozenset({SYSTEM, ASSOCIATED_TOKEN, *TOKEN_PROGRAMS})
+_INSUFFICIENT_FUNDS: Final = 1  # of the system program and of both token programs
+_UNFUNDED: Final = frozenset({"InsufficientFundsForFee", "InsufficientFundsForRent", "AccountNotFound"})
+_CLOCK_ASSERTION: Final = 15
+
+
+def refusal_of(fault: Any, logs: Sequence[str], outer: Sequence[InnerInstruction], ids: ProgramIds) -> Code:
+    """Return the code for a transaction's error.
+
+    Args:
+        fault: As JSON-RPC has it.
+        outer: The message's instructions, to tell which program failed.
+    """
+    found = instruction_fault(fault)
+    if found is None:
+        name = fault if isinstance(fault, str) else next(iter(fault), "") if isinstance(fault, dict) else ""
+        return Code.INSUFFICIENT_FUNDS if name in _UNFUNDED else Code.TRANSACTION_FAILED
+    index, kind = found
+    if not 0 <= index < len(outer):
+        return Code.TRANSACTION_FAILED
+    return _of_instruction(outer[index].program, outer[index].data, kind, logs, ids)
+
+
+def _of_instruction(
+    program: Pubkey, data: bytes, kind: int | str, logs: Sequence[str], ids: ProgramIds
+) -> Code:
+    number = kind if isinstance(kind, int) else None
+    if program in _MONEY:
+        return Code.INSUFFICIENT_FUNDS if number == _INSUFFICIENT_FUNDS else Code.TRANSACTION_FAILED
+    if program == LIGHTHOUSE:
+        is_late = data[:1] == bytes([_CLOCK_ASSERTION])
+        return Code.DEADLINE_EXCEEDED if is_late else Code.SLIPPAGE_EXCEEDED
+    swap_program = ids.program_of(program)
+    if swap_program is None:
+        return Code.TRANSACTION_FAILED
+    error = logged_error(logs)
+    # Of the program that failed: one that it called may have named an error of its own before.
+    name = error.name if error is not None and error.program == program and error.number == number else None
+    return _CODES[failure_of(swap_program, name=name, number=number)]

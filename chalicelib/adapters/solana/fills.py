@@ -1,0 +1,207 @@
+"""What a landed transaction exchanged: amounts from token balances, legs and fees from the programs' events.
+
+The two are independent of each other, and must agree to the unit; a node whose answer contradicts itself is
+not believed. An account that was opened and closed in the transaction has no balance before or after it: then
+the transfers inside the swaps stand for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from chalicelib.adapters.solana.events import CPI_EVENT_TAG, SwapEvent, swap_event
+from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
+from chalicelib.adapters.solana.pool_list import ListedPool
+from chalicelib.adapters.solana.program_logs import logged_events
+from chalicelib.adapters.solana.programs import SYSTEM, TOKEN_2022, TOKEN_PROGRAMS, ProgramIds, SwapProgram
+from chalicelib.adapters.solana.rpc_answers import InnerInstruction, TransactionRecord
+from chalicelib.adapters.solana.rpc_errors import MalformedResultError
+from chalicelib.adapters.solana.swap_calls import SwapCall, swap_call
+from chalicelib.amm.damm_v2_fee import CollectFeeMode
+from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import LegFill
+
+_TRANSFER, _TRANSFER_CHECKED = 3, 12
+_SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
+
+
+class Names(NamedTuple):
+    """What our own words for pools and mints are."""
+
+    ids: ProgramIds
+    pools: Mapping[Pubkey, ListedPool]
+    symbols: Mapping[Pubkey, str]
+
+
+def names_of(ids: ProgramIds, listed: Iterable[ListedPool], tokens: Tokens) -> Names:
+    """Return the words of the listed pools and of all tokens."""
+    symbols = {pubkey(token.mint): token.symbol for token in tokens}
+    return Names(ids, {pool.key: pool for pool in listed}, symbols)
+
+
+class Fill(NamedTuple):
+    """What a transaction exchanged in all, in base units, and its legs in their order."""
+
+    input_units: int
+    output_units: int
+    legs: tuple[LegFill, ...]
+
+
+class _Leg(NamedTuple):
+    call: SwapCall
+    event: SwapEvent
+    is_first_in: bool
+    received: int
+
+    @property
+    def mints(self) -> tuple[Pubkey, Pubkey]:
+        """Of what went in and of what came out."""
+        return self.call.mints if self.is_first_in else self.call.mints[::-1]
+
+
+def fill_of(record: TransactionRecord, names: Names) -> Fill:
+    """Return what a landed transaction of ours exchanged.
+
+    Raises:
+        MalformedResultError: Its parts contradict each other, or it is no swap of ours.
+    """
+    legs = [_leg(record, index, call) for index, call in _calls(record, names.ids)]
+    if not legs:
+        raise MalformedResultError("the transaction holds no swap")
+    given = {leg.call.input_account for leg in legs}
+    got = {leg.call.output_account for leg in legs}
+    if len(given - got) != 1 or len(got - given) != 1:
+        raise MalformedResultError("the swaps do not lead from one account to one other")
+    (input_account,), (output_account,) = given - got, got - given
+    legs = _with_fees_off(legs, output_account, _moved(record, output_account))
+    for account in given | got:
+        told = sum(leg.received for leg in legs if leg.call.output_account == account) - sum(
+            leg.event.paid for leg in legs if leg.call.input_account == account
+        )
+        moved = _moved(record, account)
+        if told != moved:
+            raise MalformedResultError(
+                f"{address_of(account)} changed by {moved} units, by its swaps' events by {told}"
+            )
+    return Fill(
+        -_moved(record, input_account),
+        _moved(record, output_account),
+        tuple(_leg_fill(leg, names) for leg in legs),
+    )
+
+
+def _calls(record: TransactionRecord, ids: ProgramIds) -> Iterator[tuple[int, SwapCall]]:
+    for index, outer in enumerate(record.outer):
+        try:
+            call = swap_call(ids, *outer)
+        except ValueError as error:
+            raise MalformedResultError(str(error)) from error
+        if call is not None:
+            yield index, call
+
+
+def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
+    program = record.outer[index].program
+    told = [
+        one.data
+        for one in record.inner.get(index, ())
+        if one.program == program and one.data.startswith(CPI_EVENT_TAG)
+    ] or [one.data for one in logged_events(record.logs) if (one.top, one.program) == (index, program)]
+    try:
+        events = [event for data in told if (event := swap_event(call.program, data)) is not None]
+    except ValueError as error:
+        raise MalformedResultError(str(error)) from error
+    if len(events) != 1 or events[0].pool != call.pool:
+        raise MalformedResultError(f"instruction {index} told of {len(events)} swaps of its pool")
+    return _Leg(call, events[0], call.is_directed or _is_first_in(events[0]), events[0].received)
+
+
+def _is_first_in(event: SwapEvent) -> bool:
+    """Return whether token 0 of one of Meteora's pools went in."""
+    ints = event.fields.ints
+    if event.program is SwapProgram.DLMM:
+        return bool(ints["swap_for_y"])
+    return ints["trade_direction"] == 0
+
+
+def _with_fees_off(legs: list[_Leg], account: Pubkey, moved: int) -> list[_Leg]:
+    """DLMM's event does not know the fee that a mint took from what it sent: the balance does."""
+    unsure = [
+        place
+        for place, leg in enumerate(legs)
+        if leg.event.program is SwapProgram.DLMM and leg.call.output_account == account
+    ]
+    told = sum(leg.received for leg in legs if leg.call.output_account == account)
+    missing = told - moved
+    unsure_total = sum(legs[place].received for place in unsure)
+    if not 0 < missing <= unsure_total:
+        return legs
+    found = list(legs)
+    left = missing
+    for place in unsure:
+        leg = legs[place]
+        fee = left if place == unsure[-1] else missing * leg.received // unsure_total
+        left -= fee
+        found[place] = leg._replace(received=leg.received - fee)
+    return found
+
+
+def _moved(record: TransactionRecord, account: Pubkey) -> int:
+    """Return by how much the swaps changed a token account."""
+    if account in record.tokens_before or account in record.tokens_after:
+        return record.token_change(account) - sum(_wrapped(record.outer, account))
+    return sum(_transferred(record, account))
+
+
+def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int]:
+    for program, accounts, data in outer:
+        if program == SYSTEM and data[:4] == _SYSTEM_TRANSFER and accounts[1:2] == (account,):
+            yield int.from_bytes(data[4:12], "little")
+
+
+def _transferred(record: TransactionRecord, account: Pubkey) -> Iterator[int]:
+    for group in record.inner.values():
+        for program, accounts, data in group:
+            if program not in TOKEN_PROGRAMS or data[:1] not in {
+                bytes([_TRANSFER]),
+                bytes([_TRANSFER_CHECKED]),
+            }:
+                continue
+            if program == TOKEN_2022 and account in accounts[1:3]:
+                # What arrives may be less than what is sent, and only a balance would tell by how much.
+                raise MalformedResultError(f"no balance tells what {address_of(account)} got")
+            units = int.from_bytes(data[1:9], "little")
+            to = 2 if data[0] == _TRANSFER_CHECKED else 1
+            yield units * ((accounts[to : to + 1] == (account,)) - (accounts[:1] == (account,)))
+
+
+def _leg_fill(leg: _Leg, names: Names) -> LegFill:
+    pool = names.pools.get(leg.call.pool)
+    symbols = [names.symbols.get(mint) for mint in leg.mints]
+    if pool is None or None in symbols:
+        raise MalformedResultError(f"{address_of(leg.call.pool)} is no pool that we trade with")
+    token_in, token_out = (str(symbol) for symbol in symbols)
+    return LegFill(
+        pool.pool_id,
+        pool.venue,
+        token_in,
+        token_out,
+        leg.event.paid,
+        leg.received,
+        leg.event.trade_fee or 0,
+        token_in if _is_fee_on_input(leg) else token_out,
+    )
+
+
+def _is_fee_on_input(leg: _Leg) -> bool:
+    ints = leg.event.fields.ints
+    match leg.event.program:
+        case SwapProgram.CPMM | SwapProgram.CLMM:
+            return True
+        case SwapProgram.DLMM:
+            return bool(ints["fees_on_input"])
+        case SwapProgram.DAMM_V2:
+            # As ``DammV2Fees.is_on_input``: of what comes out, or of B whichever way it goes.
+            return ints["collect_fee_mode"] != _BOTH and not leg.is_first_in
+
+
+_BOTH: Final = list(CollectFeeMode).index(CollectFeeMode.BOTH)

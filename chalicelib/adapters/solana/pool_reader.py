@@ -1,0 +1,203 @@
+"""Reads the listed pools as of one slot: with the clock, in as few calls as their accounts need.
+
+What a pool needs beside itself hardly changes, so it is remembered: normally one round of calls reads all.
+A pool whose price has left the arrays that were read is read once more with the ones it is at now; one that
+is refused is read again every time, since its bytes decide.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Lock
+from time import monotonic
+from typing import Final, NamedTuple
+
+from chalicelib.adapters.solana.accounts import Account, Accounts, Unsupported, UnsupportedPoolError
+from chalicelib.adapters.solana.book import Book, BookPool
+from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
+from chalicelib.adapters.solana.pool_list import ListedPool
+from chalicelib.adapters.solana.pool_reading import arrays_around, keys_beside, pool_at, tradable
+from chalicelib.adapters.solana.programs import CLOCK_SYSVAR, ProgramIds
+from chalicelib.adapters.solana.rpc_answers import accounts_at
+from chalicelib.adapters.solana.rpc_calls import ACCOUNTS_MAX, get_multiple_accounts
+from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
+from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
+from chalicelib.adapters.solana.tokens import Clock, clock_of
+from chalicelib.domain.tokens import Tokens
+
+SHARED_FOR_S: Final = 0.05
+"""Venues that are asked side by side share one read; a slot is longer than that."""
+
+STALE_AFTER_S: Final = 60
+"""The chain's clock may run behind ours by so much: it is an estimate of its validators'."""
+
+_ROUNDS_MAX: Final = 3
+
+
+class StaleNodeError(NodeError):
+    """A node shows the chain as it was a while ago, or before what we have seen of it."""
+
+
+class _Read(NamedTuple):
+    """Accounts as of one slot, with the clock of that slot."""
+
+    clock: Clock
+    accounts: Accounts
+
+
+class PoolReader:
+    """Reads all listed pools at once; safe to share between threads.
+
+    Args:
+        now_unix_s: Our own clock; a chain far behind it is not to be traded on.
+    """
+
+    def __init__(
+        self,
+        nodes: RpcNodes,
+        ids: ProgramIds,
+        listed: Sequence[ListedPool],
+        tokens: Tokens,
+        *,
+        now_unix_s: Callable[[], float],
+        time_limit_s: float,
+        stale_after_s: float = STALE_AFTER_S,
+        shared_for_s: float = SHARED_FOR_S,
+        monotonic_s: Callable[[], float] = monotonic,
+    ) -> None:
+        self._nodes, self._ids, self._listed = nodes, ids, listed
+        self._mints = {symbol: pubkey(tokens[symbol].mint) for pool in listed for symbol in pool.tokens}
+        self._now_unix_s, self._monotonic_s = now_unix_s, monotonic_s
+        self._time_limit_s, self._stale_after_s, self._shared_for_s = (
+            time_limit_s,
+            stale_after_s,
+            shared_for_s,
+        )
+        self._needs: dict[Pubkey, tuple[Pubkey, ...]] = {}
+        self._one_at_a_time = Lock()
+        self._book: Book | None = None
+        self._read_at_s = 0.0
+        self._newest_slot = 0
+
+    @property
+    def last(self) -> Book | None:
+        """What was read last, however long ago."""
+        return self._book
+
+    def read(self) -> Book:
+        """Return the pools as they are now, or were ``shared_for_s`` ago.
+
+        Raises:
+            NodeError: No node showed the chain of the present.
+        """
+        asked_at_s = self._monotonic_s()
+        with self._one_at_a_time:
+            if self._book is None or asked_at_s - self._read_at_s >= self._shared_for_s:
+                started_at_s = self._monotonic_s()
+                try:
+                    book = self._nodes.converse(self._book_of, time_limit_s=self._time_limit_s)
+                except NodeError:
+                    # A node may have named a slot that there is not: nobody else must be measured by it for good.
+                    self._newest_slot = 0
+                    raise
+                self._book, self._read_at_s = book, started_at_s
+                self._newest_slot = max(self._newest_slot, book.clock.slot)
+            return self._book
+
+    def recent(self, held_for_s: float) -> Book:
+        """Return what was read last if that is not longer ago, else read.
+
+        Raises:
+            NodeError: As ``read``.
+        """
+        book, read_at_s = self._book, self._read_at_s
+        if book is not None and self._monotonic_s() - read_at_s < held_for_s:
+            return book
+        return self.read()
+
+    def _book_of(self, ask: Ask, _: int) -> Book:
+        found: dict[Pubkey, _Read] = {}
+        missing: list[ListedPool] = list(self._listed)
+        for _round in range(_ROUNDS_MAX):
+            for group in _groups(missing, self._keys):
+                read = self._read(ask, dict.fromkeys(key for pool in group for key in self._keys(pool)))
+                found.update((pool.key, read) for pool in group)
+            missing = [pool for pool in missing if self._learn(pool, found[pool.key])]
+            if not missing:
+                break
+        if not found:
+            read = self._read(ask, {})
+            return Book(read.clock, {}, {})
+        pools: dict[str, BookPool] = {}
+        refused: dict[str, str] = {}
+        for listed in self._listed:
+            try:
+                pools[listed.pool_id] = self._pool(listed, found[listed.key])
+            except UnsupportedPoolError as error:
+                refused[listed.pool_id] = str(error)
+        # The oldest of the clocks: no pool is older than that.
+        return Book(min(read.clock for read in found.values()), pools, refused)
+
+    def _keys(self, pool: ListedPool) -> tuple[Pubkey, ...]:
+        return pool.key, *self._needs.get(pool.key, ())
+
+    def _learn(self, pool: ListedPool, read: _Read) -> bool:
+        """Remember what a pool needs, and return whether something of that was not read."""
+        try:
+            needs = keys_beside(self._ids, pool.key, read.accounts)
+            if all(key in read.accounts for key in needs):
+                needs = (*needs, *arrays_around(self._ids, pool.key, read.accounts))
+        except (UnsupportedPoolError, ValueError):
+            return False  # it is named when it is decoded
+        is_complete = all(key in read.accounts for key in needs)
+        if len(needs) + 2 > ACCOUNTS_MAX:
+            return False
+        self._needs[pool.key] = needs
+        return not is_complete
+
+    def _read(self, ask: Ask, keys: Iterable[Pubkey]) -> _Read:
+        asked = [CLOCK_SYSVAR, *keys]
+        answer = accounts_at(ask(get_multiple_accounts(asked, self._newest_slot or None)), len(asked))
+        if answer.slot < self._newest_slot:
+            raise StaleNodeError(f"slot {answer.slot}, and {self._newest_slot} was seen before")
+        clock = self._clock(answer.accounts[0])
+        return _Read(clock, dict(zip(asked[1:], answer.accounts[1:], strict=True)))
+
+    def _clock(self, account: Account | None) -> Clock:
+        try:
+            clock = clock_of(account) if account is not None else None
+        except ValueError as error:
+            raise MalformedResultError(str(error)) from error
+        if clock is None:
+            raise MalformedResultError("there is no clock")
+        behind_s = self._now_unix_s() - clock.unix_timestamp
+        if behind_s > self._stale_after_s:
+            raise StaleNodeError(f"the chain's clock is {behind_s:.0f} s behind ours")
+        return clock
+
+    def _pool(self, listed: ListedPool, read: _Read) -> BookPool:
+        try:
+            pool = pool_at(self._ids, listed.key, read.accounts, read.clock)
+        except (KeyError, ValueError) as error:
+            detail = f"{address_of(listed.key)}: {error!r:.80}"
+            raise UnsupportedPoolError(Unsupported.IMPLAUSIBLE, detail) from error
+        if tuple(mint.key for mint in pool.mints) != tuple(self._mints[symbol] for symbol in listed.tokens):
+            raise UnsupportedPoolError(
+                Unsupported.WRONG_POOL, f"it does not trade {' and '.join(listed.tokens)}"
+            )
+        return BookPool(listed.pool_id, listed.venue, listed.tokens, pool, tradable(pool, read.clock.epoch))
+
+
+def _groups(
+    pools: Sequence[ListedPool], keys: Callable[[ListedPool], Sequence[Pubkey]]
+) -> Iterator[list[ListedPool]]:
+    """Yield pools in groups that one call can read whole, the clock with each."""
+    group: list[ListedPool] = []
+    asked: set[Pubkey] = {CLOCK_SYSVAR}
+    for pool in pools:
+        more = asked.union(keys(pool))
+        if group and len(more) > ACCOUNTS_MAX:
+            yield group
+            group, more = [], {CLOCK_SYSVAR, *keys(pool)}
+        group.append(pool)
+        asked = more
+    if group:
+        yield group

@@ -1,0 +1,300 @@
+"""The adapter against the local chain over HTTP: real messages, signatures, token programs, fees and expiry."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from chalicelib.adapters.solana.accounts import present
+from chalicelib.adapters.solana.blockhashes import Blockhashes
+from chalicelib.adapters.solana.book import Book
+from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
+from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.fills import names_of
+from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, writable
+from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
+from chalicelib.adapters.solana.layouts import CLMM_POOL, CPMM_POOL, DAMM_V2_POOL, DLMM_PAIR
+from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
+from chalicelib.adapters.solana.messages import v0_message
+from chalicelib.adapters.solana.pool_list import ListedPool
+from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
+from chalicelib.adapters.solana.programs import PROGRAM_IDS, TOKEN, WRAPPED_SOL, Cluster, SwapProgram
+from chalicelib.adapters.solana.rpc_answers import accounts_at
+from chalicelib.adapters.solana.rpc_calls import get_multiple_accounts
+from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
+from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_key_of
+from chalicelib.adapters.solana.signing import sign
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.amounts import max_in_units, min_out_units
+from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import (
+    ChainView,
+    InstructedLeg,
+    InstructedPath,
+    SignatureStatus,
+    SignedTransaction,
+    SwapInstruction,
+)
+from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.market import Market
+from chalicelib.routing.plan import Plan, RoutablePool
+from chalicelib.routing.router import best_plan
+from tests.unit.infra.chain.running import Running, running
+
+IDS = PROGRAM_IDS[Cluster.MAINNET]
+NODES = 3
+SLIPPAGE_BPS = 50
+MINTS = {
+    SwapProgram.CPMM: (CPMM_POOL, "token_0_mint", "token_1_mint"),
+    SwapProgram.CLMM: (CLMM_POOL, "token_mint_0", "token_mint_1"),
+    SwapProgram.DLMM: (DLMM_PAIR, "token_x_mint", "token_y_mint"),
+    SwapProgram.DAMM_V2: (DAMM_V2_POOL, "token_a_mint", "token_b_mint"),
+}
+
+
+@dataclass
+class World:
+    """A seeded chain, and our chain on it."""
+
+    process: Running
+    tokens: Tokens
+    pools: PoolReader
+    chain: SolanaChain
+    signer: SeedSigner
+    chance: random.Random
+    orders: int = 0
+
+    def planned(self, given: str, got: str, mode: SwapMode, part: int) -> SwapInstruction:
+        """An order for a part, in thousandths, of the most that one may name."""
+        book = self.pools.read()
+        named, other = (given, got) if mode is SwapMode.EXACT_IN else (got, given)
+        amount = self.tokens[named].max_order_units * part // 1000
+        plan = best_plan(
+            market_of(book), SwapOrder(mode, given, got, amount, self.tokens[other].leg_cost_units)
+        )
+        if mode is SwapMode.EXACT_IN:
+            threshold = min_out_units(plan.amount_out, SLIPPAGE_BPS)
+        else:
+            threshold = max_in_units(plan.amount_in, SLIPPAGE_BPS)
+        self.orders += 1
+        account_id = f"account {self.orders % 3}"
+        self.fund(account_id)
+        return SwapInstruction(
+            account_id, UUID(int=self.orders), 1, mode, given, got, paths_of(plan, mode), threshold
+        )
+
+    def fund(self, account_id: str) -> None:
+        self.process.call("chain_fund", address_of(self.signer.wallet(account_id).owner))
+
+    def outcome(self, sent: SignedTransaction) -> ChainView:
+        """What the chain says once it says anything; the chain itself ends the wait, by expiry."""
+        while True:
+            view = self.chain.view([sent.signature])
+            status = view.statuses[sent.signature].signature_status
+            if status is not SignatureStatus.UNKNOWN or view.height > sent.last_valid_height:
+                return view
+            time.sleep(0.02)
+
+
+def market_of(book: Book) -> Market:
+    pools = [RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state) for pool in book.pools.values()]
+    return Market(pools, book.clock.unix_timestamp, book.clock.slot)
+
+
+def paths_of(plan: Plan, mode: SwapMode) -> tuple[InstructedPath, ...]:
+    return tuple(
+        InstructedPath(
+            path.tokens,
+            tuple(
+                tuple(
+                    InstructedLeg(leg.pool_id, leg.amount_in if mode is SwapMode.EXACT_IN else leg.amount_out)
+                    for leg in path.legs
+                    if leg.token_in == token
+                )
+                for token in path.tokens[:-1]
+            ),
+        )
+        for path in plan.paths
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    state = tmp_path_factory.mktemp("chain")
+    with running(state, "--seed", "--block-ms", "50", "--nodes", str(NODES)) as process:
+        status = process.call("chain_status")
+        tokens = load_tokens()
+        each = [RpcNode(f"http://127.0.0.1:{process.port}/nodes/{place}") for place in range(NODES)]
+        nodes = RpcNodes(each)
+        listed = listed_pools(nodes, [one["address"] for one in status["pools"]], tokens)
+        pools = PoolReader(nodes, IDS, listed, tokens, now_unix_s=time.time, time_limit_s=10)
+        names = names_of(IDS, listed, tokens)
+        seeds = SeedSigner(b"seed")
+        chain = SolanaChain(
+            nodes,
+            GuardedSigner(seeds, SigningRules(IDS, pools={pool.key for pool in listed})),
+            pools,
+            names,
+            blockhashes=Blockhashes(nodes, time_limit_s=10, witnesses=2),
+            priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
+            reader=ChainReader(nodes, lambda: names, time_limit_s=10, witnesses=2),
+            policy=SendingPolicy(time_limit_s=10),
+        )
+        yield World(process, tokens, pools, chain, seeds, random.Random(1))
+        for node in each:
+            node.close()
+
+
+def listed_pools(nodes: RpcNodes, addresses: list[str], tokens: Tokens) -> list[ListedPool]:
+    """The seeded pools, with their tokens in the order of their mints."""
+    keys = [pubkey(address) for address in addresses]
+    read = accounts_at(nodes.ask(get_multiple_accounts(keys), time_limit_s=10), len(keys))
+    symbols = {pubkey(token.mint): token.symbol for token in tokens}
+    listed = []
+    for key, account in zip(keys, read.accounts, strict=True):
+        owner = present({key: account}, key, "pool")
+        program = IDS.program_of(owner.owner)
+        assert program is not None
+        layout, first, second = MINTS[program]
+        mints = layout.read(owner.data).keys
+        venue = "raydium" if program in {SwapProgram.CPMM, SwapProgram.CLMM} else "meteora"
+        listed.append(
+            ListedPool(address_of(key), venue, key, (symbols[mints[first]], symbols[mints[second]]))
+        )
+    return listed
+
+
+def test_every_seeded_pool_can_be_traded_with(world: World) -> None:
+    book = world.pools.read()
+    assert book.refused == {}
+    assert {type(pool.on_chain).__name__ for pool in book.pools.values()} == {
+        "CpmmAccounts",
+        "ClmmAccounts",
+        "DlmmAccounts",
+        "DammV2Accounts",
+    }
+
+
+def test_orders_over_any_pair_land_with_amounts_that_balances_and_events_agree_on(world: World) -> None:
+    symbols = sorted(token.symbol for token in world.tokens)
+    for number in range(16):
+        given, got = world.chance.sample(symbols, 2)
+        mode = list(SwapMode)[number % 2]
+        wanted = world.planned(given, got, mode, world.chance.randint(1, 200))
+        (sent,) = world.chain.sign([wanted])
+        world.chain.send([sent])
+        status = world.outcome(sent).statuses[sent.signature]
+        assert status.signature_status is SignatureStatus.LANDED, (wanted, status)
+        assert status.network_fee_lamports == 5_000
+        if mode is SwapMode.EXACT_IN:
+            assert status.output_units >= wanted.threshold_units
+        else:
+            assert status.input_units <= wanted.threshold_units
+        assert sum(leg.input_units for leg in status.legs if leg.token_in == given) == status.input_units
+
+
+@pytest.mark.parametrize(("given", "got"), [("SOL", "USDC"), ("USDC", "SOL")])
+def test_sol_is_wrapped_and_unwrapped_where_the_wallet_has_no_wrapped_account(
+    world: World, given: str, got: str
+) -> None:
+    wanted = world.planned(given, got, SwapMode.EXACT_IN, 3)
+    wallet = world.signer.wallet(wanted.account_id)
+    account = address_of(wallet.account(WRAPPED_SOL, TOKEN))
+    world.process.call("chain_setAccount", account, None)
+    (sent,) = world.chain.sign([wanted])
+    world.chain.send([sent])
+    status = world.outcome(sent).statuses[sent.signature]
+    assert status.signature_status is SignatureStatus.LANDED
+    assert world.process.call("getAccountInfo", account, {"encoding": "base64"})["value"] is None
+
+
+def test_threshold_that_the_pools_no_longer_meet_is_refused_by_the_chain_by_name(world: World) -> None:
+    wanted = world.planned("SOL", "USDC", SwapMode.EXACT_IN, 3)
+    (sent,) = world.chain.sign([replace(wanted, threshold_units=wanted.threshold_units * 2)])
+    world.chain.send([sent])
+    status = world.outcome(sent).statuses[sent.signature]
+    assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
+    assert status.network_fee_lamports == 5_000
+
+
+def test_same_bytes_sent_over_and_over_land_once(world: World) -> None:
+    wanted = world.planned("SOL", "USDC", SwapMode.EXACT_IN, 3)
+    (sent,) = world.chain.sign([wanted])
+    before = world.process.call("chain_status")["transactions"]
+    for _ in range(3):
+        world.chain.send([sent])
+    assert world.outcome(sent).statuses[sent.signature].signature_status is SignatureStatus.LANDED
+    world.chain.send([sent])
+    world.process.call("chain_advance", 3)
+    assert world.process.call("chain_status")["transactions"] == before + 1
+
+
+def test_transaction_that_every_node_lost_is_dead_once_its_blocks_are_over_and_not_before(
+    world: World,
+) -> None:
+    wanted = world.planned("SOL", "USDC", SwapMode.EXACT_IN, 3)
+    world.process.call("chain_setFaults", {"drop_percent": 100}, None)
+    try:
+        (sent,) = world.chain.sign([wanted])
+        world.chain.send([sent])
+        assert not world.chain.view([sent.signature]).proves_dead(sent, margin_blocks=2)
+        world.process.call("chain_advance", 200)
+        assert world.chain.view([sent.signature]).proves_dead(sent, margin_blocks=2)
+    finally:
+        world.process.call("chain_resetFaults")
+    world.chain.send([sent])
+    world.process.call("chain_advance", 3)
+    assert (
+        world.chain.view([sent.signature]).statuses[sent.signature].signature_status
+        is SignatureStatus.UNKNOWN
+    )
+
+
+def test_desk_swaps_what_owners_have_approved_and_pays_the_owners(world: World) -> None:
+    desk = desk_key_of(b"seed")
+    world.process.call("chain_fund", address_of(desk.key))
+    nodes, pools = world.chain._nodes, world.pools
+    delegate = DelegateSigner(desk, lambda account_id: world.signer.wallet(account_id).owner)
+    chain = SolanaChain(
+        nodes,
+        GuardedSigner(delegate, SigningRules(IDS)),
+        pools,
+        world.chain._names,
+        blockhashes=Blockhashes(nodes, time_limit_s=10),
+        priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
+        reader=world.chain._reader,
+        policy=SendingPolicy(time_limit_s=10, is_simulated=True),
+    )
+    for given, got in (("USDC", "SOL"), ("JUP", "mSOL")):
+        wanted = world.planned(given, got, SwapMode.EXACT_IN, 5)
+        with pytest.raises(RefusedError, match="has not approved the desk"):
+            chain.sign([wanted])
+        approve(world, wanted.account_id, desk.key, given)
+        (sent,) = chain.sign([wanted])
+        chain.send([sent])
+        status = world.outcome(sent).statuses[sent.signature]
+        assert status.signature_status is SignatureStatus.LANDED
+        assert status.output_units >= wanted.threshold_units
+
+
+def approve(world: World, account_id: str, desk: Pubkey, symbol: str) -> None:
+    """Approve the desk for all that an owner may hold of a token, as its wallet would."""
+    owner = world.signer.wallet(account_id).owner
+    account = world.signer.wallet(account_id).account(pubkey(world.tokens[symbol].mint), TOKEN)
+    data = b"\x04" + (2**63).to_bytes(8, "little")
+    call = Instruction(TOKEN, (writable(account), readonly(desk), signer(owner)), data)
+    recent = Blockhashes(world.chain._nodes, time_limit_s=10).recent()
+    signed = sign(
+        v0_message(owner, [call], recent.blockhash), {owner: partial(world.signer.sign, account_id)}
+    )
+    world.chain.send([SignedTransaction(signed.signature, signed.wire, recent.last_valid_height)])
+    while world.process.call("getSignatureStatuses", [signed.signature])["value"][0] is None:
+        time.sleep(0.02)
+    world.process.call("chain_advance", 2)

@@ -1,0 +1,190 @@
+"""Signing and sending, on nodes that hold the accounts of pools and wallets."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.blockhashes import Blockhashes
+from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
+from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.fills import Names
+from chalicelib.adapters.solana.keys import NO_KEY, Pubkey, address_of
+from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
+from chalicelib.adapters.solana.message_reader import read_transaction
+from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy, price_at
+from chalicelib.adapters.solana.programs import COMPUTE_BUDGET, MEMO, PROGRAM_IDS, TOKEN, Cluster, SwapProgram
+from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.signer import SeedSigner
+from chalicelib.adapters.solana.signing import verifies
+from chalicelib.amm.swaps import Exact
+from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
+from tests.unit.adapters.solana.books import an_instruction
+from tests.unit.adapters.solana.examples import a_case, a_pool
+from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of
+from tests.unit.adapters.solana.test_venue import CASES, a_reader
+from tests.unit.adapters.solana.test_venue import a_node as a_node_with_pools
+
+IDS = PROGRAM_IDS[Cluster.MAINNET]
+CASE = CASES[SwapProgram.CPMM]
+GIVEN = CASE.request.token_in
+TOKENS = tuple(f"CPMM{token}" for token in ((0, 1) if GIVEN == 0 else (1, 0)))
+MINT = a_pool(CASE).mints[GIVEN]
+SIGNER = SeedSigner(b"seed")
+
+
+def a_token_account(mint: Pubkey, owner: Pubkey, amount: int) -> Account:
+    data = mint + owner + amount.to_bytes(8, "little") + bytes(36) + b"\x01" + bytes(56)
+    return Account(TOKEN, 2_039_280, data)
+
+
+def a_node(name: str = "node", *, held: int = 2**60, lamports: int = 10**9) -> FakeNode:
+    node = a_node_with_pools(name)
+    owner = SIGNER.wallet("acc").owner
+    node.accounts[owner] = Account(NO_KEY, lamports, b"")
+    node.accounts[SIGNER.wallet("acc").account(MINT.key, MINT.program)] = a_token_account(
+        MINT.key, owner, held
+    )
+    return node
+
+
+def a_chain(
+    *nodes: FakeNode, policy: PriorityPolicy | None = None, is_simulated: bool = False, witnesses: int = 1
+) -> SolanaChain:
+    rpc, pools = nodes_of(*nodes), a_reader(*nodes)
+    names = Names(IDS, {}, {})
+    return SolanaChain(
+        rpc,
+        GuardedSigner(SIGNER, SigningRules(IDS)),
+        pools,
+        names,
+        blockhashes=Blockhashes(rpc, time_limit_s=5, witnesses=witnesses),
+        priority_fees=PriorityFees(rpc, policy or PriorityPolicy(), time_limit_s=5),
+        reader=ChainReader(rpc, lambda: names, time_limit_s=5),
+        policy=SendingPolicy(time_limit_s=5, is_simulated=is_simulated),
+    )
+
+
+def an_order(number: int = 1, *, amount: int = CASE.request.amount, attempt: int = 1) -> SwapInstruction:
+    asked = an_instruction((TOKENS, [[("CPMM", amount)]]), mode=CASE.request.mode, threshold=CASE.threshold)
+    return replace(asked, order_id=UUID(int=number), attempt=attempt)
+
+
+def test_the_vector_is_a_plain_swap() -> None:
+    assert MINT.program == TOKEN
+    assert a_case(SwapProgram.CPMM) is CASE
+
+
+def test_signed_transaction_is_named_before_it_is_sent_and_says_up_to_when_it_lands() -> None:
+    node = a_node()
+    (signed,) = a_chain(node).sign([an_order()])
+    read = read_transaction(signed.payload)
+    assert verifies(SIGNER.wallet("acc").authority, read.raw_message, read.signatures[0])
+    assert signed.last_valid_height == node.height + 150
+    assert node.sent == []
+    assert read.message.instructions is not None
+    mark = read.message.instructions[-1]
+    assert (mark.program, mark.data) == (MEMO, f"{UUID(int=1).hex}/1".encode())
+
+
+def test_orders_with_equal_terms_have_signatures_of_their_own() -> None:
+    signed = a_chain(a_node()).sign([an_order(1), an_order(2), an_order(2, attempt=2)])
+    assert len({one.signature for one in signed}) == 3
+
+
+def test_batch_is_built_with_three_calls_beside_those_for_the_pools() -> None:
+    node = a_node()
+    chain = a_chain(node)
+    chain.sign([an_order()])
+    node.asked.clear()
+    chain.sign([an_order(number) for number in range(10)])
+    assert [call.method for call in node.asked if len(call.params[0]) < 10] == ["getMultipleAccounts"]
+
+
+def test_wallet_without_enough_is_refused_and_nothing_is_signed() -> None:
+    for node in (a_node(held=5), a_node(lamports=100)):
+        with pytest.raises(RefusedError) as refused:
+            a_chain(node).sign([an_order()])
+        assert refused.value.code is Code.INSUFFICIENT_FUNDS
+
+
+def test_two_orders_of_a_batch_do_not_count_on_the_same_tokens() -> None:
+    needed = CASE.request.amount if CASE.request.mode is Exact.IN else CASE.threshold
+    assert len(a_chain(a_node(held=2 * needed)).sign([an_order(1), an_order(2)])) == 2
+    with pytest.raises(RefusedError) as refused:
+        a_chain(a_node(held=2 * needed - 1)).sign([an_order(1), an_order(2)])
+    assert refused.value.code is Code.INSUFFICIENT_FUNDS
+
+
+def test_same_bytes_go_to_every_node_and_one_that_takes_them_is_enough() -> None:
+    first, second = a_node("first"), a_node("second")
+    chain = a_chain(first, second)
+    signed = chain.sign([an_order()])
+    chain.send(signed)
+    first.failing = NodeError("gone")
+    chain.send(signed)
+    assert first.sent == [signed[0].payload]
+    assert second.sent == [signed[0].payload] * 2
+    second.failing = NodeError("gone")
+    with pytest.raises(RetryableError, match="no node took"):
+        chain.send(signed)
+
+
+def test_nothing_to_sign_or_send_is_fine() -> None:
+    chain = a_chain(a_node())
+    assert chain.sign([]) == []
+    chain.send([])
+
+
+def test_nodes_that_do_not_answer_are_a_reason_to_try_again() -> None:
+    node = a_node()
+    node.failing = NodeError("gone")
+    chain = a_chain(node)
+    for act in (lambda: chain.sign([an_order()]), lambda: chain.view(["one"])):
+        with pytest.raises(RetryableError, match="no node answered"):
+            act()
+
+
+def test_simulation_sets_the_limit_and_refuses_what_would_fail_before_it_is_signed() -> None:
+    node = a_node()
+    (signed,) = a_chain(node, is_simulated=True).sign([an_order()])
+    instructions = read_transaction(signed.payload).message.instructions
+    assert instructions is not None
+    assert instructions[0].program == COMPUTE_BUDGET
+    assert int.from_bytes(instructions[0].data[1:], "little") == 46_000
+    node.simulation = {"err": {"InstructionError": [2, {"Custom": 6005}]}, "logs": [], "unitsConsumed": 5}
+    with pytest.raises(RefusedError) as refused:
+        a_chain(node, is_simulated=True).sign([an_order()])
+    assert refused.value.code is Code.SLIPPAGE_EXCEEDED
+
+
+def test_priority_is_a_percentile_within_the_cap() -> None:
+    policy = PriorityPolicy(percentile=75, price_max=50)
+    assert [price_at(fees, policy) for fees in ([], [7], [0, 0, 0, 40], [0, 9, 99, 999])] == [0, 7, 40, 50]
+    node = a_node()
+    node.fees = [10, 20, 30, 40]
+    (signed,) = a_chain(node, policy=policy).sign([an_order()])
+    instructions = read_transaction(signed.payload).message.instructions
+    assert instructions is not None
+    assert int.from_bytes(instructions[1].data[1:], "little") == 40
+
+
+def test_hash_whose_end_makes_no_sense_is_another_nodes_to_give() -> None:
+    lying, honest = a_node("lying"), a_node("honest")
+    lying.last_valid_height = lying.height + 20
+    (signed,) = a_chain(lying, honest).sign([an_order()])
+    assert signed.last_valid_height == honest.height + 150
+    with pytest.raises(RetryableError, match="valid up to"):
+        a_chain(lying).sign([an_order()])
+
+
+def test_end_is_never_before_what_a_second_node_makes_it() -> None:
+    behind, ahead = a_node("behind"), a_node("ahead")
+    behind.height -= 120
+    (signed,) = a_chain(behind, ahead, witnesses=2).sign([an_order()])
+    assert signed.last_valid_height == ahead.height + 150
+    ahead.failing = NodeError("gone")
+    assert isinstance(a_chain(behind, ahead, witnesses=2).sign([an_order()])[0], SignedTransaction)
+    assert address_of(SIGNER.wallet("acc").owner)

@@ -1,0 +1,162 @@
+"""Landed, refused, unknown; and when unknown proves that a transaction never lands."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.solana.chain_view import REMEMBERED_BLOCKS, ChainReader
+from chalicelib.adapters.solana.fills import Names
+from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
+from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.domain.errors import Code
+from chalicelib.domain.transactions import SignatureStatus, SignedTransaction
+from tests.unit.adapters.solana.books import a_key
+from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of
+
+IDS = PROGRAM_IDS[Cluster.MAINNET]
+NAMES = Names(IDS, {}, {})
+SENT = SignedTransaction("one", b"", 940)
+
+
+def a_node(name: str = "node", *, height: int = 1_000) -> FakeNode:
+    node = FakeNode(name)
+    node.height, node.slot = height, height + 100
+    return node
+
+
+def reader(*nodes: FakeNode, witnesses: int = 1) -> ChainReader:
+    return ChainReader(nodes_of(*nodes), lambda: NAMES, time_limit_s=5, witnesses=witnesses)
+
+
+def is_dead(chain: ChainReader) -> bool:
+    view = chain.view([SENT.signature])
+    assert view.statuses[SENT.signature].signature_status is SignatureStatus.UNKNOWN
+    return view.proves_dead(SENT, margin_blocks=2)
+
+
+def a_failed_transaction(program: str, error: Any, logs: list[str]) -> dict[str, Any]:
+    keys = [address_of(a_key(1)), program]
+    return {
+        "slot": 7,
+        "transaction": {
+            "message": {
+                "accountKeys": keys,
+                "instructions": [{"programIdIndex": 1, "accounts": [], "data": ""}],
+            }
+        },
+        "meta": {
+            "err": error,
+            "fee": 5_000,
+            "preBalances": [9, 1],
+            "postBalances": [4, 1],
+            "logMessages": logs,
+        },
+    }
+
+
+def test_unknown_transaction_is_dead_past_its_last_height_and_not_before() -> None:
+    assert is_dead(reader(a_node(height=943)))
+    assert not is_dead(reader(a_node(height=942)))
+
+
+def test_statuses_older_than_the_height_are_another_nodes_and_prove_nothing() -> None:
+    node = a_node()
+    node.statuses_slot = node.slot - 1
+    with pytest.raises(NodeError, match="statuses of slot 1099 after a height of slot 1100"):
+        reader(node).view(["one"])
+    other = a_node("other")
+    assert is_dead(reader(node, other))
+    assert other.count("getSignatureStatuses") == 1
+
+
+def test_height_and_statuses_are_asked_of_one_node_in_this_order() -> None:
+    first, second = a_node("first"), a_node("second")
+    reader(first, second).view(["one"])
+    assert [call.method for call in first.asked][:2] == ["getEpochInfo", "getSignatureStatuses"]
+    assert second.asked == []
+
+
+def test_transaction_on_its_way_into_a_block_is_not_declared_dead() -> None:
+    node = a_node()
+    node.has_status("one", commitment="processed")
+    assert not is_dead(reader(node))
+
+
+def test_landed_transaction_that_the_node_does_not_show_yet_is_asked_for_again_and_not_dead() -> None:
+    node = a_node()
+    node.has_status("one")
+    assert not is_dead(reader(node))
+
+
+def test_node_that_has_forgotten_that_long_ago_proves_nothing() -> None:
+    node = a_node(height=5_000)
+    node.first_block = node.slot - 200
+    assert not is_dead(reader(node))
+    node = a_node(height=945)
+    node.first_block = node.slot - 155
+    assert is_dead(reader(node))
+    node.first_block = node.slot - 154
+    assert not is_dead(reader(node))
+
+
+def test_node_that_does_not_say_what_it_remembers_is_trusted_with_minutes_only() -> None:
+    node = a_node(height=945)
+    node.without = {"getFirstAvailableBlock"}
+    assert is_dead(reader(node))
+    node.height, node.slot = 945 + REMEMBERED_BLOCKS, 1_045 + REMEMBERED_BLOCKS
+    assert not is_dead(reader(node))
+
+
+def test_what_a_node_remembers_is_not_asked_for_with_every_look() -> None:
+    node = a_node()
+    node.first_block = node.slot - 500
+    chain = reader(node)
+    first = chain.view(["one"]).history_from
+    node.height, node.slot = node.height + 10, node.slot + 10
+    assert chain.view(["one"]).history_from == first + 10
+    assert node.count("getFirstAvailableBlock") == 1
+    node.height, node.slot = node.height + 15, node.slot + 15
+    chain.view(["one"])
+    assert node.count("getFirstAvailableBlock") == 2
+
+
+def test_second_witness_that_knows_the_transaction_saves_it() -> None:
+    first, second = a_node("first"), a_node("second")
+    assert is_dead(reader(first, second, witnesses=2))
+    second.has_status("one", err={"InstructionError": [0, {"Custom": 1}]})
+    failed = a_failed_transaction(address_of(IDS.cpmm), {"InstructionError": [0, {"Custom": 6005}]}, [])
+    first.transactions["one"] = second.transactions["one"] = failed
+    view = reader(first, second, witnesses=2).view(["one"])
+    assert view.statuses["one"].signature_status is SignatureStatus.REFUSED
+
+
+@pytest.mark.parametrize("height", [942, 0])
+def test_second_witness_that_is_behind_or_silent_leaves_the_matter_open(height: int) -> None:
+    first, second = a_node("first"), a_node("second", height=height)
+    if not height:
+        second.failing = NodeError("gone")
+    assert not is_dead(reader(first, second, witnesses=2))
+
+
+def test_refusal_is_told_by_name_with_the_fee_that_it_cost() -> None:
+    node = a_node()
+    clmm = address_of(IDS.clmm)
+    logs = [
+        f"Program {clmm} invoke [1]",
+        "Program log: AnchorError. Error Code: TooLittleOutputReceived. Error Number: 6022.",
+        f"Program {clmm} failed: custom program error: 0x1786",
+    ]
+    error = {"InstructionError": [0, {"Custom": 6022}]}
+    node.has_status("one", err=error)
+    node.transactions["one"] = a_failed_transaction(clmm, error, logs)
+    status = reader(node).view(["one"]).statuses["one"]
+    assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
+    assert status.network_fee_lamports == 5_000
+
+
+def test_status_and_transaction_that_contradict_each_other_are_not_believed() -> None:
+    node = a_node()
+    node.has_status("one")
+    node.transactions["one"] = a_failed_transaction(address_of(IDS.cpmm), "AccountInUse", [])
+    assert reader(node).view(["one"]).statuses["one"].signature_status is SignatureStatus.UNKNOWN

@@ -1,0 +1,152 @@
+"""Against every swap of our form that the real programs executed: balances, events and amounts."""
+
+import base64
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.adapters.solana.events import CPI_EVENT_TAG
+from chalicelib.adapters.solana.fills import Names, fill_of
+from chalicelib.adapters.solana.keys import Pubkey, address_of
+from chalicelib.adapters.solana.pool_list import ListedPool
+from chalicelib.adapters.solana.programs import (
+    COMPUTE_BUDGET,
+    PROGRAM_IDS,
+    SYSTEM,
+    TOKEN,
+    TOKEN_2022,
+    Cluster,
+    SwapProgram,
+)
+from chalicelib.adapters.solana.rpc_answers import InnerInstruction, TokenBalance, TransactionRecord
+from chalicelib.adapters.solana.rpc_errors import MalformedResultError
+from chalicelib.adapters.solana.swap_calls import keys_of
+from chalicelib.adapters.solana.tokens import token_account_of
+from chalicelib.amm.swaps import Exact
+from tests.unit.adapters.solana.books import a_key
+from tests.unit.adapters.solana.examples import a_pool, all_cases
+from tests.unit.adapters.solana.test_swap_calls import call_of, is_ours
+from tests.vectors.onchain import Case
+
+IDS = PROGRAM_IDS[Cluster.MAINNET]
+BUDGET = InnerInstruction(COMPUTE_BUDGET, (), b"\x02" + bytes(4))
+
+
+def cases(program: SwapProgram) -> list[Case]:
+    return [case for case in all_cases(program) if is_ours(case) and case.error is None]
+
+
+def names(case: Case) -> Names:
+    mints = [mint.key for mint in a_pool(case).mints]
+    listed = ListedPool("the pool", "venue", case.pool, ("A", "B"))
+    return Names(IDS, {case.pool: listed}, dict(zip(mints, "AB", strict=True)))
+
+
+def user_accounts(case: Case) -> tuple[Pubkey, Pubkey]:
+    call = call_of(case)
+    assert call is not None
+    return call.input_account, call.output_account
+
+
+def a_record(case: Case) -> TransactionRecord:
+    """The swap behind a budget instruction, as a node would show it."""
+    outer = InnerInstruction(
+        case.instruction.program, keys_of(case.instruction.accounts), case.instruction.data
+    )
+    inner = [
+        InnerInstruction(case.program_id, (), data) for data in case.events if data.startswith(CPI_EVENT_TAG)
+    ]
+    logs = [
+        f"Program {address_of(COMPUTE_BUDGET)} invoke [1]",
+        f"Program {address_of(COMPUTE_BUDGET)} success",
+    ]
+    logs.append(f"Program {address_of(case.program_id)} invoke [1]")
+    logs += [
+        f"Program data: {base64.b64encode(data).decode()}"
+        for data in case.events
+        if not data.startswith(CPI_EVENT_TAG)
+    ]
+    balances = []
+    for accounts in (case.accounts, case.after):
+        tokens = [(key, token_account_of(accounts[key])) for key in user_accounts(case)]
+        balances.append({key: TokenBalance(token.mint, token.amount) for key, token in tokens})
+    return TransactionRecord(
+        7, None, 5_000, (), (), balances[0], balances[1], tuple(logs), {1: tuple(inner)}, (BUDGET, outer)
+    )
+
+
+@pytest.mark.parametrize("program", list(SwapProgram))
+def test_fill_of_every_executed_swap_is_what_its_accounts_say(program: SwapProgram) -> None:
+    for case in cases(program):
+        fill = fill_of(a_record(case), names(case))
+        assert (fill.input_units, fill.output_units) == case.amounts, case.name
+        (leg,) = fill.legs
+        assert (leg.input_units, leg.output_units, leg.pool_id) == (*fill[:2], "the pool")
+        assert (leg.token_in, leg.token_out) == (("A", "B") if case.request.token_in == 0 else ("B", "A"))
+        assert leg.fee_token in "AB"
+    assert len(cases(program)) > 20
+
+
+@pytest.mark.parametrize("program", [SwapProgram.DLMM, SwapProgram.DAMM_V2])
+def test_fee_is_the_events_in_the_token_that_it_was_taken_in(program: SwapProgram) -> None:
+    checked = 0
+    for case in cases(program):
+        # Exact-out, the vectors' quotes have DLMM's dust elsewhere than the program.
+        if case.quote is not None and case.kind == "normal" and case.request.mode is Exact.IN:
+            (leg,) = fill_of(a_record(case), names(case)).legs
+            quoted = (int(case.quote["trade_fee"]), "AB"[int(case.quote["fee_token"])])
+            assert (leg.fee_units, leg.fee_token) == quoted, case.name
+            checked += 1
+    assert checked > 20
+
+
+@pytest.mark.parametrize("program", list(SwapProgram))
+def test_balances_and_events_that_disagree_are_not_believed(program: SwapProgram) -> None:
+    case = cases(program)[0]
+    record, (given, got) = a_record(case), user_accounts(case)
+    for account, by in ((given, 1), (got, 1)):
+        after = dict(record.tokens_after)
+        after[account] = after[account]._replace(amount=after[account].amount + by)
+        with pytest.raises(MalformedResultError, match="by its swaps' events"):
+            fill_of(replace(record, tokens_after=after), names(case))
+    with pytest.raises(MalformedResultError, match="told of 0 swaps"):
+        fill_of(replace(record, logs=(), inner={}), names(case))
+    with pytest.raises(MalformedResultError, match="no swap"):
+        fill_of(replace(record, outer=(BUDGET,)), names(case))
+    with pytest.raises(MalformedResultError, match="no pool that we trade with"):
+        fill_of(record, names(case)._replace(pools={}))
+
+
+def test_sol_that_was_wrapped_in_the_transaction_is_not_counted_as_received() -> None:
+    case = cases(SwapProgram.CPMM)[0]
+    record, (given, _) = a_record(case), user_accounts(case)
+    wrap = InnerInstruction(
+        SYSTEM, (a_key(1), given), (2).to_bytes(4, "little") + (10**9).to_bytes(8, "little")
+    )
+    after = dict(record.tokens_after)
+    after[given] = after[given]._replace(amount=after[given].amount + 10**9)
+    record = replace(record, tokens_after=after, outer=(wrap, record.outer[1]))
+    assert fill_of(record, names(case))[:2] == case.amounts
+
+
+def transfer(program: Pubkey, source: Pubkey, to: Pubkey, units: int) -> InnerInstruction:
+    data = b"\x0c" + units.to_bytes(8, "little") + b"\x06"
+    return InnerInstruction(program, (source, a_key(5), to, a_key(6)), data)
+
+
+def test_account_opened_and_closed_in_the_transaction_counts_by_the_transfers_inside_the_swap() -> None:
+    case = cases(SwapProgram.CPMM)[0]
+    assert case.amounts is not None
+    record, (given, got) = a_record(case), user_accounts(case)
+    moved = (
+        transfer(TOKEN, given, a_key(8), case.amounts[0]),
+        transfer(TOKEN, a_key(9), got, case.amounts[1]),
+    )
+    closed = replace(record, tokens_before={}, tokens_after={}, inner={1: (*record.inner[1], *moved)})
+    assert fill_of(closed, names(case))[:2] == case.amounts
+    odd = replace(closed, inner={1: (*record.inner[1], moved[0])})
+    with pytest.raises(MalformedResultError, match="by its swaps' events"):
+        fill_of(odd, names(case))
+    with_fee = (moved[0], transfer(TOKEN_2022, a_key(9), got, case.amounts[1]))
+    with pytest.raises(MalformedResultError, match="no balance tells"):
+        fill_of(replace(closed, inner={1: (*record.inner[1], *with_fee)}), names(case))

@@ -1,0 +1,256 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from chalicelib.adapters.solana.book import BookPool
+from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
+from chalicelib.adapters.solana.holdings import Holdings, funded
+from chalicelib.adapters.solana.instructions import Instruction
+from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
+from chalicelib.adapters.solana.message_reader import read_message
+from chalicelib.adapters.solana.messages import fits
+from chalicelib.adapters.solana.programs import (
+    ASSOCIATED_TOKEN,
+    COMPUTE_BUDGET,
+    MEMO,
+    SYSTEM,
+    TOKEN,
+    WRAPPED_SOL,
+    SwapProgram,
+)
+from chalicelib.adapters.solana.swap_message import (
+    LOADED_DATA_BYTES_MAX,
+    UNITS_MAX,
+    Budget,
+    SwapContents,
+    compiled,
+    contents,
+    mark_of,
+    units_after,
+)
+from chalicelib.adapters.solana.tokens import Mint
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
+from chalicelib.amm.swaps import Exact
+from chalicelib.domain.errors import RefusedError
+from tests.unit.adapters.solana.books import (
+    AMOUNT,
+    BLOCKHASH,
+    a_book,
+    a_book_pool,
+    a_key,
+    a_mint,
+    an_instruction,
+    holdings,
+    wallet_alone,
+)
+
+A, B, C = a_mint(1), a_mint(2), a_mint(3)
+SOL = Mint(WRAPPED_SOL, TOKEN, 9, 0)
+WALLET = wallet_alone()
+MARK = mark_of(UUID(int=5), 1)
+DELEGATED = TradingWallet(a_key(8), a_key(9))
+
+
+def a_plan(*pools: BookPool, hops: Sequence[Sequence[BookPool]] = (), mode: Exact = Exact.IN) -> FixedPlan:
+    all_hops = hops or [list(pools)]
+    tokens = [all_hops[0][0].tokens[0], *(hop[0].tokens[1] for hop in all_hops)]
+    path = (tuple(tokens), [[(pool.pool_id, AMOUNT) for pool in hop] for hop in all_hops])
+    book = a_book(*(pool for hop in all_hops for pool in hop))
+    threshold = 1 if mode is Exact.IN else 2**60
+    return AmountFixer(book).fix(an_instruction(path, mode=mode, threshold=threshold))
+
+
+def built(plan: FixedPlan, wallet: TradingWallet, held: Holdings, mint: Mint = A) -> SwapContents:
+    tokens = plan.swaps[0].tokens[0], plan.swaps[-1].tokens[1]
+    sol_in = funded(wallet, mint, tokens[0], plan.most_in, held, fee_lamports=5_000)
+    return contents(plan, wallet, held, tokens=tokens, sol_in=sol_in, mark=MARK)
+
+
+def shown(instructions: Sequence[Instruction]) -> list[tuple[bytes, bytes]]:
+    """Program and first byte of the data of each."""
+    return [(instruction.program, instruction.data[:1]) for instruction in instructions]
+
+
+@pytest.mark.parametrize("program", list(SwapProgram))
+def test_swap_of_any_one_pool_fits_into_version_0_with_its_budget(program: SwapProgram) -> None:
+    pool = a_book_pool(program, "one", ("A", "B"), (A, B))
+    made = built(a_plan(pool), WALLET, holdings(WALLET, (A, AMOUNT)))
+    message = compiled(WALLET, made, BLOCKHASH, Budget(price=1_000))
+    read = read_message(message.raw)
+    assert fits(message)
+    assert read.version == 0
+    assert read.signers == (WALLET.authority,)
+    assert read.instructions is not None
+    assert [one.program for one in read.instructions] == [
+        COMPUTE_BUDGET,
+        COMPUTE_BUDGET,
+        ASSOCIATED_TOKEN,
+        pool.on_chain.program,
+        MEMO,
+    ]
+    assert int.from_bytes(read.instructions[0].data[1:], "little") == made.units
+
+
+def test_plan_too_long_for_version_0_is_version_1_with_the_budget_in_its_header() -> None:
+    pools = [
+        a_book_pool(program, f"{program}{i}", ("A", "B"), (a, b))
+        for i, program in enumerate(SwapProgram)
+        for a, b in [(A, B)]
+    ]
+    made = built(a_plan(*pools), WALLET, holdings(WALLET, (A, 10 * AMOUNT)))
+    message = compiled(WALLET, made, BLOCKHASH, Budget(price=1_000), units=900_000)
+    read = read_message(message.raw)
+    assert (read.version, fits(message)) == (1, True)
+    assert read.config is not None
+    assert read.config.compute_unit_limit == 900_000
+    assert read.config.loaded_accounts_data_size_limit == LOADED_DATA_BYTES_MAX
+    assert read.config.priority_fee_lamports == 900
+    assert read.instructions is not None
+    assert COMPUTE_BUDGET not in {one.program for one in read.instructions}
+
+
+def test_priority_fee_never_exceeds_its_cap() -> None:
+    budget = Budget(price=10**9, fee_lamports_max=5_000)
+    assert budget.price_for(200_000) * 200_000 <= 5_000 * 10**6
+    assert Budget(price=7).price_for(200_000) == 7
+    assert units_after(100_001) == 115_002
+    assert units_after(10**9) == UNITS_MAX
+
+
+def test_middle_account_is_opened_and_closed_unless_it_was_there() -> None:
+    hops = [
+        [a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B))],
+        [a_book_pool(SwapProgram.DAMM_V2, "next", ("B", "C"), (B, C))],
+    ]
+    plan = a_plan(hops=hops)
+    made = built(plan, WALLET, holdings(WALLET, (A, AMOUNT)))
+    kinds = shown(made.instructions)
+    assert kinds[:2] == [(ASSOCIATED_TOKEN, b"\x01")] * 2
+    assert kinds[-2] == (TOKEN, b"\x09")
+    assert made.instructions[-2].accounts[0].key == WALLET.between(B.key, TOKEN)
+    kept = built(plan, WALLET, holdings(WALLET, (A, AMOUNT), (B, 0)))
+    assert shown(kept.instructions) == [*kinds[:-2], kinds[-1]]
+
+
+def test_what_may_hold_a_rest_between_two_hops_stays_open() -> None:
+    hops = [
+        [a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B))],
+        [a_book_pool(SwapProgram.DAMM_V2, "next", ("B", "C"), (B, C))],
+    ]
+    plan = a_plan(hops=hops, mode=Exact.OUT)
+    made = built(plan, WALLET, holdings(WALLET, (A, 2**61)))
+    assert (TOKEN, b"\x09") not in shown(made.instructions)
+    with pytest.raises(RefusedError, match="B would stay with the desk"):
+        built(plan, DELEGATED, holdings(DELEGATED, (A, 2**61), delegate=(DELEGATED.authority, 2**61)))
+
+
+def test_sol_is_wrapped_for_the_swap_and_what_is_left_unwrapped_again() -> None:
+    pool = a_book_pool(SwapProgram.CPMM, "one", ("SOL", "B"), (SOL, B))
+    plan = a_plan(pool)
+    made = built(plan, WALLET, holdings(WALLET), SOL)
+    create, transfer, sync, create_output, swap, close, _ = made.instructions
+    assert shown([create, transfer, sync, create_output, close]) == [
+        (ASSOCIATED_TOKEN, b"\x01"),
+        (SYSTEM, b"\x02"),
+        (TOKEN, b"\x11"),
+        (ASSOCIATED_TOKEN, b"\x01"),
+        (TOKEN, b"\x09"),
+    ]
+    account = WALLET.account(WRAPPED_SOL, TOKEN)
+    assert transfer.accounts[1].key == sync.accounts[0].key == close.accounts[0].key == account
+    assert int.from_bytes(transfer.data[4:], "little") == AMOUNT
+    assert close.accounts[1].key == WALLET.owner
+    assert swap.program == pool.on_chain.program
+
+
+def test_wrapped_sol_that_was_there_is_used_when_lamports_do_not_suffice_and_is_never_closed() -> None:
+    plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("SOL", "B"), (SOL, B)))
+    held = holdings(WALLET, (SOL, AMOUNT - 10), lamports=5_005_015)
+    made = built(plan, WALLET, held, SOL)
+    moved = next(one for one in made.instructions if one.program == SYSTEM)
+    assert int.from_bytes(moved.data[4:], "little") == 10
+    assert (TOKEN, b"\x09") not in shown(made.instructions)
+
+
+def test_sol_bought_is_unwrapped_unless_the_wallet_kept_a_wrapped_account() -> None:
+    pool = a_book_pool(SwapProgram.CPMM, "one", ("A", "SOL"), (A, SOL))
+    plan = a_plan(pool)
+    made = built(plan, WALLET, holdings(WALLET, (A, AMOUNT)))
+    assert shown(made.instructions)[-2] == (TOKEN, b"\x09")
+    made = built(plan, WALLET, holdings(WALLET, (A, AMOUNT), (SOL, 5)))
+    assert (TOKEN, b"\x09") not in shown(made.instructions)
+
+
+def test_delegate_takes_from_the_owner_and_pays_to_the_owner() -> None:
+    pool = a_book_pool(SwapProgram.DAMM_V2, "one", ("A", "B"), (A, B))
+    plan = a_plan(pool)
+    held = holdings(DELEGATED, (A, AMOUNT), delegate=(DELEGATED.authority, AMOUNT))
+    made = built(plan, DELEGATED, held)
+    keys = [account.key for account in made.instructions[-2].accounts]
+    assert keys[2:4] == [DELEGATED.account(A.key, TOKEN), DELEGATED.account(B.key, TOKEN)]
+    assert compiled(DELEGATED, made, BLOCKHASH, Budget()).signers == (DELEGATED.authority,)
+
+
+@pytest.mark.parametrize(
+    ("held", "problem"),
+    [
+        (holdings(WALLET), "does not hold enough A"),
+        (holdings(WALLET, (A, AMOUNT - 1)), "does not hold enough A"),
+        (holdings(WALLET, (A, AMOUNT), lamports=10), "the network's fee"),
+    ],
+)
+def test_wallet_that_holds_too_little_is_refused_before_anything_is_signed(
+    held: Holdings, problem: str
+) -> None:
+    with pytest.raises(RefusedError, match=problem):
+        funded(WALLET, A, "A", AMOUNT, held, fee_lamports=5_000)
+
+
+@pytest.mark.parametrize(
+    ("delegate", "problem"),
+    [
+        (None, "has not approved"),
+        ((a_key(77), AMOUNT), "has not approved"),
+        ((DELEGATED.authority, AMOUNT - 1), "has approved less A"),
+    ],
+)
+def test_delegate_without_leave_is_refused_before_anything_is_signed(
+    delegate: tuple[object, int] | None, problem: str
+) -> None:
+    held = holdings(DELEGATED, (A, AMOUNT), delegate=delegate)  # type: ignore[arg-type]
+    with pytest.raises(RefusedError, match=problem):
+        funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000)
+
+
+def test_deadline_is_asserted_before_anything_else_is_done() -> None:
+    plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B)))
+    made = contents(
+        plan,
+        WALLET,
+        holdings(WALLET, (A, AMOUNT)),
+        tokens=("A", "B"),
+        sol_in=None,
+        mark=MARK,
+        expires_at_s=1_790_000_000,
+    )
+    assert made.instructions[0].program == LIGHTHOUSE
+    assert made.instructions[0].data.hex() == "0f0004" + (1_790_000_000).to_bytes(8, "little").hex() + "05"
+
+
+def test_more_legs_than_a_message_carries_are_refused() -> None:
+    pools = [a_book_pool(SwapProgram.CPMM, f"pool {i}", ("A", "B"), (A, B)) for i in range(20)]
+    made = built(a_plan(*pools), WALLET, holdings(WALLET, (A, 100 * AMOUNT)))
+    many = made._replace(instructions=made.instructions * 20)
+    with pytest.raises(RefusedError, match="too many legs"):
+        compiled(WALLET, many, BLOCKHASH, Budget())
+
+
+def test_orders_with_the_same_terms_and_block_hash_are_different_transactions() -> None:
+    plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B)))
+    held = holdings(WALLET, (A, AMOUNT))
+    made = [
+        contents(plan, WALLET, held, tokens=("A", "B"), sol_in=None, mark=mark_of(UUID(int=order), attempt))
+        for order, attempt in ((1, 1), (2, 1), (1, 2))
+    ]
+    assert len({compiled(WALLET, one, BLOCKHASH, Budget()).raw for one in made}) == 3
