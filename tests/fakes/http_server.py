@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -47,11 +47,13 @@ class ScriptedServer:
             connection.close()
 
     def _talk(self, connection: socket.socket) -> None:
-        for part in self.script:
-            if not connection.recv(65_536):
-                break
-            if part is not None:
-                connection.sendall(part)
+        # Its client may be gone, or the server closed, at any point.
+        with suppress(OSError):
+            for part in self.script:
+                if not connection.recv(65_536):
+                    break
+                if part is not None:
+                    connection.sendall(part)
         connection.close()
 
 

@@ -72,6 +72,14 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/raydium_clmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
+    # On the local chain, or with the modules that they serve.
+    "chalicelib/adapters/solana/blockhashes.py": "tests/integration/solana/test_local_chain.py",
+    "chalicelib/adapters/solana/priority_fees.py": "tests/integration/solana/test_local_chain.py",
+    "chalicelib/adapters/solana/lighthouse.py": "tests/unit/adapters/solana/test_message_guard.py",
+    "chalicelib/adapters/solana/holdings.py": "tests/unit/adapters/solana/test_swap_message.py",
+    "chalicelib/adapters/solana/pool_reader.py": "tests/unit/adapters/solana/test_venue.py",
+    "chalicelib/adapters/solana/book.py": "tests/unit/adapters/solana/test_fixed_amounts.py",
+    "chalicelib/adapters/solana/trading_wallet.py": "tests/integration/solana/test_local_chain.py",
     # Documents and templates, which are judged whole.
     "chalicelib/wire/answers.py": "tests/security/test_specs.py",
     "infra/specs/asyncapi.py": "tests/security/test_specs.py",
@@ -105,7 +113,6 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "chalicelib/domain/chosen_route.py",
         "chalicelib/domain/progress.py",
         "chalicelib/domain/swap_mode.py",
-        "chalicelib/domain/transactions.py",
         "chalicelib/routing/plan.py",
         "chalicelib/services/ports.py",
         "chalicelib/services/resting/ports.py",

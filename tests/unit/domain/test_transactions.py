@@ -1,27 +1,36 @@
+"""What one view of a chain proves of a transaction that it does not know."""
+
 import pytest
 
 from chalicelib.domain.transactions import VALIDITY_BLOCKS, ChainView, SignedTransaction
 
-SENT = SignedTransaction("signature", b"", 1_000)
+LAST = 1_000
+MARGIN = 2
 
 
-@pytest.mark.parametrize(("height", "is_dead"), [(0, False), (1_002, False), (1_003, True), (9_000, True)])
-def test_unknown_transaction_is_dead_only_past_its_last_height_and_the_margin(
-    height: int, *, is_dead: bool
-) -> None:
-    assert ChainView(height, {}).proves_dead(SENT, margin_blocks=2) is is_dead
+def a_transaction() -> SignedTransaction:
+    return SignedTransaction(signature="s", payload=b"", last_valid_height=LAST)
 
 
 @pytest.mark.parametrize(
-    ("history_from", "is_dead"),
-    [(1_000 - VALIDITY_BLOCKS, True), (1_001 - VALIDITY_BLOCKS, False), (5_000, False)],
+    ("height", "is_dead"), [(LAST, False), (LAST + MARGIN, False), (LAST + MARGIN + 1, True)]
 )
-def test_node_that_has_forgotten_the_blocks_it_might_have_landed_in_proves_nothing(
+def test_transaction_is_dead_once_its_validity_and_the_margin_have_passed(
+    height: int, *, is_dead: bool
+) -> None:
+    assert ChainView(height, {}).proves_dead(a_transaction(), margin_blocks=MARGIN) is is_dead
+
+
+@pytest.mark.parametrize(
+    ("history_from", "is_dead"), [(LAST - VALIDITY_BLOCKS, True), (LAST - VALIDITY_BLOCKS + 1, False)]
+)
+def test_node_that_has_forgotten_when_it_might_have_landed_proves_nothing(
     history_from: int, *, is_dead: bool
 ) -> None:
-    view = ChainView(9_000, {}, history_from)
-    assert view.proves_dead(SENT, margin_blocks=2) is is_dead
+    view = ChainView(LAST + 500, {}, history_from)
+    assert view.proves_dead(a_transaction(), margin_blocks=MARGIN) is is_dead
 
 
-def test_first_blocks_of_a_chain_have_nothing_before_them_to_be_forgotten() -> None:
-    assert ChainView(60, {}, 0).proves_dead(SignedTransaction("signature", b"", 50), margin_blocks=2)
+def test_chain_that_is_younger_than_a_validity_has_forgotten_nothing() -> None:
+    young = SignedTransaction(signature="s", payload=b"", last_valid_height=10)
+    assert ChainView(20, {}).proves_dead(young, margin_blocks=MARGIN)
