@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.audit import audit
@@ -19,6 +19,7 @@ from tests.support.instance import REPOSITORY, Instance
 
 SOCKET_CLIENTS: Final = 3
 REST_CLIENTS: Final = 1
+_ON_RECORD: Final = text("SELECT count(*) FROM orders WHERE order_id = ANY(CAST(:accepted AS uuid[]))")
 QUIET_TIME_LIMIT_S: Final = 240.0
 """A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
 
@@ -120,7 +121,15 @@ class Chaos:
         await self._until(self._heal, gives_up_at)
         self._say("calm: waiting for the last stream to end")
         await self._until(lambda: all(client.is_content for client in self._sockets), gives_up_at)
+        # An order that is still in the queue is in no audit of the record.
+        await self._until(self._all_are_on_record, gives_up_at)
         await self._until(lambda: not self._audited(must_be_finished=True), gives_up_at)
+
+    def _all_are_on_record(self) -> bool:
+        accepted = [order_id for rest in self._rests for order_id in rest.order_ids]
+        with self._engine().connect() as connection:
+            found = connection.execute(_ON_RECORD, {"accepted": accepted}).scalar_one()
+        return bool(found == len(set(accepted)))
 
     async def _until(self, is_true: Callable[[], bool], gives_up_at: float) -> None:
         # What is waited for happens in other processes, which wake no task here.
