@@ -1,8 +1,8 @@
 """What a price change costs while orders rest: ``python -m benchmarks.resting``, ``--orders 1000000``.
 
 Limit orders and stops over all pairs of six tokens, none of them met. Then prices change: by so little that
-nothing fires, and by so much that a hundred orders do. A change is timed from the moment its pools are known to
-the moment the messages of all that fired are handed to the queue; the consumers' part comes after that.
+nothing fires, and by so much that a hundred orders do. A change is timed from the moment its pools are known
+to the moment the messages of all that fired are handed to the queue; the consumers' part comes after that.
 """
 
 import argparse
@@ -49,12 +49,16 @@ _PAIRS: Final = "INSERT INTO watch_pairs (input_token, output_token) VALUES (:in
 # Four of five are limits above the market, the others stops below it, which look at the mark.
 _ORDERS: Final = """
 INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
-    price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence, lease_until)
-SELECT gen_random_uuid(), 'account ' || n % 1000, CASE n / 30 % 5 WHEN 0 THEN 'market' ELSE 'limit' END, 'exact_in',
+    price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence,
+        lease_until)
+SELECT gen_random_uuid(), 'account ' || n % 1000, CASE n / 30 % 5 WHEN 0 THEN 'market'
+    ELSE 'limit' END, 'exact_in',
     p.input_token, p.output_token, 1000000000, p.input_token, 50, moment, moment + interval '30 days',
     repeat('0', 64), 'open', 2, 1, 1, moment
-FROM (SELECT n, now() - n * interval '1 second' AS moment FROM generate_series(1, CAST(:orders AS int)) AS n) AS x
-JOIN (SELECT *, row_number() OVER (ORDER BY pair_id) - 1 AS place, count(*) OVER () AS pairs FROM watch_pairs) AS p
+FROM (SELECT n, now() - n * interval '1 second' AS moment FROM generate_series(1, CAST(:orders AS int)) AS n)
+    AS x
+JOIN (SELECT *, row_number() OVER (ORDER BY pair_id) - 1 AS place, count(*) OVER () AS pairs
+    FROM watch_pairs) AS p
   ON p.place = x.n % p.pairs
 """
 
@@ -65,7 +69,8 @@ FROM orders CROSS JOIN generate_series(1, 2) AS n
 """
 
 _WATCHES: Final = """
-INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,
+INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out,
+    rate_in,
     wake_key)
 SELECT order_id, accepted_at, valid_until, 0, p.pair_id, CASE order_type WHEN 'limit' THEN 0 ELSE 2 END, true,
     CASE order_type WHEN 'limit' THEN 'at_least' ELSE 'at_most' END, rate_out, CAST(:rate_in AS numeric),
@@ -74,7 +79,8 @@ FROM orders JOIN watch_pairs AS p USING (input_token, output_token)
 JOIN jsonb_to_recordset(CAST(:rates AS jsonb)) AS r (input_token text, output_token text, rate float8)
     USING (input_token, output_token)
 CROSS JOIN LATERAL (SELECT round(CAST(
-    r.rate * CAST(:rate_in AS float8) * CASE order_type WHEN 'limit' THEN 1.02 + random() ELSE 0.2 + 0.75 * random() END
+    r.rate * CAST(:rate_in AS float8) * CASE order_type WHEN 'limit' THEN 1.02 + random()
+        ELSE 0.2 + 0.75 * random() END
     AS numeric)) AS rate_out) AS made
 """
 
@@ -82,7 +88,8 @@ CROSS JOIN LATERAL (SELECT round(CAST(
 _BRING_NEAR: Final = text("""
 UPDATE watches SET armed = true, fired_at = NULL, sent_at = NULL, fired_by = NULL, rate_out = near.rate_out,
     wake_key = near.rate_out / CAST(:rate_in AS numeric)
-FROM (SELECT order_id, round(CAST(:rate AS numeric) * (1.0005 + 0.001 * random())::numeric * CAST(:rate_in AS numeric))
+FROM (SELECT order_id, round(CAST(:rate AS numeric) * (1.0005 + 0.001 * random())::numeric * CAST(:rate_in
+    AS numeric))
           AS rate_out
       FROM watches WHERE direction = 'at_least' AND look = 0
         AND pair_id = (SELECT pair_id FROM watch_pairs WHERE (input_token, output_token) = ('A', 'B'))
@@ -143,7 +150,8 @@ def fill(server_url: str, orders: int) -> str:
     names = [(one, other) for one in TOKENS for other in TOKENS if one != other]
     found = [(pair, rates.best(*pair)) for pair in names]
     listed = ", ".join(
-        f'{{"input_token": "{pair[0]}", "output_token": "{pair[1]}", "rate": {rate.output_units / rate.input_units}}}'
+        f'{{"input_token": "{pair[0]}", "output_token": "{pair[1]}",'
+        f' "rate": {rate.output_units / rate.input_units}}}'
         for pair, rate in found
         if rate is not None
     )

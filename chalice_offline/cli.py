@@ -34,8 +34,8 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
 
     Args:
         prefix: Of the variables that set options: ``PREFIX_PORT`` sets ``--port``.
-        defaults: What a project's own command line has for ``app``, ``port``, ``stage`` or ``state_dir`` (a path,
-            which is then relative to the current directory).
+        defaults: What a project's own command line has for ``app``, ``port``, ``stage`` or ``state_dir`` (a
+            path, which is then relative to the current directory).
     """
     own = {"app": Path(), "port": PORT, "stage": STAGE, "state_dir": None, **(defaults or {})}
     app_option = _option(

@@ -91,8 +91,8 @@ class AppManifest:
             where that is not ``Authorization``.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
-        deployed_names: Names by which Lambda's Invoke asks for functions (``shop-dev-price``, or the bare name), to
-            function names; without them nothing can be invoked by that API.
+        deployed_names: Names by which Lambda's Invoke asks for functions (``shop-dev-price``, or the bare
+            name), to function names; without them nothing can be invoked by that API.
     """
 
     app_name: str

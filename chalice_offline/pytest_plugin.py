@@ -1,7 +1,7 @@
 """A pytest plugin: the fixture ``chalice_offline`` runs the app for a test session.
 
-The app is in ``chalice_offline_app`` of pytest's settings, else in its root directory; the instance has a free port and
-a state directory of its own, both gone afterwards.
+The app is in ``chalice_offline_app`` of pytest's settings, else in its root directory; the instance has a
+free port and a state directory of its own, both gone afterwards.
 """
 
 import json

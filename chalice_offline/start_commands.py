@@ -27,7 +27,9 @@ async def run_start_commands(
     log: Log,
     python: str = sys.executable,
 ) -> None:
-    """Run the commands one after the other in the project's directory; ``python`` in them is that interpreter.
+    """Run the commands one after the other in the project's directory.
+
+    ``python`` in them is that interpreter.
 
     Raises:
         StartCommandError: The first that fails, with what it printed.

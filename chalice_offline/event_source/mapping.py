@@ -45,8 +45,8 @@ class MappingSettings:
         gather_s: For each batch in flight the next receive waits so long, or until one of them ends, and
             twice as long if the queue hardly holds a full batch: few full batches cost less than many small
             ones, and many run at once only if each takes its time.
-        linger_s: Clients that waited for a batch may send again at once: so long the next receive waits for as
-            many invocations to end as the batches in flight had messages.
+        linger_s: Clients that waited for a batch may send again at once: so long the next receive waits for
+            as many invocations to end as the batches in flight had messages.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
     """
 

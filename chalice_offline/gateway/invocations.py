@@ -1,8 +1,8 @@
 """Lambda's Invoke for the app's own functions, on the gateway's port: boto3's ``lambda`` client comes here.
 
 Statuses, headers and error names are those of botocore's ``lambda`` model and of
-https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. Who asks must sign with the instance's credentials, as
-on AWS, also where the gateway itself is open: this runs functions that no API leads to.
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. Who asks must sign with the instance's
+credentials, as on AWS, also where the gateway itself is open: this runs functions that no API leads to.
 """
 
 import json

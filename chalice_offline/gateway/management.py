@@ -51,8 +51,8 @@ def no_such_method(method: str, route: str) -> Response:
 def decide(method: str, connection_id: str, connection: Connection | None, body: bytes) -> Command:
     """Decide what a management request does.
 
-    A connection whose ``$connect`` has not returned is gone to every caller, the ``$connect`` handler included
-    (https://repost.aws/knowledge-center/410-gone-api-gateway).
+    A connection whose ``$connect`` has not returned is gone to every caller, the ``$connect`` handler
+    included (https://repost.aws/knowledge-center/410-gone-api-gateway).
 
     Args:
         connection_id: Percent-decoded, as are all paths in AWS's protocols.

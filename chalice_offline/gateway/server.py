@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:
-    """Listen on the first address of a host, and of ``localhost`` on its others as well, where there are some."""
+    """Listen on the first address of a host, and of ``localhost`` on all that it has."""
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     family, _, _, _, address = addresses[0]
     listeners = [_listener(family, address)]

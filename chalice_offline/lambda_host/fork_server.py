@@ -5,8 +5,8 @@ A cold start then costs the app's own modules, not boto3's. Nothing of the app i
 environment imports it afresh, with its own variables, as on Lambda.
 
 Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON SIMPLEJSON_DIR``: the last is the package that
-results are written with where the interpreter, which may be the app's own, has none. Each request is a 4-byte length
-that carries two descriptors (the environment's socket and its output), then a JSON document;
+results are written with where the interpreter, which may be the app's own, has none. Each request is a 4-byte
+length that carries two descriptors (the environment's socket and its output), then a JSON document;
 reports go back as frames: ``{"started": pid}`` for each request, in order, or ``{"refused":
 why}``; and ``{"exited": pid, "status": …}``.
 """

@@ -1,7 +1,8 @@
 """``resources.json``: the template that ``chalice package --merge-template`` adds to an app's own resources.
 
-What it creates by itself is created here as well; what changes Chalice's resources, or refers to them, is not: they
-are no stack here. Variables in ``config.json`` may be expressions of CloudFormation (``{"Ref": "Table"}``).
+What it creates by itself is created here as well; what changes Chalice's resources, or refers to them, is
+not: they are no stack here. Variables in ``config.json`` may be expressions of CloudFormation
+(``{"Ref": "Table"}``).
 """
 
 import json

@@ -1,4 +1,7 @@
-"""What must be known of a stage before the app is described: that it is there, and the name of its API's stage."""
+"""What must be known of a stage before the app is described.
+
+That it is there, and the name of its API's stage.
+"""
 
 import json
 from pathlib import Path

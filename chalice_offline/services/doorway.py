@@ -1,4 +1,7 @@
-"""A port that listens before its server runs, and whenever it does not: who connects waits instead of being refused."""
+"""A port that listens before its server runs, and whenever it does not.
+
+Who connects waits instead of being refused.
+"""
 
 import socket
 from asyncio import get_running_loop

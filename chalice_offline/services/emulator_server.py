@@ -1,4 +1,7 @@
-"""Serve the guarded emulator on a socket that listens already: ``emulator_server.py SOCKET_FD``, as a module."""
+"""Serve the guarded emulator on a socket that listens already.
+
+``emulator_server.py SOCKET_FD``, as a module.
+"""
 
 import socket
 import sys

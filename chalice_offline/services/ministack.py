@@ -1,8 +1,10 @@
-"""MiniStack as the local AWS: a child on loopback that keeps its queues, tables and so on in the state directory.
+"""MiniStack as the local AWS.
 
-Its port listens from the start, and it starts when it is first asked for something, as an app may do while it is
-imported, or never. It serves whoever signs with the state directory's credentials, and what was asked of it
-(``emulator_guard``).
+A child on loopback that keeps its queues, tables and so on in the state directory.
+
+Its port listens from the start, and it starts when it is first asked for something, as an app may do while it
+is imported, or never. It serves whoever signs with the state directory's credentials, and what was asked of
+it (``emulator_guard``).
 
 MiniStack writes its queues only when it is stopped in order, so a kill -9 of it loses what was
 queued since.

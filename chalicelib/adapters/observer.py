@@ -62,8 +62,8 @@ class PowertoolsObserver:
     def _facts(self, order: Order, event: OrderEvent, correlation_id: str | None) -> dict[str, Any]:
         """Return what only this line says: an order has six, and each byte is paid for.
 
-        What never changes stands in the first line, a transaction in that of its sending, the attempt from the
-        second on. Whose order it is stands in the record alone.
+        What never changes stands in the first line, a transaction in that of its sending, the attempt from
+        the second on. Whose order it is stands in the record alone.
         """
         facts: dict[str, Any] = {
             "order_id": str(order.order_id),

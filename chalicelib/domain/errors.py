@@ -10,10 +10,10 @@
         ConflictError                 409: the state of the order forbids it
         UnauthorizedError             401 / 403 before anything is done
       LimitExceededError              429: a written limit is reached; slow down, and ask again
-      RetryableError                  503, or the message becomes visible later; nothing was done, except after an
+      RetryableError                  503, or the message comes back later; nothing was done, except after
         VenueUnavailableError         503: a venue did not answer, or not in time
-        UnansweredError               which may be repeated where that is harmless, and is no refusal to a client
-      UnknownOutcomeError             503: perhaps done; ask for the order, or repeat under the same clientOrderId
+        UnansweredError               which may be repeated where that is harmless, and refuses no client
+      UnknownOutcomeError             503: perhaps done; ask for the order, or repeat its clientOrderId
       InvalidTransitionError          500: a duplicate or out-of-order transition; never fail the order for it
 """
 

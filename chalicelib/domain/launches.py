@@ -90,8 +90,8 @@ def check_sniper_mode(mode: SwapMode) -> None:
 def judge(sniper: Sniper, launch: Launch) -> Judgement:
     """Return whether an order buys from a pool now, later, or never.
 
-    A pool's venue and age never change for the better, and neither is its liquidity waited for: what opens too
-    thin is not what was asked for. A fee may come down while there are blocks left.
+    A pool's venue and age never change for the better, and neither is its liquidity waited for: what opens
+    too thin is not what was asked for. A fee may come down while there are blocks left.
     """
     if sniper.venue is not None and launch.venue != sniper.venue:
         return Judgement(Verdict.REFUSED, Filter.VENUE)

@@ -55,8 +55,8 @@ def lifetime(
 ) -> Lifetime:
     """Return what the fields about time mean together.
 
-    Without ``timeInForce``, a plain market order is ``ioc``, an order with an end ``gtd``, any other that waits
-    ``gtc``.
+    Without ``timeInForce``, a plain market order is ``ioc``, an order with an end ``gtd``, any other that
+    waits ``gtc``.
 
     Args:
         is_triggered: Whether the order has a trigger, and so waits whatever its type.

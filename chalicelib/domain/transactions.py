@@ -106,7 +106,8 @@ class TransactionStatus:
     """What the chain answers for one signature; amounts and slot only if it landed.
 
     Attributes:
-        network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such fees.
+        network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such
+            fees.
     """
 
     signature_status: SignatureStatus
@@ -123,8 +124,8 @@ class ChainView:
     """One node's answer, all of it as of one block height.
 
     Attributes:
-        history_from: The node has forgotten what landed below this height: that it does not know a transaction
-            which might have, proves nothing.
+        history_from: The node has forgotten what landed below this height: that it does not know a
+            transaction which might have, proves nothing.
     """
 
     height: int

@@ -87,8 +87,8 @@ def trigger(
 ) -> Trigger:
     """Return what the fields of a trigger mean for an order between two tokens.
 
-    ``above`` and ``below`` are about the price as it is quoted: per the output token that is the inverse of the
-    rate, so there ``above`` waits for the rate to fall.
+    ``above`` and ``below`` are about the price as it is quoted: per the output token that is the inverse of
+    the rate, so there ``above`` waits for the rate to fall.
 
     Raises:
         FieldError: They break a rule, or do not fit together.

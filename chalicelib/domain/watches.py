@@ -1,4 +1,7 @@
-"""What a resting order is found by: a rate on one side of which it is looked at, and when it is at the latest."""
+"""What a resting order is found by.
+
+A rate on one side of which it is looked at, and when it is at the latest.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +15,17 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX, Direction
 
 BY_MARGINAL_RATE: Final = 0
-"""The ``look`` of a watch that the best marginal rate wakes; 1 to 10 are marks that held for so many blocks."""
+"""The ``look`` of a watch that the best marginal rate wakes.
+
+1 to 10 are marks that held for so many blocks.
+"""
 
 
 class TokenPair(NamedTuple):
-    """Two tokens in the direction of a trade: of two pairs of the same tokens, each has watches of its own."""
+    """Two tokens in the direction of a trade.
+
+    Of two pairs of the same tokens, each has watches of its own.
+    """
 
     input_token: str
     output_token: str
@@ -132,9 +141,10 @@ class Held(NamedTuple):
 def held(ranges: Sequence[MarkRange], present: Decimal, *, gap_max: int) -> Mapping[int, Held]:
     """Return by number of blocks where the mark stayed for so long, as far as that was seen without a gap.
 
-    For one block the present mark counts alone. For more, each look of each block does: what returned before a
-    block's end did not hold for that block. Between two looks that are no further apart than ``gap_max`` blocks
-    the mark is taken to have stayed; a longer gap ends the past, and what comes after it counts from one again.
+    For one block the present mark counts alone. For more, each look of each block does: what returned before
+    a block's end did not hold for that block. Between two looks that are no further apart than ``gap_max``
+    blocks the mark is taken to have stayed; a longer gap ends the past, and what comes after it counts from
+    one again.
 
     Args:
         ranges: Of the blocks that were looked at, the present one last, heights ascending.

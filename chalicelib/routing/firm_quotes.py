@@ -1,8 +1,8 @@
 """Firm quotes: what a market maker or an aggregator promises to fill, whole or not at all.
 
-A quote names either the two amounts of one swap, or what it pays for any amount up to a bound. Either way it is
-one leg that fills a whole order: the maker's own transaction carries it out, and no swap on a pool can be part
-of that. Each is taken once at most.
+A quote names either the two amounts of one swap, or what it pays for any amount up to a bound. Either way it
+is one leg that fills a whole order: the maker's own transaction carries it out, and no swap on a pool can be
+part of that. Each is taken once at most.
 """
 
 from collections.abc import Callable, Iterable
@@ -85,7 +85,10 @@ def _filled(terms: UpTo, amount_in: int) -> FixedAmounts:
 
 
 def _paid_for(terms: UpTo, amount_out: int) -> FixedAmounts:
-    """Return the least input that pays for an output, to the unit; the trader gets that output and no more."""
+    """Return the least input that pays for an output, to the unit.
+
+    The trader gets that output and no more.
+    """
     low, high = 0, min(terms.amount_in_max, U64_MAX)
     if high <= 0 or terms.amount_out(high) < amount_out:
         return _NOTHING

@@ -60,7 +60,7 @@ def _best_rate(pool: Pool, token_in: TokenIndex, now_s: int, slot: int) -> Fract
 
 
 def _best_bin(pool: DlmmPool, token_in: TokenIndex, now_s: int) -> Fraction:
-    """Prices get worse from bin to bin, but the fee falls towards the bin where the volatility is counted from."""
+    """Prices get worse from bin to bin, but the fee falls towards the volatility's reference bin."""
     for_y = token_in == 0
     parameters, bins = pool.parameters, pool.bins
     references = dlmm_fee.references_at(pool.volatility, parameters, pool.active_id, now_s)
@@ -106,7 +106,10 @@ class MarginalRates:
         self._direct: dict[tuple[str, str], Fraction] = {}
 
     def best(self, input_token: str, output_token: str) -> Rate | None:
-        """Return what no plan between two tokens exceeds per unit; None if nothing is paid for the first unit."""
+        """Return what no plan between two tokens exceeds per unit.
+
+        None if nothing is paid for the first unit.
+        """
         best = self._direct_rate(input_token, output_token)
         one, other = self._pools.get(input_token, {}), self._pools.get(output_token, {})
         for between in one.keys() & other.keys():

@@ -1,7 +1,7 @@
 """The mark: a pair's price that no single pool makes, and that no swap's own fee moves.
 
-It is the median of the pools' mid prices before fees, so one pool that is pushed away moves it no further than
-to the next one. Pools that hold next to nothing are left out: opening some costs little.
+It is the median of the pools' mid prices before fees, so one pool that is pushed away moves it no further
+than to the next one. Pools that hold next to nothing are left out: opening some costs little.
 """
 
 from collections.abc import Iterable
@@ -37,10 +37,12 @@ def mark_of(
     *,
     depth_floor_bps: int = DEPTH_FLOOR_BPS,
 ) -> Rate | None:
-    """Return a pair's mark as its second token per its first, in base units; None if no open pool has a depth.
+    """Return a pair's mark as its second token per its first, in base units.
 
-    It *is* a decimal of ``MARK_DIGITS`` digits, rounded half to even in the pair's canonical direction: what is
-    shown is what is compared. In the other direction it is the exact inverse of that.
+    None if no open pool has a depth.
+
+    It *is* a decimal of ``MARK_DIGITS`` digits, rounded half to even in the pair's canonical direction: what
+    is shown is what is compared. In the other direction it is the exact inverse of that.
 
     Args:
         depth_floor_bps: Pools of a depth below this part of the deepest one's are left out; a pool's depth is

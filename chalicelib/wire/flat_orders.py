@@ -1,4 +1,6 @@
-"""Orders in queue messages: the order's own members and its terms' side by side, as messages have always had them.
+"""Orders in queue messages.
+
+The order's own members and its terms' side by side, as messages have always had them.
 
 The members follow from the two types; none is spelled here. While a deployment replaces functions, one
 release reads what the other wrote, and refuses members that it does not know. So an added term travels only

@@ -1,7 +1,7 @@
 """Members that nobody reads, but that were meant: told apart from those that mean nothing to us.
 
-An order with ``stopPrice`` that is executed as if it had none costs its owner money. So a name that is nearly a
-known one, or another system's word for it, is refused with the right one. All others are ignored: clients
+An order with ``stopPrice`` that is executed as if it had none costs its owner money. So a name that is nearly
+a known one, or another system's word for it, is refused with the right one. All others are ignored: clients
 send their own notes along, and connection URLs carry what gateways add.
 """
 
@@ -130,7 +130,10 @@ def _plain(name: str) -> str:
 
 
 def _distance(one: str, other: str, most: int) -> int:
-    """Return how many letters are inserted, left out, replaced, or swapped with the next; or more than ``most``."""
+    """Return how many letters are inserted, left out, replaced, or swapped with the next.
+
+    Or more than ``most``.
+    """
     if abs(len(one) - len(other)) > most:
         return most + 1
     before: list[int] = []

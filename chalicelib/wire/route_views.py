@@ -63,7 +63,7 @@ class RouteViews:
         }
 
     def route(self, route: ChosenRoute) -> JsonObject:
-        """Return each venue's best single pool, the chosen route, how good it is, and what it is better than."""
+        """Return each venue's best single pool, the chosen route, how good it is, and what it beats."""
         valid_until = rfc3339(route.quotes_valid_until)
         return {
             "quotes": [self._quote(route, quote, valid_until) for quote in route.quotes],

@@ -1,7 +1,8 @@
 """The chain: blocks, what is valid in them, and the state as of each of the latest ones.
 
-Transactions run as they arrive, in the block that is open; ``seal`` ends it. What a client sees at a commitment is the
-state as of some block a little further back, which the changes of the latest blocks are enough to tell.
+Transactions run as they arrive, in the block that is open; ``seal`` ends it. What a client sees at a
+commitment is the state as of some block a little further back, which the changes of the latest blocks are
+enough to tell.
 """
 
 import hashlib
@@ -375,7 +376,7 @@ class Chain:
         ) or self._store.block_at(slot)
 
     def recent_fees(self, keys: frozenset[Pubkey], view: Block) -> list[tuple[int, int]]:
-        """Return per recent block the least price per compute unit that was paid with all these accounts locked."""
+        """Return per recent block the least price per compute unit paid with all these accounts locked."""
         return [
             (
                 changes.block.slot,

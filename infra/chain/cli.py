@@ -25,8 +25,9 @@ _DESCRIPTION = """\
 A local Solana: JSON-RPC over HTTP and WebSocket notifications, in one process with its state on disk.
 
 Programs of the system and SPL Token, Token-2022, associated token accounts and memo run in LiteSVM. Swaps of
-Raydium CPMM and CLMM and Meteora DLMM and DAMM v2 are carried out with this project's maths, at the programs' own
-ids, accounts, instructions, events and errors; no third-party binary is used. Keys, prices and time are made up.
+Raydium CPMM and CLMM and Meteora DLMM and DAMM v2 are carried out with this project's maths, at the programs'
+own ids, accounts, instructions, events and errors; no third-party binary is used. Keys, prices and time are
+made up.
 """
 _EPILOG = """\
 Any Solana client works with the URL (with WebSocket at the same port, and at the next one):
@@ -35,8 +36,9 @@ Nodes beside the first are at /nodes/0, /nodes/1, ...; each has faults of its ow
 
 While it runs, POST JSON-RPC calls for whoever runs the chain:
   chain_status []                          where it stands; tokens and pools that were seeded
-  chain_setFaults [{"drop_percent": 60}, N]  change faults of node N (null: all); chain_getFaults, chain_resetFaults
-  chain_setBlockMs [400]                   another pace; 0 as fast as transactions come, null only by chain_advance
+  chain_setFaults [{"drop_percent": 60}, N]  change faults of node N (null: all)
+  chain_getFaults [N], chain_resetFaults [N]  what goes wrong; nothing does
+  chain_setBlockMs [400]                   another pace; 0 as transactions come, null only by chain_advance
   chain_setSkipPercent [5]                 slots without a block
   chain_advance [151]                      end so many blocks at once
   chain_lose []                            throw away what is only processed: it never happened
@@ -136,7 +138,8 @@ def main(arguments: list[str] | None = None) -> None:
         tip = served.chain.tip
         took = time.monotonic() - began
         sys.stdout.write(
-            f"chain ready at http://{options.host}:{options.port} (ws at {options.port} and {options.port + 1}),"
+            f"chain ready at http://{options.host}:{options.port}"
+            f" (ws at {options.port} and {options.port + 1}),"
             f" slot {tip.slot}, {len(served.chain.keys)} accounts, {took:.1f} s\n"
         )
         sys.stdout.flush()

@@ -60,7 +60,10 @@ def mint_account(authority: Pubkey | None, decimals: int, supply: int) -> Accoun
 
 
 def token_account(mint: Pubkey, owner: Pubkey, amount: int) -> Account:
-    """Return an account of the classic token program; one of wrapped SOL holds its amount in lamports, too."""
+    """Return an account of the classic token program.
+
+    One of wrapped SOL holds its amount in lamports, too.
+    """
     reserve = rent(TOKEN_ACCOUNT.length)
     is_native = mint == WRAPPED_SOL
     data = packed(

@@ -1,8 +1,9 @@
 """What a transaction does to the state: run in the machine, with the modelled swaps carried out in Python.
 
-Each swap becomes the two token transfers that its program makes; balances, delegates, frozen accounts and transfer
-fees stay the token programs' business. The pool's bytes, the events and the errors are added here. What comes back is
-in terms of the transaction as it was sent: inner instructions, the log, and the instruction that an error belongs to.
+Each swap becomes the two token transfers that its program makes; balances, delegates, frozen accounts and
+transfer fees stay the token programs' business. The pool's bytes, the events and the errors are added here.
+What comes back is in terms of the transaction as it was sent: inner instructions, the log, and the
+instruction that an error belongs to.
 """
 
 import json
@@ -135,7 +136,8 @@ class Executor:
         made = rewritten(transaction, self.read, clock, modelled)
         budget = transaction.budget
         run_as = built(transaction, made)
-        # The machine takes the fee of as many signatures as the rewritten message has; vaults' owners are among them.
+        # The machine takes the fee of as many signatures as the rewritten message has; vaults' owners are
+        # among them.
         taken = LAMPORTS_PER_SIGNATURE * len(run_as.signatures)
         self._machine.put(transaction.payer, payer._replace(lamports=payer.lamports - budget.fee + taken))
         try:

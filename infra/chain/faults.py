@@ -1,4 +1,7 @@
-"""What goes wrong on purpose, per node: by setting at the start, and by an administrator's call while it runs."""
+"""What goes wrong on purpose, per node.
+
+By setting at the start, and by an administrator's call while it runs.
+"""
 
 import random
 from collections.abc import Mapping
@@ -21,7 +24,8 @@ class Faults:
         garbage_percent: Requests that are carried out and get an answer that is no JSON.
         latency_ms: How long each answer takes.
         behind_blocks: How far the node's view lies behind the others'.
-        behind_jitter_blocks: Up to so many more, differently for each request, as with a fleet behind one URL.
+        behind_jitter_blocks: Up to so many more, differently for each request, as with a fleet behind one
+            URL.
         unhealthy: The node knows that it is behind, and says so.
         hidden_status_percent: Requests for statuses in which a landed transaction is not found.
         history_blocks: The node has forgotten statuses and transactions older than this; None keeps all.

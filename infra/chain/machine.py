@@ -24,8 +24,8 @@ Simulated = SimulatedTransactionInfo | FailedTransactionMetadata
 class Machine:
     """LiteSVM, of which only the simulation is used: what a transaction changes is written by ``put``.
 
-    So a transaction can be looked at before anything of it is kept, and fees that LiteSVM does not charge can be.
-    Signatures, blockhashes and repetition are checked before a transaction comes here.
+    So a transaction can be looked at before anything of it is kept, and fees that LiteSVM does not charge can
+    be. Signatures, blockhashes and repetition are checked before a transaction comes here.
     """
 
     def __init__(self) -> None:

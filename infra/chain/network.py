@@ -14,7 +14,8 @@ class Network:
     """One chain and the nodes that show it.
 
     Attributes:
-        block_ms: How long a block lasts; 0 makes a block of whatever arrived together; None makes none by itself.
+        block_ms: How long a block lasts; 0 makes a block of whatever arrived together; None makes none by
+            itself.
         skip_percent: Slots in which nobody makes a block.
         on_seal: Told of every block that ends.
     """

@@ -56,7 +56,10 @@ class PoolAccounts:
 
 
 def cpmm_accounts(state: CpmmPool, sides: tuple[Side, Side], config_index: int) -> PoolAccounts:
-    """Return a CPMM pool; its vaults hold the reserves, nothing is owed yet. Mints in the order of their bytes."""
+    """Return a CPMM pool.
+
+    Its vaults hold the reserves, nothing is owed yet. Mints in the order of their bytes.
+    """
     program = _IDS.cpmm
     mints = [side.mint for side in sides]
     assert mints[0] < mints[1], "the program orders mints"

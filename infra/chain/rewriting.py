@@ -1,4 +1,7 @@
-"""A transaction with modelled swaps, as the machine runs it: each swap is the two token transfers that it makes."""
+"""A transaction with modelled swaps, as the machine runs it.
+
+Each swap is the two token transfers that it makes.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -66,7 +66,10 @@ def seed_chain(chain: Chain, funded: list[str]) -> None:
 
 
 def fund(chain: Chain, owner: Pubkey) -> None:
-    """Give a wallet lamports and some of every token, on its associated token accounts; nothing is taken away."""
+    """Give a wallet lamports and some of every token, on its associated token accounts.
+
+    Nothing is taken away.
+    """
     held = chain.account(owner)
     accounts: dict[Pubkey, Account | None] = {}
     if held is None or held.lamports < WALLET_LAMPORTS:

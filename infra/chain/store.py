@@ -1,7 +1,7 @@
 """The chain on disk: accounts, blocks and transactions in one SQLite file, one commit per block.
 
-A block is visible at ``confirmed`` only after its commit, which waits for the disk; whatever kills the process, the
-state that comes back is that of a whole block.
+A block is visible at ``confirmed`` only after its commit, which waits for the disk; whatever kills the
+process, the state that comes back is that of a whole block.
 """
 
 import json
@@ -15,7 +15,8 @@ from chalicelib.adapters.solana.keys import Pubkey
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (
-    key BLOB PRIMARY KEY, owner BLOB NOT NULL, lamports TEXT NOT NULL, data BLOB NOT NULL, executable INTEGER NOT NULL
+    key BLOB PRIMARY KEY, owner BLOB NOT NULL, lamports TEXT NOT NULL, data BLOB NOT NULL,
+        executable INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blocks (
     slot INTEGER PRIMARY KEY, height INTEGER NOT NULL, blockhash BLOB NOT NULL, unix_time INTEGER NOT NULL,
@@ -133,7 +134,8 @@ class Store:
     def mentioning(self, key: Pubkey, limit: int, below: tuple[int, int]) -> list[Landed]:
         """Return the newest transactions that name an account, from before a (slot, place) on."""
         rows = self._db.execute(
-            "SELECT t.signature, t.slot, t.place, t.record FROM mentions m JOIN transactions t USING (signature)"
+            "SELECT t.signature, t.slot, t.place, t.record"
+            " FROM mentions m JOIN transactions t USING (signature)"
             " WHERE m.key = ? AND (m.slot, m.place) < (?, ?) ORDER BY m.slot DESC, m.place DESC LIMIT ?",
             (key, *below, limit),
         )

@@ -1,4 +1,7 @@
-"""Transactions as they are sent: taken apart, and refused for what a node refuses without running anything."""
+"""Transactions as they are sent.
+
+Taken apart, and refused for what a node refuses without running anything.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -226,7 +229,10 @@ def _budget(instructions: tuple[Instruction, ...], signatures: int) -> Budget:
 
 
 def _v1_budget(message: MessageV1, signatures: int) -> Budget:
-    """Version 1 states its limits itself; what it does not state is zero, and nothing runs or loads with that."""
+    """Version 1 states its limits itself.
+
+    What it does not state is zero, and nothing runs or loads with that.
+    """
     config = message.config
     units = min(config.compute_unit_limit or 0, UNITS_MAX)
     loaded = config.loaded_accounts_data_size_limit or 0

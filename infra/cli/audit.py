@@ -28,7 +28,7 @@ from infra.cli.session import CliSession
     envvar="CHAIN",
     show_default=True,
     show_envvar=True,
-    help="Whose market is checked beside the record: of the simulated one the whole ledger, of Solana nothing.",
+    help="Whose market is checked beside the record: of the simulated one the ledger, of Solana nothing.",
 )
 @click.pass_obj
 def audit_command(

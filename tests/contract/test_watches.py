@@ -1,4 +1,7 @@
-"""What every ``Watches`` promises: nothing that is met is missed, nothing fires twice, nothing fires too early."""
+"""What every ``Watches`` promises.
+
+Nothing that is met is missed, nothing fires twice, nothing fires too early.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -333,7 +336,8 @@ def test_firing_costs_one_search_of_an_index(on_server: Trial, contract_engine: 
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(
             text("""
-            INSERT INTO watches (order_id, accepted_at, since_height, pair_id, look, armed, direction, rate_out,
+            INSERT INTO watches (order_id, accepted_at, since_height, pair_id, look, armed, direction,
+                rate_out,
                 rate_in, wake_key)
             SELECT gen_random_uuid(), now(), 0, pair_id, 0, true, 'at_least', n + 10, 1, n + 10
             FROM watch_pairs CROSS JOIN generate_series(1, 2000) AS n WHERE input_token = :token

@@ -1,4 +1,7 @@
-"""The matcher on Postgres, two at once, on recorded price paths: as a loop over all orders says, each order once."""
+"""The matcher on Postgres, two at once, on recorded price paths.
+
+As a loop over all orders says, each order once.
+"""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -99,7 +99,10 @@ REFUSED = [
     "INSERT INTO market.wallets VALUES ('mine', 'SOL', 1)",
     "UPDATE market.wallets SET address = 'mine'",
     "DELETE FROM market.wallets",
-    "INSERT INTO market.supply VALUES ('SOL', 1) ON CONFLICT (token) DO UPDATE SET issued = supply.issued + 1",
+    (
+        "INSERT INTO market.supply VALUES ('SOL', 1)"
+        " ON CONFLICT (token) DO UPDATE SET issued = supply.issued + 1"
+    ),
     "UPDATE market.supply SET issued = issued + 1",
     "INSERT INTO market.issues (place, token, units, reason) VALUES ('mine', 'SOL', 1, 'faucet')",
     "UPDATE market.issues SET units = 1",
@@ -133,8 +136,14 @@ REFUSED = [
     "ALTER TABLE market.transactions DISABLE ROW LEVEL SECURITY",
     "DROP POLICY ordered_ones_land ON market.transactions",
     "DROP TRIGGER events_stay ON order_events",
-    "CREATE OR REPLACE FUNCTION market.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''infinity''::timestamptz'",
-    "CREATE OR REPLACE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    (
+        "CREATE OR REPLACE FUNCTION market.now() RETURNS timestamptz LANGUAGE sql"
+        " AS 'SELECT ''infinity''::timestamptz'"
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NEW; END'"
+    ),
     "ALTER FUNCTION market.open_wallets SECURITY INVOKER",
     "CREATE TABLE public.mine (id int)",
     "CREATE TABLE market.mine (id int)",
@@ -216,7 +225,8 @@ def raises_wallet_and_lowers_vault(it: Captured) -> None:
     wallet = it.one("SELECT wallet FROM market.transactions WHERE order_id IS NOT NULL LIMIT 1").wallet
     it.run("UPDATE market.wallets SET balance = balance + 9 WHERE token = 'SOL' AND address = :w", w=wallet)
     it.run(
-        "UPDATE market.vaults SET protocol_fees = protocol_fees - 9 WHERE ctid = (SELECT ctid FROM market.vaults"
+        "UPDATE market.vaults SET protocol_fees = protocol_fees - 9"
+        " WHERE ctid = (SELECT ctid FROM market.vaults"
         " WHERE token = 'SOL' AND protocol_fees > 9 LIMIT 1)"
     )
 
@@ -501,8 +511,10 @@ def test_faucet_gives_to_a_wallet_once_and_no_more_than_its_owner_wrote_down(att
     for _ in range(2):
         attacker.run('SELECT market.open_wallets(\'["mine"]\', \'["SOL", "INVENTED"]\', true)')
     claimed = attacker.one(
-        "SELECT sum(balance) FILTER (WHERE token = 'SOL') AS sol, sum(balance) FILTER (WHERE token <> 'SOL') AS other,"
-        " (SELECT units FROM market.faucet WHERE token = 'SOL') AS faucet FROM market.wallets WHERE address = 'mine'"
+        "SELECT sum(balance) FILTER (WHERE token = 'SOL') AS sol,"
+        " sum(balance) FILTER (WHERE token <> 'SOL') AS other,"
+        " (SELECT units FROM market.faucet WHERE token = 'SOL') AS faucet"
+        " FROM market.wallets WHERE address = 'mine'"
     )
     assert (claimed.sol, claimed.other) == (claimed.faucet, 0)
     assert attacker.findings() == set()
@@ -550,9 +562,12 @@ def says(
 
 def puts_on_record(it: Captured, order_id: UUID, account: str, at: datetime) -> None:
     it.run(
-        "INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,"
-        " price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence, lease_until)"
-        " VALUES (:id, :account, 'market', 'exact_in', 'SOL', 'USDC', 125000000, 'SOL', 50, :at, :at, 'x', 'pending',"
+        "INSERT INTO orders"
+        " (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,"
+        " price_base, slippage_bps, accepted_at, valid_until, content_sha256,"
+        " status, seq, attempt, fence, lease_until)"
+        " VALUES (:id, :account, 'market', 'exact_in', 'SOL', 'USDC', 125000000,"
+        " 'SOL', 50, :at, :at, 'x', 'pending',"
         " 1, 1, 1, :at)",
         id=order_id,
         account=account,
@@ -590,8 +605,10 @@ def books(
     it.run(
         "INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units,"
         " output_units, legs, landed_at)"
-        " SELECT :signature, market.height_at(moment), market.height_at(moment), :wallet, :id, 1, :paid, :got,"
-        " CAST(:legs AS jsonb), coalesce(CAST(:landed_at AS timestamptz), moment) FROM market.now() AS moment",
+        " SELECT :signature, market.height_at(moment), market.height_at(moment),"
+        " :wallet, :id, 1, :paid, :got,"
+        " CAST(:legs AS jsonb), coalesce(CAST(:landed_at AS timestamptz), moment)"
+        " FROM market.now() AS moment",
         signature=signature or own,
         wallet=message.wallet,
         id=booked_order_id or order_id,
@@ -653,7 +670,8 @@ def forges_an_order(it: Captured, account: str, *, signature: str = "", payload:
     puts_on_record(it, order_id, account, at)
     it.run(
         "INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units,"
-        " quoted_out_units, threshold_units, fence) VALUES (:signature, :id, 1, :payload, :height, 1, 1, 1, 1)",
+        " quoted_out_units, threshold_units, fence)"
+        " VALUES (:signature, :id, 1, :payload, :height, 1, 1, 1, 1)",
         signature=signature,
         id=order_id,
         payload=payload,

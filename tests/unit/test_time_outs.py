@@ -1,4 +1,6 @@
-"""The limits that one function's waits have, added up: none outlasts the function, nor a function its gateway.
+"""The limits that one function's waits have, added up.
+
+None outlasts the function, nor a function its gateway.
 
 ``tests/integration/test_hanging_outside.py`` shows the same with everything outside hanging. What cannot be
 cut short (a secret, a key set) and what must not be (one whole try at the queue) is added up here.

@@ -20,9 +20,11 @@ _ORDERS: Final = 500
 
 _BEGUN: Final = text("SELECT min(recorded_at) FROM order_events WHERE chain IS NOT NULL")
 _EVENTS: Final = text("""
-    SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.recorded_at, e.data, e.chain, o.chain AS head,
+    SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.recorded_at, e.data, e.chain, o.chain
+        AS head,
         o.seq AS last_seq
-    FROM (SELECT order_id, seq, chain FROM orders WHERE order_id > CAST(:after AS uuid) ORDER BY order_id LIMIT :orders)
+    FROM (SELECT order_id, seq, chain FROM orders WHERE order_id > CAST(:after AS uuid) ORDER BY order_id
+        LIMIT :orders)
         AS o JOIN order_events e USING (order_id)
     ORDER BY e.order_id, e.seq
 """)

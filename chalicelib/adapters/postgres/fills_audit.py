@@ -1,4 +1,7 @@
-"""Whether the owners of confirmed orders were told what the record shows: the last event against the order."""
+"""Whether the owners of confirmed orders were told what the record shows.
+
+The last event against the order.
+"""
 
 from collections.abc import Iterator
 from typing import Final

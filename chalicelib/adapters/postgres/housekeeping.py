@@ -21,9 +21,11 @@ FINISHED_AFTER_S: Final = 600
 # account leaves behind by the thousand is for later runs.
 _STRANDED: Final = text(f"""
 SELECT order_id, account_id FROM (
-    SELECT order_id, account_id, accepted_at, row_number() OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
+    SELECT order_id, account_id, accepted_at, row_number()
+        OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
     FROM orders
-    WHERE status NOT IN {FINAL_STATUSES} AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
+    WHERE status NOT IN {FINAL_STATUSES}
+        AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
 ) AS stranded
 ORDER BY place, accepted_at LIMIT :limit
 """)

@@ -46,7 +46,8 @@ WITH reserved AS (
 )
 SELECT content_sha256 FROM reserved
 UNION ALL
-SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id AND client_order_id = :client_order_id
+SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id
+    AND client_order_id = :client_order_id
 """)
 
 

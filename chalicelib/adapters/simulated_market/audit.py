@@ -28,7 +28,8 @@ _STATEMENTS: Final = (
     StatementCheck(
         "every landed transaction belongs to an order that is confirmed, or still under way",
         """
-        SELECT t.signature AS subject, format('order %s is %s', t.order_id, coalesce(o.status, 'unknown')) AS problem
+        SELECT t.signature AS subject, format('order %s is %s', t.order_id, coalesce(o.status, 'unknown'))
+            AS problem
         FROM market.transactions t LEFT JOIN orders o USING (order_id)
         WHERE t.error IS NULL AND t.order_id IS NOT NULL
           AND (o.status IS NULL OR o.status IN ('failed', 'canceled', 'expired'))
@@ -46,7 +47,8 @@ _STATEMENTS: Final = (
         "a confirmed order shows what the ledger booked",
         """
         SELECT o.order_id::text AS subject,
-               format('order %s -> %s, ledger %s -> %s', o.input_units, o.output_units, t.input_units, t.output_units)
+               format('order %s -> %s, ledger %s -> %s', o.input_units, o.output_units, t.input_units,
+                   t.output_units)
                AS problem
         FROM orders o JOIN market.transactions t ON t.signature = o.tx_signature
         WHERE o.status = 'confirmed'
@@ -58,7 +60,8 @@ _STATEMENTS: Final = (
         """
         SELECT a.signature AS subject,
                format('attempt of %s is %s, the ledger has it as %s', a.order_id, a.outcome,
-                      CASE WHEN t.signature IS NULL THEN 'unknown' ELSE coalesce(t.error, 'landed') END) AS problem
+                      CASE WHEN t.signature IS NULL THEN 'unknown' ELSE coalesce(t.error, 'landed') END)
+                          AS problem
         FROM attempts a LEFT JOIN market.transactions t USING (signature)
         WHERE a.outcome <> CASE
             WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
@@ -68,7 +71,8 @@ _STATEMENTS: Final = (
         "a confirmed order's owner was told the slot that the ledger booked",
         """
         SELECT o.order_id::text AS subject,
-               format('told slot %s, and it is %s', coalesce(e.data ->> 'slot', 'none'), coalesce(t.slot::text, 'none'))
+               format('told slot %s, and it is %s', coalesce(e.data ->> 'slot', 'none'),
+                   coalesce(t.slot::text, 'none'))
                AS problem
         FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
         LEFT JOIN market.transactions t ON t.signature = o.tx_signature

@@ -18,7 +18,8 @@ _READ: Final = text("""
             SELECT token, sum(held) AS held, sum(issued) AS issued FROM (
                 SELECT token, balance AS held, 0 AS issued FROM market.wallets
                 UNION ALL
-                SELECT token, tradable + lp_fees + protocol_fees + fund_fees + creator_fees, 0 FROM market.vaults
+                SELECT token, tradable + lp_fees + protocol_fees + fund_fees + creator_fees, 0
+                    FROM market.vaults
                 UNION ALL
                 SELECT token, 0, issued FROM market.supply
             ) AS part GROUP BY token ORDER BY token
@@ -39,7 +40,8 @@ class LedgerViolation:
 # A pool that was closed holds nothing, and its entries say so too: what it held was taken back.
 _FLOWS: Final = text("""
     SELECT place || ' ' || token AS subject,
-        format('%s units are held, %s were issued there and %s moved there', sum(held), sum(issued), sum(moved))
+        format('%s units are held, %s were issued there and %s moved there', sum(held), sum(issued),
+            sum(moved))
             AS problem
     FROM (
         SELECT place, token, units AS held, 0 AS issued, 0 AS moved FROM market.holdings()
@@ -52,7 +54,8 @@ _FLOWS: Final = text("""
 """)
 
 _SUPPLY: Final = text("""
-    SELECT token AS subject, format('supply says %s units, the list of issues %s', sum(issued), sum(listed)) AS problem
+    SELECT token AS subject, format('supply says %s units, the list of issues %s', sum(issued), sum(listed))
+        AS problem
     FROM (
         SELECT token, issued, 0 AS listed FROM market.supply
         UNION ALL

@@ -19,7 +19,8 @@ _PAGE: Final = 1_000
 _ATTEMPTS: Final = text("""
     SELECT a.signature, a.payload, a.attempt, a.last_valid_height, a.threshold_units, a.order_id,
         o.account_id, o.swap_mode, o.input_token, o.output_token, o.amount_units,
-        t.signature IS NOT NULL AS is_booked, t.wallet, t.order_id AS booked_order_id, t.attempt AS booked_attempt,
+        t.signature IS NOT NULL AS is_booked, t.wallet, t.order_id AS booked_order_id, t.attempt
+            AS booked_attempt,
         t.height, t.slot, t.error, t.input_units, t.output_units, t.legs,
         (SELECT extract(epoch FROM genesis_at)::text FROM market.chain) AS genesis
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)

@@ -58,7 +58,8 @@ _READ: Final = Statement("""
             LIMIT jsonb_array_length(CAST(:signatures AS jsonb))) AS asked USING (signature)) AS known,
         (SELECT jsonb_agg(jsonb_build_array(address, token, balance)) FROM market.wallets
          WHERE (address, token) IN (
-            SELECT item ->> 0, item ->> 1 FROM jsonb_array_elements(CAST(:wallets AS jsonb)) AS item)) AS balances,
+            SELECT item ->> 0, item ->> 1 FROM jsonb_array_elements(CAST(:wallets AS jsonb)) AS item))
+                AS balances,
         (SELECT jsonb_agg(to_jsonb(changed))
          FROM market.changed_pools(CAST(:versions AS jsonb), :epoch) AS changed) AS pools
     FROM market.chain CROSS JOIN (SELECT market.now() AS now) AS moment

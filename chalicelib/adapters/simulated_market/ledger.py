@@ -49,7 +49,8 @@ _WRITE: Final = Statement("""
         WHERE signature IN (SELECT jsonb_array_elements_text(CAST(:taken AS jsonb)))
     )
     INSERT INTO market.transactions
-        (signature, slot, height, wallet, order_id, attempt, error, input_units, output_units, legs, landed_at)
+        (signature, slot, height, wallet, order_id, attempt, error, input_units, output_units,
+         legs, landed_at)
     SELECT signature, height, height, wallet, order_id, attempt, error, input_units, output_units, legs,
            to_timestamp(moment_ms / 1000.0)
     FROM jsonb_to_recordset(CAST(:landed AS jsonb))

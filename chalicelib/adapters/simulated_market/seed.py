@@ -21,7 +21,8 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(:landing_lock)")
 # With other maths, what was traded so far cannot be carried out again: the audit begins anew.
 _NOTE: Final = text("""
     SELECT market.note_openings(jsonb_agg(pool_id), :maths) FROM market.pools AS pool
-    WHERE NOT EXISTS (SELECT FROM market.openings AS old WHERE old.pool_id = pool.pool_id AND old.maths = :maths)
+    WHERE NOT EXISTS (SELECT FROM market.openings AS old WHERE old.pool_id = pool.pool_id
+        AND old.maths = :maths)
        OR pool_id IN (SELECT jsonb_array_elements_text(CAST(:opened AS jsonb)))
     HAVING count(*) > 0
 """)

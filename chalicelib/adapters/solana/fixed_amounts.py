@@ -6,7 +6,8 @@ below the quote, and gives exactly that to the second: what the first hop does n
 token, and nothing is left in between. An exact-out path buys a little more of the middle token than its
 second hop should need, and the rest of that stays. The reserve is the largest of a few that the order's
 threshold leaves room for; the threshold itself is shared out over the legs that it is about, so that the
-chain keeps it: each leg's part is rounded in the trader's favour, and no sum of parts is worse than the whole.
+chain keeps it: each leg's part is rounded in the trader's favour, and no sum of parts is worse than the
+whole.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,8 +1,8 @@
 """Which pools are traded: a list in a file, since no node can search for them quickly.
 
-A TOML file of tables ``[[pools]]`` with an ``address``, the ``venue`` that clients see, and the symbols of the
-pool's two ``tokens`` in the order of its mints, optionally with an ``id`` of one's own. The pool's bytes have
-the last word: one that trades other mints than its tokens' is refused.
+A TOML file of tables ``[[pools]]`` with an ``address``, the ``venue`` that clients see, and the symbols of
+the pool's two ``tokens`` in the order of its mints, optionally with an ``id`` of one's own. The pool's bytes
+have the last word: one that trades other mints than its tokens' is refused.
 """
 
 import tomllib

@@ -95,7 +95,8 @@ class PoolReader:
                 try:
                     book = self._nodes.converse(self._book_of, time_limit_s=self._time_limit_s)
                 except NodeError:
-                    # A node may have named a slot that there is not: nobody else must be measured by it for good.
+                    # A node may have named a slot that there is not: nobody else must be measured by it for
+                    # good.
                     self._newest_slot = 0
                     raise
                 self._book, self._read_at_s = book, started_at_s

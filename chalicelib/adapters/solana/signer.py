@@ -107,12 +107,13 @@ class OwnKeySigner:
 
 
 class DelegateSigner:
-    """One desk key for all accounts, which each owner has approved for an allowance on its own token accounts.
+    """One desk key for all accounts, approved by each owner for an allowance on its own token accounts.
 
     Tokens leave the owner's accounts by a swap alone, and what a swap pays goes to the owner's own account.
 
     Args:
-        owner_of: Returns the wallet that an account has registered (``wallet_registration``), None without one.
+        owner_of: Returns the wallet that an account has registered (``wallet_registration``), None without
+            one.
     """
 
     def __init__(self, desk: KeyHolder, owner_of: Callable[[str], Pubkey | None]) -> None:

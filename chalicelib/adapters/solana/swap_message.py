@@ -104,8 +104,8 @@ def contents(
     Args:
         tokens: Symbols of the order's input and output.
         sol_in: See ``holdings.funded``.
-        mark: Which attempt of which order this is (``mark_of``). Without it two orders with the same terms and
-            block hash would be the same bytes, and one transaction.
+        mark: Which attempt of which order this is (``mark_of``). Without it two orders with the same terms
+            and block hash would be the same bytes, and one transaction.
         expires_at_s: Asserted on chain by Lighthouse; None on a cluster without it.
 
     Raises:

@@ -1,7 +1,7 @@
 """Leaving out the least of a plan's legs, for a plan that is too long for one transaction.
 
-What the leg had goes to the largest one beside it: the order's amount stays what it is, the price gets a little
-worse, and the order's threshold decides whether that is still good enough.
+What the leg had goes to the largest one beside it: the order's amount stays what it is, the price gets a
+little worse, and the order's threshold decides whether that is still good enough.
 """
 
 from collections.abc import Sequence

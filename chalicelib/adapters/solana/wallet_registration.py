@@ -1,9 +1,10 @@
 """Whose wallet it is: an account's holder signs a text with the wallet's key.
 
-The text names the account, the wallet and when it was asked for, and is bound to both by a code of ours, so that
-nothing has to be kept until it comes back. It is signed as wallets sign messages: as it is (``signMessage``), or
-in the envelope of the Solana command line (``solana sign-offchain-message``, off-chain message version 0).
-Neither can be a transaction: the envelope begins with 0xff, and the text cannot be read as a message.
+The text names the account, the wallet and when it was asked for, and is bound to both by a code of ours, so
+that nothing has to be kept until it comes back. It is signed as wallets sign messages: as it is
+(``signMessage``), or in the envelope of the Solana command line (``solana sign-offchain-message``, off-chain
+message version 0). Neither can be a transaction: the envelope begins with 0xff, and the text cannot be read
+as a message.
 """
 
 import hmac

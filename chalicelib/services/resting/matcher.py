@@ -1,7 +1,9 @@
-"""What a price does to the orders that wait for it: they are committed as fired, then their messages are sent.
+"""What a price does to the orders that wait for it.
 
-A message that gets lost in between is sent again by ``resend``; one that arrives twice is one too many for the
-claim. So nothing here has to succeed but the statement that fires.
+They are committed as fired, then their messages are sent.
+
+A message that gets lost in between is sent again by ``resend``; one that arrives twice is one too many for
+the claim. So nothing here has to succeed but the statement that fires.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -27,7 +29,8 @@ FIRED_AT_ONCE: Final = 100
 
 _GROWTH: Final = 4
 _FIRED_AT_ONCE_MAX: Final = 3_200
-# A crash may fire a hundred thousand stops, and each statement may look at all that are met to find the first.
+# A crash may fire a hundred thousand stops, and each statement may look at all that are met to find the
+# first.
 
 GAP_BLOCKS_MAX: Final = 10
 """Looks further apart than this leave a gap in a mark's history: four seconds, at 400 ms a block."""
@@ -83,7 +86,8 @@ class Matcher:
         """Fire what the prices meet. Safe to call again and from two places at once.
 
         Args:
-            changed: The ids of the pools that changed; None to look at every pair for which something is armed.
+            changed: The ids of the pools that changed; None to look at every pair for which something is
+                armed.
 
         Raises:
             RetryableError: The record is unreachable; what was fired until then is.
@@ -103,7 +107,10 @@ class Matcher:
         return found + self._repeated(lambda limit: self._watches.fire(thresholds, limit=limit))
 
     def wake(self) -> Matched:
-        """Fire what is due by time: expiries, and orders that asked to be looked at again. Raises as ``match``."""
+        """Fire what is due by time.
+
+        Expiries, and orders that asked to be looked at again. Raises as ``match``.
+        """
         return self._repeated(lambda limit: self._watches.wake(limit=limit))
 
     def resend(self, *, unclaimed_for_ms: int = UNCLAIMED_FOR_MS) -> Matched:

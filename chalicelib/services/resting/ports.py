@@ -17,10 +17,12 @@ class ArmedPair(NamedTuple):
 
 
 class Watches(Protocol):
-    """What resting orders wait for. Every method is one transaction; raises ``RetryableError`` if unreachable.
+    """What resting orders wait for. Every method is one transaction.
 
-    A watch is armed, then fired, then gone: whoever moves its order on disarms it. Nothing fires twice, whoever
-    asks at once; what fired and was not taken up is handed out again by ``resend``.
+    Raises ``RetryableError`` if unreachable.
+
+    A watch is armed, then fired, then gone: whoever moves its order on disarms it. Nothing fires twice,
+    whoever asks at once; what fired and was not taken up is handed out again by ``resend``.
     """
 
     def arm(self, watches: Sequence[Watch]) -> None:
@@ -40,7 +42,10 @@ class Watches(Protocol):
         ...
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
-        """Commit as fired what the prices meet, at most ``limit`` for each; best rate first, then the oldest."""
+        """Commit as fired what the prices meet, at most ``limit`` for each.
+
+        Best rate first, then the oldest.
+        """
         ...
 
     def wake(self, *, limit: int) -> Sequence[Fired]:

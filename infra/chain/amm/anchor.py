@@ -1,4 +1,7 @@
-"""What the four swap programs share: Anchor's errors, checks of accounts, and the result of one instruction."""
+"""What the four swap programs share.
+
+Anchor's errors, checks of accounts, and the result of one instruction.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +16,18 @@ from chalicelib.adapters.solana.tokens import Clock
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 
 Overlay = Callable[[Pubkey], Account | None]
-"""Accounts as an instruction finds them: the state before the transaction under what its earlier swaps wrote."""
+"""Accounts as an instruction finds them.
+
+The state before the transaction under what its earlier swaps wrote.
+"""
 
 
 class ProgramError(Exception):
     """An instruction fails with one of its program's errors, or with one of the runtime's.
 
     Attributes:
-        name, number, message: As Anchor logs them. ``number`` None stands for the runtime's error called ``name``.
+        name, number, message: As Anchor logs them. ``number`` None stands for the runtime's error called
+        ``name``.
         account: Which account of the instruction caused it, by the program's name for it.
     """
 
@@ -46,7 +53,7 @@ class ProgramError(Exception):
 
 
 class Transfer(NamedTuple):
-    """One movement of tokens, which the token program carries out. ``authority`` owns the source or is its delegate."""
+    """One movement of tokens by the token program; ``authority`` owns the source or is its delegate."""
 
     source: Pubkey
     mint: Pubkey

@@ -1,8 +1,9 @@
 """Raydium CLMM's swap instructions, carried out with the project's verified maths.
 
-After raydium-io/raydium-clmm@03b44b7 ``instructions/swap{,_v2}.rs``; errors have the numbers of May 2026. Fee growth,
-reward growth and the observation account, which no quote needs, are left as they are. A swap that its price limit
-would end early is refused; pools with limit orders, a dynamic fee or a fee on one token need the real program.
+After raydium-io/raydium-clmm@03b44b7 ``instructions/swap{,_v2}.rs``; errors have the numbers of May 2026. Fee
+growth, reward growth and the observation account, which no quote needs, are left as they are. A swap that its
+price limit would end early is refused; pools with limit orders, a dynamic fee or a fee on one token need the
+real program.
 """
 
 from typing import Final
@@ -202,7 +203,7 @@ def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> tuple[To
 def _decoded(
     accounts: Arguments, overlay: Overlay, program: Pubkey, clock: Clock, fields: Fields
 ) -> tuple[ClmmAccounts, int]:
-    """The pool with those of its arrays that the instruction names, told apart by the length of their data."""
+    """The pool with those of its arrays that the instruction names, told apart by their length."""
     key = accounts.key("pool_state")
     read: dict[Pubkey, Account | None] = {key: overlay(key)}
     for name in ("amm_config", "token_mint_0", "token_mint_1"):

@@ -1,7 +1,7 @@
 """Raydium CPMM's two swap instructions, carried out with the project's verified maths.
 
-After raydium-io/raydium-cp-swap@609780f ``instructions/swap_base_{input,output}.rs``. The observation account, which
-no quote needs, is left as it is.
+After raydium-io/raydium-cp-swap@609780f ``instructions/swap_base_{input,output}.rs``. The observation
+account, which no quote needs, is left as it is.
 """
 
 from typing import Final

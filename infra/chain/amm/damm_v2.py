@@ -243,7 +243,8 @@ def _event(
     given = result.amount_in - result.transfer_fee_in
     net = given - result.trade_fee if result.fee_token == call.token_in else given
     gross_out = result.amount_out + result.transfer_fee_out
-    # Between the protocol's part and what the pool owes, compounding pools keep some of the fee for the curve.
+    # Between the protocol's part and what the pool owes, compounding pools keep some of the fee for the
+    # curve.
     compounded = result.trade_fee - result.protocol_fee - result.lp_fee_outside
     return (
         _TAG

@@ -1,7 +1,8 @@
 """Meteora DLMM's swap instructions, carried out with the project's verified maths.
 
-After MeteoraAg/dlmm-sdk@fb02e51 ``idls/dlmm.json`` (0.12.0). What liquidity providers are owed per bin, and the oracle,
-which no quote needs, are left as they are. Hosts' fees are not modelled: no swap of ours names a host.
+After MeteoraAg/dlmm-sdk@fb02e51 ``idls/dlmm.json`` (0.12.0). What liquidity providers are owed per bin, and
+the oracle, which no quote needs, are left as they are. Hosts' fees are not modelled: no swap of ours names a
+host.
 """
 
 from typing import Final
@@ -244,7 +245,8 @@ def _pair_after(
     patch.put(_INDEX_REFERENCE_AT, volatility.index_reference, 4, signed=True)
     patch.put(_UPDATED_AT, volatility.last_update_timestamp, 8, signed=True)
     patch.put(_ACTIVE_ID_AT, state.active_id, 4, signed=True)
-    # The dust of an exact-out swap is the protocol's while fees are taken on the output, and nobody's otherwise.
+    # The dust of an exact-out swap is the protocol's while fees are taken on the output, and nobody's
+    # otherwise.
     dust = result.dust_out if result.fee_token != call.token_in else 0
     patch.add(_PROTOCOL_FEES_AT[result.fee_token], result.protocol_fee + dust)
     return patch.done()

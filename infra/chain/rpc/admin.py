@@ -133,7 +133,10 @@ def _fund(network: Network, params: Params) -> Any:
 
 
 def _set_account(network: Network, params: Params) -> Any:
-    """``[address, {lamports, owner, data (base64), executable} or null]``: write an account past all rules."""
+    """``[address, {lamports, owner, data (base64), executable} or null]``.
+
+    Write an account past all rules.
+    """
     key = params.key(0)
     value = params.at(1)
     if value is None:

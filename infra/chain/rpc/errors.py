@@ -1,4 +1,4 @@
-"""JSON-RPC errors with a node's own codes and texts (anza-xyz/agave ``rpc-client-api/src/custom_error.rs``)."""
+"""JSON-RPC errors with a node's codes and texts (anza-xyz/agave ``rpc-client-api/src/custom_error.rs``)."""
 
 import re
 from typing import Any, Final
@@ -37,7 +37,8 @@ def context_slot_not_reached(slot: int) -> RpcError:
 def unsupported_version(version: int) -> RpcError:
     return RpcError(
         -32015,
-        f"Transaction version ({version}) is not supported by the requesting client. Please try the request again with"
+        f"Transaction version ({version}) is not supported by the requesting client."
+        " Please try the request again with"
         f' the following configuration parameter: "maxSupportedTransactionVersion": {version}',
     )
 
@@ -78,7 +79,8 @@ def described(err: object) -> str:
             place = err["InsufficientFundsForRent"]["account_index"]
             return f"Transaction results in an account ({place}) with insufficient funds for rent"
         if "DuplicateInstruction" in err:
-            return f"Transaction contains a duplicate instruction ({err['DuplicateInstruction']}) that is not allowed"
+            place = err["DuplicateInstruction"]
+            return f"Transaction contains a duplicate instruction ({place}) that is not allowed"
     return str(err)
 
 

@@ -1,4 +1,7 @@
-"""JSON-RPC over HTTP and WebSocket, as an ASGI application: ``/`` is the first node, ``/nodes/N`` each of them."""
+"""JSON-RPC over HTTP and WebSocket, as an ASGI application.
+
+``/`` is the first node, ``/nodes/N`` each of them.
+"""
 
 import asyncio
 import json

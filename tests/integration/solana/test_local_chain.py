@@ -1,4 +1,7 @@
-"""The adapter against the local chain over HTTP: real messages, signatures, token programs, fees and expiry."""
+"""The adapter against the local chain over HTTP.
+
+Real messages, signatures, token programs, fees and expiry.
+"""
 
 import random
 import time

@@ -9,9 +9,16 @@ from chalicelib.domain.errors import FieldError
 
 ONE = """
 default_pair = "SOL/USDC"
-[tokens]
-SOL = {{ scale = 9, max_order = "20", leg_cost = "{leg_cost}", mint = "So11111111111111111111111111111111111111112" }}
-USDC = {{ scale = 6, max_order = "3000", leg_cost = "0.00002", mint = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v" }}
+[tokens.SOL]
+scale = 9
+max_order = "20"
+leg_cost = "{leg_cost}"
+mint = "So11111111111111111111111111111111111111112"
+[tokens.USDC]
+scale = 6
+max_order = "3000"
+leg_cost = "0.00002"
+mint = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 """
 
 

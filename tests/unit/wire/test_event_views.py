@@ -63,7 +63,8 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
         {
             "quotes": [
                 {
-                    "venue": "raydium", "pool": "p1", **AMOUNTS, "price": "150", **FEE, "priceImpactBps": "0.01",
+                    "venue": "raydium", "pool": "p1", **AMOUNTS, "price": "150", **FEE,
+                    "priceImpactBps": "0.01",
                     "validUntil": "2026-01-01T12:00:10.000Z",
                 },
                 {"venue": "meteora", "error": "no answer"},
@@ -88,7 +89,8 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
     (
         Confirmed("5x", 28, "SOL", "USDC", "SOL", 10**9, 150 * 10**6, {"SOL": 25 * 10**5}, "0.01", "-1.00"),
         {
-            "txSignature": "5x", "slot": 28, **AMOUNTS, "executedPrice": "150", **FEE, "priceImpactBps": "0.01",
+            "txSignature": "5x", "slot": 28, **AMOUNTS, "executedPrice": "150", **FEE,
+            "priceImpactBps": "0.01",
             "realizedSlippageBps": "-1.00",
         },
     ),

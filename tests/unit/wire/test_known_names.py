@@ -7,8 +7,10 @@ from chalicelib.wire.known_names import misspelt
 
 KNOWN = frozenset(
     {
-        "clientOrderId", "type", "inputToken", "outputToken", "swapMode", "side", "baseAsset", "quoteAsset", "amount",
-        "slippageBps", "validForSeconds", "expiresAt", "limitPrice", "timeInForce", "trigger", "sniper", "dryRun",
+        "clientOrderId", "type", "inputToken", "outputToken", "swapMode", "side", "baseAsset", "quoteAsset",
+        "amount",
+        "slippageBps", "validForSeconds", "expiresAt", "limitPrice", "timeInForce", "trigger", "sniper",
+        "dryRun",
         "action", "requestId",
     }
 )  # fmt: skip

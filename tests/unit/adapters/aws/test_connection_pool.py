@@ -1,4 +1,7 @@
-"""Connections that outlive their requests: used again while the server keeps them, and not a moment longer."""
+"""Connections that outlive their requests.
+
+Used again while the server keeps them, and not a moment longer.
+"""
 
 import socket
 

@@ -1,4 +1,7 @@
-"""One request flow by itself: answered, paused, or given up in its time, and no answer taken for another's."""
+"""One request flow by itself.
+
+Answered, paused, or given up in its time, and no answer taken for another's.
+"""
 
 import pytest
 

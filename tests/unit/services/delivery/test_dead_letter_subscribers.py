@@ -1,4 +1,7 @@
-"""Connections that a dead letter had promised an order's events: the sweep finds them, or they are refused."""
+"""Connections that a dead letter had promised an order's events.
+
+The sweep finds them, or they are refused.
+"""
 
 import json
 from typing import Any

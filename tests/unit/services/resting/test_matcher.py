@@ -1,4 +1,7 @@
-"""The matcher: on recorded paths, order by order, it fires what a loop over all orders says, when it says so."""
+"""The matcher.
+
+On recorded paths, order by order, it fires what a loop over all orders says, when it says so.
+"""
 
 from random import Random
 from uuid import UUID, uuid4
