@@ -71,6 +71,13 @@ def sweep(_event: CloudWatchEvent) -> dict[str, Any]:
     return schedule.sweep()
 
 
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def match_prices(_event: CloudWatchEvent) -> dict[str, Any]:
+    from chalicelib.handlers import schedule
+
+    return schedule.match_prices()
+
+
 @app.route("/orders", methods=["POST"], content_types=JSON)
 @app.route("/orders/execute", methods=["POST"], content_types=JSON)
 def post_order() -> Response:

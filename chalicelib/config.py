@@ -50,6 +50,7 @@ class Settings(BaseModel):
             this name; twice as many at once. As many subscriptions and connections as there may
             be come at once after a lost network.
         open_orders_max: Of an account; best effort, see ``services/intake/limits.py``.
+        resting_orders_max: Of an account, beside those that are under way; best effort likewise.
         connections_max: Of an account.
         subscriptions_max: Unfinished orders that one connection may subscribe to.
     """
@@ -106,6 +107,7 @@ class Settings(BaseModel):
     reads_per_second_max: int = Field(default=50, gt=0)
     connects_per_second_max: int = Field(default=20, gt=0)
     open_orders_max: int = Field(default=1_000, gt=0)
+    resting_orders_max: int = Field(default=10_000, gt=0)
     connections_max: int = Field(default=100, gt=0)
     subscriptions_max: int = Field(default=500, gt=0)
     query_page_size_max: int = Field(default=100, gt=0)

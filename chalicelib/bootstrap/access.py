@@ -54,7 +54,13 @@ class Access:
             self._clients.executor,
             limit=settings.open_orders_max,
         )
-        return OrderLimits(rate, open_orders)
+        resting_orders = OpenOrders(
+            lambda account_id, limit: self._usage.resting_orders(account_id, limit=limit),
+            self._clock,
+            self._clients.executor,
+            limit=settings.resting_orders_max,
+        )
+        return OrderLimits(rate, open_orders, resting_orders)
 
     @cached_property
     def requests(self) -> RequestRates:

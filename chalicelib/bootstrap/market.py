@@ -14,6 +14,7 @@ from chalicelib.services.ports import Clock
 if TYPE_CHECKING:
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, Venue
+    from chalicelib.services.resting.ports import PriceSource
 
 
 class Market(Protocol):
@@ -49,6 +50,15 @@ class MarketPorts:
     @property
     def venues(self) -> "Sequence[Venue]":
         return self._market.venues
+
+    @cached_property
+    def prices(self) -> "PriceSource":
+        """What resting orders are compared with: the market's own word, or else the venues'."""
+        if isinstance(self._market, SimulatedMarket):
+            return self._market.prices
+        from chalicelib.bootstrap.venue_prices import VenuePrices
+
+        return VenuePrices(self.quote_collector, self.chain)
 
     @cached_property
     def quote_collector(self) -> "QuoteCollector":

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
     from chalicelib.adapters.simulated_market.pool_cache import PoolCache
     from chalicelib.adapters.simulated_market.settings import MarketSettings
+    from chalicelib.adapters.simulated_market.venue import PoolReader
     from chalicelib.services.ports import Chain, Venue
+    from chalicelib.services.resting.ports import PriceSource
 
 VENUES: Final = ("raydium", "meteora")
 
@@ -42,12 +44,24 @@ class SimulatedMarket:
 
     @cached_property
     def venues(self) -> "Sequence[Venue]":
-        from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
+        from chalicelib.adapters.simulated_market.venue import MarketVenue
 
-        reader = PoolReader(self._clients.engine, self._pool_cache)
         return [
-            MarketVenue(name, reader, self._faults, self._clock, self._market_settings) for name in VENUES
+            MarketVenue(name, self._pool_reader, self._faults, self._clock, self._market_settings)
+            for name in VENUES
         ]
+
+    @cached_property
+    def prices(self) -> "PriceSource":
+        from chalicelib.adapters.simulated_market.prices import MarketPrices
+
+        return MarketPrices(self._pool_reader, self._faults, VENUES)
+
+    @cached_property
+    def _pool_reader(self) -> "PoolReader":
+        from chalicelib.adapters.simulated_market.venue import PoolReader
+
+        return PoolReader(self._clients.engine, self._pool_cache)
 
     @cached_property
     def _market_settings(self) -> "MarketSettings":

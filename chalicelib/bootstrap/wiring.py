@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.queries.orders import ReadOrders
     from chalicelib.services.recovery.sweeper import Sweep
+    from chalicelib.services.resting.ports import Watches
+    from chalicelib.services.resting.watcher import PriceWatcher
     from chalicelib.wire.event_views import EventViews
 
 
@@ -177,7 +179,23 @@ class Services:
                 settings.retry_delay_s,
                 settings.batch_hold_ms,
             ),
+            after_swaps=self.price_watcher.after_swaps,
         )
+
+    @cached_property
+    def watches(self) -> "Watches":
+        from chalicelib.adapters.postgres.watches import PostgresWatches
+
+        return PostgresWatches(self.engine)
+
+    @cached_property
+    def price_watcher(self) -> "PriceWatcher":
+        """Looks at prices for the orders that rest; market commands call its ``market_changed``."""
+        from chalicelib.services.resting.matcher import Matcher
+        from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+
+        matcher = Matcher(self.watches, self.queue, fired_message)
+        return PriceWatcher(self.market.prices, matcher, self.watches, self.clock)
 
     @cached_property
     def observer(self) -> "PowertoolsObserver":

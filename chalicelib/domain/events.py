@@ -11,8 +11,10 @@ from uuid import UUID
 
 from chalicelib.domain.chosen_route import ChosenRoute, FeeUnits
 from chalicelib.domain.errors import Code
+from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.triggers import PriceSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,43 @@ class Pending:
 
     status: ClassVar[Literal[OrderStatus.PENDING]] = OrderStatus.PENDING
     terms: OrderTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The order rests.
+
+    Attributes:
+        reason: Why it rests again, after a transaction.
+        amended: What its owner changed, by name on the wire.
+    """
+
+    status: ClassVar[Literal[OrderStatus.OPEN]] = OrderStatus.OPEN
+    reason: str | None = None
+    amended: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """What the order's trigger waits for was seen: the evidence.
+
+    Attributes:
+        observed: The rate that was seen, output per input in base units.
+        height: The block in which it was seen; None if the venues were asked for the order's own size.
+        confirmations: For how many blocks it held.
+        trigger_price: As the client wrote it.
+        price_base: The token that prices are per, one of the two.
+    """
+
+    status: ClassVar[Literal[OrderStatus.TRIGGERED]] = OrderStatus.TRIGGERED
+    observed: Rate
+    source: PriceSource
+    height: int | None
+    confirmations: int
+    trigger_price: str
+    input_token: str
+    output_token: str
+    price_base: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +154,19 @@ class Recorded:
     fields: Mapping[str, object]
 
 
-Happened = Pending | Routing | Routed | Building | Submitted | Confirmed | Failed | Canceled | Expired
+Happened = (
+    Pending
+    | Open
+    | Triggered
+    | Routing
+    | Routed
+    | Building
+    | Submitted
+    | Confirmed
+    | Failed
+    | Canceled
+    | Expired
+)
 """What an event says by its status."""
 
 

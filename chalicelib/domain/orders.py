@@ -11,11 +11,11 @@ from chalicelib.domain.terms import OrderTerms
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an account asked for; it never changes once accepted.
+    """What an account asked for; it changes only if the account amends it while it rests.
 
     Attributes:
         content_sha256: Digest of the terms as they were accepted; tells a retry from a conflict.
-        valid_until: Past this moment the order is not sent any more.
+        valid_until: Past this moment the order is not sent any more; None if it waits until it is canceled.
         submission_id: Of the one request that this order was made from; another one for the same
             order, under the same client order id, has another. None from before there was one.
     """
@@ -24,9 +24,13 @@ class Order:
     account_id: str
     terms: OrderTerms
     accepted_at: datetime
-    valid_until: datetime
+    valid_until: datetime | None
     content_sha256: str
     submission_id: UUID | None = None
+
+    def is_late(self, now: datetime) -> bool:
+        """Return whether the order may not be sent any more."""
+        return self.valid_until is not None and now > self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class OrderState:
         published_seq: Events up to this one are known to have been published to all
             subscribers; of later ones it is not known. A connection that did not take them is
             marked as behind, and counts as served.
+        is_triggered: What its trigger waits for was seen; it is not waited for again.
+        refused_at_bound: How many of its transactions the chain refused at its limit: they used up no attempt.
     """
 
     order: Order
@@ -46,6 +52,17 @@ class OrderState:
     attempt: int = 1
     was_sent: bool = False
     published_seq: int = 0
+    is_triggered: bool = False
+    refused_at_bound: int = 0
+
+    @property
+    def used_attempts(self) -> int:
+        """Which of the attempts that an order has this one is, from 1."""
+        return self.attempt - self.refused_at_bound
+
+    @property
+    def waits_for_trigger(self) -> bool:
+        return self.order.terms.trigger is not None and not self.is_triggered
 
     @property
     def is_final(self) -> bool:
@@ -69,6 +86,8 @@ class OrderState:
             attempt or self.attempt,
             self.was_sent or status is OrderStatus.SUBMITTED,
             self.published_seq,
+            self.is_triggered or status is OrderStatus.TRIGGERED,
+            self.refused_at_bound,
         )
         event = OrderEvent(self.order.order_id, after.seq, after.attempt, at, what)
         return after, event

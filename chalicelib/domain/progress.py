@@ -9,6 +9,7 @@ from chalicelib.domain.errors import Code
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.domain.watches import Fired, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,13 @@ class ClaimedOrder:
 
     Attributes:
         fence: Grows with each claim; a write with an old one changes nothing.
+        fired: How the watch of an ``open`` order fired; None while it is armed, and for any other status.
     """
 
     state: OrderState
     fence: int
     open_attempt: OpenAttempt | None = None
+    fired: Fired | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ class Transition:
         claimed: As it was before; the transition counts only if the record still says so.
         new_attempt: Written in the same commit, before anything is sent.
         release: Give up the lease with this transition.
+        watch: What the order waits for from now on; armed in the same commit. An order that is ``open`` no more
+            loses its watch in the same commit.
+        moved_pools: The pools that a transaction which landed traded with.
     """
 
     claimed: ClaimedOrder
@@ -89,3 +95,5 @@ class Transition:
     filled: tuple[int, int] | None = None  # input and output units of a confirmed order
     failure_code: Code | None = None
     release: bool = False
+    watch: Watch | None = None
+    moved_pools: frozenset[str] = frozenset()

@@ -114,6 +114,26 @@ class Bound:
         return amount_out >= self.units if self.mode is SwapMode.EXACT_IN else amount_in <= self.units
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit order's price.
+
+    Attributes:
+        price: As the client wrote it; shown, and never computed with.
+        rate: The same, exactly, as output per input: the worst that the order accepts.
+    """
+
+    price: str
+    rate: Rate
+
+    def bound(self, mode: SwapMode, amount_units: int) -> Bound:
+        """Return what it means for an amount of the input (exact in) or the output (exact out)."""
+        if mode is SwapMode.EXACT_IN:
+            return Bound(mode, self.rate.least_output(amount_units))
+        # More than an account can hold is no bound at all; the instruction's field is a u64.
+        return Bound(mode, min(self.rate.most_input(amount_units), MAX_UNITS))
+
+
 def limit_bound(rate: Rate, mode: SwapMode, amount_units: int, other_token: Token, *, field: str) -> Bound:
     """Return what a limit price means for an order's amount, to the last unit.
 

@@ -6,7 +6,7 @@ from typing import Final
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.launches import Sniper, check_sniper_mode
 from chalicelib.domain.lifetimes import Lifetime
-from chalicelib.domain.rates import Rate
+from chalicelib.domain.rates import Limit
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType
 from chalicelib.domain.triggers import STOP_SLIPPAGE_BPS, Trigger
@@ -20,30 +20,22 @@ class RestingTerms:
 
     Attributes:
         limit: The worst rate; None if the quote at execution and ``slippage_bps`` bound the order.
-        limit_price: The same as the client wrote it.
         slippage_bps: None beside a limit, which is the bound itself.
         sniper: Of a sniper order always, of any other never.
     """
 
-    limit: Rate | None
-    limit_price: str | None
+    limit: Limit | None
     slippage_bps: int | None
     lifetime: Lifetime
     trigger: Trigger | None
     sniper: Sniper | None
-
-    @property
-    def waits(self) -> bool:
-        """Whether the order may rest: it looks at the market before it is executed."""
-        return self.limit is not None or self.trigger is not None or self.sniper is not None
 
 
 def resting_terms(
     order_type: OrderType,
     swap_mode: SwapMode,
     *,
-    limit: Rate | None,
-    limit_price: str | None,
+    limit: Limit | None,
     slippage_bps: int | None,
     lifetime: Lifetime,
     trigger: Trigger | None,
@@ -65,10 +57,10 @@ def resting_terms(
     if limit is None and slippage_bps is None:
         is_stop = trigger is not None and trigger.is_stop
         slippage_bps = STOP_SLIPPAGE_BPS if is_stop else SLIPPAGE_BPS_DEFAULT
-    return RestingTerms(limit, limit_price, slippage_bps, lifetime, trigger, sniper)
+    return RestingTerms(limit, slippage_bps, lifetime, trigger, sniper)
 
 
-def _check_limit(order_type: OrderType, limit: Rate | None, slippage_bps: int | None) -> None:
+def _check_limit(order_type: OrderType, limit: Limit | None, slippage_bps: int | None) -> None:
     if limit is None:
         if order_type is OrderType.LIMIT:
             raise FieldError("limitPrice", "is required for a limit order")

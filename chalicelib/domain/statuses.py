@@ -8,7 +8,8 @@ from chalicelib.domain.errors import InvalidTransitionError
 
 class OrderStatus(StrEnum):
     PENDING = "pending"  # claimed by a consumer, nothing done yet
-    OPEN = "open"  # a limit or sniper order that rests
+    OPEN = "open"  # it rests, and waits for its price, its trigger or its pool
+    TRIGGERED = "triggered"  # what its trigger waits for was seen
     ROUTING = "routing"  # venues are being asked
     ROUTED = "routed"  # a route is chosen
     BUILDING = "building"  # its transaction is being built and signed
@@ -22,17 +23,29 @@ class OrderStatus(StrEnum):
 FINAL: Final = frozenset(
     {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
 )
+RESTING: Final = frozenset({OrderStatus.OPEN})
+"""Neither final nor under way: no message and no sweep is needed, what an order waits for brings it on."""
+
 _ENDED_UNSENT: Final = frozenset({OrderStatus.FAILED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 
 SUCCESSORS: Final = {
-    OrderStatus.PENDING: frozenset({OrderStatus.OPEN, OrderStatus.ROUTING}) | _ENDED_UNSENT,
-    OrderStatus.OPEN: frozenset({OrderStatus.ROUTING}) | _ENDED_UNSENT,
-    # Routing again from here on is a retry: the attempt before it is provably dead.
-    OrderStatus.ROUTING: frozenset({OrderStatus.ROUTING, OrderStatus.ROUTED}) | _ENDED_UNSENT,
+    OrderStatus.PENDING: frozenset({OrderStatus.OPEN, OrderStatus.TRIGGERED, OrderStatus.ROUTING})
+    | _ENDED_UNSENT,
+    # Open again: its owner amended it.
+    OrderStatus.OPEN: frozenset({OrderStatus.OPEN, OrderStatus.TRIGGERED, OrderStatus.ROUTING})
+    | _ENDED_UNSENT,
+    OrderStatus.TRIGGERED: frozenset({OrderStatus.OPEN, OrderStatus.ROUTING}) | _ENDED_UNSENT,
+    # Routing again from here on is a retry: the attempt before it is provably dead. A limit order whose price
+    # is gone by then rests again.
+    OrderStatus.ROUTING: frozenset({OrderStatus.ROUTING, OrderStatus.ROUTED, OrderStatus.OPEN})
+    | _ENDED_UNSENT,
     OrderStatus.ROUTED: frozenset({OrderStatus.ROUTING, OrderStatus.BUILDING}) | _ENDED_UNSENT,
     OrderStatus.BUILDING: frozenset({OrderStatus.ROUTING, OrderStatus.SUBMITTED}) | _ENDED_UNSENT,
-    # A transaction that may land can neither be canceled nor expire.
-    OrderStatus.SUBMITTED: frozenset({OrderStatus.ROUTING, OrderStatus.CONFIRMED, OrderStatus.FAILED}),
+    # A transaction that may land can neither be canceled nor expire. One that the chain refused at the order's
+    # limit leaves the order as it was.
+    OrderStatus.SUBMITTED: frozenset(
+        {OrderStatus.ROUTING, OrderStatus.OPEN, OrderStatus.CONFIRMED, OrderStatus.FAILED}
+    ),
     OrderStatus.CONFIRMED: frozenset[OrderStatus](),
     OrderStatus.FAILED: frozenset[OrderStatus](),
     OrderStatus.CANCELED: frozenset[OrderStatus](),

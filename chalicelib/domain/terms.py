@@ -2,11 +2,15 @@
 
 import hashlib
 from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
+from chalicelib.domain.launches import Sniper
+from chalicelib.domain.rates import Bound, Limit
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.triggers import Trigger
 
 
 class OrderType(StrEnum):
@@ -53,7 +57,13 @@ class OrderTerms:
         amount_units: Of the input token (exact in) or the output token (exact out).
         price_base: The token that prices are per: the base asset if the client named one,
             else the input token.
-        valid_for_s: Counted from the acceptance; past it the order is not sent any more.
+        slippage_bps: None beside a limit, which is the bound itself.
+        valid_for_s: Counted from the acceptance; past it the order is not sent any more. None if there is a
+            moment instead, or the order waits until it is canceled.
+        limit: The worst rate of a limit order, and perhaps of a sniper order.
+        trigger: What has to be seen before the order is executed.
+        sniper: Of a sniper order always, of any other never.
+        expires_at: The moment past which the order is not sent any more, if the client named one.
     """
 
     client_order_id: str | None
@@ -63,8 +73,13 @@ class OrderTerms:
     output_token: str
     amount_units: int
     price_base: str
-    slippage_bps: int
-    valid_for_s: int
+    slippage_bps: int | None
+    valid_for_s: int | None
+    limit: Limit | None = None
+    trigger: Trigger | None = None
+    sniper: Sniper | None = None
+    time_in_force: TimeInForce = TimeInForce.IOC
+    expires_at: datetime | None = None
 
     @property
     def sha256(self) -> str:
@@ -75,6 +90,16 @@ class OrderTerms:
         """
         added = [(name, value) for name, default in _ADDED if (value := getattr(self, name)) != default]
         return hashlib.sha256(repr((*_first_choices(self), *added)).encode()).hexdigest()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the order looks at the market before it is executed, and may rest."""
+        return self.limit is not None or self.trigger is not None or self.sniper is not None
+
+    @property
+    def bound(self) -> Bound | None:
+        """The worst that the order accepts, if its limit says so; the slippage does otherwise."""
+        return None if self.limit is None else self.limit.bound(self.swap_mode, self.amount_units)
 
     @property
     def swap(self) -> SwapWish:

@@ -105,6 +105,10 @@ def trigger(
             "goes with source mark: the executable rate is what the order gets at once",
         )
     is_per_input = price_base == input_token.symbol
+    direction = Direction.AT_LEAST if (when is When.ABOVE) == is_per_input else Direction.AT_MOST
+    if not is_mark and direction is Direction.AT_MOST:
+        # What a size gets falls before what the first unit gets does, which is what orders are found by.
+        raise FieldError("trigger.source", "must be mark for a stop: executable is for taking a profit")
     return Trigger(
         price=price,
         when=when,
@@ -115,7 +119,7 @@ def trigger(
             price_base=price_base,
             field="trigger.price",
         ),
-        direction=Direction.AT_LEAST if (when is When.ABOVE) == is_per_input else Direction.AT_MOST,
+        direction=direction,
         source=source,
         confirmations=confirmations,
         if_already_met=if_already_met or IfAlreadyMet.REFUSE,

@@ -21,6 +21,7 @@ from chalicelib.wire.header_text import utf8_header
 from chalicelib.wire.json_text import JsonObject, parse_object
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
+from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.venue_views import venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -47,7 +48,7 @@ def submit(request: Request) -> Response:
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request.headers)
-    order = use.submit_orders.submit(validated(OrderFields, members).terms(use.tokens), account_id)
+    order = use.submit_orders.submit(meant_fields(OrderFields, members).terms(use.tokens), account_id)
     accepted = {
         "orderId": str(order.order_id),
         "clientOrderId": order.terms.client_order_id,

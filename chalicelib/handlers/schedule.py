@@ -1,9 +1,34 @@
 """What runs by the clock."""
 
+from typing import Final
+
+from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from chalicelib.wire.json_text import JsonObject
+
+MATCHING_S: Final = 55.0
+"""Of each minute; the rest is for the next run to begin in."""
+
+
+def match_prices() -> JsonObject:
+    """Look at the prices each second of this minute while an order waits for one, and once if none does.
+
+    Returns how many orders were ``fired``; ``done`` is False, with the ``reason``, if nothing could be looked at.
+    """
+    observer = services().observer
+    try:
+        found = services().price_watcher.run(MATCHING_S, time_left.has)
+        result: JsonObject = {"done": True, "fired": found.fired}
+        if found.without_mark:
+            observer.count("MarksMissing", found.without_mark)
+    except RetryableError as fault:
+        logger.warning("matching put off", reason=fault.message)
+        observer.count("MatchesPutOff")
+        result = {"done": False, "reason": fault.message}
+    observer.flush()
+    return result
 
 
 def sweep() -> JsonObject:

@@ -10,7 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.terms import OrderType
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, When
 from chalicelib.wire.order_fields import WireSwapMode
 
 Amount = Annotated[
@@ -95,6 +96,34 @@ class Routing(Answer):
     improvement_bps: Annotated[Signed | None, Field(description="Over the best single venue.")]
 
 
+class Trigger(Answer):
+    """What an order waits for."""
+
+    price: Amount
+    when: When
+    source: PriceSource
+    confirmations: int
+    if_already_met: IfAlreadyMet
+
+
+class LaunchFilters(Answer):
+    """Which opening of a pool an order buys."""
+
+    venue: str | None = None
+    min_liquidity: Amount | None = None
+    max_fee_bps: int | None = None
+    max_delay_blocks: int | None = None
+
+
+class Amended(Answer):
+    """What an order's owner changed while it rested."""
+
+    limit_price: Amount | None = None
+    trigger_price: Amount | None = None
+    amount: Amount | None = None
+    expires_at: Moment | None = None
+
+
 class OrderEventFrame(Answer):
     """One committed event of an order; the fields beside the first seven are its status's own."""
 
@@ -108,9 +137,19 @@ class OrderEventFrame(Answer):
     order_type: OrderType | None = None
     input_token: str | None = None
     output_token: str | None = None
-    slippage_bps: int | None = None
+    slippage_bps: Annotated[int | None, Field(description="Null beside a limit price.")] = None
+    limit_price: Amount | None = None
+    trigger: Trigger | None = None
+    sniper: LaunchFilters | None = None
+    time_in_force: TimeInForce | None = None
     realized_slippage_bps: Signed | None = None
     reason: str | None = None
+    amended: Amended | None = None
+    observed_price: Annotated[Amount | None, Field(description="What met the trigger.")] = None
+    trigger_price: Amount | None = None
+    source: PriceSource | None = None
+    height: Annotated[int | None, Field(description="Of the block in which a mark was seen.")] = None
+    confirmations: int | None = None
     quotes: list[VenueQuote] | None = None
     route: list[Leg] | None = None
     route_gap_bps: Signed | None = None
@@ -208,7 +247,7 @@ class OrderBody(OrderEventFrame):
         Field(description="Null if its token is not listed any more: its decimals are not known."),
     ]
     accepted_at: Moment
-    valid_until: Moment
+    valid_until: Annotated[Moment | None, Field(description="Null if it waits until it is canceled.")]
     updated_at: Moment
 
 

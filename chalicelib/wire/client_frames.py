@@ -10,6 +10,7 @@ from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
+from chalicelib.wire.resting_fields import meant_fields
 
 SEQ_MAX: Final = 2**31 - 1
 
@@ -45,6 +46,7 @@ ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
     "quote": SwapFields,
     "ping": PingFields,
 }
+_MEANT: Final = frozenset({OrderFields})
 
 
 class ClientFrame(NamedTuple):
@@ -79,7 +81,10 @@ def parse_client_frame(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> Client
     if not isinstance(action, str) or action not in ACTIONS:
         raise FieldError("action", f"must be one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)
     request = validated(_RequestFields, members)
-    return ClientFrame(action, validated(ACTIONS[action], members), request.request_id)
+    model = ACTIONS[action]
+    # What is meant for an order and is not read would cost its owner money.
+    fields = meant_fields(model, members) if model in _MEANT else validated(model, members)
+    return ClientFrame(action, fields, request.request_id)
 
 
 def _implied_action(members: Mapping[str, Any]) -> str:

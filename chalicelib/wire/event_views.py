@@ -1,5 +1,6 @@
 """Events in wire form: what only their status says, for rows and for frames."""
 
+from collections.abc import Mapping
 from typing import Final, assert_never
 
 from chalicelib.domain.events import (
@@ -8,15 +9,18 @@ from chalicelib.domain.events import (
     Confirmed,
     Expired,
     Failed,
+    Open,
     OrderEvent,
     Pending,
     Recorded,
     Routed,
     Routing,
     Submitted,
+    Triggered,
 )
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
+from chalicelib.wire.conditions import condition_views
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.route_views import RouteViews
@@ -60,16 +64,20 @@ class EventViews:
             **self.fields(event),
         }
 
-    def _rendered(self, event: OrderEvent) -> JsonObject:
+    def _rendered(self, event: OrderEvent) -> JsonObject:  # noqa: C901  # a case per status, each a line
         match event.what:
             case Routed(route):
                 fields = self.routes.route(route)
             case Pending(terms):
                 fields = _terms(terms)
             case Routing(reason):
-                fields = {} if reason is None else {"reason": reason}
+                fields = _reason(reason)
             case Building() | Canceled():
                 fields = {}
+            case Open(reason, amended):
+                fields = _opened(reason, amended)
+            case Triggered() as triggered:
+                fields = self._evidence(triggered)
             case Submitted(tx_signature):
                 fields = {"txSignature": tx_signature}
             case Confirmed() as confirmed:
@@ -83,6 +91,21 @@ class EventViews:
             case never:
                 assert_never(never)
         return fields
+
+    def _evidence(self, triggered: Triggered) -> JsonObject:
+        return {
+            "observedPrice": self.routes.price(
+                triggered.observed.input_units,
+                triggered.observed.output_units,
+                input_token=triggered.input_token,
+                output_token=triggered.output_token,
+                base=triggered.price_base,
+            ),
+            "triggerPrice": triggered.trigger_price,
+            "source": triggered.source,
+            "height": triggered.height,
+            "confirmations": triggered.confirmations,
+        }
 
     def _fill(self, confirmed: Confirmed) -> JsonObject:
         views = self.routes
@@ -104,10 +127,19 @@ class EventViews:
         }
 
 
+def _reason(reason: str | None) -> JsonObject:
+    return {} if reason is None else {"reason": reason}
+
+
+def _opened(reason: str | None, amended: Mapping[str, object] | None) -> JsonObject:
+    return _reason(reason) | ({} if amended is None else {"amended": dict(amended)})
+
+
 def _terms(terms: OrderTerms) -> JsonObject:
     return {
         "orderType": terms.order_type,
         "inputToken": terms.input_token,
         "outputToken": terms.output_token,
         "slippageBps": terms.slippage_bps,
+        **condition_views(terms),
     }

@@ -8,7 +8,7 @@ when it differs from its default, which no client of the older release can have 
 """
 
 from dataclasses import MISSING, fields
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
@@ -39,6 +39,16 @@ _Flat: Final[type[BaseModel]] = create_model(  # type: ignore[call-overload]  # 
 _ADDED: Final = tuple((each.name, each.default) for each in _OF_TERMS if each.default is not MISSING)
 
 
+def implied_span(
+    accepted_at: datetime, valid_until: datetime | None, expires_at: datetime | None
+) -> int | None:
+    """Return for how many seconds an order said that it is valid; None if it named a moment, or no end."""
+    if valid_until is None:
+        return None
+    valid_for = valid_until - accepted_at
+    return None if expires_at is not None else round(valid_for.total_seconds())
+
+
 def flat(order: Order) -> dict[str, Any]:
     """Return an order's members."""
     terms = order.terms
@@ -54,11 +64,11 @@ def flat(order: Order) -> dict[str, Any]:
 def _order(parsed: BaseModel) -> Order:
     members = dict(parsed)
     try:
-        valid_for: timedelta = members["valid_until"] - members["accepted_at"]
+        valid_for_s = implied_span(members["accepted_at"], members["valid_until"], members["expires_at"])
     except TypeError as error:
         raise ValueError("accepted_at and valid_until must both have a time zone") from error
     terms = {each.name: members.pop(each.name) for each in _OF_TERMS}
-    return Order(terms=OrderTerms(valid_for_s=round(valid_for.total_seconds()), **terms), **members)
+    return Order(terms=OrderTerms(valid_for_s=valid_for_s, **terms), **members)
 
 
 class FlatOrder:

@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import Field
-
-from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, parse_units
+from chalicelib.domain.amounts import format_units, parse_units
 from chalicelib.domain.errors import Code, FieldError
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms, OrderType, Side, SwapWish, TimeInForce
+from chalicelib.domain.terms import OrderTerms, Side, SwapWish
 from chalicelib.domain.tokens import Token, Tokens
-from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, WireModel
+from chalicelib.wire.resting_fields import RestingFields, meant_fields
 
 ORDER_FIELDS: Final = frozenset({"inputToken", "outputToken", "amount", "side", "baseAsset", "quoteAsset"})
 """A message with any of these, and no action, is an order."""
 
-VALID_FOR_S_MAX: Final = 3_600
-
-_WHOLE_NUMBERS: Final = ("slippageBps", "validForSeconds")
-_LIMIT_ONLY: Final = ("limit_price", "expires_at")
+_WHOLE_NUMBERS: Final = frozenset(
+    {"slippageBps", "validForSeconds", "confirmations", "maxFeeBps", "maxDelayBlocks"}
+)
+_NESTED: Final = ("trigger", "sniper")
+_URL_NAMES: Final = frozenset({"requestId", "batch", "orderId", "afterSeq", "token"})
+"""What a connection URL may say beside an order."""
 
 
 class WireSwapMode(StrEnum):
@@ -39,16 +40,10 @@ class SwapFields(WireModel):
     amount: AmountText
 
 
-class OrderFields(SwapFields):
+class OrderFields(RestingFields, SwapFields):
     """All that a client may say of an order."""
 
     client_order_id: ClientOrderId | None = None
-    type: OrderType = OrderType.MARKET
-    slippage_bps: Annotated[WholeNumber, Field(ge=0, le=BPS_PER_UNIT)] = 50
-    valid_for_seconds: Annotated[WholeNumber, Field(ge=1, le=VALID_FOR_S_MAX)] = 60
-    limit_price: AmountText | None = None
-    time_in_force: TimeInForce = TimeInForce.IOC
-    expires_at: PrintableText | None = None
 
     def terms(self, tokens: Tokens) -> OrderTerms:
         """Return what the fields mean.
@@ -56,8 +51,11 @@ class OrderFields(SwapFields):
         Raises:
             FieldError: They do not fit together, or name what cannot be traded.
         """
-        self._check_type()
         swap = swap_terms(self, tokens)
+        resting = self.resting_terms(swap, tokens)
+        if resting.sniper is not None:
+            problem = "sniper is not supported yet; market and limit orders are"
+            raise FieldError("type", problem, Code.ORDER_TYPE_NOT_SUPPORTED)
         return OrderTerms(
             client_order_id=self.client_order_id,
             order_type=self.type,
@@ -66,39 +64,40 @@ class OrderFields(SwapFields):
             output_token=swap.output_token,
             amount_units=swap.amount_units,
             price_base=swap.price_base,
-            slippage_bps=self.slippage_bps,
-            valid_for_s=self.valid_for_seconds,
+            slippage_bps=resting.slippage_bps,
+            valid_for_s=resting.lifetime.valid_for_s,
+            limit=resting.limit,
+            trigger=resting.trigger,
+            sniper=resting.sniper,
+            time_in_force=resting.lifetime.time_in_force,
+            expires_at=resting.lifetime.expires_at,
         )
-
-    def _check_type(self) -> None:
-        if self.type is not OrderType.MARKET:
-            problem = f"{self.type} is not supported yet; only market orders are"
-            raise FieldError("type", problem, Code.ORDER_TYPE_NOT_SUPPORTED)
-        if self.time_in_force is not TimeInForce.IOC:
-            raise FieldError("timeInForce", "must be ioc for a market order")
-        for name in _LIMIT_ONLY:
-            if getattr(self, name) is not None:
-                alias = type(self).model_fields[name].alias
-                raise FieldError(alias or name, "does not go with a market order")
 
 
 def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
-    """Return the order that a connection URL carries.
+    """Return the order that a connection URL carries; ``trigger.price`` stands for the ``price`` of a trigger.
 
     Raises:
         InvalidRequestError: It breaks a rule.
     """
-    members: dict[str, Any] = dict(query)
-    for name in _WHOLE_NUMBERS:
-        # Everything in a URL is text; ten digits are more than any of these may have.
-        if (
-            name in members
-            and members[name].isascii()
-            and members[name].isdigit()
-            and len(members[name]) <= 10
-        ):
-            members[name] = int(members[name])
-    return validated(OrderFields, members)
+    members: dict[str, Any] = {}
+    for name, text in query.items():
+        outer, _, inner = name.partition(".")
+        if inner and outer in _NESTED:
+            if not isinstance(members.setdefault(outer, {}), dict):
+                raise FieldError(outer, f"must be given by its members alone, such as {name}")
+            members[outer][inner] = _number_if_it_is_one(inner, text)
+        elif outer in _NESTED:
+            raise FieldError(outer, f"must be given by its members, such as {outer}.price")
+        else:
+            members[name] = _number_if_it_is_one(name, text)
+    return meant_fields(OrderFields, members, also=_URL_NAMES)
+
+
+def _number_if_it_is_one(name: str, text: str) -> str | int:
+    # Everything in a URL is text; ten digits are more than any of these may have.
+    is_number = name in _WHOLE_NUMBERS and text.isascii() and text.isdigit() and len(text) <= 10
+    return int(text) if is_number else text
 
 
 def swap_terms(fields: SwapFields, tokens: Tokens) -> SwapWish:

@@ -6,6 +6,7 @@ from chalicelib.domain.amounts import format_units
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
+from chalicelib.wire.conditions import condition_views
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.order_fields import WireSwapMode
@@ -35,7 +36,8 @@ def order_view(state: OrderState, last_event: JsonObject, updated_at: datetime, 
         if amount_token in tokens
         else None,
         "slippageBps": terms.slippage_bps,
+        **condition_views(terms),
         "acceptedAt": rfc3339(order.accepted_at),
-        "validUntil": rfc3339(order.valid_until),
+        "validUntil": None if order.valid_until is None else rfc3339(order.valid_until),
         "updatedAt": rfc3339(updated_at),
     }

@@ -14,14 +14,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.amounts import BPS_PER_UNIT, MAX_UNITS
+from chalicelib.domain.lifetimes import AT_ONCE_S_MAX, RESTING_S_MAX
 from chalicelib.domain.orders import Order
-from chalicelib.domain.terms import OrderType
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
+from chalicelib.domain.triggers import CONFIRMATIONS_MAX
 from chalicelib.wire.client_frames import SEQ_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
 from chalicelib.wire.flat_orders import FlatOrder
-from chalicelib.wire.order_fields import VALID_FOR_S_MAX
 
 _PROBLEMS_LENGTH_MAX: Final = 300
+_RATE_BITS_MAX: Final = 512
 _NIL: Final = UUID(int=0)  # in subscriptions it stands for every order of an account
 
 
@@ -49,21 +52,51 @@ def _sound_order(order: Order) -> Order:
     _check_text("content_sha256", order.content_sha256)
     if terms.client_order_id is not None:
         _check_text("client_order_id", terms.client_order_id, length_max=CLIENT_ORDER_ID_LENGTH_MAX)
-    if terms.order_type is not OrderType.MARKET:
-        raise ValueError(f"order_type is {terms.order_type}, and only market orders are executed")
     if terms.input_token == terms.output_token:
         raise ValueError("output_token must differ from input_token")
     if terms.price_base not in {terms.input_token, terms.output_token}:
         raise ValueError("price_base must be one of the two tokens")
     _check_range("amount_units", terms.amount_units, 1, MAX_UNITS)
-    _check_range("slippage_bps", terms.slippage_bps, 0, BPS_PER_UNIT)
-    accepted_at, valid_until = (
-        _in_utc("accepted_at", order.accepted_at),
-        _in_utc("valid_until", order.valid_until),
-    )
-    if not timedelta() <= valid_until - accepted_at <= timedelta(seconds=VALID_FOR_S_MAX):
-        raise ValueError(f"valid_until must be 0 to {VALID_FOR_S_MAX} s after accepted_at")
+    _check_conditions(terms)
+    accepted_at = _in_utc("accepted_at", order.accepted_at)
+    if order.valid_until is None:
+        if terms.time_in_force is not TimeInForce.GTC:
+            raise ValueError("valid_until must be there: only a gtc order has no end")
+        return order
+    most = RESTING_S_MAX if terms.time_in_force is TimeInForce.GTD else AT_ONCE_S_MAX
+    valid_until = _in_utc("valid_until", order.valid_until)
+    if not timedelta() <= valid_until - accepted_at <= timedelta(seconds=most):
+        raise ValueError(f"valid_until must be 0 to {most} s after accepted_at")
     return order
+
+
+def _check_conditions(terms: OrderTerms) -> None:
+    """Refuse what contradicts itself: none of it could be executed as it was meant."""
+    is_limit, is_sniper = terms.order_type is OrderType.LIMIT, terms.order_type is OrderType.SNIPER
+    if (terms.limit is None) if is_limit else (terms.limit is not None and not is_sniper):
+        raise ValueError("limit must be there for a limit order, and for no market order")
+    if (terms.sniper is not None) is not is_sniper:
+        raise ValueError("sniper must be there for a sniper order, and for no other")
+    if is_sniper and (terms.trigger is not None or terms.swap_mode is not SwapMode.EXACT_IN):
+        raise ValueError("a sniper order is exact in and has no trigger")
+    if (terms.slippage_bps is None) is not (terms.limit is not None):
+        raise ValueError("slippage_bps or limit must be there, and not both")
+    if terms.slippage_bps is not None:
+        _check_range("slippage_bps", terms.slippage_bps, 0, BPS_PER_UNIT)
+    _check_rates(terms)
+    if not terms.waits and terms.time_in_force is not TimeInForce.IOC:
+        raise ValueError("time_in_force must be ioc for an order that waits for nothing")
+
+
+def _check_rates(terms: OrderTerms) -> None:
+    for rate in (terms.limit and terms.limit.rate, terms.trigger and terms.trigger.rate):
+        if rate and max(rate.output_units, rate.input_units).bit_length() > _RATE_BITS_MAX:
+            raise ValueError("a rate must be a fraction of numbers of at most 512 bits")
+    if terms.trigger is not None:
+        _check_range("trigger.confirmations", terms.trigger.confirmations, 1, CONFIRMATIONS_MAX)
+        _check_text("trigger.price", terms.trigger.price)
+    if terms.bound is not None:
+        _check_range("limit", terms.bound.units, 1, MAX_UNITS)
 
 
 def _sound_acknowledgement(deferred_acknowledgement: Acknowledgement) -> Acknowledgement:
@@ -137,6 +170,18 @@ class ResumeMessage(_Message):
     order_id: _OrderId
 
 
+class FiredMessage(_Message):
+    """An order whose watch is committed as fired.
+
+    Attributes:
+        firing: How often it had fired by then: a message that names another number is out of date.
+    """
+
+    kind: Literal["fired"] = "fired"
+    order_id: _OrderId
+    firing: int = Field(ge=1, le=SEQ_MAX)
+
+
 class SubscribeMessage(_Message):
     """A connection that should see an order's events from some point on, and then live.
 
@@ -159,7 +204,7 @@ class SubscribeMessage(_Message):
     deferred_acknowledgement: _DeferredAcknowledgement | None = Field(default=None, alias="owed")
 
 
-Message = OrderMessage | ResumeMessage | SubscribeMessage
+Message = OrderMessage | ResumeMessage | FiredMessage | SubscribeMessage
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 

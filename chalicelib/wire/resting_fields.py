@@ -10,7 +10,7 @@ from chalicelib.domain.amounts import BPS_PER_UNIT, parse_units
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import DELAY_BLOCKS_MAX, Sniper
 from chalicelib.domain.lifetimes import RESTING_S_MAX, lifetime
-from chalicelib.domain.rates import Rate, limit_bound, limit_rate
+from chalicelib.domain.rates import Limit, limit_bound, limit_rate
 from chalicelib.domain.resting import RestingTerms, resting_terms
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, SwapWish, TimeInForce
@@ -132,7 +132,6 @@ class RestingFields(WireModel):
             self.type,
             swap.swap_mode,
             limit=limit,
-            limit_price=self.limit_price,
             slippage_bps=self.slippage_bps,
             lifetime=lifetime(
                 self.type,
@@ -145,7 +144,7 @@ class RestingFields(WireModel):
             sniper=None if self.sniper is None else self.sniper.sniper(swap.input_token),
         )
 
-    def _limit(self, swap: _Swapped) -> Rate | None:
+    def _limit(self, swap: _Swapped) -> Limit | None:
         if self.limit_price is None:
             return None
         rate = limit_rate(
@@ -157,7 +156,7 @@ class RestingFields(WireModel):
         )
         other = swap.output_token if swap.swap_mode is SwapMode.EXACT_IN else swap.input_token
         limit_bound(rate, swap.swap_mode, swap.amount_units, other, field="limitPrice")
-        return rate
+        return Limit(self.limit_price, rate)
 
     def _trigger(self, swap: _Swapped) -> Trigger | None:
         said = self.trigger

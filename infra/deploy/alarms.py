@@ -115,6 +115,16 @@ ALARMS: Final = (
         period_s=300,
         rings_below=True,
     ),
+    _errors(
+        "MatchErrors", "match_prices", "Prices are not matched by the clock: resting orders wait.", bad=3
+    ),
+    Alarm(
+        "MatchPutOff",
+        "Matching prices is put off: the database or the market is away.",
+        ENGINE,
+        "MatchesPutOff",
+        bad=3,
+    ),
     Alarm(
         "DatabaseCapacity",
         "The database is near its largest size.",

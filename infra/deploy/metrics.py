@@ -17,6 +17,7 @@ FUNCTIONS: Final = (
     "execute_orders",
     "settle_dead_letters",
     "sweep",
+    "match_prices",
 )
 
 

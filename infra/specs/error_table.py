@@ -44,16 +44,24 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.CLIENT_ORDER_ID_CONFLICT: (ConflictError, "The clientOrderId belongs to an order with other terms."),
     Code.ORDER_ALREADY_SENT: (
         ConflictError,
-        "The order was handed to a venue and can no longer be canceled.",
+        "The order is being executed, and can no longer be canceled or amended.",
     ),
     Code.ORDER_ALREADY_FINAL: (ConflictError, "The order has ended already."),
+    Code.ORDER_CHANGED: (
+        ConflictError,
+        "The order has had another event than `ifSeq` says; nothing was amended.",
+    ),
     Code.UNAUTHORIZED: (UnauthorizedError, "The credential is missing, wrong or expired."),
     Code.FORBIDDEN: (UnauthorizedError, "The credential is good, and its subject cannot be an account."),
     Code.RATE_LIMITED: (
         LimitExceededError,
         "More orders, or requests of another kind, than its `…_PER_SECOND_MAX` allows.",
     ),
-    Code.TOO_MANY_OPEN_ORDERS: (LimitExceededError, "The account has `OPEN_ORDERS_MAX` unfinished orders."),
+    Code.TOO_MANY_OPEN_ORDERS: (LimitExceededError, "The account has `OPEN_ORDERS_MAX` orders under way."),
+    Code.TOO_MANY_RESTING_ORDERS: (
+        LimitExceededError,
+        "The account has `RESTING_ORDERS_MAX` orders that rest.",
+    ),
     Code.TOO_MANY_SUBSCRIPTIONS: (
         LimitExceededError,
         "The connection subscribes to `SUBSCRIPTIONS_MAX` unfinished orders.",
@@ -75,6 +83,12 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.TRANSACTION_FAILED: (None, "The chain refused the transaction for another reason."),
     Code.DEADLINE_EXCEEDED: (None, "The order's time was up before it could be executed."),
     Code.RETRIES_EXHAUSTED: (None, "Every attempt expired unseen; none of them can land any more."),
+    Code.LIMIT_NOT_MET: (
+        None,
+        "The order was to be filled at once, and the market does not offer its limit.",
+    ),
+    Code.TRIGGER_ALREADY_MET: (None, "The price was on the trigger's side already; see `ifAlreadyMet`."),
+    Code.LAUNCH_FILTERED: (None, "The pool that opened does not pass a filter of the sniper order."),
 }
 
 _HEAD: Final = """\
@@ -99,6 +113,9 @@ _ENDS_AN_ORDER: Final = frozenset(
         Code.TRANSACTION_FAILED,
         Code.DEADLINE_EXCEEDED,
         Code.RETRIES_EXHAUSTED,
+        Code.LIMIT_NOT_MET,
+        Code.TRIGGER_ALREADY_MET,
+        Code.LAUNCH_FILTERED,
         Code.INTERNAL_ERROR,
     }
 )

@@ -22,8 +22,10 @@ from chalicelib.services.delivery.replay import ReplayOrders
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.resting.matcher import Matcher
+from chalicelib.services.resting.watcher import PriceWatcher, fired_message
 from tests.fakes.inline import InlineBackground, InOneThread, Unobserved
-from tests.fakes.market import FakeChain, FakeVenue
+from tests.fakes.market import FakeChain, FakePrices, FakeVenue
 from tests.fakes.orders import VIEWS
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
@@ -53,6 +55,9 @@ class ConsumerOnFakes:
         self.replay_orders = ReplayOrders(
             self.subscriptions, self.queries, self.connections, self.clock, VIEWS, lookup_wait_ms=0
         )
+        matcher = Matcher(self.tables.watches, self.queue, fired_message)
+        prices = FakePrices(self.venues, self.chain, self.clock)
+        self.price_watcher = PriceWatcher(prices, matcher, self.tables.watches, self.clock)
         self.execute_orders = ExecuteOrders(
             record=self.record,
             quote_collector=QuoteCollector(
@@ -67,6 +72,7 @@ class ConsumerOnFakes:
             tokens=load_tokens(),
             clock=self.clock,
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, RETRY_DELAY_S, batch_hold_ms=100),
+            after_swaps=self.price_watcher.after_swaps,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=self.execute_orders,

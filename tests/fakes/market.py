@@ -16,7 +16,8 @@ from chalicelib.domain.transactions import (
 )
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Offers
+from chalicelib.services.ports import Clock, Offers
+from chalicelib.services.resting.thresholds import Prices
 
 VALIDITY_BLOCKS: Final = 150
 
@@ -48,6 +49,17 @@ class FakeVenue:
         if self.fault is not None:
             raise self.fault
         return Offers(self._pools)
+
+
+class FakePrices:
+    """``PriceSource`` that shows what the venues have, at the chain's height."""
+
+    def __init__(self, venues: Sequence[FakeVenue], chain: "FakeChain", clock: Clock) -> None:
+        self._venues, self._chain, self._clock = venues, chain, clock
+
+    def read(self) -> Prices:
+        pools = [pool for venue in self._venues if venue.fault is None for pool in venue.offers(()).pools]
+        return Prices(pools, int(self._clock.now().timestamp()), 0, self._chain.height)
 
 
 class FakeChain:

@@ -11,7 +11,7 @@ from uuid import UUID
 from chalicelib.domain.events import Canceled, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
-from chalicelib.domain.statuses import CANCELABLE
+from chalicelib.domain.statuses import CANCELABLE, OrderStatus
 from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
 
 
@@ -46,7 +46,8 @@ class MemoryRecord:
         for id_, row in free.items():
             row.fence += 1
             row.lease_until = self._tables.now() + timedelta(milliseconds=lease_ms)
-            claimed[id_] = ClaimedOrder(row.state, row.fence, self._tables.open_attempt(id_))
+            fired = self._tables.watches.fired(id_) if row.state.status is OrderStatus.OPEN else None
+            claimed[id_] = ClaimedOrder(row.state, row.fence, self._tables.open_attempt(id_), fired)
         return Claims(
             claimed=claimed,
             busy={id_: row.state for id_, row in unfinished.items() if id_ not in free},
@@ -66,9 +67,11 @@ class MemoryRecord:
         row = self._tables.orders.get(order_id)
         if row is None or row.state.order.account_id != account_id:
             return None
-        if row.state.status not in CANCELABLE or row.state.was_sent:
+        rests = row.state.status is OrderStatus.OPEN
+        if row.state.status not in CANCELABLE or (row.state.was_sent and not rests):
             return None
         after, event = row.state.transition_to(Canceled(), at)
+        self._tables.watches.disarm([order_id])
         self._tables.append((event,))
         row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
         return after.order, event
@@ -92,6 +95,10 @@ class MemoryRecord:
                 attempt.outcome = transition.outcome.outcome
         if transition.new_attempt is not None:
             self._tables.insert_attempt(order_id, transition.new_attempt)
+        if transition.watch is not None:
+            self._tables.watches.arm([transition.watch])
+        elif row.state.status is OrderStatus.OPEN and transition.state.status is not OrderStatus.OPEN:
+            self._tables.watches.disarm([order_id])
         row.state = replace(
             transition.state, was_sent=row.state.was_sent or transition.new_attempt is not None
         )

@@ -12,6 +12,7 @@ from chalicelib.domain.progress import OpenAttempt
 from chalicelib.domain.statuses import FINAL
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from tests.fakes.orders import VIEWS
+from tests.fakes.watches import MemoryWatches
 
 
 class ConstraintViolation(Exception):  # noqa: N818  # it is what the database calls it
@@ -69,6 +70,9 @@ class Tables:
     subscriptions: dict[tuple[str, UUID], SubscriptionRow] = field(default_factory=dict)
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     dead_letters: dict[str, tuple[DeadLetter, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.watches = MemoryWatches(self.now, lambda order_id: self.orders[order_id].state.order.account_id)
 
     def append(self, events: tuple[OrderEvent, ...]) -> None:
         """Insert events as rows have them; two with one number, or two final ones, cannot be."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
     BY_MARGINAL_RATE,
@@ -37,6 +38,7 @@ class MemoryWatches:
     account_of: Callable[[UUID], str] = lambda _: "alice"
     rows: dict[UUID, WatchRow] = field(default_factory=dict)
     marks: dict[TokenPair, dict[int, MarkRange]] = field(default_factory=dict)
+    is_down: bool = False
 
     def arm(self, watches: Sequence[Watch]) -> None:
         for watch in watches:
@@ -74,6 +76,8 @@ class MemoryWatches:
         return fired
 
     def wake(self, *, limit: int) -> Sequence[Fired]:
+        if self.is_down:
+            raise RetryableError("the database did not answer")
         now = self.now()
         due = [
             (row.watch.wake_at, row)

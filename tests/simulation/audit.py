@@ -60,9 +60,9 @@ def _order(simulator: Simulator, order_id: UUID) -> Iterator[str]:
         yield f"{order_id} has an attempt without an outcome"
     late_s = max(
         (
-            (event.at - row.state.order.valid_until).total_seconds()
+            (event.at - ends_at).total_seconds()
             for event in events
-            if event.status is OrderStatus.SUBMITTED
+            if event.status is OrderStatus.SUBMITTED and (ends_at := row.state.order.valid_until)
         ),
         default=0.0,
     )

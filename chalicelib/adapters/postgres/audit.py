@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from chalicelib.adapters.audit_checks import Check, ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.fills_audit import check_fills
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import OrderStatus, check_transition
 from chalicelib.domain.tokens import Tokens
@@ -85,10 +85,10 @@ _STATEMENTS: Final = (
 )
 
 _FINISHED: Final = StatementCheck(
-    "every order is finished",
+    "every order is finished, or rests",
     f"""
     SELECT order_id::text AS subject, format('still %s', status) AS problem FROM orders
-    WHERE status NOT IN {FINAL_STATUSES} ORDER BY accepted_at
+    WHERE status NOT IN {IDLE_STATUSES} ORDER BY accepted_at
     """,
 )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
 
@@ -24,7 +24,7 @@ SELECT order_id, account_id FROM (
     SELECT order_id, account_id, accepted_at, row_number()
         OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
     FROM orders
-    WHERE status NOT IN {FINAL_STATUSES}
+    WHERE status NOT IN {IDLE_STATUSES}
         AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
 ) AS stranded
 ORDER BY place, accepted_at LIMIT :limit

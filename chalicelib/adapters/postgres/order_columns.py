@@ -7,14 +7,26 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from pydantic import TypeAdapter
+
 from chalicelib.adapters.postgres.statements import Row
+from chalicelib.domain.launches import Sniper
 from chalicelib.domain.orders import Order
+from chalicelib.domain.rates import Limit
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms, OrderType
+from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
+from chalicelib.domain.triggers import Trigger
+from chalicelib.wire.flat_orders import implied_span
 
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _document(kind: Any) -> Callable[[Any], Any]:
+    """Return what reads a JSON document of the fields of a dataclass; NULL is None."""
+    adapter = TypeAdapter[Any](kind)
+    return lambda value: None if value is None else adapter.validate_python(value)
 
 
 class Column(NamedTuple):
@@ -48,6 +60,11 @@ COLUMNS: Final = (
     Column("valid_until", "timestamptz", "valid_until"),
     Column("content_sha256", "text", "content_sha256"),
     Column("submission_id", "uuid", "submission_id"),
+    Column("limit_terms", "jsonb", "terms.limit", _document(Limit)),
+    Column("trigger_terms", "jsonb", "terms.trigger", _document(Trigger)),
+    Column("sniper_terms", "jsonb", "terms.sniper", _document(Sniper)),
+    Column("time_in_force", "text", "terms.time_in_force", TimeInForce),
+    Column("expires_at", "timestamptz", "terms.expires_at"),
 )
 
 NAMES: Final = ", ".join(column.name for column in COLUMNS)
@@ -75,9 +92,8 @@ def order_of(row: Row) -> Order:
     Raises:
         ValueError: A word in it is another release's.
     """
-    valid_for = row.valid_until - row.accepted_at
     terms = OrderTerms(
-        valid_for_s=round(valid_for.total_seconds()),
+        valid_for_s=implied_span(row.accepted_at, row.valid_until, row.expires_at),
         **{name: column.read(getattr(row, column.name)) for name, column in _OF_TERMS},
     )
     return Order(terms=terms, **{name: column.read(getattr(row, column.name)) for name, column in _OF_ORDER})

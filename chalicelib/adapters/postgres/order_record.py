@@ -21,9 +21,11 @@ from chalicelib.adapters.postgres.rows import (
 )
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES
+from chalicelib.adapters.postgres.watches import arming, disarming, fired_among
 from chalicelib.domain.events import Canceled, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject
@@ -82,7 +84,8 @@ _RECORD: Final = Statement(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
         order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
-        input_units numeric, output_units numeric, failure_code text, chain bytea, lease_ms float8, told_seq int)
+        input_units numeric, output_units numeric, failure_code text, chain bytea, lease_ms float8, told_seq int,
+        is_triggered boolean, refused_at_bound int)
     LIMIT jsonb_array_length(CAST(:steps AS jsonb))
 ), moved AS (
     UPDATE orders o
@@ -90,7 +93,7 @@ WITH step AS (
         tx_signature = coalesce(s.tx_signature, o.tx_signature),
         input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code, chain = s.chain,
         lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000), told_seq = s.told_seq,
-        updated_at = clock_timestamp()
+        is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound, updated_at = clock_timestamp()
     FROM step s
     WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq
     RETURNING o.order_id
@@ -129,11 +132,13 @@ WITH canceled AS (
         chain = sha256(coalesce(o.chain, '') || convert_to(
             concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'), 'UTF8'))
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
-      AND o.status IN {CANCELABLE_STATUSES} AND o.tx_signature IS NULL
+      AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
     RETURNING {ORDER_COLUMNS}, o.chain
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
     SELECT order_id, seq, status, attempt, :at, '{{}}', chain FROM canceled
+), disarmed AS (
+    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
 )
 SELECT * FROM canceled
 """)
@@ -174,10 +179,13 @@ class PostgresOrderRecord:
             states = {row.order_id: order_state(row) for row in rows}
             free = {row.order_id: row for row in rows if row.is_free and not states[row.order_id].is_final}
             attempts = _claim_rows(session, list(free), lease_ms)
+            resting = [id_ for id_ in free if states[id_].status is OrderStatus.OPEN]
+            fired = fired_among(session, resting) if resting else {}
         self._heads.note({order_id: bytes(row.chain or GENESIS) for order_id, row in free.items()})
         return Claims(
             claimed={
-                id_: ClaimedOrder(states[id_], row.fence + 1, attempts.get(id_)) for id_, row in free.items()
+                id_: ClaimedOrder(states[id_], row.fence + 1, attempts.get(id_), fired.get(id_))
+                for id_, row in free.items()
             },
             busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
             final={id_: state for id_, state in states.items() if state.is_final},
@@ -217,11 +225,24 @@ class PostgresOrderRecord:
             ),
         }
         with translated_errors():
-            moved = frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
+            moved = self._moved(transitions, parameters)
         self._heads.note({order_id: heads[order_id] for order_id in moved if order_id in heads})
         self._heads.forget(
             transition.state.order.order_id for transition in transitions if transition.release
         )
+        return moved
+
+    def _moved(self, transitions: Sequence[Transition], parameters: Mapping[str, object]) -> frozenset[UUID]:
+        """Write the transitions, and the watches of those that counted in the same commit."""
+        if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
+            return frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
+        with self._database.transaction() as session:
+            moved = frozenset(row.order_id for row in session.execute(_RECORD, parameters))
+            counted = [each for each in transitions if each.state.order.order_id in moved]
+            armed = [each.watch for each in counted if each.watch]
+            left = [each.state.order.order_id for each in counted if _leaves_rest(each) and not each.watch]
+            # In one order everywhere: first all that is armed, then all that is not any more.
+            session.finish(*(arming(armed) if armed else ()), *((disarming(left),) if left else ()))
         return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
@@ -253,6 +274,11 @@ class PostgresOrderRecord:
                 rows = self._database.execute(_HEADS, {"order_ids": missing})
             heads |= {row.order_id: bytes(row.chain or GENESIS) for row in rows}
         return heads
+
+
+def _leaves_rest(transition: Transition) -> bool:
+    before, after = transition.claimed.state.status, transition.state.status
+    return before is OrderStatus.OPEN and after is not OrderStatus.OPEN
 
 
 def _claim_rows(session: DatabaseSession, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
@@ -294,6 +320,8 @@ def _transition_row(transition: Transition, lease_ms: int, head: bytes | None) -
         "chain": _bytea(head),
         "lease_ms": 0 if transition.release else lease_ms,
         "told_seq": transition.state.published_seq,
+        "is_triggered": transition.state.is_triggered,
+        "refused_at_bound": transition.state.refused_at_bound,
     }
 
 

@@ -13,7 +13,8 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject
 
 ORDER_COLUMNS: Final = (
-    f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq"
+    f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq, o.is_triggered, "
+    "o.refused_at_bound"
 )
 """What ``order_state`` reads, from a table that the statement calls ``o``."""
 
@@ -21,7 +22,16 @@ ORDER_COLUMNS: Final = (
 def order_state(row: Row) -> OrderState:
     """Return the state that one row of ``orders`` holds."""
     status = OrderStatus(row.status)
-    return OrderState(order_of(row), status, row.seq, row.attempt, row.was_sent, row.told_seq)
+    return OrderState(
+        order_of(row),
+        status,
+        row.seq,
+        row.attempt,
+        row.was_sent,
+        row.told_seq,
+        row.is_triggered,
+        row.refused_at_bound,
+    )
 
 
 def order_event(row: Row) -> OrderEvent:

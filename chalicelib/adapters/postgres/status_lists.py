@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from chalicelib.domain.statuses import CANCELABLE, FINAL, OrderStatus
+from chalicelib.domain.statuses import CANCELABLE, FINAL, RESTING, OrderStatus
 
 
 def listed(statuses: AbstractSet[OrderStatus]) -> str:
@@ -16,4 +16,6 @@ def listed(statuses: AbstractSet[OrderStatus]) -> str:
 
 
 FINAL_STATUSES: Final = listed(FINAL)
+IDLE_STATUSES: Final = listed(FINAL | RESTING)
+"""Of orders that nobody has to move on: those that ended, and those that rest."""
 CANCELABLE_STATUSES: Final = listed(CANCELABLE)

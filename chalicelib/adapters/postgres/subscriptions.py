@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.adapters.postgres.status_lists import IDLE_STATUSES
 from chalicelib.domain.orders import Order
 from chalicelib.services.ports import Missed, Replay, Subscription
 
@@ -68,9 +68,13 @@ SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
       AND replay_id = CAST(:replay_id AS uuid))
 """)
 
+# Ten thousand orders may rest: the newest are replayed beside those that are under way, the others on request.
 _UNFINISHED_ORDERS: Final = f"""
-SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {FINAL_STATUSES}
-ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX}
+(SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {IDLE_STATUSES}
+ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})
+UNION ALL
+(SELECT order_id FROM orders WHERE account_id = :account_id AND status = 'open'
+ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})
 """
 _UNFINISHED: Final = text(_UNFINISHED_ORDERS)
 

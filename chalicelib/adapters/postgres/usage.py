@@ -6,12 +6,17 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 
 # Counting stops at the limit: an account far beyond it costs no more than one that has just reached it.
 _OPEN_ORDERS: Final = text(f"""
 SELECT count(*) FROM (
-    SELECT FROM orders WHERE account_id = :account_id AND status NOT IN {FINAL_STATUSES} LIMIT :limit) AS open
+    SELECT FROM orders WHERE account_id = :account_id AND status NOT IN {IDLE_STATUSES} LIMIT :limit) AS open
+""")
+
+_RESTING_ORDERS: Final = text("""
+SELECT count(*) FROM (
+    SELECT FROM orders WHERE account_id = :account_id AND status = 'open' LIMIT :limit) AS resting
 """)
 
 # Two handshakes at the very same moment may both be the last one allowed: not worth a lock.
@@ -41,6 +46,11 @@ class PostgresUsage:
         with translated_errors(), self._single.connect() as connection:
             parameters = {"account_id": account_id, "limit": limit}
             return int(connection.execute(_OPEN_ORDERS, parameters).scalar_one())
+
+    def resting_orders(self, account_id: str, *, limit: int) -> int:
+        with translated_errors(), self._single.connect() as connection:
+            parameters = {"account_id": account_id, "limit": limit}
+            return int(connection.execute(_RESTING_ORDERS, parameters).scalar_one())
 
     def note_connection(
         self, connection_id: str, account_id: str, expires_at: datetime, *, batched: bool, limit: int

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.statements import Asked, Database, Row, Statement
+from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import Fired, FiredBy, MarkRange, Threshold, TokenPair, Watch
@@ -146,6 +146,10 @@ _FIRED: Final = Statement(
     "WHERE order_id = CAST(:order_id AS uuid) AND NOT armed"
 )
 
+_FIRED_AMONG: Final = Statement(
+    f"SELECT {_SELECTED} FROM watches JOIN orders AS o USING (order_id) WHERE order_id = ANY(:order_ids) AND NOT armed"
+)
+
 _FORGET: Final = Statement("""
 UPDATE watches AS w SET wake_key = w.own_key, own_key = NULL
 FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) AS t (input_token text, output_token text)
@@ -273,6 +277,13 @@ def arming(watches: Sequence[Watch]) -> tuple[Asked, Asked]:
 def disarming(order_ids: Sequence[UUID]) -> Asked:
     """Return the statement that removes watches."""
     return DISARM, {"order_ids": json.dumps([str(order_id) for order_id in order_ids])}
+
+
+def fired_among(session: DatabaseSession, order_ids: Sequence[UUID]) -> Mapping[UUID, Fired]:
+    """Return how watches fired, of those of some orders that have; for transactions that hold the orders' rows."""
+    return {
+        row.order_id: _fired(row) for row in session.execute(_FIRED_AMONG, {"order_ids": list(order_ids)})
+    }
 
 
 def _pairs(pairs: Sequence[TokenPair]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Engine
 
@@ -23,10 +23,19 @@ SHARED_FOR_S: Final = 0.005
 # The node names its newest block with every answer, so that no signer has to ask for one.
 _CHANGED: Final = Statement("""
     SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis,
+        floor(extract(epoch FROM market.now()))::bigint AS now_s,
         (SELECT jsonb_agg(to_jsonb(changed))
          FROM market.changed_pools(CAST(:versions AS jsonb), :epoch) AS changed) AS pools
     FROM market.chain
 """)
+
+
+class SeenBlock(NamedTuple):
+    """All pools in one block, and the Unix time of the chain then."""
+
+    snapshot: Snapshot
+    height: int
+    now_s: int
 
 
 class PoolReader:
@@ -44,14 +53,23 @@ class PoolReader:
         asked_at = monotonic()
         with self._one_at_a_time:
             if self._read_at is None or asked_at - self._read_at >= self._shared_for_s:
-                started_at = monotonic()
-                before = self._cache.snapshot
-                asked = {"versions": before.versions_json, "epoch": before.epoch}
-                (row,) = self._database.execute(_CHANGED, asked)
-                self._cache.snapshot = before.updated(row.pools or ())
-                self._cache.block = RecentBlock(row.genesis, row.height, started_at)
-                self._read_at = started_at
+                return self._read().snapshot
             return self._cache.snapshot
+
+    def read_block(self) -> SeenBlock:
+        """Return the pools as they are now, and in which block that is."""
+        with self._one_at_a_time:
+            return self._read()
+
+    def _read(self) -> SeenBlock:
+        started_at = monotonic()
+        before = self._cache.snapshot
+        asked = {"versions": before.versions_json, "epoch": before.epoch}
+        (row,) = self._database.execute(_CHANGED, asked)
+        snapshot = self._cache.snapshot = before.updated(row.pools or ())
+        self._cache.block = RecentBlock(row.genesis, row.height, started_at)
+        self._read_at = started_at
+        return SeenBlock(snapshot, row.height, row.now_s)
 
 
 class MarketVenue:

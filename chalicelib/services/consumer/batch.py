@@ -4,12 +4,14 @@ and what is to become of it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 
 
@@ -23,6 +25,7 @@ class Incoming:
         correlation_id: Of the request that brought the order; for the log.
         delivery: Which delivery of the request this is, from 1.
         deferred_acknowledgement: The order's acknowledgement, if it has not been sent.
+        firing: Of the watch that brought the order back; None if something else did.
     """
 
     order_id: UUID
@@ -31,6 +34,7 @@ class Incoming:
     correlation_id: str | None = None
     delivery: int = 1
     deferred_acknowledgement: Acknowledgement | None = None
+    firing: int | None = None
 
     @property
     def is_repeated(self) -> bool:
@@ -79,6 +83,22 @@ class Batch:
     def delivery(self, order_id: UUID) -> int:
         """Return how often an order's requests were delivered."""
         return max(each.delivery for each in self.requests[order_id])
+
+    def is_due(self, order: ClaimedOrder, now: datetime) -> bool:
+        """Return whether there is something to do for an order: one that rests has to have fired.
+
+        A message of an earlier firing has been acted on, and is too late.
+        """
+        if order.state.status is not OrderStatus.OPEN or order.state.order.is_late(now):
+            return True
+        if order.fired is None:
+            return False
+        named = {each.firing for each in self.requests[order.state.order.order_id]}
+        return None in named or order.fired.firing in named
+
+    def has_fired(self, order_id: UUID) -> bool:
+        """Return whether a watch brought an order back."""
+        return any(each.firing is not None for each in self.requests[order_id])
 
     def may_be_unpublished(self, order_id: UUID) -> bool:
         """Return whether an order may have events that a consumer recorded and died before publishing."""

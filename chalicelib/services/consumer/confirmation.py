@@ -9,8 +9,9 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
-from chalicelib.domain.orders import Order
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.transactions import ChainView, SignatureStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
@@ -25,6 +26,7 @@ RESEND_INTERVAL_S: Final = 2.0
 """Networks drop packets; the same bytes are sent again about this often until they are seen."""
 
 
+_AT_BOUND: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
 _LOOKS_IN_A_ROW: Final = 3
 _DOUBLINGS_MAX: Final = 3
 
@@ -146,6 +148,9 @@ class Confirmation:
                 return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
                 code = status.refusal or Code.TRANSACTION_FAILED
+                if _is_at_bound(code, claimed.state, now):
+                    reason = refusal(code, claimed.state.order).message
+                    return transitions.refused_at_bound(claimed, reason, now, height=view.height)
                 return transitions.failed(claimed, refusal(code, claimed.state.order), now, outcome="refused")
             case SignatureStatus.UNKNOWN:
                 if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
@@ -153,12 +158,12 @@ class Confirmation:
                 return self._after_death(claimed, now)
 
     def _after_death(self, claimed: ClaimedOrder, now: datetime) -> Transition:
-        if claimed.state.attempt >= self._attempts_max:
-            message = f"{claimed.state.attempt} transactions were sent and none of them landed"
+        if claimed.state.used_attempts >= self._attempts_max:
+            message = f"{claimed.state.used_attempts} transactions were sent and none of them landed"
             return transitions.failed(
                 claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, outcome="dead"
             )
-        if now > claimed.state.order.valid_until:
+        if claimed.state.order.is_late(now):
             return transitions.late(claimed, now, outcome="dead")
         return transitions.next_attempt(
             claimed, "the transaction expired before it landed", now, outcome="dead"
@@ -179,12 +184,20 @@ def _log_defect(claimed: ClaimedOrder, error: Exception, doing: str) -> None:
     logger.error("defect", exc_info=error, order_id=str(claimed.state.order.order_id), doing=doing)
 
 
+def _is_at_bound(code: Code, state: OrderState, now: datetime) -> bool:
+    """Return whether a refusal only says that the market is not at a resting order's limit any more."""
+    terms = state.order.terms
+    may_rest = terms.limit is not None and terms.time_in_force is not TimeInForce.IOC
+    return may_rest and code in _AT_BOUND and not state.order.is_late(now)
+
+
 def refusal(code: Code, order: Order) -> ExecutionError:
     """Return why the chain refused an order's transaction, in words."""
     match code:
         case Code.SLIPPAGE_EXCEEDED:
             bps = order.terms.slippage_bps
-            message = f"the price moved by more than {bps} bps before the swap could land"
+            beyond = "beyond the order's limit" if bps is None else f"by more than {bps} bps"
+            message = f"the price moved {beyond} before the swap could land"
         case Code.INSUFFICIENT_FUNDS:
             message = f"the account does not hold enough {order.terms.input_token}"
         case Code.INSUFFICIENT_LIQUIDITY:

@@ -10,6 +10,7 @@ from uuid import UUID
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.confirmation import Confirmation
@@ -17,6 +18,7 @@ from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubsc
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.ports import Chain, Clock, Observer, OrderQueries, OrderRecord
 from chalicelib.wire.queue_messages import (
+    FiredMessage,
     OrderMessage,
     ResumeMessage,
     SubscribeMessage,
@@ -90,7 +92,7 @@ class ResolveDeadLetters:
                 return self._resolve_subscription(letter, message)
             case OrderMessage():
                 return self._resolve_order(letter, message.order.order_id, message)
-            case ResumeMessage():
+            case ResumeMessage() | FiredMessage():
                 return self._resolve_order(letter, message.order_id, None)
 
     def give_up(self, letter: DeadLetter, error: Exception) -> None:
@@ -158,7 +160,14 @@ class ResolveDeadLetters:
         claims = self._record.claim([order_id], lease_ms=self._lease_ms)
         if order_id in claims.busy:
             return False
-        if order_id in claims.claimed:
+        if order_id in claims.claimed and _rests(claims.claimed[order_id]):
+            # The letter is out of date: what the order waits for brings it on.
+            found = claims.claimed[order_id].state
+            self._record.record(
+                [transitions.release(claims.claimed[order_id], published=False)], lease_ms=self._lease_ms
+            )
+            reason = "the order rests"
+        elif order_id in claims.claimed:
             ended = self._end(claims.claimed[order_id])
             if ended is None:
                 return False
@@ -210,6 +219,10 @@ class ResolveDeadLetters:
             return self._confirmation.decision(claimed, view)
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
         return transitions.failed(claimed, error, self._clock.now())
+
+
+def _rests(claimed: ClaimedOrder) -> bool:
+    return claimed.state.status is OrderStatus.OPEN and claimed.fired is None
 
 
 def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:

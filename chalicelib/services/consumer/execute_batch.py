@@ -21,14 +21,16 @@ with that order: it is logged with its traceback, and the order ends as failed i
 sent, or else comes back alone. The others of the batch go on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
@@ -44,6 +46,7 @@ from chalicelib.services.planning.planner import wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 
+_FIRED_AGAIN_S: Final = 1
 _NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
 
 
@@ -67,6 +70,14 @@ class ExecutionLimits:
         return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
 
 
+AfterSwaps = Callable[[Collection[str]], object]
+"""Told the ids of the pools that swaps have moved, after the commit; it raises nothing."""
+
+
+def _nothing_waits(_pool_ids: Collection[str]) -> None:
+    pass
+
+
 class ExecuteOrders:
     """The consumer's use case."""
 
@@ -84,12 +95,14 @@ class ExecuteOrders:
         tokens: Tokens,
         clock: Clock,
         limits: ExecutionLimits,
+        after_swaps: AfterSwaps = _nothing_waits,
     ) -> None:
         self._record = record
         self._quote_collector = quote_collector
         self._confirmation = confirmation
         self._clock = clock
         self._limits = limits
+        self._after_swaps = after_swaps
         self._announcer = Announcer(
             publisher=publisher,
             republisher=republisher,
@@ -161,7 +174,7 @@ class ExecuteOrders:
             fresh = [order for order in claimed if not order.open_attempt]
             signed = self._written_ahead(fresh, batch, quote_request)
             wait_s = self._confirmation.wait_s() if may_wait else 0.0
-            self._confirm(started, signed, batch, wait_s)
+            self._after_swaps(self._confirm(started, signed, batch, wait_s))
         except RetryableError:
             self._announcer.wait()
             raise
@@ -228,10 +241,13 @@ class ExecuteOrders:
         for order_id, state in claims.final.items():
             batch.outcomes[order_id] = MessageOutcome(order=state.order)
         for order_id, state in claims.busy.items():
-            batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s, state.order)
+            # What fired just after it was put to rest is released in a moment.
+            pause_s = _FIRED_AGAIN_S if batch.has_fired(order_id) else self._limits.lease_s
+            batch.outcomes[order_id] = MessageOutcome(pause_s, state.order)
         for order_id, order in claims.claimed.items():
             batch.outcomes[order_id] = MessageOutcome(order=order.state.order)
-            logger.warning("order reclaimed", order_id=str(order_id), order_status=order.state.status)
+            if order.state.status is not OrderStatus.OPEN:
+                logger.warning("order reclaimed", order_id=str(order_id), order_status=order.state.status)
         for order_id in set(asked_for) - claims.claimed.keys() - claims.busy.keys() - claims.final.keys():
             if any(each.order is not None for each in batch.requests[order_id]):
                 # Neither created nor there: another order has its client order id.
@@ -249,21 +265,50 @@ class ExecuteOrders:
         self, claimed: Sequence[ClaimedOrder], batch: Batch, quote_request: QuoteRequest | None
     ) -> list[ClaimedOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
-        still_claimed = self._commit(self._write_ahead.transitions(claimed, quote_request, batch), batch)
+        now = self._clock.now()
+        due = [order for order in claimed if batch.is_due(order, now)]
+        ready = self._past_triggers(due, batch, quote_request, now)
+        if due and not ready:
+            return []
+        still_claimed = self._commit(self._write_ahead.transitions(ready, quote_request, batch), batch)
         return [order for order in still_claimed if order.open_attempt]
+
+    def _past_triggers(
+        self,
+        due: Sequence[ClaimedOrder],
+        batch: Batch,
+        quote_request: QuoteRequest | None,
+        now: datetime,
+    ) -> list[ClaimedOrder]:
+        """Return the orders that wait for no trigger any more; what became of the others is committed."""
+        waiting = [each for each in due if each.state.waits_for_trigger and not each.state.order.is_late(now)]
+        if not waiting:
+            return list(due)
+        looked_at = self._commit(self._write_ahead.triggers(waiting, quote_request, batch), batch)
+        past = [order for order in due if order not in waiting]
+        return past + [order for order in looked_at if not order.state.waits_for_trigger]
 
     def _confirm(
         self, started: Sequence[ClaimedOrder], signed: Sequence[ClaimedOrder], batch: Batch, wait_s: float
-    ) -> None:
+    ) -> frozenset[str]:
+        """Send and look up; return the pools that were traded with."""
+        moved = frozenset[str]()
         if not started and not signed:
-            return
+            return moved
         self._confirmation.send([*started, *signed])
         for decided in self._confirmation.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
+            moved = moved.union(*(transition.moved_pools for transition in decided))
+        return moved
 
     def _release_unfinished(self, batch: Batch, waited_s: float) -> None:
         """Release what is not finished, once its subscribers know how far it is."""
-        pauses_s = {id_: self._pause_s(claimed, batch, waited_s) for id_, claimed in batch.claimed.items()}
+        pauses_s = {
+            id_: self._pause_s(claimed, batch, waited_s)
+            for id_, claimed in batch.claimed.items()
+            # What rests needs no message: its watch is committed.
+            if claimed.state.status is not OrderStatus.OPEN
+        }
         published = False
         try:
             self._announcer.wait()

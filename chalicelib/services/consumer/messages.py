@@ -14,7 +14,13 @@ from chalicelib.services.consumer.execute_batch import ExecuteOrders
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.ports import Delivery, OrderQueue
-from chalicelib.wire.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
+from chalicelib.wire.queue_messages import (
+    FiredMessage,
+    Message,
+    OrderMessage,
+    ResumeMessage,
+    SubscribeMessage,
+)
 
 _AGAIN_S: Final = 2
 _AGAIN_MAX_S: Final = 60
@@ -39,7 +45,7 @@ class Received:
         match self.message:
             case OrderMessage():
                 return self.message.order.order_id
-            case ResumeMessage() | SubscribeMessage():
+            case ResumeMessage() | FiredMessage() | SubscribeMessage():
                 return self.message.order_id
 
 
@@ -191,5 +197,7 @@ def _incoming(received: Received) -> Incoming:
                 received.receive_count,
                 message.deferred_acknowledgement,
             )
+        case FiredMessage() as message:
+            return Incoming(message.order_id, delivery=received.receive_count, firing=message.firing)
         case ResumeMessage() | SubscribeMessage():
             return Incoming(received.order_id, delivery=received.receive_count)

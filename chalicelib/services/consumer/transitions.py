@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chalicelib.domain.errors import Code, ExecutionError
 from chalicelib.domain.events import (
@@ -12,24 +12,41 @@ from chalicelib.domain.events import (
     Expired,
     Failed,
     Happened,
+    Open,
     OrderEvent,
     Pending,
     Routed,
     Routing,
     Submitted,
+    Triggered,
 )
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning.planner import PlannedSwap
+from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backoff_height, watch_of
+
+
+class Seen(NamedTuple):
+    """What met a trigger: output per input, and in which block if it was a mark."""
+
+    rate: Rate
+    height: int | None
 
 
 def first_transition(order: Order, now: datetime, connection_id: str | None) -> NewOrder:
-    """Return an order's first events: on to routing, or expired if it waited too long."""
-    stages: tuple[Happened, ...] = (Pending(order.terms), Routing())
-    if now > order.valid_until:
+    """Return an order's first events: on to routing, or expired if it waited too long.
+
+    One that waits for something is looked at first.
+    """
+    stages: tuple[Happened, ...] = (Pending(order.terms),)
+    if not order.terms.waits:
+        stages = (Pending(order.terms), Routing())
+    if order.is_late(now):
         stages = (Pending(order.terms), _expired(order))
     state, events = _advance(OrderState(order), stages, now)
     return NewOrder(state, events, connection_id)
@@ -52,8 +69,13 @@ def submitted(
     transaction: SignedTransaction,
     now: datetime,
 ) -> Transition:
-    """Return the write-ahead: the route, and the transaction that is sent only after this is committed."""
+    """Return the write-ahead: the route, and the transaction that is sent only after this is committed.
+
+    An order that waited begins to be routed with it: one that hovers at its limit writes no events.
+    """
+    is_routing = claimed.state.status is OrderStatus.ROUTING
     stages: tuple[Happened, ...] = (
+        *(() if is_routing else (Routing(),)),
         Routed(planned.route),
         Building(),
         Submitted(transaction.signature),
@@ -76,6 +98,7 @@ def confirmed(
         events,
         outcome=AttemptOutcome(attempt.transaction.signature, "landed"),
         filled=(landed.input_units, landed.output_units),
+        moved_pools=frozenset(leg.pool_id for leg in landed.legs),
         release=True,
     )
 
@@ -96,9 +119,12 @@ def failed(
 
 
 def late(claimed: ClaimedOrder, now: datetime, *, outcome: Literal["dead"] | None = None) -> Transition:
-    """Return the end of an order whose time is up: expired, or failed if something of it was ever sent."""
+    """Return the end of an order whose time is up: expired, or failed if something of it was ever sent.
+
+    One that rests is expired all the same: whatever was sent of it was refused.
+    """
     end = _expired(claimed.state.order)
-    if claimed.state.was_sent:
+    if claimed.state.was_sent and claimed.state.status is not OrderStatus.OPEN:
         return failed(claimed, ExecutionError(end.code, end.message), now, outcome=outcome)
     state, events = _advance(claimed.state, [end], now)
     return Transition(claimed, state, events, release=True)
@@ -110,6 +136,56 @@ def next_attempt(
     """Return the beginning of another attempt; nothing of the last one can land any more."""
     state, event = claimed.state.transition_to(Routing(reason), now, attempt=claimed.state.attempt + 1)
     return Transition(claimed, state, (event,), outcome=_outcome(claimed, outcome))
+
+
+def unmet(claimed: ClaimedOrder, now: datetime) -> Transition:
+    """Return the end of an order that is to be filled at once, and whose limit the market does not offer."""
+    error = ExecutionError(Code.LIMIT_NOT_MET, "the market does not offer the order's limit now")
+    if claimed.state.was_sent:
+        return failed(claimed, error, now)
+    state, events = _advance(claimed.state, [Expired(error.code, error.message)], now)
+    return Transition(claimed, state, events, release=True)
+
+
+def rest(
+    claimed: ClaimedOrder, now: datetime, again: LookAgain = AT_ITS_RATE, *, reason: str | None = None
+) -> Transition:
+    """Return an order put to rest, armed; of one that rests already nothing is told."""
+    if claimed.state.status is OrderStatus.OPEN:
+        return Transition(claimed, claimed.state, (), watch=watch_of(claimed.state, again))
+    state, event = claimed.state.transition_to(Open(reason), now)
+    return Transition(claimed, state, (event,), watch=watch_of(state, again))
+
+
+def refused_at_bound(claimed: ClaimedOrder, reason: str, now: datetime, *, height: int) -> Transition:
+    """Return an order put to rest whose transaction the chain refused at its limit; it used up no attempt."""
+    refusals = claimed.state.refused_at_bound + 1
+    counted = replace(claimed.state, refused_at_bound=refusals)
+    state, event = counted.transition_to(Open(reason), now, attempt=claimed.state.attempt + 1)
+    again = LookAgain(since_height=backoff_height(height, refusals))
+    return Transition(
+        claimed, state, (event,), outcome=_outcome(claimed, "refused"), watch=watch_of(state, again)
+    )
+
+
+def triggered(claimed: ClaimedOrder, seen: Seen, now: datetime) -> Transition:
+    """Return an order whose trigger is met, with the evidence: on to routing, or to its limit."""
+    terms = claimed.state.order.terms
+    trigger = terms.trigger
+    assert trigger is not None
+    evidence = Triggered(
+        seen.rate,
+        trigger.source,
+        seen.height,
+        trigger.confirmations,
+        trigger.price,
+        terms.input_token,
+        terms.output_token,
+        terms.price_base,
+    )
+    stages: tuple[Happened, ...] = (evidence,) if terms.limit is not None else (evidence, Routing())
+    state, events = _advance(claimed.state, stages, now)
+    return Transition(claimed, state, events)
 
 
 def release(claimed: ClaimedOrder, *, published: bool) -> Transition:
@@ -138,6 +214,7 @@ def _outcome(claimed: ClaimedOrder, outcome: Literal["refused", "dead"] | None) 
 
 
 def _expired(order: Order) -> Expired:
+    assert order.valid_until is not None, "what has no end does not expire"
     seconds = round((order.valid_until - order.accepted_at).total_seconds())
     message = f"the order was valid for {seconds} s and could not be executed within them"
     return Expired(Code.DEADLINE_EXCEEDED, message)

@@ -7,15 +7,36 @@ from typing import Final
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
 from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
+from chalicelib.services.consumer.trigger_step import trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
-from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction, wanted_by
+from chalicelib.services.planning.planner import (
+    BeyondBoundError,
+    PlannedSwap,
+    Planner,
+    instruction,
+    wanted_by,
+)
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock
+from chalicelib.services.resting.waiting import (
+    ELSEWHERE_FOR,
+    NEVER,
+    NO_VENUE_FOR,
+    LookAgain,
+    rate_that_may_fit,
+)
 
 _DEFECT: Final = "an unexpected error of the engine ended the order before anything of it was sent"
+
+
+def _may_rest(order: ClaimedOrder) -> bool:
+    terms = order.state.order.terms
+    return terms.limit is not None and terms.time_in_force is not TimeInForce.IOC
 
 
 class WriteAhead:
@@ -45,14 +66,33 @@ class WriteAhead:
             RetryableError: The venues' state is out of reach.
         """
         now = self._clock.now()
-        ended = [transitions.late(order, now) for order in claimed if now > order.state.order.valid_until]
-        timely = [order for order in claimed if now <= order.state.order.valid_until]
+        ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
+        timely = [order for order in claimed if not order.state.order.is_late(now)]
         planned = self._planned(timely, quote_request or self._quote_request(timely), batch) if timely else []
-        ended += [self._ended(order, plan) for order, plan in planned if isinstance(plan, ExecutionError)]
+        ended += [plan for _, plan in planned if isinstance(plan, Transition)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
         given_up = [order for order in timely if order.state.order.order_id in batch.defective]
         return [*ended, *signed, *map(self.given_up, given_up)]
+
+    def triggers(
+        self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
+    ) -> list[Transition]:
+        """Return what becomes of orders that wait for their triggers.
+
+        Raises:
+            RetryableError: The venues' state is out of reach.
+        """
+        now = self._clock.now()
+        planner = Planner((quote_request or self._quote_request(claimed)).answers(), self._tokens)
+
+        def step(order: ClaimedOrder) -> Transition:
+            return trigger_step(order, planner, now)
+
+        def broken(order: ClaimedOrder, error: Exception) -> None:
+            batch.hit_defect(order.state.order.order_id, error, "looking at a trigger")
+
+        return one_by_one(claimed, step, broken)
 
     def given_up(self, order: ClaimedOrder) -> Transition:
         """Return the end of an order that ran into a defect, and of whose attempt nothing was sent."""
@@ -63,19 +103,43 @@ class WriteAhead:
 
     def _planned(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest, batch: Batch
-    ) -> list[tuple[ClaimedOrder, PlannedSwap | ExecutionError]]:
+    ) -> list[tuple[ClaimedOrder, PlannedSwap | Transition]]:
         planner = Planner(quote_request.answers(), self._tokens)
 
-        def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | ExecutionError]:
+        def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | Transition]:
+            terms = order.state.order.terms
             try:
-                return order, planner.plan(order.state.order.terms.swap)
+                return order, planner.plan(terms.swap, terms.bound)
+            except BeyondBoundError as error:
+                return order, self._beyond_bound(order, planner, error.offered)
             except (RefusedError, VenueUnavailableError) as error:
-                return order, error
+                return order, self._unplanned(order, error)
 
         def broken(order: ClaimedOrder, error: Exception) -> None:
             batch.hit_defect(order.state.order.order_id, error, "planning")
 
         return one_by_one(claimed, plan, broken)
+
+    def _beyond_bound(self, order: ClaimedOrder, planner: Planner, offered: Rate) -> Transition:
+        """Return what becomes of an order whose limit its size does not get now."""
+        now, terms = self._clock.now(), order.state.order.terms
+        if not _may_rest(order):
+            return transitions.unmet(order, now)
+        marginal = planner.marginal_rate(terms.swap)
+        assert terms.limit is not None, "a bound is a limit's"
+        elsewhere = marginal and rate_that_may_fit(terms.limit.rate, marginal, offered)
+        again = LookAgain(elsewhere, at=now + ELSEWHERE_FOR) if elsewhere else LookAgain()
+        return transitions.rest(order, now, again)
+
+    def _unplanned(self, order: ClaimedOrder, error: ExecutionError) -> Transition:
+        """Return what becomes of an order for which there is no plan: one with a limit waits for one."""
+        terms = order.state.order.terms
+        is_listed = terms.input_token in self._tokens and terms.output_token in self._tokens
+        if _may_rest(order) and is_listed:
+            now = self._clock.now()
+            left_alone = NO_VENUE_FOR if isinstance(error, VenueUnavailableError) else ELSEWHERE_FOR
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone))
+        return self._ended(order, error)
 
     def _signed(self, ready: Sequence[tuple[ClaimedOrder, PlannedSwap]], batch: Batch) -> list[Transition]:
         def broken(planned: tuple[ClaimedOrder, PlannedSwap], error: Exception) -> None:
@@ -105,6 +169,6 @@ class WriteAhead:
         now = self._clock.now()
         if isinstance(error, RefusedError):
             return transitions.failed(order, error, now)
-        if order.state.attempt >= self._attempts_max:
+        if order.state.used_attempts >= self._attempts_max:
             return transitions.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
         return transitions.next_attempt(order, error.message, now)

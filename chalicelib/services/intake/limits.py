@@ -133,17 +133,30 @@ class OpenOrders:
 class OrderLimits:
     """Whether an account may submit one more order now."""
 
-    def __init__(self, rate: OrderRate, open_orders: OpenOrders) -> None:
+    def __init__(
+        self, rate: OrderRate, open_orders: OpenOrders, resting_orders: OpenOrders | None = None
+    ) -> None:
         self._rate = rate
         self._open_orders = open_orders
+        self._resting_orders = resting_orders
 
-    def admit(self, account_id: str) -> None:
+    def admit(self, account_id: str, *, may_rest: bool = False) -> None:
         """Count an order that is about to be accepted.
 
+        Args:
+            may_rest: It may rest, and counts as if it did: whether it will is not known yet.
+
         Raises:
-            LimitExceededError: The account is too fast, or has too many open orders.
+            LimitExceededError: The account is too fast, or has too many open or resting orders.
         """
         self.admit_subscription(account_id)
+        if may_rest and self._resting_orders is not None:
+            if not self._resting_orders.take(account_id):
+                raise LimitExceededError(
+                    Code.TOO_MANY_RESTING_ORDERS,
+                    "too many resting orders; cancel some, or wait for some to end",
+                )
+            return
         if not self._open_orders.take(account_id):
             raise LimitExceededError(Code.TOO_MANY_OPEN_ORDERS, "too many open orders; wait for some to end")
 

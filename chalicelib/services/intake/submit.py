@@ -1,6 +1,5 @@
 """Submitting an order: named, put on the queue, and only then acknowledged."""
 
-from datetime import timedelta
 from uuid import uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
@@ -11,8 +10,9 @@ from chalicelib.domain.errors import (
     client_order_id_conflict,
 )
 from chalicelib.domain.ids import client_order_uuid, new_order_id
+from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order
-from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.logs import info_each, logger
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
@@ -52,13 +52,16 @@ class SubmitOrders:
         acknowledgement with the order's first events.
 
         Raises:
+            FieldError: It names a moment that is past, or too far ahead.
             LimitExceededError: The account has reached a limit.
             ConflictError: The client order id is taken by an order with other terms.
             RetryableError: The queue did not take it; nothing was accepted.
             UnknownOutcomeError: The queue may have taken it.
         """
         if self._limits is not None:
-            self._limits.admit(account_id)
+            self._limits.admit(
+                account_id, may_rest=terms.waits and terms.time_in_force is not TimeInForce.IOC
+            )
         order = self._named(terms, account_id)
         self._reserve(order)
         own = None if is_connecting else connection_id
@@ -103,7 +106,7 @@ class SubmitOrders:
             account_id=account_id,
             terms=terms,
             accepted_at=now,
-            valid_until=now + timedelta(seconds=terms.valid_for_s),
+            valid_until=Lifetime(terms.time_in_force, terms.valid_for_s, terms.expires_at).ends_at(now),
             content_sha256=terms.sha256,
             submission_id=uuid4(),
         )

@@ -6,6 +6,7 @@ from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.chosen_route import ChosenRoute
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.rates import Bound, Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.tokens import Tokens
@@ -14,7 +15,9 @@ from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
 from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
+from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
+from chalicelib.routing.marks import mark_of
 from chalicelib.routing.plan import Plan
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
@@ -26,6 +29,18 @@ class PlannedSwap:
 
     plan: Plan
     route: ChosenRoute
+
+
+class BeyondBoundError(Exception):
+    """The best plan for an order is worse than the order accepts: nothing is taken into account of it.
+
+    Attributes:
+        offered: What the order would get, output per input.
+    """
+
+    def __init__(self, offered: Rate) -> None:
+        super().__init__("the best plan is beyond the order's bound")
+        self.offered = offered
 
 
 class Planner:
@@ -43,13 +58,41 @@ class Planner:
         self._quotes = FirmQuotes(answers.firm_quotes)
         self._tokens = tokens
 
-    def plan(self, wish: SwapWish) -> PlannedSwap:
+    def marginal_rate(self, wish: SwapWish) -> Rate | None:
+        """Return what no size of a wish gets more than, on the pools as the venues said they are."""
+        rates = MarginalRates(self._answers.pools, int(self._answers.asked_at.timestamp()))
+        return rates.best(wish.input_token, wish.output_token)
+
+    def mark(self, wish: SwapWish) -> Rate | None:
+        """Return the pair's mark now, as output per input; None if it has none."""
+        pair = wish.input_token, wish.output_token
+        return mark_of(self._answers.pools, pair, int(self._answers.asked_at.timestamp()))
+
+    def offered(self, wish: SwapWish) -> Rate:
+        """Return what the best plan for a wish gets, output per input; raises as ``plan``."""
+        plan = self._best(wish)
+        return Rate.of(plan.amount_out, plan.amount_in)
+
+    def plan(self, wish: SwapWish, bound: Bound | None = None) -> PlannedSwap:
         """Return the best plan for a wish, and take it into account from now on.
 
+        Args:
+            bound: The worst that is accepted, if that does not depend on the plan.
+
         Raises:
+            BeyondBoundError: The best plan is worse than that.
             VenueUnavailableError: No venue answered; asking again may help.
             RefusedError: The venues answered, and none of them can fill it.
         """
+        plan = self._best(wish)
+        if bound is not None and not bound.is_kept_by(plan.amount_in, plan.amount_out):
+            raise BeyondBoundError(Rate.of(plan.amount_out, plan.amount_in))
+        route = chosen_route(plan, self._market.pools, self._answers, base=wish.price_base)
+        self._market.apply(plan.pools_after)
+        self._quotes.take(plan.firm_quote)
+        return PlannedSwap(plan, route)
+
+    def _best(self, wish: SwapWish) -> Plan:
         answers = self._answers
         for symbol in (wish.input_token, wish.output_token):
             if symbol not in self._tokens:
@@ -58,7 +101,7 @@ class Planner:
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
         try:
-            plan = best_offer(
+            return best_offer(
                 self._market,
                 self._quotes,
                 SwapOrder(
@@ -71,10 +114,6 @@ class Planner:
             )
         except RoutingError as error:
             raise self._refusal(error, wish) from error
-        route = chosen_route(plan, self._market.pools, answers, base=wish.price_base)
-        self._market.apply(plan.pools_after)
-        self._quotes.take(plan.firm_quote)
-        return PlannedSwap(plan, route)
 
     def _refusal(self, error: RoutingError, wish: SwapWish) -> RefusedError:
         pair = f"{wish.input_token} to {wish.output_token}"
@@ -103,12 +142,18 @@ def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
     A firm quote is held to its word: it pays what it promised, or nothing happens.
     """
     order, terms, quote = state.order, state.order.terms, plan.firm_quote
-    if quote is not None:
+    if quote is not None:  # it keeps the bound too, or there would be no plan
         threshold = plan.amount_out if terms.swap_mode is SwapMode.EXACT_IN else plan.amount_in
-    elif terms.swap_mode is SwapMode.EXACT_IN:
-        threshold = min_out_units(plan.amount_out, terms.slippage_bps)
+    elif terms.bound is not None:
+        threshold = terms.bound.units
     else:
-        threshold = max_in_units(plan.amount_in, terms.slippage_bps)
+        assert terms.slippage_bps is not None, "an order without a limit has a slippage"
+        is_exact_in = terms.swap_mode is SwapMode.EXACT_IN
+        threshold = (
+            min_out_units(plan.amount_out, terms.slippage_bps)
+            if is_exact_in
+            else max_in_units(plan.amount_in, terms.slippage_bps)
+        )
     return SwapInstruction(
         account_id=order.account_id,
         order_id=order.order_id,

@@ -2,10 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from chalicelib.domain.watches import Fired, MarkRange, Threshold, TokenPair, Watch
+
+if TYPE_CHECKING:
+    from chalicelib.services.resting.thresholds import Prices
+
+
+class PriceSource(Protocol):
+    """Where the watcher sees the market."""
+
+    def read(self) -> "Prices":
+        """Return all pools as they are now; a venue that does not answer has none.
+
+        Raises ``RetryableError`` if nothing answers.
+        """
+        ...
 
 
 class ArmedPair(NamedTuple):

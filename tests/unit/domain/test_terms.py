@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.launches import Sniper
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms, OrderType
-from tests.fakes.orders import terms
+from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
+from tests.fakes.orders import NOON, terms
 
 
 def test_same_terms_have_the_same_digest() -> None:
@@ -24,6 +27,19 @@ OTHER: dict[str, Any] = {
     "price_base": "USDC",
     "slippage_bps": 49,
     "valid_for_s": 61,
+    "limit": Limit("155", Rate.of(155, 1_000)),
+    "trigger": Trigger(
+        "140",
+        When.BELOW,
+        Rate.of(140, 1_000),
+        Direction.AT_MOST,
+        PriceSource.MARK,
+        2,
+        IfAlreadyMet.REFUSE,
+    ),
+    "sniper": Sniper(venue="meteora"),
+    "time_in_force": TimeInForce.GTC,
+    "expires_at": NOON,
 }
 
 

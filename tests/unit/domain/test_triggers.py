@@ -60,9 +60,14 @@ def test_mark_is_looked_at_twice_unless_told_otherwise() -> None:
 
 
 def test_executable_rate_needs_no_second_look() -> None:
-    assert a_trigger(source=PriceSource.EXECUTABLE).confirmations == 1
+    assert a_trigger(when=When.ABOVE, source=PriceSource.EXECUTABLE).confirmations == 1
     with pytest.raises(FieldError, match=r"trigger\.confirmations goes with source mark"):
-        a_trigger(source=PriceSource.EXECUTABLE, confirmations=2)
+        a_trigger(when=When.ABOVE, source=PriceSource.EXECUTABLE, confirmations=2)
+
+
+def test_stop_looks_at_the_mark_alone() -> None:
+    with pytest.raises(FieldError, match=r"trigger\.source must be mark for a stop"):
+        a_trigger(when=When.BELOW, source=PriceSource.EXECUTABLE)
 
 
 @pytest.mark.parametrize("confirmations", [0, 11, -1])

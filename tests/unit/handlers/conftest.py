@@ -80,6 +80,8 @@ class Wired:
             read_orders=read_orders,
             quote_swaps=QuoteSwaps(collector, services.tokens),
             sweep=sweep,
+            watches=parts.tables.watches,
+            price_watcher=parts.price_watcher,
         )
         vars(services.access)["connections"] = ConnectionLimits(
             self.usage, parts.clock, connections_max=2, subscriptions_max=2

@@ -36,6 +36,17 @@ def test_sweep_that_reaches_nothing_is_put_off_and_counted(wired: Wired) -> None
     assert (wired.observer.counts, wired.observer.flushed) == ({"SweepsPutOff": 1}, 1)
 
 
+def test_prices_are_looked_at_once_while_nothing_waits(wired: Wired) -> None:
+    assert schedule.match_prices() == {"done": True, "fired": 0}
+    assert (wired.observer.counts, wired.observer.flushed) == ({}, 1)
+
+
+def test_matching_that_reaches_nothing_is_put_off_and_counted(wired: Wired) -> None:
+    wired.parts.tables.watches.is_down = True
+    assert schedule.match_prices()["done"] is False
+    assert (wired.observer.counts, wired.observer.flushed) == ({"MatchesPutOff": 1}, 1)
+
+
 def test_defect_that_no_part_contains_escapes_so_that_the_function_fails(wired: Wired) -> None:
     class Broken:
         def run(self) -> None:

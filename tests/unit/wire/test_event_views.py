@@ -1,6 +1,7 @@
 """What each status says: the same in rows, in frames and in the documents."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final, get_args
@@ -17,15 +18,21 @@ from chalicelib.domain.events import (
     Expired,
     Failed,
     Happened,
+    Open,
     OrderEvent,
     Pending,
     Recorded,
     Routed,
     Routing,
     Submitted,
+    Triggered,
 )
 from chalicelib.domain.ids import new_order_id
+from chalicelib.domain.launches import Sniper
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.wire.answers import OrderEventFrame, Quote
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.server_frames import json_text
@@ -57,6 +64,35 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
         {"orderType": "market", "inputToken": "SOL", "outputToken": "USDC", "slippageBps": 50},
     ),
     (Routing(), {}),
+    (
+        Pending(
+            replace(
+                terms(),
+                order_type=OrderType.LIMIT,
+                slippage_bps=None,
+                limit=Limit("138", Rate.of(138, 1_000)),
+                trigger=Trigger(
+                    "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+                ),
+                sniper=Sniper("meteora", None, 100, 5),
+                time_in_force=TimeInForce.GTC,
+            )
+        ),
+        {
+            "orderType": "limit", "inputToken": "SOL", "outputToken": "USDC", "slippageBps": None, "limitPrice": "138",
+            "trigger": {
+                "price": "140", "when": "below", "source": "mark", "confirmations": 2, "ifAlreadyMet": "refuse",
+            },
+            "sniper": {"venue": "meteora", "maxFeeBps": 100, "maxDelayBlocks": 5},
+            "timeInForce": "gtc",
+        },
+    ),
+    (Open(), {}),
+    (Open("moved", {"limitPrice": "156"}), {"reason": "moved", "amended": {"limitPrice": "156"}}),
+    (
+        Triggered(Rate.of(139, 1_000), PriceSource.MARK, 28, 2, "140", "SOL", "USDC", "SOL"),
+        {"observedPrice": "139", "triggerPrice": "140", "source": "mark", "height": 28, "confirmations": 2},
+    ),
     (Routing("none answered"), {"reason": "none answered"}),
     (
         Routed(ROUTE),
@@ -131,7 +167,7 @@ def test_no_member_is_documented_that_no_status_has() -> None:
 def test_every_status_that_an_order_can_reach_has_its_event() -> None:
     said = {type(what) for what, _ in SAID}
     assert said == set(get_args(Happened))
-    assert {what.status for what in said} == set(OrderStatus) - {OrderStatus.OPEN}
+    assert {what.status for what in said} == set(OrderStatus)
 
 
 def test_quote_shows_what_a_routed_event_shows() -> None:

@@ -81,9 +81,23 @@ def test_url_carries_whole_numbers_as_text() -> None:
         order_fields_from_query(BY_TOKENS | {"slippageBps": "7.5"})
 
 
-@pytest.mark.parametrize("kind", ["limit", "sniper"])
-def test_order_types_of_the_future_are_refused_by_their_own_code(kind: str) -> None:
-    refusal = refusal_of(BY_TOKENS | {"type": kind})
+def test_url_carries_the_members_of_a_trigger_by_their_own_names() -> None:
+    query = BY_SIDE | {"type": "limit", "limitPrice": "138", "trigger.price": "140", "trigger.when": "below"}
+    terms = order_fields_from_query(query | {"trigger.confirmations": "3", "batch": "1"}).terms(TOKENS)
+    assert terms.limit is not None
+    assert terms.trigger is not None
+    assert (terms.trigger.price, terms.trigger.confirmations, terms.slippage_bps) == ("140", 3, None)
+    with pytest.raises(InvalidRequestError, match="trigger must be given by its members"):
+        order_fields_from_query(BY_SIDE | {"trigger": "140"})
+    with pytest.raises(
+        InvalidRequestError,
+        match=r"trigger\.confirmation is not a field; did you mean trigger\.confirmations",
+    ):
+        order_fields_from_query(query | {"trigger.confirmation": "3"})
+
+
+def test_sniper_orders_are_refused_by_their_own_code() -> None:
+    refusal = refusal_of(BY_TOKENS | {"type": "sniper"})
     assert refusal.code is Code.ORDER_TYPE_NOT_SUPPORTED
     assert refusal.details[0].field == "type"
 
@@ -106,7 +120,8 @@ def test_order_types_of_the_future_are_refused_by_their_own_code(kind: str) -> N
         (BY_TOKENS | {"validForSeconds": 3601}, "validForSeconds"),
         (BY_TOKENS | {"timeInForce": "gtc"}, "timeInForce"),
         (BY_TOKENS | {"limitPrice": "1"}, "limitPrice"),
-        (BY_TOKENS | {"expiresAt": "2027-01-01T00:00:00Z"}, "expiresAt"),
+        (BY_TOKENS | {"expiresAt": "2027-01-01"}, "expiresAt"),
+        (BY_TOKENS | {"type": "limit"}, "limitPrice"),
         (BY_TOKENS | {"clientOrderId": ""}, "clientOrderId"),
         (BY_TOKENS | {"clientOrderId": "x" * 65}, "clientOrderId"),
         (BY_TOKENS | {"side": "buy"}, "inputToken"),

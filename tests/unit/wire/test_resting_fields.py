@@ -8,7 +8,7 @@ import pytest
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import Sniper
-from chalicelib.domain.rates import Rate
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.resting import RestingTerms
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource
@@ -39,28 +39,30 @@ def refusal_of(members: dict[str, Any]) -> dict[str, str]:
 
 def test_limit_of_a_sell_is_quote_per_base() -> None:
     terms = terms_of(SELL | {"type": "limit", "limitPrice": "155"})
-    assert terms.limit == Rate.of(155 * 10**6, 10**9)
-    assert (terms.limit_price, terms.slippage_bps, terms.waits) == ("155", None, True)
+    assert (terms.limit, terms.slippage_bps) == (Limit("155", Rate.of(155 * 10**6, 10**9)), None)
     assert terms.lifetime.time_in_force is TimeInForce.GTC
 
 
 def test_limit_of_a_buy_is_the_same_price_the_other_way_round() -> None:
-    assert terms_of(BUY | {"type": "limit", "limitPrice": "155"}).limit == Rate.of(10**9, 155 * 10**6)
+    limit = terms_of(BUY | {"type": "limit", "limitPrice": "155"}).limit
+    assert limit == Limit("155", Rate.of(10**9, 155 * 10**6))
 
 
 def test_limit_by_tokens_is_output_per_input() -> None:
-    assert terms_of(BY_TOKENS | {"type": "limit", "limitPrice": "0.0065"}).limit == Rate.of(65 * 10**5, 10**6)
+    limit = terms_of(BY_TOKENS | {"type": "limit", "limitPrice": "0.0065"}).limit
+    assert limit == Limit("0.0065", Rate.of(65 * 10**5, 10**6))
 
 
 def test_price_may_be_a_json_number_and_keeps_its_digits() -> None:
     text = '{"side":"sell","amount":1.5,"type":"limit","limitPrice":155.000000000000000001}'
     limit = terms_of(parse_object(text)).limit
-    assert limit == Rate.of(155_000_000_000_000_000_001 * 10**6, 10 ** (18 + 9))
+    assert limit is not None
+    assert limit.rate == Rate.of(155_000_000_000_000_000_001 * 10**6, 10 ** (18 + 9))
 
 
 def test_market_order_says_nothing_and_gets_the_defaults() -> None:
     terms = terms_of(SELL)
-    assert (terms.limit, terms.trigger, terms.sniper, terms.waits) == (None, None, None, False)
+    assert (terms.limit, terms.trigger, terms.sniper) == (None, None, None)
     assert (terms.slippage_bps, terms.lifetime.time_in_force, terms.lifetime.valid_for_s) == (
         50,
         TimeInForce.IOC,
@@ -164,7 +166,7 @@ def test_every_problem_of_an_order_is_named_at_once() -> None:
 
 def test_fields_of_the_frame_and_notes_are_no_concern_of_the_order() -> None:
     terms = terms_of(SELL | {"action": "submit", "requestId": "r1", "dryRun": True, "note": "mine"})
-    assert not terms.waits
+    assert terms.limit is None
     assert {"limitPrice", "trigger", "sniper", "expiresAt"} <= names_of(WaitingOrder)
     assert not EVERYWHERE & names_of(WaitingOrder)
 

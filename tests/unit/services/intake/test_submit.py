@@ -1,16 +1,22 @@
 """Accepting: durable before it is acknowledged, with or without the database."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import (
     Code,
     ConflictError,
+    FieldError,
     LimitExceededError,
     RetryableError,
     UnknownOutcomeError,
 )
 from chalicelib.domain.ids import client_order_uuid
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
@@ -22,8 +28,8 @@ class Intake:
     """The use case with the fakes behind it."""
 
     def __init__(self, limits: OrderLimits | None = None) -> None:
-        self.queue, self.keys = FakeQueue(), FakeKeys()
-        self.submit_orders = SubmitOrders(self.queue, self.keys, FrozenClock(), limits)
+        self.queue, self.keys, self.clock = FakeQueue(), FakeKeys(), FrozenClock()
+        self.submit_orders = SubmitOrders(self.queue, self.keys, self.clock, limits)
 
 
 @pytest.fixture
@@ -37,7 +43,21 @@ def test_accepted_order_is_one_message_on_the_queue(intake: Intake) -> None:
     assert isinstance(message, OrderMessage)
     assert (message.order, message.connection_id, message.request_id) == (order, "c=", "r1")
     assert intake.queue.sent[0].account_id == "alice"
-    assert (order.valid_until - order.accepted_at).total_seconds() == 60
+    assert order.valid_until == order.accepted_at + timedelta(seconds=60)
+
+
+def test_order_may_name_the_moment_or_no_end_at_all(intake: Intake) -> None:
+    moment = intake.clock.now() + timedelta(days=3)
+    limit = Limit("155", Rate.of(155, 1_000))
+    waiting = replace(terms(), order_type=OrderType.LIMIT, slippage_bps=None, limit=limit, valid_for_s=None)
+    until = replace(waiting, time_in_force=TimeInForce.GTD, expires_at=moment)
+    assert intake.submit_orders.submit(until, "alice").valid_until == moment
+    forever = replace(waiting, time_in_force=TimeInForce.GTC)
+    assert intake.submit_orders.submit(forever, "alice").valid_until is None
+    orders = [message.order for message in intake.queue.messages if isinstance(message, OrderMessage)]
+    assert [order.terms for order in orders] == [until, forever]
+    with pytest.raises(FieldError, match="expiresAt must be in the future"):
+        intake.submit_orders.submit(replace(until, expires_at=intake.clock.now()), "alice")
 
 
 def test_order_of_a_connection_url_is_subscribed_to_once_the_connection_is_established(
@@ -103,7 +123,8 @@ class NobodyAdmitted(OrderLimits):
     def __init__(self) -> None:
         """Refuse every order."""
 
-    def admit(self, account_id: str) -> None:
+    def admit(self, account_id: str, *, may_rest: bool = False) -> None:
+        del may_rest
         raise LimitExceededError(Code.RATE_LIMITED, account_id)
 
 

@@ -1,0 +1,20 @@
+"""Prices of any market, through the ports that orders are executed with."""
+
+from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Chain
+from chalicelib.services.resting.thresholds import Prices
+
+
+class VenuePrices:
+    """``PriceSource`` that asks the venues for their pools and the chain for its height."""
+
+    def __init__(self, quote_collector: QuoteCollector, chain: Chain) -> None:
+        self._quote_collector = quote_collector
+        self._chain = chain
+
+    def read(self) -> Prices:
+        request = self._quote_collector.begin()
+        # Before the answers: the pools are of this block or of a later one.
+        height = self._chain.view([]).height
+        answers = request.answers()
+        return Prices(answers.pools, int(answers.asked_at.timestamp()), 0, height)

@@ -1,0 +1,70 @@
+"""What becomes of an order that waits for its trigger, once it is looked at."""
+
+from datetime import datetime
+
+from chalicelib.domain.errors import Code, ExecutionError, RefusedError, VenueUnavailableError
+from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, Trigger
+from chalicelib.domain.watches import FiredBy
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.transitions import Seen
+from chalicelib.services.planning.planner import Planner
+from chalicelib.services.resting.waiting import ELSEWHERE_FOR, LookAgain, rate_that_may_fit
+
+_ALREADY_MET = "the price was on the trigger's side already when the order came"
+
+
+def trigger_step(order: ClaimedOrder, planner: Planner, now: datetime) -> Transition:
+    """Return the order triggered, at rest, or failed because its trigger was met when it came.
+
+    A mark's confirmations are the matcher's to count, so only what it fired is triggered by a mark.
+    """
+    trigger = order.state.order.terms.trigger
+    assert trigger is not None, "the order waits for a trigger"
+    if trigger.source is PriceSource.MARK:
+        return _by_mark(order, trigger, planner, now)
+    return _by_size(order, trigger, planner, now)
+
+
+def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime) -> Transition:
+    fired = order.fired
+    if fired is not None and fired.fired_by is FiredBy.RATE and fired.look == trigger.confirmations:
+        assert fired.seen is not None, "what a rate fired has seen it"
+        return transitions.triggered(order, Seen(fired.seen, fired.height), now)
+    if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
+        mark = planner.mark(order.state.order.terms.swap)
+        if mark is not None and trigger.is_met_by(mark):
+            return _already_met(order, now)
+    return transitions.rest(order, now)
+
+
+def _by_size(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime) -> Transition:
+    offered = _offered(order, planner)
+    if offered is None:
+        return transitions.rest(order, now, LookAgain(at=now + ELSEWHERE_FOR))
+    if trigger.is_met_by(offered):
+        if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
+            return _already_met(order, now)
+        return transitions.triggered(order, Seen(offered, None), now)
+    marginal = planner.marginal_rate(order.state.order.terms.swap)
+    elsewhere = marginal and rate_that_may_fit(trigger.rate, marginal, offered)
+    return transitions.rest(
+        order, now, LookAgain(elsewhere, at=now + ELSEWHERE_FOR) if elsewhere else LookAgain()
+    )
+
+
+def _offered(order: ClaimedOrder, planner: Planner) -> Rate | None:
+    try:
+        return planner.offered(order.state.order.terms.swap)
+    except (RefusedError, VenueUnavailableError):
+        return None
+
+
+def _is_new(order: ClaimedOrder) -> bool:
+    return order.state.status is OrderStatus.PENDING
+
+
+def _already_met(order: ClaimedOrder, now: datetime) -> Transition:
+    return transitions.failed(order, ExecutionError(Code.TRIGGER_ALREADY_MET, _ALREADY_MET), now)

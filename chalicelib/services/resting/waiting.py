@@ -1,0 +1,96 @@
+"""What an order waits for, as a watch: its trigger first, then its limit."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Final
+
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.triggers import Direction, PriceSource
+from chalicelib.domain.watches import BY_MARGINAL_RATE, TokenPair, Watch
+
+BACKOFF_BLOCKS: Final = 5
+"""After a refusal at the limit; doubled each time, up to ``BACKOFF_BLOCKS_MAX`` (five minutes at 400 ms a block)."""
+
+BACKOFF_BLOCKS_MAX: Final = 750
+
+
+ELSEWHERE_FOR: Final = timedelta(minutes=5)
+"""How long an order whose size did not fit is left alone at most: liquidity may change without a word."""
+
+NO_VENUE_FOR: Final = timedelta(seconds=15)
+"""How long an order with a limit is left alone after no venue answered."""
+
+NEVER: Final = Rate(10**60, 1)
+"""No rate: what waits for it is woken by time alone, or when its pools' liquidity changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """When an order is looked at again that was looked at in vain.
+
+    Attributes:
+        wake_rate: At which its size may fit; None to look whenever its own rate is there.
+        since_height: Not before this block.
+        at: At the latest; None to leave that to its end.
+    """
+
+    wake_rate: Rate | None = None
+    since_height: int = 0
+    at: datetime | None = None
+
+
+AT_ITS_RATE: Final = LookAgain()
+
+
+def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
+    """Return what an order waits for as it stands."""
+    order, terms = state.order, state.order.terms
+    ends = [moment for moment in (order.valid_until, again.at) if moment is not None]
+    direction, look, rate = _waited_for(state)
+    return Watch(
+        order.order_id,
+        TokenPair(terms.input_token, terms.output_token),
+        direction,
+        look,
+        rate,
+        order.accepted_at,
+        wake_at=min(ends, default=None),
+        since_height=again.since_height,
+        wake_rate=again.wake_rate,
+    )
+
+
+def _waited_for(state: OrderState) -> tuple[Direction, int, Rate]:
+    terms = state.order.terms
+    if terms.trigger is not None and state.waits_for_trigger:
+        is_mark = terms.trigger.source is PriceSource.MARK
+        look = terms.trigger.confirmations if is_mark else BY_MARGINAL_RATE
+        return terms.trigger.direction, look, terms.trigger.rate
+    assert terms.limit is not None, "an order that waits has a trigger or a limit"
+    return Direction.AT_LEAST, BY_MARGINAL_RATE, terms.limit.rate
+
+
+def backoff_height(height: int, refusals: int) -> int:
+    """Return the block from which on an order is looked at again that the chain refused at its limit so often."""
+    doublings = min(max(0, refusals - 1), BACKOFF_BLOCKS_MAX.bit_length())
+    return height + min(BACKOFF_BLOCKS << doublings, BACKOFF_BLOCKS_MAX)
+
+
+def rate_that_may_fit(wanted: Rate, marginal: Rate, offered: Rate) -> Rate | None:
+    """Return the marginal rate to wait for, for an order whose size was offered less than it wants.
+
+    A size loses so much of the marginal rate to its own impact; if it always did, it would get what it wants at
+    ``wanted * marginal / offered``. Half the way there is waited for, since liquidity differs from price to price:
+    so the order is looked at a few times on the way and not at every price.
+    """
+    best, got, least = _fraction(marginal), _fraction(offered), _fraction(wanted)
+    if not got < least <= best:
+        return None
+    found = (best + least * best / got) / 2
+    return Rate(found.numerator, found.denominator)
+
+
+def _fraction(rate: Rate) -> Fraction:
+    return Fraction(rate.output_units, rate.input_units)

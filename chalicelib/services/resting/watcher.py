@@ -1,0 +1,114 @@
+"""Looking at the prices: after our own swaps, after a market command, and each second while anything waits."""
+
+import threading
+from collections.abc import Callable, Collection
+from typing import Final
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.watches import Fired
+from chalicelib.logs import logger
+from chalicelib.routing.marginal import touched_pairs
+from chalicelib.services.ports import Clock, QueueMessage
+from chalicelib.services.resting.matcher import Matched, Matcher
+from chalicelib.services.resting.ports import PriceSource, Watches
+from chalicelib.wire.queue_messages import FiredMessage
+
+ASKED_EVERY_S: Final = 1.0
+"""How old the knowledge that nothing is armed may be: what is armed since was just looked at itself."""
+
+LOOK_EVERY_S: Final = 1.0
+
+
+def fired_message(fired: Fired) -> QueueMessage:
+    """Return the message that brings an order back whose watch has fired."""
+    message = FiredMessage(order_id=fired.order_id, firing=fired.firing)
+    return QueueMessage(message.model_dump_json(), fired.account_id)
+
+
+class PriceWatcher:
+    """Reads prices where that may change something, and has them matched. Safe to share between threads."""
+
+    def __init__(self, prices: PriceSource, matcher: Matcher, watches: Watches, clock: Clock) -> None:
+        self._prices = prices
+        self._matcher = matcher
+        self._watches = watches
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._asked_at_s = float("-inf")
+        self._is_anything_armed = False
+
+    def after_swaps(self, pool_ids: Collection[str]) -> None:
+        """Look at what swaps of ours moved; best effort, since the next look by the clock finds the same.
+
+        Costs nothing where nothing is armed but a question a second.
+        """
+        try:
+            if pool_ids and self._may_be_armed():
+                self._matcher.match(self._prices.read(), pool_ids)
+        except RetryableError as fault:
+            logger.warning("prices not matched", reason=fault.message)
+        except Exception as error:  # noqa: BLE001  # whatever it is, no order that was executed may fail for it
+            logger.error("defect", exc_info=error, doing="matching prices")
+
+    def look(self) -> Matched:
+        """Look at all prices once, wake what is due, and send again what got lost.
+
+        Raises:
+            RetryableError: The record or the prices are out of reach; what was fired until then is.
+        """
+        found = self._matcher.wake() + self._matcher.resend()
+        if self._watches.armed():
+            found += self._matcher.match(self._prices.read())
+        return found
+
+    def market_changed(self, pool_ids: Collection[str]) -> Matched:
+        """Look at pools that were opened, closed or given other liquidity: sizes may fit that did not.
+
+        Raises as ``look``.
+        """
+        prices = self._prices.read()
+        tokens = {pool.tokens for pool in prices.pools if pool.pool_id in pool_ids}
+        pairs = [
+            armed.pair for armed in self._watches.armed() if armed.pair in touched_pairs(prices.pools, tokens)
+        ]
+        if pairs:
+            self._watches.forget_wake_rates(pairs)
+        return self._matcher.match(prices, pool_ids)
+
+    def run(self, seconds: float, has_time: Callable[[float], bool]) -> Matched:
+        """Look each second for as long as anything is armed, and return what became of all looks.
+
+        Args:
+            has_time: Whether there are so many seconds left.
+
+        Raises as ``look``, from the first look; a later one that fails is put off to the next.
+        """
+        ends_at = self._now_s() + seconds
+        found = self.look()
+        while (
+            self._watches_something()
+            and self._now_s() + LOOK_EVERY_S < ends_at
+            and has_time(2 * LOOK_EVERY_S)
+        ):
+            self._clock.sleep(LOOK_EVERY_S)
+            try:
+                found += self.look()
+            except RetryableError as fault:
+                logger.warning("look put off", reason=fault.message)
+        return found
+
+    def _watches_something(self) -> bool:
+        try:
+            return bool(self._watches.armed())
+        except RetryableError:
+            return True
+
+    def _may_be_armed(self) -> bool:
+        with self._lock:
+            now_s = self._now_s()
+            if now_s - self._asked_at_s >= ASKED_EVERY_S:
+                self._is_anything_armed, self._asked_at_s = bool(self._watches.armed()), now_s
+            return self._is_anything_armed
+
+    def _now_s(self) -> float:
+        return self._clock.now().timestamp()

@@ -1,0 +1,222 @@
+"""Orders that wait, through the real consumer: they rest without a message, fire on a price, and keep their bound."""
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.seed import reset
+from chalicelib.bootstrap.audit import audit
+from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import OrderView
+from chalicelib.wire.order_fields import OrderFields
+from chalicelib.wire.queue_messages import FiredMessage
+from chalicelib.wire.resting_fields import meant_fields
+from infra.cli.market_maker import MarketMaker
+from tests.integration.consumer import Consumer
+
+S = OrderStatus
+SELL = {"side": "sell", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "1"}
+BUY = SELL | {"side": "buy"}
+RESTS = [S.PENDING, S.OPEN]
+FILLS = [S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED, S.CONFIRMED]
+
+
+class Desk:
+    """A trader and a market that moves at a word."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.consumer = consumer
+        self.services = consumer.services
+        self._maker = MarketMaker(self.services.engine, load_market())
+
+    def submit(self, members: dict[str, Any]) -> UUID:
+        """Submit an order and have the consumer look at it."""
+        terms = meant_fields(OrderFields, members).terms(self.services.tokens)
+        order = self.services.submit_orders.submit(terms, "local")
+        assert self.consumer.run()[1] == []
+        return order.order_id
+
+    def move(self, sol: Fraction) -> None:
+        """Move SOL to a part of its opening price of about 150 USDC, and tell nobody."""
+        self._maker.move_to({"SOL": sol}, int(time.time()))
+
+    def looks(self) -> int:
+        """Look at all prices, and have the consumer take what fired; return how much that was."""
+        fired = self.services.price_watcher.look().fired
+        if fired:
+            assert self.consumer.run()[1] == []
+        return fired
+
+    def view(self, order_id: UUID) -> OrderView:
+        view = self.services.queries.find("local", order_id)
+        assert view is not None
+        return view
+
+    def told(self, order_id: UUID) -> dict[str, Any]:
+        """Return what the order's last event says."""
+        return dict(self.services.event_views.fields(self.view(order_id).last_event))
+
+    def statuses(self, order_id: UUID) -> list[OrderStatus]:
+        return [event.status for event in self.services.queries.events_after(order_id, 0, limit=100)]
+
+    def watched(self) -> int:
+        with self.services.engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM watches")).scalar_one())
+
+    def next_blocks(self, count: int) -> None:
+        """Let blocks pass without waiting for them."""
+        with self.services.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE market.chain SET clock_offset = clock_offset + :ms * interval '1 ms'"),
+                {"ms": 400 * count},
+            )
+
+
+@pytest.fixture
+def desk(consumer: Consumer) -> Iterator[Desk]:
+    reset(consumer.services.engine, load_market())
+    desk = Desk(consumer)
+    yield desk
+    with consumer.services.engine.connect().execution_options(
+        isolation_level="REPEATABLE READ"
+    ) as connection:
+        assert [found for found in audit(connection, must_be_finished=False) if found] == []
+
+
+def test_marketable_limit_order_executes_at_once_within_its_bound(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "140"})
+    assert desk.statuses(order_id) == [S.PENDING, *FILLS]
+    assert Fraction(desk.told(order_id)["outputAmount"]) >= 140
+    assert desk.watched() == 0
+
+
+@pytest.mark.parametrize(("members", "price", "sol"), [(SELL, "160", 112), (BUY, "140", 88)])
+def test_limit_order_rests_without_a_message_and_fills_when_the_price_is_there(
+    desk: Desk, members: dict[str, Any], price: str, sol: int
+) -> None:
+    order_id = desk.submit(members | {"type": "limit", "limitPrice": price})
+    assert (desk.statuses(order_id), desk.watched()) == (RESTS, 1)
+    assert desk.looks() == 0
+    desk.move(Fraction(sol, 100))
+    assert desk.looks() == 1
+    assert desk.statuses(order_id) == [*RESTS, *FILLS]
+    executed = Fraction(desk.told(order_id)["executedPrice"])
+    assert executed >= Fraction(price) if members is SELL else executed <= Fraction(price)
+    assert (desk.watched(), desk.looks()) == (0, 0)
+
+
+def test_resting_order_is_canceled_and_fires_no_more(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
+    desk.services.cancel_orders.cancel("local", order_id)
+    desk.move(Fraction(112, 100))
+    assert (desk.looks(), desk.watched()) == (0, 0)
+    assert desk.statuses(order_id) == [*RESTS, S.CANCELED]
+
+
+def test_order_that_is_canceled_after_it_fired_is_not_executed(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
+    desk.move(Fraction(112, 100))
+    assert desk.services.price_watcher.look().fired == 1
+    desk.services.cancel_orders.cancel("local", order_id)
+    assert desk.consumer.run()[1] == []
+    assert desk.statuses(order_id) == [*RESTS, S.CANCELED]
+
+
+def test_message_of_a_firing_that_is_over_does_nothing(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
+    for firing in (1, 7):
+        desk.consumer.put(FiredMessage(order_id=order_id, firing=firing).model_dump_json())
+    assert desk.consumer.run()[1] == []
+    assert (desk.statuses(order_id), desk.watched()) == (RESTS, 1)
+
+
+def test_doubled_message_executes_an_order_once(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
+    desk.move(Fraction(112, 100))
+    desk.services.price_watcher.look()
+    desk.consumer.put(FiredMessage(order_id=order_id, firing=1).model_dump_json())
+    assert desk.consumer.run()[1] == []
+    assert desk.statuses(order_id) == [*RESTS, *FILLS]
+
+
+def test_order_too_large_for_the_price_rests_quietly_and_is_left_alone_there(desk: Desk) -> None:
+    """The first unit would get its limit, the whole size does not: no event, no attempt, and no look at each price."""
+    order_id = desk.submit(SELL | {"amount": "20000", "type": "limit", "limitPrice": "149"})
+    assert desk.statuses(order_id) == RESTS
+    assert (desk.looks(), desk.looks()) == (0, 0)
+    desk.move(Fraction(115, 100))
+    assert desk.looks() == 1
+    assert desk.view(order_id).state.attempt == 1
+
+
+def test_limit_order_that_is_to_be_filled_at_once_ends_without_resting(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160", "timeInForce": "ioc"})
+    assert desk.statuses(order_id) == [S.PENDING, S.EXPIRED]
+    assert desk.told(order_id)["code"] == Code.LIMIT_NOT_MET
+
+
+def test_resting_order_expires_by_the_clock(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160", "validForSeconds": 1})
+    assert desk.statuses(order_id) == RESTS
+    while not desk.looks():
+        time.sleep(0.1)
+    assert (desk.statuses(order_id), desk.watched()) == ([*RESTS, S.EXPIRED], 0)
+
+
+def test_stop_survives_a_spike_of_one_block_and_fires_when_the_price_stays(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"trigger": {"price": "140", "when": "below", "confirmations": 2}})
+    assert (desk.statuses(order_id), desk.looks()) == (RESTS, 0)
+    desk.move(Fraction(90, 100))
+    assert desk.looks() == 0
+    desk.move(Fraction(1))
+    desk.next_blocks(1)
+    assert desk.looks() == 0
+    desk.move(Fraction(90, 100))
+    desk.next_blocks(1)
+    assert desk.looks() == 0
+    desk.next_blocks(1)
+    assert desk.looks() == 1
+    assert desk.statuses(order_id) == [*RESTS, S.TRIGGERED, *FILLS]
+    triggered = desk.services.queries.events_after(order_id, 2, limit=1)[0]
+    seen = desk.services.event_views.fields(triggered)
+    assert (seen["source"], seen["confirmations"], seen["triggerPrice"]) == ("mark", 2, "140")
+    assert Fraction(seen["observedPrice"]) <= 140
+    assert seen["height"] > 0
+
+
+def test_stop_limit_rests_at_its_limit_once_it_has_fired(desk: Desk) -> None:
+    trigger = {"price": "140", "when": "below", "confirmations": 1}
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "145", "trigger": trigger})
+    desk.move(Fraction(90, 100))
+    assert desk.looks() == 1
+    assert desk.statuses(order_id) == [*RESTS, S.TRIGGERED, S.OPEN]
+    desk.move(Fraction(1))
+    assert desk.looks() == 1
+    assert desk.statuses(order_id)[-5:] == FILLS
+    assert Fraction(desk.told(order_id)["executedPrice"]) >= 145
+
+
+def test_trigger_that_is_met_already_is_refused_unless_told_otherwise(desk: Desk) -> None:
+    said = {"price": "160", "when": "below", "confirmations": 1}
+    refused = desk.submit(SELL | {"trigger": said})
+    assert desk.statuses(refused) == [S.PENDING, S.FAILED]
+    assert desk.told(refused)["code"] == Code.TRIGGER_ALREADY_MET
+    order_id = desk.submit(SELL | {"trigger": said | {"ifAlreadyMet": "execute"}})
+    assert desk.looks() == 1
+    assert desk.statuses(order_id) == [*RESTS, S.TRIGGERED, *FILLS]
+
+
+def test_profit_is_taken_at_what_the_size_itself_gets(desk: Desk) -> None:
+    said = {"price": "160", "when": "above", "source": "executable"}
+    order_id = desk.submit(SELL | {"trigger": said})
+    desk.move(Fraction(110, 100))
+    assert desk.looks() == 1
+    assert desk.statuses(order_id) == [*RESTS, S.TRIGGERED, *FILLS]
+    assert Fraction(desk.told(order_id)["executedPrice"]) >= 160

@@ -1,0 +1,55 @@
+"""When prices are looked at: each second while something is armed, and hardly ever while nothing is."""
+
+from dataclasses import replace
+
+from chalicelib.domain.orders import Order
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.wire.queue_messages import FiredMessage
+from tests.fakes.consumer import ConsumerOnFakes
+from tests.fakes.market import FakeVenue, a_pool
+from tests.fakes.orders import an_order, changed
+
+RESTING = Limit("210", Rate.of(210, 1_000))
+
+
+def a_limit_order(limit: Limit = RESTING) -> Order:
+    order = changed(
+        an_order(), order_type=OrderType.LIMIT, slippage_bps=None, limit=limit, time_in_force=TimeInForce.GTC,
+        valid_for_s=None,
+    )  # fmt: skip
+    return replace(order, valid_until=None)
+
+
+def dearer(consumer: ConsumerOnFakes) -> None:
+    consumer.venues[:] = [FakeVenue("raydium", [a_pool(reserves=(10**15, 3 * 10**14))])]
+
+
+def test_nothing_is_read_of_the_market_while_nothing_is_armed() -> None:
+    consumer = ConsumerOnFakes()
+    consumer.price_watcher.look()
+    consumer.price_watcher.after_swaps({"raydium-pool"})
+    assert [venue.asked for venue in consumer.venues] == [0, 0]
+
+
+def test_order_that_rests_fires_after_swaps_of_its_pools_alone() -> None:
+    consumer, order = ConsumerOnFakes(), a_limit_order()
+    consumer.execute(order)
+    assert consumer.statuses(order) == (OrderStatus.PENDING, OrderStatus.OPEN)
+    dearer(consumer)
+    consumer.price_watcher.after_swaps({"another-pool"})
+    assert consumer.queue.messages == []
+    consumer.price_watcher.after_swaps({"pool"})
+    assert consumer.queue.messages == [FiredMessage(order_id=order.order_id, firing=1)]
+
+
+def test_market_is_looked_at_each_second_while_something_is_armed_and_time_is_left() -> None:
+    consumer = ConsumerOnFakes()
+    consumer.execute(a_limit_order())
+    before = consumer.clock.now()
+    consumer.price_watcher.run(5.0, lambda _: True)
+    assert 3.9 < (consumer.clock.now() - before).total_seconds() < 5
+    before = consumer.clock.now()
+    consumer.price_watcher.run(5.0, lambda _: False)
+    assert (consumer.clock.now() - before).total_seconds() < 1
