@@ -99,6 +99,11 @@ def delete_order(order_id: str) -> Response:
     return rest.cancel(request(), order_id)
 
 
+@app.route("/orders/{order_id}", methods=["PATCH"], content_types=JSON)
+def patch_order(order_id: str) -> Response:
+    return rest.amend(request(), order_id)
+
+
 @app.route("/orders/{order_id}/events", methods=["GET"])
 def get_order_events(order_id: str) -> Response:
     return rest.events(request(), order_id)

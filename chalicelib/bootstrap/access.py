@@ -69,6 +69,7 @@ class Access:
             RequestKind.QUOTE: _rate(settings.quotes_per_second_max),
             RequestKind.PING: _rate(settings.pings_per_second_max),
             RequestKind.CANCEL: _rate(settings.cancels_per_second_max),
+            RequestKind.AMEND: _rate(settings.cancels_per_second_max),
             RequestKind.READ: _rate(settings.reads_per_second_max),
             # A client that was cut off comes back with all of them together.
             RequestKind.SUBSCRIBE: _rate(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.services.delivery.publisher import EventPublisher
     from chalicelib.services.delivery.replay import ReplayOrders
     from chalicelib.services.delivery.republish import EventRepublisher
+    from chalicelib.services.intake.amend import AmendOrders
     from chalicelib.services.intake.cancel import CancelOrders
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.queries.orders import ReadOrders
@@ -217,6 +218,20 @@ class Services:
             self.record,
             self.publisher,
             self.observer,
+            self.clock,
+            lookup_wait_ms=self.settings.order_lookup_wait_ms,
+        )
+
+    @cached_property
+    def amend_orders(self) -> "AmendOrders":
+        from chalicelib.services.intake.amend import AmendOrders
+
+        return AmendOrders(
+            self.record,
+            self.publisher,
+            self.observer,
+            self.queue,
+            self.tokens,
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )

@@ -22,6 +22,7 @@ from chalicelib.wire.json_text import JsonObject, parse_object
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
+from chalicelib.wire.resting_frames import AmendFields
 from chalicelib.wire.venue_views import venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -94,13 +95,19 @@ def cancel(request: Request, order_id: str) -> Response:
     use.access.requests.admit(account_id, Asked.CANCEL)
     use.cancel_orders.cancel(account_id, canceled)
     use.observer.flush()
-    try:
-        return answer(_order_body(use.read_orders.order(account_id, canceled)))
-    except RetryableError as fault:
-        # It is canceled, and a passing fault would say that nothing was done.
-        raise UnknownOutcomeError(
-            "the order was canceled, and cannot be shown now: ask for it", canceled
-        ) from fault
+    return _as_it_stands(account_id, canceled, "canceled")
+
+
+@http_errors
+def amend(request: Request, order_id: str) -> Response:
+    """Give an order that rests other terms; return it as it stands then."""
+    use, account_id = services(), _account(request)
+    members = parse_object(request.raw_body, use.access.messages) | {"orderId": order_id}
+    fields = meant_fields(AmendFields, members)
+    use.access.requests.admit(account_id, Asked.AMEND)
+    use.amend_orders.amend(account_id, fields.order_id, fields.changes, if_seq=fields.if_seq)
+    use.observer.flush()
+    return _as_it_stands(account_id, fields.order_id, "amended")
 
 
 @http_errors
@@ -141,6 +148,15 @@ def ready() -> Response:
             checks[name] = "unavailable"
     is_ready = set(checks.values()) == {"ok"}
     return answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
+
+
+def _as_it_stands(account_id: str, order_id: UUID, done: str) -> Response:
+    try:
+        return answer(_order_body(services().read_orders.order(account_id, order_id)))
+    except RetryableError as fault:
+        # It is done, and a passing fault would say that nothing was.
+        message = f"the order was {done}, and cannot be shown now: ask for it"
+        raise UnknownOutcomeError(message, order_id) from fault
 
 
 def _order_body(view: OrderView) -> JsonObject:

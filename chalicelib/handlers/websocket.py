@@ -30,6 +30,7 @@ from chalicelib.wire.order_fields import (
     swap_terms,
 )
 from chalicelib.wire.queue_messages import SubscribeMessage
+from chalicelib.wire.resting_frames import AmendFields
 
 
 def connect(event: Mapping[str, Any]) -> JsonObject:
@@ -134,16 +135,32 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
                 Subscriber(connection_id, account_id), fields.order_id, request_id=frame.request_id
             )
             return None
-        case CancelFields() as fields:
-            use.access.requests.admit(account_id, RequestKind.CANCEL)
-            use.cancel_orders.cancel(
-                account_id, fields.order_id, connection_id=connection_id, batched=batched
-            )
-            use.observer.flush()
+        case CancelFields() | AmendFields() as fields:
+            _change(fields, connection_id, account_id, batched=batched)
             return None
         case PingFields():
             use.access.requests.admit(account_id, RequestKind.PING)
             return server_frames.pong(frame.request_id)
+
+
+def _change(
+    fields: CancelFields | AmendFields, connection_id: str, account_id: str, *, batched: bool
+) -> None:
+    use, order_id = services(), fields.order_id
+    if isinstance(fields, CancelFields):
+        use.access.requests.admit(account_id, RequestKind.CANCEL)
+        use.cancel_orders.cancel(account_id, order_id, connection_id=connection_id, batched=batched)
+    else:
+        use.access.requests.admit(account_id, RequestKind.AMEND)
+        use.amend_orders.amend(
+            account_id,
+            order_id,
+            fields.changes,
+            if_seq=fields.if_seq,
+            connection_id=connection_id,
+            batched=batched,
+        )
+    use.observer.flush()
 
 
 def _forget(connection_id: str) -> None:

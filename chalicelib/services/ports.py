@@ -1,6 +1,6 @@
 """What the use cases need from the world outside, in the words of the domain."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -183,6 +183,25 @@ class OrderRecord(Protocol):
         of it was ever handed to a venue; None if not.
 
         Raises ``UnansweredError`` if it may be canceled.
+        """
+        ...
+
+    def amend(
+        self,
+        account_id: str,
+        order_id: UUID,
+        at: datetime,
+        change: Callable[[OrderState], Order],
+        told: Mapping[str, object],
+    ) -> tuple[Order, OrderEvent] | None:
+        """Give an order other terms and arm it anew, in one commit, whoever has claimed it; None if the account
+        has no such order.
+
+        Args:
+            change: Given where the order stands while its row is held, returns it with other terms, or raises.
+            told: What was changed, for the event.
+
+        Raises ``UnansweredError`` if it may be amended.
         """
         ...
 

@@ -11,6 +11,7 @@ from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireMode
 from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
 from chalicelib.wire.resting_fields import meant_fields
+from chalicelib.wire.resting_frames import AmendFields
 
 SEQ_MAX: Final = 2**31 - 1
 
@@ -36,17 +37,20 @@ class _RequestFields(WireModel):
     request_id: PrintableText | None = None
 
 
-ActionFields = OrderFields | SubscribeFields | UnsubscribeFields | CancelFields | SwapFields | PingFields
+ActionFields = (
+    OrderFields | SubscribeFields | UnsubscribeFields | CancelFields | AmendFields | SwapFields | PingFields
+)
 
 ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
     "submit": OrderFields,
     "subscribe": SubscribeFields,
     "unsubscribe": UnsubscribeFields,
     "cancel": CancelFields,
+    "amend": AmendFields,
     "quote": SwapFields,
     "ping": PingFields,
 }
-_MEANT: Final = frozenset({OrderFields})
+_MEANT: Final = frozenset({OrderFields, AmendFields})
 
 
 class ClientFrame(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import FieldError, InvalidRequestError
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel
@@ -24,6 +25,10 @@ class AmendFields(WireModel):
     trigger_price: AmountText | None = None
     amount: AmountText | None = None
     expires_at: Moment | None = None
+
+    @property
+    def changes(self) -> Amendment:
+        return Amendment(self.limit_price, self.trigger_price, self.amount, self.expires_at)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

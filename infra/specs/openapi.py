@@ -8,6 +8,7 @@ from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire import answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
+from chalicelib.wire.resting_frames import AmendFields
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 
@@ -38,6 +39,7 @@ def openapi() -> dict[str, Any]:
     models: tuple[type[BaseModel], ...] = (
         OrderFields,
         SwapFields,
+        AmendFields,
         answers.OrderAccepted,
         answers.OrderBody,
         answers.OrderPage,
@@ -110,6 +112,16 @@ def _paths() -> dict[str, Any]:
         "/orders/{orderId}": {
             "parameters": [_ORDER_ID],
             "get": _named("readOrder", _operation("Read an order", answers.OrderBody, "200", "400 404 503")),
+            "patch": _named(
+                "amendOrder",
+                _operation(
+                    "Change an order that rests",
+                    answers.OrderBody,
+                    "200",
+                    "400 404 409 413 429 503",
+                    body=AmendFields,
+                ),
+            ),
             "delete": _named(
                 "cancelOrder",
                 _operation(

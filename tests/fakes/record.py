@@ -3,15 +3,16 @@
 ``tests/simulation/test_claims.py`` compares the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.events import Canceled, Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
 from chalicelib.domain.statuses import CANCELABLE, OrderStatus
+from chalicelib.services.resting.waiting import watch_of
 from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
 
 
@@ -74,6 +75,24 @@ class MemoryRecord:
         self._tables.watches.disarm([order_id])
         self._tables.append((event,))
         row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
+        return after.order, event
+
+    def amend(
+        self,
+        account_id: str,
+        order_id: UUID,
+        at: datetime,
+        change: Callable[[OrderState], Order],
+        told: Mapping[str, object],
+    ) -> tuple[Order, OrderEvent] | None:
+        row = self._tables.orders.get(order_id)
+        if row is None or row.state.order.account_id != account_id:
+            return None
+        after, event = replace(row.state, order=change(row.state)).transition_to(Open(amended=told), at)
+        self._tables.append((event,))
+        self._tables.watches.arm([watch_of(after)])
+        row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
+        row.lease_until = row.updated_at
         return after.order, event
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import reset
 from chalicelib.bootstrap.audit import audit
+from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.ports import OrderView
@@ -154,6 +155,18 @@ def test_order_too_large_for_the_price_rests_quietly_and_is_left_alone_there(des
     desk.move(Fraction(115, 100))
     assert desk.looks() == 1
     assert desk.view(order_id).state.attempt == 1
+
+
+def test_amended_order_fills_at_its_new_price_with_its_new_size(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
+    desk.services.amend_orders.amend("local", order_id, Amendment("170", amount="2"), if_seq=2)
+    desk.move(Fraction(112, 100))
+    assert desk.looks() == 0
+    desk.services.amend_orders.amend("local", order_id, Amendment("165"), if_seq=3)
+    assert desk.looks() == 1
+    assert desk.statuses(order_id) == [*RESTS, S.OPEN, S.OPEN, *FILLS]
+    assert (desk.told(order_id)["inputAmount"], desk.watched()) == ("2", 0)
+    assert Fraction(desk.told(order_id)["executedPrice"]) >= 165
 
 
 def test_limit_order_that_is_to_be_filled_at_once_ends_without_resting(desk: Desk) -> None:

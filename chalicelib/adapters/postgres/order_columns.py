@@ -67,6 +67,16 @@ COLUMNS: Final = (
     Column("expires_at", "timestamptz", "terms.expires_at"),
 )
 
+AMENDABLE: Final = (
+    "amount_units",
+    "limit_terms",
+    "trigger_terms",
+    "time_in_force",
+    "expires_at",
+    "valid_until",
+)
+"""What an order's owner may change while it rests."""
+
 NAMES: Final = ", ".join(column.name for column in COLUMNS)
 SELECTED: Final = ", ".join(f"o.{column.name}" for column in COLUMNS)
 """From a table that the statement calls ``o``."""

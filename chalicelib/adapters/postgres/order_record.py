@@ -3,7 +3,8 @@ per stage of a batch.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
-from chalicelib.adapters.postgres.order_columns import NAMES, TYPED
+from chalicelib.adapters.postgres.order_columns import AMENDABLE, NAMES, TYPED, column_values
 from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
     json_rows,
@@ -22,11 +23,12 @@ from chalicelib.adapters.postgres.rows import (
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES
 from chalicelib.adapters.postgres.watches import arming, disarming, fired_among
-from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.events import Canceled, Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.services.resting.waiting import watch_of
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject
 
@@ -141,6 +143,27 @@ WITH canceled AS (
     DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
 )
 SELECT * FROM canceled
+""")
+
+_HOLD: Final = Statement(f"""
+SELECT {ORDER_COLUMNS}, o.chain FROM orders o
+WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id FOR UPDATE
+""")
+
+_AMENDED: Final = ", ".join(f"{name} = r.{name}" for name in AMENDABLE)
+
+# The fence shuts out a consumer that is just looking at the order, and the lease that it had is over.
+_AMEND: Final = Statement(f"""
+WITH amended AS (
+    UPDATE orders o
+    SET {_AMENDED}, seq = o.seq + 1, fence = o.fence + 1, chain = r.chain, lease_until = clock_timestamp(),
+        updated_at = clock_timestamp()
+    FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r({TYPED}, chain bytea)
+    WHERE o.order_id = r.order_id
+    RETURNING o.order_id
+)
+INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+SELECT e.* FROM {_EVENTS_ROWS} JOIN amended USING (order_id)
 """)
 
 _STATE: Final = Statement(f"""
@@ -258,6 +281,30 @@ class PostgresOrderRecord:
             return None
         state = order_state(rows[0])
         return state.order, OrderEvent(order_id, state.seq, state.attempt, at, Canceled())
+
+    def amend(
+        self,
+        account_id: str,
+        order_id: UUID,
+        at: datetime,
+        change: Callable[[OrderState], Order],
+        told: Mapping[str, object],
+    ) -> tuple[Order, OrderEvent] | None:
+        asked = {"account_id": account_id, "order_id": str(order_id)}
+        with translated_errors(), self._database.transaction() as session:
+            rows = session.execute(_HOLD, asked)
+            if not rows:
+                return None
+            before = order_state(rows[0])
+            other = replace(before, order=change(before))
+            after, event = other.transition_to(Open(amended=told), at)
+            head = bytes(rows[0].chain or GENESIS)
+            events, heads = chained_rows([event], {order_id: head}, self._fields_of)
+            row = column_values(after.order) | {"chain": _bytea(heads[order_id])}
+            session.finish(
+                (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])
+            )
+        return after.order, event
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         parameters = {"account_id": account_id, "order_id": str(order_id)}

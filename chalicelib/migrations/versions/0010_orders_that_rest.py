@@ -40,12 +40,21 @@ ALTER TABLE order_events
     DROP CONSTRAINT order_events_status_check,
     ADD CONSTRAINT order_events_status_check CHECK (status IN {STATUSES}) NOT VALID;
 COMMENT ON COLUMN orders.refused_at_bound IS 'How many transactions the chain refused at the limit: no attempt is used up';
+-- Only what rests is amended, by an event of its own. After the change, as in 0008.
+CREATE TRIGGER terms_stay AFTER UPDATE ON orders
+    FOR EACH ROW WHEN (
+        (OLD.amount_units, OLD.limit_terms, OLD.trigger_terms, OLD.time_in_force, OLD.expires_at, OLD.valid_until)
+            IS DISTINCT FROM
+        (NEW.amount_units, NEW.limit_terms, NEW.trigger_terms, NEW.time_in_force, NEW.expires_at, NEW.valid_until)
+        AND (OLD.status <> 'open' OR NEW.status <> 'open' OR NEW.seq <> OLD.seq + 1))
+    EXECUTE FUNCTION public.refuse_change('the terms of an order stay while it does not rest');
 DROP INDEX orders_unfinished;
 CREATE INDEX orders_unfinished ON orders (account_id, accepted_at) WHERE status NOT IN {IDLE};
 CREATE INDEX orders_resting ON orders (account_id, accepted_at) WHERE status = 'open';
 """
 
 DOWNGRADE = f"""
+DROP TRIGGER terms_stay ON orders;
 DROP INDEX orders_resting, orders_unfinished;
 CREATE INDEX orders_unfinished ON orders (account_id, accepted_at) WHERE status NOT IN {FINAL};
 ALTER TABLE order_events

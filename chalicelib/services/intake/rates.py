@@ -21,6 +21,7 @@ class RequestKind(StrEnum):
     PING = "pings"
     SUBSCRIBE = "subscriptions"
     CANCEL = "cancellations"
+    AMEND = "amendments"
     READ = "reads"
     CONNECT = "new connections"
 

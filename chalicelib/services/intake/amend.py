@@ -1,0 +1,124 @@
+"""Amending an order that rests: other terms under the same id."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from chalicelib.domain.amendments import Amendment, amended
+from chalicelib.domain.errors import (
+    Code,
+    ConflictError,
+    NotFoundError,
+    RetryableError,
+    UnansweredError,
+    UnknownOutcomeError,
+)
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.tokens import Tokens
+from chalicelib.logs import logger
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord, QueueMessage
+from chalicelib.services.wait_budget import WaitBudget, found_in_time
+from chalicelib.wire.moments import rfc3339
+from chalicelib.wire.queue_messages import ResumeMessage
+
+
+class AmendOrders:
+    """An amendment and the consumer meet at the order's row: the first to change it wins."""
+
+    def __init__(
+        self,
+        record: OrderRecord,
+        publisher: EventPublisher,
+        observer: Observer,
+        queue: OrderQueue,
+        tokens: Tokens,
+        clock: Clock,
+        *,
+        lookup_wait_ms: int,
+    ) -> None:
+        self._record = record
+        self._publisher = publisher
+        self._observer = observer
+        self._queue = queue
+        self._tokens = tokens
+        self._clock = clock
+        self._lookup_wait_s = lookup_wait_ms / 1000
+        self._wait_budget = WaitBudget(clock)
+
+    def amend(
+        self,
+        account_id: str,
+        order_id: UUID,
+        changes: Amendment,
+        *,
+        if_seq: int | None = None,
+        connection_id: str | None = None,
+        batched: bool = False,
+    ) -> None:
+        """Give an order that is ``open`` other terms; publish that to its subscribers and to whoever asked.
+
+        Args:
+            if_seq: Only if this is still the order's last event.
+
+        Raises:
+            NotFoundError: The account has no such order.
+            ConflictError: It is not open, or has had another event; it is as it was.
+            FieldError: It has no such term, or a new one breaks a rule; it is as it was.
+            UnknownOutcomeError: It may be amended; asking for it tells.
+        """
+        now = self._clock.now()
+
+        def change(state: OrderState) -> Order:
+            _check(state, if_seq)
+            return amended(state, changes, self._tokens, now)
+
+        found_in_time(
+            lambda: self._record.state(account_id, order_id),
+            self._wait_budget,
+            account_id,
+            wait_s=self._lookup_wait_s,
+        )
+        try:
+            committed = self._record.amend(account_id, order_id, now, change, _told(changes))
+        except UnansweredError as fault:
+            logger.warning("amendment unknown", order_id=str(order_id), reason=fault.message)
+            message = "whether the order was amended is not known: ask for orderId"
+            raise UnknownOutcomeError(message, order_id) from fault
+        if committed is None:
+            raise NotFoundError
+        order, event = committed
+        self._observer.saw([(order, [event])], {})
+        try:
+            self._publisher.publish_to(order, event, connection_id, batched=batched)
+        except RetryableError as fault:
+            logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
+            self._have_published(order)
+
+    def _have_published(self, order: Order) -> None:
+        """Have a consumer publish what could not be: an order that rests has no message that would."""
+        try:
+            message = ResumeMessage(order_id=order.order_id)
+            self._queue.send([QueueMessage(message.model_dump_json(), order.account_id)])
+        except RetryableError as fault:
+            logger.warning("amendment stays unpublished", order_id=str(order.order_id), reason=fault.message)
+
+
+def _check(state: OrderState, if_seq: int | None) -> None:
+    if state.is_final:
+        raise ConflictError(Code.ORDER_ALREADY_FINAL, f"the order is {state.status} already")
+    if state.status is not OrderStatus.OPEN:
+        message = f"the order is {state.status}, and only one that is open can be amended"
+        raise ConflictError(Code.ORDER_ALREADY_SENT, message)
+    if if_seq is not None and if_seq != state.seq:
+        raise ConflictError(Code.ORDER_CHANGED, f"the order's last event is {state.seq}, not {if_seq}")
+
+
+def _told(changes: Amendment) -> Mapping[str, object]:
+    named = {
+        "limitPrice": changes.limit_price,
+        "triggerPrice": changes.trigger_price,
+        "amount": changes.amount,
+        "expiresAt": None if changes.expires_at is None else rfc3339(changes.expires_at),
+    }
+    return {name: value for name, value in named.items() if value is not None}
