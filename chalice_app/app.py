@@ -6,7 +6,7 @@ from typing import Any
 from chalice import Chalice, Rate, Response
 from chalice.app import CloudWatchEvent, Request, SQSEvent, WebsocketEvent
 
-from chalicelib.handlers import authorizer, rest, rest_edge, websocket
+from chalicelib.handlers import authorizer, rest, rest_edge, several_orders, websocket
 from chalicelib.handlers.invocation import in_time
 
 app = Chalice(app_name="orderflow")
@@ -89,6 +89,16 @@ def get_orders() -> Response:
     return rest.orders(request())
 
 
+@app.route("/orders", methods=["DELETE"], content_types=JSON)
+def delete_orders() -> Response:
+    return several_orders.cancel_all(request())
+
+
+@app.route("/orders/batch", methods=["POST"], content_types=JSON)
+def post_orders() -> Response:
+    return several_orders.submit_batch(request())
+
+
 @app.route("/orders/{order_id}", methods=["GET"])
 def get_order(order_id: str) -> Response:
     return rest.order(request(), order_id)
@@ -117,6 +127,11 @@ def post_quote() -> Response:
 @app.route("/venues", methods=["GET"])
 def get_venues() -> Response:
     return rest.venues(request())
+
+
+@app.route("/markets", methods=["GET"])
+def get_markets() -> Response:
+    return rest.markets(request())
 
 
 @app.route("/health", methods=["GET"])

@@ -17,12 +17,12 @@ from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
+from chalicelib.services.intake.submit_batch import SubmitBatch
 from chalicelib.services.ports import (
     ClientOrderKeys,
     Clock,
     Connections,
     OrderQueries,
-    OrderQueue,
     OrderRecord,
     Subscriptions,
 )
@@ -30,6 +30,7 @@ from chalicelib.services.ports import (
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.aws.sqs import SqsOrderQueue
     from chalicelib.adapters.observer import PowertoolsObserver
     from chalicelib.services.consumer.confirmation import Confirmation
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from chalicelib.services.delivery.republish import EventRepublisher
     from chalicelib.services.intake.amend import AmendOrders
     from chalicelib.services.intake.cancel import CancelOrders
+    from chalicelib.services.intake.cancel_all import CancelAllOrders
+    from chalicelib.services.intake.preview import PreviewOrders
+    from chalicelib.services.planning.markets import ReadMarkets
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.queries.orders import ReadOrders
     from chalicelib.services.recovery.sweeper import Sweep
@@ -74,7 +78,11 @@ class Services:
         return SubmitOrders(self.queue, self.client_order_keys, self.clock, self.access.orders)
 
     @cached_property
-    def queue(self) -> OrderQueue:
+    def submit_batch(self) -> SubmitBatch:
+        return SubmitBatch(self.submit_orders, self.queue)
+
+    @cached_property
+    def queue(self) -> "SqsOrderQueue":
         from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
 
         settings = self.settings
@@ -158,6 +166,23 @@ class Services:
         return QuoteSwaps(self.market.quote_collector, self.tokens)
 
     @cached_property
+    def read_markets(self) -> "ReadMarkets":
+        from chalicelib.services.planning.markets import ReadMarkets
+
+        chain = self.market.chain
+        return ReadMarkets(
+            self.market.quote_collector, lambda: chain.view(()).height, self.tokens, self.clock
+        )
+
+    @cached_property
+    def preview_orders(self) -> "PreviewOrders":
+        from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
+        from chalicelib.services.intake.preview import PreviewOrders
+
+        keys = PostgresClientOrderKeys(self.engine)
+        return PreviewOrders(self.market.quote_collector, keys, self.access.orders, self.tokens)
+
+    @cached_property
     def execute_orders(self) -> "ExecuteOrders":
         from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
         from chalicelib.services.delivery.background import ThreadBackground
@@ -235,6 +260,14 @@ class Services:
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )
+
+    @cached_property
+    def cancel_all_orders(self) -> "CancelAllOrders":
+        from chalicelib.adapters.postgres.cancel_all import PostgresOpenOrders
+        from chalicelib.services.intake.cancel_all import CancelAllOrders
+
+        record = PostgresOpenOrders(self.engine)
+        return CancelAllOrders(record, self.publisher, lambda: self.queue, self.observer, self.clock)
 
     @cached_property
     def consume_messages(self) -> "ConsumeMessages":

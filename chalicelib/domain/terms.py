@@ -97,6 +97,11 @@ class OrderTerms:
         return self.limit is not None or self.trigger is not None or self.sniper is not None
 
     @property
+    def may_rest(self) -> bool:
+        """Whether it waits for more than the moment in which it is accepted."""
+        return self.waits and self.time_in_force is not TimeInForce.IOC
+
+    @property
     def bound(self) -> Bound | None:
         """The worst that the order accepts, if its limit says so; the slippage does otherwise."""
         return None if self.limit is None else self.limit.bound(self.swap_mode, self.amount_units)

@@ -10,6 +10,7 @@ from pydantic import Field
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import FieldError, RetryableError, UnknownOutcomeError
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.handlers import previews
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
@@ -19,10 +20,11 @@ from chalicelib.services.ports import OrderView
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.header_text import utf8_header
 from chalicelib.wire.json_text import JsonObject, parse_object
+from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
-from chalicelib.wire.resting_frames import AmendFields
+from chalicelib.wire.resting_frames import AmendFields, is_dry, is_dry_by_query
 from chalicelib.wire.venue_views import venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -45,11 +47,14 @@ class _EventsQuery(WireModel):
 
 @http_errors
 def submit(request: Request) -> Response:
-    """Accept an order; 202 means that it is in the queue and will reach a final status."""
+    """Accept an order; 202 means that it is in the queue and will reach a final status. 200 answers a dry run."""
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request.headers)
-    order = use.submit_orders.submit(meant_fields(OrderFields, members).terms(use.tokens), account_id)
+    fields = meant_fields(OrderFields, members)
+    if is_dry_by_query(request.query_params or {}) or is_dry(members):
+        return answer(previews.preview(fields, account_id))
+    order = use.submit_orders.submit(fields.terms(use.tokens), account_id)
     accepted = {
         "orderId": str(order.order_id),
         "clientOrderId": order.terms.client_order_id,
@@ -127,6 +132,15 @@ def venues(request: Request) -> Response:
     use = services()
     answers = use.quote_swaps.venues()
     return answer(venues_view(answers.venues, answers.pools, answers.problems, use.tokens))
+
+
+@http_errors
+def markets(request: Request) -> Response:
+    """Return every pair with its mark and its best rates."""
+    use, account_id = services(), _account(request)
+    # It computes a rate for each pool and path, as a quote does.
+    use.access.requests.admit(account_id, Asked.QUOTE)
+    return answer(markets_view(use.read_markets.read(), use.tokens))
 
 
 @http_errors

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.bootstrap import Services, services
-from chalicelib.domain.errors import Code, ExecutionError, RetryableError, UnauthorizedError
+from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
+from chalicelib.handlers import previews, several_orders
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.handlers.identity import accepted_subprotocol, is_batched, websocket_principal
 from chalicelib.logs import logger
@@ -30,7 +31,7 @@ from chalicelib.wire.order_fields import (
     swap_terms,
 )
 from chalicelib.wire.queue_messages import SubscribeMessage
-from chalicelib.wire.resting_frames import AmendFields
+from chalicelib.wire.resting_frames import AmendFields, CancelAllFields, SubmitBatchFields, is_dry_by_query
 
 
 def connect(event: Mapping[str, Any]) -> JsonObject:
@@ -105,22 +106,29 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
     """Do what a frame asks for; return the frame that answers it, if the service did not send it already."""
     use = services()
     frame = parse_client_frame(text, use.access.messages)
+    answer: JsonObject | None = None
     match frame.fields:
+        case OrderFields() as fields if frame.is_dry_run:
+            shown = previews.preview(fields, account_id)
+            answer = {"type": "preview", "requestId": frame.request_id, **shown}
         case OrderFields() as fields:
-            terms = fields.terms(use.tokens)
             order = use.submit_orders.submit(
-                terms,
+                fields.terms(use.tokens),
                 account_id,
                 connection_id=connection_id,
                 request_id=frame.request_id,
                 is_acknowledgement_deferred=batched,
             )
-            return None if batched else server_frames.accepted(frame.request_id, order)
+            # Of a batched connection it travels with the order's first events.
+            if not batched:
+                answer = server_frames.accepted(frame.request_id, order)
+        case SubmitBatchFields() | CancelAllFields() as fields:
+            answer = several_orders.answer_frame(fields, account_id, connection_id, frame.request_id)
         case SwapFields() as fields:
             use.access.requests.admit(account_id, RequestKind.QUOTE)
             quote = use.quote_swaps.quote(swap_terms(fields, use.tokens))
             shown = use.event_views.routes.quote(quote.route, at=quote.at, valid_until=quote.valid_until)
-            return {"type": "quote", "requestId": frame.request_id, **shown}
+            answer = {"type": "quote", "requestId": frame.request_id, **shown}
         case SubscribeFields() as fields:
             use.access.requests.admit(account_id, RequestKind.SUBSCRIBE)
             subscriber = Subscriber(connection_id, account_id)
@@ -128,19 +136,17 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             use.replay_orders.subscribe(
                 subscriber, fields.order_id, after_seq=fields.after_seq, request_id=frame.request_id
             )
-            return None
         case UnsubscribeFields() as fields:
             use.access.requests.admit(account_id, RequestKind.SUBSCRIBE)
             use.replay_orders.unsubscribe(
                 Subscriber(connection_id, account_id), fields.order_id, request_id=frame.request_id
             )
-            return None
         case CancelFields() | AmendFields() as fields:
             _change(fields, connection_id, account_id, batched=batched)
-            return None
         case PingFields():
             use.access.requests.admit(account_id, RequestKind.PING)
-            return server_frames.pong(frame.request_id)
+            answer = server_frames.pong(frame.request_id)
+    return answer
 
 
 def _change(
@@ -176,6 +182,8 @@ def _forget(connection_id: str) -> None:
 def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -> None:
     use = services()
     if query.keys() & ORDER_FIELDS:
+        if is_dry_by_query(query):
+            raise FieldError("dryRun", "does not go with a connection URL: submit the order in a frame")
         terms = order_fields_from_query(query).terms(use.tokens)
         use.submit_orders.submit(terms, account_id, connection_id=connection_id, is_connecting=True)
     elif "orderId" in query:

@@ -107,6 +107,14 @@ class QueueMessage:
     delay_s: int = 0
 
 
+class Sent(StrEnum):
+    """What became of a message that was to be put on the queue."""
+
+    TAKEN = "taken"  # durable
+    REFUSED = "refused"  # certainly not on the queue
+    UNKNOWN = "unknown"
+
+
 class OrderQueue(Protocol):
     def send(self, messages: Sequence[QueueMessage]) -> None:
         """Put messages on the queue; when this returns they are durable, all of them.
@@ -125,6 +133,14 @@ class OrderQueue(Protocol):
         """Make received messages, by receipt handle,
         visible again after so many seconds each, best effort.
         """
+        ...
+
+
+class BatchQueue(Protocol):
+    """The orders queue, for messages that are accepted or refused one by one."""
+
+    def send_each(self, messages: Sequence[QueueMessage]) -> Sequence[Sent]:
+        """Put messages on the queue, and return what became of each; a fault is in the answer, never raised."""
         ...
 
 
@@ -325,6 +341,15 @@ class OrderQueries(Protocol):
 class ClientOrderKeys(Protocol):
     def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
         """Tie a client's id to one content for good; False if it is tied to another already.
+
+        Raises ``RetryableError`` if the record is unreachable.
+        """
+        ...
+
+
+class ClientOrderContents(Protocol):
+    def content_of(self, account_id: str, client_order_id: str) -> str | None:
+        """Return the digest of the content that a client's id is tied to; None if it is free.
 
         Raises ``RetryableError`` if the record is unreachable.
         """

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.errors import Code
+from chalicelib.domain.previews import CheckResult, Outlook
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, When
@@ -61,6 +62,11 @@ class BestSingleVenue(Answer):
     pool: str
     input_amount: Amount
     output_amount: Amount
+
+
+class VenueProblem(Answer):
+    venue: str
+    error: str
 
 
 class VenueQuote(Answer):
@@ -230,6 +236,69 @@ class BatchFrame(Answer):
     ]
 
 
+class BatchResult(Answer):
+    """What became of one order of a batch: its id, or a code that says why it has none.
+
+    With OUTCOME_UNKNOWN both: it may be accepted.
+    """
+
+    order_id: UUID | None = None
+    client_order_id: str | None = None
+    code: Code | None = None
+    message: str | None = None
+    details: list[Problem] | None = None
+
+
+class BatchResults(Answer):
+    results: Annotated[list[BatchResult], Field(description="In the order of the batch.", min_length=1)]
+
+
+class AcceptedBatchFrame(BatchResults):
+    """Each order of a batch is accepted, or refused, by itself."""
+
+    type: Literal["acceptedBatch"]
+    request_id: str | None
+
+
+class Canceled(Answer):
+    canceled: Annotated[int, Field(ge=0, description="How many orders were canceled.")]
+    already_sent: Annotated[
+        list[UUID], Field(description="Unfinished orders of which something was handed to a venue.")
+    ]
+    more: Annotated[bool, Field(description="Some are left that can be canceled: ask again.")]
+
+
+class CanceledAllFrame(Canceled):
+    """What became of the account's orders that fit; each that was canceled shows it as an event too."""
+
+    type: Literal["canceledAll"]
+    request_id: str | None
+
+
+class PreviewCheck(Answer):
+    check: str
+    result: CheckResult
+    message: str
+    code: Code | None = None
+
+
+class Preview(Answer):
+    """What would become of an order; nothing is stored."""
+
+    verdict: Outlook
+    summary: Annotated[str, Field(description="For people: what would happen, and why.")]
+    code: Annotated[Code | None, Field(description="What it would be refused with, or end with.")] = None
+    checks: list[PreviewCheck]
+    quote: Quote | None
+    at: Moment
+    order_id: Annotated[UUID | None, Field(description="Of the order that it is, if it is accepted already.")]
+
+
+class PreviewFrame(Preview):
+    type: Literal["preview"]
+    request_id: str | None
+
+
 class OrderAccepted(Answer):
     order_id: UUID
     client_order_id: str | None
@@ -282,6 +351,32 @@ class Venues(Answer):
     tokens: list[TokenBody]
 
 
+class BestRates(Answer):
+    """What a first unit gets and costs over all routes, fees included, as quote per base."""
+
+    sell: Annotated[Amount | None, Field(description="Paid for the base asset.")]
+    buy: Annotated[Amount | None, Field(description="Asked for the base asset.")]
+
+
+class MarketBody(Answer):
+    pair: Annotated[str, Field(examples=["SOL/USDC"])]
+    base_asset: str
+    quote_asset: str
+    mark: Annotated[
+        Amount | None, Field(description="What triggers look at; null without a pool of any depth.")
+    ]
+    best_rates: BestRates
+    pools: Annotated[int, Field(ge=1)]
+    at: Moment
+    age_ms: Annotated[int, Field(ge=0, description="How old the pools' states were when this was answered.")]
+    height: Annotated[int, Field(ge=0, description="The block at which the chain stood.")]
+
+
+class Markets(Answer):
+    markets: list[MarketBody]
+    problems: Annotated[list[VenueProblem], Field(description="Venues that are left out.")]
+
+
 class Health(Answer):
     status: Literal["ok"]
 
@@ -298,6 +393,9 @@ SERVER_FRAMES: tuple[type[Answer], ...] = (
     QuoteFrame,
     SubscribedFrame,
     UnsubscribedFrame,
+    AcceptedBatchFrame,
+    CanceledAllFrame,
+    PreviewFrame,
     PongFrame,
     ErrorFrame,
     BatchFrame,

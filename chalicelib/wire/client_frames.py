@@ -1,6 +1,6 @@
 """What clients send over the WebSocket."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -11,7 +11,13 @@ from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireMode
 from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
 from chalicelib.wire.resting_fields import meant_fields
-from chalicelib.wire.resting_frames import AmendFields
+from chalicelib.wire.resting_frames import (
+    AmendFields,
+    CancelAllFields,
+    SubmitBatchFields,
+    filter_fields,
+    is_dry,
+)
 
 SEQ_MAX: Final = 2**31 - 1
 
@@ -38,27 +44,48 @@ class _RequestFields(WireModel):
 
 
 ActionFields = (
-    OrderFields | SubscribeFields | UnsubscribeFields | CancelFields | AmendFields | SwapFields | PingFields
+    OrderFields
+    | SubmitBatchFields
+    | SubscribeFields
+    | UnsubscribeFields
+    | CancelFields
+    | CancelAllFields
+    | AmendFields
+    | SwapFields
+    | PingFields
 )
 
 ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
     "submit": OrderFields,
+    "submitBatch": SubmitBatchFields,
     "subscribe": SubscribeFields,
     "unsubscribe": UnsubscribeFields,
     "cancel": CancelFields,
     "amend": AmendFields,
+    "cancelAll": CancelAllFields,
     "quote": SwapFields,
     "ping": PingFields,
 }
-_MEANT: Final = frozenset({OrderFields, AmendFields})
+_READERS: Final[Mapping[str, Callable[[type[Any], dict[str, Any]], Any]]] = {
+    "submit": meant_fields,
+    "submitBatch": meant_fields,
+    "amend": meant_fields,
+    "cancelAll": filter_fields,
+}
+"""Where a member that was meant and is not read would cost an owner money."""
 
 
 class ClientFrame(NamedTuple):
-    """One request: what to do, with what, and the client's own mark for the answer."""
+    """One request: what to do, with what, and the client's own mark for the answer.
+
+    Attributes:
+        is_dry_run: Only tell what would happen.
+    """
 
     action: str
     fields: ActionFields
     request_id: str | None
+    is_dry_run: bool = False
 
 
 def request_id_of(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> str | None:
@@ -85,10 +112,11 @@ def parse_client_frame(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> Client
     if not isinstance(action, str) or action not in ACTIONS:
         raise FieldError("action", f"must be one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)
     request = validated(_RequestFields, members)
-    model = ACTIONS[action]
-    # What is meant for an order and is not read would cost its owner money.
-    fields = meant_fields(model, members) if model in _MEANT else validated(model, members)
-    return ClientFrame(action, fields, request.request_id)
+    is_dry_run = is_dry(members)
+    if is_dry_run and action != "submit":
+        raise FieldError("dryRun", "goes with submit alone")
+    fields = _READERS.get(action, validated)(ACTIONS[action], members)
+    return ClientFrame(action, fields, request.request_id, is_dry_run)
 
 
 def _implied_action(members: Mapping[str, Any]) -> str:

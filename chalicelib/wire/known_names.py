@@ -76,6 +76,7 @@ NOT_OFFERED: Final[Mapping[str, str]] = {
     "trailingstop": "trailing stops do not exist here",
     "attached": "an order cannot carry others",
     "contingency": "orders cannot be tied to each other",
+    "atomic": "each order of a batch is accepted or refused by itself",
     "partialfill": "an order is filled as a whole or not at all",
     "minfill": "an order is filled as a whole or not at all",
 }

@@ -1,15 +1,18 @@
 """Frames about orders that rest, and about several orders at once: amend, cancelAll, submitBatch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from chalicelib.domain.amendments import Amendment
-from chalicelib.domain.errors import FieldError, InvalidRequestError
+from chalicelib.domain.errors import FieldError, FieldProblem, InvalidRequestError
+from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.terms import OrderType
-from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel
-from chalicelib.wire.resting_fields import Moment, YesOrNo
+from chalicelib.domain.tokens import Tokens
+from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.known_names import misspelt
+from chalicelib.wire.resting_fields import EVERYWHERE, Moment, YesOrNo, names_of
 
 BATCH_ORDERS_MAX: Final = 20
 SEQ_MAX: Final = 2**31 - 1
@@ -45,6 +48,21 @@ class CancelAllFields(WireModel):
     types: Annotated[tuple[OrderType, ...], Field(min_length=1, max_length=len(OrderType))] | None = None
 
 
+def cancel_filters(fields: CancelAllFields, tokens: Tokens) -> OrderFilter:
+    """Return which orders are to be canceled.
+
+    Raises:
+        FieldError: A token is not known, or both are the same.
+    """
+    base, quote = (
+        None if name is None else tokens.named(name, field=field).symbol
+        for name, field in ((fields.base_asset, "baseAsset"), (fields.quote_asset, "quoteAsset"))
+    )
+    if base is not None and base == quote:
+        raise FieldError("quoteAsset", "must differ from baseAsset")
+    return OrderFilter(base, quote, fields.types)
+
+
 def _orders(value: Any) -> Any:
     if not isinstance(value, list) or not 1 <= len(value) <= BATCH_ORDERS_MAX:
         raise ValueError(f"must be a list of 1 to {BATCH_ORDERS_MAX} orders")
@@ -54,7 +72,19 @@ def _orders(value: Any) -> Any:
 class SubmitBatchFields(WireModel):
     """``submitBatch``: orders as they came; each is read, and accepted or refused, by itself."""
 
-    orders: Annotated[tuple[Any, ...], BeforeValidator(_orders)]
+    orders: Annotated[
+        tuple[Any, ...],
+        BeforeValidator(_orders),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": BATCH_ORDERS_MAX,
+                "items": {"$ref": "#/components/schemas/OrderFields"},
+                "description": "Each is accepted or refused by itself.",
+            }
+        ),
+    ]
 
 
 class DryRunFields(WireModel):
@@ -63,7 +93,53 @@ class DryRunFields(WireModel):
     dry_run: YesOrNo = False
 
 
+def is_dry(members: Mapping[str, Any]) -> bool:
+    """Return whether a message asks only what would happen.
+
+    Raises:
+        FieldError: ``dryRun`` is neither true nor false.
+    """
+    wish = members.get("dryRun")
+    return wish is not None and validated(DryRunFields, {"dryRun": wish}).dry_run
+
+
+def is_dry_by_query(query: Mapping[str, str]) -> bool:
+    """Return whether a URL asks only what would happen; a name that is nearly ``dryRun`` is refused.
+
+    Raises:
+        InvalidRequestError: It says something else than true or false.
+    """
+    if problems := tuple(misspelt(query, {"dryRun"})):
+        raise InvalidRequestError.of(problems)
+    wish = query.get("dryRun", "false")
+    if wish not in {"true", "false"}:
+        raise FieldError("dryRun", "must be true or false")
+    return wish == "true"
+
+
 Parsed = TypeVar("Parsed")
+Model = TypeVar("Model", bound=WireModel)
+
+
+def filter_fields(model: type[Model], members: dict[str, Any]) -> Model:
+    """Return the model of a message whose members narrow down what it does: none that is unknown is ignored.
+
+    Orders that were not meant would be canceled for each name that is merely not understood.
+
+    Raises:
+        InvalidRequestError: With one problem per broken rule and per member that is no filter.
+    """
+    names = names_of(model)
+    unknown = {
+        name: FieldProblem(name, f"is not a filter; the filters are {', '.join(sorted(names))}")
+        for name, value in members.items()
+        if value is not None and name not in names | EVERYWHERE
+    }
+    # The right name, where one is nearly it, helps more than all of them.
+    problems = unknown | {problem.field: problem for problem in misspelt(members, names | EVERYWHERE)}
+    if problems:
+        raise InvalidRequestError.of(tuple(problems.values()))
+    return validated(model, members)
 
 
 def each_of(

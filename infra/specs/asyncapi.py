@@ -20,6 +20,13 @@ _REQUEST: Final = {
         "description": "Repeated in the answer.",
     },
 }
+_DRY_RUN: Final = {
+    "dryRun": {
+        "type": "boolean",
+        "default": False,
+        "description": "Only tell what would happen: the answer is a PreviewFrame, and nothing is stored.",
+    }
+}
 
 
 def asyncapi() -> dict[str, Any]:
@@ -76,7 +83,7 @@ def _operation(action: str, messages: dict[str, Any]) -> dict[str, Any]:
 
 
 def _client_message(action: str, model: type[BaseModel]) -> dict[str, Any]:
-    asked = {**_REQUEST, "action": {"const": action}}
+    asked = {**_REQUEST, "action": {"const": action}} | (_DRY_RUN if action == "submit" else {})
     payload = {"allOf": [{"type": "object", "properties": asked}, reference(model)]}
     return {"name": action, "contentType": "application/json", "payload": payload}
 

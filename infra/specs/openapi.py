@@ -1,14 +1,16 @@
 """The REST API in OpenAPI 3.1."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType
 from chalicelib.wire import answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
-from chalicelib.wire.resting_frames import AmendFields
+from chalicelib.wire.resting_frames import AmendFields, CancelAllFields, SubmitBatchFields
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 
@@ -31,6 +33,10 @@ _BODIES: Final = {
         "value": {"inputToken": "USDC", "outputToken": "SOL", "amount": "12.5", "swapMode": "exactIn"}
     },
 }
+_SELLS: Final = (
+    {"side": "sell", "amount": "0.5", "clientOrderId": "first"},
+    {"side": "sell", "amount": "0.25", "clientOrderId": "second"},
+)
 _ORDER_ID: Final = {"$ref": "#/components/parameters/orderId"}
 
 
@@ -40,12 +46,18 @@ def openapi() -> dict[str, Any]:
         OrderFields,
         SwapFields,
         AmendFields,
+        SubmitBatchFields,
+        CancelAllFields,
         answers.OrderAccepted,
+        answers.Preview,
+        answers.BatchResults,
+        answers.Canceled,
         answers.OrderBody,
         answers.OrderPage,
         answers.OrderEvents,
         answers.Quote,
         answers.Venues,
+        answers.Markets,
         answers.Health,
         answers.Readiness,
         answers.ErrorBody,
@@ -94,7 +106,34 @@ def _paths() -> dict[str, Any]:
     submit = _operation(
         "Submit an order", answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
     )
-    submit["parameters"] = [key | {"description": "The same as clientOrderId."}]
+    submit["parameters"] = [
+        key | {"description": "The same as clientOrderId."},
+        _query("dryRun", {"type": "string", "enum": ["true", "false"], "default": "false"})
+        | {"description": "true: tell what would happen, and do nothing."},
+    ]
+    submit["responses"]["200"] = _response("A dry run: nothing was stored.", answers.Preview)
+    batch = _operation(
+        "Submit up to 20 orders, each by itself",
+        answers.BatchResults,
+        "202",
+        "400 413 503",
+        body=SubmitBatchFields,
+        examples={"two": {"value": {"orders": list(_SELLS)}}},
+    )
+    batch["responses"]["202"]["description"] = "Each result says what became of its order."
+    cancel_all = _operation("Cancel all orders that fit, or all", answers.Canceled, "200", "400 413 503")
+    types = _query("types", {"type": "array", "items": {"enum": [str(each) for each in OrderType]}})
+    cancel_all["parameters"] = [
+        _query("baseAsset", {"type": "string", "minLength": 1}),
+        _query("quoteAsset", {"type": "string", "minLength": 1}),
+        types | {"style": "form", "explode": False},
+    ]
+    cancel_all["requestBody"] = {
+        "required": False,
+        "description": "The same filters; each in the query or here.",
+        "content": _json(CancelAllFields),
+    }
+    cancel_all["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
     page_size_max = Settings.model_fields["query_page_size_max"].default
     status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
     listing = _operation("List orders, newest first", answers.OrderPage, "200", "400 503")
@@ -107,7 +146,12 @@ def _paths() -> dict[str, Any]:
     after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
     events["parameters"] = [_query("afterSeq", after)]
     return {
-        "/orders": {"post": _named("submitOrder", submit), "get": _named("listOrders", listing)},
+        "/orders": {
+            "post": _named("submitOrder", submit),
+            "get": _named("listOrders", listing),
+            "delete": _named("cancelOrders", cancel_all),
+        },
+        "/orders/batch": {"post": _named("submitOrders", batch)},
         "/orders/execute": {"post": _named("executeOrder", submit)},
         "/orders/{orderId}": {
             "parameters": [_ORDER_ID],
@@ -141,6 +185,9 @@ def _paths() -> dict[str, Any]:
         "/venues": {
             "get": _named("listVenues", _operation("List venues and tokens", answers.Venues, "200", "503"))
         },
+        "/markets": {
+            "get": _named("listMarkets", _operation("List pairs and prices", answers.Markets, "200", "503"))
+        },
         "/health": {"get": _named("health", _open("The function runs", answers.Health))},
         "/health/ready": {
             "get": _named("ready", _open("Database and queue answer", answers.Readiness, "503"))
@@ -149,7 +196,13 @@ def _paths() -> dict[str, Any]:
 
 
 def _operation(
-    summary: str, answer: type[BaseModel], status: str, refusals: str, *, body: type[BaseModel] | None = None
+    summary: str,
+    answer: type[BaseModel],
+    status: str,
+    refusals: str,
+    *,
+    body: type[BaseModel] | None = None,
+    examples: Mapping[str, Any] = _BODIES,
 ) -> dict[str, Any]:
     refused = sorted({*refusals.split(), "401", "403", "429"})
     operation: dict[str, Any] = {
@@ -163,7 +216,7 @@ def _operation(
     }
     if body is not None:
         content = _json(body)
-        content["application/json"]["examples"] = _BODIES
+        content["application/json"]["examples"] = dict(examples)
         operation["requestBody"] = {"required": True, "content": content}
         operation["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
     return operation

@@ -82,9 +82,13 @@ def postman() -> dict[str, Any]:
                 _request("Read it until it is confirmed", "GET", order, 200, test=_UNTIL_CONFIRMED),
                 _request("Its events: the routing proof", "GET", f"{order}/events", 200, test=_IS_ROUTED),
                 _request("Cancel it, too late", "DELETE", order, 409, test=_IS_TOO_LATE),
+                _request("What would become of an order", "POST", "/orders?dryRun=true", 200, body=_SELL),
+                _request("Two orders at once", "POST", "/orders/batch", 202, body={"orders": [_SELL, _SELL]}),
+                _request("Cancel all limit orders", "DELETE", "/orders?types=limit", 200),
                 _request("List orders", "GET", "/orders?limit=10", 200),
                 _request("Quote", "POST", "/quotes", 200, body=_SELL),
                 _request("Venues", "GET", "/venues", 200),
+                _request("Markets: marks and best rates", "GET", "/markets", 200),
                 _request("Ready", "GET", "/health/ready", 200),
             ),
             _folder(
@@ -106,6 +110,12 @@ def postman() -> dict[str, Any]:
                     "Subscribe to one order", {"action": "subscribe", "orderId": "{{orderId}}", "afterSeq": 0}
                 ),
                 _frame("Cancel", {"action": "cancel", "orderId": "{{orderId}}"}),
+                _frame("What would become of an order", {"action": "submit", **_SELL, "dryRun": True}),
+                _frame("Two orders at once", {"action": "submitBatch", "orders": [_SELL, _SELL]}),
+                _frame(
+                    "Cancel all orders of a pair",
+                    {"action": "cancelAll", "baseAsset": "SOL", "quoteAsset": "USDC"},
+                ),
                 _frame("Quote", {"action": "quote", **_SELL}),
                 _frame("Ping", {"action": "ping"}),
             ),

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.postgres.cancel_all import PostgresOpenOrders
 from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys, PostgresOrderQueries
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
@@ -16,8 +17,16 @@ from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.services.intake.cancel_all import OpenOrdersRecord
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
-from chalicelib.services.ports import ClientOrderKeys, OrderQueries, OrderRecord, Subscriptions
+from chalicelib.services.ports import (
+    ClientOrderContents,
+    ClientOrderKeys,
+    OrderQueries,
+    OrderRecord,
+    Subscriptions,
+)
+from tests.fakes.open_orders import MemoryOpenOrders
 from tests.fakes.orders import VIEWS, advanced
 from tests.fakes.ports import SteppingClock
 from tests.fakes.queries import MemoryQueries
@@ -38,6 +47,8 @@ class Store:
     keys: ClientOrderKeys
     connected: Callable[[str, bool], object]
     """Notes a connection, and whether it wants batches."""
+    open_orders: OpenOrdersRecord
+    contents: ClientOrderContents
 
     def created(
         self,
@@ -76,7 +87,9 @@ def in_memory() -> Store:
     def connected(connection_id: str, batched: bool) -> None:
         subscriptions.connected(connection_id, tables.now() + CONNECTION_DURATION_MAX, batched=batched)
 
-    return Store(MemoryRecord(tables), subscriptions, queries, queries, connected)
+    return Store(
+        MemoryRecord(tables), subscriptions, queries, queries, connected, MemoryOpenOrders(tables), queries
+    )
 
 
 def on_postgres(engine: Engine) -> Store:
@@ -91,6 +104,8 @@ def on_postgres(engine: Engine) -> Store:
         PostgresOrderQueries(engine),
         PostgresClientOrderKeys(engine),
         connected,
+        PostgresOpenOrders(engine),
+        PostgresClientOrderKeys(engine),
     )
 
 

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
 from chalicelib.domain.errors import RetryableError
-from chalicelib.services.ports import OrderQueue, QueueMessage
+from chalicelib.services.ports import OrderQueue, QueueMessage, Sent
 from tests.fakes.moto_sqs import Moto
 from tests.fakes.ports import FakeQueue
 
@@ -62,6 +62,14 @@ def queue(request: pytest.FixtureRequest) -> tuple[OrderQueue, Any]:
 def test_every_message_sent_is_on_the_queue(queue: tuple[OrderQueue, Any], count: int) -> None:
     port, bodies = queue
     port.send([QueueMessage(f"body {n}", "alice") for n in range(count)])
+    assert bodies() == {f"body {n}" for n in range(count)}
+
+
+@pytest.mark.parametrize("count", [1, 10, 20])
+def test_every_message_sent_by_itself_is_told_as_taken(queue: tuple[Any, Any], count: int) -> None:
+    port, bodies = queue
+    outcomes = port.send_each([QueueMessage(f"body {n}", "alice") for n in range(count)])
+    assert outcomes == [Sent.TAKEN] * count
     assert bodies() == {f"body {n}" for n in range(count)}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import RetryableError, UnansweredError
-from chalicelib.services.ports import Delivery, Frame, QueueMessage
+from chalicelib.services.ports import Delivery, Frame, QueueMessage, Sent
 from chalicelib.wire.queue_messages import Message, parse_message
 from tests.fakes.orders import NOON
 
@@ -43,6 +43,8 @@ class FakeQueue:
         self.retries: list[tuple[str, int]] = []
         self.is_down = False
         self.is_mute = False
+        self.outcomes: dict[int, Sent] = {}
+        """Of ``send_each``, by place; those absent are taken."""
 
     @property
     def messages(self) -> list[Message]:
@@ -53,6 +55,14 @@ class FakeQueue:
         self.sent += messages
         if self.is_mute:
             raise UnansweredError("the queue does not say")
+
+    def send_each(self, messages: Sequence[QueueMessage]) -> Sequence[Sent]:
+        if self.is_down:
+            return [Sent.REFUSED] * len(messages)
+        found = [self.outcomes.get(place, Sent.TAKEN) for place in range(len(messages))]
+        # What is unknown may be there: the harder case for whoever sends it again.
+        self.sent += [each for each, sent in zip(messages, found, strict=True) if sent is not Sent.REFUSED]
+        return [Sent.UNKNOWN] * len(messages) if self.is_mute else found
 
     def check(self) -> None:
         if self.is_down:
@@ -88,7 +98,7 @@ class FakeConnections:
 
 
 class FakeKeys:
-    """``ClientOrderKeys`` in memory; ``is_down`` makes it fail."""
+    """``ClientOrderKeys`` and ``ClientOrderContents`` in memory; ``is_down`` makes it fail."""
 
     def __init__(self) -> None:
         self._contents: dict[tuple[str, str], str] = {}
@@ -98,3 +108,8 @@ class FakeKeys:
         if self.is_down:
             raise RetryableError("the database did not answer")
         return self._contents.setdefault((account_id, client_order_id), content_sha256) == content_sha256
+
+    def content_of(self, account_id: str, client_order_id: str) -> str | None:
+        if self.is_down:
+            raise RetryableError("the database did not answer")
+        return self._contents.get((account_id, client_order_id))

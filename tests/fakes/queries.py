@@ -46,6 +46,9 @@ class MemoryQueries:
     def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
         return self._tables.keys.setdefault((account_id, client_order_id), content_sha256) == content_sha256
 
+    def content_of(self, account_id: str, client_order_id: str) -> str | None:
+        return self._tables.keys.get((account_id, client_order_id))
+
 
 def _place(row: OrderRow) -> tuple[datetime, UUID]:
     return row.state.order.accepted_at, row.state.order.order_id

@@ -23,6 +23,9 @@ ANSWERS = {
     "Subscribe to everything": "subscribed",
     "Subscribe to one order": "subscribed",
     "Cancel": "ORDER_ALREADY_FINAL",
+    "What would become of an order": "preview",
+    "Two orders at once": "acceptedBatch",
+    "Cancel all orders of a pair": "canceledAll",
     "Quote": "quote",
     "Ping": "pong",
 }

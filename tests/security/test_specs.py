@@ -115,6 +115,7 @@ def test_bodies_on_the_wire_are_those_described(secured_app: SecuredApp) -> None
         (f"/orders/{accepted.order_id}/events", answers.OrderEvents),
         ("/orders", answers.OrderPage),
         ("/venues", answers.Venues),
+        ("/markets", answers.Markets),
         ("/health", answers.Health),
         ("/health/ready", answers.Readiness),
         ("/orders/not-an-id", answers.ErrorBody),

@@ -12,6 +12,7 @@ _MARKET: Final = "tests/integration/simulated_market"
 ELSEWHERE: Final[dict[str, str]] = {
     # SQL: what it does, only a server can say.
     "chalicelib/adapters/postgres/audit.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/postgres/cancel_all.py": "tests/contract/test_open_orders.py",
     "chalicelib/adapters/postgres/chain_audit.py": "tests/integration/test_event_chain.py",
     "chalicelib/adapters/postgres/engine.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/housekeeping.py": "tests/integration/test_sweep_order.py",
@@ -60,6 +61,15 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
     "chalicelib/services/consumer/trigger_step.py": "tests/integration/test_resting_orders.py",
     "chalicelib/wire/conditions.py": "tests/unit/wire/test_event_views.py",
+    "chalicelib/domain/market_prices.py": "tests/unit/services/planning/test_markets.py",
+    "chalicelib/domain/order_filters.py": "tests/contract/test_open_orders.py",
+    "chalicelib/domain/previews.py": "tests/unit/services/intake/test_preview.py",
+    "chalicelib/handlers/previews.py": "tests/e2e/test_several_orders.py",
+    "chalicelib/handlers/several_orders.py": "tests/e2e/test_several_orders.py",
+    "chalicelib/services/intake/wording.py": "tests/unit/services/intake/test_outlook.py",
+    "chalicelib/wire/market_views.py": "tests/unit/services/planning/test_markets.py",
+    "chalicelib/wire/previews.py": "tests/unit/services/intake/test_preview.py",
+    "chalicelib/wire/several_orders.py": "tests/unit/wire/test_resting_frames.py",
     "chalicelib/domain/events.py": "tests/unit/wire/test_event_views.py",
     "chalicelib/domain/resting.py": "tests/unit/wire/test_resting_fields.py",
     "chalicelib/wire/venue_views.py": "tests/unit/services/planning/test_quotes.py",

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
@@ -15,7 +15,7 @@ from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.domain.errors import RetryableError, UnansweredError
 from chalicelib.logs import logger
-from chalicelib.services.ports import QueueMessage
+from chalicelib.services.ports import QueueMessage, Sent
 from chalicelib.wire.json_text import JsonObject
 
 BATCH_MAX: Final = 10
@@ -39,6 +39,20 @@ class SqsError(Exception):
 
 class SqsUnansweredError(SqsError):
     """SQS may have done what it was asked."""
+
+
+class _Taken(NamedTuple):
+    """What the queue says of a batch of messages, one by one in their order."""
+
+    sent: Sequence[Sent]
+
+    @property
+    def is_none(self) -> bool:
+        return set(self.sent) == {Sent.REFUSED}
+
+    @property
+    def is_all(self) -> bool:
+        return set(self.sent) == {Sent.TAKEN}
 
 
 class SqsOrderQueue:
@@ -73,6 +87,18 @@ class SqsOrderQueue:
                 raise UnansweredError("the queue took some of the messages") from error
             raise RetryableError("the queue did not take the message") from error
 
+    def send_each(self, messages: Sequence[QueueMessage]) -> Sequence[Sent]:
+        found: list[Sent] = []
+        for start in range(0, len(messages), BATCH_MAX):
+            part = messages[start : start + BATCH_MAX]
+            try:
+                found += self._try_batch(part).sent
+            except SqsError as error:
+                is_open = isinstance(error, SqsUnansweredError)
+                found += [Sent.UNKNOWN if is_open else Sent.REFUSED] * len(part)
+                logger.warning("messages not sent for certain", messages=len(part), reason=str(error))
+        return found
+
     def check(self) -> None:
         try:
             self._call("GetQueueAttributes", {"AttributeNames": ["QueueArn"]})
@@ -94,13 +120,33 @@ class SqsOrderQueue:
             raise SqsUnansweredError("the answer does not say that the queue has the message")
 
     def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
-        entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
-        answer = _members(self._call("SendMessageBatch", {"Entries": entries}))
-        refused, taken = answer.get("Failed") or [], answer.get("Successful") or []
-        if len(refused) == len(entries) and not taken:
+        taken = self._try_batch(messages)
+        if taken.is_none:
             raise SqsError("all messages were refused")
-        if refused or len(taken) != len(entries):
-            raise SqsUnansweredError(f"{len(taken)} of {len(entries)} messages were taken")
+        if not taken.is_all:
+            raise SqsUnansweredError(f"{taken.sent.count(Sent.TAKEN)} of {len(messages)} messages were taken")
+
+    def _try_batch(self, messages: Sequence[QueueMessage]) -> _Taken:
+        """Send up to ten messages in one call, and return what SQS says of each.
+
+        An entry under ``Failed`` "can't be enqueued" (BatchResultErrorEntry); but an earlier try of the same
+        call that nobody answered may have enqueued it, and of an entry in neither list nothing is known.
+        """
+        entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
+        called = self._tried("SendMessageBatch", {"Entries": entries})
+        answer = _members(called.body)
+        refused, taken = _ids(answer, "Failed"), _ids(answer, "Successful")
+        if refused:
+            logger.warning(
+                "messages refused", messages=len(refused), reason=str(answer["Failed"])[:_SHOWN_BYTES_MAX]
+            )
+        when_refused = Sent.UNKNOWN if called.is_repeated else Sent.REFUSED
+        return _Taken(
+            [
+                Sent.TAKEN if each["Id"] in taken else when_refused if each["Id"] in refused else Sent.UNKNOWN
+                for each in entries
+            ]
+        )
 
     def _change_visibility(self, seconds: Sequence[tuple[str, int]]) -> None:
         changes = [{"ReceiptHandle": handle, "VisibilityTimeout": each} for handle, each in seconds]
@@ -114,8 +160,11 @@ class SqsOrderQueue:
             raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
 
     def _call(self, operation: str, request: JsonObject) -> bytes:
+        return self._tried(operation, request).body
+
+    def _tried(self, operation: str, request: JsonObject) -> "Tried":
         named = {"QueueUrl": self._queue_url, **request}
-        return call_sqs(self._endpoint, operation, named, sleep=self._sleep, time_left=self._time_left)
+        return try_sqs(self._endpoint, operation, named, sleep=self._sleep, time_left=self._time_left)
 
 
 def find_queue_url(endpoint: Endpoint, name: str) -> str:
@@ -133,14 +182,30 @@ def find_queue_url(endpoint: Endpoint, name: str) -> str:
     return found
 
 
-def call_sqs(
+class Tried(NamedTuple):
+    """A successful answer.
+
+    Attributes:
+        is_repeated: An earlier try may have been carried out as well, unanswered.
+    """
+
+    body: bytes
+    is_repeated: bool
+
+
+def call_sqs(endpoint: Endpoint, operation: str, request: JsonObject) -> bytes:
+    """Make one call, as ``try_sqs`` does, and return its answer alone."""
+    return try_sqs(endpoint, operation, request).body
+
+
+def try_sqs(
     endpoint: Endpoint,
     operation: str,
     request: JsonObject,
     *,
     sleep: Callable[[float], None] = time.sleep,
     time_left: TimeLeft = time_left,
-) -> bytes:
+) -> Tried:
     """Make one call and return its answer, a JSON document; a passing fault is
     tried again, so that a message may be sent twice.
 
@@ -163,7 +228,7 @@ def call_sqs(
             failure, problem = SqsUnansweredError, "no answer"
         else:
             if answer.status == _OK:
-                return answer.body
+                return Tried(answer.body, failure is SqsUnansweredError)
             problem = f"{answer.status}: {answer.body[:_SHOWN_BYTES_MAX].decode(errors='replace')}"
             if not _is_definite(answer):
                 failure = SqsUnansweredError
@@ -197,6 +262,18 @@ def _members(answer: bytes) -> JsonObject:
     if not isinstance(found, dict):
         raise SqsUnansweredError("the answer is no JSON object, as SQS's are")
     return found
+
+
+def _ids(answer: JsonObject, name: str) -> frozenset[str]:
+    """Return the ids of a batch's entries under ``Successful`` or ``Failed``.
+
+    Raises:
+        SqsUnansweredError: The answer has none of SQS's forms.
+    """
+    listed = answer.get(name) or []
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise SqsUnansweredError(f"{name} is no list of entries, as SQS's are")
+    return frozenset(str(each.get("Id")) for each in listed)
 
 
 def _content(message: QueueMessage) -> JsonObject:

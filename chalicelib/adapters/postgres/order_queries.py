@@ -50,6 +50,10 @@ SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id
     AND client_order_id = :client_order_id
 """)
 
+_CONTENT_OF: Final = text("""
+SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id AND client_order_id = :client_order_id
+""")
+
 
 class PostgresOrderQueries:
     """``OrderQueries`` on Postgres."""
@@ -92,7 +96,7 @@ class PostgresOrderQueries:
 
 
 class PostgresClientOrderKeys:
-    """``ClientOrderKeys`` on Postgres."""
+    """``ClientOrderKeys`` and ``ClientOrderContents`` on Postgres."""
 
     def __init__(self, engine: Engine) -> None:
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -110,6 +114,12 @@ class PostgresClientOrderKeys:
                 # visible.
                 found = connection.execute(_RESERVE, parameters).scalar_one()
         return bool(found == content_sha256)
+
+    def content_of(self, account_id: str, client_order_id: str) -> str | None:
+        parameters = {"account_id": account_id, "client_order_id": client_order_id}
+        with translated_errors(), self._single.connect() as connection:
+            found: str | None = connection.execute(_CONTENT_OF, parameters).scalar()
+        return found
 
 
 def _view(row: Row[Any]) -> OrderView:

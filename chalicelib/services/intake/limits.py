@@ -62,14 +62,23 @@ class OrderRate:
 
     def take(self, account_id: str) -> bool:
         """Count one order; False if the account has to wait."""
-        now_s = self._clock.now().timestamp()
-        left, at_s = self._buckets.pop(account_id, (self._burst, now_s))
-        left = min(self._burst, left + max(0.0, now_s - at_s) * self._per_second)
+        left, now_s = self._left(account_id)
+        self._buckets.pop(account_id, None)
         is_allowed = left >= 1
         self._buckets[account_id] = (left - 1 if is_allowed else left, now_s)
         if len(self._buckets) > ACCOUNTS_MAX:
             self._buckets.popitem(last=False)
         return is_allowed
+
+    def has_some(self, account_id: str) -> bool:
+        """Return whether the account could submit an order now, which is not counted."""
+        return self._left(account_id)[0] >= 1
+
+    def _left(self, account_id: str) -> tuple[float, float]:
+        """Return how many orders are left to an account, and the time in seconds."""
+        now_s = self._clock.now().timestamp()
+        left, at_s = self._buckets.get(account_id, (self._burst, now_s))
+        return min(self._burst, left + max(0.0, now_s - at_s) * self._per_second), now_s
 
 
 @dataclass(slots=True)
@@ -109,6 +118,17 @@ class OpenOrders:
         self._recount(account_id, tally)
         return is_allowed
 
+    def has_room(self, account_id: str) -> bool:
+        """Return whether the account could have one more order open, by the record's own count.
+
+        Nothing is counted here. It waits for the record, so it is not for the accept path.
+
+        Raises:
+            RetryableError: The record is unreachable.
+        """
+        tally = self._tallies.get(account_id, _Tally())
+        return max(self._count(account_id, self._limit), tally.counted + tally.since) < self._limit
+
     def _recount(self, account_id: str, tally: _Tally) -> None:
         is_busy = tally.since * _BUSY_SHARE >= self._limit or tally.counted * 2 >= self._limit
         if tally.is_counting or not is_busy:
@@ -130,6 +150,14 @@ class OpenOrders:
             tally.is_counting = False
 
 
+_TOO_FAST: Final = "too many orders a second; slow down"
+_TOO_MANY_OPEN: Final = Code.TOO_MANY_OPEN_ORDERS, "too many open orders; wait for some to end"
+_TOO_MANY_RESTING: Final = (
+    Code.TOO_MANY_RESTING_ORDERS,
+    "too many resting orders; cancel some, or wait for some to end",
+)
+
+
 class OrderLimits:
     """Whether an account may submit one more order now."""
 
@@ -139,6 +167,26 @@ class OrderLimits:
         self._rate = rate
         self._open_orders = open_orders
         self._resting_orders = resting_orders
+
+    def check_rate(self, account_id: str) -> None:
+        """Raise what ``admit`` would raise for the account's pace; nothing is counted.
+
+        Raises:
+            LimitExceededError: The account is too fast.
+        """
+        if not self._rate.has_some(account_id):
+            raise LimitExceededError(Code.RATE_LIMITED, _TOO_FAST)
+
+    def check_number(self, account_id: str, *, may_rest: bool) -> None:
+        """Raise what ``admit`` would raise for the number of such orders; nothing is counted.
+
+        Raises:
+            LimitExceededError: The account has too many.
+            RetryableError: The record is unreachable.
+        """
+        counted, refusal = self._counted(may_rest=may_rest)
+        if not counted.has_room(account_id):
+            raise LimitExceededError(*refusal)
 
     def admit(self, account_id: str, *, may_rest: bool = False) -> None:
         """Count an order that is about to be accepted.
@@ -150,15 +198,15 @@ class OrderLimits:
             LimitExceededError: The account is too fast, or has too many open or resting orders.
         """
         self.admit_subscription(account_id)
+        counted, refusal = self._counted(may_rest=may_rest)
+        if not counted.take(account_id):
+            raise LimitExceededError(*refusal)
+
+    def _counted(self, *, may_rest: bool) -> tuple[OpenOrders, tuple[Code, str]]:
+        """Return which orders an order counts among, and what is said if they are too many."""
         if may_rest and self._resting_orders is not None:
-            if not self._resting_orders.take(account_id):
-                raise LimitExceededError(
-                    Code.TOO_MANY_RESTING_ORDERS,
-                    "too many resting orders; cancel some, or wait for some to end",
-                )
-            return
-        if not self._open_orders.take(account_id):
-            raise LimitExceededError(Code.TOO_MANY_OPEN_ORDERS, "too many open orders; wait for some to end")
+            return self._resting_orders, _TOO_MANY_RESTING
+        return self._open_orders, _TOO_MANY_OPEN
 
     def admit_subscription(self, account_id: str) -> None:
         """Count a message about an order that waits in the same queue as orders do.
@@ -167,7 +215,7 @@ class OrderLimits:
             LimitExceededError: The account is too fast.
         """
         if not self._rate.take(account_id):
-            raise LimitExceededError(Code.RATE_LIMITED, "too many orders a second; slow down")
+            raise LimitExceededError(Code.RATE_LIMITED, _TOO_FAST)
 
 
 class ConnectionLimits:

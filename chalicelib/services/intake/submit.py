@@ -12,7 +12,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order
-from chalicelib.domain.terms import OrderTerms, TimeInForce
+from chalicelib.domain.terms import OrderTerms
 from chalicelib.logs import info_each, logger
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
@@ -58,12 +58,8 @@ class SubmitOrders:
             RetryableError: The queue did not take it; nothing was accepted.
             UnknownOutcomeError: The queue may have taken it.
         """
-        if self._limits is not None:
-            self._limits.admit(
-                account_id, may_rest=terms.waits and terms.time_in_force is not TimeInForce.IOC
-            )
-        order = self._named(terms, account_id)
-        self._reserve(order)
+        order = self.admitted(terms, account_id)
+        self.reserve(order)
         own = None if is_connecting else connection_id
         message = OrderMessage(
             order=order,
@@ -89,11 +85,20 @@ class SubmitOrders:
             self._queue.send(messages)
         except UnansweredError as fault:
             logger.warning("acceptance unknown", order_id=str(order.order_id), reason=fault.message)
-            again = ", or submit it again under the same clientOrderId" if terms.client_order_id else ""
-            problem = f"whether the order was accepted is not known: ask for orderId{again}"
-            raise UnknownOutcomeError(problem, order.order_id) from fault
+            raise acceptance_unknown(order) from fault
         info_each("order accepted", [{"order_id": str(order.order_id), "connection_id": connection_id}])
         return order
+
+    def admitted(self, terms: OrderTerms, account_id: str) -> Order:
+        """Return an order that counts against the account's limits from now on.
+
+        Raises:
+            FieldError: It names a moment that is past, or too far ahead.
+            LimitExceededError: The account has reached one.
+        """
+        if self._limits is not None:
+            self._limits.admit(account_id, may_rest=terms.may_rest)
+        return self._named(terms, account_id)
 
     def _named(self, terms: OrderTerms, account_id: str) -> Order:
         now = self._clock.now()
@@ -111,19 +116,31 @@ class SubmitOrders:
             submission_id=uuid4(),
         )
 
-    def _reserve(self, order: Order) -> None:
+    def reserve(self, order: Order) -> bool:
         """Refuse other terms under a known client order id as early as possible.
 
         An early answer is a courtesy: with the database down the order is accepted all the same,
         and the consumer, which decides by the record, refuses the second of two contents.
+        Returns whether the record answered, if it was asked.
+
+        Raises:
+            ConflictError: The client order id is taken by an order with other terms.
         """
         client_order_id = order.terms.client_order_id
         if client_order_id is None:
-            return
+            return True
         try:
             is_ours = self._keys.reserve(order.account_id, client_order_id, order.content_sha256)
         except RetryableError as error:
             logger.warning("client order id not checked", order_id=str(order.order_id), reason=error.message)
-            return
+            return False
         if not is_ours:
             raise client_order_id_conflict()
+        return True
+
+
+def acceptance_unknown(order: Order) -> UnknownOutcomeError:
+    """Return what is said of an order that the queue may have taken, or not."""
+    again = ", or submit it again under the same clientOrderId" if order.terms.client_order_id else ""
+    problem = f"whether the order was accepted is not known: ask for orderId{again}"
+    return UnknownOutcomeError(problem, order.order_id)

@@ -16,6 +16,7 @@ from chalicelib.wire.client_frames import (
     request_id_of,
 )
 from chalicelib.wire.order_fields import OrderFields, SwapFields
+from chalicelib.wire.resting_frames import CancelAllFields, SubmitBatchFields
 
 ORDER_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 ORDER = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
@@ -31,6 +32,9 @@ ORDER = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
         ({"action": "unsubscribe"}, UnsubscribeFields),
         ({"action": "cancel", "orderId": ORDER_ID}, CancelFields),
         ({"action": "ping"}, PingFields),
+        ({"action": "submitBatch", "orders": [ORDER]}, SubmitBatchFields),
+        ({"action": "cancelAll"}, CancelAllFields),
+        ({"action": "cancelAll", "baseAsset": "SOL", "types": ["limit"]}, CancelAllFields),
         (ORDER, OrderFields),
         ({"side": "buy", "amount": 1}, OrderFields),
         ({"orderId": ORDER_ID}, SubscribeFields),
@@ -100,3 +104,28 @@ def test_broken_rule_is_told_with_its_field(members: dict[str, object], field: s
 )
 def test_mark_of_a_bad_frame_is_found_if_it_is_sound(text: str, mark: str | None) -> None:
     assert request_id_of(text) == mark
+
+
+@pytest.mark.parametrize(("wish", "is_dry"), [(True, True), (False, False), (None, False)])
+def test_dry_run_is_what_a_submit_says(*, wish: object, is_dry: bool) -> None:
+    assert parse_client_frame(json.dumps({"dryRun": wish} | ORDER)).is_dry_run is is_dry
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"dryRun": "yes"} | ORDER,
+        {"action": "cancel", "orderId": ORDER_ID, "dryRun": True},
+        {"action": "cancelAll", "dryRun": True},
+        {"action": "submitBatch", "orders": [ORDER], "dryRun": True},
+    ],
+)
+def test_dry_run_that_would_not_be_one_is_refused(members: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_client_frame(json.dumps(members))
+    assert [problem.field for problem in refused.value.details] == ["dryRun"]
+
+
+def test_batch_that_asks_for_what_is_not_offered_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="each order of a batch is accepted or refused by itself"):
+        parse_client_frame(json.dumps({"action": "submitBatch", "orders": [ORDER], "atomic": True}))

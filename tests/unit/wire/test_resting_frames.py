@@ -5,8 +5,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.domain.errors import FieldError, InvalidRequestError
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.errors import Code, FieldError, InvalidRequestError, UnknownOutcomeError
+from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.terms import OrderType
+from chalicelib.wire.answers import BatchResults
 from chalicelib.wire.fields import WireModel, validated
 from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.resting_frames import (
@@ -15,8 +18,14 @@ from chalicelib.wire.resting_frames import (
     CancelAllFields,
     DryRunFields,
     SubmitBatchFields,
+    cancel_filters,
     each_of,
+    filter_fields,
+    is_dry_by_query,
 )
+from chalicelib.wire.server_frames import json_text
+from chalicelib.wire.several_orders import batched_terms, results
+from tests.fakes.orders import an_order
 
 ORDER_ID = str(uuid4())
 
@@ -60,6 +69,63 @@ def test_cancel_all_takes_filters_or_none() -> None:
 @pytest.mark.parametrize("types", [[], ["stop"], "limit", [1]])
 def test_cancel_all_of_unknown_types_is_refused_rather_than_taken_as_all(types: Any) -> None:
     assert any(field.startswith("types") for field in refusal_of(CancelAllFields, {"types": types}))
+
+
+def test_cancel_all_with_any_name_that_is_no_filter_does_not_cancel_everything() -> None:
+    for name in ("status", "symbol", "pair", "side", "orderId"):
+        with pytest.raises(InvalidRequestError, match=f"{name} is not a filter"):
+            filter_fields(CancelAllFields, {name: "x"})
+    with pytest.raises(InvalidRequestError, match="did you mean baseAsset"):
+        filter_fields(CancelAllFields, {"base_asset": "SOL"})
+    asked = {"action": "cancelAll", "requestId": "r", "quoteAsset": "USDC", "note": None}
+    assert filter_fields(CancelAllFields, asked) == validated(CancelAllFields, {"quoteAsset": "USDC"})
+
+
+def cancel_all(**members: str) -> CancelAllFields:
+    return validated(CancelAllFields, members)
+
+
+def test_filter_names_listed_tokens_whichever_way_they_are_spelt() -> None:
+    tokens = load_tokens()
+    mint = tokens["USDC"].mint
+    found = cancel_filters(cancel_all(baseAsset="sol", quoteAsset=mint), tokens)
+    assert found == OrderFilter("SOL", "USDC")
+    with pytest.raises(FieldError, match="baseAsset must be a known token"):
+        cancel_filters(cancel_all(baseAsset="DOGE"), tokens)
+    with pytest.raises(FieldError, match="quoteAsset must differ"):
+        cancel_filters(cancel_all(baseAsset="SOL", quoteAsset="SOL"), tokens)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_dry"), [({}, False), ({"dryRun": "true"}, True), ({"dryRun": "false"}, False)]
+)
+def test_url_says_that_it_is_a_dry_run_in_one_way(query: dict[str, str], *, is_dry: bool) -> None:
+    assert is_dry_by_query(query) is is_dry
+
+
+@pytest.mark.parametrize("query", [{"dryRun": "1"}, {"dryrun": "true"}, {"dry_run": "true"}, {"dryRun": ""}])
+def test_url_that_means_a_dry_run_and_says_it_otherwise_is_refused(query: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequestError):
+        is_dry_by_query(query)
+
+
+def test_result_of_each_order_is_its_id_or_why_it_has_none() -> None:
+    order = an_order(client_order_id="x")
+    unknown = UnknownOutcomeError("ask", order.order_id)
+    shown = results([order, FieldError("amount", "is required"), unknown])
+    body = BatchResults.model_validate_json(json_text({"results": shown}))
+    assert [(each.order_id, each.client_order_id, each.code) for each in body.results] == [
+        (order.order_id, "x", None),
+        (None, None, Code.INVALID_REQUEST),
+        (order.order_id, None, Code.OUTCOME_UNKNOWN),
+    ]
+
+
+def test_order_of_a_batch_that_is_to_be_a_dry_run_is_refused() -> None:
+    members = {"side": "sell", "amount": "1"}
+    assert batched_terms(members | {"dryRun": False}, load_tokens()).input_token == "SOL"
+    with pytest.raises(FieldError, match="dryRun does not go in a batch"):
+        batched_terms(members | {"dryRun": True}, load_tokens())
 
 
 def test_cancel_all_with_a_misspelt_filter_does_not_cancel_everything() -> None:

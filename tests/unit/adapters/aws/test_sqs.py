@@ -133,6 +133,46 @@ def test_second_ten_that_is_refused_leaves_the_first_ten_sent() -> None:
     assert kind_of_failure(batch(10, 0), REFUSED, messages=12) is UnansweredError
 
 
+def sent_each(*said: Said, messages: int) -> str:
+    """Return a letter per message: taken, refused, unknown."""
+    queue = SqsOrderQueue(Saying(*said), "https://sqs/queue", sleep=lambda _: None)
+    outcomes = queue.send_each([QueueMessage("{}", "alice")] * messages)
+    return "".join(outcome.value[0] for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcomes"),
+    [
+        ((batch(3, 0),), "ttt"),
+        ((batch(1, 2),), "trr"),
+        ((batch(0, 3),), "rrr"),
+        ((batch(1, 1),), "tru"),
+        ((batch(0, 0),), "uuu"),
+        ((Answer(200, b"[]"),), "uuu"),
+        ((Answer(200, b'{"Successful":7}'),), "uuu"),
+        ((Answer(200, b'{"Failed":["0"]}'),), "uuu"),
+        ((REFUSED,), "rrr"),
+        ((NotSentError,), "rrr"),
+        ((NoAnswerError,), "uuu"),
+        ((THROTTLED, batch(2, 1)), "ttr"),
+        # What nobody answered may have enqueued all of them: a later refusal proves nothing.
+        ((NoAnswerError, batch(1, 2)), "tuu"),
+        ((Answer(500, b""), batch(0, 3)), "uuu"),
+    ],
+)
+def test_each_message_of_a_batch_has_an_outcome_of_its_own(said: tuple[Said, ...], outcomes: str) -> None:
+    assert sent_each(*said, messages=3) == outcomes
+
+
+def test_second_ten_has_outcomes_of_its_own() -> None:
+    assert sent_each(batch(10, 0), REFUSED, messages=12) == "t" * 10 + "rr"
+    assert sent_each(REFUSED, batch(2, 0), messages=12) == "r" * 10 + "tt"
+
+
+def test_messages_that_were_all_refused_after_an_unanswered_try_may_be_there() -> None:
+    assert kind_of_failure(NoAnswerError, batch(0, 2), messages=2) is UnansweredError
+
+
 def test_refusal_that_cannot_change_is_not_asked_for_again() -> None:
     endpoint = Saying(REFUSED)
     with pytest.raises(RetryableError):

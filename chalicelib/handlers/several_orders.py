@@ -1,0 +1,99 @@
+"""Requests about several orders at once, for both APIs, and their REST routes."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chalice.app import Request, Response
+
+from chalicelib.bootstrap import services
+from chalicelib.domain.errors import FieldError
+from chalicelib.handlers.identity import http_account
+from chalicelib.handlers.rest_edge import answer, http_errors
+from chalicelib.logs import logger
+from chalicelib.services.intake.rates import RequestKind
+from chalicelib.services.intake.submit_batch import Result
+from chalicelib.wire.json_text import JsonObject, parse_object
+from chalicelib.wire.resting_fields import meant_fields
+from chalicelib.wire.resting_frames import (
+    CancelAllFields,
+    SubmitBatchFields,
+    cancel_filters,
+    each_of,
+    filter_fields,
+    is_dry,
+    is_dry_by_query,
+)
+from chalicelib.wire.several_orders import batched_terms, canceled_all, results
+
+_IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+
+
+def answer_frame(
+    fields: SubmitBatchFields | CancelAllFields, account_id: str, connection_id: str, request_id: str | None
+) -> JsonObject:
+    """Submit the orders of a batch, which the connection subscribes to, or cancel those that fit a filter.
+
+    Returns the answering frame.
+    """
+    match fields:
+        case SubmitBatchFields():
+            of_each = _submitted(fields, account_id, connection_id=connection_id, request_id=request_id)
+            shown: JsonObject = {"results": results(of_each)}
+            kind = "acceptedBatch"
+        case CancelAllFields():
+            kind, shown = "canceledAll", _canceled(fields, account_id)
+    return {"type": kind, "requestId": request_id, **shown}
+
+
+@http_errors
+def submit_batch(request: Request) -> Response:
+    """Submit up to twenty orders; 202 says that each result tells what became of its order."""
+    logger.set_correlation_id(request.context.get("requestId"))
+    account_id = http_account(request.headers)
+    if request.headers.get(_IDEMPOTENCY_KEY) is not None:
+        raise FieldError(_IDEMPOTENCY_KEY, "is of one order: give each order of the batch a clientOrderId")
+    members = parse_object(request.raw_body, services().access.messages)
+    if is_dry(members) or is_dry_by_query(request.query_params or {}):
+        raise FieldError("dryRun", "goes with one order alone")
+    fields = meant_fields(SubmitBatchFields, members)
+    return answer({"results": results(_submitted(fields, account_id))}, 202)
+
+
+@http_errors
+def cancel_all(request: Request) -> Response:
+    """Cancel all orders of the account that fit the filters, which are in the query or in the body."""
+    logger.set_correlation_id(request.context.get("requestId"))
+    account_id = http_account(request.headers)
+    fields = filter_fields(CancelAllFields, _filters(request))
+    return answer(_canceled(fields, account_id))
+
+
+def _filters(request: Request) -> dict[str, Any]:
+    body = parse_object(request.raw_body, services().access.messages) if request.raw_body else {}
+    query: dict[str, Any] = dict(request.query_params or {})
+    if (types := query.get("types")) is not None:
+        query["types"] = types.split(",")
+    for name in query.keys() & body.keys():
+        raise FieldError(name, "is in the query and in the body: say it once")
+    return query | body
+
+
+def _submitted(
+    fields: SubmitBatchFields,
+    account_id: str,
+    *,
+    connection_id: str | None = None,
+    request_id: str | None = None,
+) -> Sequence[Result]:
+    use = services()
+    asked = each_of(fields, lambda members: batched_terms(members, use.tokens))
+    return use.submit_batch.submit(asked, account_id, connection_id=connection_id, request_id=request_id)
+
+
+def _canceled(fields: CancelAllFields, account_id: str) -> JsonObject:
+    use = services()
+    wanted = cancel_filters(fields, use.tokens)
+    use.access.requests.admit(account_id, RequestKind.CANCEL)
+    done = use.cancel_all_orders.cancel_all(account_id, wanted)
+    use.observer.flush()
+    return canceled_all(done.canceled, done.already_sent, more=done.has_more)

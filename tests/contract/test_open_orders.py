@@ -1,0 +1,130 @@
+"""What every record of an account's unfinished orders promises."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderType, TimeInForce
+from tests.contract.records import Store
+from tests.fakes.orders import LIFE, NOON, an_order, changed
+
+ALL = OrderFilter()
+RESTING: dict[str, Any] = {
+    "order_type": OrderType.LIMIT,
+    "limit": Limit("155", Rate.of(155, 1_000)),
+    "slippage_bps": None,
+    "valid_for_s": None,
+    "time_in_force": TimeInForce.GTC,
+    "valid_until": None,
+}
+
+
+def open_order(store: Store, account_id: str, **terms: Any) -> UUID:
+    order = changed(an_order(account_id=account_id), **RESTING, **terms)
+    return store.created(order, OrderStatus.PENDING, OrderStatus.OPEN).state.order.order_id
+
+
+def waiting_order(store: Store, account_id: str, **terms: Any) -> UUID:
+    return store.created(changed(an_order(account_id=account_id), **terms)).state.order.order_id
+
+
+def canceled(store: Store, account_id: str, wanted: OrderFilter = ALL, limit: int = 100) -> set[UUID]:
+    ended = store.open_orders.cancel_some(account_id, wanted, NOON, limit=limit)
+    return {order.order_id for order, _ in ended}
+
+
+@pytest.fixture
+def account_id() -> str:
+    return f"account-{uuid4()}"
+
+
+def test_every_order_that_is_not_sent_is_ended_by_an_event(store: Store, account_id: str) -> None:
+    waiting = store.created(an_order(account_id=account_id)).state.order
+    resting = open_order(store, account_id)
+    ended = dict(store.open_orders.cancel_some(account_id, ALL, NOON, limit=100))
+    assert {order.order_id for order in ended} == {waiting.order_id, resting}
+    assert [(event.seq, event.status, event.at) for event in ended.values()] == [
+        (3, OrderStatus.CANCELED, NOON)
+    ] * 2
+    assert store.seqs(waiting.order_id) == [1, 2, 3]
+    state = store.record.state(account_id, waiting.order_id)
+    assert state is not None
+    assert state.status is OrderStatus.CANCELED
+    assert canceled(store, account_id) == set()
+
+
+def test_order_that_was_sent_is_named_and_left_alone(store: Store, account_id: str) -> None:
+    sent = store.moved(store.created(an_order(account_id=account_id)), *LIFE[2:5]).state.order.order_id
+    open_order(store, account_id)
+    store.moved(store.created(an_order(account_id=account_id)), *LIFE[2:])
+    assert len(canceled(store, account_id)) == 1
+    left = store.open_orders.unfinished(account_id, ALL, limit=100)
+    assert (left.already_sent, left.cancelable) == ([sent], 0)
+
+
+def test_no_other_account_loses_an_order(store: Store, account_id: str) -> None:
+    theirs = open_order(store, account_id)
+    assert canceled(store, "mallory") == set()
+    assert store.open_orders.unfinished("mallory", ALL, limit=100).already_sent == []
+    assert canceled(store, account_id) == {theirs}
+
+
+def test_look_ends_at_most_as_many_as_it_may(store: Store, account_id: str) -> None:
+    for _ in range(5):
+        open_order(store, account_id)
+    assert len(canceled(store, account_id, limit=2)) == 2
+    assert store.open_orders.unfinished(account_id, ALL, limit=100).cancelable == 3
+    assert store.open_orders.unfinished(account_id, ALL, limit=1).cancelable == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        (ALL, "sell buy tokens other limit"),
+        (OrderFilter(base="SOL", quote="USDC"), "sell buy tokens limit"),
+        (OrderFilter(base="USDC", quote="SOL"), "sell buy tokens limit"),
+        (OrderFilter(base="SOL"), "sell buy limit"),
+        (OrderFilter(base="USDC"), "tokens"),
+        (OrderFilter(quote="SOL"), "tokens other"),
+        (OrderFilter(quote="JUP"), ""),
+        (OrderFilter(types=(OrderType.LIMIT,)), "limit"),
+        (OrderFilter(base="JUP", types=(OrderType.MARKET, OrderType.SNIPER)), "other"),
+        (OrderFilter(base="JUP", types=(OrderType.LIMIT,)), ""),
+    ],
+)
+def test_filter_spares_what_it_does_not_mean(
+    store: Store, account_id: str, wanted: OrderFilter, meant: str
+) -> None:
+    orders = {
+        "sell": waiting_order(store, account_id),
+        "buy": waiting_order(
+            store, account_id, input_token="USDC", output_token="SOL", swap_mode=SwapMode.EXACT_OUT
+        ),
+        "tokens": waiting_order(store, account_id, input_token="USDC", output_token="SOL", price_base="USDC"),
+        "other": waiting_order(store, account_id, input_token="SOL", output_token="JUP", price_base="JUP"),
+        "limit": open_order(store, account_id),
+    }
+    assert store.open_orders.unfinished(account_id, wanted, limit=9).cancelable == len(meant.split())
+    assert canceled(store, account_id, wanted) == {orders[name] for name in meant.split()}
+
+
+def test_order_that_somebody_writes_at_this_moment_is_left_for_later(
+    store: Store, account_id: str, request: pytest.FixtureRequest
+) -> None:
+    if request.node.callspec.params["store"] == "memory":
+        pytest.skip("in memory nothing happens at the same moment")
+    held, free = open_order(store, account_id), open_order(store, account_id)
+    engine = request.getfixturevalue("contract_engine")
+    with engine.begin() as connection:
+        connection.execute(
+            text("SELECT FROM orders WHERE order_id = CAST(:held AS uuid) FOR UPDATE"), {"held": str(held)}
+        )
+        assert canceled(store, account_id) == {free}
+        assert store.open_orders.unfinished(account_id, ALL, limit=9).cancelable == 1
+    assert canceled(store, account_id) == {held}

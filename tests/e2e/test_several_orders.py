@@ -1,0 +1,98 @@
+"""Batches, cancelAll, dry runs and markets, through the whole product."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chalicelib.wire import answers
+from tests.e2e.conftest import Connect, an_instance
+from tests.e2e.trader import Trader
+
+SELL = {"side": "sell", "amount": "0.02"}
+
+
+def test_batch_is_accepted_order_by_order_and_each_is_executed(trader: Trader) -> None:
+    orders = [SELL | {"clientOrderId": f"batch {number}"} for number in range(18)]
+    answer = trader.ask(action="submitBatch", orders=[*orders, {}, 7])
+    frame = answers.AcceptedBatchFrame.model_validate(answer)
+    assert [each.code for each in frame.results] == [None] * 18 + ["INVALID_REQUEST"] * 2
+    assert [each.client_order_id for each in frame.results[:18]] == [each["clientOrderId"] for each in orders]
+    for result in frame.results[:18]:
+        assert trader.finished(str(result.order_id))[-1]["status"] == "confirmed"
+    again = trader.ask(action="submitBatch", orders=orders)
+    assert again["results"] == answer["results"][:18]
+
+
+def test_batch_over_rest_is_answered_in_its_order(rest: httpx.Client) -> None:
+    answer = rest.post("/orders/batch", json={"orders": [SELL, {"side": "sell"}]})
+    assert answer.status_code == 202
+    first, second = answers.BatchResults.model_validate_json(answer.text).results
+    assert (first.code, second.code) == (None, "INVALID_REQUEST")
+    assert rest.get(f"/orders/{first.order_id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "headers"),
+    [
+        ("/orders/batch", {"orders": [SELL]}, {"Idempotency-Key": "k"}),
+        ("/orders/batch?dryRun=true", {"orders": [SELL]}, {}),
+        ("/orders/batch", {"orders": [SELL], "dryRun": True}, {}),
+        ("/orders/batch", {"orders": []}, {}),
+        ("/orders?dryrun=true", SELL, {}),
+    ],
+)
+def test_request_that_would_do_something_else_than_it_says_is_refused(
+    rest: httpx.Client, url: str, body: dict[str, object], headers: dict[str, str]
+) -> None:
+    answer = rest.post(url, json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_dry_run_stores_nothing_and_says_what_would_happen(rest: httpx.Client, trader: Trader) -> None:
+    before = rest.get("/orders").json()["orders"]
+    frame = answers.PreviewFrame.model_validate(
+        trader.ask(action="submit", dryRun=True, clientOrderId="dry", **SELL)
+    )
+    assert (frame.verdict, frame.order_id) == ("executeNow", None)
+    assert frame.summary.startswith("Would sell 0.02 SOL now for about ")
+    answer = rest.post("/orders", params={"dryRun": "true"}, json=SELL | {"clientOrderId": "dry"})
+    assert answer.status_code == 200
+    assert answers.Preview.model_validate_json(answer.text).checks == frame.checks
+    assert rest.get("/orders").json()["orders"] == before
+
+
+def test_dry_run_in_a_connection_url_is_refused(connect: Connect) -> None:
+    with pytest.raises(Exception, match="400"):
+        connect(side="sell", amount="1", dryRun="true")
+
+
+def test_markets_show_what_triggers_look_at(rest: httpx.Client) -> None:
+    markets = answers.Markets.model_validate_json(rest.get("/markets").text)
+    (sol,) = (each for each in markets.markets if each.pair == "SOL/USDC")
+    assert sol.mark is not None
+    assert 100 < float(sol.mark) < 200
+    assert (sol.pools, markets.problems) == (4, [])
+    assert len(markets.markets) == 15
+
+
+def test_cancel_all_ends_what_is_not_sent_and_tells_its_owner(tmp_path: Path) -> None:
+    slow = {"QUOTE_LATENCY_MS": "4000", "QUOTE_TIME_LIMIT_MS": "4500", "SETTLEMENT_LATENCY_MS": "0"}
+    with (
+        an_instance(tmp_path / "state", environment=slow) as instance,
+        Trader(instance.websocket_url) as trader,
+        httpx.Client(base_url=instance.rest_url, timeout=20) as rest,
+    ):
+        batch = trader.ask(action="submitBatch", orders=[SELL] * 3)
+        ids = {each["orderId"] for each in batch["results"]}
+        trader.until(lambda: sum(event["status"] == "routing" for event in trader.events()) == 3 or None)
+        spared = rest.delete("/orders", params={"types": "limit,sniper"}).json()
+        assert spared == {"canceled": 0, "alreadySent": [], "more": False}
+        answer = trader.ask(action="cancelAll", baseAsset="SOL")
+        frame = answers.CanceledAllFrame.model_validate(answer)
+        assert (frame.canceled, frame.already_sent, frame.more) == (3, [], False)
+        for order_id in ids:
+            last = trader.finished(order_id)[-1]
+            assert (last["status"], last["seq"]) == ("canceled", 3)
+        assert trader.ask(action="cancelAll")["canceled"] == 0
+        assert rest.request("DELETE", "/orders", json={"pair": "SOL"}).status_code == 400

@@ -1,0 +1,49 @@
+"""``OpenOrdersRecord`` in memory, statement for statement what ``adapters/postgres/cancel_all.py`` does."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.statuses import CANCELABLE, OrderStatus
+from chalicelib.services.intake.cancel_all import Unfinished
+from tests.fakes.tables import OrderRow, Tables
+
+
+class MemoryOpenOrders:
+    """Every method is one transaction: nothing else happens while it runs."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def cancel_some(
+        self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
+    ) -> Sequence[tuple[Order, OrderEvent]]:
+        ended = []
+        for row in [row for row in self._meant(account_id, wanted) if _is_cancelable(row.state)][:limit]:
+            after, event = row.state.transition_to(Canceled(), at)
+            self._tables.watches.disarm([after.order.order_id])
+            self._tables.append((event,))
+            row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
+            ended.append((after.order, event))
+        return ended
+
+    def unfinished(self, account_id: str, wanted: OrderFilter, *, limit: int) -> Unfinished:
+        meant = self._meant(account_id, wanted)
+        sent = [row.state.order.order_id for row in meant if not _is_cancelable(row.state)]
+        return Unfinished(sent[:limit], min(limit, len(meant) - len(sent)))
+
+    def _meant(self, account_id: str, wanted: OrderFilter) -> list[OrderRow]:
+        found = [
+            row
+            for row in self._tables.orders.values()
+            if row.state.order.account_id == account_id
+            and not row.state.is_final
+            and wanted.fits(row.state.order)
+        ]
+        return sorted(found, key=lambda row: row.state.order.accepted_at)
+
+
+def _is_cancelable(state: OrderState) -> bool:
+    return state.status in CANCELABLE and (not state.was_sent or state.status is OrderStatus.OPEN)
