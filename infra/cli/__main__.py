@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import advisories, audit, market, orders, queues, specs, token
+from infra.cli import advisories, audit, cancel_all, market, orders, queues, specs, token, watch
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
@@ -21,6 +21,8 @@ def orderflow(context: click.Context, database_url: str | None, *, is_json: bool
 for command in (
     orders.orders,
     orders.order,
+    watch.watch,
+    cancel_all.cancel_all,
     queues.queues,
     queues.dead_letters,
     audit.audit_command,

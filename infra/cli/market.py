@@ -14,7 +14,9 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults
 from chalicelib.adapters.simulated_market.seed import reset, seed
 from infra.cli.market_facts import market_facts
+from infra.cli.market_launch import launch_command
 from infra.cli.market_maker import MarketMaker, random_walk, read_path
+from infra.cli.market_move import move
 from infra.cli.session import CliSession
 
 
@@ -101,6 +103,10 @@ def faults(session: CliSession, settings: str | None) -> None:
             raise click.ClickException(str(error)) from error
     in_force = adapter.dump_python(board.current(), mode="json")
     session.show(in_force, lambda console: console.print_json(json.dumps(in_force)))
+
+
+market.add_command(move)
+market.add_command(launch_command)
 
 
 def _report(session: CliSession, verb: str, count: int) -> None:

@@ -76,36 +76,55 @@ class MarketMaker:
 
     def move_to(self, step: PriceStep, now_s: int) -> int:
         """Trade the pools to their opening prices times the step's; return how many needed a trade."""
-        trades = [
-            trade
-            for pool in self._reader.read().pools.values()
-            if (trade := self._trade(pool, step, now_s)) is not None
-        ]
-        self._chain.send(self._chain.sign(trades))
-        return len(trades)
+        targets = {
+            pool_id: _opening_price(definition)
+            * ratio(step, (definition.base.symbol, definition.quote.symbol))
+            for pool_id, definition in self._definitions.items()
+        }
+        return len(self.trade_to(targets, now_s))
 
-    def _trade(self, pool: MarketPool, step: PriceStep, now_s: int) -> SwapInstruction | None:
-        definition = self._definitions.get(pool.pool_id)
-        if definition is None:
-            return None
-        base, quote = pool.tokens
-        target = _opening_price(definition) * step.get(base, Fraction(1)) / step.get(quote, Fraction(1))
-        token_in: TokenIndex = 0 if target < Fraction(*pools.spot_price(pool.state)) else 1
-        amount = amount_to_reach(pool.state, target, token_in, now_s)
-        if amount == 0:
-            return None
-        tokens = (base, quote) if token_in == 0 else (quote, base)
-        return SwapInstruction(
-            account_id="market-maker",
-            order_id=UUID(int=0),
-            # Equal trades within one block would otherwise be one transaction, and execute once.
-            attempt=secrets.randbits(_NONCE_BITS),
-            swap_mode=SwapMode.EXACT_IN,
-            input_token=tokens[0],
-            output_token=tokens[1],
-            paths=(InstructedPath(tokens, ((InstructedLeg(pool.pool_id, amount),),)),),
-            threshold_units=1,
-        )
+    def prices(self) -> Mapping[str, tuple[tuple[str, str], Fraction]]:
+        """Return of each pool its tokens, base first, and its price now: quote per base, in base units."""
+        return {
+            pool.pool_id: (pool.tokens, Fraction(*pools.spot_price(pool.state)))
+            for pool in self._reader.read().pools.values()
+        }
+
+    def trade_to(self, targets: Mapping[str, Fraction], now_s: int) -> Sequence[str]:
+        """Trade pools to prices, as far as their liquidity goes; return the ids of those that needed a trade."""
+        trades = {
+            pool.pool_id: trade
+            for pool in self._reader.read().pools.values()
+            if pool.pool_id in targets and (trade := _trade(pool, targets[pool.pool_id], now_s)) is not None
+        }
+        self._chain.send(self._chain.sign(list(trades.values())))
+        return list(trades)
+
+
+def ratio(step: PriceStep, tokens: tuple[str, str]) -> Fraction:
+    """Return what a step does to the price of a pair: base first, then quote."""
+    base, quote = tokens
+    return step.get(base, Fraction(1)) / step.get(quote, Fraction(1))
+
+
+def _trade(pool: MarketPool, target: Fraction, now_s: int) -> SwapInstruction | None:
+    token_in: TokenIndex = 0 if target < Fraction(*pools.spot_price(pool.state)) else 1
+    amount = amount_to_reach(pool.state, target, token_in, now_s)
+    if amount == 0:
+        return None
+    base, quote = pool.tokens
+    tokens = (base, quote) if token_in == 0 else (quote, base)
+    return SwapInstruction(
+        account_id="market-maker",
+        order_id=UUID(int=0),
+        # Equal trades within one block would otherwise be one transaction, and execute once.
+        attempt=secrets.randbits(_NONCE_BITS),
+        swap_mode=SwapMode.EXACT_IN,
+        input_token=tokens[0],
+        output_token=tokens[1],
+        paths=(InstructedPath(tokens, ((InstructedLeg(pool.pool_id, amount),),)),),
+        threshold_units=1,
+    )
 
 
 def amount_to_reach(state: pools.Pool, target: Fraction, token_in: TokenIndex, now_s: int) -> int:

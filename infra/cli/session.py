@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,24 @@ class CliSession:
         except (OSError, ValueError):
             return None
         return found
+
+    def running(self, name: str) -> Any:
+        """Return what the running runtime says of itself; None if there is none, or it does not say."""
+        try:
+            return json.loads((_state_dir() / "status.json").read_text(encoding="utf-8")).get(name)
+        except (OSError, ValueError):
+            return None
+
+    def running_environment(self) -> Mapping[str, str] | None:
+        """Return the settings with which the running runtime's use cases can be carried out here.
+
+        None if another database was named, or no runtime is running.
+        """
+        database_url, aws = self.running("database_url"), self.running("aws")
+        if self._database_url or not database_url or not aws:
+            return None
+        own = {"STAGE": "local", "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
+        return {**own, "DATABASE_URL": database_url, **aws}
 
     def close(self) -> None:
         """Close the database's connections, if any were made."""

@@ -1,13 +1,18 @@
 """Batches, cancelAll, dry runs and markets, through the whole product."""
 
+import json
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.wire import answers
+from infra.cli.__main__ import orderflow
 from tests.e2e.conftest import Connect, an_instance
 from tests.e2e.trader import Trader
+from tests.support.instance import Instance
 
 SELL = {"side": "sell", "amount": "0.02"}
 
@@ -96,3 +101,35 @@ def test_cancel_all_ends_what_is_not_sent_and_tells_its_owner(tmp_path: Path) ->
             assert (last["status"], last["seq"]) == ("canceled", 3)
         assert trader.ask(action="cancelAll")["canceled"] == 0
         assert rest.request("DELETE", "/orders", json={"pair": "SOL"}).status_code == 400
+
+
+def test_commands_are_clients_of_the_running_engine(instance: Instance, trader: Trader) -> None:
+    environment = {"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None}
+    order_id = trader.submit(**SELL)
+    watched = CliRunner().invoke(orderflow, ["--json", "watch", order_id], env=environment)
+    events = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert events == trader.finished(order_id)
+    asked = CliRunner().invoke(orderflow, ["cancel-all"], input="n\n", env=environment)
+    assert (asked.exit_code, "Cancel the account's orders" in asked.stdout) == (1, True)
+    done = CliRunner().invoke(
+        orderflow, ["--json", "cancel-all", "--yes", "--type", "limit", "--base", "SOL"], env=environment
+    )
+    assert json.loads(done.stdout) == {"canceled": 0, "alreadySent": []}
+    refused = CliRunner().invoke(orderflow, ["cancel-all", "--yes", "--base", "DOGE"], env=environment)
+    assert "INVALID_REQUEST: baseAsset must be a known token" in refused.stderr
+    unknown = CliRunner().invoke(orderflow, ["watch", str(uuid4())], env=environment)
+    assert "ORDER_NOT_FOUND" in unknown.stderr
+    nowhere = {"ORDERFLOW_HOME": "nowhere", "DATABASE_URL": None}
+    assert "No runtime is running here" in CliRunner().invoke(orderflow, ["watch"], env=nowhere).stderr
+
+
+def test_market_that_is_moved_is_what_markets_show(instance: Instance, rest: httpx.Client) -> None:
+    environment = {"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None}
+    moved = CliRunner().invoke(
+        orderflow, ["market", "move", "RAY/USDC", "--drift", "250", "--interval", "0"], env=environment
+    )
+    assert moved.exit_code == 0, moved.output
+    markets = answers.Markets.model_validate_json(rest.get("/markets").text).markets
+    (mark,) = (each.mark for each in markets if each.pair == "RAY/USDC")
+    assert mark is not None
+    assert float(mark) == pytest.approx(2.4 * 1.025, rel=0.003)

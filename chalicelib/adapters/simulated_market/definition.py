@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm.damm_v2_schedule import BaseFee
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.tokens import Token, Tokens
 
@@ -23,6 +24,8 @@ class PoolDefinition:
         price: Quote per base, in token units.
         depth: What each side is worth, in tokens of the quote.
         parameters: What only this kind has.
+        opens_at_s: Unix time from which the pool may be traded with; 0 if it always may.
+        base_fee: A fee schedule that begins there, instead of ``fee_bps``: of a DAMM v2 pool alone.
     """
 
     pool_id: str
@@ -34,6 +37,8 @@ class PoolDefinition:
     depth: Decimal
     fee_bps: Decimal
     parameters: Mapping[str, int]
+    opens_at_s: int = 0
+    base_fee: BaseFee | None = None
 
 
 @dataclass(frozen=True, slots=True)

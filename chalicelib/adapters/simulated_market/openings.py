@@ -54,7 +54,8 @@ def opening_state(pool: PoolDefinition) -> Pool:
 
 def _cpmm(pool: PoolDefinition) -> CpmmPool:
     fees = CpmmFees(int(pool.fee_bps * _PPM_PER_BPS), _RAYDIUM_PROTOCOL_PPM, _RAYDIUM_FUND_PPM)
-    return CpmmPool(_base_units(pool, pool.depth / pool.price), _quote_units(pool, pool.depth), fees)
+    base, quote = _base_units(pool, pool.depth / pool.price), _quote_units(pool, pool.depth)
+    return CpmmPool(base, quote, fees, pool.opens_at_s)
 
 
 def _clmm(pool: PoolDefinition) -> ClmmPool:
@@ -73,7 +74,8 @@ def _clmm(pool: PoolDefinition) -> ClmmPool:
     crossed = sum(1 for tick in ticks if tick.tick <= current)
     *_, liquidity = accumulate(tick.liquidity_net for tick in ticks[:crossed])
     fees = ClmmFees(int(pool.fee_bps * _PPM_PER_BPS), _RAYDIUM_PROTOCOL_PPM, _RAYDIUM_FUND_PPM)
-    return ClmmPool(price, current, liquidity, ticks, fees)
+    # The program opens such a pool after its open time, the others at theirs.
+    return ClmmPool(price, current, liquidity, ticks, fees, max(0, pool.opens_at_s - 1))
 
 
 def _dlmm(pool: PoolDefinition) -> DlmmPool:
@@ -101,7 +103,8 @@ def _dlmm(pool: PoolDefinition) -> DlmmPool:
         max_volatility_accumulator=350_000,
         protocol_share_bps=1_000,
     )
-    return DlmmPool(parameters, active_id, bins, DlmmVolatility(index_reference=active_id))
+    volatility = DlmmVolatility(index_reference=active_id)
+    return DlmmPool(parameters, active_id, bins, volatility, activation_point=pool.opens_at_s)
 
 
 def _damm_v2(pool: PoolDefinition) -> DammV2Pool:
@@ -110,7 +113,8 @@ def _damm_v2(pool: PoolDefinition) -> DammV2Pool:
     if "width_bps" in pool.parameters:
         low, high = _range(price, Decimal(pool.parameters["width_bps"]))
     liquidity = (_quote_units(pool, pool.depth) << 128) // (price - low)
-    fees = DammV2Fees(BaseFee(int(pool.fee_bps * _PPB_PER_BPS)), CollectFeeMode.BOTH)
+    base_fee = pool.base_fee or BaseFee(int(pool.fee_bps * _PPB_PER_BPS))
+    fees = DammV2Fees(base_fee, CollectFeeMode.BOTH)
     dynamic = None
     if pool.parameters.get("has_dynamic_fee"):
         parameters = DynamicFeeParameters(
@@ -123,7 +127,8 @@ def _damm_v2(pool: PoolDefinition) -> DammV2Pool:
             reduction_factor=5_000,
         )
         dynamic = DynamicFee(parameters, 0, 0, sqrt_price_reference=price, last_update_timestamp=0)
-    return DammV2Pool(ConcentratedCurve(price, liquidity, low, high), fees, dynamic)
+    curve = ConcentratedCurve(price, liquidity, low, high)
+    return DammV2Pool(curve, fees, dynamic, activation_point=pool.opens_at_s)
 
 
 def _base_units(pool: PoolDefinition, amount: Decimal) -> int:

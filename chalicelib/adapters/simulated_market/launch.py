@@ -1,0 +1,101 @@
+"""Opening one more pool in a market that exists, at a height of its chain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import ceil
+from typing import Final
+
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.simulated_market.definition import MarketDefinition, PoolDefinition
+from chalicelib.adapters.simulated_market.seed import seed
+from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.domain.amounts import BPS_PER_UNIT
+from chalicelib.domain.tokens import Tokens
+
+VENUES: Final[Mapping[str, str]] = {
+    "cpmm": "raydium",
+    "clmm": "raydium",
+    "dlmm": "meteora",
+    "damm_v2": "meteora",
+}
+"""Whose pools are of which kind."""
+
+PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
+    "cpmm": {},
+    "clmm": {"width_bps": 2_000, "tick_spacing": 10},
+    "dlmm": {"bin_step": 20, "bins": 40},
+    "damm_v2": {},
+}
+"""How a pool of each kind is made, unless it is said."""
+
+_PPB_PER_BPS: Final = 100_000
+
+_CHAIN: Final = text("""
+    SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::float8 AS genesis_s, slot_ms
+    FROM market.chain
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A pool that is there, and opens at a height."""
+
+    pool_id: str
+    height: int
+    opens_at_s: int
+
+
+def falling_fee(
+    from_bps: int, to_bps: Decimal, *, periods: int, period_s: int, mode: SchedulerMode
+) -> BaseFee:
+    """Return a fee that begins at one rate and falls to another, period by period.
+
+    The last period's rate is never below ``to_bps``: what falls per period is rounded down.
+
+    Raises:
+        ValueError: It does not fall.
+    """
+    if not to_bps < from_bps <= BPS_PER_UNIT // 2:
+        raise ValueError(f"a fee falls from at most {BPS_PER_UNIT // 2} bps to less than it begins with")
+    cliff, floor = from_bps * _PPB_PER_BPS, int(to_bps * _PPB_PER_BPS)
+    if mode is SchedulerMode.LINEAR:
+        reduction = (cliff - floor) // periods
+    else:
+        kept = (Decimal(floor) / cliff) ** (Decimal(1) / periods)
+        reduction = int((1 - kept) * BPS_PER_UNIT)
+    if reduction == 0:
+        raise ValueError("so many periods leave nothing to fall in each")
+    return BaseFee(cliff, periods, period_s, reduction, mode)
+
+
+def launch(
+    engine: Engine, tokens: Tokens, pool: PoolDefinition, *, height: int | None = None, in_blocks: int = 0
+) -> Launched:
+    """Open a pool with what it holds newly issued, as when the market was opened; it trades from a height on.
+
+    A chain's time counts in whole seconds for a pool, and a second has two blocks and a half: it opens with the
+    first second that begins at that height or after it, so never before.
+
+    Args:
+        pool: Without an id, it gets one of what it is and when it opens.
+        height: Where it opens; None for ``in_blocks`` from now.
+
+    Raises:
+        ValueError: There is such a pool already, or the height is past.
+    """
+    with engine.connect() as connection:
+        chain = connection.execute(_CHAIN).one()
+    opens = chain.height + in_blocks if height is None else height
+    if opens < chain.height:
+        raise ValueError(f"the chain is at height {chain.height}, beyond {opens}")
+    opens_at_s = ceil(chain.genesis_s + opens * chain.slot_ms / 1000)
+    if opens == chain.height:
+        # It trades at once, and so does a fee begin to fall that has begun.
+        opens_at_s = 0 if pool.base_fee is None else opens_at_s - 1
+    default_id = f"{pool.venue}-{pool.kind}-{pool.base.symbol}-{pool.quote.symbol}-at-{opens}"
+    named = replace(pool, pool_id=pool.pool_id or default_id, opens_at_s=opens_at_s)
+    if not seed(engine, MarketDefinition(tokens, (named,))):
+        raise ValueError(f"there is a pool {named.pool_id} already: give this one an id of its own")
+    return Launched(named.pool_id, opens, opens_at_s)

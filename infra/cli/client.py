@@ -1,0 +1,56 @@
+"""What the commands share that are a client of the engine: its addresses, and a token."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import click
+import httpx
+
+from infra.cli.session import CliSession
+
+TIME_LIMIT_S: Final = 30.0
+_TOKEN: Final = click.option(
+    "--token", envvar="ORDERFLOW_TOKEN", help="A bearer token; none is needed with AUTH_MODE=none."
+)
+
+
+def as_a_client(name: str, default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the options of a command that talks to one of the APIs."""
+    url = click.option(
+        "--url", help=f"Of the {name} API. Default: that of the runtime that is running ({default})."
+    )
+    return lambda command: url(_TOKEN(command))
+
+
+def address(session: CliSession, url: str | None, name: str) -> str:
+    """Return the URL that was given, else the running runtime's."""
+    found = url or session.running(name)
+    if not found:
+        raise click.ClickException("which engine? No runtime is running here: start one, or give --url")
+    return str(found).rstrip("/")
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def request(
+    method: str, url: str, token: str | None, *, query: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the answer of the REST API; a refusal is told as it was answered."""
+    asked = f"{url}?{urlencode(query)}" if query else url
+    try:
+        # The proxy settings of the shell are for the internet, and the engine may be on this machine.
+        with httpx.Client(timeout=TIME_LIMIT_S, trust_env=False) as client:
+            answer = client.request(method, asked, headers=bearer(token))
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"{url} does not answer: {error}") from error
+    try:
+        body: dict[str, Any] = answer.json()
+    except json.JSONDecodeError as error:
+        raise click.ClickException(f"{url} answered {answer.status_code} without JSON") from error
+    if answer.is_error:
+        raise click.ClickException(f"{body.get('code')}: {body.get('message')}")
+    return body

@@ -1,0 +1,119 @@
+"""``orderflow market launch``: a pool opens, as sniper orders wait for."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from chalicelib.adapters.simulated_market.definition import PoolDefinition
+from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, Launched, falling_fee, launch
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.domain.errors import FieldError
+from infra.cli.resting_orders import look_at_resting_orders
+from infra.cli.session import CliSession
+
+
+class Number(click.ParamType[Decimal]):
+    """A positive decimal."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            found = Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not found.is_finite() or found <= 0:
+            self.fail("must be above 0", param, ctx)
+        return found
+
+
+@click.command("launch")
+@click.argument("token")
+@click.option("--quote", default="USDC", show_default=True, help="The token that it is priced in.")
+@click.option("--kind", type=click.Choice(list(VENUES)), default="damm_v2", show_default=True)
+@click.option("--price", type=Number(), required=True, help="That it opens with: quote per token.")
+@click.option("--depth", type=Number(), required=True, help="What each side is worth, in the quote token.")
+@click.option(
+    "--fee-bps", type=Number(), default="25", show_default=True, help="In the end, with a fee that falls."
+)
+@click.option("--fee-from-bps", type=click.IntRange(1), help="What the fee begins with (damm_v2).")
+@click.option(
+    "--fee-periods",
+    type=click.IntRange(1, 65_535),
+    default=10,
+    show_default=True,
+    help="In how many steps it falls.",
+)
+@click.option(
+    "--period", "period_s", type=click.IntRange(1), default=6, show_default=True, help="Seconds of a step."
+)
+@click.option(
+    "--fee-mode",
+    type=click.Choice([each.value for each in SchedulerMode]),
+    default="linear",
+    show_default=True,
+)
+@click.option("--at-height", type=click.IntRange(0), help="When it opens; default: --in-blocks from now.")
+@click.option(
+    "--in-blocks", type=click.IntRange(0), default=0, show_default=True, help="A block takes 0.4 s."
+)
+@click.option("--id", "pool_id", help="Default: made of what it is, and when it opens.")
+@click.pass_obj
+def launch_command(
+    session: CliSession,
+    token: str,
+    quote: str,
+    kind: str,
+    price: Decimal,
+    depth: Decimal,
+    fee_bps: Decimal,
+    fee_from_bps: int | None,
+    fee_periods: int,
+    period_s: int,
+    fee_mode: str,
+    at_height: int | None,
+    in_blocks: int,
+    pool_id: str | None,
+) -> None:
+    """Open a pool of TOKEN, at once or at a height; resting orders are looked at then.
+
+    `market reset` closes it again, with all that are not defined in market.toml.
+    """
+    tokens = load_tokens()
+    try:
+        base, priced_in = tokens.named(token, field="TOKEN"), tokens.named(quote, field="--quote")
+        if base == priced_in:
+            raise click.UsageError("--quote must be another token")
+        fee: BaseFee | None = None
+        if fee_from_bps is not None:
+            if kind != "damm_v2":
+                raise click.UsageError("a fee that falls needs --kind damm_v2")
+            fee = falling_fee(
+                fee_from_bps, fee_bps, periods=fee_periods, period_s=period_s, mode=SchedulerMode(fee_mode)
+            )
+        pool = PoolDefinition(
+            pool_id=pool_id or "",
+            venue=VENUES[kind],
+            kind=kind,
+            base=base,
+            quote=priced_in,
+            price=price,
+            depth=depth,
+            fee_bps=fee_bps,
+            parameters=PARAMETERS[kind],
+            base_fee=fee,
+        )
+        launched = launch(session.engine, tokens, pool, height=at_height, in_blocks=in_blocks)
+    except FieldError as error:
+        raise click.ClickException(error.message) from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    look_at_resting_orders(session, [launched.pool_id])
+    facts = {"pool": launched.pool_id, "venue": pool.venue, "height": launched.height}
+    session.show(facts, lambda console: console.print(_said(launched), highlight=False))
+
+
+def _said(launched: Launched) -> str:
+    return f"{launched.pool_id} opens at height {launched.height}"

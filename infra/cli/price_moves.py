@@ -1,0 +1,52 @@
+"""Paths of one price, relative to where it stands: pure."""
+
+import math
+import random
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from chalicelib.domain.amounts import BPS_PER_UNIT
+
+STEPS_MAX: Final = 100_000
+
+Factors = Sequence[Fraction]
+"""What the price is multiplied by, step by step; 1 is where it stands."""
+
+
+def along(prices: Sequence[Fraction], start: Fraction) -> Factors:
+    """Return the path through prices.
+
+    Raises:
+        ValueError: One is not above 0.
+    """
+    if not prices or min(prices) <= 0:
+        raise ValueError("a path has prices, and every one is above 0")
+    return [price / start for price in prices]
+
+
+def drift(bps: int, steps: int) -> Factors:
+    """Return a path that is ``bps`` away after its last step, the same ratio from step to step."""
+    whole = _moved(bps)
+    return [Fraction(math.exp(math.log(whole) * step / steps)) for step in range(1, steps)] + [whole]
+
+
+def spike(bps: int, steps: int) -> Factors:
+    """Return a path that is ``bps`` away for ``steps`` steps and then back where it was."""
+    return [_moved(bps)] * steps + [Fraction(1)]
+
+
+def walk(volatility_bps: float, steps: int, seed: int) -> Factors:
+    """Return a random walk of about so much per step; the same for the same seed."""
+    dice = random.Random(seed)  # noqa: S311  # prices of play money
+    log, path = 0.0, []
+    for _ in range(steps):
+        log += dice.gauss(0, volatility_bps / BPS_PER_UNIT)
+        path.append(Fraction(math.exp(log)))
+    return path
+
+
+def _moved(bps: int) -> Fraction:
+    if bps <= -BPS_PER_UNIT:
+        raise ValueError("a price cannot fall by all of it")
+    return Fraction(BPS_PER_UNIT + bps, BPS_PER_UNIT)

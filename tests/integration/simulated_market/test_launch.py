@@ -1,0 +1,169 @@
+"""Launches and moves: what a pool is like when it opens, and that the whole ledger adds up afterwards."""
+
+import json
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from chalicelib.adapters.simulated_market.audit import market_checks
+from chalicelib.adapters.simulated_market.launch import VENUES, falling_fee
+from chalicelib.amm.damm_v2_schedule import SchedulerMode
+from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.routing.marginal import best_rate, is_open
+from infra.cli.__main__ import orderflow
+from tests.integration.simulated_market.conftest import (
+    DIRECT,
+    WALLET_SEED,
+    MarketUnderTest,
+    a_swap,
+    status_of,
+)
+
+LAUNCH = ("launch", "WIF", "--quote", "JUP", "--price", "2", "--depth", "100000")
+
+
+def result(market: MarketUnderTest, *arguments: str) -> Any:
+    return CliRunner().invoke(orderflow, ["--database-url", market.url, "--json", "market", *arguments])
+
+
+def run(market: MarketUnderTest, *arguments: str) -> Any:
+    found = result(market, *arguments)
+    assert found.exit_code == 0, found.output
+    return json.loads(found.stdout)
+
+
+def audit(market: MarketUnderTest) -> list[object]:
+    """What the ledger's own checks find; orders that these tests' trades are of are on no record."""
+    with market.engine.connect() as connection:
+        return [
+            violation
+            for check in market_checks(WALLET_SEED)
+            if "order" not in check.name and "on record" not in check.name
+            for violation in check.violations(connection)
+        ]
+
+
+@pytest.mark.parametrize("kind", list(VENUES))
+def test_launched_pool_of_each_kind_trades_from_its_height_on_and_not_before(
+    market: MarketUnderTest, kind: str
+) -> None:
+    launched = run(market, *LAUNCH, "--kind", kind, "--in-blocks", "50")
+    pool_id, node = launched["pool"], market.node()
+    assert launched["venue"] == VENUES[kind]
+    pool = market.pools()[pool_id]
+    assert pool.tokens == ("WIF", "JUP")
+    assert not is_open(pool.state, market.now_s(), 0)
+    early = node.sign([a_swap(10**9, route=("WIF", pool_id, "JUP"))])
+    node.send(early)
+    assert status_of(node, early[0]).signature_status is SignatureStatus.REFUSED
+    market.pass_blocks(53)
+    assert node.view(()).height >= launched["height"]
+    late = node.sign([a_swap(10**9, route=("WIF", pool_id, "JUP"))])
+    node.send(late)
+    landed = status_of(node, late[0])
+    assert landed.signature_status is SignatureStatus.LANDED
+    assert landed.output_units == pytest.approx(2 * 10**9, rel=0.03)
+    assert audit(market) == []
+
+
+def test_fee_of_a_launch_falls_from_its_opening_on(market: MarketUnderTest) -> None:
+    fee = ("--fee-bps", "100", "--fee-from-bps", "4000", "--fee-periods", "3", "--period", "60")
+    pool_id = run(market, *LAUNCH, *fee)["pool"]
+    state, now_s = market.pools()[pool_id].state, market.now_s()
+    kept = [float(best_rate(state, 0, now_s + 60 * minutes)) / 2 for minutes in (0, 1, 2, 3, 9)]
+    assert kept == pytest.approx([0.6, 0.73, 0.86, 0.99, 0.99], abs=0.001)
+    node = market.node()
+    node.send(node.sign([a_swap(10**9, route=("WIF", pool_id, "JUP"))]))
+    assert audit(market) == []
+
+
+@pytest.mark.parametrize("mode", list(SchedulerMode))
+def test_falling_fee_never_ends_below_what_it_falls_to(mode: SchedulerMode) -> None:
+    fee = falling_fee(5_000, Decimal(33), periods=7, period_s=10, mode=mode)
+    rates = [fee.numerator_at(10 * period, 0) for period in range(9)]
+    assert rates[0] == 500_000_000
+    assert rates == sorted(rates, reverse=True)
+    assert 3_300_000 <= rates[7] == rates[8] < 3_800_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--at-height", "0"), "the chain is at height"),
+        (("--kind", "cpmm", "--fee-from-bps", "300"), "needs --kind damm_v2"),
+        (("--fee-from-bps", "10"), "a fee falls from"),
+        (("--quote", "WIF"), "must be another token"),
+        (("--quote", "DOGE"), "must be a known token"),
+        (("--price", "0"), "must be above 0"),
+        (("--depth", "x"), "is no number"),
+    ],
+)
+def test_launch_that_cannot_be_is_refused_and_opens_nothing(
+    market: MarketUnderTest, arguments: tuple[str, ...], problem: str
+) -> None:
+    before = market.pools().keys()
+    market.pass_blocks(5)
+    found = result(market, *LAUNCH, *arguments)
+    assert found.exit_code != 0
+    assert problem in found.output
+    assert market.pools().keys() == before
+
+
+def test_pool_with_an_id_that_is_taken_is_refused(market: MarketUnderTest) -> None:
+    assert "already" in result(market, *LAUNCH, "--id", DIRECT).output
+
+
+def prices(market: MarketUnderTest) -> dict[str, Fraction]:
+    return {pool["poolId"]: Fraction(pool["price"]) for pair in run(market, "show") for pool in pair["pools"]}
+
+
+def test_pair_moves_along_a_path_in_its_own_pools_alone(market: MarketUnderTest) -> None:
+    before = prices(market)
+    assert run(market, "move", "SOL/USDC", "--path", "151,148", "--interval", "0")["steps"] == 2
+    after = prices(market)
+    assert {pool_id for pool_id in before if before[pool_id] != after[pool_id]} == {
+        DIRECT,
+        "raydium-clmm-SOL-USDC-4",
+        "meteora-dlmm-SOL-USDC-10",
+        "meteora-damm_v2-SOL-USDC-25",
+    }
+    middle = sorted(price for pool_id, price in after.items() if "SOL-USDC" in pool_id)[1:3]
+    assert float(sum(middle) / 2) == pytest.approx(148, rel=0.002)
+    assert audit(market) == []
+
+
+def test_token_moves_in_all_of_its_pools_and_a_spike_comes_back(market: MarketUnderTest) -> None:
+    before = prices(market)
+    run(market, "move", "SOL", "--drift=-200", "--steps", "2", "--interval", "0")
+    low = prices(market)
+    assert float(low[DIRECT] / before[DIRECT]) == pytest.approx(0.98, abs=0.001)
+    assert float(low["raydium-cpmm-WIF-SOL-25"] / before["raydium-cpmm-WIF-SOL-25"]) == pytest.approx(
+        1 / 0.98, abs=0.001
+    )
+    run(market, "move", "SOL", "--spike", "300", "--interval", "0")
+    assert float(prices(market)[DIRECT] / low[DIRECT]) == pytest.approx(1, abs=0.001)
+    assert audit(market) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("SOL",), "says where to, not 0"),
+        (("SOL", "--drift", "1", "--spike", "1"), "says where to, not 2"),
+        (("DOGE", "--drift", "1"), "must be a known token"),
+        (("SOL/SOL", "--drift", "1"), "a pair of two"),
+        (("WIF/JUP", "--drift", "1"), "no pool trades WIF/JUP"),
+        (("SOL", "--path", "1"), "prices are of a pair"),
+        (("SOL/USDC", "--path", "1,x"), "--path"),
+        (("SOL", "--drift=-10000"), "cannot fall by all of it"),
+    ],
+)
+def test_move_that_says_nothing_sensible_is_refused(
+    market: MarketUnderTest, arguments: tuple[str, ...], problem: str
+) -> None:
+    found = result(market, "move", *arguments)
+    assert found.exit_code != 0
+    assert problem in found.output

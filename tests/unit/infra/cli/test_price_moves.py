@@ -1,0 +1,31 @@
+"""Paths of one price: where they lead, and that they come back."""
+
+from fractions import Fraction
+
+import pytest
+
+from infra.cli.price_moves import along, drift, spike, walk
+
+
+def test_path_is_relative_to_where_the_price_stands() -> None:
+    assert along([Fraction(150), Fraction(120)], Fraction(150)) == [1, Fraction(4, 5)]
+    with pytest.raises(ValueError, match="above 0"):
+        along([Fraction(150), Fraction(0)], Fraction(150))
+
+
+def test_drift_ends_exactly_where_it_was_sent_to_in_equal_ratios() -> None:
+    path = drift(-1_900, 2)
+    assert path[-1] == Fraction(81, 100)
+    assert float(path[0]) == pytest.approx(0.9)
+    assert drift(300, 1) == [Fraction(103, 100)]
+
+
+def test_spike_comes_back_to_where_it_began() -> None:
+    assert spike(-500, 2) == [Fraction(95, 100), Fraction(95, 100), 1]
+    with pytest.raises(ValueError, match="cannot fall by all of it"):
+        spike(-10_000, 1)
+
+
+def test_walk_is_the_same_for_the_same_seed() -> None:
+    assert walk(30, 50, 7) == walk(30, 50, 7) != walk(30, 50, 8)
+    assert all(price > 0 for price in walk(30, 50, 7))
