@@ -47,7 +47,10 @@ class _EventsQuery(WireModel):
 
 @http_errors
 def submit(request: Request) -> Response:
-    """Accept an order; 202 means that it is in the queue and will reach a final status. 200 answers a dry run."""
+    """Accept an order; 202 means that it is in the queue and will reach a final status.
+
+    200 answers a dry run.
+    """
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request.headers)

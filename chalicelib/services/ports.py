@@ -140,7 +140,7 @@ class BatchQueue(Protocol):
     """The orders queue, for messages that are accepted or refused one by one."""
 
     def send_each(self, messages: Sequence[QueueMessage]) -> Sequence[Sent]:
-        """Put messages on the queue, and return what became of each; a fault is in the answer, never raised."""
+        """Put messages on the queue, and return what became of each; a fault is told, never raised."""
         ...
 
 

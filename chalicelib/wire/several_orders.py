@@ -1,4 +1,4 @@
-"""Answers about several orders at once: what became of a batch, and of an account's orders that were canceled."""
+"""Answers about several orders at once: what became of a batch, and of orders that were canceled together."""
 
 from collections.abc import Sequence
 from typing import Any

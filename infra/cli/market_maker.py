@@ -91,7 +91,7 @@ class MarketMaker:
         }
 
     def trade_to(self, targets: Mapping[str, Fraction], now_s: int) -> Sequence[str]:
-        """Trade pools to prices, as far as their liquidity goes; return the ids of those that needed a trade."""
+        """Trade pools to prices, as far as their liquidity goes; return the ids of those traded with."""
         trades = {
             pool.pool_id: trade
             for pool in self._reader.read().pools.values()

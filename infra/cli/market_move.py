@@ -49,8 +49,9 @@ def move(
 ) -> None:
     """Move the price of WHAT: a token, in all of its pools, or a pair such as SOL/USDC, in its own alone.
 
-    It starts from where the price stands. Pools are traded with, so their fees are paid and the books balance; a
-    pool whose liquidity ends before that stays behind. Resting orders are looked at after each step.
+    It starts from where the price stands. Pools are traded with, so their fees are paid and the books
+    balance; a pool whose liquidity ends before that stays behind. Resting orders are looked at after each
+    step.
     """
     tokens = _tokens(what)
     maker = MarketMaker(session.engine, load_market())

@@ -21,7 +21,8 @@ _PING_S: Final = 60.0
 
 _RECONNECT_S: Final = 1.0
 _SHOWN: Final = (
-    "reason", "txSignature", "inputAmount", "outputAmount", "executedPrice", "observedPrice", "code", "message",
+    "reason", "txSignature", "inputAmount", "outputAmount", "executedPrice", "observedPrice",
+    "code", "message",
 )  # fmt: skip
 
 

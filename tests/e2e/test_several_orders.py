@@ -133,3 +133,29 @@ def test_market_that_is_moved_is_what_markets_show(instance: Instance, rest: htt
     (mark,) = (each.mark for each in markets if each.pair == "RAY/USDC")
     assert mark is not None
     assert float(mark) == pytest.approx(2.4 * 1.025, rel=0.003)
+
+
+def test_limit_orders_rest_are_filled_when_the_market_moves_and_canceled_together(
+    instance: Instance, trader: Trader
+) -> None:
+    environment = {"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None}
+    sell = {"type": "limit", "side": "sell", "baseAsset": "JUP", "quoteAsset": "USDC", "amount": "10"}
+    previews = [
+        trader.ask(action="submit", dryRun=True, limitPrice=price, **sell) for price in ("0.1", "0.483", "9")
+    ]
+    assert [preview["verdict"] for preview in previews] == ["executeNow", "open", "open"]
+    batch = trader.ask(
+        action="submitBatch", orders=[sell | {"limitPrice": "0.483"}, sell | {"limitPrice": "9"}]
+    )
+    near, far = (result["orderId"] for result in batch["results"])
+    trader.until(lambda: sum(event["status"] == "open" for event in trader.events()) == 2 or None)
+    moved = CliRunner().invoke(
+        orderflow,
+        ["--json", "market", "move", "JUP", "--drift", "150", "--interval", "0"],
+        env=environment,
+    )
+    assert json.loads(moved.stdout)["fired"] == 1
+    assert trader.finished(near)[-1]["status"] == "confirmed"
+    answer = trader.ask(action="cancelAll", baseAsset="JUP", types=["limit"])
+    assert (answer["canceled"], answer["alreadySent"]) == (1, [])
+    assert [event["status"] for event in trader.finished(far)] == ["pending", "open", "canceled"]

@@ -48,7 +48,8 @@ WITH under_way AS MATERIALIZED (
     UPDATE orders o
     SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp(),
         chain = sha256(coalesce(o.chain, '') || convert_to(
-            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'), 'UTF8'))
+            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'),
+            'UTF8'))
     FROM (SELECT order_id FROM under_way UNION ALL SELECT order_id FROM resting) AS wanted
     WHERE o.order_id = wanted.order_id
     RETURNING {ORDER_COLUMNS}, o.chain
@@ -68,7 +69,8 @@ SELECT
         ORDER BY o.accepted_at LIMIT :limit) AS sent) AS already_sent,
     (SELECT count(*) FROM (
         (SELECT FROM orders o WHERE {_UNDER_WAY} AND {_UNSENT} LIMIT :limit)
-        UNION ALL (SELECT FROM orders o WHERE {_RESTING} LIMIT :limit) LIMIT :limit) AS left_over) AS cancelable
+        UNION ALL (SELECT FROM orders o WHERE {_RESTING} LIMIT :limit)
+        LIMIT :limit) AS left_over) AS cancelable
 """)
 
 

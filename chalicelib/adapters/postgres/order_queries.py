@@ -51,7 +51,8 @@ SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id
 """)
 
 _CONTENT_OF: Final = text("""
-SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id AND client_order_id = :client_order_id
+SELECT content_sha256 FROM client_order_keys
+WHERE account_id = :account_id AND client_order_id = :client_order_id
 """)
 
 

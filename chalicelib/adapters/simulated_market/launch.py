@@ -33,7 +33,8 @@ PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
 _PPB_PER_BPS: Final = 100_000
 
 _CHAIN: Final = text("""
-    SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::float8 AS genesis_s, slot_ms
+    SELECT market.height_at(market.now()) AS height,
+        extract(epoch FROM genesis_at)::float8 AS genesis_s, slot_ms
     FROM market.chain
 """)
 
@@ -75,8 +76,8 @@ def launch(
 ) -> Launched:
     """Open a pool with what it holds newly issued, as when the market was opened; it trades from a height on.
 
-    A chain's time counts in whole seconds for a pool, and a second has two blocks and a half: it opens with the
-    first second that begins at that height or after it, so never before.
+    A chain's time counts in whole seconds for a pool, and a second has two blocks and a half: it opens with
+    the first second that begins at that height or after it, so never before.
 
     Args:
         pool: Without an id, it gets one of what it is and when it opens.

@@ -42,8 +42,8 @@ class OpenOrdersRecord(Protocol):
     ) -> Sequence[tuple[Order, OrderEvent]]:
         """End orders as canceled, at most ``limit``: those of which nothing was ever handed to a venue.
 
-        Orders that a consumer is writing at this moment are left out. Raises ``UnansweredError`` if some may be
-        canceled.
+        Orders that a consumer is writing at this moment are left out. Raises ``UnansweredError`` if some may
+        be canceled.
         """
         ...
 

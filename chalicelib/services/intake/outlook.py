@@ -1,7 +1,7 @@
 """What the market makes of an order now, in a sentence: pure.
 
-It says what the consumer would do with the order in this moment. In the next one the market may be another, which
-is why nothing here is a promise.
+It says what the consumer would do with the order in this moment. In the next one the market may be another,
+which is why nothing here is a promise.
 """
 
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def _of_limit(terms: Conditions, bound: Bound, seen: Seen, words: Wording) -> Ju
     if terms.is_at_once:
         check = Check("limit", CheckResult.FAILED, f"{limit}; {now}", Code.LIMIT_NOT_MET)
         return Judgement(Outlook.REFUSED, f"Would expire at once: {limit}, and {now}.", (filled, check))
-    sentence = f"Would rest {words.until(terms.until)} and then {words.action}: {limit}; {now}."
+    sentence = f"Would rest {words.until(terms.until)} or until it can {words.action}: {limit}; {now}."
     return Judgement(Outlook.OPEN, sentence, (filled, Check("limit", CheckResult.WAITING, now)))
 
 
@@ -129,7 +129,7 @@ def _of_trigger(terms: Conditions, trigger: Trigger, seen: Seen, words: Wording)
     if rate is None or not trigger.is_met_by(rate):
         held = f" for {trigger.confirmations} blocks" if trigger.confirmations > 1 else ""
         sentence = (
-            f"Would rest {words.until(terms.until)} until {what} is {wanted}{held},"
+            f"Would rest {words.until(terms.until)}, waiting for {what} to be {wanted}{held},"
             f" and then {_afterwards(terms, words)}; now {now}."
         )
         return Judgement(Outlook.OPEN, sentence, (Check("trigger", CheckResult.WAITING, f"now {now}"),))
@@ -145,7 +145,7 @@ def _of_trigger(terms: Conditions, trigger: Trigger, seen: Seen, words: Wording)
 def _of_sniper(terms: Conditions, sniper: Sniper, seen: Seen, words: Wording) -> Judgement:
     where = f" on {sniper.venue}" if sniper.venue is not None else ""
     sentence = (
-        f"Would rest {words.until(terms.until)} until a pool of {words.tokens} opens{where}"
+        f"Would rest {words.until(terms.until)}, waiting for a pool of {words.tokens} to open{where}"
         f"{words.filters(sniper)}, and then {_afterwards(terms, words)}."
     )
     if there := seen.pools_of_pair:

@@ -1,4 +1,4 @@
-"""A dry run: the checks that an order would go through, and what would become of it. Nothing is stored or counted."""
+"""A dry run: an order's checks, and what would become of it. Nothing is stored, and no limit is used up."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -34,7 +34,7 @@ _UNKNOWABLE: Final = (
 
 
 class PreviewOrders:
-    """Looks at what the accept path and the consumer look at, and at the record, for which a dry run has time."""
+    """Looks at what accept path and consumer look at, and at the record, for which a dry run has time."""
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """What would become of an order, in a sentence, for every kind of order that there is."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, RefusedError
 from chalicelib.domain.launches import Sniper
 from chalicelib.domain.previews import CheckResult, Judgement, Outlook
-from chalicelib.domain.rates import Bound, Rate
+from chalicelib.domain.rates import Bound, Limit, Rate
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, Trigger, When, trigger
 from chalicelib.services.intake.outlook import Conditions, Seen, conditions_of, judged
 from chalicelib.services.intake.wording import Wording
@@ -89,8 +91,8 @@ def test_limit_is_kept_to_the_last_unit(units: int, outlook: Outlook) -> None:
 def test_limit_that_is_not_met_rests_and_says_how_far_the_market_is_away() -> None:
     found = judgement(limit("155", Bound(SwapMode.EXACT_IN, 232_500_000)))
     assert found.sentence == (
-        "Would rest until it is canceled and then sell 1.5 SOL: the limit of 155 asks for at least 232.5 USDC; now"
-        " it would be 225 USDC, 3.33 % away."
+        "Would rest until it is canceled or until it can sell 1.5 SOL: the limit of 155 asks for at least"
+        " 232.5 USDC; now it would be 225 USDC, 3.33 % away."
     )
     assert found.checks[-1].result is CheckResult.WAITING
 
@@ -120,8 +122,8 @@ def test_stop_rests_until_the_mark_has_held() -> None:
     found = judgement(conditions)
     assert found.outlook is Outlook.OPEN
     assert found.sentence == (
-        "Would rest until 2026-01-01T12:00:00.000Z until the mark is at or below 140 for 2 blocks, and then sell"
-        " 1.5 SOL at the market, within 2000 bps of the quote then; now the mark is 150."
+        "Would rest until 2026-01-01T12:00:00.000Z, waiting for the mark to be at or below 140 for 2 blocks,"
+        " and then sell 1.5 SOL at the market, within 2000 bps of the quote then; now the mark is 150."
     )
 
 
@@ -167,8 +169,19 @@ def test_sniper_says_which_pool_it_waits_for() -> None:
     sniper = Sniper("meteora", min_liquidity_units=10**12, max_fee_bps=100, max_delay_blocks=5)
     found = judgement(Conditions(50, is_at_once=False, until=None, sniper=sniper))
     assert found.outlook is Outlook.OPEN
-    assert "until a pool of SOL and USDC opens on meteora (with at least 1000 SOL in it," in found.sentence
+    assert (
+        "waiting for a pool of SOL and USDC to open on meteora (with at least 1000 SOL in it,"
+        in found.sentence
+    )
     assert "4 pools of the two are open already" in found.sentence
+
+
+def test_conditions_of_a_limit_order_are_its_bound_and_no_end() -> None:
+    rate = Limit("155", Rate.of(155, 1_000))
+    waiting = replace(terms(), limit=rate, slippage_bps=None, valid_for_s=None, time_in_force=TimeInForce.GTC)
+    found = conditions_of(waiting, NOON)
+    bound = Bound(SwapMode.EXACT_IN, 155_000_000)
+    assert found == Conditions(None, is_at_once=False, until=None, limit_price="155", bound=bound)
 
 
 def test_conditions_of_a_market_order_are_its_slippage_and_its_end() -> None:

@@ -1,5 +1,6 @@
 """Dry runs: the checks of a live order, and nothing of the order."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
 from chalicelib.domain.ids import client_order_uuid
 from chalicelib.domain.previews import CheckResult, Outlook, Preview
-from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.services.intake.limits import OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.intake.preview import PreviewOrders
 from chalicelib.services.planning.venues import QuoteCollector
@@ -26,10 +28,12 @@ class DryRun:
 
     def __init__(self, *, open_orders: int = 0, burst: int = 5, pools: Any = None) -> None:
         self.clock, self.keys, self.venue = FrozenClock(), FakeKeys(), FakeVenue("raydium", pools)
-        self.open_orders, self.is_record_down = open_orders, False
+        self.open_orders, self.resting_orders, self.is_record_down = open_orders, 0, False
         self.rate = OrderRate(1, burst, self.clock)
         self.limits = OrderLimits(
-            self.rate, OpenOrders(lambda *_: self._counted(), self.clock, InOneThread(), limit=10)
+            self.rate,
+            OpenOrders(lambda *_: self._counted(), self.clock, InOneThread(), limit=10),
+            OpenOrders(lambda *_: self.resting_orders, self.clock, InOneThread(), limit=20),
         )
         collector = QuoteCollector([self.venue], InOneThread(), self.clock, time_limit_ms=0, valid_ms=2_000)
         self.use = PreviewOrders(collector, self.keys, self.limits, load_tokens())
@@ -72,6 +76,21 @@ def test_limits_of_the_account_are_those_of_a_live_order() -> None:
     assert preview.summary.startswith("Would be refused: rate")
     dry.clock.sleep(1)
     assert dry.of().outlook is Outlook.EXECUTE_NOW
+
+
+def test_order_that_may_rest_is_counted_among_those_that_do() -> None:
+    dry = DryRun(open_orders=10)
+    limit = Limit("300", Rate.of(300, 1_000))
+    waiting = replace(
+        terms(), limit=limit, slippage_bps=None, valid_for_s=None, time_in_force=TimeInForce.GTC
+    )
+    assert (dry.of(waiting).outlook, results(dry.of(waiting))["restingOrders"]) == (
+        Outlook.OPEN,
+        CheckResult.PASSED,
+    )
+    dry.resting_orders = 20
+    assert dry.of(waiting).code is Code.TOO_MANY_RESTING_ORDERS
+    assert dry.of(replace(waiting, time_in_force=TimeInForce.IOC)).code is Code.TOO_MANY_OPEN_ORDERS
 
 
 def test_record_that_does_not_answer_leaves_its_checks_unknown() -> None:
