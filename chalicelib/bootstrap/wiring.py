@@ -19,10 +19,12 @@ from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.intake.submit_batch import SubmitBatch
 from chalicelib.services.ports import (
+    BatchQueue,
     ClientOrderKeys,
     Clock,
     Connections,
     OrderQueries,
+    OrderQueue,
     OrderRecord,
     Subscriptions,
 )
@@ -79,10 +81,18 @@ class Services:
 
     @cached_property
     def submit_batch(self) -> SubmitBatch:
-        return SubmitBatch(self.submit_orders, self.queue)
+        return SubmitBatch(self.submit_orders, self.batch_queue)
 
     @cached_property
-    def queue(self) -> "SqsOrderQueue":
+    def queue(self) -> OrderQueue:
+        return self._sqs_queue
+
+    @property
+    def batch_queue(self) -> BatchQueue:
+        return self._sqs_queue
+
+    @cached_property
+    def _sqs_queue(self) -> "SqsOrderQueue":
         from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
 
         settings = self.settings
@@ -267,7 +277,7 @@ class Services:
         from chalicelib.services.intake.cancel_all import CancelAllOrders
 
         record = PostgresOpenOrders(self.engine)
-        return CancelAllOrders(record, self.publisher, lambda: self.queue, self.observer, self.clock)
+        return CancelAllOrders(record, self.publisher, lambda: self.batch_queue, self.observer, self.clock)
 
     @cached_property
     def consume_messages(self) -> "ConsumeMessages":

@@ -21,8 +21,8 @@ def look_at_resting_orders(session: CliSession, pool_ids: Collection[str]) -> in
     environment = session.running_environment()
     if not pool_ids or environment is None:
         return None
-    watcher = _services(tuple(sorted(environment.items()))).price_watcher
     try:
+        watcher = _services(tuple(sorted(environment.items()))).price_watcher
         return watcher.market_changed(pool_ids).fired
     except RetryableError as fault:
         raise click.ClickException(
@@ -32,8 +32,17 @@ def look_at_resting_orders(session: CliSession, pool_ids: Collection[str]) -> in
 
 @cache
 def _services(environment: tuple[tuple[str, str], ...]) -> Services:
-    """Return the use cases of the running runtime; requests to its queue are signed with its credentials."""
-    for name, value in environment:
-        if name.startswith("AWS_"):
-            os.environ.setdefault(name, value)
-    return Services(Settings.from_env(dict(environment)))
+    """Return the use cases of the running runtime; its own credentials sign the requests to its queue.
+
+    The shell's are for AWS, and the runtime's for nothing else.
+    """
+    given = dict(environment)
+    shells = dict(os.environ)
+    os.environ.update({name: value for name, value in given.items() if name.startswith("AWS_")})
+    try:
+        made = Services(Settings.from_env(given))
+        made.queue.check()  # with the credentials that are in force now, and from now on
+        return made
+    finally:
+        os.environ.clear()
+        os.environ.update(shells)

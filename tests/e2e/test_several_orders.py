@@ -124,7 +124,9 @@ def test_commands_are_clients_of_the_running_engine(instance: Instance, trader: 
 
 
 def test_market_that_is_moved_is_what_markets_show(instance: Instance, rest: httpx.Client) -> None:
-    environment = {"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None}
+    # The shell's credentials are for AWS, and say nothing to the runtime's emulator.
+    foreign = {"AWS_ACCESS_KEY_ID": "foreign", "AWS_SECRET_ACCESS_KEY": "foreign"}
+    environment = {"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None, **foreign}
     moved = CliRunner().invoke(
         orderflow, ["market", "move", "RAY/USDC", "--drift", "250", "--interval", "0"], env=environment
     )
