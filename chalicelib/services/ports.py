@@ -249,6 +249,18 @@ class Replay:
     batched: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AccountOrders:
+    """An account's unfinished orders, as far as a subscription to all of them replays them.
+
+    Attributes:
+        more_rest: More orders rest than these; their events are sent from now on all the same.
+    """
+
+    order_ids: Sequence[UUID]
+    more_rest: bool = False
+
+
 class Subscriptions(Protocol):
     """Which connection sees which orders. Raises ``RetryableError`` if the record is unreachable."""
 
@@ -273,9 +285,9 @@ class Subscriptions(Protocol):
         """
         ...
 
-    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+    def subscribe_account(self, connection_id: str, account_id: str) -> "AccountOrders":
         """Subscribe to every order of the account; return the unfinished ones,
-        which are not live until replayed.
+        which are not live until replayed: of those that rest, the newest.
         """
         ...
 
