@@ -205,6 +205,10 @@ class OrderRecord(Protocol):
         """
         ...
 
+    def note_published(self, order_id: UUID, seq: int) -> None:
+        """Note that an event has been published, if all before it have been: the next claimant need not."""
+        ...
+
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         """Return where an order of the account stands."""
         ...

@@ -274,6 +274,9 @@ class ExecuteOrders:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
         due = [order for order in claimed if batch.is_due(order, now)]
+        timely = [order for order in due if not order.state.order.is_late(now)]
+        if timely and quote_request is None:
+            quote_request = self._write_ahead.quote_request(timely)
         ready = self._past_triggers(due, batch, quote_request, now)
         if due and not ready:
             return []
