@@ -200,9 +200,7 @@ class SubscribedFrame(Answer):
     order_id: UUID | None
     more_rest: Annotated[
         bool | None,
-        Field(
-            description="More orders rest than the 100 whose events follow: GET /orders?status=open lists them."
-        ),
+        Field(description="More orders rest than the 100 that follow: GET /orders?status=open lists them."),
     ] = None
 
 

@@ -1,4 +1,4 @@
-"""Orders that wait, through the real consumer: they rest without a message, fire on a price, and keep their bound."""
+"""Orders that wait, through the real consumer: they rest, fire on a price, and keep their bound."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -159,7 +159,7 @@ def test_doubled_message_executes_an_order_once(desk: Desk) -> None:
 
 
 def test_order_too_large_for_the_price_rests_quietly_and_is_left_alone_there(desk: Desk) -> None:
-    """The first unit would get its limit, the whole size does not: no event, no attempt, and no look at each price."""
+    """The first unit would get its limit, the whole size does not: no event, no attempt, no look at each price."""
     order_id = desk.submit(SELL | {"amount": "20000", "type": "limit", "limitPrice": "149"})
     assert desk.statuses(order_id) == RESTS
     assert (desk.looks(), desk.looks()) == (0, 0)

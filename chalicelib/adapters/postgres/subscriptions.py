@@ -68,7 +68,7 @@ SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
       AND replay_id = CAST(:replay_id AS uuid))
 """)
 
-# Ten thousand orders may rest: the newest are replayed beside those that are under way, the others on request.
+# Ten thousand orders may rest: the newest are replayed beside those under way, the others on request.
 _UNFINISHED_ORDERS: Final = f"""
 (SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {IDLE_STATUSES}
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})

@@ -1,4 +1,4 @@
-"""Looking at the prices: after our own swaps, after a market command, and each second while anything waits."""
+"""Looking at the prices: after our own swaps, after market commands, and each second while anything waits."""
 
 import math
 import threading
@@ -56,11 +56,11 @@ class PriceWatcher:
                 self._matcher.match(self._prices.read(), pool_ids)
         except RetryableError as fault:
             logger.warning("prices not matched", reason=fault.message)
-        except Exception as error:  # noqa: BLE001  # whatever it is, no order that was executed may fail for it
+        except Exception as error:  # noqa: BLE001  # no order that was executed may fail for it
             logger.error("defect", exc_info=error, doing="matching prices")
 
     def at_rest(self, orders: Collection[Order]) -> None:
-        """Have orders that end within a minute or so looked at then: the clock may not be watched by that time.
+        """Have orders that end within a minute or so looked at then; the looks by the clock may not have begun.
 
         Best effort: what is lost here, the next look by the clock finds.
         """
