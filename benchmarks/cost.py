@@ -22,6 +22,7 @@ from benchmarks.environment import environment_lines
 from benchmarks.instance import Instance, running_instance
 from benchmarks.load import QUIET
 from benchmarks.shapes import Load, Shape, run_load
+from chalicelib.handlers.schedule import MATCHING_S
 from chalicelib.wire.server_frames import json_text
 from infra.deploy.smoke import smoke_order
 from infra.deploy.stacks import stage_values
@@ -236,7 +237,16 @@ def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:
     _row(
         "  consumer gets orders one by one", [_sum(one) - most for one, most in zip(alone, sums, strict=True)]
     )
+    print("a month, whatever number of orders rests")
+    _row("  match_prices, while any is armed", [matching_usd_per_month()])
+    _row("  match_prices, while none is", [30 * 24 * 60 * (INVOCATION_USD + 0.01 * 0.25 * GB_SECOND_USD)])
     return sums[0], sums[2], sums[3]
+
+
+def matching_usd_per_month() -> float:
+    """Return what looking at prices costs while an order rests always, whatever number of them does."""
+    seconds = 30 * 24 * 3_600 * MATCHING_S / 60
+    return seconds * memory_gb("match_prices") * GB_SECOND_USD + 30 * 24 * 60 * INVOCATION_USD
 
 
 def _sum(use: Use) -> float:

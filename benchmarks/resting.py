@@ -50,13 +50,17 @@ _PAIRS: Final = "INSERT INTO watch_pairs (input_token, output_token) VALUES (:in
 _ORDERS: Final = """
 INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
     price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence,
-        lease_until)
-SELECT gen_random_uuid(), 'account ' || n % 1000, CASE n / 30 % 5 WHEN 0 THEN 'market'
-    ELSE 'limit' END, 'exact_in',
-    p.input_token, p.output_token, 1000000000, p.input_token, 50, moment, moment + interval '30 days',
-    repeat('0', 64), 'open', 2, 1, 1, moment
-FROM (SELECT n, now() - n * interval '1 second' AS moment FROM generate_series(1, CAST(:orders AS int)) AS n)
-    AS x
+    lease_until, time_in_force, limit_terms, trigger_terms)
+SELECT gen_random_uuid(), 'account ' || n % 1000, CASE WHEN is_stop THEN 'market' ELSE 'limit' END,
+    'exact_in',
+    p.input_token, p.output_token, 1000000000, p.input_token, CASE WHEN is_stop THEN 2000 END, moment,
+    moment + interval '30 days', repeat('0', 64), 'open', 2, 1, 1, moment, 'gtd',
+    CASE WHEN NOT is_stop
+        THEN '{"price": "155.25", "rate": {"output_units": 621, "input_units": 4000}}'::jsonb END,
+    CASE WHEN is_stop THEN '{"price": "140", "rate": {"output_units": 7, "input_units": 50}, "when": "below",
+        "direction": "at_most", "source": "mark", "confirmations": 2, "if_already_met": "refuse"}'::jsonb END
+FROM (SELECT n, n / 30 % 5 = 0 AS is_stop, now() - n * interval '1 second' AS moment
+      FROM generate_series(1, CAST(:orders AS int)) AS n) AS x
 JOIN (SELECT *, row_number() OVER (ORDER BY pair_id) - 1 AS place, count(*) OVER () AS pairs
     FROM watch_pairs) AS p
   ON p.place = x.n % p.pairs

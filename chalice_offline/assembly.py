@@ -47,6 +47,7 @@ def host_settings(
         concurrency_max=file.functions.concurrency,
         concurrency_by_function={**by_queue, **file.functions.concurrency_by_function},
         idle_s=file.functions.idle_s,
+        cut_short=frozenset(file.functions.cut_short),
         python=project.python,
         tmp_root=options.state_dir.absolute() / "tmp",
     )

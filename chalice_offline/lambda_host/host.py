@@ -30,6 +30,7 @@ class HostSettings:
     Attributes:
         concurrency_max: Environments per function, where ``concurrency_by_function`` says nothing.
         idle_s: An environment unused for so long ends, unless it is its function's only one.
+        cut_short: Functions that are not waited for when the host stops: they may be ended at any moment.
         environment: Process environment of every function; a function's own values come on top.
         python: Version of the interpreter that functions run on.
         tmp_root: See ``Launch``; what an earlier run left there is removed.
@@ -44,6 +45,7 @@ class HostSettings:
     concurrency_max: int = 4
     concurrency_by_function: Mapping[str, int] = field(default_factory=dict)
     idle_s: float = 300.0
+    cut_short: frozenset[str] = frozenset()
     tmp_root: Path | None = None
     python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -115,8 +117,8 @@ class LambdaHost:
         _answer(answer, outcome)
         tell("listening for the end of invocations", self._on_finished, function_name)
 
-    async def _until_quiet(self) -> None:
-        while self._running:
+    async def _until_quiet(self, *, but: frozenset[str] = frozenset()) -> None:
+        while self._running.keys() - but:
             self._one_ended.clear()
             await self._one_ended.wait()
 
@@ -141,7 +143,7 @@ class LambdaHost:
                 await self._retirement
         if self._running and patience_s > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._until_quiet(), patience_s)
+                await asyncio.wait_for(self._until_quiet(but=self._settings.cut_short), patience_s)
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
         await self._until_quiet()
 

@@ -216,6 +216,7 @@ class Services:
                 settings.batch_hold_ms,
             ),
             after_swaps=self.price_watcher.after_swaps,
+            at_rest=self.price_watcher.at_rest,
         )
 
     @cached_property
@@ -226,12 +227,10 @@ class Services:
 
     @cached_property
     def price_watcher(self) -> "PriceWatcher":
-        """Looks at prices for the orders that rest; market commands call its ``market_changed``."""
-        from chalicelib.services.resting.matcher import Matcher
-        from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+        """Looks at prices for the orders that rest."""
+        from chalicelib.bootstrap.watching import watcher
 
-        matcher = Matcher(self.watches, self.queue, fired_message)
-        return PriceWatcher(self.market.prices, matcher, self.watches, self.clock)
+        return watcher(self.market.prices, self.watches, self.queue, self.clock)
 
     @cached_property
     def observer(self) -> "PowertoolsObserver":
@@ -343,6 +342,10 @@ class Services:
     def check_database(self) -> None:
         """Raise ``RetryableError`` if the database does not answer."""
         self.clients.check_database()
+
+    def has_marks(self) -> bool:
+        """Return whether every price that triggers look at can be seen; raises ``RetryableError``."""
+        return self.price_watcher.has_marks()
 
     def check_queue(self) -> None:
         """Raise ``RetryableError`` if the queue does not answer."""

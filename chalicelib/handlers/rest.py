@@ -154,7 +154,7 @@ def health() -> Response:
 
 @http_errors
 def ready() -> Response:
-    """Say whether the database and the queue answer."""
+    """Say whether the database and the queue answer, and whether triggers see their prices."""
     checks: dict[str, str] = {}
     for name, check in (("database", services().check_database), ("queue", services().check_queue)):
         try:
@@ -164,7 +164,17 @@ def ready() -> Response:
             logger.warning("not ready", check=name, reason=fault.message)
             checks[name] = "unavailable"
     is_ready = set(checks.values()) == {"ok"}
+    # A gap in the prices holds triggers back, and nothing else.
+    checks["prices"] = _prices() if is_ready else "unknown"
     return answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
+
+
+def _prices() -> str:
+    try:
+        return "ok" if services().has_marks() else "missing"
+    except RetryableError as fault:
+        logger.warning("not ready", check="prices", reason=fault.message)
+        return "missing"
 
 
 def _as_it_stands(account_id: str, order_id: UUID, done: str) -> Response:

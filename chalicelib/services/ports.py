@@ -210,15 +210,20 @@ class OrderRecord(Protocol):
         change: Callable[[OrderState], Order],
         told: Mapping[str, object],
     ) -> tuple[Order, OrderEvent] | None:
-        """Give an order other terms and arm it anew, in one commit, whoever has claimed it; None if the account
-        has no such order.
+        """Give an order other terms and arm it anew, in one commit, whoever has claimed it; None if the
+        account has no such order.
 
         Args:
-            change: Given where the order stands while its row is held, returns it with other terms, or raises.
+            change: Given where the order stands while its row is held, returns it with other terms, or
+                raises.
             told: What was changed, for the event.
 
         Raises ``UnansweredError`` if it may be amended.
         """
+        ...
+
+    def note_published(self, order_id: UUID, seq: int) -> None:
+        """Note that an event has been published, if all before it have been: the next claimant need not."""
         ...
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
@@ -265,6 +270,18 @@ class Replay:
     batched: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AccountOrders:
+    """An account's unfinished orders, as far as a subscription to all of them replays them.
+
+    Attributes:
+        more_rest: More orders rest than these; their events are sent from now on all the same.
+    """
+
+    order_ids: Sequence[UUID]
+    more_rest: bool = False
+
+
 class Subscriptions(Protocol):
     """Which connection sees which orders. Raises ``RetryableError`` if the record is unreachable."""
 
@@ -289,9 +306,9 @@ class Subscriptions(Protocol):
         """
         ...
 
-    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+    def subscribe_account(self, connection_id: str, account_id: str) -> "AccountOrders":
         """Subscribe to every order of the account; return the unfinished ones,
-        which are not live until replayed.
+        which are not live until replayed: of those that rest, the newest.
         """
         ...
 

@@ -204,6 +204,10 @@ class SubscribedFrame(Answer):
     type: Literal["subscribed"]
     request_id: str | None
     order_id: UUID | None
+    more_rest: Annotated[
+        bool | None,
+        Field(description="More orders rest than the 100 that follow: GET /orders?status=open lists them."),
+    ] = None
 
 
 class UnsubscribedFrame(Answer):
@@ -385,6 +389,10 @@ class Readiness(Answer):
     status: Literal["ok", "unavailable"]
     database: Literal["ok", "unavailable"]
     queue: Literal["ok", "unavailable"]
+    prices: Annotated[
+        Literal["ok", "missing", "unknown"],
+        Field(description="Missing: nothing shows a mark that triggers wait for, so none of them fires."),
+    ]
 
 
 SERVER_FRAMES: tuple[type[Answer], ...] = (

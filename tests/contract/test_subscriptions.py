@@ -110,7 +110,8 @@ def test_subscriber_to_the_account_gets_every_order_of_it_and_of_no_other(store:
     unfinished, finished = an_order(account_id=account_id), an_order(account_id=account_id)
     store.created(unfinished)
     store.moved(store.created(finished), *LIFE[2:])
-    assert list(store.subscriptions.subscribe_account(connection_id, account_id)) == [unfinished.order_id]
+    found = store.subscriptions.subscribe_account(connection_id, account_id)
+    assert (list(found.order_ids), found.more_rest) == ([unfinished.order_id], False)
     assert [each.live for each in subscriptions(store, unfinished)] == [False]  # until it has been replayed
     later, foreign = an_order(account_id=account_id), an_order(account_id=an_account())
     store.created(later)

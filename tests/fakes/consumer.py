@@ -57,7 +57,7 @@ class ConsumerOnFakes:
         )
         matcher = Matcher(self.tables.watches, self.queue, fired_message)
         prices = FakePrices(self.venues, self.chain, self.clock)
-        self.price_watcher = PriceWatcher(prices, matcher, self.tables.watches, self.clock)
+        self.price_watcher = PriceWatcher(prices, matcher, self.tables.watches, self.queue, self.clock)
         self.execute_orders = ExecuteOrders(
             record=self.record,
             quote_collector=QuoteCollector(
@@ -73,6 +73,7 @@ class ConsumerOnFakes:
             clock=self.clock,
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, RETRY_DELAY_S, batch_hold_ms=100),
             after_swaps=self.price_watcher.after_swaps,
+            at_rest=self.price_watcher.at_rest,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=self.execute_orders,

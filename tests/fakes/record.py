@@ -95,6 +95,11 @@ class MemoryRecord:
         row.lease_until = row.updated_at
         return after.order, event
 
+    def note_published(self, order_id: UUID, seq: int) -> None:
+        row = self._tables.orders[order_id]
+        if row.state.published_seq == seq - 1:
+            row.state = replace(row.state, published_seq=seq)
+
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         row = self._tables.orders.get(order_id)
         return row.state if row is not None and row.state.order.account_id == account_id else None

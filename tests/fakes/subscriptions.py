@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Missed, Replay, Subscription
+from chalicelib.services.ports import AccountOrders, Missed, Replay, Subscription
 from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)
@@ -55,7 +55,7 @@ class MemorySubscriptions:
         row.live, row.replayed_to, row.replay_id, row.updated_at = True, seq, None, self._tables.now()
         return True
 
-    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+    def subscribe_account(self, connection_id: str, account_id: str) -> AccountOrders:
         unfinished = [
             id_
             for id_, order in self._tables.orders.items()
@@ -64,7 +64,7 @@ class MemorySubscriptions:
         for id_ in (EVERY_ORDER, *unfinished):
             row = SubscriptionRow(account_id, id_ == EVERY_ORDER, 0, self._tables.now())
             self._tables.subscriptions.setdefault((connection_id, id_), row)
-        return unfinished
+        return AccountOrders(unfinished)
 
     def mark_behind(self, missed: Sequence[Missed]) -> None:
         for each in missed:

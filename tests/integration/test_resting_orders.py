@@ -1,7 +1,7 @@
-"""Orders that wait, through the real consumer: they rest without a message, fire on a price, and keep their bound."""
+"""Orders that wait, through the real consumer: they rest, fire on a price, and keep their bound."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from chalicelib.adapters.simulated_market.definition import load_market
+from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
 from chalicelib.adapters.simulated_market.seed import reset
 from chalicelib.bootstrap.audit import audit
+from chalicelib.bootstrap.watching import market_watcher
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.ports import OrderView
 from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.queue_messages import FiredMessage
@@ -71,6 +74,13 @@ class Desk:
         with self.services.engine.connect() as connection:
             return int(connection.execute(text("SELECT count(*) FROM watches")).scalar_one())
 
+    def clear(self) -> None:
+        """Cancel what another test left at rest."""
+        with self.services.engine.connect() as connection:
+            left = connection.execute(text("SELECT order_id FROM watches")).scalars().all()
+        for order_id in left:
+            self.services.cancel_orders.cancel("local", order_id)
+
     def next_blocks(self, count: int) -> None:
         """Let blocks pass without waiting for them."""
         with self.services.engine.begin() as connection:
@@ -84,6 +94,7 @@ class Desk:
 def desk(consumer: Consumer) -> Iterator[Desk]:
     reset(consumer.services.engine, load_market())
     desk = Desk(consumer)
+    desk.clear()
     yield desk
     with consumer.services.engine.connect().execution_options(
         isolation_level="REPEATABLE READ"
@@ -148,7 +159,7 @@ def test_doubled_message_executes_an_order_once(desk: Desk) -> None:
 
 
 def test_order_too_large_for_the_price_rests_quietly_and_is_left_alone_there(desk: Desk) -> None:
-    """The first unit would get its limit, the whole size does not: no event, no attempt, and no look at each price."""
+    """The first unit would get its limit, the whole size does not: no event, no attempt, no look at each price."""
     order_id = desk.submit(SELL | {"amount": "20000", "type": "limit", "limitPrice": "149"})
     assert desk.statuses(order_id) == RESTS
     assert (desk.looks(), desk.looks()) == (0, 0)
@@ -167,6 +178,64 @@ def test_amended_order_fills_at_its_new_price_with_its_new_size(desk: Desk) -> N
     assert desk.statuses(order_id) == [*RESTS, S.OPEN, S.OPEN, *FILLS]
     assert (desk.told(order_id)["inputAmount"], desk.watched()) == ("2", 0)
     assert Fraction(desk.told(order_id)["executedPrice"]) >= 165
+
+
+def test_order_that_the_ledger_refuses_at_its_limit_rests_again_and_uses_up_no_attempt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = desk.services.market.chain
+    send = chain.send
+
+    def after_a_fall(transactions: Sequence[SignedTransaction]) -> None:
+        desk.move(Fraction(97, 100))
+        send(transactions)
+
+    monkeypatch.setattr(chain, "send", after_a_fall)
+    order_id = desk.submit(SELL | {"amount": "100", "type": "limit", "limitPrice": "148"})
+    assert desk.statuses(order_id) == [S.PENDING, *FILLS[:-1], S.OPEN]
+    assert (
+        desk.told(order_id)["reason"] == "the price moved beyond the order's limit before the swap could land"
+    )
+    state = desk.view(order_id).state
+    assert (state.attempt, state.used_attempts) == (2, 1)
+    monkeypatch.undo()
+    desk.move(Fraction(1))
+    assert desk.looks() == 0  # it backs off
+    desk.next_blocks(6)
+    assert desk.looks() == 1
+    assert desk.statuses(order_id)[-5:] == FILLS
+
+
+def test_order_that_was_refused_at_its_limit_can_be_canceled(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = desk.services.market.chain
+    send = chain.send
+
+    def after_a_fall(transactions: Sequence[SignedTransaction]) -> None:
+        desk.move(Fraction(97, 100))
+        send(transactions)
+
+    monkeypatch.setattr(chain, "send", after_a_fall)
+    order_id = desk.submit(SELL | {"amount": "100", "type": "limit", "limitPrice": "148"})
+    desk.services.cancel_orders.cancel("local", order_id)
+    assert (desk.statuses(order_id)[-2:], desk.watched()) == ([S.OPEN, S.CANCELED], 0)
+
+
+def test_no_price_fires_nothing_and_is_told(desk: Desk) -> None:
+    order_id = desk.submit(SELL | {"trigger": {"price": "140", "when": "below", "confirmations": 1}})
+    board = FaultBoard(desk.services.engine)
+    try:
+        board.set(Faults(venues={"raydium": VenueFault(is_down=True), "meteora": VenueFault(is_down=True)}))
+        desk.move(Fraction(85, 100))
+        watcher = market_watcher(desk.services.engine, desk.services.queue)
+        assert (watcher.look().without_mark, watcher.has_marks()) == (1, False)
+    finally:
+        board.set(Faults())
+    watcher = market_watcher(desk.services.engine, desk.services.queue)
+    assert watcher.market_changed([pool.pool_id for pool in load_market().pools]).fired == 1
+    assert desk.consumer.run()[1] == []
+    assert desk.statuses(order_id) == [*RESTS, S.TRIGGERED, *FILLS]
 
 
 def test_limit_order_that_is_to_be_filled_at_once_ends_without_resting(desk: Desk) -> None:

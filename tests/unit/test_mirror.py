@@ -80,6 +80,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/domain/resting.py": "tests/unit/wire/test_resting_fields.py",
     "chalicelib/wire/venue_views.py": "tests/unit/services/planning/test_quotes.py",
     "chalicelib/routing/assembly.py": "tests/unit/routing/test_router.py",
+    "chalicelib/bootstrap/watching.py": "tests/integration/test_resting_orders.py",
     "chalicelib/bootstrap/simulated_market.py": "tests/unit/bootstrap/test_wiring.py",
     # Layouts of real accounts and messages, against vectors from the chain.
     "chalicelib/adapters/solana/accounts.py": "tests/unit/adapters/solana/test_vectors.py",

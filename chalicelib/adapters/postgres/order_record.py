@@ -166,6 +166,11 @@ INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, cha
 SELECT e.* FROM {_EVENTS_ROWS} JOIN amended USING (order_id)
 """)
 
+_NOTE_PUBLISHED: Final = Statement("""
+UPDATE orders SET told_seq = CAST(:seq AS integer)
+WHERE order_id = CAST(:order_id AS uuid) AND told_seq = CAST(:seq AS integer) - 1
+""")
+
 _STATE: Final = Statement(f"""
 SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
 """)
@@ -305,6 +310,10 @@ class PostgresOrderRecord:
                 (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])
             )
         return after.order, event
+
+    def note_published(self, order_id: UUID, seq: int) -> None:
+        with translated_errors():
+            self._database.execute(_NOTE_PUBLISHED, {"order_id": str(order_id), "seq": seq})
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         parameters = {"account_id": account_id, "order_id": str(order_id)}

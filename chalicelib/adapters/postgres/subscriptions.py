@@ -18,7 +18,7 @@ from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import IDLE_STATUSES
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import Missed, Replay, Subscription
+from chalicelib.services.ports import AccountOrders, Missed, Replay, Subscription
 
 EVERY_ORDER: Final = UUID(int=0)
 _REPLAYED_ORDERS_MAX: Final = 100
@@ -68,7 +68,7 @@ SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
       AND replay_id = CAST(:replay_id AS uuid))
 """)
 
-# Ten thousand orders may rest: the newest are replayed beside those that are under way, the others on request.
+# Ten thousand orders may rest: the newest are replayed beside those under way, the others on request.
 _UNFINISHED_ORDERS: Final = f"""
 (SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {IDLE_STATUSES}
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})
@@ -77,6 +77,11 @@ UNION ALL
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})
 """
 _UNFINISHED: Final = text(_UNFINISHED_ORDERS)
+_MORE_REST: Final = text(f"""
+SELECT EXISTS (
+    SELECT FROM orders WHERE account_id = :account_id AND status = 'open'
+    ORDER BY accepted_at DESC OFFSET {_REPLAYED_ORDERS_MAX})
+""")
 
 # What is under way waits for its replay from the first moment: no live event may go ahead of it.
 _SUBSCRIBE_ACCOUNT: Final = text(f"""
@@ -149,12 +154,14 @@ class PostgresSubscriptions:
         with translated_errors(), self._single.connect() as connection:
             return bool(connection.execute(_GO_LIVE, parameters).scalar_one())
 
-    def subscribe_account(self, connection_id: str, account_id: str) -> Sequence[UUID]:
+    def subscribe_account(self, connection_id: str, account_id: str) -> AccountOrders:
         parameters = {"connection_id": connection_id, "account_id": account_id}
         with translated_errors(), self._single.connect() as connection:
             # Two transactions on purpose: an order created after the second one finds the first committed.
             connection.execute(_SUBSCRIBE_ACCOUNT, parameters | {"every": str(EVERY_ORDER)})
-            return connection.execute(_UNFINISHED, {"account_id": account_id}).scalars().all()
+            found = connection.execute(_UNFINISHED, {"account_id": account_id}).scalars().all()
+            more = connection.execute(_MORE_REST, {"account_id": account_id}).scalar_one()
+            return AccountOrders(found, bool(more))
 
     def mark_behind(self, missed: Sequence[Missed]) -> None:
         rows = [

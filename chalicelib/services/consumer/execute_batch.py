@@ -29,6 +29,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, RetryableError
+from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
@@ -74,7 +75,11 @@ AfterSwaps = Callable[[Collection[str]], object]
 """Told the ids of the pools that swaps have moved, after the commit; it raises nothing."""
 
 
-def _nothing_waits(_pool_ids: Collection[str]) -> None:
+AtRest = Callable[[Collection[Order]], object]
+"""Told the orders that have been put to rest, after the commit; it raises nothing."""
+
+
+def _nothing_waits(_: Collection[object]) -> None:
     pass
 
 
@@ -96,6 +101,7 @@ class ExecuteOrders:
         clock: Clock,
         limits: ExecutionLimits,
         after_swaps: AfterSwaps = _nothing_waits,
+        at_rest: AtRest = _nothing_waits,
     ) -> None:
         self._record = record
         self._quote_collector = quote_collector
@@ -103,6 +109,7 @@ class ExecuteOrders:
         self._clock = clock
         self._limits = limits
         self._after_swaps = after_swaps
+        self._at_rest = at_rest
         self._announcer = Announcer(
             publisher=publisher,
             republisher=republisher,
@@ -267,6 +274,9 @@ class ExecuteOrders:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
         due = [order for order in claimed if batch.is_due(order, now)]
+        timely = [order for order in due if not order.state.order.is_late(now)]
+        if timely and quote_request is None:
+            quote_request = self._write_ahead.quote_request(timely)
         ready = self._past_triggers(due, batch, quote_request, now)
         if due and not ready:
             return []
@@ -355,6 +365,9 @@ class ExecuteOrders:
             batch,
             [(transition.state.order, transition.events) for transition in recorded if transition.events],
         )
+        rests = [each.state.order for each in recorded if each.watch is not None and each.events]
+        if rests:
+            self._at_rest(rests)
         for transition in decided:
             if transition in unrecorded:
                 continue

@@ -68,7 +68,7 @@ class WriteAhead:
         now = self._clock.now()
         ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
         timely = [order for order in claimed if not order.state.order.is_late(now)]
-        planned = self._planned(timely, quote_request or self._quote_request(timely), batch) if timely else []
+        planned = self._planned(timely, quote_request or self.quote_request(timely), batch) if timely else []
         ended += [plan for _, plan in planned if isinstance(plan, Transition)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
@@ -84,7 +84,7 @@ class WriteAhead:
             RetryableError: The venues' state is out of reach.
         """
         now = self._clock.now()
-        planner = Planner((quote_request or self._quote_request(claimed)).answers(), self._tokens)
+        planner = Planner((quote_request or self.quote_request(claimed)).answers(), self._tokens)
 
         def step(order: ClaimedOrder) -> Transition:
             return trigger_step(order, planner, now)
@@ -98,7 +98,8 @@ class WriteAhead:
         """Return the end of an order that ran into a defect, and of whose attempt nothing was sent."""
         return transitions.failed(order, ExecutionError(Code.INTERNAL_ERROR, _DEFECT), self._clock.now())
 
-    def _quote_request(self, orders: Sequence[ClaimedOrder]) -> QuoteRequest:
+    def quote_request(self, orders: Sequence[ClaimedOrder]) -> QuoteRequest:
+        """Ask the venues for what some orders need."""
         return self._quote_collector.begin([wanted_by(order.state.order.terms.swap) for order in orders])
 
     def _planned(

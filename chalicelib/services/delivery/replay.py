@@ -87,13 +87,13 @@ class ReplayOrders:
 
     def _subscribe_to_all(self, subscriber: Subscriber, answer: JsonObject) -> None:
         with _unknown_if(RetryableError, "subscribed", None):
-            unfinished = self._subscriptions.subscribe_account(
-                subscriber.connection_id, subscriber.account_id
-            )
+            found = self._subscriptions.subscribe_account(subscriber.connection_id, subscriber.account_id)
+            if found.more_rest:
+                answer = answer | {"moreRest": True}
             if self._post(subscriber, [json_text(answer)]) is not Delivery.DELIVERED:
                 return
             one_by_one(
-                unfinished, lambda each: self.replay(subscriber, each, after_seq=0), _log_failed_replay
+                found.order_ids, lambda each: self.replay(subscriber, each, after_seq=0), _log_failed_replay
             )
 
     def unsubscribe(self, subscriber: Subscriber, order_id: UUID | None, *, request_id: str | None) -> None:

@@ -91,6 +91,7 @@ class AmendOrders:
         self._observer.saw([(order, [event])], {})
         try:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
+            self._record.note_published(order_id, event.seq)
         except RetryableError as fault:
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
             self._have_published(order)

@@ -1,22 +1,28 @@
-"""Looking at the prices: after our own swaps, after a market command, and each second while anything waits."""
+"""Looking at the prices: after our own swaps, after market commands, and each second while anything waits."""
 
+import math
 import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.orders import Order
 from chalicelib.domain.watches import Fired
 from chalicelib.logs import logger
 from chalicelib.routing.marginal import touched_pairs
-from chalicelib.services.ports import Clock, QueueMessage
+from chalicelib.services.ports import Clock, OrderQueue, QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
 from chalicelib.services.resting.ports import PriceSource, Watches
-from chalicelib.wire.queue_messages import FiredMessage
+from chalicelib.services.resting.thresholds import marks_of
+from chalicelib.wire.queue_messages import FiredMessage, ResumeMessage
 
 ASKED_EVERY_S: Final = 1.0
 """How old the knowledge that nothing is armed may be: what is armed since was just looked at itself."""
 
 LOOK_EVERY_S: Final = 1.0
+
+ENDS_SOON_S: Final = 90.0
+"""An order that ends sooner has a message for it; by then the looks by the clock have begun."""
 
 
 def fired_message(fired: Fired) -> QueueMessage:
@@ -28,10 +34,13 @@ def fired_message(fired: Fired) -> QueueMessage:
 class PriceWatcher:
     """Reads prices where that may change something, and has them matched. Safe to share between threads."""
 
-    def __init__(self, prices: PriceSource, matcher: Matcher, watches: Watches, clock: Clock) -> None:
+    def __init__(
+        self, prices: PriceSource, matcher: Matcher, watches: Watches, queue: OrderQueue, clock: Clock
+    ) -> None:
         self._prices = prices
         self._matcher = matcher
         self._watches = watches
+        self._queue = queue
         self._clock = clock
         self._lock = threading.Lock()
         self._asked_at_s = float("-inf")
@@ -47,8 +56,42 @@ class PriceWatcher:
                 self._matcher.match(self._prices.read(), pool_ids)
         except RetryableError as fault:
             logger.warning("prices not matched", reason=fault.message)
-        except Exception as error:  # noqa: BLE001  # whatever it is, no order that was executed may fail for it
+        except Exception as error:  # noqa: BLE001  # no order that was executed may fail for it
             logger.error("defect", exc_info=error, doing="matching prices")
+
+    def at_rest(self, orders: Collection[Order]) -> None:
+        """Have orders that end within a minute or so looked at then; the looks by the clock may not have begun.
+
+        Best effort: what is lost here, the next look by the clock finds.
+        """
+        now = self._clock.now()
+        ends = [(order, order.valid_until - now) for order in orders if order.valid_until is not None]
+        messages = [
+            QueueMessage(
+                ResumeMessage(order_id=order.order_id).model_dump_json(),
+                order.account_id,
+                delay_s=max(0, math.ceil(left.total_seconds())) + 1,
+            )
+            for order, left in ends
+            if left.total_seconds() < ENDS_SOON_S
+        ]
+        try:
+            if messages:
+                self._queue.send(messages)
+        except RetryableError as fault:
+            logger.warning("ends not announced", orders=len(messages), reason=fault.message)
+
+    def has_marks(self) -> bool:
+        """Return whether every mark that triggers wait for can be seen now.
+
+        Raises:
+            RetryableError: The record or the prices are out of reach.
+        """
+        armed = [pair for pair in self._watches.armed() if pair.by_mark]
+        if not armed:
+            return True
+        marks = marks_of(self._prices.read(), armed)
+        return {frozenset(one.pair) for one in armed} == {frozenset(pair) for pair in marks}
 
     def look(self) -> Matched:
         """Look at all prices once, wake what is due, and send again what got lost.

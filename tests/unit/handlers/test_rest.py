@@ -207,6 +207,11 @@ def test_readiness_names_what_does_not_answer(wired: Wired) -> None:
     vars(wired.services)["check_database"] = down
     response = rest.ready()
     assert response.status_code == 503
-    assert body_of(response) == {"status": "unavailable", "database": "unavailable", "queue": "ok"}
+    assert body_of(response) == {
+        "status": "unavailable",
+        "database": "unavailable",
+        "queue": "ok",
+        "prices": "unknown",
+    }
     vars(wired.services)["check_database"] = lambda: None
-    assert body_of(rest.ready()) == {"status": "ok", "database": "ok", "queue": "ok"}
+    assert body_of(rest.ready()) == {"status": "ok", "database": "ok", "queue": "ok", "prices": "ok"}

@@ -339,6 +339,18 @@ def test_caller_that_goes_away_leaves_the_environment_to_the_next(bench: Bench) 
     bench.run(scenario, concurrency_max=1)
 
 
+def test_function_that_may_be_cut_short_is_not_waited_for(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        caller = asyncio.create_task(host.invoke("wait_for_file", {"path": str(bench.folder / "never")}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        await host.stop(patience_s=600)
+        outcome = await caller
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"  # and not the function's time-out
+
+    bench.run(scenario, cut_short=frozenset({"wait_for_file"}))
+
+
 def test_callers_learn_that_the_host_has_stopped(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         never = {"path": str(bench.folder / "never")}

@@ -55,6 +55,8 @@ def test_amended_order_rests_on_at_its_new_price_and_its_owner_is_told() -> None
     assert desk.parts.frames(desk.order)[-1]["amended"] == {"limitPrice": "220"}
     row = desk.parts.tables.watches.rows[desk.order.order_id]
     assert (row.watch.rate, row.fired) == (Rate.of(220, 1_000), None)
+    state = desk.parts.tables.orders[desk.order.order_id].state
+    assert state.published_seq == state.seq == 3
 
 
 def test_order_that_has_fired_is_armed_again() -> None:

@@ -1,0 +1,28 @@
+"""The watcher of prices: for the functions, and for commands that move the simulated market."""
+
+from sqlalchemy import Engine
+
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.postgres.watches import PostgresWatches
+from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
+from chalicelib.adapters.simulated_market.pool_cache import PoolCache
+from chalicelib.adapters.simulated_market.prices import MarketPrices
+from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.bootstrap.simulated_market import VENUES
+from chalicelib.services.ports import Clock, OrderQueue
+from chalicelib.services.resting.matcher import Matcher
+from chalicelib.services.resting.ports import PriceSource, Watches
+from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+
+
+def watcher(prices: PriceSource, watches: Watches, queue: OrderQueue, clock: Clock) -> PriceWatcher:
+    """Return what looks at some prices and tells the consumers what fired."""
+    return PriceWatcher(prices, Matcher(watches, queue, fired_message), watches, queue, clock)
+
+
+def market_watcher(engine: Engine, queue: OrderQueue) -> PriceWatcher:
+    """Return the watcher of the simulated market in a database; a command that changes pools calls its
+    ``market_changed`` with their ids, or ``look`` after it has moved prices.
+    """
+    prices = MarketPrices(PoolReader(engine, PoolCache()), FaultBoard(engine), VENUES)
+    return watcher(prices, PostgresWatches(engine), queue, SystemClock())

@@ -1,0 +1,173 @@
+"""What every ``OrderRecord`` promises of orders that rest: the order and its watch change in one commit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.adapters.postgres.watches import PostgresWatches
+from chalicelib.domain.errors import Code, ConflictError
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
+from chalicelib.domain.watches import BY_MARGINAL_RATE, Threshold, TokenPair
+from chalicelib.services.consumer import transitions
+from chalicelib.services.resting.ports import Watches
+from tests.contract.records import LONG_LEASE_MS, Store, in_memory, next_transition, on_postgres
+from tests.fakes.orders import NOON, an_order, changed
+from tests.fakes.record import MemoryRecord
+
+S = OrderStatus
+LIMIT = Limit("160", Rate.of(160, 1_000))
+STOP = Trigger(
+    "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A record, and the watches beside it."""
+
+    store: Store
+    watches: Watches
+
+    def at_rest(self, **terms: Any) -> ClaimedOrder:
+        """Put an order to rest, released; no other order is for its pair."""
+        token = f"token {uuid4()}"
+        said = {
+            "order_type": OrderType.LIMIT,
+            "limit": LIMIT,
+            "slippage_bps": None,
+            "time_in_force": TimeInForce.GTC,
+            "valid_for_s": None,
+            "input_token": token,
+            "price_base": token,
+        }
+        order = replace(changed(an_order(), **(said | terms)), valid_until=None)
+        claimed = self.store.created(order, S.PENDING)
+        resting = replace(transitions.rest(claimed, NOON), release=True)
+        assert self.store.record.record([resting], lease_ms=0) == {order.order_id}
+        return ClaimedOrder(resting.state, claimed.fence)
+
+    def fire(self, order: Order) -> int:
+        """Show a price beyond the order's limit; return how many orders that fires."""
+        pair = TokenPair(order.terms.input_token, order.terms.output_token)
+        seen = Rate.of(170, 1_000)
+        threshold = Threshold(pair, Direction.AT_LEAST, BY_MARGINAL_RATE, seen, 9, 9)
+        return len(self.watches.fire([threshold], limit=10))
+
+    def claimed(self, order: Order) -> ClaimedOrder:
+        return self.store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS).claimed[order.order_id]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def floor(request: pytest.FixtureRequest) -> Floor:
+    if request.param == "memory":
+        store = in_memory()
+        assert isinstance(store.record, MemoryRecord)
+        return Floor(store, store.record._tables.watches)
+    engine = request.getfixturevalue("contract_engine")
+    return Floor(on_postgres(engine), PostgresWatches(engine))
+
+
+def test_claim_of_an_order_that_rests_tells_how_it_fired(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    first = floor.claimed(order)
+    assert (first.state.order, first.fired) == (order, None)
+    floor.store.record.record([transitions.release(first, published=True)], lease_ms=0)
+    assert floor.fire(order) == 1
+    fired = floor.claimed(order).fired
+    assert fired is not None
+    assert (fired.firing, fired.seen, fired.height) == (1, Rate.of(170, 1_000), 9)
+
+
+def test_order_put_to_rest_again_without_an_event_is_armed_again(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    floor.fire(order)
+    again = replace(transitions.rest(floor.claimed(order), NOON), release=True)
+    assert floor.store.record.record([again], lease_ms=0)
+    assert floor.store.seqs(order.order_id) == [1, 2]
+    assert floor.fire(order) == 1
+    fired = floor.claimed(order).fired
+    assert fired is not None
+    assert fired.firing == 2
+
+
+def test_order_that_moves_on_loses_its_watch_and_one_that_does_not_keeps_it(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    stale = floor.claimed(order)
+    floor.store.record.record([transitions.release(stale, published=True)], lease_ms=0)
+    floor.fire(order)
+    claimed = floor.claimed(order)
+    assert not floor.store.record.record([next_transition(stale, S.ROUTING)], lease_ms=0)
+    assert floor.watches.fired(order.order_id) is not None
+    assert floor.store.record.record([next_transition(claimed, S.ROUTING)], lease_ms=0)
+    assert floor.watches.disarm([order.order_id]) == frozenset()
+
+
+def test_canceled_order_loses_its_watch_also_after_refusals(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    claimed = floor.store.moved(floor.claimed(order), S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED)
+    refused = transitions.refused_at_bound(claimed, "moved", NOON, height=100)
+    assert floor.store.record.record([refused], lease_ms=0)
+    state = floor.store.record.state("alice", order.order_id)
+    assert state is not None
+    assert (state.status, state.attempt, state.used_attempts, state.was_sent) == (S.OPEN, 2, 1, True)
+    assert floor.store.record.cancel("alice", order.order_id, NOON) is not None
+    assert floor.watches.disarm([order.order_id]) == frozenset()
+
+
+def test_triggered_order_is_known_as_such(floor: Floor) -> None:
+    order = floor.at_rest(trigger=STOP).state.order
+    claimed = floor.claimed(order)
+    assert claimed.state.order.terms.trigger == STOP
+    assert claimed.state.waits_for_trigger
+    seen = transitions.Seen(STOP.rate, 9)
+    assert floor.store.record.record([transitions.triggered(claimed, seen, NOON)], lease_ms=0)
+    assert floor.claimed(order).state.is_triggered
+
+
+def to(price: str) -> Callable[[OrderState], Order]:
+    limit = Limit(price, Rate.of(int(price), 1_000))
+    return lambda state: replace(state.order, terms=replace(state.order.terms, limit=limit))
+
+
+def test_amended_order_has_its_new_terms_and_shuts_its_claimant_out(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    floor.fire(order)
+    claimed = floor.claimed(order)
+    amended = floor.store.record.amend("alice", order.order_id, NOON, to("180"), {"limitPrice": "180"})
+    assert amended is not None
+    assert (amended[0].terms.limit, amended[1].seq) == (Limit("180", Rate.of(180, 1_000)), 3)
+    assert not floor.store.record.record([next_transition(claimed, S.ROUTING)], lease_ms=0)
+    assert floor.fire(order) == 0
+    found = floor.claimed(order)
+    assert (found.state.order, found.fired, found.state.published_seq) == (amended[0], None, 0)
+
+
+def test_amendment_that_is_refused_or_of_another_account_changes_nothing(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+
+    def refuse(state: OrderState) -> Order:
+        raise ConflictError(Code.ORDER_CHANGED, f"not {state.seq}")
+
+    with pytest.raises(ConflictError):
+        floor.store.record.amend("alice", order.order_id, NOON, refuse, {})
+    assert floor.store.record.amend("mallory", order.order_id, NOON, to("180"), {}) is None
+    assert floor.claimed(order).state.order == order
+
+
+def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    floor.store.record.note_published(order.order_id, 2)
+    claimed = floor.claimed(order)
+    assert claimed.state.published_seq == 0
+    floor.store.record.record([transitions.release(claimed, published=True)], lease_ms=0)
+    floor.store.record.amend("alice", order.order_id, NOON, to("180"), {})
+    floor.store.record.note_published(order.order_id, 3)
+    assert floor.claimed(order).state.published_seq == 3

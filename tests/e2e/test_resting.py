@@ -1,0 +1,48 @@
+"""Orders that wait, as a client sees them: they rest, change, end by the clock, and fill on a price."""
+
+import httpx
+
+from tests.e2e.conftest import Connect
+from tests.e2e.trader import LIFE, Trader, assert_whole, statuses
+
+SELL = {"side": "sell", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "1"}
+
+
+def rests(trader: Trader, order_id: str, count: int = 2) -> None:
+    trader.until(lambda: len(trader.events(order_id)) >= count)
+    assert trader.events(order_id)[-1]["status"] == "open"
+
+
+def test_limit_order_rests_is_amended_and_fills_after_the_next_swap_of_anybody(trader: Trader) -> None:
+    order_id = trader.submit(**SELL, type="limit", limitPrice="170")
+    rests(trader, order_id)
+    refused = trader.ask(action="amend", orderId=order_id, ifSeq=1, limitPrice="120")
+    assert refused["code"] == "ORDER_CHANGED"
+    trader.send(action="amend", orderId=order_id, ifSeq=2, limitPrice="120")
+    rests(trader, order_id, 3)
+    assert trader.events(order_id)[-1]["amended"] == {"limitPrice": "120"}
+    trader.finished(trader.submit(**SELL))
+    events = trader.finished(order_id)
+    assert statuses(events) == ["pending", "open", "open", *LIFE[1:]]
+    assert_whole(events)
+    assert float(events[-1]["executedPrice"]) >= 120
+
+
+def test_order_in_the_connection_url_may_wait_and_ends_by_the_clock(connect: Connect) -> None:
+    trader = connect(**SELL, type="limit", limitPrice="900", validForSeconds="1")
+    events = trader.finished(trader.first_order())
+    assert statuses(events) == ["pending", "open", "expired"]
+    assert events[-1]["code"] == "DEADLINE_EXCEEDED"
+
+
+def test_resting_order_is_read_amended_and_canceled_over_rest(rest: httpx.Client, trader: Trader) -> None:
+    order_id = trader.submit(**SELL, trigger={"price": "90", "when": "below"})
+    rests(trader, order_id)
+    shown = rest.get(f"/orders/{order_id}").json()
+    assert (shown["status"], shown["trigger"]["price"], shown["validUntil"]) == ("open", "90", None)
+    amended = rest.patch(f"/orders/{order_id}", json={"triggerPrice": "80", "amount": 2, "ifSeq": 2})
+    assert (amended.status_code, amended.json()["amount"], amended.json()["seq"]) == (200, "2", 3)
+    assert rest.patch(f"/orders/{order_id}", json={"triggerprice": "80"}).status_code == 400
+    assert rest.delete(f"/orders/{order_id}").json()["status"] == "canceled"
+    assert rest.patch(f"/orders/{order_id}", json={"amount": 1}).json()["code"] == "ORDER_ALREADY_FINAL"
+    assert rest.get("/health/ready").json()["prices"] == "ok"
