@@ -63,6 +63,7 @@ class Session:
         self._slots = asyncio.Semaphore(limits.in_flight_max)
         self._marks = count(1)
         self._not_before = 0.0
+        self._heard_at = 0.0
         self._failure: OrderflowError | None = None
         self._running: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
@@ -83,6 +84,8 @@ class Session:
 
     async def close(self) -> None:
         self._is_closed = True
+        if self._socket is not None:
+            await self._socket.close()
         for task in (self._greeting, self._running):
             if task is not None:
                 task.cancel()
@@ -130,18 +133,19 @@ class Session:
                 found = await self._try(text, mark, left_s)
                 if found is None:
                     continue
-                if isinstance(found, dict):
-                    if found.get("type") != "error":
-                        return found
-                    refusal = error_from(found)
-                    if isinstance(refusal, RefusedError) and not passes(refusal):
-                        raise refusal
-                    error = refusal
-                else:
+                if isinstance(found, UnknownOutcomeError):
+                    # A lost connection is waited for already, and silence was long enough.
                     error = found
+                elif found.get("type") != "error":
+                    return found
+                else:
+                    error = error_from(found)
+                    if isinstance(error, RefusedError) and not passes(error):
+                        raise error
                 if isinstance(error, UnknownOutcomeError) and not is_repeatable:
                     raise error
-                await self._pause(backoff, error, deadline)
+                if error is not found:
+                    await self._pause(backoff, error, deadline)
         raise error
 
     async def _try(self, text: str, mark: str, left_s: float) -> Frame | UnknownOutcomeError | None:
@@ -158,12 +162,16 @@ class Session:
         if socket is None:
             return None
         waiting = self._answers[mark] = asyncio.get_running_loop().create_future()
+        sent_at = time.monotonic()
         try:
             await socket.send(text)
             async with asyncio.timeout(min(left_s, self._limits.answer_s)):
                 found = await waiting
         except (ConnectionClosed, TimeoutError):
             found = _LOST
+            if self._heard_at < sent_at:
+                # Nothing at all came: the connection may be dead, and a new one costs less than waiting to know.
+                socket.transport.abort()
         finally:
             self._answers.pop(mark, None)
         if found is not _LOST:
@@ -183,7 +191,7 @@ class Session:
 
     async def _run(self) -> None:
         backoff = Backoff(most_s=self._limits.reconnect_most_s)
-        while True:
+        while not self._is_closed:
             asked_s: float | None = None
             try:
                 await self._one_connection(backoff)
@@ -230,6 +238,7 @@ class Session:
                     await socket.send('{"action":"ping"}')
                     continue
                 backoff.reset()
+                self._heard_at = time.monotonic()
                 self._take(received)
             # The two hours that API Gateway allows are nearly over: better now than in the middle of something.
             self._connected.clear()
