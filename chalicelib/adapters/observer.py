@@ -92,7 +92,7 @@ class PowertoolsObserver:
         return facts
 
     def _swap(self, order: Order, input_units: int, output_units: int) -> str:
-        """Return what is given and what is got, as people read it; "?" where decimals are not known any more."""
+        """Return what is given and what is got, as people read it; "?" for decimals that are unknown."""
         given, got = order.terms.input_token, order.terms.output_token
         amounts = self._amounts.amount(input_units, given), self._amounts.amount(output_units, got)
         return f"{amounts[0] or '?'} {given} → {amounts[1] or '?'} {got}"

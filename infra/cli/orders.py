@@ -19,10 +19,10 @@ _LIST: Final = text("""
 SELECT order_id::text, account_id, status, seq, attempt, input_token, output_token, amount_units::text,
        failure_code, accepted_at::text, updated_at::text, order_type, swap_mode,
        input_units::text, output_units::text,
-       (SELECT max(n.order_id::text) FROM (
-           SELECT order_id FROM orders WHERE order_id < o.order_id ORDER BY order_id DESC LIMIT 1) n) AS before,
-       (SELECT min(n.order_id::text) FROM (
-           SELECT order_id FROM orders WHERE order_id > o.order_id ORDER BY order_id LIMIT 1) n) AS behind
+       (SELECT n.order_id::text FROM orders n WHERE n.order_id < o.order_id
+        ORDER BY n.order_id DESC LIMIT 1) AS before,
+       (SELECT n.order_id::text FROM orders n WHERE n.order_id > o.order_id
+        ORDER BY n.order_id LIMIT 1) AS behind
 FROM orders o
 WHERE (CAST(:status AS text) IS NULL OR status = :status)
   AND (CAST(:account AS text) IS NULL OR account_id = :account)
@@ -59,7 +59,7 @@ def orders(
 @click.argument("order_id")
 @click.pass_obj
 def order(session: CliSession, order_id: str) -> None:
-    """Show one order with its events and attempts: ORDER_ID, or as much of it as no other order begins with."""
+    """Show one order with its events and attempts: by its id, or a beginning that no other has."""
     with session.engine.connect() as connection:
         parameters = {"order_id": order_of(connection, order_id)}
         found = connection.execute(_ORDER, parameters).scalar()

@@ -1,7 +1,7 @@
 """An engine that follows the contract, on two sockets of this machine, with faults that a test asks for.
 
-It knows every verb of the contract, also those that a deployed engine may not have yet. Orders end at once, unless
-they are of a type that rests.
+It knows every verb of the contract, also those that a deployed engine may not have yet. Orders end at once,
+unless they are of a type that rests.
 """
 
 import asyncio
@@ -182,7 +182,7 @@ class FakeEngine:
         accepted = self._accept(connection, frame)
         return {"type": "error" if "code" in accepted else "accepted", **accepted}
 
-    async def _do_submitBatch(self, connection: ServerConnection, frame: Frame) -> Frame:  # noqa: N802  # as on the wire
+    async def _do_submitBatch(self, connection: ServerConnection, frame: Frame) -> Frame:  # noqa: N802
         return {
             "type": "acceptedBatch",
             "results": [self._accept(connection, each) for each in frame["orders"]],
@@ -200,7 +200,7 @@ class FakeEngine:
         self._followers.setdefault(order_id, set()).add(connection)
         return None
 
-    async def _do_cancelAll(self, _connection: ServerConnection, frame: Frame) -> Frame:  # noqa: N802  # as on the wire
+    async def _do_cancelAll(self, _connection: ServerConnection, frame: Frame) -> Frame:  # noqa: N802
         wanted = frame.get("types")
         chosen = [
             order_id
@@ -279,6 +279,7 @@ class FakeEngine:
     def _body(self, order_id: str) -> Frame:
         last = self.orders[order_id][-1]
         return {
-            **last, "type": self.terms[order_id].get("type", "market"), "inputToken": "SOL", "outputToken": "USDC",
+            **last,
+            "type": self.terms[order_id].get("type", "market"), "inputToken": "SOL", "outputToken": "USDC",
             "swapMode": "exactIn", "amount": "1", "acceptedAt": AT, "validUntil": AT, "updatedAt": AT,
         }  # fmt: skip

@@ -61,7 +61,7 @@ def test_every_order_type_travels_as_the_contract_has_it(play: Play[None]) -> No
 def test_batch_of_any_size_has_a_result_for_each_order_in_its_order(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         orders = [{"side": "sell", "amount": str(n + 1)} for n in range(BATCH_ORDERS_MAX + 3)]
-        results = await client.submit_batch(orders)  # type: ignore[arg-type]  # plain mappings of the same shape
+        results = await client.submit_batch(orders)  # type: ignore[arg-type]
         assert [len(frame["orders"]) for frame in engine.received] == [BATCH_ORDERS_MAX, 3]
         assert [engine.terms[each.id]["amount"] for each in results if isinstance(each, Order)] == [
             order["amount"] for order in orders
@@ -165,7 +165,7 @@ def test_same_key_with_other_terms_is_a_conflict_even_if_the_record_says_so_late
         (connection,) = engine.connections
         following = asyncio.create_task(statuses(order))
         await connection.send(
-            '{"type":"error","requestId":"o:mine","code":"CLIENT_ORDER_ID_CONFLICT","message":"","details":[]}'
+            '{"type":"error","requestId":"o:mine","code":"CLIENT_ORDER_ID_CONFLICT","message":""}'
         )
         with pytest.raises(ClientOrderIdConflictError):
             await following

@@ -4,7 +4,7 @@ import random
 
 
 class Backoff:
-    """Waits that double up to a maximum, each drawn from its upper half, so that clients do not meet again."""
+    """Waits that double up to a maximum, each drawn from its upper half: clients shall not meet again."""
 
     def __init__(self, first_s: float = 0.1, most_s: float = 10.0) -> None:
         self._first_s = self._next_s = first_s

@@ -55,7 +55,7 @@ class Client:
 
     Args:
         url: ``http://127.0.0.1:3000``, or the WebSocket's own ``wss://…/ws``.
-        token: A bearer token, or a function (async or not) that returns a fresh one; asked at each connection.
+        token: A bearer token, or a function (async or not) that returns a fresh one for each connection.
         rest_url: Where the REST API is, if not beside the WebSocket: on AWS each of the two has its own host.
         limits: Waits and sizes.
     """
@@ -76,7 +76,7 @@ class Client:
             where, credentials, self.limits, on_frame=self._on_frame, on_connected=self._resume
         )
         self._orders: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
-        # Submitted and not yet answered, by clientOrderId; True: this client made the key, so its events are ours.
+        # Submitted and not yet answered, by clientOrderId, and whether this client made that key.
         self._pending: dict[str, tuple[Tracked, bool]] = {}
         self._by_key: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
         self._connection = 0
@@ -106,8 +106,8 @@ class Client:
     async def submit(self, **order: Unpack[OrderFields]) -> Order:
         """Submit an order, and return once it is accepted: durable, and sure to reach a final status.
 
-        Without a ``client_order_id`` one is made. The order is sent again under it until its outcome is known, so that
-        it is accepted once or not at all.
+        Without a ``client_order_id`` one is made. The order is sent again under it until its outcome is
+        known, so that it is accepted once or not at all.
 
         Raises:
             RefusedError: It was not accepted.
@@ -117,7 +117,7 @@ class Client:
         return await self._submit(checked(OrderFields, order))
 
     async def submit_batch(self, orders: Iterable[OrderFields]) -> Sequence[BatchResult]:
-        """Submit orders, twenty to a frame; return for each, in their order, its handle or why there is none."""
+        """Submit orders, twenty to a frame; return for each its handle, or why there is none."""
         wires = [checked(OrderFields, order) for order in orders]
         found: list[BatchResult] = []
         for start in range(0, len(wires), BATCH_ORDERS_MAX):
@@ -185,7 +185,7 @@ class Client:
         """Cancel every order of the account, or those of a pair or of some types.
 
         Raises:
-            UnknownOutcomeError: No answer came. It is not sent again: meanwhile there may be orders that are to stay.
+            UnknownOutcomeError: No answer came. Sent again, it could meet orders that are to stay.
         """
         frame = {"action": "cancelAll", **checked(CancelAllFields, which)}
         answer = await self._session.ask(frame, is_repeatable=False)

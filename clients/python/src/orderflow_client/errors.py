@@ -13,7 +13,7 @@ OrderflowError
     CannotBeDoneError             understood, and impossible now: no route, no liquidity
     UnavailableError              a passing fault, which lasted as long as this client tries
     DefectError                   a defect of the engine
-  UnknownOutcomeError           perhaps done, perhaps not: ask for the order, or submit the same clientOrderId again
+  UnknownOutcomeError           perhaps done, perhaps not: ask for the order, or submit its key again
   DisconnectedError             the engine was not reached in time; nothing was sent
   ClientClosedError             the client was closed
   ProtocolError                 the engine said what its contract does not

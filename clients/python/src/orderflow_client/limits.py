@@ -16,7 +16,7 @@ class Limits:
         connection_s: A connection is renewed when it is so old: API Gateway ends it after two hours.
         in_flight_max: Questions that wait for an answer at the same time; more wait their turn.
         frames_max: Received frames that wait to be read; then the engine has to wait.
-        quiet_s: An order of which so long nothing came is asked for, at first; the pause grows to ``quiet_most_s``.
+        quiet_s: A silent order is asked for after this, at first; the pause grows to ``quiet_most_s``.
         gap_s: An event that is missing between others is asked for after this.
         body_bytes_max: Of one answer over REST.
     """

@@ -72,7 +72,7 @@ class Order:
     async def events(self, *, after_seq: int = 0) -> AsyncIterator[OrderEventFrame]:
         """Yield every event after one, each once and in order; end after the final one.
 
-        Lost connections, doubled frames and missing ones do not show. Several iterations stand beside each other.
+        Lost connections, doubled frames and missing ones do not show. Any number may iterate side by side.
 
         Raises:
             OrderflowError: The client was closed, or the credential is refused.

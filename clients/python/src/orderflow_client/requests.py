@@ -14,7 +14,7 @@ def checked(known: type, given: Mapping[str, Any]) -> dict[str, Any]:
         known: The request's ``TypedDict``.
 
     Raises:
-        TypeError: A name that the request does not have, so that nothing that was meant is dropped; or a float.
+        TypeError: A name that the request does not have: what was meant is never dropped; or a float.
     """
     names = known.__annotations__
     for name in given:

@@ -62,7 +62,7 @@ class Rest:
 
         Raises:
             RefusedError: As the engine said, for good or for all of the time limit.
-            UnknownOutcomeError: It was sent, no answer came, and sending it again would not be safe or did not help.
+            UnknownOutcomeError: No answer came, and sending it again would not be safe or did not help.
             DisconnectedError: The engine was not reached.
         """
         deadline, backoff = time.monotonic() + self._limits.time_limit_s, Backoff()

@@ -1,7 +1,7 @@
-"""One WebSocket that is always there: it comes back by itself, and each question is asked until it is answered.
+"""One WebSocket that is always there: it comes back by itself, and asks until it is answered.
 
-It knows frames and their ``requestId``, not orders. What comes without being asked for goes to ``on_frame``; after
-each connection ``on_connected`` says again what is to be followed.
+It knows frames and their ``requestId``, not orders. What comes without being asked for goes to ``on_frame``;
+after each connection ``on_connected`` says again what is to be followed.
 """
 
 import asyncio
@@ -36,7 +36,6 @@ Frame = dict[str, Any]
 FRAME_BYTES_MAX: Final = 32_000
 """Of what is sent: API Gateway takes 32 KB."""
 _RECEIVED_BYTES_MAX: Final = 1_048_576
-# How often a final refusal of a handshake is told before it is believed: an authorizer may be starting.
 _LOST: Final = object()
 
 
@@ -112,8 +111,8 @@ class Session:
 
         Args:
             mark: The ``requestId``; made if there is none.
-            is_repeatable: The same frame twice does what it does once, so it is sent again after a lost connection or
-                an unknown outcome.
+            is_repeatable: The same frame twice does what it does once, so it is sent again after a lost
+                connection or an unknown outcome.
 
         Raises:
             RefusedError: The engine refused it, for good or for all of the time limit.
@@ -170,7 +169,7 @@ class Session:
         except (ConnectionClosed, TimeoutError):
             found = _LOST
             if self._heard_at < sent_at:
-                # Nothing at all came: the connection may be dead, and a new one costs less than waiting to know.
+                # Nothing at all came: the connection may be dead, and a new one is cheap.
                 socket.transport.abort()
         finally:
             self._answers.pop(mark, None)
@@ -240,7 +239,7 @@ class Session:
                 backoff.reset()
                 self._heard_at = time.monotonic()
                 self._take(received)
-            # The two hours that API Gateway allows are nearly over: better now than in the middle of something.
+            # The two hours that API Gateway allows are nearly over: better now than in mid-flight.
             self._connected.clear()
             await self._drained()
 
