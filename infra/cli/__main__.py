@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import advisories, audit, market, orders, queues, specs, token
+from infra.cli import advisories, audit, market, orders, queues, specs, token, trade
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
@@ -25,6 +25,7 @@ for command in (
     queues.dead_letters,
     audit.audit_command,
     market.market,
+    trade.trade,
     token.token,
     specs.specs,
     advisories.advisories,

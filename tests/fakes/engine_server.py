@@ -23,6 +23,22 @@ Frame = dict[str, Any]
 
 AT: Final = "2026-11-21T08:30:00.000Z"
 LIFE: Final = ("pending", "routing", "routed", "building", "submitted", "confirmed")
+_QUOTE: Final[Frame] = {
+    "quotes": [],
+    "fees": [],
+    "route": [],
+    "bestSingleVenue": None,
+    "routeGapBps": "0",
+    "feeToken": "SOL",
+    "inputToken": "SOL",
+    "outputToken": "USDC",
+    "inputAmount": "1",
+    "outputAmount": "150",
+    "price": "150",
+    "feeAmount": "0",
+    "at": AT,
+    "validUntil": AT,
+}
 _RESTING: Final = frozenset({"limit", "sniper"})
 _FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 
@@ -52,6 +68,7 @@ class FakeEngine:
         self.terms: dict[str, Frame] = {}
         self.connections: set[ServerConnection] = set()
         self.connected = 0
+        self.life: tuple[str, ...] = LIFE
         self._followers: dict[str, set[ServerConnection]] = {}
         self._sent: Counter[ServerConnection] = Counter()
         self._changed = asyncio.Condition()
@@ -158,7 +175,8 @@ class FakeEngine:
     def _life(self, order_id: str) -> tuple[str, ...]:
         if self.orders[order_id]:
             return ()
-        return ("pending", "open") if self.terms[order_id].get("type") in _RESTING else LIFE
+        terms = self.terms[order_id]
+        return ("pending", "open") if terms.get("type") in _RESTING or "trigger" in terms else self.life
 
     def _begun(self, frame: Frame, answer: Frame | None) -> list[str]:
         if answer is None or frame["action"] not in {"submit", "submitBatch"} or frame.get("dryRun"):
@@ -248,6 +266,8 @@ class FakeEngine:
             return 503, {"status": "unavailable", "database": "unavailable", "queue": "ok"}
         if path == ["markets"]:
             return 200, {"markets": [{"pair": "SOL/USDC", "mark": "150"}]}
+        if path == ["quotes"]:
+            return 200, _QUOTE
         if path == ["orders"]:
             ids = list(self.orders)
             start = int(query.get("cursor", "0"))
