@@ -1,6 +1,7 @@
 """The client for Python on the real engine, while parts of it are killed."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from tests.support.instance import REPOSITORY, Instance
 CLIENT = REPOSITORY / "clients" / "python"
 IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "400"}
 ORDERS = 12
+VISIBILITY_S = 10  # more than a consumer's lease lasts
 PATIENT = Limits(time_limit_s=120)
 
 
@@ -72,17 +74,29 @@ def test_trade_prints_every_event_of_the_order(instance: Instance) -> None:
     assert " confirmed  0.25 SOL → " in result.stdout
 
 
+def impatient_queues(folder: Path) -> Path:
+    """The deployed queues, but what a killed consumer held is there again in seconds."""
+    template = json.loads((REPOSITORY / "infra" / "deploy" / "queues.json").read_text("utf-8"))
+    for resource in template["Resources"].values():
+        if "VisibilityTimeout" in resource.get("Properties", {}):
+            resource["Properties"]["VisibilityTimeout"] = VISIBILITY_S
+    path = folder / "queues.json"
+    path.write_text(json.dumps(template))
+    return path
+
+
 def test_no_event_is_lost_or_doubled_while_consumers_are_killed_and_the_runtime_restarts(
     tmp_path: Path,
 ) -> None:
     """One story, since each start costs seconds: orders in flight, kill -9, a new gateway on the same port."""
-    started = [an_instance(tmp_path / "state", environment=IN_FLIGHT)]
+    environment = {**IN_FLIGHT, "ORDERFLOW_QUEUES": str(impatient_queues(tmp_path))}
+    started = [an_instance(tmp_path / "state", environment=environment)]
 
     async def strike() -> None:
         for pid in started[0].status()["pids"]["functions"]["execute_orders"]:
             os.kill(pid, signal.SIGKILL)
         await asyncio.to_thread(started[0].stop, signal.SIGTERM)
-        started.append(an_instance(tmp_path / "state", port=started[0].port, environment=IN_FLIGHT))
+        started.append(an_instance(tmp_path / "state", port=started[0].port, environment=environment))
         await asyncio.to_thread(started[1].line, "ready in")
 
     async def story() -> None:
