@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from chalicelib.wire.resting_fields import RestingFields
-from chalicelib.wire.resting_frames import AmendFields, CancelAllFields
+from chalicelib.wire.resting_frames import CancelAllFields
 from infra.specs.asyncapi import asyncapi
 from infra.specs.openapi import openapi
 from infra.specs.schemas import schemas
@@ -85,15 +84,11 @@ def client_models() -> str:
 def _published() -> dict[str, Schema]:
     """Return every schema by name.
 
-    What the engine reads already and does not publish yet (orders that rest) is taken from its own models.
+    What the engine reads already and does not publish yet is taken from its own models.
     """
-    documents = (openapi(), asyncapi())
-    found: dict[str, Schema] = dict(schemas((RestingFields, AmendFields, CancelAllFields)))
-    resting = found.pop(RestingFields.__name__)
-    for document in documents:
+    found: dict[str, Schema] = dict(schemas((CancelAllFields,)))
+    for document in (openapi(), asyncapi()):
         found |= document["components"]["schemas"]
-    order = found["OrderFields"]
-    found["OrderFields"] = {**order, "properties": {**resting["properties"], **order["properties"]}}
     return found
 
 

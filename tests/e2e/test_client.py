@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_client import FINAL, Client, Limits, RefusedError
+from orderflow_client import FINAL, Client, Limits, OrderChangedError, RefusedError
 from orderflow_client.sync import Client as WaitingClient
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import LIFE
@@ -44,6 +44,29 @@ def test_order_is_followed_from_pending_to_confirmed(instance: Instance) -> None
         assert {token.symbol for token in client.venues().tokens} >= {"SOL", "USDC"}
         assert client.health().status == "ok"
         assert order.id in {each.order_id for each in client.orders(status="confirmed")}
+
+
+def test_resting_order_is_moved_and_canceled(instance: Instance) -> None:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+        order = client.submit(type="limit", side="buy", amount="0.5", limit_price="100")
+        events = order.events()
+        resting = next(event for event in events if event.status == "open")
+        with pytest.raises(OrderChangedError):
+            order.amend(limit_price="101", if_seq=resting.seq - 1)
+        order.amend(limit_price="101.5", if_seq=resting.seq)
+        moved = next(events)
+        assert (moved.seq, moved.status) == (resting.seq + 1, "open")
+        assert moved.raw["amended"]["limitPrice"] == "101.5"
+        assert order.cancel().status == "canceled"
+        assert [event.status for event in events] == ["canceled"]
+
+
+def test_limit_that_the_market_meets_is_filled_at_it_or_better(instance: Instance) -> None:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+        end = client.submit(type="limit", side="sell", amount="0.5", limit_price="100").result()
+        assert end.status == "confirmed"
+        assert end.output_amount is not None
+        assert end.output_amount >= 50
 
 
 def test_first_order_as_the_example_has_it(instance: Instance) -> None:

@@ -10,10 +10,10 @@ from orderflow_client import (
     BATCH_ORDERS_MAX,
     Client,
     ClientOrderIdConflictError,
-    ConflictError,
     NotFoundError,
     Order,
     OrderAlreadyFinalError,
+    OrderChangedError,
     RefusedError,
     UnknownOutcomeError,
 )
@@ -89,7 +89,7 @@ def test_resting_order_is_amended_and_canceled(play: Play[None]) -> None:
         order = await client.submit(type="limit", side="buy", amount="1", limit_price="140")
         seen = order.events()
         assert [str((await anext(seen)).status) for _ in range(2)] == ["pending", "open"]
-        with pytest.raises(ConflictError):
+        with pytest.raises(OrderChangedError):
             await order.amend(limit_price="141", if_seq=1)
         assert (await order.amend(limit_price=Decimal(141), if_seq=2)).status == "open"
         assert (await anext(seen)).raw["amended"] == {"limitPrice": "141", "ifSeq": 2}

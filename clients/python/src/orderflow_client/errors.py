@@ -9,6 +9,7 @@ OrderflowError
       ClientOrderIdConflictError    the clientOrderId belongs to an order with other terms
       OrderAlreadySentError         it may land, and can no longer be canceled or changed
       OrderAlreadyFinalError        it has ended already
+      OrderChangedError             it has had another event than ``if_seq`` says
     LimitReachedError             too many requests, orders or connections
     CannotBeDoneError             understood, and impossible now: no route, no liquidity
     UnavailableError              a passing fault, which lasted as long as this client tries
@@ -85,6 +86,10 @@ class OrderAlreadyFinalError(ConflictError):
     pass
 
 
+class OrderChangedError(ConflictError):
+    pass
+
+
 class LimitReachedError(RefusedError):
     pass
 
@@ -147,10 +152,12 @@ _BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "CLIENT_ORDER_ID_CONFLICT": ClientOrderIdConflictError,
     "ORDER_ALREADY_SENT": OrderAlreadySentError,
     "ORDER_ALREADY_FINAL": OrderAlreadyFinalError,
+    "ORDER_CHANGED": OrderChangedError,
     "UNAUTHORIZED": UnauthorizedError,
     "FORBIDDEN": UnauthorizedError,
     "RATE_LIMITED": LimitReachedError,
     "TOO_MANY_OPEN_ORDERS": LimitReachedError,
+    "TOO_MANY_RESTING_ORDERS": LimitReachedError,
     "TOO_MANY_SUBSCRIPTIONS": LimitReachedError,
     "TOO_MANY_CONNECTIONS": LimitReachedError,
     "SERVICE_UNAVAILABLE": UnavailableError,

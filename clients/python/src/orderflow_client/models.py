@@ -45,10 +45,12 @@ class Code(StrEnum):
     CLIENT_ORDER_ID_CONFLICT = "CLIENT_ORDER_ID_CONFLICT"
     ORDER_ALREADY_SENT = "ORDER_ALREADY_SENT"
     ORDER_ALREADY_FINAL = "ORDER_ALREADY_FINAL"
+    ORDER_CHANGED = "ORDER_CHANGED"
     UNAUTHORIZED = "UNAUTHORIZED"
     FORBIDDEN = "FORBIDDEN"
     RATE_LIMITED = "RATE_LIMITED"
     TOO_MANY_OPEN_ORDERS = "TOO_MANY_OPEN_ORDERS"
+    TOO_MANY_RESTING_ORDERS = "TOO_MANY_RESTING_ORDERS"
     TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
     TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
@@ -61,11 +63,15 @@ class Code(StrEnum):
     TRANSACTION_FAILED = "TRANSACTION_FAILED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
+    LIMIT_NOT_MET = "LIMIT_NOT_MET"
+    TRIGGER_ALREADY_MET = "TRIGGER_ALREADY_MET"
+    LAUNCH_FILTERED = "LAUNCH_FILTERED"
 
 
 class OrderStatus(StrEnum):
     PENDING = "pending"
     OPEN = "open"
+    TRIGGERED = "triggered"
     ROUTING = "routing"
     ROUTED = "routed"
     BUILDING = "building"
@@ -82,9 +88,27 @@ class OrderType(StrEnum):
     SNIPER = "sniper"
 
 
+class PriceSource(StrEnum):
+    MARK = "mark"
+    EXECUTABLE = "executable"
+
+
+class TimeInForce(StrEnum):
+    IOC = "ioc"
+    GTC = "gtc"
+    GTD = "gtd"
+
+
 class IfAlreadyMet(StrEnum):
     REFUSE = "refuse"
     EXECUTE = "execute"
+
+
+class When(StrEnum):
+    """On which side of its price a trigger fires, as the client quotes prices."""
+
+    ABOVE = "above"
+    BELOW = "below"
 
 
 class WireSwapMode(StrEnum):
@@ -95,24 +119,6 @@ class WireSwapMode(StrEnum):
 class Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
-
-
-class TimeInForce(StrEnum):
-    IOC = "ioc"
-    GTC = "gtc"
-    GTD = "gtd"
-
-
-class PriceSource(StrEnum):
-    MARK = "mark"
-    EXECUTABLE = "executable"
-
-
-class When(StrEnum):
-    """On which side of its price a trigger fires, as the client quotes prices."""
-
-    ABOVE = "above"
-    BELOW = "below"
 
 
 class AmendFields(TypedDict, total=False):
@@ -160,14 +166,6 @@ class TriggerFields(TypedDict, total=False):
 class OrderFields(TypedDict, total=False):
     """All that a client may say of an order."""
 
-    type: OrderType | str
-    slippage_bps: int
-    limit_price: AmountLike | None
-    time_in_force: TimeInForce | str
-    valid_for_seconds: int
-    expires_at: str | None
-    trigger: TriggerFields | None
-    sniper: SniperFields | None
     input_token: str | None
     output_token: str | None
     swap_mode: WireSwapMode | str | None
@@ -175,6 +173,14 @@ class OrderFields(TypedDict, total=False):
     base_asset: str | None
     quote_asset: str | None
     amount: Required[AmountLike]
+    type: OrderType | str
+    slippage_bps: int | None
+    limit_price: AmountLike | None
+    time_in_force: TimeInForce | str | None
+    valid_for_seconds: int | None
+    expires_at: datetime | str | None
+    trigger: TriggerFields | None
+    sniper: SniperFields | None
     client_order_id: str | None
 
 
@@ -223,6 +229,27 @@ class AcceptedFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amended:
+    """What an order's owner changed while it rested."""
+
+    limit_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    amount: Decimal | None = None
+    expires_at: datetime | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            limit_price=optional(wire, "limitPrice", decimal),
+            trigger_price=optional(wire, "triggerPrice", decimal),
+            amount=optional(wire, "amount", decimal),
+            expires_at=optional(wire, "expiresAt", moment),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BestSingleVenue:
     venue: str
     pool: str
@@ -257,6 +284,27 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchFilters:
+    """Which opening of a pool an order buys."""
+
+    venue: str | None = None
+    min_liquidity: Decimal | None = None
+    max_fee_bps: int | None = None
+    max_delay_blocks: int | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            venue=optional(wire, "venue", text),
+            min_liquidity=optional(wire, "minLiquidity", decimal),
+            max_fee_bps=optional(wire, "maxFeeBps", whole),
+            max_delay_blocks=optional(wire, "maxDelayBlocks", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     venue: str
     pool: str
@@ -277,6 +325,29 @@ class Leg:
             input_amount=required(wire, "inputAmount", decimal),
             output_amount=required(wire, "outputAmount", decimal),
             share_bps=required(wire, "shareBps", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """What an order waits for."""
+
+    price: Decimal
+    when: When | str
+    source: PriceSource | str
+    confirmations: int
+    if_already_met: IfAlreadyMet | str
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            price=required(wire, "price", decimal),
+            when=required(wire, "when", member_of(When)),
+            source=required(wire, "source", member_of(PriceSource)),
+            confirmations=required(wire, "confirmations", whole),
+            if_already_met=required(wire, "ifAlreadyMet", member_of(IfAlreadyMet)),
             raw=wire,
         )
 
@@ -331,8 +402,18 @@ class OrderEventFrame:
     input_token: str | None = None
     output_token: str | None = None
     slippage_bps: int | None = None
+    limit_price: Decimal | None = None
+    trigger: Trigger | None = None
+    sniper: LaunchFilters | None = None
+    time_in_force: TimeInForce | str | None = None
     realized_slippage_bps: Decimal | None = None
     reason: str | None = None
+    amended: Amended | None = None
+    observed_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    source: PriceSource | str | None = None
+    height: int | None = None
+    confirmations: int | None = None
     quotes: tuple[VenueQuote, ...] | None = None
     route: tuple[Leg, ...] | None = None
     route_gap_bps: Decimal | None = None
@@ -367,8 +448,18 @@ class OrderEventFrame:
             input_token=optional(wire, "inputToken", text),
             output_token=optional(wire, "outputToken", text),
             slippage_bps=optional(wire, "slippageBps", whole),
+            limit_price=optional(wire, "limitPrice", decimal),
+            trigger=optional(wire, "trigger", Trigger.from_wire),
+            sniper=optional(wire, "sniper", LaunchFilters.from_wire),
+            time_in_force=optional(wire, "timeInForce", member_of(TimeInForce)),
             realized_slippage_bps=optional(wire, "realizedSlippageBps", decimal),
             reason=optional(wire, "reason", text),
+            amended=optional(wire, "amended", Amended.from_wire),
+            observed_price=optional(wire, "observedPrice", decimal),
+            trigger_price=optional(wire, "triggerPrice", decimal),
+            source=optional(wire, "source", member_of(PriceSource)),
+            height=optional(wire, "height", whole),
+            confirmations=optional(wire, "confirmations", whole),
             quotes=optional(wire, "quotes", each(VenueQuote.from_wire)),
             route=optional(wire, "route", each(Leg.from_wire)),
             route_gap_bps=optional(wire, "routeGapBps", decimal),
@@ -514,8 +605,18 @@ class OrderBody:
     input_token: str | None = None
     output_token: str | None = None
     slippage_bps: int | None = None
+    limit_price: Decimal | None = None
+    trigger: Trigger | None = None
+    sniper: LaunchFilters | None = None
+    time_in_force: TimeInForce | str | None = None
     realized_slippage_bps: Decimal | None = None
     reason: str | None = None
+    amended: Amended | None = None
+    observed_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    source: PriceSource | str | None = None
+    height: int | None = None
+    confirmations: int | None = None
     quotes: tuple[VenueQuote, ...] | None = None
     route: tuple[Leg, ...] | None = None
     route_gap_bps: Decimal | None = None
@@ -537,7 +638,7 @@ class OrderBody:
     swap_mode: WireSwapMode | str
     amount: Decimal | None = None
     accepted_at: datetime
-    valid_until: datetime
+    valid_until: datetime | None = None
     updated_at: datetime
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
@@ -555,8 +656,18 @@ class OrderBody:
             input_token=optional(wire, "inputToken", text),
             output_token=optional(wire, "outputToken", text),
             slippage_bps=optional(wire, "slippageBps", whole),
+            limit_price=optional(wire, "limitPrice", decimal),
+            trigger=optional(wire, "trigger", Trigger.from_wire),
+            sniper=optional(wire, "sniper", LaunchFilters.from_wire),
+            time_in_force=optional(wire, "timeInForce", member_of(TimeInForce)),
             realized_slippage_bps=optional(wire, "realizedSlippageBps", decimal),
             reason=optional(wire, "reason", text),
+            amended=optional(wire, "amended", Amended.from_wire),
+            observed_price=optional(wire, "observedPrice", decimal),
+            trigger_price=optional(wire, "triggerPrice", decimal),
+            source=optional(wire, "source", member_of(PriceSource)),
+            height=optional(wire, "height", whole),
+            confirmations=optional(wire, "confirmations", whole),
             quotes=optional(wire, "quotes", each(VenueQuote.from_wire)),
             route=optional(wire, "route", each(Leg.from_wire)),
             route_gap_bps=optional(wire, "routeGapBps", decimal),
@@ -578,7 +689,7 @@ class OrderBody:
             swap_mode=required(wire, "swapMode", member_of(WireSwapMode)),
             amount=optional(wire, "amount", decimal),
             accepted_at=required(wire, "acceptedAt", moment),
-            valid_until=required(wire, "validUntil", moment),
+            valid_until=optional(wire, "validUntil", moment),
             updated_at=required(wire, "updatedAt", moment),
             raw=wire,
         )
