@@ -16,6 +16,7 @@ from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.local_toml import read_local_toml
 from chalice_offline.runtime import Runtime
+from chalice_offline.sentences import Sentences
 from chalice_offline.services.ports import free_port, is_taken
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import Failures
@@ -35,7 +36,9 @@ async def run(options: Options, log: Log) -> int:
     try:
         options = _with_port(options)
         state.acquire()
-        runtime = Runtime(options, read_local_toml(options.app_dir), state, log)
+        project_file = read_local_toml(options.app_dir)
+        log.sentences = Sentences(project_file.log.sentences)
+        runtime = Runtime(options, project_file, state, log)
         await signals.unless_stopped(runtime.start())
         if not signals.stop.is_set():
             # What start-up allocated stays: the collector need not look at it again in mid-invocation.

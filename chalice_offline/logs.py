@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, Final, TextIO
 
 from chalice_offline.json_text import decoded
+from chalice_offline.sentences import Sentences
 
 LINES_WAITING_MAX: Final = 20_000
 # Between two writes: a thread that wakes for each line costs more than all that is done with the line.
@@ -51,15 +52,23 @@ _NOT_SHOWN: Final = frozenset(
 _LAMBDA_LINE: Final = re.compile(r"\[([A-Z]+)\]\t[\d:.T-]+Z\t[^\t]*\t(.*)")
 # Made once: json.dumps with arguments makes an encoder for each call.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_NO_SENTENCES: Final = Sentences()
 _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
 
 
-def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) -> str | None:
+def render(
+    source: str,
+    line: str,
+    *,
+    now: datetime,
+    is_coloured: bool = False,
+    sentences: Sentences = _NO_SENTENCES,
+) -> str | None:
     """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
 
     Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a
-    message pass through behind the time and source. Metrics in CloudWatch's embedded format
-    are for machines: they render as None.
+    message pass through behind the time and source. A message that has a sentence is the
+    time and that alone. Metrics in CloudWatch's embedded format are for machines: they render as None.
     """
     clock = _clock(int(now.timestamp()))
     entry = _parsed(line)
@@ -67,6 +76,9 @@ def render(source: str, line: str, *, now: datetime, is_coloured: bool = False) 
         return f"{clock} {source} {line}"
     if "_aws" in entry:
         return None
+    sentence = sentences.of(entry)
+    if sentence is not None:
+        return f"{clock} {sentence}"
     level = str(entry.get("level", "INFO"))
     shown = [f"{key}={_text(value)}" for key, value in entry.items() if key not in _NOT_SHOWN]
     head = str(entry["message"]) if level == "INFO" else f"{level} {entry['message']}"
@@ -108,12 +120,17 @@ def _text(value: Any) -> str:
 
 
 class Log:
-    """Where lines go. Thread-safe; ``close`` writes what is still waiting."""
+    """Where lines go. Thread-safe; ``close`` writes what is still waiting.
+
+    Attributes:
+        sentences: How the project wants some messages shown, once its settings are read.
+    """
 
     def __init__(self, stream: TextIO, *, is_raw: bool = False, is_verbose: bool = False) -> None:
         self._stream = stream
         self._is_raw = is_raw
         self._is_verbose = is_verbose
+        self.sentences = _NO_SENTENCES
         self._is_coloured = stream.isatty() and not is_raw
         # Each with its source and time; a source of None says that the line is to be written as it is.
         self._waiting: deque[tuple[str | None, str, datetime]] = deque()
@@ -178,7 +195,7 @@ class Log:
         if source is None:
             return line
         try:
-            return render(source, line, now=now, is_coloured=self._is_coloured)
+            return render(source, line, now=now, is_coloured=self._is_coloured, sentences=self.sentences)
         except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
             return f"{source} {line}"
 

@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from chalice_offline.project.gateway_table import GatewayTable
 from chalice_offline.project.table import Table
+from chalice_offline.sentences import Sentences
 
 FILE_NAME: Final = Path(".chalice") / "local.toml"
 TABLE_NAME: Final = "chalice-offline"
@@ -49,6 +50,18 @@ class SchedulesTable(Table):
     run_at_start: bool = False
 
 
+class LogTable(Table):
+    """``sentences``: how messages are shown, by their text (``chalice_offline.sentences``)."""
+
+    sentences: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("sentences")
+    @classmethod
+    def _can_be_filled(cls, templates: dict[str, str]) -> dict[str, str]:
+        Sentences(templates)
+        return templates
+
+
 class LocalToml(Table):
     """The whole file.
 
@@ -78,6 +91,7 @@ class LocalToml(Table):
     functions: Annotated[LambdaTable, Field(alias="lambda")] = LambdaTable()
     event_source: EventSourceTable = EventSourceTable()
     schedules: SchedulesTable = SchedulesTable()
+    log: LogTable = LogTable()
 
 
 def read_local_toml(app_dir: Path) -> LocalToml:

@@ -79,17 +79,23 @@ class PowertoolsObserver:
             case Routing(str(reason)):
                 facts["reason"] = reason
             case Routed(route):
-                facts["outputAmount"] = self._amounts.amount(route.output_units, route.output_token)
+                facts["swap"] = self._swap(order, route.input_units, route.output_units)
             case Submitted(tx_signature):
                 facts["txSignature"] = tx_signature
             case Confirmed() as fill:
                 # Of the transaction that was submitted last: nothing else can be confirmed.
-                facts["outputAmount"] = self._amounts.amount(fill.output_units, fill.output_token)
+                facts["swap"] = self._swap(order, fill.input_units, fill.output_units)
             case Failed(code) | Expired(code):
                 facts["code"] = code
             case _:
                 pass
         return facts
+
+    def _swap(self, order: Order, input_units: int, output_units: int) -> str:
+        """Return what is given and what is got, as people read it; "?" for decimals that are unknown."""
+        given, got = order.terms.input_token, order.terms.output_token
+        amounts = self._amounts.amount(input_units, given), self._amounts.amount(output_units, got)
+        return f"{amounts[0] or '?'} {given} → {amounts[1] or '?'} {got}"
 
 
 def _elapsed_ms(start: datetime, end: datetime) -> int:

@@ -2,7 +2,18 @@
 
 import click
 
-from infra.cli import advisories, audit, cancel_all, market, orders, queues, specs, token, watch
+from infra.cli import (
+    advisories,
+    audit,
+    cancel_all,
+    market,
+    orders,
+    queues,
+    specs,
+    token,
+    trade,
+    watch,
+)
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
@@ -27,6 +38,7 @@ for command in (
     queues.dead_letters,
     audit.audit_command,
     market.market,
+    trade.trade,
     token.token,
     specs.specs,
     advisories.advisories,

@@ -8,11 +8,11 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults
 from chalicelib.adapters.simulated_market.seed import reset, seed
+from infra.cli.columns import column_lines
 from infra.cli.market_facts import market_facts
 from infra.cli.market_launch import launch_command
 from infra.cli.market_maker import MarketMaker, random_walk, read_path
@@ -27,11 +27,12 @@ def market() -> None:
 
 @market.command()
 @click.option("--pair", help="Only this one, such as SOL/USDC.")
+@click.option("--wide", "is_wide", is_flag=True, help="Whole names of the pools.")
 @click.pass_obj
-def show(session: CliSession, pair: str | None) -> None:
+def show(session: CliSession, pair: str | None, *, is_wide: bool) -> None:
     """Show each pool's price and what it holds, and how far venues are apart."""
     facts = [found for found in market_facts(session.engine) if pair in (None, found["pair"])]
-    session.show(facts, lambda console: _print_pairs(console, facts))
+    session.show(facts, lambda console: _print_pairs(console, facts, is_wide=is_wide))
 
 
 @market.command("seed")
@@ -113,11 +114,19 @@ def _report(session: CliSession, verb: str, count: int) -> None:
     session.show({verb: count}, lambda console: console.print(f"{count} pools {verb}"))
 
 
-def _print_pairs(console: Console, pairs: list[dict[str, Any]]) -> None:
-    table = Table("pair", "spread", "venue", "pool", "price", "base held", "quote held")
-    for pair in pairs:
-        for number, pool in enumerate(pair["pools"]):
-            heading = (pair["pair"], f"{pair['spreadBps']} bps") if number == 0 else ("", "")
-            table.add_row(*heading, pool["venue"], pool["poolId"], pool["price"], pool["base"], pool["quote"])
-        table.add_section()
-    console.print(table)
+def _print_pairs(console: Console, pairs: list[dict[str, Any]], *, is_wide: bool) -> None:
+    for number, pair in enumerate(pairs):
+        base, quote = pair["pair"].split("/")
+        # The heading has the pair already.
+        own = "" if is_wide else f"-{base}-{quote}"
+        rows = [
+            (each["poolId"].replace(own, "", 1), each["price"], each["base"], each["quote"])
+            for each in pair["pools"]
+        ]
+        heading = "" if number == 0 else "\n"
+        console.print(
+            f"{heading}{pair['pair']}  spread {pair['spreadBps']} bps", highlight=False, soft_wrap=True
+        )
+        head = ("pool", "price", f"{base} held", f"{quote} held")
+        for line in column_lines(head, rows, right=frozenset({1, 2, 3})):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,20 +1,29 @@
 """``orderflow orders`` and ``orderflow order ID``: what the record says."""
 
+from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 import click
 from rich.console import Console
-from rich.table import Column, Table
 from sqlalchemy import text
 
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.amounts import format_units
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.tokens import Tokens
+from infra.cli.columns import column_lines
+from infra.cli.order_ids import order_of, short
 from infra.cli.session import CliSession
 
 _LIST: Final = text("""
 SELECT order_id::text, account_id, status, seq, attempt, input_token, output_token, amount_units::text,
-       failure_code, accepted_at::text, updated_at::text
-FROM orders
+       failure_code, accepted_at::text, updated_at::text, order_type, swap_mode,
+       input_units::text, output_units::text,
+       (SELECT n.order_id::text FROM orders n WHERE n.order_id < o.order_id
+        ORDER BY n.order_id DESC LIMIT 1) AS before,
+       (SELECT n.order_id::text FROM orders n WHERE n.order_id > o.order_id
+        ORDER BY n.order_id LIMIT 1) AS behind
+FROM orders o
 WHERE (CAST(:status AS text) IS NULL OR status = :status)
   AND (CAST(:account AS text) IS NULL OR account_id = :account)
 ORDER BY accepted_at DESC LIMIT :limit
@@ -32,40 +41,71 @@ SELECT to_jsonb(a) - 'payload' FROM attempts a WHERE order_id = CAST(:order_id A
 @click.option("--status", type=click.Choice([status.value for status in OrderStatus]), help="Only these.")
 @click.option("--account", help="Only this account's.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--wide", "is_wide", is_flag=True, help="Whole ids, and all columns.")
 @click.pass_obj
-def orders(session: CliSession, status: str | None, account: str | None, limit: int) -> None:
-    """List orders, newest first."""
+def orders(
+    session: CliSession, status: str | None, account: str | None, limit: int, *, is_wide: bool
+) -> None:
+    """List orders, newest first; each id is as long as it takes to name the order."""
     parameters = {"status": status, "account": account, "limit": limit}
     with session.engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(_LIST, parameters).mappings()]
-    session.show(rows, lambda console: _print_list(console, rows))
+    neighbours = [(row.pop("before"), row.pop("behind")) for row in rows]
+    ids = [short(row["order_id"], *near) for row, near in zip(rows, neighbours, strict=True)]
+    session.show(rows, lambda console: _print_list(console, rows, ids, is_wide=is_wide))
 
 
 @click.command()
-@click.argument("order_id", type=click.UUID)
+@click.argument("order_id")
 @click.pass_obj
-def order(session: CliSession, order_id: UUID) -> None:
-    """Show one order with its events and attempts."""
-    parameters = {"order_id": str(order_id)}
+def order(session: CliSession, order_id: str) -> None:
+    """Show one order with its events and attempts: by its id, or a beginning that no other has."""
     with session.engine.connect() as connection:
+        parameters = {"order_id": order_of(connection, order_id)}
         found = connection.execute(_ORDER, parameters).scalar()
-        if found is None:
-            raise click.ClickException(f"there is no order {order_id}")
         events = list(connection.execute(_EVENTS, parameters).scalars())
         attempts = list(connection.execute(_ATTEMPTS, parameters).scalars())
     facts = {"order": found, "events": events, "attempts": attempts}
     session.show(facts, lambda console: _print_order(console, facts))
 
 
-def _print_list(console: Console, rows: list[dict[str, Any]]) -> None:
-    table = Table("accepted", Column("order", no_wrap=True), "account", "pair", "status", "attempt", "code")
-    for row in rows:
-        pair = f"{row['input_token']}->{row['output_token']}"
-        status, attempt, code = row["status"], str(row["attempt"]), row["failure_code"] or ""
-        table.add_row(
-            row["accepted_at"][:19], row["order_id"], row["account_id"], pair, status, attempt, code
-        )
-    console.print(table)
+def _print_list(console: Console, rows: list[dict[str, Any]], ids: list[str], *, is_wide: bool) -> None:
+    tokens = load_tokens()
+    head = ["order", "accepted", "status", "swap", ""]
+    if is_wide:
+        head += ["type", "attempt", "updated", "account"]
+    lines = []
+    for row, order_id in zip(rows, ids, strict=True):
+        shown = [
+            order_id,
+            row["accepted_at"][5:19],
+            row["status"],
+            swap(row, tokens),
+            row["failure_code"] or "",
+        ]
+        if is_wide:
+            shown[0:2] = [row["order_id"], row["accepted_at"][:19]]
+            shown += [row["order_type"], str(row["attempt"]), row["updated_at"][:19], row["account_id"]]
+        lines.append(shown)
+    for line in column_lines(head, lines):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def swap(row: Mapping[str, Any], tokens: Tokens) -> str:
+    """Return what an order swaps, whole: what was booked, else what was ordered."""
+    exact = "input" if row["swap_mode"] == "exact_in" else "output"
+    sides = []
+    for side in ("input", "output"):
+        symbol = row[f"{side}_token"]
+        units = row[f"{side}_units"] or (row["amount_units"] if side == exact else None)
+        if units is None:
+            sides.append(symbol)
+        elif symbol in tokens:
+            sides.append(f"{format_units(int(units), tokens[symbol].scale)} {symbol}")
+        else:
+            # Its decimals are not known any more.
+            sides.append(f"{units} units of {symbol}")
+    return " → ".join(sides)
 
 
 def _print_order(console: Console, facts: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ class CliSession:
         if self._database_url:
             return None
         try:
-            found: str | None = json.loads((_state_dir() / "secrets.json").read_text(encoding="utf-8")).get(
+            found: str | None = json.loads((state_dir() / "secrets.json").read_text(encoding="utf-8")).get(
                 name
             )
         except (OSError, ValueError):
@@ -72,18 +72,22 @@ class CliSession:
         else:
             print_for_people(self._console)
 
+    def tell(self, facts: Mapping[str, Any], line: str) -> None:
+        """Print one of several facts at once: as JSON on a line of its own, or as people like to read it."""
+        click.echo(json.dumps(dict(facts), default=str) if self._is_json else line)
+
     def progress(self) -> Progress:
         """Return a progress bar on stderr; none is drawn where that is not a terminal."""
         console = Console(stderr=True)
         return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
-def _state_dir() -> Path:
+def state_dir() -> Path:
     return Path(os.environ.get("ORDERFLOW_HOME", ".orderflow"))
 
 
 def _running_database_url() -> str:
-    status_file = _state_dir() / "status.json"
+    status_file = state_dir() / "status.json"
     try:
         url: str = json.loads(status_file.read_text(encoding="utf-8"))["database_url"]
     except (OSError, ValueError, KeyError) as error:

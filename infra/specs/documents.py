@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from infra.specs import client_models
 from infra.specs.asyncapi import asyncapi
 from infra.specs.error_table import error_table
 from infra.specs.openapi import openapi
@@ -20,6 +21,7 @@ def documents() -> Mapping[Path, str]:
         DIRECTORY / "asyncapi.json": _json(asyncapi()),
         DIRECTORY / "postman.json": _json(postman()),
         DIRECTORY / "errors.md": error_table(),
+        client_models.PATH: client_models.client_models(),
     }
 
 

@@ -132,13 +132,14 @@ def test_ready_instance_prints_where_to_connect(instance: Instance) -> None:
     assert instance.lines[ready + 2] == f"REST http://127.0.0.1:{instance.port}/api"
 
 
-def test_every_order_event_is_one_readable_line(instance: Instance) -> None:
+def test_every_order_event_is_a_line_that_reads_like_a_sentence(instance: Instance) -> None:
     with Trader(instance.websocket_url) as trader:
         order_id = trader.submit(side="sell", amount="0.01")
         events = trader.finished(order_id)
     for event in events:
-        line = instance.line(f"order_id={order_id} seq={event['seq']} order_status={event['status']}")
-        assert "order event" in line
+        line = instance.line(f" {order_id[:8]} {event['status']}")
+        assert "{" not in line
+    assert instance.line(f" {order_id[:8]} confirmed  0.01 SOL → ").endswith(" USDC")
 
 
 @pytest.mark.parametrize("option", ["--host", "--port", "--state-dir", "--reload"])

@@ -57,6 +57,53 @@ def test_order_is_shown_with_its_events(run: Run, order_id: str) -> None:
     assert [(event["seq"], event["status"]) for event in facts["events"]] == [(1, "pending"), (2, "expired")]
 
 
+def test_order_is_found_by_the_beginning_that_the_list_shows(
+    run: Run, database_url: str, order_id: str
+) -> None:
+    listed = CliRunner().invoke(orderflow, ["--database-url", database_url, "orders"]).output.splitlines()
+    beginning = listed[1].split()[0]
+    assert order_id.startswith(beginning)
+    assert len(beginning) == 8
+    assert shown(run("order", beginning))["order"]["order_id"] == order_id
+    assert shown(run("order", order_id.upper()))["order"]["order_id"] == order_id
+
+
+@pytest.mark.usefixtures("order_id")
+def test_orders_that_begin_alike_are_listed_apart_and_named_when_they_are_mixed_up(
+    run: Run, engine: Engine, database_url: str
+) -> None:
+    like = ["01a21f69-7adc-7000-8000-000000000001", "01a21f69-7adc-7000-8000-000000000002"]
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DISABLE TRIGGER USER"))
+        for each in like:
+            connection.execute(
+                text("""
+                    INSERT INTO orders
+                    SELECT (jsonb_populate_record(o, jsonb_build_object('order_id', CAST(:id AS text),
+                        'client_order_id', null))).* FROM orders o LIMIT 1
+                """),
+                {"id": each},
+            )
+    listed = CliRunner().invoke(orderflow, ["--database-url", database_url, "orders"]).output
+    assert all(each in listed for each in like)
+    result = run("order", "01a21f69")
+    assert result.exit_code == 1
+    assert all(each in result.output for each in like)
+
+
+@pytest.mark.usefixtures("order_id")
+def test_list_of_orders_fits_eighty_columns_with_nothing_cut_off(database_url: str) -> None:
+    listed = (
+        CliRunner()
+        .invoke(orderflow, ["--database-url", database_url, "orders"], env={"COLUMNS": "80"})
+        .output
+    )
+    assert "…" not in listed
+    assert max(map(len, listed.splitlines())) <= 80
+    assert "expired" in listed
+    assert "SOL → USDC" in listed
+
+
 def test_unknown_order_is_a_clear_error(run: Run) -> None:
     result = run("order", "0192f3a4-5b6c-7d8e-9f01-23456789abcd")
     assert result.exit_code == 1

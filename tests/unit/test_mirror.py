@@ -5,7 +5,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 UNIT: Final = ROOT / "tests" / "unit"
-MIRRORED: Final = ("chalicelib", "infra/cli", "infra/specs", "infra/deploy")
+CLIENT: Final = "clients/python/src"
+MIRRORED: Final = ("chalicelib", "infra/cli", "infra/specs", "infra/deploy", f"{CLIENT}/orderflow_client")
 
 _MARKET: Final = "tests/integration/simulated_market"
 
@@ -61,6 +62,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/session.py": f"{_MARKET}/test_cli.py",
     # Over a socket, with a server that behaves.
     "chalicelib/adapters/aws/management_api.py": "tests/contract/test_connections.py",
+    "clients/python/src/orderflow_client/models.py": "tests/unit/infra/specs/test_client_models.py",
     # One promise that several modules keep together.
     "chalicelib/services/consumer/transitions.py": "tests/unit/services/consumer/test_execute_batch.py",
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
@@ -133,6 +135,8 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "chalicelib/domain/chosen_route.py",
         "chalicelib/domain/progress.py",
         "chalicelib/domain/swap_mode.py",
+        "clients/python/src/orderflow_client/limits.py",
+        "clients/python/src/orderflow_client/results.py",
         "chalicelib/routing/plan.py",
         "chalicelib/services/ports.py",
         "chalicelib/services/resting/ports.py",
@@ -154,6 +158,8 @@ def modules() -> list[str]:
 def mirror_of(module: str) -> Path:
     path = Path(module)
     place = path.relative_to("chalicelib") if path.parts[0] == "chalicelib" else path
+    if path.is_relative_to(CLIENT):
+        place = path.relative_to(CLIENT)
     return UNIT / place.parent / f"test_{place.name}"
 
 

@@ -47,6 +47,15 @@ def test_show_for_people_fits_one_pair(market: MarketUnderTest) -> None:
     assert "BONK" not in output
 
 
+def test_show_for_people_fits_eighty_columns_with_nothing_cut_off(market: MarketUnderTest) -> None:
+    command = ["--database-url", market.url, "market", "show"]
+    output = CliRunner().invoke(orderflow, command, env={"COLUMNS": "80"}).stdout
+    assert max(map(len, output.splitlines())) <= 80
+    assert "40024.014408645" in output
+    assert "…" not in output
+    assert DIRECT in CliRunner().invoke(orderflow, [*command, "--wide"]).stdout
+
+
 def test_replayed_price_path_moves_every_kind_of_pool_to_it(market: MarketUnderTest, tmp_path: Path) -> None:
     path = tmp_path / "path.csv"
     path.write_text("time,SOL,USDC\n1,100,1\n2,103,1\n3,98,1\n", encoding="utf-8")

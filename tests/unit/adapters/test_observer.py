@@ -78,13 +78,13 @@ def test_no_line_says_whose_order_it_is(
     assert not [line for line in lines_of(observer, capsys, events) if "alice" in line.values()]
 
 
-def test_transaction_stands_in_the_line_of_its_sending_and_its_output_in_that_of_its_confirmation(
+def test_transaction_stands_in_the_line_of_its_sending_and_what_it_swapped_in_that_of_its_confirmation(
     observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     *_, submitted, confirmed = lines_of(observer, capsys, life())
     assert submitted["txSignature"] == SIGNATURE
     assert "txSignature" not in confirmed
-    assert confirmed["outputAmount"] == "225"
+    assert confirmed["swap"] == "1 SOL → 225 USDC"
 
 
 def test_retry_tells_its_attempt_and_a_failure_its_reason(

@@ -94,3 +94,9 @@ def test_project_that_names_its_services_has_no_others(tmp_path: Path) -> None:
 
 def test_this_projects_emulator_serves_queues_alone() -> None:
     assert read_local_toml(APP_DIR).aws_services == ("sqs",)
+
+
+def test_sentence_that_could_never_be_filled_is_refused_at_the_start(tmp_path: Path) -> None:
+    write(tmp_path, '[log.sentences]\n"order shipped" = "{order_id!r}"')
+    with pytest.raises(LocalTomlError, match=r"log\.sentences"):
+        read_local_toml(tmp_path)

@@ -1,0 +1,71 @@
+"""Lines that read like sentences: how a project wants some of its functions' messages shown.
+
+A template stands for the messages of one text. Its words are shown as the entry's facts fill them; a word
+whose fact the entry does not have is left out, and so is every fact that no word names: ``--json-logs`` shows
+all of them.
+"""
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any, Final
+
+_FORMATTER: Final = Formatter()
+
+
+class TemplateError(ValueError):
+    """A template that cannot be filled, whatever the facts are."""
+
+
+class Sentences:
+    """Templates by message, such as ``{"order shipped": "{order_id:.8} shipped  {weight} kg by={carrier}"}``.
+
+    A field is a fact's name, and may say a width and a precision, as Python formats text.
+    """
+
+    def __init__(self, templates: Mapping[str, str] | None = None) -> None:
+        """Read the templates.
+
+        Raises:
+            TemplateError: One of them is none.
+        """
+        self._words: Final = {
+            message: [_word(word) for word in template.split(" ")]
+            for message, template in (templates or {}).items()
+        }
+
+    def of(self, entry: Mapping[str, Any]) -> str | None:
+        """Return the sentence of an entry; None if its message has no template."""
+        message = entry.get("message")
+        words = self._words.get(message) if isinstance(message, str) else None
+        if words is None:
+            return None
+        found = (_filled(parts, entry) for parts in words)
+        return " ".join(text for text in found if text is not None).rstrip()
+
+
+_Word = list[tuple[str, str | None, str]]
+
+
+def _word(word: str) -> _Word:
+    """Return a word's parts: text, the fact behind it, and how that is formatted."""
+    try:
+        parts = list(_FORMATTER.parse(word))
+        for _, name, form, conversion in parts:
+            if name is not None and (not name.isidentifier() or conversion is not None):
+                raise TemplateError(f"{word}: a field names one fact, such as {{order_id:.8}}")
+            format("text", form or "")
+    except ValueError as error:
+        raise TemplateError(f"{word}: {error}") from error
+    return [(text, name, form or "") for text, name, form, _ in parts]
+
+
+def _filled(parts: _Word, entry: Mapping[str, Any]) -> str | None:
+    shown = []
+    for text, name, form in parts:
+        shown.append(text)
+        if name is not None:
+            value = entry.get(name)
+            if value is None:
+                return None
+            shown.append(format(value if isinstance(value, str) else str(value), form))
+    return "".join(shown)

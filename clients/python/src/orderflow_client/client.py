@@ -1,0 +1,375 @@
+"""The client: one connection, and everything that the engine offers over it and over REST."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, Unpack
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from orderflow_client.addresses import addresses
+from orderflow_client.credentials import Credentials, TokenSource
+from orderflow_client.errors import (
+    ClientClosedError,
+    LimitReachedError,
+    NotFoundError,
+    OrderAlreadyFinalError,
+    OrderflowError,
+    ProtocolError,
+    RefusedError,
+    UnknownOutcomeError,
+    error_from,
+    passes,
+)
+from orderflow_client.limits import Limits
+from orderflow_client.models import (
+    CancelAllFields,
+    OrderBody,
+    OrderEventFrame,
+    OrderFields,
+    OrderPage,
+    OrderStatus,
+    Quote,
+    Readiness,
+    SwapFields,
+    Venues,
+)
+from orderflow_client.orders import Changes, Order
+from orderflow_client.requests import checked, order_path
+from orderflow_client.rest import Rest
+from orderflow_client.results import CanceledAll, Market, Preview
+from orderflow_client.session import Frame, Session
+from orderflow_client.tracking import Tracked
+
+BATCH_ORDERS_MAX: Final = 20
+"""Orders in one frame; ``submit_batch`` takes more and sends several."""
+
+_SUBMIT: Final = "o:"
+"""What the ``requestId`` of a submit begins with; its ``clientOrderId`` follows."""
+
+BatchResult = Order | RefusedError | UnknownOutcomeError
+
+
+class Client:
+    """A trader's side of Orderflow, for asyncio. ``async with Client(url) as client``.
+
+    Args:
+        url: ``http://127.0.0.1:3000``, or the WebSocket's own ``wss://…/ws``.
+        token: A bearer token, or a function (async or not) that returns a fresh one for each connection.
+        rest_url: Where the REST API is, if not beside the WebSocket: on AWS each of the two has its own host.
+        limits: Waits and sizes.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:3000",
+        token: TokenSource = None,
+        *,
+        rest_url: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        where = addresses(url, rest_url)
+        credentials = Credentials(token, where)
+        self.limits: Final = limits or Limits()
+        self._rest = Rest(where, credentials, self.limits)
+        self._session = Session(
+            where, credentials, self.limits, on_frame=self._on_frame, on_connected=self._resume
+        )
+        self._orders: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
+        # Submitted and not yet answered, by clientOrderId, and whether this client made that key.
+        self._pending: dict[str, tuple[Tracked, bool]] = {}
+        self._by_key: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
+        self._connection = 0
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections. Orders go on; who still waits for an event gets ``ClientClosedError``."""
+        self._is_closed = True
+        await self._session.close()
+        await self._rest.close()
+        for tracked in list(self._orders.values()):
+            tracked.ring()
+
+    @property
+    def closed(self) -> OrderflowError | None:
+        """Return why nothing comes any more, or None."""
+        return ClientClosedError("the client is closed") if self._is_closed else None
+
+    async def submit(self, **order: Unpack[OrderFields]) -> Order:
+        """Submit an order, and return once it is accepted: durable, and sure to reach a final status.
+
+        Without a ``client_order_id`` one is made. The order is sent again under it until its outcome is
+        known, so that it is accepted once or not at all.
+
+        Raises:
+            RefusedError: It was not accepted.
+            UnknownOutcomeError: No answer within the time limit; ``client_order_id`` is its key.
+            DisconnectedError: It was never sent.
+        """
+        return await self._submit(checked(OrderFields, order))
+
+    async def submit_batch(self, orders: Iterable[OrderFields]) -> Sequence[BatchResult]:
+        """Submit orders, twenty to a frame; return for each its handle, or why there is none."""
+        wires = [checked(OrderFields, order) for order in orders]
+        found: list[BatchResult] = []
+        for start in range(0, len(wires), BATCH_ORDERS_MAX):
+            found += await self._submit_frame(wires[start : start + BATCH_ORDERS_MAX])
+        return found
+
+    async def preview(self, **order: Unpack[OrderFields]) -> Preview:
+        """Return what an order would do; nothing is stored."""
+        wire = checked(OrderFields, order)
+        return Preview(
+            raw=await self._session.ask({"action": "submit", **wire, "dryRun": True}, is_repeatable=True)
+        )
+
+    async def quote(self, **swap: Unpack[SwapFields]) -> Quote:
+        """Return what an order would get now; nothing is stored."""
+        return Quote.from_wire(await self._rest.ask("POST", "/quotes", body=checked(SwapFields, swap)))
+
+    async def order(self, order_id: str) -> Order:
+        """Return a handle on an order of this account.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        found = await self.read_order(order_id)
+        tracked = self._orders.get(found.order_id)
+        if tracked is None:
+            tracked = self._orders[found.order_id] = Tracked(is_submitted=False)
+        return Order(self, found.order_id, found.client_order_id, tracked)
+
+    async def orders(self, *, status: OrderStatus | str | None = None) -> AsyncIterator[OrderBody]:
+        """Yield the account's orders, newest first, page by page."""
+        cursor: str | None = None
+        while True:
+            query = {"status": status and str(status), "cursor": cursor}
+            page = OrderPage.from_wire(
+                await self._rest.ask("GET", "/orders", query={k: v for k, v in query.items() if v})
+            )
+            for order in page.orders:
+                yield order
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def cancel(self, order_id: str) -> OrderBody:
+        """Cancel an order of which nothing is on its way to the chain; return it as it stands then.
+
+        Raises:
+            OrderAlreadySentError: It may land.
+            OrderAlreadyFinalError: It ended before.
+        """
+        path = order_path(order_id)
+        try:
+            return OrderBody.from_wire(await self._rest.ask("DELETE", path, is_repeatable=False))
+        except UnknownOutcomeError:
+            # Canceling twice is canceling once, but the second answer would be that it is final.
+            try:
+                return OrderBody.from_wire(await self._rest.ask("DELETE", path))
+            except OrderAlreadyFinalError:
+                found = await self.read_order(order_id)
+                if found.status != OrderStatus.CANCELED:
+                    raise
+                return found
+
+    async def cancel_all(self, **which: Unpack[CancelAllFields]) -> CanceledAll:
+        """Cancel every order of the account, or those of a pair or of some types.
+
+        Raises:
+            UnknownOutcomeError: No answer came. Sent again, it could meet orders that are to stay.
+        """
+        frame = {"action": "cancelAll", **checked(CancelAllFields, which)}
+        answer = await self._session.ask(frame, is_repeatable=False)
+        sent = answer.get("alreadySent") or ()
+        try:
+            return CanceledAll(
+                canceled=int(answer["canceled"]), already_sent=tuple(str(each) for each in sent)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError("the answer to cancelAll has no count") from error
+
+    async def amend(self, order_id: str, **changes: Unpack[Changes]) -> OrderBody:
+        """Change an order that is ``open``; return it as it stands then.
+
+        Raises:
+            ConflictError: It is not open, or not at ``if_seq`` any more.
+            UnknownOutcomeError: No answer came; read the order.
+        """
+        wire = checked(Changes, changes)
+        # With ifSeq, a second time would be refused for what the first did.
+        is_repeatable = "ifSeq" not in wire
+        return OrderBody.from_wire(
+            await self._rest.ask("PATCH", order_path(order_id), body=wire, is_repeatable=is_repeatable)
+        )
+
+    async def markets(self) -> Sequence[Market]:
+        """Return each pair's mark, best rates both ways, and their age."""
+        answer = await self._rest.ask("GET", "/markets")
+        return tuple(Market(raw=each) for each in answer.get("markets", ()))
+
+    async def venues(self) -> Venues:
+        """Return venues with their pools, and all tokens."""
+        return Venues.from_wire(await self._rest.ask("GET", "/venues"))
+
+    async def health(self) -> Readiness:
+        """Return whether the engine's database and queue answer."""
+        return Readiness.from_wire(await self._rest.ask("GET", "/health/ready", answers=frozenset({503})))
+
+    async def read_order(self, order_id: str) -> OrderBody:
+        """Return an order as it stands on record.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        return OrderBody.from_wire(await self._rest.ask("GET", order_path(order_id)))
+
+    async def read_events(self, order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
+        """Return the next events on record after one: at most a page, and none only if there are no more."""
+        answer = await self._rest.ask(
+            "GET", f"{order_path(order_id)}/events", query={"afterSeq": str(after_seq)}
+        )
+        return tuple(OrderEventFrame.from_wire(each) for each in answer.get("events", ()))
+
+    async def follow(self, order_id: str, tracked: Tracked) -> None:
+        """Subscribe to an order, unless this connection is already."""
+        self._session.start()
+        if tracked.history.is_final or (tracked.connection and tracked.connection == self._connection):
+            return
+        frame = {"action": "subscribe", "orderId": order_id, "afterSeq": tracked.history.last_seq}
+        number = self._connection
+        try:
+            await self._session.ask(frame, is_repeatable=True)
+        except LimitReachedError:
+            return  # its events are read from the record instead, every few seconds
+        except NotFoundError:
+            if not tracked.is_submitted:
+                raise
+        except UnknownOutcomeError:
+            return
+        tracked.connection = number or self._connection
+
+    async def _submit(self, wire: dict[str, Any]) -> Order:
+        key, tracked = self._begin(wire)
+        try:
+            frame = {"action": "submit", **wire}
+            answer = await self._session.ask(frame, mark=f"{_SUBMIT}{key}", is_repeatable=True)
+            return self._accepted(answer, key, tracked)
+        except UnknownOutcomeError as error:
+            error.client_order_id = key
+            raise
+        finally:
+            self._pending.pop(key, None)
+
+    async def _submit_frame(self, wires: Sequence[dict[str, Any]]) -> list[BatchResult]:
+        begun = [self._begin(wire) for wire in wires]
+        try:
+            answer = await self._session.ask({"action": "submitBatch", "orders": wires}, is_repeatable=True)
+            results = answer.get("results")
+            if not isinstance(results, list) or len(results) != len(wires):
+                raise ProtocolError("the answer to submitBatch has another number of results")
+            return list(
+                await asyncio.gather(
+                    *(
+                        self._settled(result, wire, key, tracked)
+                        for result, wire, (key, tracked) in zip(results, wires, begun, strict=True)
+                    )
+                )
+            )
+        except UnknownOutcomeError as error:
+            return [
+                UnknownOutcomeError(str(error), order_id=error.order_id, client_order_id=key)
+                for key, _ in begun
+            ]
+        finally:
+            for key, _ in begun:
+                self._pending.pop(key, None)
+
+    async def _settled(self, result: Any, wire: dict[str, Any], key: str, tracked: Tracked) -> BatchResult:
+        """Return what became of one order of a batch; what is not known is asked again by itself."""
+        if not isinstance(result, dict):
+            raise ProtocolError("a result of submitBatch is no JSON object")
+        if "code" not in result:
+            return self._accepted(result, key, tracked)
+        error = error_from(result)
+        if isinstance(error, RefusedError) and not passes(error):
+            return error
+        try:
+            return await self._submit(wire)
+        except (RefusedError, UnknownOutcomeError) as again:
+            return again
+
+    def _begin(self, wire: dict[str, Any]) -> tuple[str, Tracked]:
+        is_ours = "clientOrderId" not in wire
+        key = wire.setdefault("clientOrderId", str(uuid4()))
+        if key in self._pending and not is_ours:
+            return key, self._pending[key][0]
+        tracked = Tracked(is_submitted=True)
+        self._pending[key] = tracked, is_ours
+        return key, tracked
+
+    def _accepted(self, answer: Frame, key: str, tracked: Tracked) -> Order:
+        order_id = answer.get("orderId")
+        if not isinstance(order_id, str):
+            raise ProtocolError("the acceptance has no orderId")
+        # The same order may be here already: submitted before under the same key.
+        kept = self._orders.setdefault(order_id, tracked)
+        self._by_key[key] = kept
+        kept.connection = self._connection
+        return Order(self, order_id, key, kept)
+
+    def _on_frame(self, frame: Frame) -> None:
+        kind = frame.get("type")
+        if kind == "order":
+            self._on_event(frame)
+        elif kind == "error":
+            self._on_late_refusal(frame)
+
+    def _on_event(self, frame: Frame) -> None:
+        try:
+            event = OrderEventFrame.from_wire(frame)
+        except ProtocolError:
+            return  # as a frame that was lost: the record is asked for it
+        tracked = self._orders.get(event.order_id)
+        key = event.client_order_id
+        if tracked is None and key is not None and key in self._pending:
+            tracked, is_ours = self._pending[key]
+            if is_ours:
+                self._orders[event.order_id] = tracked
+                self._session.answer(f"{_SUBMIT}{key}", frame)
+            else:
+                # Under a key of the caller's, they may be those of an older order.
+                return
+        if tracked is not None:
+            tracked.add(event)
+
+    def _on_late_refusal(self, frame: Frame) -> None:
+        """A second content under one key is refused by the record at the latest, after its acceptance."""
+        mark = frame.get("requestId")
+        if not isinstance(mark, str) or not mark.startswith(_SUBMIT):
+            return
+        tracked = self._by_key.get(mark.removeprefix(_SUBMIT))
+        error = error_from(frame)
+        if tracked is not None and isinstance(error, RefusedError) and not tracked.history.last_seq:
+            tracked.fail(error)
+
+    async def _resume(self) -> None:
+        """Subscribe again to everything that is followed and not finished, from where it stood."""
+        self._connection += 1
+        following: Mapping[str, Tracked] = dict(self._orders)
+        await asyncio.gather(
+            *(
+                self.follow(order_id, tracked)
+                for order_id, tracked in following.items()
+                if not tracked.history.is_final
+            ),
+            return_exceptions=True,
+        )

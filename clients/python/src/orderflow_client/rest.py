@@ -1,0 +1,138 @@
+"""Questions over REST, asked again where that is safe."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import httpx
+
+from orderflow_client.addresses import Addresses
+from orderflow_client.backoff import Backoff
+from orderflow_client.credentials import Credentials
+from orderflow_client.errors import (
+    ClientClosedError,
+    DisconnectedError,
+    OrderflowError,
+    ProtocolError,
+    RefusedError,
+    UnknownOutcomeError,
+    error_from,
+    passes,
+)
+from orderflow_client.limits import Limits
+
+_CONNECTIONS_MAX: Final = 10
+# Nothing left this machine, or the engine cannot have read it whole.
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Rest:
+    """The REST API; one pool of connections."""
+
+    def __init__(self, addresses: Addresses, credentials: Credentials, limits: Limits) -> None:
+        self._credentials = credentials
+        self._limits = limits
+        self._is_closed = False
+        self._http = httpx.AsyncClient(
+            base_url=addresses.rest,
+            timeout=limits.answer_s,
+            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
+            # The proxies of the environment are for other machines.
+            trust_env=not addresses.is_local,
+        )
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await self._http.aclose()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        is_repeatable: bool = True,
+        answers: frozenset[int] = frozenset(),
+    ) -> dict[str, Any]:
+        """Return the answer, a JSON object; ``answers`` are statuses beside 2xx that are no errors.
+
+        Raises:
+            RefusedError: As the engine said, for good or for all of the time limit.
+            UnknownOutcomeError: No answer came, and sending it again would not be safe or did not help.
+            DisconnectedError: The engine was not reached.
+        """
+        deadline, backoff = time.monotonic() + self._limits.time_limit_s, Backoff()
+        while True:
+            try:
+                return await self._once(method, path, query, body, answers)
+            except (RefusedError, UnknownOutcomeError, DisconnectedError) as error:
+                if not _may_repeat(error, is_repeatable=is_repeatable):
+                    raise
+                asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
+                wait_s = backoff.next_s(asked_s)
+                if time.monotonic() + wait_s >= deadline:
+                    raise
+            await asyncio.sleep(wait_s)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        answers: frozenset[int],
+    ) -> dict[str, Any]:
+        if self._is_closed:
+            raise ClientClosedError("the client is closed")
+        headers = {"Accept": "application/json", **await self._credentials.headers()}
+        try:
+            async with self._http.stream(method, path, params=query, json=body, headers=headers) as response:
+                return _read(response, await self._bytes(response), answers)
+        except _UNSENT as error:
+            raise DisconnectedError(
+                f"the engine cannot be reached: {error or type(error).__name__}"
+            ) from error
+        except httpx.HTTPError as error:
+            raise UnknownOutcomeError(f"no answer came: {error or type(error).__name__}") from error
+
+    async def _bytes(self, response: httpx.Response) -> bytes:
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > self._limits.body_bytes_max:
+                raise ProtocolError(f"the answer is larger than {self._limits.body_bytes_max} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _read(response: httpx.Response, content: bytes, answers: frozenset[int]) -> dict[str, Any]:
+    try:
+        body = json.loads(content, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        body = None
+    if response.is_success or (response.status_code in answers and isinstance(body, dict)):
+        if not isinstance(body, dict):
+            raise ProtocolError(f"the answer to {response.request.method} is no JSON object")
+        return body
+    told = body if isinstance(body, dict) else {}
+    if response.status_code >= 500 and "code" not in told:
+        # A gateway's own 502 or 504 says nothing about what was done behind it.
+        raise UnknownOutcomeError(
+            f"the gateway answered {response.status_code}: whether it was done is not known"
+        )
+    asked = response.headers.get("Retry-After", "")
+    raise error_from(
+        told,
+        status=response.status_code,
+        retry_after_s=float(asked) if asked.isascii() and asked.isdigit() else None,
+    )
+
+
+def _may_repeat(error: OrderflowError, *, is_repeatable: bool) -> bool:
+    if isinstance(error, RefusedError):
+        return passes(error)
+    return is_repeatable or isinstance(error, DisconnectedError)

@@ -1,0 +1,199 @@
+"""The same client for programs without asyncio: ``from orderflow_client.sync import Client``.
+
+A thread of its own runs the asynchronous client; every call here waits for it. Safe to share between threads.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, Unpack
+
+from orderflow_client import client as asynchronous
+from orderflow_client import orders as asynchronous_orders
+from orderflow_client.credentials import TokenSource
+from orderflow_client.errors import ClientClosedError, RefusedError, UnknownOutcomeError
+from orderflow_client.limits import Limits
+from orderflow_client.models import (
+    CancelAllFields,
+    OrderBody,
+    OrderEventFrame,
+    OrderFields,
+    OrderStatus,
+    Quote,
+    Readiness,
+    SwapFields,
+    Venues,
+)
+from orderflow_client.orders import Changes
+from orderflow_client.results import CanceledAll, Market, Preview
+
+Value = TypeVar("Value")
+
+_END: Final = object()
+
+
+class Client:
+    """``orderflow_client.Client``, each method of which waits. ``with Client(url) as client``."""
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:3000",
+        token: TokenSource = None,
+        *,
+        rest_url: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="orderflow client", daemon=True)
+        self._thread.start()
+
+        async def make() -> asynchronous.Client:
+            return asynchronous.Client(url, token, rest_url=rest_url, limits=limits)
+
+        try:
+            self._client = self.wait(make())
+        except BaseException:
+            self._stop()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and end the thread; orders go on."""
+        if self._thread.is_alive():
+            self.wait(self._client.close())
+            self._stop()
+
+    def submit(self, **order: Unpack[OrderFields]) -> "Order":
+        return Order(self, self.wait(self._client.submit(**order)))
+
+    def submit_batch(
+        self, orders: Iterable[OrderFields]
+    ) -> Sequence["Order | RefusedError | UnknownOutcomeError"]:
+        results = self.wait(self._client.submit_batch(orders))
+        return [
+            Order(self, each) if isinstance(each, asynchronous_orders.Order) else each for each in results
+        ]
+
+    def preview(self, **order: Unpack[OrderFields]) -> Preview:
+        return self.wait(self._client.preview(**order))
+
+    def quote(self, **swap: Unpack[SwapFields]) -> Quote:
+        return self.wait(self._client.quote(**swap))
+
+    def order(self, order_id: str) -> "Order":
+        return Order(self, self.wait(self._client.order(order_id)))
+
+    def orders(self, *, status: OrderStatus | str | None = None) -> Iterator[OrderBody]:
+        return self.each(lambda: self._client.orders(status=status))
+
+    def cancel(self, order_id: str) -> OrderBody:
+        return self.wait(self._client.cancel(order_id))
+
+    def cancel_all(self, **which: Unpack[CancelAllFields]) -> CanceledAll:
+        return self.wait(self._client.cancel_all(**which))
+
+    def amend(self, order_id: str, **changes: Unpack[Changes]) -> OrderBody:
+        return self.wait(self._client.amend(order_id, **changes))
+
+    def markets(self) -> Sequence[Market]:
+        return self.wait(self._client.markets())
+
+    def venues(self) -> Venues:
+        return self.wait(self._client.venues())
+
+    def health(self) -> Readiness:
+        return self.wait(self._client.health())
+
+    def wait(self, doing: Coroutine[Any, Any, Value]) -> Value:
+        """Return what a call of the asynchronous client returns; an interrupt cancels it."""
+        if not self._loop.is_running():
+            doing.close()
+            raise ClientClosedError("the client is closed")
+        future = asyncio.run_coroutine_threadsafe(doing, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def each(self, begin: Callable[[], AsyncIterator[Value]]) -> Iterator[Value]:
+        """Yield what an asynchronous iterator yields."""
+        iterator = begin()
+
+        async def following() -> Any:
+            try:
+                return await anext(iterator)
+            except StopAsyncIteration:
+                return _END
+
+        async def end() -> None:
+            close: Callable[[], Awaitable[None]] | None = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+        try:
+            while (found := self.wait(following())) is not _END:
+                yield found
+        finally:
+            with suppress(ClientClosedError):
+                self.wait(end())
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Order:
+    """``orderflow_client.Order``, each method of which waits."""
+
+    def __init__(self, client: Client, order: asynchronous_orders.Order) -> None:
+        self._client = client
+        self._order = order
+
+    def __repr__(self) -> str:
+        return repr(self._order)
+
+    @property
+    def id(self) -> str:
+        return self._order.id
+
+    @property
+    def client_order_id(self) -> str | None:
+        return self._order.client_order_id
+
+    @property
+    def status(self) -> str | None:
+        return self._order.status
+
+    @property
+    def is_final(self) -> bool:
+        return self._order.is_final
+
+    @property
+    def last_event(self) -> OrderEventFrame | None:
+        return self._order.last_event
+
+    def events(self, *, after_seq: int = 0) -> Iterator[OrderEventFrame]:
+        return self._client.each(lambda: self._order.events(after_seq=after_seq))
+
+    def result(self) -> OrderEventFrame:
+        return self._client.wait(self._order.result())
+
+    def read(self) -> OrderBody:
+        return self._client.wait(self._order.read())
+
+    def cancel(self) -> OrderBody:
+        return self._client.wait(self._order.cancel())
+
+    def amend(self, **changes: Unpack[Changes]) -> OrderBody:
+        return self._client.wait(self._order.amend(**changes))

@@ -1,0 +1,64 @@
+"""Orders by the beginning of their ids: what a list shows can be pasted back."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+import click
+from sqlalchemy import Connection, text
+
+SHORTEST: Final = 8
+"""Of an id as it is shown; more where another order begins alike."""
+
+_LEAST: Final = 4
+_NAMED_MAX: Final = 5
+_BEGINNING: Final = re.compile(r"[0-9a-f-]{4,36}")
+# Between the least and the greatest id that begins so: the primary key's index answers.
+_BEGIN_ALIKE: Final = text("""
+SELECT order_id::text FROM orders
+WHERE order_id BETWEEN CAST(:least AS uuid) AND CAST(:greatest AS uuid) ORDER BY order_id LIMIT :limit
+""")
+
+
+def short(order_id: str, *others: str | None) -> str:
+    """Return as much of an id as tells it from the others, its neighbours in the order of ids."""
+    alike = max((_alike(order_id, other) for other in others if other), default=0)
+    return order_id[: max(SHORTEST, alike + 1)].removesuffix("-")
+
+
+def _alike(one: str, other: str) -> int:
+    return next(
+        (place for place, pair in enumerate(zip(one, other, strict=True)) if len({*pair}) > 1), len(one)
+    )
+
+
+def bounds(beginning: str) -> tuple[str, str]:
+    """Return the least and the greatest id that begins so.
+
+    Raises:
+        ClickException: No id begins so.
+    """
+    said = beginning.strip().lower()
+    digits = said.replace("-", "")
+    if not _BEGINNING.fullmatch(said) or not _LEAST <= len(digits) <= 32:
+        raise click.ClickException(
+            f"{beginning} is no order: an id, or its first {_LEAST} hexadecimal digits or more, is needed"
+        )
+    return str(UUID(digits.ljust(32, "0"))), str(UUID(digits.ljust(32, "f")))
+
+
+def order_of(connection: Connection, beginning: str) -> str:
+    """Return the id of the one order that begins so.
+
+    Raises:
+        ClickException: There is none, or there are several.
+    """
+    least, greatest = bounds(beginning)
+    parameters = {"least": least, "greatest": greatest, "limit": _NAMED_MAX + 1}
+    found = list(connection.execute(_BEGIN_ALIKE, parameters).scalars())
+    if not found:
+        raise click.ClickException(f"there is no order {beginning}")
+    if len(found) > 1:
+        named = "\n  ".join(found[:_NAMED_MAX] + ["..."] * (len(found) > _NAMED_MAX))
+        raise click.ClickException(f"several orders begin with {beginning}:\n  {named}")
+    return str(found[0])

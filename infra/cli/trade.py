@@ -1,0 +1,124 @@
+"""``orderflow trade``: submit an order with the client, and follow it to its end."""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from infra.cli.event_lines import event_line
+from infra.cli.session import CliSession, state_dir
+
+if TYPE_CHECKING:
+    from orderflow_client.sync import Client, Order
+
+EXIT_BY_STATUS: Final = {"confirmed": 0, "failed": 3, "expired": 4, "canceled": 5}
+OUTCOME_UNKNOWN: Final = 6
+
+# Behind what is installed: the repository's own client serves where no other does.
+_PACKAGE: Final = Path(__file__).parents[2] / "clients" / "python" / "src"
+
+_EXITS: Final = """
+\b
+Exit status: 0 confirmed (or with --detach, accepted), 3 failed, 4 expired, 5 canceled,
+6 outcome unknown (repeat with the --key that is named), 1 refused or not reached, 2 usage.
+Ctrl-C stops following; the order goes on.
+"""
+
+
+@click.command(epilog=_EXITS)
+@click.argument("side", type=click.Choice(["buy", "sell"]))
+@click.argument("amount")
+@click.argument("pair", default="SOL/USDC")
+@click.option("--limit", "limit_price", metavar="PRICE", help="A limit order at this price, all in.")
+@click.option("--stop", metavar="PRICE", help="Wait until the mark is at or below PRICE.")
+@click.option("--take-profit", metavar="PRICE", help="Wait until the mark is at or above PRICE.")
+@click.option("--time-in-force", type=click.Choice(["gtc", "gtd", "ioc"]))
+@click.option("--valid-for", "valid_for_seconds", type=click.IntRange(min=1), metavar="SECONDS")
+@click.option("--slippage-bps", type=click.IntRange(0, 10_000))
+@click.option("--key", "client_order_id", help="Idempotency key.  [default: a new one]")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Show what would happen; submit nothing.")
+@click.option("--detach", "is_detached", is_flag=True, help="Do not follow the order.")
+@click.option("--url", envvar="ORDERFLOW_URL", show_envvar=True, help="Default: the runtime that is running.")
+@click.option("--rest-url", envvar="ORDERFLOW_REST_URL", show_envvar=True, help="If not beside --url.")
+@click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed.")
+@click.pass_obj
+def trade(
+    session: CliSession,
+    /,
+    *,
+    side: str,
+    amount: str,
+    pair: str,
+    is_dry: bool,
+    is_detached: bool,
+    url: str | None,
+    rest_url: str | None,
+    token: str | None,
+    stop: str | None,
+    take_profit: str | None,
+    **terms: Any,
+) -> None:
+    """Buy or sell AMOUNT of a pair's base token, and print one line per event.
+
+    \b
+    orderflow trade sell 1.5
+    orderflow trade buy 10 SOL/USDC --limit 140
+    orderflow trade sell 10 --stop 120
+    """  # noqa: D301  # click's mark, not a backslash
+    base, _, quote = pair.partition("/")
+    if not base or not quote:
+        raise click.UsageError("PAIR is two tokens, such as SOL/USDC")
+    order = {"side": side, "amount": amount, "base_asset": base, "quote_asset": quote, **terms}
+    order["type"] = "market" if terms["limit_price"] is None else "limit"
+    order["trigger"] = _trigger(stop, take_profit)
+    sys.path.append(str(_PACKAGE))
+    from orderflow_client import OrderflowError, UnknownOutcomeError
+    from orderflow_client.sync import Client
+
+    try:
+        with Client(url or running_url(), token, rest_url=rest_url) as client:
+            if is_dry:
+                click.echo(json.dumps(client.preview(**order).raw))
+                return
+            sys.exit(_follow(session, client, order, is_detached=is_detached))
+    except UnknownOutcomeError as error:
+        click.echo(f"Error: {error}. Repeat with --key {error.client_order_id}: that is safe.", err=True)
+        sys.exit(OUTCOME_UNKNOWN)
+    except (OrderflowError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _follow(session: CliSession, client: "Client", terms: dict[str, Any], *, is_detached: bool) -> int:
+    order: Order = client.submit(**terms)
+    accepted = {"type": "accepted", "orderId": order.id, "clientOrderId": order.client_order_id}
+    session.tell(accepted, f"{order.id[:8]} accepted   {order.id}")
+    if is_detached:
+        return 0
+    known: dict[str, Any] = {}
+    with suppress(KeyboardInterrupt):
+        for event in order.events():
+            known = known or dict(event.raw)
+            session.tell(event.raw, f"{datetime.now(UTC):%H:%M:%S} {event_line(event.raw, known)}")
+        return EXIT_BY_STATUS[str(order.status)]
+    click.echo(f"{order.id} goes on: orderflow order {order.id[:8]}", err=True)
+    return 130
+
+
+def _trigger(stop: str | None, take_profit: str | None) -> dict[str, str] | None:
+    if stop is not None and take_profit is not None:
+        raise click.UsageError("--stop and --take-profit are two orders")
+    price = stop if stop is not None else take_profit
+    return None if price is None else {"price": price, "when": "above" if stop is None else "below"}
+
+
+def running_url() -> str:
+    """Return the address of the runtime at ``ORDERFLOW_HOME``, else where one listens by default."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        status = json.loads((state_dir() / "status.json").read_text(encoding="utf-8"))
+        return str(status["url"])
+    return f"http://127.0.0.1:{os.environ.get('ORDERFLOW_PORT', '3000')}"

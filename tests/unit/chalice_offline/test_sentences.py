@@ -1,0 +1,35 @@
+"""Lines that read like sentences."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from chalice_offline.logs import render
+from chalice_offline.sentences import Sentences, TemplateError
+
+SHIPPED = Sentences({"order shipped": "{order_id:.8} {status:9} {weight} by={carrier} {note}"})
+
+
+def test_facts_stand_where_the_template_names_them_and_no_others() -> None:
+    entry = {"message": "order shipped", "order_id": "0123456789", "status": "shipped", "weight": 5, "seq": 3}
+    assert SHIPPED.of(entry) == "01234567 shipped   5"
+    assert SHIPPED.of({**entry, "carrier": "post", "weight": None}) == "01234567 shipped   by=post"
+
+
+def test_message_without_a_template_has_no_sentence() -> None:
+    assert SHIPPED.of({"message": "order packed"}) is None
+    assert SHIPPED.of({"message": ["order shipped"]}) is None
+
+
+def test_rendered_line_is_the_time_and_the_sentence() -> None:
+    line = json.dumps({"level": "INFO", "message": "order shipped", "order_id": "0123", "status": "shipped"})
+    now = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
+    clock = now.astimezone().strftime("%H:%M:%S")
+    assert render("ship", line, now=now, sentences=SHIPPED) == f"{clock} 0123 shipped"
+
+
+@pytest.mark.parametrize("template", ["{", "{a.b}", "{a!r}", "{}", "{a:%Y}", "{a[0]}"])
+def test_template_that_could_never_be_filled_is_refused(template: str) -> None:
+    with pytest.raises(TemplateError):
+        Sentences({"m": template})

@@ -1,0 +1,98 @@
+"""``orderflow trade``: lines, frames and exit statuses, on an engine that follows the contract."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from infra.cli.__main__ import orderflow
+from infra.cli.trade import EXIT_BY_STATUS, running_url
+from orderflow_client import FINAL
+from tests.fakes.engine_server import LIFE, FakeEngine
+from tests.unit.orderflow_client.test_sync import an_engine
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    with an_engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def run(engine: FakeEngine) -> Run:
+    def run(*words: str, flags: tuple[str, ...] = ()) -> Result:
+        where = ("--url", engine.url, "--rest-url", engine.rest_url)
+        return CliRunner().invoke(orderflow, [*flags, "trade", *where, *words])
+
+    return run
+
+
+def test_order_is_followed_line_by_line_to_its_end(engine: FakeEngine, run: Run) -> None:
+    result = run("sell", "1.5")
+    assert result.exit_code == 0
+    first, *lines = result.output.splitlines()
+    (order_id,) = engine.orders
+    assert first == f"{order_id[:8]} accepted   {order_id}"
+    assert [line.split()[2] for line in lines] == list(LIFE)
+    (frame,) = engine.received
+    assert (frame["side"], frame["amount"], frame["baseAsset"]) == ("sell", "1.5", "SOL")
+
+
+def test_json_is_one_frame_on_each_line(run: Run) -> None:
+    frames = [json.loads(line) for line in run("sell", "1", flags=("--json",)).output.splitlines()]
+    assert [frame["type"] for frame in frames] == ["accepted"] + ["order"] * len(LIFE)
+
+
+@pytest.mark.parametrize("status", ["failed", "expired", "canceled"])
+def test_exit_status_says_how_the_order_ended(engine: FakeEngine, run: Run, status: str) -> None:
+    engine.life = ("pending", status)
+    assert run("sell", "1").exit_code == EXIT_BY_STATUS[status]
+
+
+def test_every_final_status_has_its_own_exit_status() -> None:
+    assert EXIT_BY_STATUS.keys() == FINAL
+    assert len({*EXIT_BY_STATUS.values()}) == len(FINAL)
+
+
+def test_refusal_says_what_is_wrong(engine: FakeEngine, run: Run) -> None:
+    engine.refusals["submit"] = deque(
+        [{"code": "INVALID_REQUEST", "message": "amount must be greater than 0"}]
+    )
+    result = run("sell", "0")
+    assert result.exit_code == 1
+    assert "INVALID_REQUEST: amount must be greater than 0" in result.output
+
+
+def test_limit_stop_and_key_travel_as_the_contract_has_them(engine: FakeEngine, run: Run) -> None:
+    run("buy", "2", "SOL/USDC", "--limit", "140", "--key", "mine", "--detach")
+    run("sell", "2", "--stop", "120", "--detach")
+    run("sell", "2", "--take-profit", "180", "--detach")
+    limit, stop, profit = engine.received
+    assert (limit["type"], limit["limitPrice"], limit["clientOrderId"]) == ("limit", "140", "mine")
+    assert stop["trigger"] == {"price": "120", "when": "below"}
+    assert profit["trigger"] == {"price": "180", "when": "above"}
+
+
+def test_dry_run_submits_nothing(engine: FakeEngine, run: Run) -> None:
+    assert json.loads(run("sell", "1", "--dry-run").output)["type"] == "preview"
+    assert engine.orders == {}
+
+
+@pytest.mark.parametrize(
+    "words", [("hold", "1"), ("sell", "1", "SOL"), ("sell", "1", "--stop", "1", "--take-profit", "2")]
+)
+def test_words_that_make_no_order_are_refused(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == 2
+
+
+def test_address_is_that_of_the_runtime_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("ORDERFLOW_PORT", raising=False)
+    assert running_url() == "http://127.0.0.1:3000"
+    (tmp_path / "status.json").write_text('{"url": "http://127.0.0.1:4000"}')
+    assert running_url() == "http://127.0.0.1:4000"

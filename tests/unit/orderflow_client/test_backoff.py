@@ -1,0 +1,15 @@
+"""Waits between tries."""
+
+from orderflow_client.backoff import Backoff
+
+
+def test_waits_double_up_to_the_maximum_and_begin_again_after_a_success() -> None:
+    backoff = Backoff(first_s=1, most_s=4)
+    for most in (1, 2, 4, 4):
+        assert most / 2 <= backoff.next_s() <= most
+    backoff.reset()
+    assert backoff.next_s() <= 1
+
+
+def test_wait_is_never_shorter_than_the_engine_asked_for() -> None:
+    assert Backoff(first_s=0.1).next_s(at_least_s=7) == 7

@@ -1,0 +1,208 @@
+"""Every verb of the contract, on an engine that has them all."""
+
+import asyncio
+from collections import deque
+from decimal import Decimal
+
+import pytest
+
+from orderflow_client import (
+    BATCH_ORDERS_MAX,
+    Client,
+    ClientOrderIdConflictError,
+    NotFoundError,
+    Order,
+    OrderAlreadyFinalError,
+    OrderChangedError,
+    RefusedError,
+    UnknownOutcomeError,
+)
+from tests.fakes.engine_server import LIFE, FakeEngine
+from tests.unit.orderflow_client.conftest import Play
+
+NOWHERE = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
+
+
+async def statuses(order: Order) -> list[str]:
+    return [str(event.status) async for event in order.events()]
+
+
+def test_order_is_submitted_under_a_key_of_its_own_and_followed_to_its_end(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(side="sell", amount=Decimal("1.5"))
+        assert await statuses(order) == list(LIFE)
+        assert await statuses(order) == list(LIFE)
+        assert (await order.result()).status == "confirmed"
+        assert engine.received[0]["clientOrderId"] == order.client_order_id
+        assert engine.received[0]["amount"] == "1.5"
+        assert engine.credentials == ["Bearer token"]
+
+    play(story)
+
+
+def test_every_order_type_travels_as_the_contract_has_it(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.submit(type="limit", side="buy", amount="1", limit_price="140.5", time_in_force="gtc")
+        await client.submit(
+            side="sell", amount="1", trigger={"price": "120", "when": "below", "confirmations": 3}
+        )
+        await client.submit(
+            type="sniper", input_token="USDC", output_token="NEW", amount="10",
+            sniper={"max_fee_bps": 100, "min_liquidity": Decimal(5000)},
+        )  # fmt: skip
+        limit, stop, sniper = engine.received
+        assert (limit["type"], limit["limitPrice"], limit["timeInForce"]) == ("limit", "140.5", "gtc")
+        assert stop["trigger"] == {"price": "120", "when": "below", "confirmations": 3}
+        assert sniper["sniper"] == {"maxFeeBps": 100, "minLiquidity": "5000"}
+
+    play(story)
+
+
+def test_batch_of_any_size_has_a_result_for_each_order_in_its_order(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        orders = [{"side": "sell", "amount": str(n + 1)} for n in range(BATCH_ORDERS_MAX + 3)]
+        results = await client.submit_batch(orders)  # type: ignore[arg-type]
+        assert [len(frame["orders"]) for frame in engine.received] == [BATCH_ORDERS_MAX, 3]
+        assert [engine.terms[each.id]["amount"] for each in results if isinstance(each, Order)] == [
+            order["amount"] for order in orders
+        ]
+        assert isinstance(results[-1], Order)
+        assert await statuses(results[-1]) == list(LIFE)
+
+    play(story)
+
+
+def test_refused_order_of_a_batch_is_refused_alone(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        await client.submit(side="sell", amount="1", client_order_id="mine")
+        first, second = await client.submit_batch(
+            [{"side": "sell", "amount": "2", "client_order_id": "mine"}, {"side": "sell", "amount": "2"}]
+        )
+        assert isinstance(first, ClientOrderIdConflictError)
+        assert isinstance(second, Order)
+
+    play(story)
+
+
+def test_resting_order_is_amended_and_canceled(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="140")
+        seen = order.events()
+        assert [str((await anext(seen)).status) for _ in range(2)] == ["pending", "open"]
+        with pytest.raises(OrderChangedError):
+            await order.amend(limit_price="141", if_seq=1)
+        assert (await order.amend(limit_price=Decimal(141), if_seq=2)).status == "open"
+        assert (await anext(seen)).raw["amended"] == {"limitPrice": "141", "ifSeq": 2}
+        assert (await order.cancel()).status == "canceled"
+        assert (await anext(seen)).status == "canceled"
+        with pytest.raises(OrderAlreadyFinalError):
+            await order.cancel()
+        del engine
+
+    play(story)
+
+
+def test_cancel_all_takes_the_types_that_are_named(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        limits = [
+            await client.submit(type="limit", side="buy", amount="1", limit_price=str(price))
+            for price in (1, 2)
+        ]
+        for order in limits:
+            seen = order.events()
+            while (await anext(seen)).status != "open":
+                pass
+        assert (await client.cancel_all(types=["sniper"])).canceled == 0
+        assert (await client.cancel_all(base_asset="SOL", quote_asset="USDC")).canceled == 2
+        assert [(await order.result()).status for order in limits] == ["canceled", "canceled"]
+
+    play(story)
+
+
+def test_preview_stores_nothing(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        preview = await client.preview(side="sell", amount="1")
+        assert preview.raw["outputAmount"] == "150"
+        assert engine.received[0]["dryRun"] is True
+        assert engine.orders == {}
+
+    play(story)
+
+
+def test_markets_health_and_pages_of_orders_are_read(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        assert (await client.markets())[0].raw["mark"] == "150"
+        assert (await client.health()).database == "unavailable"
+        made = [await client.submit(side="sell", amount="1") for _ in range(5)]
+        for order in made:
+            await order.result()
+        assert [order.order_id async for order in client.orders()] == [order.id for order in made]
+        del engine
+
+    play(story)
+
+
+def test_order_of_another_time_is_followed_from_where_the_caller_stood(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        order_id = (await client.submit(side="sell", amount="1")).id
+        await (await client.order(order_id)).result()
+        again = await client.order(order_id)
+        assert [event.seq async for event in again.events(after_seq=4)] == [5, 6]
+        with pytest.raises(NotFoundError):
+            await client.order(NOWHERE)
+
+    play(story)
+
+
+def test_same_key_with_other_terms_is_a_conflict_even_if_the_record_says_so_late(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if frame["type"] == "order" else [frame]
+        order = await client.submit(side="sell", amount="1", client_order_id="mine")
+        with pytest.raises(ClientOrderIdConflictError):
+            await client.submit(side="sell", amount="2", client_order_id="mine")
+        engine.orders[order.id].clear()
+        engine.deliver = lambda frame: [frame]
+        (connection,) = engine.connections
+        following = asyncio.create_task(statuses(order))
+        await connection.send(
+            '{"type":"error","requestId":"o:mine","code":"CLIENT_ORDER_ID_CONFLICT","message":""}'
+        )
+        with pytest.raises(ClientOrderIdConflictError):
+            await following
+
+    play(story)
+
+
+def test_cancel_that_was_done_and_not_answered_is_done(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        seen = order.events()
+        while (await anext(seen)).status != "open":
+            pass
+        await engine.happens(order.id, "canceled")
+        engine.rest_refusals.append((502, {"message": "Bad gateway"}, {}))
+        assert (await order.cancel()).status == "canceled"
+
+    play(story)
+
+
+def test_cancel_all_without_an_answer_is_unknown_and_not_sent_again(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["cancelAll"] = deque([None])
+        with pytest.raises(UnknownOutcomeError):
+            await client.cancel_all()
+        assert [frame["action"] for frame in engine.received] == ["cancelAll"]
+
+    play(story)
+
+
+def test_refusal_is_told_with_its_code_and_fields(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        problem = {"field": "amount", "problem": "is required"}
+        refusal = {"code": "INVALID_REQUEST", "message": "amount is required", "details": [problem]}
+        engine.refusals["submit"] = deque([refusal])
+        with pytest.raises(RefusedError, match="INVALID_REQUEST: amount is required") as caught:
+            await client.submit(side="sell", amount="1")
+        assert caught.value.details[0].field == "amount"
+
+    play(story)

@@ -1,0 +1,33 @@
+"""Tokens: fresh ones for each connection, and never in the clear to another machine."""
+
+import asyncio
+
+import pytest
+
+from orderflow_client.addresses import addresses
+from orderflow_client.credentials import Credentials
+
+LOCAL = addresses("http://127.0.0.1:3000")
+
+
+def test_function_is_asked_for_a_token_each_time() -> None:
+    tokens = iter("ab")
+
+    async def fresh() -> str:
+        return next(tokens)
+
+    async def twice() -> list[dict[str, str]]:
+        credentials = Credentials(fresh, LOCAL)
+        return [await credentials.headers() for _ in range(2)]
+
+    assert asyncio.run(twice()) == [{"Authorization": "Bearer a"}, {"Authorization": "Bearer b"}]
+
+
+def test_no_token_is_no_header() -> None:
+    assert asyncio.run(Credentials(None, LOCAL).headers()) == {}
+
+
+def test_token_is_not_sent_in_the_clear_to_another_machine() -> None:
+    with pytest.raises(ValueError, match="TLS"):
+        Credentials("secret", addresses("ws://trading.example/ws"))
+    Credentials("secret", addresses("wss://trading.example/ws"))

@@ -1,0 +1,122 @@
+"""An order's events: each once and in order, whatever the network does to frames and connections."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from orderflow_client import Client, Order, UnauthorizedError
+from orderflow_client.history import KEPT_MAX
+from tests.fakes.engine_server import LIFE, FakeEngine
+from tests.unit.orderflow_client.conftest import Play
+
+Frame = dict[str, Any]
+WHOLE = list(range(1, len(LIFE) + 1))
+
+
+async def seqs(order: Order) -> list[int]:
+    return [event.seq async for event in order.events()]
+
+
+def doubled(frame: Frame) -> list[Frame]:
+    return [frame, frame]
+
+
+def without(*lost: int) -> Any:
+    return lambda frame: [] if frame.get("seq") in lost else [frame]
+
+
+@pytest.mark.parametrize(
+    "deliver",
+    [doubled, without(3), without(6), without(1, 2, 3, 4, 5, 6)],
+    ids=["doubled", "gap", "end", "all"],
+)
+def test_frames_that_are_doubled_or_lost_do_not_show(play: Play[None], deliver: Any) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = deliver
+        assert await seqs(await client.submit(side="sell", amount="1")) == WHOLE
+
+    play(story)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
+def test_connections_that_break_after_any_frame_do_not_show(play: Play[None], frames: int) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.drop_after = frames
+        assert await seqs(await client.submit(side="sell", amount="1")) == WHOLE
+
+    play(story)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_orders_over_a_bad_network_are_each_whole(play: Play[None], seed: int) -> None:
+    dice = random.Random(seed)
+
+    def bad(frame: Frame) -> list[Frame]:
+        return [frame] * dice.choice([0, 1, 1, 1, 1, 2])
+
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = bad
+        engine.drop_after = 40
+
+        async def one(number: int) -> list[int]:
+            return await seqs(await client.submit(side="sell", amount=str(number + 1)))
+
+        assert await asyncio.gather(*(one(number) for number in range(30))) == [WHOLE] * 30
+        assert len(engine.orders) == 30
+
+    play(story)
+
+
+def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(side="sell", amount="1")
+        assert list(await asyncio.gather(seqs(order), seqs(order))) == [WHOLE, WHOLE]
+
+    play(story)
+
+
+def test_order_with_more_events_than_are_kept_is_read_from_the_record(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        seen = order.events()
+        first = [(await anext(seen)).seq, (await anext(seen)).seq]
+        await engine.happens(order.id, *["open"] * (KEPT_MAX + 5), "canceled")
+        assert first + [event.seq async for event in seen] == list(range(1, KEPT_MAX + 9))
+
+    play(story)
+
+
+def test_orders_that_nobody_holds_any_more_are_forgotten(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        for _ in range(50):
+            await (await client.submit(side="sell", amount="1")).result()
+        assert len(client._orders) <= 1
+
+    play(story)
+
+
+def test_refused_credential_ends_following(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        engine.handshakes.append(401)
+        refusal: Frame = {"code": "UNAUTHORIZED", "message": "expired", "details": []}
+        engine.rest_refusals.extend([(401, refusal, {})] * 9)
+        engine.cut()
+        with pytest.raises(UnauthorizedError):
+            await order.result()
+
+    play(story)
+
+
+def test_state_of_an_order_is_read_without_waiting(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(side="sell", amount="1")
+        await order.result()
+        assert (order.status, order.is_final) == ("confirmed", True)
+        assert order.last_event is not None
+        assert repr(order) == f"<Order {order.id} confirmed>"
+        assert (await order.read()).order_id == order.id
+
+    play(story)

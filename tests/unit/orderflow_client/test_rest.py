@@ -1,0 +1,99 @@
+"""Questions over REST: repeated where that is safe."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from orderflow_client.addresses import addresses
+from orderflow_client.credentials import Credentials
+from orderflow_client.errors import DisconnectedError, LimitReachedError, ProtocolError, UnknownOutcomeError
+from orderflow_client.rest import Rest
+from tests.fakes.engine_server import FakeEngine
+from tests.unit.orderflow_client.conftest import QUICK
+
+LATER = (429, {"code": "RATE_LIMITED", "message": "later"}, {"Retry-After": "0"})
+
+
+def ask(
+    story: Callable[[FakeEngine, Rest], Awaitable[None]], *, time_limit_s: float = 5, body_max: int = 10_000
+) -> None:
+    async def whole() -> None:
+        async with FakeEngine() as engine:
+            where = addresses(engine.url, engine.rest_url)
+            limits = replace(QUICK, time_limit_s=time_limit_s, body_bytes_max=body_max)
+            rest = Rest(where, Credentials("token", where), limits)
+            try:
+                await story(engine, rest)
+            finally:
+                await rest.close()
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("fault", [LATER, (502, {"message": "Bad gateway"}, {}), (0, {}, {})])
+def test_fault_that_passes_does_not_show(fault: tuple[int, dict[str, str], dict[str, str]]) -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.extend([fault, fault])
+        assert (await rest.ask("GET", "/markets"))["markets"]
+        assert len(engine.requests) == 3
+
+    ask(story)
+
+
+@pytest.mark.parametrize("fault", [(502, {"message": "Bad gateway"}, {}), (0, {}, {})])
+def test_unknown_outcome_of_what_must_not_happen_twice_is_told(
+    fault: tuple[int, dict[str, str], dict[str, str]],
+) -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append(fault)
+        with pytest.raises(UnknownOutcomeError):
+            await rest.ask("PATCH", "/orders/x", is_repeatable=False)
+        assert len(engine.requests) == 1
+
+    ask(story)
+
+
+def test_fault_that_does_not_pass_in_time_is_told() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.extend([LATER] * 99)
+        with pytest.raises(LimitReachedError):
+            await rest.ask("GET", "/markets")
+
+    ask(story, time_limit_s=0.3)
+
+
+def test_wait_that_the_engine_asks_for_is_not_begun_if_it_is_longer_than_the_time_limit() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append(
+            (429, {"code": "RATE_LIMITED", "message": "later"}, {"Retry-After": "60"})
+        )
+        with pytest.raises(LimitReachedError) as caught:
+            await rest.ask("GET", "/markets")
+        assert caught.value.retry_after_s == 60
+
+    ask(story)
+
+
+def test_answer_that_is_too_large_or_no_object_is_refused() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append((200, {"a": "x" * 20_000}, {}))
+        with pytest.raises(ProtocolError, match="larger"):
+            await rest.ask("GET", "/markets")
+        engine.rest_refusals.append((200, [], {}))  # type: ignore[arg-type]  # what an engine must not say
+        with pytest.raises(ProtocolError, match="no JSON object"):
+            await rest.ask("GET", "/markets")
+
+    ask(story)
+
+
+def test_engine_that_is_not_there_is_not_reached() -> None:
+    async def story() -> None:
+        where = addresses("http://127.0.0.1:9")
+        rest = Rest(where, Credentials(None, where), replace(QUICK, time_limit_s=0.3))
+        with pytest.raises(DisconnectedError):
+            await rest.ask("GET", "/health", is_repeatable=False)
+        await rest.close()
+
+    asyncio.run(story())

@@ -1,0 +1,193 @@
+"""The connection: comes back by itself, asks until it is answered, and stops where it must."""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+
+import pytest
+
+from orderflow_client import (
+    Client,
+    ClientClosedError,
+    DefectError,
+    DisconnectedError,
+    InvalidRequestError,
+    LimitReachedError,
+    Limits,
+    UnauthorizedError,
+    UnknownOutcomeError,
+)
+from tests.fakes.engine_server import FakeEngine
+from tests.unit.orderflow_client.conftest import QUICK, Play
+
+BUSY = {"code": "RATE_LIMITED", "message": "later"}
+UNKNOWN = {"code": "OUTCOME_UNKNOWN", "message": "perhaps"}
+AWAY = {"code": "SERVICE_UNAVAILABLE", "message": "in a moment"}
+
+
+@pytest.mark.parametrize("refusal", [BUSY, UNKNOWN, AWAY, None])
+def test_submit_is_repeated_under_the_same_key_until_its_outcome_is_known(
+    play: Play[None], refusal: dict[str, str] | None
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submit"] = deque([refusal, refusal])
+        order = await client.submit(side="sell", amount="1")
+        submits = [frame for frame in engine.received if frame["action"] == "submit"]
+        assert submits == [submits[0]] * 3
+        assert list(engine.orders) == [order.id]
+
+    play(story)
+
+
+def test_submit_whose_answer_is_lost_with_the_connection_is_one_order(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if engine.connected == 1 else [frame]
+        asking = asyncio.create_task(client.submit(side="sell", amount="1"))
+        await engine.until(lambda: bool(engine.orders))
+        engine.cut()
+        order = await asking
+        assert [event.seq async for event in order.events()] == [1, 2, 3, 4, 5, 6]
+        assert list(engine.orders) == [order.id]
+
+    play(story)
+
+
+def test_event_that_overtakes_its_acceptance_is_the_acceptance(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if frame["type"] == "accepted" else [frame]
+        order = await client.submit(side="sell", amount="1")
+        assert (await order.result()).seq == 6
+
+    play(story)
+
+
+def test_outcome_that_stays_unknown_names_the_key_to_ask_again_with() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, time_limit_s=0.5)
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            engine.refusals["submit"] = deque([UNKNOWN] * 99)
+            with pytest.raises(UnknownOutcomeError) as caught:
+                await client.submit(side="sell", amount="1", client_order_id="mine")
+            assert caught.value.client_order_id == "mine"
+            engine.refusals["submit"] = deque([BUSY] * 99)
+            with pytest.raises(LimitReachedError):
+                await client.submit(side="sell", amount="1")
+
+    asyncio.run(story())
+
+
+def test_engine_that_is_not_there_was_sent_nothing() -> None:
+    async def story() -> None:
+        async with Client("http://127.0.0.1:9", limits=Limits(time_limit_s=0.2)) as client:
+            with pytest.raises(DisconnectedError):
+                await client.submit(side="sell", amount="1")
+
+    asyncio.run(story())
+
+
+def test_refusal_that_will_not_pass_is_told_at_once(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submit"] = deque([{"code": "INTERNAL_ERROR", "message": "a defect"}])
+        with pytest.raises(DefectError):
+            await client.submit(side="sell", amount="1")
+        with pytest.raises(InvalidRequestError, match="MESSAGE_TOO_LARGE"):
+            await client.submit(side="sell", amount="1", client_order_id="x" * 40_000)
+        assert len(engine.received) == 1
+
+    play(story)
+
+
+def test_handshake_that_is_refused_for_now_is_tried_again(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.handshakes.extend([503, 429, 0])
+        await client.submit(side="sell", amount="1")
+        assert engine.connected == 1
+
+    play(story)
+
+
+def test_credential_that_is_refused_ends_trying_until_the_caller_asks_again(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.handshakes.append(401)
+        with pytest.raises(UnauthorizedError):
+            await client.submit(side="sell", amount="1")
+        assert len(engine.credentials) == 1
+        await client.submit(side="sell", amount="1")
+
+    play(story)
+
+
+def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, idle_s=0.05, connection_s=0.4)
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+            await engine.until(lambda: engine.connected >= 3)
+            assert {"action": "ping"} in engine.received
+            await engine.happens(order.id, "canceled")
+            assert [event.seq async for event in order.events()] == [1, 2, 3]
+
+    asyncio.run(story())
+
+
+def test_closing_ends_whoever_waits_and_every_later_call(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        waiting = asyncio.create_task(order.result())
+        engine.refusals["submit"] = deque([None])
+        asking = asyncio.create_task(client.submit(side="sell", amount="1"))
+        await engine.until(lambda: [frame["action"] for frame in engine.received].count("submit") == 2)
+        await client.close()
+        for task in (waiting, asking):
+            with pytest.raises(ClientClosedError):
+                await task
+        with pytest.raises(ClientClosedError):
+            await client.submit(side="sell", amount="1")
+        with pytest.raises(ClientClosedError):
+            await client.health()
+        assert {task for task in asyncio.all_tasks() if "orderflow" in task.get_name()} == set()
+
+    play(story)
+
+
+def test_questions_beyond_the_limit_wait_their_turn() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, in_flight_max=2, answer_s=5)
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            engine.refusals["submit"] = deque([None] * 99)
+            asking = [asyncio.create_task(client.submit(side="sell", amount="1")) for _ in range(5)]
+            await engine.until(lambda: len(engine.received) >= 2)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert len(engine.received) == 2
+            for task in asking:
+                task.cancel()
+
+    asyncio.run(story())
+
+
+def test_garbage_from_the_engine_is_passed_over(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.submit(side="sell", amount="1")
+        (connection,) = engine.connections
+        for text in (
+            "nonsense",
+            "[1]",
+            '{"type":"order"}',
+            '{"message":"Internal server error"}',
+            "[" * 9_999,
+        ):
+            await connection.send(text)
+        await client.submit(side="sell", amount="1")
+        assert engine.connected == 1
+
+    play(story)

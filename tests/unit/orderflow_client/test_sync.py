@@ -1,0 +1,69 @@
+"""The client without asyncio."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from orderflow_client import ClientClosedError, NotFoundError
+from orderflow_client.sync import Client, Order
+from tests.fakes.engine_server import LIFE, FakeEngine
+from tests.unit.orderflow_client.conftest import QUICK
+
+
+@contextmanager
+def an_engine() -> Iterator[FakeEngine]:
+    loop, engine = asyncio.new_event_loop(), FakeEngine()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(engine.__aenter__(), loop).result()
+        yield engine
+        asyncio.run_coroutine_threadsafe(engine.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_every_verb_waits_for_its_answer() -> None:
+    with an_engine() as engine, Client(engine.url, rest_url=engine.rest_url, limits=QUICK) as client:
+        order = client.submit(side="sell", amount="1")
+        assert [event.status for event in order.events()] == list(LIFE)
+        assert order.result().status == order.status == "confirmed"
+        assert order.is_final
+        assert client.order(order.id).read().client_order_id == order.client_order_id
+        limit = client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        seen = limit.events()
+        while next(seen).status != "open":
+            pass
+        assert limit.amend(limit_price="2").status == "open"
+        assert client.cancel_all().canceled == 1
+        (batched,) = client.submit_batch([{"side": "sell", "amount": "1"}])
+        assert isinstance(batched, Order)
+        assert batched.result().seq == 6
+        assert len(list(client.orders())) == 3
+        assert client.preview(side="sell", amount="1").raw["type"] == "preview"
+        assert client.markets()
+        assert client.health().queue == "ok"
+        with pytest.raises(NotFoundError):
+            client.order("0192f3a4-5b6c-7d8e-9f01-23456789abcd")
+
+
+def test_closed_client_says_so_and_leaves_no_thread() -> None:
+    with an_engine() as engine:
+        client = Client(engine.url, rest_url=engine.rest_url, limits=QUICK)
+        client.submit(side="sell", amount="1").result()
+        client.close()
+        client.close()
+        with pytest.raises(ClientClosedError):
+            client.health()
+    assert [thread.name for thread in threading.enumerate() if "orderflow" in thread.name] == []
+
+
+def test_address_that_is_none_is_refused_and_leaves_no_thread() -> None:
+    with pytest.raises(ValueError, match="address"):
+        Client("nowhere")
+    assert [thread.name for thread in threading.enumerate() if "orderflow" in thread.name] == []
