@@ -45,7 +45,7 @@ class CliSession:
     def running(self, name: str) -> Any:
         """Return what the running runtime says of itself; None if there is none, or it does not say."""
         try:
-            return json.loads((_state_dir() / "status.json").read_text(encoding="utf-8")).get(name)
+            return json.loads((state_dir() / "status.json").read_text(encoding="utf-8")).get(name)
         except (OSError, ValueError):
             return None
 

@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from chalicelib.wire.resting_frames import CancelAllFields
 from infra.specs.asyncapi import asyncapi
 from infra.specs.openapi import openapi
-from infra.specs.schemas import schemas
 
 PATH: Final = Path("clients") / "python" / "src" / "orderflow_client" / "models.py"
 
@@ -82,11 +80,8 @@ def client_models() -> str:
 
 
 def _published() -> dict[str, Schema]:
-    """Return every schema by name.
-
-    What the engine reads already and does not publish yet is taken from its own models.
-    """
-    found: dict[str, Schema] = dict(schemas((CancelAllFields,)))
+    """Return every published schema by name."""
+    found: dict[str, Schema] = {}
     for document in (openapi(), asyncapi()):
         found |= document["components"]["schemas"]
     return found

@@ -23,6 +23,24 @@ Frame = dict[str, Any]
 
 AT: Final = "2026-11-21T08:30:00.000Z"
 LIFE: Final = ("pending", "routing", "routed", "building", "submitted", "confirmed")
+_PREVIEW: Final = {
+    "type": "preview",
+    "verdict": "executeNow",
+    "summary": "Sell 1 SOL now for at least 149.25 USDC.",
+    "checks": [{"check": "limits", "result": "passed", "message": "1 of 1000 orders"}],
+    "at": "2026-01-01T12:00:00.000Z",
+}
+_MARKET: Final = {
+    "pair": "SOL/USDC",
+    "baseAsset": "SOL",
+    "quoteAsset": "USDC",
+    "mark": "150",
+    "bestRates": {"sell": "149.7", "buy": "150.3"},
+    "pools": 4,
+    "at": "2026-01-01T12:00:00.000Z",
+    "ageMs": 5,
+    "height": 7,
+}
 _QUOTE: Final[Frame] = {
     "quotes": [],
     "fees": [],
@@ -196,7 +214,7 @@ class FakeEngine:
 
     async def _do_submit(self, connection: ServerConnection, frame: Frame) -> Frame:
         if frame.get("dryRun"):
-            return {"type": "preview", "inputToken": "SOL", "outputAmount": "150"}
+            return _PREVIEW
         accepted = self._accept(connection, frame)
         return {"type": "error" if "code" in accepted else "accepted", **accepted}
 
@@ -263,9 +281,14 @@ class FakeEngine:
         path = url.path.removeprefix("/api").strip("/").split("/")
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if path[0] == "health":
-            return 503, {"status": "unavailable", "database": "unavailable", "queue": "ok"}
+            return 503, {
+                "status": "unavailable",
+                "database": "unavailable",
+                "queue": "ok",
+                "prices": "unavailable",
+            }
         if path == ["markets"]:
-            return 200, {"markets": [{"pair": "SOL/USDC", "mark": "150"}]}
+            return 200, {"markets": [_MARKET], "problems": []}
         if path == ["quotes"]:
             return 200, _QUOTE
         if path == ["orders"]:

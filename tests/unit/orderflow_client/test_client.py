@@ -122,7 +122,7 @@ def test_cancel_all_takes_the_types_that_are_named(play: Play[None]) -> None:
 def test_preview_stores_nothing(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         preview = await client.preview(side="sell", amount="1")
-        assert preview.raw["outputAmount"] == "150"
+        assert (preview.verdict, preview.checks[0].result) == ("executeNow", "passed")
         assert engine.received[0]["dryRun"] is True
         assert engine.orders == {}
 
@@ -131,7 +131,8 @@ def test_preview_stores_nothing(play: Play[None]) -> None:
 
 def test_markets_health_and_pages_of_orders_are_read(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
-        assert (await client.markets())[0].raw["mark"] == "150"
+        market = (await client.markets()).markets[0]
+        assert (market.mark, market.best_rates.buy) == (Decimal(150), Decimal("150.3"))
         assert (await client.health()).database == "unavailable"
         made = [await client.submit(side="sell", amount="1") for _ in range(5)]
         for order in made:

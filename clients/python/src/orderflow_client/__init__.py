@@ -26,17 +26,19 @@ from orderflow_client.history import FINAL
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     Code,
+    Markets,
     OrderBody,
     OrderFields,
     OrderStatus,
     OrderType,
+    Preview,
     Quote,
     Side,
     TimeInForce,
 )
 from orderflow_client.models import OrderEventFrame as OrderEvent
 from orderflow_client.orders import Changes, Order
-from orderflow_client.results import CanceledAll, Market, Preview
+from orderflow_client.results import CanceledAll
 from orderflow_client.version import __version__
 
 __all__ = [
@@ -57,7 +59,7 @@ __all__ = [
     "InvalidRequestError",
     "LimitReachedError",
     "Limits",
-    "Market",
+    "Markets",
     "NotFoundError",
     "Order",
     "OrderAlreadyFinalError",

@@ -24,11 +24,13 @@ from orderflow_client.errors import (
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     CancelAllFields,
+    Markets,
     OrderBody,
     OrderEventFrame,
     OrderFields,
     OrderPage,
     OrderStatus,
+    Preview,
     Quote,
     Readiness,
     SwapFields,
@@ -37,7 +39,7 @@ from orderflow_client.models import (
 from orderflow_client.orders import Changes, Order
 from orderflow_client.requests import checked, order_path
 from orderflow_client.rest import Rest
-from orderflow_client.results import CanceledAll, Market, Preview
+from orderflow_client.results import CanceledAll
 from orderflow_client.session import Frame, Session
 from orderflow_client.tracking import Tracked
 
@@ -127,8 +129,8 @@ class Client:
     async def preview(self, **order: Unpack[OrderFields]) -> Preview:
         """Return what an order would do; nothing is stored."""
         wire = checked(OrderFields, order)
-        return Preview(
-            raw=await self._session.ask({"action": "submit", **wire, "dryRun": True}, is_repeatable=True)
+        return Preview.from_wire(
+            await self._session.ask({"action": "submit", **wire, "dryRun": True}, is_repeatable=True)
         )
 
     async def quote(self, **swap: Unpack[SwapFields]) -> Quote:
@@ -211,10 +213,9 @@ class Client:
             await self._rest.ask("PATCH", order_path(order_id), body=wire, is_repeatable=is_repeatable)
         )
 
-    async def markets(self) -> Sequence[Market]:
+    async def markets(self) -> Markets:
         """Return each pair's mark, best rates both ways, and their age."""
-        answer = await self._rest.ask("GET", "/markets")
-        return tuple(Market(raw=each) for each in answer.get("markets", ()))
+        return Markets.from_wire(await self._rest.ask("GET", "/markets"))
 
     async def venues(self) -> Venues:
         """Return venues with their pools, and all tokens."""

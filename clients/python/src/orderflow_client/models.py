@@ -24,6 +24,7 @@ from orderflow_client.wire import (
     required,
     text,
     whole,
+    yes_or_no,
 )
 
 
@@ -111,6 +112,13 @@ class When(StrEnum):
     BELOW = "below"
 
 
+class CheckResult(StrEnum):
+    PASSED = "passed"
+    WAITING = "waiting"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
 class WireSwapMode(StrEnum):
     EXACT_IN = "exactIn"
     EXACT_OUT = "exactOut"
@@ -119,6 +127,14 @@ class WireSwapMode(StrEnum):
 class Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
+
+
+class Outlook(StrEnum):
+    """Where an order would be in a moment, if it were submitted now."""
+
+    OPEN = "open"
+    EXECUTE_NOW = "executeNow"
+    REFUSED = "refused"
 
 
 class AmendFields(TypedDict, total=False):
@@ -184,6 +200,12 @@ class OrderFields(TypedDict, total=False):
     client_order_id: str | None
 
 
+class SubmitBatchFields(TypedDict, total=False):
+    """``submitBatch``: orders as they came; each is read, and accepted or refused, by itself."""
+
+    orders: Required[Sequence[OrderFields]]
+
+
 class SubscribeFields(TypedDict, total=False):
     order_id: str | None
     after_seq: int
@@ -203,6 +225,65 @@ class SwapFields(TypedDict, total=False):
 
 class UnsubscribeFields(TypedDict, total=False):
     order_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    field: str
+    problem: str
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            field=required(wire, "field", text),
+            problem=required(wire, "problem", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What became of one order of a batch: its id, or a code that says why it has none.  With OUTCOME_UNKNOWN
+    both: it may be accepted.
+    """
+
+    order_id: str | None = None
+    client_order_id: str | None = None
+    code: Code | str | None = None
+    message: str | None = None
+    details: tuple[Problem, ...] | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            order_id=optional(wire, "orderId", text),
+            client_order_id=optional(wire, "clientOrderId", text),
+            code=optional(wire, "code", member_of(Code)),
+            message=optional(wire, "message", text),
+            details=optional(wire, "details", each(Problem.from_wire)),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedBatchFrame:
+    """Each order of a batch is accepted, or refused, by itself."""
+
+    results: tuple[BatchResult, ...]
+    type: str
+    request_id: str | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            results=required(wire, "results", each(BatchResult.from_wire)),
+            type=required(wire, "type", text),
+            request_id=optional(wire, "requestId", text),
+            raw=wire,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -500,16 +581,71 @@ class BatchFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    field: str
-    problem: str
+class BatchResults:
+    results: tuple[BatchResult, ...]
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
         return cls(
-            field=required(wire, "field", text),
-            problem=required(wire, "problem", text),
+            results=required(wire, "results", each(BatchResult.from_wire)),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestRates:
+    """What a first unit gets and costs over all routes, fees included, as quote per base."""
+
+    sell: Decimal | None = None
+    buy: Decimal | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            sell=optional(wire, "sell", decimal),
+            buy=optional(wire, "buy", decimal),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canceled:
+    canceled: int
+    already_sent: tuple[str, ...]
+    more: bool
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            canceled=required(wire, "canceled", whole),
+            already_sent=required(wire, "alreadySent", each(text)),
+            more=required(wire, "more", yes_or_no),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanceledAllFrame:
+    """What became of the account's orders that fit; each that was canceled shows it as an event too."""
+
+    canceled: int
+    already_sent: tuple[str, ...]
+    more: bool
+    type: str
+    request_id: str | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            canceled=required(wire, "canceled", whole),
+            already_sent=required(wire, "alreadySent", each(text)),
+            more=required(wire, "more", yes_or_no),
+            type=required(wire, "type", text),
+            request_id=optional(wire, "requestId", text),
             raw=wire,
         )
 
@@ -569,6 +705,65 @@ class Health:
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
         return cls(
             status=required(wire, "status", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketBody:
+    pair: str
+    base_asset: str
+    quote_asset: str
+    mark: Decimal | None = None
+    best_rates: BestRates
+    pools: int
+    at: datetime
+    age_ms: int
+    height: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            pair=required(wire, "pair", text),
+            base_asset=required(wire, "baseAsset", text),
+            quote_asset=required(wire, "quoteAsset", text),
+            mark=optional(wire, "mark", decimal),
+            best_rates=required(wire, "bestRates", BestRates.from_wire),
+            pools=required(wire, "pools", whole),
+            at=required(wire, "at", moment),
+            age_ms=required(wire, "ageMs", whole),
+            height=required(wire, "height", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueProblem:
+    venue: str
+    error: str
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            venue=required(wire, "venue", text),
+            error=required(wire, "error", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Markets:
+    markets: tuple[MarketBody, ...]
+    problems: tuple[VenueProblem, ...]
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            markets=required(wire, "markets", each(MarketBody.from_wire)),
+            problems=required(wire, "problems", each(VenueProblem.from_wire)),
             raw=wire,
         )
 
@@ -754,6 +949,25 @@ class PoolBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewCheck:
+    check: str
+    result: CheckResult | str
+    message: str
+    code: Code | str | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            check=required(wire, "check", text),
+            result=required(wire, "result", member_of(CheckResult)),
+            message=required(wire, "message", text),
+            code=optional(wire, "code", member_of(Code)),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     quotes: tuple[VenueQuote, ...]
     input_amount: Decimal
@@ -792,6 +1006,62 @@ class Quote:
             output_token=required(wire, "outputToken", text),
             at=required(wire, "at", moment),
             valid_until=required(wire, "validUntil", moment),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would become of an order; nothing is stored."""
+
+    verdict: Outlook | str
+    summary: str
+    code: Code | str | None = None
+    checks: tuple[PreviewCheck, ...]
+    quote: Quote | None = None
+    at: datetime
+    order_id: str | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            verdict=required(wire, "verdict", member_of(Outlook)),
+            summary=required(wire, "summary", text),
+            code=optional(wire, "code", member_of(Code)),
+            checks=required(wire, "checks", each(PreviewCheck.from_wire)),
+            quote=optional(wire, "quote", Quote.from_wire),
+            at=required(wire, "at", moment),
+            order_id=optional(wire, "orderId", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewFrame:
+    verdict: Outlook | str
+    summary: str
+    code: Code | str | None = None
+    checks: tuple[PreviewCheck, ...]
+    quote: Quote | None = None
+    at: datetime
+    order_id: str | None = None
+    type: str
+    request_id: str | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            verdict=required(wire, "verdict", member_of(Outlook)),
+            summary=required(wire, "summary", text),
+            code=optional(wire, "code", member_of(Code)),
+            checks=required(wire, "checks", each(PreviewCheck.from_wire)),
+            quote=optional(wire, "quote", Quote.from_wire),
+            at=required(wire, "at", moment),
+            order_id=optional(wire, "orderId", text),
+            type=required(wire, "type", text),
+            request_id=optional(wire, "requestId", text),
             raw=wire,
         )
 
@@ -848,6 +1118,7 @@ class Readiness:
     status: str
     database: str
     queue: str
+    prices: str
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -856,6 +1127,7 @@ class Readiness:
             status=required(wire, "status", text),
             database=required(wire, "database", text),
             queue=required(wire, "queue", text),
+            prices=required(wire, "prices", text),
             raw=wire,
         )
 
@@ -867,6 +1139,7 @@ class SubscribedFrame:
     type: str
     request_id: str | None = None
     order_id: str | None = None
+    more_rest: bool | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -875,6 +1148,7 @@ class SubscribedFrame:
             type=required(wire, "type", text),
             request_id=optional(wire, "requestId", text),
             order_id=optional(wire, "orderId", text),
+            more_rest=optional(wire, "moreRest", yes_or_no),
             raw=wire,
         )
 

@@ -17,17 +17,19 @@ from orderflow_client.errors import ClientClosedError, RefusedError, UnknownOutc
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     CancelAllFields,
+    Markets,
     OrderBody,
     OrderEventFrame,
     OrderFields,
     OrderStatus,
+    Preview,
     Quote,
     Readiness,
     SwapFields,
     Venues,
 )
 from orderflow_client.orders import Changes
-from orderflow_client.results import CanceledAll, Market, Preview
+from orderflow_client.results import CanceledAll
 
 Value = TypeVar("Value")
 
@@ -104,7 +106,7 @@ class Client:
     def amend(self, order_id: str, **changes: Unpack[Changes]) -> OrderBody:
         return self.wait(self._client.amend(order_id, **changes))
 
-    def markets(self) -> Sequence[Market]:
+    def markets(self) -> Markets:
         return self.wait(self._client.markets())
 
     def venues(self) -> Venues:
