@@ -91,6 +91,7 @@ def gateway_settings(
         message_order=table.message_order,
         route_selection_expression=table.route_selection_expression,
         route_responses=table.route_responses,
+        api_keys=table.api_keys,
         permessage_deflate=table.permessage_deflate,
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,

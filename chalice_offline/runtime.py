@@ -186,6 +186,9 @@ class Runtime:
             self._log.event("warning", "event source not emulated", source=source)
         for route in project.open_routes:
             self._log.event("warning", "open to everybody here, since its guard is not emulated", route=route)
+        if project.manifest.http_api_keys and not self._file.gateway.api_keys:
+            routes = sorted(project.manifest.http_api_keys)
+            self._log.event("warning", "any API key is let in; gateway.api_keys says which", routes=routes)
         self._project = project
         self._described.set()
         self._host = LambdaHost(

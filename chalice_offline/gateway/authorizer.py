@@ -16,9 +16,9 @@ from chalice_offline.gateway.policy import Decision, PolicyError, evaluate
 from chalice_offline.invocation import Outcome, Returned
 from chalice_offline.json_text import encoded
 
-UNAUTHORIZED: Final = Refuse(401, "Unauthorized")
-DENIED: Final = Refuse(403, FORBIDDEN)
-FAILED: Final = Refuse(500, INTERNAL_SERVER_ERROR)
+UNAUTHORIZED: Final = Refuse(401, "Unauthorized", "UnauthorizedException")
+DENIED: Final = Refuse(403, FORBIDDEN, "ForbiddenException")
+FAILED: Final = Refuse(500, INTERNAL_SERVER_ERROR, "AuthorizerConfigurationException")
 _ACTION: Final = "execute-api:Invoke"
 # limits.html and apigateway-execution-service-websocket-limits-table.html
 _RESULT_BYTES_MAX: Final = 8 * 1024
