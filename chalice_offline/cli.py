@@ -11,6 +11,7 @@ import click
 
 from chalice_offline.asking import AskingError, Instance
 from chalice_offline.lifecycle import run
+from chalice_offline.log_reading import NoLogError, Wanted, print_log
 from chalice_offline.logs import Log, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
 from chalice_offline.scheduling import stay_until_done
@@ -53,7 +54,7 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
     group = click.Group(help="Run a Chalice app on this machine, as on AWS.")
     group = click.version_option(VERSION, prog_name="chalice-offline")(group)
     group.add_command(_start(prefix, own, app_option, state_option))
-    for command in (_reset, _invoke, _send, _tick):
+    for command in (_reset, _invoke, _send, _tick, _logs):
         group.add_command(command(app_option, state_option))
     return group
 
@@ -180,6 +181,31 @@ def _send(*shared: _Decorator) -> click.Command:
             _fail(error)
 
     return _command(send, click.argument("queue"), click.argument("body"), *shared)
+
+
+def _logs(*shared: _Decorator) -> click.Command:
+    def logs(
+        *, function: tuple[str, ...], follow: bool, tail: int | None, json_logs: bool, **where: Path | None
+    ) -> None:
+        """Print what an instance and its functions have printed, also after it has ended."""
+        app_dir, state_dir = where["app_dir"], where["state_dir"]
+        assert app_dir is not None
+        folder = (state_dir or app_dir.resolve() / STATE_DIR_NAME) / "logs"
+        wanted = Wanted(function, tail=tail, is_raw=json_logs, is_coloured=sys.stdout.isatty())
+        try:
+            print_log(folder, wanted, click.echo, follows=follow)
+        except NoLogError as error:
+            _fail(error)
+        except KeyboardInterrupt:
+            return
+
+    function = click.option(
+        "--function", "-n", multiple=True, help='Only of this one; "runtime" for what is no function\'s.'
+    )
+    follow = click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+    tail = click.option("--tail", type=click.IntRange(0), help="Only so many of the last lines.")
+    raw = click.option("--json", "json_logs", is_flag=True, help="Print lines unrendered.")
+    return _command(logs, function, follow, tail, raw, *shared)
 
 
 def _instance(app_dir: Path, state_dir: Path | None) -> Instance:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from chalice_offline.callers import is_loopback
+from chalice_offline.log_file import LogFile
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.local_toml import read_local_toml
@@ -35,6 +36,7 @@ async def run(options: Options, log: Log) -> int:
     try:
         options = _with_port(options)
         state.acquire()
+        log.keep_in(LogFile(state.folder("logs")))
         runtime = Runtime(options, read_local_toml(options.app_dir), state, log)
         await signals.unless_stopped(runtime.start())
         if not signals.stop.is_set():
