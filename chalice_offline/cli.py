@@ -10,6 +10,7 @@ from typing import IO, Any, Final, NoReturn
 import click
 
 from chalice_offline.asking import AskingError, Instance
+from chalice_offline.debugging import Debugging, terminal_of
 from chalice_offline.lifecycle import run
 from chalice_offline.log_reading import NoLogError, Wanted, print_log
 from chalice_offline.logs import Log, leave_unwritable_streams
@@ -60,7 +61,7 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
 
 
 def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Command:
-    def start(*, json_logs: bool, verbose: bool, **given: Any) -> None:
+    def start(*, json_logs: bool, verbose: bool, debug: bool, debugpy: int | None, **given: Any) -> None:
         """Run the app until Ctrl-C: WebSocket, REST, SQS and schedules."""
         if given["functions_database_url"] and not given["database_url"]:
             raise click.UsageError(
@@ -68,7 +69,16 @@ def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Co
             )
         app_dir = given.pop("app_dir").resolve()
         state_dir = given.pop("state_dir") or app_dir / STATE_DIR_NAME
-        options = Options(**given, app_dir=app_dir, state_dir=state_dir, port_variable=f"{prefix}_PORT")
+        debugging = None
+        if debug or debugpy is not None:
+            debugging = Debugging(terminal=terminal_of(), first_port=debugpy)
+        options = Options(
+            **given,
+            app_dir=app_dir,
+            state_dir=state_dir,
+            debugging=debugging,
+            port_variable=f"{prefix}_PORT",
+        )
         stay_until_done()
         log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
         try:
@@ -129,6 +139,19 @@ def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
         ),
         _option(
             prefix, "--verbose", variable="VERBOSE", is_flag=True, help="Show what the runtime itself does."
+        ),
+        _option(
+            prefix,
+            "--debug",
+            variable="DEBUG",
+            is_flag=True,
+            help="breakpoint() in a function opens pdb in this terminal; nothing times out.",
+        ),
+        _option(
+            prefix,
+            "--debugpy",
+            type=click.IntRange(1024, 65000),
+            help="The same for an editor: a port for each function, from this one on.",
         ),
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chalice_offline.debugging import Debugging
 from chalice_offline.services.ports import authority
 
 STATE_DIR_NAME: Final = ".chalice-offline"
@@ -24,6 +25,7 @@ class Options:
             in to it; None lets them use ``database_url``.
         aws_endpoint_url: An emulator to use instead of the managed MiniStack.
         python: Virtual environment, or interpreter, that functions run on; None for the runtime's own.
+        debugging: How functions are debugged, without time-outs; None if they are not.
         port_variable: The variable that sets the port, as whoever has to choose another is told.
     """
 
@@ -38,6 +40,7 @@ class Options:
     aws_endpoint_url: str | None
     reloads: bool
     python: Path | None = None
+    debugging: Debugging | None = None
     port_variable: str = "CHALICE_OFFLINE_PORT"
 
     @property

@@ -152,6 +152,8 @@ class Runtime:
         if self._services.emulator_credentials is not None:
             lines.append(f"AWS {self._services.sqs_endpoint}  credentials: . {self._state.path / 'aws.env'}")
         lines += [f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues]
+        if self._options.debugging is not None:
+            lines += self._options.debugging.addresses()
         if not has_api:
             names = ", ".join(self._project.functions) or "none"
             lines.append(f"no API; functions, for chalice-offline invoke: {names}")
