@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chalice_offline.logs import Log
+from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.inspection import ProjectError
 from chalice_offline.project.resources import answers, expressions, own_template
 from chalice_offline.stack import ensure_stack
@@ -16,7 +17,8 @@ class DeclaredResources:
     """The stack of one project and stage.
 
     Attributes:
-        answers: Values of the expressions in variables of ``config.json``.
+        answers: Values of the expressions in variables of ``config.json`` and of ``changes``.
+        changes: What is declared of Chalice's own functions.
     """
 
     def __init__(self, app_dir: Path, stage: str, endpoint: str, aws: Mapping[str, str], log: Log) -> None:
@@ -27,6 +29,7 @@ class DeclaredResources:
         self._log = log
         self._template: dict[str, Any] | None = None
         self.answers: Mapping[str, str] = {}
+        self.changes = FunctionChanges()
 
     async def ensure(self) -> None:
         """Create what is declared, or change what is there; nothing is done if nothing has changed.
@@ -41,11 +44,13 @@ class DeclaredResources:
             return
         except ValueError as error:
             raise ProjectError(f"resources.json: {error}") from error
-        wanted = expressions(config, self._stage)
+        changes = FunctionChanges.of(template)
+        wanted = expressions(config, self._stage, changes.expressions())
         own, left_out = own_template(template, wanted)
+        self.changes = changes
         if own == self._template:
             return
-        for name in left_out:
+        for name in [name for name in left_out if name not in changes.properties]:
             self._log.event("warning", "not created: it is Chalice's or refers to what is", resource=name)
         if own["Resources"]:
             name = f"{config.get('app_name', 'app')}-{self._stage}"

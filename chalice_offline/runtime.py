@@ -19,6 +19,7 @@ from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.host import LambdaHost, deployed_name
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
+from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.functions import Project, QueueTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
@@ -228,13 +229,17 @@ class Runtime:
 
     async def _inspect(self) -> Project:
         options = self._options
+        resources = self._resources
+        answers, changes = (resources.answers, resources.changes) if resources else ({}, FunctionChanges())
         project = await inspect_project(
             options.app_dir,
             options.stage,
-            self._environment,
+            {**changes.variables(answers), **self._environment},
             options.interpreter,
-            answers=self._resources.answers if self._resources is not None else None,
+            answers=answers,
         )
+        functions = {name: changes.applied(spec, answers) for name, spec in project.functions.items()}
+        project = replace(project, functions=functions)
         authorizer = self._file.gateway.authorizer
         if authorizer is not None and authorizer not in project.functions:
             raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")

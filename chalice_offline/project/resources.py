@@ -6,7 +6,7 @@ not: they are no stack here. Variables in ``config.json`` may be expressions of 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 # Chalice's own kinds, which the runtime has in its own way.
@@ -19,13 +19,13 @@ def expression_key(expression: Any) -> str:
     return json.dumps(expression, sort_keys=True)
 
 
-def expressions(config: Mapping[str, Any], stage: str) -> list[Any]:
-    """Return the variables of a stage whose values are expressions, each once."""
+def expressions(config: Mapping[str, Any], stage: str, more: Iterable[Any] = ()) -> list[Any]:
+    """Return the variables of a stage whose values are expressions, with ``more`` of them, each once."""
     at_stage = config.get("stages", {}).get(stage, {})
     places = [config, at_stage]
     places += [function for place in places[:2] for function in place.get("lambda_functions", {}).values()]
     values = [value for place in places for value in place.get("environment_variables", {}).values()]
-    found = {expression_key(value): value for value in values if isinstance(value, dict)}
+    found = {expression_key(value): value for value in (*values, *more) if isinstance(value, dict)}
     return list(found.values())
 
 
