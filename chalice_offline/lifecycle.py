@@ -31,6 +31,7 @@ async def run(options: Options, log: Log) -> int:
     state = StateDir(options.state_dir)
     status = 1
     runtime: Runtime | None = None
+    is_ready = False
     signals = _Signals()
     asyncio.get_running_loop().set_exception_handler(Failures(partial(_show_failure, log)))
     try:
@@ -43,6 +44,7 @@ async def run(options: Options, log: Log) -> int:
             # What start-up allocated stays: the collector need not look at it again in mid-invocation.
             gc.freeze()
             log.say(f"ready in {time.monotonic() - began:.1f} s")
+            is_ready = True
             for line in runtime.banner():
                 log.say(line)
             if not is_loopback(options.host):
@@ -56,7 +58,8 @@ async def run(options: Options, log: Log) -> int:
     finally:
         try:
             if runtime is not None:
-                log.event("info", "stopping; press Ctrl-C again to hurry")
+                if is_ready:
+                    log.event("info", "stopping; press Ctrl-C again to hurry")
                 await signals.hurried_by_second(runtime, log)
         except Exception as error:  # noqa: BLE001  # as above: a full disk, mostly
             _complain(error)

@@ -192,7 +192,9 @@ class Runtime:
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
         for source in project.unsupported:
-            self._log.event("warning", "event source not emulated", source=source)
+            self._log.event(
+                "warning", "event source not emulated; chalice-offline invoke runs it", source=source
+            )
         for route in project.open_routes:
             self._log.event("warning", "open to everybody here, since its guard is not emulated", route=route)
         if project.manifest.http_api_keys and not self._file.gateway.api_keys:

@@ -149,7 +149,8 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
             if entry.cors is not None:
                 cors[path] = entry.cors.get_access_control_headers()
             if isinstance(entry.authorizer, chalice_api.ChaliceAuthorizer):
-                authorizers.setdefault(path, {})[method] = entry.authorizer.name
+                # Of a blueprint's authorizer only the configuration has the name with its prefix.
+                authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
             if entry.api_key_required:
                 api_keys.setdefault(path, []).append(method)
     return {

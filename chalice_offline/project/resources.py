@@ -31,7 +31,7 @@ def expressions(config: Mapping[str, Any], stage: str, more: Iterable[Any] = ())
 
 def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the template of what can be created without Chalice's resources,
-    with an output for each expression that it can answer, and the ids that were left out.
+    with its own outputs and one for each expression that it can answer, and the ids that were left out.
     """
     everything: Mapping[str, Any] = template.get("Resources", {})
     kept = {
@@ -48,9 +48,16 @@ def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[s
         for number, expression in enumerate(wanted)
         if _is_known(expression, known | set(kept))
     }
+    own_outputs = {
+        name: output
+        for name, output in template.get("Outputs", {}).items()
+        if _is_known(output, known | set(kept))
+    }
     shared = ("AWSTemplateFormatVersion", "Parameters", "Mappings", "Conditions")
     own = {name: template[name] for name in shared if name in template}
-    return {**own, "Resources": kept, "Outputs": outputs}, [name for name in everything if name not in kept]
+    return {**own, "Resources": kept, "Outputs": own_outputs | outputs}, [
+        name for name in everything if name not in kept
+    ]
 
 
 def answers(wanted: list[Any], outputs: Mapping[str, str]) -> dict[str, str]:
