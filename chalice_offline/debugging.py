@@ -20,7 +20,7 @@ class Debugging:
         self._ports: dict[str, int] = {}
 
     def of(self, function_name: str) -> dict[str, Any]:
-        """Return what an environment of a function is told, as JSON has it."""
+        """Return what an environment of a function has to know, as JSON."""
         return {"terminal": self._terminal, "debugpy_port": self._port(function_name)}
 
     def addresses(self) -> list[str]:

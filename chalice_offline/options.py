@@ -1,4 +1,4 @@
-"""What an instance of the runtime is told on its command line or by the environment."""
+"""What an instance of the runtime is given on its command line or by the environment."""
 
 import sys
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from chalice_offline.debugging import Debugging
 from chalice_offline.services.ports import authority
 
 STATE_DIR_NAME: Final = ".chalice-offline"
-"""Where an instance keeps its data unless told otherwise: a directory of the project."""
+"""Where an instance keeps its data unless another is named: a directory of the project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Options:
         aws_endpoint_url: An emulator to use instead of the managed MiniStack.
         python: Virtual environment, or interpreter, that functions run on; None for the runtime's own.
         debugging: How functions are debugged, without time-outs; None if they are not.
-        port_variable: The variable that sets the port, as whoever has to choose another is told.
+        port_variable: The variable that sets the port, for the message that another has to be chosen.
     """
 
     app_dir: Path

@@ -92,12 +92,12 @@ def weigh(outcome: Outcome, *, method_arn: str) -> Allowed | Refusal:
 
 def judge(outcome: Outcome, *, method_arn: str) -> Allowed | Refuse:
     """Return what an authorizer's outcome means to a client that wants to open a connection."""
-    verdict = weigh(outcome, method_arn=method_arn)
-    return _REFUSALS[verdict] if isinstance(verdict, Refusal) else verdict
+    decision = weigh(outcome, method_arn=method_arn)
+    return _REFUSALS[decision] if isinstance(decision, Refusal) else decision
 
 
 def _context(payload: Any) -> dict[str, str] | None:
-    """Return what the backend is told of the caller; None if the result is not an authorizer's."""
+    """Return what the backend gets to know of the caller; None if the result is not an authorizer's."""
     if not isinstance(payload, dict) or not isinstance(payload.get("principalId"), str):
         return None
     context = payload.get("context") or {}

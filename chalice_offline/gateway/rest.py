@@ -165,10 +165,10 @@ class RestApi:
         api = f"{settings.region}:{settings.account_id}:{settings.api_id}"
         method_arn = f"arn:aws:execute-api:{api}/{settings.rest_stage}/{request.method}{event['path']}"
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
-        verdict = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
-        if isinstance(verdict, Refusal):
-            return BY_AUTHORIZER[verdict]
-        event["requestContext"]["authorizer"] = dict(verdict.context)
+        decision = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
+        if isinstance(decision, Refusal):
+            return BY_AUTHORIZER[decision]
+        event["requestContext"]["authorizer"] = dict(decision.context)
         return None
 
 

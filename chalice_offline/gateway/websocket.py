@@ -84,10 +84,10 @@ async def _connect(
 
     if edge.manifest.authorizer_function is not None:
         caller = Caller(f"address {connection.source_ip}", still_waits)
-        verdict = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
-        if isinstance(verdict, Refuse):
-            return verdict
-        connection.authorizer = verdict.context
+        decision = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
+        if isinstance(decision, Refuse):
+            return decision
+        connection.authorizer = decision.context
     function_name = edge.manifest.websocket_handlers.get(CONNECT)
     if function_name is None:
         return Accept()
