@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalice_offline.aws_client import local_client
 from chalice_offline.schedules.runner import scheduled_event
 from chalice_offline.variables import ACCOUNT
 
@@ -57,13 +57,8 @@ class Instance:
         return self.invoke(schedule, json.dumps(event).encode())
 
     def _call(self, service: str, endpoint: str, operation: str, **arguments: Any) -> Any:
-        credentials = self._status["credentials"]
-        session = boto3.session.Session(
-            aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
-            region_name=self._status["region"],
-        )
-        client = session.client(service, endpoint_url=endpoint, config=_CONFIG)
+        aws = {**self._status["credentials"], "AWS_REGION": self._status["region"]}
+        client = local_client(service, endpoint, aws, config=_CONFIG)
         try:
             return getattr(client, operation)(**arguments)
         except (ClientError, BotoCoreError) as error:

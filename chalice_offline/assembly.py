@@ -1,8 +1,10 @@
 """From what a project and its user want to the settings of each part."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+from chalice_offline.debugging import PATIENCE_S
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
 from chalice_offline.lambda_host.host import HostSettings
@@ -50,6 +52,7 @@ def host_settings(
         cut_short=frozenset(file.functions.cut_short),
         python=project.python,
         tmp_root=options.state_dir.absolute() / "tmp",
+        debugging=options.debugging,
     )
 
 
@@ -91,12 +94,20 @@ def gateway_settings(
         message_order=table.message_order,
         route_selection_expression=table.route_selection_expression,
         route_responses=table.route_responses,
+        api_keys=table.api_keys,
         permessage_deflate=table.permessage_deflate,
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,
-        limits=GatewayLimits(**table.limits.model_dump()),
+        limits=_limits(options, file),
         log=lambda message, facts: log.event("debug", message, **facts),
     )
+
+
+def _limits(options: Options, file: LocalToml) -> GatewayLimits:
+    limits = GatewayLimits(**file.gateway.limits.model_dump())
+    if options.debugging is None:
+        return limits
+    return replace(limits, idle_s=PATIENCE_S, duration_s=PATIENCE_S, integration_timeout_s=PATIENCE_S)
 
 
 def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:

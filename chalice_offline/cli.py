@@ -10,10 +10,14 @@ from typing import IO, Any, Final, NoReturn
 import click
 
 from chalice_offline.asking import AskingError, Instance
+from chalice_offline.debugging import Debugging, terminal_of
 from chalice_offline.lifecycle import run
+from chalice_offline.log_reading import NoLogError, Wanted, print_log
 from chalice_offline.logs import Log, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
+from chalice_offline.project.local_toml import LocalTomlError, read_local_toml
 from chalice_offline.scheduling import stay_until_done
+from chalice_offline.sentences import Sentences
 from chalice_offline.state_dir import StateDir, StateDirInUseError
 from chalice_offline.version import VERSION
 
@@ -53,13 +57,13 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
     group = click.Group(help="Run a Chalice app on this machine, as on AWS.")
     group = click.version_option(VERSION, prog_name="chalice-offline")(group)
     group.add_command(_start(prefix, own, app_option, state_option))
-    for command in (_reset, _invoke, _send, _tick):
+    for command in (_reset, _invoke, _send, _tick, _logs):
         group.add_command(command(app_option, state_option))
     return group
 
 
 def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Command:
-    def start(*, json_logs: bool, verbose: bool, **given: Any) -> None:
+    def start(*, json_logs: bool, verbose: bool, debug: bool, debugpy: int | None, **given: Any) -> None:
         """Run the app until Ctrl-C: WebSocket, REST, SQS and schedules."""
         if given["functions_database_url"] and not given["database_url"]:
             raise click.UsageError(
@@ -67,7 +71,16 @@ def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Co
             )
         app_dir = given.pop("app_dir").resolve()
         state_dir = given.pop("state_dir") or app_dir / STATE_DIR_NAME
-        options = Options(**given, app_dir=app_dir, state_dir=state_dir, port_variable=f"{prefix}_PORT")
+        debugging = None
+        if debug or debugpy is not None:
+            debugging = Debugging(terminal=terminal_of(), first_port=debugpy)
+        options = Options(
+            **given,
+            app_dir=app_dir,
+            state_dir=state_dir,
+            debugging=debugging,
+            port_variable=f"{prefix}_PORT",
+        )
         stay_until_done()
         log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
         try:
@@ -129,6 +142,19 @@ def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
         _option(
             prefix, "--verbose", variable="VERBOSE", is_flag=True, help="Show what the runtime itself does."
         ),
+        _option(
+            prefix,
+            "--debug",
+            variable="DEBUG",
+            is_flag=True,
+            help="breakpoint() in a function opens pdb in this terminal; nothing times out.",
+        ),
+        _option(
+            prefix,
+            "--debugpy",
+            type=click.IntRange(1024, 65000),
+            help="The same for an editor: a port for each function, from this one on.",
+        ),
     ]
 
 
@@ -180,6 +206,44 @@ def _send(*shared: _Decorator) -> click.Command:
             _fail(error)
 
     return _command(send, click.argument("queue"), click.argument("body"), *shared)
+
+
+def _sentences(app_dir: Path) -> Sentences:
+    try:
+        return Sentences(read_local_toml(app_dir).log.sentences)
+    except LocalTomlError:
+        return Sentences()  # the log is worth reading also where the settings are not
+
+
+def _logs(*shared: _Decorator) -> click.Command:
+    def logs(
+        *, function: tuple[str, ...], follow: bool, tail: int | None, json_logs: bool, **where: Path | None
+    ) -> None:
+        """Print what an instance and its functions have printed, also after it has ended."""
+        app_dir, state_dir = where["app_dir"], where["state_dir"]
+        assert app_dir is not None
+        folder = (state_dir or app_dir.resolve() / STATE_DIR_NAME) / "logs"
+        wanted = Wanted(
+            function,
+            tail=tail,
+            is_raw=json_logs,
+            is_coloured=sys.stdout.isatty(),
+            sentences=_sentences(app_dir),
+        )
+        try:
+            print_log(folder, wanted, click.echo, follows=follow)
+        except NoLogError as error:
+            _fail(error)
+        except KeyboardInterrupt:
+            return
+
+    function = click.option(
+        "--function", "-n", multiple=True, help='Only of this one; "runtime" for what is no function\'s.'
+    )
+    follow = click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+    tail = click.option("--tail", type=click.IntRange(0), help="Only so many of the last lines.")
+    raw = click.option("--json", "json_logs", is_flag=True, help="Print lines unrendered.")
+    return _command(logs, function, follow, tail, raw, *shared)
 
 
 def _instance(app_dir: Path, state_dir: Path | None) -> Instance:

@@ -89,6 +89,7 @@ class AppManifest:
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
         http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
             where that is not ``Authorization``.
+        http_api_keys: REST path to its methods that ask for an API key.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
         deployed_names: Names by which Lambda's Invoke asks for functions (``shop-dev-price``, or the bare
@@ -103,5 +104,6 @@ class AppManifest:
     http_cors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
+    http_api_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     authorizer_function: str | None = None
     deployed_names: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from chalice_offline.callers import is_loopback
+from chalice_offline.log_file import LogFile
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.local_toml import read_local_toml
@@ -31,11 +32,13 @@ async def run(options: Options, log: Log) -> int:
     state = StateDir(options.state_dir)
     status = 1
     runtime: Runtime | None = None
+    is_ready = False
     signals = _Signals()
     asyncio.get_running_loop().set_exception_handler(Failures(partial(_show_failure, log)))
     try:
         options = _with_port(options)
         state.acquire()
+        log.keep_in(LogFile(state.folder("logs")))
         project_file = read_local_toml(options.app_dir)
         log.sentences = Sentences(project_file.log.sentences)
         runtime = Runtime(options, project_file, state, log)
@@ -44,6 +47,7 @@ async def run(options: Options, log: Log) -> int:
             # What start-up allocated stays: the collector need not look at it again in mid-invocation.
             gc.freeze()
             log.say(f"ready in {time.monotonic() - began:.1f} s")
+            is_ready = True
             for line in runtime.banner():
                 log.say(line)
             if not is_loopback(options.host):
@@ -57,7 +61,8 @@ async def run(options: Options, log: Log) -> int:
     finally:
         try:
             if runtime is not None:
-                log.event("info", "stopping; press Ctrl-C again to hurry")
+                if is_ready:
+                    log.event("info", "stopping; press Ctrl-C again to hurry")
                 await signals.hurried_by_second(runtime, log)
         except Exception as error:  # noqa: BLE001  # as above: a full disk, mostly
             _complain(error)

@@ -12,13 +12,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, TextIO
 
 from chalice_offline.json_text import decoded
+from chalice_offline.log_file import Entry, LogFile
 from chalice_offline.sentences import Sentences
 
 LINES_WAITING_MAX: Final = 20_000
@@ -93,6 +94,18 @@ def render(
     return f"{colour}{body}\x1b[0m" if colour else body
 
 
+def shown(
+    entry: Entry, *, is_raw: bool, is_coloured: bool, sentences: Sentences = _NO_SENTENCES
+) -> str | None:
+    """Return a line as it is printed, None if it is not; raw is as it came."""
+    if entry.source is None or is_raw:
+        return entry.line
+    try:
+        return render(entry.source, entry.line, now=entry.at, is_coloured=is_coloured, sentences=sentences)
+    except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
+        return f"{entry.source} {entry.line}"
+
+
 @lru_cache(maxsize=2)
 def _clock(epoch_s: int) -> str:
     """Return the local time of day."""
@@ -132,17 +145,21 @@ class Log:
         self._is_verbose = is_verbose
         self.sentences = _NO_SENTENCES
         self._is_coloured = stream.isatty() and not is_raw
-        # Each with its source and time; a source of None says that the line is to be written as it is.
-        self._waiting: deque[tuple[str | None, str, datetime]] = deque()
+        self._waiting: deque[Entry] = deque()
+        self._file: LogFile | None = None
         self._dropped = 0
         self._has_lines = threading.Event()
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
         self._thread.start()
 
+    def keep_in(self, file: LogFile) -> None:
+        """Write each line from here on to a file as well, as far as the disk has room; it is closed here."""
+        self._file = file
+
     def function_line(self, function_name: str, line: str) -> None:
         """Log one line that a function printed."""
-        self._put(None if self._is_raw else function_name, line)
+        self._put(function_name, line)
 
     def event(self, level: str, message: str, /, **facts: Any) -> None:
         """Log something the runtime did; ``debug`` shows only when asked for."""
@@ -159,12 +176,14 @@ class Log:
         self._is_closing.set()
         self._has_lines.set()
         self._thread.join(timeout=2)
+        if self._file is not None and not self._thread.is_alive():
+            self._file.close()
 
     def _put(self, source: str | None, line: str) -> None:
         if len(self._waiting) >= LINES_WAITING_MAX:
             self._dropped += 1
             return
-        self._waiting.append((source, line, datetime.now(UTC)))
+        self._waiting.append(Entry(source, line, datetime.now(UTC)))
         if not self._has_lines.is_set():
             self._has_lines.set()
 
@@ -174,13 +193,20 @@ class Log:
             self._has_lines.wait()
             is_last = self._is_closing.is_set()
             self._has_lines.clear()
+            entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._keep(entries)
             try:
-                self._write("".join(f"{line}\n" for line in self._rendered()))
+                self._write("".join(f"{line}\n" for line in self._rendered(entries)))
             except (OSError, ValueError) as error:
                 if not (isinstance(error, OSError) and error.errno in _MAY_PASS):
                     # The reader is gone; the runtime goes on without a log.
                     return
             self._is_closing.wait(_GATHER_S)
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        if self._file is not None and entries:
+            with suppress(OSError):  # a full disk
+                self._file.append(entries)
 
     def _write(self, text: str) -> None:
         try:
@@ -191,21 +217,12 @@ class Log:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         self._stream.flush()
 
-    def _shown(self, source: str | None, line: str, now: datetime) -> str | None:
-        if source is None:
-            return line
-        try:
-            return render(source, line, now=now, is_coloured=self._is_coloured, sentences=self.sentences)
-        except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
-            return f"{source} {line}"
-
-    def _rendered(self) -> Iterator[str]:
-        """Yield what is waiting, as it is to be written."""
-        for _ in range(len(self._waiting)):
-            source, line, now = self._waiting.popleft()
-            shown = self._shown(source, line, now)
-            if shown is not None:
-                yield shown
+    def _rendered(self, entries: Iterable[Entry]) -> Iterator[str]:
+        """Yield entries as they are to be written."""
+        for entry in entries:
+            text = shown(entry, is_raw=self._is_raw, is_coloured=self._is_coloured, sentences=self.sentences)
+            if text is not None:
+                yield text
         if self._dropped:
             yield f"({self._dropped} lines dropped: the log is not being read)"
             self._dropped = 0

@@ -1,14 +1,15 @@
-"""What an instance of the runtime is told on its command line or by the environment."""
+"""What an instance of the runtime is given on its command line or by the environment."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chalice_offline.debugging import Debugging
 from chalice_offline.services.ports import authority
 
 STATE_DIR_NAME: Final = ".chalice-offline"
-"""Where an instance keeps its data unless told otherwise: a directory of the project."""
+"""Where an instance keeps its data unless another is named: a directory of the project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Options:
             in to it; None lets them use ``database_url``.
         aws_endpoint_url: An emulator to use instead of the managed MiniStack.
         python: Virtual environment, or interpreter, that functions run on; None for the runtime's own.
-        port_variable: The variable that sets the port, as whoever has to choose another is told.
+        debugging: How functions are debugged, without time-outs; None if they are not.
+        port_variable: The variable that sets the port, for the message that another has to be chosen.
     """
 
     app_dir: Path
@@ -38,6 +40,7 @@ class Options:
     aws_endpoint_url: str | None
     reloads: bool
     python: Path | None = None
+    debugging: Debugging | None = None
     port_variable: str = "CHALICE_OFFLINE_PORT"
 
     @property

@@ -1,6 +1,6 @@
-"""Create or update the project's queues at the SQS endpoint."""
+"""The project's queues at the SQS endpoint: which there are, created or updated."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
 from chalice_offline.queue_template import QueueSpec
@@ -22,3 +22,36 @@ async def ensure_queues(client: SqsClient, queues: Iterable[QueueSpec]) -> None:
         else:
             attributes = {name: value for name, value in queue.attributes.items() if name != "FifoQueue"}
             await client.call("SetQueueAttributes", {"QueueUrl": url, "Attributes": attributes})
+
+
+class ProjectQueues:
+    """The queues of an app: a template's, or else plain ones by the names that its code reads from."""
+
+    def __init__(self, client: SqsClient, read_template: Callable[[], tuple[QueueSpec, ...]]) -> None:
+        """``read_template`` returns none where there is no template; raises what it raises."""
+        self._client = client
+        self._read_template = read_template
+        self.specs = read_template()
+        self.has_template = bool(self.specs)
+
+    def reread(self) -> bool:
+        """Take the template as it is now; return whether it says something else. Queues that it has no
+        more stay, with their messages.
+
+        Raises:
+            OSError, ValueError: It cannot be read; the queues are the ones that they were.
+        """
+        specs = self._read_template() if self.has_template else self.specs
+        is_changed, self.specs = specs != self.specs, specs
+        return is_changed
+
+    def name(self, names: Iterable[str]) -> bool:
+        """Have queues of these names, unless a template says which there are; return whether one is new."""
+        known = {queue.name for queue in self.specs}
+        added = sorted(set(names) - known) if not self.has_template else []
+        self.specs += tuple(QueueSpec(name, name, {}) for name in added)
+        return bool(added)
+
+    async def ensure(self) -> None:
+        """Create or update them. Raises ``SqsError``."""
+        await ensure_queues(self._client, self.specs)

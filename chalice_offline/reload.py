@@ -4,12 +4,14 @@ What the runtime, tools and editors write beside the code is not code, and a rel
 which makes a reload must come to an end: so does a file that an app rewrites whenever it runs.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from watchfiles import awatch
+from watchfiles.main import FileChange
 
 from chalice_offline.logs import Log
 from chalice_offline.state_dir import is_state
@@ -25,10 +27,12 @@ _RESTLESS_MAX: Final = 1_000
 
 
 class CodeWatch:
-    """Watches one project."""
+    """Watches one project, and single files elsewhere that belong to it, such as a template of queues."""
 
-    def __init__(self, app_dir: Path, state_dir: Path, log: Log) -> None:
+    def __init__(self, app_dir: Path, state_dir: Path, log: Log, files: Iterable[Path] = ()) -> None:
         self._roots = watched_paths(app_dir)
+        paths = {path.resolve() for path in files}
+        self._files = {path for path in paths if not any(path.is_relative_to(root) for root in self._roots)}
         self._app_dir = app_dir
         self._state_dir = state_dir
         self._log = log
@@ -36,18 +40,28 @@ class CodeWatch:
 
     async def run(self, on_change: Callable[[], Awaitable[None]]) -> None:
         """Await ``on_change`` after each burst of changes; ends when cancelled."""
-        changes = awatch(
-            *self._roots, watch_filter=lambda _, path: self.is_code(path), debounce=_DEBOUNCE_MS, step=50
-        )
-        async for burst in changes:
-            if self._heeds({path for _, path in burst}, time.monotonic()):
-                await on_change()
+        one_at_a_time = asyncio.Lock()
+
+        async def heed(changes: AsyncIterable[set[FileChange]]) -> None:
+            async for burst in changes:
+                async with one_at_a_time:
+                    if self._heeds({path for _, path in burst}, time.monotonic()):
+                        await on_change()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(heed(_changes(self._roots, self.is_code, recursive=True)))
+            if self._files:
+                folders = {path.parent for path in self._files}
+                group.create_task(heed(_changes(folders, self._is_file, recursive=False)))
 
     def is_code(self, path: str) -> bool:
         """Return whether a changed file can change what a function does."""
         return path.endswith(_SUFFIXES) and not (
             is_state(Path(path), self._state_dir, self._app_dir) or _is_aside(Path(path), self._roots)
         )
+
+    def _is_file(self, path: str) -> bool:
+        return Path(path) in self._files
 
     def _heeds(self, paths: Iterable[str], now: float) -> bool:
         """Return whether to reload for these files:
@@ -88,6 +102,18 @@ class RestlessFiles:
         if len(recent) >= _CHANGES_MAX:
             self._restless.add(path)
         return path not in self._restless
+
+
+def _changes(
+    folders: Iterable[Path], heeded: Callable[[str], bool], *, recursive: bool
+) -> AsyncIterable[set[FileChange]]:
+    return awatch(
+        *folders,
+        watch_filter=lambda _, path: heeded(path),
+        debounce=_DEBOUNCE_MS,
+        step=50,
+        recursive=recursive,
+    )
 
 
 def watched_paths(app_dir: Path) -> list[Path]:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from chalice_offline.assembly import api_stages, gateway_settings, host_settings, mapping_settings
+from chalice_offline.declared_resources import DeclaredResources
 from chalice_offline.event_source.mapping import EventSourceMapping
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
 from chalice_offline.gateway import Gateway
@@ -17,25 +19,24 @@ from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.host import LambdaHost, deployed_name
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
+from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.functions import Project, QueueTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
-from chalice_offline.project.local_toml import LocalToml
-from chalice_offline.project.resources import answers, expressions, own_template
+from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
 from chalice_offline.queue_template import QueueSpec, read_queues
-from chalice_offline.queues import ensure_queues
+from chalice_offline.queues import ProjectQueues
 from chalice_offline.reload import CodeWatch
 from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
-from chalice_offline.stack import ensure_stack
 from chalice_offline.start_commands import run_start_commands
 from chalice_offline.state_dir import StateDir
+from chalice_offline.status_file import StatusFile
 from chalice_offline.supervision import keep_going
 from chalice_offline.triggers import Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
 # How long running invocations may take to finish when the runtime is asked to stop.
 STOP_PATIENCE_S: Final = 15.0
-_STATUS_INTERVAL_S: Final = 1.0
 
 
 class Runtime:
@@ -69,18 +70,20 @@ class Runtime:
             access_key=self._aws["AWS_ACCESS_KEY_ID"],
             secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
         )
-        self._queues = self._read_queues()
-        self._has_template = bool(self._queues)
+        self._queues = ProjectQueues(self._sqs, self._read_queues)
         self._environment = self._function_environment()
         self._forker = Forker(project_file.functions.preload, self._environment, options.interpreter)
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
         self._triggers: Triggers | None = None
-        # Of expressions in variables.
-        self._answers: Mapping[str, str] = {}
+        # At an endpoint of somebody else's they may be there already.
+        self._resources: DeclaredResources | None = None
+        if self._services.emulator_credentials is not None:
+            self._resources = DeclaredResources(
+                options.app_dir, options.stage, self._services.sqs_endpoint, self._aws, log
+            )
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
-        self._is_status_stale = False
         self._described = asyncio.Event()
 
     async def start(self) -> None:
@@ -110,7 +113,7 @@ class Runtime:
             patience_s=STOP_PATIENCE_S,
         )
         await self._triggers.use(self._project)
-        self._tasks.append(keep_going("status", self._publish_status))
+        self._tasks.append(keep_going("status", StatusFile(self._state, self._log, self._status).keep))
         if self._options.reloads:
             self._tasks.append(keep_going("reload", self._watch_code))
 
@@ -151,7 +154,11 @@ class Runtime:
             lines.append(f"REST http://{address}/{self._stages.rest}")
         if self._services.emulator_credentials is not None:
             lines.append(f"AWS {self._services.sqs_endpoint}  credentials: . {self._state.path / 'aws.env'}")
-        lines += [f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues]
+        lines += [
+            f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues.specs
+        ]
+        if self._options.debugging is not None:
+            lines += self._options.debugging.addresses()
         if not has_api:
             names = ", ".join(self._project.functions) or "none"
             lines.append(f"no API; functions, for chalice-offline invoke: {names}")
@@ -168,24 +175,31 @@ class Runtime:
         )
 
     async def _start_sqs(self) -> None:
-        if not self._queues:
-            # A project without a template gets plain queues under the names that its functions read from.
+        if not self._queues.has_template:
             await self._described.wait()
-            names = {trigger.queue_name for trigger in self._project.queues} if self._project else set()
-            self._queues = tuple(QueueSpec(name, name, {}) for name in sorted(names))
-        if self._queues:
-            await self._services.start_sqs()
-            await self._ensure_queues()
+            if self._project is not None:
+                self._queues.name(trigger.queue_name for trigger in self._project.queues)
+        if self._queues.specs:
+            await self._make_queues()
+
+    async def _make_queues(self) -> None:
+        await self._services.start_sqs()
+        await self._ensure_queues()
 
     async def _ensure_queues(self) -> None:
-        await ensure_queues(self._sqs, self._queues)
+        await self._queues.ensure()
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
         for source in project.unsupported:
-            self._log.event("warning", "event source not emulated", source=source)
+            self._log.event(
+                "warning", "event source not emulated; chalice-offline invoke runs it", source=source
+            )
         for route in project.open_routes:
             self._log.event("warning", "open to everybody here, since its guard is not emulated", route=route)
+        if project.manifest.http_api_keys and not self._file.gateway.api_keys:
+            routes = sorted(project.manifest.http_api_keys)
+            self._log.event("warning", "any API key is let in; gateway.api_keys says which", routes=routes)
         self._project = project
         self._described.set()
         self._host = LambdaHost(
@@ -211,36 +225,23 @@ class Runtime:
             return await self._inspect()
 
     async def _make_resources(self) -> None:
-        """Create what ``resources.json`` declares, before the app is imported with variables that name it.
-
-        Not at an endpoint of somebody else's, who may have it already.
-        """
-        if self._services.emulator_credentials is None:
-            return
-        folder = self._options.app_dir
-        try:
-            template = json.loads((folder / "resources.json").read_text(encoding="utf-8"))
-            config = json.loads((folder / ".chalice" / "config.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return
-        except ValueError as error:
-            raise ProjectError(f"resources.json: {error}") from error
-        wanted = expressions(config, self._options.stage)
-        own, left_out = own_template(template, wanted)
-        for name in left_out:
-            self._log.event("warning", "not created: it is Chalice's or refers to what is", resource=name)
-        if own["Resources"]:
-            name = f"{config.get('app_name', 'app')}-{self._options.stage}"
-            endpoint = self._services.sqs_endpoint
-            self._answers = answers(
-                wanted, await asyncio.to_thread(ensure_stack, name, own, endpoint, self._aws)
-            )
+        """Create what ``resources.json`` declares, before the app is imported with variables that name it."""
+        if self._resources is not None:
+            await self._resources.ensure()
 
     async def _inspect(self) -> Project:
         options = self._options
+        resources = self._resources
+        answers, changes = (resources.answers, resources.changes) if resources else ({}, FunctionChanges())
         project = await inspect_project(
-            options.app_dir, options.stage, self._environment, options.interpreter, answers=self._answers
+            options.app_dir,
+            options.stage,
+            {**changes.variables(answers), **self._environment},
+            options.interpreter,
+            answers=answers,
         )
+        functions = {name: changes.applied(spec, answers) for name, spec in project.functions.items()}
+        project = replace(project, functions=functions)
         authorizer = self._file.gateway.authorizer
         if authorizer is not None and authorizer not in project.functions:
             raise ProjectError(f"local.toml: gateway.authorizer: the app has no function {authorizer!r}")
@@ -266,17 +267,21 @@ class Runtime:
             self._triggers.function_ended(function_name)
 
     async def _watch_code(self) -> None:
-        watch = CodeWatch(self._options.app_dir, self._state.path, self._log)
-        await watch.run(self._reload)
+        template = self._queue_template()
+        files = [] if template is None else [template]
+        await CodeWatch(self._options.app_dir, self._state.path, self._log, files).run(self._reload)
 
     async def _reload(self) -> None:
-        """Run the code as it is now: functions, routes, queues and schedules."""
+        """Run the project as it is now: resources, functions, routes, queues and schedules."""
         assert self._host is not None
         assert self._gateway is not None
         assert self._triggers is not None
         try:
+            await self._make_resources()
+            has_new_queues = self._queues.reread()
+            self._environment = self._function_environment()
             project = await self._inspect()
-        except ProjectError as error:
+        except (ProjectError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
             return
         await self._host.reload(
@@ -285,27 +290,29 @@ class Runtime:
         self._project = project
         self._gateway.use(self._manifest(project))
         try:
-            await self._make_new_queues(project)
+            names = {trigger.queue_name for trigger in project.queues}
+            if self._queues.name(names) or has_new_queues:
+                await self._make_queues()
             await self._triggers.use(project)
         except (SqsError, DaemonError, OSError, ValueError) as error:
             self._log.event("error", "queues and schedules are not those of the code", reason=str(error))
+        if self._needs_restart():
+            self._log.event("warning", "the project's settings have changed: they need a restart")
         self._log.event("info", "reloaded")
 
-    async def _make_new_queues(self, project: Project) -> None:
-        """Make the queues that the code names and no template does, unless they are there."""
-        if self._has_template:
-            return
-        known = {queue.name for queue in self._queues}
-        added = sorted({trigger.queue_name for trigger in project.queues} - known)
-        if added:
-            self._queues += tuple(QueueSpec(name, name, {}) for name in added)
-            await self._services.start_sqs()
-            await self._ensure_queues()
+    def _needs_restart(self) -> bool:
+        try:
+            return read_local_toml(self._options.app_dir) != self._file
+        except LocalTomlError:
+            return True
+
+    def _queue_template(self) -> Path | None:
+        if self._options.queues is not None or self._file.queues is None:
+            return self._options.queues
+        return self._options.app_dir / self._file.queues
 
     def _read_queues(self) -> tuple[QueueSpec, ...]:
-        path = self._options.queues
-        if path is None and self._file.queues is not None:
-            path = self._options.app_dir / self._file.queues
+        path = self._queue_template()
         if path is None:
             return ()
         parameters = {"Stage": self._options.stage, **self._file.parameters}
@@ -325,7 +332,7 @@ class Runtime:
             managed["DATABASE_URL"] = self._services.functions_database_url
         urls = {
             f"QUEUE_URL_{queue.logical_id}": f"{self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}"
-            for queue in self._queues
+            for queue in self._queues.specs
         }
         return function_environment(os.environ, managed, self._file.environment, references=urls)
 
@@ -338,26 +345,6 @@ class Runtime:
             "DATABASE_URL": services.database_url,
             "FUNCTIONS_DATABASE_URL": str(services.functions_database_url),
         }
-
-    async def _publish_status(self) -> None:
-        published: Mapping[str, Any] = {}
-        while True:
-            status = self._status()
-            if status != published and self._write_status(status):
-                published = status
-            await asyncio.sleep(_STATUS_INTERVAL_S)
-
-    def _write_status(self, status: Mapping[str, Any]) -> bool:
-        """Return whether it could be written: a full disk may have room again later."""
-        try:
-            self._state.write_status(status)
-        except OSError as error:
-            if not self._is_status_stale:
-                self._log.event("warning", "status.json is out of date", reason=str(error))
-            self._is_status_stale = True
-            return False
-        self._is_status_stale = False
-        return True
 
     def _status(self) -> dict[str, Any]:
         assert self._host is not None
@@ -378,7 +365,7 @@ class Runtime:
             "credentials": {name: self._aws[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
             "functions": sorted(self._project.functions) if self._project else [],
             "schedules": [each.function_name for each in self._project.schedules] if self._project else [],
-            "queues": {queue.logical_id: queue.name for queue in self._queues},
+            "queues": {queue.logical_id: queue.name for queue in self._queues.specs},
             "pids": {**self._services.register.pids(), "functions": self._host.pids()},
         }
 

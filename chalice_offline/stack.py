@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chalice_offline.aws_client import local_client
 from chalice_offline.project.inspection import ProjectError
 
 _PATIENCE_S: Final = 60.0
@@ -22,16 +23,9 @@ def ensure_stack(
     Raises:
         ProjectError: The emulator could not create it, with its reason.
     """
-    import boto3  # noqa: PLC0415  # a quarter of a second that apps without resources need not wait
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as above
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as in aws_client
 
-    client = boto3.client(
-        "cloudformation",
-        endpoint_url=endpoint,
-        region_name=aws["AWS_REGION"],
-        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-    )
+    client = local_client("cloudformation", endpoint, aws)
     arguments = {
         "StackName": name,
         "TemplateBody": json.dumps(template),

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from chalice_offline.event_source.backlog import Backlog
+from chalice_offline.event_source.batch_result import BatchResult, interpret
 from chalice_offline.event_source.pacing import Pacing
 from chalice_offline.event_source.records import Message, batch_event, cut
 from chalice_offline.event_source.sqs_client import RECEIVE_MAX, SqsError
-from chalice_offline.event_source.verdict import BatchVerdict, interpret
 from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
 from chalice_offline.supervision import fail, keep_going, spawn
@@ -241,8 +241,8 @@ class EventSourceMapping:
                 self._settings.function_name, batch_event(batch, self._arn)
             )
             ids = [message["MessageId"] for message in batch]
-            verdict = self._judge(outcome, ids)
-            finished = set(verdict.succeeded)
+            result = self._judge(outcome, ids)
+            finished = set(result.succeeded)
             handles = [message["ReceiptHandle"] for message in batch if message["MessageId"] in finished]
             try:
                 problems = await self._queue.delete(self._url, handles)
@@ -255,16 +255,16 @@ class EventSourceMapping:
                 )
         self.nudge()
 
-    def _judge(self, outcome: Returned | Raised | TimedOut, ids: list[str]) -> BatchVerdict:
+    def _judge(self, outcome: Returned | Raised | TimedOut, ids: list[str]) -> BatchResult:
         now = asyncio.get_running_loop().time()
         match outcome:
             case Returned(payload):
-                verdict = interpret(payload if self._settings.reports_item_failures else None, ids)
-                problem = verdict.problem
+                result = interpret(payload if self._settings.reports_item_failures else None, ids)
+                problem = result.problem
             case Raised(error_type, error_message):
-                verdict, problem = BatchVerdict((), tuple(ids)), f"{error_type}: {error_message}"
+                result, problem = BatchResult((), tuple(ids)), f"{error_type}: {error_message}"
             case TimedOut(after_s):
-                verdict, problem = BatchVerdict((), tuple(ids)), f"no result within {after_s:g} s"
+                result, problem = BatchResult((), tuple(ids)), f"no result within {after_s:g} s"
         if isinstance(outcome, Returned):
             # Reported failures do not slow the poller down; function errors do.
             self._pacing.succeeded()
@@ -275,4 +275,4 @@ class EventSourceMapping:
             self._log.event(
                 "warning", "batch failed", function=function_name, messages=len(ids), reason=problem
             )
-        return verdict
+        return result

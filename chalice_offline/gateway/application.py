@@ -47,10 +47,11 @@ class Application:
         else:
             began = time.monotonic()
             response = await self._respond(scope, receive, sent_path)
-            facts = {"method": scope["method"], "path": scope["path"], "status": response.status}
-            self._edge.settings.log(
-                "request", {**facts, "duration_ms": round((time.monotonic() - began) * 1000)}
-            )
+            if not scope["path"].startswith(self._callbacks.path):
+                facts = {"method": scope["method"], "path": scope["path"], "status": response.status}
+                self._edge.settings.log(
+                    "request", {**facts, "duration_ms": round((time.monotonic() - began) * 1000)}
+                )
             await _respond(send, response)
 
     async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
@@ -109,7 +110,8 @@ class Application:
             now_ms=arrival.now_ms,
             still_waits=lambda: not _has_left(receive),
         )
-        return await self._rest.respond(request)
+        response = await self._rest.respond(request)
+        return response._replace(headers=(*response.headers, (REQUEST_ID, request.request_id)))
 
 
 def _headers(scope: Scope) -> Headers:

@@ -16,9 +16,9 @@ from chalice_offline.gateway.policy import Decision, PolicyError, evaluate
 from chalice_offline.invocation import Outcome, Returned
 from chalice_offline.json_text import encoded
 
-UNAUTHORIZED: Final = Refuse(401, "Unauthorized")
-DENIED: Final = Refuse(403, FORBIDDEN)
-FAILED: Final = Refuse(500, INTERNAL_SERVER_ERROR)
+UNAUTHORIZED: Final = Refuse(401, "Unauthorized", "UnauthorizedException")
+DENIED: Final = Refuse(403, FORBIDDEN, "ForbiddenException")
+FAILED: Final = Refuse(500, INTERNAL_SERVER_ERROR, "AuthorizerConfigurationException")
 _ACTION: Final = "execute-api:Invoke"
 # limits.html and apigateway-execution-service-websocket-limits-table.html
 _RESULT_BYTES_MAX: Final = 8 * 1024
@@ -92,12 +92,12 @@ def weigh(outcome: Outcome, *, method_arn: str) -> Allowed | Refusal:
 
 def judge(outcome: Outcome, *, method_arn: str) -> Allowed | Refuse:
     """Return what an authorizer's outcome means to a client that wants to open a connection."""
-    verdict = weigh(outcome, method_arn=method_arn)
-    return _REFUSALS[verdict] if isinstance(verdict, Refusal) else verdict
+    decision = weigh(outcome, method_arn=method_arn)
+    return _REFUSALS[decision] if isinstance(decision, Refusal) else decision
 
 
 def _context(payload: Any) -> dict[str, str] | None:
-    """Return what the backend is told of the caller; None if the result is not an authorizer's."""
+    """Return what the backend gets to know of the caller; None if the result is not an authorizer's."""
     if not isinstance(payload, dict) or not isinstance(payload.get("principalId"), str):
         return None
     context = payload.get("context") or {}

@@ -57,7 +57,10 @@ class Callbacks:
 
     def respond(self, request: CallbackRequest) -> Response:
         """Do what is asked, and return the answer but for its ``REQUEST_ID``."""
-        return self._refusal(request) or self._obey(request)
+        response = self._refusal(request) or self._obey(request)
+        facts = {"method": request.method, "connection_id": request.connection_id}
+        self._edge.settings.log("callback", {**facts, "status": response.status})
+        return response
 
     def new_request_id(self) -> str:
         """Return the value of one answer's ``REQUEST_ID``."""

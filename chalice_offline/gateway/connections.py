@@ -19,7 +19,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """A close code (RFC 6455, 7.4) and reason, as ``$disconnect`` is told."""
+    """A close code (RFC 6455, 7.4) and reason, as ``$disconnect`` gets them."""
 
     code: int
     reason: str
@@ -41,7 +41,7 @@ _NO_STATUS_REASON: Final = "Client-side close frame status not set"
 
 
 def closed_by_client(code: int | None, reason: str | None) -> Closure:
-    """Return what ``$disconnect`` is told of the client's close frame, or of its silent end (1006)."""
+    """Return what ``$disconnect`` gets of the client's close frame, or of its silent end (1006)."""
     if code is None or code == _NO_STATUS:
         return Closure(_NO_STATUS, _NO_STATUS_REASON)
     return Closure(int(code), reason or "")

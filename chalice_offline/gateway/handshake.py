@@ -52,10 +52,15 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer with this status; no connection comes to be."""
+    """Answer with this status; no connection comes to be.
+
+    Attributes:
+        error_type: Of a refusal that is API Gateway's own, what it says of it in ``x-amzn-ErrorType``.
+    """
 
     status: int
     message: str
+    error_type: str | None = None
 
 
 def decide_handshake(outcome: Outcome, *, integration_timeout_s: float) -> Accept | Refuse:

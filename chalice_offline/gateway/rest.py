@@ -4,12 +4,9 @@ answers pre-flights; authorizers are asked here.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
 
-import base64
-import binascii
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from chalice.local import LocalGatewayException
 
@@ -17,28 +14,16 @@ from chalice_offline.gateway.authorizer import Refusal, weigh
 from chalice_offline.gateway.chalice_routes import INVOKE, local_gateway
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import request_time
-from chalice_offline.gateway.outcomes import INTERNAL_SERVER_ERROR, IntegrationFailure, integration_answer
-from chalice_offline.gateway.responses import Headers, Response, error
-from chalice_offline.invocation import Caller, Outcome
-
-_ERROR_TYPES: Final = {502: "InternalServerErrorException", 504: "GatewayTimeoutException"}
-_MALFORMED: Final = error(502, _ERROR_TYPES[502], INTERNAL_SERVER_ERROR)
-
-
-def _denied(text: str) -> Response:
-    refusal = error(403, "AccessDeniedException", "")
-    return refusal._replace(body=json.dumps({"Message": text}).encode())
-
-
-# The bodies as captured on AWS: https://dev.to/marcogrcr/api-gateway-lambda-authorizer-lambda-proxy-integration-failure-modes-52bc
-_REFUSALS: Final = {
-    Refusal.UNAUTHORIZED: error(401, "UnauthorizedException", "Unauthorized"),
-    Refusal.DENIED: _denied("User is not authorized to access this resource"),
-    Refusal.DENIED_EXPLICITLY: _denied(
-        "User is not authorized to access this resource with an explicit deny"
-    ),
-    Refusal.FAILED: error(500, "AuthorizerConfigurationException", None),
-}
+from chalice_offline.gateway.proxy_response import proxy_response, response_of, wants_binary
+from chalice_offline.gateway.refusals import (
+    BAD_REQUEST,
+    BY_AUTHORIZER,
+    MALFORMED,
+    NO_API_KEY,
+    unknown_route,
+)
+from chalice_offline.gateway.responses import Headers, Response
+from chalice_offline.invocation import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +45,15 @@ class Request:
     now_ms: int
     still_waits: Callable[[], bool] = lambda: True
 
+    def header(self, name: str) -> str | None:
+        """Return the last value of a header, by its name in lower case."""
+        return dict(self.headers).get(name)
+
     @property
     def caller(self) -> Caller:
         """Return whose turn it is when this request's is: its credential's, or its address's without one."""
         # Who a credential stands for is known to the app alone.
-        credential = next((value for name, value in self.headers if name == "authorization"), None)
+        credential = self.header("authorization")
         key = f"address {self.source_ip}" if credential is None else f"credential {credential}"
         return Caller(key, self.still_waits)
 
@@ -91,24 +80,43 @@ class RestApi:
             refusal = await self._authorize(request, answer, by_method[request.method])
             if refusal is not None:
                 return refusal
+        if request.method in manifest.http_api_keys.get(answer["resource"], ()):
+            key = request.header("x-api-key")
+            if not self._takes_key(key):
+                return NO_API_KEY
+            answer["requestContext"]["identity"]["apiKey"] = key
         if manifest.http_function is None:
-            return _MALFORMED
+            return MALFORMED
         outcome = await self._edge.invoke(manifest.http_function, answer, request.caller)
-        return response_of(outcome, integration_timeout_s=self._edge.settings.limits.integration_timeout_s)
+        return response_of(
+            outcome,
+            integration_timeout_s=self._edge.settings.limits.integration_timeout_s,
+            sends_binary=wants_binary(request.header("accept"), manifest.http_binary_types),
+        )
+
+    def _takes_key(self, key: str | None) -> bool:
+        known = self._edge.settings.api_keys
+        return bool(key) and (not known or key in known)
 
     def _admit(self, request: Request) -> dict[str, Any] | Response:
         """Return the event for the app, or the answer that API Gateway gives without asking it."""
+        headers = dict(request.headers)
         try:
             answer = self._gateway.handle_request(
-                request.method, request.target, dict(request.headers), request.body or None
+                request.method, request.target, headers, request.body or None
             )
-        except LocalGatewayException as refusal:
-            return Response(refusal.CODE, refusal.body or b"", tuple(refusal.headers.items()))
+        except LocalGatewayException:  # its only reason here: no route has that path
+            return unknown_route(headers)
         except UnicodeError:  # a header that is not ASCII where LocalGateway quotes it
-            return error(400, "BadRequestException", "Bad Request")
-        if INVOKE in answer:
-            return self._complete(answer[INVOKE], request)
-        return _proxy_response(answer)
+            return BAD_REQUEST
+        if INVOKE not in answer:
+            # Chalice deploys an OPTIONS method only where a route has CORS.
+            has_preflight = "Access-Control-Allow-Origin" in answer["headers"]
+            return proxy_response(answer, sends_binary=False) if has_preflight else unknown_route(headers)
+        event = self._complete(answer[INVOKE], request)
+        if request.method not in self._edge.manifest.http_routes[event["resource"]]:
+            return unknown_route(headers)
+        return event
 
     def _complete(self, event: dict[str, Any], request: Request) -> dict[str, Any]:
         """Add what API Gateway sends and ``LocalGateway`` leaves out, and make the event fit for JSON."""
@@ -150,44 +158,18 @@ class RestApi:
         or return the refusal.
         """
         header = self._edge.manifest.http_authorizer_headers.get(function_name, "Authorization").lower()
-        token = dict(request.headers).get(header)
+        token = request.header(header)
         if not token:
-            return _REFUSALS[Refusal.UNAUTHORIZED]  # the authorizer is not asked
+            return BY_AUTHORIZER[Refusal.UNAUTHORIZED]  # the authorizer is not asked
         settings = self._edge.settings
         api = f"{settings.region}:{settings.account_id}:{settings.api_id}"
         method_arn = f"arn:aws:execute-api:{api}/{settings.rest_stage}/{request.method}{event['path']}"
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
-        verdict = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
-        if isinstance(verdict, Refusal):
-            return _REFUSALS[verdict]
-        event["requestContext"]["authorizer"] = dict(verdict.context)
+        decision = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
+        if isinstance(decision, Refusal):
+            return BY_AUTHORIZER[decision]
+        event["requestContext"]["authorizer"] = dict(decision.context)
         return None
-
-
-def response_of(outcome: Outcome, *, integration_timeout_s: float) -> Response:
-    """Turn the outcome of the REST function into an HTTP response."""
-    answer = integration_answer(outcome, integration_timeout_s=integration_timeout_s)
-    if isinstance(answer, IntegrationFailure):
-        return error(answer.status, _ERROR_TYPES[answer.status], answer.message)
-    return _proxy_response(answer.payload)
-
-
-def _proxy_response(payload: Mapping[str, Any]) -> Response:
-    """Convert a Lambda proxy response; one that cannot be sent is API Gateway's 502."""
-    multiple = payload.get("multiValueHeaders") or {}
-    single = {name: value for name, value in (payload.get("headers") or {}).items() if name not in multiple}
-    headers = [(str(name), str(value)) for name, value in single.items()]
-    headers += [(str(name), str(value)) for name, values in multiple.items() for value in values]
-    if any(character in f"{name}{value}" for name, value in headers for character in "\r\n\0"):
-        return _MALFORMED
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", "application/json"))
-    body = payload.get("body") or ""
-    try:
-        raw = base64.b64decode(body) if payload.get("isBase64Encoded") else body.encode()
-    except (AttributeError, TypeError, binascii.Error):
-        return _MALFORMED
-    return Response(int(payload["statusCode"]), raw, tuple(headers))
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -88,6 +88,7 @@ class WebSocketSession:
         route_key = select_route(edge.expression, text, handlers)
         connection_id = self.connection.connection_id
         if route_key is None:
+            edge.settings.log("message without a route", {"connection_id": connection_id})
             self._reply(error_frame(FORBIDDEN, connection_id=connection_id, request_id=arrival.request_id))
             return
         event = message_event(
@@ -124,10 +125,17 @@ class WebSocketSession:
 
     async def _handle(self, route_key: str, event: Event) -> None:
         edge = self._edge
+        function_name = edge.manifest.websocket_handlers[route_key]
+        began_ms = edge.now_ms()
         try:
-            outcome = await edge.invoke(edge.manifest.websocket_handlers[route_key], event, self._caller)
+            outcome = await edge.invoke(function_name, event, self._caller)
         finally:
             self._slots.release()
+        facts = {"connection_id": self.connection.connection_id, "route": route_key}
+        edge.settings.log(
+            "message",
+            {**facts, "outcome": type(outcome).__name__.lower(), "duration_ms": edge.now_ms() - began_ms},
+        )
         frame = reply_frame(
             outcome,
             connection_id=self.connection.connection_id,

@@ -96,6 +96,7 @@ class GatewaySettings:
             a request that lacks one is refused with 401 before the authorizer runs.
         callback_signatures: Which management requests are refused with 403.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
+        api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
         allowed_hosts: Names in ``Host``, without port, that a
             gateway on loopback takes besides loopback's own.
@@ -119,6 +120,7 @@ class GatewaySettings:
     message_order: MessageOrder = MessageOrder.CONCURRENT
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
+    api_keys: frozenset[str] = frozenset()
     permessage_deflate: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()

@@ -16,9 +16,10 @@ from chalice_offline.gateway.routing import CONNECT, DISCONNECT
 from chalice_offline.gateway.session import WebSocketSession
 from chalice_offline.invocation import Caller
 
-_NO_SUCH_STAGE = Refuse(403, "Forbidden")
+_FORBIDDEN = "ForbiddenException"
+_NO_SUCH_STAGE = Refuse(403, "Forbidden", _FORBIDDEN)
 _URL_TOO_LONG = Refuse(414, "Request-URI Too Long")
-_TOO_MANY = Refuse(429, "Too Many Requests")
+_TOO_MANY = Refuse(429, "Too Many Requests", "LimitExceededException")
 _STOPPING = Refuse(503, "Service Unavailable")
 # The gateway's own word on the request, whatever the client says; only the addresses are added to.
 _FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
@@ -46,7 +47,12 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     closure = await _converse(edge, session, answer, send)
     edge.settings.log(
         "connection closed",
-        {"connection_id": connection.connection_id, "code": closure.code, "reason": closure.reason},
+        {
+            "connection_id": connection.connection_id,
+            "code": closure.code,
+            "reason": closure.reason,
+            "open_s": round((edge.now_ms() - connection.connected_at_ms) / 1000, 1),
+        },
     )
     function_name = edge.manifest.websocket_handlers.get(DISCONNECT)
     if function_name is not None:
@@ -58,7 +64,7 @@ def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
     """Refuse what no function needs to see."""
     stranger = edge.stranger(scope["headers"])
     if stranger is not None:
-        return Refuse(403, f"Forbidden: {stranger}")
+        return Refuse(403, f"Forbidden: {stranger}", _FORBIDDEN)
     if edge.stopping:
         return _STOPPING
     if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > edge.settings.limits.url_chars_max:
@@ -78,10 +84,10 @@ async def _connect(
 
     if edge.manifest.authorizer_function is not None:
         caller = Caller(f"address {connection.source_ip}", still_waits)
-        verdict = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
-        if isinstance(verdict, Refuse):
-            return verdict
-        connection.authorizer = verdict.context
+        decision = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
+        if isinstance(decision, Refuse):
+            return decision
+        connection.authorizer = decision.context
     function_name = edge.manifest.websocket_handlers.get(CONNECT)
     if function_name is None:
         return Accept()
@@ -109,7 +115,10 @@ async def _converse(edge: Edge, session: WebSocketSession, answer: Accept, send:
     connection = session.connection
     connection.opened(edge.now_ms())
     edge.sessions[connection.connection_id] = session
-    edge.settings.log("connection opened", {"connection_id": connection.connection_id})
+    edge.settings.log(
+        "connection opened",
+        {"connection_id": connection.connection_id, "from": connection.source_ip},
+    )
     try:
         return await session.run()
     finally:
@@ -119,13 +128,18 @@ async def _converse(edge: Edge, session: WebSocketSession, answer: Accept, send:
 
 async def _refuse(edge: Edge, connection: Connection, refusal: Refuse, send: Send) -> None:
     """Answer the upgrade request with a status; the body is ours, none has been captured on AWS."""
-    edge.settings.log("connection refused", {"status": refusal.status, "reason": refusal.message})
+    edge.settings.log(
+        "connection refused",
+        {"status": refusal.status, "reason": refusal.message, "from": connection.source_ip},
+    )
     document = {
         "message": refusal.message,
         "connectionId": connection.connection_id,
         "requestId": edge.new_id(),
     }
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json"), (b"x-amzn-requestid", document["requestId"].encode())]
+    if refusal.error_type is not None:
+        headers.append((b"x-amzn-errortype", refusal.error_type.encode()))
     try:
         await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": json.dumps(document).encode()})

@@ -170,8 +170,11 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
         sys.path.append(vendor)
     log = LambdaLog(os.environ)
     log.install()
+    debugger = None
     try:
         redirect_callbacks()
+        if function.get("debug"):
+            debugger = _neighbour("debugger").install(function["debug"])
         handler = load(function["handler"])
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
         log.failed(type(error).__name__, str(error), traceback.format_exc())
@@ -184,7 +187,10 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
         request = json.loads(document.decode())
         log.request_id = request["requestId"]
         context = LambdaContext(function, log_stream_name, request)
-        send(connection, handle(handler, request["event"], context, log))
+        reply = handle(handler, request["event"], context, log)
+        if debugger is not None:
+            debugger.end()
+        send(connection, reply)
 
 
 def main() -> None:

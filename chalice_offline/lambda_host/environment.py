@@ -52,7 +52,7 @@ class Environment:
     """A running environment. It is ready once ``started`` is done;
     after ``is_alive`` is False it is of no more use.
 
-    An invocation is told to ``begin`` and ends in a callback: a task
+    An invocation is begun with ``begin`` and ends in a callback: a task
     and a future for each cost more than the rest.
     """
 

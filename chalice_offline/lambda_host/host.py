@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from chalice_offline.debugging import PATIENCE_S, Debugging
 from chalice_offline.invocation import ANYBODY, Caller, Outcome, Raised, TimedOut
 from chalice_offline.lambda_host.environment import Environment, Launch
 from chalice_offline.lambda_host.forker import Forker
@@ -33,6 +34,7 @@ class HostSettings:
         cut_short: Functions that are not waited for when the host stops: they may be ended at any moment.
         environment: Process environment of every function; a function's own values come on top.
         python: Version of the interpreter that functions run on.
+        debugging: How functions are debugged; each then has one environment, and no time-out.
         tmp_root: See ``Launch``; what an earlier run left there is removed.
     """
 
@@ -47,6 +49,7 @@ class HostSettings:
     idle_s: float = 300.0
     cut_short: frozenset[str] = frozenset()
     tmp_root: Path | None = None
+    debugging: Debugging | None = None
     python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -160,6 +163,8 @@ class LambdaHost:
 
     def _concurrency_of(self, spec: FunctionSpec) -> int:
         settings = self._settings
+        if settings.debugging is not None:
+            return 1
         limit = settings.concurrency_by_function.get(spec.name, settings.concurrency_max)
         return limit if spec.reserved_concurrency is None else min(limit, spec.reserved_concurrency)
 
@@ -200,6 +205,7 @@ def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
         "arn": f"arn:aws:lambda:{settings.region}:{settings.account}:function:{lambda_name}",
         "memory_mb": spec.memory_mb,
         "task_root": str(settings.task_root),
+        "debug": settings.debugging.of(spec.name) if settings.debugging is not None else None,
     }
     reserved = {
         "_HANDLER": spec.handler,
@@ -222,6 +228,6 @@ def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
         description=json.dumps(description),
         environment={**spec.environment, **settings.environment, **reserved},
         task_root=settings.task_root,
-        timeout_s=spec.timeout_s,
+        timeout_s=spec.timeout_s if settings.debugging is None else PATIENCE_S,
         tmp_root=settings.tmp_root,
     )

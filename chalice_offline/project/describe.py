@@ -137,26 +137,29 @@ def _open_routes(app: chalice_api.Chalice) -> list[str]:
                 entry.authorizer, chalice_api.ChaliceAuthorizer
             ):
                 guarded.append(f"{method} {path} ({type(entry.authorizer).__name__})")
-            if entry.api_key_required:
-                guarded.append(f"{method} {path} (API key)")
     return guarded
 
 
 def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     cors: dict[str, dict[str, str]] = {}
     authorizers: dict[str, dict[str, str]] = {}
+    api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
         for method, entry in by_method.items():
             if entry.cors is not None:
                 cors[path] = entry.cors.get_access_control_headers()
             if isinstance(entry.authorizer, chalice_api.ChaliceAuthorizer):
-                authorizers.setdefault(path, {})[method] = entry.authorizer.name
+                # Of a blueprint's authorizer only the configuration has the name with its prefix.
+                authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
+            if entry.api_key_required:
+                api_keys.setdefault(path, []).append(method)
     return {
         "function": function,
         "routes": {path: sorted(by_method) for path, by_method in app.routes.items()},
         "binary_types": list(app.api.binary_types),
         "cors": cors,
         "authorizers": authorizers,
+        "api_keys": api_keys,
         "authorizer_headers": {
             handler.name: handler.header for handler in app.builtin_auth_handlers if handler.header
         },

@@ -50,7 +50,7 @@ class Project:
 
     Attributes:
         python: The version that it was imported by.
-        open_routes: Routes that AWS guards by what is not emulated: Cognito, IAM, API keys.
+        open_routes: Routes that AWS guards by what is not emulated: Cognito and IAM.
     """
 
     manifest: AppManifest
@@ -74,6 +74,7 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         http_cors=http["cors"],
         http_authorizers=http["authorizers"],
         http_authorizer_headers=http["authorizer_headers"],
+        http_api_keys={path: tuple(methods) for path, methods in http["api_keys"].items()},
     )
     return Project(
         manifest=manifest,

@@ -97,6 +97,7 @@ class GatewayTable(Table):
     )
     # Of the routes that Chalice knows, the only one on which messages arrive.
     route_responses: frozenset[Literal["$default"]] = frozenset()
+    api_keys: frozenset[Annotated[str, Field(min_length=1)]] = frozenset()
     permessage_deflate: bool = False
     allowed_hosts: frozenset[_Host] = frozenset()
     allowed_origins: frozenset[_Origin] = frozenset()

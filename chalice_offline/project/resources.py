@@ -6,7 +6,7 @@ not: they are no stack here. Variables in ``config.json`` may be expressions of 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 # Chalice's own kinds, which the runtime has in its own way.
@@ -19,19 +19,19 @@ def expression_key(expression: Any) -> str:
     return json.dumps(expression, sort_keys=True)
 
 
-def expressions(config: Mapping[str, Any], stage: str) -> list[Any]:
-    """Return the variables of a stage whose values are expressions, each once."""
+def expressions(config: Mapping[str, Any], stage: str, more: Iterable[Any] = ()) -> list[Any]:
+    """Return the variables of a stage whose values are expressions, with ``more`` of them, each once."""
     at_stage = config.get("stages", {}).get(stage, {})
     places = [config, at_stage]
     places += [function for place in places[:2] for function in place.get("lambda_functions", {}).values()]
     values = [value for place in places for value in place.get("environment_variables", {}).values()]
-    found = {expression_key(value): value for value in values if isinstance(value, dict)}
+    found = {expression_key(value): value for value in (*values, *more) if isinstance(value, dict)}
     return list(found.values())
 
 
 def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the template of what can be created without Chalice's resources,
-    with an output for each expression that it can answer, and the ids that were left out.
+    with its own outputs and one for each expression that it can answer, and the ids that were left out.
     """
     everything: Mapping[str, Any] = template.get("Resources", {})
     kept = {
@@ -48,9 +48,16 @@ def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[s
         for number, expression in enumerate(wanted)
         if _is_known(expression, known | set(kept))
     }
+    own_outputs = {
+        name: output
+        for name, output in template.get("Outputs", {}).items()
+        if _is_known(output, known | set(kept))
+    }
     shared = ("AWSTemplateFormatVersion", "Parameters", "Mappings", "Conditions")
     own = {name: template[name] for name in shared if name in template}
-    return {**own, "Resources": kept, "Outputs": outputs}, [name for name in everything if name not in kept]
+    return {**own, "Resources": kept, "Outputs": own_outputs | outputs}, [
+        name for name in everything if name not in kept
+    ]
 
 
 def answers(wanted: list[Any], outputs: Mapping[str, str]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class ChildRegister:
     def end_leftovers(self) -> list[str]:
         """End what an earlier runtime left running; return the kinds that were found.
 
-        They were told by the kernel when their parent died and are given time to finish (MiniStack writes its
+        The kernel signalled them when their parent died and are given time to finish (MiniStack writes its
         state); then they are killed.
         """
         try:

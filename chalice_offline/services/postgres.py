@@ -24,7 +24,7 @@ _SETUP_PATIENCE_S: Final = 60.0
 # Line 8 of postmaster.pid says how far the server is (utils/pidfile.h).
 _STATUS_LINE: Final = 7
 # What a client sent, and the rows that it would have made, are in errors and their details. The client is
-# told them; the log keeps what the server has to say of itself (runtime-config-logging.html in the manual).
+# sent them; the log keeps what the server has to say of itself (runtime-config-logging.html in the manual).
 _LOG_WITHOUT_DATA: Final = {
     "log_min_messages": "log",  # above ``error`` in this setting's order
     "log_error_verbosity": "terse",

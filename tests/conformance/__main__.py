@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.report import Report, Verdict
+from tests.conformance.report import Report, Result
 
 _HERE = Path(__file__).parent
 
@@ -30,7 +30,7 @@ def main() -> int:
     quiet = [] if options.verbose else ["-p", "no:terminal", "-o", "addopts="]
     pytest.main([str(_HERE), "-p", "no:cacheprovider", *quiet], plugins=[report])
     sys.stdout.write(report.table())
-    return 0 if report.rows and Verdict.NOT_HELD not in report.verdicts() else 1
+    return 0 if report.rows and Result.NOT_HELD not in report.results() else 1
 
 
 if __name__ == "__main__":

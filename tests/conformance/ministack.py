@@ -24,8 +24,8 @@ HANDLERS = {"$connect": "app.connect", "$default": "app.message", "$disconnect":
 
 # Behaviours of API Gateway that MiniStack 1.5.33 does not share, by the test that shows them.
 DIFFERENCES = {
-    "test_close_code_of_the_client_reaches_disconnect": "$disconnect is always told 1006",
-    "test_close_without_a_code_is_1005": "$disconnect is always told 1006",
+    "test_close_code_of_the_client_reaches_disconnect": "$disconnect always gets 1006",
+    "test_close_without_a_code_is_1005": "$disconnect always gets 1006",
     "test_delete_closes_with_1000_and_runs_disconnect": "the client is given no reason",
     "test_ids_are_eleven_bytes_of_url_safe_base64": "ids are 16 hexadecimal digits",
     "test_request_context_has_the_common_fields": "messageDirection is missing",

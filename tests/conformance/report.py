@@ -9,7 +9,7 @@ from textwrap import indent
 import pytest
 
 
-class Verdict(StrEnum):
+class Result(StrEnum):
     HELD = "held"
     NOT_HELD = "NOT HELD"
     SKIPPED = "skipped"
@@ -30,10 +30,10 @@ class Row:
     remarks: dict[str, None] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> Verdict:
+    def result(self) -> Result:
         if "failed" in self.outcomes:
-            return Verdict.NOT_HELD
-        return Verdict.HELD if "passed" in self.outcomes else Verdict.SKIPPED
+            return Result.NOT_HELD
+        return Result.HELD if "passed" in self.outcomes else Result.SKIPPED
 
 
 class Report:
@@ -59,18 +59,18 @@ class Report:
         elif report.failed:
             row.remarks[report.longreprtext.rstrip().splitlines()[-1]] = None
 
-    def verdicts(self) -> AbstractSet[Verdict]:
-        return {row.verdict for row in self.rows.values()}
+    def results(self) -> AbstractSet[Result]:
+        return {row.result for row in self.rows.values()}
 
     def table(self) -> str:
         """Return the rows as text, then the sums."""
-        width = max(map(len, Verdict))
+        width = max(map(len, Result))
         lines = []
         for row in self.rows.values():
-            lines.append(f"{row.verdict:{width}}  {row.title}")
+            lines.append(f"{row.result:{width}}  {row.title}")
             lines += [indent(remark, " " * (width + 4)) for remark in row.remarks]
-        sums = Counter(row.verdict for row in self.rows.values())
-        lines.append(", ".join(f"{sums[verdict]} {verdict}" for verdict in Verdict))
+        sums = Counter(row.result for row in self.rows.values())
+        lines.append(", ".join(f"{sums[result]} {result}" for result in Result))
         return "\n".join(lines) + "\n"
 
 

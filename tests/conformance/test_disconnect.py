@@ -1,4 +1,4 @@
-"""How connections end, and what $disconnect is told."""
+"""How connections end, and what $disconnect gets."""
 
 from tests.conformance.client import Client
 from tests.conformance.conftest import Api
@@ -10,7 +10,7 @@ def disconnect_facts(observer: Client, connection_id: str) -> tuple[int, str]:
 
 
 def test_close_code_of_the_client_reaches_disconnect(api: Api, observer: Client) -> None:
-    """The client's close code is told to $disconnect.
+    """The client's close code reaches $disconnect.
 
     Source: captured on AWS (1001 with an empty reason, a closed browser tab)
     """
@@ -21,7 +21,7 @@ def test_close_code_of_the_client_reaches_disconnect(api: Api, observer: Client)
 
 
 def test_close_without_a_code_is_1005(api: Api, observer: Client) -> None:
-    """A close frame without a code is told as 1005 "Client-side close frame status not set".
+    """A close frame without a code reaches $disconnect as 1005 "Client-side close frame status not set".
 
     Source: captured on AWS, in many published $disconnect events
     """
@@ -45,7 +45,7 @@ def test_connection_lost_without_a_close_frame_runs_disconnect(api: Api, observe
 
 
 def test_delete_closes_with_1000_and_runs_disconnect(api: Api, observer: Client) -> None:
-    """DELETE closes with 1000 "Connection Closed Normally", and $disconnect is told the same.
+    """DELETE closes with 1000 "Connection Closed Normally", and $disconnect gets the same.
 
     Source: https://github.com/boto/boto3/issues/3789
     """

@@ -77,7 +77,7 @@ def test_binary_message_closes_with_1003(api: Api) -> None:
 
 
 def test_idle_connection_is_closed_with_1001(impatient: Api) -> None:
-    """A connection idle for ten minutes is closed with 1001 "Going away", and so is $disconnect told.
+    """A connection idle for ten minutes is closed with 1001 "Going away", and $disconnect gets that.
 
     Source: captured on AWS; apigateway-execution-service-websocket-limits-table.html
     """

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
+from tests.security.captured import Captured, Exchange, captured
 from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
 from tests.support.instance import REPOSITORY, Instance
@@ -76,3 +77,18 @@ def open_house(
     app = REPOSITORY / "chalice_app"
     with Instance(app, state_dir, *options, environment=OPEN_HOUSE, program="infra.run") as instance:
         yield instance
+
+
+@pytest.fixture(scope="package")
+def exchange(make_database: Callable[[], str]) -> Iterator[Exchange]:
+    """A database that has been traded on, for functions that an attacker commands."""
+    made = Exchange(make_database(), f"login_{uuid.uuid4().hex[:8]}")
+    made.trade()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def attacker(exchange: Exchange) -> Iterator[Captured]:
+    with captured(exchange) as lent:
+        yield lent

@@ -88,6 +88,65 @@ def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, 
             urllib.request.urlopen(url)
 
 
+CONSUMER = """
+@app.on_sqs_message(queue="grows-{name}", batch_size=1)
+def work(event):
+    print("{name} got", *(record.body for record in event))
+"""
+
+
+def template(*names: str) -> str:
+    queues = {
+        f"Of{name}": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"grows-{name}"}}
+        for name in names
+    }
+    return json.dumps({"Resources": queues})
+
+
+def test_changed_template_of_queues_and_changed_resources_apply_without_a_restart(
+    project: Path, tmp_path: Path
+) -> None:
+    queues = tmp_path / "elsewhere" / "queues.json"
+    queues.parent.mkdir()
+    queues.write_text(template("first"))
+    (project / "app.py").write_text(FUNCTIONS + CONSUMER.format(name="first"))
+    with Instance(project, tmp_path / "state", "--queues", str(queues)) as instance:
+        seen = len(instance.lines)
+        queues.write_text(template("first", "second"))
+        instance.line("reloaded", after=seen)
+        edit(instance, project, FUNCTIONS + CONSUMER.format(name="second"))
+        command(instance, "send", "Ofsecond", "a message")
+        instance.line("second got a message")
+        seen = len(instance.lines)
+        queues.write_text("{")
+        instance.line("not reloaded, the old code goes on", after=seen)
+        command(instance, "send", "Ofsecond", "another")
+        instance.line("second got another")
+        seen = len(instance.lines)
+        queues.write_text(template("first", "second"))
+        (project / "resources.json").write_text(
+            json.dumps({"Resources": {"Table": {"Type": "AWS::SSM::Parameter", "Properties": PARAMETER}}})
+        )
+        (project / ".chalice" / "config.json").write_text(
+            json.dumps(
+                {"version": "2.0", "app_name": "grows", "environment_variables": {"NAME": {"Ref": "Table"}}}
+            )
+        )
+        edit(instance, project, FUNCTIONS + READER)
+        instance.wait(lambda: command(instance, "invoke", "read") == '"/grows/said hello"\n', "the parameter")
+
+
+PARAMETER = {"Type": "String", "Name": "/grows/said", "Value": "hello"}
+READER = """
+import os, boto3
+
+@app.lambda_function()
+def read(event, context):
+    name = os.environ.get("NAME", "")
+    return name + " " + boto3.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+"""
+
+
 def test_import_error_on_reload_is_shown_as_text_and_the_old_code_goes_on(
     project: Path, tmp_path: Path
 ) -> None:

@@ -72,6 +72,17 @@ def test_function_invokes_another_by_the_name_that_it_is_deployed_under(shop: In
     assert (asked.returncode, asked.stdout) == (0, "12\n"), asked.stderr
 
 
+def test_log_of_a_function_is_read_from_another_terminal(shop: Instance) -> None:
+    command(shop, "invoke", "price", "--event", "-", event='{"name": "coffee"}')
+    shop.line("price [ERROR] KeyError: 'coffee'")
+    shown = command(shop, "logs", "--function", "price", "--function", "runtime")
+    assert "price [ERROR] KeyError: 'coffee'" in shown.stdout
+    assert "api_handler" not in shown.stdout
+    raw = command(shop, "logs", "--json")
+    assert "\n[ERROR] KeyError: 'coffee'\n" in raw.stdout
+    assert "\nready in " in f"\n{raw.stdout}"
+
+
 def test_command_without_an_instance_says_what_to_do(tmp_path: Path) -> None:
     asked = subprocess.run(
         [sys.executable, "-m", "chalice_offline", "tick", "x", "--state-dir", str(tmp_path)],

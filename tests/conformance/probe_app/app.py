@@ -19,7 +19,7 @@ from chalice.app import Chalice, LambdaFunctionEvent, Response, WebsocketEvent
 
 # The management API's address; the default is AWS's.
 ENDPOINT = os.environ.get("PROBE_ENDPOINT", "https://{domain}/{stage}")
-PATIENCE = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
 
 app = Chalice(app_name="gateway-probe")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -110,7 +110,9 @@ def call_back(raw: dict[str, Any], method: str, connection_id: str, data: str) -
     context = raw["requestContext"]
     endpoint = ENDPOINT.format(domain=context["domainName"], stage=context["stage"])
     if endpoint not in _clients:
-        _clients[endpoint] = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=PATIENCE)
+        _clients[endpoint] = boto3.client(
+            "apigatewaymanagementapi", endpoint_url=endpoint, config=CLIENT_CONFIG
+        )
     client = _clients[endpoint]
     try:
         match method:

@@ -18,6 +18,7 @@ AWAITED: Final = {
     ("gateway/session.py", "_take_slot"),
     ("lifecycle.py", "unless_stopped"),
     ("lifecycle.py", "hurried_by_second"),
+    ("reload.py", "run"),
     ("runtime.py", "start"),
     ("services/ministack.py", "start"),
 }

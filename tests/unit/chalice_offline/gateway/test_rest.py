@@ -23,11 +23,19 @@ CREATED = Returned({"statusCode": 201, "headers": {"X-A": "1"}, "multiValueHeade
 
 
 def call(
-    method: str, path: str, functions: FakeFunctions, manifest: dict[str, Any] | None = None, **request: Any
+    method: str,
+    path: str,
+    functions: FakeFunctions,
+    manifest: dict[str, Any] | None = None,
+    *,
+    settings: dict[str, Any] | None = None,
+    **request: Any,
 ) -> httpx.Response:
     async def scenario() -> httpx.Response:
         limits = GatewayLimits(integration_timeout_s=5, rest_body_bytes_max=1_000)
-        async with a_gateway(functions, manifest=manifest or ORDERS, limits=limits) as gateway:
+        async with a_gateway(
+            functions, manifest=manifest or ORDERS, limits=limits, **(settings or {})
+        ) as gateway:
             url = f"http://127.0.0.1:{gateway.port}{path}"
             async with httpx.AsyncClient(trust_env=False) as http:
                 return await http.request(method, url, **request)
@@ -76,7 +84,7 @@ def test_binary_body_travels_as_base64_in_both_directions() -> None:
     answer = {"statusCode": 200, "headers": {"Content-Type": "application/octet-stream"}}
     body = base64.b64encode(b"\xff\x00").decode()
     functions = FakeFunctions(api_handler=Returned({**answer, "body": body, "isBase64Encoded": True}))
-    headers = {"content-type": "application/octet-stream"}
+    headers = {"content-type": "application/octet-stream", "accept": "application/octet-stream;q=0.9, */*"}
     response = call("POST", "/api/orders", functions, content=b"\x00\xff", headers=headers)
     (event,) = functions.events_of("api_handler")
     assert (event["body"], event["isBase64Encoded"]) == (base64.b64encode(b"\x00\xff").decode(), True)
@@ -98,16 +106,84 @@ def test_failed_integration_is_a_5xx(outcome: Outcome, status: int, message: str
     assert (response.status_code, response.json()) == (status, {"message": message})
 
 
-def test_unknown_route_is_403_without_asking_the_app() -> None:
+@pytest.mark.parametrize(
+    ("accept", "binary_types", "is_decoded"),
+    [
+        ("image/png", ("image/png",), True),
+        ("IMAGE/PNG ; q=0.5, text/html", ("image/png",), True),
+        ("image/png", ("image/*",), True),
+        ("text/html,application/xhtml+xml,image/png,*/*;q=0.8", ("image/png",), False),
+        ("text/html,image/png", ("*/*",), True),
+        ("*/*", ("image/png",), False),
+        ("", ("image/png",), False),
+        ("image/png", (), False),
+    ],
+)
+def test_first_type_that_a_client_accepts_decides_whether_a_body_is_binary(
+    accept: str, binary_types: tuple[str, ...], is_decoded: bool
+) -> None:
+    body = base64.b64encode(b"\xff\x00").decode()
+    functions = FakeFunctions(
+        api_handler=Returned({"statusCode": 200, "body": body, "isBase64Encoded": True})
+    )
+    manifest = {**ORDERS, "http_binary_types": binary_types}
+    response = call("GET", "/api/orders", functions, manifest, headers={"Accept": accept})
+    assert response.content == (b"\xff\x00" if is_decoded else body.encode())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nosuchroute"), ("DELETE", "/orders"), ("HEAD", "/orders"), ("OPTIONS", "/orders/7")],
+)
+def test_route_or_method_that_the_api_does_not_have_is_403_without_asking_the_app(
+    method: str, path: str
+) -> None:
     functions = FakeFunctions()
-    response = call("GET", "/api/nosuchroute", functions)
-    assert (response.status_code, response.json()) == (403, {"message": "Missing Authentication Token"})
+    response = call(method, f"/api{path}", functions)
+    assert response.status_code == 403
+    assert method == "HEAD" or response.json() == {"message": "Missing Authentication Token"}
+    assert response.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["x-amzn-RequestId"]
     assert functions.events == []
 
 
-def test_unknown_method_of_a_known_route_is_left_to_chalice() -> None:
-    functions = FakeFunctions(api_handler=Returned({"statusCode": 405, "headers": {}, "body": "{}"}))
-    assert call("DELETE", "/api/orders", functions).status_code == 405
+def test_credential_for_a_route_that_is_not_there_is_taken_for_a_broken_signature() -> None:
+    response = call("GET", "/api/nosuchroute", FakeFunctions(), headers={"Authorization": 'Bearer "x"'})
+    assert response.status_code == 403
+    assert response.headers["x-amzn-ErrorType"] == "IncompleteSignatureException"
+    assert response.json()["message"].endswith("""Authorization=Bearer "x\"""")
+
+
+KEYED = {**ORDERS, "http_api_keys": {"/orders": ("GET",)}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "headers", "status"),
+    [
+        ((), {}, 403),
+        ((), {"x-api-key": ""}, 403),
+        ((), {"x-api-key": "any"}, 201),
+        (("k1", "k2"), {"x-api-key": "k2"}, 201),
+        (("k1", "k2"), {"x-api-key": "k3"}, 403),
+    ],
+)
+def test_route_with_an_api_key_takes_a_known_key_or_any_if_none_is_known(
+    keys: tuple[str, ...], headers: dict[str, str], status: int
+) -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    response = call("GET", "/api/orders", functions, KEYED, settings={"api_keys": keys}, headers=headers)
+    assert response.status_code == status
+    if status == 403:
+        assert response.json() == {"message": "Forbidden"}
+        assert response.headers["x-amzn-ErrorType"] == "ForbiddenException"
+        assert functions.events == []
+    else:
+        assert functions.events[0][1]["requestContext"]["identity"]["apiKey"] == headers["x-api-key"]
+
+
+def test_methods_of_the_same_route_without_an_api_key_need_none() -> None:
+    assert call("POST", "/api/orders", FakeFunctions(api_handler=CREATED), KEYED, json={}).status_code == 201
 
 
 def test_preflight_is_answered_from_the_cors_configuration() -> None:

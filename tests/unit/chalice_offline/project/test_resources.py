@@ -41,6 +41,12 @@ def test_what_is_chalices_or_refers_to_it_is_left_out(other: dict[str, Any]) -> 
     assert own["Outputs"] == {"Variable0": {"Value": {"Ref": "Table"}}}
 
 
+def test_outputs_that_can_be_answered_are_kept_for_scripts_that_read_them() -> None:
+    outputs = {"TableName": {"Value": {"Ref": "Table"}}, "Handler": {"Value": {"Ref": "APIHandler"}}}
+    own, _ = own_template({"Resources": {"Table": TABLE}, "Outputs": outputs}, [])
+    assert own["Outputs"] == {"TableName": {"Value": {"Ref": "Table"}}}
+
+
 def test_pseudo_parameters_and_parameters_may_be_referred_to() -> None:
     topic = {"Type": "AWS::SNS::Topic", "P": {"Fn::Sub": "${AWS::Region}-${Name}-${!literal}"}}
     own, left_out = own_template({"Parameters": {"Name": {}}, "Resources": {"Topic": topic}}, [])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalice_offline.event_source.verdict import BatchVerdict, interpret
+from chalice_offline.event_source.batch_result import BatchResult, interpret
 
 IDS = ("a", "b", "c")
 
@@ -14,7 +14,7 @@ IDS = ("a", "b", "c")
     [None, {}, "", {"batchItemFailures": []}, {"batchItemFailures": None}, {"statusCode": 200, "body": "{}"}],
 )
 def test_empty_response_means_the_whole_batch_succeeded(response: Any) -> None:
-    assert interpret(response, IDS) == BatchVerdict(IDS, ())
+    assert interpret(response, IDS) == BatchResult(IDS, ())
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_reported_messages_stay_and_the_rest_succeeded(
     reported: list[str], succeeded: tuple[str, ...], failed: tuple[str, ...]
 ) -> None:
     response = {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in reported]}
-    assert interpret(response, IDS) == BatchVerdict(succeeded, failed)
+    assert interpret(response, IDS) == BatchResult(succeeded, failed)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_reported_messages_stay_and_the_rest_succeeded(
     ],
 )
 def test_response_that_breaks_the_format_fails_the_whole_batch(response: Any) -> None:
-    verdict = interpret(response, IDS)
-    assert (verdict.succeeded, verdict.failed) == ((), IDS)
-    assert verdict.problem
+    result = interpret(response, IDS)
+    assert (result.succeeded, result.failed) == ((), IDS)
+    assert result.problem

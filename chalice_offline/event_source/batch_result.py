@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class BatchVerdict:
+class BatchResult:
     """Message ids by fate, each in the order of the batch.
 
     Attributes:
@@ -25,16 +25,16 @@ class BatchVerdict:
     problem: str | None = None
 
 
-def interpret(response: Any, message_ids: Sequence[str]) -> BatchVerdict:
+def interpret(response: Any, message_ids: Sequence[str]) -> BatchResult:
     """Return the fate of each message after the function returned ``response`` without an error."""
     try:
         reported = _reported_ids(response)
     except ValueError as error:
-        return BatchVerdict((), tuple(message_ids), str(error))
+        return BatchResult((), tuple(message_ids), str(error))
     unknown = reported - set(message_ids)
     if unknown:
-        return BatchVerdict((), tuple(message_ids), f"itemIdentifier {min(unknown)} is not in the batch")
-    return BatchVerdict(
+        return BatchResult((), tuple(message_ids), f"itemIdentifier {min(unknown)} is not in the batch")
+    return BatchResult(
         tuple(message_id for message_id in message_ids if message_id not in reported),
         tuple(message_id for message_id in message_ids if message_id in reported),
     )

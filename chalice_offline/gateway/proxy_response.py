@@ -1,0 +1,59 @@
+"""A function's answer to a REST request, as API Gateway sends it on.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html, and for
+binary bodies api-gateway-payload-encodings.html.
+"""
+
+import base64
+import binascii
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from chalice_offline.gateway.outcomes import IntegrationFailure, integration_answer
+from chalice_offline.gateway.policy import matches
+from chalice_offline.gateway.refusals import MALFORMED, failed
+from chalice_offline.gateway.responses import Response
+from chalice_offline.invocation import Outcome
+
+# What a request without Accept is taken to accept.
+_ACCEPT: Final = "application/json"
+
+
+def response_of(outcome: Outcome, *, integration_timeout_s: float, sends_binary: bool) -> Response:
+    """Turn the outcome of the REST function into an HTTP response; see ``proxy_response``."""
+    answer = integration_answer(outcome, integration_timeout_s=integration_timeout_s)
+    if isinstance(answer, IntegrationFailure):
+        return failed(answer.status, answer.message)
+    return proxy_response(answer.payload, sends_binary=sends_binary)
+
+
+def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Response:
+    """Convert a Lambda proxy response; one that cannot be sent is API Gateway's 502.
+
+    Args:
+        sends_binary: Whether a body in base64 is decoded; else it is sent as the text that it is.
+    """
+    multiple = payload.get("multiValueHeaders") or {}
+    single = {name: value for name, value in (payload.get("headers") or {}).items() if name not in multiple}
+    headers = [(str(name), str(value)) for name, value in single.items()]
+    headers += [(str(name), str(value)) for name, values in multiple.items() for value in values]
+    if any(character in f"{name}{value}" for name, value in headers for character in "\r\n\0"):
+        return MALFORMED
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", "application/json"))
+    body = payload.get("body") or ""
+    try:
+        is_decoded = payload.get("isBase64Encoded") and sends_binary
+        raw = base64.b64decode(body) if is_decoded else body.encode()
+    except (AttributeError, TypeError, binascii.Error):
+        return MALFORMED
+    return Response(int(payload["statusCode"]), raw, tuple(headers))
+
+
+def wants_binary(accept: str | None, binary_types: Collection[str]) -> bool:
+    """Return whether the client gets binary bodies: only the first type that it accepts counts.
+
+    A browser's first is ``text/html``, so that an API that sends it binary bodies has ``*/*`` among its types.
+    """
+    first = (accept or _ACCEPT).partition(",")[0].partition(";")[0].strip().lower()
+    return any(matches(binary_type.lower(), first) for binary_type in binary_types)

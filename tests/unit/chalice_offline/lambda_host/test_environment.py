@@ -1,0 +1,155 @@
+"""What one execution environment does with its function: real processes of a tiny app."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalice_offline.invocation import Raised, TimedOut
+from chalice_offline.lambda_host.host import LambdaHost
+from chalice_offline.lambda_host.private_tmp import TMP
+from tests.unit.chalice_offline.lambda_host.bench import Bench, is_running, payload, until
+
+
+def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        seen = payload(await host.invoke("facts", {}))
+        name = "shop-dev-facts"
+        arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+        assert seen["context"] == [name, "256", arn, f"/aws/lambda/{name}", "$LATEST", True]
+        assert 0 < seen["remaining_ms"] <= 20_000
+        variables = seen["environment"]
+        assert variables["AWS_LAMBDA_FUNCTION_NAME"] == name
+        assert variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+        assert variables["LAMBDA_TASK_ROOT"] == seen["cwd"] == str(bench.folder)
+        assert (variables["FROM_CONFIG"], variables["SHARED"]) == ("yes", "1")
+        assert seen["stdin"] == ""
+        assert seen["path"][0] == str(bench.folder)
+        assert not any(entry.endswith("lambda_host") for entry in seen["path"])
+
+    bench.run(scenario)
+
+
+def test_timeout_kills_the_environment_with_its_children_and_the_next_call_is_fresh(bench: Bench) -> None:
+    pids = bench.folder / "pids"
+
+    async def scenario(host: LambdaHost) -> None:
+        assert await host.invoke("hang", {"pids": str(pids)}) == TimedOut(0.3)
+        assert not is_running(int(pids.read_text()))
+        assert ("hang", "hanging") in bench.lines
+        assert any("Task timed out after 0.30 seconds" in line for _, line in bench.lines)
+        assert await host.invoke("hang", {"pids": str(pids)}) == TimedOut(0.3)
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "reason"),
+    [
+        ("leave", {"status": 3}, "exit status 3"),
+        ("leave", {"status": 0}, "without providing a reason"),
+        ("leave", {"signal": 9}, "signal: SIGKILL"),
+        ("leave", {"signal": 11}, "signal: SIGSEGV"),
+        ("sys_exit", {}, "exit status 4"),
+    ],
+)
+def test_crash_fails_its_invocation_alone(
+    bench: Bench, function: str, event: dict[str, Any], reason: str
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke(function, event)
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"
+        assert reason in outcome.error_message
+        assert payload(await host.invoke("echo", {}))["calls"] == 1
+
+    bench.run(scenario)
+
+
+def test_exception_is_reported_and_logged_with_what_was_printed(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        assert await host.invoke("boom", {}) == Raised("ValueError", "bad order")
+
+    bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == "boom"]
+    assert lines[:4] == ["one", "two", "[ERROR] ValueError: bad order", "Traceback (most recent call last):"]
+    assert "bootstrap.py" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("function", "error_type"),
+    [
+        ("syntax", "Runtime.UserCodeSyntaxError"),
+        ("missing", "Runtime.ImportModuleError"),
+        ("raises", "RuntimeError"),
+        ("absent", "Runtime.HandlerNotFound"),
+        ("unknown", "ResourceNotFoundException"),
+    ],
+)
+def test_function_that_cannot_be_loaded_says_why_each_time(
+    bench: Bench, function: str, error_type: str
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        for _ in range(2):
+            outcome = await host.invoke(function, {})
+            assert isinstance(outcome, Raised)
+            assert outcome.error_type == error_type
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize("answer", ["\0\0\0\1?", "\0\0\0\2{}"])
+def test_environment_that_answers_nonsense_is_ended(bench: Bench, answer: str) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("nonsense", {"answer": answer})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"
+
+    bench.run(scenario)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGRTMIN + 1])
+def test_environment_that_any_signal_ended_is_replaced(bench: Bench, number: int) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        for _ in range(3):
+            outcome = await host.invoke("leave", {"signal": int(number)}, timeout_s=10)
+            assert isinstance(outcome, Raised)
+            assert "signal: " in outcome.error_message
+
+    bench.run(scenario, concurrency_max=1)
+
+
+def test_each_environment_has_a_tmp_that_ends_with_it(bench: Bench) -> None:
+    root, gate = bench.folder / "tmp", bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("tmp", {"wait": str(gate)}))
+        second = asyncio.create_task(host.invoke("tmp", {"wait": str(gate)}))
+        await until(lambda: len(host.pids()["tmp"]) == 2)
+        gate.touch()
+        found = [payload(await first), payload(await second)]
+        assert [each["found"] for each in found] == [[False, False]] * 2
+        assert all(each["code"] for each in found)
+        warm = payload(await host.invoke("tmp", {}))
+        assert warm["found"][1]
+        assert warm["tmp"] == TMP or warm["tmp"].startswith(str(root))
+        assert warm["tmp"] != TMP or not warm["found"][0] or not (Path(TMP) / "mark").exists()
+        assert len(list(root.iterdir())) == 2
+        await host.stop(patience_s=0)
+        assert list(root.iterdir()) == []
+
+    bench.run(scenario, tmp_root=root)
+
+
+def test_event_that_is_no_json_fails_its_invocation_alone(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        pid = payload(await host.invoke("echo", {}))["pid"]
+        outcome = await host.invoke("echo", {"x": object()}, timeout_s=10)
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.InvalidEvent"
+        assert payload(await host.invoke("echo", {}))["pid"] == pid
+
+    bench.run(scenario, concurrency_max=1)

@@ -1,0 +1,56 @@
+"""Settings of the parts, from what a project and its user want."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from chalice_offline.assembly import api_stages, gateway_settings
+from chalice_offline.debugging import PATIENCE_S, Debugging
+from chalice_offline.gateway import GatewaySettings
+from chalice_offline.logs import Log
+from chalice_offline.options import Options
+from chalice_offline.project.local_toml import LocalToml
+
+AWS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+
+
+def options(app_dir: Path, debugging: Debugging | None = None) -> Options:
+    return Options(
+        app_dir=app_dir,
+        host="127.0.0.1",
+        port=8000,
+        state_dir=app_dir / "state",
+        stage="dev",
+        queues=None,
+        database_url=None,
+        functions_database_url=None,
+        aws_endpoint_url=None,
+        reloads=True,
+        debugging=debugging,
+    )
+
+
+def settings(app_dir: Path, debugging: Debugging | None, file: LocalToml) -> GatewaySettings:
+    given = options(app_dir, debugging)
+    return gateway_settings(given, file, api_stages(given, file), aws=AWS, log=Log(io.StringIO()))
+
+
+@pytest.fixture
+def file() -> LocalToml:
+    table = {"api_keys": ["k1"], "limits": {"integration_timeout_s": 5, "idle_s": 60, "requests_per_s": 7}}
+    return LocalToml.model_validate({"gateway": table})
+
+
+def test_what_the_project_wants_reaches_the_gateway(tmp_path: Path, file: LocalToml) -> None:
+    made = settings(tmp_path, None, file)
+    assert (made.region, set(made.api_keys), dict(made.credentials)) == ("eu-west-1", {"k1"}, {"k": "s"})
+    assert (made.limits.integration_timeout_s, made.limits.idle_s) == (5, 60)
+
+
+def test_nothing_times_out_while_functions_are_debugged_and_other_limits_stay(
+    tmp_path: Path, file: LocalToml
+) -> None:
+    limits = settings(tmp_path, Debugging(terminal=None), file).limits
+    assert {limits.integration_timeout_s, limits.idle_s, limits.duration_s} == {PATIENCE_S}
+    assert limits.requests_per_s == 7
