@@ -38,6 +38,12 @@ class Settings(BaseModel):
             RDS writes, when there is no ``database_url``.
         database_host: Connected to instead of the host that the secret names: a proxy's endpoint.
         wallet_seed_secret_arn: Where the seed is when there is no ``wallet_seed``.
+        partial_batch_responses: The queues' event source mappings report batch item failures; without it,
+            a batch of which something has to come back fails as a whole.
+        connections_url: The management API of every connection; without it, that of the API by which each
+            came in.
+        connections_hosts: Without ``connections_url``, the only hosts that frames are posted to, with commas
+            between them; empty: API Gateway's own.
         aws_endpoint_url_sqs: Where SQS is, if not at AWS; goes before ``aws_endpoint_url``, as in the SDKs.
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
@@ -64,8 +70,10 @@ class Settings(BaseModel):
     database_host: str = ""
     orders_queue_url: str = ""
     orders_queue_name: str = "orderflow-local-orders"
-    websocket_api_id: str = ""
+    orders_dlq_name: str = "orderflow-local-orders-dlq"
+    partial_batch_responses: bool = False
     connections_url: str = ""
+    connections_hosts: str = ""
     aws_region: str = "us-east-1"
     aws_endpoint_url: str = ""
     aws_endpoint_url_sqs: str = ""
@@ -120,6 +128,21 @@ class Settings(BaseModel):
         """Where SQS answers: an emulator, or the region's public endpoint."""
         configured = self.aws_endpoint_url_sqs or self.aws_endpoint_url
         return configured or f"https://sqs.{self.aws_region}.amazonaws.com"
+
+    @property
+    def database_secret(self) -> str:
+        """The database login's secret, by ARN or by the name that the deployment's stacks give it;
+        empty for the local stage, which has none.
+        """
+        return self.database_secret_arn or self._secret_of_stage("database")
+
+    @property
+    def wallet_seed_secret(self) -> str:
+        """The wallet seed's secret, named as ``database_secret`` is."""
+        return self.wallet_seed_secret_arn or self._secret_of_stage("wallet-seed")
+
+    def _secret_of_stage(self, name: str) -> str:
+        return "" if self.stage == "local" else f"orderflow/{self.stage}/{name}"
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:

@@ -13,6 +13,7 @@ from chalicelib.wire.json_text import JsonLimits
 if TYPE_CHECKING:
     from chalicelib.adapters.jwt_verifier import JwtVerifier, VerificationKeys
     from chalicelib.adapters.postgres.usage import PostgresUsage
+    from chalicelib.services.intake.known_connections import KnownConnections
 
 
 class Access:
@@ -92,6 +93,12 @@ class Access:
     def messages(self) -> JsonLimits:
         settings = self._settings
         return JsonLimits(settings.message_bytes_max, settings.json_depth_max, settings.text_length_max)
+
+    @cached_property
+    def known_connections(self) -> "KnownConnections":
+        from chalicelib.services.intake.known_connections import KnownConnections
+
+        return KnownConnections(self._usage)
 
     @cached_property
     def _usage(self) -> "PostgresUsage":

@@ -38,7 +38,7 @@ class Clients:
     def engine(self) -> "Engine":
         from chalicelib.adapters.postgres.engine import make_engine
 
-        if self._settings.database_url or not self._settings.database_secret_arn:
+        if self._settings.database_url or not self._settings.database_secret:
             return make_engine(self._settings.database_url)
         from chalicelib.adapters.aws.secrets import login_url
         from chalicelib.adapters.postgres.rotation import make_rotating_engine
@@ -46,7 +46,7 @@ class Clients:
         settings = self._settings
 
         def read_url(*, is_fresh: bool) -> str:
-            login = self._secrets.text(settings.database_secret_arn, is_fresh=is_fresh)
+            login = self._secrets.text(settings.database_secret, is_fresh=is_fresh)
             return login_url(login, host=settings.database_host)
 
         return make_rotating_engine(read_url)
@@ -65,8 +65,8 @@ class Clients:
         ):
             connection.execute(text("SELECT 1"))
 
-    def endpoint(self, url: str, service: str) -> "AwsEndpoint":
-        """Return what signs and sends requests to a service.
+    def endpoint(self, url: str, service: str, *, region: str = "") -> "AwsEndpoint":
+        """Return what signs and sends requests to a service; in the functions' own region unless one is named.
 
         Raises:
             ConfigurationError: There are no credentials to sign with.
@@ -76,7 +76,9 @@ class Clients:
         credentials = self._aws.get_credentials()
         if credentials is None:
             raise ConfigurationError(f"no AWS credentials: requests to {service} cannot be signed")
-        return AwsEndpoint(url, service=service, region=self._settings.aws_region, credentials=credentials)
+        return AwsEndpoint(
+            url, service=service, region=region or self._settings.aws_region, credentials=credentials
+        )
 
     def wallet_seed(self) -> str:
         """Return what the wallets are derived from.
@@ -84,8 +86,8 @@ class Clients:
         Raises:
             ConfigurationError: It is missing or empty.
         """
-        arn = self._settings.wallet_seed_secret_arn
-        seed = self._settings.wallet_seed or (self._secrets.text(arn) if arn else "")
+        secret = self._settings.wallet_seed_secret
+        seed = self._settings.wallet_seed or (self._secrets.text(secret) if secret else "")
         if not seed:
             raise ConfigurationError("WALLET_SEED: is missing, and an empty seed is no secret")
         return seed

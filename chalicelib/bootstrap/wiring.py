@@ -26,8 +26,10 @@ from chalicelib.services.ports import (
     OrderQueries,
     OrderQueue,
     OrderRecord,
+    ReceivedMessages,
     Subscriptions,
 )
+from chalicelib.wire.connection_names import ConnectionNames, management_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -101,10 +103,40 @@ class Services:
         return SqsOrderQueue(endpoint, url)
 
     @cached_property
+    def received_orders(self) -> ReceivedMessages:
+        return self._received_from(self.settings.orders_queue_name, self.settings.orders_queue_url)
+
+    @cached_property
+    def received_dead_letters(self) -> ReceivedMessages:
+        return self._received_from(self.settings.orders_dlq_name)
+
+    def _received_from(self, name: str, url: str = "") -> ReceivedMessages:
+        from chalicelib.adapters.aws.sqs import SqsReceivedMessages, find_queue_url
+
+        endpoint = self.clients.endpoint(self.settings.sqs_endpoint, "sqs")
+        return SqsReceivedMessages(endpoint, url or find_queue_url(endpoint, name))
+
+    @cached_property
+    def connection_names(self) -> ConnectionNames:
+        hosts = self.settings.connections_hosts.split(",")
+        return ConnectionNames(self.settings.aws_region, {each.strip() for each in hosts if each.strip()})
+
+    @cached_property
     def connections(self) -> Connections:
+        from chalicelib.adapters.aws.connections_by_api import ConnectionsByApi
+
+        settings = self.settings
+        if settings.connections_url:
+            return self._management_api(settings.connections_url)
+        return ConnectionsByApi(
+            self.connection_names,
+            lambda api: self._management_api(management_url(api, settings.aws_endpoint_url), api.region),
+        )
+
+    def _management_api(self, url: str, region: str = "") -> Connections:
         from chalicelib.adapters.aws.management_api import ManagementApi
 
-        endpoint = self.clients.endpoint(self.settings.connections_url, "execute-api")
+        endpoint = self.clients.endpoint(url, "execute-api", region=region)
         return ManagementApi(endpoint, time_limit_ms=self.settings.post_time_limit_ms)
 
     @cached_property

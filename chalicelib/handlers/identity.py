@@ -1,17 +1,20 @@
 """Who is calling: the account comes from a verified credential, never from a message.
 
 A WebSocket client shows its token once, at the handshake, to the authorizer; what that found out comes with
-every later event of the connection. A REST client shows its token with each request.
+every later event of the connection. Where no authorizer is deployed, ``$connect`` checks the token itself and
+notes whose the connection is. A REST client shows its token with each request.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.bootstrap import services
 from chalicelib.config import AuthMode
-from chalicelib.domain.errors import UnauthorizedError
+from chalicelib.domain.errors import Code, UnauthorizedError
 from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
+from chalicelib.wire.connection_names import UnknownApiError
 from chalicelib.wire.connection_url import BATCH
 
 SUBPROTOCOL: Final = "bearer"
@@ -27,27 +30,72 @@ BATCHED: Final = "1"
 """The value of the context's member ``batch``, if the connection asked for batches."""
 
 
-def websocket_principal(request_context: Mapping[str, Any]) -> Principal:
-    """Return whom the authorizer established at the handshake.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a frame.
+
+    Attributes:
+        is_batched: Its connection asked at the handshake for events in batches.
+    """
+
+    principal: Principal
+    is_batched: bool
+
+
+def connection_name(request_context: Mapping[str, Any]) -> str:
+    """Return what an event's connection is called on record and in messages.
 
     Raises:
-        UnauthorizedError: There is no principal where there must be one: an API deployed without its
-            authorizer lets no one in.
+        UnauthorizedError: It came in by an API that is none of the deployment's.
     """
+    use = services()
+    if use.settings.connections_url:
+        return str(request_context["connectionId"])
+    try:
+        return use.connection_names.of_event(request_context)
+    except UnknownApiError as error:
+        raise UnauthorizedError(Code.FORBIDDEN, str(error)) from error
+
+
+def connecting_principal(event: Mapping[str, Any]) -> tuple[Principal, bool]:
+    """Return who opens a connection, and whether only a note of it will tell from now on.
+
+    An API that was deployed without its authorizer, as ``chalice deploy`` does, has the token checked here.
+
+    Raises:
+        UnauthorizedError: There is not exactly one token, or it is not good.
+    """
+    if established := _established(event["requestContext"]):
+        return established.principal, False
+    is_checked = services().settings.auth_mode is AuthMode.JWT
+    return handshake_principal(event), is_checked
+
+
+def websocket_caller(request_context: Mapping[str, Any], connection: str) -> Caller:
+    """Return who sent a frame: whom the authorizer established at the handshake, or what was noted there.
+
+    Raises:
+        UnauthorizedError: Neither says anything.
+        RetryableError: The note cannot be looked up.
+    """
+    if established := _established(request_context):
+        return established
+    if services().settings.auth_mode is AuthMode.NONE:
+        return Caller(Principal(LOCAL_ACCOUNT), is_batched=False)
+    noted = services().access.known_connections.find(connection)
+    return Caller(noted.principal, noted.is_batched)
+
+
+def _established(request_context: Mapping[str, Any]) -> Caller | None:
+    """Return what the authorizer found out at the handshake; None if none ran."""
     authorizer = request_context.get("authorizer") or {}
     account_id = authorizer.get("principalId")
-    if account_id:
-        # API Gateway hands every context value on as text.
-        until = authorizer.get(EXPIRES_AT)
-        return Principal(str(account_id), datetime.fromtimestamp(int(until), UTC) if until else None)
-    if services().settings.auth_mode is AuthMode.NONE:
-        return Principal(LOCAL_ACCOUNT)
-    raise UnauthorizedError.bad_credential()
-
-
-def is_batched(request_context: Mapping[str, Any]) -> bool:
-    """Return whether a connection asked at its handshake for events in batches."""
-    return (request_context.get("authorizer") or {}).get(BATCH) == BATCHED
+    if not account_id:
+        return None
+    # API Gateway hands every context value on as text.
+    until = authorizer.get(EXPIRES_AT)
+    principal = Principal(str(account_id), datetime.fromtimestamp(int(until), UTC) if until else None)
+    return Caller(principal, authorizer.get(BATCH) == BATCHED)
 
 
 def http_account(headers: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """The consumers of the orders queue and of its dead letters: a batch in, what must come back out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -12,11 +13,9 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
 from chalicelib.services.consumer.messages import Received
+from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole
+from chalicelib.services.ports import ReceivedMessages
 from chalicelib.wire.queue_messages import UnreadableMessageError, parse_message
-
-
-class UnfinishedError(Exception):
-    """A message has not done its work yet and must be delivered again."""
 
 
 def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
@@ -26,7 +25,7 @@ def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureRes
     """
     finished = _consume(list(SQSEvent(event).records))
     services().observer.flush()
-    return _response(event, context, finished)
+    return _response(event, context, finished, lambda: services().received_orders)
 
 
 def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
@@ -42,13 +41,25 @@ def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailu
         resolved = {letter.message_id: False for letter in letters}
     services().observer.count("DeadLettersResolved", sum(resolved.values()))
     services().observer.flush()
-    return _response(event, context, resolved)
+    return _response(event, context, resolved, lambda: services().received_dead_letters)
 
 
-def _response(event: dict[str, Any], context: Any, finished: dict[str, bool]) -> PartialItemFailureResponse:
+def _response(
+    event: dict[str, Any],
+    context: Any,
+    finished: dict[str, bool],
+    received: Callable[[], ReceivedMessages],
+) -> PartialItemFailureResponse:
     """Return the partial response; Powertools' processor thinks record by record,
     so it is given each message's outcome.
+
+    Raises:
+        UnfinishedError: Something has to come back, and the mapping takes no partial response.
     """
+    if not services().settings.partial_batch_responses:
+        by_handle = {each.receipt_handle: finished[each.message_id] for each in SQSEvent(event).records}
+        settle_whole(received, by_handle)
+        return {"batchItemFailures": []}
 
     def outcome_of(record: SQSRecord) -> None:
         if not finished[record.message_id]:

@@ -7,7 +7,12 @@ from chalicelib.bootstrap import Services, services
 from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
 from chalicelib.handlers import previews, several_orders
 from chalicelib.handlers.errors import defect, http_status
-from chalicelib.handlers.identity import accepted_subprotocol, is_batched, websocket_principal
+from chalicelib.handlers.identity import (
+    accepted_subprotocol,
+    connecting_principal,
+    connection_name,
+    websocket_caller,
+)
 from chalicelib.logs import logger
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.intake.rates import RequestKind
@@ -39,19 +44,23 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     context = event["requestContext"]
     logger.set_correlation_id(context.get("requestId"))
     query = event.get("queryStringParameters") or {}
+    connection = context["connectionId"]
     try:
-        principal = websocket_principal(context)
+        connection = connection_name(context)
+        principal, is_noted_only = connecting_principal(event)
         batched = wants_batches(query)
         services().access.requests.admit(principal.account_id, RequestKind.CONNECT)
-        services().access.connections.admit(context["connectionId"], principal, batched=batched)
-        _act_on_url(query, context["connectionId"], principal.account_id)
+        services().access.connections.admit(
+            connection, principal, batched=batched, is_relied_on=is_noted_only
+        )
+        _act_on_url(query, connection, principal.account_id)
     except ExecutionError as refusal:
-        _log_refusal("connection refused", context["connectionId"], refusal)
-        _forget(context["connectionId"])
+        _log_refusal("connection refused", connection, refusal)
+        _forget(connection)
         return _not_let_in(refusal)
     except Exception:  # noqa: BLE001  # the outermost edge
-        logger.exception("defect", doing="opening a connection", connection_id=context["connectionId"])
-        _forget(context["connectionId"])
+        logger.exception("defect", doing="opening a connection", connection_id=connection)
+        _forget(connection)
         return _not_let_in(defect())
     subprotocol = accepted_subprotocol(event)
     return {"statusCode": 200} | ({"headers": {"Sec-WebSocket-Protocol": subprotocol}} if subprotocol else {})
@@ -60,36 +69,40 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
 def message(event: Mapping[str, Any]) -> JsonObject:
     """Act on one client frame; refusals are answered with an error frame and leave the connection open.
 
-    Only a connection that has outlived its token is closed: it
+    Only a connection that has outlived its token is closed, or of which nothing is known: it
     may send nothing any more, and receives nothing.
     """
     context, use = event["requestContext"], services()
     logger.set_correlation_id(context.get("requestId"))
     text = event.get("body") or ""
-    is_over = False
+    connection, is_over = context["connectionId"], False
     try:
-        principal = websocket_principal(context)
-        is_over = principal.is_expired(use.clock.now())
-        if is_over:
+        connection = connection_name(context)
+        caller = websocket_caller(context, connection)
+        if caller.principal.is_expired(use.clock.now()):
             raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")  # noqa: TRY301
-        batched = is_batched(context)
-        answer = _act(text, context["connectionId"], principal.account_id, batched=batched)
+        answer = _act(text, connection, caller.principal.account_id, batched=caller.is_batched)
     except ExecutionError as refusal:
-        _log_refusal("frame refused", context["connectionId"], refusal)
+        is_over = isinstance(refusal, UnauthorizedError)
+        _log_refusal("frame refused", connection, refusal)
         answer = server_frames.error(request_id_of(text, use.access.messages), refusal)
     except Exception:  # noqa: BLE001  # the outermost edge
-        logger.exception("defect", doing="acting on a frame", connection_id=context["connectionId"])
+        logger.exception("defect", doing="acting on a frame", connection_id=connection)
         answer = server_frames.error(request_id_of(text, use.access.messages), defect())
     if answer is not None:
-        use.replies.send(context["connectionId"], answer)
+        use.replies.send(connection, answer)
     if is_over:
-        use.connections.close(context["connectionId"])
+        use.connections.close(connection)
     return {"statusCode": 200}
 
 
 def disconnect(event: Mapping[str, Any]) -> JsonObject:
     """Forget a connection and all its subscriptions."""
-    _forget(event["requestContext"]["connectionId"])
+    context = event["requestContext"]
+    try:
+        _forget(connection_name(context))
+    except UnauthorizedError as refusal:
+        _log_refusal("connection of no API of ours", context["connectionId"], refusal)
     return {"statusCode": 200}
 
 

@@ -144,6 +144,14 @@ class BatchQueue(Protocol):
         ...
 
 
+class ReceivedMessages(Protocol):
+    """The messages of a queue, for a consumer that deletes by itself what it has finished."""
+
+    def delete(self, receipt_handles: Sequence[str]) -> None:
+        """Delete received messages, best effort: one that stays is delivered again."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Text for one connection."""

@@ -1,5 +1,6 @@
 """``python -m infra.deploy``: plan a deployment, and do it with ``--yes``. ``--destroy`` takes it down."""
 
+import json
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from typing import Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import StackError
 from infra.deploy.deployment import (
@@ -37,6 +39,9 @@ APP_DIR: Final = Path("chalice_app")
 )
 @click.option("--yes", "is_decided", is_flag=True, help="Do it; without, only the plan is shown.")
 @click.option("--destroy", "destroys", is_flag=True, help="Delete the stage instead.")
+@click.option(
+    "--stacks-only", is_flag=True, help="Only what stands beside the code; `chalice deploy` deploys that."
+)
 @click.option("--lose-messages", is_flag=True, help="Destroy although a queue holds messages.")
 @click.option(
     "--database-url", envvar="DATABASE_URL", show_envvar=True, help="Of an emulator's stage; AWS has its own."
@@ -77,6 +82,7 @@ def main(
     target: Target,
     is_decided: bool,
     destroys: bool,
+    stacks_only: bool,
     lose_messages: bool,
     token: str | None,
     app_dir: Path,
@@ -85,11 +91,22 @@ def main(
     """Deploy Orderflow with CloudFormation: plan first, then the same with --yes."""
     cloud = Cloud.of(target, os.environ)
     try:
-        deployment = Deployment(cloud, stage, _options(cloud, given), app_dir=app_dir, say=click.echo)
+        deployment = Deployment(
+            cloud,
+            stage,
+            _options(cloud, given),
+            app_dir=app_dir,
+            say=click.echo,
+            is_beside_chalice=stacks_only,
+        )
         if destroys:
             _destroy(deployment, stage, is_decided=is_decided, loses_messages=lose_messages)
-        else:
-            _deploy(deployment, cloud, stage, token, is_decided=is_decided)
+            return
+        outputs = _deploy(deployment, cloud, stage, is_decided=is_decided)
+        if outputs is not None and stacks_only:
+            _show_chalice_config(app_dir, stage, outputs)
+        elif outputs is not None:
+            _show_deployed(cloud, outputs, token)
     except (
         BotoCoreError,
         ClientError,
@@ -102,15 +119,25 @@ def main(
         raise click.ClickException(str(error)) from error
 
 
-def _deploy(deployment: Deployment, cloud: Cloud, stage: str, token: str | None, *, is_decided: bool) -> None:
+def _deploy(deployment: Deployment, cloud: Cloud, stage: str, *, is_decided: bool) -> dict[str, str] | None:
+    """Deploy and return all outputs; or show the plan and return None."""
     with tempfile.TemporaryDirectory(prefix="orderflow-package-") as out:
         built = deployment.package(Path(out))
         if not is_decided:
             for planned in deployment.plan(built):
                 _show(planned)
             click.echo(f"\nNothing was changed. Deploy {stage} to {cloud.target} by adding --yes.")
-            return
-        outputs = deployment.deploy(built)
+            return None
+        return deployment.deploy(built)
+
+
+def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) -> None:
+    own = json.dumps(chalice_config(stage, outputs), indent=2)
+    click.echo(f"\nMerge this into {app_dir / '.chalice' / 'config.json'}:\n{own}")
+    click.echo(f"then deploy the code: cd {app_dir} && chalice deploy --stage {stage}")
+
+
+def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None) -> None:
     if not cloud.has_websocket_api:
         click.echo(f"\nqueue {outputs['OrdersQueueUrl']}")
         click.echo(f"Functions run in front of it: AWS_ENDPOINT_URL={cloud.endpoint} make run")

@@ -46,6 +46,7 @@ class Deployment:
         options: Parameters by name that neither the stage nor
             another stack decides, such as the token issuer.
         say: Where progress goes, one line at a time.
+        is_beside_chalice: Only what ``chalice deploy`` wants to find is deployed.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Deployment:
         *,
         app_dir: Path,
         say: Callable[[str], None],
+        is_beside_chalice: bool = False,
     ) -> None:
         self._cloud = cloud
         self._stage = stage
@@ -64,11 +66,11 @@ class Deployment:
         self._values = {**stage_values(stage), **options}
         poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
         self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
-        self._stacks = stacks(cloud.target, stage)
+        self._stacks = stacks(cloud.target, stage, is_beside_chalice=is_beside_chalice)
 
     def package(self, out: Path) -> Package | None:
         """Build what the target runs; None if its functions run elsewhere."""
-        if not any(stack.kind == APP for stack in self._stacks):
+        if not any(stack.kind in {APP, MIGRATION} for stack in self._stacks):
             return None
         self._say("packaging ...")
         built = package(self._app_dir, self._stage, out)
@@ -130,7 +132,8 @@ class Deployment:
         """
         if not loses_messages:
             self._require_empty_queues()
-        for stack in reversed(self._stacks):
+        beside_chalice = stacks(self._cloud.target, self._stage, is_beside_chalice=True)[-1]
+        for stack in (beside_chalice, *reversed(self._stacks)):
             if stack.kind == "artifacts":
                 continue
             if self._cloudformation.delete(stack.name):

@@ -21,6 +21,8 @@ _FOLDER: Final = Path(__file__).parent
 APP: Final = "app"
 MIGRATION: Final = "migration"
 MONITORING: Final = "monitoring"
+BESIDE_CHALICE: Final = "beside_chalice"
+"""What ``chalice deploy`` does not make itself, and nothing else needs."""
 
 _BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.AWS: ("queues", "secrets", "network", "database"),
@@ -68,9 +70,15 @@ class Stack:
     template: JsonObject | None
 
 
-def stacks(target: Target, stage: str) -> tuple[Stack, ...]:
-    """Return the stacks of a stage in the order of their making; the artifacts' bucket serves every stage."""
-    kinds = (*_BEFORE_CODE[target], *_CODE[target])
+def stacks(target: Target, stage: str, *, is_beside_chalice: bool = False) -> tuple[Stack, ...]:
+    """Return the stacks of a stage in the order of their making; the artifacts' bucket serves every stage.
+
+    ``is_beside_chalice``: those that ``chalice deploy`` wants to find, without the code, which it deploys.
+    """
+    code = _CODE[target]
+    if is_beside_chalice:
+        code = (*(kind for kind in code if kind not in {APP, MONITORING}), BESIDE_CHALICE)
+    kinds = (*_BEFORE_CODE[target], *code)
     bucket = (Stack("orderflow-artifacts", "artifacts", template("artifacts")),) if _CODE[target] else ()
     return bucket + tuple(
         Stack(f"orderflow-{stage}-{kind.replace('_', '-')}", kind, template(kind) if kind != APP else None)

@@ -21,8 +21,12 @@ _PINS: Final = (
     (re.compile(r"^([^:]+:[^:]+:[^:]+):\*:\*:"), r"\1:${AWS::Region}:${AWS::AccountId}:"),
     (re.compile(r"^arn:aws:"), "arn:${AWS::Partition}:"),
     (re.compile(r"orderflow([-/])\*([-/])"), r"orderflow\1${Stage}\2"),
-    (re.compile(r":\*/ws/"), ":${WebsocketAPI}/ws/"),
+    (re.compile(r":\*/\*/(?=POST/|DELETE/)"), ":${WebsocketAPI}/ws/"),
 )
+
+# What a function needs only after `chalice deploy`, which gives it no queue's URL, and the REST function
+# another name. Here all of that is known.
+ONLY_BESIDE_CHALICE: Final = frozenset({"FindQueues", "WriteItsLogUnderChalicesName"})
 
 # What a function in a VPC needs, and nothing else: AWS's managed policy for network interfaces.
 _VPC_POLICY: Final = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
@@ -83,7 +87,11 @@ def _snake_case(logical_id: str) -> str:
 
 def _pin(role: JsonObject) -> None:
     for policy in role["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        document = policy["PolicyDocument"]
+        document["Statement"] = [
+            each for each in document["Statement"] if each["Sid"] not in ONLY_BESIDE_CHALICE
+        ]
+        for statement in document["Statement"]:
             statement["Resource"] = {"Fn::Sub": pinned(statement["Resource"])}
     role["ManagedPolicyArns"] = {
         "Fn::If": ["InVpc", [{"Fn::Sub": _VPC_POLICY}], {"Ref": "AWS::NoValue"}],

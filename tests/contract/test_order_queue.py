@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
+from chalicelib.adapters.aws.sqs import SqsOrderQueue, SqsReceivedMessages, find_queue_url
 from chalicelib.domain.errors import RetryableError
 from chalicelib.services.ports import OrderQueue, QueueMessage, Sent
 from tests.fakes.moto_sqs import Moto
@@ -111,6 +111,24 @@ def test_messages_of_a_batch_come_back_each_at_its_time(sqs: Sqs) -> None:
         received |= {message["Body"]: message["ReceiptHandle"] for message in messages}
     port.retry_in({handle: 0 if int(body) % 2 else 60 for body, handle in received.items()} | {"gone": 0})
     assert sqs.bodies() == {"1", "3", "5", "7", "9", "11"}
+
+
+def test_finished_messages_are_deleted_and_one_that_cannot_be_keeps_no_other(sqs: Sqs) -> None:
+    sqs.port().send([QueueMessage(str(number), "alice") for number in range(12)])
+    received: dict[str, str] = {}
+    while len(received) < 12:
+        messages = sqs.client.receive_message(QueueUrl=sqs.url, MaxNumberOfMessages=10)["Messages"]
+        received |= {message["Body"]: message["ReceiptHandle"] for message in messages}
+    messages_of = SqsReceivedMessages(sqs.endpoint, sqs.url, sleep=lambda _seconds: None)
+    messages_of.delete(["no such handle", *(handle for body, handle in received.items() if body != "7")])
+    sqs.port().retry_in(dict.fromkeys(received.values(), 0))
+    assert sqs.bodies() == {"7"}
+
+
+def test_messages_that_cannot_be_deleted_now_are_no_error(sqs: Sqs) -> None:
+    sqs.endpoint.faults = 100
+    SqsReceivedMessages(sqs.endpoint, sqs.url, sleep=lambda _seconds: None).delete(["any"])
+    assert sqs.endpoint.faults < 100
 
 
 def test_queue_that_is_not_there_is_a_passing_fault(sqs: Sqs) -> None:

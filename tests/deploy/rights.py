@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from infra.deploy.cloud import Cloud
+from infra.deploy.template import ONLY_BESIDE_CHALICE
 
 POLICIES = Path(__file__).parents[2] / "chalice_app" / ".chalice"
 TIME_LIMIT_S = 60
@@ -27,12 +28,13 @@ class Right:
 
 
 def rights_in_policies() -> set[Right]:
-    """Return every action of every statement of every policy file."""
+    """Return every action of every statement of every policy file that packaging leaves in."""
     return {
         Right(path.stem.removeprefix("policy-"), statement["Sid"], action)
         for path in POLICIES.glob("policy-*.json")
         for statement in json.loads(path.read_text(encoding="utf-8"))["Statement"]
         for action in statement["Action"]
+        if statement["Sid"] not in ONLY_BESIDE_CHALICE
     }
 
 

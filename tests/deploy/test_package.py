@@ -14,7 +14,8 @@ from infra.deploy.cloud import Target
 from infra.deploy.metrics import REST
 from infra.deploy.packaging import SIZE_MAX_BYTES, Package
 from infra.deploy.stacks import stacks, template
-from infra.deploy.template import TemplateError, finished, functions_of, pinned
+from infra.deploy.template import ONLY_BESIDE_CHALICE, TemplateError, finished, functions_of, pinned
+from tests.deploy.stage import APP_DIR
 
 CFN_LINT = (str(Path(sys.executable).with_name("cfn-lint")),)
 VISIBILITY_PER_TIME_OUT = 6  # L/with-sqs: at least six times the function's time-out
@@ -120,6 +121,17 @@ def test_no_policy_reaches_beyond_its_stage_region_and_account(built: Package) -
         assert all("*" not in action for action in statement["Action"]), (role, statement)
 
 
+def test_package_leaves_out_what_only_chalices_own_deployment_needs(built: Package) -> None:
+    sids = {statement["Sid"] for _, statement in statements(built)}
+    assert sids & ONLY_BESIDE_CHALICE == set()
+    written = {
+        statement["Sid"]
+        for path in (APP_DIR / ".chalice").glob("policy-*.json")
+        for statement in json.loads(path.read_text(encoding="utf-8"))["Statement"]
+    }
+    assert written - sids == ONLY_BESIDE_CHALICE
+
+
 def test_only_those_who_consume_a_queue_may_take_messages_from_it(built: Package) -> None:
     takers = {role for role, each in statements(built) if "sqs:ReceiveMessage" in each["Action"]}
     assert takers == {"ExecuteOrdersRole", "SettleDeadLettersRole"}
@@ -212,14 +224,19 @@ def test_function_without_a_policy_file_is_refused() -> None:
 
 
 def test_pinning_leaves_nothing_of_a_policy_files_wildcards_but_the_connection() -> None:
-    wide = "arn:aws:execute-api:*:*:*/ws/POST/@connections/*"
+    wide = "arn:aws:execute-api:*:*:*/*/POST/@connections/*"
     api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}"
     assert pinned(wide) == f"{api}/ws/POST/@connections/*"
 
 
 def test_all_templates_pass_cfn_lint(built: Package, tmp_path: Path) -> None:
     paths = []
-    kinds = {stack.kind for target in Target for stack in stacks(target, "prod")}
+    kinds = {
+        stack.kind
+        for target in Target
+        for is_beside_chalice in (False, True)
+        for stack in stacks(target, "prod", is_beside_chalice=is_beside_chalice)
+    }
     for kind in sorted(kinds):
         content = built.stored_at("bucket") if kind == "app" else template(kind)
         path = tmp_path / f"{kind}.json"

@@ -72,6 +72,19 @@ class FakeQueue:
         self.retries += seconds.items()
 
 
+class FakeReceivedMessages:
+    """``ReceivedMessages`` that notes what it deletes; ``is_down`` makes it fail."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+        self.is_down = False
+
+    def delete(self, receipt_handles: Sequence[str]) -> None:
+        if self.is_down:
+            raise RetryableError("the queue was not found")
+        self.deleted += receipt_handles
+
+
 class FakeConnections:
     """``Connections`` to peers that are there unless named in ``gone`` or ``slow``."""
 

@@ -43,6 +43,7 @@ def consumer(market_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consu
             "DATABASE_URL": market_url,
             "ORDERS_QUEUE_URL": queue_url,
             "CONNECTIONS_URL": "http://127.0.0.1:9/ws",
+            "PARTIAL_BATCH_RESPONSES": "1",
             "AUTH_MODE": "none",
             "LOCAL_GATEWAY_HOST": "127.0.0.1",
             "WALLET_SEED": "for tests",

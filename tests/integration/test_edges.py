@@ -34,7 +34,8 @@ class Broken:
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch) -> bootstrap.Services:
     """Services that nothing but the edge works of."""
-    made = bootstrap.Services(Settings.from_env({"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}))
+    open_to_all = {"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1", "CONNECTIONS_URL": "http://here"}
+    made = bootstrap.Services(Settings.from_env(open_to_all))
     for name in (
         "submit_orders",
         "read_orders",

@@ -57,7 +57,7 @@ def app(hole: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         "STAGE": "local", "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1", "WALLET_SEED": "seed",
         "DATABASE_URL": f"postgresql://u:p@127.0.0.1:{hole}/d", "ORDERS_QUEUE_URL": f"{url}/queue",
         "AWS_ENDPOINT_URL": url, "CONNECTIONS_URL": url, "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "PARTIAL_BATCH_RESPONSES": "1",
     }  # fmt: skip
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

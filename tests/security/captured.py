@@ -39,6 +39,7 @@ SETTINGS: Final = {
     "WALLET_SEED": SEED,
     "CONNECTIONS_URL": "http://127.0.0.1:9/ws",
     "MARKET_FAUCET": "1",
+    "PARTIAL_BATCH_RESPONSES": "1",
     "AUTH_MODE": "none",
     "LOCAL_GATEWAY_HOST": "127.0.0.1",
     "QUOTE_LATENCY_MS": "0",

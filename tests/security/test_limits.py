@@ -18,6 +18,8 @@ from chalicelib.domain.errors import (
     InvalidRequestError,
     LimitExceededError,
 )
+from chalicelib.domain.principals import Principal
+from chalicelib.services.intake.limits import NotedConnection
 from chalicelib.wire.json_text import JsonLimits, parse_object
 from tests.fakes.orders import an_order
 
@@ -37,6 +39,20 @@ def test_record_notes_connections_up_to_the_limit_of_each_account(database_url: 
     with engine.begin() as connection:
         connection.execute(text("UPDATE connections SET expires_at = now() WHERE connection_id = 'c0'"))
     assert usage.note_connection("c3", "alice", later, batched=False, limit=2)
+    engine.dispose()
+
+
+def test_record_says_whose_a_noted_connection_is_and_nothing_of_another(database_url: str) -> None:
+    engine = make_engine(database_url)
+    usage, later = PostgresUsage(engine), datetime.now(UTC) + timedelta(hours=1)
+    assert usage.note_connection("c", "alice", later, batched=True, limit=2)
+    assert usage.noted_connection("c") == NotedConnection(Principal("alice", later), is_batched=True)
+    assert usage.noted_connection("d") is None
+    # Not even an id that came back could make one account's connection another's.
+    assert not usage.note_connection("c", "mallory", later, batched=True, limit=2)
+    assert usage.noted_connection("c") == NotedConnection(Principal("alice", later), is_batched=True)
+    PostgresSubscriptions(engine).forget(["c"])
+    assert usage.noted_connection("c") is None
     engine.dispose()
 
 

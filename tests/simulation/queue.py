@@ -36,7 +36,7 @@ class Delivery:
 
 
 class SimulatedQueue:
-    """A queue with its consumer's side; ``OrderQueue`` is the other."""
+    """A queue with its consumer's side, ``ReceivedMessages`` among it; ``OrderQueue`` is the other."""
 
     def __init__(
         self, name: str, world: World, *, dead_letters: "SimulatedQueue | None", wake: Callable[[], None]
@@ -94,17 +94,19 @@ class SimulatedQueue:
             taken.append(self._delivered(stored))
         return taken
 
-    def delete(self, delivery: Delivery) -> None:
-        """Delete a message, unless it was delivered again meanwhile;
+    def delete(self, receipt_handles: Sequence[str]) -> None:
+        """Delete messages, unless they were delivered again meanwhile;
         a deleted one may come back once more.
         """
-        stored = self._stored.get(delivery.message_id)
-        if stored is None or delivery.receipt_handle != f"{stored.message_id}#{stored.receipt}":
-            return
-        if self._world.happens(self._world.weather.duplicate):
-            self._world.note(self._name, f"{stored.message_id} survives its delete")
-            return
-        del self._stored[delivery.message_id]
+        for receipt_handle in receipt_handles:
+            message_id, _, receipt = receipt_handle.partition("#")
+            stored = self._stored.get(message_id)
+            if stored is None or stored.receipt != int(receipt):
+                continue
+            if self._world.happens(self._world.weather.duplicate):
+                self._world.note(self._name, f"{stored.message_id} survives its delete")
+                continue
+            del self._stored[message_id]
 
     def _delivered(self, stored: Stored) -> Delivery:
         self.received.add(stored.message_id)

@@ -61,6 +61,12 @@ def credulous(parts: Parts, _simulator: Simulator) -> Parts:
     return replace(parts, connections=_Credulous(parts.connections))
 
 
+def unheeded(parts: Parts, simulator: Simulator) -> Parts:
+    """Report what has to come back to mappings that take no report."""
+    simulator.takes_reports, simulator.is_said_to_take_reports = False, True
+    return parts
+
+
 class _SendsFirst:
     def __init__(self, record: OrderRecord, chain: Chain) -> None:
         self._record = record

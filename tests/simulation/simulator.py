@@ -12,6 +12,7 @@ from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLet
 from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
 from chalicelib.services.consumer.messages import ConsumeMessages, Received
 from chalicelib.services.consumer.wait_policy import WaitPolicy
+from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders
@@ -62,10 +63,15 @@ Sabotage = Callable[[Parts, "Simulator"], Parts]
 
 
 class Simulator:
-    """All that outlives an invocation, and the means to start one."""
+    """All that outlives an invocation, and the means to start one.
 
-    def __init__(self, world: World, sabotage: Sabotage | None = None) -> None:
+    Args:
+        takes_reports: The event source mappings take partial batch responses, and the settings say so.
+    """
+
+    def __init__(self, world: World, sabotage: Sabotage | None = None, *, takes_reports: bool = True) -> None:
         self.world = world
+        self.takes_reports = self.is_said_to_take_reports = takes_reports
         self.tables = Tables(world.now)
         self.chain = SimulatedChain(world)
         self.gateway = SimulatedGateway(world)
@@ -170,9 +176,21 @@ class Simulator:
             ours.append((delivery, Received(message, delivery.receipt_handle, delivery.receive_count)))
         done = engine.consume_messages.consume([received for _, received in ours]) if ours else []
         engine.background.wait()
-        for (delivery, _), is_done in zip(ours, done, strict=True):
-            if is_done:
-                self.queue.delete(delivery)
+        finished = {delivery.receipt_handle: False for delivery in batch}
+        finished |= {
+            delivery.receipt_handle: is_done for (delivery, _), is_done in zip(ours, done, strict=True)
+        }
+        self._settle(self.queue, finished)
+
+    def _settle(self, queue: SimulatedQueue, finished: Mapping[str, bool]) -> None:
+        """Answer for a batch as the handler does, and delete what the mapping then does."""
+        if not self.is_said_to_take_reports:
+            try:
+                settle_whole(lambda: self.world.port("queue", queue), finished)
+            except UnfinishedError:
+                return
+        is_partial = self.takes_reports
+        queue.delete([handle for handle, is_done in finished.items() if is_done or not is_partial])
 
     def _poll_dead(self) -> None:
         batch = self.dead_letters.receive(BATCH_MAX)
@@ -185,9 +203,8 @@ class Simulator:
             engine.resolve_dead_letters,
             [DeadLetter(each.message_id, each.body, each.receive_count) for each in batch],
         )
-        for message_id, is_resolved in resolved.items():
-            if is_resolved:
-                self.dead_letters.delete(letters[message_id])
+        finished = {letters[message_id].receipt_handle: each for message_id, each in resolved.items()}
+        self._settle(self.dead_letters, finished)
 
 
 class Engine:

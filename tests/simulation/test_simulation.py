@@ -46,6 +46,7 @@ def test_same_seed_gives_same_trace() -> None:
         (sabotage.unpublished, "never saw"),
         (sabotage.published_early, "never saw"),
         (sabotage.credulous, "never got that"),
+        (sabotage.unheeded, "was accepted and is not on record"),
     ],
 )
 def test_defect_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:

@@ -46,3 +46,15 @@ def test_queue_is_where_the_sdks_would_look_for_it(variables: dict[str, str], en
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings.from_env(JWT).lease_ms = 1  # type: ignore[misc]  # that it cannot be is the question
+
+
+def test_secrets_of_a_deployed_stage_are_found_by_the_names_that_its_stacks_give_them() -> None:
+    dev = Settings(stage="dev")
+    assert (dev.database_secret, dev.wallet_seed_secret) == (
+        "orderflow/dev/database",
+        "orderflow/dev/wallet-seed",
+    )
+    named = Settings(stage="dev", database_secret_arn="arn:a", wallet_seed_secret_arn="arn:b")
+    assert (named.database_secret, named.wallet_seed_secret) == ("arn:a", "arn:b")
+    local = Settings()
+    assert (local.database_secret, local.wallet_seed_secret) == ("", "")

@@ -167,6 +167,47 @@ class SqsOrderQueue:
         return try_sqs(self._endpoint, operation, named, sleep=self._sleep, time_left=self._time_left)
 
 
+class SqsReceivedMessages:
+    """``ReceivedMessages`` of a queue on SQS."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        queue_url: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        time_left: TimeLeft = time_left,
+    ) -> None:
+        self._endpoint = endpoint
+        self._queue_url = queue_url
+        self._sleep = sleep
+        self._time_left = time_left
+
+    def delete(self, receipt_handles: Sequence[str]) -> None:
+        for start in range(0, len(receipt_handles), BATCH_MAX):
+            # IAM knows no action of this name: the right to delete one message is the right to delete several.
+            entries = [
+                {"Id": str(index), "ReceiptHandle": handle}
+                for index, handle in enumerate(receipt_handles[start : start + BATCH_MAX])
+            ]
+            request = {"QueueUrl": self._queue_url, "Entries": entries}
+            try:
+                answer = _members(
+                    call_sqs(
+                        self._endpoint,
+                        "DeleteMessageBatch",
+                        request,
+                        sleep=self._sleep,
+                        time_left=self._time_left,
+                    )
+                )
+            except SqsError:
+                logger.warning("messages not deleted", exc_info=True)
+                continue
+            if failed := answer.get("Failed"):
+                logger.warning("messages not deleted", count=len(failed))
+
+
 def find_queue_url(endpoint: Endpoint, name: str) -> str:
     """Return the URL of the queue of that name.
 

@@ -7,6 +7,8 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
+from chalicelib.domain.principals import Principal
+from chalicelib.services.intake.limits import NotedConnection
 
 # Counting stops at the limit: an account far beyond it costs no more than one that has just reached it.
 _OPEN_ORDERS: Final = text(f"""
@@ -27,7 +29,13 @@ WHERE (SELECT count(*) FROM (
     SELECT FROM connections WHERE account_id = :account_id AND expires_at > clock_timestamp() LIMIT :limit
 ) AS present) < :limit
 ON CONFLICT (connection_id) DO UPDATE SET expires_at = excluded.expires_at, batched = excluded.batched
+-- Ids do not recur. Should one, its new account must not be taken for the old one.
+WHERE connections.account_id = excluded.account_id
 RETURNING connection_id
+""")
+
+_NOTED_CONNECTION: Final = text("""
+SELECT account_id, expires_at, batched FROM connections WHERE connection_id = :connection_id
 """)
 
 _SUBSCRIPTION_COUNT: Final = text(f"""
@@ -64,6 +72,13 @@ class PostgresUsage:
         }
         with courtesy(), self._single.connect() as connection:
             return connection.execute(_NOTE_CONNECTION, parameters).first() is not None
+
+    def noted_connection(self, connection_id: str) -> NotedConnection | None:
+        with translated_errors(), self._single.connect() as connection:
+            row = connection.execute(_NOTED_CONNECTION, {"connection_id": connection_id}).first()
+        return (
+            None if row is None else NotedConnection(Principal(row.account_id, row.expires_at), row.batched)
+        )
 
     def subscription_count(self, connection_id: str) -> int:
         with translated_errors(), self._single.connect() as connection:

@@ -34,6 +34,14 @@ returns the smaller of it and the account's open orders.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class NotedConnection:
+    """A connection that was let in: whose it is, until when, and whether it wants its events in batches."""
+
+    principal: Principal
+    is_batched: bool
+
+
 class Usage(Protocol):
     """What accounts and connections take up. Raises ``RetryableError`` if the record is unreachable."""
 
@@ -44,6 +52,10 @@ class Usage(Protocol):
 
         ``batched``: it asked for frames that hold several events.
         """
+        ...
+
+    def noted_connection(self, connection_id: str) -> NotedConnection | None:
+        """Return what was noted of a connection; None if it is not, or is forgotten."""
         ...
 
     def subscription_count(self, connection_id: str) -> int:
@@ -227,11 +239,16 @@ class ConnectionLimits:
         self._connections_max = connections_max
         self._subscriptions_max = subscriptions_max
 
-    def admit(self, connection_id: str, principal: Principal, *, batched: bool = False) -> None:
+    def admit(
+        self, connection_id: str, principal: Principal, *, batched: bool = False, is_relied_on: bool = False
+    ) -> None:
         """Note a new connection, which lasts no longer than its credential.
+
+        ``is_relied_on``: the note alone will tell whose the connection is, so without it none is let in.
 
         Raises:
             LimitExceededError: The account has too many.
+            RetryableError: It is relied on and could not be noted.
         """
         longest = self._clock.now() + CONNECTION_DURATION_MAX
         expires_at = min(longest, principal.expires_at or longest)
@@ -244,6 +261,8 @@ class ConnectionLimits:
                 limit=self._connections_max,
             )
         except RetryableError as fault:
+            if is_relied_on:
+                raise
             # Orders are accepted without the database, so connections are let in without it too.
             logger.warning("connection not noted", connection_id=connection_id, reason=fault.message)
             return

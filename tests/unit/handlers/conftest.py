@@ -10,6 +10,7 @@ from chalicelib.config import Settings
 from chalicelib.domain.orders import Order
 from chalicelib.services.consumer.execute_batch import ExecuteOrders
 from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.services.intake.known_connections import KnownConnections
 from chalicelib.services.intake.limits import ConnectionLimits
 from chalicelib.services.planning.quotes import QuoteSwaps
 from chalicelib.services.planning.venues import QuoteCollector
@@ -18,12 +19,15 @@ from chalicelib.services.recovery.sweeper import Sweep
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.inline import InOneThread, Unobserved
 from tests.fakes.orders import an_order
+from tests.fakes.ports import FakeReceivedMessages
 from tests.fakes.queries import MemoryHousekeeping
 from tests.fakes.usage import FakeUsage
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
 
 ENVIRONMENT = {
     "AUTH_MODE": "jwt",
+    "CONNECTIONS_URL": "http://127.0.0.1:9/ws",
+    "PARTIAL_BATCH_RESPONSES": "1",
     "JWT_SECRET": SECRET,
     "JWT_ISSUER": ISSUER,
     "JWT_AUDIENCE": AUDIENCE,
@@ -56,6 +60,7 @@ class Wired:
         self.observer, self.usage = CountingObserver(), FakeUsage()
         self.housekeeping = MemoryHousekeeping(parts.tables)
         self.services = services = Services(Settings.from_env(ENVIRONMENT))
+        self.received = FakeReceivedMessages()
         services.clock = parts.clock
         collector = QuoteCollector(parts.venues, InOneThread(), parts.clock, time_limit_ms=0, valid_ms=2_000)
         cancel_orders = CancelOrders(
@@ -76,6 +81,8 @@ class Wired:
             consume_messages=parts.consume_messages,
             resolve_dead_letters=parts.resolve_dead_letters,
             observer=self.observer,
+            received_orders=self.received,
+            received_dead_letters=self.received,
             cancel_orders=cancel_orders,
             read_orders=read_orders,
             quote_swaps=QuoteSwaps(collector, services.tokens),
@@ -83,9 +90,14 @@ class Wired:
             watches=parts.tables.watches,
             price_watcher=parts.price_watcher,
         )
-        vars(services.access)["connections"] = ConnectionLimits(
-            self.usage, parts.clock, connections_max=2, subscriptions_max=2
+        vars(services.access).update(
+            connections=ConnectionLimits(self.usage, parts.clock, connections_max=2, subscriptions_max=2),
+            known_connections=KnownConnections(self.usage),
         )
+
+    def set(self, **environment: str) -> None:
+        """Change settings, by the names of their variables."""
+        self.services.settings = Settings.from_env(ENVIRONMENT | environment)
 
     @property
     def execute_orders(self) -> ExecuteOrders:

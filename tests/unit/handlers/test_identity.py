@@ -9,11 +9,12 @@ from chalicelib.config import AuthMode, Settings
 from chalicelib.domain.errors import Code, UnauthorizedError
 from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
 from chalicelib.handlers.identity import (
+    Caller,
     accepted_subprotocol,
+    connection_name,
     handshake_principal,
     http_account,
-    is_batched,
-    websocket_principal,
+    websocket_caller,
 )
 from tests.security.tokens import token
 from tests.unit.handlers.conftest import Wired
@@ -95,24 +96,45 @@ def test_subprotocol_that_is_answered_is_never_the_token() -> None:
 
 def test_later_event_is_the_accounts_that_the_authorizer_found_until_its_token_expires() -> None:
     context = {"authorizer": {"principalId": "alice", "expiresAt": "1767268800"}}
-    assert websocket_principal(context) == Principal("alice", datetime(2026, 1, 1, 12, tzinfo=UTC))
-    assert websocket_principal({"authorizer": {"principalId": "alice"}}) == Principal("alice")
+    alice = Principal("alice", datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert websocket_caller(context, "c=").principal == alice
+    assert websocket_caller({"authorizer": {"principalId": "alice"}}, "c=").principal == Principal("alice")
 
 
 @pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"principalId": ""}}])
-def test_event_that_came_by_no_authorizer_is_refused(context: dict[str, Any]) -> None:
+def test_event_that_came_by_no_authorizer_on_a_connection_that_is_not_noted_is_refused(
+    context: dict[str, Any],
+) -> None:
     with pytest.raises(UnauthorizedError):
-        websocket_principal(context)
+        websocket_caller(context, "c=")
+
+
+def test_event_that_came_by_no_authorizer_is_the_account_that_connect_noted(wired: Wired) -> None:
+    until = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    wired.usage.note_connection("c=", "alice", until, batched=True, limit=1)
+    assert websocket_caller({}, "c=") == Caller(Principal("alice", until), is_batched=True)
+
+
+def test_event_of_an_api_that_is_none_of_the_deployments_is_refused(wired: Wired) -> None:
+    wired.set(CONNECTIONS_URL="", CONNECTIONS_HOSTS="ours.execute-api.us-east-1.amazonaws.com")
+    theirs = {
+        "apiId": "theirs",
+        "domainName": "theirs.execute-api.us-east-1.amazonaws.com",
+        "stage": "api",
+        "connectionId": "c=",
+    }
+    with pytest.raises(UnauthorizedError, match="CONNECTIONS_HOSTS"):
+        connection_name(theirs)
 
 
 @pytest.mark.usefixtures("open_to_all")
 def test_where_no_token_is_asked_for_every_client_is_the_local_account() -> None:
     assert http_account({}) == LOCAL_ACCOUNT
     assert handshake_principal(handshake()) == Principal(LOCAL_ACCOUNT)
-    assert websocket_principal({}) == Principal(LOCAL_ACCOUNT)
+    assert websocket_caller({}, "c=").principal == Principal(LOCAL_ACCOUNT)
 
 
 def test_batches_are_for_connections_whose_handshake_asked_for_them() -> None:
-    assert is_batched({"authorizer": {"batch": "1"}})
-    others: list[dict[str, Any]] = [{}, {"authorizer": None}, {"authorizer": {"batch": "0"}}]
-    assert not any(is_batched(each) for each in others)
+    asked, others = ({"principalId": "alice", "batch": each} for each in ("1", "0"))
+    assert websocket_caller({"authorizer": asked}, "c=").is_batched
+    assert not websocket_caller({"authorizer": others}, "c=").is_batched

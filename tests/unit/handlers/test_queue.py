@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from chalicelib.bootstrap import Services
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.handlers.queue import execute_orders, settle_dead_letters
 from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
+from chalicelib.services.consumer.whole_batches import UnfinishedError
 from chalicelib.wire.queue_messages import OrderMessage
 from tests.deploy.events import queue_event
 from tests.fakes.orders import LIFE, an_order
@@ -68,6 +71,33 @@ def test_how_often_a_message_was_received_counts_as_the_queue_says(wired: Wired)
     wired.parts.chain.status = SignatureStatus.UNKNOWN
     execute_orders(event_of(body_of(an_order()), receive_count=6), None)
     assert wired.parts.queue.retries == [("m0", 8)]
+
+
+def test_batch_is_finished_silently_where_its_mapping_takes_no_partial_response(wired: Wired) -> None:
+    wired.set(PARTIAL_BATCH_RESPONSES="")
+    assert unfinished(execute_orders(event_of(body_of(an_order())), None)) == []
+    assert wired.received.deleted == []
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_batch_fails_whole_without_what_is_finished_where_its_mapping_takes_no_partial_response(
+    wired: Wired, *, is_down: bool
+) -> None:
+    wired.set(PARTIAL_BATCH_RESPONSES="")
+    wired.received.is_down = is_down
+    with pytest.raises(UnfinishedError, match="2 of 3"):
+        execute_orders(event_of("hello", body_of(an_order()), ""), None)
+    assert wired.received.deleted == ([] if is_down else ["m1"])
+
+
+def test_dead_letters_fail_whole_where_their_mapping_takes_no_partial_response(wired: Wired) -> None:
+    wired.set(PARTIAL_BATCH_RESPONSES="")
+    undecided = an_order()
+    wired.parts.chain.status = SignatureStatus.UNKNOWN
+    wired.parts.execute(undecided)
+    with pytest.raises(UnfinishedError):
+        settle_dead_letters(event_of(body_of(undecided), "hello"), None)
+    assert wired.received.deleted == ["m1"]
 
 
 def test_dead_letters_that_end_are_counted_and_those_that_stay_are_reported(wired: Wired) -> None:

@@ -15,6 +15,7 @@ from chalicelib.handlers import websocket
 from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
 from tests.deploy.events import ORDER, socket_event
 from tests.fakes.orders import NOON, advanced, an_order
+from tests.security.tokens import token
 from tests.unit.handlers.conftest import Wired
 
 
@@ -66,6 +67,54 @@ def test_browser_is_answered_the_name_of_its_subprotocol_alone(wired: Wired) -> 
 def test_connection_without_an_account_is_not_let_in(wired: Wired) -> None:
     assert connected(account_id=None) == (401, "UNAUTHORIZED")
     assert wired.usage.noted == {}
+
+
+def test_connection_that_no_authorizer_asked_for_shows_its_token_to_connect(wired: Wired) -> None:
+    headers = {"Authorization": f"Bearer {token()}"}
+    assert connected({"batch": "1"}, account_id=None, headers=headers) == (200, None)
+    (answer,) = said(wired, {"action": "quote", **ORDER}, account_id=None)
+    assert answer["type"] == "quote"
+    assert said(wired, {"action": "submit", **ORDER}, account_id=None) == []
+    (message,) = wired.parts.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert message.order.account_id == "alice"
+    assert message.deferred_acknowledgement is not None
+    assert wired.usage.looked_up == ["c="]
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"aud": "others"}])
+def test_connection_that_no_authorizer_asked_for_is_not_let_in_by_a_bad_token(
+    wired: Wired, claims: dict[str, Any]
+) -> None:
+    headers = {"Authorization": f"Bearer {token(**claims)}"}
+    assert connected(account_id=None, headers=headers) == (401, "UNAUTHORIZED")
+    assert wired.usage.noted == {}
+
+
+def test_connection_that_only_a_note_would_know_is_not_let_in_without_one(wired: Wired) -> None:
+    wired.usage.is_down = True
+    headers = {"Authorization": f"Bearer {token()}"}
+    assert connected(account_id=None, headers=headers) == (503, "SERVICE_UNAVAILABLE")
+    assert connected() == (200, None)
+
+
+def test_connection_is_on_record_and_answered_by_the_api_that_it_came_in_by(wired: Wired) -> None:
+    wired.set(CONNECTIONS_URL="")
+    assert connected() == (200, None)
+    name = "c=@api.execute-api.us-east-1.amazonaws.com/ws"
+    assert list(wired.usage.noted) == [name]
+    said(wired, {"action": "submit", **ORDER})
+    (message,) = wired.parts.queue.messages
+    assert isinstance(message, OrderMessage)
+    assert message.connection_id == name
+    assert [frame["type"] for frame in wired.frames(name)] == ["accepted"]
+
+
+def test_connection_that_came_in_by_an_api_of_others_is_not_let_in(wired: Wired) -> None:
+    wired.set(CONNECTIONS_URL="", CONNECTIONS_HOSTS="ours.execute-api.us-east-1.amazonaws.com")
+    assert connected() == (403, "FORBIDDEN")
+    assert wired.usage.noted == {}
+    assert websocket.disconnect(event("DISCONNECT")) == {"statusCode": 200}
 
 
 def test_connection_beyond_the_accounts_limit_is_not_let_in(wired: Wired) -> None:
@@ -155,6 +204,8 @@ def test_frame_without_an_account_is_refused(wired: Wired) -> None:
     (answer,) = said(wired, {"action": "submit", **ORDER}, account_id=None)
     assert answer["code"] == "UNAUTHORIZED"
     assert wired.parts.queue.messages == []
+    # Nothing is known of it, so it can only begin anew.
+    assert wired.parts.connections.gone == {"c="}
 
 
 def test_connection_that_outlived_its_token_may_say_nothing_and_is_closed(wired: Wired) -> None:
