@@ -2,7 +2,7 @@
 
 import copy
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,24 +81,30 @@ class Stage:
 
 
 def for_ministack(built: Package) -> Package:
-    """Return the package with policies in MiniStack's words.
-
-    It asks for an action of its own to send a batch, and knows a log group without the ``:*`` that AWS wants.
-    """
+    """Return the package with policies in MiniStack's words."""
     template = copy.deepcopy(built.template)
     roles = (each for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Role")
-    for statement in (
-        statement
-        for role in roles
-        for policy in role["Properties"]["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
-    ):
-        if "sqs:SendMessage" in statement["Action"]:
-            statement["Action"].append("sqs:SendMessageBatch")
-        if statement["Sid"] == "WriteItsLog":
-            arn = statement["Resource"]["Fn::Sub"]
-            statement["Resource"] = [{"Fn::Sub": arn}, {"Fn::Sub": arn.removesuffix(":*")}]
+    for policy in (policy for role in roles for policy in role["Properties"]["Policies"]):
+        in_ministacks_words(policy["PolicyDocument"]["Statement"])
     return replace(built, template=template)
+
+
+def in_ministacks_words(statements: Iterable[dict[str, Any]]) -> None:
+    """Say a policy so that MiniStack understands it.
+
+    It asks for actions of its own to send or delete a batch, and knows a log group without the ``:*`` that AWS
+    wants.
+    """
+    for statement in statements:
+        for action in ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"):
+            if action in statement["Action"]:
+                statement["Action"].append(f"{action}Batch")
+        if "logs:PutLogEvents" in statement["Action"]:
+            statement["Resource"] = [statement["Resource"], _without_suffix(statement["Resource"])]
+
+
+def _without_suffix(arn: str | dict[str, str]) -> str | dict[str, str]:
+    return {"Fn::Sub": arn["Fn::Sub"].removesuffix(":*")} if isinstance(arn, dict) else arn.removesuffix(":*")
 
 
 def with_changed_health(archive: Path, target: Path) -> Path:
