@@ -14,6 +14,7 @@ from infra.cli import (
     trade,
     watch,
 )
+from infra.cli.json_option import accept_json
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
@@ -44,6 +45,7 @@ for command in (
     advisories.advisories,
 ):
     orderflow.add_command(command)
+accept_json(orderflow)
 
 if __name__ == "__main__":
     orderflow(prog_name="orderflow")

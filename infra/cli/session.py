@@ -65,6 +65,10 @@ class CliSession:
         if "engine" in self.__dict__:
             self.engine.dispose()
 
+    def print_json(self) -> None:
+        """Print JSON from now on."""
+        self._is_json = True
+
     def show(self, facts: Any, print_for_people: Callable[[Console], None]) -> None:
         """Print facts as JSON, or as people like to read them."""
         if self._is_json:
