@@ -3,8 +3,8 @@ FROM python:3.11-slim
 
 RUN useradd --create-home orderflow
 WORKDIR /srv/orderflow
-COPY requirements-dev.txt ./
-RUN pip install --no-cache-dir --require-hashes --requirement requirements-dev.txt
+COPY requirements-run.txt ./
+RUN pip install --no-cache-dir --require-hashes --requirement requirements-run.txt
 COPY pyproject.toml ./
 COPY chalicelib ./chalicelib
 COPY infra ./infra

@@ -1,0 +1,105 @@
+"""Make the virtual environment and install pinned sets into it: ``python3 -m infra.environment FILE``.
+
+uv installs in seconds what takes pip a minute. Where it cannot (a registry that only pip is configured for),
+pip installs the same pinned and hashed set. What else is in the environment stays there.
+
+It runs on the interpreter that the environment is made with, of whatever installer it has: a new environment
+without one of its own takes a moment, one with ``ensurepip`` several seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import IO
+
+OLDEST = (3, 11)
+ENVIRONMENT = Path(".venv")
+UV_PIN = "requirements-dev.txt"
+"""The set that has uv's pin; the environment to run in does not keep it."""
+
+
+def main(file: str) -> int:
+    """Install a set; return a status for the shell."""
+    if sys.version_info < OLDEST:
+        return _refuse(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        venv.EnvBuilder(symlinks=True).create(ENVIRONMENT)
+    sys.stdout.write(f"Installing {file} into {ENVIRONMENT} ...\n")
+    sys.stdout.flush()
+    log = ENVIRONMENT / "install.log"
+    with log.open("w") as said:
+        for install in (_by_uv, _by_pip):
+            if install(str(python), file, said):
+                return 0
+    return _refuse(f"{file} could not be installed; {log} says why")
+
+
+def _by_uv(python: str, file: str, said: IO[str]) -> bool:
+    with tempfile.TemporaryDirectory(prefix="orderflow-uv-") as folder:
+        uv = _uv(python, Path(folder), said)
+        options = ("--quiet", "--python", python, "--require-hashes", "-r", file)
+        return uv is not None and _runs((uv, "pip", "install", *options), said)
+
+
+def _uv(python: str, folder: Path, said: IO[str]) -> str | None:
+    """Return a uv: the environment's own, or one that is thrown away."""
+    kept = Path(python).with_name("uv")
+    if kept.exists():
+        return str(kept)
+    pins = folder / "uv.txt"
+    pins.write_text(pin_of("uv", Path(UV_PIN).read_text(encoding="utf-8")), encoding="utf-8")
+    target = folder / "uv"
+    options = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--target",
+        str(target),
+    )
+    for each in (python, sys.executable):
+        if _runs((each, "-m", "pip", "install", *options, "-r", str(pins)), said):
+            return str(target / "bin" / "uv")
+    return None
+
+
+def _by_pip(python: str, file: str, said: IO[str]) -> bool:
+    pip = (python, "-m", "pip")
+    if not _runs((*pip, "--version"), said) and not _runs((python, "-m", "ensurepip", "--default-pip"), said):
+        return False
+    options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "-r", file)
+    return _runs((*pip, "install", *options), said)
+
+
+def pin_of(name: str, pins: str) -> str:
+    """Return the lines of one requirement, hashes and all, out of a pinned set."""
+    found = re.search(rf"^{re.escape(name)}==.*(?:\n .*)*", pins, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{name} is not pinned")
+    return found.group() + "\n"
+
+
+def _runs(command: tuple[str, ...], said: IO[str]) -> bool:
+    # An environment that is active in the shell is not ours.
+    shell = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run(command, stdout=said, stderr=said, env=shell, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _refuse(problem: str) -> int:
+    sys.stderr.write(problem + "\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

