@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import httpx
 from rich.console import Console
 
 from infra.cli.session import CliSession
@@ -63,7 +62,15 @@ def advisories(session: CliSession, *, service: str, path: Path, is_strict: bool
 
 
 def _problem_of(service: str) -> str | None:
-    """Return why the service is of no use now, or None."""
+    """Return why the service is of no use now, or None.
+
+    Raises:
+        ClickException: What asks is not installed.
+    """
+    try:
+        import httpx
+    except ImportError:
+        raise click.ClickException("this wants what tests are run with; `make check` installs it") from None
     try:
         answer = httpx.post(service, json=_KNOWN_BAD, timeout=_TIME_LIMIT_S)
         if answer.status_code == 200 and answer.json().get("vulns"):

@@ -1,6 +1,9 @@
 """What is installed for running, for the Solana chain and for tests: one pin for each, wherever it is."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,40 @@ def test_pin_is_taken_with_its_hashes_and_not_those_of_the_next() -> None:
     assert pin_of("uv", text) == "uv==2 \\\n    --hash=b \\\n    --hash=c\n"
     with pytest.raises(ValueError, match="v is not pinned"):
         pin_of("v", text)
+
+
+def test_what_runs_imports_nothing_that_only_tests_have() -> None:
+    allowed = {re.sub(r"[-_.]+", "-", name).lower() for name in pins("requirements-run.txt")}
+    done = subprocess.run(
+        (sys.executable, "-c", IMPORT_WITH, json.dumps(sorted(allowed))),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# Every module of what `make run`, `./orderflow` and `make deploy` start, in an interpreter that has only the set
+# to run with. The local chain has its own set, and the runtime's plugin for pytest is for who has that.
+IMPORT_WITH = """
+import importlib, importlib.metadata, json, pkgutil, re, sys
+
+allowed = set(json.loads(sys.argv[1]))
+owners = importlib.metadata.packages_distributions()
+
+class Refuses:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        found = {re.sub(r"[-_.]+", "-", each).lower() for each in owners.get(top, ())}
+        if found and not found & allowed:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Refuses())
+for package in ("infra.cli", "infra.deploy", "infra.run", "chalice_offline"):
+    module = importlib.import_module(package)
+    for each in pkgutil.walk_packages(getattr(module, "__path__", ()), package + "."):
+        if each.name.endswith(("pytest_plugin", "lambda_host.bootstrap")):
+            continue
+        importlib.import_module(each.name)
+"""
