@@ -12,7 +12,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.chalice_config import chalice_config
-from infra.deploy.cloud import Cloud, Target
+from infra.deploy.cloud import LOOPBACK, Cloud, Target
 from infra.deploy.cloudformation import StackError
 from infra.deploy.deployment import (
     Deployment,
@@ -26,6 +26,12 @@ from infra.deploy.running_emulator import running_database_url
 from infra.deploy.smoke import SmokeOrderError, smoke_order
 
 APP_DIR: Final = Path("chalice_app")
+
+_QUEUES_ALONE: Final = """\
+This LocalStack has no WebSocket APIs, so the queues alone are deployed into it. With them it takes the whole
+application: start LocalStack with LOCALSTACK_AUTH_TOKEN, of a plan that has API Gateway V2, and with Docker's
+socket, in which it runs the functions. Without a token the functions run in front of it:
+  AWS_ENDPOINT_URL={endpoint} make run"""
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
@@ -53,6 +59,12 @@ APP_DIR: Final = Path("chalice_app")
 @click.option("--jwt-audience", envvar="JWT_AUDIENCE", show_envvar=True)
 @click.option(
     "--jwt-secret", envvar="JWT_SECRET", show_envvar=True, help="An emulator's alternative to --jwks-url."
+)
+@click.option(
+    "--functions-endpoint",
+    envvar="FUNCTIONS_ENDPOINT_URL",
+    show_envvar=True,
+    help="Where functions find the emulator, if not where you do.",
 )
 @click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="For the smoke order.")
 @click.option(
@@ -102,8 +114,14 @@ def main(
         if destroys:
             _destroy(deployment, stage, is_decided=is_decided, loses_messages=lose_messages)
             return
+        if not deployment.has_code:
+            click.echo(_QUEUES_ALONE.format(endpoint=cloud.endpoint))
+        elif not given["functions_endpoint"]:
+            _check_database(cloud, deployment.database_host)
         outputs = _deploy(deployment, cloud, stage, is_decided=is_decided)
-        if outputs is not None and stacks_only:
+        if outputs is not None and not deployment.has_code:
+            click.echo(f"\nqueue {outputs['OrdersQueueUrl']}")
+        elif outputs is not None and stacks_only:
             _show_chalice_config(app_dir, stage, outputs)
         elif outputs is not None:
             _show_deployed(cloud, outputs, token)
@@ -138,10 +156,6 @@ def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) 
 
 
 def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None) -> None:
-    if not cloud.has_websocket_api:
-        click.echo(f"\nqueue {outputs['OrdersQueueUrl']}")
-        click.echo(f"Functions run in front of it: AWS_ENDPOINT_URL={cloud.endpoint} make run")
-        return
     _show_addresses(cloud, outputs)
     if outputs["AuthMode"] == "none" or token:
         click.echo("smoke order:")
@@ -155,6 +169,19 @@ def _destroy(deployment: Deployment, stage: str, *, is_decided: bool, loses_mess
         click.echo(f"Nothing was changed. Delete everything of {stage} by adding --yes.")
         return
     deployment.destroy(loses_messages=loses_messages)
+
+
+def _check_database(cloud: Cloud, host: str) -> None:
+    """Refuse a database that the functions cannot reach.
+
+    Raises:
+        UsageError: It is at a loopback address, and the functions are in containers.
+    """
+    if cloud.endpoint_of_functions != cloud.endpoint and host in LOOPBACK:
+        raise click.UsageError(
+            f"LocalStack runs functions in containers, which do not reach a database at {host}; name it in "
+            "DATABASE_URL by an address that they reach, such as host.docker.internal"
+        )
 
 
 def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -179,7 +206,8 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
             "which database? Run `make cloud` for an emulator with one, or set DATABASE_URL"
         )
     mode = "jwt" if given["jwt_secret"] or options["JwksUrl"] else "none"
-    emulated = {"EmulatorUrl": cloud.endpoint, "JwtSecret": given["jwt_secret"] or "", "AuthMode": mode}
+    emulator_url = given["functions_endpoint"] or cloud.endpoint_of_functions
+    emulated = {"EmulatorUrl": emulator_url, "JwtSecret": given["jwt_secret"] or "", "AuthMode": mode}
     return options | database_options(url) | emulated
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import boto3
 import localstack_client.session
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from infra.deploy.running_emulator import running_credentials
 
@@ -18,6 +19,10 @@ EMULATOR_URL: Final = "http://127.0.0.1:4566"
 
 # What other emulators take.
 _TEST_CREDENTIALS: Final = ("test", "test")
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOCALSTACK_HOST: Final = "localhost.localstack.cloud"
+"""LocalStack, from its containers and from this machine alike."""
+
 # Longer than the longest function, which is invoked synchronously.
 _READ_TIME_LIMIT_S: Final = 910
 
@@ -67,16 +72,38 @@ class Cloud:
     def is_emulated(self) -> bool:
         return self.target is not Target.AWS
 
+    def has_websocket_apis(self) -> bool:
+        """Return whether the target serves WebSocket APIs; LocalStack, which is asked, does with a token only."""
+        if self.target is not Target.LOCALSTACK:
+            return True
+        try:
+            self.client("apigatewayv2").get_apis(MaxResults="1")
+        except ClientError:
+            return False
+        return True
+
     @property
-    def has_websocket_api(self) -> bool:
-        """Return whether the target serves WebSocket APIs; LocalStack does with a licence only."""
-        return self.target is not Target.LOCALSTACK
+    def endpoint_of_functions(self) -> str:
+        """Where functions find the emulator; empty on AWS.
+
+        LocalStack runs them in containers, where its own name leads to it, and a loopback address to themselves.
+        """
+        address = urlsplit(self.endpoint)
+        if self.target is Target.LOCALSTACK and address.hostname in LOOPBACK:
+            return f"{address.scheme}://{_LOCALSTACK_HOST}:{address.port or 4566}"
+        return self.endpoint
 
     def websocket_url(self, outputs: Mapping[str, str]) -> str:
         """Return the URL that clients connect to."""
         if not self.is_emulated:
             return outputs["WebsocketConnectEndpointURL"].rstrip("/")
-        return f"ws://{urlsplit(self.endpoint).netloc}/_aws/execute-api/{outputs['WebsocketAPIId']}/ws"
+        api_id = outputs["WebsocketAPIId"]
+        if self.target is Target.LOCALSTACK:
+            own = str(self.client("apigatewayv2").get_api(ApiId=api_id).get("ApiEndpoint", ""))
+            # It gives an API a port of its own (https://docs.localstack.cloud/aws/services/apigateway/).
+            if urlsplit(own).hostname in LOOPBACK:
+                return f"{own.rstrip('/')}/ws"
+        return f"ws://{urlsplit(self.endpoint).netloc}/_aws/execute-api/{api_id}/ws"
 
     def rest_url(self, outputs: Mapping[str, str]) -> str:
         """Return the URL that REST paths are appended to."""

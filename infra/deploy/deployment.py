@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +13,16 @@ from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
 from infra.deploy.json_types import JsonObject
 from infra.deploy.packaging import Package, package
-from infra.deploy.stacks import APP, MIGRATION, MissingValueError, Stack, parameters, stacks, stage_values
+from infra.deploy.stacks import (
+    APP,
+    MIGRATION,
+    MissingValueError,
+    Stack,
+    parameters,
+    queues_only,
+    stacks,
+    stage_values,
+)
 
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
@@ -66,7 +75,17 @@ class Deployment:
         self._values = {**stage_values(stage), **options}
         poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
         self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
-        self._stacks = stacks(cloud.target, stage, is_beside_chalice=is_beside_chalice)
+        self.has_code = cloud.has_websocket_apis()
+        self._stacks = (
+            stacks(cloud.target, stage, is_beside_chalice=is_beside_chalice)
+            if self.has_code
+            else queues_only(stage)
+        )
+
+    @property
+    def database_host(self) -> str:
+        """Where an emulator's stage finds its database; empty on AWS, which has its own."""
+        return self._values.get("DatabaseHostname", "")
 
     def package(self, out: Path) -> Package | None:
         """Build what the target runs; None if its functions run elsewhere."""
@@ -204,4 +223,5 @@ def database_options(url: str) -> dict[str, str]:
         "DatabaseName": parts.path.lstrip("/"),
         "DatabaseUser": unquote(parts.username or ""),
         "DatabasePassword": unquote(parts.password or ""),
+        "DatabaseSslMode": dict(parse_qsl(parts.query)).get("sslmode", ""),
     }

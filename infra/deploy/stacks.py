@@ -27,13 +27,12 @@ BESIDE_CHALICE: Final = "beside_chalice"
 _BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.AWS: ("queues", "secrets", "network", "database"),
     Target.MINISTACK: ("queues", "secrets", "given_database"),
-    # Its free edition has queues; the functions run in the local runtime in front of it.
-    Target.LOCALSTACK: ("queues",),
+    Target.LOCALSTACK: ("queues", "secrets", "given_database"),
 }
 _CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.AWS: (MIGRATION, APP, MONITORING),
     Target.MINISTACK: (MIGRATION, APP, MONITORING),
-    Target.LOCALSTACK: (),
+    Target.LOCALSTACK: (MIGRATION, APP, MONITORING),
 }
 
 # What else than a parameter's default a stage wants.
@@ -70,6 +69,11 @@ class Stack:
     template: JsonObject | None
 
 
+def queues_only(stage: str) -> tuple[Stack, ...]:
+    """Return what a target takes that has no WebSocket API: functions run in the local runtime in front of it."""
+    return (Stack(f"orderflow-{stage}-queues", "queues", template("queues")),)
+
+
 def stacks(target: Target, stage: str, *, is_beside_chalice: bool = False) -> tuple[Stack, ...]:
     """Return the stacks of a stage in the order of their making; the artifacts' bucket serves every stage.
 
@@ -79,10 +83,15 @@ def stacks(target: Target, stage: str, *, is_beside_chalice: bool = False) -> tu
     if is_beside_chalice:
         code = (*(kind for kind in code if kind not in {APP, MONITORING}), BESIDE_CHALICE)
     kinds = (*_BEFORE_CODE[target], *code)
-    bucket = (Stack("orderflow-artifacts", "artifacts", template("artifacts")),) if _CODE[target] else ()
-    return bucket + tuple(
-        Stack(f"orderflow-{stage}-{kind.replace('_', '-')}", kind, template(kind) if kind != APP else None)
-        for kind in kinds
+    bucket = Stack("orderflow-artifacts", "artifacts", template("artifacts"))
+    return (
+        bucket,
+        *(
+            Stack(
+                f"orderflow-{stage}-{kind.replace('_', '-')}", kind, template(kind) if kind != APP else None
+            )
+            for kind in kinds
+        ),
     )
 
 

@@ -61,9 +61,37 @@ def test_published_port_leads_through_the_forwarder_to_the_runtime() -> None:
     runtime, forwarder = services["orderflow"], services["forwarder"]
     listening = re.search(r"TCP-LISTEN:(\d+).* TCP:127\.0\.0\.1:(\d+)", forwarder["command"])
     assert listening is not None
-    assert runtime["ports"] == [f"127.0.0.1:3000:{listening[1]}"]
+    assert runtime["ports"] == [f"127.0.0.1:${{ORDERFLOW_PORT:-3000}}:{listening[1]}"]
     assert runtime["environment"]["ORDERFLOW_PORT"] == listening[2]
     assert forwarder["network_mode"] == "service:orderflow"
+    # A runtime that is made anew has a network of its own, where the old forwarder is not.
+    assert forwarder["depends_on"]["orderflow"] == {"condition": "service_healthy", "restart": True}
+
+
+def test_every_published_port_can_be_moved() -> None:
+    published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert published
+    assert all(re.fullmatch(r"127\.0\.0\.1:\$\{\w+_PORT:-\d+\}:\d+", port) for port in published)
+
+
+def test_code_that_the_image_copies_is_mounted_over_it_and_watched() -> None:
+    runtime = COMPOSE["services"]["orderflow"]
+    folders = [name for name in copied() if (ROOT / name).is_dir()]
+    assert sorted(runtime["volumes"]) == sorted(f"./{name}:/srv/orderflow/{name}:ro" for name in folders)
+    assert "--no-reload" not in runtime["command"]
+
+
+def test_record_is_kept_no_longer_than_the_queues() -> None:
+    assert "volumes" not in COMPOSE
+    assert COMPOSE["services"]["postgres"]["tmpfs"] == ["/var/lib/postgresql/data"]
+
+
+def test_localstack_offers_every_service_that_it_has() -> None:
+    assert "SERVICES" not in COMPOSE["services"]["localstack"]["environment"]
+
+
+def test_image_holds_what_runs_and_no_checker() -> None:
+    assert [name for name in copied() if name.startswith("requirements")] == ["requirements-run.txt"]
 
 
 def test_image_copies_only_what_there_is_and_the_build_is_sent_all_of_it() -> None:

@@ -1,5 +1,5 @@
-"""The free LocalStack, on this machine without Docker: the queues'
-stack in it, the local runtime in front of it.
+"""LocalStack: without a token, on this machine without Docker, the queues' stack in it and the local runtime in
+front of it; with one, as far as MiniStack can stand in for it, the whole application.
 
 LocalStack's packages need a Python 3.13 of their own and are pinned by date: its requirements
 have no upper bounds. ``LOCALSTACK_PYTHON`` names an interpreter that has them; without it the
@@ -24,9 +24,14 @@ from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.__main__ import main
 from infra.deploy.cloud import Cloud, Target
+from infra.deploy.deployment import Deployment
+from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
-from tests.deploy.emulated_cloud import emulated_cloud, until_it_answers
+from infra.deploy.stacks import stacks
+from tests.deploy.emulated_cloud import EmulatedCloud, emulated_cloud, until_it_answers
 from tests.deploy.image import unpack_image
+from tests.deploy.refusing_proxy import refusing
+from tests.deploy.stage import APP_DIR
 
 LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
 TIME_LIMIT_S = 60
@@ -63,14 +68,16 @@ def localstack(folder: Path) -> Iterator[str]:
         until_it_answers(f"http://127.0.0.1:{port}/_localstack/health", server)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(TIME_LIMIT_S)
+        # It waits for connections that clients of this process keep, and has nothing to save.
+        server.kill()
+        server.wait()
 
 
 @contextmanager
-def ministack(folder: Path) -> Iterator[str]:
-    with emulated_cloud(folder) as running:
-        yield running.cloud.endpoint
+def ministack_without_websocket_apis(folder: Path) -> Iterator[str]:
+    """Run what stands in for a LocalStack without a token: who may not list APIs is told as much."""
+    with emulated_cloud(folder) as running, refusing("/v2/apis", running.cloud.endpoint) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(
@@ -82,7 +89,7 @@ def ministack(folder: Path) -> Iterator[str]:
                 reason="LOCALSTACK_PYTHON does not name a Python 3.13 with localstack-core[runtime]==4.14.0",
             ),
         ),
-        ministack,
+        ministack_without_websocket_apis,
     ],
     ids=["localstack", "ministack"],
 )
@@ -144,8 +151,10 @@ def announced_url(log_path: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 def test_queues_deploy_by_cloudformation_with_their_redrive_and_go_again(endpoint: str) -> None:
-    assert "orderflow-dev-queues: create" in deployed(endpoint)
-    assert "make run" in deployed(endpoint, "--yes")
+    planned = deployed(endpoint)
+    assert "orderflow-dev-queues: create" in planned
+    assert "LOCALSTACK_AUTH_TOKEN" in planned
+    assert f"AWS_ENDPOINT_URL={endpoint} make run" in deployed(endpoint, "--yes")
     sqs = Cloud.of(Target.LOCALSTACK, {"AWS_ENDPOINT_URL": endpoint}).client("sqs")
     orders, dead_letters = (
         sqs.get_queue_attributes(
@@ -158,6 +167,25 @@ def test_queues_deploy_by_cloudformation_with_their_redrive_and_go_again(endpoin
     assert int(redrive["maxReceiveCount"]) == 10
     deployed(endpoint, "--destroy", "--yes")
     assert sqs.list_queues().get("QueueUrls", []) == []
+
+
+def test_whole_application_is_planned_where_there_are_websocket_apis(
+    emulator: EmulatedCloud, built: Package
+) -> None:
+    cloud = Cloud.of(Target.LOCALSTACK, {"AWS_ENDPOINT_URL": emulator.cloud.endpoint})
+    deployment = Deployment(cloud, "dev", {}, app_dir=APP_DIR, say=lambda _: None)
+    planned = {plan.name: {change.kind for change in plan.changes} for plan in deployment.plan(built)}
+    assert "AWS::ApiGatewayV2::Api" in planned["orderflow-dev-app"]
+    assert list(planned) == [stack.name for stack in stacks(Target.MINISTACK, "dev")]
+
+
+def test_database_that_containers_do_not_reach_is_refused_before_anything_is_deployed(
+    emulator: EmulatedCloud,
+) -> None:
+    arguments = ("--target", "localstack", "--database-url", "postgresql://a:b@127.0.0.1:5432/c", "--yes")
+    done = CliRunner().invoke(main, arguments, env={"AWS_ENDPOINT_URL": emulator.cloud.endpoint})
+    assert done.exit_code == 2
+    assert "host.docker.internal" in done.output
 
 
 def test_runtime_in_front_of_the_emulators_queues_takes_an_order_to_confirmed(

@@ -6,7 +6,7 @@ from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import additions
 from infra.deploy.deployment import database_options
-from infra.deploy.stacks import MissingValueError, Stack, parameters, stacks, stage_values
+from infra.deploy.stacks import MissingValueError, Stack, parameters, queues_only, stacks, stage_values
 
 STACK = Stack("orderflow-dev-app", "app", None)
 
@@ -25,8 +25,30 @@ def test_aws_has_a_network_and_a_database_of_its_own() -> None:
     assert "given_database" not in kinds(Target.AWS)
 
 
-def test_localstack_without_a_licence_gets_the_queues_alone() -> None:
-    assert kinds(Target.LOCALSTACK) == ["queues"]
+def test_localstack_takes_what_ministack_does_and_without_websocket_apis_the_queues_alone() -> None:
+    assert kinds(Target.LOCALSTACK) == kinds(Target.MINISTACK)
+    assert [stack.name for stack in queues_only("dev")] == ["orderflow-dev-queues"]
+
+
+def test_stacks_beside_chalice_prepare_the_database_and_leave_out_code_and_alarms() -> None:
+    beside = [stack.kind for stack in stacks(Target.AWS, "dev", is_beside_chalice=True)]
+    assert beside[-2:] == ["migration", "beside_chalice"]
+    assert set(kinds(Target.AWS)) - set(beside) == {"app", "monitoring"}
+
+
+@pytest.mark.parametrize(
+    ("target", "endpoint", "found"),
+    [
+        (Target.LOCALSTACK, "http://127.0.0.1:4999", "http://localhost.localstack.cloud:4999"),
+        (Target.LOCALSTACK, "http://localhost", "http://localhost.localstack.cloud:4566"),
+        (Target.LOCALSTACK, "http://stack.example:4566", "http://stack.example:4566"),
+        (Target.MINISTACK, "http://127.0.0.1:4999", "http://127.0.0.1:4999"),
+    ],
+)
+def test_functions_in_containers_find_localstack_under_its_own_name(
+    target: Target, endpoint: str, found: str
+) -> None:
+    assert Cloud.of(target, {"AWS_ENDPOINT_URL": endpoint}).endpoint_of_functions == found
 
 
 def test_parameters_come_by_name_and_defaults_stay_with_the_template() -> None:
@@ -51,13 +73,14 @@ def test_prod_writes_no_line_for_each_event_unless_it_is_asked_to() -> None:
 
 
 def test_database_url_becomes_parameters_with_its_password_decoded() -> None:
-    options = database_options("postgresql://app:p%40ss@db.example:5433/orders")
+    options = database_options("postgresql://app:p%40ss@db.example:5433/orders?sslmode=disable")
     assert options == {
         "DatabaseHostname": "db.example",
         "DatabasePort": "5433",
         "DatabaseName": "orders",
         "DatabaseUser": "app",
         "DatabasePassword": "p@ss",
+        "DatabaseSslMode": "disable",
     }
 
 
@@ -83,6 +106,21 @@ def test_addresses_of_an_emulated_stage_lead_to_the_emulator() -> None:
     outputs = {"WebsocketAPIId": "abc", "RestAPIId": "def"}
     assert cloud.websocket_url(outputs) == "ws://127.0.0.1:4999/_aws/execute-api/abc/ws"
     assert cloud.rest_url(outputs) == "http://127.0.0.1:4999/_aws/execute-api/def/api"
+
+
+class Gateway:
+    """A session and a client of LocalStack's, which gives each API a port of its own."""
+
+    def client(self, *_: object, **__: object) -> "Gateway":
+        return self
+
+    def get_api(self, **_: str) -> dict[str, str]:
+        return {"ApiEndpoint": "ws://localhost:4510"}
+
+
+def test_websocket_api_of_localstack_is_reached_at_its_own_port() -> None:
+    cloud = Cloud(Target.LOCALSTACK, Gateway(), "http://127.0.0.1:4566")
+    assert cloud.websocket_url({"WebsocketAPIId": "abc"}) == "ws://localhost:4510/ws"
 
 
 def test_alarms_have_names_of_their_own() -> None:

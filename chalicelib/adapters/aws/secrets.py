@@ -93,6 +93,7 @@ def login_url(secret: str, *, host: str = "") -> str:
     """
     login = json.loads(secret)
     user, password = quote(login["username"], safe=""), quote(login["password"], safe="")
-    return (
-        f"postgresql://{user}:{password}@{host or login['host']}:{login.get('port', 5432)}/{login['dbname']}"
-    )
+    # Not of RDS's form: for a database beside an emulator, which may have no certificate.
+    query = f"?sslmode={quote(login['sslmode'])}" if login.get("sslmode") else ""
+    address = f"{host or login['host']}:{login.get('port', 5432)}/{login['dbname']}"
+    return f"postgresql://{user}:{password}@{address}{query}"

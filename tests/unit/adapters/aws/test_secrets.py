@@ -30,3 +30,8 @@ def test_secret_that_lacks_a_part_is_no_login(missing: str) -> None:
     login = {name: value for name, value in LOGIN.items() if name != missing}
     with pytest.raises(KeyError):
         login_url(json.dumps(login))
+
+
+def test_login_of_a_database_without_a_certificate_says_so() -> None:
+    assert login_url(json.dumps(LOGIN | {"sslmode": "disable"})).endswith("/orders?sslmode=disable")
+    assert login_url(json.dumps(LOGIN | {"sslmode": ""})) == login_url(json.dumps(LOGIN))
