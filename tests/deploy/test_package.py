@@ -132,6 +132,14 @@ def test_package_leaves_out_what_only_chalices_own_deployment_needs(built: Packa
     assert written - sids == ONLY_BESIDE_CHALICE
 
 
+def test_whoever_sends_orders_may_find_their_queue_without_being_told_its_address() -> None:
+    for path in (APP_DIR / ".chalice").glob("policy-*.json"):
+        allowed = json.loads(path.read_text(encoding="utf-8"))["Statement"]
+        resources = {each["Sid"]: each["Resource"] for each in allowed}
+        if "SendOrders" in resources:
+            assert resources["SendOrders"] in resources["FindQueues"], path.name
+
+
 def test_only_those_who_consume_a_queue_may_take_messages_from_it(built: Package) -> None:
     takers = {role for role, each in statements(built) if "sqs:ReceiveMessage" in each["Action"]}
     assert takers == {"ExecuteOrdersRole", "SettleDeadLettersRole"}
