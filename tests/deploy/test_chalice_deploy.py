@@ -165,8 +165,8 @@ def test_order_beside_a_message_that_has_to_come_back_is_done_with_and_the_messa
     sqs, queue = stage.cloud.client("sqs"), queue_url(stage)
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     redrive = {**json.loads(attributes["RedrivePolicy"]), "maxReceiveCount": "1"}
-    # Longer than the consumer may take: no message is delivered while it is being worked on.
-    impatient = {"VisibilityTimeout": "7", "RedrivePolicy": json.dumps(redrive)}
+    # Longer than the warm consumer takes: no message is delivered while it is being worked on.
+    impatient = {"VisibilityTimeout": "10", "RedrivePolicy": json.dumps(redrive)}
     sqs.set_queue_attributes(QueueUrl=queue, Attributes=impatient)
     order = an_order_of_this_stage()
     bodies = ["nothing of ours", OrderMessage(order=order).model_dump_json()]
