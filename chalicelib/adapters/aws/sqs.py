@@ -193,13 +193,13 @@ class SqsReceivedMessages:
             request = {"QueueUrl": self._queue_url, "Entries": entries}
             try:
                 answer = _members(
-                    call_sqs(
+                    try_sqs(
                         self._endpoint,
                         "DeleteMessageBatch",
                         request,
                         sleep=self._sleep,
                         time_left=self._time_left,
-                    )
+                    ).body
                 )
             except SqsError:
                 logger.warning("messages not deleted", exc_info=True)
