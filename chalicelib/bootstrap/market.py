@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.simulated_market import SimulatedMarket
-from chalicelib.config import ChainName, ConfigurationError, Settings
+from chalicelib.bootstrap.solana_market import SolanaMarket
+from chalicelib.config import ChainName, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock
 
@@ -26,9 +27,15 @@ class Market(Protocol):
     @property
     def venues(self) -> "Sequence[Venue]": ...
 
+    @property
+    def legs_max(self) -> int | None:
+        """So many legs have room in one transaction; None if any number has."""
+        ...
+
 
 _MARKETS: Final[Mapping[ChainName, Callable[[Settings, Clock, Tokens, Clients], Market]]] = {
-    ChainName.SIMULATED: SimulatedMarket
+    ChainName.SIMULATED: SimulatedMarket,
+    ChainName.SOLANA: SolanaMarket,
 }
 """The markets that are wired, each made of the settings, the clock, the tokens and the clients."""
 
@@ -40,16 +47,15 @@ class MarketPorts:
         self._settings = settings
         self._clock = clock
         self._clients = clients
-        check_wired(settings.chain)
-        self._market = _MARKETS[settings.chain](settings, clock, tokens, clients)
+        self.market = _MARKETS[settings.chain](settings, clock, tokens, clients)
 
     @property
     def chain(self) -> "Chain":
-        return self._market.chain
+        return self.market.chain
 
     @property
     def venues(self) -> "Sequence[Venue]":
-        return self._market.venues
+        return self.market.venues
 
     @cached_property
     def prices(self) -> "PriceSource":
@@ -71,17 +77,17 @@ class MarketPorts:
             time_limit_ms=self._settings.quote_time_limit_ms,
             valid_ms=self._settings.quote_valid_ms,
             within=time_left.for_work,
+            legs_max=self.market.legs_max,
         )
 
 
-def check_wired(chain: ChainName) -> None:
-    """Refuse a market that nothing here stands for: orders for it would be accepted and never executed.
+def check_market(settings: Settings, tokens: Callable[[], Tokens]) -> None:
+    """Refuse settings that no market can trade with: orders would be accepted and never executed.
 
     Raises:
         ConfigurationError: It says what is missing.
     """
-    if chain not in _MARKETS:
-        raise ConfigurationError(
-            f"CHAIN: {chain} cannot be used yet, since bootstrap/market.py wires no Chain and no Venue of it;"
-            " adapters/solana reads and builds what the programs take, and no more. Use CHAIN=simulated"
-        )
+    if settings.chain is ChainName.SOLANA:
+        from chalicelib.bootstrap.solana_settings import check_solana
+
+        check_solana(settings, tokens())

@@ -12,7 +12,7 @@ from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.access import Access
 from chalicelib.bootstrap.clients import Clients
-from chalicelib.bootstrap.market import MarketPorts, check_wired
+from chalicelib.bootstrap.market import MarketPorts, check_market
 from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.delivery.replies import Replies
@@ -52,10 +52,10 @@ class Services:
     """Every use case, wired to the real world as the settings say."""
 
     def __init__(self, settings: Settings) -> None:
-        check_wired(settings.chain)
         self.settings = settings
         self.clock: Clock = SystemClock()
         self.clients = Clients(settings)
+        check_market(settings, lambda: self.tokens)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -282,7 +282,7 @@ class Services:
         settings = self.settings
         poll_policy = PollPolicy(
             settings.confirmation_wait_ms / 1000,
-            settings.confirmation_poll_ms / 1000,
+            settings.poll_ms / 1000,
             settings.look_again_s,
         )
         return Confirmation(

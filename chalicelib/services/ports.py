@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from chalicelib.domain.events import OrderEvent
@@ -41,6 +41,21 @@ class Observer(Protocol):
         ...
 
 
+class ChainTime(NamedTuple):
+    """The time of the chain whose pools are offered: what they open, and charge, by."""
+
+    unix_s: int
+    slot: int
+
+
+class RefusedPool(NamedTuple):
+    """A pool that a venue has and that is not traded with, and why."""
+
+    pool_id: str
+    tokens: tuple[str, str]
+    problem: str
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What one venue would trade now.
@@ -48,10 +63,14 @@ class Offers:
     Attributes:
         pools: All of its pools, at their present state; the router computes what they would do.
         firm_quotes: Promises for what was wanted, and the venue's alone to compute.
+        refused: The pools that are not traded with.
+        chain_time: As of which the pools are; None if they go by our own clock, and by no slot.
     """
 
     pools: "Sequence[RoutablePool]" = ()
     firm_quotes: "Sequence[FirmQuote]" = ()
+    refused: Sequence[RefusedPool] = ()
+    chain_time: ChainTime | None = None
 
 
 class Venue(Protocol):

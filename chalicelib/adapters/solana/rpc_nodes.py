@@ -91,8 +91,15 @@ class RpcNodes:
         now_s: Callable[[], float] = monotonic,
         pause: Callable[[float], None] = sleep,
         jitter: Callable[[], float] = _RANDOM.random,
+        within: Callable[[float], float] = lambda seconds: seconds,
     ) -> None:
+        """Take the nodes.
+
+        Args:
+            within: Given how long something may take by itself, returns how long it may now.
+        """
         assert nodes, "at least one node"
+        self._within = within
         self._nodes = list(nodes)
         self._now_s, self._pause, self._jitter = now_s, pause, jitter
         self._free_at_s = [0.0] * len(self._nodes)
@@ -127,7 +134,7 @@ class RpcNodes:
         Raises:
             NodeError: As ``ask``.
         """
-        deadline_s = self._now_s() + time_limit_s
+        deadline_s = self._now_s() + self._within(time_limit_s)
         last: NodeError | None = None
         while True:
             free_at_s, index = min(
@@ -159,7 +166,7 @@ class RpcNodes:
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
         """Make a call to each node that does not limit us, and return by its name the result or the error."""
         told: dict[str, Any] = {}
-        deadline_s = self._now_s() + time_limit_s
+        deadline_s = self._now_s() + self._within(time_limit_s)
         for index, node in enumerate(self._nodes):
             left_s = deadline_s - self._now_s()
             if self._free_at_s[index] > self._now_s() or left_s <= 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +10,7 @@ from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.logs import logger
 from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Clock, Offers, Venue
+from chalicelib.services.ports import ChainTime, Clock, Offers, RefusedPool, Venue
 
 QUOTE_ID_LENGTH_MAX: Final = 128
 
@@ -26,6 +26,9 @@ class VenueAnswers:
         asked_at: What dynamic fees are computed for.
         valid_until: Past this moment the answers are not to be traded on.
         firm_quotes: Those that hold until then, each under an id that nothing else has.
+        refused: Pools that are not traded with, by venue.
+        chain_time: The chain's own, as of which the pools are: the oldest that a venue named, None if none did.
+        legs_max: So many legs have room in one transaction; None if any number has.
     """
 
     pools: tuple[RoutablePool, ...]
@@ -34,6 +37,9 @@ class VenueAnswers:
     asked_at: datetime
     valid_until: datetime
     firm_quotes: tuple[FirmQuote, ...] = ()
+    refused: Mapping[str, Sequence[RefusedPool]] = field(default_factory=dict)
+    chain_time: ChainTime | None = None
+    legs_max: int | None = None
 
 
 Within = Callable[[float], float]
@@ -55,7 +61,9 @@ class QuoteRequest:
         time_limit_s: float,
         valid: timedelta,
         within: Within,
+        legs_max: int | None = None,
     ) -> None:
+        self._legs_max = legs_max
         self._asked_at = asked_at
         self._asked = asked
         self._time_limit_s = time_limit_s
@@ -70,12 +78,18 @@ class QuoteRequest:
         pools: list[RoutablePool] = []
         quotes: list[tuple[str, FirmQuote]] = []
         problems: dict[str, str] = {}
+        refused: dict[str, Sequence[RefusedPool]] = {}
+        times: list[ChainTime] = []
         for name, answer in self._asked.items():
             problem = self._problem(name, answer)
             if problem is None:
                 offers = answer.result()
                 pools.extend(offers.pools)
                 quotes.extend((name, quote) for quote in offers.firm_quotes)
+                if offers.refused:
+                    refused[name] = offers.refused
+                if offers.chain_time is not None:
+                    times.append(offers.chain_time)
             else:
                 problems[name] = problem
         valid_until = self._asked_at + self._valid
@@ -86,6 +100,9 @@ class QuoteRequest:
             self._asked_at,
             valid_until,
             _usable(quotes, pools, valid_until) if quotes else (),
+            refused,
+            min(times, default=None),
+            self._legs_max,
         )
 
     def _problem(self, name: str, answer: "Future[Offers]") -> str | None:
@@ -116,7 +133,9 @@ class QuoteCollector:
         time_limit_ms: int,
         valid_ms: int,
         within: Within = _all_of_it,
+        legs_max: int | None = None,
     ) -> None:
+        self._legs_max = legs_max
         self._venues = venues
         self._executor = executor
         self._clock = clock
@@ -137,6 +156,7 @@ class QuoteCollector:
             time_limit_s=self._time_limit_s,
             valid=self._valid,
             within=self._within,
+            legs_max=self._legs_max,
         )
 
     def ask(self, wanted: Sequence[WantedSwap] = ()) -> VenueAnswers:

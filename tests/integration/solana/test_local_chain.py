@@ -12,7 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.adapters.solana.accounts import present
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.book import Book
 from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
@@ -20,15 +19,11 @@ from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.fills import names_of
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, writable
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
-from chalicelib.adapters.solana.layouts import CLMM_POOL, CPMM_POOL, DAMM_V2_POOL, DLMM_PAIR
 from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
 from chalicelib.adapters.solana.messages import v0_message
-from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
-from chalicelib.adapters.solana.programs import PROGRAM_IDS, TOKEN, WRAPPED_SOL, Cluster, SwapProgram
-from chalicelib.adapters.solana.rpc_answers import accounts_at
-from chalicelib.adapters.solana.rpc_calls import get_multiple_accounts
+from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_key_of
 from chalicelib.adapters.solana.signing import sign
@@ -49,17 +44,11 @@ from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
+from tests.support.local_chain import IDS, listed_pools
 from tests.unit.infra.chain.running import Running, running
 
-IDS = PROGRAM_IDS[Cluster.MAINNET]
 NODES = 3
 SLIPPAGE_BPS = 50
-MINTS = {
-    SwapProgram.CPMM: (CPMM_POOL, "token_0_mint", "token_1_mint"),
-    SwapProgram.CLMM: (CLMM_POOL, "token_mint_0", "token_mint_1"),
-    SwapProgram.DLMM: (DLMM_PAIR, "token_x_mint", "token_y_mint"),
-    SwapProgram.DAMM_V2: (DAMM_V2_POOL, "token_a_mint", "token_b_mint"),
-}
 
 
 @dataclass
@@ -136,7 +125,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         tokens = load_tokens()
         each = [RpcNode(f"http://127.0.0.1:{process.port}/nodes/{place}") for place in range(NODES)]
         nodes = RpcNodes(each)
-        listed = listed_pools(nodes, [one["address"] for one in status["pools"]], tokens)
+        listed = listed_pools(nodes, status, tokens)
         pools = PoolReader(nodes, IDS, listed, tokens, now_unix_s=time.time, time_limit_s=10)
         names = names_of(IDS, listed, tokens)
         seeds = SeedSigner(b"seed")
@@ -153,25 +142,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(process, tokens, pools, chain, seeds, random.Random(1))
         for node in each:
             node.close()
-
-
-def listed_pools(nodes: RpcNodes, addresses: list[str], tokens: Tokens) -> list[ListedPool]:
-    """The seeded pools, with their tokens in the order of their mints."""
-    keys = [pubkey(address) for address in addresses]
-    read = accounts_at(nodes.ask(get_multiple_accounts(keys), time_limit_s=10), len(keys))
-    symbols = {pubkey(token.mint): token.symbol for token in tokens}
-    listed = []
-    for key, account in zip(keys, read.accounts, strict=True):
-        owner = present({key: account}, key, "pool")
-        program = IDS.program_of(owner.owner)
-        assert program is not None
-        layout, first, second = MINTS[program]
-        mints = layout.read(owner.data).keys
-        venue = "raydium" if program in {SwapProgram.CPMM, SwapProgram.CLMM} else "meteora"
-        listed.append(
-            ListedPool(address_of(key), venue, key, (symbols[mints[first]], symbols[mints[second]]))
-        )
-    return listed
 
 
 def test_every_seeded_pool_can_be_traded_with(world: World) -> None:

@@ -1,0 +1,153 @@
+"""Solana behind the ports: its chain, and the venues of the listed pools."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.time_left import time_left
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.config import ConfigurationError, Settings, SignerName
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.ports import Clock
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.solana.chain import SolanaChain
+    from chalicelib.adapters.solana.fills import Names
+    from chalicelib.adapters.solana.pool_list import ListedPool
+    from chalicelib.adapters.solana.pool_reader import PoolReader
+    from chalicelib.adapters.solana.programs import ProgramIds
+    from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+    from chalicelib.adapters.solana.signer import KeyHolder, Signer
+    from chalicelib.services.ports import Venue
+
+
+class SolanaMarket:
+    """Chain and venues behind the nodes that the settings name."""
+
+    def __init__(self, settings: Settings, clock: Clock, tokens: Tokens, clients: Clients) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tokens = tokens
+        self._clients = clients
+        self._call_limit_s = settings.solana_call_time_limit_ms / 1000
+
+    @cached_property
+    def chain(self) -> "SolanaChain":
+        from chalicelib.adapters.solana.blockhashes import Blockhashes
+        from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
+        from chalicelib.adapters.solana.chain_view import ChainReader
+        from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
+        from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
+
+        settings, limit_s = self._settings, self._call_limit_s
+        rules = SigningRules(
+            self._ids, {pool.key for pool in self._listed}, fee_lamports_max=settings.solana_priority_fee_max
+        )
+        priority = PriorityPolicy(
+            settings.solana_priority_percentile,
+            settings.solana_priority_price_max,
+            settings.solana_priority_fee_max,
+        )
+        witnesses = settings.solana_witnesses
+        return SolanaChain(
+            self.nodes,
+            GuardedSigner(self.signer, rules),
+            self.pools,
+            self._names,
+            blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
+            priority_fees=PriorityFees(self.nodes, priority, time_limit_s=limit_s),
+            reader=ChainReader(self.nodes, lambda: self._names, time_limit_s=limit_s, witnesses=witnesses),
+            policy=SendingPolicy(limit_s, is_simulated=settings.solana_simulates),
+            executor=self._clients.executor,
+        )
+
+    @cached_property
+    def venues(self) -> "Sequence[Venue]":
+        from chalicelib.adapters.solana.venue import SolanaVenue
+
+        names = sorted({pool.venue for pool in self._listed}, reverse=True)
+        return [SolanaVenue(name, self._listed, self.pools) for name in names]
+
+    @property
+    def legs_max(self) -> int:
+        """A transaction has room for so many legs, whatever their kinds."""
+        from chalicelib.adapters.solana.swap_message import SWAPS_THAT_FIT
+
+        return SWAPS_THAT_FIT
+
+    @cached_property
+    def nodes(self) -> "RpcNodes":
+        """The nodes, each of which has to be of the right cluster."""
+        from chalicelib.adapters.solana.cluster import ClusterNode
+        from chalicelib.adapters.solana.programs import Cluster
+        from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+
+        cluster = Cluster(self._settings.solana_cluster)
+        try:
+            nodes = [ClusterNode(url, cluster) for url in self._settings.solana_nodes]
+        except ValueError as error:
+            raise ConfigurationError(f"SOLANA_RPC_URLS: {error}") from error
+        return RpcNodes(nodes, within=time_left.for_work)
+
+    @cached_property
+    def pools(self) -> "PoolReader":
+        """What reads the listed pools, once for all venues."""
+        from chalicelib.adapters.solana.pool_reader import PoolReader
+
+        return PoolReader(
+            self.nodes,
+            self._ids,
+            self._listed,
+            self._tokens,
+            now_unix_s=lambda: self._clock.now().timestamp(),
+            time_limit_s=self._settings.quote_time_limit_ms / 1000,
+        )
+
+    @cached_property
+    def signer(self) -> "Signer":
+        """Whose keys sign; what they sign is not looked at here."""
+        from chalicelib.adapters.solana.signer import OwnKeySigner, SeedSigner
+
+        match self._settings.solana_signer:
+            case SignerName.SEED:
+                return SeedSigner(self._clients.wallet_seed().encode())
+            case SignerName.KMS:
+                holders = {account: self._kms_key(key) for account, key in self._kms_keys.items()}
+                return OwnKeySigner(holders.get)
+            case SignerName.DESK:
+                raise ConfigurationError(
+                    "SOLANA_SIGNER: desk needs registered wallets, which nothing keeps yet"
+                )
+
+    @cached_property
+    def _kms_keys(self) -> Mapping[str, str]:
+        from chalicelib.bootstrap.solana_settings import kms_keys
+
+        return kms_keys(self._settings)
+
+    def _kms_key(self, key_id: str) -> "KeyHolder":
+        from chalicelib.adapters.solana.kms_key import KmsKey
+
+        return KmsKey(self._clients.kms, key_id)
+
+    @cached_property
+    def _listed(self) -> "tuple[ListedPool, ...]":
+        from chalicelib.adapters.solana.pool_list import PoolListError, load_pools
+
+        try:
+            return load_pools(Path(self._settings.solana_pools_file), self._tokens)
+        except PoolListError as error:
+            raise ConfigurationError(f"SOLANA_POOLS_FILE: {error}") from error
+
+    @cached_property
+    def _ids(self) -> "ProgramIds":
+        from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
+
+        return PROGRAM_IDS[Cluster(self._settings.solana_cluster)]
+
+    @cached_property
+    def _names(self) -> "Names":
+        from chalicelib.adapters.solana.fills import names_of
+
+        return names_of(self._ids, self._listed, self._tokens)
