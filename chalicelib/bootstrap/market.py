@@ -27,11 +27,6 @@ class Market(Protocol):
     @property
     def venues(self) -> "Sequence[Venue]": ...
 
-    @property
-    def legs_max(self) -> int | None:
-        """So many legs have room in one transaction; None if any number has."""
-        ...
-
 
 _MARKETS: Final[Mapping[ChainName, Callable[[Settings, Clock, Tokens, Clients], Market]]] = {
     ChainName.SIMULATED: SimulatedMarket,
@@ -47,15 +42,15 @@ class MarketPorts:
         self._settings = settings
         self._clock = clock
         self._clients = clients
-        self.market = _MARKETS[settings.chain](settings, clock, tokens, clients)
+        self._market = _MARKETS[settings.chain](settings, clock, tokens, clients)
 
     @property
     def chain(self) -> "Chain":
-        return self.market.chain
+        return self._market.chain
 
     @property
     def venues(self) -> "Sequence[Venue]":
-        return self.market.venues
+        return self._market.venues
 
     @cached_property
     def prices(self) -> "PriceSource":
@@ -77,7 +72,6 @@ class MarketPorts:
             time_limit_ms=self._settings.quote_time_limit_ms,
             valid_ms=self._settings.quote_valid_ms,
             within=time_left.for_work,
-            legs_max=self.market.legs_max,
         )
 
 

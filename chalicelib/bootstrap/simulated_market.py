@@ -23,8 +23,6 @@ VENUES: Final = ("raydium", "meteora")
 class SimulatedMarket:
     """Chain and venues of the ledger in Postgres."""
 
-    legs_max: Final = None
-
     def __init__(self, settings: Settings, clock: Clock, tokens: Tokens, clients: Clients) -> None:
         self._settings = settings
         self._clock = clock

@@ -69,13 +69,6 @@ class SolanaMarket:
         names = sorted({pool.venue for pool in self._listed}, reverse=True)
         return [SolanaVenue(name, self._listed, self.pools) for name in names]
 
-    @property
-    def legs_max(self) -> int:
-        """A transaction has room for so many legs, whatever their kinds."""
-        from chalicelib.adapters.solana.swap_message import SWAPS_THAT_FIT
-
-        return SWAPS_THAT_FIT
-
     @cached_property
     def nodes(self) -> "RpcNodes":
         """The nodes, each of which has to be of the right cluster."""

@@ -126,7 +126,9 @@ def venues(request: Request) -> Response:
     _reader(request)
     use = services()
     answers = use.quote_swaps.venues()
-    return answer(venues_view(answers.venues, answers.pools, answers.problems, use.tokens))
+    return answer(
+        venues_view(answers.venues, answers.pools, answers.problems, use.tokens, refused=answers.refused)
+    )
 
 
 @http_errors

@@ -64,7 +64,7 @@ class BestSingleVenue(Answer):
 
 
 class VenueQuote(Answer):
-    """What one venue's best pool alone would give, or why it cannot."""
+    """What one venue's best pool alone would give, or why it cannot; or why one pool of it is left alone."""
 
     venue: str
     error: str | None = None
@@ -165,6 +165,14 @@ class OrderEventFrame(Answer):
     fees: list[Fee] | None = None
     tx_signature: str | None = None
     slot: int | None = None
+    unspent_input_amount: Annotated[
+        Amount | None,
+        Field(description="Of an exact-in order over two hops on Solana: what no hop needed, and stayed."),
+    ] = None
+    network_fee_lamports: Annotated[
+        int | None,
+        Field(ge=0, description="On Solana: what the network took, also for a transaction that it refused."),
+    ] = None
     code: Code | None = None
     message: str | None = None
     attempts: int | None = None
@@ -263,6 +271,7 @@ class OrderEvents(Answer):
 class PoolBody(Answer):
     pool: str
     tokens: list[str]
+    error: Annotated[str | None, Field(description="Why it is not traded with, if it is not.")] = None
 
 
 class VenueBody(Answer):

@@ -41,7 +41,7 @@ _MICRO: Final = 1_000_000
 _UNITS: Final = {CpmmAccounts: 60_000, ClmmAccounts: 250_000, DlmmAccounts: 600_000, DammV2Accounts: 60_000}
 _UNITS_PER_ACCOUNT: Final = 25_000
 _UNITS_BESIDE: Final = 10_000
-SWAPS_THAT_FIT: Final = 4
+_SWAPS_THAT_FIT: Final = 4
 """Of whatever kinds: 64 addresses hold them."""
 
 _MARGIN: Final = (115, 100)
@@ -128,7 +128,7 @@ def contents(
 
 def has_room(plan: FixedPlan, wallet: TradingWallet, tokens: tuple[str, str]) -> bool:
     """Return whether a plan fits into one transaction, with all that may surround it."""
-    if len(plan.swaps) <= SWAPS_THAT_FIT:
+    if len(plan.swaps) <= _SWAPS_THAT_FIT:
         return True
     made = contents(
         plan._replace(left_between=frozenset()),

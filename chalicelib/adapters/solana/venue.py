@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.room import room_of
 from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import ChainTime, Offers, RefusedPool
+from chalicelib.services.ports import ChainTime, Offers
 
 
 class SolanaVenue:
@@ -47,6 +49,5 @@ class SolanaVenue:
         if not found:
             reasons = "; ".join(f"{pool.pool_id}: {pool.problem}" for pool in refused)
             raise VenueUnavailableError(f"no pool can be traded with ({reasons})" if reasons else "no pools")
-        return Offers(
-            found, refused=refused, chain_time=ChainTime(book.clock.unix_timestamp, book.clock.slot)
-        )
+        time = ChainTime(book.clock.unix_timestamp, book.clock.slot)
+        return Offers(found, refused=refused, chain_time=time, room=room_of(book))

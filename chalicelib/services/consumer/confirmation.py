@@ -22,7 +22,7 @@ from chalicelib.services.ports import Chain, Clock
 DEADNESS_MARGIN_BLOCKS: Final = 2
 """Blocks to wait past the last valid height: a safety margin, not part of the argument."""
 
-RESEND_INTERVAL_S: Final = 2.0
+RESEND_INTERVAL_S: Final = 1.0
 """Networks drop packets; the same bytes are sent again about this often until they are seen."""
 
 
@@ -148,10 +148,14 @@ class Confirmation:
                 return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
                 code = status.refusal or Code.TRANSACTION_FAILED
+                fee = status.network_fee_lamports
                 if _is_at_bound(code, claimed.state, now):
                     reason = refusal(code, claimed.state.order).message
-                    return transitions.refused_at_bound(claimed, reason, now, height=view.height)
-                return transitions.failed(claimed, refusal(code, claimed.state.order), now, outcome="refused")
+                    return transitions.refused_at_bound(
+                        claimed, reason, now, height=view.height, network_fee_lamports=fee
+                    )
+                error = refusal(code, claimed.state.order)
+                return transitions.failed(claimed, error, now, outcome="refused", network_fee_lamports=fee)
             case SignatureStatus.UNKNOWN:
                 if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
                     return None

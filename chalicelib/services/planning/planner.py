@@ -14,6 +14,7 @@ from chalicelib.domain.transactions import InstructedLeg, InstructedPath, Instru
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
+from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
@@ -62,13 +63,13 @@ class Planner:
 
     def marginal_rate(self, wish: SwapWish) -> Rate | None:
         """Return what no size of a wish gets more than, on the pools as the venues said they are."""
-        rates = MarginalRates(self._answers.pools, int(self._answers.asked_at.timestamp()))
+        rates = MarginalRates(self._answers.pools, self._market.now_s, self._market.slot)
         return rates.best(wish.input_token, wish.output_token)
 
     def mark(self, wish: SwapWish) -> Rate | None:
         """Return the pair's mark now, as output per input; None if it has none."""
         pair = wish.input_token, wish.output_token
-        return mark_of(self._answers.pools, pair, int(self._answers.asked_at.timestamp()))
+        return mark_of(self._answers.pools, pair, self._market.now_s, self._market.slot)
 
     def offered(self, wish: SwapWish) -> Rate:
         """Return what the best plan for a wish gets, output per input; raises as ``plan``."""
@@ -102,18 +103,18 @@ class Planner:
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        order = SwapOrder(
+            wish.swap_mode,
+            wish.input_token,
+            wish.output_token,
+            wish.amount_units,
+            self._tokens[cost_token].leg_cost_units,
+        )
         try:
-            return best_offer(
-                self._market,
-                self._quotes,
-                SwapOrder(
-                    wish.swap_mode,
-                    wish.input_token,
-                    wish.output_token,
-                    wish.amount_units,
-                    self._tokens[cost_token].leg_cost_units,
-                ),
-            )
+            plan = best_offer(self._market, self._quotes, order)
+            if answers.room is not None and plan.firm_quote is None:
+                plan = with_room(self._market, order, plan, answers.room)
+            return plan
         except RoutingError as error:
             raise self._refusal(error, wish) from error
 

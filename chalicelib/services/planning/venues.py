@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.logs import logger
+from chalicelib.routing.few_legs import Room, common_room
 from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import ChainTime, Clock, Offers, RefusedPool, Venue
+from chalicelib.services.ports import ChainTime, Clock, Offers, Venue
 
 QUOTE_ID_LENGTH_MAX: Final = 128
 
@@ -28,7 +30,7 @@ class VenueAnswers:
         firm_quotes: Those that hold until then, each under an id that nothing else has.
         refused: Pools that are not traded with, by venue.
         chain_time: The chain's own, as of which the pools are: the oldest that a venue named, None if none did.
-        legs_max: So many legs have room in one transaction; None if any number has.
+        room: What one transaction carries of their pools; None if it carries any number of legs.
     """
 
     pools: tuple[RoutablePool, ...]
@@ -39,7 +41,7 @@ class VenueAnswers:
     firm_quotes: tuple[FirmQuote, ...] = ()
     refused: Mapping[str, Sequence[RefusedPool]] = field(default_factory=dict)
     chain_time: ChainTime | None = None
-    legs_max: int | None = None
+    room: Room | None = None
 
 
 Within = Callable[[float], float]
@@ -61,9 +63,7 @@ class QuoteRequest:
         time_limit_s: float,
         valid: timedelta,
         within: Within,
-        legs_max: int | None = None,
     ) -> None:
-        self._legs_max = legs_max
         self._asked_at = asked_at
         self._asked = asked
         self._time_limit_s = time_limit_s
@@ -80,6 +80,7 @@ class QuoteRequest:
         problems: dict[str, str] = {}
         refused: dict[str, Sequence[RefusedPool]] = {}
         times: list[ChainTime] = []
+        rooms: list[Room] = []
         for name, answer in self._asked.items():
             problem = self._problem(name, answer)
             if problem is None:
@@ -90,6 +91,8 @@ class QuoteRequest:
                     refused[name] = offers.refused
                 if offers.chain_time is not None:
                     times.append(offers.chain_time)
+                if offers.room is not None:
+                    rooms.append(offers.room)
             else:
                 problems[name] = problem
         valid_until = self._asked_at + self._valid
@@ -102,7 +105,7 @@ class QuoteRequest:
             _usable(quotes, pools, valid_until) if quotes else (),
             refused,
             min(times, default=None),
-            self._legs_max,
+            common_room(rooms),
         )
 
     def _problem(self, name: str, answer: "Future[Offers]") -> str | None:
@@ -133,9 +136,7 @@ class QuoteCollector:
         time_limit_ms: int,
         valid_ms: int,
         within: Within = _all_of_it,
-        legs_max: int | None = None,
     ) -> None:
-        self._legs_max = legs_max
         self._venues = venues
         self._executor = executor
         self._clock = clock
@@ -156,7 +157,6 @@ class QuoteCollector:
             time_limit_s=self._time_limit_s,
             valid=self._valid,
             within=self._within,
-            legs_max=self._legs_max,
         )
 
     def ask(self, wanted: Sequence[WantedSwap] = ()) -> VenueAnswers:

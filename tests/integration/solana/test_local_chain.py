@@ -5,7 +5,7 @@ Real messages, signatures, token programs, fees and expiry.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
@@ -17,6 +17,7 @@ from chalicelib.adapters.solana.book import Book
 from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.fills import names_of
+from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan, FixedSwap
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, writable
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
@@ -24,10 +25,14 @@ from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
 from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
+from chalicelib.adapters.solana.room import room_of
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_key_of
 from chalicelib.adapters.solana.signing import sign
+from chalicelib.adapters.solana.swap_message import has_room
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm.swaps import Exact, SwapResult
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.errors import Code, RefusedError
 from chalicelib.domain.swap_mode import SwapMode
@@ -41,6 +46,8 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
 )
 from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
+from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
@@ -68,18 +75,14 @@ class World:
         book = self.pools.read()
         named, other = (given, got) if mode is SwapMode.EXACT_IN else (got, given)
         amount = self.tokens[named].max_order_units * part // 1000
-        plan = best_plan(
-            market_of(book), SwapOrder(mode, given, got, amount, self.tokens[other].leg_cost_units)
-        )
-        if mode is SwapMode.EXACT_IN:
-            threshold = min_out_units(plan.amount_out, SLIPPAGE_BPS)
-        else:
-            threshold = max_in_units(plan.amount_in, SLIPPAGE_BPS)
+        market = market_of(book)
+        order = SwapOrder(mode, given, got, amount, self.tokens[other].leg_cost_units)
+        plan = with_room(market, order, best_plan(market, order), room_of(book))
         self.orders += 1
         account_id = f"account {self.orders % 3}"
         self.fund(account_id)
         return SwapInstruction(
-            account_id, UUID(int=self.orders), 1, mode, given, got, paths_of(plan, mode), threshold
+            account_id, UUID(int=self.orders), 1, mode, given, got, paths_of(plan, mode), threshold(plan)
         )
 
     def fund(self, account_id: str) -> None:
@@ -98,6 +101,12 @@ class World:
 def market_of(book: Book) -> Market:
     pools = [RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state) for pool in book.pools.values()]
     return Market(pools, book.clock.unix_timestamp, book.clock.slot)
+
+
+def threshold(plan: Plan, slippage_bps: int = SLIPPAGE_BPS) -> int:
+    if plan.mode is SwapMode.EXACT_IN:
+        return min_out_units(plan.amount_out, slippage_bps)
+    return max_in_units(plan.amount_in, slippage_bps)
 
 
 def paths_of(plan: Plan, mode: SwapMode) -> tuple[InstructedPath, ...]:
@@ -153,6 +162,68 @@ def test_every_seeded_pool_can_be_traded_with(world: World) -> None:
         "DlmmAccounts",
         "DammV2Accounts",
     }
+
+
+@pytest.mark.parametrize("is_delegated", [False, True])
+def test_what_plans_count_as_fitting_fits_into_one_transaction_whatever_its_pools(
+    world: World, is_delegated: bool
+) -> None:
+    book = world.pools.read()
+    room = room_of(book)
+    owner = world.signer.wallet("owner").owner
+    wallet = TradingWallet(desk_key_of(b"seed").key if is_delegated else owner, owner)
+    most_legs = 0
+    for _ in range(300):
+        pools = world.chance.sample(sorted(book.pools), world.chance.randint(4, 12))
+        while sum(map(room.taken, pools)) > room.most:
+            pools.pop()
+        swaps = tuple(
+            FixedSwap(book.pools[one], 0, Exact.IN, 1_000, 1, SwapResult(1_000, 1, 0, 0, 0)) for one in pools
+        )
+        tokens = swaps[0].tokens[0], swaps[-1].tokens[1]
+        if tokens[0] != tokens[1] and spans_few_tokens(swaps):
+            assert has_room(FixedPlan(swaps, 1_000, frozenset()), wallet, tokens), pools
+            most_legs = max(most_legs, len(pools))
+    assert most_legs >= 6
+
+
+def spans_few_tokens(swaps: Sequence[FixedSwap]) -> bool:
+    """As in any plan of ours: a token between two hops comes with two legs at least."""
+    return len({symbol for swap in swaps for symbol in swap.tokens}) <= 2 + len(swaps) // 2
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_largest_orders_are_planned_with_the_legs_that_their_transaction_has(
+    world: World, mode: SwapMode
+) -> None:
+    book = world.pools.read()
+    market, room = market_of(book), room_of(book)
+    symbols = sorted(token.symbol for token in world.tokens)
+    wallet = world.signer.wallet("owner")
+    shortened = 0
+    for _ in range(40):
+        given, got = world.chance.sample(symbols, 2)
+        named, other = (given, got) if mode is SwapMode.EXACT_IN else (got, given)
+        amount = world.tokens[named].max_order_units * world.chance.randint(300, 1000) // 1000
+        order = SwapOrder(mode, given, got, amount, world.tokens[other].leg_cost_units)
+        try:
+            best = best_plan(market, order)
+        except RoutingError:
+            continue
+        try:
+            plan = with_room(market, order, best, room)
+        except InsufficientLiquidityError:
+            assert len(best.legs) > 5, "nearly all that there is, which no transaction can fetch"
+            continue
+        assert room.holds(plan)
+        assert plan.gap_bps >= best.gap_bps
+        shortened += plan is not best
+        wanted = SwapInstruction(
+            "a", UUID(int=0), 1, mode, given, got, paths_of(plan, mode), threshold(plan, 100)
+        )
+        fixed = AmountFixer(book).fitting(wanted, partial(has_room, wallet=wallet, tokens=(given, got)))
+        assert [swap.pool.pool_id for swap in fixed.swaps] == [leg.pool_id for leg in plan.legs]
+    assert shortened
 
 
 def test_orders_over_any_pair_land_with_amounts_that_balances_and_events_agree_on(world: World) -> None:

@@ -42,7 +42,7 @@ def test_solana_without_nodes_and_pools_is_refused_before_an_order_is_accepted()
 def test_each_chain_has_its_market(chain: ChainName, market: type) -> None:
     settings = Settings(chain=chain)
     ports = MarketPorts(settings, FrozenClock(), load_tokens(), Clients(settings))
-    assert isinstance(ports.market, market)
+    assert isinstance(ports._market, market)
 
 
 def test_solana_is_imported_by_nothing_that_does_not_ask_for_it() -> None:
