@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap.clients import Clients
-from chalicelib.config import ConfigurationError, Settings, SignerName
+from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.programs import ProgramIds
     from chalicelib.adapters.solana.rpc_nodes import RpcNodes
     from chalicelib.adapters.solana.signer import KeyHolder, Signer
+    from chalicelib.adapters.solana.spending import Spending
     from chalicelib.services.ports import Venue
 
 
@@ -60,6 +61,7 @@ class SolanaMarket:
             reader=ChainReader(self.nodes, lambda: self._names, time_limit_s=limit_s, witnesses=witnesses),
             policy=SendingPolicy(limit_s, is_simulated=settings.solana_simulates),
             executor=self._clients.executor,
+            spending=self._spending,
         )
 
     @cached_property
@@ -114,6 +116,18 @@ class SolanaMarket:
                 )
 
     @cached_property
+    def _spending(self) -> "Spending | None":
+        from chalicelib.bootstrap.solana_settings import spend_caps
+
+        caps = spend_caps(self._settings, self._tokens)
+        if not caps:
+            return None
+        from chalicelib.adapters.solana.day_spending import DaySpending
+
+        is_demanded = self._settings.solana_cluster is ClusterName.MAINNET
+        return DaySpending(self._clients.engine, caps, is_demanded=is_demanded)
+
+    @cached_property
     def _kms_keys(self) -> Mapping[str, str]:
         from chalicelib.bootstrap.solana_settings import kms_keys
 
@@ -143,4 +157,4 @@ class SolanaMarket:
     def _names(self) -> "Names":
         from chalicelib.adapters.solana.fills import names_of
 
-        return names_of(self._ids, self._listed, self._tokens)
+        return names_of(self._ids, self._listed, self._tokens)._replace(bin_step=self.pools.bin_step)

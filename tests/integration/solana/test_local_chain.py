@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
@@ -32,15 +33,18 @@ from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.swap_message import has_room
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.amm.swaps import Exact, SwapResult
+from chalicelib.amm.pools import spot_price, swap
+from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.prices import price_impact_bps
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import (
     ChainView,
     InstructedLeg,
     InstructedPath,
+    LegFill,
     SignatureStatus,
     SignedTransaction,
     SwapInstruction,
@@ -136,7 +140,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         nodes = RpcNodes(each)
         listed = listed_pools(nodes, status, tokens)
         pools = PoolReader(nodes, IDS, listed, tokens, now_unix_s=time.time, time_limit_s=10)
-        names = names_of(IDS, listed, tokens)
+        names = names_of(IDS, listed, tokens)._replace(bin_step=pools.bin_step)
         seeds = SeedSigner(b"seed")
         chain = SolanaChain(
             nodes,
@@ -232,16 +236,28 @@ def test_orders_over_any_pair_land_with_amounts_that_balances_and_events_agree_o
         given, got = world.chance.sample(symbols, 2)
         mode = list(SwapMode)[number % 2]
         wanted = world.planned(given, got, mode, world.chance.randint(1, 200))
+        before = world.pools.read()
         (sent,) = world.chain.sign([wanted])
         world.chain.send([sent])
         status = world.outcome(sent).statuses[sent.signature]
         assert status.signature_status is SignatureStatus.LANDED, (wanted, status)
+        for leg in status.legs:
+            assert abs(Decimal(leg.impact_bps) - Decimal(impact_before(before, leg))) <= Decimal("0.2"), leg
         assert status.network_fee_lamports == 5_000
         if mode is SwapMode.EXACT_IN:
             assert status.output_units >= wanted.threshold_units
         else:
             assert status.input_units <= wanted.threshold_units
         assert sum(leg.input_units for leg in status.legs if leg.token_in == given) == status.input_units
+
+
+def impact_before(book: Book, leg: LegFill) -> str:
+    """The impact of what a leg gave, by the pool that it met."""
+    state, tokens = book.pools[leg.pool_id].state, book.pools[leg.pool_id].tokens
+    token_in: TokenIndex = 0 if tokens[0] == leg.token_in else 1
+    clock = book.clock
+    asked = Swap(Exact.IN, leg.input_units, token_in, clock.unix_timestamp, clock.slot)
+    return price_impact_bps(spot_price(state), token_in, swap(state, asked)[0])
 
 
 @pytest.mark.parametrize(("given", "got"), [("SOL", "USDC"), ("USDC", "SOL")])
