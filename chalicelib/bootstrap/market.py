@@ -13,6 +13,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
+    from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, Venue
     from chalicelib.services.resting.ports import PriceSource
@@ -26,6 +27,10 @@ class Market(Protocol):
 
     @property
     def venues(self) -> "Sequence[Venue]": ...
+
+    def check(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        ...
 
 
 _MARKETS: Final[Mapping[ChainName, Callable[[Settings, Clock, Tokens, Clients], Market]]] = {
@@ -51,6 +56,10 @@ class MarketPorts:
     @property
     def venues(self) -> "Sequence[Venue]":
         return self._market.venues
+
+    def check(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        return self._market.check()
 
     @cached_property
     def prices(self) -> "PriceSource":

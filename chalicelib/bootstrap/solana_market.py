@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.signer import KeyHolder, Signer
     from chalicelib.adapters.solana.spending import Spending
     from chalicelib.services.ports import Venue
+
+
+HEALTH_HOLDS_S: Final = 2.0
+"""Anybody may ask how the chain is; its nodes, which count our calls, are asked no more often than this."""
 
 
 class SolanaMarket:
@@ -70,6 +76,23 @@ class SolanaMarket:
 
         names = sorted({pool.venue for pool in self._listed}, reverse=True)
         return [SolanaVenue(name, self._listed, self.pools) for name in names]
+
+    def check(self) -> ChainHealth:
+        """Read the pools, and return how the chain is.
+
+        Raises:
+            RetryableError: No node shows the present chain, or no pool can be traded with.
+        """
+        from chalicelib.adapters.solana.rpc_errors import NodeError
+
+        try:
+            book = self.pools.recent(HEALTH_HOLDS_S)
+        except NodeError as error:
+            raise RetryableError(f"no node answered in time: {error}") from error
+        if not book.pools:
+            raise RetryableError(f"none of {len(self._listed)} pools can be traded with")
+        age_s = int(self._clock.now().timestamp()) - book.clock.unix_timestamp
+        return ChainHealth(book.clock.slot, max(0, age_s), len(book.pools), len(book.refused))
 
     @cached_property
     def nodes(self) -> "RpcNodes":

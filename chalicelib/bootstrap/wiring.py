@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from chalicelib.adapters.observer import PowertoolsObserver
+    from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.consumer.confirmation import Confirmation
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
     from chalicelib.services.consumer.execute_batch import ExecuteOrders
@@ -300,6 +301,10 @@ class Services:
     def check_database(self) -> None:
         """Raise ``RetryableError`` if the database does not answer."""
         self.clients.check_database()
+
+    def check_chain(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        return self.market.check()
 
     def check_queue(self) -> None:
         """Raise ``RetryableError`` if the queue does not answer."""

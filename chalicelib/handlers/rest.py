@@ -1,6 +1,6 @@
 """The REST routes: parse, call one service, translate errors, serialise."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from chalice.app import Request, Response
 from pydantic import Field
 
 from chalicelib.bootstrap import services
+from chalicelib.config import ChainName
 from chalicelib.domain.errors import FieldError, RetryableError, UnknownOutcomeError
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers.identity import http_account
@@ -23,7 +24,7 @@ from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.resting_frames import AmendFields
-from chalicelib.wire.venue_views import venues_view
+from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _WHOLE_NUMBERS: Final = ("limit", "afterSeq")
@@ -139,17 +140,30 @@ def health() -> Response:
 
 @http_errors
 def ready() -> Response:
-    """Say whether the database and the queue answer."""
-    checks: dict[str, str] = {}
-    for name, check in (("database", services().check_database), ("queue", services().check_queue)):
-        try:
-            check()
-            checks[name] = "ok"
-        except RetryableError as fault:
-            logger.warning("not ready", check=name, reason=fault.message)
-            checks[name] = "unavailable"
+    """Say whether the database, the queue and a chain of others' nodes answer."""
+    use = services()
+    shown: JsonObject = {}
+
+    def check_chain() -> None:
+        if (health := use.check_chain()) is not None:
+            shown.update(chain_health_view(health))
+
+    named = {"database": use.check_database, "queue": use.check_queue}
+    if use.settings.chain is ChainName.SOLANA:  # the simulated one is in the database
+        named["chain"] = check_chain
+    checks = {name: _checked(name, check) for name, check in named.items()}
     is_ready = set(checks.values()) == {"ok"}
-    return answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
+    status = "ok" if is_ready else "unavailable"
+    return answer({"status": status, **checks, **shown}, 200 if is_ready else 503)
+
+
+def _checked(name: str, check: Callable[[], None]) -> str:
+    try:
+        check()
+    except RetryableError as fault:
+        logger.warning("not ready", check=name, reason=fault.message)
+        return "unavailable"
+    return "ok"
 
 
 def _as_it_stands(account_id: str, order_id: UUID, done: str) -> Response:

@@ -299,6 +299,14 @@ class Readiness(Answer):
     status: Literal["ok", "unavailable"]
     database: Literal["ok", "unavailable"]
     queue: Literal["ok", "unavailable"]
+    chain: Annotated[
+        Literal["ok", "unavailable"] | None,
+        Field(description="On Solana, with what follows: as of the last read of the pools."),
+    ] = None
+    slot: int | None = None
+    slot_age_seconds: Annotated[int | None, Field(ge=0, description="By the chain's own clock.")] = None
+    pools: Annotated[int | None, Field(ge=0, description="So many can be traded with.")] = None
+    pools_refused: Annotated[int | None, Field(ge=0, description="So many cannot.")] = None
 
 
 SERVER_FRAMES: tuple[type[Answer], ...] = (

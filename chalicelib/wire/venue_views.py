@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.wire.json_text import JsonObject
 
 if TYPE_CHECKING:
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from chalicelib.routing.plan import RoutablePool
 
 _NOTHING: Final = MappingProxyType[str, Sequence[RefusedPool]]({})
+
+
+def chain_health_view(health: ChainHealth) -> JsonObject:
+    """Return how a chain is, as ``GET /health/ready`` shows it."""
+    return {
+        "slot": health.slot,
+        "slotAgeSeconds": health.age_s,
+        "pools": health.pools,
+        "poolsRefused": health.refused,
+    }
 
 
 def venues_view(

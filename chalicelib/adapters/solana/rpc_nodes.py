@@ -107,8 +107,11 @@ class RpcNodes:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The nodes' hosts, the preferred one first."""
-        return tuple(node.name for node in self._nodes)
+        """The nodes' hosts, the preferred one first; one that others have too comes with its place."""
+        hosts = [node.name for node in self._nodes]
+        return tuple(
+            host if hosts.count(host) == 1 else f"{host}#{place}" for place, host in enumerate(hosts)
+        )
 
     def ask(self, call: RpcCall, *, time_limit_s: float) -> Any:
         """Return the first result that a node gives; for calls that may be made twice.
@@ -166,15 +169,16 @@ class RpcNodes:
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
         """Make a call to each node that does not limit us, and return by its name the result or the error."""
         told: dict[str, Any] = {}
+        names = self.names
         deadline_s = self._now_s() + self._within(time_limit_s)
-        for index, node in enumerate(self._nodes):
+        for index, name in enumerate(names):
             left_s = deadline_s - self._now_s()
             if self._free_at_s[index] > self._now_s() or left_s <= 0:
                 continue
             try:
-                told[node.name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
+                told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
             except NodeError as e:
-                told[node.name] = e
+                told[name] = e
         return told
 
     def _call(self, index: int, call: RpcCall, time_limit_s: float) -> Any:

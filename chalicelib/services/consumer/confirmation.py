@@ -148,13 +148,12 @@ class Confirmation:
                 return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
                 code = status.refusal or Code.TRANSACTION_FAILED
+                error = refusal(code, claimed.state.order, status.refusal_name)
                 fee = status.network_fee_lamports
                 if _is_at_bound(code, claimed.state, now):
-                    reason = refusal(code, claimed.state.order).message
                     return transitions.refused_at_bound(
-                        claimed, reason, now, height=view.height, network_fee_lamports=fee
+                        claimed, error.message, now, height=view.height, network_fee_lamports=fee
                     )
-                error = refusal(code, claimed.state.order)
                 return transitions.failed(claimed, error, now, outcome="refused", network_fee_lamports=fee)
             case SignatureStatus.UNKNOWN:
                 if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
@@ -195,8 +194,8 @@ def _is_at_bound(code: Code, state: OrderState, now: datetime) -> bool:
     return may_rest and code in _AT_BOUND and not state.order.is_late(now)
 
 
-def refusal(code: Code, order: Order) -> ExecutionError:
-    """Return why the chain refused an order's transaction, in words."""
+def refusal(code: Code, order: Order, name: str | None = None) -> ExecutionError:
+    """Return why the chain refused an order's transaction, in words and by the program's own name for it."""
     match code:
         case Code.SLIPPAGE_EXCEEDED:
             bps = order.terms.slippage_bps
@@ -208,4 +207,4 @@ def refusal(code: Code, order: Order) -> ExecutionError:
             message = "the pools could no longer fill the order when it landed"
         case _:
             message = "the chain refused the transaction"
-    return ExecutionError(code, message)
+    return ExecutionError(code, f"{message} ({name})" if name else message)

@@ -60,6 +60,9 @@ from tests.unit.infra.chain.running import Running, running
 
 NODES = 3
 SLIPPAGE_BPS = 50
+SLIPPAGE_NAMES = {
+    "ExceededSlippage", "TooLittleOutputReceived", "TooMuchInputPaid", "ExceededAmountSlippageTolerance"
+}  # fmt: skip
 
 
 @dataclass
@@ -281,6 +284,7 @@ def test_threshold_that_the_pools_no_longer_meet_is_refused_by_the_chain_by_name
     world.chain.send([sent])
     status = world.outcome(sent).statuses[sent.signature]
     assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
+    assert status.refusal_name in SLIPPAGE_NAMES
     assert status.network_fee_lamports == 5_000
 
 
