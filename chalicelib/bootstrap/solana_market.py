@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from chalicelib.services.ports import Venue
 
 
+LAST_S: Final = 1.0
+"""Of an invocation, kept for the record and the queue: what nodes have said must still be written down."""
+
 HEALTH_HOLDS_S: Final = 2.0
 """Anybody may ask how the chain is; its nodes, which count our calls, are asked no more often than this."""
 
@@ -106,7 +109,7 @@ class SolanaMarket:
             nodes = [ClusterNode(url, cluster) for url in self._settings.solana_nodes]
         except ValueError as error:
             raise ConfigurationError(f"SOLANA_RPC_URLS: {error}") from error
-        return RpcNodes(nodes, within=time_left.for_work)
+        return RpcNodes(nodes, within=_within)
 
     @cached_property
     def pools(self) -> "PoolReader":
@@ -181,3 +184,8 @@ class SolanaMarket:
         from chalicelib.adapters.solana.fills import names_of
 
         return names_of(self._ids, self._listed, self._tokens)._replace(bin_step=self.pools.bin_step)
+
+
+def _within(seconds: float) -> float:
+    """Return how long nodes may be asked for what may take so long by itself."""
+    return max(0.0, time_left.for_work(seconds + LAST_S) - LAST_S)

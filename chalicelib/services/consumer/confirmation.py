@@ -62,6 +62,7 @@ class Confirmation:
         self._poll_policy = poll_policy
         self._wait_policy = wait_policy
         self._attempts_max = attempts_max
+        self._silent_at_s = 0.0
 
     def pause_s(self, delivery: int, *, waited_s: float) -> int:
         """Return how long to leave an undecided order alone, after so many deliveries of its message.
@@ -97,6 +98,7 @@ class Confirmation:
         together: an invocation has only so much time, however many orders it has.
         """
         waiting = [*sent_before, *sent_now]
+        began_s = self._clock.now().timestamp()
         waited = since_sent = 0.0
         while waiting:
             decided, broken = self._decided(waiting)
@@ -109,8 +111,11 @@ class Confirmation:
                 break
             else:
                 self._clock.sleep(self._poll_policy.poll_s)
-                waited += self._poll_policy.poll_s
-                since_sent += self._poll_policy.poll_s
+                before = waited
+                # A node takes its time to answer, too: what counts is how long all of it takes.
+                elapsed_s = self._clock.now().timestamp() - began_s
+                waited = max(waited + self._poll_policy.poll_s, elapsed_s)
+                since_sent += waited - before
             if since_sent >= RESEND_INTERVAL_S:
                 self.send(waiting)
                 since_sent = 0.0
@@ -179,7 +184,10 @@ class Confirmation:
         try:
             return self._chain.view(signatures)
         except RetryableError as error:
-            logger.warning("chain not answering", error_code=error.code, reason=error.message)
+            now_s = self._clock.now().timestamp()
+            if now_s - self._silent_at_s >= RESEND_INTERVAL_S:  # it is asked many times a second
+                self._silent_at_s = now_s
+                logger.warning("chain not answering", error_code=error.code, reason=error.message)
             return None
 
 
