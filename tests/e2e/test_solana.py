@@ -5,11 +5,14 @@ is compared with what the chain shows to a client that knows nothing of us.
 """
 
 import asyncio
+import base64
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -18,10 +21,16 @@ from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey as Address
 from solders.signature import Signature
 
+from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.programs import TOKEN
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.solana_market import SolanaMarket
+from chalicelib.config import Settings
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
 from tests.support.local_chain import write_pool_file
@@ -30,6 +39,7 @@ from tests.unit.infra.chain.running import Running, running, two_free_ports
 SEED = "the seed of the tests' wallets"
 WALLET = SeedSigner(SEED.encode()).wallet("local")
 FEE_LAMPORTS = 5_000
+UNCHECKED = {"encoding": "base64", "skipPreflight": True}
 Answer = TypeVar("Answer")
 PAIRS = [
     ("SOL", "USDC"), ("USDC", "SOL"), ("USDC", "USDT"), ("ETH", "SOL"), ("mSOL", "USDC"), ("JitoSOL", "SOL"),
@@ -82,6 +92,7 @@ class Engine:
 
     def __init__(self, home: Path, chain: LocalChain) -> None:
         pools = write_pool_file(home / "pools.toml", chain.url, chain.call("chain_status"))
+        self.pools_file = str(pools)
         self._state = home / "state"
         self._environment = {
             "CHAIN": "solana",
@@ -215,14 +226,20 @@ def test_quote_names_both_venues_and_readiness_the_chain(engine: Engine, chain: 
 
 
 def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee(
-    trader: Trader, chain: LocalChain, client: PublicClient
+    trader: Trader, engine: Engine, chain: LocalChain, client: PublicClient
 ) -> None:
-    chain.call("chain_setFaults", {"delay_percent": 100, "delay_blocks_min": 8, "delay_blocks_max": 8}, None)
+    chain.call("chain_setFaults", {"drop_percent": 100}, None)
     order_id = trader.submit(inputToken="SOL", outputToken="USDC", amount="100", slippageBps=1)
     trader.until(lambda: "submitted" in statuses(trader.events(order_id)))
-    chain.call("chain_resetFaults")
-    moved = trader.submit(inputToken="SOL", outputToken="USDC", amount="3000", slippageBps=500)
-    confirmed(trader.finished(moved))
+    routed = next(event for event in trader.events(order_id) if event["status"] == "routed")
+    sold = [swapped(engine, chain, leg["pool"], 10_000 * 10**9) for leg in routed["route"]]
+    # In one request, so that what the engine sends again comes after it.
+    calls: list[tuple[str, list[Any]]] = [("chain_resetFaults", [])]
+    calls += [("sendTransaction", [one, UNCHECKED]) for one in sold]
+    _, _, answers = chain.process.post(
+        [{"jsonrpc": "2.0", "id": n, "method": name, "params": sent} for n, (name, sent) in enumerate(calls)]
+    )
+    assert not any("error" in answer for answer in json.loads(answers)), answers
     refused = trader.finished(order_id)[-1]
     assert (refused["status"], refused["code"]) == ("failed", "SLIPPAGE_EXCEEDED")
     assert refused["networkFeeLamports"] == FEE_LAMPORTS
@@ -233,6 +250,20 @@ def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee
     meta = shown.value.transaction.meta
     assert meta is not None
     assert (meta.err is not None, meta.fee) == (True, FEE_LAMPORTS)
+
+
+def swapped(engine: Engine, chain: LocalChain, pool_id: str, amount: int) -> str:
+    """Return a signed transaction by which another account sells SOL to a pool, whatever it pays."""
+    settings = Settings(
+        solana_rpc_urls=chain.url, solana_pools_file=engine.pools_file, wallet_seed=SEED, market_faucet=False
+    )
+    market = SolanaMarket(settings, SystemClock(), load_tokens(), Clients(settings))
+    chain.call("chain_fund", address_of(market.signer.wallet(pool_id).owner))
+    path = InstructedPath(("SOL", "USDC"), ((InstructedLeg(pool_id, amount),),))
+    wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, "SOL", "USDC", (path,), 1)
+    (signed,) = market.chain.sign([wanted])
+    market.nodes.close()
+    return base64.b64encode(signed.payload).decode()
 
 
 def test_orders_on_their_way_when_the_chain_is_killed_and_the_engine_stopped_end_once_when_both_are_back(

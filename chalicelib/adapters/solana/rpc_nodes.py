@@ -181,6 +181,11 @@ class RpcNodes:
                 told[name] = e
         return told
 
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        for node in self._nodes:
+            node.close()
+
     def _call(self, index: int, call: RpcCall, time_limit_s: float) -> Any:
         try:
             result = self._nodes[index].call(call, time_limit_s=time_limit_s)
