@@ -21,19 +21,15 @@ from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey as Address
 from solders.signature import Signature
 
-from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.programs import TOKEN
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.bootstrap.clients import Clients
-from chalicelib.bootstrap.solana_market import SolanaMarket
-from chalicelib.config import Settings
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
-from tests.support.local_chain import write_pool_file
+from tests.support.local_chain import market_on, write_pool_file
 from tests.unit.infra.chain.running import Running, running, two_free_ports
 
 SEED = "the seed of the tests' wallets"
@@ -91,13 +87,12 @@ class Engine:
     """The runtime on one state, which can be stopped and started again."""
 
     def __init__(self, home: Path, chain: LocalChain) -> None:
-        pools = write_pool_file(home / "pools.toml", chain.url, chain.call("chain_status"))
-        self.pools_file = str(pools)
+        self.pools_file = write_pool_file(home / "pools.toml", chain.url, chain.call("chain_status"))
         self._state = home / "state"
         self._environment = {
             "CHAIN": "solana",
             "SOLANA_RPC_URLS": f"{chain.url}/nodes/0,{chain.url}/nodes/1",
-            "SOLANA_POOLS_FILE": str(pools),
+            "SOLANA_POOLS_FILE": str(self.pools_file),
             "SOLANA_WITNESSES": "2",
             "SOLANA_POLL_MS": "50",
             "WALLET_SEED": SEED,
@@ -254,10 +249,7 @@ def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee
 
 def swapped(engine: Engine, chain: LocalChain, pool_id: str, amount: int) -> str:
     """Return a signed transaction by which another account sells SOL to a pool, whatever it pays."""
-    settings = Settings(
-        solana_rpc_urls=chain.url, solana_pools_file=engine.pools_file, wallet_seed=SEED, market_faucet=False
-    )
-    market = SolanaMarket(settings, SystemClock(), load_tokens(), Clients(settings))
+    market = market_on(chain.url, engine.pools_file, seed=SEED)
     chain.call("chain_fund", address_of(market.signer.wallet(pool_id).owner))
     path = InstructedPath(("SOL", "USDC"), ((InstructedLeg(pool_id, amount),),))
     wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, "SOL", "USDC", (path,), 1)

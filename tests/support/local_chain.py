@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.solana.accounts import present
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.layouts import CLMM_POOL, CPMM_POOL, DAMM_V2_POOL, DLMM_PAIR
@@ -12,6 +13,9 @@ from chalicelib.adapters.solana.rpc_answers import accounts_at
 from chalicelib.adapters.solana.rpc_calls import get_multiple_accounts
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.solana_market import SolanaMarket
+from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
 
 IDS: Final = PROGRAM_IDS[Cluster.LOCAL]
@@ -41,6 +45,12 @@ def listed_pools(nodes: RpcNodes, status: dict[str, Any], tokens: Tokens) -> lis
             ListedPool(address_of(key), venue, key, (symbols[mints[first]], symbols[mints[second]]))
         )
     return listed
+
+
+def market_on(url: str, pools_file: Path, *, seed: str) -> SolanaMarket:
+    """Return the engine's market on a chain; its nodes are to be closed."""
+    settings = Settings(solana_rpc_urls=url, solana_pools_file=str(pools_file), wallet_seed=seed)
+    return SolanaMarket(settings, SystemClock(), load_tokens(), Clients(settings))
 
 
 def write_pool_file(path: Path, url: str, status: dict[str, Any]) -> Path:
