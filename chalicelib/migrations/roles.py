@@ -53,6 +53,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     ), DELETE""",
     "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
     "spending": "SELECT, INSERT, UPDATE (day, token, units)",
+    # Only the operator says whose wallet is whose.
+    "registered_wallets": _READ,
     "market.chain": _READ,
     "market.faults": _READ,
     "market.faucet": _READ,

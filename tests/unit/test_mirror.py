@@ -75,6 +75,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/program_logs.py": "tests/unit/adapters/solana/test_events.py",
     "chalicelib/adapters/solana/raydium_clmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/registered_wallets.py": "tests/integration/solana/test_registered_wallets.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/blockhashes.py": "tests/integration/solana/test_local_chain.py",

@@ -6,7 +6,7 @@ Revision: 0012. One row per order, since an order spends once at most, however o
 from alembic import op
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
