@@ -62,7 +62,7 @@ class SolanaMarket:
         witnesses = settings.solana_witnesses
         return SolanaChain(
             self.nodes,
-            GuardedSigner(self.signer, rules),
+            GuardedSigner(self._funded(self.signer), rules),
             self.pools,
             self._names,
             blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
@@ -137,9 +137,23 @@ class SolanaMarket:
                 holders = {account: self._kms_key(key) for account, key in self._kms_keys.items()}
                 return OwnKeySigner(holders.get)
             case SignerName.DESK:
-                raise ConfigurationError(
-                    "SOLANA_SIGNER: desk needs registered wallets, which nothing keeps yet"
-                )
+                return self._desk_signer()
+
+    def _desk_signer(self) -> "Signer":
+        from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
+        from chalicelib.adapters.solana.signer import DelegateSigner, desk_key_of
+
+        key_id = self._settings.solana_desk_kms_key
+        desk = self._kms_key(key_id) if key_id else desk_key_of(self._clients.wallet_seed().encode())
+        return DelegateSigner(desk, RegisteredWallets(self._clients.engine).owner_of)
+
+    def _funded(self, signer: "Signer") -> "Signer":
+        """Return a signer whose wallets have money from the start, where money is nothing."""
+        if not self._settings.market_faucet or self._settings.solana_cluster is not ClusterName.LOCAL:
+            return signer
+        from chalicelib.adapters.solana.local_faucet import FundedSigner
+
+        return FundedSigner(signer, self.nodes, time_limit_s=self._call_limit_s)
 
     @cached_property
     def _spending(self) -> "Spending | None":
