@@ -42,6 +42,19 @@ class CliSession:
             return None
         return found
 
+    def running_value(self, name: str) -> str | None:
+        """Return a variable that a companion of the running runtime gave its functions, such as the local
+        chain's address; None if another database is looked into, or there is no such companion.
+        """
+        if self._database_url:
+            return None
+        try:
+            status = json.loads((_state_dir() / "status.json").read_text(encoding="utf-8"))
+            found: str | None = status["given"].get(name)
+        except (OSError, ValueError, KeyError):
+            return None
+        return found
+
     def close(self) -> None:
         """Close the database's connections, if any were made."""
         if "engine" in self.__dict__:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from chalicelib.adapters.solana.programs import Cluster
 from chalicelib.adapters.solana.rpc_calls import RpcCall
-from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, RpcError
+from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode
 from chalicelib.logs import logger
 
@@ -74,6 +74,19 @@ def check_cluster(name: str, ask: Answers, cluster: Cluster, *, time_limit_s: fl
         return
     logger.error("node of another cluster", node=name, shown=shown, cluster=cluster)
     raise WrongClusterError(f"{name} shows {shown or 'no chain'}, and SOLANA_CLUSTER is {cluster}")
+
+
+def cluster_shown(ask: Answers, *, time_limit_s: float) -> Cluster:
+    """Return the cluster that a node shows; a copy of a public one is a chain of somebody's own.
+
+    Raises:
+        NodeError: It does not answer.
+    """
+    genesis = ask(RpcCall("getGenesisHash", ()), time_limit_s=time_limit_s)
+    if not isinstance(genesis, str):
+        raise MalformedResultError("a genesis hash is a text")
+    shown = GENESIS.get(genesis, Cluster.LOCAL)
+    return Cluster.LOCAL if shown is Cluster.LOCAL or _is_copy(ask, time_limit_s) else shown
 
 
 def _is_copy(ask: Answers, time_limit_s: float) -> bool:

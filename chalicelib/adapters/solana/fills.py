@@ -13,7 +13,14 @@ from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.leg_impact import impact_bps
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.program_logs import logged_events
-from chalicelib.adapters.solana.programs import SYSTEM, TOKEN_2022, TOKEN_PROGRAMS, ProgramIds, SwapProgram
+from chalicelib.adapters.solana.programs import (
+    SYSTEM,
+    TOKEN_2022,
+    TOKEN_PROGRAMS,
+    VENUES,
+    ProgramIds,
+    SwapProgram,
+)
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction, TransactionRecord
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError
 from chalicelib.adapters.solana.swap_calls import SwapCall, swap_call
@@ -185,15 +192,16 @@ def _transferred(record: TransactionRecord, account: Pubkey) -> Iterator[int]:
 
 
 def _leg_fill(leg: _Leg, names: Names) -> LegFill:
+    # One that has left the list since has moved what it moved.
     pool = names.pools.get(leg.call.pool)
     symbols = [names.symbols.get(mint) for mint in leg.mints]
-    if pool is None or None in symbols:
-        raise MalformedResultError(f"{address_of(leg.call.pool)} is no pool that we trade with")
+    if None in symbols:
+        raise MalformedResultError(f"{address_of(leg.call.pool)} trades a token that we do not know")
     token_in, token_out = (str(symbol) for symbol in symbols)
     is_on_input = _is_fee_on_input(leg)
     return LegFill(
-        pool.pool_id,
-        pool.venue,
+        pool.pool_id if pool else address_of(leg.call.pool),
+        pool.venue if pool else VENUES[leg.call.program],
         token_in,
         token_out,
         leg.event.paid,

@@ -42,6 +42,15 @@ class SwapProgram(StrEnum):
     DAMM_V2 = "meteora_damm_v2"
 
 
+VENUES: Final = {
+    SwapProgram.CPMM: "raydium",
+    SwapProgram.CLMM: "raydium",
+    SwapProgram.DLMM: "meteora",
+    SwapProgram.DAMM_V2: "meteora",
+}
+"""What clients know the programs' makers by, unless a list of pools says otherwise."""
+
+
 class ProgramIds(NamedTuple):
     """The swap programs of a cluster."""
 
