@@ -65,6 +65,7 @@ class Settings(BaseModel):
         quotes_per_second_max: Of an account, in each execution environment, as are the others of
             this name; twice as many at once. As many subscriptions and connections as there may
             be come at once after a lost network.
+        tokens_file: Which tokens are traded, in the form of ``tokens.toml``, instead of that: devnet has other mints.
         solana_rpc_urls: Nodes, the preferred one first, with commas between; they often hold a provider's key.
         solana_pools_file: Which pools are traded (``adapters/solana/pool_list.py``).
         solana_caps: For mainnet, per token: ``SOL=10/100`` lets one order spend 10, and a day's orders 100.
@@ -124,6 +125,7 @@ class Settings(BaseModel):
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
 
+    tokens_file: str = ""
     solana_rpc_urls: str = Field(default="", repr=False)
     solana_cluster: ClusterName = ClusterName.LOCAL
     solana_pools_file: str = ""

@@ -6,6 +6,7 @@ The WebSocket functions accept orders without the database: what needs it is imp
 
 import os
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
@@ -13,7 +14,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.access import Access
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.market import MarketPorts, check_market
-from chalicelib.config import Settings
+from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
@@ -60,7 +61,11 @@ class Services:
 
     @cached_property
     def tokens(self) -> Tokens:
-        return load_tokens()
+        path = self.settings.tokens_file
+        try:
+            return load_tokens(Path(path)) if path else load_tokens()
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigurationError(f"TOKENS_FILE: {path}: {error}") from error
 
     @cached_property
     def access(self) -> Access:

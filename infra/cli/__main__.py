@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli import advisories, audit, market, orders, queues, specs, token
+from infra.cli import advisories, audit, market, orders, pools, queues, specs, token, wallet
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
@@ -25,6 +25,8 @@ for command in (
     queues.dead_letters,
     audit.audit_command,
     market.market,
+    pools.pools,
+    wallet.wallet,
     token.token,
     specs.specs,
     advisories.advisories,

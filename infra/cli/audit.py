@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -14,7 +13,7 @@ from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings
 from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.bootstrap.audit import chain_audit, checks
-from chalicelib.config import ChainName, ClusterName, ConfigurationError
+from chalicelib.config import ChainName
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import SolanaNodes, rpc_options
 
@@ -51,23 +50,26 @@ _RUNNING: Final = "that of the runtime"
 @click.pass_obj
 def audit_command(
     session: CliSession,
+    /,
     *,
     must_be_finished: bool,
     wallet_seed: str | None,
     chain: str,
-    rpc_urls: str | None,
-    pools_file: Path | None,
+    **options: Any,
 ) -> None:
     """Check that no order was lost, doubled or forged and that the books balance.
 
     Exits with 1 if something is broken; with 3 if nothing is, and the chain cannot tell of all of it.
     """
-    solana = SolanaNodes(session, rpc_urls, pools_file)
+    solana = SolanaNodes(session, **options)
     against = _against(solana, chain)
     chain_name = ChainName.SOLANA if chain == _RUNNING else ChainName(chain)
     seed = wallet_seed or session.running_secret("WALLET_SEED")
     wanted = checks(
-        chain_name, must_be_finished=must_be_finished, wallet_seed=seed.encode() if seed else None
+        chain_name,
+        must_be_finished=must_be_finished,
+        wallet_seed=seed.encode() if seed else None,
+        tokens=solana.tokens,
     )
     try:
         slot = against.slot() if against else 0
@@ -109,12 +111,7 @@ def _against(solana: SolanaNodes, chain: str) -> ChainAudit | None:
     """Return what compares with a Solana, None where none is meant or, by its name alone, none is known."""
     if chain == ChainName.SIMULATED or (chain == ChainName.SOLANA and not solana.urls):
         return None
-    cluster = ClusterName(solana.cluster.value)
-    path = solana.pools_file
-    try:
-        return chain_audit(solana.urls, cluster, path if path and path.exists() else None)
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
+    return chain_audit(solana.nodes, solana.cluster, solana.listed(), solana.tokens)
 
 
 def _facts(compared: ChainFindings) -> Iterator[dict[str, Any]]:

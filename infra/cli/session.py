@@ -22,6 +22,7 @@ class CliSession:
         self._database_url = database_url
         self._is_json = is_json
         self._console = Console()
+        self._closing: list[Callable[[], None]] = []
 
     @cached_property
     def engine(self) -> Engine:
@@ -55,8 +56,14 @@ class CliSession:
             return None
         return found
 
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have something closed with the session."""
+        self._closing.append(close)
+
     def close(self) -> None:
-        """Close the database's connections, if any were made."""
+        """Close the connections that were made."""
+        for close in self._closing:
+            close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 

@@ -39,6 +39,13 @@ def rpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_envvar=True,
             help="Which pools are traded.  [default: the local chain's]",
         ),
+        click.option(
+            "--tokens-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            envvar="TOKENS_FILE",
+            show_envvar=True,
+            help="Which tokens are traded.  [default: chalicelib/tokens.toml]",
+        ),
     ):
         command = option(command)
     return command
@@ -47,9 +54,17 @@ def rpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
 class SolanaNodes:
     """What the options name, else what the running runtime uses."""
 
-    def __init__(self, session: CliSession, rpc_urls: str | None, pools_file: Path | None) -> None:
+    def __init__(
+        self,
+        session: CliSession,
+        *,
+        rpc_urls: str | None,
+        pools_file: Path | None,
+        tokens_file: Path | None,
+    ) -> None:
         """Take the options of ``rpc_options``."""
-        self._session, self._rpc_urls, self._pools_file = session, rpc_urls, pools_file
+        self._session, self._rpc_urls = session, rpc_urls
+        self._pools_file, self._tokens_file = pools_file, tokens_file
 
     @property
     def urls(self) -> Sequence[str]:
@@ -74,9 +89,12 @@ class SolanaNodes:
                 f"{_DEVNET}; or start a local one: CHAIN=solana make run"
             )
         try:
-            return RpcNodes([RpcNode(url) for url in self.urls])
+            nodes = [RpcNode(url) for url in self.urls]
         except ValueError as error:
             raise click.ClickException(f"SOLANA_RPC_URLS: {error}") from error
+        for node in nodes:
+            self._session.at_end(node.close)
+        return RpcNodes(nodes)
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -97,7 +115,11 @@ class SolanaNodes:
     @cached_property
     def tokens(self) -> Tokens:
         """The tokens that are traded."""
-        return load_tokens()
+        path = self._tokens_file
+        try:
+            return load_tokens(path) if path else load_tokens()
+        except (OSError, ValueError, KeyError) as error:
+            raise click.ClickException(f"{path}: {error}") from error
 
     def listed(self) -> tuple[ListedPool, ...]:
         """Return the pools of the list, none if there is no such file yet."""

@@ -8,6 +8,7 @@ UNIT: Final = ROOT / "tests" / "unit"
 MIRRORED: Final = ("chalicelib", "infra/cli", "infra/specs", "infra/deploy")
 
 _MARKET: Final = "tests/integration/simulated_market"
+_SOLANA: Final = "tests/integration/solana"
 
 ELSEWHERE: Final[dict[str, str]] = {
     # SQL: what it does, only a server can say.
@@ -51,6 +52,13 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/market.py": f"{_MARKET}/test_cli.py",
     "infra/cli/market_facts.py": f"{_MARKET}/test_cli.py",
     "infra/cli/orders.py": "tests/integration/test_operator.py",
+    "infra/cli/keypair.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/pools.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/solana_nodes.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet_facts.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet_owner.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet_registration.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/queues.py": "tests/integration/test_operator.py",
     "infra/cli/session.py": f"{_MARKET}/test_cli.py",
     # Over a socket, with a server that behaves.
@@ -75,7 +83,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/program_logs.py": "tests/unit/adapters/solana/test_events.py",
     "chalicelib/adapters/solana/raydium_clmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
-    "chalicelib/adapters/solana/registered_wallets.py": "tests/integration/solana/test_registered_wallets.py",
+    "chalicelib/adapters/solana/registered_wallets.py": f"{_SOLANA}/test_registered_wallets.py",
+    "chalicelib/adapters/solana/chain_audit.py": "tests/e2e/test_chain_beside.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/blockhashes.py": "tests/integration/solana/test_local_chain.py",

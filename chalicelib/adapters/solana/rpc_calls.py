@@ -71,6 +71,11 @@ def get_signatures_for_address(key: Pubkey, before: str | None = None) -> RpcCal
     return RpcCall("getSignaturesForAddress", (address_of(key), config))
 
 
+def request_airdrop(key: Pubkey, lamports: int) -> RpcCall:
+    """Ask for lamports, which chains without worth give away."""
+    return RpcCall("requestAirdrop", (address_of(key), lamports, {"commitment": COMMITMENT}))
+
+
 def send_transaction(
     wire: bytes, *, is_simulated_first: bool, min_context_slot: int | None = None
 ) -> RpcCall:
