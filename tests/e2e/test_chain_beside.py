@@ -42,9 +42,14 @@ def orderflow(state_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def chain_pid(instance: Instance) -> int:
-    (pid,) = instance.status()["pids"]["chain"]
-    return int(pid)
+def chain_pid(instance: Instance, *, besides: int = 0) -> int:
+    """Return the chain's process; the status tells of a new one a second later at most."""
+
+    def found() -> int | None:
+        pids = [int(pid) for pid in instance.status()["pids"].get("chain", ())]
+        return next((pid for pid in pids if pid != besides), None)
+
+    return instance.wait(found, "chain's process")
 
 
 def test_orders_on_the_chain_beside_survive_its_kill_and_the_runtimes_and_the_audit_holds(
@@ -58,18 +63,15 @@ def test_orders_on_the_chain_beside_survive_its_kill_and_the_runtimes_and_the_au
 
         killed = chain_pid(instance)
         os.kill(killed, signal.SIGKILL)
-        waiting = submitted(instance, "SOL", "USDC", "0.75")
-        assert ended(instance, waiting)["status"] == "confirmed"
-        assert chain_pid(instance) != killed
+        assert ended(instance, submitted(instance, "SOL", "USDC", "0.75"))["status"] == "confirmed"
 
-        waiting = submitted(instance, "SOL", "USDC", "0.25")
+        last = chain_pid(instance, besides=killed)
         os.kill(instance.process.pid, signal.SIGKILL)
-        last = chain_pid(instance)
         while is_running(last):
             time.sleep(0.02)
     with an_instance(state, environment=SOLANA) as instance:
         assert instance.status()["companions"]["chain"] == port
-        assert ended(instance, waiting)["status"] == "confirmed"
+        assert ended(instance, submitted(instance, "SOL", "USDC", "0.25"))["status"] == "confirmed"
         audit = orderflow(state, "audit", "--chain", "--finished")
         assert audit.returncode == 0, audit.stdout + audit.stderr
         checks = json.loads(audit.stdout)
