@@ -32,10 +32,14 @@ from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import ChainView
 
 _PAGE: Final = 50
-_TRIES: Final = 4
+_TRIES: Final = 2
 _PAUSE_S: Final = 2.0
+_GIVES_UP_AFTER: Final = 2
+"""So many pages in a row that no node answered for: the rest is not asked for."""
+
 _MARK: Final = re.compile(rb"[0-9a-f]{32}/[0-9]{1,3}")
 _FIRST: Final = UUID(int=0)
 
@@ -101,6 +105,7 @@ class ChainAudit:
     ) -> None:
         self._nodes, self._reader, self._tokens = nodes, reader, tokens
         self._time_limit_s, self._pause = time_limit_s, pause
+        self._unanswered = 0
 
     def slot(self) -> int:
         """Return the chain's slot; ask before the snapshot is taken, so that what landed by then is in it.
@@ -140,14 +145,25 @@ class ChainAudit:
         return found
 
     def _compared(self, orders: Sequence[ComparedOrder], signatures: Sequence[str]) -> Iterator[Difference]:
-        try:
-            view = self._patiently(lambda: self._reader.view(signatures))
-        except NodeError as error:
+        view, problem = self._view(signatures)
+        if view is None:
             for signature in signatures:
-                yield Difference(Rule.OUTCOME, signature, f"no node answered: {error}", is_unknown=True)
+                yield Difference(Rule.OUTCOME, signature, f"no node answered: {problem}", is_unknown=True)
             return
         for order in orders:
             yield from compared(order, view, self._tokens)
+
+    def _view(self, signatures: Sequence[str]) -> tuple[ChainView | None, str]:
+        """Return what nodes say of a page, or why there is nothing."""
+        if self._unanswered >= _GIVES_UP_AFTER:
+            return None, "not asked any more, after others were not answered"
+        try:
+            view: ChainView = self._patiently(lambda: self._reader.view(signatures))
+        except NodeError as error:
+            self._unanswered += 1
+            return None, str(error)
+        self._unanswered = 0
+        return view, ""
 
     def _strays(self, connection: Connection, wallet: Pubkey, up_to_slot: int) -> Iterator[Difference]:
         """Yield what a wallet sent with a mark of ours and without a row of ours."""
