@@ -247,10 +247,12 @@ async def answers(url: str) -> bool:
 
 def _chosen(state: StateDir, name: str, preferred: int, count: int) -> int:
     """Return the port of the last run, else the one that is preferred, else a free one; and keep it."""
-    for port in (state.kept_port(name), preferred):
+    # Whoever prefers another port now is not to get the one that was kept instead of the last.
+    kept_as = f"{name} {preferred}"
+    for port in (state.kept_port(kept_as), preferred):
         if port and not any(is_taken(LOOPBACK, port + place) for place in range(count)):
             break
     else:
         port = free_ports(count)
-    state.keep_port(name, port)
+    state.keep_port(kept_as, port)
     return port

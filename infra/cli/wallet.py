@@ -112,7 +112,10 @@ def airdrop(
         facts["txSignature"] = _ask_for(solana, owner, lamports)
     told = "SOL and tokens" if facts["funded"] else f"{sol} SOL"
     session.show(
-        facts, lambda console: console.print(f"{facts['wallet']} has got {told}: orderflow wallet show")
+        facts,
+        lambda console: console.print(
+            f"{facts['wallet']} has got {told}: orderflow wallet show", highlight=False, soft_wrap=True
+        ),
     )
 
 

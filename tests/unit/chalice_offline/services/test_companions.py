@@ -145,6 +145,15 @@ def test_port_that_is_taken_is_left_to_its_holder_and_the_other_one_is_kept(tmp_
     again.close()
 
 
+def test_port_that_is_preferred_now_goes_before_the_one_kept_for_another(tmp_path: Path) -> None:
+    ports = []
+    for preferred in (8_071, 8_072):
+        world = World(tmp_path, served(port=preferred), known={"WHOM": "w"})
+        ports.append(world.companions.ports["web"])
+        world.close()
+    assert ports[0] != ports[1]
+
+
 @pytest.mark.parametrize(
     ("when", "known", "runs"),
     [
