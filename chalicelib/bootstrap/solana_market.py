@@ -62,7 +62,7 @@ class SolanaMarket:
         witnesses = settings.solana_witnesses
         return SolanaChain(
             self.nodes,
-            GuardedSigner(self._funded(self.signer), rules),
+            GuardedSigner(self.funded(self.signer), rules),
             self.pools,
             self._names,
             blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
@@ -147,7 +147,7 @@ class SolanaMarket:
         desk = self._kms_key(key_id) if key_id else desk_key_of(self._clients.wallet_seed().encode())
         return DelegateSigner(desk, RegisteredWallets(self._clients.engine).owner_of)
 
-    def _funded(self, signer: "Signer") -> "Signer":
+    def funded(self, signer: "Signer") -> "Signer":
         """Return a signer whose wallets have money from the start, where money is nothing."""
         if not self._settings.market_faucet or self._settings.solana_cluster is not ClusterName.LOCAL:
             return signer

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.solana.keys import address_of
-from chalicelib.adapters.solana.signer import SeedSigner
+from chalicelib.adapters.solana.local_faucet import FundedSigner
+from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.solana_market import SolanaMarket
-from chalicelib.config import ConfigurationError, Settings, SignerName
+from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
 from chalicelib.domain.errors import RefusedError, RetryableError
 from tests.fakes.ports import FrozenClock
 
@@ -72,3 +73,27 @@ def test_list_that_is_wrong_is_refused_with_its_reason(pools_file: Path) -> None
     pools_file.write_text('[[pools]]\naddress = "x"')
     with pytest.raises(ConfigurationError, match=r"SOLANA_POOLS_FILE: pools\[0\]"):
         _ = market(pools_file).venues
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_funded"),
+    [
+        ({"market_faucet": True}, True),
+        ({"market_faucet": True, "solana_cluster": ClusterName.DEVNET}, False),
+        ({}, False),
+    ],
+)
+def test_wallets_are_funded_on_a_local_chain_with_a_faucet_alone(
+    pools_file: Path, settings: dict[str, Any], *, is_funded: bool
+) -> None:
+    made = market(pools_file, **settings)
+    assert isinstance(made.funded(made.signer), FundedSigner) is is_funded
+
+
+def test_desk_signs_for_registered_wallets_with_a_key_that_no_account_has(pools_file: Path) -> None:
+    made = market(
+        pools_file, solana_signer=SignerName.DESK, database_url="postgresql://nobody@127.0.0.1:1/none"
+    )
+    assert isinstance(made.signer, DelegateSigner)
+    with pytest.raises(RetryableError):
+        made.signer.wallet("alice")  # whom it would have to look up

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.solana.cluster import GENESIS, ClusterNode, WrongClusterError, check_cluster
+from chalicelib.adapters.solana.cluster import (
+    GENESIS,
+    ClusterNode,
+    WrongClusterError,
+    check_cluster,
+    cluster_shown,
+)
 from chalicelib.adapters.solana.programs import Cluster
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
@@ -76,3 +82,23 @@ def test_node_is_asked_nothing_until_its_cluster_is_known() -> None:
     node = ClusterNode("http://127.0.0.1:1", Cluster.LOCAL)
     with pytest.raises(NodeError, match="no answer to getGenesisHash"):
         node.call(RpcCall("getEpochInfo", ()), time_limit_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("node", "cluster"),
+    [
+        (Node(MAINNET), Cluster.MAINNET),
+        (Node(DEVNET), Cluster.DEVNET),
+        (Node(OWN), Cluster.LOCAL),
+        (Node(MAINNET, own="chain_status"), Cluster.LOCAL),
+    ],
+)
+def test_cluster_is_told_by_its_genesis_and_a_copy_is_a_chain_of_ones_own(
+    node: Node, cluster: Cluster
+) -> None:
+    assert cluster_shown(node, time_limit_s=2.0) is cluster
+
+
+def test_genesis_that_is_none_tells_no_cluster() -> None:
+    with pytest.raises(NodeError):
+        cluster_shown(Node(None), time_limit_s=2.0)
