@@ -7,7 +7,7 @@ again, so that a row alone makes no wallet anybody's.
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
