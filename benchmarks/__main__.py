@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks import consumer, cost, depth, goals, load, round_trips
+from benchmarks import consumer, cost, depth, goals, load, round_trips, solana
 from benchmarks.environment import environment_lines
 from benchmarks.goals import GOALS, Goal
 from benchmarks.instance import running_instance
@@ -29,11 +29,12 @@ class Effort:
     runs: int
     shapes: tuple[Shape, ...]
     consumer_batches: int
+    solana_batches: int
     depths: tuple[int, ...]
 
 
-FULL: Final = Effort(load.ORDERS, load.RUNS, tuple(Shape), consumer.BATCHES, depth.DEPTHS)
-QUICK: Final = Effort(400, 1, (Shape.CLOSED_LOOP,), 40, ())
+FULL: Final = Effort(load.ORDERS, load.RUNS, tuple(Shape), consumer.BATCHES, solana.BATCHES, depth.DEPTHS)
+QUICK: Final = Effort(400, 1, (Shape.CLOSED_LOOP,), 40, 10, ())
 
 
 def main() -> None:
@@ -79,6 +80,9 @@ def by_parts(effort: Effort) -> Mapping[Goal, float]:
     found |= {goals.ROUND_TRIPS: wire.round_trips["record"], goals.COMMITS: wire.commits["record"]}
     print()
     found |= dict(zip((goals.COST, goals.COST_BATCHED, goals.COST_TOGETHER), cost.report(), strict=True))
+    print()
+    _, on_chain = solana.measure(batches=effort.solana_batches)
+    found[goals.CALLS] = on_chain.calls_beside_sends
     if effort.depths:
         print()
         found[goals.DEPTH] = depth.measure(effort.depths, depth.TURNS)[max(effort.depths)]

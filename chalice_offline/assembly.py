@@ -13,6 +13,9 @@ from chalice_offline.options import Options
 from chalice_offline.project.functions import Project, QueueTrigger
 from chalice_offline.project.local_toml import LocalToml
 from chalice_offline.project.stage import api_stage
+from chalice_offline.services.children import ChildRegister
+from chalice_offline.services.companions import Companions
+from chalice_offline.state_dir import StateDir
 from chalice_offline.variables import ACCOUNT
 
 
@@ -108,6 +111,35 @@ def _limits(options: Options, file: LocalToml) -> GatewayLimits:
     if options.debugging is None:
         return limits
     return replace(limits, idle_s=PATIENCE_S, duration_s=PATIENCE_S, integration_timeout_s=PATIENCE_S)
+
+
+def companions(
+    options: Options,
+    file: LocalToml,
+    environment: Mapping[str, str],
+    *,
+    state: StateDir,
+    register: ChildRegister,
+    log: Log,
+) -> Companions:
+    """Return the project's companions.
+
+    Args:
+        environment: That of the functions. They get neither its secrets nor the database's password.
+
+    Raises:
+        CompanionError: One is declared in a way that cannot be carried out.
+    """
+    hidden = {*file.secrets, "DATABASE_URL", "FUNCTIONS_DATABASE_URL"}
+    return Companions(
+        file.companions,
+        {name: value for name, value in environment.items() if name not in hidden},
+        state,
+        register,
+        log,
+        app_dir=options.app_dir,
+        interpreter=options.interpreter,
+    )
 
 
 def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:

@@ -3,13 +3,19 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from chalice_offline.assembly import api_stages, gateway_settings, host_settings, mapping_settings
+from chalice_offline.assembly import (
+    api_stages,
+    companions,
+    gateway_settings,
+    host_settings,
+    mapping_settings,
+)
 from chalice_offline.declared_resources import DeclaredResources
 from chalice_offline.event_source.mapping import EventSourceMapping
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
@@ -31,7 +37,7 @@ from chalice_offline.services.managed import Services
 from chalice_offline.start_commands import run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.status_file import StatusFile
-from chalice_offline.supervision import keep_going
+from chalice_offline.supervision import all_of, keep_going
 from chalice_offline.triggers import Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
@@ -71,7 +77,11 @@ class Runtime:
             secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
         )
         self._queues = ProjectQueues(self._sqs, self._read_queues)
-        self._environment = self._function_environment()
+        environment = self._function_environment()
+        self._companions = companions(
+            options, project_file, environment, state=state, register=self._services.register, log=log
+        )
+        self._environment = environment | self._companions.gives
         self._forker = Forker(project_file.functions.preload, self._environment, options.interpreter)
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
@@ -135,8 +145,9 @@ class Runtime:
         if self._host is not None:
             steps.append(partial(self._host.stop, patience_s=patience_s))
         steps += [self._forker.close, self._sqs.close, partial(self._services.stop, is_hurried=is_hurried)]
+        steps.append(partial(self._companions.stop, is_hurried=is_hurried))
         steps.append(partial(asyncio.to_thread, self._state.clear_status))
-        await _all_of(steps)
+        await all_of(steps)
 
     def running(self) -> list[str]:
         """Return the functions that run."""
@@ -162,10 +173,10 @@ class Runtime:
         if not has_api:
             names = ", ".join(self._project.functions) or "none"
             lines.append(f"no API; functions, for chalice-offline invoke: {names}")
-        return lines
+        return lines + self._companions.banner
 
     async def _start_database(self) -> None:
-        await self._services.start_database()
+        await asyncio.gather(self._services.start_database(), self._companions.start())
         await run_start_commands(
             self._file.on_start,
             app_dir=self._options.app_dir,
@@ -279,7 +290,7 @@ class Runtime:
         try:
             await self._make_resources()
             has_new_queues = self._queues.reread()
-            self._environment = self._function_environment()
+            self._environment = self._function_environment() | self._companions.gives
             project = await self._inspect()
         except (ProjectError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
@@ -366,21 +377,7 @@ class Runtime:
             "functions": sorted(self._project.functions) if self._project else [],
             "schedules": [each.function_name for each in self._project.schedules] if self._project else [],
             "queues": {queue.logical_id: queue.name for queue in self._queues.specs},
+            "companions": self._companions.ports,
+            "given": self._companions.gives,
             "pids": {**self._services.register.pids(), "functions": self._host.pids()},
         }
-
-
-async def _all_of(steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
-    """Take one step after the other, also past those that fail.
-
-    Raises:
-        ExceptionGroup: What failed.
-    """
-    errors: list[Exception] = []
-    for step in steps:
-        try:
-            await step()
-        except Exception as error:  # noqa: BLE001  # whatever it was, the rest must end too
-            errors.append(error)
-    if errors:
-        raise ExceptionGroup("not everything was stopped in order", errors)

@@ -17,7 +17,7 @@ _SECRET_BYTES: Final = 32
 # All that an instance writes into its directory, by the first part of its path.
 _NAMES: Final = (
     *("lock", "secrets.json", "status.json", "aws.env", "children.", "ports.json", ".gitignore"),
-    *("logs", "postgres", "ministack", "tmp", "cloud"),
+    *("logs", "postgres", "ministack", "tmp", "cloud", "companions"),
 )
 
 
@@ -120,7 +120,12 @@ class StateDir:
     def keep_port(self, name: str, port: int) -> None:
         """Note a service's port for the next run, so that addresses given to other tools stay right."""
         if self.kept_port(name) != port:
-            write_private(self.path / "ports.json", json.dumps({name: port}))
+            path = self.path / "ports.json"
+            try:
+                kept = dict(json.loads(path.read_text()))
+            except (OSError, ValueError, TypeError):
+                kept = {}
+            write_private(path, json.dumps({**kept, name: port}))
 
     def emulator_credentials(self) -> dict[str, str]:
         """Return what the managed emulator knows its callers by, as environment variables;

@@ -10,7 +10,7 @@ the loop's exception handler, for which the runtime installs ``Failures``.
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -54,6 +54,22 @@ def spawn(what: str, work: Coroutine[Any, Any, None], among: set[asyncio.Task[No
 def keep_going(what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
     """Run work until it returns; whenever it fails, begin it anew, ever later while it keeps failing."""
     return asyncio.get_running_loop().create_task(_persist(what, work), name=what)
+
+
+async def all_of(steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    """Take one step after the other, also past those that fail.
+
+    Raises:
+        ExceptionGroup: What failed.
+    """
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001  # whatever it was, the rest must end too
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("not everything was stopped in order", errors)
 
 
 def _ended(what: str, among: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:

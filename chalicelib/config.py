@@ -30,6 +30,22 @@ class ChainName(StrEnum):
     SOLANA = "solana"
 
 
+class ClusterName(StrEnum):
+    """Which Solana the nodes must show; another genesis than its own is not traded on."""
+
+    LOCAL = "local"
+    DEVNET = "devnet"
+    MAINNET = "mainnet"
+
+
+class SignerName(StrEnum):
+    """Whose keys sign Solana's transactions."""
+
+    SEED = "seed"  # a wallet per account, derived from WALLET_SEED
+    KMS = "kms"  # a key of AWS KMS per account
+    DESK = "desk"  # one key that the accounts' registered wallets have approved as delegate
+
+
 class Settings(BaseModel):
     """The application's settings; every name is that of an environment variable, in lower case.
 
@@ -55,6 +71,17 @@ class Settings(BaseModel):
         quotes_per_second_max: Of an account, in each execution environment, as are the others of
             this name; twice as many at once. As many subscriptions and connections as there may
             be come at once after a lost network.
+        tokens_file: Which tokens are traded, in the form of ``tokens.toml``, instead of that: devnet has other mints.
+        solana_rpc_urls: Nodes, the preferred one first, with commas between; they often hold a provider's key.
+        solana_pools_file: Which pools are traded (``adapters/solana/pool_list.py``).
+        solana_caps: For mainnet, per token: ``SOL=10/100`` lets one order spend 10, and a day's orders 100.
+        solana_witnesses: So many nodes have to agree that a transaction is not known before it counts as dead.
+        solana_kms_keys: With the signer ``kms``: ``account=key id``, with commas between.
+        solana_desk_kms_key: With the signer ``desk``: the KMS key; without one a key derived from the seed.
+        solana_priority_price_max: Micro-lamports per compute unit that are bid at most; 0 bids nothing.
+        solana_priority_fee_max: Lamports of priority fee that one transaction pays at most.
+        solana_simulates: Whether a node tries a transaction before it is signed: what would be refused costs
+            no fee then, and each order one call more.
         open_orders_max: Of an account; best effort, see ``services/intake/limits.py``.
         resting_orders_max: Of an account, beside those that are under way; best effort likewise.
         connections_max: Of an account.
@@ -106,6 +133,23 @@ class Settings(BaseModel):
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
 
+    tokens_file: str = ""
+    solana_rpc_urls: str = Field(default="", repr=False)
+    solana_cluster: ClusterName = ClusterName.LOCAL
+    solana_pools_file: str = ""
+    solana_allow_mainnet: bool = False
+    solana_caps: str = ""
+    solana_witnesses: int = Field(default=1, ge=1, le=5)
+    solana_signer: SignerName = SignerName.SEED
+    solana_kms_keys: str = ""
+    solana_desk_kms_key: str = ""
+    solana_priority_percentile: int = Field(default=75, ge=0, le=100)
+    solana_priority_price_max: int = Field(default=0, ge=0)
+    solana_priority_fee_max: int = Field(default=1_000_000, ge=0)
+    solana_simulates: bool = False
+    solana_call_time_limit_ms: int = Field(default=2_000, gt=0)
+    solana_poll_ms: int = Field(default=400, gt=0)
+
     orders_per_second_max: int = Field(default=100, gt=0)
     orders_burst_max: int = Field(default=200, gt=0)
     quotes_per_second_max: int = Field(default=20, gt=0)
@@ -143,6 +187,15 @@ class Settings(BaseModel):
 
     def _secret_of_stage(self, name: str) -> str:
         return "" if self.stage == "local" else f"orderflow/{self.stage}/{name}"
+
+    def solana_nodes(self) -> tuple[str, ...]:
+        """The nodes' addresses, the preferred one first."""
+        return tuple(filter(None, (url.strip() for url in self.solana_rpc_urls.split(","))))
+
+    @property
+    def poll_ms(self) -> int:
+        """How often the chain is asked while it is waited for: a node counts its calls, and a block takes time."""
+        return self.solana_poll_ms if self.chain is ChainName.SOLANA else self.confirmation_poll_ms
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:

@@ -18,7 +18,8 @@ from chalicelib.adapters.aws.secrets import Secrets, login_url
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
-from chalicelib.bootstrap.market import check_wired
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.bootstrap.market import check_market
 from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
 from chalicelib.migrations import upgrade
 from chalicelib.migrations.app_login import let_in
@@ -65,7 +66,6 @@ def prepare_from_secrets(owner: str, app: str, *, host: str, chain: ChainName = 
 def handler(_event: object, _context: object) -> dict[str, str]:
     """Prepare the database that the secrets name; a failure fails the invocation, and so the deployment."""
     chain = chain_of(os.environ)
-    check_wired(chain)
     secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
     owner, app = (
         secrets.text(os.environ[name]) for name in ("DATABASE_SECRET_ARN", "APP_DATABASE_SECRET_ARN")
@@ -84,8 +84,7 @@ def main() -> int:
         chain = chain_of(os.environ)
         if "LOCAL_GATEWAY_HOST" in os.environ:
             # Functions would find out at their first event; the local runtime can still refuse to start.
-            Settings.from_env(os.environ)
-            check_wired(chain)
+            check_market(Settings.from_env(os.environ), load_tokens)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2

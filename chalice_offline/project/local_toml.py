@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from chalice_offline.project.companion_table import CompanionTable
 from chalice_offline.project.gateway_table import GatewayTable
 from chalice_offline.project.table import Table
 from chalice_offline.sentences import Sentences
@@ -76,6 +77,7 @@ class LocalToml(Table):
         parameters: Values of that template's parameters; ``Stage`` is the runtime's stage unless given.
         on_start: Commands to run with the functions' environment before the runtime is ready, in the project.
         environment: More variables for functions; ``${NAME}`` stands for the value of another.
+        companions: Programs that run beside the app.
         secrets: ``NAME = "random"``: generated once, kept in the state directory.
     """
 
@@ -87,6 +89,7 @@ class LocalToml(Table):
     on_start: tuple[str, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, Literal["random"]] = Field(default_factory=dict)
+    companions: tuple[CompanionTable, ...] = ()
     gateway: GatewayTable = GatewayTable()
     functions: Annotated[LambdaTable, Field(alias="lambda")] = LambdaTable()
     event_source: EventSourceTable = EventSourceTable()

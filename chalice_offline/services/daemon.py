@@ -39,6 +39,7 @@ class DaemonSpec:
         prepare: Runs in the child before exec; by default it only ties the child to its parent.
         on_restarted: Awaited after an unplanned restart.
         descriptors: Of ours, which the child keeps under the same numbers.
+        directory: Where it runs; ours if none is given.
     """
 
     name: str
@@ -51,6 +52,7 @@ class DaemonSpec:
     prepare: Callable[[], None] | None = None
     on_restarted: Callable[[], Awaitable[None]] | None = field(default=None)
     descriptors: tuple[int, ...] = ()
+    directory: Path | None = None
 
 
 class Daemon:
@@ -101,6 +103,7 @@ class Daemon:
                 stdout=log_file,
                 stderr=log_file,
                 env=dict(spec.environment),
+                cwd=spec.directory,
                 start_new_session=True,
                 pass_fds=spec.descriptors,
                 preexec_fn=keep_files_private(spec.prepare or die_with_parent(spec.stop_signal)),

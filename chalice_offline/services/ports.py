@@ -5,6 +5,7 @@ import socket
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
+_PORTS: Final = 65_536
 
 
 def free_port(host: str = LOOPBACK) -> int:
@@ -13,6 +14,15 @@ def free_port(host: str = LOOPBACK) -> int:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_ports(count: int, host: str = LOOPBACK) -> int:
+    """Return the first of so many ports in a row that nobody listens on now."""
+    while True:
+        port = free_port(host)
+        beyond = range(port + 1, port + count)
+        if port + count <= _PORTS and not any(is_taken(host, each) for each in beyond):
+            return port
 
 
 def is_taken(host: str, port: int) -> bool:

@@ -1,6 +1,7 @@
 """The audit: the record's checks, and those of the market that CHAIN names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
@@ -9,23 +10,57 @@ from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.simulated_market.audit import market_checks
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.config import ChainName
+from chalicelib.domain.tokens import Tokens
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.solana.chain_audit import ChainAudit
+    from chalicelib.adapters.solana.pool_list import ListedPool
+    from chalicelib.adapters.solana.programs import Cluster
+    from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+
+_AUDIT_LIMIT_S: Final = 20.0
+"""For one question to the nodes, pauses that they ask for included."""
 
 
 def checks(
-    chain: ChainName, *, must_be_finished: bool, wallet_seed: bytes | None = None
+    chain: ChainName,
+    *,
+    must_be_finished: bool,
+    wallet_seed: bytes | None = None,
+    tokens: Tokens | None = None,
 ) -> tuple[Check, ...]:
-    """Return what is to be checked, the record first. Of Solana nothing is kept here that could be.
+    """Return what is to be checked, the record first. Of Solana nothing is kept here: see
+    ``chain_audit``.
 
     Args:
         must_be_finished: An order that is not final is a violation too.
+        tokens: Those that are traded; the usual ones if not given.
         wallet_seed: What the simulated market's wallets derive from: see ``market_checks``.
     """
-    record = record_checks(load_tokens(), must_be_finished=must_be_finished)
+    record = record_checks(tokens or load_tokens(), must_be_finished=must_be_finished)
     match chain:
         case ChainName.SIMULATED:
             return (*record, *market_checks(wallet_seed))
         case ChainName.SOLANA:
             return record
+
+
+def chain_audit(
+    nodes: "RpcNodes", cluster: "Cluster", listed: "Iterable[ListedPool]", tokens: Tokens
+) -> "ChainAudit":
+    """Return what compares a record with a Solana.
+
+    Args:
+        listed: Names for pools; others are told by their addresses.
+    """
+    from chalicelib.adapters.solana.chain_audit import ChainAudit
+    from chalicelib.adapters.solana.chain_view import ChainReader
+    from chalicelib.adapters.solana.fills import names_of
+    from chalicelib.adapters.solana.programs import PROGRAM_IDS
+
+    names = names_of(PROGRAM_IDS[cluster], listed, tokens)
+    reader = ChainReader(nodes, lambda: names, time_limit_s=_AUDIT_LIMIT_S)
+    return ChainAudit(nodes, reader, tokens, time_limit_s=_AUDIT_LIMIT_S)
 
 
 def audit(

@@ -4,7 +4,7 @@ and threads to wait in.
 
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.config import ConfigurationError, Settings
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.aws.endpoint import AwsEndpoint
     from chalicelib.adapters.aws.secrets import Secrets
+    from chalicelib.adapters.solana.kms_key import KmsClient
 
 THREADS: Final = 16
 """For questions to venues, counts of open orders and replays: waiting, not computing."""
@@ -91,6 +92,13 @@ class Clients:
         if not seed:
             raise ConfigurationError("WALLET_SEED: is missing, and an empty seed is no secret")
         return seed
+
+    @cached_property
+    def kms(self) -> "KmsClient":
+        """AWS KMS, for the keys that it holds."""
+        # Its methods are made from the service's description when it is, so no type has them.
+        made: Any = self._aws.create_client("kms", region_name=self._settings.aws_region)
+        return cast("KmsClient", made)
 
     @cached_property
     def _aws(self) -> "botocore.session.Session":

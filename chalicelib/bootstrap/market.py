@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.simulated_market import SimulatedMarket
-from chalicelib.config import ChainName, ConfigurationError, Settings
+from chalicelib.bootstrap.solana_market import SolanaMarket
+from chalicelib.config import ChainName, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
+    from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, Venue
     from chalicelib.services.resting.ports import PriceSource
@@ -26,9 +28,14 @@ class Market(Protocol):
     @property
     def venues(self) -> "Sequence[Venue]": ...
 
+    def check(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        ...
+
 
 _MARKETS: Final[Mapping[ChainName, Callable[[Settings, Clock, Tokens, Clients], Market]]] = {
-    ChainName.SIMULATED: SimulatedMarket
+    ChainName.SIMULATED: SimulatedMarket,
+    ChainName.SOLANA: SolanaMarket,
 }
 """The markets that are wired, each made of the settings, the clock, the tokens and the clients."""
 
@@ -40,7 +47,6 @@ class MarketPorts:
         self._settings = settings
         self._clock = clock
         self._clients = clients
-        check_wired(settings.chain)
         self._market = _MARKETS[settings.chain](settings, clock, tokens, clients)
 
     @property
@@ -50,6 +56,10 @@ class MarketPorts:
     @property
     def venues(self) -> "Sequence[Venue]":
         return self._market.venues
+
+    def check(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        return self._market.check()
 
     @cached_property
     def prices(self) -> "PriceSource":
@@ -74,14 +84,13 @@ class MarketPorts:
         )
 
 
-def check_wired(chain: ChainName) -> None:
-    """Refuse a market that nothing here stands for: orders for it would be accepted and never executed.
+def check_market(settings: Settings, tokens: Callable[[], Tokens]) -> None:
+    """Refuse settings that no market can trade with: orders would be accepted and never executed.
 
     Raises:
         ConfigurationError: It says what is missing.
     """
-    if chain not in _MARKETS:
-        raise ConfigurationError(
-            f"CHAIN: {chain} cannot be used yet, since bootstrap/market.py wires no Chain and no Venue of it;"
-            " adapters/solana reads and builds what the programs take, and no more. Use CHAIN=simulated"
-        )
+    if settings.chain is ChainName.SOLANA:
+        from chalicelib.bootstrap.solana_settings import check_solana
+
+        check_solana(settings, tokens())

@@ -51,6 +51,9 @@ class SimulatedMarket:
             for name in VENUES
         ]
 
+    def check(self) -> None:
+        """Do nothing: the chain is in the database, which is checked by itself."""
+
     @cached_property
     def prices(self) -> "PriceSource":
         from chalicelib.adapters.simulated_market.prices import MarketPrices

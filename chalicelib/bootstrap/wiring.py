@@ -6,14 +6,15 @@ The WebSocket functions accept orders without the database: what needs it is imp
 
 import os
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.access import Access
 from chalicelib.bootstrap.clients import Clients
-from chalicelib.bootstrap.market import MarketPorts, check_wired
-from chalicelib.config import Settings
+from chalicelib.bootstrap.market import MarketPorts, check_market
+from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.aws.sqs import SqsOrderQueue
     from chalicelib.adapters.observer import PowertoolsObserver
+    from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.consumer.confirmation import Confirmation
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
     from chalicelib.services.consumer.execute_batch import ExecuteOrders
@@ -60,14 +62,18 @@ class Services:
     """Every use case, wired to the real world as the settings say."""
 
     def __init__(self, settings: Settings) -> None:
-        check_wired(settings.chain)
         self.settings = settings
         self.clock: Clock = SystemClock()
         self.clients = Clients(settings)
+        check_market(settings, lambda: self.tokens)
 
     @cached_property
     def tokens(self) -> Tokens:
-        return load_tokens()
+        path = self.settings.tokens_file
+        try:
+            return load_tokens(Path(path)) if path else load_tokens()
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigurationError(f"TOKENS_FILE: {path}: {error}") from error
 
     @cached_property
     def access(self) -> Access:
@@ -356,7 +362,7 @@ class Services:
         settings = self.settings
         poll_policy = PollPolicy(
             settings.confirmation_wait_ms / 1000,
-            settings.confirmation_poll_ms / 1000,
+            settings.poll_ms / 1000,
             settings.look_again_s,
         )
         return Confirmation(
@@ -378,6 +384,10 @@ class Services:
     def has_marks(self) -> bool:
         """Return whether every price that triggers look at can be seen; raises ``RetryableError``."""
         return self.price_watcher.has_marks()
+
+    def check_chain(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        return self.market.check()
 
     def check_queue(self) -> None:
         """Raise ``RetryableError`` if the queue does not answer."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 FeeUnits = Mapping[str, int]
 """Fee by token symbol, in base units."""
@@ -27,9 +28,18 @@ class PoolQuote:
 
 @dataclass(frozen=True, slots=True)
 class VenueRefusal:
-    """Why a venue has no quote for the whole swap."""
+    """Why a venue has no quote for the whole swap; or why one pool of the pair is not traded with."""
 
     venue: str
+    problem: str
+    pool_id: str | None = None
+
+
+class RefusedPool(NamedTuple):
+    """A pool that a venue has and that is not traded with, and why."""
+
+    pool_id: str
+    tokens: tuple[str, str]
     problem: str
 
 
@@ -52,7 +62,8 @@ class ChosenRoute:
 
     Attributes:
         price_base: The token that its price is per, one of the two.
-        quotes: One per venue that was asked: its best pool, or why it has none.
+        quotes: One per venue that was asked: its best pool, or why it has none; then the pools of the pair that
+            are not traded with.
         quotes_valid_until: Past this moment the venues' answers are not to be traded on.
         price_impact_bps: A decimal with two places.
         gap_bps: How far from the best route this one can be at most.

@@ -32,11 +32,13 @@ class Open:
     Attributes:
         reason: Why it rests again, after a transaction.
         amended: What its owner changed, by name on the wire.
+        network_fee_lamports: What the chain took for refusing that transaction, None if it took nothing.
     """
 
     status: ClassVar[Literal[OrderStatus.OPEN]] = OrderStatus.OPEN
     reason: str | None = None
     amended: Mapping[str, object] | None = None
+    network_fee_lamports: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Confirmed:
         price_base: The token that the executed price is per, one of the two.
         price_impact_bps: A decimal with two places.
         realized_slippage_bps: How much worse than the quote; negative if better.
+        unspent_input_units: Of an exact-in order, what no hop needed: it never left the account.
+        network_fee_lamports: What the chain took besides, None on one without such fees.
     """
 
     status: ClassVar[Literal[OrderStatus.CONFIRMED]] = OrderStatus.CONFIRMED
@@ -114,16 +118,23 @@ class Confirmed:
     fees: FeeUnits
     price_impact_bps: str
     realized_slippage_bps: str
+    unspent_input_units: int = 0
+    network_fee_lamports: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The order ended without a fill."""
+    """The order ended without a fill.
+
+    Attributes:
+        network_fee_lamports: What the chain took for refusing the last transaction, None if it took nothing.
+    """
 
     status: ClassVar[Literal[OrderStatus.FAILED]] = OrderStatus.FAILED
     code: Code
     message: str
     attempts: int
+    network_fee_lamports: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from chalicelib.domain.errors import Code
@@ -78,6 +78,21 @@ class SignedTransaction:
     last_valid_height: int
 
 
+class ChainHealth(NamedTuple):
+    """How a chain of others' nodes is.
+
+    Attributes:
+        age_s: Of the block whose pools were read, by the chain's own clock, which may run behind ours.
+        pools: So many can be traded with.
+        refused: So many cannot.
+    """
+
+    slot: int
+    age_s: int
+    pools: int
+    refused: int
+
+
 class SignatureStatus(StrEnum):
     """What the chain knows of a signature."""
 
@@ -106,6 +121,7 @@ class TransactionStatus:
     """What the chain answers for one signature; amounts and slot only if it landed.
 
     Attributes:
+        refusal_name: The program's own name for what it refused it for, None if it named nothing.
         network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such
             fees.
     """
@@ -117,6 +133,7 @@ class TransactionStatus:
     legs: tuple[LegFill, ...] = ()
     refusal: Code | None = None
     network_fee_lamports: int | None = None
+    refusal_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The REST routes: parse, call one service, translate errors, serialise."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from chalice.app import Request, Response
 from pydantic import Field
 
 from chalicelib.bootstrap import services
+from chalicelib.config import ChainName
 from chalicelib.domain.errors import FieldError, RetryableError, UnknownOutcomeError
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers import previews
@@ -25,7 +26,7 @@ from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.resting_frames import AmendFields, is_dry, is_dry_by_query
-from chalicelib.wire.venue_views import venues_view
+from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _WHOLE_NUMBERS: Final = ("limit", "afterSeq")
@@ -134,7 +135,9 @@ def venues(request: Request) -> Response:
     _reader(request)
     use = services()
     answers = use.quote_swaps.venues()
-    return answer(venues_view(answers.venues, answers.pools, answers.problems, use.tokens))
+    return answer(
+        venues_view(answers.venues, answers.pools, answers.problems, use.tokens, refused=answers.refused)
+    )
 
 
 @http_errors
@@ -154,19 +157,32 @@ def health() -> Response:
 
 @http_errors
 def ready() -> Response:
-    """Say whether the database and the queue answer, and whether triggers see their prices."""
-    checks: dict[str, str] = {}
-    for name, check in (("database", services().check_database), ("queue", services().check_queue)):
-        try:
-            check()
-            checks[name] = "ok"
-        except RetryableError as fault:
-            logger.warning("not ready", check=name, reason=fault.message)
-            checks[name] = "unavailable"
+    """Say whether the database, the queue and a chain of others' nodes answer, and whether triggers see prices."""
+    use = services()
+    shown: JsonObject = {}
+
+    def check_chain() -> None:
+        if (health := use.check_chain()) is not None:
+            shown.update(chain_health_view(health))
+
+    named = {"database": use.check_database, "queue": use.check_queue}
+    if use.settings.chain is ChainName.SOLANA:  # the simulated one is in the database
+        named["chain"] = check_chain
+    checks = {name: _checked(name, check) for name, check in named.items()}
     is_ready = set(checks.values()) == {"ok"}
     # A gap in the prices holds triggers back, and nothing else.
     checks["prices"] = _prices() if is_ready else "unknown"
-    return answer({"status": "ok" if is_ready else "unavailable", **checks}, 200 if is_ready else 503)
+    status = "ok" if is_ready else "unavailable"
+    return answer({"status": status, **checks, **shown}, 200 if is_ready else 503)
+
+
+def _checked(name: str, check: Callable[[], None]) -> str:
+    try:
+        check()
+    except RetryableError as fault:
+        logger.warning("not ready", check=name, reason=fault.message)
+        return "unavailable"
+    return "ok"
 
 
 def _prices() -> str:

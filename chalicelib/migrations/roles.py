@@ -52,6 +52,9 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         rate_in, wake_key, own_key, fired_by, seen_out, seen_in
     ), DELETE""",
     "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
+    "spending": "SELECT, INSERT, UPDATE (day, token, units)",
+    # Only the operator says whose wallet is whose.
+    "registered_wallets": _READ,
     "market.chain": _READ,
     "market.faults": _READ,
     "market.faucet": _READ,

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Claims, NewOrder, Transition
@@ -15,6 +16,7 @@ from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapIns
 
 if TYPE_CHECKING:
     # The mathematics of pools, which functions that only accept orders never load.
+    from chalicelib.routing.few_legs import Room
     from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
     from chalicelib.routing.plan import RoutablePool
 
@@ -41,6 +43,13 @@ class Observer(Protocol):
         ...
 
 
+class ChainTime(NamedTuple):
+    """The time of the chain whose pools are offered: what they open, and charge, by."""
+
+    unix_s: int
+    slot: int
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What one venue would trade now.
@@ -48,10 +57,16 @@ class Offers:
     Attributes:
         pools: All of its pools, at their present state; the router computes what they would do.
         firm_quotes: Promises for what was wanted, and the venue's alone to compute.
+        refused: The pools that are not traded with.
+        chain_time: As of which the pools are; None if they go by our own clock, and by no slot.
+        room: What one transaction carries of the pools; None if it carries any number of legs.
     """
 
     pools: "Sequence[RoutablePool]" = ()
     firm_quotes: "Sequence[FirmQuote]" = ()
+    refused: Sequence[RefusedPool] = ()
+    chain_time: ChainTime | None = None
+    room: "Room | None" = None
 
 
 class Venue(Protocol):

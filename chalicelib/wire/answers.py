@@ -70,7 +70,7 @@ class VenueProblem(Answer):
 
 
 class VenueQuote(Answer):
-    """What one venue's best pool alone would give, or why it cannot."""
+    """What one venue's best pool alone would give, or why it cannot; or why one pool of it is left alone."""
 
     venue: str
     error: str | None = None
@@ -171,6 +171,14 @@ class OrderEventFrame(Answer):
     fees: list[Fee] | None = None
     tx_signature: str | None = None
     slot: int | None = None
+    unspent_input_amount: Annotated[
+        Amount | None,
+        Field(description="Of an exact-in order over two hops on Solana: what no hop needed, and stayed."),
+    ] = None
+    network_fee_lamports: Annotated[
+        int | None,
+        Field(ge=0, description="On Solana: what the network took, also for a transaction that it refused."),
+    ] = None
     code: Code | None = None
     message: str | None = None
     attempts: int | None = None
@@ -336,6 +344,7 @@ class OrderEvents(Answer):
 class PoolBody(Answer):
     pool: str
     tokens: list[str]
+    error: Annotated[str | None, Field(description="Why it is not traded with, if it is not.")] = None
 
 
 class VenueBody(Answer):
@@ -393,6 +402,14 @@ class Readiness(Answer):
         Literal["ok", "missing", "unknown"],
         Field(description="Missing: nothing shows a mark that triggers wait for, so none of them fires."),
     ]
+    chain: Annotated[
+        Literal["ok", "unavailable"] | None,
+        Field(description="On Solana, with what follows: as of the last read of the pools."),
+    ] = None
+    slot: int | None = None
+    slot_age_seconds: Annotated[int | None, Field(ge=0, description="By the chain's own clock.")] = None
+    pools: Annotated[int | None, Field(ge=0, description="So many can be traded with.")] = None
+    pools_refused: Annotated[int | None, Field(ge=0, description="So many cannot.")] = None
 
 
 SERVER_FRAMES: tuple[type[Answer], ...] = (

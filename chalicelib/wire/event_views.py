@@ -74,16 +74,16 @@ class EventViews:
                 fields = _reason(reason)
             case Building() | Canceled():
                 fields = {}
-            case Open(reason, amended):
-                fields = _opened(reason, amended)
+            case Open(reason, amended, fee):
+                fields = _opened(reason, amended) | _network_fee(fee)
             case Triggered() as triggered:
                 fields = self._evidence(triggered)
             case Submitted(tx_signature):
                 fields = {"txSignature": tx_signature}
             case Confirmed() as confirmed:
                 fields = self._fill(confirmed)
-            case Failed(code, message, attempts):
-                fields = {"code": code, "message": message, "attempts": attempts}
+            case Failed(code, message, attempts, fee):
+                fields = {"code": code, "message": message, "attempts": attempts, **_network_fee(fee)}
             case Expired(code, message):
                 fields = {"code": code, "message": message}
             case Recorded(_, stored):
@@ -108,7 +108,8 @@ class EventViews:
         }
 
     def _fill(self, confirmed: Confirmed) -> JsonObject:
-        views = self.routes
+        views, unspent = self.routes, confirmed.unspent_input_units
+        left = {"unspentInputAmount": views.amount(unspent, confirmed.input_token)} if unspent else {}
         return {
             "txSignature": confirmed.tx_signature,
             "slot": confirmed.slot,
@@ -124,6 +125,8 @@ class EventViews:
             **views.fees(confirmed.fees, input_token=confirmed.input_token),
             "priceImpactBps": confirmed.price_impact_bps,
             "realizedSlippageBps": confirmed.realized_slippage_bps,
+            **left,
+            **_network_fee(confirmed.network_fee_lamports),
         }
 
 
@@ -133,6 +136,10 @@ def _reason(reason: str | None) -> JsonObject:
 
 def _opened(reason: str | None, amended: Mapping[str, object] | None) -> JsonObject:
     return _reason(reason) | ({} if amended is None else {"amended": dict(amended)})
+
+
+def _network_fee(lamports: int | None) -> JsonObject:
+    return {} if lamports is None else {"networkFeeLamports": lamports}
 
 
 def _terms(terms: OrderTerms) -> JsonObject:

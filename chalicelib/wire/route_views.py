@@ -88,7 +88,8 @@ class RouteViews:
 
     def _quote(self, route: ChosenRoute, quote: PoolQuote | VenueRefusal, valid_until: str) -> JsonObject:
         if isinstance(quote, VenueRefusal):
-            return {"venue": quote.venue, "error": quote.problem}
+            named = {} if quote.pool_id is None else {"pool": quote.pool_id}
+            return {"venue": quote.venue, **named, "error": quote.problem}
         return {
             "venue": quote.venue,
             "pool": quote.pool_id,

@@ -367,6 +367,12 @@ class Chain:
     def slots_between(self, first: int, last: int) -> list[int]:
         return self._store.slots_between(first, last)
 
+    @property
+    def first_slot(self) -> int:
+        """Of the oldest block: whatever landed since then is remembered."""
+        kept = self._store.first_slot()
+        return self.open.block.slot if kept is None else kept
+
     def block_at(self, slot: int) -> Block | None:
         """Return the block of a slot, None if there is none."""
         if slot == self.open.block.slot:

@@ -17,6 +17,7 @@ from infra.chain.faults import Faults
 from infra.chain.fork import Fork
 from infra.chain.market_maker import MarketMaker
 from infra.chain.network import Network, network
+from infra.chain.pool_file import write_pools
 from infra.chain.seed import seed_chain
 from infra.chain.serve import serve
 from infra.chain.store import Store
@@ -108,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
         help="with --seed: fund this wallet with SOL and every token; may be repeated",
     )
     made.add_argument(
+        "--pools-file",
+        type=Path,
+        metavar="FILE",
+        help="with --seed: write the pools' list for SOLANA_POOLS_FILE",
+    )
+    made.add_argument(
         "--market-maker",
         action="store_true",
         help="with --seed: trade in the pools, so that prices move",
@@ -169,6 +176,8 @@ def _network(options: argparse.Namespace, store: Store, faults: list[Faults]) ->
         fill(chain)
     if options.seed:
         seed_chain(chain, options.fund)
+    if options.pools_file:
+        write_pools(chain, options.pools_file)
     made = network(chain, nodes=options.nodes, block_ms=options.block_ms, seed=options.random)
     for node, its in zip(made.nodes, faults, strict=True):
         node.faults = its

@@ -141,6 +141,11 @@ class Store:
         )
         return [Landed(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
 
+    def first_slot(self) -> int | None:
+        """Return the slot of the oldest block, None if there is none yet."""
+        slot: int | None = self._db.execute("SELECT min(slot) FROM blocks").fetchone()[0]
+        return slot
+
     def count_transactions(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM transactions").fetchone()[0])
 
@@ -180,7 +185,9 @@ class Store:
             return
         self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", (*block, len(landed)))
         self._db.execute(
-            "DELETE FROM blocks WHERE transactions = 0 AND slot BETWEEN ? AND ?",
+            # The first one stays: it says from when on everything that landed is remembered.
+            "DELETE FROM blocks WHERE transactions = 0 AND slot BETWEEN ? AND ?"
+            " AND slot > (SELECT min(slot) FROM blocks)",
             (block.slot - EMPTY_BLOCKS_KEPT - _SLOTS_PASSED_MAX, block.slot - EMPTY_BLOCKS_KEPT),
         )
         self._db.executemany(

@@ -8,10 +8,12 @@ from infra.cli import (
     cancel_all,
     market,
     orders,
+    pools,
     queues,
     specs,
     token,
     trade,
+    wallet,
     watch,
 )
 from infra.cli.json_option import accept_json
@@ -40,6 +42,8 @@ for command in (
     audit.audit_command,
     market.market,
     trade.trade,
+    pools.pools,
+    wallet.wallet,
     token.token,
     specs.specs,
     advisories.advisories,

@@ -1,15 +1,27 @@
-"""``orderflow audit``: check a whole database."""
+"""``orderflow audit``: check a whole database, and hold it against the chain."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any, Final
 
 import click
 from rich.console import Console
 
 from chalicelib.adapters.audit_checks import Violation
-from chalicelib.bootstrap.audit import checks
+from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings
+from chalicelib.adapters.solana.record_comparison import Rule
+from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.bootstrap.audit import chain_audit, checks
 from chalicelib.config import ChainName
 from infra.cli.session import CliSession
+from infra.cli.solana_nodes import SolanaNodes, rpc_options
+
+BROKEN: Final = 1
+UNKNOWN: Final = 3
+"""The exit status if nothing is broken, and the chain cannot tell of all of it."""
+
+_RUNNING: Final = "that of the runtime"
 
 
 @click.command(name="audit")
@@ -23,44 +35,122 @@ from infra.cli.session import CliSession
 )
 @click.option(
     "--chain",
-    type=click.Choice([each.value for each in ChainName]),
+    type=click.Choice([*(each.value for each in ChainName), _RUNNING]),
+    is_flag=False,
+    flag_value=_RUNNING,
     default=ChainName.SIMULATED.value,
     envvar="CHAIN",
     show_default=True,
     show_envvar=True,
-    help="Whose market is checked beside the record: of the simulated one the ledger, of Solana nothing.",
+    metavar="[simulated|solana]",
+    help="The market that the record is held against: the simulated one's ledger, or every attempt against a "
+    "Solana. Without a value: the Solana of the runtime that is running, or of --rpc-url.",
 )
+@rpc_options
 @click.pass_obj
 def audit_command(
-    session: CliSession, *, must_be_finished: bool, wallet_seed: str | None, chain: str
+    session: CliSession,
+    /,
+    *,
+    must_be_finished: bool,
+    wallet_seed: str | None,
+    chain: str,
+    **options: Any,
 ) -> None:
-    """Check that no order was lost, doubled or forged and that the books balance; exit with 1 if not."""
-    chain_name = ChainName(chain)
+    """Check that no order was lost, doubled or forged and that the books balance.
+
+    Exits with 1 if something is broken; with 3 if nothing is, and the chain cannot tell of all of it.
+    """
+    solana = SolanaNodes(session, **options)
+    against = _against(solana, chain)
+    chain_name = ChainName.SOLANA if chain == _RUNNING else ChainName(chain)
     seed = wallet_seed or session.running_secret("WALLET_SEED")
     wanted = checks(
-        chain_name, must_be_finished=must_be_finished, wallet_seed=seed.encode() if seed else None
+        chain_name,
+        must_be_finished=must_be_finished,
+        wallet_seed=seed.encode() if seed else None,
+        tokens=solana.tokens,
     )
+    try:
+        slot = against.slot() if against else 0
+    except NodeError as error:
+        raise click.ClickException(f"no node answers: {error}") from error
     engine = session.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, session.progress() as progress:
         results = [
             (check.name, check.violations(connection))
             for check in progress.track(wanted, description="Checking")
         ]
-    facts = [{"check": name, "violations": [asdict(each) for each in found]} for name, found in results]
+        compared = None
+        if against:
+            task = progress.add_task("Comparing with the chain", total=against.count(connection))
+            compared = against.run(
+                connection, up_to_slot=slot, advance=lambda count: progress.advance(task, count)
+            )
+    facts: list[dict[str, Any]] = [
+        {"check": name, "violations": [asdict(each) for each in found]} for name, found in results
+    ]
+    facts += _facts(compared) if compared else []
     needs_seed = chain_name is ChainName.SIMULATED and not seed
-    session.show(facts, lambda console: _print(console, results, needs_seed=needs_seed))
-    if any(found for _, found in results):
-        sys.exit(1)
+
+    def printed(console: Console) -> None:
+        _print(console, results, needs_seed=needs_seed)
+        if compared:
+            _print_compared(console, compared)
+        elif chain_name is ChainName.SOLANA:
+            console.print("Nothing was compared with the chain: give --rpc-url.", highlight=False)
+
+    session.show(facts, printed)
+    if any(found for _, found in results) or (compared and compared.is_broken):
+        sys.exit(BROKEN)
+    if compared and compared.is_unknown:
+        sys.exit(UNKNOWN)
+
+
+def _against(solana: SolanaNodes, chain: str) -> ChainAudit | None:
+    """Return what compares with a Solana, None where none is meant or, by its name alone, none is known."""
+    if chain == ChainName.SIMULATED or (chain == ChainName.SOLANA and not solana.urls):
+        return None
+    return chain_audit(solana.nodes, solana.cluster, solana.listed(), solana.tokens)
+
+
+def _facts(compared: ChainFindings) -> Iterator[dict[str, Any]]:
+    for rule in Rule:
+        found = {
+            is_unknown: [
+                {"check": rule.value, "subject": each.subject, "problem": each.problem}
+                for each in compared.shown.get((rule, is_unknown), ())
+            ]
+            for is_unknown in (False, True)
+        }
+        yield {"check": rule.value, "violations": found[False], "unknown": found[True]}
 
 
 def _print(console: Console, results: list[tuple[str, list[Violation]]], *, needs_seed: bool) -> None:
     for name, violations in results:
-        console.print(
-            f"{'[red]broken[/]' if violations else '[green]holds[/] '}  {name}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        _say(console, f"{'[red]broken[/]' if violations else '[green]holds[/] '}  {name}")
         for each in violations:
-            console.print(f"          {each.subject}: {each.problem}", highlight=False, soft_wrap=True)
+            _say(console, f"          {each.subject}: {each.problem}")
     if needs_seed:
         console.print("Without WALLET_SEED nothing proves that a wallet is its account's.", highlight=False)
+
+
+def _print_compared(console: Console, compared: ChainFindings) -> None:
+    for rule in Rule:
+        broken, unknown = compared.counts[rule, False], compared.counts[rule, True]
+        word = "[red]broken[/] " if broken else "[yellow]unknown[/]" if unknown else "[green]holds[/]  "
+        _say(console, f"{word} {rule}")
+        for is_unknown, count in ((False, broken), (True, unknown)):
+            shown = compared.shown.get((rule, is_unknown), ())
+            for each in shown:
+                _say(console, f"          {'unknown: ' if is_unknown else ''}{each.subject}: {each.problem}")
+            if count > len(shown):
+                _say(console, f"          and {count - len(shown)} more")
+    told = f"{compared.orders} orders, {compared.attempts} attempts and {compared.wallets} wallets"
+    _say(console, f"Compared with the chain: {told}.")
+    if compared.is_unknown:
+        _say(console, "Unknown is not clean: ask a node that keeps its ledger for longer (--rpc-url).")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)

@@ -22,6 +22,7 @@ class CliSession:
         self._database_url = database_url
         self._is_json = is_json
         self._console = Console()
+        self._closing: list[Callable[[], None]] = []
 
     @cached_property
     def engine(self) -> Engine:
@@ -60,8 +61,23 @@ class CliSession:
         own = {"STAGE": "local", "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
         return {**own, "DATABASE_URL": database_url, **aws}
 
+    def running_value(self, name: str) -> str | None:
+        """Return a variable that a companion of the running runtime gave its functions, such as the local
+        chain's address; None if another database is looked into, or there is no such companion.
+        """
+        if self._database_url:
+            return None
+        found: str | None = (self.running("given") or {}).get(name)
+        return found
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have something closed with the session."""
+        self._closing.append(close)
+
     def close(self) -> None:
-        """Close the database's connections, if any were made."""
+        """Close the connections that were made."""
+        for close in self._closing:
+            close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 

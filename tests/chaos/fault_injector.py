@@ -16,6 +16,7 @@ from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_state
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.wire.queue_messages import OrderMessage
+from tests.chaos.chain_faults import break_chain, heal_chain
 
 _SOME_ORDERS: Final = text(f"SELECT {ORDER_COLUMNS} FROM orders o ORDER BY random() LIMIT 5")  # noqa: S608  # constants
 _CONSUMER: Final = "execute_orders"
@@ -34,6 +35,7 @@ class FaultInjector:
             (self._kill_consumer, 4),
             (self._kill_another_function, 2),
             (self._kill_postgres, 1),
+            (self._kill_chain, 1),
             (self._break_market, 3),
             (self._double_messages, 4),
         )
@@ -49,7 +51,15 @@ class FaultInjector:
 
     def heal(self) -> None:
         """Mend the market; processes are restarted by the runtime itself."""
-        FaultBoard(self._engine()).set(Faults())
+        if url := self._chain_url():
+            heal_chain(url)
+        else:
+            FaultBoard(self._engine()).set(Faults())
+
+    def _chain_url(self) -> str | None:
+        """Return where the local Solana is, None with the simulated market."""
+        url: str | None = self._status()["given"].get("SOLANA_RPC_URLS")
+        return url
 
     def _kill_consumer(self) -> str:
         return self._kill(self._status()["pids"]["functions"].get(_CONSUMER, []), "a consumer")
@@ -62,6 +72,9 @@ class FaultInjector:
     def _kill_postgres(self) -> str:
         return self._kill(self._status()["pids"].get("postgres", []), "Postgres")
 
+    def _kill_chain(self) -> str:
+        return self._kill(self._status()["pids"].get("chain", []), "the chain")
+
     def _kill(self, pids: list[int], what: str) -> str:
         if not pids:
             return f"missed: {what} is not running"
@@ -70,6 +83,8 @@ class FaultInjector:
         return f"killed {what}"
 
     def _break_market(self) -> str:
+        if url := self._chain_url():
+            return break_chain(self._dice, url)
         faults = Faults(
             drop_rate=self._dice.choice([0.0, 0.5]),
             error_before_rate=self._dice.choice([0.0, 0.3]),

@@ -13,6 +13,8 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.audit import audit
+from chalicelib.config import ChainName
+from tests.chaos.chain_faults import compared
 from tests.chaos.clients import RestClient, SocketClient, named_dice
 from tests.chaos.fault_injector import FaultInjector, Status
 from tests.support.instance import REPOSITORY, Instance
@@ -22,6 +24,12 @@ REST_CLIENTS: Final = 1
 _ON_RECORD: Final = text("SELECT count(*) FROM orders WHERE order_id = ANY(CAST(:accepted AS uuid[]))")
 QUIET_TIME_LIMIT_S: Final = 240.0
 """A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
+
+_CHAINS: Final = {
+    ChainName.SIMULATED: {"CHAIN": "simulated"},
+    # Fast blocks: what was lost is dead after some seconds, and not after a minute.
+    ChainName.SOLANA: {"CHAIN": "solana", "SOLANA_RPC_URLS": "", "SOLANA_LOCAL_BLOCK_MS": "50"},
+}
 
 Say = Callable[[str], None]
 
@@ -41,6 +49,7 @@ class Plan:
     fault_interval_s: float = 1.5
     environment: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    chain: ChainName = ChainName.SIMULATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +166,11 @@ class Chaos:
 
     def _audited(self, *, must_be_finished: bool) -> list[str]:
         with self._engine().execution_options(isolation_level="REPEATABLE READ").connect() as connection:
-            found = audit(connection, must_be_finished=must_be_finished)
-            return [f"{each.check}: {each.subject}: {each.problem}" for check in found for each in check]
+            found = audit(connection, chain=self._plan.chain, must_be_finished=must_be_finished)
+            problems = [f"{each.check}: {each.subject}: {each.problem}" for check in found for each in check]
+        if self._plan.chain is ChainName.SOLANA and not problems:
+            problems += compared(self._status(), self._engine())
+        return problems
 
     def _status(self) -> Status:
         status: Status = json.loads((self._state_dir / "status.json").read_text())
@@ -179,6 +191,6 @@ class Chaos:
             "--no-reload",
             *self._plan.options,
             port=port,
-            environment=self._plan.environment,
+            environment={**_CHAINS[self._plan.chain], **self._plan.environment},
             program="infra.run",
         )

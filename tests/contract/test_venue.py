@@ -1,9 +1,11 @@
 """What every ``Venue`` promises its callers, whether it answers with pools or with firm quotes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,6 +17,7 @@ from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
+from chalicelib.adapters.solana.pool_reader import SHARED_FOR_S
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import SwapOrder
@@ -28,6 +31,8 @@ from tests.simulation.chain import SimulatedVenue
 from tests.simulation.dice import CALM, Outage
 from tests.simulation.scheduler import Group, Scheduler
 from tests.simulation.world import World
+from tests.support.local_chain import market_on, write_pool_file
+from tests.unit.infra.chain.running import running
 
 WANTED = [
     WantedSwap(SwapMode.EXACT_IN, "SOL", "USDC", 10**9),
@@ -91,6 +96,21 @@ def _simulation(_make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
 
 
 @contextmanager
+def _solana(_make_database: Callable[[], str], home: Path) -> Iterator[VenueOnTrial]:
+    with running(home / "chain", "--seed", "--block-ms", "50") as process:
+        url = f"http://127.0.0.1:{process.port}"
+        pools_file = write_pool_file(home / "pools.toml", url, process.call("chain_status"))
+        market = market_on(url, pools_file, seed="a seed")
+
+        def silence() -> None:
+            process.call("chain_setFaults", {"unavailable_percent": 100}, None)
+            time.sleep(SHARED_FOR_S)  # what was read just before is still told
+
+        yield VenueOnTrial(market.venues[0], silence)
+        market.nodes.close()
+
+
+@contextmanager
 def _maker(_make_database: Callable[[], str], amount_in_max: int | None = None) -> Iterator[VenueOnTrial]:
     maker = FakeMaker({("SOL", "USDC"): Fraction(3, 20)}, amount_in_max=amount_in_max)
     yield VenueOnTrial(maker, lambda: setattr(maker, "is_down", True))
@@ -104,11 +124,16 @@ def _maker_for_any_size(make_database: Callable[[], str]) -> Iterator[VenueOnTri
 
 @pytest.fixture(
     scope="module",
-    params=[_market, _simulation, _maker, _maker_for_any_size],
-    ids=["market", "simulation", "maker", "maker for any size"],
+    params=[_market, _simulation, _solana, _maker, _maker_for_any_size],
+    ids=["market", "simulation", "solana", "maker", "maker for any size"],
 )
-def on_trial(request: pytest.FixtureRequest, make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
-    with request.param(make_database) as made:
+def on_trial(
+    request: pytest.FixtureRequest,
+    make_database: Callable[[], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[VenueOnTrial]:
+    home = [tmp_path_factory.mktemp("solana")] if request.param is _solana else []
+    with request.param(make_database, *home) as made:
         yield made
 
 

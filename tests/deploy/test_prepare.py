@@ -83,7 +83,9 @@ def test_command_opens_no_simulated_market_for_another_chain(
     engine.dispose()
 
 
-@pytest.mark.parametrize(("chain", "problem"), [("solana", "wires no Chain"), ("bitcoin", "'simulated' or")])
+@pytest.mark.parametrize(
+    ("chain", "problem"), [("solana", "SOLANA_RPC_URLS: is missing"), ("bitcoin", "'simulated' or")]
+)
 def test_runtime_is_not_prepared_for_a_chain_that_no_order_could_be_executed_on(
     chain: str,
     problem: str,

@@ -35,20 +35,20 @@ def a_pool(
 
 
 class FakeVenue:
-    """``Venue`` that answers with its pools, or with ``fault``."""
+    """``Venue`` that answers with what it has ``offered``, or with ``fault``."""
 
     def __init__(self, name: str = "raydium", pools: Sequence[RoutablePool] | None = None) -> None:
         self.name = name
         self.fault: Exception | None = None
         self.asked = 0
-        self._pools = [a_pool(f"{name}-pool", name)] if pools is None else pools
+        self.offered = Offers([a_pool(f"{name}-pool", name)] if pools is None else pools)
 
     def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
         del wanted
         self.asked += 1
         if self.fault is not None:
             raise self.fault
-        return Offers(self._pools)
+        return self.offered
 
 
 class FakePrices:
@@ -70,12 +70,16 @@ class FakeChain:
         poison: Orders that ``sign`` knows nothing to do with.
         before_signing: Called by ``sign``: what happens elsewhere meanwhile.
         before_sending: Called by ``send``, likewise.
+        network_fee_lamports: What it takes for what landed or was refused.
+        unspent_units: What a landed transaction leaves of its input.
     """
 
     def __init__(self) -> None:
         self.height = 1_000
         self.status = SignatureStatus.LANDED
         self.refusal = Code.SLIPPAGE_EXCEEDED
+        self.network_fee_lamports: int | None = None
+        self.unspent_units = 0
         self.signed: dict[str, SwapInstruction] = {}
         self.sent: list[str] = []
         self.looked_up: list[str] = []
@@ -119,9 +123,18 @@ class FakeChain:
                 instruction = self.signed[signature]
                 given = sum(leg.planned_units for path in instruction.paths for leg in path.hops[0])
                 return TransactionStatus(
-                    self.status, self.height, input_units=given, output_units=instruction.threshold_units
+                    self.status,
+                    self.height,
+                    input_units=given - self.unspent_units,
+                    output_units=instruction.threshold_units,
+                    network_fee_lamports=self.network_fee_lamports,
                 )
             case SignatureStatus.REFUSED:
-                return TransactionStatus(self.status, self.height, refusal=self.refusal)
+                return TransactionStatus(
+                    self.status,
+                    self.height,
+                    refusal=self.refusal,
+                    network_fee_lamports=self.network_fee_lamports,
+                )
             case SignatureStatus.UNKNOWN:
                 return TransactionStatus(self.status)

@@ -9,6 +9,7 @@ CLIENT: Final = "clients/python/src"
 MIRRORED: Final = ("chalicelib", "infra/cli", "infra/specs", "infra/deploy", f"{CLIENT}/orderflow_client")
 
 _MARKET: Final = "tests/integration/simulated_market"
+_SOLANA: Final = "tests/integration/solana"
 
 ELSEWHERE: Final[dict[str, str]] = {
     # SQL: what it does, only a server can say.
@@ -46,6 +47,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/migrations/roles.py": "tests/security/test_roles.py",
     "chalicelib/prepare.py": "tests/deploy/test_prepare.py",
     "chalicelib/adapters/audit_checks.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/solana/day_spending.py": "tests/integration/solana/test_day_spending.py",
     "chalicelib/adapters/postgres/fills_audit.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/simulated_market/audit.py": "tests/integration/test_operator.py",
     "chalicelib/bootstrap/audit.py": "tests/integration/test_operator.py",
@@ -58,6 +60,13 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/market.py": f"{_MARKET}/test_cli.py",
     "infra/cli/market_facts.py": f"{_MARKET}/test_cli.py",
     "infra/cli/orders.py": "tests/integration/test_operator.py",
+    "infra/cli/keypair.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/pools.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/solana_nodes.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet_facts.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet_owner.py": f"{_SOLANA}/test_solana_commands.py",
+    "infra/cli/wallet_registration.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/queues.py": "tests/integration/test_operator.py",
     "infra/cli/session.py": f"{_MARKET}/test_cli.py",
     # Over a socket, with a server that behaves.
@@ -93,6 +102,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/program_logs.py": "tests/unit/adapters/solana/test_events.py",
     "chalicelib/adapters/solana/raydium_clmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
+    "chalicelib/adapters/solana/registered_wallets.py": f"{_SOLANA}/test_registered_wallets.py",
+    "chalicelib/adapters/solana/chain_audit.py": "tests/e2e/test_chain_beside.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/blockhashes.py": "tests/integration/solana/test_local_chain.py",

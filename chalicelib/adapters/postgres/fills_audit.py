@@ -10,12 +10,14 @@ from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import Finding
 from chalicelib.domain.amounts import format_units
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 
 _PAGE: Final = 1_000
 
 _FILLS: Final = text("""
-    SELECT o.order_id, o.tx_signature, o.input_token, o.output_token, o.input_units, o.output_units, e.data
+    SELECT o.order_id, o.tx_signature, o.swap_mode, o.amount_units, o.input_token, o.output_token, o.input_units,
+        o.output_units, e.data
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)
@@ -29,13 +31,20 @@ def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
     after = "00000000-0000-0000-0000-000000000000"
     while rows := connection.execute(_FILLS, {"after": after, "page": _PAGE}).all():
         for row in rows:
-            is_so = {"txSignature": row.tx_signature}
+            is_so: dict[str, str | None] = {"txSignature": row.tx_signature}
             for name, units, symbol in (
                 ("inputAmount", row.input_units, row.input_token),
                 ("outputAmount", row.output_units, row.output_token),
             ):
                 if symbol in tokens:
                     is_so[name] = format_units(int(units), tokens[symbol].scale)
+            unspent = int(row.amount_units - row.input_units) if row.swap_mode == SwapMode.EXACT_IN else 0
+            missing = int(row.amount_units - row.output_units) if row.swap_mode == SwapMode.EXACT_OUT else 0
+            if unspent < 0 or missing > 0:
+                yield Finding(str(row.order_id), "more went in, or less came out, than the order named")
+            elif row.input_token in tokens:
+                scale = tokens[row.input_token].scale
+                is_so["unspentInputAmount"] = format_units(unspent, scale) if unspent else None
             for name, value in is_so.items():
                 if row.data.get(name) != value:
                     said = row.data.get(name)

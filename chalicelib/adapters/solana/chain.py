@@ -29,6 +29,7 @@ from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.adapters.solana.signer import Signer
 from chalicelib.adapters.solana.signing import sign
+from chalicelib.adapters.solana.spending import Spend, Spending
 from chalicelib.adapters.solana.swap_calls import keys_of as keys_in
 from chalicelib.adapters.solana.swap_message import (
     FEE_PER_SIGNATURE_LAMPORTS,
@@ -70,6 +71,7 @@ class SolanaChain:
 
     Args:
         executor: Hands transactions over side by side; one after the other without it.
+        spending: Caps on what is signed for; None where there are none.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class SolanaChain:
         reader: ChainReader,
         policy: SendingPolicy,
         executor: Executor | None = None,
+        spending: Spending | None = None,
     ) -> None:
+        self._spending = spending
         self._nodes, self._signer, self._pools, self._names = nodes, signer, pools, names
         self._blockhashes, self._priority_fees, self._reader = blockhashes, priority_fees, reader
         self._policy, self._executor = policy, executor
@@ -135,6 +139,7 @@ class SolanaChain:
             for instruction, wallet in zip(instructions, wallets, strict=True)
         ]
         held = self._holdings(list(zip(wallets, plans, strict=True)))
+        self._reserve(instructions, plans)
         recent = self._blockhashes.recent()
         signed = []
         for instruction, plan, wallet in zip(instructions, plans, wallets, strict=True):
@@ -148,6 +153,15 @@ class SolanaChain:
             )
             signed.append(SignedTransaction(signature, wire, recent.last_valid_height))
         return signed
+
+    def _reserve(self, instructions: Sequence[SwapInstruction], plans: Sequence[FixedPlan]) -> None:
+        if self._spending is not None:
+            self._spending.reserve(
+                [
+                    Spend(one.order_id, one.input_token, plan.most_in)
+                    for one, plan in zip(instructions, plans, strict=True)
+                ]
+            )
 
     def _holdings(self, planned: Sequence[tuple[TradingWallet, FixedPlan]]) -> dict[Pubkey, Holdings]:
         """Return what each wallet's authority and owner hold, by owner."""

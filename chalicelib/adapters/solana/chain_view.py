@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.failures import refusal_of
 from chalicelib.adapters.solana.fills import Names, fill_of
+from chalicelib.adapters.solana.program_logs import logged_error
 from chalicelib.adapters.solana.rpc_answers import (
     EpochInfo,
     SignatureStatus,
@@ -192,7 +193,14 @@ class ChainReader:
         fee = record.fee_lamports
         if record.fault is not None:
             code = refusal_of(record.fault, record.logs, record.outer, names.ids)
-            return TransactionStatus(Known.REFUSED, record.slot, refusal=code, network_fee_lamports=fee)
+            named = logged_error(record.logs)
+            return TransactionStatus(
+                Known.REFUSED,
+                record.slot,
+                refusal=code,
+                network_fee_lamports=fee,
+                refusal_name=named.name if named is not None else None,
+            )
         fill = fill_of(record, names)
         return TransactionStatus(
             Known.LANDED,

@@ -21,7 +21,7 @@ from chalicelib.domain.tokens import Token
 SEARCH_TIME_LIMIT_S: Final = 60.0
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """What a pool account looks like: its layout, and where its mints are."""
 
     layout: Layout
@@ -30,11 +30,11 @@ class _Kind(NamedTuple):
     venue: str
 
 
-_KINDS: Final = {
-    SwapProgram.CPMM: _Kind(CPMM_POOL, ("token_0_mint", "token_1_mint"), (168, 200), "raydium"),
-    SwapProgram.CLMM: _Kind(CLMM_POOL, ("token_mint_0", "token_mint_1"), (73, 105), "raydium"),
-    SwapProgram.DLMM: _Kind(DLMM_PAIR, ("token_x_mint", "token_y_mint"), (88, 120), "meteora"),
-    SwapProgram.DAMM_V2: _Kind(DAMM_V2_POOL, ("token_a_mint", "token_b_mint"), (168, 200), "meteora"),
+KINDS: Final = {
+    SwapProgram.CPMM: Kind(CPMM_POOL, ("token_0_mint", "token_1_mint"), (168, 200), "raydium"),
+    SwapProgram.CLMM: Kind(CLMM_POOL, ("token_mint_0", "token_mint_1"), (73, 105), "raydium"),
+    SwapProgram.DLMM: Kind(DLMM_PAIR, ("token_x_mint", "token_y_mint"), (88, 120), "meteora"),
+    SwapProgram.DAMM_V2: Kind(DAMM_V2_POOL, ("token_a_mint", "token_b_mint"), (168, 200), "meteora"),
 }
 
 
@@ -60,7 +60,7 @@ def discover(
     first, second = pubkey(pair[0].mint), pubkey(pair[1].mint)
     symbols = {first: pair[0].symbol, second: pair[1].symbol}
     found: dict[Pubkey, FoundPool] = {}
-    for (program, kind), program_id in zip(_KINDS.items(), ids, strict=True):
+    for (program, kind), program_id in zip(KINDS.items(), ids, strict=True):
         for mints in ((first, second), (second, first)):
             call = get_program_accounts(
                 program_id,

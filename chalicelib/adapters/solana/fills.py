@@ -5,14 +5,22 @@ not believed. An account that was opened and closed in the transaction has no ba
 the transfers inside the swaps stand for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.events import CPI_EVENT_TAG, SwapEvent, swap_event
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
+from chalicelib.adapters.solana.leg_impact import impact_bps
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.program_logs import logged_events
-from chalicelib.adapters.solana.programs import SYSTEM, TOKEN_2022, TOKEN_PROGRAMS, ProgramIds, SwapProgram
+from chalicelib.adapters.solana.programs import (
+    SYSTEM,
+    TOKEN_2022,
+    TOKEN_PROGRAMS,
+    VENUES,
+    ProgramIds,
+    SwapProgram,
+)
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction, TransactionRecord
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError
 from chalicelib.adapters.solana.swap_calls import SwapCall, swap_call
@@ -24,12 +32,21 @@ _TRANSFER, _TRANSFER_CHECKED = 3, 12
 _SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
 
 
+def _no_bin_step(_pair: Pubkey) -> None:
+    return None
+
+
 class Names(NamedTuple):
-    """What our own words for pools and mints are."""
+    """What our own words for pools and mints are.
+
+    Attributes:
+        bin_step: Given a DLMM pair, returns the step between its bins' prices, None if that is not known.
+    """
 
     ids: ProgramIds
     pools: Mapping[Pubkey, ListedPool]
     symbols: Mapping[Pubkey, str]
+    bin_step: Callable[[Pubkey], int | None] = _no_bin_step
 
 
 def names_of(ids: ProgramIds, listed: Iterable[ListedPool], tokens: Tokens) -> Names:
@@ -175,20 +192,27 @@ def _transferred(record: TransactionRecord, account: Pubkey) -> Iterator[int]:
 
 
 def _leg_fill(leg: _Leg, names: Names) -> LegFill:
+    # One that has left the list since has moved what it moved.
     pool = names.pools.get(leg.call.pool)
     symbols = [names.symbols.get(mint) for mint in leg.mints]
-    if pool is None or None in symbols:
-        raise MalformedResultError(f"{address_of(leg.call.pool)} is no pool that we trade with")
+    if None in symbols:
+        raise MalformedResultError(f"{address_of(leg.call.pool)} trades a token that we do not know")
     token_in, token_out = (str(symbol) for symbol in symbols)
+    is_on_input = _is_fee_on_input(leg)
     return LegFill(
-        pool.pool_id,
-        pool.venue,
+        pool.pool_id if pool else address_of(leg.call.pool),
+        pool.venue if pool else VENUES[leg.call.program],
         token_in,
         token_out,
         leg.event.paid,
         leg.received,
         leg.event.trade_fee or 0,
-        token_in if _is_fee_on_input(leg) else token_out,
+        token_in if is_on_input else token_out,
+        impact_bps(
+            leg.event,
+            is_fee_on_input=is_on_input,
+            bin_step=names.bin_step(leg.call.pool),
+        ),
     )
 
 

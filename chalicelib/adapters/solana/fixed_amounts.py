@@ -109,7 +109,9 @@ class AmountFixer:
             try:
                 plan = attempt.plan()
             except SwapRefusedError as error:
-                raise RetryableError(f"a pool of the plan has moved: {error.refusal.value}") from error
+                if reserve_bps == RESERVES_BPS[-1]:
+                    raise RetryableError(f"a pool of the plan has moved: {error.refusal.value}") from error
+                continue  # a pool may have what the plan takes, and not the reserve besides
             if plan.is_within_threshold or reserve_bps == RESERVES_BPS[-1]:
                 self._states = attempt.states
                 return plan

@@ -49,6 +49,7 @@ def u64(number: int) -> bytes:
 
 _TRANSFER: Final = 2
 _SYNC_NATIVE, _CLOSE_ACCOUNT, _TRANSFER_CHECKED = 17, 9, 12
+_APPROVE_CHECKED, _REVOKE = 13, 5
 _CREATE_IDEMPOTENT: Final = 1
 _HEAP_FRAME, _UNIT_LIMIT, _UNIT_PRICE, _LOADED_DATA_LIMIT = 1, 2, 3, 4
 
@@ -104,6 +105,26 @@ def close_token_account(
     """Close an account and send all its lamports, wrapped SOL included, to ``destination``."""
     accounts = (writable(account), writable(destination), signer(owner))
     return Instruction(token_program, accounts, u8(_CLOSE_ACCOUNT))
+
+
+def approve_checked(
+    source: Pubkey,
+    mint: Pubkey,
+    delegate: Pubkey,
+    owner: Pubkey,
+    *,
+    amount: int,
+    decimals: int,
+    token_program: Pubkey,
+) -> Instruction:
+    """Let a delegate move so much of a token account, instead of whatever another one might; its owner signs."""
+    accounts = (writable(source), readonly(mint), readonly(delegate), signer(owner))
+    return Instruction(token_program, accounts, u8(_APPROVE_CHECKED) + u64(amount) + u8(decimals))
+
+
+def revoke(source: Pubkey, owner: Pubkey, token_program: Pubkey) -> Instruction:
+    """Leave a token account to its owner alone, who signs."""
+    return Instruction(token_program, (writable(source), signer(owner)), u8(_REVOKE))
 
 
 def transfer_checked(

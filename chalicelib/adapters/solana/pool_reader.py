@@ -21,6 +21,7 @@ from chalicelib.adapters.solana.rpc_calls import ACCOUNTS_MAX, get_multiple_acco
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
 from chalicelib.adapters.solana.tokens import Clock, clock_of
+from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.domain.tokens import Tokens
 
 SHARED_FOR_S: Final = 0.05
@@ -81,6 +82,17 @@ class PoolReader:
     def last(self) -> Book | None:
         """What was read last, however long ago."""
         return self._book
+
+    def bin_step(self, pair: Pubkey) -> int | None:
+        """Return the step of a DLMM pair, which never changes; None if no node shows it now."""
+        try:
+            book = self._book or self.read()
+        except NodeError:
+            return None
+        for pool in book.pools.values():
+            if pool.on_chain.key == pair and isinstance(pool.on_chain.state, DlmmPool):
+                return pool.on_chain.state.parameters.bin_step
+        return None
 
     def read(self) -> Book:
         """Return the pools as they are now, or were ``shared_for_s`` ago.

@@ -30,6 +30,7 @@ TOKEN_PROGRAMS: Final = frozenset({TOKEN, TOKEN_2022})
 class Cluster(StrEnum):
     MAINNET = "mainnet"
     DEVNET = "devnet"
+    LOCAL = "local"  # a chain of one's own, with mainnet's programs
 
 
 class SwapProgram(StrEnum):
@@ -41,8 +42,17 @@ class SwapProgram(StrEnum):
     DAMM_V2 = "meteora_damm_v2"
 
 
+VENUES: Final = {
+    SwapProgram.CPMM: "raydium",
+    SwapProgram.CLMM: "raydium",
+    SwapProgram.DLMM: "meteora",
+    SwapProgram.DAMM_V2: "meteora",
+}
+"""What clients know the programs' makers by, unless a list of pools says otherwise."""
+
+
 class ProgramIds(NamedTuple):
-    """The swap programs of a cluster. A local chain has mainnet's."""
+    """The swap programs of a cluster."""
 
     cpmm: Pubkey
     clmm: Pubkey
@@ -60,13 +70,16 @@ class ProgramIds(NamedTuple):
 _DLMM: Final = pubkey("LBUZKhRxPF3XUpBCjp4YzTKgLccjZhTSDM9YuVaPwxo")
 _DAMM_V2: Final = pubkey("cpamdpZCGKUy5JxQXB4dcpGPiikHawvSWAd6mEn1sGG")
 
+_MAINNET: Final = ProgramIds(
+    pubkey("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C"),
+    pubkey("CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK"),
+    _DLMM,
+    _DAMM_V2,
+)
+
 PROGRAM_IDS: Final = {
-    Cluster.MAINNET: ProgramIds(
-        pubkey("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C"),
-        pubkey("CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK"),
-        _DLMM,
-        _DAMM_V2,
-    ),
+    Cluster.LOCAL: _MAINNET,
+    Cluster.MAINNET: _MAINNET,
     Cluster.DEVNET: ProgramIds(
         pubkey("DRaycpLY18LhpbydsBWbVJtxpNv9oXPgjRSfpF2bWpYb"),
         pubkey("DRayAUgENGQBKVaX8owNhgzkEDyoHTGVEGHVJT1E9pfH"),

@@ -68,6 +68,18 @@ class StatusesAt(NamedTuple):
     statuses: tuple[SignatureStatus | None, ...]
 
 
+class MentionedIn(NamedTuple):
+    """A transaction that names an account.
+
+    Attributes:
+        fault: As JSON, None if it succeeded.
+    """
+
+    signature: str
+    slot: int
+    fault: Any
+
+
 class TokenBalance(NamedTuple):
     """A token account's balance beside a transaction."""
 
@@ -181,6 +193,15 @@ def statuses_at(result: Any, count: int) -> StatusesAt:
     """Read ``getSignatureStatuses`` of so many signatures."""
     slot, value = _with_context(result, list)
     return StatusesAt(slot, tuple(None if one is None else _status(one) for one in _exactly(value, count)))
+
+
+def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
+    """Return the transactions that name an account, in the node's order: the newest first."""
+    if not isinstance(result, list):
+        raise MalformedResultError("a list of signatures was expected")
+    return tuple(
+        MentionedIn(_member(one, "signature", str), _int(one, "slot"), one.get("err")) for one in result
+    )
 
 
 def transaction(result: Any) -> TransactionRecord | None:

@@ -15,6 +15,7 @@ COMMITMENT: Final = "confirmed"
 ACCOUNTS_MAX: Final = 100
 SIGNATURES_MAX: Final = 256
 FEE_ACCOUNTS_MAX: Final = 128
+HISTORY_PAGE: Final = 1_000
 MAX_TRANSACTION_VERSION: Final = 1
 
 
@@ -60,6 +61,19 @@ def get_transaction(signature: str) -> RpcCall:
         "maxSupportedTransactionVersion": MAX_TRANSACTION_VERSION,
     }
     return RpcCall("getTransaction", (signature, config))
+
+
+def get_signatures_for_address(key: Pubkey, before: str | None = None) -> RpcCall:
+    """Ask for a page of the transactions that name an account, the newest first; later ones by ``before``."""
+    config: dict[str, Any] = {"commitment": COMMITMENT, "limit": HISTORY_PAGE}
+    if before is not None:
+        config["before"] = before
+    return RpcCall("getSignaturesForAddress", (address_of(key), config))
+
+
+def request_airdrop(key: Pubkey, lamports: int) -> RpcCall:
+    """Ask for lamports, which chains without worth give away."""
+    return RpcCall("requestAirdrop", (address_of(key), lamports, {"commitment": COMMITMENT}))
 
 
 def send_transaction(

@@ -91,8 +91,15 @@ class RpcNodes:
         now_s: Callable[[], float] = monotonic,
         pause: Callable[[float], None] = sleep,
         jitter: Callable[[], float] = _RANDOM.random,
+        within: Callable[[float], float] = lambda seconds: seconds,
     ) -> None:
+        """Take the nodes.
+
+        Args:
+            within: Given how long something may take by itself, returns how long it may now.
+        """
         assert nodes, "at least one node"
+        self._within = within
         self._nodes = list(nodes)
         self._now_s, self._pause, self._jitter = now_s, pause, jitter
         self._free_at_s = [0.0] * len(self._nodes)
@@ -100,8 +107,11 @@ class RpcNodes:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The nodes' hosts, the preferred one first."""
-        return tuple(node.name for node in self._nodes)
+        """The nodes' hosts, the preferred one first; one that others have too comes with its place."""
+        hosts = [node.name for node in self._nodes]
+        return tuple(
+            host if hosts.count(host) == 1 else f"{host}#{place}" for place, host in enumerate(hosts)
+        )
 
     def ask(self, call: RpcCall, *, time_limit_s: float) -> Any:
         """Return the first result that a node gives; for calls that may be made twice.
@@ -127,7 +137,7 @@ class RpcNodes:
         Raises:
             NodeError: As ``ask``.
         """
-        deadline_s = self._now_s() + time_limit_s
+        deadline_s = self._now_s() + self._within(time_limit_s)
         last: NodeError | None = None
         while True:
             free_at_s, index = min(
@@ -159,16 +169,22 @@ class RpcNodes:
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
         """Make a call to each node that does not limit us, and return by its name the result or the error."""
         told: dict[str, Any] = {}
-        deadline_s = self._now_s() + time_limit_s
-        for index, node in enumerate(self._nodes):
+        names = self.names
+        deadline_s = self._now_s() + self._within(time_limit_s)
+        for index, name in enumerate(names):
             left_s = deadline_s - self._now_s()
             if self._free_at_s[index] > self._now_s() or left_s <= 0:
                 continue
             try:
-                told[node.name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
+                told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
             except NodeError as e:
-                told[node.name] = e
+                told[name] = e
         return told
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        for node in self._nodes:
+            node.close()
 
     def _call(self, index: int, call: RpcCall, time_limit_s: float) -> Any:
         try:

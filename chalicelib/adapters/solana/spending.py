@@ -4,8 +4,9 @@ Caps are in base units per token, since nobody else's price belongs into a safeg
 not spent where caps are demanded.
 """
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from chalicelib.adapters.solana.programs import Cluster
 from chalicelib.domain.errors import Code, RefusedError
@@ -25,6 +26,27 @@ class SpendCaps(NamedTuple):
 
     per_order: int
     per_day: int
+
+
+class Spend(NamedTuple):
+    """The most of a token, in base units, that an order's transaction may take."""
+
+    order_id: UUID
+    token: str
+    units: int
+
+
+class Spending(Protocol):
+    """Holds orders to caps over all that is signed."""
+
+    def reserve(self, spends: Sequence[Spend]) -> None:
+        """Put down what is about to be signed, all of it or nothing. Safe to repeat for an order.
+
+        Raises:
+            RefusedError: A cap would be passed.
+            RetryableError: Whether one would be is not known now.
+        """
+        ...
 
 
 def require_leave(

@@ -1,15 +1,16 @@
 """The port ``Venue`` on Solana: one venue's share of the listed pools."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.room import room_of
 from chalicelib.adapters.solana.rpc_errors import NodeError
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Offers
+from chalicelib.services.ports import ChainTime, Offers
 
 
 class SolanaVenue:
@@ -35,23 +36,18 @@ class SolanaVenue:
             book = self._reader.read()
         except NodeError as error:
             raise VenueUnavailableError(f"no node answered in time: {error}") from error
+        refused = [
+            RefusedPool(listed.pool_id, listed.tokens, why)
+            for listed in self._listed
+            if (why := book.refused.get(listed.pool_id)) is not None
+        ]
         found = [
             RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
             for listed in self._listed
             if (pool := book.pools.get(listed.pool_id)) is not None
         ]
         if not found:
-            reasons = "; ".join(f"{pool_id}: {why}" for pool_id, why in self.refused().items())
+            reasons = "; ".join(f"{pool.pool_id}: {pool.problem}" for pool in refused)
             raise VenueUnavailableError(f"no pool can be traded with ({reasons})" if reasons else "no pools")
-        return Offers(found)
-
-    def refused(self) -> Mapping[str, str]:
-        """Return why pools of the last read are left alone, by pool id: for ``routed.quotes``."""
-        book = self._reader.last
-        ours = {listed.pool_id for listed in self._listed}
-        return {} if book is None else {one: why for one, why in book.refused.items() if one in ours}
-
-    def clock(self) -> Clock | None:
-        """Return the chain's slot and time as of the last read: what its pools go by."""
-        book = self._reader.last
-        return None if book is None else book.clock
+        time = ChainTime(book.clock.unix_timestamp, book.clock.slot)
+        return Offers(found, refused=refused, chain_time=time, room=room_of(book))

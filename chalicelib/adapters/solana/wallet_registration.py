@@ -22,6 +22,7 @@ VALID: Final = timedelta(minutes=5)
 _CLOCKS_DIFFER: Final = timedelta(seconds=30)
 _CODE_CHARACTERS: Final = 32
 _SIGNATURE_BYTES: Final = 64
+_PURPOSE: Final = ": use this wallet for the account "
 # Signing domain, version 0, format 0 (plain ASCII).
 _ENVELOPE: Final = b"\xffsolana offchain\x00\x00"
 
@@ -41,7 +42,7 @@ def challenge(account_id: str, wallet: Pubkey, at: datetime, *, secret: bytes, s
         raise FieldError("wallet", "must be a wallet's address: no key can sign for this one")
     moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = (
-        f"{site}: use this wallet for the account {account_id!a}.\n\n"
+        f"{site}{_PURPOSE}{account_id!a}.\n\n"
         f"Wallet: {address_of(wallet)}\nAsked for: {moment}\n"
         f"Code: {_code(account_id, wallet, moment, secret)}\n\n"
         "Signing this moves nothing and costs nothing."
@@ -75,10 +76,24 @@ def check_answer(
         raise FieldError("text", "must be the challenge for this account and wallet")
     if not at - _CLOCKS_DIFFER <= now <= at + VALID:
         raise FieldError("text", "must not be older than five minutes")
+    if not _is_signed(wallet, text, signature):
+        raise FieldError("signature", "must be the wallet's signature of the text")
+
+
+def is_proof(account_id: str, wallet: Pubkey, *, text: str, signature: bytes) -> bool:
+    """Return whether a wallet once signed that it is the account's, whenever that was.
+
+    What is kept of an answer proves itself: whoever writes into the place where it is kept cannot make one up.
+    """
+    _, _, named = text.partition("\n")[0].partition(_PURPOSE)
+    is_named = named == f"{account_id!a}." and f"\nWallet: {address_of(wallet)}\n" in text
+    return is_named and _is_signed(wallet, text, signature)
+
+
+def _is_signed(wallet: Pubkey, text: str, signature: bytes) -> bool:
     raw = text.encode()
     signed = (raw, _ENVELOPE + len(raw).to_bytes(2, "little") + raw)
-    if len(signature) != _SIGNATURE_BYTES or not any(verifies(wallet, one, signature) for one in signed):
-        raise FieldError("signature", "must be the wallet's signature of the text")
+    return len(signature) == _SIGNATURE_BYTES and any(verifies(wallet, one, signature) for one in signed)
 
 
 def _asked_at(text: str) -> datetime | None:

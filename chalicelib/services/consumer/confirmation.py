@@ -22,7 +22,7 @@ from chalicelib.services.ports import Chain, Clock
 DEADNESS_MARGIN_BLOCKS: Final = 2
 """Blocks to wait past the last valid height: a safety margin, not part of the argument."""
 
-RESEND_INTERVAL_S: Final = 2.0
+RESEND_INTERVAL_S: Final = 1.0
 """Networks drop packets; the same bytes are sent again about this often until they are seen."""
 
 
@@ -62,6 +62,7 @@ class Confirmation:
         self._poll_policy = poll_policy
         self._wait_policy = wait_policy
         self._attempts_max = attempts_max
+        self._silent_at_s = 0.0
 
     def pause_s(self, delivery: int, *, waited_s: float) -> int:
         """Return how long to leave an undecided order alone, after so many deliveries of its message.
@@ -97,6 +98,7 @@ class Confirmation:
         together: an invocation has only so much time, however many orders it has.
         """
         waiting = [*sent_before, *sent_now]
+        began_s = self._clock.now().timestamp()
         waited = since_sent = 0.0
         while waiting:
             decided, broken = self._decided(waiting)
@@ -109,8 +111,11 @@ class Confirmation:
                 break
             else:
                 self._clock.sleep(self._poll_policy.poll_s)
-                waited += self._poll_policy.poll_s
-                since_sent += self._poll_policy.poll_s
+                before = waited
+                # A node takes its time to answer, too: what counts is how long all of it takes.
+                elapsed_s = self._clock.now().timestamp() - began_s
+                waited = max(waited + self._poll_policy.poll_s, elapsed_s)
+                since_sent += waited - before
             if since_sent >= RESEND_INTERVAL_S:
                 self.send(waiting)
                 since_sent = 0.0
@@ -148,10 +153,13 @@ class Confirmation:
                 return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
                 code = status.refusal or Code.TRANSACTION_FAILED
+                error = refusal(code, claimed.state.order, status.refusal_name)
+                fee = status.network_fee_lamports
                 if _is_at_bound(code, claimed.state, now):
-                    reason = refusal(code, claimed.state.order).message
-                    return transitions.refused_at_bound(claimed, reason, now, height=view.height)
-                return transitions.failed(claimed, refusal(code, claimed.state.order), now, outcome="refused")
+                    return transitions.refused_at_bound(
+                        claimed, error.message, now, height=view.height, network_fee_lamports=fee
+                    )
+                return transitions.failed(claimed, error, now, outcome="refused", network_fee_lamports=fee)
             case SignatureStatus.UNKNOWN:
                 if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
                     return None
@@ -176,7 +184,10 @@ class Confirmation:
         try:
             return self._chain.view(signatures)
         except RetryableError as error:
-            logger.warning("chain not answering", error_code=error.code, reason=error.message)
+            now_s = self._clock.now().timestamp()
+            if now_s - self._silent_at_s >= RESEND_INTERVAL_S:  # it is asked many times a second
+                self._silent_at_s = now_s
+                logger.warning("chain not answering", error_code=error.code, reason=error.message)
             return None
 
 
@@ -191,8 +202,8 @@ def _is_at_bound(code: Code, state: OrderState, now: datetime) -> bool:
     return may_rest and code in _AT_BOUND and not state.order.is_late(now)
 
 
-def refusal(code: Code, order: Order) -> ExecutionError:
-    """Return why the chain refused an order's transaction, in words."""
+def refusal(code: Code, order: Order, name: str | None = None) -> ExecutionError:
+    """Return why the chain refused an order's transaction, in words and by the program's own name for it."""
     match code:
         case Code.SLIPPAGE_EXCEEDED:
             bps = order.terms.slippage_bps
@@ -204,4 +215,4 @@ def refusal(code: Code, order: Order) -> ExecutionError:
             message = "the pools could no longer fill the order when it landed"
         case _:
             message = "the chain refused the transaction"
-    return ExecutionError(code, message)
+    return ExecutionError(code, f"{message} ({name})" if name else message)

@@ -109,9 +109,10 @@ def failed(
     now: datetime,
     *,
     outcome: Literal["refused", "dead"] | None = None,
+    network_fee_lamports: int | None = None,
 ) -> Transition:
     """Return the end of an order that cannot be filled; its open attempt, if any, ended as ``outcome``."""
-    end = Failed(error.code, error.message, claimed.state.attempt)
+    end = Failed(error.code, error.message, claimed.state.attempt, network_fee_lamports)
     state, events = _advance(claimed.state, [end], now)
     return Transition(
         claimed, state, events, outcome=_outcome(claimed, outcome), failure_code=error.code, release=True
@@ -157,11 +158,19 @@ def rest(
     return Transition(claimed, state, (event,), watch=watch_of(state, again))
 
 
-def refused_at_bound(claimed: ClaimedOrder, reason: str, now: datetime, *, height: int) -> Transition:
+def refused_at_bound(
+    claimed: ClaimedOrder,
+    reason: str,
+    now: datetime,
+    *,
+    height: int,
+    network_fee_lamports: int | None = None,
+) -> Transition:
     """Return an order put to rest whose transaction the chain refused at its limit; it used up no attempt."""
     refusals = claimed.state.refused_at_bound + 1
     counted = replace(claimed.state, refused_at_bound=refusals)
-    state, event = counted.transition_to(Open(reason), now, attempt=claimed.state.attempt + 1)
+    rests = Open(reason, network_fee_lamports=network_fee_lamports)
+    state, event = counted.transition_to(rests, now, attempt=claimed.state.attempt + 1)
     again = LookAgain(since_height=backoff_height(height, refusals))
     return Transition(
         claimed, state, (event,), outcome=_outcome(claimed, "refused"), watch=watch_of(state, again)
@@ -239,6 +248,8 @@ def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus) -> Conf
         fees,
         route_impact_bps(_leg_impact(order, landed, leg) for leg in landed.legs),
         slippage_bps_text(quoted, executed, is_output=is_exact_in),
+        max(0, terms.amount_units - landed.input_units) if is_exact_in else 0,
+        landed.network_fee_lamports,
     )
 
 

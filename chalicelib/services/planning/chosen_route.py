@@ -1,6 +1,6 @@
 """From a plan to what a client is shown of it: quotes, legs, fees and price impact, in base units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from chalicelib.amm.pools import spot_price
 from chalicelib.amm.swaps import SwapResult, TokenIndex
@@ -26,7 +26,10 @@ def chosen_route(
         plan.input_token,
         plan.output_token,
         base,
-        tuple(_told(venue, quotes.get(venue), answers.problems) for venue in answers.venues),
+        (
+            *(_told(venue, quotes.get(venue), answers.problems) for venue in answers.venues),
+            *_refused(answers, {plan.input_token, plan.output_token}),
+        ),
         answers.valid_until,
         plan.amount_in,
         plan.amount_out,
@@ -75,6 +78,14 @@ def _told(venue: str, quote: PoolQuote | None, problems: Mapping[str, str]) -> P
     if venue in problems:
         return VenueRefusal(venue, problems[venue])
     return quote or VenueRefusal(venue, "no pool of it can fill the order alone")
+
+
+def _refused(answers: VenueAnswers, pair: set[str]) -> Iterator[VenueRefusal]:
+    """Yield the pools of a pair that no plan may use."""
+    for venue, pools in answers.refused.items():
+        for pool_id, tokens, problem in pools:
+            if pair == set(tokens):
+                yield VenueRefusal(venue, problem, pool_id)
 
 
 def _fees(result: SwapResult, pool: RoutablePool | None) -> FeeUnits:

@@ -14,6 +14,7 @@ from chalicelib.domain.transactions import InstructedLeg, InstructedPath, Instru
 from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
+from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
@@ -21,6 +22,7 @@ from chalicelib.routing.marks import mark_of
 from chalicelib.routing.plan import Plan
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.services.ports import ChainTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,20 @@ class Planner:
         self._answers = answers
         # A pool of a token that is not listed any more would take others' orders through it.
         listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
-        self._market = Market(listed, int(answers.asked_at.timestamp()))
+        time = answers.chain_time or ChainTime(int(answers.asked_at.timestamp()), 0)
+        self._market = Market(listed, time.unix_s, time.slot)
         self._quotes = FirmQuotes(answers.firm_quotes)
         self._tokens = tokens
 
     def marginal_rate(self, wish: SwapWish) -> Rate | None:
         """Return what no size of a wish gets more than, on the pools as the venues said they are."""
-        rates = MarginalRates(self._answers.pools, int(self._answers.asked_at.timestamp()))
+        rates = MarginalRates(self._answers.pools, self._market.now_s, self._market.slot)
         return rates.best(wish.input_token, wish.output_token)
 
     def mark(self, wish: SwapWish) -> Rate | None:
         """Return the pair's mark now, as output per input; None if it has none."""
         pair = wish.input_token, wish.output_token
-        return mark_of(self._answers.pools, pair, int(self._answers.asked_at.timestamp()))
+        return mark_of(self._answers.pools, pair, self._market.now_s, self._market.slot)
 
     def offered(self, wish: SwapWish) -> Rate:
         """Return what the best plan for a wish gets, output per input; raises as ``plan``."""
@@ -100,18 +103,18 @@ class Planner:
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        order = SwapOrder(
+            wish.swap_mode,
+            wish.input_token,
+            wish.output_token,
+            wish.amount_units,
+            self._tokens[cost_token].leg_cost_units,
+        )
         try:
-            return best_offer(
-                self._market,
-                self._quotes,
-                SwapOrder(
-                    wish.swap_mode,
-                    wish.input_token,
-                    wish.output_token,
-                    wish.amount_units,
-                    self._tokens[cost_token].leg_cost_units,
-                ),
-            )
+            plan = best_offer(self._market, self._quotes, order)
+            if answers.room is None or plan.firm_quote is not None:
+                return plan
+            return with_room(self._market, order, plan, answers.room)
         except RoutingError as error:
             raise self._refusal(error, wish) from error
 

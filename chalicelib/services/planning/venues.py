@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.logs import logger
+from chalicelib.routing.few_legs import Room, common_room
 from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.ports import Clock, Offers, Venue
+from chalicelib.services.ports import ChainTime, Clock, Offers, Venue
 
 QUOTE_ID_LENGTH_MAX: Final = 128
 
@@ -26,6 +28,9 @@ class VenueAnswers:
         asked_at: What dynamic fees are computed for.
         valid_until: Past this moment the answers are not to be traded on.
         firm_quotes: Those that hold until then, each under an id that nothing else has.
+        refused: Pools that are not traded with, by venue.
+        chain_time: The chain's own, as of which the pools are: the oldest that a venue named, None if none did.
+        room: What one transaction carries of their pools; None if it carries any number of legs.
     """
 
     pools: tuple[RoutablePool, ...]
@@ -34,6 +39,9 @@ class VenueAnswers:
     asked_at: datetime
     valid_until: datetime
     firm_quotes: tuple[FirmQuote, ...] = ()
+    refused: Mapping[str, Sequence[RefusedPool]] = field(default_factory=dict)
+    chain_time: ChainTime | None = None
+    room: Room | None = None
 
 
 Within = Callable[[float], float]
@@ -70,12 +78,21 @@ class QuoteRequest:
         pools: list[RoutablePool] = []
         quotes: list[tuple[str, FirmQuote]] = []
         problems: dict[str, str] = {}
+        refused: dict[str, Sequence[RefusedPool]] = {}
+        times: list[ChainTime] = []
+        rooms: list[Room] = []
         for name, answer in self._asked.items():
             problem = self._problem(name, answer)
             if problem is None:
                 offers = answer.result()
                 pools.extend(offers.pools)
                 quotes.extend((name, quote) for quote in offers.firm_quotes)
+                if offers.refused:
+                    refused[name] = offers.refused
+                if offers.chain_time is not None:
+                    times.append(offers.chain_time)
+                if offers.room is not None:
+                    rooms.append(offers.room)
             else:
                 problems[name] = problem
         valid_until = self._asked_at + self._valid
@@ -86,6 +103,9 @@ class QuoteRequest:
             self._asked_at,
             valid_until,
             _usable(quotes, pools, valid_until) if quotes else (),
+            refused,
+            min(times, default=None),
+            common_room(rooms),
         )
 
     def _problem(self, name: str, answer: "Future[Offers]") -> str | None:

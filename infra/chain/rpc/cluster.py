@@ -56,8 +56,8 @@ def get_block_height(node: Node, params: Params) -> Any:
 
 
 def get_first_available_block(node: Node, params: Params) -> Any:
-    del node, params
-    return FIRST_SLOT
+    del params
+    return node.chain.first_slot
 
 
 def get_epoch_info(node: Node, params: Params) -> Any:

@@ -5,61 +5,64 @@ Real messages, signatures, token programs, fees and expiry.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
 import pytest
 
-from chalicelib.adapters.solana.accounts import present
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.book import Book
 from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.fills import names_of
+from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan, FixedSwap
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, writable
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
-from chalicelib.adapters.solana.layouts import CLMM_POOL, CPMM_POOL, DAMM_V2_POOL, DLMM_PAIR
 from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
 from chalicelib.adapters.solana.messages import v0_message
-from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
-from chalicelib.adapters.solana.programs import PROGRAM_IDS, TOKEN, WRAPPED_SOL, Cluster, SwapProgram
-from chalicelib.adapters.solana.rpc_answers import accounts_at
-from chalicelib.adapters.solana.rpc_calls import get_multiple_accounts
+from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
+from chalicelib.adapters.solana.room import room_of
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_key_of
 from chalicelib.adapters.solana.signing import sign
+from chalicelib.adapters.solana.swap_message import has_room
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm.pools import spot_price, swap
+from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.prices import price_impact_bps
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import (
     ChainView,
     InstructedLeg,
     InstructedPath,
+    LegFill,
     SignatureStatus,
     SignedTransaction,
     SwapInstruction,
 )
 from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
+from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
+from tests.support.local_chain import IDS, listed_pools
 from tests.unit.infra.chain.running import Running, running
 
-IDS = PROGRAM_IDS[Cluster.MAINNET]
 NODES = 3
 SLIPPAGE_BPS = 50
-MINTS = {
-    SwapProgram.CPMM: (CPMM_POOL, "token_0_mint", "token_1_mint"),
-    SwapProgram.CLMM: (CLMM_POOL, "token_mint_0", "token_mint_1"),
-    SwapProgram.DLMM: (DLMM_PAIR, "token_x_mint", "token_y_mint"),
-    SwapProgram.DAMM_V2: (DAMM_V2_POOL, "token_a_mint", "token_b_mint"),
-}
+SLIPPAGE_NAMES = {
+    "ExceededSlippage", "TooLittleOutputReceived", "TooMuchInputPaid", "ExceededAmountSlippageTolerance"
+}  # fmt: skip
 
 
 @dataclass
@@ -79,18 +82,14 @@ class World:
         book = self.pools.read()
         named, other = (given, got) if mode is SwapMode.EXACT_IN else (got, given)
         amount = self.tokens[named].max_order_units * part // 1000
-        plan = best_plan(
-            market_of(book), SwapOrder(mode, given, got, amount, self.tokens[other].leg_cost_units)
-        )
-        if mode is SwapMode.EXACT_IN:
-            threshold = min_out_units(plan.amount_out, SLIPPAGE_BPS)
-        else:
-            threshold = max_in_units(plan.amount_in, SLIPPAGE_BPS)
+        market = market_of(book)
+        order = SwapOrder(mode, given, got, amount, self.tokens[other].leg_cost_units)
+        plan = with_room(market, order, best_plan(market, order), room_of(book))
         self.orders += 1
         account_id = f"account {self.orders % 3}"
         self.fund(account_id)
         return SwapInstruction(
-            account_id, UUID(int=self.orders), 1, mode, given, got, paths_of(plan, mode), threshold
+            account_id, UUID(int=self.orders), 1, mode, given, got, paths_of(plan, mode), threshold(plan)
         )
 
     def fund(self, account_id: str) -> None:
@@ -109,6 +108,12 @@ class World:
 def market_of(book: Book) -> Market:
     pools = [RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state) for pool in book.pools.values()]
     return Market(pools, book.clock.unix_timestamp, book.clock.slot)
+
+
+def threshold(plan: Plan, slippage_bps: int = SLIPPAGE_BPS) -> int:
+    if plan.mode is SwapMode.EXACT_IN:
+        return min_out_units(plan.amount_out, slippage_bps)
+    return max_in_units(plan.amount_in, slippage_bps)
 
 
 def paths_of(plan: Plan, mode: SwapMode) -> tuple[InstructedPath, ...]:
@@ -136,9 +141,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         tokens = load_tokens()
         each = [RpcNode(f"http://127.0.0.1:{process.port}/nodes/{place}") for place in range(NODES)]
         nodes = RpcNodes(each)
-        listed = listed_pools(nodes, [one["address"] for one in status["pools"]], tokens)
+        listed = listed_pools(nodes, status, tokens)
         pools = PoolReader(nodes, IDS, listed, tokens, now_unix_s=time.time, time_limit_s=10)
-        names = names_of(IDS, listed, tokens)
+        names = names_of(IDS, listed, tokens)._replace(bin_step=pools.bin_step)
         seeds = SeedSigner(b"seed")
         chain = SolanaChain(
             nodes,
@@ -155,25 +160,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             node.close()
 
 
-def listed_pools(nodes: RpcNodes, addresses: list[str], tokens: Tokens) -> list[ListedPool]:
-    """The seeded pools, with their tokens in the order of their mints."""
-    keys = [pubkey(address) for address in addresses]
-    read = accounts_at(nodes.ask(get_multiple_accounts(keys), time_limit_s=10), len(keys))
-    symbols = {pubkey(token.mint): token.symbol for token in tokens}
-    listed = []
-    for key, account in zip(keys, read.accounts, strict=True):
-        owner = present({key: account}, key, "pool")
-        program = IDS.program_of(owner.owner)
-        assert program is not None
-        layout, first, second = MINTS[program]
-        mints = layout.read(owner.data).keys
-        venue = "raydium" if program in {SwapProgram.CPMM, SwapProgram.CLMM} else "meteora"
-        listed.append(
-            ListedPool(address_of(key), venue, key, (symbols[mints[first]], symbols[mints[second]]))
-        )
-    return listed
-
-
 def test_every_seeded_pool_can_be_traded_with(world: World) -> None:
     book = world.pools.read()
     assert book.refused == {}
@@ -185,22 +171,96 @@ def test_every_seeded_pool_can_be_traded_with(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize("is_delegated", [False, True])
+def test_what_plans_count_as_fitting_fits_into_one_transaction_whatever_its_pools(
+    world: World, is_delegated: bool
+) -> None:
+    book = world.pools.read()
+    room = room_of(book)
+    owner = world.signer.wallet("owner").owner
+    wallet = TradingWallet(desk_key_of(b"seed").key if is_delegated else owner, owner)
+    most_legs = 0
+    for _ in range(300):
+        pools = world.chance.sample(sorted(book.pools), world.chance.randint(4, 12))
+        while sum(map(room.taken, pools)) > room.most:
+            pools.pop()
+        swaps = tuple(
+            FixedSwap(book.pools[one], 0, Exact.IN, 1_000, 1, SwapResult(1_000, 1, 0, 0, 0)) for one in pools
+        )
+        tokens = swaps[0].tokens[0], swaps[-1].tokens[1]
+        if tokens[0] != tokens[1] and spans_few_tokens(swaps):
+            assert has_room(FixedPlan(swaps, 1_000, frozenset()), wallet, tokens), pools
+            most_legs = max(most_legs, len(pools))
+    assert most_legs >= 6
+
+
+def spans_few_tokens(swaps: Sequence[FixedSwap]) -> bool:
+    """As in any plan of ours: a token between two hops comes with two legs at least."""
+    return len({symbol for swap in swaps for symbol in swap.tokens}) <= 2 + len(swaps) // 2
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_largest_orders_are_planned_with_the_legs_that_their_transaction_has(
+    world: World, mode: SwapMode
+) -> None:
+    book = world.pools.read()
+    market, room = market_of(book), room_of(book)
+    symbols = sorted(token.symbol for token in world.tokens)
+    wallet = world.signer.wallet("owner")
+    shortened = 0
+    for _ in range(40):
+        given, got = world.chance.sample(symbols, 2)
+        named, other = (given, got) if mode is SwapMode.EXACT_IN else (got, given)
+        amount = world.tokens[named].max_order_units * world.chance.randint(300, 1000) // 1000
+        order = SwapOrder(mode, given, got, amount, world.tokens[other].leg_cost_units)
+        try:
+            best = best_plan(market, order)
+        except RoutingError:
+            continue
+        try:
+            plan = with_room(market, order, best, room)
+        except InsufficientLiquidityError:
+            assert len(best.legs) > 5, "nearly all that there is, which no transaction can fetch"
+            continue
+        assert room.holds(plan)
+        assert plan.gap_bps >= best.gap_bps
+        shortened += plan is not best
+        wanted = SwapInstruction(
+            "a", UUID(int=0), 1, mode, given, got, paths_of(plan, mode), threshold(plan, 100)
+        )
+        fixed = AmountFixer(book).fitting(wanted, partial(has_room, wallet=wallet, tokens=(given, got)))
+        assert [swap.pool.pool_id for swap in fixed.swaps] == [leg.pool_id for leg in plan.legs]
+    assert shortened
+
+
 def test_orders_over_any_pair_land_with_amounts_that_balances_and_events_agree_on(world: World) -> None:
     symbols = sorted(token.symbol for token in world.tokens)
     for number in range(16):
         given, got = world.chance.sample(symbols, 2)
         mode = list(SwapMode)[number % 2]
         wanted = world.planned(given, got, mode, world.chance.randint(1, 200))
+        before = world.pools.read()
         (sent,) = world.chain.sign([wanted])
         world.chain.send([sent])
         status = world.outcome(sent).statuses[sent.signature]
         assert status.signature_status is SignatureStatus.LANDED, (wanted, status)
+        for leg in status.legs:
+            assert abs(Decimal(leg.impact_bps) - Decimal(impact_before(before, leg))) <= Decimal("0.2"), leg
         assert status.network_fee_lamports == 5_000
         if mode is SwapMode.EXACT_IN:
             assert status.output_units >= wanted.threshold_units
         else:
             assert status.input_units <= wanted.threshold_units
         assert sum(leg.input_units for leg in status.legs if leg.token_in == given) == status.input_units
+
+
+def impact_before(book: Book, leg: LegFill) -> str:
+    """The impact of what a leg gave, by the pool that it met."""
+    state, tokens = book.pools[leg.pool_id].state, book.pools[leg.pool_id].tokens
+    token_in: TokenIndex = 0 if tokens[0] == leg.token_in else 1
+    clock = book.clock
+    asked = Swap(Exact.IN, leg.input_units, token_in, clock.unix_timestamp, clock.slot)
+    return price_impact_bps(spot_price(state), token_in, swap(state, asked)[0])
 
 
 @pytest.mark.parametrize(("given", "got"), [("SOL", "USDC"), ("USDC", "SOL")])
@@ -224,6 +284,7 @@ def test_threshold_that_the_pools_no_longer_meet_is_refused_by_the_chain_by_name
     world.chain.send([sent])
     status = world.outcome(sent).statuses[sent.signature]
     assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
+    assert status.refusal_name in SLIPPAGE_NAMES
     assert status.network_fee_lamports == 5_000
 
 

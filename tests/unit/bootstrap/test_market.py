@@ -1,9 +1,18 @@
 """Which market the settings ask for, and what is refused instead of accepting orders for nothing."""
 
+import subprocess
+import sys
+
 import pytest
 
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap import Services
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.market import MarketPorts
+from chalicelib.bootstrap.simulated_market import SimulatedMarket
+from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
+from tests.fakes.ports import FrozenClock
 
 OPEN = {"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
 
@@ -21,7 +30,29 @@ def test_chain_of_another_name_is_refused_with_those_there_are(name: str) -> Non
         chain_of({"CHAIN": name})
 
 
-def test_solana_is_refused_before_an_order_is_accepted_and_says_what_is_missing() -> None:
+def test_solana_without_nodes_and_pools_is_refused_before_an_order_is_accepted() -> None:
     settings = Settings.from_env({**OPEN, "CHAIN": "solana"})
-    with pytest.raises(ConfigurationError, match=r"CHAIN: solana .* no Chain and no Venue"):
+    with pytest.raises(ConfigurationError, match=r"SOLANA_RPC_URLS: .*; SOLANA_POOLS_FILE: "):
         Services(settings)
+
+
+@pytest.mark.parametrize(
+    ("chain", "market"), [(ChainName.SIMULATED, SimulatedMarket), (ChainName.SOLANA, SolanaMarket)]
+)
+def test_each_chain_has_its_market(chain: ChainName, market: type) -> None:
+    settings = Settings(chain=chain)
+    ports = MarketPorts(settings, FrozenClock(), load_tokens(), Clients(settings))
+    assert isinstance(ports._market, market)
+
+
+def test_solana_is_imported_by_nothing_that_does_not_ask_for_it() -> None:
+    program = (
+        "import os, sys; from chalicelib.bootstrap import Services; from chalicelib.config import Settings;"
+        "use = Services(Settings.from_env(os.environ)); use.market.venues;"
+        "print([name for name in sys.modules if name.startswith('chalicelib.adapters.solana.')])"
+    )
+    environment = {**OPEN, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "PATH": ""}
+    shown = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "[]\n"

@@ -1,5 +1,7 @@
 """What the wiring refuses."""
 
+from pathlib import Path
+
 import pytest
 
 from chalicelib.adapters.aws.connections_by_api import ConnectionsByApi
@@ -32,3 +34,27 @@ def test_no_wallet_is_derived_from_an_empty_seed() -> None:
     services = Services(Settings(database_url="postgresql://nobody@127.0.0.1:1/none"))
     with pytest.raises(ConfigurationError, match="WALLET_SEED"):
         _ = services.market.chain
+
+
+def test_tokens_are_those_of_the_file_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    mints = {
+        "A": "So11111111111111111111111111111111111111112",
+        "B": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
+    }
+    entries = [
+        f'{name} = {{ scale = 6, max_order = "1", leg_cost = "0.1", mint = "{mint}" }}'
+        for name, mint in mints.items()
+    ]
+    path.write_text("\n".join(['default_pair = "A/B"', "[tokens]", *entries]))
+    services = Services(Settings(tokens_file=str(path)))
+    assert [token.symbol for token in services.tokens] == ["A", "B"]
+
+
+@pytest.mark.parametrize("content", [None, "tokens", '[tokens]\nA = {}\ndefault_pair = "A/A"'])
+def test_file_of_tokens_that_cannot_be_used_is_named(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "tokens.toml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"TOKENS_FILE: .*tokens\.toml"):
+        _ = Services(Settings(tokens_file=str(path))).tokens

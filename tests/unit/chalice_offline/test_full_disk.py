@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chalice_offline.logs import Log
-from chalice_offline.runtime import _all_of
 from chalice_offline.services.children import ChildRegister
+from chalice_offline.supervision import all_of
 
 
 def test_process_that_ended_is_forgotten_though_that_cannot_be_written(tmp_path: Path) -> None:
@@ -82,6 +82,6 @@ def test_steps_of_a_stop_are_all_taken_and_what_failed_is_told() -> None:
         taken.append("works")
 
     with pytest.raises(ExceptionGroup) as failed:
-        asyncio.run(_all_of([fails, works]))
+        asyncio.run(all_of([fails, works]))
     assert taken == ["fails", "works"]
     assert len(failed.value.exceptions) == 1

@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from chalice.app import Request, Response
 
+from chalicelib.config import ChainName
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.handlers import rest
 from chalicelib.services.ports import OrderView
 from chalicelib.wire.queue_messages import OrderMessage
@@ -215,3 +217,30 @@ def test_readiness_names_what_does_not_answer(wired: Wired) -> None:
     }
     vars(wired.services)["check_database"] = lambda: None
     assert body_of(rest.ready()) == {"status": "ok", "database": "ok", "queue": "ok", "prices": "ok"}
+
+
+def test_readiness_on_solana_says_how_old_the_chain_is_that_its_nodes_show(wired: Wired) -> None:
+    health: list[ChainHealth | RetryableError] = [ChainHealth(7, 2, 33, 1), RetryableError("no node")]
+
+    def check_chain() -> ChainHealth:
+        found = health.pop(0)
+        if isinstance(found, RetryableError):
+            raise found
+        return found
+
+    settings = wired.services.settings.model_copy(update={"chain": ChainName.SOLANA})
+    vars(wired.services).update(
+        settings=settings, check_database=lambda: None, check_queue=lambda: None, check_chain=check_chain
+    )
+    shown = {"database": "ok", "queue": "ok", "chain": "ok", "prices": "ok"}
+    seen = {"slot": 7, "slotAgeSeconds": 2, "pools": 33, "poolsRefused": 1}
+    response = rest.ready()
+    assert (response.status_code, body_of(response)) == (200, {"status": "ok", **shown, **seen})
+    response = rest.ready()
+    assert response.status_code == 503
+    assert body_of(response) == {
+        "status": "unavailable",
+        **shown,
+        "chain": "unavailable",
+        "prices": "unknown",
+    }

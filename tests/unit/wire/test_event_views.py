@@ -44,7 +44,7 @@ ROUTE: Final = ChosenRoute(
     "SOL",
     "USDC",
     "SOL",
-    (POOL, VenueRefusal("meteora", "no answer")),
+    (POOL, VenueRefusal("meteora", "no answer"), VenueRefusal("raydium", "dynamic_fee", "p2")),
     NOON + timedelta(seconds=10),
     10**9,
     150 * 10**6,
@@ -104,6 +104,7 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
                     "validUntil": "2026-01-01T12:00:10.000Z",
                 },
                 {"venue": "meteora", "error": "no answer"},
+                {"venue": "raydium", "pool": "p2", "error": "dynamic_fee"},
             ],
             **AMOUNTS,
             "price": "150",
@@ -130,7 +131,21 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
             "realizedSlippageBps": "-1.00",
         },
     ),
+    (
+        Confirmed(
+            "5x", 28, "SOL", "USDC", "SOL", 10**9, 150 * 10**6, {"SOL": 25 * 10**5}, "0.01", "-1.00",
+            unspent_input_units=5, network_fee_lamports=5_000,
+        ),
+        {
+            "txSignature": "5x", "slot": 28, **AMOUNTS, "executedPrice": "150", **FEE, "priceImpactBps": "0.01",
+            "realizedSlippageBps": "-1.00", "unspentInputAmount": "0.000000005", "networkFeeLamports": 5_000,
+        },
+    ),
     (Failed(Code.NO_ROUTE, "none", 2), {"code": "NO_ROUTE", "message": "none", "attempts": 2}),
+    (
+        Failed(Code.SLIPPAGE_EXCEEDED, "moved", 1, network_fee_lamports=5_000),
+        {"code": "SLIPPAGE_EXCEEDED", "message": "moved", "attempts": 1, "networkFeeLamports": 5_000},
+    ),
     (Canceled(), {}),
     (Expired(Code.DEADLINE_EXCEEDED, "late"), {"code": "DEADLINE_EXCEEDED", "message": "late"}),
 ]  # fmt: skip

@@ -435,7 +435,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueQuote:
-    """What one venue's best pool alone would give, or why it cannot."""
+    """What one venue's best pool alone would give, or why it cannot; or why one pool of it is left alone."""
 
     venue: str
     error: str | None = None
@@ -510,6 +510,8 @@ class OrderEventFrame:
     fees: tuple[Fee, ...] | None = None
     tx_signature: str | None = None
     slot: int | None = None
+    unspent_input_amount: Decimal | None = None
+    network_fee_lamports: int | None = None
     code: Code | str | None = None
     message: str | None = None
     attempts: int | None = None
@@ -556,6 +558,8 @@ class OrderEventFrame:
             fees=optional(wire, "fees", each(Fee.from_wire)),
             tx_signature=optional(wire, "txSignature", text),
             slot=optional(wire, "slot", whole),
+            unspent_input_amount=optional(wire, "unspentInputAmount", decimal),
+            network_fee_lamports=optional(wire, "networkFeeLamports", whole),
             code=optional(wire, "code", member_of(Code)),
             message=optional(wire, "message", text),
             attempts=optional(wire, "attempts", whole),
@@ -827,6 +831,8 @@ class OrderBody:
     fees: tuple[Fee, ...] | None = None
     tx_signature: str | None = None
     slot: int | None = None
+    unspent_input_amount: Decimal | None = None
+    network_fee_lamports: int | None = None
     code: Code | str | None = None
     message: str | None = None
     attempts: int | None = None
@@ -878,6 +884,8 @@ class OrderBody:
             fees=optional(wire, "fees", each(Fee.from_wire)),
             tx_signature=optional(wire, "txSignature", text),
             slot=optional(wire, "slot", whole),
+            unspent_input_amount=optional(wire, "unspentInputAmount", decimal),
+            network_fee_lamports=optional(wire, "networkFeeLamports", whole),
             code=optional(wire, "code", member_of(Code)),
             message=optional(wire, "message", text),
             attempts=optional(wire, "attempts", whole),
@@ -937,6 +945,7 @@ class PongFrame:
 class PoolBody:
     pool: str
     tokens: tuple[str, ...]
+    error: str | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -944,6 +953,7 @@ class PoolBody:
         return cls(
             pool=required(wire, "pool", text),
             tokens=required(wire, "tokens", each(text)),
+            error=optional(wire, "error", text),
             raw=wire,
         )
 
@@ -1119,6 +1129,11 @@ class Readiness:
     database: str
     queue: str
     prices: str
+    chain: str | None = None
+    slot: int | None = None
+    slot_age_seconds: int | None = None
+    pools: int | None = None
+    pools_refused: int | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -1128,6 +1143,11 @@ class Readiness:
             database=required(wire, "database", text),
             queue=required(wire, "queue", text),
             prices=required(wire, "prices", text),
+            chain=optional(wire, "chain", text),
+            slot=optional(wire, "slot", whole),
+            slot_age_seconds=optional(wire, "slotAgeSeconds", whole),
+            pools=optional(wire, "pools", whole),
+            pools_refused=optional(wire, "poolsRefused", whole),
             raw=wire,
         )
 

@@ -1,5 +1,6 @@
 """Signing and sending, on nodes that hold the accounts of pools and wallets."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from chalicelib.adapters.solana.programs import COMPUTE_BUDGET, MEMO, PROGRAM_ID
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.solana.signing import verifies
+from chalicelib.adapters.solana.spending import Spend, Spending
 from chalicelib.amm.swaps import Exact
 from chalicelib.domain.errors import Code, RefusedError, RetryableError
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
@@ -51,7 +53,11 @@ def a_node(name: str = "node", *, held: int = 2**60, lamports: int = 10**9) -> F
 
 
 def a_chain(
-    *nodes: FakeNode, policy: PriorityPolicy | None = None, is_simulated: bool = False, witnesses: int = 1
+    *nodes: FakeNode,
+    policy: PriorityPolicy | None = None,
+    is_simulated: bool = False,
+    witnesses: int = 1,
+    spending: Spending | None = None,
 ) -> SolanaChain:
     rpc, pools = nodes_of(*nodes), a_reader(*nodes)
     names = Names(IDS, {}, {})
@@ -64,6 +70,7 @@ def a_chain(
         priority_fees=PriorityFees(rpc, policy or PriorityPolicy(), time_limit_s=5),
         reader=ChainReader(rpc, lambda: names, time_limit_s=5),
         policy=SendingPolicy(time_limit_s=5, is_simulated=is_simulated),
+        spending=spending,
     )
 
 
@@ -130,6 +137,36 @@ def test_same_bytes_go_to_every_node_and_one_that_takes_them_is_enough() -> None
     second.failing = NodeError("gone")
     with pytest.raises(RetryableError, match="no node took"):
         chain.send(signed)
+
+
+class Caps:
+    """Takes note of what is to be spent, or refuses it."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.refuses = refuses
+        self.asked: list[Spend] = []
+
+    def reserve(self, spends: Sequence[Spend]) -> None:
+        self.asked += spends
+        if self.refuses:
+            raise RefusedError(Code.TRANSACTION_FAILED, "the day's cap is used up")
+
+
+def test_most_that_an_order_may_take_is_put_down_before_it_is_signed() -> None:
+    caps = Caps()
+    a_chain(a_node(), spending=caps).sign([an_order()])
+    most = CASE.request.amount if CASE.request.mode is Exact.IN else CASE.threshold
+    assert caps.asked == [(UUID(int=1), TOKENS[0], most)]
+    with pytest.raises(RefusedError, match="used up"):
+        a_chain(a_node(), spending=Caps(refuses=True)).sign([an_order()])
+
+
+def test_nodes_of_one_host_are_told_apart() -> None:
+    first, second = a_node("host"), a_node("host")
+    second.failing = NodeError("gone")
+    chain = a_chain(first, second)
+    chain.send(chain.sign([an_order()]))
+    assert len(first.sent) == 1
 
 
 def test_nothing_to_sign_or_send_is_fine() -> None:

@@ -15,6 +15,7 @@ from chalicelib.adapters.solana.programs import (
     SYSTEM,
     TOKEN,
     TOKEN_2022,
+    VENUES,
     Cluster,
     SwapProgram,
 )
@@ -113,8 +114,17 @@ def test_balances_and_events_that_disagree_are_not_believed(program: SwapProgram
         fill_of(replace(record, logs=(), inner={}), names(case))
     with pytest.raises(MalformedResultError, match="no swap"):
         fill_of(replace(record, outer=(BUDGET,)), names(case))
-    with pytest.raises(MalformedResultError, match="no pool that we trade with"):
-        fill_of(record, names(case)._replace(pools={}))
+    with pytest.raises(MalformedResultError, match="a token that we do not know"):
+        fill_of(record, names(case)._replace(symbols={}))
+
+
+@pytest.mark.parametrize("program", list(SwapProgram))
+def test_pool_that_left_the_list_after_the_swap_is_told_by_its_address(program: SwapProgram) -> None:
+    case = cases(program)[0]
+    fill = fill_of(a_record(case), names(case)._replace(pools={}))
+    assert fill[:2] == fill_of(a_record(case), names(case))[:2]
+    (leg,) = fill.legs
+    assert (leg.pool_id, leg.venue) == (address_of(next(iter(names(case).pools))), VENUES[program])
 
 
 def test_sol_that_was_wrapped_in_the_transaction_is_not_counted_as_received() -> None:

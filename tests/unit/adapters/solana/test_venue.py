@@ -78,10 +78,8 @@ def test_venue_has_its_pools_as_the_bytes_say_and_no_other_venues() -> None:
     assert {pool_id: pool.state for pool_id, pool in found.items()} == {
         program.name: a_pool(case).state for program, case in CASES.items()
     }
-    assert raydium.refused() == {}
-    clock = raydium.clock()
-    assert clock is not None
-    assert clock.slot == CLOCK.slot
+    assert not raydium.offers(()).refused
+    assert raydium.offers(()).chain_time == (CLOCK.unix_timestamp, CLOCK.slot)
 
 
 def test_pools_once_known_are_read_in_one_call() -> None:
@@ -121,7 +119,7 @@ def test_pool_that_cannot_be_traded_with_is_named_and_the_others_stay() -> None:
     change(node, CASES[SwapProgram.CPMM], 329, b"\x04")
     venue = SolanaVenue("raydium", LISTED, a_reader(node))
     assert [pool.pool_id for pool in venue.offers(()).pools] == ["CLMM"]
-    assert venue.refused() == {"CPMM": "swap_disabled: status 4"}
+    assert list(venue.offers(()).refused) == [("CPMM", ("CPMM0", "CPMM1"), "swap_disabled: status 4")]
 
 
 def test_venue_without_a_pool_to_trade_with_says_why() -> None:

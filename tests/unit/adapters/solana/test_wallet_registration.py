@@ -5,7 +5,7 @@ import pytest
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import TOKEN
 from chalicelib.adapters.solana.signer import SeedKey
-from chalicelib.adapters.solana.wallet_registration import VALID, challenge, check_answer
+from chalicelib.adapters.solana.wallet_registration import VALID, challenge, check_answer, is_proof
 from chalicelib.domain.errors import FieldError
 
 AT = datetime(2026, 11, 28, 1, 2, 3, 456, tzinfo=UTC)
@@ -71,3 +71,15 @@ def test_address_that_no_key_can_sign_for_gets_no_challenge() -> None:
 def test_account_with_line_breaks_cannot_write_lines_of_its_own() -> None:
     text = challenge("a\nWallet: me", WALLET.key, AT, secret=SECRET, site=SITE)
     assert text.count("\nWallet: ") == 1
+
+
+def test_answer_that_was_kept_proves_itself_for_its_account_and_wallet_alone() -> None:
+    signature = WALLET.sign(TEXT.encode())
+    assert is_proof("acc", WALLET.key, text=TEXT, signature=signature)
+    assert not is_proof("other", WALLET.key, text=TEXT, signature=signature)
+    assert not is_proof("acc", STRANGER.key, text=TEXT, signature=STRANGER.sign(TEXT.encode()))
+    assert not is_proof("acc", WALLET.key, text=TEXT, signature=STRANGER.sign(TEXT.encode()))
+    for account_id in ("a'.", "acc'. x: use this wallet for the account 'acc"):
+        text = challenge(account_id, WALLET.key, AT, secret=SECRET, site=SITE)
+        assert not is_proof("acc", WALLET.key, text=text, signature=WALLET.sign(text.encode()))
+        assert is_proof(account_id, WALLET.key, text=text, signature=WALLET.sign(text.encode()))

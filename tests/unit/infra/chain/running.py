@@ -59,8 +59,8 @@ class Running:
 
 
 @contextmanager
-def running(state: Path, *options: str) -> Iterator[Running]:
-    port = two_free_ports()
+def running(state: Path, *options: str, port: int | None = None) -> Iterator[Running]:
+    port = port or two_free_ports()
     command = [sys.executable, "-m", "infra.chain", "--port", str(port), "--state", str(state), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -9,7 +9,7 @@ from solders.keypair import Keypair
 from solders.message import MessageV1, TransactionConfig
 from solders.transaction import VersionedTransaction
 
-from infra.chain.chain import BLOCKHASH_BLOCKS, Commitment
+from infra.chain.chain import BLOCKHASH_BLOCKS, HISTORY_BLOCKS, Commitment
 from infra.chain.transactions import MalformedError, TransactionError, parse
 from tests.unit.infra.chain.builders import SOL, Time, a_chain, a_wallet, balance, pay, signed
 
@@ -192,3 +192,13 @@ def test_recent_fees_are_the_least_paid_with_all_these_accounts_locked(tmp_path:
     locked = frozenset(chain.sealed[-1].paid[0][1])
     assert dict(chain.recent_fees(locked, view))[block.slot] == 400
     assert dict(chain.recent_fees(frozenset({bytes(32)}), view))[block.slot] == 0  # type: ignore[arg-type]
+
+
+def test_the_first_block_is_remembered_however_many_empty_ones_follow(tmp_path: Path) -> None:
+    chain = a_chain(tmp_path)
+    first = chain.block_at(chain.first_slot)
+    assert first is not None
+    for _ in range(3 * HISTORY_BLOCKS):
+        chain.seal()
+    assert chain.first_slot == first.slot
+    assert chain.block_at(first.slot) == first

@@ -1,12 +1,23 @@
 """When the chain is asked again about what it has not decided."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
 
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import ClaimedOrder, OpenAttempt
+from chalicelib.domain.transactions import (
+    ChainView,
+    SignatureStatus,
+    SignedTransaction,
+    SwapInstruction,
+    TransactionStatus,
+)
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain
+from tests.fakes.orders import an_order
 from tests.fakes.ports import FrozenClock
 
 
@@ -40,3 +51,39 @@ def test_order_of_a_slow_chain_is_left_alone_for_as_long_as_it_was_not_waited_fo
     wait_policy.waited(decided=0, undecided=10)
     assert confirmation.wait_s() == 0.0
     assert [confirmation.pause_s(delivery, waited_s=0.0) for delivery in range(1, 5)] == [3, 1, 1, 2]
+
+
+class SlowSilence:
+    """A chain whose node takes a second for each answer, and knows nothing."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self._clock = clock
+        self.asked = 0
+
+    def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
+        raise AssertionError(instructions)
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        del transactions
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        self._clock.sleep(1.0)
+        self.asked += 1
+        unknown = TransactionStatus(SignatureStatus.UNKNOWN)
+        return ChainView(0, dict.fromkeys(signatures, unknown))
+
+
+def test_time_that_nodes_take_to_answer_counts_as_waiting() -> None:
+    clock = FrozenClock()
+    chain = SlowSilence(clock)
+    confirmation = Confirmation(
+        chain,
+        clock,
+        poll_policy=PollPolicy(wait_s=2.0, poll_s=0.05, again_s=1.0),
+        wait_policy=WaitPolicy(clock),
+        attempts_max=3,
+    )
+    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    assert list(confirmation.decisions([], [claimed], wait_s=2.0)) == []
+    assert chain.asked == 3

@@ -69,6 +69,27 @@ def test_order_that_lands_is_confirmed_in_one_go_and_its_owner_sees_every_event(
     assert len(consumer.chain.sent) == 1
 
 
+def test_owner_is_told_what_a_hop_left_of_the_input_and_what_the_network_took(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_order(amount_units=10**9)
+    consumer.chain.unspent_units, consumer.chain.network_fee_lamports = 7, 5_000
+    consumer.execute(order)
+    last = consumer.frames(order)[-1]
+    assert (last["status"], last["inputAmount"]) == ("confirmed", "0.999999993")
+    assert (last["unspentInputAmount"], last["networkFeeLamports"]) == ("0.000000007", 5_000)
+
+
+def test_owner_is_told_what_the_network_took_for_a_transaction_that_it_refused(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_order()
+    consumer.chain.status, consumer.chain.network_fee_lamports = SignatureStatus.REFUSED, 5_000
+    consumer.execute(order)
+    last = consumer.frames(order)[-1]
+    assert (last["status"], last["networkFeeLamports"]) == ("failed", 5_000)
+
+
 def test_transaction_is_on_record_before_it_is_sent(consumer: ConsumerOnFakes) -> None:
     order = an_order()
     on_record = []

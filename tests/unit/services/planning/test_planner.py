@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.chosen_route import RefusedPool, VenueRefusal
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
+from chalicelib.routing.few_legs import Room
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.planning.planner import Planner, instruction
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import ChainTime
 from tests.fakes.inline import InOneThread
 from tests.fakes.market import FakeVenue, a_pool
 from tests.fakes.orders import an_order, changed
@@ -59,6 +62,31 @@ def test_exact_input_is_planned_whole_and_the_least_output_is_the_quote_less_sli
     )
     assert swap.threshold_units == -(-plan.amount_out * 9_950 // 10_000)
     assert plan.amount_out < 100 * 200 * USDC
+
+
+def test_pools_open_and_charge_by_the_time_of_their_chain() -> None:
+    opens_later = a_pool("later")
+    opens_later = opens_later._replace(state=replace(opens_later.state, open_time_s=2_000))  # type: ignore[arg-type]
+    for unix_s, is_open in ((1_999, False), (2_001, True)):
+        venue = FakeVenue("raydium", [opens_later])
+        venue.offered = replace(venue.offered, chain_time=ChainTime(unix_s, 7))
+        used = planner(venue)
+        if is_open:
+            used.plan(wish_of(an_order()))
+        else:
+            assert refusal(used, wish_of(an_order())).code is Code.INSUFFICIENT_LIQUIDITY
+
+
+def test_plan_has_no_more_legs_than_a_transaction_carries_and_shows_what_was_refused() -> None:
+    venue = FakeVenue("raydium", [a_pool(f"{number}") for number in range(6)])
+    refused = RefusedPool("old", ("USDC", "SOL"), "swap_disabled")
+    other = RefusedPool("other", ("USDC", "JUP"), "swap_disabled")
+    venue.offered = replace(venue.offered, refused=[refused, other], room=Room(3, lambda _: 1))
+    order = an_order(amount_units=400_000 * SOL)
+    planned = planner(venue).plan(wish_of(order))
+    assert len(planned.plan.legs) == len(planned.route.legs) == 3
+    assert planned.route.quotes[1:] == (VenueRefusal("raydium", "swap_disabled", "old"),)
+    assert planned.plan.gap_bps > 0
 
 
 def test_exact_output_is_planned_whole_and_the_most_input_is_the_quote_plus_slippage() -> None:

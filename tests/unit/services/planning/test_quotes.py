@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
 from chalicelib.services.planning.quotes import QuoteSwaps
 from chalicelib.services.planning.venues import QuoteCollector
@@ -65,9 +66,16 @@ def test_venues_are_listed_with_their_pools_or_with_why_they_do_not_answer(
 ) -> None:
     venues[1].fault = VenueUnavailableError("closed")
     answers = quote_swaps.venues()
-    listed = venues_view(answers.venues, answers.pools, answers.problems, load_tokens())
+    refused = {"raydium": [RefusedPool("old", ("SOL", "USDC"), "swap_disabled")]}
+    listed = venues_view(answers.venues, answers.pools, answers.problems, load_tokens(), refused=refused)
     assert listed["venues"] == [
-        {"venue": "raydium", "pools": [{"pool": "raydium-pool", "tokens": ["SOL", "USDC"]}]},
+        {
+            "venue": "raydium",
+            "pools": [
+                {"pool": "raydium-pool", "tokens": ["SOL", "USDC"]},
+                {"pool": "old", "tokens": ["SOL", "USDC"], "error": "swap_disabled"},
+            ],
+        },
         {"venue": "meteora", "pools": [], "error": "closed"},
     ]
     assert {"symbol": "SOL", "mint": load_tokens()["SOL"].mint, "decimals": 9} in listed["tokens"]

@@ -3,14 +3,16 @@
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Offers
+from chalicelib.services.ports import ChainTime, Offers
 from tests.fakes.inline import InOneThread
 from tests.fakes.market import FakeVenue
 from tests.fakes.orders import NOON
@@ -49,6 +51,17 @@ def collector(*venues: FakeVenue, executor: Executor | None = None, time_limit_m
     return QuoteCollector(
         venues, executor or InOneThread(), FrozenClock(), time_limit_ms=time_limit_ms, valid_ms=2_000
     )
+
+
+def test_pools_go_by_the_oldest_time_of_the_chain_that_a_venue_names_and_refused_ones_are_kept() -> None:
+    raydium, meteora = FakeVenue("raydium"), FakeVenue("meteora")
+    refused = [RefusedPool("old", ("SOL", "USDC"), "swap_disabled")]
+    raydium.offered = replace(raydium.offered, refused=refused, chain_time=ChainTime(1_000, 52))
+    meteora.offered = replace(meteora.offered, chain_time=ChainTime(999, 50))
+    answers = collector(raydium, meteora, FakeVenue("maker")).ask()
+    assert answers.chain_time == ChainTime(999, 50)
+    assert answers.refused == {"raydium": refused}
+    assert collector(FakeVenue("maker")).ask().chain_time is None
 
 
 def test_answers_have_the_pools_of_every_venue_and_a_time_they_are_good_until() -> None:

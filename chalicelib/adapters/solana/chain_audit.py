@@ -1,0 +1,237 @@
+"""The whole record against the chain: every attempt looked up, and every transaction of our wallets.
+
+A page at a time, with the pauses that nodes ask for. A page that no node answers for is told as unknown.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import sleep
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from chalicelib.adapters.audit_checks import SHOWN_MAX
+from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.keys import Pubkey, address_of
+from chalicelib.adapters.solana.programs import MEMO
+from chalicelib.adapters.solana.record_comparison import (
+    Attempt,
+    ComparedOrder,
+    Difference,
+    Rule,
+    authority_of,
+    compared,
+)
+from chalicelib.adapters.solana.rpc_answers import epoch_info, signatures_of, transaction
+from chalicelib.adapters.solana.rpc_calls import get_epoch_info, get_signatures_for_address, get_transaction
+from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import ChainView
+
+_PAGE: Final = 50
+_TRIES: Final = 2
+_PAUSE_S: Final = 2.0
+_GIVES_UP_AFTER: Final = 2
+"""So many pages in a row that no node answered for: the rest is not asked for."""
+
+_MARK: Final = re.compile(rb"[0-9a-f]{32}/[0-9]{1,3}")
+_FIRST: Final = UUID(int=0)
+
+_ORDERS: Final = text("""
+    SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,
+        o.input_units, o.output_units, e.data AS told
+    FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
+    WHERE o.order_id > CAST(:after AS uuid)
+        AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))
+    ORDER BY o.order_id LIMIT :page
+""")
+_ATTEMPTS: Final = text("""
+    SELECT order_id, signature, attempt, payload, last_valid_height, outcome, threshold_units
+    FROM attempts WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, attempt
+""")
+_COUNT: Final = text("""
+    SELECT count(*) FROM orders o
+    WHERE o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id)
+""")
+_RECORDED: Final = text("SELECT signature FROM attempts WHERE signature = ANY(:signatures)")
+
+
+@dataclass(slots=True)
+class ChainFindings:
+    """What came of it: so many orders and attempts, what breaks each rule, and what is unknown.
+
+    Of each rule the first ``SHOWN_MAX`` are kept; ``counts`` has the number of all, by rule and whether unknown.
+    """
+
+    orders: int = 0
+    attempts: int = 0
+    wallets: int = 0
+    counts: Counter[tuple[Rule, bool]] = field(default_factory=Counter)
+    shown: dict[tuple[Rule, bool], list[Difference]] = field(default_factory=dict)
+
+    def note(self, differences: Iterable[Difference]) -> None:
+        for one in differences:
+            key = one.rule, one.is_unknown
+            self.counts[key] += 1
+            if self.counts[key] <= SHOWN_MAX:
+                self.shown.setdefault(key, []).append(one)
+
+    @property
+    def is_broken(self) -> bool:
+        return any(count for (_, is_unknown), count in self.counts.items() if not is_unknown)
+
+    @property
+    def is_unknown(self) -> bool:
+        return any(count for (_, is_unknown), count in self.counts.items() if is_unknown)
+
+
+class ChainAudit:
+    """Compares a database with the chain behind some nodes."""
+
+    def __init__(
+        self,
+        nodes: RpcNodes,
+        reader: ChainReader,
+        tokens: Tokens,
+        *,
+        time_limit_s: float,
+        pause: Callable[[float], None] = sleep,
+    ) -> None:
+        self._nodes, self._reader, self._tokens = nodes, reader, tokens
+        self._time_limit_s, self._pause = time_limit_s, pause
+        self._unanswered = 0
+
+    def slot(self) -> int:
+        """Return the chain's slot; ask before the snapshot is taken, so that what landed by then is in it.
+
+        Raises:
+            NodeError: No node answers.
+        """
+        found: int = epoch_info(self._patiently(lambda: self._ask(get_epoch_info()))).slot
+        return found
+
+    def count(self, connection: Connection) -> int:
+        """Return how many orders there are to compare."""
+        return int(connection.execute(_COUNT).scalar_one())
+
+    def run(
+        self, connection: Connection, *, up_to_slot: int, advance: Callable[[int], None] = lambda _: None
+    ) -> ChainFindings:
+        """Compare all of it.
+
+        Args:
+            connection: In a transaction at REPEATABLE READ: what is recorded later is not looked at.
+            up_to_slot: From before that transaction: what our wallets sent later may be recorded later, too.
+            advance: Told after each page how many orders it had.
+        """
+        found = ChainFindings()
+        wallets: set[bytes] = set()
+        for orders in _pages(connection):
+            attempts = [attempt for order in orders for attempt in order.attempts]
+            wallets |= {key for one in attempts if (key := authority_of(one.payload)) is not None}
+            found.orders += len(orders)
+            found.attempts += len(attempts)
+            found.note(self._compared(orders, [one.signature for one in attempts]))
+            advance(len(orders))
+        found.wallets = len(wallets)
+        for key in sorted(wallets):
+            found.note(self._strays(connection, Pubkey(key), up_to_slot))
+        return found
+
+    def _compared(self, orders: Sequence[ComparedOrder], signatures: Sequence[str]) -> Iterator[Difference]:
+        view, problem = self._view(signatures)
+        if view is None:
+            for signature in signatures:
+                yield Difference(Rule.OUTCOME, signature, f"no node answered: {problem}", is_unknown=True)
+            return
+        for order in orders:
+            yield from compared(order, view, self._tokens)
+
+    def _view(self, signatures: Sequence[str]) -> tuple[ChainView | None, str]:
+        """Return what nodes say of a page, or why there is nothing."""
+        if self._unanswered >= _GIVES_UP_AFTER:
+            return None, "not asked any more, after others were not answered"
+        try:
+            view: ChainView = self._patiently(lambda: self._reader.view(signatures))
+        except NodeError as error:
+            self._unanswered += 1
+            return None, str(error)
+        self._unanswered = 0
+        return view, ""
+
+    def _strays(self, connection: Connection, wallet: Pubkey, up_to_slot: int) -> Iterator[Difference]:
+        """Yield what a wallet sent with a mark of ours and without a row of ours."""
+        before: str | None = None
+        try:
+            while True:
+                call = get_signatures_for_address(wallet, before)
+                page = signatures_of(self._patiently(lambda call=call: self._ask(call)))  # type: ignore[misc]
+                landed = [one.signature for one in page if one.fault is None and one.slot <= up_to_slot]
+                known = set(connection.execute(_RECORDED, {"signatures": landed}).scalars())
+                for signature in landed:
+                    if signature not in known and self._is_marked(signature):
+                        yield Difference(Rule.ON_RECORD, signature, "it landed, and no attempt has it")
+                if not page:
+                    return
+                before = page[-1].signature
+        except NodeError as error:
+            told = f"no node told what it sent: {error}"
+            yield Difference(Rule.ON_RECORD, address_of(wallet), told, is_unknown=True)
+
+    def _is_marked(self, signature: str) -> bool:
+        record = transaction(self._patiently(lambda: self._ask(get_transaction(signature))))
+        return record is not None and any(
+            one.program == MEMO and _MARK.fullmatch(one.data) is not None for one in record.outer
+        )
+
+    def _ask(self, call: Any) -> Any:
+        return self._nodes.ask(call, time_limit_s=self._time_limit_s)
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        for _ in range(_TRIES - 1):
+            try:
+                return ask()
+            except NodeError:
+                self._pause(_PAUSE_S)
+        return ask()
+
+
+def _pages(connection: Connection) -> Iterator[list[ComparedOrder]]:
+    after = _FIRST
+    while rows := connection.execute(_ORDERS, {"after": str(after), "page": _PAGE}).all():
+        ids = [str(row.order_id) for row in rows]
+        of: dict[UUID, list[Attempt]] = {}
+        for one in connection.execute(_ATTEMPTS, {"ids": ids}):
+            attempt = Attempt(
+                one.signature,
+                one.attempt,
+                bytes(one.payload),
+                one.last_valid_height,
+                one.outcome,
+                int(one.threshold_units),
+            )
+            of.setdefault(one.order_id, []).append(attempt)
+        yield [_order(row, tuple(of.get(row.order_id, ()))) for row in rows]
+        after = rows[-1].order_id
+
+
+def _order(row: Any, attempts: tuple[Attempt, ...]) -> ComparedOrder:
+    return ComparedOrder(
+        row.order_id,
+        OrderStatus(row.status),
+        SwapMode(row.swap_mode),
+        row.input_token,
+        row.output_token,
+        int(row.amount_units),
+        row.tx_signature,
+        None if row.input_units is None else int(row.input_units),
+        None if row.output_units is None else int(row.output_units),
+        row.told or {},
+        attempts,
+    )

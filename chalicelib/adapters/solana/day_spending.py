@@ -1,0 +1,68 @@
+"""Caps on what is spent, kept across processes: an order is put down before anything is signed for it.
+
+A day's orders are added up and put down under a lock per token, so that two consumers cannot both take what is
+left. An order that ended without a fill has spent nothing, and counts no more.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.solana.spending import Spend, SpendCaps, check_spend
+
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('orderflow spending ' || :token, 0))")
+_SPENT: Final = text("""
+SELECT coalesce(sum(s.units), 0) FROM spending s LEFT JOIN orders o USING (order_id)
+WHERE s.day = (clock_timestamp() AT TIME ZONE 'UTC')::date AND s.token = :token
+    AND s.order_id <> ALL (CAST(:order_ids AS uuid[]))
+    AND (o.status IS NULL OR o.status NOT IN ('failed', 'canceled', 'expired'))
+""")
+_PUT_DOWN: Final = text("""
+INSERT INTO spending (order_id, day, token, units)
+VALUES (CAST(:order_id AS uuid), (clock_timestamp() AT TIME ZONE 'UTC')::date, :token, :units)
+ON CONFLICT (order_id) DO UPDATE SET day = excluded.day, token = excluded.token, units = excluded.units
+""")
+
+
+class DaySpending:
+    """Holds orders to their caps.
+
+    Args:
+        is_demanded: Whether a token without caps may not be spent at all.
+    """
+
+    def __init__(self, engine: Engine, caps: Mapping[str, SpendCaps], *, is_demanded: bool) -> None:
+        self._engine, self._caps, self._is_demanded = engine, caps, is_demanded
+
+    def reserve(self, spends: Sequence[Spend]) -> None:
+        """Put down what is about to be signed, all of it or nothing. Safe to repeat for an order.
+
+        Raises:
+            RefusedError: A cap would be passed.
+            RetryableError: The database does not answer.
+        """
+        with translated_errors(), self._engine.begin() as connection:
+            tokens = sorted({spend.token for spend in spends if spend.token in self._caps})
+            spent = Counter({token: _spent(connection, token, spends) for token in tokens})
+            for spend in spends:
+                check_spend(
+                    self._caps,
+                    spend.token,
+                    spend.units,
+                    spent_today=spent[spend.token],
+                    is_demanded=self._is_demanded,
+                )
+                if spend.token in self._caps:
+                    spent[spend.token] += spend.units
+                    row = {"order_id": str(spend.order_id), "token": spend.token, "units": spend.units}
+                    connection.execute(_PUT_DOWN, row)
+
+
+def _spent(connection: Connection, token: str, spends: Sequence[Spend]) -> int:
+    """Return what others spend today; from here to the end of the transaction nobody else adds to it."""
+    connection.execute(_LOCK, {"token": token})
+    ids = [str(spend.order_id) for spend in spends]
+    return int(connection.execute(_SPENT, {"token": token, "order_ids": ids}).scalar_one())

@@ -1,0 +1,205 @@
+"""Solana behind the ports: its chain, and the venues of the listed pools."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.adapters.time_left import time_left
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import ChainHealth
+from chalicelib.services.ports import Clock
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.solana.chain import SolanaChain
+    from chalicelib.adapters.solana.fills import Names
+    from chalicelib.adapters.solana.pool_list import ListedPool
+    from chalicelib.adapters.solana.pool_reader import PoolReader
+    from chalicelib.adapters.solana.programs import ProgramIds
+    from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+    from chalicelib.adapters.solana.signer import KeyHolder, Signer
+    from chalicelib.adapters.solana.spending import Spending
+    from chalicelib.services.ports import Venue
+
+
+LAST_S: Final = 1.0
+"""Of an invocation, kept for the record and the queue: what nodes have said must still be written down."""
+
+HEALTH_HOLDS_S: Final = 2.0
+"""Anybody may ask how the chain is; its nodes, which count our calls, are asked no more often than this."""
+
+
+class SolanaMarket:
+    """Chain and venues behind the nodes that the settings name."""
+
+    def __init__(self, settings: Settings, clock: Clock, tokens: Tokens, clients: Clients) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tokens = tokens
+        self._clients = clients
+        self._call_limit_s = settings.solana_call_time_limit_ms / 1000
+
+    @cached_property
+    def chain(self) -> "SolanaChain":
+        from chalicelib.adapters.solana.blockhashes import Blockhashes
+        from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
+        from chalicelib.adapters.solana.chain_view import ChainReader
+        from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
+        from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
+
+        settings, limit_s = self._settings, self._call_limit_s
+        rules = SigningRules(
+            self._ids, {pool.key for pool in self._listed}, fee_lamports_max=settings.solana_priority_fee_max
+        )
+        priority = PriorityPolicy(
+            settings.solana_priority_percentile,
+            settings.solana_priority_price_max,
+            settings.solana_priority_fee_max,
+        )
+        witnesses = settings.solana_witnesses
+        return SolanaChain(
+            self.nodes,
+            GuardedSigner(self.funded(self.signer), rules),
+            self.pools,
+            self._names,
+            blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
+            priority_fees=PriorityFees(self.nodes, priority, time_limit_s=limit_s),
+            reader=ChainReader(self.nodes, lambda: self._names, time_limit_s=limit_s, witnesses=witnesses),
+            policy=SendingPolicy(limit_s, is_simulated=settings.solana_simulates),
+            executor=self._clients.executor,
+            spending=self._spending,
+        )
+
+    @cached_property
+    def venues(self) -> "Sequence[Venue]":
+        from chalicelib.adapters.solana.venue import SolanaVenue
+
+        names = sorted({pool.venue for pool in self._listed}, reverse=True)
+        return [SolanaVenue(name, self._listed, self.pools) for name in names]
+
+    def check(self) -> ChainHealth:
+        """Read the pools, and return how the chain is.
+
+        Raises:
+            RetryableError: No node shows the present chain, or no pool can be traded with.
+        """
+        from chalicelib.adapters.solana.rpc_errors import NodeError
+
+        try:
+            book = self.pools.recent(HEALTH_HOLDS_S)
+        except NodeError as error:
+            raise RetryableError(f"no node answered in time: {error}") from error
+        if not book.pools:
+            raise RetryableError(f"none of {len(self._listed)} pools can be traded with")
+        age_s = int(self._clock.now().timestamp()) - book.clock.unix_timestamp
+        return ChainHealth(book.clock.slot, max(0, age_s), len(book.pools), len(book.refused))
+
+    @cached_property
+    def nodes(self) -> "RpcNodes":
+        """The nodes, each of which has to be of the right cluster."""
+        from chalicelib.adapters.solana.cluster import ClusterNode
+        from chalicelib.adapters.solana.programs import Cluster
+        from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+
+        cluster = Cluster(self._settings.solana_cluster)
+        try:
+            nodes = [ClusterNode(url, cluster) for url in self._settings.solana_nodes]
+        except ValueError as error:
+            raise ConfigurationError(f"SOLANA_RPC_URLS: {error}") from error
+        return RpcNodes(nodes, within=_within)
+
+    @cached_property
+    def pools(self) -> "PoolReader":
+        """What reads the listed pools, once for all venues."""
+        from chalicelib.adapters.solana.pool_reader import PoolReader
+
+        return PoolReader(
+            self.nodes,
+            self._ids,
+            self._listed,
+            self._tokens,
+            now_unix_s=lambda: self._clock.now().timestamp(),
+            time_limit_s=self._settings.quote_time_limit_ms / 1000,
+        )
+
+    @cached_property
+    def signer(self) -> "Signer":
+        """Whose keys sign; what they sign is not looked at here."""
+        from chalicelib.adapters.solana.signer import OwnKeySigner, SeedSigner
+
+        match self._settings.solana_signer:
+            case SignerName.SEED:
+                return SeedSigner(self._clients.wallet_seed().encode())
+            case SignerName.KMS:
+                holders = {account: self._kms_key(key) for account, key in self._kms_keys.items()}
+                return OwnKeySigner(holders.get)
+            case SignerName.DESK:
+                return self._desk_signer()
+
+    def _desk_signer(self) -> "Signer":
+        from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
+        from chalicelib.adapters.solana.signer import DelegateSigner, desk_key_of
+
+        key_id = self._settings.solana_desk_kms_key
+        desk = self._kms_key(key_id) if key_id else desk_key_of(self._clients.wallet_seed().encode())
+        return DelegateSigner(desk, RegisteredWallets(self._clients.engine).owner_of)
+
+    def funded(self, signer: "Signer") -> "Signer":
+        """Return a signer whose wallets have money from the start, where money is nothing."""
+        if not self._settings.market_faucet or self._settings.solana_cluster is not ClusterName.LOCAL:
+            return signer
+        from chalicelib.adapters.solana.local_faucet import FundedSigner
+
+        return FundedSigner(signer, self.nodes, time_limit_s=self._call_limit_s)
+
+    @cached_property
+    def _spending(self) -> "Spending | None":
+        from chalicelib.bootstrap.solana_settings import spend_caps
+
+        caps = spend_caps(self._settings, self._tokens)
+        if not caps:
+            return None
+        from chalicelib.adapters.solana.day_spending import DaySpending
+
+        is_demanded = self._settings.solana_cluster is ClusterName.MAINNET
+        return DaySpending(self._clients.engine, caps, is_demanded=is_demanded)
+
+    @cached_property
+    def _kms_keys(self) -> Mapping[str, str]:
+        from chalicelib.bootstrap.solana_settings import kms_keys
+
+        return kms_keys(self._settings)
+
+    def _kms_key(self, key_id: str) -> "KeyHolder":
+        from chalicelib.adapters.solana.kms_key import KmsKey
+
+        return KmsKey(self._clients.kms, key_id)
+
+    @cached_property
+    def _listed(self) -> "tuple[ListedPool, ...]":
+        from chalicelib.adapters.solana.pool_list import PoolListError, load_pools
+
+        try:
+            return load_pools(Path(self._settings.solana_pools_file), self._tokens)
+        except PoolListError as error:
+            raise ConfigurationError(f"SOLANA_POOLS_FILE: {error}") from error
+
+    @cached_property
+    def _ids(self) -> "ProgramIds":
+        from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
+
+        return PROGRAM_IDS[Cluster(self._settings.solana_cluster)]
+
+    @cached_property
+    def _names(self) -> "Names":
+        from chalicelib.adapters.solana.fills import names_of
+
+        return names_of(self._ids, self._listed, self._tokens)._replace(bin_step=self.pools.bin_step)
+
+
+def _within(seconds: float) -> float:
+    """Return how long nodes may be asked for what may take so long by itself."""
+    return max(0.0, time_left.for_work(seconds + LAST_S) - LAST_S)

@@ -1,0 +1,285 @@
+"""The whole product on a local Solana: the real runtime, the chain in a process of its own, and a public client.
+
+The wallet is the account's, the transactions are those that a real chain would take, and all that clients are told
+is compared with what the chain shows to a client that knows nothing of us.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Confirmed
+from solders.pubkey import Pubkey as Address
+from solders.signature import Signature
+
+from chalicelib.adapters.solana.keys import address_of, pubkey
+from chalicelib.adapters.solana.programs import TOKEN
+from chalicelib.adapters.solana.signer import SeedSigner
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
+from tests.e2e.conftest import an_instance, tracebacks
+from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
+from tests.support.local_chain import market_on, write_pool_file
+from tests.unit.infra.chain.running import Running, running, two_free_ports
+
+SEED = "the seed of the tests' wallets"
+WALLET = SeedSigner(SEED.encode()).wallet("local")
+FEE_LAMPORTS = 5_000
+UNCHECKED = {"encoding": "base64", "skipPreflight": True}
+Answer = TypeVar("Answer")
+PAIRS = [
+    ("SOL", "USDC"), ("USDC", "SOL"), ("USDC", "USDT"), ("ETH", "SOL"), ("mSOL", "USDC"), ("JitoSOL", "SOL"),
+    ("RAY", "USDC"), ("JUP", "WIF"), ("WIF", "SOL"), ("BONK", "USDC"),
+]  # fmt: skip
+
+
+class LocalChain:
+    """A seeded chain that can be killed, and goes on from its disk."""
+
+    OPTIONS = ("--seed", "--block-ms", "100", "--nodes", "2")
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self.port = two_free_ports()
+        self._open = ExitStack()
+        self.process = self._start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, method: str, *params: Any) -> Any:
+        return self.process.call(method, *params)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def start_again(self) -> None:
+        self._open.close()
+        self.process = self._start()
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _start(self) -> Running:
+        return self._open.enter_context(running(self._state, *self.OPTIONS, port=self.port))
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChain]:
+    made = LocalChain(tmp_path_factory.mktemp("chain"))
+    made.call("chain_fund", address_of(WALLET.owner))
+    yield made
+    made.close()
+
+
+class Engine:
+    """The runtime on one state, which can be stopped and started again."""
+
+    def __init__(self, home: Path, chain: LocalChain) -> None:
+        self.pools_file = write_pool_file(home / "pools.toml", chain.url, chain.call("chain_status"))
+        self._state = home / "state"
+        self._environment = {
+            "CHAIN": "solana",
+            "SOLANA_RPC_URLS": f"{chain.url}/nodes/0,{chain.url}/nodes/1",
+            "SOLANA_POOLS_FILE": str(self.pools_file),
+            "SOLANA_WITNESSES": "2",
+            "SOLANA_POLL_MS": "50",
+            "WALLET_SEED": SEED,
+        }
+        self.tracebacks: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        self.instance = an_instance(self._state, environment=self._environment)
+        self.instance.__enter__()
+
+    def stop(self) -> None:
+        self.instance.stop()
+        self.tracebacks += tracebacks(self.instance)
+
+    @property
+    def url(self) -> str:
+        return self.instance.websocket_url
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, chain: LocalChain) -> Iterator[Engine]:
+    made = Engine(tmp_path_factory.mktemp("solana"), chain)
+    yield made
+    made.stop()
+    assert made.tracebacks == []
+
+
+@pytest.fixture
+def trader(engine: Engine) -> Iterator[Trader]:
+    with Trader(engine.url) as made:
+        yield made
+
+
+class PublicClient:
+    """PyPI's client, which knows an address and nothing of ours."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def ask(self, question: Callable[[AsyncClient], Awaitable[Answer]]) -> Answer:
+        async def asked() -> Answer:
+            async with AsyncClient(self._url, commitment=Confirmed) as client:
+                return await question(client)
+
+        return asyncio.run(asked())
+
+    def held(self, symbol: str) -> int:
+        """Return what the account's wallet holds of a token, in base units."""
+        account = Address(bytes(WALLET.account(pubkey(load_tokens()[symbol].mint), TOKEN)))
+        return int(self.ask(lambda client: client.get_token_account_balance(account)).value.amount)
+
+
+@pytest.fixture(scope="module")
+def client(chain: LocalChain) -> PublicClient:
+    return PublicClient(chain.url)
+
+
+def units(amount: str, symbol: str) -> int:
+    return int(Decimal(amount).scaleb(load_tokens()[symbol].scale))
+
+
+def confirmed(events: list[Frame]) -> Frame:
+    assert statuses(events) == LIFE, events[-1]
+    assert_whole(events)
+    assert events[-1]["networkFeeLamports"] == FEE_LAMPORTS
+    return events[-1]
+
+
+def test_every_way_in_leads_to_a_transaction_that_a_public_client_finds(
+    engine: Engine, client: PublicClient
+) -> None:
+    with Trader(engine.url, {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}) as by_url:
+        found = [confirmed(by_url.finished(by_url.first_order()))]
+        by_url.send_text('{"side":"buy","baseAsset":"SOL","quoteAsset":"USDC","amount":2}')
+        bought = by_url.until(lambda: {event["orderId"] for event in by_url.events()} - {found[0]["orderId"]})
+        found.append(confirmed(by_url.finished(bought.pop())))
+        exact_out = by_url.submit(inputToken="USDC", outputToken="RAY", amount="10", swapMode="exactOut")
+        found.append(confirmed(by_url.finished(exact_out)))
+    answer = httpx.post(
+        f"{engine.instance.rest_url}/orders",
+        json={"inputToken": "USDC", "outputToken": "USDT", "amount": 10},
+        timeout=20,
+    )
+    with Trader(engine.url, {"orderId": answer.json()["orderId"]}) as by_rest:
+        found.append(confirmed(by_rest.finished(answer.json()["orderId"])))
+    assert [each["outputAmount"] for each in found[1:3]] == ["2", "10"]
+    signatures = [Signature.from_string(each["txSignature"]) for each in found]
+    statuses_shown = client.ask(lambda one: one.get_signature_statuses(signatures)).value
+    for each, shown in zip(found, statuses_shown, strict=True):
+        assert shown is not None
+        assert shown.err is None
+        assert shown.slot == each["slot"]
+
+
+def test_balances_move_by_what_the_owner_is_told_over_any_pair(trader: Trader, client: PublicClient) -> None:
+    before = {symbol: client.held(symbol) for symbol in ("USDC", "USDT", "RAY", "JUP", "WIF", "BONK", "ETH")}
+    changes = dict.fromkeys(before, 0)
+    order_ids = {
+        trader.submit(inputToken=given, outputToken=got, amount="0.25"): (given, got) for given, got in PAIRS
+    }
+    for order_id, (given, got) in order_ids.items():
+        fill = confirmed(trader.finished(order_id))
+        unspent = Decimal(fill.get("unspentInputAmount", "0"))
+        assert Decimal(fill["inputAmount"]) + unspent == Decimal("0.25")
+        assert unspent < Decimal("0.001")
+        for symbol, amount, sign in ((given, fill["inputAmount"], -1), (got, fill["outputAmount"], 1)):
+            if symbol in changes:
+                changes[symbol] += sign * units(amount, symbol)
+    assert {symbol: client.held(symbol) - before[symbol] for symbol in before} == changes
+
+
+def test_quote_names_both_venues_and_readiness_the_chain(engine: Engine, chain: LocalChain) -> None:
+    quote = httpx.post(
+        f"{engine.instance.rest_url}/quotes",
+        json={"inputToken": "SOL", "outputToken": "USDC", "amount": "3"},
+        timeout=20,
+    ).json()
+    assert {one["venue"] for one in quote["quotes"]} == {"raydium", "meteora"}
+    ready = httpx.get(f"{engine.instance.rest_url}/health/ready", timeout=20).json()
+    assert ready | {"slot": 0, "slotAgeSeconds": 0} == {
+        "status": "ok", "database": "ok", "queue": "ok", "chain": "ok", "slot": 0, "slotAgeSeconds": 0,
+        "pools": len(chain.call("chain_status")["pools"]), "poolsRefused": 0,
+    }  # fmt: skip
+    assert ready["slotAgeSeconds"] <= 5
+
+
+def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee(
+    trader: Trader, engine: Engine, chain: LocalChain, client: PublicClient
+) -> None:
+    chain.call("chain_setFaults", {"drop_percent": 100}, None)
+    order_id = trader.submit(inputToken="SOL", outputToken="USDC", amount="100", slippageBps=1)
+    trader.until(lambda: "submitted" in statuses(trader.events(order_id)))
+    routed = next(event for event in trader.events(order_id) if event["status"] == "routed")
+    sold = [swapped(engine, chain, leg["pool"], 10_000 * 10**9) for leg in routed["route"]]
+    # In one request, so that what the engine sends again comes after it.
+    calls: list[tuple[str, list[Any]]] = [("chain_resetFaults", [])]
+    calls += [("sendTransaction", [one, UNCHECKED]) for one in sold]
+    _, _, answers = chain.process.post(
+        [{"jsonrpc": "2.0", "id": n, "method": name, "params": sent} for n, (name, sent) in enumerate(calls)]
+    )
+    assert not any("error" in answer for answer in json.loads(answers)), answers
+    refused = trader.finished(order_id)[-1]
+    assert (refused["status"], refused["code"]) == ("failed", "SLIPPAGE_EXCEEDED")
+    assert refused["networkFeeLamports"] == FEE_LAMPORTS
+    sent = next(event for event in trader.events(order_id) if event["status"] == "submitted")
+    signature = Signature.from_string(sent["txSignature"])
+    shown = client.ask(lambda one: one.get_transaction(signature, max_supported_transaction_version=1))
+    assert shown.value is not None
+    meta = shown.value.transaction.meta
+    assert meta is not None
+    assert (meta.err is not None, meta.fee) == (True, FEE_LAMPORTS)
+
+
+def swapped(engine: Engine, chain: LocalChain, pool_id: str, amount: int) -> str:
+    """Return a signed transaction by which another account sells SOL to a pool, whatever it pays."""
+    market = market_on(chain.url, engine.pools_file, seed=SEED)
+    chain.call("chain_fund", address_of(market.signer.wallet(pool_id).owner))
+    path = InstructedPath(("SOL", "USDC"), ((InstructedLeg(pool_id, amount),),))
+    wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, "SOL", "USDC", (path,), 1)
+    (signed,) = market.chain.sign([wanted])
+    market.nodes.close()
+    return base64.b64encode(signed.payload).decode()
+
+
+def test_orders_on_their_way_when_the_chain_is_killed_and_the_engine_stopped_end_once_when_both_are_back(
+    engine: Engine, chain: LocalChain, client: PublicClient
+) -> None:
+    before = client.held("USDC"), client.held("USDT")
+    chain.call("chain_setBlockMs", None)
+    with Trader(engine.url) as trader:
+        order_ids = [trader.submit(inputToken="USDC", outputToken="USDT", amount=f"{n}") for n in range(1, 9)]
+        trader.until(lambda: any("submitted" in statuses(trader.events(each)) for each in order_ids))
+        assert not any("confirmed" in statuses(trader.events(each)) for each in order_ids)
+    chain.kill()
+    engine.stop()
+    chain.start_again()
+    engine.start()
+    paid = unspent = got = 0
+    for order_id in order_ids:
+        with Trader(engine.url, {"orderId": order_id}) as trader:
+            events = {event["seq"]: event for event in trader.finished(order_id)}
+        assert_whole([events[seq] for seq in sorted(events)])
+        last = events[max(events)]
+        assert last["status"] == "confirmed", last
+        paid += units(last["inputAmount"], "USDC")
+        unspent += units(last.get("unspentInputAmount", "0"), "USDC")
+        got += units(last["outputAmount"], "USDT")
+    assert (client.held("USDC") - before[0], client.held("USDT") - before[1]) == (-paid, got)
+    assert paid + unspent == units("36", "USDC")

@@ -1,0 +1,82 @@
+"""Caps per order and day hold over all that is signed, whichever process signs."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.solana.day_spending import DaySpending
+from chalicelib.adapters.solana.spending import Spend, SpendCaps
+from chalicelib.domain.errors import RefusedError
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
+
+CAPS = {"SOL": SpendCaps(10, 25), "USDC": SpendCaps(100, 100)}
+
+
+@pytest.fixture(params=["postgresql", "postgresql+psycopg"])
+def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url.replace("postgresql://", f"{request.param}://"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def spending(engine: Engine) -> DaySpending:
+    return DaySpending(engine, CAPS, is_demanded=True)
+
+
+def spend(units: int, symbol: str = "SOL", order_id: UUID | None = None) -> Spend:
+    return Spend(order_id or uuid4(), symbol, units)
+
+
+def test_orders_are_taken_up_to_the_days_cap_and_a_retry_counts_once(spending: DaySpending) -> None:
+    again = spend(10)
+    spending.reserve([again, spend(5)])
+    spending.reserve([again])
+    spending.reserve([spend(10), spend(100, "USDC")])
+    for more in (spend(1), spend(1, "USDC")):
+        with pytest.raises(RefusedError, match="day's cap"):
+            spending.reserve([more])
+
+
+def test_batch_beyond_a_cap_leaves_nothing_behind(spending: DaySpending) -> None:
+    with pytest.raises(RefusedError, match="one order"):
+        spending.reserve([spend(10), spend(11)])
+    with pytest.raises(RefusedError, match="RAY has no cap"):
+        spending.reserve([spend(10), spend(1, "RAY")])
+    spending.reserve([spend(10), spend(10), spend(5)])
+
+
+def test_consumers_that_ask_at_once_do_not_both_get_what_is_left(spending: DaySpending) -> None:
+    def take(_: int) -> bool:
+        try:
+            spending.reserve([spend(10)])
+        except RefusedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as consumers:
+        assert sorted(consumers.map(take, range(4))) == [False, False, True, True]
+
+
+def test_order_that_ended_without_a_fill_and_yesterdays_count_no_more(
+    engine: Engine, spending: DaySpending
+) -> None:
+    failed, late = spend(10), spend(10)
+    spending.reserve([failed, late])
+    on_postgres(engine).created(an_order(order_id=failed.order_id))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE orders SET status = 'failed', failure_code = 'NO_ROUTE'"))
+        connection.execute(
+            text("UPDATE spending SET day = day - 1 WHERE order_id = :late"), {"late": str(late.order_id)}
+        )
+    spending.reserve([spend(10), spend(10), spend(5)])
+
+
+def test_token_without_a_cap_is_free_where_caps_are_not_demanded(engine: Engine) -> None:
+    DaySpending(engine, CAPS, is_demanded=False).reserve([spend(10**18, "RAY")])

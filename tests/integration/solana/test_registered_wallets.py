@@ -1,0 +1,117 @@
+"""Registered wallets on a real database: one per account, proven by its signature, revoked for good."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.registered_wallets import KNOWN_FOR_S, RegisteredWallets
+from chalicelib.adapters.solana.signer import SeedKey
+from chalicelib.adapters.solana.wallet_registration import challenge
+from chalicelib.domain.errors import FieldError
+
+AT = datetime(2026, 11, 28, 1, 2, 3, tzinfo=UTC)
+SECRET, SITE = b"s" * 32, "Orderflow"
+WALLET, OTHER = SeedKey(b"w" * 32), SeedKey(b"x" * 32)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def wallets(engine: Engine, time: Time) -> RegisteredWallets:
+    return RegisteredWallets(engine, now_s=lambda: time.now_s)
+
+
+def register(wallets: RegisteredWallets, account_id: str = "alice", key: SeedKey = WALLET) -> bool:
+    signed = challenge(account_id, key.key, AT, secret=SECRET, site=SITE)
+    return wallets.register(
+        account_id,
+        key.key,
+        text=signed,
+        signature=key.sign(signed.encode()),
+        now=AT,
+        secret=SECRET,
+        site=SITE,
+    )
+
+
+def test_registered_wallet_is_the_accounts_and_registering_it_again_changes_nothing(
+    wallets: RegisteredWallets,
+) -> None:
+    assert wallets.owner_of("alice") is None
+    assert register(wallets)
+    assert not register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+    assert wallets.owner_of("bob") is None
+    assert [(one.account_id, one.is_proven, one.revoked_at) for one in wallets.all()] == [
+        ("alice", True, None)
+    ]
+
+
+def test_account_has_one_wallet_and_a_wallet_one_account(wallets: RegisteredWallets) -> None:
+    register(wallets)
+    with pytest.raises(FieldError, match="which the account has"):
+        register(wallets, key=OTHER)
+    with pytest.raises(FieldError, match="must not be another account's"):
+        register(wallets, "bob")
+    assert wallets.owner_of("alice") == WALLET.key
+    assert wallets.owner_of("bob") is None
+
+
+def test_answer_that_the_wallet_did_not_sign_registers_nothing(wallets: RegisteredWallets) -> None:
+    signed = challenge("alice", WALLET.key, AT, secret=SECRET, site=SITE)
+    forged = OTHER.sign(signed.encode())
+    with pytest.raises(FieldError, match="must be the wallet's signature"):
+        wallets.register("alice", WALLET.key, text=signed, signature=forged, now=AT, secret=SECRET, site=SITE)
+    assert wallets.all() == []
+
+
+def test_revoked_wallet_is_nobodys_and_may_be_registered_anew(wallets: RegisteredWallets) -> None:
+    register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+    assert wallets.revoke("alice") == address_of(WALLET.key)
+    assert wallets.owner_of("alice") is None
+    assert wallets.revoke("alice") is None
+    assert register(wallets, "bob")
+    assert wallets.owner_of("bob") == WALLET.key
+    assert [one.revoked_at is None for one in wallets.all()] == [False, True]
+
+
+def test_wallet_revoked_elsewhere_serves_no_longer_than_it_is_remembered(
+    wallets: RegisteredWallets, engine: Engine, time: Time
+) -> None:
+    register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+    RegisteredWallets(engine).revoke("alice")
+    time.now_s += KNOWN_FOR_S
+    assert wallets.owner_of("alice") is None
+
+
+def test_row_that_somebody_wrote_without_the_wallets_signature_makes_it_nobodys(
+    wallets: RegisteredWallets, engine: Engine
+) -> None:
+    register(wallets)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE registered_wallets SET wallet = :wallet"), {"wallet": address_of(OTHER.key)}
+        )
+    assert wallets.owner_of("alice") is None
+    assert [one.is_proven for one in wallets.all()] == [False]

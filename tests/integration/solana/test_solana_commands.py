@@ -1,0 +1,146 @@
+"""``orderflow pools`` and ``orderflow wallet`` on a real database and a local chain, and the audit's last rules."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chalicelib.adapters import base58
+from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.signer import SeedKey, SeedSigner, desk_key_of
+from infra.cli.__main__ import orderflow
+from tests.unit.infra.chain.running import Running, running
+
+Run = Callable[..., Result]
+
+SEED = "the engine's seed"
+WALLET = SeedKey(b"w" * 32)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("chain"), "--seed", "--block-ms", "20") as process:
+        yield process
+
+
+@pytest.fixture
+def run(database_url: str, chain: Running) -> Run:
+    """Run a command on the test's database and chain, printing JSON."""
+    environment = {"SOLANA_RPC_URLS": f"http://127.0.0.1:{chain.port}", "WALLET_SEED": SEED}
+
+    def invoke(*words: str) -> Result:
+        arguments = ["--database-url", database_url, "--json", *words]
+        return CliRunner().invoke(orderflow, arguments, env=environment)
+
+    return invoke
+
+
+@pytest.fixture
+def keypair(tmp_path: Path) -> Path:
+    path = tmp_path / "keypair.json"
+    path.write_text(json.dumps([*b"w" * 32, *WALLET.key]))
+    return path
+
+
+def shown(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def allowances(run: Run) -> dict[str, str]:
+    facts = shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))
+    return {row["token"]: row["allowance"] for row in facts["tokens"] if row["allowance"] != "0"}
+
+
+def test_pools_of_a_pair_are_found_listed_and_can_be_read(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "pools.toml"
+    facts = shown(run("pools", "discover", "SOL/USDC", "JUP/mSOL", "--pools-file", str(path)))
+    assert [one["program"] for one in facts["pools"]] == [
+        "raydium_cpmm",
+        "raydium_clmm",
+        "meteora_dlmm",
+        "meteora_damm_v2",
+    ]
+    before = path.read_text()
+    shown(run("pools", "discover", "USDC/SOL", "--pools-file", str(path), "--venue", "other"))
+    assert path.read_text() == before  # what it has keeps its venue
+    listed = shown(run("pools", "show", "--pools-file", str(path)))
+    assert {(one["pair"], one["problem"]) for one in listed} == {("SOL/USDC", None)}
+    assert all(140 < float(one["price"]) < 160 for one in listed)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("pools", "discover", "SOL/USDC"), "Give --pools-file"),
+        (("pools", "discover", "SOL", "--pools-file", "/nowhere/p"), "a pair is two tokens"),
+        (("pools", "discover", "SOL/DOGE", "--pools-file", "/nowhere/p"), "must be a known token"),
+        (("pools", "show"), "no pool is listed: orderflow pools discover"),
+        (("wallet", "show", "--address", "0"), "base58"),
+        (("wallet", "airdrop", "--sol", "much", "--address", address_of(WALLET.key)), "sol"),
+        (("wallet", "register", "--account", "a"), "either --keypair, or"),
+        (("wallet", "revoke"), "which of them"),
+    ],
+)
+def test_mistake_is_an_error_that_says_what_to_do(run: Run, words: tuple[str, ...], problem: str) -> None:
+    result = run(*words)
+    assert result.exit_code != 0
+    assert problem in result.output, result.output
+
+
+def test_without_nodes_commands_say_where_to_get_some(database_url: str) -> None:
+    words = ["--database-url", database_url, "wallet", "show", "--address", address_of(WALLET.key)]
+    result = CliRunner().invoke(orderflow, words, env={"SOLANA_RPC_URLS": "", "WALLET_SEED": SEED})
+    assert result.exit_code == 1
+    assert "CHAIN=solana make run" in result.output
+
+
+def test_wallet_of_an_account_is_its_signers_and_is_funded_by_an_airdrop(run: Run) -> None:
+    facts = shown(run("wallet", "show", "--account", "bob"))
+    assert facts["wallet"] == address_of(SeedSigner(SEED.encode()).wallet("bob").owner)
+    assert (facts["cluster"], facts["sol"], facts["missing"]) == ("local", "0", [])
+    assert any("orderflow wallet airdrop" in hint for hint in facts["hints"])
+    assert shown(run("wallet", "airdrop", "--account", "bob"))["funded"]
+    facts = shown(run("wallet", "show", "--account", "bob"))
+    assert (facts["sol"], facts["hints"]) == ("10000", [])
+    assert all(float(row["balance"]) > 0 for row in facts["tokens"])
+
+
+def test_registered_wallet_approves_the_desk_and_takes_it_back(run: Run, keypair: Path) -> None:
+    desk = address_of(desk_key_of(SEED.encode()).key)
+    facts = shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))
+    assert (facts["wallet"], facts["registered"]) == (desk, False)
+    assert shown(run("wallet", "register", "--account", "alice", "--keypair", str(keypair)))["new"]
+    facts = shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))
+    assert (facts["wallet"], facts["registered"]) == (address_of(WALLET.key), True)
+    shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
+    for token, amount in (("USDC", "100.5"), ("SOL", "2")):
+        shown(run("wallet", "approve", "--keypair", str(keypair), "--token", token, "--amount", amount))
+    assert allowances(run) == {"USDC": "100.5", "SOL": "2"}
+    shown(run("wallet", "revoke", "--keypair", str(keypair), "--token", "USDC"))
+    assert allowances(run) == {"SOL": "2"}
+    shown(run("wallet", "revoke", "--keypair", str(keypair)))
+    assert allowances(run) == {}
+    assert shown(run("wallet", "revoke", "--account", "alice"))["wallet"] == address_of(WALLET.key)
+    assert not shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))["registered"]
+
+
+def test_wallet_that_signs_elsewhere_is_registered_by_its_answer(run: Run, tmp_path: Path) -> None:
+    address = address_of(WALLET.key)
+    text = shown(run("wallet", "challenge", "--account", "carol", "--address", address))["text"]
+    path = tmp_path / "text"
+    path.write_text(text)
+    answer = ("--account", "carol", "--address", address, "--text", str(path), "--signature")
+    forged = base58.encode(SeedKey(b"x" * 32).sign(text.encode()))
+    assert "must be the wallet's signature" in run("wallet", "register", *answer, forged).output
+    assert shown(run("wallet", "register", *answer, base58.encode(WALLET.sign(text.encode()))))["new"]
+
+
+def test_audit_of_a_record_without_orders_holds_on_the_chain_too(run: Run) -> None:
+    checks = shown(run("audit", "--chain"))
+    compared = [check for check in checks if "unknown" in check]
+    assert len(compared) == 5
+    assert not [check for check in checks if check["violations"] or check.get("unknown")]

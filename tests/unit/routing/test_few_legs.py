@@ -1,0 +1,87 @@
+"""Plans with no more legs than a transaction has room for."""
+
+from random import Random
+
+import pytest
+
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.errors import InsufficientLiquidityError
+from chalicelib.routing.few_legs import Room, common_room, with_room
+from chalicelib.routing.market import Market
+from chalicelib.routing.router import best_plan
+from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
+
+KINDS = ("cpmm", "dlmm", "damm", "clmm")
+
+
+def a_market(seed: int) -> Market:
+    random = Random(seed)
+    pools = [
+        a_routable(f"{pair[0]}{number}", random_pool(random, KINDS[number % 4], 1.0, 10**12), pair)
+        for pair in (("A", "B"), ("A", "M"), ("M", "B"))
+        for number in range(6)
+    ]
+    return Market(pools, NOW_S)
+
+
+def legs(most: int) -> Room:
+    return Room(most, lambda _: 1)
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(4))
+def test_plan_that_is_too_long_is_replaced_by_one_that_fits_and_is_worse_by_what_it_says(
+    mode: SwapMode, seed: int
+) -> None:
+    market = a_market(seed)
+    order = SwapOrder(mode, "A", "B", 10**12, leg_cost=100)
+    best = best_plan(market, order)
+    assert len(best.legs) > 4
+    for most in range(1, len(best.legs)):
+        try:
+            plan = with_room(market, order, best, legs(most))
+        except InsufficientLiquidityError:
+            continue
+        assert len(plan.legs) <= most
+        assert (plan.bound, plan.leg_cost) == (best.bound, best.leg_cost)
+        assert plan.gap_bps >= best.gap_bps
+        assert plan.best_single_by_venue == best.best_single_by_venue
+        named = plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out
+        assert named == 10**12
+
+
+def test_plan_that_fits_is_left_as_it_is() -> None:
+    market = a_market(0)
+    order = SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**12, leg_cost=100)
+    best = best_plan(market, order)
+    assert with_room(market, order, best, legs(len(best.legs))) is best
+
+
+def test_what_fits_and_cannot_fill_the_order_is_no_plan() -> None:
+    market = Market([a_routable(f"a{number}", a_cpmm(10**9, 10**9)) for number in range(3)], NOW_S)
+    order = SwapOrder(SwapMode.EXACT_OUT, "A", "B", 15 * 10**8, leg_cost=1)
+    best = best_plan(market, order)
+    assert with_room(market, order, best, legs(2)).amount_out == 15 * 10**8
+    with pytest.raises(InsufficientLiquidityError):
+        with_room(market, order, best, legs(1))
+
+
+def test_leg_that_brings_least_for_its_room_goes_first() -> None:
+    pools = [a_routable(name, a_cpmm(10**12, 10**12)) for name in ("a", "b", "c")]
+    market = Market(pools, NOW_S)
+    order = SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**11, leg_cost=1)
+    room = Room(12, lambda pool_id: 10 if pool_id == "b" else 5)
+    assert {leg.pool_id for leg in with_room(market, order, best_plan(market, order), room).legs} == {
+        "a",
+        "c",
+    }
+
+
+def test_common_room_is_the_least_and_every_venue_counts_its_own_pools() -> None:
+    first, second = Room(10, {"a": 3}.__getitem__), Room(8, lambda pool_id: {"b": 4}.get(pool_id, 0))
+    assert common_room([]) is None
+    assert common_room([first]) is first
+    both = common_room([Room(10, lambda pool_id: {"a": 3}.get(pool_id, 0)), second])
+    assert both is not None
+    assert (both.most, both.taken("a"), both.taken("b"), both.taken("c")) == (8, 3, 4, 0)
