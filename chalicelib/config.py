@@ -188,6 +188,7 @@ class Settings(BaseModel):
     def _secret_of_stage(self, name: str) -> str:
         return "" if self.stage == "local" else f"orderflow/{self.stage}/{name}"
 
+    @property
     def solana_nodes(self) -> tuple[str, ...]:
         """The nodes' addresses, the preferred one first."""
         return tuple(filter(None, (url.strip() for url in self.solana_rpc_urls.split(","))))
