@@ -306,6 +306,7 @@ class Services:
             self.tokens,
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
+            look=self.price_watcher.after_amendment,
         )
 
     @cached_property

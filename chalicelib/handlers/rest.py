@@ -25,7 +25,7 @@ from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
-from chalicelib.wire.resting_frames import AmendFields, is_dry, is_dry_by_query
+from chalicelib.wire.resting_frames import NewTerms, is_dry, is_dry_by_query
 from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -111,12 +111,12 @@ def cancel(request: Request, order_id: str) -> Response:
 def amend(request: Request, order_id: str) -> Response:
     """Give an order that rests other terms; return it as it stands then."""
     use, account_id = services(), _account(request)
-    members = parse_object(request.raw_body, use.access.messages) | {"orderId": order_id}
-    fields = meant_fields(AmendFields, members)
+    named = _order_id(order_id)
+    fields = meant_fields(NewTerms, parse_object(request.raw_body, use.access.messages))
     use.access.requests.admit(account_id, Asked.AMEND)
-    use.amend_orders.amend(account_id, fields.order_id, fields.changes, if_seq=fields.if_seq)
+    use.amend_orders.amend(account_id, named, fields.changes, if_seq=fields.if_seq)
     use.observer.flush()
-    return _as_it_stands(account_id, fields.order_id, "amended")
+    return _as_it_stands(account_id, named, "amended")
 
 
 @http_errors

@@ -19,10 +19,9 @@ SEQ_MAX: Final = 2**31 - 1
 _CHANGES: Final = ("limit_price", "trigger_price", "amount", "expires_at")
 
 
-class AmendFields(WireModel):
-    """``amend``: other terms for an order that is ``open``; what is not named stays."""
+class NewTerms(WireModel):
+    """Other terms for an order that is ``open``; what is not named stays."""
 
-    order_id: OrderId
     if_seq: Annotated[WholeNumber, Field(ge=1, le=SEQ_MAX)] | None = None
     limit_price: AmountText | None = None
     trigger_price: AmountText | None = None
@@ -38,6 +37,12 @@ class AmendFields(WireModel):
         if all(getattr(self, name) is None for name in _CHANGES):
             raise ValueError("must change limitPrice, triggerPrice, amount or expiresAt")
         return self
+
+
+class AmendFields(NewTerms):
+    """``amend``: which order gets other terms, and which."""
+
+    order_id: OrderId
 
 
 class CancelAllFields(WireModel):

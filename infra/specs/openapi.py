@@ -10,7 +10,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire import answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
-from chalicelib.wire.resting_frames import AmendFields, CancelAllFields, SubmitBatchFields
+from chalicelib.wire.resting_frames import CancelAllFields, NewTerms, SubmitBatchFields
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 
@@ -45,7 +45,7 @@ def openapi() -> dict[str, Any]:
     models: tuple[type[BaseModel], ...] = (
         OrderFields,
         SwapFields,
-        AmendFields,
+        NewTerms,
         SubmitBatchFields,
         CancelAllFields,
         answers.OrderAccepted,
@@ -163,7 +163,7 @@ def _paths() -> dict[str, Any]:
                     answers.OrderBody,
                     "200",
                     "400 404 409 413 429 503",
-                    body=AmendFields,
+                    body=NewTerms,
                 ),
             ),
             "delete": _named(

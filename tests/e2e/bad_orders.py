@@ -54,7 +54,7 @@ BAD_TEXTS: Final = [
     _swap("slippage above all", "slippageBps", "10000", slippageBps=10001),
     _swap("unknown swap mode", "swapMode", "'exactIn' or 'exactOut'", swapMode="exact"),
     _swap("unknown side", "side", "'buy' or 'sell'", side="hold"),
-    _swap("limit order", "type", "not supported", type="limit", limitPrice="100"),
+    _swap("limit order without a price", "limitPrice", "is required", type="limit"),
     _swap("sniper order", "type", "not supported", type="sniper"),
     _swap("limit price on a market order", "limitPrice", "does not go with", limitPrice="100"),
     _swap("both forms mixed", "inputToken", "does not go with side", side="buy"),

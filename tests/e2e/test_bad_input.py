@@ -109,7 +109,9 @@ def test_number_that_no_float_can_hold_is_refused_by_its_digits(
 def test_frame_without_a_known_action_is_told_which_there_are(clumsy: Trader, frame: dict[str, Any]) -> None:
     error = clumsy.ask(**frame)
     assert error["code"] == "UNKNOWN_ACTION"
-    assert_names(error, "action", "submit, subscribe, unsubscribe, cancel, quote, ping")
+    assert_names(
+        error, "action", "submit, submitBatch, subscribe, unsubscribe, cancel, amend, cancelAll, quote, ping"
+    )
 
 
 @pytest.mark.parametrize(("code", "body"), BAD_SIZES.items(), ids=BAD_SIZES.keys())

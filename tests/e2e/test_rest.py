@@ -123,7 +123,12 @@ def test_venues_list_their_pools_and_the_tokens(rest: httpx.Client) -> None:
 
 def test_health_says_that_it_runs_and_what_it_reaches(rest: httpx.Client) -> None:
     assert rest.get("/health").json() == {"status": "ok"}
-    assert rest.get("/health/ready").json() == {"status": "ok", "database": "ok", "queue": "ok"}
+    assert rest.get("/health/ready").json() == {
+        "status": "ok",
+        "database": "ok",
+        "queue": "ok",
+        "prices": "ok",
+    }
 
 
 def test_confirmed_orders_lived_through_every_status(rest: httpx.Client, confirmed: list[str]) -> None:

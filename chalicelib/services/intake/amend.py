@@ -1,6 +1,6 @@
 """Amending an order that rests: other terms under the same id."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from chalicelib.domain.amendments import Amendment, amended
@@ -24,7 +24,11 @@ from chalicelib.wire.queue_messages import ResumeMessage
 
 
 class AmendOrders:
-    """An amendment and the consumer meet at the order's row: the first to change it wins."""
+    """An amendment and the consumer meet at the order's row: the first to change it wins.
+
+    Args:
+        look: Has the prices looked at, which may be there already; it raises nothing.
+    """
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class AmendOrders:
         clock: Clock,
         *,
         lookup_wait_ms: int,
+        look: Callable[[], object] = lambda: None,
     ) -> None:
         self._record = record
         self._publisher = publisher
@@ -44,6 +49,7 @@ class AmendOrders:
         self._tokens = tokens
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
+        self._look = look
         self._wait_budget = WaitBudget(clock)
 
     def amend(
@@ -95,6 +101,7 @@ class AmendOrders:
         except RetryableError as fault:
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
             self._have_published(order)
+        self._look()
 
     def _have_published(self, order: Order) -> None:
         """Have a consumer publish what could not be: an order that rests has no message that would."""

@@ -1,7 +1,6 @@
 """Looking at the prices: after our own swaps, after market commands, and each second while anything waits."""
 
 import math
-import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -15,9 +14,6 @@ from chalicelib.services.resting.matcher import Matched, Matcher
 from chalicelib.services.resting.ports import PriceSource, Watches
 from chalicelib.services.resting.thresholds import marks_of
 from chalicelib.wire.queue_messages import FiredMessage, ResumeMessage
-
-ASKED_EVERY_S: Final = 1.0
-"""How old the knowledge that nothing is armed may be: what is armed since was just looked at itself."""
 
 LOOK_EVERY_S: Final = 1.0
 
@@ -42,17 +38,23 @@ class PriceWatcher:
         self._watches = watches
         self._queue = queue
         self._clock = clock
-        self._lock = threading.Lock()
-        self._asked_at_s = float("-inf")
-        self._is_anything_armed = False
 
     def after_swaps(self, pool_ids: Collection[str]) -> None:
         """Look at what swaps of ours moved; best effort, since the next look by the clock finds the same.
 
-        Costs nothing where nothing is armed but a question a second.
+        Costs one small question where nothing is armed. The answer is not kept: what was armed a moment ago may
+        be met by just these swaps, and the looks by the clock may not have begun.
         """
+        if pool_ids:
+            self._match(pool_ids)
+
+    def after_amendment(self) -> None:
+        """Look at all prices, since they may be on an amended order's side already; best effort likewise."""
+        self._match(None)
+
+    def _match(self, pool_ids: Collection[str] | None) -> None:
         try:
-            if pool_ids and self._may_be_armed():
+            if self._watches.armed():
                 self._matcher.match(self._prices.read(), pool_ids)
         except RetryableError as fault:
             logger.warning("prices not matched", reason=fault.message)
@@ -145,13 +147,6 @@ class PriceWatcher:
             return bool(self._watches.armed())
         except RetryableError:
             return True
-
-    def _may_be_armed(self) -> bool:
-        with self._lock:
-            now_s = self._now_s()
-            if now_s - self._asked_at_s >= ASKED_EVERY_S:
-                self._is_anything_armed, self._asked_at_s = bool(self._watches.armed()), now_s
-            return self._is_anything_armed
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()

@@ -138,14 +138,14 @@ class Outlook(StrEnum):
 
 
 class AmendFields(TypedDict, total=False):
-    """``amend``: other terms for an order that is ``open``; what is not named stays."""
+    """``amend``: which order gets other terms, and which."""
 
-    order_id: Required[str]
     if_seq: int | None
     limit_price: AmountLike | None
     trigger_price: AmountLike | None
     amount: AmountLike | None
     expires_at: datetime | str | None
+    order_id: Required[str]
 
 
 class CancelAllFields(TypedDict, total=False):
@@ -768,6 +768,29 @@ class Markets:
         return cls(
             markets=required(wire, "markets", each(MarketBody.from_wire)),
             problems=required(wire, "problems", each(VenueProblem.from_wire)),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTerms:
+    """Other terms for an order that is ``open``; what is not named stays."""
+
+    if_seq: int | None = None
+    limit_price: Any | None = None
+    trigger_price: Any | None = None
+    amount: Any | None = None
+    expires_at: datetime | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            if_seq=optional(wire, "ifSeq", whole),
+            limit_price=optional(wire, "limitPrice", anything),
+            trigger_price=optional(wire, "triggerPrice", anything),
+            amount=optional(wire, "amount", anything),
+            expires_at=optional(wire, "expiresAt", moment),
             raw=wire,
         )
 
