@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chalicelib.adapters.postgres.housekeeping import BEHIND_AFTER_S, FINISHED_AFTER_S, STRANDED_AFTER_S
 from chalicelib.domain.events import OrderEvent
-from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.ports import OrderView
 from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
@@ -65,7 +65,7 @@ class MemoryHousekeeping:
         return [
             StrandedOrder(id_, row.state.order.account_id)
             for id_, row in self._tables.orders.items()
-            if not row.state.is_final and row.lease_until < since
+            if row.state.status not in FINAL | RESTING and row.lease_until < since
         ][:limit]
 
     def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:

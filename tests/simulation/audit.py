@@ -44,7 +44,8 @@ def _order(simulator: Simulator, order_id: UUID) -> Iterator[str]:
     ]
     if [event.seq for event in events] != list(range(1, len(events) + 1)):
         yield f"{order_id} has the seqs {[event.seq for event in events]}"
-    if [event.status in FINAL for event in events] != [False] * (len(events) - 1) + [True]:
+    rests = row.state.status is OrderStatus.OPEN
+    if [event.status in FINAL for event in events] != [False] * (len(events) - 1) + [not rests]:
         yield f"{order_id} went through {[event.status.value for event in events]}"
     if (row.state.status, row.state.seq) != (events[-1].status, events[-1].seq):
         yield f"{order_id} is {row.state.status} and its last event says {events[-1].status}"
@@ -54,7 +55,8 @@ def _order(simulator: Simulator, order_id: UUID) -> Iterator[str]:
         yield f"{order_id} is {row.state.status}, and {len(landed)} of its transactions landed"
     if landed and row.filled != (landed[0].input_units, landed[0].output_units):
         yield f"{order_id} has other amounts on record than on the ledger"
-    if len(attempts) > ATTEMPTS_MAX or row.state.attempt > ATTEMPTS_MAX:
+    counted = len(attempts) - row.state.refused_at_bound
+    if max(counted, row.state.used_attempts) > ATTEMPTS_MAX:
         yield f"{order_id} was tried {len(attempts)} times"
     if any(each.outcome is None for each in attempts):
         yield f"{order_id} has an attempt without an outcome"

@@ -4,7 +4,7 @@ Its one law is a real ledger's: a signature executes at most once, and never aft
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -30,6 +30,7 @@ from chalicelib.services.ports import Offers
 from tests.simulation.world import World
 
 BLOCK_S: Final = 0.4
+FIRST_HEIGHT: Final = 1_000
 VALIDITY_BLOCKS: Final = 150
 LAST_BLOCKS: Final = (0, 0, 1, 2)
 SLOPPY_BLOCKS_MAX: Final = 2
@@ -37,8 +38,21 @@ SLOPPY_BLOCKS_MAX: Final = 2
 
 
 POOL: Final = CpmmPool(10**15, 2 * 10**14, CpmmFees(2_500, 120_000, 40_000))
-"""Of SOL and USDC; each venue has one such, and none ever moves."""
+"""Of SOL and USDC; each venue has one such, at first."""
 VENUES: Final = ("raydium", "meteora")
+
+PoolAt = Callable[[int], CpmmPool | None]
+"""The pool that each venue has in a block; None if it cannot be seen."""
+
+
+def never_moves(_: int) -> CpmmPool | None:
+    """Return the pool of a market in which nothing happens."""
+    return POOL
+
+
+def height_at(time_s: float) -> int:
+    """Return the block that a moment lies in."""
+    return FIRST_HEIGHT + int(time_s / BLOCK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +67,16 @@ class Landed:
 class SimulatedChain:
     """The port ``Chain``, and the ledger that the audit reads."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, pool_at: PoolAt = never_moves) -> None:
         self._world = world
+        self._pool_at = pool_at
         self._signed: dict[str, tuple[SignedTransaction, SwapInstruction]] = {}
         self._blocks_to_spare: dict[str, int] = {}
         self.landed: dict[str, Landed] = {}
 
     @property
     def height(self) -> int:
-        return 1_000 + int(self._world.scheduler.now_s / BLOCK_S)
+        return height_at(self._world.scheduler.now_s)
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         node_height = self.height - self._lag()
@@ -103,7 +118,8 @@ class SimulatedChain:
             code = self._world.dice.choice([Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_FUNDS])
             status = TransactionStatus(SignatureStatus.REFUSED, slot=self.height, refusal=code)
         else:
-            status = _executed(instruction, self.height)
+            # What cannot be seen is there all the same: the ledger knows its pools.
+            status = _executed(instruction, self.height, self._pool_at(self.height) or POOL)
         self._world.note(
             "chain", f"{status.signature_status}: {_named(instruction)}, at height {self.height}"
         )
@@ -124,15 +140,15 @@ def _named(instruction: SwapInstruction) -> str:
     return f"attempt {instruction.attempt} of {instruction.order_id}"
 
 
-def _executed(instruction: SwapInstruction, height: int) -> TransactionStatus:
-    """Return what becomes of an instruction that lands: every pool is as it was quoted, so that is the plan,
+def _executed(instruction: SwapInstruction, height: int, pool: CpmmPool) -> TransactionStatus:
+    """Return what becomes of an instruction that lands: what is planned at the pools' price by then,
     unless its bound is broken or it names what is not here.
     """
     legs = [leg for path in instruction.paths for hop in path.hops for leg in hop]
     if {leg.pool_id for leg in legs} - {f"{venue}-pool" for venue in VENUES}:
         return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.TRANSACTION_FAILED)
     try:
-        fills = tuple(_fill(instruction, leg.pool_id, leg.planned_units) for leg in legs)
+        fills = tuple(_fill(instruction, leg.pool_id, leg.planned_units, pool) for leg in legs)
     except SwapRefusedError:
         return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.INSUFFICIENT_LIQUIDITY)
     given, got = sum(fill.input_units for fill in fills), sum(fill.output_units for fill in fills)
@@ -142,9 +158,9 @@ def _executed(instruction: SwapInstruction, height: int) -> TransactionStatus:
     return TransactionStatus(SignatureStatus.LANDED, height, given, got, fills)
 
 
-def _fill(instruction: SwapInstruction, pool_id: str, units: int) -> LegFill:
+def _fill(instruction: SwapInstruction, pool_id: str, units: int, pool: CpmmPool) -> LegFill:
     token_in: TokenIndex = 0 if instruction.input_token == "SOL" else 1
-    result, _ = swap(POOL, Swap(EXACT[instruction.swap_mode], units, token_in))
+    result, _ = swap(pool, Swap(EXACT[instruction.swap_mode], units, token_in))
     return LegFill(
         pool_id,
         pool_id.removesuffix("-pool"),
@@ -158,16 +174,22 @@ def _fill(instruction: SwapInstruction, pool_id: str, units: int) -> LegFill:
 
 
 class SimulatedVenue:
-    """The port ``Venue``: one pool that never moves; what is simulated here is silence."""
+    """The port ``Venue``: one pool; what is simulated here is silence."""
 
-    def __init__(self, name: str, world: World) -> None:
+    def __init__(self, name: str, world: World, pool_at: PoolAt = never_moves) -> None:
         self.name = name
         self._world = world
+        self._pool_at = pool_at
 
     def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
         del wanted
-        pools = [RoutablePool(f"{self.name}-pool", self.name, ("SOL", "USDC"), POOL)]
         try:
-            return self._world.call("venue", self.name, lambda: Offers(pools))
+            return self._world.call("venue", self.name, self._offers)
         except RetryableError as error:
             raise VenueUnavailableError(error.message) from error
+
+    def _offers(self) -> Offers:
+        pool = self._pool_at(height_at(self._world.scheduler.now_s))
+        if pool is None:
+            raise VenueUnavailableError("the venue cannot be seen")
+        return Offers([RoutablePool(f"{self.name}-pool", self.name, ("SOL", "USDC"), pool)])

@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from rich.console import Console
@@ -14,14 +15,14 @@ FAILURES_MAX: Final = 10
 """The first few tell the story."""
 
 
-def failures(seeds: range, jobs: int, console: Console) -> Iterator[Outcome]:
+def failures(seeds: range, jobs: int, console: Console, *, is_moving: bool = False) -> Iterator[Outcome]:
     """Yield the runs that broke a promise, as they are found."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     context = multiprocessing.get_context("spawn")
     found = 0
     with Progress(*columns, console=console) as progress, context.Pool(jobs, initializer=be_quiet) as pool:
         bar = progress.add_task("Simulating", total=len(seeds))
-        for outcome in pool.imap_unordered(outcome_of, seeds, chunksize=20):
+        for outcome in pool.imap_unordered(partial(outcome_of, is_moving=is_moving), seeds, chunksize=20):
             progress.advance(bar)
             if outcome.violations:
                 found += 1
@@ -31,9 +32,9 @@ def failures(seeds: range, jobs: int, console: Console) -> Iterator[Outcome]:
                 return
 
 
-def outcome_of(seed: int) -> Outcome:
+def outcome_of(seed: int, *, is_moving: bool = False) -> Outcome:
     """Run one seed; the trace of a good run is not worth sending between processes."""
-    outcome = run(seed)
+    outcome = run(seed, is_moving=is_moving)
     return outcome if outcome.violations else Outcome(seed, outcome.weather, (), ())
 
 

@@ -8,6 +8,9 @@ from typing import Final
 from tests.simulation.audit import violations
 from tests.simulation.clients import SimulatedClients
 from tests.simulation.dice import Weather, draw_weather
+from tests.simulation.prices import draw_path
+from tests.simulation.resting_audit import resting_violations
+from tests.simulation.resting_clients import RestingClients
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.simulator import Sabotage, Simulator
 from tests.simulation.world import World
@@ -26,28 +29,33 @@ class Outcome:
     weather: Weather
     violations: tuple[str, ...]
     trace: tuple[str, ...]
+    is_moving: bool = False
 
 
-def run(seed: int, sabotage: Sabotage | None = None) -> Outcome:
+def run(seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False) -> Outcome:
     """Simulate one world until it has come to rest, and audit it. The same seed gives the same trace.
 
     With every other seed the event source mappings take no partial batch responses.
+
+    Args:
+        is_moving: The price moves, and clients have orders that wait for it; else there are market orders alone.
     """
     dice = Random(seed)
     weather = draw_weather(dice)
     scheduler = Scheduler()
     world = World(scheduler, dice, weather)
-    simulator = Simulator(world, sabotage, takes_reports=seed % 2 == 0)
-    clients = SimulatedClients(simulator)
+    path = draw_path(dice, weather.until_s) if is_moving else None
+    simulator = Simulator(world, sabotage, takes_reports=seed % 2 == 0, path=path)
+    clients = RestingClients(simulator) if is_moving else SimulatedClients(simulator)
     clients.schedule()
     for time_s in weather.kill_all_times:
         scheduler.at(time_s, simulator.kill_all)
     has_rested = _until_rest(scheduler, simulator, weather)
-    problems = violations(simulator, clients.ledger)
+    problems = [*violations(simulator, clients.ledger), *resting_violations(simulator)]
     if not has_rested:
         problems.append("the engine did not come to rest")
     _end(scheduler, simulator)
-    return Outcome(seed, weather, _named(problems), _named(world.trace))
+    return Outcome(seed, weather, _named(problems), _named(world.trace), is_moving)
 
 
 def _until_rest(scheduler: Scheduler, simulator: Simulator, weather: Weather) -> bool:

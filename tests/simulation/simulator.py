@@ -7,6 +7,7 @@ from typing import Final
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
 from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
@@ -18,21 +19,26 @@ from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.intake.amend import AmendOrders
 from chalicelib.services.intake.cancel import CancelOrders
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
 from chalicelib.services.recovery.sweeper import Sweep
-from chalicelib.wire.queue_messages import parse_message
+from chalicelib.services.resting.matcher import Matcher
+from chalicelib.services.resting.ports import Watches
+from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+from chalicelib.wire.queue_messages import FiredMessage, parse_message
 from tests.fakes.inline import InOneThread, Unobserved
 from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
 from tests.fakes.record import MemoryRecord
 from tests.fakes.subscriptions import MemorySubscriptions
-from tests.fakes.tables import Tables
-from tests.simulation.chain import SimulatedChain, SimulatedVenue
+from tests.fakes.tables import OrderRow, Tables
+from tests.simulation.chain import VENUES, SimulatedChain, SimulatedVenue
 from tests.simulation.gateway import Peer, SimulatedGateway
+from tests.simulation.prices import PricePath, SimulatedPrices, WitnessedWatches
 from tests.simulation.queue import Delivery, SimulatedQueue
 from tests.simulation.scheduler import Group, SimulatedBackground, SimulatedExecutor
 from tests.simulation.world import World
@@ -56,6 +62,7 @@ class Parts:
     queries: MemoryQueries
     housekeeping: MemoryHousekeeping
     connections: Connections
+    watches: Watches
 
 
 Sabotage = Callable[[Parts, "Simulator"], Parts]
@@ -67,15 +74,29 @@ class Simulator:
 
     Args:
         takes_reports: The event source mappings take partial batch responses, and the settings say so.
+        path: What the price does; it stays where it is if none is given.
     """
 
-    def __init__(self, world: World, sabotage: Sabotage | None = None, *, takes_reports: bool = True) -> None:
+    def __init__(
+        self,
+        world: World,
+        sabotage: Sabotage | None = None,
+        *,
+        takes_reports: bool = True,
+        path: PricePath | None = None,
+    ) -> None:
         self.world = world
+        self.path = path or PricePath()
         self.takes_reports = self.is_said_to_take_reports = takes_reports
         self.tables = Tables(world.now)
-        self.chain = SimulatedChain(world)
+        self.watches = WitnessedWatches(
+            self.tables.watches.now, self.tables.watches.account_of, path=self.path
+        )
+        self.tables.watches = self.watches
+        self.chain = SimulatedChain(world, self.path.at)
         self.gateway = SimulatedGateway(world)
         self.dead_letters = SimulatedQueue("dead-letters", world, dead_letters=None, wake=self._poll_dead)
+        self.uncommitted: list[str] = []
         self.queue = SimulatedQueue("orders", world, dead_letters=self.dead_letters, wake=self._poll)
         self.wait_policy = WaitPolicy(world)
         self.running: list[Group] = []
@@ -87,11 +108,14 @@ class Simulator:
         parts = Parts(
             record=world.port("record", MemoryRecord(self.tables)),
             chain=world.port("chain", self.chain),
-            queue=BestEffortRetry(world.port("queue", self.queue)),
+            queue=BestEffortRetry(
+                world.port("queue", _Witnessed(self.queue, self.watches, self.uncommitted))
+            ),
             subscriptions=world.port("record", self._subscriptions),
             queries=world.port("record", queries),
             housekeeping=world.port("record", MemoryHousekeeping(self.tables)),
             connections=self.gateway,
+            watches=world.port("record", self.watches),
         )
         self.parts = sabotage(parts, self) if sabotage else parts
 
@@ -140,11 +164,28 @@ class Simulator:
 
     @property
     def is_at_rest(self) -> bool:
-        is_all_final = all(row.state.is_final for row in self.tables.orders.values())
-        return is_all_final and not (self.running or len(self.queue) or len(self.dead_letters))
+        """Whether nothing is left to do: what is open waits for what is not there."""
+        is_all_done = all(row.state.is_final or self._waits(row) for row in self.tables.orders.values())
+        # Something always looks at the prices.
+        is_idle = all(group.name.startswith("matcher") for group in self.running)
+        return is_all_done and is_idle and not (len(self.queue) or len(self.dead_letters))
+
+    def _waits(self, row: OrderRow) -> bool:
+        state = row.state
+        return state.status is OrderStatus.OPEN and not (
+            state.order.is_late(self.world.now()) or self.path.meets(state, self.chain.height)
+        )
 
     def sweep(self) -> None:
         self.invoke("sweep", lambda engine: engine.sweep.run())
+
+    def match_prices(self, seconds: float) -> None:
+        """Start a look at the prices each second, beside what may be looking already."""
+
+        def look(engine: "Engine") -> None:
+            engine.price_watcher.run(seconds, lambda _: True)
+
+        self.invoke("matcher", look)
 
     def _time_out(self, group: Group) -> None:
         if group in self.running:
@@ -223,11 +264,29 @@ class Engine:
             parts.record,
             self.publisher,
             Unobserved(),
+            parts.queue,
             world,
             lookup_wait_ms=1_500,
         )
         republisher = EventRepublisher(parts.queries, self.publisher)
-        venues = [SimulatedVenue(name, world) for name in ("raydium", "meteora")]
+        venues = [SimulatedVenue(name, world, simulator.path.at) for name in VENUES]
+        self.price_watcher = PriceWatcher(
+            SimulatedPrices(world, simulator.path),
+            Matcher(parts.watches, parts.queue, fired_message),
+            parts.watches,
+            parts.queue,
+            world,
+        )
+        self.amend_orders = AmendOrders(
+            parts.record,
+            self.publisher,
+            Unobserved(),
+            parts.queue,
+            TOKENS,
+            world,
+            lookup_wait_ms=1_500,
+            look=self.price_watcher.after_amendment,
+        )
         execute_orders = ExecuteOrders(
             record=parts.record,
             quote_collector=QuoteCollector(venues, InOneThread(), world, time_limit_ms=0, valid_ms=2_000),
@@ -240,6 +299,8 @@ class Engine:
             tokens=TOKENS,
             clock=world,
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
+            after_swaps=self.price_watcher.after_swaps,
+            at_rest=self.price_watcher.at_rest,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=execute_orders,
@@ -271,6 +332,25 @@ def _confirmation(simulator: Simulator, *, attempts_max: int) -> Confirmation:
         wait_policy=simulator.wait_policy,
         attempts_max=attempts_max,
     )
+
+
+class _Witnessed:
+    """``OrderQueue`` that notes each message of a firing which is not on record by then."""
+
+    def __init__(self, queue: SimulatedQueue, watches: WitnessedWatches, unfounded: list[str]) -> None:
+        self._queue = queue
+        self._watches = watches
+        self._unfounded = unfounded
+        self.check, self.retry_in = queue.check, queue.retry_in
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        for each in messages:
+            message = parse_message(each.body)
+            if isinstance(message, FiredMessage):
+                row = self._watches.rows.get(message.order_id)
+                if row is not None and row.firing < message.firing:
+                    self._unfounded.append(f"{message.order_id} was sent as fired before that was on record")
+        self._queue.send(messages)
 
 
 class BestEffortRetry:

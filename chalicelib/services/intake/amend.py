@@ -17,10 +17,10 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord, QueueMessage
+from chalicelib.services.intake.told_later import have_told
+from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 from chalicelib.wire.moments import rfc3339
-from chalicelib.wire.queue_messages import ResumeMessage
 
 
 class AmendOrders:
@@ -79,12 +79,13 @@ class AmendOrders:
             _check(state, if_seq)
             return amended(state, changes, self._tokens, now)
 
-        found_in_time(
+        found = found_in_time(
             lambda: self._record.state(account_id, order_id),
             self._wait_budget,
             account_id,
             wait_s=self._lookup_wait_s,
         )
+        have_told(self._queue, found)
         try:
             committed = self._record.amend(account_id, order_id, now, change, _told(changes))
         except UnansweredError as fault:
@@ -99,17 +100,9 @@ class AmendOrders:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
             self._record.note_published(order_id, event.seq)
         except RetryableError as fault:
+            # The message that was sent first has a consumer publish it.
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
-            self._have_published(order)
         self._look()
-
-    def _have_published(self, order: Order) -> None:
-        """Have a consumer publish what could not be: an order that rests has no message that would."""
-        try:
-            message = ResumeMessage(order_id=order.order_id)
-            self._queue.send([QueueMessage(message.model_dump_json(), order.account_id)])
-        except RetryableError as fault:
-            logger.warning("amendment stays unpublished", order_id=str(order.order_id), reason=fault.message)
 
 
 def _check(state: OrderState, if_seq: int | None) -> None:

@@ -6,7 +6,8 @@ from chalicelib.domain.errors import Code, ConflictError, RetryableError, Unansw
 from chalicelib.domain.orders import OrderState
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.ports import Clock, Observer, OrderRecord
+from chalicelib.services.intake.told_later import have_told
+from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 
 
@@ -18,6 +19,7 @@ class CancelOrders:
         record: OrderRecord,
         publisher: EventPublisher,
         observer: Observer,
+        queue: OrderQueue,
         clock: Clock,
         *,
         lookup_wait_ms: int,
@@ -25,6 +27,7 @@ class CancelOrders:
         self._record = record
         self._publisher = publisher
         self._observer = observer
+        self._queue = queue
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._wait_budget = WaitBudget(clock)
@@ -41,7 +44,7 @@ class CancelOrders:
             ConflictError: It is final already, or something of it was handed to a venue.
             UnknownOutcomeError: It may be canceled; asked again, it is or is not.
         """
-        self._found(account_id, order_id)
+        have_told(self._queue, self._found(account_id, order_id))
         try:
             canceled = self._record.cancel(account_id, order_id, self._clock.now())
         except UnansweredError as fault:
@@ -54,8 +57,10 @@ class CancelOrders:
         self._observer.saw([(order, [event])], {})
         try:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
+            self._record.note_published(order_id, event.seq)
         except RetryableError as fault:
-            # The order's own message is still in the queue: its consumer finds it ended, and publishes that.
+            # A message of the order's is in the queue, its own or the one just sent: the consumer that gets it
+            # finds the order ended, and publishes that.
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:

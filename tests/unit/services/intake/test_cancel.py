@@ -36,7 +36,7 @@ def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
     assert isinstance(record, Failing)
     record.fault = fault
     publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue(), VIEWS)
-    use = CancelOrders(record, publisher, Unobserved(), FrozenClock(), lookup_wait_ms=0)
+    use = CancelOrders(record, publisher, Unobserved(), FakeQueue(), FrozenClock(), lookup_wait_ms=0)
     return use, order.order_id
 
 

@@ -1,0 +1,184 @@
+"""The price of a run: a walk with one-block spikes and gaps, and what of it was looked at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+from typing import Final
+
+from chalicelib.amm.pools import swap
+from chalicelib.amm.raydium_cpmm import CpmmPool
+from chalicelib.amm.swaps import Swap, SwapRefusedError
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.triggers import Direction, PriceSource, is_met
+from chalicelib.domain.watches import BY_MARGINAL_RATE, Fired, MarkRange, Threshold, TokenPair
+from chalicelib.routing.exactness import EXACT
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.resting.thresholds import Prices
+from tests.fakes.watches import MemoryWatches
+from tests.simulation.chain import FIRST_HEIGHT, POOL, VENUES, height_at
+from tests.simulation.world import World
+
+_STEP_BLOCKS_MAX: Final = 40
+_GAP_BLOCKS: Final = (1, 8, 40)
+_MILLION: Final = 10**6
+_GAP_MAX: Final = 10
+"""As the matcher's, stated anew: what it is compared with must not follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricePath:
+    """Pools by the block from which they are so; None where no price can be seen.
+
+    Attributes:
+        changes: Heights ascending.
+    """
+
+    changes: Sequence[tuple[int, CpmmPool | None]] = ((0, POOL),)
+
+    def at(self, height: int) -> CpmmPool | None:
+        return next((pool for since, pool in reversed(self.changes) if since <= height), POOL)
+
+    def meets(self, state: OrderState, height: int) -> bool:
+        """Return whether a block's price is what an order that rests waits for."""
+        pool = self.at(height)
+        return pool is not None and _is_what_it_waits_for(state, pool)
+
+    def between(self, first: int, last: int) -> Iterator[CpmmPool]:
+        """Yield every pool that stood in one of these blocks."""
+        ends = [*(since for since, _ in self.changes[1:]), last + 1]
+        for (since, pool), until in zip(self.changes, ends, strict=True):
+            if pool is not None and since <= last and until > first:
+                yield pool
+
+
+def _is_what_it_waits_for(state: OrderState, pool: CpmmPool) -> bool:
+    """Ask one of the two pools for all of the order: what the engine gets of both is no worse."""
+    terms = state.order.terms
+    if terms.trigger is None or state.is_triggered:
+        assert terms.limit is not None
+        return _gets(terms, pool, Direction.AT_LEAST, terms.limit.rate)
+    if terms.trigger.source is PriceSource.EXECUTABLE:
+        return _gets(terms, pool, terms.trigger.direction, terms.trigger.rate)
+    return is_met(terms.trigger.direction, terms.trigger.rate, mid(pool, terms.input_token))
+
+
+def mid(pool: CpmmPool, input_token: str) -> Rate:
+    """Return a pool's price before fees, exactly."""
+    if input_token == "SOL":
+        return Rate(pool.reserve_1, pool.reserve_0)
+    return Rate(pool.reserve_0, pool.reserve_1)
+
+
+def best_rate(pool: CpmmPool, input_token: str) -> Rate:
+    """Return what no amount gets more than: the price less the fee."""
+    price = mid(pool, input_token)
+    return Rate(price.output_units * (_MILLION - pool.fees.trade_fee_rate), price.input_units * _MILLION)
+
+
+def _gets(terms: OrderTerms, pool: CpmmPool, direction: Direction, wanted: Rate) -> bool:
+    try:
+        swap_of_all = Swap(EXACT[terms.swap_mode], terms.amount_units, 0 if terms.input_token == "SOL" else 1)
+        result, _ = swap(pool, swap_of_all)
+    except SwapRefusedError:
+        return False
+    return is_met(direction, wanted, Rate(result.amount_out, result.amount_in))
+
+
+def draw_path(dice: Random, until_s: float) -> PricePath:
+    """Return a price that moves until a moment and then stays."""
+    last, height, thousandths = height_at(until_s), FIRST_HEIGHT, 1_000
+    changes: list[tuple[int, CpmmPool | None]] = [(0, POOL)]
+    while (height := height + dice.randint(1, _STEP_BLOCKS_MAX)) < last:
+        match dice.random():
+            case chance if chance < 0.15:
+                changes += [
+                    (height, _pool(thousandths * dice.choice([1, 3]) // 2)),
+                    (height + 1, changes[-1][1]),
+                ]
+                height += 1
+            case chance if chance < 0.25:
+                changes += [(height, None)]
+                height += dice.choice(_GAP_BLOCKS)
+                changes += [(height, _pool(thousandths))]
+            case _:
+                thousandths = max(500, thousandths + dice.randint(-25, 25))
+                changes += [(height, _pool(thousandths))]
+    return PricePath(changes)
+
+
+def _pool(thousandths: int) -> CpmmPool:
+    return replace(POOL, reserve_1=POOL.reserve_1 * thousandths // 1_000)
+
+
+class SimulatedPrices:
+    """``PriceSource`` on the path."""
+
+    def __init__(self, world: World, path: PricePath) -> None:
+        self._world = world
+        self._path = path
+
+    def read(self) -> Prices:
+        return self._world.call("venue", "prices", self._now)
+
+    def _now(self) -> Prices:
+        height = height_at(self._world.scheduler.now_s)
+        pool = self._path.at(height)
+        named = [RoutablePool(f"{venue}-pool", venue, ("SOL", "USDC"), pool) for venue in VENUES if pool]
+        return Prices(named, 0, 0, height)
+
+
+@dataclass
+class WitnessedWatches(MemoryWatches):
+    """Watches that hold whatever fires against the path and the looks at it, in a loop of its own.
+
+    Attributes:
+        looks: Every block whose mark was noted, with that mark.
+        unfounded: What was fired without its condition having been seen, in words.
+        fires: All that was ever committed as fired by a price.
+    """
+
+    path: PricePath = field(default_factory=PricePath)
+    looks: dict[int, Decimal] = field(default_factory=dict)
+    unfounded: list[str] = field(default_factory=list)
+    fires: list[Fired] = field(default_factory=list)
+
+    def observe(
+        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
+    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        for mark in marks.values():
+            self.looks[height] = mark
+        return super().observe(height, marks, keep=keep)
+
+    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+        fired = super().fire(thresholds, limit=limit)
+        self.fires += fired
+        self.unfounded += [
+            f"{one.order_id} was fired, and its condition had not been seen"
+            for one in fired
+            if not self._was_seen(one)
+        ]
+        return fired
+
+    def _was_seen(self, one: Fired) -> bool:
+        assert one.height is not None
+        if one.look <= 1:
+            return self._holds(one, one.height)
+        heights = sorted(height for height in self.looks if height <= one.height)[::-1]
+        held = [one.height] if self._holds(one, one.height) else []
+        for later, earlier in pairwise(heights):
+            if not held or later - earlier > _GAP_MAX or not self._holds(one, earlier):
+                break
+            held.append(earlier)
+        return bool(held) and held[-1] <= one.height - one.look + 1
+
+    def _holds(self, one: Fired, height: int) -> bool:
+        watch, pool = self.rows[one.order_id].watch, self.path.at(height)
+        if pool is None:
+            return False
+        given = watch.pair.input_token
+        seen = best_rate(pool, given) if one.look == BY_MARGINAL_RATE else mid(pool, given)
+        return is_met(watch.direction, watch.rate, seen)

@@ -1,0 +1,100 @@
+"""What must hold of orders that wait when a run has come to rest; each rule is stated anew, by the path alone."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from fractions import Fraction
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.events import OrderEvent, Recorded
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.domain.triggers import PriceSource
+from tests.fakes.tables import OrderRow
+from tests.simulation.chain import height_at
+from tests.simulation.prices import best_rate
+from tests.simulation.simulator import TOKENS, Simulator
+from tests.simulation.world import EPOCH
+
+_LOOKED_AT_FOR: Final = timedelta(seconds=30)
+"""From when the venues were asked to when the event was written, at most."""
+
+
+def resting_violations(simulator: Simulator) -> list[str]:
+    """Return every broken promise, in words."""
+    return [
+        *simulator.watches.unfounded,
+        *simulator.uncommitted,
+        *(
+            problem
+            for order_id, row in simulator.tables.orders.items()
+            for problem in _order(simulator, order_id, row)
+        ),
+        *_executed(simulator),
+    ]
+
+
+def _order(simulator: Simulator, order_id: UUID, row: OrderRow) -> Iterator[str]:
+    watch = simulator.watches.rows.get(order_id)
+    if row.state.status is not OrderStatus.OPEN:
+        if watch is not None:
+            yield f"{order_id} is {row.state.status} and is still watched for"
+    elif watch is None or watch.fired is not None:
+        yield f"{order_id} is open and nothing is armed for it"
+    else:
+        if row.state.order.is_late(simulator.world.now()):
+            yield f"{order_id} is open after its end"
+        if simulator.path.meets(row.state, simulator.chain.height):
+            yield f"{order_id} is open, and what it waits for is there"
+    triggered = [
+        event for event in simulator.tables.events[order_id] if event.status is OrderStatus.TRIGGERED
+    ]
+    if len(triggered) > 1:
+        yield f"{order_id} was triggered {len(triggered)} times"
+    for event in triggered:
+        if not _has_evidence(simulator, row, event):
+            yield f"{order_id} was triggered, and nothing that was seen says why"
+
+
+def _has_evidence(simulator: Simulator, row: OrderRow, event: OrderEvent) -> bool:
+    trigger = row.state.order.terms.trigger
+    assert trigger is not None
+    if trigger.source is PriceSource.MARK:
+        height = event.what.fields["height"] if isinstance(event.what, Recorded) else None
+        return any(
+            (one.order_id, one.height, one.look) == (event.order_id, height, trigger.confirmations)
+            for one in simulator.watches.fires
+        )
+    first, last = (
+        height_at((moment - EPOCH).total_seconds()) for moment in (event.at - _LOOKED_AT_FOR, event.at)
+    )
+    paid = (
+        best_rate(pool, row.state.order.terms.input_token) for pool in simulator.path.between(first, last)
+    )
+    return any(trigger.is_met_by(rate) for rate in paid)
+
+
+def _executed(simulator: Simulator) -> Iterator[str]:
+    for landed in simulator.chain.landed.values():
+        order_id, status = landed.instruction.order_id, landed.status
+        row = simulator.tables.orders.get(order_id)
+        if row is None or status.signature_status is not SignatureStatus.LANDED:
+            continue
+        terms = row.state.order.terms
+        if terms.limit is not None and not _keeps(terms, status.input_units, status.output_units):
+            yield f"{order_id} was executed past its limit"
+        was_triggered = any(
+            event.status is OrderStatus.TRIGGERED for event in simulator.tables.events[order_id]
+        )
+        if terms.trigger is not None and not was_triggered:
+            yield f"{order_id} was executed, and its trigger was not met"
+
+
+def _keeps(terms: OrderTerms, given_units: int, got_units: int) -> bool:
+    """Compare prices as a trader does, in whole tokens, with no use of the engine's rates."""
+    assert terms.limit is not None
+    given = Fraction(given_units, 10 ** TOKENS[terms.input_token].scale)
+    got = Fraction(got_units, 10 ** TOKENS[terms.output_token].scale)
+    price = Fraction(terms.limit.price)
+    return got >= given * price if terms.price_base == terms.input_token else got * price >= given

@@ -1,0 +1,51 @@
+"""Orders that wait, under every fault at once while the price moves; and would the simulation notice?"""
+
+import pytest
+
+from tests.simulation import resting_sabotage as sabotage
+from tests.simulation.run import run
+from tests.simulation.simulator import Sabotage
+
+SEEDS = 150
+PER_TEST = 50
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
+def test_every_promise_of_orders_that_wait_holds_at_rest_whatever_went_wrong(first: int) -> None:
+    for seed in range(first, first + PER_TEST):
+        outcome = run(seed, is_moving=True)
+        assert not outcome.violations, (
+            f"replay: python -m tests.simulation --moving --seed {seed}\n" + "\n".join(outcome.violations)
+        )
+
+
+def test_orders_fire_are_refused_at_their_bound_amended_and_executed_in_these_seeds() -> None:
+    traces = ["\n".join(run(seed, is_moving=True).trace) for seed in range(20)]
+
+    for happened in (
+        "record.fire -> 1 of list",
+        "refused: attempt",
+        "landed: attempt 1",
+        "record.amend -> 2",
+    ):
+        assert sum(happened in trace for trace in traces) >= 3, happened
+
+
+def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
+    for seed in range(3):
+        assert run(seed, is_moving=True).trace == run(seed, is_moving=True).trace
+
+
+@pytest.mark.parametrize(
+    ("defect", "consequence"),
+    [
+        (sabotage.fire_before_commit, "was sent as fired before that was on record"),
+        (sabotage.disarm_without_message, "is open and nothing is armed for it"),
+        (sabotage.bound_on_quote_alone, "was executed past its limit"),
+        (sabotage.expiry_not_looked_at, "is open after its end"),
+    ],
+)
+def test_defect_of_waiting_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:
+    problems = (problem for seed in range(SEEDS) for problem in run(seed, defect, is_moving=True).violations)
+
+    assert any(consequence in problem for problem in problems)
