@@ -82,6 +82,8 @@ class Settings(BaseModel):
         solana_priority_fee_max: Lamports of priority fee that one transaction pays at most.
         solana_simulates: Whether a node tries a transaction before it is signed: what would be refused costs
             no fee then, and each order one call more.
+        watches_when_idle: Prices are looked at by the clock also while no order waits for one: what is armed then
+            is looked at within a second, not from the next minute on. Where a function's time costs, so does that.
         open_orders_max: Of an account; best effort, see ``services/intake/limits.py``.
         resting_orders_max: Of an account, beside those that are under way; best effort likewise.
         connections_max: Of an account.
@@ -132,6 +134,7 @@ class Settings(BaseModel):
     batch_hold_ms: int = Field(default=100, ge=0)
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
+    watches_when_idle: bool = False
 
     tokens_file: str = ""
     solana_rpc_urls: str = Field(default="", repr=False)

@@ -8,18 +8,21 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from chalicelib.wire.json_text import JsonObject
 
-MATCHING_S: Final = 55.0
-"""Of each minute; the rest is for the next run to begin in."""
+MATCHING_S: Final = 58.0
+"""Of each minute. What is left before the next run must be less than a gap in a mark's history, which would have
+every confirmation that spans two runs start anew."""
 
 
 def match_prices() -> JsonObject:
-    """Look at the prices each second of this minute while an order waits for one, and once if none does.
+    """Look at the prices each second of this minute while an order waits for one, and once if none does, unless
+    the settings have it go on.
 
     Returns how many orders were ``fired``; ``done`` is False, with the ``reason``, if nothing could be looked at.
     """
     observer = services().observer
     try:
-        found = services().price_watcher.run(MATCHING_S, time_left.has)
+        when_idle = services().settings.watches_when_idle
+        found = services().price_watcher.run(MATCHING_S, time_left.has, when_idle=when_idle)
         result: JsonObject = {"done": True, "fired": found.fired}
         if found.without_mark:
             observer.count("MarksMissing", found.without_mark)

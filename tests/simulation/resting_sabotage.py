@@ -22,7 +22,7 @@ def fire_before_commit(parts: Parts, simulator: Simulator) -> Parts:
     return replace(parts, watches=cast("Watches", _SendsFirst(parts.watches, parts.queue, simulator.watches)))
 
 
-def disarm_without_message(parts: Parts, simulator: Simulator) -> Parts:
+def disarm_without_message(parts: Parts, _simulator: Simulator) -> Parts:
     """Disarm what fires, and leave its message to whoever looks next."""
     return replace(parts, watches=cast("Watches", _SendsNothing(parts.watches)))
 

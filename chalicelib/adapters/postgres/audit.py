@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from chalicelib.adapters.audit_checks import Check, ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.fills_audit import check_fills
+from chalicelib.adapters.postgres.resting_audit import RESTING_CHECKS
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.statuses import OrderStatus, check_transition
@@ -108,6 +109,7 @@ def record_checks(tokens: Tokens, *, must_be_finished: bool) -> tuple[Check, ...
     """
     return (
         *_STATEMENTS,
+        *RESTING_CHECKS,
         ComputedCheck(
             "every transition of every order is one that the life cycle allows", _illegal_transitions
         ),

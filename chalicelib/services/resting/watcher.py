@@ -120,18 +120,19 @@ class PriceWatcher:
             self._watches.forget_wake_rates(pairs)
         return self._matcher.match(prices, pool_ids)
 
-    def run(self, seconds: float, has_time: Callable[[float], bool]) -> Matched:
+    def run(self, seconds: float, has_time: Callable[[float], bool], *, when_idle: bool = False) -> Matched:
         """Look each second for as long as anything is armed, and return what became of all looks.
 
         Args:
             has_time: Whether there are so many seconds left.
+            when_idle: Go on while nothing is armed: the first order that is, is looked at at once.
 
         Raises as ``look``, from the first look; a later one that fails is put off to the next.
         """
         ends_at = self._now_s() + seconds
         found = self.look()
         while (
-            self._watches_something()
+            (when_idle or self._watches_something())
             and self._now_s() + LOOK_EVERY_S < ends_at
             and has_time(2 * LOOK_EVERY_S)
         ):

@@ -44,6 +44,15 @@ def test_order_that_rests_fires_after_swaps_of_its_pools_alone() -> None:
     assert consumer.queue.messages == [FiredMessage(order_id=order.order_id, firing=1)]
 
 
+def test_looks_go_on_while_nothing_is_armed_where_that_is_wanted() -> None:
+    consumer = ConsumerOnFakes()
+    before = consumer.clock.now()
+    consumer.price_watcher.run(5.0, lambda _: True)
+    assert (consumer.clock.now() - before).total_seconds() < 1
+    consumer.price_watcher.run(5.0, lambda _: True, when_idle=True)
+    assert (consumer.clock.now() - before).total_seconds() > 3.9
+
+
 def test_market_is_looked_at_each_second_while_something_is_armed_and_time_is_left() -> None:
     consumer = ConsumerOnFakes()
     consumer.execute(a_limit_order())
