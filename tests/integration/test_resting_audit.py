@@ -11,8 +11,8 @@ from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 
 AT_LIMIT = (
-    "UPDATE orders SET order_type = 'limit', time_in_force = 'gtc', valid_until = NULL, slippage_bps = NULL, limit_terms = "
-    """'{"price": "200", "rate": {"output_units": 1, "input_units": 5}}'"""
+    "UPDATE orders SET order_type = 'limit', time_in_force = 'gtc', valid_until = NULL, slippage_bps = NULL, "
+    """limit_terms = '{"price": "200", "rate": {"output_units": 1, "input_units": 5}}'"""
 )
 OPEN = "UPDATE orders SET status = 'open'"
 TRIGGER = (
@@ -57,7 +57,7 @@ def test_confirmed_order_that_got_just_its_limit_breaks_no_rule(engine: Engine) 
     confirmed = (
         "UPDATE orders SET status = 'confirmed', tx_signature = 's', input_units = 500, output_units = 100"
     )
-    assert broken(engine, confirmed + AT_LIMIT) == []
+    assert broken(engine, AT_LIMIT, confirmed) == []
 
 
 EVENT = (

@@ -1,19 +1,24 @@
 """Fields of orders that wait: both forms, and no field that was meant is dropped in silence."""
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.domain.errors import InvalidRequestError
+from chalicelib.domain.amounts import MAX_UNITS, format_units
+from chalicelib.domain.errors import FieldError, InvalidRequestError
 from chalicelib.domain.launches import Sniper
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.resting import RestingTerms
 from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.tokens import Token, TokenPair, Tokens
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource
 from chalicelib.wire.json_text import parse_object
-from chalicelib.wire.order_fields import SwapFields, swap_terms
+from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.resting_fields import EVERYWHERE, RestingFields, meant_fields, names_of
 
 TOKENS = load_tokens()
@@ -173,3 +178,36 @@ def test_fields_of_the_frame_and_notes_are_no_concern_of_the_order() -> None:
 
 def test_type_is_market_unless_told_otherwise() -> None:
     assert meant_fields(WaitingOrder, SELL).type is OrderType.MARKET
+
+
+@given(
+    price=st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,18})?", fullmatch=True).filter(
+        lambda text: Fraction(text) > 0
+    ),
+    scales=st.tuples(st.integers(0, 18), st.integers(0, 18)),
+    units=st.integers(1, MAX_UNITS),
+    form=st.sampled_from(["sell", "buy", "exactIn", "exactOut"]),
+)
+def test_bound_of_a_limit_as_it_was_sent_is_never_worse_than_the_price(
+    price: str, scales: tuple[int, int], units: int, form: str
+) -> None:
+    one, other = (
+        Token(name, f"mint {name}", scale, MAX_UNITS, 0) for name, scale in zip("XY", scales, strict=True)
+    )
+    is_by_side = form in {"sell", "buy"}
+    moved = other if form == "exactOut" else one
+    said = {"type": "limit", "limitPrice": price, "amount": format_units(units, moved.scale)}
+    said |= {"side": form, "baseAsset": "X", "quoteAsset": "Y"} if is_by_side else {}
+    said |= {} if is_by_side else {"swapMode": form, "inputToken": "X", "outputToken": "Y"}
+    try:
+        terms = meant_fields(OrderFields, said).terms(Tokens([one, other], TokenPair("X", "Y")))
+    except FieldError as refused:
+        if refused.details[0].field != "limitPrice":
+            raise
+        return  # no amount that an account holds would keep it
+    bound = terms.bound
+    assert bound is not None
+    # In whole tokens, as the trader sees it: Y per X, whichever of them is given.
+    quote, base = (bound.units, units) if form != "exactOut" else (units, bound.units)
+    at_bound = Fraction(quote, 10**other.scale) / Fraction(base, 10**one.scale)
+    assert at_bound <= Fraction(price) if form == "buy" else at_bound >= Fraction(price)
