@@ -142,3 +142,17 @@ def get_health() -> Response:
 @app.route("/health/ready", methods=["GET"])
 def get_ready() -> Response:
     return rest.ready()
+
+
+@app.route("/console", methods=["GET"])
+def get_console() -> Response:
+    from chalicelib.handlers import console
+
+    return console.page(request())
+
+
+@app.route("/console/{version}/{asset}", methods=["GET"])
+def get_console_asset(version: str, asset: str) -> Response:
+    from chalicelib.handlers import console
+
+    return console.asset(version, asset)

@@ -37,6 +37,7 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.PAGE_TOO_LARGE: (InvalidRequestError, "`limit` is above `QUERY_PAGE_SIZE_MAX`."),
     Code.METHOD_NOT_ALLOWED: (InvalidRequestError, "The path does not take this method."),
     Code.UNSUPPORTED_MEDIA_TYPE: (InvalidRequestError, "The body is declared as something that is not JSON."),
+    Code.NOT_FOUND: (RefusedError, "There is nothing of that name, or it is turned off."),
     Code.ORDER_NOT_FOUND: (
         NotFoundError,
         "The account has no such order; whether another account has is not said.",
