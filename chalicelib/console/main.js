@@ -7,13 +7,17 @@ import { problem, start, stop } from './follow.js';
 import { html } from './html.js';
 import { followMarkets } from './markets.js';
 import { asksForToken, chain, stage } from './place.js';
+import { OrderPage } from './page_order.js';
 import { Orders } from './page_orders.js';
+import { Trade } from './page_trade.js';
 import { isSignedIn, refusedToken, signIn, signOut, token } from './session.js';
 import { linkState } from './stream.js';
 import { ThemeButton } from './theme.js';
 
 const PAGES = [
   ['orders', 'Orders', Orders],
+  ['trade', 'Trade', Trade],
+  ['order', null, OrderPage],
 ];
 
 function SignIn() {
@@ -40,7 +44,7 @@ function Console() {
   }, [token.value]);
   const { page, id } = address.value;
   const shown = PAGES.find(([name]) => name === page) ?? PAGES[0];
-  useEffect(() => { document.title = `${shown[1]} · Orderflow ${stage}`; }, [page, id]);
+  useEffect(() => { document.title = `${shown[1] ?? id} · Orderflow ${stage}`; }, [page, id]);
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>To the page</a>
     <header>

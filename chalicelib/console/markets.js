@@ -1,34 +1,54 @@
-// The mark of each pair, asked for again and again while a page that shows it is open.
+// The mark of each pair, asked for again and again; what was seen since the page was opened is kept.
 import { signal } from '@preact/signals';
+import { onAxis } from './decimals.js';
 import { ask } from './session.js';
 
-export const marks = signal(new Map()); // "SOL/USDC" → { price, atMs, ... }
+export const marks = signal(new Map()); // "SOL/USDC" → { price, … as GET /markets has it }
 export const marketsProblem = signal('');
-const EVERY_MS = 2_000;
-let timer = null;
-let users = 0;
+export const history = new Map(); // "SOL/USDC" → [seconds, prices]
+export const seen = signal(0); // counts changes of the history
 
-// Asks from now on; returns what ends that.
+const EVERY_MS = 2_000;
+const AFTER_A_REFUSAL_MS = 60_000;
+const POINTS_MAX = 1_800;
+let timer = null;
+let isWanted = false;
+
 export function followMarkets() {
-  users += 1;
-  if (users === 1) poll();
-  return () => {
-    users -= 1;
-    if (users === 0) clearTimeout(timer);
-  };
+  isWanted = true;
+  poll();
+  return () => { isWanted = false; clearTimeout(timer); };
+}
+
+// Adds a price that was seen some other way, such as a quote's.
+export function note(pair, price) {
+  const value = onAxis(price);
+  if (value === null) return;
+  const [times, prices] = history.get(pair) ?? [[], []];
+  times.push(Date.now() / 1000);
+  prices.push(value);
+  if (times.length > POINTS_MAX) { times.shift(); prices.shift(); }
+  history.set(pair, [times, prices]);
+  seen.value += 1;
 }
 
 async function poll() {
   let again = EVERY_MS;
   try {
-    const answer = await ask('/markets');
-    marks.value = new Map((answer.markets ?? []).map((each) => [`${each.baseAsset}/${each.quoteAsset}`, { ...each, price: each.mark }]));
+    const { markets } = await ask('/markets');
+    const found = new Map();
+    for (const market of markets) {
+      const pair = `${market.baseAsset}/${market.quoteAsset}`;
+      found.set(pair, { ...market, price: market.mark });
+      if (market.mark) note(pair, market.mark);
+    }
+    marks.value = found;
     marketsProblem.value = '';
   } catch (error) {
-    if (error.isMissingRoute) {
-      marketsProblem.value = 'This server has no GET /markets: prices are those of quotes, and how far a limit is away is not known.';
-      again = 60_000;
-    } else marketsProblem.value = error.message;
+    marketsProblem.value = error.isMissingRoute
+      ? 'This server has no GET /markets: prices here are those of small quotes, and how far away a limit is cannot be said.'
+      : `No marks: ${error.message}`;
+    if (error.isMissingRoute) again = AFTER_A_REFUSAL_MS;
   }
-  if (users > 0) timer = setTimeout(poll, again);
+  if (isWanted) timer = setTimeout(poll, again);
 }

@@ -33,6 +33,15 @@ export function pairOf({ inputToken, outputToken }) {
 
 export const amountToken = (order) => (order.swapMode === 'exactOut' ? order.outputToken : order.inputToken);
 
+// What an order asks for, with the exact amount where it stands: "sell 1.5 SOL for USDC".
+export function inASentence(order) {
+  const { inputToken: given, outputToken: got, amount } = order;
+  if (pairOf(order).side === 'sell') {
+    return order.swapMode === 'exactOut' ? `sell ${given} for exactly ${amount} ${got}` : `sell ${amount} ${given} for ${got}`;
+  }
+  return order.swapMode === 'exactOut' ? `buy ${amount} ${got} with ${given}` : `spend ${amount} ${given} on ${got}`;
+}
+
 export function age(fromMs, untilMs) {
   const s = Math.max(0, Math.floor((untilMs - fromMs) / 1000));
   if (s < 60) return `${s} s`;
