@@ -7,6 +7,8 @@ import { problem, start, stop } from './follow.js';
 import { html } from './html.js';
 import { followMarkets } from './markets.js';
 import { asksForToken, chain, stage } from './place.js';
+import { Audit } from './page_audit.js';
+import { Health } from './page_health.js';
 import { OrderPage } from './page_order.js';
 import { Orders } from './page_orders.js';
 import { Trade } from './page_trade.js';
@@ -17,6 +19,8 @@ import { ThemeButton } from './theme.js';
 const PAGES = [
   ['orders', 'Orders', Orders],
   ['trade', 'Trade', Trade],
+  ['health', 'Health', Health],
+  ['audit', 'Audit', Audit],
   ['order', null, OrderPage],
 ];
 

@@ -21,6 +21,11 @@ export class ApiError extends Error {
     return this.status === 0 || this.code === 'OUTCOME_UNKNOWN';
   }
 
+  // The token is good, and not for this.
+  get isForbidden() {
+    return this.code === 'FORBIDDEN';
+  }
+
   // The server is of a release, or on a gateway, that has no such route.
   get isMissingRoute() {
     return this.code === '' && (this.status === 403 || this.status === 404) || this.status === 405;

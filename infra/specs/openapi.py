@@ -12,13 +12,14 @@ from chalicelib.domain.terms import OrderType
 from chalicelib.wire import answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from chalicelib.wire.resting_frames import AmendFields, CancelAllFields, SubmitBatchFields
+from infra.specs.operator_paths import MODELS, operator_paths
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 
 _REFUSALS: Final = {
     "400": "A field breaks a rule.",
     "401": "The credential is missing, wrong or expired.",
-    "403": "The credential's subject cannot be an account.",
+    "403": "The credential's subject cannot be an account, or it lacks the operator's scope.",
     "404": "Unknown, or another account's.",
     "409": "The order's state or content forbids it.",
     "413": "The body is too large.",
@@ -62,6 +63,7 @@ def openapi() -> dict[str, Any]:
         answers.Health,
         answers.Readiness,
         answers.ErrorBody,
+        *MODELS,
     )
     order_id = {
         "name": "orderId",
@@ -194,6 +196,7 @@ def _paths() -> dict[str, Any]:
             "parameters": [_part("version"), _part("asset")],
             "get": _named("consoleAsset", _console_asset()),
         },
+        **operator_paths(),
         "/health": {"get": _named("health", _open("The function runs", answers.Health))},
         "/health/ready": {
             "get": _named("ready", _open("Database and queue answer", answers.Readiness, "503"))
