@@ -36,7 +36,7 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
         series: [{}, ...series.map(({ name, tone }) => ({ label: name, stroke: () => colour(tone), width: 2, points: { show: false } }))],
         hooks: { draw: [(plot) => crossing.current.forEach((line) => drawAcross(plot, line))] },
       }, data, place.current);
-      watching = new ResizeObserver(() => made.current?.setSize({ width: place.current.clientWidth, height }));
+      watching = new ResizeObserver(([entry]) => made.current?.setSize({ width: entry.contentRect.width, height }));
       watching.observe(place.current);
     });
     return () => { isGone = true; watching?.disconnect(); made.current?.destroy(); made.current = null; };

@@ -21,14 +21,13 @@ export function OrderPage({ id }) {
     <p class="crumbs"><a href="#/orders">Orders</a></p>
     <h1 class="id">${id}</h1>
     ${timeline.problem.value && html`<p role="alert" class="banner bad">${timeline.problem}</p>`}
-    ${order && html`<${Head} order=${order} />`}
+    ${order && events.length > 0 && html`<${Head} order=${order} /><${Again} order=${order} />
     <section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2>
       <${Lanes} events=${events} /></section>
     ${routed && html`<${Routed} event=${routed} order=${order} />`}
     ${ended && html`<${Booked} expected=${routed} booked=${ended} />`}
-    ${order && html`<${Again} order=${order} />`}
     <section><details><summary>Raw frames (${events.length})</summary>
-      <pre tabindex="0" aria-label="Raw frames">${events.map((event) => JSON.stringify(event)).join('\n')}</pre></details></section>`;
+      <pre tabindex="0" aria-label="Raw frames">${events.map((event) => JSON.stringify(event)).join('\n')}</pre></details></section>`}`;
 }
 
 function Head({ order }) {

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-TIME_LIMIT_S: Final = 20.0
+TIME_LIMIT_S: Final = 15.0
 _POLL_S: Final = 0.02
 _KEYS: Final = {
     "Enter": 13,
@@ -72,13 +72,14 @@ class Chromium:
         lines = _wait(lambda: _lines(port_file), "Chromium's port")
         self._address = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         self._port = lines[0]
-        self._browser = connect(self._address, proxy=None, max_size=None)
+        self._open = contextlib.ExitStack()
+        self._browser = self._open.enter_context(connect(self._address, proxy=None, max_size=None))
         self._ids = count(1)
 
     def close(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             self._call("Browser.close")
-        self._browser.close()
+        self._open.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -94,13 +95,7 @@ class Chromium:
         try:
             with connect(address, proxy=None, max_size=None) as socket:
                 page = Page(socket)
-                page.call(
-                    "Emulation.setDeviceMetricsOverride",
-                    width=width,
-                    height=height,
-                    deviceScaleFactor=1,
-                    mobile=False,
-                )
+                page.resize(width, height)
                 page.prefer(dark=dark)
                 yield page
         finally:
@@ -143,6 +138,10 @@ class Page:
         except PageError as error:
             raise PageError(f"{error}; complaints: {self.complaints}; text:\n{self.text()}") from None
 
+    def shown(self, selector: str) -> None:
+        """Wait until there is such an element."""
+        self.until(f"document.querySelector({json.dumps(selector)}) !== null", selector)
+
     def text(self, selector: str = "body") -> str:
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
@@ -163,7 +162,7 @@ class Page:
 
     def fill(self, selector: str, value: str) -> None:
         """Focus a field, and type over what is there."""
-        self.until(f"document.querySelector({json.dumps(selector)})")
+        self.shown(selector)
         self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.focus(); e.select?.(); }})()"
         )
@@ -171,9 +170,8 @@ class Page:
 
     def choose(self, selector: str, value: str) -> None:
         """Choose an option of a select."""
-        self.until(
-            f"document.querySelector({json.dumps(selector)})?.querySelector('option[value={json.dumps(value)}]')"
-        )
+        options = f"[...document.querySelector({json.dumps(selector)})?.options ?? []]"
+        self.until(f"{options}.some((each) => each.value === {json.dumps(value)})", f"{selector}: {value}")
         self.run(f"""(() => {{
             const chosen = document.querySelector({json.dumps(selector)});
             chosen.value = {json.dumps(value)};
@@ -186,6 +184,15 @@ class Page:
         typed = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **known, **typed)
         self.call("Input.dispatchKeyEvent", type="keyUp", **known)
+
+    def resize(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def prefer(self, *, dark: bool) -> None:
         """Say whether the system is dark."""
