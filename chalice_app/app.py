@@ -184,3 +184,10 @@ def post_audit(rule_id: str) -> Response:
     from chalicelib.handlers import operator
 
     return operator.run_rule(request(), rule_id)
+
+
+@app.route("/metrics", methods=["GET"])
+def get_metrics() -> Response:
+    from chalicelib.handlers import metrics
+
+    return metrics.metrics(request())

@@ -19,7 +19,7 @@ _REFUSALS: Final = {
     "400": "A field breaks a rule.",
     "401": "The credential is missing, wrong or expired.",
     "403": "The credential lacks the scope orderflow:operator.",
-    "404": "There is nothing of that name.",
+    "404": "There is nothing of that name, or it is turned off.",
     "409": "The record is too large to be checked within a request.",
     "429": "OPERATOR_REQUESTS_PER_SECOND_MAX is reached.",
     "503": "Try again later.",
@@ -43,10 +43,24 @@ def operator_paths() -> dict[str, Any]:
     run = _operation("runAuditRule", "Check one rule now", operator_answers.AuditRule, "404 409 503")
     rule_id = {"name": "ruleId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     return {
+        "/metrics": {"get": _metrics()},
         "/operator/health": {"get": health},
         "/operator/dead-letters": {"get": letters},
         "/operator/audit": {"get": rules},
         "/operator/audit/{ruleId}": {"parameters": [rule_id], "post": run},
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    shown = {
+        "description": "The numbers.",
+        "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
+    }
+    refused = {code: _refusal(code) for code in ("401", "403", "404", "429")}
+    return {
+        "operationId": "metrics",
+        "summary": "The operator's numbers in OpenMetrics; off unless METRICS=1",
+        "responses": {"200": shown, **refused},
     }
 
 
