@@ -20,20 +20,44 @@ export async function cancel(row) {
   }
 }
 
-// Cancels what the filters of the page show, and asks first: by one request if they are the server's own.
-export async function cancelAll(rows) {
+// Cancels what the page's filters show: by one request if they are filters that the server has as well.
+export async function cancelAll(rows, filters) {
   const open = rows.filter((row) => MAY_CANCEL.has(row.status));
-  if (!open.length) {
+  const isAll = !filters.status && !filters.q;
+  if (!isAll && !open.length) {
     note('None of the orders shown can be canceled.');
     return;
   }
-  const isSure = await confirmed(
-    'Cancel all of these?', `${open.length} of the orders shown can still be canceled. What was sent to the chain cannot.`,
-    `Cancel ${open.length}`,
-  );
-  if (!isSure) return;
+  const what = isAll ? `All unfinished orders${filters.type ? ` of type ${filters.type}` : ''}${filters.pair ? ` on ${filters.pair}` : ''}` : `${open.length} of the orders shown`;
+  if (!await confirmed('Cancel all of these?', `${what} are canceled, unless they are on their way to the chain.`, 'Cancel them')) return;
+  try {
+    note(isAll ? await cancelByFilters(filters) : await cancelEach(open), 'good');
+  } catch (error) {
+    note(inWords(error), 'bad');
+  }
+}
+
+async function cancelByFilters({ pair, type }) {
+  const query = new URLSearchParams();
+  if (pair) {
+    const [base, quote] = pair.split('/');
+    query.set('baseAsset', base);
+    query.set('quoteAsset', quote);
+  }
+  if (type) query.set('types', type);
+  let [done, sent, more] = [0, 0, true];
+  while (more) {
+    const answer = await ask(`/orders${query.size ? `?${query}` : ''}`, { method: 'DELETE' });
+    done += answer.canceled;
+    sent = answer.alreadySent.length;
+    more = answer.more && answer.canceled > 0;
+  }
+  return `${done} canceled${sent ? `, ${sent} were sent already` : ''}`;
+}
+
+async function cancelEach(rows) {
   let [done, refused] = [0, 0];
-  const waiting = [...open];
+  const waiting = [...rows];
   const worker = async () => {
     for (let row = waiting.pop(); row; row = waiting.pop()) {
       try {
@@ -45,7 +69,7 @@ export async function cancelAll(rows) {
     }
   };
   await Promise.all([worker(), worker(), worker(), worker()]);
-  note(`${done} canceled${refused ? `, ${refused} could not be` : ''}`, refused ? '' : 'good');
+  return `${done} canceled${refused ? `, ${refused} could not be` : ''}`;
 }
 
 const AMENDABLE = [

@@ -20,8 +20,7 @@ export function followMarkets() {
   return () => { isWanted = false; clearTimeout(timer); };
 }
 
-// Adds a price that was seen some other way, such as a quote's.
-export function note(pair, price) {
+function note(pair, price) {
   const value = onAxis(price);
   if (value === null) return;
   const [times, prices] = history.get(pair) ?? [[], []];
@@ -35,19 +34,16 @@ export function note(pair, price) {
 async function poll() {
   let again = EVERY_MS;
   try {
-    const { markets } = await ask('/markets');
+    const { markets, problems } = await ask('/markets');
     const found = new Map();
     for (const market of markets) {
-      const pair = `${market.baseAsset}/${market.quoteAsset}`;
-      found.set(pair, { ...market, price: market.mark });
-      if (market.mark) note(pair, market.mark);
+      found.set(market.pair, { ...market, price: market.mark });
+      if (market.mark) note(market.pair, market.mark);
     }
     marks.value = found;
-    marketsProblem.value = '';
+    marketsProblem.value = problems.map(({ venue, error }) => `${venue}: ${error}`).join('; ');
   } catch (error) {
-    marketsProblem.value = error.isMissingRoute
-      ? 'This server has no GET /markets: prices here are those of small quotes, and how far away a limit is cannot be said.'
-      : `No marks: ${error.message}`;
+    marketsProblem.value = `No prices: ${error.message}`;
     if (error.isMissingRoute) again = AFTER_A_REFUSAL_MS;
   }
   if (isWanted) timer = setTimeout(poll, again);

@@ -64,11 +64,9 @@ function Waiting({ found }) {
 function Ages() {
   const found = [...marks.value];
   return html`<section aria-labelledby="ages"><h2 id="ages">Prices</h2>
-    ${found.length ? html`<${Table} caption="How old each pair's price is" heads=${['Pair', 'Mark', 'Age']}
-      rows=${found.map(([pair, market]) => [pair, market.price ?? '–', priceAge(market)])} />` : html`<p class="hint">No price is known yet.</p>`}</section>`;
+    ${found.length ? html`<${Table} caption="How old each pair's price is" heads=${['Pair', 'Mark', 'Age', 'Block']}
+      rows=${found.map(([pair, market]) => [pair, market.price ?? '–', `${market.ageMs} ms`, market.height])} />` : html`<p class="hint">No price is known yet.</p>`}</section>`;
 }
-
-const priceAge = (market) => (typeof market.ageMs === 'number' ? `${market.ageMs} ms` : market.at ? age(Date.parse(market.at), now.value) : '?');
 
 const bound = (ms) => (ms === null ? 'more' : ms < 1000 ? `≤ ${ms} ms` : `≤ ${ms / 1000} s`);
 

@@ -75,7 +75,7 @@ export function Orders() {
         onInput=${(event) => setQuery({ q: event.target.value.trim() })} /></label>
       <span class="count" role="status">${rows.length} of ${book.ordered.length}${isCatchingUp.value ? ', catching up' : ''}</span>
       <button type="button" disabled=${!hasOlder.value} onClick=${readOlder}>Older</button>
-      <button type="button" class="danger" onClick=${() => cancelAll(rows)}>Cancel all…</button>
+      <button type="button" class="danger" onClick=${() => cancelAll(rows, Object.fromEntries(query))}>Cancel all…</button>
     </form>
     <${VirtualRows} label="Orders" columns=${columns} rows=${rows} rowHeight=${ROW_HEIGHT}
       onOpen=${(row) => go(`order/${row.orderId}`)} onKey=${onKey}

@@ -5,10 +5,10 @@ import { go } from './address.js';
 import { Chart } from './chart.js';
 import { inWords } from './commands.js';
 import { onAxis, scaled } from './decimals.js';
-import { confirmed, note as say } from './dialogs.js';
+import { dialog, note as say } from './dialogs.js';
 import { book } from './follow.js';
 import { html } from './html.js';
-import { history, marks, marketsProblem, note, seen } from './markets.js';
+import { history, marks, marketsProblem, seen } from './markets.js';
 import { EMPTY, has, KINDS, orderOf, sentence } from './order_form.js';
 import { Table } from './page_order.js';
 import { ask } from './session.js';
@@ -23,7 +23,6 @@ const isBusy = signal(false);
 
 const SIZES = [[1, 10], [1, 2], [1, 1], [2, 1], [10, 1]];
 const TYPED_MS = 400;
-const PRICE_EVERY_MS = 2_000;
 
 const set = (changes) => {
   form.value = { ...form.value, ...changes };
@@ -50,21 +49,6 @@ function Price() {
   const pair = pairName();
   seen.value;
   book.version.value;
-  const isQuoted = marketsProblem.value !== '';
-  useEffect(() => {
-    if (!isQuoted) return undefined;
-    const { baseAsset, quoteAsset } = form.value;
-    let timer = null;
-    let isOver = false;
-    const look = async () => {
-      try {
-        note(pair, (await ask('/quotes', { method: 'POST', body: { side: 'sell', baseAsset, quoteAsset, amount: '0.01' } })).price);
-      } catch { /* the depth table says what is wrong */ }
-      if (!isOver) timer = setTimeout(look, PRICE_EVERY_MS);
-    };
-    look();
-    return () => { isOver = true; clearTimeout(timer); };
-  }, [pair, isQuoted]);
   const market = marks.value.get(pair);
   const [times, prices] = history.get(pair) ?? [[], []];
   const resting = book.ordered
@@ -161,20 +145,31 @@ function refused(error) {
   errors.value = error.details.length ? error.details : [{ field: '', problem: inWords(error) }];
 }
 
+const TONES = { ok: 'good', fails: 'bad', unknown: 'busy' };
+
+function Preview({ shown, close }) {
+  return html`<p>${sentence(form.value, shown.quote)}</p>
+    <p>${shown.summary}</p>
+    <details><summary>What was looked at</summary><ul class="checks">${shown.checks.map((each) => html`
+      <li key=${each.check}><strong class=${TONES[each.result] ?? ''}>${each.check}</strong> ${each.message}</li>`)}</ul></details>
+    ${shown.orderId && html`<p>It is an order already: <a href=${`#/order/${shown.orderId}`} onClick=${() => close()}>${shown.orderId}</a></p>`}
+    <p class="buttons"><button type="button" onClick=${() => close()}>Leave it</button>
+      <button type="button" class="main" autofocus onClick=${() => close(true)}>Send</button></p>`;
+}
+
 async function preview() {
-  const body = orderOf(form.value);
   isBusy.value = true;
   let shown = null;
   try {
-    shown = await ask('/quotes', { method: 'POST', body });
+    shown = await ask('/orders?dryRun=true', { method: 'POST', body: orderOf(form.value) });
   } catch (error) {
     refused(error);
     return;
   } finally {
     isBusy.value = false;
   }
-  const quote = shown?.quote ?? shown;
-  if (await confirmed('Send this order?', sentence(form.value, quote), 'Send')) await submit(crypto.randomUUID());
+  const isSure = await dialog('Send this order?', ({ close }) => html`<${Preview} shown=${shown} close=${close} />`);
+  if (isSure) await submit(crypto.randomUUID());
 }
 
 async function submit(clientOrderId) {
