@@ -61,8 +61,7 @@ def opened(
         page.shown("main")
         yield page
         page.run("null")  # what was said meanwhile is read with the answer
-        # Until the release has GET /markets.
-        assert [each for each in page.complaints if not each.endswith("/api/markets")] == []
+        assert page.complaints == []
         own = re.compile(rf"(http|ws)://127\.0\.0\.1:{instance.port}/")
         assert [url for url in page.requested if not own.match(url)] == []
 
