@@ -2,7 +2,9 @@
 import { signal } from '@preact/signals';
 
 export const address = signal(read());
-addEventListener('hashchange', () => { address.value = read(); });
+addEventListener('hashchange', () => {
+  address.value = read();
+});
 
 function read() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
@@ -31,6 +33,10 @@ export function setQuery(changes) {
     else changed.delete(name);
   }
   const text = String(changed);
-  history.replaceState(null, '', `#/${[page, id].filter(Boolean).map(encodeURIComponent).join('/')}${text ? `?${text}` : ''}`);
+  history.replaceState(
+    null,
+    '',
+    `#/${[page, id].filter(Boolean).map(encodeURIComponent).join('/')}${text ? `?${text}` : ''}`,
+  );
   address.value = read();
 }

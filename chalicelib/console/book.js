@@ -26,7 +26,12 @@ export class Book {
   applyEvent(frame, epoch) {
     let row = this.rows.get(frame.orderId);
     if (!row) {
-      row = { orderId: frame.orderId, clientOrderId: frame.clientOrderId, seq: 0, acceptedMs: Date.parse(frame.at) };
+      row = {
+        orderId: frame.orderId,
+        clientOrderId: frame.clientOrderId,
+        seq: 0,
+        acceptedMs: Date.parse(frame.at),
+      };
       this.#insert(row);
       this.#unknown.add(frame.orderId);
       this.onUnknown();
@@ -119,8 +124,20 @@ const isBefore = (one, other) =>
 
 // What only certain events say, and a row shows on.
 const KEPT = [
-  'inputToken', 'outputToken', 'executedPrice', 'inputAmount', 'outputAmount', 'txSignature', 'code', 'message',
-  'reason', 'limitPrice', 'trigger', 'timeInForce', 'expiresAt', 'observedPrice',
+  'inputToken',
+  'outputToken',
+  'executedPrice',
+  'inputAmount',
+  'outputAmount',
+  'txSignature',
+  'code',
+  'message',
+  'reason',
+  'limitPrice',
+  'trigger',
+  'timeInForce',
+  'expiresAt',
+  'observedPrice',
 ];
 
 function takeEvent(row, frame) {

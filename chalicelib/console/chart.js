@@ -2,9 +2,11 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { html } from './html.js';
 
-const SECONDS_MIN = 60;
 let loaded = null;
-const load = () => { loaded ??= import('./uplot.mjs').then((module) => module.default); return loaded; };
+const load = () => {
+  loaded ??= import('./uplot.mjs').then((module) => module.default);
+  return loaded;
+};
 
 const colour = (name) => {
   // light-dark() is a colour only where it is used, so it is asked of an element.
@@ -28,29 +30,63 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
     let watching = null;
     load().then((UPlot) => {
       if (isGone) return;
-      const axis = () => ({ stroke: () => colour('soft'), grid: { stroke: () => colour('line'), width: 1 }, ticks: { stroke: () => colour('line') } });
-      made.current = new UPlot({
-        width: place.current.clientWidth, height, cursor: { show: false }, legend: { show: false },
-        scales: { x: { range: (_plot, low, high) => [Math.min(low, high - SECONDS_MIN), high] }, y: { range: (_plot, low, high) => rangeWith(low, high, crossing.current) } },
-        axes: [axis(), { ...axis(), size: 76 }],
-        series: [{}, ...series.map(({ name, tone }) => ({ label: name, stroke: () => colour(tone), width: 2, points: { show: false } }))],
-        hooks: { draw: [(plot) => crossing.current.forEach((line) => drawAcross(plot, line))] },
-      }, data, place.current);
-      watching = new ResizeObserver(([entry]) => made.current?.setSize({ width: entry.contentRect.width, height }));
+      const axis = () => ({
+        stroke: () => colour('soft'),
+        grid: { stroke: () => colour('line'), width: 1 },
+        ticks: { stroke: () => colour('line') },
+      });
+      made.current = new UPlot(
+        {
+          width: place.current.clientWidth,
+          height,
+          cursor: { show: false },
+          legend: { show: false },
+          scales: { y: { range: (_plot, low, high) => rangeWith(low, high, crossing.current) } },
+          axes: [axis(), { ...axis(), size: 76 }],
+          series: [
+            {},
+            ...series.map(({ name, tone }) => ({
+              label: name,
+              stroke: () => colour(tone),
+              width: 2,
+              points: { show: false },
+            })),
+          ],
+          hooks: { draw: [(plot) => crossing.current.forEach((line) => drawAcross(plot, line))] },
+        },
+        data,
+        place.current,
+      );
+      watching = new ResizeObserver(([entry]) =>
+        made.current?.setSize({ width: entry.contentRect.width, height }),
+      );
       watching.observe(place.current);
     });
-    return () => { isGone = true; watching?.disconnect(); made.current?.destroy(); made.current = null; };
+    return () => {
+      isGone = true;
+      watching?.disconnect();
+      made.current?.destroy();
+      made.current = null;
+    };
   }, []);
-  useEffect(() => { made.current?.setData(data); }, [data, lines]);
+  useEffect(() => {
+    made.current?.setData(data);
+  }, [data, lines]);
 
-  return html`<div class="chart" ref=${place} role="img" aria-label=${label} style=${{ height: `${height}px` }}></div>`;
+  return html`<div
+    class="chart"
+    ref=${place}
+    role="img"
+    aria-label=${label}
+    style=${{ height: `${height}px` }}
+  ></div>`;
 }
 
 function rangeWith(low, high, lines) {
   if (low === null || high === null) return [0, 1];
   const spread = Math.max(high - low, Math.abs(high) * 0.0005);
-  // An order far away would flatten the price: lines count if they are within twenty spreads.
-  const near = lines.map((line) => line.value).filter((value) => value > low - 20 * spread && value < high + 20 * spread);
+  // An order far away would flatten the price: those within a twentieth of it count.
+  const near = lines.map((line) => line.value).filter((value) => value > low * 0.95 && value < high * 1.05);
   return [Math.min(low, ...near) - spread / 4, Math.max(high, ...near) + spread / 4];
 }
 

@@ -6,9 +6,10 @@ import { html } from './html.js';
 import { ask } from './session.js';
 import { MAY_CANCEL, pairOf, shortId } from './words.js';
 
-export const inWords = (error) => (error.isMissingRoute
-  ? 'This server cannot do that yet.'
-  : `${error.message}${error.isUnknown ? ' Whether it was done is not known: look at the order.' : ''}`);
+export const inWords = (error) =>
+  error.isMissingRoute
+    ? 'This server cannot do that yet.'
+    : `${error.message}${error.isUnknown ? ' Whether it was done is not known: look at the order.' : ''}`;
 
 export async function cancel(row) {
   try {
@@ -28,8 +29,17 @@ export async function cancelAll(rows, filters) {
     note('None of the orders shown can be canceled.');
     return;
   }
-  const what = isAll ? `All unfinished orders${filters.type ? ` of type ${filters.type}` : ''}${filters.pair ? ` on ${filters.pair}` : ''}` : `${open.length} of the orders shown`;
-  if (!await confirmed('Cancel all of these?', `${what} are canceled, unless they are on their way to the chain.`, 'Cancel them')) return;
+  const what = isAll
+    ? ['All unfinished orders', filters.type, filters.pair].filter(Boolean).join(', ')
+    : `${open.length} of the orders shown`;
+  if (
+    !(await confirmed(
+      'Cancel all of these?',
+      `${what} are canceled, unless they are on their way to the chain.`,
+      'Cancel them',
+    ))
+  )
+    return;
   try {
     note(isAll ? await cancelByFilters(filters) : await cancelEach(open), 'good');
   } catch (error) {
@@ -80,7 +90,10 @@ const AMENDABLE = [
 ];
 
 export async function amend(row) {
-  const body = await dialog(`Amend ${shortId(row.orderId)}, ${pairOf(row).name}`, ({ close }) => html`<${AmendForm} row=${row} close=${close} />`);
+  const body = await dialog(
+    `Amend ${shortId(row.orderId)}, ${pairOf(row).name}`,
+    ({ close }) => html`<${AmendForm} row=${row} close=${close} />`,
+  );
   if (!body) return;
   try {
     book.applyOrder(await ask(`/orders/${row.orderId}`, { method: 'PATCH', body }));
@@ -104,8 +117,14 @@ function AmendForm({ row, close }) {
     close(Object.keys(body).length > 1 ? body : undefined);
   };
   return html`<form onSubmit=${onSubmit}>
-    ${AMENDABLE.filter(([, , before]) => before(row)).map(([name, title, before]) => html`
-      <label key=${name} class="line">${title} <input name=${name} defaultValue=${before(row)} autocomplete="off" /></label>`)}
-    <p class="buttons"><button type="button" onClick=${() => close()}>Leave it</button><button class="main">Amend</button></p>
+    ${AMENDABLE.filter(([, , before]) => before(row)).map(
+      ([name, title, before]) =>
+        html`<label key=${name} class="line"
+          >${title} <input name=${name} defaultValue=${before(row)} autocomplete="off"
+        /></label>`,
+    )}
+    <p class="buttons">
+      <button type="button" onClick=${() => close()}>Leave it</button><button class="main">Amend</button>
+    </p>
   </form>`;
 }

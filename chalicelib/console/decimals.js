@@ -37,7 +37,8 @@ export function difference(one, other) {
 export function scaled(text, times, over, scale) {
   const value = parsed(text);
   if (!value) return null;
-  const units = (value.units * BigInt(times) * 10n ** BigInt(scale)) / (BigInt(over) * 10n ** BigInt(value.scale));
+  const units =
+    (value.units * BigInt(times) * 10n ** BigInt(scale)) / (BigInt(over) * 10n ** BigInt(value.scale));
   return formatted(units, scale);
 }
 

@@ -25,7 +25,10 @@ export class Timeline {
       if (linkState.value === 'live') this.#ask();
     });
     this.#ask();
-    return () => { unwatch(); unlink(); };
+    return () => {
+      unwatch();
+      unlink();
+    };
   }
 
   // The last event of an unbroken row from 1 on.

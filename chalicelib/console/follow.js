@@ -65,7 +65,10 @@ async function catchUp() {
     await readNewest(mine, sinceMs);
     await quiet();
     // What was unfinished when the connection was lost, and is not among the unfinished that are replayed.
-    await askEach(before.filter((row) => row.seenIn !== mine), mine);
+    await askEach(
+      before.filter((row) => row.seenIn !== mine),
+      mine,
+    );
     if (mine !== epoch) return;
     gapFromMs = null;
     heardMs = Date.now();
@@ -107,10 +110,14 @@ export async function readOlder() {
 }
 
 async function quiet() {
-  do await pause(QUIET_MS); while (performance.now() - lastFrameMs < QUIET_MS);
+  do await pause(QUIET_MS);
+  while (performance.now() - lastFrameMs < QUIET_MS);
 }
 
-const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+const pause = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 async function askEach(rows, mine) {
   const waiting = [...rows];

@@ -29,13 +29,19 @@ function SignIn() {
     event.preventDefault();
     signIn(new FormData(event.target).get('token'));
   };
-  return html`<main class="sign-in"><h1>Orderflow</h1>
+  return html`<main class="sign-in">
+    <h1>Orderflow</h1>
     <form onSubmit=${onSubmit}>
-      <label class="line">Token <input name="token" type="password" required autofocus autocomplete="off" spellcheck=${false} /></label>
-      <p class="hint">It is kept in this page's memory alone, and gone when the page is closed or loaded again.</p>
+      <label class="line"
+        >Token <input name="token" type="password" required autofocus autocomplete="off" spellcheck=${false}
+      /></label>
+      <p class="hint">
+        It is kept in this page's memory alone, and gone when the page is closed or loaded again.
+      </p>
       ${refusedToken.value && html`<p role="alert" class="bad">${refusedToken}</p>`}
       <p class="buttons"><button class="main">Sign in</button></p>
-    </form></main>`;
+    </form>
+  </main>`;
 }
 
 const LINKS = { live: 'live', connecting: 'reconnecting…', offline: 'offline' };
@@ -44,17 +50,35 @@ function Console() {
   useEffect(() => {
     start();
     const rest = followMarkets();
-    return () => { rest(); stop(); };
+    return () => {
+      rest();
+      stop();
+    };
   }, [token.value]);
   const { page, id } = address.value;
   const shown = PAGES.find(([name]) => name === page) ?? PAGES[0];
-  useEffect(() => { document.title = `${shown[1] ?? id} · Orderflow ${stage}`; }, [page, id]);
-  return html`
-    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>To the page</a>
+  useEffect(() => {
+    document.title = `${shown[1] ?? id} · Orderflow ${stage}`;
+  }, [page, id]);
+  return html`<a
+      class="skip"
+      href="#main"
+      onClick=${(event) => {
+        event.preventDefault();
+        document.getElementById('main').focus();
+      }}
+      >To the page</a
+    >
     <header>
       <strong class="name">Orderflow</strong>
-      <nav aria-label="Pages">${PAGES.filter(([, title]) => title).map(([name, title]) => html`
-        <a key=${name} href=${`#/${name}`} aria-current=${name === shown[0] ? 'page' : undefined}>${title}</a>`)}</nav>
+      <nav aria-label="Pages">
+        ${PAGES.filter(([, title]) => title).map(
+          ([name, title]) =>
+            html`<a key=${name} href=${`#/${name}`} aria-current=${name === shown[0] ? 'page' : undefined}
+              >${title}</a
+            >`,
+        )}
+      </nav>
       <span class="where">${stage} · ${chain}</span>
       <span class=${`link ${linkState.value}`} role="status">${LINKS[linkState.value]}</span>
       <${ThemeButton} />

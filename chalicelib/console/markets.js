@@ -17,7 +17,10 @@ let isWanted = false;
 export function followMarkets() {
   isWanted = true;
   poll();
-  return () => { isWanted = false; clearTimeout(timer); };
+  return () => {
+    isWanted = false;
+    clearTimeout(timer);
+  };
 }
 
 function note(pair, price) {
@@ -26,7 +29,10 @@ function note(pair, price) {
   const [times, prices] = history.get(pair) ?? [[], []];
   times.push(Date.now() / 1000);
   prices.push(value);
-  if (times.length > POINTS_MAX) { times.shift(); prices.shift(); }
+  if (times.length > POINTS_MAX) {
+    times.shift();
+    prices.shift();
+  }
   history.set(pair, [times, prices]);
   seen.value += 1;
 }

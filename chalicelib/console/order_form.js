@@ -22,9 +22,24 @@ export const has = {
 };
 
 export const EMPTY = {
-  kind: 'market', side: 'sell', baseAsset: 'SOL', quoteAsset: 'USDC', amount: '', slippageBps: '', limitPrice: '',
-  timeInForce: '', validForSeconds: '', triggerPrice: '', when: 'below', source: 'mark', confirmations: '', ifAlreadyMet: '',
-  venue: '', minLiquidity: '', maxFeeBps: '', maxDelayBlocks: '',
+  kind: 'market',
+  side: 'sell',
+  baseAsset: 'SOL',
+  quoteAsset: 'USDC',
+  amount: '',
+  slippageBps: '',
+  limitPrice: '',
+  timeInForce: '',
+  validForSeconds: '',
+  triggerPrice: '',
+  when: 'below',
+  source: 'mark',
+  confirmations: '',
+  ifAlreadyMet: '',
+  venue: '',
+  minLiquidity: '',
+  maxFeeBps: '',
+  maxDelayBlocks: '',
 };
 
 const said = (text) => (text === '' ? undefined : text);
@@ -37,9 +52,15 @@ export function orderOf(form) {
   const order = { type, amount: form.amount };
   if (kind === 'sniper') {
     // Exact-in: what is given is exact, how much comes of it is what the sniper finds out.
-    const [given, got] = form.side === 'sell' ? [form.baseAsset, form.quoteAsset] : [form.quoteAsset, form.baseAsset];
+    const [given, got] =
+      form.side === 'sell' ? [form.baseAsset, form.quoteAsset] : [form.quoteAsset, form.baseAsset];
     Object.assign(order, { inputToken: given, outputToken: got, swapMode: 'exactIn' });
-    order.sniper = pruned({ venue: said(form.venue), minLiquidity: said(form.minLiquidity), maxFeeBps: whole(form.maxFeeBps), maxDelayBlocks: whole(form.maxDelayBlocks) });
+    order.sniper = pruned({
+      venue: said(form.venue),
+      minLiquidity: said(form.minLiquidity),
+      maxFeeBps: whole(form.maxFeeBps),
+      maxDelayBlocks: whole(form.maxDelayBlocks),
+    });
   } else Object.assign(order, { side: form.side, baseAsset: form.baseAsset, quoteAsset: form.quoteAsset });
   if (has.slippageBps(kind)) order.slippageBps = whole(form.slippageBps);
   if (has.limitPrice(kind)) order.limitPrice = said(form.limitPrice);
@@ -48,28 +69,38 @@ export function orderOf(form) {
   order.validForSeconds = whole(form.validForSeconds);
   if (has.trigger(kind)) {
     order.trigger = pruned({
-      price: form.triggerPrice, when: form.when, source: form.source, ifAlreadyMet: said(form.ifAlreadyMet),
+      price: form.triggerPrice,
+      when: form.when,
+      source: form.source,
+      ifAlreadyMet: said(form.ifAlreadyMet),
       confirmations: form.source === 'mark' ? whole(form.confirmations) : undefined,
     });
   }
   return pruned(order);
 }
 
-const pruned = (members) => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+const pruned = (members) =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 // What would be sent, in a sentence; `preview` is what the server says of it.
 export function sentence(form, preview) {
   const { side, amount, baseAsset: base, quoteAsset: quote, kind } = form;
-  const deal = kind === 'sniper'
-    ? `${side === 'sell' ? 'Spend' : 'Spend'} ${amount} ${side === 'sell' ? base : quote} on ${side === 'sell' ? quote : base} when a pool of them opens`
-    : `${side === 'sell' ? 'Sell' : 'Buy'} ${amount} ${base} ${side === 'sell' ? 'for' : 'with'} ${quote}`;
+  const deal =
+    kind === 'sniper'
+      ? `Spend ${amount} ${side === 'sell' ? base : quote} on ${side === 'sell' ? quote : base} when a pool of them opens`
+      : `${side === 'sell' ? 'Sell' : 'Buy'} ${amount} ${base} ${side === 'sell' ? 'for' : 'with'} ${quote}`;
   const parts = [deal];
-  if (has.trigger(kind)) parts.push(`once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is ${form.when} ${form.triggerPrice}`);
-  if (has.limitPrice(kind) && form.limitPrice) parts.push(`at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`);
+  if (has.trigger(kind))
+    parts.push(
+      `once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is ${form.when} ${form.triggerPrice}`,
+    );
+  if (has.limitPrice(kind) && form.limitPrice)
+    parts.push(`at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`);
   const text = `${parts.join(', ')}.`;
   if (!preview?.outputAmount) return text;
-  const now = side === 'sell'
-    ? `it would bring ${preview.outputAmount} ${quote}`
-    : `it would cost ${preview.inputAmount} ${quote}`;
+  const now =
+    side === 'sell'
+      ? `it would bring ${preview.outputAmount} ${quote}`
+      : `it would cost ${preview.inputAmount} ${quote}`;
   return `${text} Right now ${now}, ${preview.price} ${quote} per ${base}, with an impact of ${preview.priceImpactBps ?? '?'} bps.`;
 }

@@ -28,7 +28,7 @@ export class ApiError extends Error {
 
   // The server is of a release, or on a gateway, that has no such route.
   get isMissingRoute() {
-    return this.code === '' && (this.status === 403 || this.status === 404) || this.status === 405;
+    return (this.code === '' && (this.status === 403 || this.status === 404)) || this.status === 405;
   }
 }
 
@@ -49,7 +49,11 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   let response;
   try {
     response = await fetch(restUrl + path, {
-      method, headers, signal: stop, cache: 'no-store', credentials: 'omit',
+      method,
+      headers,
+      signal: stop,
+      cache: 'no-store',
+      credentials: 'omit',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -61,7 +65,9 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   try {
     answer = text ? JSON.parse(text) : {};
   } catch {
-    throw new ApiError(response.status, { message: `the server answered ${response.status} and no JSON` });
+    throw new ApiError(response.status, {
+      message: `the server answered ${response.status} and no JSON`,
+    });
   }
   if (response.ok) return answer;
   if (response.status === 401 && asksForToken) signOut('The token was refused: it is wrong or has expired.');

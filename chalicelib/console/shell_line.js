@@ -1,7 +1,19 @@
 // The line that makes the same order from a terminal. The token is named, never shown.
 import { asksForToken, websocketUrl } from './place.js';
 
-const FIELDS = ['type', 'inputToken', 'outputToken', 'swapMode', 'amount', 'slippageBps', 'limitPrice', 'timeInForce', 'expiresAt', 'trigger', 'sniper'];
+const FIELDS = [
+  'type',
+  'inputToken',
+  'outputToken',
+  'swapMode',
+  'amount',
+  'slippageBps',
+  'limitPrice',
+  'timeInForce',
+  'expiresAt',
+  'trigger',
+  'sniper',
+];
 const INSTEAD_OF_SLIPPAGE = ['limitPrice'];
 
 export function orderFrame(order) {

@@ -12,6 +12,14 @@ theme.subscribe((name) => {
   localStorage.setItem(KEY, name);
 });
 
-export const ThemeButton = () => html`
-  <button type="button" class="small" aria-label=${`Colours: ${theme.value}. Change them`}
-    onClick=${() => { theme.value = NEXT[theme.value]; }}>${{ auto: '◐ auto', light: '☀ light', dark: '☾ dark' }[theme.value]}</button>`;
+export const ThemeButton = () =>
+  html`<button
+    type="button"
+    class="small"
+    aria-label=${`Colours: ${theme.value}. Change them`}
+    onClick=${() => {
+      theme.value = NEXT[theme.value];
+    }}
+  >
+    ${{ auto: '◐ auto', light: '☀ light', dark: '☾ dark' }[theme.value]}
+  </button>`;

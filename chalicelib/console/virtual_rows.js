@@ -41,8 +41,9 @@ export function VirtualRows({ label, columns, rows, rowHeight, onOpen, onKey, em
     const element = body.current;
     const top = to * rowHeight;
     if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + rowHeight > element.scrollTop + element.clientHeight) {
-      element.scrollTop = top + rowHeight - element.clientHeight;
+    // The head stays at the top, over the rows, and is as high as one.
+    else if (top + 2 * rowHeight > element.scrollTop + element.clientHeight) {
+      element.scrollTop = top + 2 * rowHeight - element.clientHeight;
     }
   };
   const keys = {
@@ -62,26 +63,52 @@ export function VirtualRows({ label, columns, rows, rowHeight, onOpen, onKey, em
     } else if (chosen >= 0) onKey?.(event, rows[chosen]);
   };
 
-  return html`
-    <div class="grid" role="grid" aria-label=${label} aria-rowcount=${rows.length + 1} aria-colcount=${columns.length}>
+  return html`<div
+    class="grid"
+    role="grid"
+    aria-label=${label}
+    aria-rowcount=${rows.length + 1}
+    aria-colcount=${columns.length}
+  >
+    <div
+      class="grid-body"
+      ref=${body}
+      tabindex="0"
+      role="rowgroup"
+      aria-label=${`${label}: arrows move, Enter opens`}
+      aria-activedescendant=${chosen >= first && chosen < last ? `row-${chosenId}` : undefined}
+      onKeyDown=${onKeyDown}
+    >
       <div class="grid-head" role="row" aria-rowindex="1">
-        ${columns.map(({ key, title, hint }) => html`
-          <span key=${key} class=${`cell ${key}`} role="columnheader" title=${hint}>${title}</span>`)}
+        ${columns.map(
+          ({ key, title, hint }) =>
+            html`<span key=${key} class=${`cell ${key}`} role="columnheader" title=${hint}>${title}</span>`,
+        )}
       </div>
-      <div class="grid-body" ref=${body} tabindex="0" role="rowgroup" aria-label=${`${label}: arrows move, Enter opens`}
-        aria-activedescendant=${chosen >= first && chosen < last ? `row-${chosenId}` : undefined} onKeyDown=${onKeyDown}>
-        <div class="grid-space" role="presentation" style=${{ height: `${rows.length * rowHeight}px` }}>
-          ${rows.slice(first, last).map((row, index) => html`
-            <div key=${row.orderId} id=${`row-${row.orderId}`} role="row" aria-rowindex=${first + index + 2}
-              aria-selected=${row.orderId === chosenId}
-              class=${`row${row.orderId === chosenId ? ' chosen' : ''}`}
-              style=${{ transform: `translateY(${(first + index) * rowHeight}px)`, height: `${rowHeight}px` }}
-              onClick=${() => setChosenId(row.orderId)} onDblClick=${() => onOpen(row)}>
-              ${columns.map(({ key, cell }) => html`
-                <span key=${key} class=${`cell ${key}`} role="gridcell">${cell(row)}</span>`)}
-            </div>`)}
-        </div>
-        ${!rows.length && html`<p class="empty" role="presentation">${empty}</p>`}
+      <div class="grid-space" role="presentation" style=${{ height: `${rows.length * rowHeight}px` }}>
+        ${rows
+          .slice(first, last)
+          .map(
+            (row, index) =>
+              html`<div
+                key=${row.orderId}
+                id=${`row-${row.orderId}`}
+                role="row"
+                aria-rowindex=${first + index + 2}
+                aria-selected=${row.orderId === chosenId}
+                class=${`row${row.orderId === chosenId ? ' chosen' : ''}`}
+                style=${{ transform: `translateY(${(first + index) * rowHeight}px)`, height: `${rowHeight}px` }}
+                onClick=${() => setChosenId(row.orderId)}
+                onDblClick=${() => onOpen(row)}
+              >
+                ${columns.map(
+                  ({ key, cell }) =>
+                    html`<span key=${key} class=${`cell ${key}`} role="gridcell">${cell(row)}</span>`,
+                )}
+              </div>`,
+          )}
       </div>
-    </div>`;
+      ${!rows.length && html`<p class="empty" role="presentation">${empty}</p>`}
+    </div>
+  </div>`;
 }

@@ -2,17 +2,36 @@
 import { signal } from '@preact/signals';
 
 export const now = signal(Date.now());
-setInterval(() => { now.value = Date.now(); }, 1000);
+setInterval(() => {
+  now.value = Date.now();
+}, 1000);
 
 export const FINAL = new Set(['confirmed', 'failed', 'canceled', 'expired']);
 export const STATUSES = [
-  'pending', 'open', 'triggered', 'routing', 'routed', 'building', 'submitted', 'confirmed', 'failed', 'canceled', 'expired',
+  'pending',
+  'open',
+  'triggered',
+  'routing',
+  'routed',
+  'building',
+  'submitted',
+  'confirmed',
+  'failed',
+  'canceled',
+  'expired',
 ];
 // Nothing of it can have reached the chain; the server has the last word.
 export const MAY_CANCEL = new Set(['pending', 'open', 'triggered', 'routing', 'routed', 'building']);
 export const TYPES = ['market', 'limit', 'sniper'];
 
-const TONES = { confirmed: 'good', failed: 'bad', canceled: 'still', expired: 'still', open: 'rest', triggered: 'rest' };
+const TONES = {
+  confirmed: 'good',
+  failed: 'bad',
+  canceled: 'still',
+  expired: 'still',
+  open: 'rest',
+  triggered: 'rest',
+};
 export const tone = (status) => TONES[status] ?? 'busy';
 
 export const shortId = (id) => (id ? `${id.slice(0, 8)}…` : '');
@@ -37,9 +56,13 @@ export const amountToken = (order) => (order.swapMode === 'exactOut' ? order.out
 export function inASentence(order) {
   const { inputToken: given, outputToken: got, amount } = order;
   if (pairOf(order).side === 'sell') {
-    return order.swapMode === 'exactOut' ? `sell ${given} for exactly ${amount} ${got}` : `sell ${amount} ${given} for ${got}`;
+    return order.swapMode === 'exactOut'
+      ? `sell ${given} for exactly ${amount} ${got}`
+      : `sell ${amount} ${given} for ${got}`;
   }
-  return order.swapMode === 'exactOut' ? `buy ${amount} ${got} with ${given}` : `spend ${amount} ${given} on ${got}`;
+  return order.swapMode === 'exactOut'
+    ? `buy ${amount} ${got} with ${given}`
+    : `spend ${amount} ${given} on ${got}`;
 }
 
 export function age(fromMs, untilMs) {

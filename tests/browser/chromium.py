@@ -154,6 +154,7 @@ class Page:
             if (!found || found.disabled) return null;
             found.scrollIntoView({{ block: 'nearest' }});
             const box = found.getBoundingClientRect();
+            if (!box.width) return null;  // in a dialog that is not open yet
             return [box.x + box.width / 2, box.y + box.height / 2];
         }})()"""
         x, y = self.until(find, f"{selector} {text or ''}")
@@ -162,7 +163,7 @@ class Page:
 
     def fill(self, selector: str, value: str) -> None:
         """Focus a field, and type over what is there."""
-        self.shown(selector)
+        self.until(f"document.querySelector({json.dumps(selector)})?.getClientRects().length > 0", selector)
         self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.focus(); e.select?.(); }})()"
         )

@@ -45,7 +45,7 @@ def test_page_says_where_it_runs_and_refers_to_assets_that_are_there() -> None:
         in page.html
     )
     referred = re.findall(r"console/([0-9a-f]+)/([a-z.-]+)", page.html)
-    assert len(referred) == 8
+    assert len(referred) == 9
     assert [each for each in referred if files.asset(*each) is None] == []
 
 
