@@ -92,7 +92,10 @@ def main(seconds: float) -> None:
     path = path_of_chromium()
     if path is None:
         raise click.ClickException("no Chromium on this machine")
-    with tempfile.TemporaryDirectory(prefix="console-") as folder, an_instance(Path(folder) / "state") as instance:
+    with (
+        tempfile.TemporaryDirectory(prefix="console-") as folder,
+        an_instance(Path(folder) / "state") as instance,
+    ):
         browser = Chromium(path, Path(folder) / "profile")
         try:
             with browser.page() as page:
