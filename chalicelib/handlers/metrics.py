@@ -27,9 +27,9 @@ PREFIX: Final = "orderflow_"
 def metrics(request: Request) -> Response:
     """Return the exposition; a part that cannot be had is missing, and counted as a problem."""
     use = services()
+    use.access.requests.admit(http_operator(request.headers), RequestKind.OPERATE)
     if not use.settings.metrics:
         raise RefusedError(Code.NOT_FOUND, "metrics are off: METRICS=1 turns them on")
-    use.access.requests.admit(http_operator(request.headers), RequestKind.OPERATE)
     now = use.clock.now()
     parts: dict[str, Callable[[], Iterable[Family]]] = {
         "recent": lambda: of_recent(use.operations.recent()),
