@@ -61,7 +61,7 @@ def test_websocket_is_beside_the_management_api_with_and_without_tls() -> None:
         ENVIRONMENT | {"CONNECTIONS_URL": "http://127.0.0.1:4566/_aws/execute-api/x/ws"}
     )
     assert console.websocket_url_of(emulated) == "ws://127.0.0.1:4566/_aws/execute-api/x/ws"
-    assert console.websocket_url_of(Settings.from_env(ENVIRONMENT)) == ""
+    assert console.websocket_url_of(Settings.from_env(ENVIRONMENT | {"CONNECTIONS_URL": ""})) == ""
 
 
 def test_asset_is_kept_for_good_under_its_version() -> None:
