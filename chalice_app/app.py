@@ -142,3 +142,52 @@ def get_health() -> Response:
 @app.route("/health/ready", methods=["GET"])
 def get_ready() -> Response:
     return rest.ready()
+
+
+@app.route("/console", methods=["GET"])
+def get_console() -> Response:
+    from chalicelib.handlers import console
+
+    return console.page(request())
+
+
+@app.route("/console/{version}/{asset}", methods=["GET"])
+def get_console_asset(version: str, asset: str) -> Response:
+    from chalicelib.handlers import console
+
+    return console.asset(version, asset)
+
+
+@app.route("/operator/health", methods=["GET"])
+def get_operator_health() -> Response:
+    from chalicelib.handlers import operator
+
+    return operator.health(request())
+
+
+@app.route("/operator/dead-letters", methods=["GET"])
+def get_dead_letters() -> Response:
+    from chalicelib.handlers import operator
+
+    return operator.dead_letters(request())
+
+
+@app.route("/operator/audit", methods=["GET"])
+def get_audit() -> Response:
+    from chalicelib.handlers import operator
+
+    return operator.audit(request())
+
+
+@app.route("/operator/audit/{rule_id}", methods=["POST"], content_types=JSON)
+def post_audit(rule_id: str) -> Response:
+    from chalicelib.handlers import operator
+
+    return operator.run_rule(request(), rule_id)
+
+
+@app.route("/metrics", methods=["GET"])
+def get_metrics() -> Response:
+    from chalicelib.handlers import metrics
+
+    return metrics.metrics(request())

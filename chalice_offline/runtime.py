@@ -163,6 +163,8 @@ class Runtime:
             lines.append(f"wscat -c ws://{address}/{self._stages.websocket}")
         if self._project.manifest.http_function:
             lines.append(f"REST http://{address}/{self._stages.rest}")
+            pages = self._file.gateway.pages.items()
+            lines += [f"{name} http://{address}/{self._stages.rest}{path}" for name, path in pages]
         if self._services.emulator_credentials is not None:
             lines.append(f"AWS {self._services.sqs_endpoint}  credentials: . {self._state.path / 'aws.env'}")
         lines += [

@@ -67,6 +67,7 @@ class Settings(BaseModel):
         look_again_s: Before the chain is asked again; doubled
             from the fourth time on, up to eight times this.
         batch_hold_ms: How long events for a batched connection wait for more of them.
+        metrics: Whether ``GET /metrics`` answers.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
         quotes_per_second_max: Of an account, in each execution environment, as are the others of
             this name; twice as many at once. As many subscriptions and connections as there may
@@ -135,6 +136,7 @@ class Settings(BaseModel):
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
     watches_when_idle: bool = False
+    metrics: bool = False
 
     tokens_file: str = ""
     solana_rpc_urls: str = Field(default="", repr=False)
@@ -161,6 +163,7 @@ class Settings(BaseModel):
     cancels_per_second_max: int = Field(default=100, gt=0)
     reads_per_second_max: int = Field(default=50, gt=0)
     connects_per_second_max: int = Field(default=20, gt=0)
+    operator_requests_per_second_max: int = Field(default=10, gt=0)
     open_orders_max: int = Field(default=1_000, gt=0)
     resting_orders_max: int = Field(default=10_000, gt=0)
     connections_max: int = Field(default=100, gt=0)

@@ -80,13 +80,15 @@ class LimitsTable(Table):
 class GatewayTable(Table):
     """The API's names and choices; see ``chalice_offline.gateway.GatewaySettings``.
 
-    A stage that is not named is the ``api_gateway_stage`` of ``config.json``, for both APIs.
+    A stage that is not named is the ``api_gateway_stage`` of ``config.json``, for both APIs. ``pages`` are
+    paths of the REST API that are for browsers, by the name that they are announced under.
     """
 
     websocket_stage: _Stage | None = None
     rest_stage: _Stage | None = None
     domain_name: Annotated[str, Field(min_length=1)] | None = None
     authorizer: str | None = None
+    pages: dict[str, Annotated[str, Field(pattern=r"^/[!-~]*$")]] = Field(default_factory=dict)
     authorizer_identity_sources: tuple[
         Annotated[str, AfterValidator(_parsed_by(IdentitySource.parse))], ...
     ] = ()

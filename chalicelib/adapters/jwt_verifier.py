@@ -7,7 +7,7 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from chalicelib.domain.errors import Code, UnauthorizedError
-from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal, is_account_id
+from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE, Principal, is_account_id
 from chalicelib.logs import logger
 
 TOKEN_CHARS_MAX: Final = 4_096
@@ -73,7 +73,8 @@ class JwtVerifier:
             # LOCAL_ACCOUNT is the account of all clients where no tokens are asked for; no token may name it.
             logger.warning("token refused", reason="subject")
             raise UnauthorizedError(Code.FORBIDDEN, "the credential's subject cannot be an account")
-        return Principal(account_id, datetime.fromtimestamp(claims["exp"], UTC) + self._leeway)
+        until = datetime.fromtimestamp(claims["exp"], UTC) + self._leeway
+        return Principal(account_id, until, is_operator=OPERATOR_SCOPE in _scopes(claims))
 
     def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > TOKEN_CHARS_MAX:
@@ -93,3 +94,12 @@ class JwtVerifier:
         if not 0 <= int(claims["exp"]) < 2**36:
             raise jwt.InvalidTokenError
         return claims | {"exp": int(claims["exp"])}
+
+
+def _scopes(claims: dict[str, Any]) -> list[str]:
+    """Return a token's scopes: ``scope``, words in one text (RFC 8693, 4.2); some issuers list them in ``scp``."""
+    text, listed = claims.get("scope"), claims.get("scp")
+    words = text.split(" ") if isinstance(text, str) else []
+    return (
+        [*words, *(each for each in listed if isinstance(each, str))] if isinstance(listed, list) else words
+    )

@@ -72,6 +72,7 @@ class Access:
             RequestKind.CANCEL: _rate(settings.cancels_per_second_max),
             RequestKind.AMEND: _rate(settings.cancels_per_second_max),
             RequestKind.READ: _rate(settings.reads_per_second_max),
+            RequestKind.OPERATE: _rate(settings.operator_requests_per_second_max),
             # A client that was cut off comes back with all of them together.
             RequestKind.SUBSCRIBE: _rate(
                 settings.subscribes_per_second_max, at_once=settings.subscriptions_max

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.aws.sqs import SqsOrderQueue
     from chalicelib.adapters.observer import PowertoolsObserver
+    from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.consumer.confirmation import Confirmation
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from chalicelib.services.intake.preview import PreviewOrders
     from chalicelib.services.planning.markets import ReadMarkets
     from chalicelib.services.planning.quotes import QuoteSwaps
+    from chalicelib.services.queries.operations import Operations, QueueDepths
     from chalicelib.services.queries.orders import ReadOrders
     from chalicelib.services.recovery.sweeper import Sweep
     from chalicelib.services.resting.ports import Watches
@@ -348,6 +350,34 @@ class Services:
             dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
             clock=self.clock,
             lease_ms=self.settings.lease_ms,
+        )
+
+    @cached_property
+    def operations(self) -> "Operations":
+        from chalicelib.adapters.postgres.operations import PostgresOperations
+
+        return PostgresOperations(self.engine)
+
+    @cached_property
+    def queue_depths(self) -> "QueueDepths":
+        from chalicelib.adapters.aws.queue_depths import SqsQueueDepths
+        from chalicelib.adapters.aws.sqs import find_queue_url
+
+        settings = self.settings
+        endpoint = self.clients.endpoint(settings.sqs_endpoint, "sqs")
+        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
+        return SqsQueueDepths(endpoint, url, beside=[settings.orders_dlq_name])
+
+    @cached_property
+    def audit_rules(self) -> "PostgresAuditRules":
+        from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
+        from chalicelib.bootstrap.audit import checks
+
+        settings = self.settings
+        # The function that answers REST has no right to the seed's secret; what is in the environment will do.
+        seed = settings.wallet_seed.encode() or None
+        return PostgresAuditRules(
+            self.engine, checks(settings.chain, must_be_finished=False, wallet_seed=seed)
         )
 
     @cached_property

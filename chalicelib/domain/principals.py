@@ -8,6 +8,9 @@ from typing import Final
 LOCAL_ACCOUNT: Final = "local"
 """Every client, where only this machine can reach the engine."""
 
+OPERATOR_SCOPE: Final = "orderflow:operator"
+"""The scope (RFC 6749, 3.3) of tokens whose holders run the engine."""
+
 # Visible ASCII: it is a MessageGroupId as it stands, and no two accounts look alike.
 _ACCOUNT_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -18,10 +21,12 @@ class Principal:
 
     Attributes:
         expires_at: From this moment the credential says nothing any more; None for one that never expires.
+        is_operator: It may see queues, dead letters, the audit and metrics, which are of all accounts.
     """
 
     account_id: str
     expires_at: datetime | None = None
+    is_operator: bool = False
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and now >= self.expires_at

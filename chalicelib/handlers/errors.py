@@ -28,6 +28,7 @@ _STATUSES: Final[tuple[tuple[type[ExecutionError], int], ...]] = (
 
 _STATUSES_BY_CODE: Final = {
     Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.MESSAGE_TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,

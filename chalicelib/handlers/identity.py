@@ -13,7 +13,7 @@ from typing import Any, Final
 from chalicelib.bootstrap import services
 from chalicelib.config import AuthMode
 from chalicelib.domain.errors import Code, UnauthorizedError
-from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
+from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE, Principal
 from chalicelib.wire.connection_names import UnknownApiError
 from chalicelib.wire.connection_url import BATCH
 
@@ -104,12 +104,19 @@ def http_account(headers: Mapping[str, str]) -> str:
     Raises:
         UnauthorizedError: The credential is missing or not good.
     """
-    if services().settings.auth_mode is AuthMode.NONE:
-        return LOCAL_ACCOUNT
-    token = _bearer(headers.get("authorization", ""))
-    if token is None:
-        raise UnauthorizedError.bad_credential()
-    return services().access.verifier.verify(token).account_id
+    return _http_principal(headers).account_id
+
+
+def http_operator(headers: Mapping[str, str]) -> str:
+    """Return the account of a REST request that only an operator may make.
+
+    Raises:
+        UnauthorizedError: The credential is missing, not good, or not an operator's.
+    """
+    principal = _http_principal(headers)
+    if not principal.is_operator:
+        raise UnauthorizedError(Code.FORBIDDEN, f"this needs a token with the scope {OPERATOR_SCOPE}")
+    return principal.account_id
 
 
 def handshake_principal(event: Mapping[str, Any]) -> Principal:
@@ -132,6 +139,16 @@ def handshake_principal(event: Mapping[str, Any]) -> Principal:
 def accepted_subprotocol(event: Mapping[str, Any]) -> str | None:
     """Return the subprotocol to answer with: ``bearer`` if it was offered, and never the token beside it."""
     return SUBPROTOCOL if SUBPROTOCOL in _offered(event) else None
+
+
+def _http_principal(headers: Mapping[str, str]) -> Principal:
+    if services().settings.auth_mode is AuthMode.NONE:
+        # Who reaches a loopback address runs the engine.
+        return Principal(LOCAL_ACCOUNT, is_operator=True)
+    token = _bearer(headers.get("authorization", ""))
+    if token is None:
+        raise UnauthorizedError.bad_credential()
+    return services().access.verifier.verify(token)
 
 
 def _handshake_tokens(event: Mapping[str, Any]) -> Iterator[str]:

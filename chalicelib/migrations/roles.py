@@ -43,6 +43,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         UPDATE (live, replayed_to, replay_id, updated_at), DELETE""",
     "client_order_keys": "SELECT, INSERT (account_id, client_order_id, content_sha256)",
     "dead_letters": "SELECT, INSERT (message_id, order_id, body, receive_count, reason)",
+    "audit_rules": """SELECT, INSERT (rule_id, ran_at, held_at, duration_ms, violations),
+        UPDATE (ran_at, held_at, duration_ms, violations)""",
     "watch_pairs": "SELECT, INSERT (input_token, output_token)",
     "watches": """SELECT, INSERT (
         order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in, wake_key,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from chalicelib.domain.principals import LOCAL_ACCOUNT, is_account_id
+from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE, is_account_id
 from infra.cli.session import CliSession
 
 
@@ -18,9 +18,19 @@ from infra.cli.session import CliSession
 @click.option("--issuer", envvar="JWT_ISSUER", default="orderflow-local", show_default=True)
 @click.option("--audience", envvar="JWT_AUDIENCE", default="orderflow", show_default=True)
 @click.option("--secret", envvar="JWT_SECRET", help="Default: that of the runtime at ORDERFLOW_HOME.")
+@click.option(
+    "--operator", is_flag=True, help="With the operator's scope: queues, dead letters, audit, metrics."
+)
 @click.pass_obj
 def token(
-    session: CliSession, account: str, ttl_s: int, issuer: str, audience: str, secret: str | None
+    session: CliSession,
+    account: str,
+    ttl_s: int,
+    issuer: str,
+    audience: str,
+    secret: str | None,
+    *,
+    operator: bool,
 ) -> None:
     """Print a token for a runtime that was started with AUTH_MODE=jwt.
 
@@ -33,12 +43,19 @@ def token(
             f"{LOCAL_ACCOUNT} is the account of AUTH_MODE=none, which no token stands for"
         )
     made = make_token(
-        secret or _local_secret(), account_id=account, ttl_s=ttl_s, issuer=issuer, audience=audience
+        secret or _local_secret(),
+        account_id=account,
+        ttl_s=ttl_s,
+        issuer=issuer,
+        audience=audience,
+        scope=OPERATOR_SCOPE if operator else None,
     )
     session.show({"token": made}, lambda _console: click.echo(made))
 
 
-def make_token(secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str) -> str:
+def make_token(
+    secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str, scope: str | None = None
+) -> str:
     """Return a token that is good for ``ttl_s`` seconds from now; a negative number makes a dead one."""
     import jwt
 
@@ -50,6 +67,8 @@ def make_token(secret: str, *, account_id: str, ttl_s: int, issuer: str, audienc
         "iat": now + min(0, ttl_s),
         "exp": now + ttl_s,
     }
+    if scope is not None:
+        claims["scope"] = scope
     return jwt.encode(claims, secret, algorithm="HS256")
 
 

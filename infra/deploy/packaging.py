@@ -24,6 +24,10 @@ MERGE_TEMPLATE: Final = Path(__file__).parent / "templates" / "app.yaml"
 
 # Needed to build or to type-check a package, never to run it. Licences stay.
 _LEFT_OUT: Final = (".pyi", ".h", ".pyx", ".pxd", ".c", ".js", ".css", ".gz", "dist-info/RECORD", "/py.typed")
+# What tests dialects and plugins of SQLAlchemy: 190 kB that nothing else imports.
+_LIBRARY_TESTS: Final = "sqlalchemy/testing/"
+# The console's own, which it serves.
+_CONSOLE: Final = "chalicelib/console/"
 # The oldest time that a zip file can hold: the same sources make the same bytes, and the same key.
 _TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -104,11 +108,17 @@ def slim(source: Path, target: Path) -> None:
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as slimmed,
     ):
         for name in sorted(bundled.namelist()):
-            if name.endswith(_LEFT_OUT) or "/__pycache__/" in name:
+            if _is_left_out(name):
                 continue
             slimmed.writestr(_entry(name), bundled.read(name))
         for name, bytecode in compiled(source):
             slimmed.writestr(_entry(name), bytecode)
+
+
+def _is_left_out(name: str) -> bool:
+    if name.startswith(_CONSOLE):
+        return False
+    return name.endswith(_LEFT_OUT) or "/__pycache__/" in name or name.startswith(_LIBRARY_TESTS)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

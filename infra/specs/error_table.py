@@ -37,6 +37,7 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.PAGE_TOO_LARGE: (InvalidRequestError, "`limit` is above `QUERY_PAGE_SIZE_MAX`."),
     Code.METHOD_NOT_ALLOWED: (InvalidRequestError, "The path does not take this method."),
     Code.UNSUPPORTED_MEDIA_TYPE: (InvalidRequestError, "The body is declared as something that is not JSON."),
+    Code.NOT_FOUND: (RefusedError, "There is nothing of that name, or it is turned off."),
     Code.ORDER_NOT_FOUND: (
         NotFoundError,
         "The account has no such order; whether another account has is not said.",
@@ -51,8 +52,15 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         ConflictError,
         "The order has had another event than `ifSeq` says; nothing was amended.",
     ),
+    Code.TOO_LARGE_TO_AUDIT: (
+        ConflictError,
+        "The record is too large for a rule to be checked within one request; `./orderflow audit` checks it.",
+    ),
     Code.UNAUTHORIZED: (UnauthorizedError, "The credential is missing, wrong or expired."),
-    Code.FORBIDDEN: (UnauthorizedError, "The credential is good, and its subject cannot be an account."),
+    Code.FORBIDDEN: (
+        UnauthorizedError,
+        "The credential is good, and its subject cannot be an account, or it lacks the operator's scope.",
+    ),
     Code.RATE_LIMITED: (
         LimitExceededError,
         "More orders, or requests of another kind, than its `…_PER_SECOND_MAX` allows.",

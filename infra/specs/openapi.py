@@ -5,19 +5,21 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from chalicelib.adapters.console_files import CONTENT_TYPES
 from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire import answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from chalicelib.wire.resting_frames import CancelAllFields, NewTerms, SubmitBatchFields
+from infra.specs.operator_paths import MODELS, operator_paths
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 
 _REFUSALS: Final = {
     "400": "A field breaks a rule.",
     "401": "The credential is missing, wrong or expired.",
-    "403": "The credential's subject cannot be an account.",
+    "403": "The credential's subject cannot be an account, or it lacks the operator's scope.",
     "404": "Unknown, or another account's.",
     "409": "The order's state or content forbids it.",
     "413": "The body is too large.",
@@ -61,6 +63,7 @@ def openapi() -> dict[str, Any]:
         answers.Health,
         answers.Readiness,
         answers.ErrorBody,
+        *MODELS,
     )
     order_id = {
         "name": "orderId",
@@ -188,6 +191,12 @@ def _paths() -> dict[str, Any]:
         "/markets": {
             "get": _named("listMarkets", _operation("List pairs and prices", answers.Markets, "200", "503"))
         },
+        "/console": {"get": _named("console", _console_page())},
+        "/console/{version}/{asset}": {
+            "parameters": [_part("version"), _part("asset")],
+            "get": _named("consoleAsset", _console_asset()),
+        },
+        **operator_paths(),
         "/health": {"get": _named("health", _open("The function runs", answers.Health))},
         "/health/ready": {
             "get": _named("ready", _open("Database and queue answer", answers.Readiness, "503"))
@@ -226,6 +235,29 @@ def _open(summary: str, answer: type[BaseModel], *also: str) -> dict[str, Any]:
     """Return an operation that needs no credential."""
     responses = {status: _response(summary, answer) for status in ("200", *also)}
     return {"summary": summary, "security": [], "responses": responses}
+
+
+def _console_page() -> dict[str, Any]:
+    page = {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+    known = {"description": "The browser has it: If-None-Match names its ETag."}
+    return {
+        "summary": "The console, for browsers",
+        "security": [],
+        "parameters": [_query("If-None-Match", {"type": "string"}) | {"in": "header"}],
+        "responses": {"200": page, "304": known},
+    }
+
+
+def _console_asset() -> dict[str, Any]:
+    text = {"schema": {"type": "string"}}
+    kinds = sorted({content_type.partition(";")[0] for content_type in CONTENT_TYPES.values()})
+    file = {"description": "A file of the console.", "content": dict.fromkeys(kinds, text)}
+    missing = _response("This release has no such file.", answers.ErrorBody)
+    return {"summary": "A file of the console", "security": [], "responses": {"200": file, "404": missing}}
+
+
+def _part(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
 def _named(operation_id: str, operation: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.console_files import FOLDER
 from infra.deploy.cloud import Target
 from infra.deploy.metrics import REST
 from infra.deploy.packaging import SIZE_MAX_BYTES, Package
@@ -159,6 +160,7 @@ def test_no_secret_is_in_a_functions_environment(built: Package) -> None:
 def test_package_is_small_and_carries_what_runs(built: Package) -> None:
     assert built.archive.stat().st_size <= SIZE_MAX_BYTES
     names = zipfile.ZipFile(built.archive).namelist()
+    assert {f"chalicelib/{path.relative_to(FOLDER.parent)}" for path in FOLDER.rglob("*.*")} <= set(names)
     assert {
         "app.py",
         "chalicelib/prepare.py",

@@ -51,6 +51,11 @@ class Trial:
         return str(self.right)
 
 
+def counted(answer: Answer) -> bool:
+    """Return whether the operator's health has the depth of each queue."""
+    return answered_well(answer) and json.loads(answer.result["body"])["queues"] is not None
+
+
 DEAD_LETTER = queue_event("orderflow-dev-orders-dlq", "not a message of ours")
 RESUME = queue_event("orderflow-dev-orders", json.dumps({"kind": "resume", "order_id": str(uuid4())}))
 EXECUTE = order_event(an_order_of_this_stage())
@@ -65,6 +70,7 @@ TRIALS = (
     Trial(right("api_handler", "ReadDatabaseSecret"), rest_event("GET", "/venues"), answered_well),
     Trial(right("api_handler", "SendOrders"), rest_event("POST", "/orders", ORDER), answered_well),
     Trial(right("api_handler", "CheckOrdersQueue"), rest_event("GET", "/health/ready"), answered_well),
+    Trial(right("api_handler", "CountDeadLetters"), rest_event("GET", "/operator/health"), counted),
     Trial(right("execute_orders", "ReadDatabaseSecret"), RESUME, finished_all),
     Trial(right("execute_orders", "ReadWalletSeed"), EXECUTE, finished_all),
     Trial(right("settle_dead_letters", "ReadDatabaseSecret"), DEAD_LETTER, finished_all),

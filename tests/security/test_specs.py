@@ -69,7 +69,8 @@ def test_every_route_is_described_with_its_methods(app: Chalice) -> None:
         for path, item in described.items()
     }
     assert methods == {
-        path.replace("order_id", "orderId"): set(by_method) for path, by_method in app.routes.items()
+        path.replace("order_id", "orderId").replace("rule_id", "ruleId"): set(by_method)
+        for path, by_method in app.routes.items()
     }
 
 

@@ -134,7 +134,7 @@ class SqsOrderQueue:
         """
         entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
         called = self._tried("SendMessageBatch", {"Entries": entries})
-        answer = _members(called.body)
+        answer = members_of(called.body)
         refused, taken = _ids(answer, "Failed"), _ids(answer, "Successful")
         if refused:
             logger.warning(
@@ -155,7 +155,7 @@ class SqsOrderQueue:
             return
         # IAM knows no action of this name: the right to change one message's is the right to change several.
         entries = [{"Id": str(index), **change} for index, change in enumerate(changes)]
-        answer = _members(self._call("ChangeMessageVisibilityBatch", {"Entries": entries}))
+        answer = members_of(self._call("ChangeMessageVisibilityBatch", {"Entries": entries}))
         if failed := answer.get("Failed"):
             raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
 
@@ -192,7 +192,7 @@ class SqsReceivedMessages:
             ]
             request = {"QueueUrl": self._queue_url, "Entries": entries}
             try:
-                answer = _members(
+                answer = members_of(
                     try_sqs(
                         self._endpoint,
                         "DeleteMessageBatch",
@@ -215,7 +215,7 @@ def find_queue_url(endpoint: Endpoint, name: str) -> str:
         RetryableError: There is none, or no answer.
     """
     try:
-        found = _members(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name})).get("QueueUrl")
+        found = members_of(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name})).get("QueueUrl")
     except SqsError as error:
         raise RetryableError(f"the queue {name} was not found") from error
     if not isinstance(found, str):
@@ -290,7 +290,7 @@ def _is_throttled(answer: Answer) -> bool:
     return answer.status == _TOO_MANY_REQUESTS or b"Throttl" in answer.body
 
 
-def _members(answer: bytes) -> JsonObject:
+def members_of(answer: bytes) -> JsonObject:
     """Return the members of an answer.
 
     Raises:

@@ -24,6 +24,7 @@ class RequestKind(StrEnum):
     AMEND = "amendments"
     READ = "reads"
     CONNECT = "new connections"
+    OPERATE = "operator requests"
 
 
 @dataclass(frozen=True, slots=True)

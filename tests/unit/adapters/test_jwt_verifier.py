@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import Code
+from chalicelib.domain.principals import OPERATOR_SCOPE
 from tests.security.tokens import a_verifier, claims, refusal, token, unsigned
 
 
@@ -62,3 +63,23 @@ def test_text_that_is_no_good_token_is_refused(text: str) -> None:
 @pytest.mark.parametrize("subject", ["", "a b", "zoë", "x" * 129, "new\nline", "local"])
 def test_verified_subject_that_cannot_be_an_account_is_forbidden(subject: str) -> None:
     assert refusal(a_verifier(), token(sub=subject)) is Code.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_operator"),
+    [
+        ({"scope": OPERATOR_SCOPE}, True),
+        ({"scope": f"openid {OPERATOR_SCOPE} email"}, True),
+        ({"scp": ["openid", OPERATOR_SCOPE]}, True),
+        ({}, False),
+        ({"scope": f"x{OPERATOR_SCOPE}"}, False),
+        ({"scope": [OPERATOR_SCOPE]}, False),
+        ({"scp": OPERATOR_SCOPE}, False),
+        ({"scp": [{"scope": OPERATOR_SCOPE}, 1, None]}, False),
+        ({"scope": {"a": 1}, "scp": {"b": 2}}, False),
+    ],
+)
+def test_token_is_an_operators_if_one_of_its_scopes_says_so(
+    changed: dict[str, Any], is_operator: bool
+) -> None:
+    assert a_verifier().verify(token(**changed)).is_operator is is_operator

@@ -149,6 +149,8 @@ _BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "METHOD_NOT_ALLOWED": InvalidRequestError,
     "UNSUPPORTED_MEDIA_TYPE": InvalidRequestError,
     "ORDER_NOT_FOUND": NotFoundError,
+    "NOT_FOUND": NotFoundError,
+    "TOO_LARGE_TO_AUDIT": ConflictError,
     "CLIENT_ORDER_ID_CONFLICT": ClientOrderIdConflictError,
     "ORDER_ALREADY_SENT": OrderAlreadySentError,
     "ORDER_ALREADY_FINAL": OrderAlreadyFinalError,

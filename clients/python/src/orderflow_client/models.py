@@ -42,11 +42,13 @@ class Code(StrEnum):
     PAGE_TOO_LARGE = "PAGE_TOO_LARGE"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     CLIENT_ORDER_ID_CONFLICT = "CLIENT_ORDER_ID_CONFLICT"
     ORDER_ALREADY_SENT = "ORDER_ALREADY_SENT"
     ORDER_ALREADY_FINAL = "ORDER_ALREADY_FINAL"
     ORDER_CHANGED = "ORDER_CHANGED"
+    TOO_LARGE_TO_AUDIT = "TOO_LARGE_TO_AUDIT"
     UNAUTHORIZED = "UNAUTHORIZED"
     FORBIDDEN = "FORBIDDEN"
     RATE_LIMITED = "RATE_LIMITED"
@@ -326,6 +328,57 @@ class Amended:
             trigger_price=optional(wire, "triggerPrice", decimal),
             amount=optional(wire, "amount", decimal),
             expires_at=optional(wire, "expiresAt", moment),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditViolation:
+    subject: str
+    problem: str
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            subject=required(wire, "subject", text),
+            problem=required(wire, "problem", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRule:
+    rule_id: str
+    rule: str
+    ran_at: datetime | None = None
+    held_at: datetime | None = None
+    duration_ms: int | None = None
+    violations: tuple[AuditViolation, ...]
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            rule_id=required(wire, "ruleId", text),
+            rule=required(wire, "rule", text),
+            ran_at=optional(wire, "ranAt", moment),
+            held_at=optional(wire, "heldAt", moment),
+            duration_ms=optional(wire, "durationMs", whole),
+            violations=required(wire, "violations", each(AuditViolation.from_wire)),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRules:
+    rules: tuple[AuditRule, ...]
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            rules=required(wire, "rules", each(AuditRule.from_wire)),
             raw=wire,
         )
 
@@ -615,6 +668,21 @@ class BestRates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    up_to: int | None = None
+    count: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            up_to=optional(wire, "upTo", whole),
+            count=required(wire, "count", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Canceled:
     canceled: int
     already_sent: tuple[str, ...]
@@ -650,6 +718,48 @@ class CanceledAllFrame:
             more=required(wire, "more", yes_or_no),
             type=required(wire, "type", text),
             request_id=optional(wire, "requestId", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterBody:
+    message_id: str
+    order_id: str | None = None
+    order_status: OrderStatus | str | None = None
+    receive_count: int
+    reason: str
+    archived_at: datetime
+    body: str
+    why_no_redrive: str
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            message_id=required(wire, "messageId", text),
+            order_id=optional(wire, "orderId", text),
+            order_status=optional(wire, "orderStatus", member_of(OrderStatus)),
+            receive_count=required(wire, "receiveCount", whole),
+            reason=required(wire, "reason", text),
+            archived_at=required(wire, "archivedAt", moment),
+            body=required(wire, "body", text),
+            why_no_redrive=required(wire, "whyNoRedrive", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    dead_letters: tuple[DeadLetterBody, ...]
+    next_cursor: str | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            dead_letters=required(wire, "deadLetters", each(DeadLetterBody.from_wire)),
+            next_cursor=optional(wire, "nextCursor", text),
             raw=wire,
         )
 
@@ -701,6 +811,38 @@ class ErrorFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventCount:
+    status: OrderStatus | str
+    type: OrderType | str
+    count: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            status=required(wire, "status", member_of(OrderStatus)),
+            type=required(wire, "type", member_of(OrderType)),
+            count=required(wire, "count", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCount:
+    code: Any
+    count: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            code=required(wire, "code", anything),
+            count=required(wire, "count", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     status: str
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
@@ -709,6 +851,23 @@ class Health:
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
         return cls(
             status=required(wire, "status", text),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramBody:
+    buckets: tuple[Bucket, ...]
+    count: int
+    sum_ms: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            buckets=required(wire, "buckets", each(Bucket.from_wire)),
+            count=required(wire, "count", whole),
+            sum_ms=required(wire, "sumMs", whole),
             raw=wire,
         )
 
@@ -791,6 +950,130 @@ class NewTerms:
             trigger_price=optional(wire, "triggerPrice", anything),
             amount=optional(wire, "amount", anything),
             expires_at=optional(wire, "expiresAt", moment),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueBody:
+    """Approximate, as SQS's numbers are."""
+
+    name: str
+    waiting: int
+    in_flight: int
+    delayed: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            name=required(wire, "name", text),
+            waiting=required(wire, "waiting", whole),
+            in_flight=required(wire, "inFlight", whole),
+            delayed=required(wire, "delayed", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryCount:
+    reason: str
+    count: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            reason=required(wire, "reason", text),
+            count=required(wire, "count", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentBody:
+    seconds: Any
+    is_whole: bool
+    queued_ms: HistogramBody
+    opened_ms: HistogramBody
+    confirmed_ms: HistogramBody
+    events: tuple[EventCount, ...]
+    failures: tuple[FailureCount, ...]
+    retries: tuple[RetryCount, ...]
+    attempts: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            seconds=required(wire, "seconds", anything),
+            is_whole=required(wire, "isWhole", yes_or_no),
+            queued_ms=required(wire, "queuedMs", HistogramBody.from_wire),
+            opened_ms=required(wire, "openedMs", HistogramBody.from_wire),
+            confirmed_ms=required(wire, "confirmedMs", HistogramBody.from_wire),
+            events=required(wire, "events", each(EventCount.from_wire)),
+            failures=required(wire, "failures", each(FailureCount.from_wire)),
+            retries=required(wire, "retries", each(RetryCount.from_wire)),
+            attempts=required(wire, "attempts", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedCount:
+    status: OrderStatus | str
+    type: OrderType | str
+    count: int
+    oldest_at: datetime
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            status=required(wire, "status", member_of(OrderStatus)),
+            type=required(wire, "type", member_of(OrderType)),
+            count=required(wire, "count", whole),
+            oldest_at=required(wire, "oldestAt", moment),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedBody:
+    orders: tuple[UnfinishedCount, ...]
+    is_whole: bool
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            orders=required(wire, "orders", each(UnfinishedCount.from_wire)),
+            is_whole=required(wire, "isWhole", yes_or_no),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorHealth:
+    """Null for what cannot be had now; ``problems`` says why."""
+
+    at: datetime
+    queues: tuple[QueueBody, ...] | None = None
+    recent: RecentBody | None = None
+    unfinished: UnfinishedBody | None = None
+    connections: int | None = None
+    problems: Any
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            at=required(wire, "at", moment),
+            queues=optional(wire, "queues", each(QueueBody.from_wire)),
+            recent=optional(wire, "recent", RecentBody.from_wire),
+            unfinished=optional(wire, "unfinished", UnfinishedBody.from_wire),
+            connections=optional(wire, "connections", whole),
+            problems=required(wire, "problems", anything),
             raw=wire,
         )
 

@@ -1,0 +1,137 @@
+"""What operators ask of the record, across accounts: every statement stops at a written bound."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Engine, Row, text
+
+from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType
+from chalicelib.services.queries.operations import (
+    BOUNDS_MS,
+    CONNECTIONS_MAX,
+    EVENTS_MAX,
+    UNFINISHED_MAX,
+    WINDOW_S,
+    ArchivedLetter,
+    Histogram,
+    Recent,
+    Unfinished,
+)
+
+_BODY_CHARS_MAX: Final = 4_000
+_BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
+
+# Not clock_timestamp(), which may change while a statement runs, so that no index could be asked for it.
+# The limit comes before anything is joined or added up. Rows come as they lie, the window's oldest first.
+_RECENT: Final = text(f"""
+WITH recent AS MATERIALIZED (
+    SELECT order_id, seq, status, attempt, occurred_at, recorded_at,
+           data ->> 'code' AS code, data ->> 'reason' AS reason
+    FROM order_events WHERE recorded_at > now() - make_interval(secs => {WINDOW_S}) LIMIT {EVENTS_MAX}
+),
+timed AS (
+    SELECT r.*, o.order_type, greatest(0, extract(epoch FROM r.occurred_at - o.accepted_at) * 1000)::bigint AS ms
+    FROM recent r JOIN orders o USING (order_id)
+)
+SELECT status, order_type, attempt > 1 AS again, seq = 1 AS is_first, coalesce(code, reason) AS why,
+       width_bucket(ms - 1, ARRAY[{_BOUNDS}]::bigint[]) AS bucket, count(*) AS number, sum(ms)::bigint AS sum_ms,
+       (SELECT count(*) FROM recent) AS seen,
+       (SELECT extract(epoch FROM max(recorded_at) - min(recorded_at))::float8 FROM recent) AS span_s
+FROM timed GROUP BY 1, 2, 3, 4, 5, 6
+""")
+
+_UNFINISHED: Final = text(f"""
+SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
+    SELECT status, order_type, accepted_at FROM orders WHERE status NOT IN {FINAL_STATUSES} LIMIT {UNFINISHED_MAX}
+) AS unfinished GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+_CONNECTIONS: Final = text(f"""
+SELECT count(*) FROM (
+    SELECT FROM connections WHERE expires_at > clock_timestamp() LIMIT {CONNECTIONS_MAX}
+) AS present
+""")
+
+_LETTERS: Final = text(f"""
+SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at, left(d.body, {_BODY_CHARS_MAX}) AS body,
+       o.status
+FROM dead_letters d LEFT JOIN orders o USING (order_id)
+WHERE CAST(:before_at AS timestamptz) IS NULL
+   OR (d.archived_at, d.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS text))
+ORDER BY d.archived_at DESC, d.message_id DESC LIMIT :limit
+""")
+
+
+class PostgresOperations:
+    """``Operations`` on Postgres."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def recent(self) -> Recent:
+        with translated_errors(), self._single.connect() as connection:
+            rows = connection.execute(_RECENT).all()
+        seen = rows[0].seen if rows else 0
+        is_whole = seen < EVENTS_MAX
+        started = [row for row in rows if row.status == OrderStatus.ROUTING and row.again]
+        return Recent(
+            seconds=WINDOW_S if is_whole else rows[0].span_s,
+            is_whole=is_whole,
+            queued=_histogram(row for row in rows if row.is_first),
+            opened=_histogram(row for row in rows if row.status == OrderStatus.OPEN and not row.again),
+            confirmed=_histogram(row for row in rows if row.status == OrderStatus.CONFIRMED),
+            events=_sums(((OrderStatus(row.status), OrderType(row.order_type)), row) for row in rows),
+            failures=_sums((row.why or "", row) for row in rows if row.status == OrderStatus.FAILED),
+            retries=_sums((row.why or "", row) for row in started),
+            attempts=sum(row.number for row in rows if row.status == OrderStatus.SUBMITTED),
+        )
+
+    def unfinished(self) -> Sequence[Unfinished]:
+        with translated_errors(), self._single.connect() as connection:
+            rows = connection.execute(_UNFINISHED)
+            return [
+                Unfinished(OrderStatus(row.status), OrderType(row.order_type), row.number, row.oldest_at)
+                for row in rows
+            ]
+
+    def connections(self) -> int:
+        with translated_errors(), self._single.connect() as connection:
+            return int(connection.execute(_CONNECTIONS).scalar_one())
+
+    def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
+        before_at, before_id = before or (None, None)
+        parameters = {"limit": limit, "before_at": before_at, "before_id": before_id}
+        with translated_errors(), self._single.connect() as connection:
+            return [_letter(row) for row in connection.execute(_LETTERS, parameters)]
+
+
+def _letter(row: Row[Any]) -> ArchivedLetter:
+    return ArchivedLetter(
+        row.message_id,
+        row.order_id,
+        row.receive_count,
+        row.reason,
+        row.archived_at,
+        row.body,
+        None if row.status is None else OrderStatus(row.status),
+    )
+
+
+def _histogram(rows: Iterable[Row[Any]]) -> Histogram:
+    counts, sum_ms = [0] * (len(BOUNDS_MS) + 1), 0
+    for row in rows:
+        counts[row.bucket] += row.number
+        sum_ms += row.sum_ms
+    return Histogram(tuple(counts), sum_ms)
+
+
+def _sums(rows: Iterable[tuple[Any, Row[Any]]]) -> dict[Any, int]:
+    sums: Counter[Any] = Counter()
+    for key, row in rows:
+        sums[key] += row.number
+    return dict(sums)

@@ -1,0 +1,106 @@
+// What the form says, as the fields of an order. Which fields there are follows from the type.
+
+export const KINDS = {
+  market: 'Market: at once, at the best price',
+  limit: 'Limit: at this rate or better',
+  stop: 'Stop or take profit: a market order once the price is met',
+  stopLimit: 'Stop limit: a limit order once the price is met',
+  sniper: 'Sniper: buys when a pool of the pair opens',
+};
+
+const TRIGGERED = new Set(['stop', 'stopLimit']);
+const LIMITED = new Set(['limit', 'stopLimit']);
+
+export const has = {
+  side: () => true,
+  slippageBps: (kind) => kind === 'market' || kind === 'stop' || kind === 'sniper',
+  limitPrice: (kind) => LIMITED.has(kind) || kind === 'sniper',
+  timeInForce: (kind) => kind === 'limit',
+  validForSeconds: () => true,
+  trigger: (kind) => TRIGGERED.has(kind),
+  sniper: (kind) => kind === 'sniper',
+};
+
+export const EMPTY = {
+  kind: 'market',
+  side: 'sell',
+  baseAsset: 'SOL',
+  quoteAsset: 'USDC',
+  amount: '',
+  slippageBps: '',
+  limitPrice: '',
+  timeInForce: '',
+  validForSeconds: '',
+  triggerPrice: '',
+  when: 'below',
+  source: 'mark',
+  confirmations: '',
+  ifAlreadyMet: '',
+  venue: '',
+  minLiquidity: '',
+  maxFeeBps: '',
+  maxDelayBlocks: '',
+};
+
+const said = (text) => (text === '' ? undefined : text);
+// Digits become a number; anything else goes as it is, and the server says what is wrong with it.
+const whole = (text) => (/^\d{1,9}$/.test(text) ? Number(text) : said(text));
+
+export function orderOf(form) {
+  const { kind } = form;
+  const type = { stop: 'market', stopLimit: 'limit' }[kind] ?? kind;
+  const order = { type, amount: form.amount };
+  if (kind === 'sniper') {
+    // Exact-in: what is given is exact, how much comes of it is what the sniper finds out.
+    const [given, got] =
+      form.side === 'sell' ? [form.baseAsset, form.quoteAsset] : [form.quoteAsset, form.baseAsset];
+    Object.assign(order, { inputToken: given, outputToken: got, swapMode: 'exactIn' });
+    order.sniper = pruned({
+      venue: said(form.venue),
+      minLiquidity: said(form.minLiquidity),
+      maxFeeBps: whole(form.maxFeeBps),
+      maxDelayBlocks: whole(form.maxDelayBlocks),
+    });
+  } else Object.assign(order, { side: form.side, baseAsset: form.baseAsset, quoteAsset: form.quoteAsset });
+  if (has.slippageBps(kind)) order.slippageBps = whole(form.slippageBps);
+  if (has.limitPrice(kind)) order.limitPrice = said(form.limitPrice);
+  if (order.limitPrice !== undefined) delete order.slippageBps;
+  if (has.timeInForce(kind)) order.timeInForce = said(form.timeInForce);
+  order.validForSeconds = whole(form.validForSeconds);
+  if (has.trigger(kind)) {
+    order.trigger = pruned({
+      price: form.triggerPrice,
+      when: form.when,
+      source: form.source,
+      ifAlreadyMet: said(form.ifAlreadyMet),
+      confirmations: form.source === 'mark' ? whole(form.confirmations) : undefined,
+    });
+  }
+  return pruned(order);
+}
+
+const pruned = (members) =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+
+// What would be sent, in a sentence; `preview` is what the server says of it.
+export function sentence(form, preview) {
+  const { side, amount, baseAsset: base, quoteAsset: quote, kind } = form;
+  const deal =
+    kind === 'sniper'
+      ? `Spend ${amount} ${side === 'sell' ? base : quote} on ${side === 'sell' ? quote : base} when a pool of them opens`
+      : `${side === 'sell' ? 'Sell' : 'Buy'} ${amount} ${base} ${side === 'sell' ? 'for' : 'with'} ${quote}`;
+  const parts = [deal];
+  if (has.trigger(kind))
+    parts.push(
+      `once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is ${form.when} ${form.triggerPrice}`,
+    );
+  if (has.limitPrice(kind) && form.limitPrice)
+    parts.push(`at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`);
+  const text = `${parts.join(', ')}.`;
+  if (!preview?.outputAmount) return text;
+  const now =
+    side === 'sell'
+      ? `it would bring ${preview.outputAmount} ${quote}`
+      : `it would cost ${preview.inputAmount} ${quote}`;
+  return `${text} Right now ${now}, ${preview.price} ${quote} per ${base}, with an impact of ${preview.priceImpactBps ?? '?'} bps.`;
+}

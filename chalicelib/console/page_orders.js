@@ -1,0 +1,157 @@
+// Orders: the blotter, live.
+import { address, go, setQuery } from './address.js';
+import { amend, cancel, cancelAll } from './commands.js';
+import { book, hasOlder, isCatchingUp, readOlder } from './follow.js';
+import { html } from './html.js';
+import { marks } from './markets.js';
+import {
+  age,
+  amountToken,
+  FINAL,
+  MAY_CANCEL,
+  now,
+  pairOf,
+  percent,
+  shortId,
+  STATUSES,
+  tone,
+  TYPES,
+} from './words.js';
+import { distanceBps } from './decimals.js';
+import { VirtualRows } from './virtual_rows.js';
+
+const ROW_HEIGHT = 34;
+const GROUPS = { active: (row) => !FINAL.has(row.status), ended: (row) => FINAL.has(row.status) };
+
+export const Status = ({ status }) => html`<span class=${`status ${tone(status)}`}>${status}</span>`;
+
+const bound = (row) => row.trigger?.price ?? row.limitPrice ?? null;
+
+function Distance({ row }) {
+  const price = bound(row);
+  if (price === null || FINAL.has(row.status)) return '–';
+  const mark = marks.value.get(pairOf(row).name);
+  return mark ? percent(distanceBps(mark.price, price)) : '?';
+}
+
+const columns = [
+  {
+    key: 'id',
+    title: 'Order',
+    cell: (row) =>
+      html`<a href=${`#/order/${row.orderId}`} tabindex="-1" title=${row.orderId}
+        >${shortId(row.orderId)}</a
+      >`,
+  },
+  { key: 'state', title: 'Status', cell: (row) => html`<${Status} status=${row.status} />` },
+  {
+    key: 'pair',
+    title: 'Pair',
+    cell: (row) => html`<a href=${`#/order/${row.orderId}`} tabindex="-1">${pairOf(row).name}</a>`,
+  },
+  {
+    key: 'side',
+    title: 'Side',
+    cell: (row) => html`<span class=${pairOf(row).side}>${pairOf(row).side}</span>`,
+  },
+  { key: 'type', title: 'Type', cell: (row) => row.type ?? '' },
+  {
+    key: 'amount',
+    title: 'Amount',
+    cell: (row) => (row.isKnown ? `${row.amount ?? '?'} ${amountToken(row)}` : '…'),
+  },
+  { key: 'bound', title: 'Limit or trigger', cell: (row) => bound(row) ?? '–' },
+  {
+    key: 'distance',
+    title: 'Away',
+    hint: 'How far the limit or trigger is from the mark',
+    cell: (row) => html`<${Distance} row=${row} />`,
+  },
+  {
+    key: 'attempt',
+    title: 'Try',
+    hint: 'The attempt: one signed transaction each',
+    cell: (row) => (row.attempt > 1 ? html`<span class="again">↻ ${row.attempt}</span>` : row.attempt),
+  },
+  {
+    key: 'age',
+    title: 'Age',
+    cell: (row) => age(row.acceptedMs, FINAL.has(row.status) ? (row.updatedMs ?? row.acceptedMs) : now.value),
+  },
+  {
+    key: 'actions',
+    title: 'Actions',
+    cell: (row) =>
+      html`${row.status === 'open' && html`<button type="button" class="small" tabindex="-1" onClick=${() => amend(row)}>Amend</button>`}
+      ${MAY_CANCEL.has(row.status) && html`<button type="button" class="small" tabindex="-1" onClick=${() => cancel(row)}>Cancel</button>`}`,
+  },
+];
+
+function wanted(query) {
+  const status = query.get('status');
+  const [pair, type, text] = [query.get('pair'), query.get('type'), query.get('q')?.toLowerCase()];
+  return (row) =>
+    (!status || (GROUPS[status]?.(row) ?? row.status === status)) &&
+    (!pair || pairOf(row).name === pair) &&
+    (!type || row.type === type) &&
+    (!text || row.orderId.includes(text) || (row.clientOrderId ?? '').toLowerCase().includes(text));
+}
+
+function Choice({ name, label, values, groups = [] }) {
+  const value = address.value.query.get(name) ?? '';
+  return html`<label
+    >${label}
+    <select name=${name} value=${value} onChange=${(event) => setQuery({ [name]: event.target.value })}>
+      <option value="">all</option>
+      ${groups.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
+      ${values.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
+    </select></label
+  >`;
+}
+
+export function Orders() {
+  book.version.value;
+  const { query } = address.value;
+  const rows = book.ordered.filter(wanted(query));
+  const pairs = [...new Set(book.ordered.map((row) => pairOf(row).name))].filter(Boolean).sort();
+  const onKey = (event, row) => {
+    if (event.key === 'Delete' && MAY_CANCEL.has(row.status)) cancel(row);
+  };
+  return html`<h1>Orders</h1>
+    <form
+      class="filters"
+      role="search"
+      aria-label="Filter orders"
+      onSubmit=${(event) => event.preventDefault()}
+    >
+      <${Choice} name="status" label="Status" groups=${Object.keys(GROUPS)} values=${STATUSES} />
+      <${Choice} name="pair" label="Pair" values=${pairs} />
+      <${Choice} name="type" label="Type" values=${TYPES} />
+      <label
+        >Id
+        <input
+          name="q"
+          type="search"
+          size="14"
+          value=${query.get('q') ?? ''}
+          onInput=${(event) => setQuery({ q: event.target.value.trim() })}
+      /></label>
+      <span class="count" role="status"
+        >${rows.length} of ${book.ordered.length}${isCatchingUp.value ? ', catching up' : ''}</span
+      >
+      <button type="button" disabled=${!hasOlder.value} onClick=${readOlder}>Older</button>
+      <button type="button" class="danger" onClick=${() => cancelAll(rows, Object.fromEntries(query))}>
+        Cancel all…
+      </button>
+    </form>
+    <${VirtualRows}
+      label="Orders"
+      columns=${columns}
+      rows=${rows}
+      rowHeight=${ROW_HEIGHT}
+      onOpen=${(row) => go(`order/${row.orderId}`)}
+      onKey=${onKey}
+      empty=${book.ordered.length ? 'No order fits these filters.' : 'No order yet. Make one on the Trade page, or by wscat.'}
+    />
+    <p class="hint">Arrow keys move, Enter opens, Delete cancels.</p>`;
+}

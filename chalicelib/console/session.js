@@ -1,0 +1,75 @@
+// Requests to the REST API. The token lives in this module's memory and nowhere else.
+import { signal } from '@preact/signals';
+import { asksForToken, restUrl } from './place.js';
+
+export const token = signal(null);
+export const refusedToken = signal('');
+
+export const isSignedIn = () => !asksForToken || token.value !== null;
+
+export class ApiError extends Error {
+  constructor(status, body) {
+    super(body.message || `the server answered ${status}`);
+    this.status = status;
+    this.code = body.code || '';
+    this.details = body.details || [];
+    this.orderId = body.orderId || null;
+  }
+
+  // Nothing is known of whether it was done; everything else was refused.
+  get isUnknown() {
+    return this.status === 0 || this.code === 'OUTCOME_UNKNOWN';
+  }
+
+  // The token is good, and not for this.
+  get isForbidden() {
+    return this.code === 'FORBIDDEN';
+  }
+
+  // The server is of a release, or on a gateway, that has no such route.
+  get isMissingRoute() {
+    return (this.code === '' && (this.status === 403 || this.status === 404)) || this.status === 405;
+  }
+}
+
+export function signIn(text) {
+  refusedToken.value = '';
+  token.value = text.trim() || null;
+}
+
+export function signOut(reason = '') {
+  refusedToken.value = reason;
+  token.value = null;
+}
+
+export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
+  const headers = {};
+  if (token.value !== null) headers.Authorization = `Bearer ${token.value}`;
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  let response;
+  try {
+    response = await fetch(restUrl + path, {
+      method,
+      headers,
+      signal: stop,
+      cache: 'no-store',
+      credentials: 'omit',
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new ApiError(0, { message: 'the server did not answer' });
+  }
+  const text = await response.text();
+  let answer = {};
+  try {
+    answer = text ? JSON.parse(text) : {};
+  } catch {
+    throw new ApiError(response.status, {
+      message: `the server answered ${response.status} and no JSON`,
+    });
+  }
+  if (response.ok) return answer;
+  if (response.status === 401 && asksForToken) signOut('The token was refused: it is wrong or has expired.');
+  throw new ApiError(response.status, answer);
+}

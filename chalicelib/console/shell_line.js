@@ -1,0 +1,31 @@
+// The line that makes the same order from a terminal. The token is named, never shown.
+import { asksForToken, websocketUrl } from './place.js';
+
+const FIELDS = [
+  'type',
+  'inputToken',
+  'outputToken',
+  'swapMode',
+  'amount',
+  'slippageBps',
+  'limitPrice',
+  'timeInForce',
+  'expiresAt',
+  'trigger',
+  'sniper',
+];
+const INSTEAD_OF_SLIPPAGE = ['limitPrice'];
+
+export function orderFrame(order) {
+  const frame = { action: 'submit' };
+  for (const name of FIELDS) if (order[name] !== undefined && order[name] !== null) frame[name] = order[name];
+  if (INSTEAD_OF_SLIPPAGE.some((name) => name in frame)) delete frame.slippageBps;
+  return frame;
+}
+
+const quoted = (text) => `'${text.replaceAll("'", `'"'"'`)}'`;
+
+export function shellLine(order) {
+  const token = asksForToken ? ' -H "Authorization: Bearer $TOKEN"' : '';
+  return `wscat -c ${websocketUrl()}${token} -w 10 -x ${quoted(JSON.stringify(orderFrame(order)))}`;
+}

@@ -1,0 +1,106 @@
+// One WebSocket that comes back by itself. Frames of a batch are handed on one by one, in their order.
+import { signal } from '@preact/signals';
+import { websocketUrl } from './place.js';
+import { token } from './session.js';
+
+export const linkState = signal('offline'); // offline, connecting, live
+
+const FIRST_DELAY_MS = 250;
+const DELAY_MAX_MS = 10_000;
+const PING_EVERY_MS = 25_000;
+const ANSWER_WITHIN_MS = 10_000;
+
+export class Stream {
+  #socket = null;
+  #delayMs = FIRST_DELAY_MS;
+  #timers = new Set();
+  #isWanted = false;
+  #lastHeard = 0;
+
+  // onOpen: the connection is there, anew or again. onFrame: one frame.
+  constructor({ onOpen, onFrame }) {
+    this.onOpen = onOpen;
+    this.onFrame = onFrame;
+  }
+
+  start() {
+    if (this.#isWanted) return;
+    this.#isWanted = true;
+    addEventListener('online', this.#retryNow);
+    this.#connect();
+  }
+
+  stop() {
+    this.#isWanted = false;
+    removeEventListener('online', this.#retryNow);
+    this.#clearTimers();
+    this.#socket?.close();
+    this.#socket = null;
+    linkState.value = 'offline';
+  }
+
+  send(frame) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  #retryNow = () => {
+    if (this.#isWanted && this.#socket === null) {
+      this.#clearTimers();
+      this.#connect();
+    }
+  };
+
+  #connect() {
+    linkState.value = 'connecting';
+    const url = new URL(websocketUrl());
+    url.searchParams.set('batch', '1');
+    const socket = token.value === null ? new WebSocket(url) : new WebSocket(url, ['bearer', token.value]);
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.#delayMs = FIRST_DELAY_MS;
+      this.#lastHeard = performance.now();
+      linkState.value = 'live';
+      this.#later(() => this.#ping(socket), PING_EVERY_MS);
+      this.onOpen();
+    };
+    socket.onmessage = ({ data }) => {
+      this.#lastHeard = performance.now();
+      const frame = JSON.parse(data);
+      if (frame.type === 'batch') frame.frames.forEach((each) => this.onFrame(each));
+      else this.onFrame(frame);
+    };
+    socket.onclose = () => {
+      if (this.#socket !== socket) return;
+      this.#socket = null;
+      this.#clearTimers();
+      if (!this.#isWanted) return;
+      linkState.value = 'connecting';
+      // Spread, so that a thousand pages do not come back in the same moment.
+      this.#later(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2));
+      this.#delayMs = Math.min(this.#delayMs * 2, DELAY_MAX_MS);
+    };
+  }
+
+  // A network that went away without a word is found by its silence.
+  #ping(socket) {
+    const asked = performance.now();
+    socket.send('{"action":"ping"}');
+    this.#later(() => {
+      if (this.#lastHeard < asked) socket.close();
+    }, ANSWER_WITHIN_MS);
+    this.#later(() => this.#ping(socket), PING_EVERY_MS);
+  }
+
+  #later(run, ms) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #clearTimers() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers.clear();
+  }
+}

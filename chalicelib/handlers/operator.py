@@ -1,0 +1,99 @@
+"""The operator's routes: what of the engine is of no single account. A token needs the scope for it."""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from chalice.app import Request, Response
+from pydantic import Field
+
+from chalicelib.bootstrap import services
+from chalicelib.domain.errors import FieldError, RetryableError
+from chalicelib.handlers import operator_views as views
+from chalicelib.handlers.identity import http_operator
+from chalicelib.handlers.rest_edge import answer, http_errors
+from chalicelib.logs import logger
+from chalicelib.services.intake.rates import RequestKind
+from chalicelib.services.queries.operations import ArchivedLetter
+from chalicelib.wire.fields import PrintableText, WholeNumber, WireModel, validated
+
+LETTERS_PER_PAGE_MAX: Final = 100
+
+
+class _LettersQuery(WireModel):
+    limit: Annotated[WholeNumber, Field(ge=1, le=LETTERS_PER_PAGE_MAX)] = 20
+    cursor: PrintableText | None = None
+
+
+@http_errors
+def health(request: Request) -> Response:
+    """Return how orders fare now, and what waits; what cannot be had is left out, with the reason."""
+    _admit(request)
+    use = services()
+    body: dict[str, Any] = {"at": views.moment(use.clock.now())}
+    parts = {
+        "queues": lambda: views.queues(use.queue_depths.depths()),
+        "recent": lambda: views.recent(use.operations.recent()),
+        "unfinished": lambda: views.unfinished(use.operations.unfinished()),
+        "connections": use.operations.connections,
+    }
+    problems: dict[str, str] = {}
+    for name, part in parts.items():
+        try:
+            body[name] = part()
+        except RetryableError as fault:
+            logger.warning("part of the health is unknown", check=name, reason=fault.message)
+            body[name] = None
+            problems[name] = fault.message
+    return answer(body | {"problems": problems})
+
+
+@http_errors
+def dead_letters(request: Request) -> Response:
+    """Return a page of archived dead letters, newest first."""
+    _admit(request)
+    members: dict[str, Any] = dict(request.query_params or {})
+    if str(members.get("limit", "")).isdecimal() and str(members["limit"]).isascii():
+        members["limit"] = int(str(members["limit"])[:9])
+    query = validated(_LettersQuery, members)
+    before = None if query.cursor is None else _decoded(query.cursor)
+    found = services().operations.dead_letters(limit=query.limit + 1, before=before)
+    page = found[: query.limit]
+    cursor = _encoded(page[-1]) if len(found) > query.limit else None
+    return answer({"deadLetters": [views.letter(each) for each in page], "nextCursor": cursor})
+
+
+@http_errors
+def audit(request: Request) -> Response:
+    """Return the audit's rules, and when each last ran and held here."""
+    _admit(request)
+    return answer({"rules": [views.rule(each) for each in services().audit_rules.results()]})
+
+
+@http_errors
+def run_rule(request: Request, rule_id: str) -> Response:
+    """Check one rule now; return how it ended."""
+    _admit(request)
+    return answer(views.rule(services().audit_rules.run(rule_id)))
+
+
+def _admit(request: Request) -> None:
+    account_id = http_operator(request.headers)
+    services().access.requests.admit(account_id, RequestKind.OPERATE)
+
+
+def _encoded(letter: ArchivedLetter) -> str:
+    text = f"{letter.archived_at.isoformat()}|{letter.message_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> tuple[datetime, str]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, _, message_id = text.partition("|")
+        at = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise FieldError("cursor", "must be a nextCursor of an earlier page") from error
+    if at.tzinfo is None or "\0" in message_id:
+        raise FieldError("cursor", "must be a nextCursor of an earlier page")
+    return at, message_id

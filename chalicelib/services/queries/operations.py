@@ -1,0 +1,129 @@
+"""What operators see of the engine: how orders fare now, what waits, and what died. Across all accounts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.domain.terms import OrderType
+
+WINDOW_S: Final = 300
+"""How far back recent events are looked at."""
+
+EVENTS_MAX: Final = 20_000
+UNFINISHED_MAX: Final = 20_000
+CONNECTIONS_MAX: Final = 20_000
+"""Where counting stops: an engine far beyond these costs no more to look at."""
+
+BOUNDS_MS: Final = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
+"""Upper bounds of the histograms' buckets; one more has what took longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How long something took, in milliseconds: ``counts`` has one bucket more than ``BOUNDS_MS``."""
+
+    counts: tuple[int, ...]
+    sum_ms: int
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Events of the last while.
+
+    Attributes:
+        seconds: The time that was looked at: the window, or less if there were too many events in it.
+        is_whole: False if counting stopped at ``EVENTS_MAX``; the rest of the window is not in here.
+        queued: From accepted to claimed by a consumer: how long orders waited in the queue.
+        opened: From accepted to resting.
+        confirmed: From accepted to confirmed; of an order that rested, this is mostly waiting.
+        events: Number by status and order type.
+        failures: Orders that failed, by code.
+        retries: Attempts after the first, by what the one before ended with.
+        attempts: Transactions signed.
+    """
+
+    seconds: float
+    is_whole: bool
+    queued: Histogram
+    opened: Histogram
+    confirmed: Histogram
+    events: Mapping[tuple[OrderStatus, OrderType], int]
+    failures: Mapping[str, int]
+    retries: Mapping[str, int]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Orders of one status and type that are under way, and since when the oldest of them is."""
+
+    status: OrderStatus
+    order_type: OrderType
+    count: int
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """A queue's approximate numbers, as SQS has them."""
+
+    name: str
+    waiting: int
+    in_flight: int
+    delayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedLetter:
+    """A dead letter that was resolved, and where its order stands; None for one that names no order on record."""
+
+    message_id: str
+    order_id: UUID | None
+    receive_count: int
+    reason: str
+    archived_at: datetime
+    body: str
+    order_status: OrderStatus | None
+
+
+class Operations(Protocol):
+    """Reading across accounts; every method is bounded. Raises ``RetryableError`` if the record is unreachable."""
+
+    def recent(self) -> Recent: ...
+
+    def unfinished(self) -> Sequence[Unfinished]:
+        """Return what is under way, counted up to ``UNFINISHED_MAX`` orders."""
+        ...
+
+    def connections(self) -> int:
+        """Return how many clients are connected, counted up to ``CONNECTIONS_MAX``."""
+        ...
+
+    def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
+        """Return archived dead letters, newest first; ``before`` is the last one of the page before."""
+        ...
+
+
+class QueueDepths(Protocol):
+    def depths(self) -> Sequence[QueueDepth]:
+        """Return the orders queue's depth and the dead-letter queue's. Raises ``RetryableError``."""
+        ...
+
+
+def why_no_redrive(letter: ArchivedLetter) -> str:
+    """Return why sending an archived message again is wrong: it always is, for one reason or another."""
+    if letter.order_status is None:
+        return "It names no order on record: nothing that reads it again finds more in it."
+    if letter.order_status in FINAL:
+        return (
+            f"Its order is {letter.order_status}, and final: sent again it would execute nothing."
+            " Submit a new order instead."
+        )
+    return "Its order is still under way: the sweep takes it up each minute by itself."

@@ -1,0 +1,120 @@
+"""What operators are answered, as models: for the specifications, and for tests that hold real bodies to them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType
+from chalicelib.wire.answers import Answer, Moment
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Bucket(Answer):
+    up_to: Annotated[
+        int | None, Field(description="Milliseconds; null for the last bucket, which has no bound.")
+    ]
+    count: Count
+
+
+class HistogramBody(Answer):
+    buckets: list[Bucket]
+    count: Count
+    sum_ms: Count
+
+
+class QueueBody(Answer):
+    """Approximate, as SQS's numbers are."""
+
+    name: str
+    waiting: Count
+    in_flight: Count
+    delayed: Count
+
+
+class EventCount(Answer):
+    status: OrderStatus
+    type: OrderType
+    count: Count
+
+
+class FailureCount(Answer):
+    code: Code | str
+    count: Count
+
+
+class RetryCount(Answer):
+    reason: str
+    count: Count
+
+
+class RecentBody(Answer):
+    seconds: Annotated[float, Field(ge=0, description="The time that was looked at.")]
+    is_whole: Annotated[bool, Field(description="False if there were too many events for all of them.")]
+    queued_ms: Annotated[HistogramBody, Field(description="From accepted to claimed by a consumer.")]
+    opened_ms: Annotated[HistogramBody, Field(description="From accepted to resting.")]
+    confirmed_ms: Annotated[HistogramBody, Field(description="From accepted to confirmed.")]
+    events: list[EventCount]
+    failures: list[FailureCount]
+    retries: list[RetryCount]
+    attempts: Count
+
+
+class UnfinishedCount(Answer):
+    status: OrderStatus
+    type: OrderType
+    count: Count
+    oldest_at: Moment
+
+
+class UnfinishedBody(Answer):
+    orders: list[UnfinishedCount]
+    is_whole: bool
+
+
+class OperatorHealth(Answer):
+    """Null for what cannot be had now; ``problems`` says why."""
+
+    at: Moment
+    queues: list[QueueBody] | None
+    recent: RecentBody | None
+    unfinished: UnfinishedBody | None
+    connections: Count | None
+    problems: dict[str, str]
+
+
+class DeadLetterBody(Answer):
+    message_id: str
+    order_id: UUID | None
+    order_status: OrderStatus | None
+    receive_count: Count
+    reason: str
+    archived_at: Moment
+    body: str
+    why_no_redrive: str
+
+
+class DeadLetters(Answer):
+    dead_letters: list[DeadLetterBody]
+    next_cursor: str | None
+
+
+class AuditViolation(Answer):
+    subject: str
+    problem: str
+
+
+class AuditRule(Answer):
+    rule_id: str
+    rule: str
+    ran_at: Moment | None
+    held_at: Moment | None
+    duration_ms: Count | None
+    violations: list[AuditViolation]
+
+
+class AuditRules(Answer):
+    rules: list[AuditRule]

@@ -1,0 +1,85 @@
+"""The operator's part of the REST API in OpenAPI."""
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from chalicelib.handlers.operator import LETTERS_PER_PAGE_MAX
+from chalicelib.wire import answers, operator_answers
+from infra.specs.schemas import reference
+
+MODELS: Final[tuple[type[BaseModel], ...]] = (
+    operator_answers.OperatorHealth,
+    operator_answers.DeadLetters,
+    operator_answers.AuditRule,
+    operator_answers.AuditRules,
+)
+
+_REFUSALS: Final = {
+    "400": "A field breaks a rule.",
+    "401": "The credential is missing, wrong or expired.",
+    "403": "The credential lacks the scope orderflow:operator.",
+    "404": "There is nothing of that name, or it is turned off.",
+    "409": "The record is too large to be checked within a request.",
+    "429": "OPERATOR_REQUESTS_PER_SECOND_MAX is reached.",
+    "503": "Try again later.",
+}
+
+
+def operator_paths() -> dict[str, Any]:
+    """Return the paths; each needs the operator's scope."""
+    cursor = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[A-Za-z0-9_-]+$"}
+    limit = {"type": "integer", "minimum": 1, "maximum": LETTERS_PER_PAGE_MAX, "default": 20}
+    letters = _operation(
+        "deadLetters", "Archived dead letters, newest first", operator_answers.DeadLetters, "400 503"
+    )
+    letters["parameters"] = [_query("limit", limit), _query("cursor", cursor)]
+    health = _operation(
+        "operatorHealth", "How orders fare now, and what waits", operator_answers.OperatorHealth, ""
+    )
+    rules = _operation(
+        "auditRules", "The audit's rules, and when each last held", operator_answers.AuditRules, "503"
+    )
+    run = _operation("runAuditRule", "Check one rule now", operator_answers.AuditRule, "404 409 503")
+    rule_id = {"name": "ruleId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return {
+        "/metrics": {"get": _metrics()},
+        "/operator/health": {"get": health},
+        "/operator/dead-letters": {"get": letters},
+        "/operator/audit": {"get": rules},
+        "/operator/audit/{ruleId}": {"parameters": [rule_id], "post": run},
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    shown = {
+        "description": "The numbers.",
+        "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
+    }
+    refused = {code: _refusal(code) for code in ("401", "403", "404", "429")}
+    return {
+        "operationId": "metrics",
+        "summary": "The operator's numbers in OpenMetrics; off unless METRICS=1",
+        "responses": {"200": shown, **refused},
+    }
+
+
+def _operation(name: str, summary: str, answer: type[BaseModel], refusals: str) -> dict[str, Any]:
+    refused = sorted({*refusals.split(), "401", "403", "429"})
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {
+            "200": {"description": "Done.", "content": {"application/json": {"schema": reference(answer)}}},
+            **{code: _refusal(code) for code in refused},
+        },
+    }
+
+
+def _refusal(code: str) -> dict[str, Any]:
+    schema = reference(answers.ErrorBody)
+    return {"description": _REFUSALS[code], "content": {"application/json": {"schema": schema}}}
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema}

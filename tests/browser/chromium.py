@@ -1,0 +1,263 @@
+"""A real Chromium, driven by its own protocol: no browser is downloaded, and no driver has to fit it.
+
+https://chromedevtools.github.io/devtools-protocol/
+"""
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+TIME_LIMIT_S: Final = 15.0
+_POLL_S: Final = 0.02
+_KEYS: Final = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowDown": 40,
+    "ArrowUp": 38,
+    "Delete": 46,
+    "Tab": 9,
+    "End": 35,
+    "Home": 36,
+}
+
+Message = dict[str, Any]
+Found = TypeVar("Found")
+
+
+class PageError(AssertionError):
+    """The page threw, or never came to be as a test waits for."""
+
+
+def path_of_chromium() -> str | None:
+    """Return the browser of this machine, if it has one."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class Chromium:
+    """One browser for all tests; each page has a profile of its own."""
+
+    def __init__(self, path: str, profile: Path) -> None:
+        # A container has neither the rights for Chromium's sandbox nor a large /dev/shm.
+        sandbox = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else []
+        self._process = subprocess.Popen(
+            [
+                path,
+                "--headless=new",
+                "--remote-debugging-port=0",
+                f"--user-data-dir={profile}",
+                "--no-first-run",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--hide-scrollbars",
+                *sandbox,
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        port_file = profile / "DevToolsActivePort"
+        lines = _wait(lambda: _lines(port_file), "Chromium's port")
+        self._address = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        self._port = lines[0]
+        self._open = contextlib.ExitStack()
+        self._browser = self._open.enter_context(connect(self._address, proxy=None, max_size=None))
+        self._ids = count(1)
+
+    def close(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            self._call("Browser.close")
+        self._open.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @contextlib.contextmanager
+    def page(self, *, width: int = 1280, height: int = 800, dark: bool = False) -> Iterator["Page"]:
+        """Open an empty page with cookies and storage of its own; closed on exit."""
+        context = self._call("Target.createBrowserContext")["browserContextId"]
+        target = self._call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        address = f"ws://127.0.0.1:{self._port}/devtools/page/{target}"
+        try:
+            with connect(address, proxy=None, max_size=None) as socket:
+                page = Page(socket)
+                page.resize(width, height)
+                page.prefer(dark=dark)
+                yield page
+        finally:
+            self._call("Target.disposeBrowserContext", browserContextId=context)
+
+    def _call(self, method: str, **params: Any) -> Message:
+        return _answer(self._browser, next(self._ids), method, params, lambda _message: None)
+
+
+class Page:
+    """One page. Everything that it complains of, and every address that it asks for, is kept."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._ids = count(1)
+        self.complaints: list[str] = []
+        self.requested: list[str] = []
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> Message:
+        return _answer(self._socket, next(self._ids), method, params, self._note)
+
+    def open(self, url: str) -> None:
+        self.call("Page.navigate", url=url)
+
+    def run(self, script: str) -> Any:
+        """Return what an expression comes to; promises are awaited."""
+        answer = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        if "exceptionDetails" in answer:
+            raise PageError(answer["exceptionDetails"].get("exception", {}).get("description") or str(answer))
+        return answer["result"].get("value")
+
+    def until(self, script: str, what: str = "") -> Any:
+        """Wait until an expression comes to something true."""
+        try:
+            return _wait(lambda: self._tried(script), what or script)
+        except PageError as error:
+            raise PageError(f"{error}; complaints: {self.complaints}; text:\n{self.text()}") from None
+
+    def shown(self, selector: str) -> None:
+        """Wait until there is such an element."""
+        self.until(f"document.querySelector({json.dumps(selector)}) !== null", selector)
+
+    def text(self, selector: str = "body") -> str:
+        return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
+
+    def click(self, selector: str, *, text: str | None = None) -> None:
+        """Click the middle of the first element that fits, as a mouse does: what covers it gets the click."""
+        find = f"""(() => {{
+            const all = [...document.querySelectorAll({json.dumps(selector)})];
+            const wanted = {json.dumps(text)};
+            const found = all.find((each) => wanted === null || each.innerText.trim() === wanted);
+            if (!found || found.disabled) return null;
+            found.scrollIntoView({{ block: 'nearest' }});
+            const box = found.getBoundingClientRect();
+            if (!box.width) return null;  // in a dialog that is not open yet
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }})()"""
+        x, y = self.until(find, f"{selector} {text or ''}")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def fill(self, selector: str, value: str) -> None:
+        """Focus a field, and type over what is there."""
+        self.until(f"document.querySelector({json.dumps(selector)})?.getClientRects().length > 0", selector)
+        self.run(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.focus(); e.select?.(); }})()"
+        )
+        self.call("Input.insertText", text=value)
+
+    def choose(self, selector: str, value: str) -> None:
+        """Choose an option of a select."""
+        options = f"[...document.querySelector({json.dumps(selector)})?.options ?? []]"
+        self.until(f"{options}.some((each) => each.value === {json.dumps(value)})", f"{selector}: {value}")
+        self.run(f"""(() => {{
+            const chosen = document.querySelector({json.dumps(selector)});
+            chosen.value = {json.dumps(value)};
+            for (const name of ['input', 'change']) chosen.dispatchEvent(new Event(name, {{ bubbles: true }}));
+        }})()""")
+
+    def press(self, key: str) -> None:
+        """Press and release a key where the focus is."""
+        known = {"key": key, "code": key, "windowsVirtualKeyCode": _KEYS.get(key, ord(key[0].upper()))}
+        typed = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **known, **typed)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **known)
+
+    def resize(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def prefer(self, *, dark: bool) -> None:
+        """Say whether the system is dark."""
+        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def screenshot(self, path: Path) -> None:
+        data = self.call("Page.captureScreenshot", format="png", optimizeForSpeed=False)["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def _tried(self, script: str) -> Any:
+        try:
+            return self.run(script)
+        except PageError as error:
+            # While a page is being loaded there is nothing to ask.
+            if "Cannot find context" in str(error):
+                return None
+            raise
+
+    def _note(self, message: Message) -> None:
+        params = message.get("params", {})
+        match message.get("method"):
+            case "Runtime.consoleAPICalled" if params["type"] in {"error", "warning", "assert"}:
+                self.complaints.append(
+                    " ".join(str(each.get("value", each.get("description"))) for each in params["args"])
+                )
+            case "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                self.complaints.append(details.get("exception", {}).get("description") or details["text"])
+            case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
+                self.complaints.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+            case "Network.requestWillBeSent":
+                self.requested.append(params["request"]["url"])
+            case "Network.webSocketCreated":
+                self.requested.append(params["url"])
+
+
+def _answer(
+    socket: ClientConnection, mark: int, method: str, params: Message, note: Callable[[Message], None]
+) -> Message:
+    socket.send(json.dumps({"id": mark, "method": method, "params": params}))
+    while True:
+        message: Message = json.loads(socket.recv(timeout=TIME_LIMIT_S))
+        if message.get("id") != mark:
+            note(message)
+        elif "error" in message:
+            raise PageError(f"{method}: {message['error'].get('message')}")
+        else:
+            result: Message = message["result"]
+            return result
+
+
+def _wait(found: Callable[[], Found | None], what: str) -> Found:
+    until = time.monotonic() + TIME_LIMIT_S
+    while not (result := found()):
+        if time.monotonic() > until:
+            raise PageError(f"no {what}")
+        time.sleep(_POLL_S)
+    return result
+
+
+def _lines(path: Path) -> list[str] | None:
+    try:
+        lines = path.read_text().split()
+    except FileNotFoundError:
+        return None
+    return lines if len(lines) == 2 else None

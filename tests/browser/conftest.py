@@ -1,0 +1,93 @@
+"""A browser and the engine, for all tests of the console."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import httpx
+import pytest
+
+from tests.browser.chromium import Chromium, Page, path_of_chromium
+from tests.e2e.conftest import an_instance, tracebacks
+from tests.support.instance import Instance
+
+LATENCIES: Final = {"QUOTE_LATENCY_MS": "20", "SETTLEMENT_LATENCY_MS": "60", "METRICS": "1"}
+AXE: Final = Path(__file__).parent / "axe" / "axe.min.js"
+_RULES: Final = "{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }"
+_BROKEN: Final = """(rules) => axe.run(document, rules).then((found) => found.violations.map((each) =>
+    each.id + ': ' + each.nodes.map((node) => node.html.slice(0, 150)).slice(0, 3).join(' | ')))"""
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    path = path_of_chromium()
+    if path is None:
+        assert not os.environ.get("CI"), ".ci/run installs Chromium, and it is not there"
+        pytest.skip("no Chromium on this machine: the console is tested in a real one (Debian: chromium)")
+    browser = Chromium(path, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """The engine as it runs on a laptop: without tokens."""
+    with an_instance(tmp_path_factory.mktemp("console") / "state", environment=LATENCIES) as instance:
+        yield instance
+    assert tracebacks(instance) == []
+
+
+class OpenPage(Protocol):
+    def __call__(self, path: str = "", **options: Any) -> AbstractContextManager[Page]: ...
+
+
+@pytest.fixture
+def console(chromium: Chromium, instance: Instance) -> OpenPage:
+    """A function that opens the console; on exit it has complained of nothing and asked no other origin."""
+    return lambda path="", **options: opened(chromium, instance, path, **options)
+
+
+@contextmanager
+def opened(
+    chromium: Chromium,
+    instance: Instance,
+    path: str = "",
+    *,
+    before: str = "",
+    is_refused: bool = False,
+    **options: Any,
+) -> Iterator[Page]:
+    with chromium.page(**options) as page:
+        if before:
+            page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
+        page.open(f"{instance.rest_url}/console{path}")
+        page.shown("main")
+        yield page
+        page.run("null")  # what was said meanwhile is read with the answer
+        # The browser itself lists what was refused.
+        assert is_refused or page.complaints == []
+        own = re.compile(rf"(http|ws)://127\.0\.0\.1:{instance.port}/")
+        assert [url for url in page.requested if not own.match(url)] == []
+
+
+@pytest.fixture(scope="session")
+def rest(instance: Instance) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=instance.rest_url, timeout=20) as client:
+        yield client
+
+
+def submit(rest: httpx.Client, **fields: Any) -> str:
+    answer = rest.post("/orders", json=fields or {"side": "sell", "amount": "1.5"})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["orderId"])
+
+
+def broken_rules(page: Page) -> list[str]:
+    """Return the accessibility rules that the page breaks as it stands, with the elements that do."""
+    if not page.run("typeof axe === 'object'"):
+        page.run(f"{AXE.read_text(encoding='utf-8')}; null")
+    found: list[str] = page.run(f"({_BROKEN})({_RULES})")
+    return found

@@ -1,0 +1,81 @@
+"""Orders that wait, in the console: placed, followed while they rest, amended, canceled, and fired."""
+
+import os
+import subprocess
+import sys
+
+import httpx
+
+from tests.browser.conftest import OpenPage, submit
+from tests.support.instance import REPOSITORY, Instance
+
+
+def test_limit_order_rests_is_amended_and_canceled(console: OpenPage, rest: httpx.Client) -> None:
+    order_id = submit(rest, type="limit", side="sell", amount="1", limitPrice="300")
+    with console("#/orders?status=open") as page:
+        row = f"document.getElementById('row-{order_id}')"
+        page.until(f"{row}?.querySelector('.bound').innerText === '300'", "its limit")
+        page.until(
+            f"/[+]9[0-9]|[+]1[0-9][0-9]/.test({row}.querySelector('.distance').innerText)", "how far it is"
+        )
+        page.click(f"[id='row-{order_id}'] button", text="Amend")
+        page.fill("dialog input[name=limitPrice]", "310")
+        page.click("dialog button.main")
+        page.until(f"{row}?.querySelector('.bound').innerText === '310'", "its new limit")
+        page.click(f"[id='row-{order_id}'] button", text="Cancel")
+        page.until(f"{row} === null", "no open order")
+    assert rest.get(f"/orders/{order_id}").json()["status"] == "canceled"
+
+
+def test_all_orders_of_a_type_are_canceled_once_that_is_confirmed(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    resting = [submit(rest, type="limit", side="buy", amount="1", limitPrice=f"{20 + n}") for n in range(3)]
+    with console("#/orders?type=limit&status=active") as page:
+        page.until("document.querySelectorAll('.grid-body .row').length === 3", "three rows")
+        page.choose("select[name=status]", "")
+        page.click(".filters button.danger")
+        page.shown("dialog[open]")
+        page.press("Escape")
+        page.until("document.querySelector('dialog[open]') === null", "left")
+        assert _status(rest, resting[0]) == "open"
+        page.click(".filters button.danger")
+        page.click("dialog button.main")
+        page.until("document.querySelector('.note')?.innerText.startsWith('3 canceled')", "what became of it")
+    assert {_status(rest, each) for each in resting} == {"canceled"}
+
+
+def test_stop_that_fires_is_told_with_the_price_that_was_seen(console: OpenPage, instance: Instance) -> None:
+    with console("#/trade") as page:
+        page.choose("select[name=kind]", "stop")
+        page.fill("input[name=amount]", "2")
+        page.fill("input[name=triggerPrice]", "140")
+        page.click("form.order button.main", text="Preview")
+        page.shown("dialog[open]")
+        assert "once the mark is below 140" in page.text("dialog")
+        page.click("dialog button.main")
+        page.until("location.hash.startsWith('#/order/')", "the order's page")
+        page.until(f"{_LAST} === 'open'", "resting")
+        _market(instance, "move", "SOL/USDC", "--path", "135,135,135")
+        page.until(f"{_LAST} === 'confirmed'", "fired and confirmed")
+        told = [line for line in page.text(".lanes").splitlines() if "saw" in line]
+        assert len(told) == 1
+        page.run("location.hash = '#/health'")
+        page.until("document.querySelector('.tiles table') !== null", "health")
+    _market(instance, "move", "SOL/USDC", "--path", "150")
+
+
+_LAST = "document.querySelector('.event:last-child strong')?.innerText"
+
+
+def _status(rest: httpx.Client, order_id: str) -> str:
+    return str(rest.get(f"/orders/{order_id}").json()["status"])
+
+
+def _market(instance: Instance, *words: str) -> None:
+    command = [sys.executable, "-m", "infra.cli", "market", *words]
+    environment = {**os.environ, "ORDERFLOW_HOME": str(instance.state_dir)}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

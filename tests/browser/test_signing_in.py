@@ -1,0 +1,61 @@
+"""Where tokens are asked for: the page shows nothing without one, and keeps it nowhere."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.domain.principals import OPERATOR_SCOPE
+from infra.cli.token import make_token
+from tests.browser.chromium import Chromium, Page
+from tests.browser.conftest import LATENCIES, broken_rules, opened
+from tests.e2e.conftest import an_instance
+from tests.security.tokens import SECRET
+from tests.support.instance import Instance
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    environment = LATENCIES | {"AUTH_MODE": "jwt", "JWT_SECRET": SECRET}
+    with an_instance(tmp_path_factory.mktemp("secured") / "state", environment=environment) as instance:
+        yield instance
+
+
+def a_token(scope: str | None = None) -> str:
+    return make_token(
+        SECRET, account_id="alice", ttl_s=600, issuer="orderflow-local", audience="orderflow", scope=scope
+    )
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.fill("input[name=token]", token)
+    page.click(".sign-in button.main")
+
+
+def test_console_asks_for_a_token_and_keeps_it_in_memory_alone(chromium: Chromium, secured: Instance) -> None:
+    with opened(chromium, secured, "#/orders", is_refused=True) as page:
+        page.shown("input[name=token]")
+        assert broken_rules(page) == []
+        token = a_token()
+        sign_in(page, token)
+        page.until("document.querySelector('.link')?.innerText.includes('live')", "live")
+        kept = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+        assert token not in page.run(kept)
+        page.run("location.hash = '#/health'")
+        page.until("document.querySelector('main').innerText.includes('orderflow:operator')", "what it lacks")
+        page.run("location.reload()")
+        page.shown("input[name=token]")
+
+
+def test_refused_token_is_told_and_forgotten(chromium: Chromium, secured: Instance) -> None:
+    with opened(chromium, secured, "#/orders", is_refused=True) as page:
+        sign_in(page, "no.good.token")
+        page.until("document.querySelector('[role=alert]')?.innerText.includes('refused')", "the refusal")
+
+
+def test_operators_token_opens_the_operators_pages(chromium: Chromium, secured: Instance) -> None:
+    with opened(chromium, secured, "#/audit") as page:
+        sign_in(page, a_token(OPERATOR_SCOPE))
+        page.click(".rules li:first-child button", text="Check")
+        page.until(
+            "document.querySelector('.rules .status.good')?.innerText === 'holds'", "a rule that holds"
+        )

@@ -1,0 +1,135 @@
+"""A trader's way through the console: make an order, follow it, end it, find it again."""
+
+import json
+import re
+
+import httpx
+import pytest
+
+from tests.browser.chromium import Page
+from tests.browser.conftest import OpenPage, submit
+
+# The page's own WebSockets, so that a test can cut them, and keep them from coming back.
+CUT = """
+window.links = [];
+window.isCut = false;
+window.WebSocket = class extends WebSocket {
+    constructor(...words) {
+        super(...words);
+        window.links.push(this);
+        this.addEventListener('open', (event) => {
+            if (!window.isCut) return;
+            event.stopImmediatePropagation();
+            this.close();
+        });
+    }
+};
+"""
+
+
+def test_order_made_in_the_form_is_followed_to_its_end(console: OpenPage) -> None:
+    with console("#/trade") as page:
+        page.fill("input[name=amount]", "1.5")
+        page.until("document.querySelectorAll('.depth tbody tr').length === 5", "depth of five sizes")
+        page.click("form.order button.main", text="Preview")
+        page.shown("dialog[open]")
+        sentence = page.text("dialog p")
+        assert re.match(r"Sell 1\.5 SOL for USDC\. Right now it would bring \d+\.\d+ USDC", sentence)
+        page.click("dialog button.main")
+        page.until("location.hash.startsWith('#/order/')", "the order's page")
+        page.until(
+            "document.querySelector('.event:last-child strong')?.innerText === 'confirmed'", "confirmed"
+        )
+        assert page.run("[...document.querySelectorAll('.event strong')].map((each) => each.innerText)") == [
+            "pending", "routing", "routed", "building", "submitted", "confirmed",
+        ]  # fmt: skip
+        line = page.text(".copy code")
+        assert json.loads(line.partition("-x '")[2].rstrip("'")) == {
+            "action": "submit", "type": "market", "inputToken": "SOL", "outputToken": "USDC", "swapMode": "exactIn",
+            "amount": "1.5", "slippageBps": 50,
+        }  # fmt: skip
+
+
+def test_field_that_breaks_a_rule_is_named_and_nothing_is_sent(console: OpenPage, rest: httpx.Client) -> None:
+    before = rest.get("/orders?limit=1").json()["orders"]
+    with console("#/trade") as page:
+        page.fill("input[name=amount]", "0.0000000001")
+        page.click("form.order button.main", text="Preview")
+        page.shown("ul[role=alert] li")
+        assert "amount" in page.text("ul[role=alert]")
+        assert page.run("document.querySelector('input[name=amount]').getAttribute('aria-invalid')") == "true"
+        page.complaints.clear()  # the browser lists the 400s
+    assert rest.get("/orders?limit=1").json()["orders"] == before
+
+
+def test_orders_are_found_by_filters_that_stand_in_the_address(console: OpenPage, rest: httpx.Client) -> None:
+    mine = submit(rest, inputToken="USDC", outputToken="BONK", amount="7", clientOrderId="a-filter")
+    with console("#/orders") as page:
+        page.until(f"document.getElementById('row-{mine}') !== null", "the row")
+        page.choose("select[name=pair]", "BONK/USDC")
+        page.until("location.hash === '#/orders?pair=BONK%2FUSDC'", "the filter in the address")
+        pairs = "[...document.querySelectorAll('.row .pair')].map((each) => each.innerText)"
+        page.until(f"{pairs}.every((each) => each === 'BONK/USDC')", "that pair alone")
+        page.fill("input[name=q]", "a-filt")
+        page.until("document.querySelectorAll('.grid-body .row').length === 1", "one row")
+
+
+def test_row_is_reached_and_opened_by_keyboard(console: OpenPage, rest: httpx.Client) -> None:
+    newest = submit(rest)
+    with console("#/orders") as page:
+        page.until(f"document.getElementById('row-{newest}') !== null", "the row")
+        page.run("document.querySelector('.grid-body').focus()")
+        page.press("End")
+        page.press("Home")
+        page.until(
+            f"document.querySelector('.grid-body').getAttribute('aria-activedescendant') === 'row-{newest}'"
+        )
+        page.press("Enter")
+        page.until(f"location.hash === '#/order/{newest}'", "its page")
+
+
+def test_clients_text_is_text(console: OpenPage, rest: httpx.Client) -> None:
+    hostile = "<img src=x onerror=alert(1)>'\"`"
+    order_id = submit(rest, side="sell", amount="0.2", clientOrderId=hostile)
+    with console(f"#/order/{order_id}") as page:
+        page.shown("svg.route")
+        assert hostile in page.text(".facts")
+        assert page.run("document.querySelectorAll('#console img').length") == 0
+        with pytest.raises(AssertionError, match="TrustedHTML"):
+            page.run("document.body.innerHTML = '<p>'")
+        page.complaints.clear()  # Chromium lists what its policy forbade
+
+
+def test_reconnect_in_the_middle_loses_and_doubles_no_row(console: OpenPage, rest: httpx.Client) -> None:
+    before = [submit(rest) for _ in range(3)]
+    with console("#/orders", before=CUT) as page:
+        page.until(f"document.getElementById('row-{before[-1]}') !== null", "a row")
+        page.until("document.querySelector('.link').innerText.includes('live')", "live")
+        under_way = submit(rest)
+        page.run("window.isCut = true; window.links.at(-1).close()")
+        page.until("document.querySelector('.link').innerText.includes('reconnecting')", "the cut")
+        missed = [submit(rest) for _ in range(12)]
+        _confirmed(rest, [under_way, *missed])
+        assert not page.run(f"document.getElementById('row-{missed[0]}') !== null")
+        page.run("window.isCut = false; window.dispatchEvent(new Event('online'))")
+        page.until("document.querySelector('.link').innerText.includes('live')", "live again")
+        after = submit(rest)
+        for each in (under_way, *missed, after):
+            status = f"document.getElementById('row-{each}')?.querySelector('.status').innerText"
+            page.until(f"{status} === 'confirmed'", f"{each} confirmed")
+        listed = rest.get("/orders?limit=100").json()["orders"]
+        assert _rows(page) == [each["orderId"] for each in listed][: len(_rows(page))]
+        assert f"{len(listed)} of {len(listed)}" in page.text(".count")
+
+
+def _confirmed(rest: httpx.Client, order_ids: list[str]) -> None:
+    for order_id in order_ids:
+        while rest.get(f"/orders/{order_id}").json()["status"] != "confirmed":
+            pass
+
+
+def _rows(page: Page) -> list[str]:
+    rows: list[str] = page.run(
+        "[...document.querySelectorAll('.grid-body .row')].map((each) => each.id.slice(4))"
+    )
+    return rows

@@ -1,0 +1,215 @@
+"""What operators see, on a real database, with the rights that functions have."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.audit_checks import ComputedCheck, Finding, StatementCheck
+from chalicelib.adapters.postgres import audit_rules, operations
+from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules, rule_id_of
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.operations import PostgresOperations
+from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.bootstrap.audit import checks
+from chalicelib.config import ChainName
+from chalicelib.domain.errors import Code, ConflictError, RefusedError
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType
+from chalicelib.migrations.roles import APP_ROLE, grant
+from chalicelib.services.queries.operations import BOUNDS_MS, EVENTS_MAX
+from tests.fakes.orders import VIEWS, advanced, an_order
+
+S = OrderStatus
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+def record(engine: Engine, *statuses: OrderStatus) -> UUID:
+    state, events = advanced(OrderState(an_order(accepted_at=datetime.now(UTC))), *statuses)
+    PostgresOrderRecord(engine, VIEWS).create([NewOrder(state, events, None)], lease_ms=1_000)
+    return state.order.order_id
+
+
+def test_recent_events_are_added_up_by_what_operators_ask(engine: Engine) -> None:
+    for _ in range(3):
+        record(engine, S.PENDING, S.ROUTING)
+    record(engine, S.PENDING, S.EXPIRED)
+    found = PostgresOperations(engine).recent()
+    assert found.is_whole
+    assert found.events == {
+        (S.PENDING, OrderType.MARKET): 4,
+        (S.ROUTING, OrderType.MARKET): 3,
+        (S.EXPIRED, OrderType.MARKET): 1,
+    }
+    assert (found.queued.count, found.confirmed.count, found.attempts) == (4, 0, 0)
+
+
+def test_event_before_the_window_is_not_recent(engine: Engine) -> None:
+    record(engine, S.PENDING)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE order_events SET recorded_at = recorded_at - interval '10 minutes'"))
+    assert PostgresOperations(engine).recent().events == {}
+
+
+def test_bucket_is_chosen_by_how_long_it_took(engine: Engine) -> None:
+    record(engine, S.PENDING)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
+        connection.execute(
+            text("UPDATE order_events SET occurred_at = accepted_at + interval '20 seconds' FROM orders")
+        )
+    (bucket,) = [
+        bound
+        for bound, count in zip(
+            (*BOUNDS_MS, None), PostgresOperations(engine).recent().queued.counts, strict=True
+        )
+        if count
+    ]
+    assert bucket == 30_000
+
+
+def test_counting_stops_at_the_bound_and_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        record(engine, S.PENDING)
+    limited = text(str(operations._RECENT).replace(f"LIMIT {EVENTS_MAX}", "LIMIT 3"))
+    monkeypatch.setattr(operations, "_RECENT", limited)
+    monkeypatch.setattr(operations, "EVENTS_MAX", 3)
+    found = PostgresOperations(engine).recent()
+    assert (found.is_whole, found.queued.count) == (False, 3)
+    assert found.seconds < 60
+
+
+def test_what_is_under_way_is_counted_by_status_with_its_oldest(engine: Engine) -> None:
+    record(engine, S.PENDING)
+    record(engine, S.PENDING, S.ROUTING)
+    record(engine, S.PENDING, S.EXPIRED)
+    found = {each.status: each.count for each in PostgresOperations(engine).unfinished()}
+    assert found == {S.PENDING: 1, S.ROUTING: 1}
+
+
+def test_dead_letters_come_newest_first_with_where_their_order_stands(engine: Engine) -> None:
+    order_id = record(engine, S.PENDING, S.EXPIRED)
+    with engine.begin() as connection:
+        for number in range(3):
+            connection.execute(
+                _LETTER, {"id": f"m{number}", "order": str(order_id) if number == 2 else None, "s": number}
+            )
+    found = PostgresOperations(engine).dead_letters(limit=2, before=None)
+    assert [(each.message_id, each.order_status) for each in found] == [("m2", S.EXPIRED), ("m1", None)]
+    older = PostgresOperations(engine).dead_letters(limit=2, before=(found[-1].archived_at, "m1"))
+    assert [each.message_id for each in older] == ["m0"]
+
+
+_LETTER = text("""
+INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason, archived_at)
+VALUES (:id, CAST(:order AS uuid), '{}', 10, 'why', '2026-11-28T03:00:00Z'::timestamptz + make_interval(secs => :s))
+""")
+
+
+def test_every_rule_of_the_audit_can_be_run_by_a_login_of_the_functions(engine: Engine) -> None:
+    record(engine, S.PENDING, S.EXPIRED)
+    with a_function(engine) as function:
+        rules = PostgresAuditRules(function, checks(ChainName.SIMULATED, must_be_finished=False))
+        before = rules.results()
+        assert {each.ran_at for each in before} == {None}
+        after = [rules.run(each.rule_id) for each in before]
+    assert [each.violations for each in after if each.violations] == []
+    assert all(each.held_at is not None for each in after)
+
+
+def test_functions_may_read_all_that_operators_see(engine: Engine) -> None:
+    with a_function(engine) as function:
+        shown = PostgresOperations(function)
+        assert (shown.recent().attempts, shown.connections(), shown.unfinished()) == (0, 0, [])
+        assert shown.dead_letters(limit=1, before=None) == []
+
+
+@contextmanager
+def a_function(owner: Engine) -> Iterator[Engine]:
+    """Log in with the rights of the application's role."""
+    assert grant(owner)
+    login = f"login_{uuid4().hex[:8]}"
+    with owner.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
+    url = owner.url.set(username=login, password="app")
+    engine = make_engine(url.render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+    with owner.begin() as connection:
+        connection.execute(text(f"DROP ROLE {login}"))
+
+
+def test_rule_that_breaks_keeps_when_it_last_held(engine: Engine) -> None:
+    broken: list[Finding] = []
+    rule = ComputedCheck("a rule", lambda _connection: broken)
+    rules = PostgresAuditRules(engine, [rule])
+    held = rules.run("a-rule")
+    broken.append(Finding("o1", "is broken"))
+    found = rules.run("a-rule")
+    assert (found.violations, found.held_at) == ([("o1", "is broken")], held.held_at)
+    assert found.ran_at is not None
+    assert held.ran_at is not None
+    assert found.ran_at > held.ran_at
+
+
+def test_record_too_large_for_a_request_is_refused_and_nothing_is_noted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(engine, S.PENDING)
+    monkeypatch.setattr(audit_rules, "ORDERS_MAX", 0)
+    rules = PostgresAuditRules(engine, [StatementCheck("a rule", "SELECT 'a' AS subject, 'b' AS problem")])
+    with pytest.raises(ConflictError) as refused:
+        rules.run("a-rule")
+    assert refused.value.code is Code.TOO_LARGE_TO_AUDIT
+    assert rules.results()[0].ran_at is None
+
+
+def test_rule_that_takes_too_long_is_ended_and_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_rules, "TIME_LIMIT_S", 1)
+    slow = StatementCheck("a rule", "SELECT 'a' AS subject, 'b' AS problem FROM pg_sleep(3)")
+    with pytest.raises(ConflictError) as refused:
+        PostgresAuditRules(engine, [slow]).run("a-rule")
+    assert refused.value.code is Code.TOO_LARGE_TO_AUDIT
+
+
+def test_rule_that_there_is_not_is_not_found(engine: Engine) -> None:
+    with pytest.raises(RefusedError) as refused:
+        PostgresAuditRules(engine, []).run("no-rule")
+    assert refused.value.code is Code.NOT_FOUND
+
+
+def test_rules_have_different_names_in_addresses() -> None:
+    names = [check.name for chain in ChainName for check in checks(chain, must_be_finished=True)]
+    assert len({rule_id_of(name) for name in names}) == len(set(names))
+    assert rule_id_of("every order's events, 1, 2 … n") == "every-order-s-events-1-2-n"
+
+
+def test_recent_events_are_found_by_their_index_when_there_are_many(engine: Engine) -> None:
+    record(engine, S.PENDING)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
+        connection.execute(_MANY_OLD_EVENTS)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE order_events"))
+        plan = connection.execute(text(f"EXPLAIN (FORMAT JSON) {operations._RECENT}")).scalar_one()
+    assert "order_events_recent" in (plan if isinstance(plan, str) else json.dumps(plan))
+
+
+_MANY_OLD_EVENTS = text("""
+INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, recorded_at, data)
+SELECT order_id, n, 'routing', 1, now(), now() - make_interval(secs => 100000 - n), '{}'
+FROM orders, generate_series(2, 40000) AS n
+""")
