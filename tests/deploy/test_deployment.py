@@ -59,7 +59,7 @@ def test_rest_and_websocket_of_a_stage_show_the_same_order(stage: Stage) -> None
 
 def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:
     answer = httpx.get(f"{stage.rest_url}/health/ready", timeout=TIME_LIMIT_S)
-    assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok"}
+    assert answer.json() == {"status": "ok", "database": "ok", "queue": "ok", "prices": "ok"}
 
 
 def test_deployed_functions_leave_out_what_lambda_says_of_an_invocation_that_went_well(stage: Stage) -> None:

@@ -281,6 +281,26 @@ def test_sweep_cannot_have_a_subscriber_caught_up_without_the_right_to_send(stag
     assert swept(invoked(stage.cloud, "sweep", SCHEDULE))
 
 
+def test_matcher_cannot_wake_a_resting_order_without_the_right_to_send(stage: Stage) -> None:
+    due = """
+        UPDATE watches SET wake_at = clock_timestamp() - interval '1 second'
+        WHERE order_id = CAST(:order_id AS uuid)
+    """
+    with without(stage.cloud, right("match_prices", "SendOrders")), client_of(stage) as socket:
+        order_id = answer_to(socket, action="submit", **ORDER, type="limit", limitPrice="100000")["orderId"]
+        _wait_for(socket, "open")
+        stage.execute(due, order_id=order_id)
+        assert not swept(invoked(stage.cloud, "match_prices", SCHEDULE))
+        socket.send(json.dumps({"action": "cancel", "orderId": order_id}))
+        _wait_for(socket, "canceled")
+    assert swept(invoked(stage.cloud, "match_prices", SCHEDULE))
+
+
+def _wait_for(socket: ClientConnection, status: str) -> None:
+    while json.loads(socket.recv(TIME_LIMIT_S)).get("status") != status:
+        pass
+
+
 @pytest.mark.parametrize("asked", BY_SERVICES, ids=str)
 def test_service_is_denied_what_it_does_in_a_functions_name_without_the_right(
     stage: Stage, asked: Right
