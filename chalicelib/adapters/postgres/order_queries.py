@@ -37,18 +37,10 @@ SELECT order_id, seq, status, attempt, occurred_at, data FROM order_events
 WHERE order_id = CAST(:order_id AS uuid) AND seq > :seq ORDER BY seq LIMIT :limit
 """)
 
-# The second SELECT finds what was there before; the insert's own row is not visible to it.
-_RESERVE: Final = text("""
-WITH reserved AS (
-    INSERT INTO client_order_keys (account_id, client_order_id, content_sha256)
-    VALUES (:account_id, :client_order_id, :content_sha256) ON CONFLICT DO NOTHING
-    RETURNING content_sha256
+# Migration 0014 says why it is a function.
+_RESERVE: Final = text(
+    "SELECT public.reserve_client_order_id(:account_id, :client_order_id, :content_sha256)"
 )
-SELECT content_sha256 FROM reserved
-UNION ALL
-SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id
-    AND client_order_id = :client_order_id
-""")
 
 _CONTENT_OF: Final = text("""
 SELECT content_sha256 FROM client_order_keys
@@ -109,11 +101,7 @@ class PostgresClientOrderKeys:
             "content_sha256": content_sha256,
         }
         with courtesy(), self._single.connect() as connection:
-            found = connection.execute(_RESERVE, parameters).scalar()
-            if found is None:
-                # Another request reserved it between the statement's snapshot and its insert; now it is
-                # visible.
-                found = connection.execute(_RESERVE, parameters).scalar_one()
+            found = connection.execute(_RESERVE, parameters).scalar_one()
         return bool(found == content_sha256)
 
     def content_of(self, account_id: str, client_order_id: str) -> str | None:
