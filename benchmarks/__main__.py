@@ -7,7 +7,7 @@ The machine should do nothing else meanwhile: the rates are those of all its cor
 import argparse
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks import consumer, cost, depth, goals, load, round_trips, solana
@@ -57,16 +57,23 @@ def end_to_end(effort: Effort) -> Mapping[Goal, float]:
     """Return the figures of whole orders through the whole runtime."""
     wanted = [Load(load.AT_REST_ORDERS, 1, Shape.CLOSED_LOOP)]
     wanted += [Load(effort.orders, count, shape) for count in (10, 50) for shape in effort.shapes]
+    wanted += [replace(each, keyed=True) for each in wanted if each.shape is Shape.CLOSED_LOOP]
     print(f"\n{effort.orders} market orders a run, {effort.runs} runs; {load.WARM_UP} orders to warm up")
     with running_instance(load.QUIET) as instance:
         medians: Mapping[Load, Run] = {
             run.load: run for run in load.report(instance, wanted, runs=effort.runs)
         }
-    at_rest, ten, fifty = (medians[each] for each in wanted if each.shape is Shape.CLOSED_LOOP)
+        memory_mib = load.resident_mib(instance)
+    _, ten, fifty, at_rest, keyed_ten, keyed_fifty = (
+        medians[each] for each in wanted if each.shape is Shape.CLOSED_LOOP
+    )
     return {
         goals.RATE_10: ten.rate,
         goals.RATE_50: fifty.rate,
-        goals.CPU: load.application_ms(fifty),
+        goals.RATE_10_KEYED: keyed_ten.rate,
+        goals.RATE_50_KEYED: keyed_fifty.rate,
+        goals.CPU: load.application_ms(keyed_fifty),
+        goals.MEMORY: memory_mib,
         goals.ACCEPTED: percentile(at_rest.accepted_ms, 0.5),
         goals.CONFIRMED: percentile(at_rest.final_ms, 0.5),
     }

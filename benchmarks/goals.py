@@ -31,10 +31,13 @@ class Goal:
 
 RATE_10: Final = Goal("orders/s end to end, C = 10, one in flight", 430, "/s", is_least=True)
 RATE_50: Final = Goal("orders/s end to end, C = 50, one in flight", 460, "/s", is_least=True)
-CPU: Final = Goal("processor time per order, application + Postgres, C = 50", 3.0, "ms")
+RATE_10_KEYED: Final = Goal("the same with clientOrderId, C = 10", 430, "/s", is_least=True)
+RATE_50_KEYED: Final = Goal("the same with clientOrderId, C = 50", 460, "/s", is_least=True)
+CPU: Final = Goal("processor time per order, application + Postgres, C = 50", 2.2, "ms")
+MEMORY: Final = Goal("resident memory of everything after it, shared pages once", 600, "MiB")
 CONSUMER: Final = Goal("consumer alone, batches of ten, one core", 1_500, "/s", is_least=True)
-ACCEPTED: Final = Goal("at rest, to `accepted`, p50", 8, "ms")
-CONFIRMED: Final = Goal("at rest, to `confirmed`, p50", 35, "ms")
+ACCEPTED: Final = Goal("at rest, with clientOrderId, to `accepted`, p50", 1.6, "ms")
+CONFIRMED: Final = Goal("at rest, with clientOrderId, to `confirmed`, p50", 7, "ms")
 ROUND_TRIPS: Final = Goal("SQL round trips of the record, batch of ten", 8, "")
 COMMITS: Final = Goal("commits of the record, batch of ten", 3, "")
 COST: Final = Goal("USD per million orders, frame by frame", 6, "USD")
@@ -46,7 +49,10 @@ DEPTH: Final = Goal("rate at the greatest depth, of that at 100 orders", 0.9, ""
 GOALS: Final = (
     RATE_10,
     RATE_50,
+    RATE_10_KEYED,
+    RATE_50_KEYED,
     CPU,
+    MEMORY,
     CONSUMER,
     ACCEPTED,
     CONFIRMED,

@@ -50,8 +50,8 @@ class Instance:
 
 
 @contextmanager
-def running_instance(environment: Mapping[str, str]) -> Iterator[Instance]:
-    """Start an instance with empty state; end it and remove the state afterwards.
+def running_instance(environment: Mapping[str, str], tree: Path = _REPOSITORY) -> Iterator[Instance]:
+    """Start an instance of a source tree with empty state; end it and remove the state afterwards.
 
     Raises:
         RuntimeError: It did not become ready; with the end of its output.
@@ -64,8 +64,8 @@ def running_instance(environment: Mapping[str, str]) -> Iterator[Instance]:
         command = ["--no-reload", "--port", "0", "--state-dir", str(state_dir)]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "infra.run", "start", *command],
-                cwd=_REPOSITORY,
+                [sys.executable, "-m", *_program(tree), *command],
+                cwd=tree,
                 env={**kept, **_NO_LIMITS, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -81,6 +81,13 @@ def running_instance(environment: Mapping[str, str]) -> Iterator[Instance]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _program(tree: Path) -> tuple[str, ...]:
+    """Return what starts the runtime of a tree; commits before the runner had another name for it."""
+    return (
+        ("infra.local", "--app", "chalice_app") if (tree / "infra/local").is_dir() else ("infra.run", "start")
+    )
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", log_path: Path) -> None:

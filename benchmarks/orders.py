@@ -16,7 +16,12 @@ _SWAPS: Final = (
 PAIRS: Final = "SOL/USDC, ETH/USDC, SOL/USDT"
 
 
-def market_orders() -> Iterator[dict[str, str]]:
-    """Yield orders for ever; each frame is about 120 bytes long."""
+def market_orders(key_prefix: str | None = None) -> Iterator[dict[str, str]]:
+    """Yield orders for ever; each frame is about 120 bytes long.
+
+    Args:
+        key_prefix: Each order has a ``clientOrderId`` that begins so; none has one without it.
+    """
     for number, (given, wanted, amount) in zip(count(), cycle(_SWAPS), strict=False):
-        yield {"requestId": f"r{number}", "inputToken": given, "outputToken": wanted, "amount": amount}
+        order = {"requestId": f"r{number}", "inputToken": given, "outputToken": wanted, "amount": amount}
+        yield order if key_prefix is None else {**order, "clientOrderId": f"{key_prefix}{number}"}

@@ -37,6 +37,11 @@ def peak_mib(kinds: Kinds) -> dict[str, float]:
     return {kind: sum(map(_peak_mib, pids)) for kind, pids in _members(kinds).items()}
 
 
+def shared_once_mib(kinds: Kinds) -> dict[str, float]:
+    """Return each kind's resident memory now; a page that several processes share counts as parts of one."""
+    return {kind: sum(map(_proportional_mib, pids)) for kind, pids in _members(kinds).items()}
+
+
 def _members(kinds: Kinds) -> dict[str, list[int]]:
     kind_of = {pid: kind for kind, pids in kinds.items() for pid in pids}
     parents = {int(path.name): _parent(path) for path in _PROC.iterdir() if path.name.isdigit()}
@@ -69,8 +74,17 @@ def _cpu_s(pid: int) -> float:
 
 
 def _peak_mib(pid: int) -> float:
+    return _kib(_PROC / str(pid) / "status", "VmHWM:") / 1024
+
+
+def _proportional_mib(pid: int) -> float:
+    return _kib(_PROC / str(pid) / "smaps_rollup", "Pss:") / 1024
+
+
+def _kib(path: Path, name: str) -> int:
+    """Return what a line of the kernel's says; 0 if the process has ended."""
     try:
-        lines = (_PROC / str(pid) / "status").read_text().splitlines()
+        lines = path.read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name))

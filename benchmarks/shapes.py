@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from secrets import token_hex
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -29,12 +30,14 @@ class Load:
 
     Attributes:
         batched: The connections ask for events in batches.
+        keyed: Each order has a ``clientOrderId``, as a careful client's has.
     """
 
     orders: int
     connections: int
     shape: Shape
     batched: bool = False
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ class _Crowd:
         return crowd
 
     def begin(self) -> None:
-        source = market_orders()
+        # Another prefix for each run: the same key again would be the same order.
+        source = market_orders(f"{token_hex(6)}-" if self._load.keyed else None)
         shares = list(_shares(self._load))
         for connection, share in zip(self.connections, shares, strict=True):
             connection.left = [next(source) for _ in range(share)][::-1]

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, Row, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
+from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
@@ -37,20 +38,12 @@ SELECT order_id, seq, status, attempt, occurred_at, data FROM order_events
 WHERE order_id = CAST(:order_id AS uuid) AND seq > :seq ORDER BY seq LIMIT :limit
 """)
 
-# The second SELECT finds what was there before; the insert's own row is not visible to it.
-_RESERVE: Final = text("""
-WITH reserved AS (
-    INSERT INTO client_order_keys (account_id, client_order_id, content_sha256)
-    VALUES (:account_id, :client_order_id, :content_sha256) ON CONFLICT DO NOTHING
-    RETURNING content_sha256
+# Migration 0014 says why it is a function.
+_RESERVE: Final = Statement(
+    "SELECT public.reserve_client_order_id(:account_id, :client_order_id, :content_sha256) AS content_sha256"
 )
-SELECT content_sha256 FROM reserved
-UNION ALL
-SELECT content_sha256 FROM client_order_keys WHERE account_id = :account_id
-    AND client_order_id = :client_order_id
-""")
 
-_CONTENT_OF: Final = text("""
+_CONTENT_OF: Final = Statement("""
 SELECT content_sha256 FROM client_order_keys
 WHERE account_id = :account_id AND client_order_id = :client_order_id
 """)
@@ -100,7 +93,7 @@ class PostgresClientOrderKeys:
     """``ClientOrderKeys`` and ``ClientOrderContents`` on Postgres."""
 
     def __init__(self, engine: Engine) -> None:
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
 
     def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
         parameters = {
@@ -108,19 +101,15 @@ class PostgresClientOrderKeys:
             "client_order_id": client_order_id,
             "content_sha256": content_sha256,
         }
-        with courtesy(), self._single.connect() as connection:
-            found = connection.execute(_RESERVE, parameters).scalar()
-            if found is None:
-                # Another request reserved it between the statement's snapshot and its insert; now it is
-                # visible.
-                found = connection.execute(_RESERVE, parameters).scalar_one()
-        return bool(found == content_sha256)
+        with courtesy():
+            [row] = self._database.execute(_RESERVE, parameters)
+        return bool(row.content_sha256 == content_sha256)
 
     def content_of(self, account_id: str, client_order_id: str) -> str | None:
         parameters = {"account_id": account_id, "client_order_id": client_order_id}
-        with translated_errors(), self._single.connect() as connection:
-            found: str | None = connection.execute(_CONTENT_OF, parameters).scalar()
-        return found
+        with translated_errors():
+            rows = self._database.execute(_CONTENT_OF, parameters)
+        return rows[0].content_sha256 if rows else None
 
 
 def _view(row: Row[Any]) -> OrderView:

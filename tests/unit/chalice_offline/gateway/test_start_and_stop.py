@@ -116,3 +116,22 @@ def test_refused_client_gets_no_disconnect() -> None:
         return [name for name, _ in functions.events]
 
     assert asyncio.run(scenario()) == ["authorize"]
+
+
+def test_connection_sends_each_frame_at_once() -> None:
+    """Otherwise the kernel keeps a frame back until the client has
+    acknowledged the last one, which takes 40 ms.
+    """
+
+    async def scenario() -> list[int]:
+        async with a_gateway(FakeFunctions()) as gateway, connect(websocket_url(gateway)):
+            assert gateway._server is not None
+            sockets = [
+                protocol.transport.get_extra_info("socket")
+                for protocol in gateway._server.server_state.connections
+            ]
+            return [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in sockets]
+
+    options = asyncio.run(scenario())
+    assert options
+    assert all(options)
