@@ -17,4 +17,5 @@ class VenuePrices:
         # Before the answers: the pools are of this block or of a later one.
         height = self._chain.view([]).height
         answers = request.answers()
-        return Prices(answers.pools, int(answers.asked_at.timestamp()), 0, height)
+        now_s, slot = answers.time
+        return Prices(answers.pools, now_s, slot, height)

@@ -220,6 +220,21 @@ def test_quote_names_both_venues_and_readiness_the_chain(engine: Engine, chain: 
     assert ready["slotAgeSeconds"] <= 5
 
 
+def test_limit_order_rests_until_a_large_order_has_moved_the_price(trader: Trader) -> None:
+    quote = trader.ask(action="quote", inputToken="SOL", outputToken="USDC", amount="1")
+    limit = f"{Decimal(quote['price']) * Decimal('1.005'):.2f}"
+    order_id = trader.submit(
+        type="limit", side="sell", baseAsset="SOL", quoteAsset="USDC", amount="1", limitPrice=limit
+    )
+    trader.until(lambda: "open" in statuses(trader.events(order_id)))
+    large = trader.submit(inputToken="USDC", outputToken="SOL", amount="2000000", slippageBps=2000)
+    confirmed(trader.finished(large))
+    last = trader.finished(order_id)[-1]
+    assert last["status"] == "confirmed", last
+    assert Decimal(last["outputAmount"]) >= Decimal(limit)
+    assert last["networkFeeLamports"] == FEE_LAMPORTS
+
+
 def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee(
     trader: Trader, engine: Engine, chain: LocalChain, client: PublicClient
 ) -> None:
@@ -227,7 +242,7 @@ def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee
     order_id = trader.submit(inputToken="SOL", outputToken="USDC", amount="100", slippageBps=1)
     trader.until(lambda: "submitted" in statuses(trader.events(order_id)))
     routed = next(event for event in trader.events(order_id) if event["status"] == "routed")
-    sold = [swapped(engine, chain, leg["pool"], 10_000 * 10**9) for leg in routed["route"]]
+    sold = [swapped(engine, chain, leg) for leg in routed["route"]]
     # In one request, so that what the engine sends again comes after it.
     calls: list[tuple[str, list[Any]]] = [("chain_resetFaults", [])]
     calls += [("sendTransaction", [one, UNCHECKED]) for one in sold]
@@ -247,12 +262,14 @@ def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee
     assert (meta.err is not None, meta.fee) == (True, FEE_LAMPORTS)
 
 
-def swapped(engine: Engine, chain: LocalChain, pool_id: str, amount: int) -> str:
-    """Return a signed transaction by which another account sells SOL to a pool, whatever it pays."""
+def swapped(engine: Engine, chain: LocalChain, leg: Frame) -> str:
+    """Return a signed transaction by which another account sells twenty times as much as a leg does."""
+    given, got, pool_id = leg["inputToken"], leg["outputToken"], leg["pool"]
+    amount = 20 * units(leg["inputAmount"], given)
     market = market_on(chain.url, engine.pools_file, seed=SEED)
     chain.call("chain_fund", address_of(market.signer.wallet(pool_id).owner))
-    path = InstructedPath(("SOL", "USDC"), ((InstructedLeg(pool_id, amount),),))
-    wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, "SOL", "USDC", (path,), 1)
+    path = InstructedPath((given, got), ((InstructedLeg(pool_id, amount),),))
+    wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, given, got, (path,), 1)
     (signed,) = market.chain.sign([wanted])
     market.nodes.close()
     return base64.b64encode(signed.payload).decode()

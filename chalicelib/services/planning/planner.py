@@ -22,7 +22,6 @@ from chalicelib.routing.marks import mark_of
 from chalicelib.routing.plan import Plan
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
-from chalicelib.services.ports import ChainTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,7 @@ class Planner:
         self._answers = answers
         # A pool of a token that is not listed any more would take others' orders through it.
         listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
-        time = answers.chain_time or ChainTime(int(answers.asked_at.timestamp()), 0)
-        self._market = Market(listed, time.unix_s, time.slot)
+        self._market = Market(listed, *answers.time)
         self._quotes = FirmQuotes(answers.firm_quotes)
         self._tokens = tokens
 

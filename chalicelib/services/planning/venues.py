@@ -43,6 +43,11 @@ class VenueAnswers:
     chain_time: ChainTime | None = None
     room: Room | None = None
 
+    @property
+    def time(self) -> ChainTime:
+        """What pools open, and charge, by: the chain's time, or where it has none of its own, ours."""
+        return self.chain_time or ChainTime(int(self.asked_at.timestamp()), 0)
+
 
 Within = Callable[[float], float]
 """Given how long something may take by itself, returns how long it may now."""
