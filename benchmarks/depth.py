@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from benchmarks.consumer import BATCH, ConsumerServices, consume, environment_for, prepared_batches
+from benchmarks.depth_reads import milliseconds, print_growth, sizes
 from benchmarks.environment import environment_lines
 from benchmarks.instance import running_instance
 from chalicelib.adapters.postgres.engine import make_engine
@@ -33,15 +34,16 @@ _UNCHECKED: Final = "SET session_replication_role = replica"
 
 # Finished orders of a thousand accounts, the load's own among them, each with what a confirmed
 # order leaves behind: six events, an attempt, a transaction in the ledger. What they say does
-# not matter, how many they are does.
+# not matter, how many they are does. All of them ended long ago, so that archiving has something to do.
 _FILL: Final = (
     """
     INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
         price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
-        tx_signature, input_units, output_units, fence, lease_until)
+        tx_signature, input_units, output_units, fence, lease_until, updated_at)
     SELECT gen_random_uuid(), CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END,
         'market', 'exact_in', 'SOL', 'USDC', 1000000000, 'SOL', 50, moment, moment + interval '1 minute',
-        repeat('0', 64), 'confirmed', 6, 1, 'signature ' || n, 1000000000, 150000000, 1, moment
+        repeat('0', 64), 'confirmed', 6, 1, 'signature ' || n, 1000000000, 150000000, 1, moment,
+        moment - interval '40 days'
     FROM (
         SELECT n, now() - n * interval '1 second' AS moment
         FROM generate_series(1, CAST(:orders AS int)) AS n
@@ -115,7 +117,23 @@ def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
         for depth in depths:
             print(f"filling a database with {depth:,} orders ...", flush=True)
             uses[depth] = stack.enter_context(record_of(instance.status["database_url"], depth))
-        return _compared(_in_turns(uses, turns))
+        least, before = uses[depths[0]], sizes(uses[depths[0]].engine)
+        compared = _compared(_in_turns(uses, turns))
+        print_growth(before, sizes(least.engine), (turns + WARM_UP_BATCHES) * BATCH)
+        _print_reads(uses)
+        return compared
+
+
+def _print_reads(uses: Mapping[int, ConsumerServices]) -> None:
+    print(
+        f"\n{'orders on record':>16}{'page, ms':>12}{'everything, ms':>16}{'sweep, ms':>12}{'archive, ms/1,000':>20}"
+    )
+    for depth, use in uses.items():
+        found = milliseconds(use.engine, "local")
+        print(
+            f"{depth:>16,}{found['page']:>12.1f}{found['subscribe']:>16.1f}{found['sweep']:>12.1f}"
+            f"{found['archive']:>20.0f}"
+        )
 
 
 def _in_turns(uses: Mapping[int, ConsumerServices], turns: int) -> Mapping[int, Sequence[float]]:
