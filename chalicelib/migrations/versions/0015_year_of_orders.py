@@ -7,7 +7,7 @@ knows no order that is archived: it answers for one as for none.
 from alembic import op
 
 revision = "0015"
-down_revision = "0010"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
