@@ -23,6 +23,7 @@ from benchmarks.instance import Instance, running_instance
 from benchmarks.load import QUIET
 from benchmarks.shapes import Load, Shape, run_load
 from chalicelib.handlers.schedule import MATCHING_S
+from chalicelib.services.archive.archiver import PART_MAX
 from chalicelib.wire.server_frames import json_text
 from infra.deploy.smoke import smoke_order
 from infra.deploy.stacks import stage_values
@@ -40,6 +41,18 @@ LOG_GB_USD: Final = 0.50
 LOG_EVENT_BYTES: Final = 26
 # https://aws.amazon.com/ec2/pricing/on-demand/: the first 10 TB a month to the internet.
 OUTBOUND_GB_USD: Final = 0.09
+
+# https://aws.amazon.com/rds/aurora/pricing/ and https://aws.amazon.com/s3/pricing/: a GB and month, and a PUT.
+HOT_GB_MONTH_USD: Final = 0.10
+COLD_GB_MONTH_USD: Final = 0.023
+COLD_PUT_USD: Final = 5e-6
+
+# Bytes of an order, as ``benchmarks.depth`` counts them per table: all of it, what of it stays in the record once
+# it is archived (its row, its transaction in the simulated ledger, its key), and what of it is in the archive.
+HOT_BYTES: Final = 7_420
+STAYING_BYTES: Final = 2_140
+COLD_BYTES: Final = 680
+RETENTION_MONTHS: Final = 1
 
 BATCH: Final = 10
 ORDERS: Final = 100
@@ -237,10 +250,28 @@ def report(*, batch_ms: float | None = None) -> tuple[float, float, float]:
     _row(
         "  consumer gets orders one by one", [_sum(one) - most for one, most in zip(alone, sums, strict=True)]
     )
+    print("kept for a year")
+    _row("  everything in the record", [_stored(HOT_BYTES, 12, HOT_GB_MONTH_USD)] * len(SCENARIOS))
+    _row("  archived after 30 days", [archived_usd()] * len(SCENARIOS))
     print("a month, whatever number of orders rests")
     _row("  match_prices, while any is armed", [matching_usd_per_month()])
     _row("  match_prices, while none is", [30 * 24 * 60 * (INVOCATION_USD + 0.01 * 0.25 * GB_SECOND_USD)])
     return sums[0], sums[2], sums[3]
+
+
+def archived_usd() -> float:
+    """Return what keeping a million orders for a year costs if they are archived after a month."""
+    months_after = 12 - RETENTION_MONTHS
+    return (
+        _stored(HOT_BYTES, RETENTION_MONTHS, HOT_GB_MONTH_USD)
+        + _stored(STAYING_BYTES, months_after, HOT_GB_MONTH_USD)
+        + _stored(COLD_BYTES, months_after, COLD_GB_MONTH_USD)
+        + 1e6 / PART_MAX * COLD_PUT_USD
+    )
+
+
+def _stored(order_bytes: int, months: int, gb_month_usd: float) -> float:
+    return order_bytes * 1e6 / 1e9 * months * gb_month_usd
 
 
 def matching_usd_per_month() -> float:

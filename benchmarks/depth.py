@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from benchmarks.consumer import BATCH, ConsumerServices, consume, environment_for, prepared_batches
+from benchmarks.depth_reads import milliseconds, print_growth, sizes
 from benchmarks.environment import environment_lines
 from benchmarks.instance import running_instance
 from chalicelib.adapters.postgres.engine import make_engine
@@ -33,61 +34,72 @@ _UNCHECKED: Final = "SET session_replication_role = replica"
 
 # Finished orders of a thousand accounts, the load's own among them, each with what a confirmed
 # order leaves behind: six events, an attempt, a transaction in the ledger. What they say does
-# not matter, how many they are does.
+# not matter, how many they are does. All of them ended long ago, so that archiving has something to do.
 _FILL: Final = (
     """
     INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
         price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
-        tx_signature, input_units, output_units, fence, lease_until)
-    SELECT gen_random_uuid(), CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END,
+        tx_signature, input_units, output_units, fence, lease_until, updated_at)
+    SELECT md5('order ' || n)::uuid, CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END,
         'market', 'exact_in', 'SOL', 'USDC', 1000000000, 'SOL', 50, moment, moment + interval '1 minute',
-        repeat('0', 64), 'confirmed', 6, 1, 'signature ' || n, 1000000000, 150000000, 1, moment
+        repeat('0', 64), 'confirmed', 6, 1, 'signature ' || n, 1000000000, 150000000, 1, moment,
+        moment - interval '40 days'
     FROM (
         SELECT n, now() - n * interval '1 second' AS moment
-        FROM generate_series(1, CAST(:orders AS int)) AS n
+        FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
     ) AS x
     """,
     """
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-    SELECT order_id, n, (ARRAY['pending', 'routing', 'routed', 'building', 'submitted', 'confirmed'])[n], 1,
-        accepted_at, '{}'
-    FROM orders CROSS JOIN generate_series(1, 6) AS n
+    SELECT md5('order ' || o)::uuid, n,
+        (ARRAY['pending', 'routing', 'routed', 'building', 'submitted', 'confirmed'])[n], 1, now(), '{}'
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS o CROSS JOIN generate_series(1, 6) AS n
     """,
     """
     INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units,
         quoted_out_units, threshold_units, fence, outcome, resolved_at)
-    SELECT tx_signature, order_id, 1, '', 1, 1, 1, 1, 1, 'landed', accepted_at FROM orders
+    SELECT 'signature ' || n, md5('order ' || n)::uuid, 1, '', 1, 1, 1, 1, 1, 'landed', now()
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
     """,
     """
     INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units,
         output_units, legs, landed_at)
-    SELECT tx_signature, 1, 1, account_id, order_id, 1, input_units, output_units, '[]', accepted_at
-    FROM orders
+    SELECT 'signature ' || n, 1, 1, 'account', md5('order ' || n)::uuid, 1, 1000000000, 150000000, '[]', now()
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
     """,
 )
+_FILLED_AT_ONCE: Final = 100_000
+_TIME_LIMIT_S: Final = 600
+"""For a statement that fills or vacuums a database."""
 
 
 @contextmanager
 def record_of(server_url: str, orders: int) -> Iterator[ConsumerServices]:
     """Make a database with so many finished orders on record, and a consumer for it."""
-    # pg8000's reads end after five seconds here, and a million rows take longer.
     address = make_url(server_url).set(drivername="postgresql+psycopg")
     name = f"depth_{orders}"
     _run(make_engine(address.render_as_string(hide_password=False)), [f"CREATE DATABASE {name}"])
     url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
     prepare(url)
-    filler = make_engine(address.set(database=name).render_as_string(hide_password=False))
-    # As autovacuum would leave it.
-    _run(filler, [_UNCHECKED, *_FILL, "VACUUM ANALYZE"], {"orders": orders})
+    _fill(address.set(database=name).render_as_string(hide_password=False), orders)
     use = ConsumerServices(Settings.from_env(environment_for(url, dict(os.environ))))
     yield use
     use.engine.dispose()
 
 
-def _run(engine: Engine, statements: Sequence[str], parameters: dict[str, int] | None = None) -> None:
+def _fill(url: str, orders: int) -> None:
+    """Write so many orders in parts, and leave the tables as autovacuum would."""
+    engine = make_engine(url, time_limit_s=_TIME_LIMIT_S)
+    for first in range(1, orders + 1, _FILLED_AT_ONCE):
+        part = {"first": first, "last": min(orders, first + _FILLED_AT_ONCE - 1)}
+        _run(engine, [_UNCHECKED, *_FILL], part)
+    _run(engine, ["VACUUM ANALYZE"])
+
+
+def _run(engine: Engine, statements: Sequence[str], parameters: Mapping[str, int] | None = None) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            wanted = parameters if parameters and ":orders" in statement else {}
+            wanted = parameters if parameters and ":first" in statement else {}
             connection.execute(text(statement), wanted)
     engine.dispose()
 
@@ -115,7 +127,23 @@ def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
         for depth in depths:
             print(f"filling a database with {depth:,} orders ...", flush=True)
             uses[depth] = stack.enter_context(record_of(instance.status["database_url"], depth))
-        return _compared(_in_turns(uses, turns))
+        least, before = uses[depths[0]], sizes(uses[depths[0]].engine)
+        compared = _compared(_in_turns(uses, turns))
+        print_growth(before, sizes(least.engine), (turns + WARM_UP_BATCHES) * BATCH)
+        _print_reads(uses)
+        return compared
+
+
+def _print_reads(uses: Mapping[int, ConsumerServices]) -> None:
+    print(
+        f"\n{'orders on record':>16}{'page, ms':>12}{'everything, ms':>16}{'sweep, ms':>12}{'archive, ms/1,000':>20}"
+    )
+    for depth, use in uses.items():
+        found = milliseconds(use.engine, "local")
+        print(
+            f"{depth:>16,}{found['page']:>12.1f}{found['subscribe']:>16.1f}{found['sweep']:>12.1f}"
+            f"{found['archive']:>20.0f}"
+        )
 
 
 def _in_turns(uses: Mapping[int, ConsumerServices], turns: int) -> Mapping[int, Sequence[float]]:

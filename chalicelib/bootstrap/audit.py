@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from chalicelib.adapters.audit_checks import Check, Violation
+from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.simulated_market.audit import market_checks
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.config import ChainName
 from chalicelib.domain.tokens import Tokens
+from chalicelib.services.archive.ports import ArchiveStore
 
 if TYPE_CHECKING:
     from chalicelib.adapters.solana.chain_audit import ChainAudit
@@ -28,6 +30,7 @@ def checks(
     must_be_finished: bool,
     wallet_seed: bytes | None = None,
     tokens: Tokens | None = None,
+    archives: ArchiveStore | None = None,
 ) -> tuple[Check, ...]:
     """Return what is to be checked, the record first. Of Solana nothing is kept here: see
     ``chain_audit``.
@@ -36,8 +39,11 @@ def checks(
         must_be_finished: An order that is not final is a violation too.
         tokens: Those that are traded; the usual ones if not given.
         wallet_seed: What the simulated market's wallets derive from: see ``market_checks``.
+        archives: Where they are, if they are to be read too.
     """
     record = record_checks(tokens or load_tokens(), must_be_finished=must_be_finished)
+    if archives is not None:
+        record = (*record, archive_check(archives))
     match chain:
         case ChainName.SIMULATED:
             return (*record, *market_checks(wallet_seed))

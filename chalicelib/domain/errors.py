@@ -7,6 +7,7 @@
         InvalidRequestError           400: a field breaks a rule
           FieldError                  400: one field breaks one rule
         NotFoundError                 404: unknown, or another account's
+        ArchivedError                 410: it ended long ago, and its events are kept elsewhere
         ConflictError                 409: the state of the order forbids it
         UnauthorizedError             401 / 403 before anything is done
       LimitExceededError              429: a written limit is reached; slow down, and ask again
@@ -39,6 +40,7 @@ class Code(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    ORDER_ARCHIVED = "ORDER_ARCHIVED"
     CLIENT_ORDER_ID_CONFLICT = "CLIENT_ORDER_ID_CONFLICT"
     ORDER_ALREADY_SENT = "ORDER_ALREADY_SENT"
     ORDER_ALREADY_FINAL = "ORDER_ALREADY_FINAL"
@@ -112,6 +114,14 @@ class NotFoundError(RefusedError):
     def __init__(self) -> None:
         problem = FieldProblem("orderId", "is not an order of this account")
         super().__init__(Code.ORDER_NOT_FOUND, "there is no such order", (problem,))
+
+
+class ArchivedError(RefusedError):
+    """The account's order ended long ago, and its events are in an archive."""
+
+    def __init__(self) -> None:
+        problem = FieldProblem("orderId", "is an order that ended long ago and is archived")
+        super().__init__(Code.ORDER_ARCHIVED, "the order ended long ago and is archived", (problem,))
 
 
 class ConflictError(RefusedError):

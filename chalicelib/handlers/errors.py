@@ -3,6 +3,7 @@
 from typing import Final
 
 from chalicelib.domain.errors import (
+    ArchivedError,
     Code,
     ConflictError,
     ExecutionError,
@@ -18,6 +19,7 @@ _STATUSES: Final[tuple[tuple[type[ExecutionError], int], ...]] = (
     (InvalidRequestError, 400),
     (UnauthorizedError, 401),
     (NotFoundError, 404),
+    (ArchivedError, 410),
     (ConflictError, 409),
     (LimitExceededError, 429),
     (RetryableError, 503),

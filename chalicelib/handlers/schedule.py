@@ -35,14 +35,15 @@ def match_prices() -> JsonObject:
 
 
 def sweep() -> JsonObject:
-    """Run the sweep once; return ``done``, and the ``reason`` if it is not, for an operator who invokes
-    it by hand.
+    """Sweep until nothing is left or this minute is over.
+
+    Returns ``done``, and the ``reason`` if it is not, for an operator who invokes it by hand.
 
     A passing fault puts it off to the next run, with one log line and a metric that an alarm watches.
     """
     observer = services().observer
     try:
-        services().sweep.run()
+        services().sweep.run(time_left.has)
         result: JsonObject = {"done": True}
     except RetryableError as fault:
         logger.warning("sweep put off", reason=fault.message)

@@ -360,7 +360,9 @@ class OrderView:
 class OrderQueries(Protocol):
     """Reading, always within one account. Raises ``RetryableError`` if the record is unreachable."""
 
-    def find(self, account_id: str, order_id: UUID) -> OrderView | None: ...
+    def find(self, account_id: str, order_id: UUID) -> OrderView | None:
+        """Return an order; raises ``ArchivedError`` if its events are in an archive."""
+        ...
 
     def page(
         self,
@@ -370,7 +372,10 @@ class OrderQueries(Protocol):
         limit: int,
         before: tuple[datetime, UUID] | None,
     ) -> Sequence[OrderView]:
-        """Return orders newest first; ``before`` is the last entry of the page before."""
+        """Return orders newest first; ``before`` is the last entry of the page before.
+
+        The last event of one that is archived says just that.
+        """
         ...
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:

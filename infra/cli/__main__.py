@@ -4,6 +4,7 @@ import click
 
 from infra.cli import (
     advisories,
+    archive,
     audit,
     cancel_all,
     market,
@@ -40,6 +41,7 @@ for command in (
     queues.queues,
     queues.dead_letters,
     audit.audit_command,
+    archive.archive,
     market.market,
     trade.trade,
     pools.pools,

@@ -14,6 +14,7 @@ from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.bootstrap.audit import chain_audit, checks
 from chalicelib.config import ChainName
+from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import SolanaNodes, rpc_options
 
@@ -46,6 +47,7 @@ _RUNNING: Final = "that of the runtime"
     help="The market that the record is held against: the simulated one's ledger, or every attempt against a "
     "Solana. Without a value: the Solana of the runtime that is running, or of --rpc-url.",
 )
+@archives
 @rpc_options
 @click.pass_obj
 def audit_command(
@@ -55,6 +57,7 @@ def audit_command(
     must_be_finished: bool,
     wallet_seed: str | None,
     chain: str,
+    archive_url: str | None,
     **options: Any,
 ) -> None:
     """Check that no order was lost, doubled or forged and that the books balance.
@@ -70,6 +73,7 @@ def audit_command(
         must_be_finished=must_be_finished,
         wallet_seed=seed.encode() if seed else None,
         tokens=solana.tokens,
+        archives=store_at(archive_url),
     )
     try:
         slot = against.slot() if against else 0

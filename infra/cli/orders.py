@@ -7,10 +7,12 @@ import click
 from rich.console import Console
 from sqlalchemy import text
 
+from chalicelib.adapters.postgres.archive import place_of
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
+from infra.cli.archives import archived, archives
 from infra.cli.columns import column_lines
 from infra.cli.order_ids import order_of, short
 from infra.cli.session import CliSession
@@ -57,14 +59,22 @@ def orders(
 
 @click.command()
 @click.argument("order_id")
+@archives
 @click.pass_obj
-def order(session: CliSession, order_id: str) -> None:
-    """Show one order with its events and attempts: by its id, or a beginning that no other has."""
+def order(session: CliSession, order_id: str, *, archive_url: str | None) -> None:
+    """Show one order with its events and attempts, also archived ones: by its id, or a beginning that no other has."""
     with session.engine.connect() as connection:
         parameters = {"order_id": order_of(connection, order_id)}
         found = connection.execute(_ORDER, parameters).scalar()
         events = list(connection.execute(_EVENTS, parameters).scalars())
         attempts = list(connection.execute(_ATTEMPTS, parameters).scalars())
+        place = place_of(connection, parameters["order_id"])
+    if place is not None:
+        whole = archived(archive_url, place, parameters["order_id"])
+        events = list(whole.events)
+        attempts = [
+            {name: value for name, value in each.items() if name != "payload"} for each in whole.attempts
+        ]
     facts = {"order": found, "events": events, "attempts": attempts}
     session.show(facts, lambda console: _print_order(console, facts))
 

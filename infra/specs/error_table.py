@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chalicelib.domain.errors import (
+    ArchivedError,
     Code,
     ConflictError,
     ExecutionError,
@@ -41,6 +42,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.ORDER_NOT_FOUND: (
         NotFoundError,
         "The account has no such order; whether another account has is not said.",
+    ),
+    Code.ORDER_ARCHIVED: (
+        ArchivedError,
+        "The order ended more than `RETENTION_DAYS` ago; its events are in an archive, with the operator.",
     ),
     Code.CLIENT_ORDER_ID_CONFLICT: (ConflictError, "The clientOrderId belongs to an order with other terms."),
     Code.ORDER_ALREADY_SENT: (

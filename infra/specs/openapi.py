@@ -21,6 +21,7 @@ _REFUSALS: Final = {
     "401": "The credential is missing, wrong or expired.",
     "403": "The credential's subject cannot be an account, or it lacks the operator's scope.",
     "404": "Unknown, or another account's.",
+    "410": "The order ended long ago, and is archived.",
     "409": "The order's state or content forbids it.",
     "413": "The body is too large.",
     "415": "The Content-Type is neither JSON's, nor a form's, nor plain text's.",
@@ -145,7 +146,7 @@ def _paths() -> dict[str, Any]:
         _query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
         _query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
     ]
-    events = _operation("Read an order's events", answers.OrderEvents, "200", "400 404 503")
+    events = _operation("Read an order's events", answers.OrderEvents, "200", "400 404 410 503")
     after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
     events["parameters"] = [_query("afterSeq", after)]
     return {
@@ -158,7 +159,9 @@ def _paths() -> dict[str, Any]:
         "/orders/execute": {"post": _named("executeOrder", submit)},
         "/orders/{orderId}": {
             "parameters": [_ORDER_ID],
-            "get": _named("readOrder", _operation("Read an order", answers.OrderBody, "200", "400 404 503")),
+            "get": _named(
+                "readOrder", _operation("Read an order", answers.OrderBody, "200", "400 404 410 503")
+            ),
             "patch": _named(
                 "amendOrder",
                 _operation(

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chalicelib.adapters.postgres.housekeeping import BEHIND_AFTER_S, FINISHED_AFTER_S, STRANDED_AFTER_S
+from chalicelib.adapters.postgres.housekeeping import (
+    BEHIND_AFTER_S,
+    FINISHED_AFTER_S,
+    RESUMED_AGAIN_AFTER_S,
+    STRANDED_AFTER_S,
+)
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.ports import OrderView
-from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
+from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
 from tests.fakes.tables import OrderRow, Tables
 
 
@@ -59,14 +64,26 @@ class MemoryHousekeeping:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._resumed_at: dict[UUID, datetime] = {}
 
     def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         since = self._tables.now() - timedelta(seconds=STRANDED_AFTER_S)
         return [
             StrandedOrder(id_, row.state.order.account_id)
             for id_, row in self._tables.orders.items()
-            if row.state.status not in FINAL | RESTING and row.lease_until < since
+            if row.state.status not in FINAL | RESTING
+            and row.lease_until < since
+            and not self._waits(id_, row.lease_until)
         ][:limit]
+
+    def _waits(self, order_id: UUID, lease_until: datetime) -> bool:
+        """Return whether the message that resumes an order may be in the queue still."""
+        at = self._resumed_at.get(order_id)
+        again = timedelta(seconds=RESUMED_AGAIN_AFTER_S)
+        return at is not None and at >= lease_until and at >= self._tables.now() - again
+
+    def note_resumed(self, order_ids: Sequence[UUID]) -> None:
+        self._resumed_at |= dict.fromkeys(order_ids, self._tables.now())
 
     def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
         now = self._tables.now()
@@ -81,7 +98,7 @@ class MemoryHousekeeping:
         now = self._tables.now()
         return [id_ for id_, row in self._tables.connections.items() if row.expires_at < now][:limit]
 
-    def forget_finished(self) -> int:
+    def forget_finished(self, *, limit: int) -> Forgotten:
         since = self._tables.now() - timedelta(seconds=FINISHED_AFTER_S)
         orders = self._tables.orders
         finished = [
@@ -92,9 +109,9 @@ class MemoryHousekeeping:
             and orders[key[1]].state.is_final
             and orders[key[1]].updated_at < since
         ]
-        for key in finished:
+        for key in finished[:limit]:
             del self._tables.subscriptions[key]
-        return len(finished)
+        return Forgotten(len(finished[:limit]), is_more=len(finished) > limit)
 
     def archive(self, letter: DeadLetter, *, order_id: UUID | None, reason: str) -> None:
         del order_id

@@ -13,6 +13,7 @@ _SOLANA: Final = "tests/integration/solana"
 
 ELSEWHERE: Final[dict[str, str]] = {
     # SQL: what it does, only a server can say.
+    "chalicelib/adapters/postgres/archive.py": "tests/integration/test_archive.py",
     "chalicelib/adapters/postgres/audit.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/postgres/cancel_all.py": "tests/contract/test_open_orders.py",
     "chalicelib/adapters/postgres/chain_audit.py": "tests/integration/test_event_chain.py",
@@ -54,6 +55,9 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/fills_audit.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/simulated_market/audit.py": "tests/integration/test_operator.py",
     "chalicelib/bootstrap/audit.py": "tests/integration/test_operator.py",
+    "chalicelib/services/archive/archiver.py": "tests/integration/test_archive.py",
+    "infra/cli/archive.py": "tests/integration/test_archive.py",
+    "infra/cli/archives.py": "tests/integration/test_archive.py",
     "infra/cli/audit.py": "tests/integration/test_operator.py",
     "infra/cli/cancel_all.py": "tests/e2e/test_several_orders.py",
     "infra/cli/client.py": "tests/e2e/test_several_orders.py",
@@ -156,6 +160,7 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "clients/python/src/orderflow_client/results.py",
         "chalicelib/routing/plan.py",
         "chalicelib/services/ports.py",
+        "chalicelib/services/archive/ports.py",
         "chalicelib/services/resting/ports.py",
         "infra/deploy/json_types.py",
     }

@@ -25,6 +25,7 @@ _STATEMENTS: Final = (
                format('order at seq %s, %s events, numbered %s to %s', o.seq, count(e.seq), min(e.seq), max(e.seq))
                AS problem
         FROM orders o LEFT JOIN order_events e USING (order_id)
+        WHERE o.archive_id IS NULL OR e.seq IS NOT NULL
         GROUP BY o.order_id, o.seq HAVING count(e.seq) <> o.seq OR min(e.seq) <> 1 OR max(e.seq) <> o.seq
         """,
     ),
@@ -50,7 +51,7 @@ _STATEMENTS: Final = (
                format('%s attempts landed, the order shows %s', count(a.signature), coalesce(o.tx_signature, 'none'))
                AS problem
         FROM orders o LEFT JOIN attempts a ON a.order_id = o.order_id AND a.outcome = 'landed'
-        WHERE o.status = 'confirmed' GROUP BY o.order_id
+        WHERE o.status = 'confirmed' AND o.archive_id IS NULL GROUP BY o.order_id
         HAVING count(a.signature) <> 1 OR min(a.signature) IS DISTINCT FROM o.tx_signature
         """,
     ),

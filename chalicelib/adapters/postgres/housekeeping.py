@@ -9,13 +9,18 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 from chalicelib.services.consumer.dead_letters import DeadLetter
-from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind
+from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
 
 # A waiting message comes back after its back-off or its lease, both well below this.
 STRANDED_AFTER_S: Final = 15
 BEHIND_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 
+# How long a message that resumes an order may wait in a queue that is behind. One that a consumer has
+# claimed since is stranded anew once that lease has ended.
+RESUMED_AGAIN_AFTER_S: Final = 120
+
+_BEGINNING: Final = ("", UUID(int=0))
 
 # Every account's first order before any account's second: what one
 # account leaves behind by the thousand is for later runs.
@@ -26,8 +31,17 @@ SELECT order_id, account_id FROM (
     FROM orders
     WHERE status NOT IN {IDLE_STATUSES}
         AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
+        AND (resumed_at IS NULL OR resumed_at < lease_until
+             OR resumed_at < clock_timestamp() - make_interval(secs => {RESUMED_AGAIN_AFTER_S}))
 ) AS stranded
 ORDER BY place, accepted_at LIMIT :limit
+""")
+
+# An order that is held is being worked on: it is not stranded any more.
+_NOTE_RESUMED: Final = text(f"""
+UPDATE orders SET resumed_at = clock_timestamp() WHERE order_id IN (
+    SELECT order_id FROM orders WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status NOT IN {IDLE_STATUSES}
+    ORDER BY order_id FOR UPDATE SKIP LOCKED)
 """)
 
 _BEHIND: Final = text(f"""
@@ -49,10 +63,27 @@ _EXPIRED: Final = text("""
 SELECT connection_id FROM connections WHERE expires_at < clock_timestamp() ORDER BY expires_at LIMIT :limit
 """)
 
+# So many rows along the primary key, whatever is among them: an index by age would cost every order its entry,
+# and the oldest subscriptions, to orders that rest, would be in front of all others each time.
 _FORGET_FINISHED: Final = text(f"""
-DELETE FROM subscriptions s USING orders o
-WHERE o.order_id = s.order_id AND s.live AND o.status IN {FINAL_STATUSES}
-  AND o.updated_at < clock_timestamp() - make_interval(secs => {FINISHED_AFTER_S})
+WITH part AS MATERIALIZED (
+    SELECT connection_id, order_id FROM subscriptions
+    WHERE (connection_id, order_id) > (:connection_id, CAST(:order_id AS uuid))
+    ORDER BY connection_id, order_id LIMIT :limit
+), forgotten AS (
+    DELETE FROM subscriptions s USING part p, LATERAL (
+        SELECT status, updated_at FROM orders WHERE order_id = p.order_id
+    ) AS o
+    WHERE s.connection_id = p.connection_id AND s.order_id = p.order_id AND s.live
+      AND o.status IN {FINAL_STATUSES}
+      AND o.updated_at < clock_timestamp() - make_interval(secs => {FINISHED_AFTER_S})
+    RETURNING 1
+), last AS (
+    SELECT connection_id, order_id FROM part ORDER BY connection_id DESC, order_id DESC LIMIT 1
+)
+SELECT l.connection_id, l.order_id, (SELECT count(*) FROM part) AS looked_at,
+    (SELECT count(*) FROM forgotten) AS removed
+FROM last l
 """)
 
 _ARCHIVE: Final = text("""
@@ -66,11 +97,16 @@ class PostgresHousekeeping:
 
     def __init__(self, engine: Engine) -> None:
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._looked_at = _BEGINNING
 
     def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_STRANDED, {"limit": limit})
             return [StrandedOrder(row.order_id, row.account_id) for row in rows]
+
+    def note_resumed(self, order_ids: Sequence[UUID]) -> None:
+        with translated_errors(), self._single.connect() as connection:
+            connection.execute(_NOTE_RESUMED, {"order_ids": [str(order_id) for order_id in order_ids]})
 
     def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
         with translated_errors(), self._single.connect() as connection:
@@ -84,9 +120,16 @@ class PostgresHousekeeping:
         with translated_errors(), self._single.connect() as connection:
             return connection.execute(_EXPIRED, {"limit": limit}).scalars().all()
 
-    def forget_finished(self) -> int:
+    def forget_finished(self, *, limit: int) -> Forgotten:
+        connection_id, order_id = self._looked_at
+        parameters = {"connection_id": connection_id, "order_id": str(order_id), "limit": limit}
         with translated_errors(), self._single.connect() as connection:
-            return connection.execute(_FORGET_FINISHED).rowcount
+            row = connection.execute(_FORGET_FINISHED, parameters).first()
+        if row is None or row.looked_at < limit:
+            self._looked_at = _BEGINNING
+            return Forgotten(0 if row is None else row.removed, is_more=False)
+        self._looked_at = row.connection_id, row.order_id
+        return Forgotten(row.removed, is_more=True)
 
 
 class PostgresDeadLetterArchive:

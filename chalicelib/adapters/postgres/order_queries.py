@@ -10,14 +10,16 @@ from sqlalchemy import Engine, Row, text
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
 from chalicelib.adapters.postgres.statements import Database, Statement
+from chalicelib.domain.errors import ArchivedError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderView
 
 _VIEW: Final = f"""
-SELECT {ORDER_COLUMNS}, o.updated_at, e.occurred_at, e.data FROM orders o
-JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
+SELECT {ORDER_COLUMNS}, o.updated_at, o.archive_id, coalesce(e.occurred_at, o.updated_at) AS occurred_at,
+    coalesce(e.data, '{{"archived": true}}') AS data
+FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
 """
 
 _FIND: Final = text(_VIEW + "WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id")
@@ -59,7 +61,11 @@ class PostgresOrderQueries:
         parameters = {"account_id": account_id, "order_id": str(order_id)}
         with translated_errors(), self._single.connect() as connection:
             row = connection.execute(_FIND, parameters).first()
-            return None if row is None else _view(row)
+        if row is None:
+            return None
+        if row.archive_id is not None:
+            raise ArchivedError
+        return _view(row)
 
     def page(
         self, account_id: str, *, status: OrderStatus | None, limit: int, before: tuple[datetime, UUID] | None

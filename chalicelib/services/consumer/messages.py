@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import NotFoundError, RefusedError, RetryableError, client_order_id_conflict
+from chalicelib.domain.errors import (
+    ArchivedError,
+    NotFoundError,
+    RefusedError,
+    RetryableError,
+    client_order_id_conflict,
+)
 from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
@@ -133,17 +139,22 @@ class ConsumeMessages:
         """Subscribe a second submission of an order to it,
         or refuse the submission if it says something else.
         """
+        refusal: RefusedError = client_order_id_conflict()
         if message.order.content_sha256 == recorded.content_sha256:
             subscriber = Subscriber(connection_id, recorded.account_id)
-            self._replay_orders.replay(
-                subscriber,
-                recorded.order_id,
-                after_seq=0,
-                deferred_acknowledgement=message.deferred_acknowledgement,
-            )
-            return
+            try:
+                self._replay_orders.replay(
+                    subscriber,
+                    recorded.order_id,
+                    after_seq=0,
+                    deferred_acknowledgement=message.deferred_acknowledgement,
+                )
+            except ArchivedError as archived:
+                refusal = archived
+            else:
+                return
         delivery = self._replies.refuse(
-            connection_id, message.request_id, client_order_id_conflict(), order_id=recorded.order_id
+            connection_id, message.request_id, refusal, order_id=recorded.order_id
         )
         if delivery is Delivery.UNDELIVERED:
             raise RetryableError("the refusal was not delivered")

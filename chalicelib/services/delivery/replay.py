@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import (
+    ArchivedError,
     NotFoundError,
     RetryableError,
     UnansweredError,
@@ -193,7 +194,12 @@ class ReplayOrders:
         return found_in_time(begin, self._wait_budget, subscriber.account_id, wait_s=self._lookup_wait_s)
 
     def _order(self, subscriber: Subscriber, order_id: UUID) -> Order:
-        view = self._queries.find(subscriber.account_id, order_id)
+        try:
+            view = self._queries.find(subscriber.account_id, order_id)
+        except ArchivedError:
+            # There is nothing to catch it up with.
+            self._subscriptions.remove(subscriber.connection_id, order_id)
+            raise
         if view is None:
             raise NotFoundError
         return view.state.order

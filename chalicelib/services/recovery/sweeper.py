@@ -10,8 +10,14 @@ from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Connections, OrderQueue, QueueMessage, Subscriptions
 from chalicelib.wire.queue_messages import Message, ResumeMessage, SubscribeMessage
 
-SWEPT_MAX: Final = 500
-"""Of each kind in one run; the next run takes the rest."""
+SWEPT_MAX: Final = 1_000
+"""Of each kind at a time: all kinds take turns, until nothing is left or the time is up."""
+
+CLOSED_MAX: Final = 100
+"""Connections are closed one by one, each by a request."""
+
+TURN_S: Final = 5.0
+"""What a turn of one kind may take; with less time left the next run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,22 @@ class SubscriptionBehind:
     replayed_to: int
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many subscriptions were removed, and whether there are others that were not looked at."""
+
+    removed: int
+    is_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What a turn came to, and whether another one may find more."""
+
+    done: int
+    is_more: bool
+
+
 Found = TypeVar("Found", StrandedOrder, SubscriptionBehind)
 
 
@@ -39,7 +61,14 @@ class Housekeeping(Protocol):
     """What the record knows of things left behind. Raises ``RetryableError`` if it is unreachable."""
 
     def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
-        """Return unfinished orders that no consumer has claimed for longer than any message stays away."""
+        """Return unfinished orders that no consumer has claimed for longer than any message stays away.
+
+        Those that were resumed a moment ago are left out: their message waits in the queue.
+        """
+        ...
+
+    def note_resumed(self, order_ids: Sequence[UUID]) -> None:
+        """Note that messages were sent which will resume the orders."""
         ...
 
     def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
@@ -50,8 +79,11 @@ class Housekeeping(Protocol):
         """Return connections past their time."""
         ...
 
-    def forget_finished(self) -> int:
-        """Remove subscriptions to orders that ended a while ago; return how many."""
+    def forget_finished(self, *, limit: int) -> Forgotten:
+        """Remove those of the next so many subscriptions whose orders ended a while ago.
+
+        Each call goes on where the last one stopped, and begins anew after the last subscription.
+        """
         ...
 
 
@@ -70,32 +102,57 @@ class Sweep:
         self._connections = connections
         self._subscriptions = subscriptions
 
-    def run(self) -> None:
-        """Do all of it once.
+    def run(self, has_time: Callable[[float], bool] = lambda _: True) -> None:
+        """Do all of it, until nothing is left or the time is up.
+
+        The kinds take turns, so that a lost queue's hundred thousand orders keep no connection waiting.
+
+        Args:
+            has_time: Whether there are so many seconds left.
 
         Raises:
             RetryableError: The record or the queue is unreachable; the next run goes on.
         """
-        parts = (
-            self._resume_stranded,
-            self._catch_up,
-            self._close_expired,
-            self._housekeeping.forget_finished,
-        )
-        # A defect in one part, or over one order, must not keep the sweep from all the others.
-        resumed, caught_up, closed, forgotten = (
-            sum(one_by_one([part], lambda each: each(), _log_defect)) for part in parts
-        )
-        if resumed or caught_up or closed or forgotten:
-            logger.info("swept", resumed=resumed, caught_up=caught_up, closed=closed, forgotten=forgotten)
+        kinds: dict[str, Callable[[], _Turn]] = {
+            "resumed": self._resume_stranded,
+            "caught_up": self._catch_up,
+            "closed": self._close_expired,
+            "forgotten": self._forget_finished,
+        }
+        done = dict.fromkeys(kinds, 0)
+        left = list(kinds)
+        is_first = True
+        while left and (is_first or has_time(TURN_S)):
+            is_first = False
+            for name in tuple(left):
+                # A defect in one kind, or over one order, must not keep the sweep from all the others.
+                turns = one_by_one([kinds[name]], lambda turn: turn(), _log_defect)
+                done[name] += sum(turn.done for turn in turns)
+                if not any(turn.is_more for turn in turns):
+                    left.remove(name)
+        if any(done.values()) or left:
+            logger.info("swept", extra={**done, "left": left})
 
-    def _resume_stranded(self) -> int:
+    def _resume_stranded(self) -> _Turn:
         stranded = self._housekeeping.stranded_orders(limit=SWEPT_MAX)
-        return self._send(stranded, lambda order: ResumeMessage(order_id=order.order_id), _log_resumed)
+        sent: list[UUID] = []
 
-    def _catch_up(self) -> int:
+        def resumed(order: StrandedOrder) -> None:
+            sent.append(order.order_id)
+            logger.warning("stranded order resumed", order_id=str(order.order_id))
+
+        try:
+            number = self._send(stranded, lambda order: ResumeMessage(order_id=order.order_id), resumed)
+        finally:
+            # What was not sent is found again by the next run.
+            if sent:
+                self._housekeeping.note_resumed(sent)
+        # One of which no message can be made is found again each time.
+        return _Turn(number, len(stranded) == SWEPT_MAX and number > 0)
+
+    def _catch_up(self) -> _Turn:
         behind = self._housekeeping.subscriptions_behind(limit=SWEPT_MAX)
-        return self._send(behind, _subscribe_message)
+        return _Turn(self._send(behind, _subscribe_message), len(behind) == SWEPT_MAX)
 
     def _send(
         self,
@@ -117,12 +174,16 @@ class Sweep:
         messages = one_by_one(found, message, _log_defect)
         return sum(together_or_alone(messages, send, lambda one, error: _log_defect(one[0], error)))
 
-    def _close_expired(self) -> int:
-        expired = self._housekeeping.expired_connections(limit=SWEPT_MAX)
+    def _close_expired(self) -> _Turn:
+        expired = self._housekeeping.expired_connections(limit=CLOSED_MAX)
         one_by_one(expired, self._connections.close, _log_defect)
         if expired:
             self._subscriptions.forget(expired)
-        return len(expired)
+        return _Turn(len(expired), len(expired) == CLOSED_MAX)
+
+    def _forget_finished(self) -> _Turn:
+        forgotten = self._housekeeping.forget_finished(limit=SWEPT_MAX)
+        return _Turn(forgotten.removed, forgotten.is_more)
 
 
 def _subscribe_message(behind: SubscriptionBehind) -> SubscribeMessage:
@@ -132,10 +193,6 @@ def _subscribe_message(behind: SubscriptionBehind) -> SubscribeMessage:
         order_id=behind.order_id,
         after_seq=behind.replayed_to,
     )
-
-
-def _log_resumed(order: StrandedOrder) -> None:
-    logger.warning("stranded order resumed", order_id=str(order.order_id))
 
 
 def _log_defect(what: object, error: Exception) -> None:

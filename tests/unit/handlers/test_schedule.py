@@ -49,8 +49,8 @@ def test_matching_that_reaches_nothing_is_put_off_and_counted(wired: Wired) -> N
 
 def test_defect_that_no_part_contains_escapes_so_that_the_function_fails(wired: Wired) -> None:
     class Broken:
-        def run(self) -> None:
-            raise KeyError(str(uuid4()))
+        def run(self, has_time: object) -> None:
+            raise KeyError(str(uuid4()), has_time)
 
     vars(wired.services)["sweep"] = Broken()
     with pytest.raises(KeyError):

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from chalicelib.services.recovery.sweeper import StrandedOrder, SubscriptionBehind, Sweep
+import pytest
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, Sweep
 from chalicelib.wire.queue_messages import ResumeMessage, SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.ports import FakeConnections, FakeQueue
@@ -22,11 +25,18 @@ class Left:
     ) -> None:
         self._stranded, self._lagging, self._expired = stranded, lagging, expired
         self.has_forgotten = False
+        self.resumed: set[UUID] = set()
+        self.statements = 0
 
     def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         if self._stranded is None:
             raise KeyError("planted")
-        return self._stranded[:limit]
+        self.statements += 1
+        return [order for order in self._stranded if order.order_id not in self.resumed][:limit]
+
+    def note_resumed(self, order_ids: Sequence[UUID]) -> None:
+        self.statements += 1
+        self.resumed |= set(order_ids)
 
     def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
         return self._lagging[:limit]
@@ -34,9 +44,9 @@ class Left:
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         return self._expired[:limit]
 
-    def forget_finished(self) -> int:
-        self.has_forgotten = True
-        return 0
+    def forget_finished(self, *, limit: int) -> Forgotten:
+        self.has_forgotten = limit > 0
+        return Forgotten(0, is_more=False)
 
 
 def swept(left: Left, connections: FakeConnections | None = None) -> FakeQueue:
@@ -68,3 +78,39 @@ def test_part_that_fails_keeps_the_sweep_from_none_of_the_others() -> None:
     assert len(swept(left, connections).messages) == 1
     assert connections.gone == {"old="}
     assert left.has_forgotten
+
+
+def many(number: int) -> list[StrandedOrder]:
+    return [StrandedOrder(uuid4(), f"account {place % 7}") for place in range(number)]
+
+
+def test_all_that_a_lost_queue_left_is_resumed_in_one_run_each_once() -> None:
+    stranded = many(20_000)
+    left = Left(stranded)
+    queue = swept(left)
+    assert [message.order_id for message in queue.messages if message.kind == "resume"] == [
+        order.order_id for order in stranded
+    ]
+    # A thousand at a time: found, and noted; and one look that finds nothing.
+    assert left.statements <= 2 * 20 + 1
+
+
+def test_run_whose_time_is_up_leaves_the_rest_to_the_next() -> None:
+    left, queue = Left(many(3_500)), FakeQueue()
+    sweep = Sweep(left, queue, FakeConnections(), in_memory().subscriptions)
+    sweep.run(lambda _: False)
+    assert 0 < len(queue.messages) < 3_500
+    sweep.run()
+    assert len({message.order_id for message in queue.messages if message.kind == "resume"}) == 3_500
+    assert len(queue.messages) == 3_500
+
+
+def test_orders_whose_messages_were_not_sent_are_found_again() -> None:
+    left, queue = Left(many(3)), FakeQueue()
+    sweep = Sweep(left, queue, FakeConnections(), in_memory().subscriptions)
+    queue.is_down = True
+    with pytest.raises(RetryableError):
+        sweep.run()
+    queue.is_down = False
+    sweep.run()
+    assert len(queue.messages) == 3

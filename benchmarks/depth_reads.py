@@ -1,0 +1,86 @@
+"""What is read and kept at one depth: a page, a subscription to everything, the sweep, archiving, bytes an order."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from tempfile import TemporaryDirectory
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import Engine, text
+
+from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
+from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+from chalicelib.bootstrap.archiving import archive_store, archiver
+from chalicelib.services.archive.archiver import PART_MAX
+
+TIMES: Final = 15
+PARTS: Final = 4
+PAGE: Final = 101
+
+_SIZES: Final = text("""
+SELECT schemaname || '.' || relname AS name, pg_total_relation_size(relid) AS bytes FROM pg_stat_user_tables
+WHERE schemaname IN ('public', 'market')
+""")
+
+
+def sizes(engine: Engine) -> dict[str, int]:
+    """Return the bytes of each table with its indexes."""
+    with engine.connect() as connection:
+        return {row.name: row.bytes for row in connection.execute(_SIZES)}
+
+
+def print_growth(before: Mapping[str, int], after: Mapping[str, int], orders: int) -> float:
+    """Print what an order added to each table, the greatest first; return the sum in bytes."""
+    grown = {name: (after[name] - before.get(name, 0)) / orders for name in after}
+    total = sum(grown.values())
+    print(f"\n{total:,.0f} bytes an order, indexes and dead rows included, over {orders:,} orders")
+    for name, each in sorted(grown.items(), key=lambda item: -item[1]):
+        if each >= 1:
+            print(f"{name:>32}{each:>10,.0f}")
+    return total
+
+
+def milliseconds(engine: Engine, account_id: str) -> dict[str, float]:
+    """Return the median time of each kind of reading, in milliseconds; archiving is per thousand orders."""
+    queries, subscriptions = PostgresOrderQueries(engine), PostgresSubscriptions(engine)
+    housekeeping = PostgresHousekeeping(engine)
+
+    def page() -> None:
+        assert queries.page(account_id, status=None, limit=PAGE, before=None)
+
+    def subscribe() -> None:
+        connection_id = uuid4().hex
+        subscriptions.subscribe_account(connection_id, account_id)
+        subscriptions.remove(connection_id, None)
+
+    def sweep() -> None:
+        housekeeping.stranded_orders(limit=1_000)
+        housekeeping.subscriptions_behind(limit=1_000)
+        housekeeping.expired_connections(limit=100)
+        while housekeeping.forget_finished(limit=1_000).is_more:
+            pass
+
+    found = {"page": _median(page), "subscribe": _median(subscribe), "sweep": _median(sweep)}
+    return found | {"archive": _archiving(engine)}
+
+
+def _archiving(engine: Engine) -> float:
+    turns = iter(range(PARTS))
+    with TemporaryDirectory() as folder:
+        use_case = archiver(engine, archive_store(folder, region=""), retention_days=30)
+        started = time.perf_counter()
+        done = use_case.run(lambda _: next(turns, None) is not None)
+    assert done.refused == 0
+    orders = done.orders or PARTS * PART_MAX
+    return (time.perf_counter() - started) * 1_000 / orders * 1_000
+
+
+def _median(act: Callable[[], None]) -> float:
+    taken = []
+    for _ in range(TIMES):
+        started = time.perf_counter()
+        act()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken) * 1_000

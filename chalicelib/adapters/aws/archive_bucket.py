@@ -1,0 +1,43 @@
+"""Archives in an S3 bucket. Not on any hot path, so botocore's own client does it."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.domain.errors import RetryableError
+
+
+class BucketArchiveStore:
+    """``ArchiveStore`` in a bucket, below a prefix.
+
+    Args:
+        client: A botocore client of S3.
+    """
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    def put(self, place: str, content: bytes) -> None:
+        try:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + place,
+                Body=content,
+                ContentType="application/gzip",
+                ServerSideEncryption="AES256",
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise RetryableError("the archive's bucket did not take it") from error
+
+    def get(self, place: str) -> bytes | None:
+        try:
+            found: bytes = self._client.get_object(Bucket=self._bucket, Key=self._prefix + place)[
+                "Body"
+            ].read()
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise RetryableError("the archive's bucket does not answer") from error
+        return found

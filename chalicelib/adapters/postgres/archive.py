@@ -1,0 +1,176 @@
+"""The record's side of archiving: what ended long ago, whether it is sound, and dropping it.
+
+Only ``public.archive_orders``, which belongs to the tables' owner, can drop events and attempts; it drops those
+of final orders a day after their end at the earliest, and leaves a row that names the archive.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from chalicelib.adapters.audit_checks import Check, ComputedCheck, Finding
+from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.event_chain import GENESIS, link
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.domain.events import OrderEvent, Recorded
+from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.services.archive.ports import Archive, ArchiveStore
+from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError, unpacked
+from chalicelib.wire.json_text import JsonObject
+
+# Who follows a finished order is forgotten after ten minutes, unless it still has to be caught up.
+_READY: Final = f"""
+FROM orders o
+WHERE o.status IN {FINAL_STATUSES} AND o.archive_id IS NULL AND o.updated_at < :ended_before
+  AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.order_id = o.order_id)
+"""
+_COUNT: Final = text(f"SELECT count(*) {_READY}")
+_NEXT: Final = text(f"""
+WITH ready AS (
+    SELECT o.order_id, o.updated_at {_READY} ORDER BY o.updated_at, o.order_id OFFSET :skipped LIMIT :limit
+), of_a_day AS (
+    SELECT order_id, updated_at FROM ready
+    WHERE (updated_at AT TIME ZONE 'UTC')::date = (SELECT (min(updated_at) AT TIME ZONE 'UTC')::date FROM ready)
+)
+SELECT to_jsonb(o) AS whole,
+    (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'order_id' ORDER BY e.seq), '[]') FROM order_events e
+     WHERE e.order_id = o.order_id) AS events,
+    (SELECT coalesce(jsonb_agg(to_jsonb(a) - 'order_id' ORDER BY a.attempt), '[]') FROM attempts a
+     WHERE a.order_id = o.order_id) AS attempts
+FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.updated_at, d.order_id
+""")
+_SETTLE: Final = text("""
+SELECT public.archive_orders(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]), CAST(:seqs AS int[]),
+    CAST(:events AS int), CAST(:attempts AS int))
+""")
+_PLACE_OF: Final = text("""
+SELECT a.place FROM orders o JOIN archives a USING (archive_id) WHERE o.order_id = CAST(:order_id AS uuid)
+""")
+_ARCHIVES: Final = text(
+    "SELECT archive_id, place, sha256, orders, events, attempts FROM archives ORDER BY archive_id"
+)
+_KEPT: Final = text("""
+SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain FROM orders WHERE archive_id = :archive_id
+""")
+
+
+class PostgresFinishedOrders:
+    """``FinishedOrders`` on Postgres."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def count(self, ended_before: datetime) -> int:
+        with translated_errors(), self._single.connect() as connection:
+            return int(connection.execute(_COUNT, {"ended_before": ended_before}).scalar_one())
+
+    def next(self, ended_before: datetime, *, skipped: int, limit: int) -> Sequence[ArchivedOrder]:
+        parameters = {"ended_before": ended_before, "skipped": skipped, "limit": limit}
+        with translated_errors(), self._single.connect() as connection:
+            rows = connection.execute(_NEXT, parameters).all()
+        return [ArchivedOrder(_in_utc(row.whole), row.events, row.attempts) for row in rows]
+
+    def problem(self, order: ArchivedOrder) -> str | None:
+        return problem_of(order)
+
+    def settle(self, archive: Archive, orders: Sequence[ArchivedOrder]) -> bool:
+        parameters = {
+            "place": archive.place,
+            "sha256": archive.sha256,
+            "day": archive.day,
+            "ids": [order.order_id for order in orders],
+            "seqs": [order.order["seq"] for order in orders],
+            "events": archive.events,
+            "attempts": archive.attempts,
+        }
+        with translated_errors(), self._single.connect() as connection:
+            return bool(connection.execute(_SETTLE, parameters).scalar_one())
+
+
+def problem_of(order: ArchivedOrder) -> str | None:
+    """Return why an order with its events is not what was written; None if it is."""
+    seq, status = order.order["seq"], order.order["status"]
+    if [event["seq"] for event in order.events] != list(range(1, int(seq) + 1)):
+        return f"at seq {seq}, with events numbered otherwise"
+    if status != order.events[-1]["status"] or OrderStatus(status) not in FINAL:
+        return f"{status}, and its last event is {order.events[-1]['status']}"
+    before = GENESIS
+    for event in order.events:
+        if event["chain"] is not None:
+            if link(before, _event(order.order_id, event), event["data"]) != _bytes(event["chain"]):
+                return f"event {event['seq']}, or one before it, is not what was written"
+            before = _bytes(event["chain"])
+    if before != _bytes(order.order["chain"]):
+        return "another hash than its last event has"
+    return None
+
+
+def place_of(connection: Connection, order_id: str) -> str | None:
+    """Return the archive that holds an order's events and attempts; None if the record does."""
+    found: str | None = connection.execute(_PLACE_OF, {"order_id": order_id}).scalar()
+    return found
+
+
+def found_in(archive: bytes, order_id: str) -> ArchivedOrder | None:
+    """Return an order of an archive. Raises ``UnreadableArchiveError``."""
+    return next((order for order in unpacked(archive) if order.order_id == order_id), None)
+
+
+def archive_check(store: ArchiveStore) -> Check:
+    """Return the audit's rule about archives."""
+    return ComputedCheck(
+        "each archive holds what the record says, and what was written",
+        lambda connection: (Finding(*each) for each in _archive_problems(connection, store)),
+    )
+
+
+def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[tuple[str, str]]:
+    """Yield the archives, and the orders in them, that do not hold what the record says, and why."""
+    for row in connection.execute(_ARCHIVES).all():
+        content = store.get(row.place)
+        if content is None:
+            yield row.place, "is missing"
+            continue
+        if sha256(content).digest() != bytes(row.sha256):
+            yield row.place, "is not what was written"
+            continue
+        try:
+            orders = unpacked(content)
+        except UnreadableArchiveError as error:
+            yield row.place, str(error)
+            continue
+        counted = (len(orders), _sum(o.events for o in orders), _sum(o.attempts for o in orders))
+        if counted != (row.orders, row.events, row.attempts):
+            yield row.place, f"holds {counted} orders, events and attempts"
+        said = {(o.order_id, o.order["status"], o.order["seq"], o.order["chain"]) for o in orders}
+        kept = {tuple(each) for each in connection.execute(_KEPT, {"archive_id": row.archive_id})}
+        for order_id, *_ in sorted(said ^ kept, key=str):
+            yield order_id, f"the record and {row.place} say different things"
+        for order in orders:
+            problem = problem_of(order)
+            if problem is not None:
+                yield order.order_id, f"in {row.place}: {problem}"
+
+
+def _sum(lists: Iterable[Sequence[Any]]) -> int:
+    return sum(len(each) for each in lists)
+
+
+def _event(order_id: str, row: JsonObject) -> OrderEvent:
+    at = datetime.fromisoformat(row["occurred_at"])
+    what = Recorded(OrderStatus(row["status"]), row["data"])
+    return OrderEvent(UUID(order_id), row["seq"], row["attempt"], at, what)
+
+
+def _in_utc(order: JsonObject) -> JsonObject:
+    """Return an order's row with the time of its end in UTC: by it the archive's day is named."""
+    ended = datetime.fromisoformat(order["updated_at"]).astimezone(UTC)
+    return {**order, "updated_at": ended.isoformat()}
+
+
+def _bytes(written: str | None) -> bytes:
+    return GENESIS if written is None else bytes.fromhex(written.removeprefix("\\x"))

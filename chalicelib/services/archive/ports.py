@@ -1,0 +1,64 @@
+"""What archiving needs of the world outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from chalicelib.wire.archived_orders import ArchivedOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive that holds what the record no longer does.
+
+    Attributes:
+        place: Its name in the store.
+        day: On which its orders ended, in UTC.
+    """
+
+    place: str
+    day: date
+    sha256: bytes
+    orders: int
+    events: int
+    attempts: int
+
+
+class ArchiveStore(Protocol):
+    """Keeps archives by name. Raises ``RetryableError`` if it is unreachable."""
+
+    def put(self, place: str, content: bytes) -> None:
+        """Keep the content for good, whole or not at all; the same again changes nothing."""
+        ...
+
+    def get(self, place: str) -> bytes | None:
+        """Return what is kept; None if there is nothing."""
+        ...
+
+
+class FinishedOrders(Protocol):
+    """The record's side. Raises ``RetryableError`` if it is unreachable."""
+
+    def count(self, ended_before: datetime) -> int:
+        """Return how many orders may be archived."""
+        ...
+
+    def next(self, ended_before: datetime, *, skipped: int, limit: int) -> Sequence[ArchivedOrder]:
+        """Return finished orders that nobody follows, those that ended first, all of one day.
+
+        Args:
+            skipped: How many of the first to leave out.
+        """
+        ...
+
+    def problem(self, order: ArchivedOrder) -> str | None:
+        """Return why an order is not what was written: a count, a number or a hash; None if it is."""
+        ...
+
+    def settle(self, archive: Archive, orders: Sequence[ArchivedOrder]) -> bool:
+        """Note the archive and drop the events and attempts that it holds, all of it or nothing.
+
+        Returns False if the record has changed since it was read, and so nothing was done.
+        """
+        ...

@@ -1,0 +1,47 @@
+"""``orderflow archive``: move what ended long ago out of the record."""
+
+import click
+
+from chalicelib.bootstrap.archiving import archiver
+from chalicelib.domain.errors import RetryableError
+from infra.cli.archives import archives, store_at
+from infra.cli.session import CliSession
+
+
+@click.command()
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    default=30,
+    envvar="RETENTION_DAYS",
+    show_default=True,
+    show_envvar=True,
+    help="How long orders stay after their end.",
+)
+@archives
+@click.option("--dry-run", "is_dry", is_flag=True, help="Only say how many orders there are to archive.")
+@click.pass_obj
+def archive(session: CliSession, days: int, *, archive_url: str | None, is_dry: bool) -> None:
+    """Archive orders that ended long ago: their events and attempts go to compressed files, by day.
+
+    What is written is read back and compared before anything is dropped. Safe to stop at any moment, and to
+    start again.
+    """
+    use_case = archiver(session.engine, store_at(archive_url), retention_days=days)
+    try:
+        waiting = use_case.waiting()
+        if is_dry:
+            session.show({"waiting": waiting}, lambda console: console.print(f"{waiting} orders to archive"))
+            return
+        with session.progress() as progress:
+            bar = progress.add_task("Archiving", total=waiting)
+            done = use_case.run(on_part=lambda orders: progress.advance(bar, orders))
+    except RetryableError as fault:
+        raise click.ClickException(fault.message) from fault
+    facts = {"archived": done.orders, "refused": done.refused}
+    refused = (
+        f"; {done.refused} are not what was written and stay: see orderflow audit" if done.refused else ""
+    )
+    session.show(facts, lambda console: console.print(f"{done.orders} orders archived{refused}"))
+    if done.refused:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,56 @@
+"""Where commands find archives."""
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from chalicelib.adapters.postgres.archive import found_in
+from chalicelib.bootstrap.archiving import archive_store
+from chalicelib.config import ConfigurationError
+from chalicelib.domain.errors import RetryableError
+from chalicelib.services.archive.ports import ArchiveStore
+from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError
+from infra.cli.session import state_dir
+
+archives: Final[Callable[[Any], Any]] = click.option(
+    "--archives",
+    "archive_url",
+    envvar="ARCHIVE_URL",
+    show_envvar=True,
+    help="A folder, or s3://bucket/prefix. Default: the folder archive below the state directory.",
+)
+
+
+def store_at(url: str | None) -> ArchiveStore:
+    """Return the archives' store: at a URL, else below the state directory.
+
+    Raises:
+        ClickException: The URL names none.
+    """
+    try:
+        return archive_store(
+            url or str(state_dir() / "archive"),
+            region=os.environ.get("AWS_REGION", "us-east-1"),
+            endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
+        )
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def archived(url: str | None, place: str, order_id: str) -> ArchivedOrder:
+    """Return an order from its archive.
+
+    Raises:
+        ClickException: It cannot be read there.
+    """
+    try:
+        found = found_in(store_at(url).get(place) or b"", order_id)
+    except (RetryableError, UnreadableArchiveError) as error:
+        raise click.ClickException(
+            f"the order is archived in {place}, which cannot be read: {error}"
+        ) from error
+    if found is None:
+        raise click.ClickException(f"the order is archived in {place}, which does not hold it")
+    return found

@@ -1,0 +1,252 @@
+"""Archiving on a real record: all of an order is in one of two places, whatever happens in between."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from chalicelib.adapters.archive_folder import FolderArchiveStore
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.bootstrap.archiving import archiver
+from chalicelib.bootstrap.audit import audit
+from chalicelib.domain.errors import ArchivedError, RetryableError
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.migrations.roles import grant
+from chalicelib.services.archive.archiver import ArchiveOrders
+from infra.cli.__main__ import orderflow
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
+
+TO_THE_END = (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED, OrderStatus.CONFIRMED)
+DAYS = 30
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+def ended(engine: Engine, number: int = 1, *, days_ago: int = 40, account_id: str = "alice") -> list[UUID]:
+    """Put confirmed orders on record that ended so long ago."""
+    store, ids = on_postgres(engine), []
+    for _ in range(number):
+        order = an_order(account_id=account_id)
+        store.moved(store.created(order), *TO_THE_END)
+        ids.append(order.order_id)
+    with engine.begin() as connection:
+        # Only the database's owner can, and not without saying so.
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            text(
+                "UPDATE orders SET updated_at = now() - make_interval(days => :days) WHERE order_id = ANY(:ids)"
+            ),
+            {"days": days_ago, "ids": ids},
+        )
+    return ids
+
+
+def archiving(engine: Engine, folder: Path) -> ArchiveOrders:
+    return archiver(engine, FolderArchiveStore(folder), retention_days=DAYS)
+
+
+def on_record(engine: Engine) -> tuple[int, int, int, int]:
+    """Return how many orders, events, attempts and archives there are."""
+    tables = ("orders", "order_events", "attempts", "archives")
+    with engine.connect() as connection:
+        found = [connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables]  # noqa: S608
+    return found[0], found[1], found[2], found[3]
+
+
+def command(engine: Engine, folder: Path, *arguments: str) -> Result:
+    url = engine.url.render_as_string(hide_password=False)
+    return CliRunner().invoke(
+        orderflow,
+        ["--database-url", url, "--json", *arguments, "--archives", str(folder)],
+        catch_exceptions=False,
+    )
+
+
+def test_old_order_is_moved_and_a_recent_an_open_and_a_followed_one_stay(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ended(engine, 3)
+    ended(engine, 1, days_ago=DAYS - 1)
+    on_postgres(engine).created(an_order())
+    (followed,) = ended(engine)
+    on_postgres(engine).subscriptions.begin_replay("c=", "alice", followed, replay_id=uuid4(), after_seq=0)
+    assert archiving(engine, tmp_path).waiting() == 3
+    assert archiving(engine, tmp_path).run().orders == 3
+    # Two that ended keep six events each, and the open one two.
+    assert on_record(engine) == (6, 14, 2, 1)
+    assert archiving(engine, tmp_path).run().orders == 0
+
+
+def test_archives_are_by_day(engine: Engine, tmp_path: Path) -> None:
+    for days_ago in (40, 41, 41):
+        ended(engine, days_ago=days_ago)
+    assert archiving(engine, tmp_path).run().orders == 3
+    assert len(list((tmp_path / "orders").iterdir())) == 2
+
+
+def test_archived_order_is_shown_as_it_was(engine: Engine, tmp_path: Path) -> None:
+    (order_id,) = ended(engine)
+    before = json.loads(command(engine, tmp_path, "order", str(order_id)).output)
+    assert json.loads(command(engine, tmp_path, "archive").output) == {"archived": 1, "refused": 0}
+    after = json.loads(command(engine, tmp_path, "order", str(order_id)).output)
+    assert [event["seq"] for event in after["events"]] == [1, 2, 3, 4, 5, 6]
+    for name in ("events", "attempts"):
+        assert after[name] == [{key: row[key] for key in row if key != "order_id"} for row in before[name]]
+
+
+def test_archived_order_is_said_to_be_one_to_its_owner_alone(engine: Engine, tmp_path: Path) -> None:
+    (order_id,) = ended(engine)
+    archiving(engine, tmp_path).run()
+    queries = on_postgres(engine).queries
+    with pytest.raises(ArchivedError):
+        queries.find("alice", order_id)
+    assert queries.find("mallory", order_id) is None
+    (view,) = queries.page("alice", status=None, limit=10, before=None)
+    assert view.state.order.order_id == order_id
+
+
+def test_late_retry_of_an_archived_order_finds_it_ended_and_is_not_executed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (order_id,) = ended(engine)
+    archiving(engine, tmp_path).run()
+    claims = on_postgres(engine).record.claim([order_id], lease_ms=1_000)
+    assert set(claims.final) == {order_id}
+    assert not claims.claimed
+
+
+def test_kill_before_the_record_has_noted_the_archive_costs_nothing(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, 2)
+    before = on_record(engine)
+
+    class Killed(BaseException):
+        pass
+
+    class Dies(FolderArchiveStore):
+        def get(self, place: str) -> bytes | None:
+            raise Killed(place)
+
+    with pytest.raises(Killed):
+        archiver(engine, Dies(tmp_path), retention_days=DAYS).run()
+    assert on_record(engine) == before
+    assert archiving(engine, tmp_path).run().orders == 2
+    # The same orders make the same file: nothing is there twice.
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_store_that_keeps_something_else_drops_nothing(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, 2)
+    before = on_record(engine)
+
+    class Forgetful(FolderArchiveStore):
+        def put(self, place: str, content: bytes) -> None:
+            super().put(place, content[:-9])
+
+    with pytest.raises(RetryableError, match="nothing was dropped"):
+        archiver(engine, Forgetful(tmp_path), retention_days=DAYS).run()
+    assert on_record(engine) == before
+
+
+def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:
+    ids = ended(engine, 3)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            text('UPDATE order_events SET data = \'{"code":"NO_ROUTE"}\' WHERE order_id = :id AND seq = 3'),
+            {"id": ids[1]},
+        )
+    done = archiving(engine, tmp_path).run()
+    assert (done.orders, done.refused) == (2, 1)
+    with engine.connect() as connection:
+        left = connection.execute(text("SELECT DISTINCT order_id FROM order_events")).scalars().all()
+    assert left == [ids[1]]
+
+
+def test_two_runs_at_once_archive_each_order_once(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, 2)
+    first, second = archiving(engine, tmp_path), archiving(engine, tmp_path)
+
+    class Overtaken(FolderArchiveStore):
+        def get(self, place: str) -> bytes | None:
+            second.run()
+            return super().get(place)
+
+    assert first.waiting() == 2
+    assert archiver(engine, Overtaken(tmp_path), retention_days=DAYS).run().orders == 0
+    assert on_record(engine) == (2, 0, 0, 1)
+
+
+def test_audit_reads_archives_and_finds_what_is_missing_or_changed(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, 2)
+    archiving(engine, tmp_path).run()
+
+    def broken() -> list[str]:
+        found = json.loads(command(engine, tmp_path, "audit").output)
+        return [
+            each["problem"] for check in found for each in check["violations"] if "archive" in check["check"]
+        ]
+
+    assert broken() == []
+    (path,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0")
+    assert broken() == ["is not what was written"]
+    path.unlink()
+    assert broken() == ["is missing"]
+
+
+def test_record_is_sound_without_what_is_archived(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, 2)
+
+    def violations() -> list[str]:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            return [each.check for found in audit(connection, must_be_finished=True) for each in found]
+
+    before = violations()
+    archiving(engine, tmp_path).run()
+    assert set(violations()) <= set(before)
+
+
+@pytest.mark.parametrize("table", ["order_events", "orders"])
+def test_owner_too_deletes_nothing_without_the_archive(engine: Engine, table: str) -> None:
+    ended(engine)
+    with engine.connect() as connection, pytest.raises(DBAPIError):
+        connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+
+
+def test_functions_can_archive_and_cannot_drop_by_themselves(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, 2)
+    assert grant(engine)
+    login = f"login_{uuid4().hex[:8]}"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE orderflow_app"))
+    app = make_engine(engine.url.set(username=login, password="app").render_as_string(hide_password=False))
+    try:
+        with app.connect() as connection:
+            connection.execute(text("SET orderflow.archiving = 'on'"))
+            with pytest.raises(ProgrammingError):
+                connection.execute(text("DELETE FROM order_events"))
+        assert archiving(app, tmp_path).run().orders == 2
+    finally:
+        app.dispose()
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP ROLE {login}"))
+
+
+def test_function_refuses_what_ended_today(engine: Engine) -> None:
+    (order_id,) = ended(engine, days_ago=0)
+    statement = text("SELECT archive_orders('a', :sha256, current_date, ARRAY[:id]::uuid[], ARRAY[6], 6, 1)")
+    with engine.begin() as connection:
+        parameters = {"sha256": bytes(32), "id": str(order_id)}
+        assert connection.execute(statement, parameters).scalar() is False

@@ -1,0 +1,103 @@
+"""What a lost queue leaves behind is taken up in one run, in a bounded number of bounded statements."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+from chalicelib.bootstrap import Services
+from chalicelib.config import Settings
+from chalicelib.handlers import schedule
+from chalicelib.services.recovery.sweeper import SWEPT_MAX, Sweep
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
+from tests.fakes.ports import FakeConnections, FakeQueue
+from tests.unit.handlers.conftest import ENVIRONMENT, CountingObserver
+
+STRANDED = 20_000
+FINISHED = 2_500
+
+# One order of the application's own, as often as it takes; what they say does not matter here.
+COPIES = """
+INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
+    price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence, lease_until,
+    failure_code, updated_at)
+SELECT gen_random_uuid(), 'account ' || n % 7, 'market', 'exact_in', 'SOL', 'USDC', 1, 'SOL', 50,
+    now() - interval '1 hour', now(), '', :status, 2, 1, 1, now() - interval '1 hour', :code, now() - interval '1 hour'
+FROM generate_series(1, CAST(:number AS int)) AS n
+"""
+FOLLOWED = """
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+SELECT 'c' || row_number() OVER () % 50, order_id, account_id, true, 2 FROM orders
+"""
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+def run(engine: Engine, statement: str, **parameters: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), parameters)
+
+
+def test_handler_resumes_twenty_thousand_stranded_orders_in_one_run(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(engine, COPIES, status="routing", code=None, number=STRANDED)
+    queue, services = FakeQueue(), Services(Settings.from_env(ENVIRONMENT))
+    store = on_postgres(engine)
+    sweep = Sweep(PostgresHousekeeping(engine), queue, FakeConnections(), store.subscriptions)
+    vars(services).update(sweep=sweep, observer=CountingObserver())
+    monkeypatch.setattr(schedule, "services", lambda: services)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    assert schedule.sweep() == {"done": True}
+    resumed = [message.order_id for message in queue.messages if message.kind == "resume"]
+    assert len(resumed) == len(set(resumed)) == STRANDED
+    # Of the stranded two statements for a thousand; of each other kind one that finds nothing, and a last look.
+    assert len(statements) <= 2 * STRANDED / SWEPT_MAX + 4
+    # Their messages wait in the queue now.
+    assert schedule.sweep() == {"done": True}
+    assert len(queue.messages) == STRANDED
+
+
+def test_order_that_a_consumer_has_claimed_since_is_stranded_anew(engine: Engine) -> None:
+    housekeeping = PostgresHousekeeping(engine)
+    order = an_order()
+    on_postgres(engine).created(order)
+    move = "UPDATE orders SET lease_until = clock_timestamp() - make_interval(secs => :ago)"
+    run(engine, move, ago=3_600)
+    housekeeping.note_resumed([each.order_id for each in housekeeping.stranded_orders(limit=10)])
+    assert housekeeping.stranded_orders(limit=10) == []
+    run(engine, "UPDATE orders SET resumed_at = resumed_at - interval '60 s'")
+    assert housekeeping.stranded_orders(limit=10) == []
+    run(engine, move, ago=30)  # a consumer had it, and died
+    assert [each.order_id for each in housekeeping.stranded_orders(limit=10)] == [order.order_id]
+
+
+def test_finished_subscriptions_are_forgotten_in_parts_and_no_others(engine: Engine) -> None:
+    run(engine, COPIES, status="failed", code="NO_ROUTE", number=FINISHED)
+    run(engine, COPIES, status="routing", code=None, number=10)
+    run(engine, FOLLOWED)
+    every = UUID(int=0)
+    run(
+        engine,
+        "INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)"
+        " VALUES ('all', :order_id, 'account 1', true, 0), ('behind', :other, 'account 1', false, 0)",
+        order_id=str(every),
+        other=str(uuid4()),
+    )
+    housekeeping = PostgresHousekeeping(engine)
+    parts = [housekeeping.forget_finished(limit=1_000) for _ in range(3)]
+    assert [part.is_more for part in parts] == [True, True, False]
+    assert all(part.removed <= 1_000 for part in parts)
+    assert sum(part.removed for part in parts) == FINISHED
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM subscriptions")).scalar() == 12

@@ -1,0 +1,38 @@
+"""Archives in a bucket."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters.aws.archive_bucket import BucketArchiveStore
+from chalicelib.domain.errors import RetryableError
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        yield botocore.session.get_session().create_client("s3", region_name="us-east-1")
+
+
+def test_archive_is_found_by_its_name_below_the_prefix(client: Any) -> None:
+    client.create_bucket(Bucket="kept")
+    store = BucketArchiveStore(client, "kept", "/prod/")
+    assert store.get("a") is None
+    store.put("a", b"content")
+    assert store.get("a") == b"content"
+    assert client.list_objects_v2(Bucket="kept")["Contents"][0]["Key"] == "prod/a"
+
+
+def test_bucket_that_is_not_there_is_a_passing_fault(client: Any) -> None:
+    store = BucketArchiveStore(client, "missing", "")
+    with pytest.raises(RetryableError):
+        store.put("a", b"")
+    with pytest.raises(RetryableError):
+        store.get("a")
