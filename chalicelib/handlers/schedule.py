@@ -17,13 +17,13 @@ def match_prices() -> JsonObject:
     """Look at the prices each second of this minute while an order waits for one, and once if none does, unless
     the settings have it go on.
 
-    Returns how many orders were ``fired``; ``done`` is False, with the ``reason``, if nothing could be looked at.
+    Returns how many orders were ``fired``, and of how many the message is ``unsent``; ``done`` is False, with the ``reason``, if nothing could be looked at.
     """
     observer = services().observer
     try:
         when_idle = services().settings.watches_when_idle
         found = services().price_watcher.run(MATCHING_S, time_left.has, when_idle=when_idle)
-        result: JsonObject = {"done": True, "fired": found.fired}
+        result: JsonObject = {"done": True, "fired": found.fired, "unsent": found.unsent}
         if found.without_mark:
             observer.count("MarksMissing", found.without_mark)
     except RetryableError as fault:

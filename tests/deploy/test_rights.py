@@ -290,7 +290,7 @@ def test_matcher_cannot_wake_a_resting_order_without_the_right_to_send(stage: St
         order_id = answer_to(socket, action="submit", **ORDER, type="limit", limitPrice="100000")["orderId"]
         _wait_for(socket, "open")
         stage.execute(due, order_id=order_id)
-        assert not swept(invoked(stage.cloud, "match_prices", SCHEDULE))
+        assert invoked(stage.cloud, "match_prices", SCHEDULE).result["unsent"] == 1
         socket.send(json.dumps({"action": "cancel", "orderId": order_id}))
         _wait_for(socket, "canceled")
     assert swept(invoked(stage.cloud, "match_prices", SCHEDULE))

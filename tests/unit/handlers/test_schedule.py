@@ -37,7 +37,7 @@ def test_sweep_that_reaches_nothing_is_put_off_and_counted(wired: Wired) -> None
 
 
 def test_prices_are_looked_at_once_while_nothing_waits(wired: Wired) -> None:
-    assert schedule.match_prices() == {"done": True, "fired": 0}
+    assert schedule.match_prices() == {"done": True, "fired": 0, "unsent": 0}
     assert (wired.observer.counts, wired.observer.flushed) == ({}, 1)
 
 

@@ -150,6 +150,7 @@ _BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "UNSUPPORTED_MEDIA_TYPE": InvalidRequestError,
     "ORDER_NOT_FOUND": NotFoundError,
     "NOT_FOUND": NotFoundError,
+    "ORDER_ARCHIVED": NotFoundError,
     "TOO_LARGE_TO_AUDIT": ConflictError,
     "CLIENT_ORDER_ID_CONFLICT": ClientOrderIdConflictError,
     "ORDER_ALREADY_SENT": OrderAlreadySentError,
