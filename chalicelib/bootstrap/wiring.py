@@ -223,10 +223,7 @@ class Services:
     def read_markets(self) -> "ReadMarkets":
         from chalicelib.services.planning.markets import ReadMarkets
 
-        chain = self.market.chain
-        return ReadMarkets(
-            self.market.quote_collector, lambda: chain.view(()).height, self.tokens, self.clock
-        )
+        return ReadMarkets(self.market.quote_collector, self.market.height, self.tokens, self.clock)
 
     @cached_property
     def preview_orders(self) -> "PreviewOrders":
