@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 # What is installed: enough to run everything, the local Solana chain as well, what tests and checks need.
 RUN := $(VENV)/.run
 SOLANA := $(VENV)/.solana
+TRACING := $(VENV)/.traces
 DEV := $(VENV)/.dev
 
 .PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos soak scan cloud deploy destroy bench bench-quick
@@ -30,12 +31,16 @@ $(SOLANA): requirements-solana.txt
 	$(install)
 	@touch $@
 
-# It holds the other two.
+$(TRACING): requirements-traces.txt
+	$(install)
+	@touch $@
+
+# It holds the other three.
 $(DEV): requirements-dev.txt
 	$(install)
-	@touch $(RUN) $(SOLANA) $@
+	@touch $(RUN) $(SOLANA) $(TRACING) $@
 
-run: $(RUN) $(if $(filter solana,$(CHAIN)),$(SOLANA))  ## Start everything on this machine, ready for wscat
+run: $(RUN) $(if $(filter solana,$(CHAIN)),$(SOLANA)) $(if $(filter 1,$(TRACES)),$(TRACING))  ## Start everything on this machine, ready for wscat
 	@exec $(BIN)/python -m infra.run start $(ARGS)
 
 test: $(DEV)  ## Run every test, with a real Postgres and the real runtime
@@ -99,7 +104,7 @@ reset:  ## Wipe the local state: orders, market, queue
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: $(DEV)  ## Pin the requirements anew
 	@$(compile) requirements-dev.in -o requirements-dev.txt
-	@for set in requirements requirements-run requirements-solana; do \
+	@for set in requirements requirements-run requirements-solana requirements-traces; do \
 	   $(compile) -c requirements-dev.txt $$set.in -o $$set.txt || exit; done
 
 clean:  ## Remove the virtual environment and every cache

@@ -68,6 +68,7 @@ class Settings(BaseModel):
             from the fourth time on, up to eight times this.
         batch_hold_ms: How long events for a batched connection wait for more of them.
         metrics: Whether ``GET /metrics`` answers.
+        traces: Whether orders are told to an OpenTelemetry collector; where that is, its own variables say.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
         quotes_per_second_max: Of an account, in each execution environment, as are the others of
             this name; twice as many at once. As many subscriptions and connections as there may
@@ -137,6 +138,7 @@ class Settings(BaseModel):
     market_faucet: bool = False
     watches_when_idle: bool = False
     metrics: bool = False
+    traces: bool = False
 
     tokens_file: str = ""
     solana_rpc_urls: str = Field(default="", repr=False)

@@ -9,7 +9,17 @@ from uuid import UUID
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from chalicelib.domain.events import Confirmed, Expired, Failed, OrderEvent, Routed, Routing, Submitted
+from chalicelib.domain.events import (
+    Confirmed,
+    Expired,
+    Failed,
+    Open,
+    OrderEvent,
+    Routed,
+    Routing,
+    Submitted,
+    Triggered,
+)
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import SERVICE, info_each
@@ -78,6 +88,8 @@ class PowertoolsObserver:
         match event.what:
             case Routing(str(reason)):
                 facts["reason"] = reason
+            case Open() | Triggered() as what:
+                facts |= self._of_waiting(order, what)
             case Routed(route):
                 facts["swap"] = self._swap(order, route.input_units, route.output_units)
             case Submitted(tx_signature):
@@ -90,6 +102,26 @@ class PowertoolsObserver:
             case _:
                 pass
         return facts
+
+    def _of_waiting(self, order: Order, what: Open | Triggered) -> dict[str, Any]:
+        """Return what an order that rests waits for, as the client wrote it, or what was seen when it fired."""
+        if isinstance(what, Triggered):
+            seen = self._amounts.price(
+                what.observed.input_units,
+                what.observed.output_units,
+                input_token=what.input_token,
+                output_token=what.output_token,
+                base=what.price_base,
+            )
+            return {"observedPrice": seen, "triggerPrice": what.trigger_price}
+        limit, trigger = order.terms.limit, order.terms.trigger
+        facts = {
+            "limitPrice": limit and limit.price,
+            "triggerPrice": trigger and trigger.price,
+            "amended": what.amended and sorted(what.amended),
+            "reason": what.reason,
+        }
+        return {name: fact for name, fact in facts.items() if fact}
 
     def _swap(self, order: Order, input_units: int, output_units: int) -> str:
         """Return what is given and what is got, as people read it; "?" for decimals that are unknown."""

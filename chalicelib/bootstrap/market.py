@@ -70,6 +70,15 @@ class MarketPorts:
 
         return VenuePrices(self.quote_collector, self.chain)
 
+    def height(self) -> int:
+        """Return the chain's latest block, as a function finds it that may not read the key that signs.
+
+        Raises ``RetryableError``.
+        """
+        if isinstance(self._market, SimulatedMarket):
+            return self._market.prices.read().height
+        return self.chain.view(()).height
+
     @cached_property
     def quote_collector(self) -> "QuoteCollector":
         from chalicelib.services.planning.venues import QuoteCollector

@@ -14,6 +14,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.access import Access
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.market import MarketPorts, check_market
+from chalicelib.bootstrap.tracing import check_tracing
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.delivery.replies import Replies
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.aws.sqs import SqsOrderQueue
     from chalicelib.adapters.observer import PowertoolsObserver
     from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
+    from chalicelib.adapters.traces import TracingObserver
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.consumer.confirmation import Confirmation
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
@@ -68,6 +70,8 @@ class Services:
         self.clock: Clock = SystemClock()
         self.clients = Clients(settings)
         check_market(settings, lambda: self.tokens)
+        if settings.traces:
+            check_tracing()
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -219,10 +223,7 @@ class Services:
     def read_markets(self) -> "ReadMarkets":
         from chalicelib.services.planning.markets import ReadMarkets
 
-        chain = self.market.chain
-        return ReadMarkets(
-            self.market.quote_collector, lambda: chain.view(()).height, self.tokens, self.clock
-        )
+        return ReadMarkets(self.market.quote_collector, self.market.height, self.tokens, self.clock)
 
     @cached_property
     def preview_orders(self) -> "PreviewOrders":
@@ -273,10 +274,15 @@ class Services:
         return watcher(self.market.prices, self.watches, self.queue, self.clock)
 
     @cached_property
-    def observer(self) -> "PowertoolsObserver":
+    def observer(self) -> "PowertoolsObserver | TracingObserver":
         from chalicelib.adapters.observer import PowertoolsObserver
 
-        return PowertoolsObserver(self.event_views.routes)
+        own = PowertoolsObserver(self.event_views.routes)
+        if not self.settings.traces:
+            return own
+        from chalicelib.adapters.traces import TracingObserver, otlp_exporter
+
+        return TracingObserver(own, otlp_exporter(), self.settings.stage)
 
     @cached_property
     def record(self) -> OrderRecord:

@@ -29,7 +29,7 @@ export function OrderPage({ id }) {
           <${Lanes} events=${events} />
         </section>
         ${routed && html`<${Routed} event=${routed} order=${order} />`}
-        ${ended && html`<${Booked} expected=${routed} booked=${ended} />`}
+        ${ended && html`<${Booked} expected=${routed} booked=${ended} inputToken=${order.inputToken} />`}
         <section>
           <details>
             <summary>Raw frames (${events.length})</summary>
@@ -49,6 +49,7 @@ function Head({ order }) {
       'Trigger',
       order.trigger && `${order.trigger.when} ${order.trigger.price} (${order.trigger.source ?? 'mark'})`,
     ],
+    ['Sniper', sniperWords(order.sniper)],
     ['Slippage', order.limitPrice ? null : bps(order.slippageBps)],
     ['Attempt', order.attempt],
     ['Client order id', order.clientOrderId],
@@ -71,6 +72,19 @@ function Head({ order }) {
       </button>
       <button type="button" disabled=${order.status !== 'open'} onClick=${() => amend(order)}>Amend</button>
     </p>`;
+}
+
+const SNIPER = {
+  venue: (it) => `on ${it}`,
+  minLiquidity: (it) => `liquidity of at least ${it}`,
+  maxFeeBps: (it) => `fee at most ${bps(it)}`,
+  maxDelayBlocks: (it) => `within ${it} blocks`,
+};
+
+function sniperWords(sniper) {
+  if (!sniper) return null;
+  const named = Object.keys(SNIPER).filter((name) => sniper[name] !== null && sniper[name] !== undefined);
+  return named.map((name) => SNIPER[name](sniper[name])).join(', ') || 'any pool of the pair';
 }
 
 // Each attempt is a lane; columns are the events in their order, whatever time lies between them.
@@ -150,7 +164,7 @@ function Routed({ event, order }) {
   </section>`;
 }
 
-function Booked({ expected, booked }) {
+function Booked({ expected, booked, inputToken }) {
   const line = (title, name) => {
     const [was, is] = [expected?.[name], booked[name]];
     return [title, was ?? '–', is, was ? difference(is, was) : '–'];
@@ -166,6 +180,7 @@ function Booked({ expected, booked }) {
       Executed at <strong>${booked.executedPrice}</strong>, ${bps(booked.realizedSlippageBps)} worse than
       quoted, in slot ${booked.slot}.
       ${booked.networkFeeLamports !== undefined && ` Network fee: ${booked.networkFeeLamports} lamports.`}
+      ${booked.unspentInputAmount && ` Left unspent: ${booked.unspentInputAmount} ${inputToken}.`}
     </p>
     <p>Signature <code>${booked.txSignature}</code></p>
   </section>`;

@@ -13,6 +13,8 @@ from chalice.app import Request, Response
 from chalicelib.adapters.postgres.audit_rules import RuleResult
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.market_prices import MarketPrices
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.handlers.identity import http_operator
 from chalicelib.handlers.rest_edge import http_errors
 from chalicelib.logs import logger
@@ -38,6 +40,8 @@ def metrics(request: Request) -> Response:
         "connections": lambda: [
             _gauge("connections", "Clients connected", [({}, use.operations.connections())])
         ],
+        "prices": lambda: of_prices(use.read_markets.read()),
+        "chain": lambda: of_chain(use.check_chain()),
         "audit": lambda: of_audit(use.audit_rules.results(), now),
     }
     families: list[Family] = []
@@ -100,6 +104,28 @@ def of_queues(found: Iterable[QueueDepth]) -> Iterator[Family]:
         )
     ]
     yield _gauge("queue_messages", "Messages in queues, approximately", states)
+
+
+def of_prices(found: MarketPrices) -> Iterator[Family]:
+    """Yield how old prices are, which of them are missing, and where the chain stands."""
+    yield _gauge(
+        "price_age_seconds", "Time since venues were asked for these prices", [({}, found.age_ms / 1000)]
+    )
+    yield _gauge(
+        "price_missing",
+        "1 for a pair without the price that triggers look at",
+        [({"pair": f"{each.pair.base}/{each.pair.quote}"}, int(each.mark is None)) for each in found.pairs],
+    )
+    yield _gauge("venues_left_out", "Venues that gave no pools to trade with", [({}, len(found.problems))])
+    yield _gauge("chain_height", "The chain's latest block", [({}, found.height)])
+
+
+def of_chain(found: ChainHealth | None) -> Iterator[Family]:
+    """Yield how far behind a chain of others' nodes is; the simulated one is in the database."""
+    if found is not None:
+        yield _gauge("chain_age_seconds", "Age of the block whose pools were read", [({}, found.age_s)])
+        pools = [({"state": "traded"}, found.pools), ({"state": "refused"}, found.refused)]
+        yield _gauge("chain_pools", "Pools by whether they can be traded with", pools)
 
 
 def of_audit(found: Iterable[RuleResult], now: datetime) -> Iterator[Family]:

@@ -87,6 +87,13 @@ socket, in which it runs the functions. Without a token the functions run in fro
 @click.option(
     "--alarm-email", default="", envvar="ALARM_EMAIL", show_envvar=True, help="Who alarms are sent to."
 )
+@click.option(
+    "--metrics",
+    type=click.Choice(["0", "1"]),
+    envvar="METRICS",
+    show_envvar=True,
+    help="1 turns GET /metrics on.",
+)
 @click.option("--app", "app_dir", type=click.Path(path_type=Path), default=APP_DIR)
 def main(
     *,
@@ -195,6 +202,7 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
     options["AlarmEmail"] = given["alarm_email"] or ""
     if given["log_level"]:
         options["LogLevel"] = given["log_level"]
+    options["Metrics"] = given["metrics"] or "0"
     options["SystemLogLevel"] = given["system_log_level"] or ""
     if not cloud.is_emulated:
         if not all(options[name] for name in names.values()):

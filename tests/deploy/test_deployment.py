@@ -4,6 +4,7 @@ One story in order, since each step needs the one before; the steps are tests so
 """
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,28 @@ def test_rest_and_websocket_of_a_stage_show_the_same_order(stage: Stage) -> None
     order_id = answer.json()["orderId"]
     with connect(f"{stage.websocket_url}?orderId={order_id}", open_timeout=TIME_LIMIT_S) as socket:
         assert frames_until_final(socket)[-1]["orderId"] == order_id
+
+
+def test_deployed_stage_serves_the_console_with_its_files_and_what_its_pages_ask_for(stage: Stage) -> None:
+    with httpx.Client(timeout=TIME_LIMIT_S) as client:
+        page = client.get(f"{stage.rest_url}/console")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "default-src" in page.headers["content-security-policy"]
+        for name in re.findall(r'(?:href|src)="([^"]+\.(?:js|mjs|css|svg))"', page.text):
+            own = client.get(str(httpx.URL(f"{stage.rest_url}/console").join(name)))
+            assert own.status_code == 200, name
+        for asked in (
+            "markets",
+            "orders?limit=5",
+            "operator/health",
+            "operator/dead-letters",
+            "operator/audit",
+        ):
+            found = client.get(f"{stage.rest_url}/{asked}")
+            assert found.status_code == 200, (asked, found.text)
+        health = client.get(f"{stage.rest_url}/operator/health").json()
+    assert health["problems"] == {}
+    assert [queue["name"].rpartition("-")[2] for queue in health["queues"]] == ["orders", "dlq"]
 
 
 def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:

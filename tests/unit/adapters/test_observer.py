@@ -13,12 +13,16 @@ from chalicelib.domain.events import (
     Confirmed,
     Failed,
     Happened,
+    Open,
     OrderEvent,
     Pending,
     Routing,
     Submitted,
+    Triggered,
 )
-from tests.fakes.orders import NOON, VIEWS, an_order
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
+from tests.fakes.orders import NOON, VIEWS, an_order, changed
 
 ORDER = an_order(account_id="alice")
 SIGNATURE = "5x"
@@ -102,6 +106,34 @@ def test_retry_tells_its_attempt_and_a_failure_its_reason(
     assert "attempt" not in first
     assert (again["attempt"], again["reason"]) == (2, "expired")
     assert (failed["attempt"], failed["code"]) == (2, "NO_ROUTE")
+
+
+def test_order_that_rests_says_what_it_waits_for_and_one_that_fired_what_was_seen(
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = Rate(148 * 10**6, 10**9)
+    trigger = Trigger(
+        "150",
+        When.BELOW,
+        Rate(150 * 10**6, 10**9),
+        Direction.AT_MOST,
+        PriceSource.MARK,
+        2,
+        IfAlreadyMet.REFUSE,
+    )
+    limit = Limit("140", Rate(140 * 10**6, 10**9))
+    resting = changed(ORDER, trigger=trigger, limit=limit)
+    seen = Triggered(rate, PriceSource.MARK, 28, 2, "150", "SOL", "USDC", "SOL")
+    events = [
+        an_event(2, Open(amended={"limitPrice": "140"})),
+        an_event(3, seen),
+        an_event(9, Open("SLIPPAGE")),
+    ]
+    observer.saw([(resting, events)], {})
+    opened, triggered, again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (opened["limitPrice"], opened["triggerPrice"], opened["amended"]) == ("140", "150", ["limitPrice"])
+    assert (triggered["observedPrice"], triggered["triggerPrice"]) == ("148", "150")
+    assert again["reason"] == "SLIPPAGE"
 
 
 def test_metrics_leave_once_with_the_order_that_ended(

@@ -8,9 +8,12 @@ import pytest
 from chalice.app import Request
 
 from chalicelib.config import Settings
+from chalicelib.domain.market_prices import MarketPrices, PairPrices
 from chalicelib.domain.principals import OPERATOR_SCOPE
+from chalicelib.domain.tokens import TokenPair
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.handlers import metrics
-from tests.fakes.operations import FakeOperations
+from tests.fakes.operations import AT, FakeOperations
 from tests.support.instance import REPOSITORY
 from tests.unit.handlers.conftest import ENVIRONMENT, Wired
 from tests.unit.handlers.test_operator import FakeRules, request
@@ -18,11 +21,23 @@ from tests.unit.handlers.test_operator import FakeRules, request
 DASHBOARD = REPOSITORY / "infra" / "deploy" / "grafana.json"
 
 
+class FakeMarkets:
+    def read(self) -> MarketPrices:
+        pairs = [PairPrices(TokenPair("BONK", "USDC"), 1, None, None, None)]
+        return MarketPrices(pairs, AT, 1_500, 28, {"dlmm": "did not answer"})
+
+
 @pytest.fixture
 def operations(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> FakeOperations:
     fake = FakeOperations()
     wired.services.settings = Settings.from_env(ENVIRONMENT | {"METRICS": "1"})
-    vars(wired.services).update(operations=fake, queue_depths=fake, audit_rules=FakeRules())
+    vars(wired.services).update(
+        operations=fake,
+        queue_depths=fake,
+        audit_rules=FakeRules(),
+        read_markets=FakeMarkets(),
+        check_chain=lambda: ChainHealth(slot=7, age_s=2, pools=5, refused=1),
+    )
     monkeypatch.setattr(metrics, "services", lambda: wired.services)
     return fake
 
@@ -48,6 +63,12 @@ def test_metrics_say_how_orders_fare() -> None:
         "orderflow_connections 5",
         'orderflow_audit_rule_violations{rule="a-rule"} 1',
         'orderflow_scrape_problems{part="recent"} 0',
+        "orderflow_price_age_seconds 1.5",
+        'orderflow_price_missing{pair="BONK/USDC"} 1',
+        "orderflow_venues_left_out 1",
+        "orderflow_chain_height 28",
+        "orderflow_chain_age_seconds 2",
+        'orderflow_chain_pools{state="refused"} 1',
     } <= set(lines)
     assert lines[-1] == "# EOF"
 
@@ -58,6 +79,14 @@ def test_part_that_cannot_be_had_is_missing_and_counted(operations: FakeOperatio
     assert 'orderflow_scrape_problems{part="recent"} 1' in text
     assert 'orderflow_scrape_problems{part="queues"} 0' in text
     assert "orderflow_recent_events" not in text
+
+
+def test_chain_in_the_database_has_no_age_of_its_own(wired: Wired, operations: FakeOperations) -> None:
+    del operations
+    vars(wired.services).update(check_chain=lambda: None)
+    text = scraped()
+    assert "orderflow_chain_age_seconds" not in text
+    assert 'orderflow_scrape_problems{part="chain"} 0' in text
 
 
 @pytest.mark.usefixtures("operations")

@@ -11,7 +11,7 @@ import pytest
 from infra.environment import UV_PIN, pin_of
 
 ROOT = Path(__file__).parents[3]
-SMALLER = ("requirements.txt", "requirements-run.txt", "requirements-solana.txt")
+SMALLER = ("requirements.txt", "requirements-run.txt", "requirements-solana.txt", "requirements-traces.txt")
 CHECKERS = {
     "mypy",
     "ruff",
