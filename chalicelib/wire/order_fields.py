@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from chalicelib.domain.amounts import format_units, parse_units
-from chalicelib.domain.errors import Code, FieldError
+from chalicelib.domain.errors import FieldError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, Side, SwapWish
 from chalicelib.domain.tokens import Token, Tokens
@@ -53,9 +53,6 @@ class OrderFields(RestingFields, SwapFields):
         """
         swap = swap_terms(self, tokens)
         resting = self.resting_terms(swap, tokens)
-        if resting.sniper is not None:
-            problem = "sniper is not supported yet; market and limit orders are"
-            raise FieldError("type", problem, Code.ORDER_TYPE_NOT_SUPPORTED)
         return OrderTerms(
             client_order_id=self.client_order_id,
             order_type=self.type,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
 from typing import Final
@@ -12,6 +13,7 @@ from chalicelib.adapters.simulated_market.definition import MarketDefinition, Po
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
+from chalicelib.domain.launches import Opening
 from chalicelib.domain.tokens import Tokens
 
 VENUES: Final[Mapping[str, str]] = {
@@ -33,7 +35,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
 _PPB_PER_BPS: Final = 100_000
 
 _CHAIN: Final = text("""
-    SELECT market.height_at(market.now()) AS height,
+    SELECT market.height_at(market.now()) AS height, market.now() AS now,
         extract(epoch FROM genesis_at)::float8 AS genesis_s, slot_ms
     FROM market.chain
 """)
@@ -96,7 +98,11 @@ def launch(
         # It trades at once, and so does a fee begin to fall that has begun.
         opens_at_s = 0 if pool.base_fee is None else opens_at_s - 1
     default_id = f"{pool.venue}-{pool.kind}-{pool.base.symbol}-{pool.quote.symbol}-at-{opens}"
-    named = replace(pool, pool_id=pool.pool_id or default_id, opens_at_s=opens_at_s)
+    opening = Opening(opens, chain.now)
+    if opens > chain.height:
+        second = datetime.fromtimestamp(opens_at_s, UTC)
+        opening = Opening(ceil((opens_at_s - chain.genesis_s) * 1000 / chain.slot_ms), second)
+    named = replace(pool, pool_id=pool.pool_id or default_id, opens_at_s=opens_at_s, opening=opening)
     if not seed(engine, MarketDefinition(tokens, (named,))):
         raise ValueError(f"there is a pool {named.pool_id} already: give this one an id of its own")
-    return Launched(named.pool_id, opens, opens_at_s)
+    return Launched(named.pool_id, opening.height, opens_at_s)

@@ -1,5 +1,6 @@
 """From an order and the venues' answers to a plan and the transaction that carries it out."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chalicelib.domain.amounts import max_in_units, min_out_units
@@ -19,7 +20,7 @@ from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
 from chalicelib.routing.marks import mark_of
-from chalicelib.routing.plan import Plan
+from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.services.ports import ChainTime
@@ -76,18 +77,31 @@ class Planner:
         plan = self._best(wish)
         return Rate.of(plan.amount_out, plan.amount_in)
 
-    def plan(self, wish: SwapWish, bound: Bound | None = None) -> PlannedSwap:
+    @property
+    def moment(self) -> ChainTime:
+        """The chain's time that plans are made for."""
+        return ChainTime(self._market.now_s, self._market.slot)
+
+    @property
+    def pools(self) -> Mapping[str, RoutablePool]:
+        """The pools that plans are made of, as the plans so far leave them."""
+        return self._market.pools
+
+    def plan(
+        self, wish: SwapWish, bound: Bound | None = None, *, only: Collection[str] | None = None
+    ) -> PlannedSwap:
         """Return the best plan for a wish, and take it into account from now on.
 
         Args:
             bound: The worst that is accepted, if that does not depend on the plan.
+            only: The ids of the pools that may be traded with; None for all, and firm quotes besides.
 
         Raises:
             BeyondBoundError: The best plan is worse than that.
             VenueUnavailableError: No venue answered; asking again may help.
             RefusedError: The venues answered, and none of them can fill it.
         """
-        plan = self._best(wish)
+        plan = self._best(wish, only)
         if bound is not None and not bound.is_kept_by(plan.amount_in, plan.amount_out):
             raise BeyondBoundError(Rate.of(plan.amount_out, plan.amount_in))
         route = chosen_route(plan, self._market.pools, self._answers, base=wish.price_base)
@@ -95,7 +109,7 @@ class Planner:
         self._quotes.take(plan.firm_quote)
         return PlannedSwap(plan, route)
 
-    def _best(self, wish: SwapWish) -> Plan:
+    def _best(self, wish: SwapWish, only: Collection[str] | None = None) -> Plan:
         answers = self._answers
         for symbol in (wish.input_token, wish.output_token):
             if symbol not in self._tokens:
@@ -110,11 +124,15 @@ class Planner:
             wish.amount_units,
             self._tokens[cost_token].leg_cost_units,
         )
+        market, quotes = self._market, self._quotes
+        if only is not None:
+            chosen = [pool for pool_id, pool in market.pools.items() if pool_id in only]
+            market, quotes = Market(chosen, market.now_s, market.slot), FirmQuotes(())
         try:
-            plan = best_offer(self._market, self._quotes, order)
+            plan = best_offer(market, quotes, order)
             if answers.room is None or plan.firm_quote is not None:
                 return plan
-            return with_room(self._market, order, plan, answers.room)
+            return with_room(market, order, plan, answers.room)
         except RoutingError as error:
             raise self._refusal(error, wish) from error
 
