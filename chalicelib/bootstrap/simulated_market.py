@@ -64,7 +64,7 @@ class SimulatedMarket:
     def openings(self) -> "Openings":
         from chalicelib.adapters.simulated_market.launches import MarketOpenings
 
-        return MarketOpenings(self._clients.engine)
+        return MarketOpenings(self._clients.engine, self._tokens)
 
     @cached_property
     def _pool_reader(self) -> "PoolReader":

@@ -9,6 +9,7 @@ from chalicelib.adapters.simulated_market.launches import MarketOpenings
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.prices import MarketPrices
 from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.simulated_market import VENUES
 from chalicelib.services.ports import Clock, OrderQueue
 from chalicelib.services.resting.matcher import Matcher
@@ -29,4 +30,6 @@ def market_watcher(engine: Engine, queue: OrderQueue) -> PriceWatcher:
     ``market_changed`` with their ids, or ``look`` after it has moved prices.
     """
     prices = MarketPrices(PoolReader(engine, PoolCache()), FaultBoard(engine), VENUES)
-    return watcher(prices, MarketOpenings(engine), PostgresWatches(engine), queue, SystemClock())
+    return watcher(
+        prices, MarketOpenings(engine, load_tokens()), PostgresWatches(engine), queue, SystemClock()
+    )

@@ -62,6 +62,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "market.issues": _READ,
     "market.openings": _READ,
     "market.launches": _READ,
+    "market.tokens": _READ,
     "market.supply": _READ,
     "market.wallets": "SELECT, UPDATE (balance)",
     "market.pools": "SELECT, UPDATE (state, version)",

@@ -14,7 +14,7 @@ from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.launches import Opening
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import Token, Tokens
 
 VENUES: Final[Mapping[str, str]] = {
     "cpmm": "raydium",
@@ -39,6 +39,14 @@ _CHAIN: Final = text("""
         extract(epoch FROM genesis_at)::float8 AS genesis_s, slot_ms
     FROM market.chain
 """)
+
+
+_NOTE: Final = text("""
+    INSERT INTO market.tokens AS old (mint, scale) VALUES (:mint, :scale)
+    ON CONFLICT (mint) DO UPDATE SET scale = old.scale RETURNING scale
+""")
+
+_NAME_LENGTH: Final = 8  # of a symbol, or of the beginning of a mint
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def launch(
         height: Where it opens; None for ``in_blocks`` from now.
 
     Raises:
-        ValueError: There is such a pool already, or the height is past.
+        ValueError: There is such a pool already, the height is past, or the token is known with other decimals.
     """
     with engine.connect() as connection:
         chain = connection.execute(_CHAIN).one()
@@ -97,7 +105,9 @@ def launch(
     if opens == chain.height:
         # It trades at once, and so does a fee begin to fall that has begun.
         opens_at_s = 0 if pool.base_fee is None else opens_at_s - 1
-    default_id = f"{pool.venue}-{pool.kind}-{pool.base.symbol}-{pool.quote.symbol}-at-{opens}"
+    if pool.base.symbol not in tokens:
+        _note(engine, pool.base)
+    default_id = f"{pool.venue}-{pool.kind}-{pool.base.symbol[:_NAME_LENGTH]}-{pool.quote.symbol}-at-{opens}"
     opening = Opening(opens, chain.now)
     if opens > chain.height:
         second = datetime.fromtimestamp(opens_at_s, UTC)
@@ -106,3 +116,11 @@ def launch(
     if not seed(engine, MarketDefinition(tokens, (named,))):
         raise ValueError(f"there is a pool {named.pool_id} already: give this one an id of its own")
     return Launched(named.pool_id, opening.height, opens_at_s)
+
+
+def _note(engine: Engine, token: Token) -> None:
+    """Note the decimals of a token that is not listed."""
+    with engine.begin() as connection:
+        scale = connection.execute(_NOTE, {"mint": token.mint, "scale": token.scale}).scalar_one()
+        if scale != token.scale:
+            raise ValueError(f"{token.mint} has {scale} decimals")

@@ -23,11 +23,16 @@ CREATE TABLE market.launches (
     opened_at timestamptz NOT NULL,
     height    bigint NOT NULL CHECK (height >= 0)
 );
+CREATE TABLE market.tokens (
+    mint  text PRIMARY KEY CHECK (mint ~ '^[1-9A-HJ-NP-Za-km-z]{32,44}$'),
+    scale smallint NOT NULL CHECK (scale BETWEEN 0 AND 18)
+);
+COMMENT ON TABLE market.tokens IS 'Mints that pools were opened for and that are not listed';
 COMMENT ON COLUMN market.launches.opened_at IS 'By the market''s clock; it may be yet to come';
 """
 
 DOWNGRADE = """
-DROP TABLE market.launches;
+DROP TABLE market.tokens, market.launches;
 DELETE FROM watches WHERE look = 11;
 ALTER TABLE watches DROP CONSTRAINT watches_look_check, ADD CONSTRAINT watches_look_check CHECK (look BETWEEN 0 AND 10);
 COMMENT ON COLUMN watches.look IS '0: the best marginal rate; 1 to 10: the mark, held for so many blocks';

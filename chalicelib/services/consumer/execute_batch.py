@@ -311,6 +311,7 @@ class ExecuteOrders:
         if not started and not signed:
             return moved
         self._confirmation.send([*started, *signed])
+        self._write_ahead.learn_tokens(started)
         for decided in self._confirmation.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
             moved = moved.union(*(transition.moved_pools for transition in decided))

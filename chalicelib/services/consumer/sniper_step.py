@@ -69,9 +69,23 @@ def looked_at(
         assert judgement.filter is not None, "a refusal names its filter"
         problem = _problem(judgement.filter, sniper, launch, pair.input_token, tokens)
         return transitions.failed(order, ExecutionError(Code.LAUNCH_FILTERED, problem), now)
+    return transitions.rest(order, now, _again(order, planner, found, seen, now))
+
+
+def _again(
+    order: ClaimedOrder, planner: Planner, found: Sequence[Launch], seen: SeenOpenings, now: datetime
+) -> LookAgain:
+    """Return when to look again at an order for which nothing has opened."""
+    since = order.state.order.accepted_at
+    if any(each.at > since and pool_id not in planner.pools for pool_id, each in seen.by_pool.items()):
+        return AT_ITS_RATE  # its venue does not answer: no such opening may be slept through
     if order.state.is_triggered:  # what opened is gone
-        return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order, now)))
-    return transitions.rest(order, now, LookAgain(_after(found, seen)) if found else AT_ITS_RATE)
+        return LookAgain(NEVER, at=now + left_alone(order, now))
+    if found:
+        return LookAgain(_after(found, seen))
+    if order.fired is not None and order.fired.seen is not None:  # by another mint's pool
+        return LookAgain(Rate(order.fired.seen.output_units + 1, 1))
+    return AT_ITS_RATE
 
 
 def _after(found: Sequence[Launch], seen: SeenOpenings) -> Rate:

@@ -91,7 +91,8 @@ class WriteAhead:
             RetryableError: The venues' state is out of reach.
         """
         now = self._clock.now()
-        planner = Planner((quote_request or self.quote_request(claimed)).answers(), self._tokens)
+        answers = (quote_request or self.quote_request(claimed)).answers()
+        planner = Planner(answers, self._tokens)
 
         seen = self._seen(claimed)
 
@@ -113,6 +114,10 @@ class WriteAhead:
         """Ask the venues for what some orders need."""
         return self._quote_collector.begin([wanted_by(order.state.order.terms.swap) for order in orders])
 
+    def learn_tokens(self, orders: Sequence[ClaimedOrder]) -> None:
+        """Have the decimals known of what sniper orders buy: another consumer may have planned them."""
+        self._seen([order for order in orders if order.state.order.terms.output_token not in self._tokens])
+
     def _seen(self, orders: Sequence[ClaimedOrder]) -> SeenOpenings:
         """Return the openings of what sniper orders wait for; nothing is asked if there are none."""
         swaps = [order.state.order.terms for order in orders if order.state.order.terms.sniper is not None]
@@ -122,8 +127,10 @@ class WriteAhead:
     def _planned(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest, batch: Batch
     ) -> list[tuple[ClaimedOrder, PlannedSwap | Transition]]:
-        planner = Planner(quote_request.answers(), self._tokens)
+        # The answers first: what has opened by then is among them, or its opening is yet to be told.
+        answers = quote_request.answers()
         seen = self._seen(claimed)
+        planner = Planner(answers, self._tokens)
 
         def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | Transition]:
             terms = order.state.order.terms

@@ -57,6 +57,8 @@ class Planner:
         self._answers = answers
         # A pool of a token that is not listed any more would take others' orders through it.
         listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
+        listed_ids = {pool.pool_id for pool in listed}
+        self._unlisted = {pool.pool_id: pool for pool in answers.pools if pool.pool_id not in listed_ids}
         time = answers.chain_time or ChainTime(int(answers.asked_at.timestamp()), 0)
         self._market = Market(listed, time.unix_s, time.slot)
         self._quotes = FirmQuotes(answers.firm_quotes)
@@ -84,8 +86,8 @@ class Planner:
 
     @property
     def pools(self) -> Mapping[str, RoutablePool]:
-        """The pools that plans are made of, as the plans so far leave them."""
-        return self._market.pools
+        """All pools as the plans so far leave them: also those that are traded with only by name."""
+        return {**self._market.pools, **self._unlisted} if self._unlisted else self._market.pools
 
     def plan(
         self, wish: SwapWish, bound: Bound | None = None, *, only: Collection[str] | None = None
@@ -104,29 +106,35 @@ class Planner:
         plan = self._best(wish, only)
         if bound is not None and not bound.is_kept_by(plan.amount_in, plan.amount_out):
             raise BeyondBoundError(Rate.of(plan.amount_out, plan.amount_in))
-        route = chosen_route(plan, self._market.pools, self._answers, base=wish.price_base)
-        self._market.apply(plan.pools_after)
+        route = chosen_route(plan, self.pools, self._answers, base=wish.price_base)
+        for pool_id in plan.pools_after.keys() & self._unlisted.keys():
+            self._unlisted[pool_id] = self._unlisted[pool_id]._replace(state=plan.pools_after[pool_id])
+        self._market.apply(
+            {id_: state for id_, state in plan.pools_after.items() if id_ not in self._unlisted}
+        )
         self._quotes.take(plan.firm_quote)
         return PlannedSwap(plan, route)
 
     def _best(self, wish: SwapWish, only: Collection[str] | None = None) -> Plan:
         answers = self._answers
         for symbol in (wish.input_token, wish.output_token):
-            if symbol not in self._tokens:
+            if symbol not in self._tokens and (only is None or self._tokens.find(symbol) is None):
                 raise RefusedError(Code.NO_ROUTE, f"{symbol} is not traded any more")
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
-        cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        cost_symbol = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        cost_token = self._tokens.find(cost_symbol)
+        assert cost_token is not None, "it is known"
         order = SwapOrder(
             wish.swap_mode,
             wish.input_token,
             wish.output_token,
             wish.amount_units,
-            self._tokens[cost_token].leg_cost_units,
+            cost_token.leg_cost_units,
         )
         market, quotes = self._market, self._quotes
         if only is not None:
-            chosen = [pool for pool_id, pool in market.pools.items() if pool_id in only]
+            chosen = [pool for pool_id, pool in self.pools.items() if pool_id in only]
             market, quotes = Market(chosen, market.now_s, market.slot), FirmQuotes(())
         try:
             plan = best_offer(market, quotes, order)

@@ -9,6 +9,7 @@ from chalicelib.amm import pools
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import TokenIndex
 from chalicelib.domain.launches import Launch, SeenOpenings
+from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_LAUNCH, Threshold, TokenPair, moment_rate
 from chalicelib.routing.marginal import is_open
@@ -111,6 +112,9 @@ def launch_thresholds(prices: Prices, pairs: Iterable[TokenPair], seen: SeenOpen
         if opening is not None:
             tokens = frozenset(pool.tokens)
             newest[tokens] = max(newest.get(tokens, opening.at), opening.at)
+            for mint in filter(is_mint, pool.tokens):
+                for_any = tokens - {mint} | {NEW_MINT}
+                newest[for_any] = max(newest.get(for_any, opening.at), opening.at)
     return [
         Threshold(pair, Direction.AT_LEAST, BY_LAUNCH, moment_rate(at), seen.height, seen.height)
         for pair in pairs

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, Held, Threshold, TokenPair
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
@@ -50,7 +51,7 @@ def looked_at(
             one.pair,
             one.by_rate and one.pair in by_rate,
             one.by_mark and one.pair in by_mark,
-            one.by_launch and one.pair in by_mark,
+            one.by_launch and (one.pair in by_mark or one.pair.output_token == NEW_MINT),
         )
         for one in armed
     ]

@@ -7,6 +7,7 @@ from typing import Final
 
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction, PriceSource
 from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, TokenPair, Watch, moment_rate
 
@@ -49,9 +50,10 @@ def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
     order, terms = state.order, state.order.terms
     ends = [moment for moment in (order.valid_until, again.at) if moment is not None]
     direction, look, rate = _waited_for(state)
+    output_token = NEW_MINT if look == BY_LAUNCH and is_mint(terms.output_token) else terms.output_token
     return Watch(
         order.order_id,
-        TokenPair(terms.input_token, terms.output_token),
+        TokenPair(terms.input_token, output_token),
         direction,
         look,
         rate,

@@ -103,6 +103,22 @@ def test_sniper_order_waits_until_it_is_canceled_and_says_what_for() -> None:
     assert (terms.time_in_force, terms.waits) == (TimeInForce.GTC, True)
 
 
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
+
+
+def test_sniper_order_alone_may_buy_a_mint_that_is_not_listed() -> None:
+    sniper = {"type": "sniper", "inputToken": "USDC", "outputToken": MINT, "amount": "5"}
+    assert terms_of(sniper).output_token == MINT
+    for members, field in (
+        (sniper | {"type": "market"}, "outputToken"),
+        (sniper | {"limitPrice": "2"}, "limitPrice"),
+        (sniper | {"swapMode": "exactOut"}, "swapMode"),
+        (sniper | {"outputToken": MINT[:-4]}, "outputToken"),
+        (sniper | {"inputToken": MINT, "outputToken": "USDC"}, "inputToken"),
+    ):
+        assert refusal_of(members).details[0].field == field
+
+
 @pytest.mark.parametrize(
     ("members", "field"),
     [

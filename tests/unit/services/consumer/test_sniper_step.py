@@ -4,12 +4,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.launches import Opening, SeenOpenings, Sniper
 from chalicelib.domain.orders import Order
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.tokens import NEW_MINT, new_token
 from chalicelib.domain.watches import TokenPair
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer.batch import Incoming
@@ -19,6 +21,7 @@ from tests.fakes.market import a_pool
 from tests.fakes.orders import LIFE, NOON, an_order, changed
 from tests.unit.services.resting.test_launching import falling_pool
 
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
 PENDING, OPEN, TRIGGERED, FAILED = (
     OrderStatus.PENDING,
     OrderStatus.OPEN,
@@ -38,7 +41,16 @@ class Launchpad:
 
     def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
         assert pairs
-        return SeenOpenings(self.chain.height, self.by_pool)
+        if any(pair.output_token == NEW_MINT for pair in pairs):
+            return SeenOpenings(self.chain.height, self.by_pool)
+        tokens = {
+            pool.pool_id: set(pool.tokens) for each in self.consumer.venues for pool in each.offered.pools
+        }
+        wanted = [set(pair) for pair in pairs]
+        return SeenOpenings(
+            self.chain.height,
+            {id_: at for id_, at in self.by_pool.items() if tokens.get(id_) in (None, *wanted)},
+        )
 
     def opens(self, pool: RoutablePool, *, after_s: float = 1.0, blocks_ago: int = 0) -> None:
         """Open a pool so long after the orders were accepted, and let what waits for it be looked at."""
@@ -55,9 +67,10 @@ class Launchpad:
             [Incoming(each.order_id, firing=each.firing, delivery=2) for each in fired]
         )
 
-    def rests(self, sniper: Sniper | None = None, limit: Limit | None = None) -> Order:
+    def rests(self, sniper: Sniper | None = None, limit: Limit | None = None, wanted: str = "USDC") -> Order:
         order = changed(
-            an_order(), order_type=OrderType.SNIPER, sniper=sniper or Sniper(), time_in_force=TimeInForce.GTC,
+            an_order(), output_token=wanted,
+            order_type=OrderType.SNIPER, sniper=sniper or Sniper(), time_in_force=TimeInForce.GTC,
             valid_for_s=None, limit=limit, slippage_bps=50 if limit is None else None,
         )  # fmt: skip
         order = replace(order, valid_until=None)
@@ -135,3 +148,29 @@ def test_order_with_a_limit_is_triggered_by_the_launch_and_waits_for_its_price()
     pad.clock.sleep(3)
     pad.looks()
     assert pad.statuses(order) == (*BOUGHT[:3], OPEN, *BOUGHT[3:])
+
+
+def test_opening_at_a_venue_that_does_not_answer_is_not_slept_through() -> None:
+    pad = Launchpad()
+    order = pad.rests()
+    raydium = pad.consumer.venues[0]
+    offered = raydium.offered
+    pad.by_pool["launch"] = Opening(pad.chain.height, NOON + timedelta(seconds=1))
+    pad.opens(a_pool("elsewhere", "meteora", tokens=("WIF", "USDC")))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    raydium.offered = Offers([*offered.pools, a_pool("launch")])
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_new_mint_is_bought_with_its_decimals_and_another_mints_pool_wakes_an_order_once() -> None:
+    pad, others = Launchpad(), "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin"
+    order, waiting = pad.rests(wanted=MINT), pad.rests(wanted=others)
+    load_tokens().learn(new_token(MINT, 5))
+    pad.opens(a_pool("launch", tokens=("SOL", MINT)))
+    assert pad.statuses(order) == BOUGHT
+    assert "." in pad.consumer.frames(order)[-1]["outputAmount"]
+    assert pad.statuses(waiting) == (PENDING, OPEN)
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.opens(a_pool("other", tokens=("SOL", MINT)), after_s=2)
+    assert pad.consumer.price_watcher.look().fired == 0
