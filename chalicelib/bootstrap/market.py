@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, Venue
-    from chalicelib.services.resting.ports import PriceSource
+    from chalicelib.services.resting.ports import Openings, PriceSource
 
 
 class Market(Protocol):
@@ -78,6 +78,15 @@ class MarketPorts:
         if isinstance(self._market, SimulatedMarket):
             return self._market.prices.read().height
         return self.chain.view(()).height
+
+    @cached_property
+    def openings(self) -> "Openings":
+        """Where the pools are seen to open that sniper orders wait for."""
+        if isinstance(self._market, SimulatedMarket):
+            return self._market.openings
+        from chalicelib.bootstrap.venue_openings import VenueOpenings
+
+        return VenueOpenings(self.quote_collector, self.chain)
 
     @cached_property
     def quote_collector(self) -> "QuoteCollector":

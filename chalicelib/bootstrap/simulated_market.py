@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.simulated_market.settings import MarketSettings
     from chalicelib.adapters.simulated_market.venue import PoolReader
     from chalicelib.services.ports import Chain, Venue
-    from chalicelib.services.resting.ports import PriceSource
+    from chalicelib.services.resting.ports import Openings, PriceSource
 
 VENUES: Final = ("raydium", "meteora")
 
@@ -59,6 +59,12 @@ class SimulatedMarket:
         from chalicelib.adapters.simulated_market.prices import MarketPrices
 
         return MarketPrices(self._pool_reader, self._faults, VENUES)
+
+    @cached_property
+    def openings(self) -> "Openings":
+        from chalicelib.adapters.simulated_market.launches import MarketOpenings
+
+        return MarketOpenings(self._clients.engine, self._tokens)
 
     @cached_property
     def _pool_reader(self) -> "PoolReader":

@@ -5,19 +5,24 @@ from sqlalchemy import Engine
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
+from chalicelib.adapters.simulated_market.launches import MarketOpenings
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.prices import MarketPrices
 from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.simulated_market import VENUES
 from chalicelib.services.ports import Clock, OrderQueue
 from chalicelib.services.resting.matcher import Matcher
-from chalicelib.services.resting.ports import PriceSource, Watches
+from chalicelib.services.resting.ports import Openings, PriceSource, Watches
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
 
 
-def watcher(prices: PriceSource, watches: Watches, queue: OrderQueue, clock: Clock) -> PriceWatcher:
-    """Return what looks at some prices and tells the consumers what fired."""
-    return PriceWatcher(prices, Matcher(watches, queue, fired_message), watches, queue, clock)
+def watcher(
+    prices: PriceSource, openings: Openings, watches: Watches, queue: OrderQueue, clock: Clock
+) -> PriceWatcher:
+    """Return what looks at some prices and openings, and tells the consumers what fired."""
+    matcher = Matcher(watches, queue, fired_message, openings=openings)
+    return PriceWatcher(prices, matcher, watches, queue, clock)
 
 
 def market_watcher(engine: Engine, queue: OrderQueue) -> PriceWatcher:
@@ -25,4 +30,6 @@ def market_watcher(engine: Engine, queue: OrderQueue) -> PriceWatcher:
     ``market_changed`` with their ids, or ``look`` after it has moved prices.
     """
     prices = MarketPrices(PoolReader(engine, PoolCache()), FaultBoard(engine), VENUES)
-    return watcher(prices, PostgresWatches(engine), queue, SystemClock())
+    return watcher(
+        prices, MarketOpenings(engine, load_tokens()), PostgresWatches(engine), queue, SystemClock()
+    )

@@ -258,6 +258,7 @@ class Services:
             ),
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
+            openings=self.market.openings,
         )
 
     @cached_property
@@ -271,7 +272,7 @@ class Services:
         """Looks at prices for the orders that rest."""
         from chalicelib.bootstrap.watching import watcher
 
-        return watcher(self.market.prices, self.watches, self.queue, self.clock)
+        return watcher(self.market.prices, self.market.openings, self.watches, self.queue, self.clock)
 
     @cached_property
     def observer(self) -> "PowertoolsObserver | TracingObserver":

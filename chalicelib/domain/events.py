@@ -65,6 +65,26 @@ class Triggered:
 
 
 @dataclass(frozen=True, slots=True)
+class Launched:
+    """A pool opened that a sniper order buys: the evidence.
+
+    Attributes:
+        opened_height: The block in which it opened; ``height`` is where the chain stood when it was judged.
+        liquidity_units: What it held of the order's input token, in base units.
+        fee_rate: That a first unit in paid, in parts per 10^9.
+    """
+
+    status: ClassVar[Literal[OrderStatus.TRIGGERED]] = OrderStatus.TRIGGERED
+    pool_id: str
+    venue: str
+    opened_height: int
+    height: int
+    liquidity_units: int
+    fee_rate: int
+    input_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Routing:
     """Venues are being asked; again, for a reason, from the second attempt on."""
 
@@ -169,6 +189,7 @@ Happened = (
     Pending
     | Open
     | Triggered
+    | Launched
     | Routing
     | Routed
     | Building

@@ -1,6 +1,8 @@
 """Sniper orders: which opening of a pool they buy, and why they leave one alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -45,6 +47,26 @@ class Sniper:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """When a pool began to trade: at which height of the chain, and by our clock."""
+
+    height: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOpenings:
+    """The pools that have opened or are about to, and where the chain stood when that was asked.
+
+    Attributes:
+        by_pool: Without those that are as old as the market.
+    """
+
+    height: int
+    by_pool: Mapping[str, Opening]
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """A pool of the pair, as it is at a height.
 
@@ -53,6 +75,7 @@ class Launch:
         height: Where the chain stands.
         liquidity_units: What the pool holds of the order's input token, in base units.
         fee_rate: That a first unit in pays now, in parts per 10^9.
+        is_open: Whether the program lets anybody trade with it.
     """
 
     pool_id: str
@@ -61,6 +84,7 @@ class Launch:
     height: int
     liquidity_units: int
     fee_rate: int
+    is_open: bool = True
 
 
 class Verdict(StrEnum):
@@ -95,7 +119,7 @@ def judge(sniper: Sniper, launch: Launch) -> Judgement:
     """
     if sniper.venue is not None and launch.venue != sniper.venue:
         return Judgement(Verdict.REFUSED, Filter.VENUE)
-    if launch.height < launch.opened_height:
+    if not launch.is_open or launch.height < launch.opened_height:
         return Judgement(Verdict.WAIT)
     age = launch.height - launch.opened_height
     if sniper.max_delay_blocks is not None and age > sniper.max_delay_blocks:

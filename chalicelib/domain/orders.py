@@ -42,7 +42,8 @@ class OrderState:
         published_seq: Events up to this one are known to have been published to all
             subscribers; of later ones it is not known. A connection that did not take them is
             marked as behind, and counts as served.
-        is_triggered: What its trigger waits for was seen; it is not waited for again.
+        is_triggered: What its trigger waits for was seen, or a pool that it buys has opened; neither is waited
+            for again.
         refused_at_bound: How many of its transactions the chain refused at its limit: they used up no attempt.
     """
 
@@ -62,7 +63,9 @@ class OrderState:
 
     @property
     def waits_for_trigger(self) -> bool:
-        return self.order.terms.trigger is not None and not self.is_triggered
+        """Whether a trigger's price, or a sniper order's pool, is yet to be seen."""
+        terms = self.order.terms
+        return not self.is_triggered and (terms.trigger is not None or terms.sniper is not None)
 
     @property
     def is_final(self) -> bool:

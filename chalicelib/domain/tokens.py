@@ -1,7 +1,9 @@
 """The tokens that can be traded, and the pair meant when an order names none."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.domain.errors import FieldError
 
@@ -32,14 +34,43 @@ class TokenPair:
     quote: str
 
 
+NEW_MINT: Final = "*"
+"""Stands for every new mint in what is watched: anybody may name mints, and each pair of tokens has a number."""
+
+_MINT: Final = re.compile("[1-9A-HJ-NP-Za-km-z]{32,44}")
+_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_MINT_BYTES: Final = 32
+
+
+def is_mint(name: str) -> bool:
+    """Return whether a name is 32 bytes in base58, as an address is: no symbol is so long."""
+    if not _MINT.fullmatch(name):
+        return False
+    value = 0
+    for character in name:
+        value = value * 58 + _ALPHABET.index(character)
+    zeros = len(name) - len(name.lstrip("1"))
+    return zeros + (value.bit_length() + 7) // 8 == _MINT_BYTES
+
+
+def new_token(mint: str, scale: int) -> Token:
+    """Return a token that is not listed: it is called by its mint, and only sniper orders buy it."""
+    return Token(mint, mint, scale, max_order_units=0, leg_cost_units=0)
+
+
 class Tokens:
-    """Look-up by symbol, in any case, or by mint address."""
+    """Look-up by symbol, in any case, or by mint address.
+
+    A token that is not listed can be learned: then its decimals are known, and nothing else changes. It is
+    neither among the tokens nor named by any order but a sniper's.
+    """
 
     def __init__(self, tokens: Iterable[Token], default_pair: TokenPair) -> None:
         self.default_pair = default_pair
         self._by_symbol = {token.symbol: token for token in tokens}
         self._by_name = {token.symbol.upper(): token for token in self._by_symbol.values()}
         self._by_name |= {token.mint: token for token in self._by_symbol.values()}
+        self._learned: dict[str, Token] = {}
         assert {default_pair.base, default_pair.quote} <= self._by_symbol.keys()
 
     def __iter__(self) -> Iterator[Token]:
@@ -51,6 +82,24 @@ class Tokens:
     def __getitem__(self, symbol: str) -> Token:
         """Return a token that is known to exist, by its own symbol."""
         return self._by_symbol[symbol]
+
+    def learn(self, token: Token) -> None:
+        """Know a token's decimals from now on; safe to repeat."""
+        self._learned[token.symbol] = token
+
+    def find(self, symbol: str) -> Token | None:
+        """Return a token by its own symbol, listed or learned; None if nobody knows its decimals."""
+        return self._by_symbol.get(symbol) or self._learned.get(symbol)
+
+    def named_or_new(self, name: str, *, field: str) -> Token:
+        """Return the token that a sniper order buys; of a new mint nothing is known, its decimals neither.
+
+        Raises:
+            FieldError: It is neither a known token nor a mint's address.
+        """
+        if name not in self._by_name and is_mint(name):
+            return self._learned.get(name) or new_token(name, 0)
+        return self.named(name, field=field)
 
     def named(self, name: str, *, field: str) -> Token:
         """Return the token that a client means.

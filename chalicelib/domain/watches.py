@@ -5,7 +5,7 @@ A rate on one side of which it is looked at, and when it is at the latest.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -14,11 +14,16 @@ from uuid import UUID
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX, Direction
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 BY_MARGINAL_RATE: Final = 0
 """The ``look`` of a watch that the best marginal rate wakes.
 
 1 to 10 are marks that held for so many blocks.
 """
+
+BY_LAUNCH: Final = CONFIRMATIONS_MAX + 1
+"""The ``look`` of a watch that the opening of a pool wakes. Its rate is a moment (``moment_rate``)."""
 
 
 class TokenPair(NamedTuple):
@@ -39,7 +44,7 @@ class Watch:
     """A resting order, as the matcher sees it.
 
     Attributes:
-        look: ``BY_MARGINAL_RATE``, or how many confirmations of the mark it wants.
+        look: ``BY_MARGINAL_RATE``, how many confirmations of the mark it wants, or ``BY_LAUNCH``.
         rate: Where it is met, output per input.
         accepted_at: Of orders at one rate, the older one comes first.
         wake_at: When to look at it whatever the price is: its expiry, or something sooner.
@@ -58,7 +63,7 @@ class Watch:
     wake_rate: Rate | None = None
 
     def __post_init__(self) -> None:
-        assert 0 <= self.look <= CONFIRMATIONS_MAX
+        assert 0 <= self.look <= BY_LAUNCH
 
     @property
     def own_key(self) -> Decimal:
@@ -73,6 +78,14 @@ class Watch:
 
 def _key(rate: Rate, direction: Direction) -> Decimal:
     return rate.key_down() if direction is Direction.AT_LEAST else rate.key_up()
+
+
+def moment_rate(moment: datetime) -> Rate:
+    """Return a moment as what watches are found by: microseconds of Unix time, per one.
+
+    So a pool that opens meets, by the same index as a price, the watches of orders accepted before it.
+    """
+    return Rate((moment - _EPOCH) // timedelta(microseconds=1), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ def match_prices() -> JsonObject:
     """Look at the prices each second of this minute while an order waits for one, and once if none does, unless
     the settings have it go on.
 
-    Returns how many orders were ``fired``, and of how many the message is ``unsent``; ``done`` is False, with the ``reason``, if nothing could be looked at.
+    Returns how many orders were ``fired``, and of how many the message is ``unsent``; ``done`` is False, with
+    the ``reason``, if nothing could be looked at.
     """
     observer = services().observer
     try:

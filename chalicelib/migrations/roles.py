@@ -65,6 +65,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     # Money comes into being through market.open_wallets alone.
     "market.issues": _READ,
     "market.openings": _READ,
+    "market.launches": _READ,
+    "market.tokens": _READ,
     "market.supply": _READ,
     "market.wallets": "SELECT, UPDATE (balance)",
     "market.pools": "SELECT, UPDATE (state, version)",

@@ -156,6 +156,11 @@ class OrderEventFrame(Answer):
     source: PriceSource | None = None
     height: Annotated[int | None, Field(description="Of the block in which a mark was seen.")] = None
     confirmations: int | None = None
+    pool: Annotated[str | None, Field(description="The pool that opened, for a sniper order.")] = None
+    venue: str | None = None
+    opened_height: int | None = None
+    liquidity: Annotated[Amount | None, Field(description="What it held of the input token.")] = None
+    fee_bps: Annotated[Amount | None, Field(description="What a first unit in paid as a fee.")] = None
     quotes: list[VenueQuote] | None = None
     route: list[Leg] | None = None
     route_gap_bps: Signed | None = None

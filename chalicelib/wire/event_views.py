@@ -9,6 +9,7 @@ from chalicelib.domain.events import (
     Confirmed,
     Expired,
     Failed,
+    Launched,
     Open,
     OrderEvent,
     Pending,
@@ -18,6 +19,7 @@ from chalicelib.domain.events import (
     Submitted,
     Triggered,
 )
+from chalicelib.domain.prices import bps_text
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.conditions import condition_views
@@ -64,7 +66,7 @@ class EventViews:
             **self.fields(event),
         }
 
-    def _rendered(self, event: OrderEvent) -> JsonObject:  # noqa: C901  # a case per status, each a line
+    def _rendered(self, event: OrderEvent) -> JsonObject:  # noqa: C901, PLR0912  # a case per status, each a line
         match event.what:
             case Routed(route):
                 fields = self.routes.route(route)
@@ -78,6 +80,8 @@ class EventViews:
                 fields = _opened(reason, amended) | _network_fee(fee)
             case Triggered() as triggered:
                 fields = self._evidence(triggered)
+            case Launched() as launched:
+                fields = self._launch(launched)
             case Submitted(tx_signature):
                 fields = {"txSignature": tx_signature}
             case Confirmed() as confirmed:
@@ -105,6 +109,16 @@ class EventViews:
             "source": triggered.source,
             "height": triggered.height,
             "confirmations": triggered.confirmations,
+        }
+
+    def _launch(self, launched: Launched) -> JsonObject:
+        return {
+            "pool": launched.pool_id,
+            "venue": launched.venue,
+            "openedHeight": launched.opened_height,
+            "height": launched.height,
+            "liquidity": self.routes.amount(launched.liquidity_units, launched.input_token),
+            "feeBps": bps_text(launched.fee_rate, 1_000_000_000),
         }
 
     def _fill(self, confirmed: Confirmed) -> JsonObject:

@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from chalicelib.domain.amounts import format_units, parse_units
-from chalicelib.domain.errors import Code, FieldError
+from chalicelib.domain.errors import FieldError
+from chalicelib.domain.launches import check_sniper_mode
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms, Side, SwapWish
+from chalicelib.domain.terms import OrderTerms, OrderType, Side, SwapWish
 from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.wire.fields import AmountText, ClientOrderId, PrintableText, WireModel
 from chalicelib.wire.resting_fields import RestingFields, meant_fields
@@ -51,11 +52,10 @@ class OrderFields(RestingFields, SwapFields):
         Raises:
             FieldError: They do not fit together, or name what cannot be traded.
         """
-        swap = swap_terms(self, tokens)
+        swap = swap_terms(self, tokens, buys_new=self.type is OrderType.SNIPER)
+        if swap.output_token not in tokens and self.limit_price is not None:
+            raise FieldError("limitPrice", "needs a listed token: a new mint's decimals are not known yet")
         resting = self.resting_terms(swap, tokens)
-        if resting.sniper is not None:
-            problem = "sniper is not supported yet; market and limit orders are"
-            raise FieldError("type", problem, Code.ORDER_TYPE_NOT_SUPPORTED)
         return OrderTerms(
             client_order_id=self.client_order_id,
             order_type=self.type,
@@ -100,22 +100,28 @@ def _number_if_it_is_one(name: str, text: str) -> str | int:
     return int(text) if is_number else text
 
 
-def swap_terms(fields: SwapFields, tokens: Tokens) -> SwapWish:
+def swap_terms(fields: SwapFields, tokens: Tokens, *, buys_new: bool = False) -> SwapWish:
     """Return tokens, mode and amount, whichever way the client said them.
+
+    Args:
+        buys_new: Whether ``outputToken`` may be the address of a mint that is not listed.
 
     Raises:
         FieldError: The fields do not fit together, or name what cannot be traded.
     """
     by_side = fields.side is not None or fields.base_asset is not None or fields.quote_asset is not None
-    return _by_side(fields, tokens) if by_side else _by_tokens(fields, tokens)
+    return _by_side(fields, tokens) if by_side else _by_tokens(fields, tokens, buys_new=buys_new)
 
 
-def _by_tokens(fields: SwapFields, tokens: Tokens) -> SwapWish:
+def _by_tokens(fields: SwapFields, tokens: Tokens, *, buys_new: bool) -> SwapWish:
     given = tokens.named(_required(fields.input_token, "inputToken"), field="inputToken")
-    wanted = tokens.named(_required(fields.output_token, "outputToken"), field="outputToken")
+    find = tokens.named_or_new if buys_new else tokens.named
+    wanted = find(_required(fields.output_token, "outputToken"), field="outputToken")
     if given == wanted:
         raise FieldError("outputToken", "must differ from inputToken")
     if fields.swap_mode is WireSwapMode.EXACT_OUT:
+        if wanted.symbol not in tokens:
+            check_sniper_mode(SwapMode.EXACT_OUT)
         return _wish(SwapMode.EXACT_OUT, given, wanted, _amount(fields, wanted), given)
     return _wish(SwapMode.EXACT_IN, given, wanted, _amount(fields, given), given)
 

@@ -122,7 +122,7 @@ class RestingFields(WireModel):
         """
         swap = _Swapped(
             tokens[wish.input_token],
-            tokens[wish.output_token],
+            tokens.named_or_new(wish.output_token, field="outputToken"),
             wish.swap_mode,
             wish.amount_units,
             wish.price_base,

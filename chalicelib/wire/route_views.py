@@ -26,17 +26,24 @@ class RouteViews:
     """
 
     def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
         self._scales = {token.symbol: token.scale for token in tokens}
 
     def amount(self, units: int, symbol: str) -> str | None:
-        scale = self._scales.get(symbol)
+        scale = self._scale(symbol)
         return None if scale is None else _amount_text(units, scale)
+
+    def _scale(self, symbol: str) -> int | None:
+        scale = self._scales.get(symbol)
+        if scale is None and (token := self._tokens.find(symbol)) is not None:
+            return token.scale
+        return scale
 
     def price(
         self, input_units: int, output_units: int, *, input_token: str, output_token: str, base: str
     ) -> str | None:
         """Return the price per unit of ``base``, one of the two tokens."""
-        given, got = self._scales.get(input_token), self._scales.get(output_token)
+        given, got = self._scale(input_token), self._scale(output_token)
         if given is None or got is None:
             return None
         if base == input_token:

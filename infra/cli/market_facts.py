@@ -1,9 +1,9 @@
 """What there is to know about the simulated market's pools, in plain figures."""
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, kind_of
@@ -11,12 +11,17 @@ from chalicelib.adapters.simulated_market.venue import PoolReader
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm import pools
 from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, price_text
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import Tokens, new_token
+
+_NEW_TOKENS: Final = text("SELECT mint, scale FROM market.tokens")
 
 
 def market_facts(engine: Engine) -> list[dict[str, Any]]:
     """Return every pair with its pools: price, what they hold, and the spread between the extremes."""
     tokens = load_tokens()
+    with engine.connect() as connection:
+        for mint, scale in connection.execute(_NEW_TOKENS):
+            tokens.learn(new_token(mint, scale))
     by_pair: dict[str, list[MarketPool]] = defaultdict(list)
     for pool in PoolReader(engine, PoolCache()).read().pools.values():
         by_pair["/".join(pool.tokens)].append(pool)
@@ -34,7 +39,7 @@ def market_facts(engine: Engine) -> list[dict[str, Any]]:
 
 
 def _pool_facts(pool: MarketPool, tokens: Tokens) -> dict[str, Any]:
-    base, quote = (tokens[symbol] for symbol in pool.tokens)
+    base, quote = (tokens.named_or_new(symbol, field="pool") for symbol in pool.tokens)
     quote_units, base_units = pools.spot_price(pool.state)
     held = pools.reserves(pool.state)
     return {

@@ -10,6 +10,7 @@ from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, Laun
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.errors import FieldError
+from chalicelib.domain.tokens import Token, Tokens, new_token
 from infra.cli.resting_orders import look_at_resting_orders
 from infra.cli.session import CliSession
 
@@ -59,6 +60,7 @@ class Number(click.ParamType[Decimal]):
 @click.option(
     "--in-blocks", type=click.IntRange(0), default=0, show_default=True, help="A block takes 0.4 s."
 )
+@click.option("--decimals", type=click.IntRange(0, 18), help="Of a TOKEN that is not listed.")
 @click.option("--id", "pool_id", help="Default: made of what it is, and when it opens.")
 @click.pass_obj
 def launch_command(
@@ -75,15 +77,18 @@ def launch_command(
     fee_mode: str,
     at_height: int | None,
     in_blocks: int,
+    decimals: int | None,
     pool_id: str | None,
 ) -> None:
     """Open a pool of TOKEN, at once or at a height; resting orders are looked at then.
+
+    TOKEN is a listed token, or the mint address of a new one with its --decimals.
 
     `market reset` closes it again, with all that are not defined in market.toml.
     """
     tokens = load_tokens()
     try:
-        base, priced_in = tokens.named(token, field="TOKEN"), tokens.named(quote, field="--quote")
+        base, priced_in = _token(token, decimals, tokens), tokens.named(quote, field="--quote")
         if base == priced_in:
             raise click.UsageError("--quote must be another token")
         fee: BaseFee | None = None
@@ -113,6 +118,17 @@ def launch_command(
     look_at_resting_orders(session, [launched.pool_id])
     facts = {"pool": launched.pool_id, "venue": pool.venue, "height": launched.height}
     session.show(facts, lambda console: console.print(_said(launched), highlight=False))
+
+
+def _token(name: str, decimals: int | None, tokens: Tokens) -> Token:
+    token = tokens.named_or_new(name, field="TOKEN")
+    if token.symbol in tokens:
+        if decimals not in (None, token.scale):
+            raise click.UsageError(f"{token.symbol} has {token.scale} decimals")
+        return token
+    if decimals is None:
+        raise click.UsageError("a TOKEN that is not listed needs --decimals")
+    return new_token(token.mint, decimals)
 
 
 def _said(launched: Launched) -> str:

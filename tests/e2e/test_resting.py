@@ -1,9 +1,14 @@
 """Orders that wait, as a client sees them: they rest, change, end by the clock, and fill on a price."""
 
-import httpx
+import json
 
+import httpx
+from click.testing import CliRunner
+
+from infra.cli.__main__ import orderflow
 from tests.e2e.conftest import Connect
 from tests.e2e.trader import LIFE, Trader, assert_whole, statuses
+from tests.support.instance import Instance
 
 SELL = {"side": "sell", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "1"}
 
@@ -46,3 +51,29 @@ def test_resting_order_is_read_amended_and_canceled_over_rest(rest: httpx.Client
     assert rest.delete(f"/orders/{order_id}").json()["status"] == "canceled"
     assert rest.patch(f"/orders/{order_id}", json={"amount": 1}).json()["code"] == "ORDER_ALREADY_FINAL"
     assert rest.get("/health/ready").json()["prices"] == "ok"
+
+
+def test_sniper_order_buys_from_the_pool_that_a_command_opens(instance: Instance, trader: Trader) -> None:
+    wish = {"type": "sniper", "inputToken": "USDC", "outputToken": "RAY", "amount": "100"}
+    preview = trader.ask(action="submit", dryRun=True, **wish)
+    assert (preview["verdict"], "what opened before it does not count" in preview["summary"]) == (
+        "open",
+        True,
+    )
+    order_id = trader.submit(**wish, sniper={"venue": "meteora", "minLiquidity": "1000"})
+    picky = trader.submit(**wish, sniper={"minLiquidity": "1000000"})
+    rests(trader, order_id)
+    rests(trader, picky)
+    launched = CliRunner().invoke(
+        orderflow,
+        ["--json", "market", "launch", "RAY", "--price", "2.4", "--depth", "50000", "--in-blocks", "3"],
+        env={"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None},
+    )
+    pool_id = json.loads(launched.stdout)["pool"]
+    events = trader.finished(order_id)
+    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]]
+    assert (events[2]["pool"], [leg["pool"] for leg in events[4]["route"]]) == (pool_id, [pool_id])
+    assert events[2]["height"] >= events[2]["openedHeight"] >= json.loads(launched.stdout)["height"]
+    assert_whole(events)
+    refused = trader.finished(picky)[-1]
+    assert (refused["code"], "sniper.minLiquidity" in refused["message"]) == ("LAUNCH_FILTERED", True)

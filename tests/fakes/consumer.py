@@ -22,7 +22,9 @@ from chalicelib.services.delivery.replay import ReplayOrders
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matcher
+from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
 from tests.fakes.inline import InlineBackground, InOneThread, Unobserved
 from tests.fakes.market import FakeChain, FakePrices, FakeVenue
@@ -42,7 +44,9 @@ RETRY_DELAY_S: Final = 2
 class ConsumerOnFakes:
     """One consumer; time passes only when it polls the chain, or a test says so."""
 
-    def __init__(self, record_type: type[MemoryRecord] = MemoryRecord) -> None:
+    def __init__(
+        self, record_type: type[MemoryRecord] = MemoryRecord, *, openings: Openings = NO_OPENINGS
+    ) -> None:
         self.clock = FrozenClock()
         self.tables = Tables(self._database_time)
         self.record = record_type(self.tables)
@@ -55,7 +59,7 @@ class ConsumerOnFakes:
         self.replay_orders = ReplayOrders(
             self.subscriptions, self.queries, self.connections, self.clock, VIEWS, lookup_wait_ms=0
         )
-        matcher = Matcher(self.tables.watches, self.queue, fired_message)
+        matcher = Matcher(self.tables.watches, self.queue, fired_message, openings=openings)
         prices = FakePrices(self.venues, self.chain, self.clock)
         self.price_watcher = PriceWatcher(prices, matcher, self.tables.watches, self.queue, self.clock)
         self.execute_orders = ExecuteOrders(
@@ -74,6 +78,7 @@ class ConsumerOnFakes:
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, RETRY_DELAY_S, batch_hold_ms=100),
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
+            openings=openings,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=self.execute_orders,

@@ -9,6 +9,7 @@ from uuid import UUID
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
+    BY_LAUNCH,
     BY_MARGINAL_RATE,
     Fired,
     FiredBy,
@@ -59,7 +60,12 @@ class MemoryWatches:
         for row in self._armed():
             looks.setdefault(row.watch.pair, set()).add(row.watch.look)
         return [
-            ArmedPair(pair, BY_MARGINAL_RATE in of_it, bool(of_it - {BY_MARGINAL_RATE}))
+            ArmedPair(
+                pair,
+                BY_MARGINAL_RATE in of_it,
+                bool(of_it - {BY_MARGINAL_RATE, BY_LAUNCH}),
+                BY_LAUNCH in of_it,
+            )
             for pair, of_it in looks.items()
         ]
 

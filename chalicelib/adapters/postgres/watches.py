@@ -73,9 +73,12 @@ SELECT p.input_token, p.output_token,
     OR EXISTS (SELECT FROM watches AS w
                WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look = 0) AS by_rate,
     EXISTS (SELECT FROM watches AS w
-            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look >= 1)
+            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look BETWEEN 1 AND 10)
     OR EXISTS (SELECT FROM watches AS w
-               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look >= 1) AS by_mark
+               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look BETWEEN 1 AND 10)
+        AS by_mark,
+    EXISTS (SELECT FROM watches AS w
+            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 11) AS by_launch
 FROM watch_pairs AS p
 """)
 
@@ -210,9 +213,9 @@ class PostgresWatches:
         with translated_errors():
             rows = self._database.execute(_ARMED)
         return [
-            ArmedPair(TokenPair(row.input_token, row.output_token), row.by_rate, row.by_mark)
+            ArmedPair(TokenPair(row.input_token, row.output_token), row.by_rate, row.by_mark, row.by_launch)
             for row in rows
-            if row.by_rate or row.by_mark
+            if row.by_rate or row.by_mark or row.by_launch
         ]
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee
 from chalicelib.domain.amounts import BPS_PER_UNIT
+from chalicelib.domain.launches import Opening
 from chalicelib.domain.tokens import Token, Tokens
 
 DEFINITION_FILE: Final = Path(__file__).parents[2] / "market.toml"
@@ -25,6 +26,7 @@ class PoolDefinition:
         depth: What each side is worth, in tokens of the quote.
         parameters: What only this kind has.
         opens_at_s: Unix time from which the pool may be traded with; 0 if it always may.
+        opening: When it opens, of a pool that opens in a market that is there; None of one as old as the market.
         base_fee: A fee schedule that begins there, instead of ``fee_bps``: of a DAMM v2 pool alone.
     """
 
@@ -39,6 +41,7 @@ class PoolDefinition:
     parameters: Mapping[str, int]
     opens_at_s: int = 0
     base_fee: BaseFee | None = None
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,9 @@ class Arrival:
 class _MissingWalletsError(Exception):
     """Nothing was done: some wallets have to be opened first."""
 
-    def __init__(self, addresses: frozenset[str]) -> None:
-        super().__init__(f"{len(addresses)} wallets are missing")
-        self.addresses = addresses
+    def __init__(self, wallets: frozenset[tuple[str, str]]) -> None:
+        super().__init__(f"{len(wallets)} wallets are missing")
+        self.wallets = wallets
 
 
 class Landing:
@@ -124,11 +124,12 @@ class Landing:
             try:
                 return retried(lambda: self._land_once(take))
             except _MissingWalletsError as missing:
-                self._open_wallets(missing.addresses)
+                self._open_wallets(missing.wallets)
         raise RetryableError("the market's node is too busy")
 
-    def _open_wallets(self, addresses: frozenset[str]) -> None:
-        retried(lambda: self._faucet.open_wallets(addresses))
+    def _open_wallets(self, wallets: frozenset[tuple[str, str]]) -> None:
+        addresses, tokens = {address for address, _ in wallets}, {token for _, token in wallets}
+        retried(lambda: self._faucet.open_wallets(addresses, tokens))
 
     def _land_once(self, take: _Take) -> int:
         with self._database.transaction() as session:
@@ -139,13 +140,13 @@ class Landing:
                 (arrival.transaction.message.wallet, token)
                 for arrival in arrivals
                 for token in _tokens(arrival.transaction)
-                if token in self._faucet.tokens
+                if self._faucet.can_hold(token)
             }
             row, before = self._lock_and_read(session, arrivals, sorted(wallets))
             balances = {(address, token): units for address, token, units in row.balances or ()}
             missing = wallets - balances.keys()
             if missing:
-                raise _MissingWalletsError(frozenset(address for address, _ in missing))
+                raise _MissingWalletsError(frozenset(missing))
             books = Books(dict(before.pools), balances)
             records = _run(arrivals, row, books)
             after = write(session, NewBlock(before, books, records, taken))

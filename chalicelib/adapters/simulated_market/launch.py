@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
 from typing import Final
@@ -12,7 +13,8 @@ from chalicelib.adapters.simulated_market.definition import MarketDefinition, Po
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.launches import Opening
+from chalicelib.domain.tokens import Token, Tokens
 
 VENUES: Final[Mapping[str, str]] = {
     "cpmm": "raydium",
@@ -33,10 +35,18 @@ PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
 _PPB_PER_BPS: Final = 100_000
 
 _CHAIN: Final = text("""
-    SELECT market.height_at(market.now()) AS height,
+    SELECT market.height_at(market.now()) AS height, market.now() AS now,
         extract(epoch FROM genesis_at)::float8 AS genesis_s, slot_ms
     FROM market.chain
 """)
+
+
+_NOTE: Final = text("""
+    INSERT INTO market.tokens AS old (mint, scale) VALUES (:mint, :scale)
+    ON CONFLICT (mint) DO UPDATE SET scale = old.scale RETURNING scale
+""")
+
+_NAME_LENGTH: Final = 8  # of a symbol, or of the beginning of a mint
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ def launch(
         height: Where it opens; None for ``in_blocks`` from now.
 
     Raises:
-        ValueError: There is such a pool already, or the height is past.
+        ValueError: There is such a pool already, the height is past, or the token is known with other decimals.
     """
     with engine.connect() as connection:
         chain = connection.execute(_CHAIN).one()
@@ -95,8 +105,22 @@ def launch(
     if opens == chain.height:
         # It trades at once, and so does a fee begin to fall that has begun.
         opens_at_s = 0 if pool.base_fee is None else opens_at_s - 1
-    default_id = f"{pool.venue}-{pool.kind}-{pool.base.symbol}-{pool.quote.symbol}-at-{opens}"
-    named = replace(pool, pool_id=pool.pool_id or default_id, opens_at_s=opens_at_s)
+    if pool.base.symbol not in tokens:
+        _note(engine, pool.base)
+    default_id = f"{pool.venue}-{pool.kind}-{pool.base.symbol[:_NAME_LENGTH]}-{pool.quote.symbol}-at-{opens}"
+    opening = Opening(opens, chain.now)
+    if opens > chain.height:
+        second = datetime.fromtimestamp(opens_at_s, UTC)
+        opening = Opening(ceil((opens_at_s - chain.genesis_s) * 1000 / chain.slot_ms), second)
+    named = replace(pool, pool_id=pool.pool_id or default_id, opens_at_s=opens_at_s, opening=opening)
     if not seed(engine, MarketDefinition(tokens, (named,))):
         raise ValueError(f"there is a pool {named.pool_id} already: give this one an id of its own")
-    return Launched(named.pool_id, opens, opens_at_s)
+    return Launched(named.pool_id, opening.height, opens_at_s)
+
+
+def _note(engine: Engine, token: Token) -> None:
+    """Note the decimals of a token that is not listed."""
+    with engine.begin() as connection:
+        scale = connection.execute(_NOTE, {"mint": token.mint, "scale": token.scale}).scalar_one()
+        if scale != token.scale:
+            raise ValueError(f"{token.mint} has {scale} decimals")

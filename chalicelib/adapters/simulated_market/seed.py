@@ -63,6 +63,12 @@ _OPEN: Final = text("""
         SELECT pool_id, token, tradable, 'opening' FROM jsonb_to_recordset(CAST(:vaults AS jsonb))
             AS new (pool_id text, token text, tradable numeric)
         WHERE tradable > 0
+    ),
+    launched AS (
+        INSERT INTO market.launches (pool_id, opened_at, height)
+        SELECT pool_id, opened_at, height FROM jsonb_to_recordset(CAST(:pools AS jsonb))
+            AS new (pool_id text, opened_at timestamptz, height bigint)
+        WHERE opened_at IS NOT NULL
     )
     INSERT INTO market.pools (pool_id, venue, kind, token_0, token_1, state, version)
     SELECT pool_id, venue, kind, token_0, token_1, state, 1
@@ -130,6 +136,8 @@ def _rows(definitions: Iterable[PoolDefinition]) -> dict[str, list[dict[str, Any
                 "token_0": tokens[0],
                 "token_1": tokens[1],
                 "state": scalars_of(state),
+                "opened_at": None if pool.opening is None else pool.opening.at.isoformat(),
+                "height": None if pool.opening is None else pool.opening.height,
             }
         )
         rows["vaults"] += [

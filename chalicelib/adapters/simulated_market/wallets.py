@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import Tokens, is_mint
 
 FAUCET_ORDERS: Final = 1_000
 """A new wallet can afford so many of the largest orders, in each token."""
@@ -37,14 +37,20 @@ class Faucet:
     def __init__(self, engine: Engine, tokens: Tokens, *, is_faucet_on: bool) -> None:
         self._engine = engine
         self._is_faucet_on = is_faucet_on
-        self.tokens: Collection[str] = frozenset(token.symbol for token in tokens)
-        """The tokens that a wallet can hold."""
+        self._tokens: Collection[str] = frozenset(token.symbol for token in tokens)
 
-    def open_wallets(self, addresses: Collection[str]) -> None:
-        """Open a balance in each token for each address; one that exists already is left as it is."""
+    def can_hold(self, token: str) -> bool:
+        """Return whether a wallet can hold a token: one that is listed, or a mint that pools were opened for."""
+        return token in self._tokens or is_mint(token)
+
+    def open_wallets(self, addresses: Collection[str], tokens: Collection[str] = ()) -> None:
+        """Open a balance in each listed token, and in some that are not, for each address.
+
+        One that exists already is left as it is.
+        """
         asked = {
             "addresses": json.dumps(sorted(addresses)),
-            "tokens": json.dumps(sorted(self.tokens)),
+            "tokens": json.dumps(sorted({*self._tokens, *tokens})),
             "is_funded": self._is_faucet_on,
         }
         with self._engine.begin() as connection:

@@ -33,6 +33,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.watches import Watch
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.announcements import Announcer
@@ -46,6 +47,8 @@ from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.planning.planner import wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
+from chalicelib.services.resting.launching import NO_OPENINGS
+from chalicelib.services.resting.ports import Openings
 
 _FIRED_AGAIN_S: Final = 1
 _NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
@@ -75,8 +78,8 @@ AfterSwaps = Callable[[Collection[str]], object]
 """Told the ids of the pools that swaps have moved, after the commit; it raises nothing."""
 
 
-AtRest = Callable[[Collection[Order]], object]
-"""Told the orders that have been put to rest, after the commit; it raises nothing."""
+AtRest = Callable[[Collection[tuple[Order, datetime | None]]], object]
+"""Told the orders put to rest, and when each is to be looked at, after the commit; it raises nothing."""
 
 
 def _nothing_waits(_: Collection[object]) -> None:
@@ -102,6 +105,7 @@ class ExecuteOrders:
         limits: ExecutionLimits,
         after_swaps: AfterSwaps = _nothing_waits,
         at_rest: AtRest = _nothing_waits,
+        openings: Openings = NO_OPENINGS,
     ) -> None:
         self._record = record
         self._quote_collector = quote_collector
@@ -123,6 +127,7 @@ class ExecuteOrders:
             tokens=tokens,
             clock=clock,
             attempts_max=limits.attempts_max,
+            openings=openings,
         )
 
     def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, MessageOutcome]:
@@ -306,6 +311,7 @@ class ExecuteOrders:
         if not started and not signed:
             return moved
         self._confirmation.send([*started, *signed])
+        self._write_ahead.learn_tokens(started)
         for decided in self._confirmation.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
             moved = moved.union(*(transition.moved_pools for transition in decided))
@@ -365,7 +371,11 @@ class ExecuteOrders:
             batch,
             [(transition.state.order, transition.events) for transition in recorded if transition.events],
         )
-        rests = [each.state.order for each in recorded if each.watch is not None and each.events]
+        rests = [
+            (each.state.order, _looked_at_again(each, each.watch))
+            for each in recorded
+            if each.watch is not None and (each.events or each.state.order.terms.sniper is not None)
+        ]
         if rests:
             self._at_rest(rests)
         for transition in decided:
@@ -403,6 +413,12 @@ class ExecuteOrders:
         if claimed.open_attempt is None:
             return self._limits.backoff_s(claimed.state.attempt)
         return self._confirmation.pause_s(batch.delivery(claimed.state.order.order_id), waited_s=waited_s)
+
+
+def _looked_at_again(transition: Transition, watch: Watch) -> datetime | None:
+    """Return when an order is to have a message of its own: at its end, a sniper order at its next look too."""
+    order = transition.state.order
+    return order.valid_until if order.terms.sniper is None else watch.wake_at
 
 
 def _claimed(new: NewOrder) -> ClaimedOrder:

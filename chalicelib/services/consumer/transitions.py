@@ -12,6 +12,7 @@ from chalicelib.domain.events import (
     Expired,
     Failed,
     Happened,
+    Launched,
     Open,
     OrderEvent,
     Pending,
@@ -20,6 +21,7 @@ from chalicelib.domain.events import (
     Submitted,
     Triggered,
 )
+from chalicelib.domain.launches import Launch
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
@@ -191,6 +193,23 @@ def triggered(claimed: ClaimedOrder, seen: Seen, now: datetime) -> Transition:
         terms.input_token,
         terms.output_token,
         terms.price_base,
+    )
+    stages: tuple[Happened, ...] = (evidence,) if terms.limit is not None else (evidence, Routing())
+    state, events = _advance(claimed.state, stages, now)
+    return Transition(claimed, state, events)
+
+
+def launched(claimed: ClaimedOrder, launch: Launch, now: datetime) -> Transition:
+    """Return a sniper order whose pool has opened, with the evidence: on to routing, or to its limit."""
+    terms = claimed.state.order.terms
+    evidence = Launched(
+        launch.pool_id,
+        launch.venue,
+        launch.opened_height,
+        launch.height,
+        launch.liquidity_units,
+        launch.fee_rate,
+        terms.input_token,
     )
     stages: tuple[Happened, ...] = (evidence,) if terms.limit is not None else (evidence, Routing())
     state, events = _advance(claimed.state, stages, now)

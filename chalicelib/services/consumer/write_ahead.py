@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
+from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.watches import TokenPair
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
+from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.planning.planner import (
@@ -23,6 +26,8 @@ from chalicelib.services.planning.planner import (
 )
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock
+from chalicelib.services.resting.launching import NO_OPENINGS
+from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.waiting import (
     ELSEWHERE_FOR,
     NEVER,
@@ -50,12 +55,14 @@ class WriteAhead:
         tokens: Tokens,
         clock: Clock,
         attempts_max: int,
+        openings: Openings = NO_OPENINGS,
     ) -> None:
         self._quote_collector = quote_collector
         self._chain = chain
         self._tokens = tokens
         self._clock = clock
         self._attempts_max = attempts_max
+        self._openings = openings
 
     def transitions(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
@@ -78,15 +85,20 @@ class WriteAhead:
     def triggers(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
     ) -> list[Transition]:
-        """Return what becomes of orders that wait for their triggers.
+        """Return what becomes of orders that wait for their triggers, or for their pools.
 
         Raises:
             RetryableError: The venues' state is out of reach.
         """
         now = self._clock.now()
-        planner = Planner((quote_request or self.quote_request(claimed)).answers(), self._tokens)
+        answers = (quote_request or self.quote_request(claimed)).answers()
+        planner = Planner(answers, self._tokens)
+
+        seen = self._seen(claimed)
 
         def step(order: ClaimedOrder) -> Transition:
+            if order.state.order.terms.sniper is not None:
+                return sniper_step(order, planner, seen, self._tokens, now)
             return trigger_step(order, planner, now)
 
         def broken(order: ClaimedOrder, error: Exception) -> None:
@@ -102,15 +114,34 @@ class WriteAhead:
         """Ask the venues for what some orders need."""
         return self._quote_collector.begin([wanted_by(order.state.order.terms.swap) for order in orders])
 
+    def learn_tokens(self, orders: Sequence[ClaimedOrder]) -> None:
+        """Have the decimals known of what sniper orders buy: another consumer may have planned them."""
+        self._seen([order for order in orders if order.state.order.terms.output_token not in self._tokens])
+
+    def _seen(self, orders: Sequence[ClaimedOrder]) -> SeenOpenings:
+        """Return the openings of what sniper orders wait for; nothing is asked if there are none."""
+        swaps = [order.state.order.terms for order in orders if order.state.order.terms.sniper is not None]
+        pairs = {TokenPair(terms.input_token, terms.output_token) for terms in swaps}
+        return self._openings.seen(pairs) if pairs else SeenOpenings(0, {})
+
     def _planned(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest, batch: Batch
     ) -> list[tuple[ClaimedOrder, PlannedSwap | Transition]]:
-        planner = Planner(quote_request.answers(), self._tokens)
+        # The answers first: what has opened by then is among them, or its opening is yet to be told.
+        answers = quote_request.answers()
+        seen = self._seen(claimed)
+        planner = Planner(answers, self._tokens)
 
         def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | Transition]:
             terms = order.state.order.terms
+            only: frozenset[str] | None = None
+            if terms.sniper is not None:
+                looked = looked_at(order, planner, seen, self._tokens, self._clock.now())
+                if isinstance(looked, Transition):
+                    return order, looked
+                only = frozenset(launch.pool_id for launch in looked)
             try:
-                return order, planner.plan(terms.swap, terms.bound)
+                return order, planner.plan(terms.swap, terms.bound, only=only)
             except BeyondBoundError as error:
                 return order, self._beyond_bound(order, planner, error.offered)
             except (RefusedError, VenueUnavailableError) as error:
@@ -126,6 +157,9 @@ class WriteAhead:
         now, terms = self._clock.now(), order.state.order.terms
         if not _may_rest(order):
             return transitions.unmet(order, now)
+        if terms.sniper is not None:
+            # What other pools offer says nothing of those that it buys from: it is looked at by time.
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order, now)))
         marginal = planner.marginal_rate(terms.swap)
         assert terms.limit is not None, "a bound is a limit's"
         elsewhere = marginal and rate_that_may_fit(terms.limit.rate, marginal, offered)
@@ -138,8 +172,8 @@ class WriteAhead:
         is_listed = terms.input_token in self._tokens and terms.output_token in self._tokens
         if _may_rest(order) and is_listed:
             now = self._clock.now()
-            left_alone = NO_VENUE_FOR if isinstance(error, VenueUnavailableError) else ELSEWHERE_FOR
-            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone))
+            pause = NO_VENUE_FOR if isinstance(error, VenueUnavailableError) else ELSEWHERE_FOR
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + pause))
         return self._ended(order, error)
 
     def _signed(self, ready: Sequence[tuple[ClaimedOrder, PlannedSwap]], batch: Batch) -> list[Transition]:

@@ -18,7 +18,7 @@ class Wording:
     def __init__(self, wish: SwapWish, tokens: Tokens) -> None:
         self._wish = wish
         self._input = tokens[wish.input_token]
-        self._output = tokens[wish.output_token]
+        self._output = tokens.named_or_new(wish.output_token, field="outputToken")
         self.mode = wish.swap_mode
         self.tokens = f"{wish.input_token} and {wish.output_token}"
 

@@ -1,5 +1,6 @@
 """From an order and the venues' answers to a plan and the transaction that carries it out."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chalicelib.domain.amounts import max_in_units, min_out_units
@@ -19,9 +20,10 @@ from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
 from chalicelib.routing.marks import mark_of
-from chalicelib.routing.plan import Plan
+from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.services.ports import ChainTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Planner:
         self._answers = answers
         # A pool of a token that is not listed any more would take others' orders through it.
         listed = [pool for pool in answers.pools if pool.tokens[0] in tokens and pool.tokens[1] in tokens]
+        listed_ids = {pool.pool_id for pool in listed}
+        self._unlisted = {pool.pool_id: pool for pool in answers.pools if pool.pool_id not in listed_ids}
         self._market = Market(listed, *answers.time)
         self._quotes = FirmQuotes(answers.firm_quotes)
         self._tokens = tokens
@@ -74,45 +78,68 @@ class Planner:
         plan = self._best(wish)
         return Rate.of(plan.amount_out, plan.amount_in)
 
-    def plan(self, wish: SwapWish, bound: Bound | None = None) -> PlannedSwap:
+    @property
+    def moment(self) -> ChainTime:
+        """The chain's time that plans are made for."""
+        return ChainTime(self._market.now_s, self._market.slot)
+
+    @property
+    def pools(self) -> Mapping[str, RoutablePool]:
+        """All pools as the plans so far leave them: also those that are traded with only by name."""
+        return {**self._market.pools, **self._unlisted} if self._unlisted else self._market.pools
+
+    def plan(
+        self, wish: SwapWish, bound: Bound | None = None, *, only: Collection[str] | None = None
+    ) -> PlannedSwap:
         """Return the best plan for a wish, and take it into account from now on.
 
         Args:
             bound: The worst that is accepted, if that does not depend on the plan.
+            only: The ids of the pools that may be traded with; None for all, and firm quotes besides.
 
         Raises:
             BeyondBoundError: The best plan is worse than that.
             VenueUnavailableError: No venue answered; asking again may help.
             RefusedError: The venues answered, and none of them can fill it.
         """
-        plan = self._best(wish)
+        plan = self._best(wish, only)
         if bound is not None and not bound.is_kept_by(plan.amount_in, plan.amount_out):
             raise BeyondBoundError(Rate.of(plan.amount_out, plan.amount_in))
-        route = chosen_route(plan, self._market.pools, self._answers, base=wish.price_base)
-        self._market.apply(plan.pools_after)
+        route = chosen_route(plan, self.pools, self._answers, base=wish.price_base)
+        for pool_id in plan.pools_after.keys() & self._unlisted.keys():
+            self._unlisted[pool_id] = self._unlisted[pool_id]._replace(state=plan.pools_after[pool_id])
+        self._market.apply(
+            {id_: state for id_, state in plan.pools_after.items() if id_ not in self._unlisted}
+        )
         self._quotes.take(plan.firm_quote)
         return PlannedSwap(plan, route)
 
-    def _best(self, wish: SwapWish) -> Plan:
+    def _best(self, wish: SwapWish, only: Collection[str] | None = None) -> Plan:
         answers = self._answers
         for symbol in (wish.input_token, wish.output_token):
-            if symbol not in self._tokens:
+            if symbol not in self._tokens and (only is None or self._tokens.find(symbol) is None):
                 raise RefusedError(Code.NO_ROUTE, f"{symbol} is not traded any more")
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
-        cost_token = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        cost_symbol = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
+        cost_token = self._tokens.find(cost_symbol)
+        assert cost_token is not None, "it is known"
         order = SwapOrder(
             wish.swap_mode,
             wish.input_token,
             wish.output_token,
             wish.amount_units,
-            self._tokens[cost_token].leg_cost_units,
+            cost_token.leg_cost_units,
         )
+        market, quotes = self._market, self._quotes
+        if only is not None:
+            chosen = [pool for pool_id, pool in self.pools.items() if pool_id in only]
+            market, quotes = Market(chosen, market.now_s, market.slot), FirmQuotes(())
         try:
-            plan = best_offer(self._market, self._quotes, order)
+            plan = best_offer(market, quotes, order)
             if answers.room is None or plan.firm_quote is not None:
                 return plan
-            return with_room(self._market, order, plan, answers.room)
+            return with_room(market, order, plan, answers.room)
         except RoutingError as error:
             raise self._refusal(error, wish) from error
 

@@ -15,7 +15,8 @@ from chalicelib.domain.triggers import CONFIRMATIONS_MAX
 from chalicelib.domain.watches import Fired, held
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
-from chalicelib.services.resting.ports import Watches
+from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
+from chalicelib.services.resting.ports import Openings, Watches
 from chalicelib.services.resting.thresholds import (
     Prices,
     looked_at,
@@ -65,6 +66,7 @@ class Matcher:
     Args:
         message: Makes the queue's message of what fired.
         gap_max: How many blocks may lie between two looks at a mark that counts as having held.
+        openings: Of pools, asked for only while orders wait for one.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class Matcher:
         *,
         gap_max: int = GAP_BLOCKS_MAX,
         limit: int = FIRED_AT_ONCE,
+        openings: Openings = NO_OPENINGS,
     ) -> None:
         self._watches = watches
         self._queue = queue
         self._message = message
         self._gap_max = gap_max
         self._limit = limit
+        self._openings = openings
 
     def match(self, prices: Prices, changed: Collection[str] | None = None) -> Matched:
         """Fire what the prices meet. Safe to call again and from two places at once.
@@ -102,6 +106,9 @@ class Matcher:
             seen = self._watches.observe(prices.height, marks, keep=keep)
             stayed = {pair: held(ranges, marks[pair], gap_max=self._gap_max) for pair, ranges in seen.items()}
             thresholds += mark_thresholds(prices.height, armed, stayed)
+        launched = [one.pair for one in armed if one.by_launch]
+        if launched:
+            thresholds += launch_thresholds(prices, launched, self._openings.seen(launched))
         wanted = {frozenset(one.pair) for one in armed if one.by_mark}
         found = Matched(without_mark=len(wanted - {frozenset(pair) for pair in marks}))
         return found + self._repeated(lambda limit: self._watches.fire(thresholds, limit=limit))

@@ -1,10 +1,11 @@
 """What the resting orders' services need of the world outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.watches import Fired, MarkRange, Threshold, TokenPair, Watch
 
 if TYPE_CHECKING:
@@ -28,6 +29,18 @@ class ArmedPair(NamedTuple):
     pair: TokenPair
     by_rate: bool
     by_mark: bool
+    by_launch: bool = False
+
+
+class Openings(Protocol):
+    """Where it is seen that pools have opened."""
+
+    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+        """Return the pools of some pairs, in either direction, that have opened since there is a market, or will.
+
+        Raises ``RetryableError`` if nothing answers.
+        """
+        ...
 
 
 class Watches(Protocol):

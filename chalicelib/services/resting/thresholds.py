@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, Held, Threshold, TokenPair
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
@@ -46,10 +47,15 @@ def looked_at(
     by_rate = touched_pairs(prices.pools, tokens)
     by_mark = tokens | {(other, one) for one, other in tokens}
     found = [
-        ArmedPair(one.pair, one.by_rate and one.pair in by_rate, one.by_mark and one.pair in by_mark)
+        ArmedPair(
+            one.pair,
+            one.by_rate and one.pair in by_rate,
+            one.by_mark and one.pair in by_mark,
+            one.by_launch and (one.pair in by_mark or one.pair.output_token == NEW_MINT),
+        )
         for one in armed
     ]
-    return [one for one in found if one.by_rate or one.by_mark]
+    return [one for one in found if one.by_rate or one.by_mark or one.by_launch]
 
 
 def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[TokenPair, Decimal]:
@@ -64,7 +70,7 @@ def rate_thresholds(prices: Prices, armed: Iterable[ArmedPair]) -> Sequence[Thre
     """Return the best marginal rate of each pair, for both directions; a pair without any is absent."""
     rates = MarginalRates(prices.pools, prices.now_s, prices.slot)
     found: list[Threshold] = []
-    for pair, by_rate, _ in armed:
+    for pair, by_rate, *_ in armed:
         best = rates.best(*pair) if by_rate else None
         if best is not None:
             at = prices.height
@@ -80,7 +86,7 @@ def mark_thresholds(
     What waits for a rate to be at least something is met by the least that was seen, as output per input.
     """
     found: list[Threshold] = []
-    for pair, _, by_mark in armed:
+    for pair, _, by_mark, _ in armed:
         tokens = TokenPair(*canonical(*pair))
         for blocks, (low, high, from_height) in held.get(tokens, {}).items() if by_mark else ():
             least, most = _rate(low), _rate(high)

@@ -1,4 +1,4 @@
-"""What an order waits for, as a watch: its trigger first, then its limit."""
+"""What an order waits for, as a watch: its trigger or its pool first, then its limit."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,8 +7,9 @@ from typing import Final
 
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction, PriceSource
-from chalicelib.domain.watches import BY_MARGINAL_RATE, TokenPair, Watch
+from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, TokenPair, Watch, moment_rate
 
 BACKOFF_BLOCKS: Final = 5
 """After a refusal at the limit; doubled each time, up to ``BACKOFF_BLOCKS_MAX`` (five minutes at 400 ms a block)."""
@@ -49,9 +50,10 @@ def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
     order, terms = state.order, state.order.terms
     ends = [moment for moment in (order.valid_until, again.at) if moment is not None]
     direction, look, rate = _waited_for(state)
+    output_token = NEW_MINT if look == BY_LAUNCH and is_mint(terms.output_token) else terms.output_token
     return Watch(
         order.order_id,
-        TokenPair(terms.input_token, terms.output_token),
+        TokenPair(terms.input_token, output_token),
         direction,
         look,
         rate,
@@ -68,7 +70,9 @@ def _waited_for(state: OrderState) -> tuple[Direction, int, Rate]:
         is_mark = terms.trigger.source is PriceSource.MARK
         look = terms.trigger.confirmations if is_mark else BY_MARGINAL_RATE
         return terms.trigger.direction, look, terms.trigger.rate
-    assert terms.limit is not None, "an order that waits has a trigger or a limit"
+    if terms.sniper is not None and (terms.limit is None or state.waits_for_trigger):
+        return Direction.AT_LEAST, BY_LAUNCH, moment_rate(state.order.accepted_at)
+    assert terms.limit is not None, "an order that waits has a trigger, a limit or a pool to wait for"
     return Direction.AT_LEAST, BY_MARGINAL_RATE, terms.limit.rate
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.errors import RetryableError
@@ -16,6 +17,9 @@ from chalicelib.services.resting.thresholds import marks_of
 from chalicelib.wire.queue_messages import FiredMessage, ResumeMessage
 
 LOOK_EVERY_S: Final = 1.0
+
+STAYS_FOR_LOOKS: Final = 5
+"""What has just fired is armed again if it was looked at in vain: a run of looks is not over before that shows."""
 
 ENDS_SOON_S: Final = 90.0
 """An order that ends sooner has a message for it; by then the looks by the clock have begun."""
@@ -61,13 +65,16 @@ class PriceWatcher:
         except Exception as error:  # noqa: BLE001  # no order that was executed may fail for it
             logger.error("defect", exc_info=error, doing="matching prices")
 
-    def at_rest(self, orders: Collection[Order]) -> None:
-        """Have orders that end within a minute or so looked at then; the looks by the clock may not have begun.
+    def at_rest(self, orders: Collection[tuple[Order, datetime | None]]) -> None:
+        """Have orders looked at that end, or are to be looked at again, within a minute or so.
 
-        Best effort: what is lost here, the next look by the clock finds.
+        The looks by the clock may not have begun. Best effort: what is lost here, they find.
+
+        Args:
+            orders: Each with the moment.
         """
         now = self._clock.now()
-        ends = [(order, order.valid_until - now) for order in orders if order.valid_until is not None]
+        ends = [(order, at - now) for order, at in orders if at is not None]
         messages = [
             QueueMessage(
                 ResumeMessage(order_id=order.order_id).model_dump_json(),
@@ -130,17 +137,20 @@ class PriceWatcher:
         Raises as ``look``, from the first look; a later one that fails is put off to the next.
         """
         ends_at = self._now_s() + seconds
-        found = self.look()
-        while (
-            (when_idle or self._watches_something())
-            and self._now_s() + LOOK_EVERY_S < ends_at
-            and has_time(2 * LOOK_EVERY_S)
-        ):
+        found = latest = self.look()
+        idle_looks = STAYS_FOR_LOOKS
+        while self._now_s() + LOOK_EVERY_S < ends_at and has_time(2 * LOOK_EVERY_S):
+            is_busy = when_idle or latest.fired or self._watches_something()
+            idle_looks = 0 if is_busy else idle_looks + 1
+            if idle_looks > STAYS_FOR_LOOKS:
+                break
             self._clock.sleep(LOOK_EVERY_S)
             try:
-                found += self.look()
+                latest = self.look()
             except RetryableError as fault:
                 logger.warning("look put off", reason=fault.message)
+                continue
+            found += latest
         return found
 
     def _watches_something(self) -> bool:

@@ -18,6 +18,7 @@ from chalicelib.domain.events import (
     Expired,
     Failed,
     Happened,
+    Launched,
     Open,
     OrderEvent,
     Pending,
@@ -92,6 +93,17 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
     (
         Triggered(Rate.of(139, 1_000), PriceSource.MARK, 28, 2, "140", "SOL", "USDC", "SOL"),
         {"observedPrice": "139", "triggerPrice": "140", "source": "mark", "height": 28, "confirmations": 2},
+    ),
+    (
+        Launched("launch", "meteora", 25, 28, 5_000_000_000, 2_500_000, "USDC"),
+        {
+            "pool": "launch",
+            "venue": "meteora",
+            "openedHeight": 25,
+            "height": 28,
+            "liquidity": "5000",
+            "feeBps": "25.00",
+        },
     ),
     (Routing("none answered"), {"reason": "none answered"}),
     (

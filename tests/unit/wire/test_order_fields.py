@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.domain.errors import Code, InvalidRequestError
+from chalicelib.domain.errors import InvalidRequestError
+from chalicelib.domain.launches import Sniper
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.wire.fields import validated
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, order_fields_from_query
@@ -96,10 +97,26 @@ def test_url_carries_the_members_of_a_trigger_by_their_own_names() -> None:
         order_fields_from_query(query | {"trigger.confirmation": "3"})
 
 
-def test_sniper_orders_are_refused_by_their_own_code() -> None:
-    refusal = refusal_of(BY_TOKENS | {"type": "sniper"})
-    assert refusal.code is Code.ORDER_TYPE_NOT_SUPPORTED
-    assert refusal.details[0].field == "type"
+def test_sniper_order_waits_until_it_is_canceled_and_says_what_for() -> None:
+    terms = terms_of(BY_TOKENS | {"type": "sniper", "sniper": {"venue": "meteora", "maxFeeBps": 100}})
+    assert terms.sniper == Sniper("meteora", max_fee_bps=100)
+    assert (terms.time_in_force, terms.waits) == (TimeInForce.GTC, True)
+
+
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
+
+
+def test_sniper_order_alone_may_buy_a_mint_that_is_not_listed() -> None:
+    sniper = {"type": "sniper", "inputToken": "USDC", "outputToken": MINT, "amount": "5"}
+    assert terms_of(sniper).output_token == MINT
+    for members, field in (
+        (sniper | {"type": "market"}, "outputToken"),
+        (sniper | {"limitPrice": "2"}, "limitPrice"),
+        (sniper | {"swapMode": "exactOut"}, "swapMode"),
+        (sniper | {"outputToken": MINT[:-4]}, "outputToken"),
+        (sniper | {"inputToken": MINT, "outputToken": "USDC"}, "inputToken"),
+    ):
+        assert refusal_of(members).details[0].field == field
 
 
 @pytest.mark.parametrize(

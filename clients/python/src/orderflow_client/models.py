@@ -549,6 +549,11 @@ class OrderEventFrame:
     source: PriceSource | str | None = None
     height: int | None = None
     confirmations: int | None = None
+    pool: str | None = None
+    venue: str | None = None
+    opened_height: int | None = None
+    liquidity: Decimal | None = None
+    fee_bps: Decimal | None = None
     quotes: tuple[VenueQuote, ...] | None = None
     route: tuple[Leg, ...] | None = None
     route_gap_bps: Decimal | None = None
@@ -597,6 +602,11 @@ class OrderEventFrame:
             source=optional(wire, "source", member_of(PriceSource)),
             height=optional(wire, "height", whole),
             confirmations=optional(wire, "confirmations", whole),
+            pool=optional(wire, "pool", text),
+            venue=optional(wire, "venue", text),
+            opened_height=optional(wire, "openedHeight", whole),
+            liquidity=optional(wire, "liquidity", decimal),
+            fee_bps=optional(wire, "feeBps", decimal),
             quotes=optional(wire, "quotes", each(VenueQuote.from_wire)),
             route=optional(wire, "route", each(Leg.from_wire)),
             route_gap_bps=optional(wire, "routeGapBps", decimal),
@@ -1123,6 +1133,11 @@ class OrderBody:
     source: PriceSource | str | None = None
     height: int | None = None
     confirmations: int | None = None
+    pool: str | None = None
+    venue: str | None = None
+    opened_height: int | None = None
+    liquidity: Decimal | None = None
+    fee_bps: Decimal | None = None
     quotes: tuple[VenueQuote, ...] | None = None
     route: tuple[Leg, ...] | None = None
     route_gap_bps: Decimal | None = None
@@ -1176,6 +1191,11 @@ class OrderBody:
             source=optional(wire, "source", member_of(PriceSource)),
             height=optional(wire, "height", whole),
             confirmations=optional(wire, "confirmations", whole),
+            pool=optional(wire, "pool", text),
+            venue=optional(wire, "venue", text),
+            opened_height=optional(wire, "openedHeight", whole),
+            liquidity=optional(wire, "liquidity", decimal),
+            fee_bps=optional(wire, "feeBps", decimal),
             quotes=optional(wire, "quotes", each(VenueQuote.from_wire)),
             route=optional(wire, "route", each(Leg.from_wire)),
             route_gap_bps=optional(wire, "routeGapBps", decimal),

@@ -1,0 +1,66 @@
+"""Openings of any market's pools, by what the pools themselves say of when they opened."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Final
+
+from chalicelib.amm.activation import ActivationType
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
+from chalicelib.amm.meteora_dlmm import DlmmPool
+from chalicelib.amm.pools import Pool, TransferFeePool
+from chalicelib.domain.launches import Opening, SeenOpenings
+from chalicelib.domain.watches import TokenPair
+from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Chain, ChainTime
+from chalicelib.services.resting.launching import BLOCK_S
+
+_NEVER_SAID: Final = 0
+
+
+class VenueOpenings:
+    """``Openings`` that asks the venues for their pools, and the chain for its height.
+
+    A program keeps when a pool opens in seconds or slots: heights are reckoned from that with the length of
+    a block, and within a second of its opening a pool counts as opened with the second's end. A pool that
+    does not say when it opened is as old as the market.
+    """
+
+    def __init__(self, quote_collector: QuoteCollector, chain: Chain) -> None:
+        self._quote_collector = quote_collector
+        self._chain = chain
+
+    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+        request = self._quote_collector.begin()
+        height = self._chain.view([]).height
+        answers = request.answers()
+        now = answers.chain_time or ChainTime(int(answers.asked_at.timestamp()), 0)
+        wanted = {frozenset(pair) for pair in pairs}
+        ages = {
+            pool.pool_id: age
+            for pool in answers.pools
+            if frozenset(pool.tokens) in wanted and (age := age_s(pool.state, now)) is not None
+        }
+        return SeenOpenings(
+            height,
+            {
+                pool_id: Opening(
+                    max(0, height - round(age / BLOCK_S)),
+                    datetime.fromtimestamp(now.unix_s - age + 1, UTC),
+                )
+                for pool_id, age in ages.items()
+            },
+        )
+
+
+def age_s(pool: Pool, now: ChainTime) -> float | None:
+    """Return for how many seconds a pool has been open, below 0 until it is; None if it does not say."""
+    if isinstance(pool, TransferFeePool):
+        return age_s(pool.inner, now)
+    if isinstance(pool, (DlmmPool, DammV2Pool)):
+        point, counted = pool.activation_point, pool.activation_type
+    else:
+        point, counted = pool.open_time_s, ActivationType.TIMESTAMP
+    passed = counted.point_at(now.unix_s, now.slot) - point
+    if point == _NEVER_SAID:
+        return None
+    return passed * BLOCK_S if counted is ActivationType.SLOT else float(passed)

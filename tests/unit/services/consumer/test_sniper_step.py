@@ -1,0 +1,176 @@
+"""Sniper orders from submission to their end: what opened before does not count, and refusals name the filter."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.domain.launches import Opening, SeenOpenings, Sniper
+from chalicelib.domain.orders import Order
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.tokens import NEW_MINT, new_token
+from chalicelib.domain.watches import TokenPair
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.consumer.batch import Incoming
+from chalicelib.services.ports import Offers
+from tests.fakes.consumer import ConsumerOnFakes
+from tests.fakes.market import a_pool
+from tests.fakes.orders import LIFE, NOON, an_order, changed
+from tests.unit.services.resting.test_launching import falling_pool
+
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
+PENDING, OPEN, TRIGGERED, FAILED = (
+    OrderStatus.PENDING,
+    OrderStatus.OPEN,
+    OrderStatus.TRIGGERED,
+    OrderStatus.FAILED,
+)
+BOUGHT = (PENDING, OPEN, TRIGGERED, *LIFE[1:])
+
+
+class Launchpad:
+    """A consumer in whose market pools open."""
+
+    def __init__(self) -> None:
+        self.by_pool: dict[str, Opening] = {}
+        self.consumer = ConsumerOnFakes(openings=self)
+        self.chain, self.clock = self.consumer.chain, self.consumer.clock
+
+    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+        assert pairs
+        if any(pair.output_token == NEW_MINT for pair in pairs):
+            return SeenOpenings(self.chain.height, self.by_pool)
+        tokens = {
+            pool.pool_id: set(pool.tokens) for each in self.consumer.venues for pool in each.offered.pools
+        }
+        wanted = [set(pair) for pair in pairs]
+        return SeenOpenings(
+            self.chain.height,
+            {id_: at for id_, at in self.by_pool.items() if tokens.get(id_) in (None, *wanted)},
+        )
+
+    def opens(self, pool: RoutablePool, *, after_s: float = 1.0, blocks_ago: int = 0) -> None:
+        """Open a pool so long after the orders were accepted, and let what waits for it be looked at."""
+        at = NOON + timedelta(seconds=after_s)
+        self.by_pool[pool.pool_id] = Opening(self.chain.height - blocks_ago, at)
+        venue = next(each for each in self.consumer.venues if each.name == pool.venue)
+        venue.offered = Offers([*venue.offered.pools, pool])
+        self.looks()
+
+    def looks(self) -> None:
+        self.consumer.price_watcher.look()
+        fired = [row.fired for row in self.consumer.tables.watches.rows.values() if row.fired]
+        self.consumer.execute_orders.execute(
+            [Incoming(each.order_id, firing=each.firing, delivery=2) for each in fired]
+        )
+
+    def rests(self, sniper: Sniper | None = None, limit: Limit | None = None, wanted: str = "USDC") -> Order:
+        order = changed(
+            an_order(), output_token=wanted,
+            order_type=OrderType.SNIPER, sniper=sniper or Sniper(), time_in_force=TimeInForce.GTC,
+            valid_for_s=None, limit=limit, slippage_bps=50 if limit is None else None,
+        )  # fmt: skip
+        order = replace(order, valid_until=None)
+        self.consumer.execute(order)
+        assert self.consumer.statuses(order) == (PENDING, OPEN)
+        return order
+
+    def statuses(self, order: Order) -> tuple[OrderStatus, ...]:
+        return self.consumer.statuses(order)
+
+
+def test_order_buys_from_the_pool_that_opens_and_from_no_other() -> None:
+    pad = Launchpad()
+    order = pad.rests()
+    pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
+    assert pad.statuses(order) == BOUGHT
+    (sent,) = pad.chain.signed.values()
+    assert [leg.pool_id for path in sent.paths for hop in path.hops for leg in hop] == ["launch"]
+    (evidence,) = [each for each in pad.consumer.frames(order) if each["status"] == "triggered"]
+    assert (evidence["pool"], evidence["venue"], evidence["feeBps"]) == ("launch", "raydium", "25.00")
+
+
+def test_pool_that_opened_before_the_order_was_accepted_does_not_count() -> None:
+    pad = Launchpad()
+    order = pad.rests()
+    pad.opens(a_pool("older"), after_s=-0.001)
+    assert pad.statuses(order) == (PENDING, OPEN)
+
+
+def test_pool_of_another_venue_is_passed_over_and_looked_at_once() -> None:
+    pad = Launchpad()
+    order = pad.rests(Sniper(venue="meteora"))
+    pad.opens(a_pool("elsewhere", "raydium"))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.opens(a_pool("launch", "meteora"), after_s=2)
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_refusal_names_the_filter_that_the_launch_does_not_pass() -> None:
+    pad = Launchpad()
+    thin = pad.rests(Sniper(min_liquidity_units=10**15 + 1))
+    late = pad.rests(Sniper(max_delay_blocks=5))
+    pad.opens(a_pool("launch"), blocks_ago=6)
+    for order, problem in (
+        (thin, "sniper.minLiquidity: it holds 1000000 SOL, less than 1000000.000000001"),
+        (late, "sniper.maxDelayBlocks: that was 6 blocks ago, more than 5 (its fee: 25.00 bps)"),
+    ):
+        assert pad.statuses(order) == (PENDING, OPEN, FAILED)
+        assert pad.consumer.failure_code(order) == "LAUNCH_FILTERED"
+        assert pad.consumer.frames(order)[-1]["message"].endswith(problem)
+
+
+def test_order_waits_until_the_fee_has_come_down_and_no_longer() -> None:
+    pad = Launchpad()
+    order = pad.rests(Sniper(max_fee_bps=100))
+    fee = BaseFee(100_000_000, 10, 6, 9_750_000, SchedulerMode.LINEAR)  # 1000 bps, down to 25 in a minute
+    pad.opens(falling_pool(fee, opens_at_s=int(pad.clock.now().timestamp())))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.clock.sleep(59)
+    pad.looks()
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.clock.sleep(2)
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_order_with_a_limit_is_triggered_by_the_launch_and_waits_for_its_price() -> None:
+    pad = Launchpad()
+    order = pad.rests(limit=Limit("150", Rate.of(150, 1_000)))
+    pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
+    assert pad.statuses(order) == (PENDING, OPEN, TRIGGERED, OPEN)
+    raydium = pad.consumer.venues[0]
+    raydium.offered = Offers([a_pool("launch", reserves=(10**15, 2 * 10**14))])
+    pad.clock.sleep(3)
+    pad.looks()
+    assert pad.statuses(order) == (*BOUGHT[:3], OPEN, *BOUGHT[3:])
+
+
+def test_opening_at_a_venue_that_does_not_answer_is_not_slept_through() -> None:
+    pad = Launchpad()
+    order = pad.rests()
+    raydium = pad.consumer.venues[0]
+    offered = raydium.offered
+    pad.by_pool["launch"] = Opening(pad.chain.height, NOON + timedelta(seconds=1))
+    pad.opens(a_pool("elsewhere", "meteora", tokens=("WIF", "USDC")))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    raydium.offered = Offers([*offered.pools, a_pool("launch")])
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_new_mint_is_bought_with_its_decimals_and_another_mints_pool_wakes_an_order_once() -> None:
+    pad, others = Launchpad(), "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin"
+    order, waiting = pad.rests(wanted=MINT), pad.rests(wanted=others)
+    load_tokens().learn(new_token(MINT, 5))
+    pad.opens(a_pool("launch", tokens=("SOL", MINT)))
+    assert pad.statuses(order) == BOUGHT
+    assert "." in pad.consumer.frames(order)[-1]["outputAmount"]
+    assert pad.statuses(waiting) == (PENDING, OPEN)
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.opens(a_pool("other", tokens=("SOL", MINT)), after_s=2)
+    assert pad.consumer.price_watcher.look().fired == 0
