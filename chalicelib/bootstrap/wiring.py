@@ -292,6 +292,7 @@ class Services:
             self.record,
             self.publisher,
             self.observer,
+            self.queue,
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )

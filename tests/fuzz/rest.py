@@ -121,7 +121,9 @@ def _document(folder: Path, tokens: Mapping[str, str]) -> Path:
 
 
 def _config(folder: Path, bounds: Bounds, tokens: Mapping[str, str]) -> str:
-    operations = json.dumps(["submitOrder", "executeOrder", "amendOrder", "quote", "listOrders"])
+    operations = json.dumps(
+        ["submitOrder", "executeOrder", "amendOrder", "cancelOrders", "quote", "listOrders", "deadLetters"]
+    )
     config = _CONFIG.format(
         seed=bounds.seed,
         deterministic=json.dumps(bounds.examples is not None),

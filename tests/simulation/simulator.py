@@ -223,6 +223,7 @@ class Engine:
             parts.record,
             self.publisher,
             Unobserved(),
+            parts.queue,
             world,
             lookup_wait_ms=1_500,
         )

@@ -3,11 +3,12 @@
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.ports import Clock, Observer, OrderRecord
+from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord, QueueMessage
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
+from chalicelib.wire.queue_messages import OrderMessage
 
 
 class CancelOrders:
@@ -18,6 +19,7 @@ class CancelOrders:
         record: OrderRecord,
         publisher: EventPublisher,
         observer: Observer,
+        queue: OrderQueue,
         clock: Clock,
         *,
         lookup_wait_ms: int,
@@ -25,6 +27,7 @@ class CancelOrders:
         self._record = record
         self._publisher = publisher
         self._observer = observer
+        self._queue = queue
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._wait_budget = WaitBudget(clock)
@@ -55,8 +58,17 @@ class CancelOrders:
         try:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
         except RetryableError as fault:
-            # The order's own message is still in the queue: its consumer finds it ended, and publishes that.
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
+            self._have_published(order)
+
+    def _have_published(self, order: Order) -> None:
+        """Have a consumer publish what could not be: the message of an order that rested is used up."""
+        try:
+            message = OrderMessage(order=order)
+            self._queue.send([QueueMessage(message.model_dump_json(), order.account_id)])
+        except RetryableError as fault:
+            # An order that was still on its way has its own message yet, whose consumer finds it ended.
+            logger.warning("cancel stays unpublished", order_id=str(order.order_id), reason=fault.message)
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""

@@ -1,5 +1,6 @@
 """Canceling: what is known of it, and what is not."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,13 +9,16 @@ import pytest
 from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.wire.queue_messages import OrderMessage
 from tests.contract.records import in_memory
 from tests.fakes.inline import Unobserved
 from tests.fakes.orders import VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 from tests.fakes.record import MemoryRecord
+from tests.fakes.subscriptions import MemorySubscriptions
 
 
 class Failing(MemoryRecord):
@@ -36,7 +40,7 @@ def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
     assert isinstance(record, Failing)
     record.fault = fault
     publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue(), VIEWS)
-    use = CancelOrders(record, publisher, Unobserved(), FrozenClock(), lookup_wait_ms=0)
+    use = CancelOrders(record, publisher, Unobserved(), FakeQueue(), FrozenClock(), lookup_wait_ms=0)
     return use, order.order_id
 
 
@@ -51,3 +55,26 @@ def test_cancel_that_did_not_reach_the_record_is_refused_in_passing() -> None:
     use, order_id = cancel_orders(RetryableError("the database is unreachable"))
     with pytest.raises(RetryableError):
         use.cancel("alice", order_id)
+
+
+class Unreadable(MemorySubscriptions):
+    """Subscriptions of a database that has just gone."""
+
+    def of_orders(self, orders: Sequence[Order]) -> Sequence[object]:  # type: ignore[override]
+        raise RetryableError(f"unreachable for {len(orders)} orders")
+
+
+@pytest.mark.parametrize("is_queue_down", [False, True])
+def test_cancel_of_a_resting_order_that_could_not_be_published_is_published_by_a_consumer(
+    *, is_queue_down: bool
+) -> None:
+    store, queue = in_memory(), FakeQueue()
+    queue.is_down = is_queue_down
+    order = store.created(an_order(), OrderStatus.PENDING, OrderStatus.OPEN, connection_id="c=").state.order
+    assert isinstance(store.subscriptions, MemorySubscriptions)
+    store.subscriptions.__class__ = Unreadable
+    publisher = EventPublisher(store.subscriptions, FakeConnections(), queue, VIEWS)
+    use = CancelOrders(store.record, publisher, Unobserved(), queue, FrozenClock(), lookup_wait_ms=0)
+    use.cancel("alice", order.order_id)
+    told = [message.order for message in queue.messages if isinstance(message, OrderMessage)]
+    assert told == ([] if is_queue_down else [order])
