@@ -70,6 +70,7 @@ def cancel_all(request: Request) -> Response:
 
 def _filters(request: Request) -> dict[str, Any]:
     body = parse_object(request.raw_body, services().access.messages) if request.raw_body else {}
+    body = {name: value for name, value in body.items() if value is not None}
     query: dict[str, Any] = dict(request.query_params or {})
     if (types := query.get("types")) is not None:
         query["types"] = types.split(",")

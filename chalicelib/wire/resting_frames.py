@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import FieldError, FieldProblem, InvalidRequestError
@@ -19,8 +20,18 @@ SEQ_MAX: Final = 2**31 - 1
 _CHANGES: Final = ("limit_price", "trigger_price", "amount", "expires_at")
 
 
+def _publish_one_change(schema: dict[str, Any]) -> None:
+    """Say in a published schema what ``_changes_something`` checks."""
+    schema["anyOf"] = [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+        for name in map(to_camel, _CHANGES)
+    ]
+
+
 class NewTerms(WireModel):
     """Other terms for an order that is ``open``; what is not named stays."""
+
+    model_config = ConfigDict(json_schema_extra=_publish_one_change)
 
     if_seq: Annotated[WholeNumber, Field(ge=1, le=SEQ_MAX)] | None = None
     limit_price: AmountText | None = None
@@ -85,8 +96,8 @@ class SubmitBatchFields(WireModel):
                 "type": "array",
                 "minItems": 1,
                 "maxItems": BATCH_ORDERS_MAX,
-                "items": {"$ref": "#/components/schemas/OrderFields"},
-                "description": "Each is accepted or refused by itself.",
+                "items": {"anyOf": [{"$ref": "#/components/schemas/OrderFields"}, {}]},
+                "description": "Each is accepted or refused by itself, also what is no order at all.",
             }
         ),
     ]

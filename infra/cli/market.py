@@ -32,6 +32,10 @@ def market() -> None:
 def show(session: CliSession, pair: str | None, *, is_wide: bool) -> None:
     """Show each pool's price and what it holds, and how far venues are apart."""
     facts = [found for found in market_facts(session.engine) if pair in (None, found["pair"])]
+    if not facts and pair is None:
+        raise click.ClickException(
+            "there is no simulated market here: with CHAIN=solana it is `orderflow pools show`"
+        )
     session.show(facts, lambda console: _print_pairs(console, facts, is_wide=is_wide))
 
 

@@ -126,5 +126,5 @@ def _price_now(start: _Start, tokens: Sequence[str]) -> Fraction:
 
 
 def _said(facts: Mapping[str, Any]) -> str:
-    fired = f", {facts['fired']} resting orders woken" if facts["fired"] is not None else ""
+    fired = f", {facts['fired']} woken of the orders that rest" if facts["fired"] is not None else ""
     return f"{facts['steps']} steps, {facts['trades']} trades{fired}"

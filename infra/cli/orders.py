@@ -15,12 +15,13 @@ from chalicelib.domain.tokens import Tokens
 from infra.cli.archives import archived, archives
 from infra.cli.columns import column_lines
 from infra.cli.order_ids import order_of, short
+from infra.cli.order_story import story_lines, terms_text
 from infra.cli.session import CliSession
 
 _LIST: Final = text("""
 SELECT order_id::text, account_id, status, seq, attempt, input_token, output_token, amount_units::text,
        failure_code, accepted_at::text, updated_at::text, order_type, swap_mode,
-       input_units::text, output_units::text,
+       input_units::text, output_units::text, limit_terms, trigger_terms,
        (SELECT n.order_id::text FROM orders n WHERE n.order_id < o.order_id
         ORDER BY n.order_id DESC LIMIT 1) AS before,
        (SELECT n.order_id::text FROM orders n WHERE n.order_id > o.order_id
@@ -62,7 +63,10 @@ def orders(
 @archives
 @click.pass_obj
 def order(session: CliSession, order_id: str, *, archive_url: str | None) -> None:
-    """Show one order with its events and attempts, also archived ones: by its id, or a beginning that no other has."""
+    """Show one order with its events and attempts, also an archived one: by its id, or a beginning of its own.
+
+    With --json all that is on record.
+    """
     with session.engine.connect() as connection:
         parameters = {"order_id": order_of(connection, order_id)}
         found = connection.execute(_ORDER, parameters).scalar()
@@ -81,21 +85,22 @@ def order(session: CliSession, order_id: str, *, archive_url: str | None) -> Non
 
 def _print_list(console: Console, rows: list[dict[str, Any]], ids: list[str], *, is_wide: bool) -> None:
     tokens = load_tokens()
-    head = ["order", "accepted", "status", "swap", ""]
+    head = ["order", "accepted", "status", "terms", "swap", ""]
     if is_wide:
-        head += ["type", "attempt", "updated", "account"]
+        head += ["attempt", "updated", "account"]
     lines = []
     for row, order_id in zip(rows, ids, strict=True):
         shown = [
             order_id,
             row["accepted_at"][5:19],
             row["status"],
+            terms_text(row),
             swap(row, tokens),
             row["failure_code"] or "",
         ]
         if is_wide:
             shown[0:2] = [row["order_id"], row["accepted_at"][:19]]
-            shown += [row["order_type"], str(row["attempt"]), row["updated_at"][:19], row["account_id"]]
+            shown += [str(row["attempt"]), row["updated_at"][:19], row["account_id"]]
         lines.append(shown)
     for line in column_lines(head, lines):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -119,10 +124,6 @@ def swap(row: Mapping[str, Any], tokens: Tokens) -> str:
 
 
 def _print_order(console: Console, facts: dict[str, Any]) -> None:
-    for name, value in facts["order"].items():
-        if value is not None:
-            console.print(f"{name:>16}  {value}", highlight=False)
-    for title, rows in (("event", facts["events"]), ("attempt", facts["attempts"])):
-        for row in rows:
-            shown = {key: value for key, value in row.items() if key != "order_id" and value is not None}
-            console.print(f"{title}  {shown}", highlight=False)
+    tokens, found = load_tokens(), facts["order"]
+    for line in story_lines(found, swap(found, tokens), facts["events"], facts["attempts"], tokens):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -78,7 +78,8 @@ def _print(event: dict[str, Any], console: Console) -> None:
 
 def line(event: dict[str, Any]) -> str:
     """Return an event as people like to read it."""
-    said = "  ".join(f"{name} {event[name]}" for name in _SHOWN if event.get(name) is not None)
+    facts = {name: event.get(name) for name in _SHOWN} | (event.get("amended") or {})
+    said = "  ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
     attempt = f" (attempt {event['attempt']})" if event["attempt"] > 1 else ""
     happened = f"{event['orderId']}  {event['seq']:>2}  {event['status']:<9}{attempt}"
     return f"{event['at'][11:23]}  {happened}  {said}".rstrip()

@@ -197,7 +197,9 @@ def _sent_hint(schema: Schema, found: Mapping[str, Schema]) -> str:
     if schema.get("format") == "date-time":
         return "datetime | str"
     if schema.get("type") == "array":
-        return f"Sequence[{_sent_hint(schema['items'], found)}]"
+        # What a list takes besides is refused one by one: no caller means to send it.
+        inner = next(iter(schema["items"].get("anyOf", [schema["items"]])))
+        return f"Sequence[{_sent_hint(inner, found)}]"
     return {"string": "str", "integer": "int", "boolean": "bool"}.get(str(schema.get("type")), "Any")
 
 

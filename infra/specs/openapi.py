@@ -40,6 +40,7 @@ _SELLS: Final = (
     {"side": "sell", "amount": "0.5", "clientOrderId": "first"},
     {"side": "sell", "amount": "0.25", "clientOrderId": "second"},
 )
+_UUID: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _ORDER_ID: Final = {"$ref": "#/components/parameters/orderId"}
 
 
@@ -70,7 +71,8 @@ def openapi() -> dict[str, Any]:
         "name": "orderId",
         "in": "path",
         "required": True,
-        "schema": {"type": "string", "format": "uuid"},
+        # The format alone binds no reader of the document.
+        "schema": {"type": "string", "format": "uuid", "pattern": _UUID},
     }
     return {
         "openapi": "3.1.0",

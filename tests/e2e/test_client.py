@@ -12,6 +12,7 @@ import pytest
 
 from orderflow_client import FINAL, Client, Limits, OrderChangedError, RefusedError
 from orderflow_client.sync import Client as WaitingClient
+from orderflow_client.sync import Order as WaitingOrder
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import LIFE
 from tests.support.instance import REPOSITORY, Instance
@@ -67,6 +68,48 @@ def test_limit_that_the_market_meets_is_filled_at_it_or_better(instance: Instanc
         assert end.status == "confirmed"
         assert end.output_amount is not None
         assert end.output_amount >= 50
+
+
+def test_stop_is_fired_by_the_market_and_told_in_the_feed_of_the_account(instance: Instance) -> None:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+        first = client.submit(type="limit", side="buy", amount="0.5", limit_price="90")
+        feed = client.events()
+        while next(feed).order_id != first.id:
+            pass
+        first.cancel()
+        order = client.submit(
+            side="sell", amount="0.5", trigger={"price": "140", "when": "above", "if_already_met": "execute"}
+        )
+        seen = []
+        for event in feed:
+            if event.order_id == order.id:
+                seen.append((event.seq, str(event.status)))
+                if event.status in FINAL:
+                    break
+        assert seen == list(enumerate(["pending", "open", "triggered", *LIFE[1:]], 1))
+
+
+def test_batch_is_judged_order_by_order_and_what_rests_of_it_is_canceled_together(instance: Instance) -> None:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+        assert client.preview(type="limit", side="buy", amount="1", limit_price="90").verdict == "open"
+        assert client.preview(side="sell", amount="1").verdict == "executeNow"
+        resting, refused, sold = client.submit_batch(
+            [
+                {"type": "limit", "side": "buy", "base_asset": "JUP", "quote_asset": "USDC",
+                 "amount": "1", "limit_price": "0.1"},
+                {"side": "sell", "amount": "-1"},
+                {"side": "sell", "amount": "0.5"},
+            ]
+        )  # fmt: skip
+        assert isinstance(refused, RefusedError)
+        assert isinstance(resting, WaitingOrder)
+        assert isinstance(sold, WaitingOrder)
+        assert sold.result().status == "confirmed"
+        next(event for event in resting.events() if event.status == "open")
+        done = client.cancel_all(base_asset="JUP", quote_asset="USDC", types=["limit"])
+        assert (done.canceled, list(done.already_sent)) == (1, [])
+        assert resting.result().status == "canceled"
+        assert "SOL/USDC" in {f"{each.base_asset}/{each.quote_asset}" for each in client.markets().markets}
 
 
 def test_first_order_as_the_example_has_it(instance: Instance) -> None:

@@ -121,7 +121,14 @@ def _document(folder: Path, tokens: Mapping[str, str]) -> Path:
 
 
 def _config(folder: Path, bounds: Bounds, tokens: Mapping[str, str]) -> str:
-    operations = json.dumps(["submitOrder", "executeOrder", "amendOrder", "quote", "listOrders"])
+    operations = json.dumps(
+        [
+            *("submitOrder", "executeOrder", "amendOrder", "cancelOrders", "quote", "listOrders"),
+            "deadLetters",
+            # The tool takes a null in a path for sound, where it becomes the text "null".
+            *("readOrder", "cancelOrder", "readEvents"),
+        ]
+    )
     config = _CONFIG.format(
         seed=bounds.seed,
         deterministic=json.dumps(bounds.examples is not None),

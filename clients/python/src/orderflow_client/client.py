@@ -1,7 +1,7 @@
 """The client: one connection, and everything that the engine offers over it and over REST."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 from uuid import uuid4
@@ -21,6 +21,7 @@ from orderflow_client.errors import (
     error_from,
     passes,
 )
+from orderflow_client.feed import Feed
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     CancelAllFields,
@@ -81,6 +82,7 @@ class Client:
         # Submitted and not yet answered, by clientOrderId, and whether this client made that key.
         self._pending: dict[str, tuple[Tracked, bool]] = {}
         self._by_key: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
+        self._feeds: set[Feed] = set()
         self._connection = 0
         self._is_closed = False
 
@@ -99,6 +101,8 @@ class Client:
         await self._rest.close()
         for tracked in list(self._orders.values()):
             tracked.ring()
+        for feed in self._feeds:
+            feed.end(ClientClosedError("the client is closed"))
 
     @property
     def closed(self) -> OrderflowError | None:
@@ -162,6 +166,24 @@ class Client:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    async def events(self) -> AsyncIterator[OrderEventFrame]:
+        """Yield every order's events: what the unfinished ones had so far, then live ones, without end.
+
+        Each once, and each order's in order, over lost connections. An order that came and ended while there
+        was no connection is in ``orders`` alone.
+
+        Raises:
+            OrderflowError: The client was closed, the credential is refused, or the reader is far behind.
+        """
+        feed = Feed(self.read_events)
+        self._feeds.add(feed)
+        try:
+            await self._session.ask({"action": "subscribe"}, is_repeatable=True)
+            async for event in feed.events():
+                yield event
+        finally:
+            self._feeds.discard(feed)
 
     async def cancel(self, order_id: str) -> OrderBody:
         """Cancel an order of which nothing is on its way to the chain; return it as it stands then.
@@ -339,6 +361,8 @@ class Client:
             event = OrderEventFrame.from_wire(frame)
         except ProtocolError:
             return  # as a frame that was lost: the record is asked for it
+        for feed in self._feeds:
+            feed.add(event)
         tracked = self._orders.get(event.order_id)
         key = event.client_order_id
         if tracked is None and key is not None and key in self._pending:
@@ -365,12 +389,12 @@ class Client:
     async def _resume(self) -> None:
         """Subscribe again to everything that is followed and not finished, from where it stood."""
         self._connection += 1
-        following: Mapping[str, Tracked] = dict(self._orders)
+        if self._feeds and self._connection > 1:
+            await self._session.ask({"action": "subscribe"}, is_repeatable=True)
+            for feed in self._feeds:
+                feed.resumed()
+        following = dict(self._orders).items()
         await asyncio.gather(
-            *(
-                self.follow(order_id, tracked)
-                for order_id, tracked in following.items()
-                if not tracked.history.is_final
-            ),
+            *(self.follow(order_id, each) for order_id, each in following if not each.history.is_final),
             return_exceptions=True,
         )

@@ -97,6 +97,9 @@ class Client:
     def orders(self, *, status: OrderStatus | str | None = None) -> Iterator[OrderBody]:
         return self.each(lambda: self._client.orders(status=status))
 
+    def events(self) -> Iterator[OrderEventFrame]:
+        return self.each(self._client.events)
+
     def cancel(self, order_id: str) -> OrderBody:
         return self.wait(self._client.cancel(order_id))
 

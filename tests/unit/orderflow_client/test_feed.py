@@ -1,0 +1,92 @@
+"""The feed of an account: each event once, each order's in order, what was lost read from the record."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from orderflow_client.errors import ClientClosedError, OrderflowError
+from orderflow_client.feed import WAITING_MAX, Feed
+from orderflow_client.models import OrderEventFrame
+
+LIFE = ("pending", "routing", "routed", "building", "submitted", "confirmed")
+
+
+def an_event(order_id: str, seq: int) -> OrderEventFrame:
+    return OrderEventFrame.from_wire(
+        {
+            "type": "order",
+            "orderId": order_id,
+            "clientOrderId": None,
+            "seq": seq,
+            "status": LIFE[seq - 1],
+            "attempt": 1,
+            "at": "2026-11-28T00:00:00.000Z",
+        }
+    )
+
+
+async def recorded(order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
+    """Return two events to a page, as a record that has all of them."""
+    return [an_event(order_id, seq) for seq in range(after_seq + 1, len(LIFE) + 1)][:2]
+
+
+async def all_of(feed: Feed) -> list[tuple[str, int]]:
+    feed.end(ClientClosedError("the client is closed"))
+    seen: list[tuple[str, int]] = []
+
+    async def iterate() -> None:
+        async for event in feed.events():
+            seen.append((event.order_id, event.seq))  # noqa: PERF401  # the iteration ends by an error
+
+    with pytest.raises(ClientClosedError):
+        await iterate()
+    return seen
+
+
+def seen_of(events: Sequence[tuple[str, int]], *, is_resumed: bool = False) -> list[tuple[str, int]]:
+    feed = Feed(recorded)
+    for order_id, seq in events:
+        feed.add(an_event(order_id, seq))
+
+    async def story() -> list[tuple[str, int]]:
+        seen = await all_of(feed)
+        if is_resumed:
+            feed.resumed()
+            seen += await all_of(feed)
+        return seen
+
+    return asyncio.run(story())
+
+
+def test_events_of_two_orders_come_as_they_came() -> None:
+    came = [("a", 1), ("b", 1), ("b", 2), ("a", 2)]
+    assert seen_of(came) == came
+
+
+def test_doubled_frame_is_dropped_also_after_the_final_one() -> None:
+    life = [("a", seq) for seq in range(1, 7)]
+    assert seen_of([*life, ("a", 6), ("a", 1)]) == life
+    assert seen_of([("a", 1), ("a", 1), ("a", 2)]) == [("a", 1), ("a", 2)]
+
+
+def test_missing_frame_is_read_from_the_record() -> None:
+    assert seen_of([("a", 1), ("a", 5), ("a", 6)]) == [("a", seq) for seq in range(1, 7)]
+
+
+def test_order_that_ended_while_the_connection_was_lost_is_read_to_its_end() -> None:
+    assert seen_of([("a", 1), ("a", 2)], is_resumed=True) == [("a", seq) for seq in range(1, 7)]
+
+
+def test_reader_that_is_far_behind_gets_an_error_after_what_was_kept() -> None:
+    feed = Feed(recorded)
+    event = an_event("a", 1)
+    for _ in range(WAITING_MAX + 1):
+        feed.add(event)
+
+    async def story() -> None:
+        async for _ in feed.events():
+            pass
+
+    with pytest.raises(OrderflowError, match="too many"):
+        asyncio.run(story())
