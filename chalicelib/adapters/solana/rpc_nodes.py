@@ -245,6 +245,8 @@ class RpcNodes:
             if left_s <= 0:
                 raise SilentNodeError(f"{self._nodes[index].name}: no time left for {some[0].method}")
             results += self._called(index, some, min(CALL_TIME_LIMIT_S, left_s))
+            if isinstance(results[-1], RateLimitedError | SilentNodeError):
+                return results + results[-1:] * (len(calls) - len(results))
         return results
 
     def _call(self, index: int, call: RpcCall, time_limit_s: float) -> Any:

@@ -2,13 +2,14 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
+from chalicelib.adapters.solana.rpc_batches import CALLS_MAX
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import (
     NodeError,
@@ -230,6 +231,41 @@ def test_error_that_no_other_node_would_mend_is_told_at_once(error: RpcError) ->
         nodes.ask(CALL, time_limit_s=1)
     assert second.calls == 0
     assert error.remedy in {Remedy.DEFECT, Remedy.REFUSAL}
+
+
+class ABatchingNode(ANode):
+    """Answers each request with several calls from its list: the same to all of them."""
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        return [self.call(CALL, time_limit_s=time_limit_s)] * len(calls)
+
+
+def test_more_calls_than_a_request_carries_take_more_requests() -> None:
+    node = ABatchingNode("a", "first", "second")
+    nodes, _ = some_nodes(node)
+    results = nodes.converse(lambda ask, _: ask.all([CALL] * (CALLS_MAX + 2)), time_limit_s=1)
+    assert results == ["first"] * CALLS_MAX + ["second"] * 2
+
+
+@pytest.mark.parametrize("error", [SILENT, RateLimitedError(5)])
+def test_rest_of_many_calls_goes_to_the_next_node_where_one_limits_us_or_is_silent(error: NodeError) -> None:
+    first, second = ABatchingNode("a", "first", error), ABatchingNode("b", "second")
+    nodes, clock = some_nodes(first, second)
+    results = nodes.converse(lambda ask, _: ask.all([CALL] * 3 * CALLS_MAX), time_limit_s=1)
+    assert results == ["second"] * 3 * CALLS_MAX
+    assert (first.calls, sum(clock.paused)) == (2, 0)
+
+
+def test_errors_of_some_calls_are_told_beside_the_results_of_others() -> None:
+    class Half(ANode):
+        def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+            del calls, time_limit_s
+            return ["result", BEHIND]
+
+    nodes, clock = some_nodes(Half("a", "never"), ABatchingNode("b", "other"))
+    assert nodes.converse(lambda ask, _: ask.each([CALL, CALL]), time_limit_s=1) == ["result", BEHIND]
+    assert nodes.converse(lambda ask, _: ask.all([CALL, CALL]), time_limit_s=1) == ["other", "other"]
+    assert sum(clock.paused) == 0
 
 
 def test_all_nodes_are_told_except_those_that_limit_us() -> None:
