@@ -89,6 +89,7 @@ def by_parts(effort: Effort) -> Mapping[Goal, float]:
     found |= dict(zip((goals.COST, goals.COST_BATCHED, goals.COST_TOGETHER), cost.report(), strict=True))
     print()
     _, on_chain = solana.measure(batches=effort.solana_batches)
+    found[goals.REQUESTS] = on_chain.requests_beside_sends
     found[goals.CALLS] = on_chain.calls_beside_sends
     if effort.depths:
         print()

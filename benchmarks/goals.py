@@ -44,6 +44,7 @@ COST: Final = Goal("USD per million orders, frame by frame", 6, "USD")
 COST_BATCHED: Final = Goal("USD per million orders, ?batch=1, one order in flight", 3, "USD")
 COST_TOGETHER: Final = Goal("USD per million orders, ?batch=1, ten orders at once", 3, "USD")
 CALLS: Final = Goal("calls to Solana nodes beside sends, batch of ten", 3, "")
+REQUESTS: Final = Goal("requests to Solana nodes beside sends, batch of ten", 3, "")
 DEPTH: Final = Goal("rate at the greatest depth, of that at 100 orders", 0.9, "", is_least=True)
 
 GOALS: Final = (
@@ -61,6 +62,7 @@ GOALS: Final = (
     COST,
     COST_BATCHED,
     COST_TOGETHER,
+    REQUESTS,
     CALLS,
     DEPTH,
 )

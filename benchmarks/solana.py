@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 
@@ -44,7 +44,7 @@ BATCHES: Final = 30
 WARM_UP_BATCHES: Final = 5
 _ROUNDS_MAX: Final = 200
 _POLL_MS: Final = 60
-"""A block of the chain lasts 20 to 100 ms here, and is confirmed by the next one."""
+"""A block of the chain that holds something lasts 20 ms or so here, and so does the next, which confirms it."""
 
 _SENDS: Final = "sendTransaction"
 _LANDED: Final = text("SELECT signature, payload FROM attempts WHERE outcome = 'landed' ORDER BY signed_at")
@@ -75,26 +75,49 @@ class Figures:
     Attributes:
         cpu_ms: Per order, by kind of process.
         calls: To the node per batch, by method; none on the simulated market.
+        requests: HTTP requests that carried them, per batch.
     """
 
     rate: float
     cpu_ms: Mapping[str, float]
     calls: Mapping[str, float]
+    requests: Mapping[str, float]
 
     @property
     def calls_beside_sends(self) -> float:
-        return sum(count for method, count in self.calls.items() if method != _SENDS)
+        return _beside_sends(self.calls)
+
+    @property
+    def requests_beside_sends(self) -> float:
+        return _beside_sends(self.requests)
+
+
+class Counts(NamedTuple):
+    """Calls by their method, requests by the methods that they carry."""
+
+    calls: Counter[str]
+    requests: Counter[str]
+
+
+def _beside_sends(counts: Mapping[str, float]) -> float:
+    return sum(count for method, count in counts.items() if method != _SENDS)
 
 
 class _CountedNode(RpcNode):
-    """Counts calls by method."""
+    """Counts calls, and the requests that carry them: all of them do where the node takes batches."""
 
-    def __init__(self, inner: RpcNode, counts: Counter[str]) -> None:
+    def __init__(self, inner: RpcNode, counts: Counts) -> None:
         self.name, self._inner, self._counts = inner.name, inner, counts
 
     def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
-        self._counts[call.method] += 1
+        self._counts.calls[call.method] += 1
+        self._counts.requests[call.method] += 1
         return self._inner.call(call, time_limit_s=time_limit_s)
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        self._counts.calls.update(call.method for call in calls)
+        self._counts.requests[" + ".join(dict.fromkeys(call.method for call in calls))] += 1
+        return self._inner.call_all(calls, time_limit_s=time_limit_s)
 
     def close(self) -> None:
         self._inner.close()
@@ -115,7 +138,7 @@ def measure(*, batches: int = BATCHES) -> tuple[Figures, Figures]:
 @contextmanager
 def _consumer(
     chain: ChainName,
-) -> Iterator[tuple[PatientServices, dict[str, Sequence[int]], Counter[str]]]:
+) -> Iterator[tuple[PatientServices, dict[str, Sequence[int]], Counts]]:
     started = {"CHAIN": chain.value, "SOLANA_RPC_URLS": "", "SOLANA_LOCAL_BLOCK_MS": "0"}
     with running_instance(started) as instance:
         status = instance.status
@@ -124,7 +147,7 @@ def _consumer(
         environment |= {"CHAIN": chain.value, **status["given"], "SOLANA_POLL_MS": str(_POLL_MS)}
         use = PatientServices(Settings.from_env(environment))
         logger.setLevel("WARNING")
-        counts: Counter[str] = Counter()
+        counts = Counts(Counter(), Counter())
         nodes = _nodes(use)
         nodes[:] = [_CountedNode(node, counts) for node in nodes]
         kinds = {"consumer": [os.getpid()], "postgres": status["pids"]["postgres"]}
@@ -144,17 +167,18 @@ def _nodes(use: PatientServices) -> list[RpcNode]:
     return market.nodes._nodes if isinstance(market, SolanaMarket) else []  # noqa: SLF001 - as above
 
 
-def _run(
-    use: PatientServices, kinds: Mapping[str, Sequence[int]], counts: Counter[str], batches: int
-) -> Figures:
+def _run(use: PatientServices, kinds: Mapping[str, Sequence[int]], counts: Counts, batches: int) -> Figures:
     _consume(use, prepared_batches(use, WARM_UP_BATCHES))
     bodies, orders = prepared_batches(use, batches), batches * BATCH
     before = cpu_seconds(kinds)
-    counts.clear()
+    counts.calls.clear()
+    counts.requests.clear()
     rate = orders / _consume(use, bodies)
-    calls = {method: count / batches for method, count in counts.most_common()}
+    calls, requests = ({method: count / batches for method, count in each.most_common()} for each in counts)
     after = cpu_seconds(kinds)
-    return Figures(rate, {kind: (after[kind] - before[kind]) * 1000 / orders for kind in kinds}, calls)
+    return Figures(
+        rate, {kind: (after[kind] - before[kind]) * 1000 / orders for kind in kinds}, calls, requests
+    )
 
 
 def _consume(use: PatientServices, batches: Sequence[Sequence[str]]) -> float:
@@ -177,8 +201,9 @@ def _print(name: str, figures: Figures) -> None:
     cost = ", ".join(f"{kind} {ms:.2f}" for kind, ms in figures.cpu_ms.items())
     print(f"{name}: {figures.rate:,.0f} orders/s in batches of {BATCH}; processor ms/order: {cost}")
     if figures.calls:
-        calls = ", ".join(f"{method} {count:.1f}" for method, count in figures.calls.items())
-        print(f"  calls per batch, {figures.calls_beside_sends:.1f} beside sends: {calls}")
+        for what, counts in ("requests", figures.requests), ("calls", figures.calls):
+            listed = ", ".join(f"{method} {count:.1f}" for method, count in counts.items())
+            print(f"  {what} per batch, {_beside_sends(counts):.1f} beside sends: {listed}")
 
 
 def _print_kinds(use: PatientServices) -> None:

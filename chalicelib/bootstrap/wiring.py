@@ -403,6 +403,7 @@ class Services:
             settings.confirmation_wait_ms / 1000,
             settings.poll_ms / 1000,
             settings.look_again_s,
+            settings.first_look_ms / 1000,
         )
         return Confirmation(
             self.market.chain,

@@ -29,6 +29,7 @@ class Faults:
         unhealthy: The node knows that it is behind, and says so.
         hidden_status_percent: Requests for statuses in which a landed transaction is not found.
         history_blocks: The node has forgotten statuses and transactions older than this; None keeps all.
+        batch_max: Requests that carry more calls than this are refused, as some providers do; None takes them.
         methods: Which methods the faults of requests apply to; none named means all.
     """
 
@@ -48,6 +49,7 @@ class Faults:
     unhealthy: bool = False
     hidden_status_percent: float = 0
     history_blocks: int | None = None
+    batch_max: int | None = None
     methods: tuple[str, ...] = ()
 
     def changed(self, settings: Mapping[str, Any]) -> "Faults":
@@ -98,7 +100,7 @@ def _check(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be a whole number, not {value!r}")
 
 
-_NULLABLE: Final = frozenset({"retry_after_s", "history_blocks"})
+_NULLABLE: Final = frozenset({"retry_after_s", "history_blocks", "batch_max"})
 
 
 def _is_number(value: Any) -> bool:

@@ -30,15 +30,18 @@ class Pace:
             self._arrived.set()
 
     async def run(self) -> None:
+        hurries = False
         while True:
             block_ms = self._network.block_ms
-            wait_s = (block_ms or IDLE_MS) / 1000
+            wait_s = (block_ms or (COLLECT_MS if hurries else IDLE_MS)) / 1000
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), wait_s)
             if self._arrived.is_set():
                 await asyncio.sleep(COLLECT_MS / 1000)
                 self._arrived.clear()
             if self._network.block_ms is not None:
+                # What is in a block is confirmed by the next one: that must not wait until something arrives.
+                hurries = bool(self._network.chain.open.landed)
                 self._network.seal()
 
 

@@ -63,8 +63,8 @@ class Blockhashes:
         asked: list[int] = []
 
         def look(ask: Ask, place: int) -> tuple[LatestBlockhash, int]:
-            height = epoch_info(ask(get_epoch_info())).height
-            found = latest_blockhash(ask(get_latest_blockhash()))
+            told, latest = ask.all([get_epoch_info(), get_latest_blockhash()])
+            height, found = epoch_info(told).height, latest_blockhash(latest)
             if not _LEFT_MIN <= found.last_valid_height - height <= _LEFT_MAX:
                 raise MalformedResultError(
                     f"a hash at height {height} that is valid up to {found.last_valid_height}"

@@ -174,12 +174,12 @@ class SolanaChain:
                 key for wallet, found in wanted.items() for key in keys_of(wallet, list(found.values()))
             )
         )
+        groups = [keys[start : start + ACCOUNTS_MAX] for start in range(0, len(keys), ACCOUNTS_MAX)]
+        calls = [get_multiple_accounts(some) for some in groups]
+        answers = self._nodes.converse(lambda ask, _: ask.all(calls), time_limit_s=self._policy.time_limit_s)
         accounts: dict[Pubkey, Account | None] = {}
-        for start in range(0, len(keys), ACCOUNTS_MAX):
-            some = keys[start : start + ACCOUNTS_MAX]
-            call = get_multiple_accounts(some)
-            answer = accounts_at(self._nodes.ask(call, time_limit_s=self._policy.time_limit_s), len(some))
-            accounts.update(zip(some, answer.accounts, strict=True))
+        for some, answer in zip(groups, answers, strict=True):
+            accounts.update(zip(some, accounts_at(answer, len(some)).accounts, strict=True))
         return {
             wallet.owner: holdings_of(wallet, list(found.values()), accounts)
             for wallet, found in wanted.items()

@@ -1,9 +1,9 @@
 """What became of transactions: landed, refused, or not known, with what makes "not known" a proof.
 
-Height, slot and statuses come from one node, in this order, and the statuses from a bank at least as new as
-the height: only then does a transaction that is not known at a height past its last one never land. Where
-more than one witness is asked for, another node must say the same. A node that prunes its ledger forgets: the
-view says from which height on it remembers.
+Height, slot and statuses come from one node, asked together, and the statuses from a bank at least as new as
+the height, whichever it looks up first: only then does a transaction that is not known at a height past its
+last one never land. Where more than one witness is asked for, another node must say the same. A node that
+prunes its ledger forgets: the view says from which height on it remembers.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -91,7 +91,7 @@ class ChainReader:
             NodeError: No node answered in time, or none whose answers fit together.
         """
         first, height, history_from = self._asked(signatures, without=())
-        statuses = {one: self._status(one, first.statuses[one]) for one in signatures}
+        statuses = self._statuses(first.statuses)
         is_settled = first.is_settled and not any(
             found is not None and found.is_final and statuses[one].signature_status is Known.UNKNOWN
             for one, found in first.statuses.items()
@@ -124,13 +124,19 @@ class ChainReader:
         return seen, height, history_from
 
     def _look(self, ask: Ask, place: int, signatures: Sequence[str]) -> _Seen:
-        info = epoch_info(ask(get_epoch_info()))
+        parts = [
+            signatures[start : start + SIGNATURES_MAX] for start in range(0, len(signatures), SIGNATURES_MAX)
+        ]
+        told, *answers = ask.all([get_epoch_info(), *(get_signature_statuses(some) for some in parts)])
+        info = epoch_info(told)
         statuses: dict[str, SignatureStatus | None] = {}
-        for start in range(0, len(signatures), SIGNATURES_MAX):
-            some = signatures[start : start + SIGNATURES_MAX]
-            found = statuses_at(ask(get_signature_statuses(some)), len(some))
+        for some, answer in zip(parts, answers, strict=True):
+            found = statuses_at(answer, len(some))
             if found.slot < info.slot:
-                # An address is a fleet: these two answers are of different nodes.
+                # Asked together, the statuses may be looked up first. Asked for now they are no older, unless
+                # the address is a fleet, and these answers are of different nodes.
+                found = statuses_at(ask(get_signature_statuses(some)), len(some))
+            if found.slot < info.slot:
                 raise MalformedResultError(
                     f"statuses of slot {found.slot} after a height of slot {info.slot}"
                 )
@@ -171,18 +177,34 @@ class ChainReader:
             return max(0, info.height - REMEMBERED_BLOCKS)  # it does not know the method
         raise NodeError("the node shows no block that is old enough to tell what it remembers")
 
-    def _status(self, signature: str, found: SignatureStatus | None) -> TransactionStatus:
-        if found is None or not found.is_final:
-            return _UNKNOWN
-        try:
-            return self._nodes.converse(
-                lambda ask, _: self._landed(found, transaction(ask(get_transaction(signature)))),
-                time_limit_s=self._time_limit_s,
-            )
-        except NodeError as error:
-            # It is final, and stays so: what it moved is asked for again.
-            logger.warning("landed transaction not shown", tx_signature=signature, reason=str(error))
-            return _UNKNOWN
+    def _statuses(self, found: Mapping[str, SignatureStatus | None]) -> dict[str, TransactionStatus]:
+        """Return what final transactions did; one that no node shows yet is unknown for now."""
+        known: dict[str, TransactionStatus] = {}
+        final = {one: status for one, status in found.items() if status is not None and status.is_final}
+
+        def fetch(ask: Ask, _: int) -> None:
+            missing = [one for one in final if one not in known]
+            last: NodeError | None = None
+            for signature, answer in zip(
+                missing, ask.each([get_transaction(one) for one in missing]), strict=True
+            ):
+                try:
+                    if isinstance(answer, NodeError):
+                        raise answer
+                    known[signature] = self._landed(final[signature], transaction(answer))
+                except NodeError as error:
+                    last = error
+            if last is not None:
+                raise last
+
+        if final:
+            try:
+                self._nodes.converse(fetch, time_limit_s=self._time_limit_s)
+            except NodeError as error:
+                # They are final, and stay so: what they moved is asked for again.
+                for signature in final.keys() - known.keys():
+                    logger.warning("landed transaction not shown", tx_signature=signature, reason=str(error))
+        return {one: known.get(one, _UNKNOWN) for one in found}
 
     def _landed(self, found: SignatureStatus, record: TransactionRecord | None) -> TransactionStatus:
         if record is None:

@@ -4,6 +4,7 @@ A cluster is known by its genesis hash. A local chain has one of its own, or, wh
 one's; a copy can be told from what it was copied from by the calls that only such chains answer.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from chalicelib.adapters.solana.programs import Cluster
@@ -53,10 +54,23 @@ class ClusterNode(RpcNode):
             WrongClusterError: It shows another cluster.
             NodeError: As ``RpcNode.call``.
         """
+        self._check(time_limit_s)
+        return super().call(call, time_limit_s=time_limit_s)
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        """Make several calls, as ``RpcNode.call_all``.
+
+        Raises:
+            WrongClusterError: It shows another cluster.
+            NodeError: As ``RpcNode.call_all``.
+        """
+        self._check(time_limit_s)
+        return super().call_all(calls, time_limit_s=time_limit_s)
+
+    def _check(self, time_limit_s: float) -> None:
         if not self._is_checked:
             check_cluster(self.name, super().call, self._cluster, time_limit_s=time_limit_s)
             self._is_checked = True
-        return super().call(call, time_limit_s=time_limit_s)
 
 
 def check_cluster(name: str, ask: Answers, cluster: Cluster, *, time_limit_s: float) -> None:

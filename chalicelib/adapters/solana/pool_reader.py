@@ -16,7 +16,7 @@ from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reading import arrays_around, keys_beside, pool_at, tradable
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR, ProgramIds
-from chalicelib.adapters.solana.rpc_answers import accounts_at
+from chalicelib.adapters.solana.rpc_answers import AccountsAt, accounts_at
 from chalicelib.adapters.solana.rpc_calls import ACCOUNTS_MAX, get_multiple_accounts
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
@@ -130,14 +130,15 @@ class PoolReader:
         found: dict[Pubkey, _Read] = {}
         missing: list[ListedPool] = list(self._listed)
         for _round in range(_ROUNDS_MAX):
-            for group in _groups(missing, self._keys):
-                read = self._read(ask, dict.fromkeys(key for pool in group for key in self._keys(pool)))
+            groups = list(_groups(missing, self._keys))
+            reads = self._read(ask, [[*self._keys_of(group)] for group in groups])
+            for group, read in zip(groups, reads, strict=True):
                 found.update((pool.key, read) for pool in group)
             missing = [pool for pool in missing if self._learn(pool, found[pool.key])]
             if not missing:
                 break
         if not found:
-            read = self._read(ask, {})
+            (read,) = self._read(ask, [[]])
             return Book(read.clock, {}, {})
         pools: dict[str, BookPool] = {}
         refused: dict[str, str] = {}
@@ -166,13 +167,21 @@ class PoolReader:
         self._needs[pool.key] = needs
         return not is_complete
 
-    def _read(self, ask: Ask, keys: Iterable[Pubkey]) -> _Read:
-        asked = [CLOCK_SYSVAR, *keys]
-        answer = accounts_at(ask(get_multiple_accounts(asked, self._newest_slot or None)), len(asked))
+    def _keys_of(self, group: Sequence[ListedPool]) -> Iterable[Pubkey]:
+        return dict.fromkeys(key for pool in group for key in self._keys(pool))
+
+    def _read(self, ask: Ask, groups: Sequence[Sequence[Pubkey]]) -> list[_Read]:
+        """Read groups of accounts, each as of one slot with its clock."""
+        calls = [get_multiple_accounts([CLOCK_SYSVAR, *keys], self._newest_slot or None) for keys in groups]
+        return [
+            self._as_read(accounts_at(answer, len(keys) + 1), keys)
+            for keys, answer in zip(groups, ask.all(calls), strict=True)
+        ]
+
+    def _as_read(self, answer: AccountsAt, keys: Sequence[Pubkey]) -> _Read:
         if answer.slot < self._newest_slot:
             raise StaleNodeError(f"slot {answer.slot}, and {self._newest_slot} was seen before")
-        clock = self._clock(answer.accounts[0])
-        return _Read(clock, dict(zip(asked[1:], answer.accounts[1:], strict=True)))
+        return _Read(self._clock(answer.accounts[0]), dict(zip(keys, answer.accounts[1:], strict=True)))
 
     def _clock(self, account: Account | None) -> Clock:
         try:

@@ -17,7 +17,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     UnreadableAnswerError,
 )
 
-_OK, _TOO_MANY_REQUESTS = 200, 429
+_OK, RATE_LIMITED = 200, 429
 _RETRY_AFTER_MAX_S: Final = 3600.0
 FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
 """Since Alpenglow both are irreversible."""
@@ -148,15 +148,20 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any
         RpcError: The node answered an error.
         UnreadableAnswerError: Anything else: nothing is known.
     """
-    if status == _TOO_MANY_REQUESTS:
+    if status == RATE_LIMITED:
         raise RateLimitedError(_seconds(retry_after))
     try:
         answer = json.loads(body)
     except ValueError as e:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON") from e
+    return result_in(status, answer, retry_after)
+
+
+def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any:
+    """Return the result in one answer of JSON-RPC. Raises as ``result_of``."""
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict) and isinstance(error.get("code"), int):
-        if error["code"] == _TOO_MANY_REQUESTS:
+        if error["code"] == RATE_LIMITED:
             raise RateLimitedError(_seconds(retry_after))
         raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
     if status != _OK or not isinstance(answer, dict) or "result" not in answer:

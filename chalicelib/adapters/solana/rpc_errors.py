@@ -28,6 +28,10 @@ class NodeError(Exception):
         self.remedy = remedy
 
 
+class SilentNodeError(NodeError):
+    """Nothing was answered in time: whether the request was carried out is not known."""
+
+
 class UnreadableAnswerError(NodeError):
     """No JSON-RPC: a proxy's page, the rest of a broken connection, a status without a body."""
 

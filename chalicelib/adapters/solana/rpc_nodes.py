@@ -7,7 +7,7 @@ over for the next. Addresses often hold a key of the provider's: nothing here sa
 from collections.abc import Callable, Collection, Sequence
 from secrets import SystemRandom
 from time import monotonic, sleep
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
@@ -15,26 +15,61 @@ from chalicelib.adapters.aws.http_request import OutOfTimeError, RequestFlow
 from chalicelib.adapters.aws.http_response import HttpResponse
 from chalicelib.adapters.aws.single_request import run_single_flow
 from chalicelib.adapters.solana.rpc_answers import result_of
+from chalicelib.adapters.solana.rpc_batches import (
+    CALLS_MAX,
+    BatchRefusedError,
+    body_of,
+    one_by_one,
+    results_of,
+)
 from chalicelib.adapters.solana.rpc_calls import RpcCall
-from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy
+from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy, SilentNodeError
+from chalicelib.logs import logger
 
-Ask = Callable[[RpcCall], Any]
-"""Makes one call to one node and returns its result."""
+
+class Ask(Protocol):
+    """Makes calls to one node."""
+
+    def __call__(self, call: RpcCall) -> Any:
+        """Make one call and return its result.
+
+        Raises:
+            NodeError: There is none.
+        """
+        ...
+
+    def each(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """Make several calls with as few requests as the node allows; return a result or an error for each.
+
+        In which order the node makes them is not known.
+
+        Raises:
+            NodeError: Nothing is known of any of them.
+        """
+        ...
+
+    def all(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """Return the results of several calls.
+
+        Raises:
+            NodeError: The first of theirs.
+        """
+        ...
+
 
 Answer = TypeVar("Answer")
 
 CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
 
+BATCHES_AGAIN_S: Final = 600.0
+"""A node that has refused a request with several calls is offered none for so long."""
+
 _RANDOM: Final = SystemRandom()
 _BACKOFF_S: Final = 0.25
 _BACKOFF_MAX_S: Final = 8.0
 _TELLING: Final = frozenset({Remedy.DEFECT, Remedy.POLL, Remedy.REFUSAL})
 """No other node would make these better."""
-
-
-class SilentNodeError(NodeError):
-    """Nothing was answered in time: whether the request was carried out is not known."""
 
 
 class RpcNode:
@@ -58,6 +93,7 @@ class RpcNode:
             "content-type: application/json\r\naccept: application/json\r\n"
         ).encode("ascii")
         self._sockets = ConnectionPool(address)
+        self._one_by_one_until_s = 0.0
 
     def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
         """Make one call and return its result, as JSON.
@@ -66,15 +102,35 @@ class RpcNode:
             SilentNodeError: No answer in time, or the connection broke.
             NodeError: Another answer than a result.
         """
-        body = call.body()
+        found = self._posted(call.body(), call.method, time_limit_s)
+        return result_of(found.status, found.body, found.retry_after)
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        """Make calls in one request, or one by one where the node refuses that; as ``Ask.each``.
+
+        Raises:
+            NodeError: Nothing is known of any of them.
+        """
+        if len(calls) > 1 and monotonic() >= self._one_by_one_until_s:
+            deadline_s = monotonic() + time_limit_s
+            found = self._posted(body_of(calls), calls[0].method, time_limit_s)
+            try:
+                return results_of(found.status, found.body, found.retry_after, len(calls))
+            except BatchRefusedError as error:
+                logger.warning("node takes no batches", node=self.name, reason=str(error))
+                self._one_by_one_until_s = monotonic() + BATCHES_AGAIN_S
+            time_limit_s = max(0.001, deadline_s - monotonic())
+        return one_by_one(self.call, calls, time_limit_s=time_limit_s)
+
+    def _posted(self, body: bytes, method: str, time_limit_s: float) -> HttpResponse:
         request = self._head + f"content-length: {len(body)}\r\n\r\n".encode() + body
         try:
             found = run_single_flow(self._sockets, _one_request(request), time_limit_s=time_limit_s)
         except OutOfTimeError:
             found = None
         if found is None:
-            raise SilentNodeError(f"{self.name}: no answer to {call.method}")
-        return result_of(found.status, found.body, found.retry_after)
+            raise SilentNodeError(f"{self.name}: no answer to {method}")
+        return found
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -152,14 +208,8 @@ class RpcNodes:
                 raise last or SilentNodeError("every node limits us for longer than there is time")
             self._pause(max(0.0, free_at_s - self._now_s()))
 
-            def ask(call: RpcCall, index: int = index) -> Any:
-                left_s = deadline_s - self._now_s()
-                if left_s <= 0:
-                    raise SilentNodeError(f"{self._nodes[index].name}: no time left for {call.method}")
-                return self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
-
             try:
-                return talk(ask, index)
+                return talk(_Talk(self, index, deadline_s), index)
             except NodeError as e:
                 if e.remedy in _TELLING:
                     raise
@@ -186,22 +236,68 @@ class RpcNodes:
         for node in self._nodes:
             node.close()
 
+    def call_at(self, index: int, calls: Sequence[RpcCall], deadline_s: float) -> list[Any]:
+        """Make calls to the node at a place; return results and errors as ``Ask.each``."""
+        results: list[Any] = []
+        for start in range(0, len(calls), CALLS_MAX):
+            some = calls[start : start + CALLS_MAX]
+            left_s = deadline_s - self._now_s()
+            if left_s <= 0:
+                raise SilentNodeError(f"{self._nodes[index].name}: no time left for {some[0].method}")
+            results += self._called(index, some, min(CALL_TIME_LIMIT_S, left_s))
+            if isinstance(results[-1], RateLimitedError | SilentNodeError):
+                return results + results[-1:] * (len(calls) - len(results))
+        return results
+
     def _call(self, index: int, call: RpcCall, time_limit_s: float) -> Any:
-        try:
-            result = self._nodes[index].call(call, time_limit_s=time_limit_s)
-        except NodeError as e:
-            if e.remedy not in _TELLING:
-                self._limited[index] += 1
-                self._leave_alone(index, e)
-            raise
-        self._limited[index], self._free_at_s[index] = 0, 0.0
+        (result,) = self._called(index, [call], time_limit_s)
+        if isinstance(result, NodeError):
+            raise result
         return result
+
+    def _called(self, index: int, calls: Sequence[RpcCall], time_limit_s: float) -> list[Any]:
+        node = self._nodes[index]
+        try:
+            if len(calls) == 1:
+                results = [node.call(calls[0], time_limit_s=time_limit_s)]
+            else:
+                results = node.call_all(calls, time_limit_s=time_limit_s)
+        except NodeError as error:
+            results = [error] * len(calls)
+        for result in results:
+            if isinstance(result, NodeError) and result.remedy not in _TELLING:
+                self._limited[index] += 1
+                self._leave_alone(index, result)
+                return results
+        if not all(isinstance(result, NodeError) for result in results):
+            self._limited[index], self._free_at_s[index] = 0, 0.0
+        return results
 
     def _leave_alone(self, index: int, error: NodeError) -> None:
         asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
         backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
         wait_s = backoff_s * (0.5 + self._jitter() / 2) if asked_s is None else asked_s
         self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + wait_s)
+
+
+class _Talk:
+    """``Ask`` to the node at a place, until a time."""
+
+    def __init__(self, nodes: RpcNodes, index: int, deadline_s: float) -> None:
+        self._nodes, self._index, self._deadline_s = nodes, index, deadline_s
+
+    def __call__(self, call: RpcCall) -> Any:
+        return self.all([call])[0]
+
+    def each(self, calls: Sequence[RpcCall]) -> list[Any]:
+        return self._nodes.call_at(self._index, calls, self._deadline_s)
+
+    def all(self, calls: Sequence[RpcCall]) -> list[Any]:
+        results = self.each(calls)
+        for result in results:
+            if isinstance(result, NodeError):
+                raise result
+        return results
 
 
 def _one_request(request: bytes) -> RequestFlow[HttpResponse | None]:

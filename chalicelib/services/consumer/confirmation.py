@@ -38,11 +38,13 @@ class PollPolicy:
     Attributes:
         again_s: The pause before another invocation asks; doubled
             from the fourth time on, up to eight times this.
+        first_look_s: Before the first look at what has just been sent: no block can have ended sooner.
     """
 
     wait_s: float
     poll_s: float
     again_s: float
+    first_look_s: float = 0.0
 
 
 class Confirmation:
@@ -100,6 +102,9 @@ class Confirmation:
         waiting = [*sent_before, *sent_now]
         began_s = self._clock.now().timestamp()
         waited = since_sent = 0.0
+        if not sent_before and 0 < self._poll_policy.first_look_s <= wait_s:
+            self._clock.sleep(self._poll_policy.first_look_s)
+            waited = since_sent = self._poll_policy.first_look_s
         while waiting:
             decided, broken = self._decided(waiting)
             waiting = [claimed for claimed in waiting if claimed.state.order.order_id not in broken]

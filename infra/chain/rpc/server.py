@@ -118,7 +118,8 @@ class Application:
     def _answered(self, node: Node, request: Any) -> Any:
         if not isinstance(request, list):
             return answer(node, request, self._admin)
-        if not request or len(request) > BATCH_MAX:
+        calls_max = BATCH_MAX if node.faults.batch_max is None else node.faults.batch_max
+        if not request or len(request) > calls_max:
             return {"jsonrpc": "2.0", "error": {"code": -32600, "message": "Invalid request"}, "id": None}
         answers = [answer(node, one, self._admin) for one in request]
         return [one for one in answers if one is not None]

@@ -300,6 +300,33 @@ def test_same_bytes_sent_over_and_over_land_once(world: World) -> None:
     assert world.process.call("chain_status")["transactions"] == before + 1
 
 
+def test_orders_are_carried_out_by_nodes_that_take_one_call_a_request(world: World) -> None:
+    wanted = [world.planned("SOL", "USDC", SwapMode.EXACT_IN, part) for part in (3, 4)]
+    each = [RpcNode(f"http://127.0.0.1:{world.process.port}/nodes/{place}") for place in range(NODES)]
+    nodes, names = RpcNodes(each), world.chain._names
+    chain = SolanaChain(
+        nodes,
+        world.chain._signer,
+        PoolReader(nodes, IDS, world.pools._listed, world.tokens, now_unix_s=time.time, time_limit_s=10),
+        names,
+        blockhashes=Blockhashes(nodes, time_limit_s=10),
+        priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
+        reader=ChainReader(nodes, lambda: names, time_limit_s=10),
+        policy=SendingPolicy(time_limit_s=10),
+    )
+    world.process.call("chain_setFaults", {"batch_max": 1}, None)
+    try:
+        sent = chain.sign(wanted)
+        chain.send(sent)
+        for one in sent:
+            status = replace(world, chain=chain).outcome(one).statuses[one.signature]
+            assert status.signature_status is SignatureStatus.LANDED
+    finally:
+        world.process.call("chain_resetFaults")
+        for node in each:
+            node.close()
+
+
 def test_transaction_that_every_node_lost_is_dead_once_its_blocks_are_over_and_not_before(
     world: World,
 ) -> None:

@@ -1,13 +1,14 @@
 """A node that answers from what a test put into it, in the shapes that nodes answer in."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR, SYSVARS
+from chalicelib.adapters.solana.rpc_batches import one_by_one
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
@@ -36,6 +37,7 @@ class FakeNode(RpcNode):
     """Holds accounts, a height, statuses and transactions; notes what it was asked and sent.
 
     Attributes:
+        requests: Methods of the calls that came together.
         failing: Raised by each call, if set.
     """
 
@@ -51,6 +53,7 @@ class FakeNode(RpcNode):
         self.fees: list[int] = []
         self.last_valid_height: int | None = None
         self.asked: list[RpcCall] = []
+        self.requests: list[list[str]] = []
         self.sent: list[bytes] = []
         self.failing: NodeError | None = None
         self.without: set[str] = set()
@@ -71,6 +74,10 @@ class FakeNode(RpcNode):
         if (config.get("minContextSlot") or 0) > self.slot:
             raise RpcError(-32016, "Minimum context slot has not been reached", {"contextSlot": self.slot})
         return getattr(self, f"_{call.method}")(*call.params)
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        self.requests.append([call.method for call in calls])
+        return one_by_one(self.call, calls, time_limit_s=time_limit_s)
 
     def _context(self, value: Any, slot: int | None = None) -> Any:
         return {

@@ -8,6 +8,7 @@ from chalicelib.adapters.solana.chain_view import REMEMBERED_BLOCKS, ChainReader
 from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
+from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.domain.errors import Code
 from chalicelib.domain.transactions import SignatureStatus, SignedTransaction
@@ -74,7 +75,50 @@ def test_height_and_statuses_are_asked_of_one_node_in_this_order() -> None:
     first, second = a_node("first"), a_node("second")
     reader(first, second).view(["one"])
     assert [call.method for call in first.asked][:2] == ["getEpochInfo", "getSignatureStatuses"]
+    assert first.requests == [["getEpochInfo", "getSignatureStatuses"]]
     assert second.asked == []
+
+
+def test_statuses_that_a_node_looked_up_before_the_height_are_asked_for_again() -> None:
+    node = a_node()
+    node.statuses_slot = node.slot - 1
+
+    def catch_up(call: RpcCall) -> None:
+        if call.method == "getSignatureStatuses" and node.count("getSignatureStatuses") == 2:
+            node.statuses_slot = node.slot
+
+    node.on_call = catch_up
+    assert is_dead(reader(node))
+    assert node.count("getEpochInfo") == 1
+
+
+def a_refused_node(name: str, *signatures: str, shows: tuple[str, ...]) -> FakeNode:
+    node = a_node(name)
+    error = {"InstructionError": [0, {"Custom": 6005}]}
+    for one in signatures:
+        node.has_status(one, err=error)
+    for one in shows:
+        node.transactions[one] = a_failed_transaction(address_of(IDS.cpmm), error, [])
+    return node
+
+
+def test_all_landed_transactions_are_fetched_together() -> None:
+    node = a_refused_node("node", "one", "two", shows=("one", "two"))
+    view = reader(node).view(["one", "two", "three"])
+    assert [status.signature_status for status in view.statuses.values()] == [
+        SignatureStatus.REFUSED,
+        SignatureStatus.REFUSED,
+        SignatureStatus.UNKNOWN,
+    ]
+    assert node.requests[-1] == ["getTransaction", "getTransaction"]
+
+
+def test_only_what_one_node_does_not_show_is_asked_of_the_next() -> None:
+    first = a_refused_node("first", "one", "two", shows=("one",))
+    second = a_refused_node("second", "one", "two", shows=("one", "two"))
+    view = reader(first, second).view(["one", "two"])
+    assert {status.signature_status for status in view.statuses.values()} == {SignatureStatus.REFUSED}
+    assert [call.params[0] for call in second.asked if call.method == "getTransaction"] == ["two"]
 
 
 def test_transaction_on_its_way_into_a_block_is_not_declared_dead() -> None:

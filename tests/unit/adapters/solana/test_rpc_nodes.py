@@ -2,16 +2,23 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
+from chalicelib.adapters.solana.rpc_batches import CALLS_MAX
 from chalicelib.adapters.solana.rpc_calls import RpcCall
-from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, Remedy, RpcError
-from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes, SilentNodeError
+from chalicelib.adapters.solana.rpc_errors import (
+    NodeError,
+    RateLimitedError,
+    Remedy,
+    RpcError,
+    SilentNodeError,
+)
+from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 
 CALL = RpcCall("getEpochInfo", ())
 
@@ -25,6 +32,8 @@ class AServer(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.asked.append((self.path, json.loads(body)))  # type: ignore[attr-defined]
         status, headers, answer = self.server.answer  # type: ignore[attr-defined]
+        if callable(answer):
+            status, answer = answer(self.server.asked[-1][1])  # type: ignore[attr-defined]
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -37,7 +46,9 @@ class AServer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def a_server(status: int, headers: dict[str, str], answer: bytes) -> Iterator[tuple[str, list[Any]]]:
+def a_server(
+    status: int, headers: dict[str, str], answer: bytes | Callable[[Any], tuple[int, bytes]]
+) -> Iterator[tuple[str, list[Any]]]:
     server = HTTPServer(("127.0.0.1", 0), AServer)
     server.asked, server.answer = [], (status, headers, answer)  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -58,6 +69,55 @@ def test_call_is_posted_to_the_whole_address_and_its_result_returned() -> None:
     assert asked == [
         ("/rpc?api-key=secret", {"jsonrpc": "2.0", "id": 1, "method": "getEpochInfo", "params": []})
     ]
+
+
+CALLS = [RpcCall("getEpochInfo", ()), RpcCall("getSlot", ())]
+
+
+def without_batches(status: int, refusal: bytes) -> Callable[[Any], tuple[int, bytes]]:
+    def answer(request: Any) -> tuple[int, bytes]:
+        if isinstance(request, list):
+            return status, refusal
+        return 200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": request["method"]}).encode()
+
+    return answer
+
+
+def test_several_calls_are_one_request_and_answers_are_told_apart_by_their_ids() -> None:
+    answers = [{"jsonrpc": "2.0", "id": 1, "result": "b"}, {"jsonrpc": "2.0", "id": 0, "result": "a"}]
+    with a_server(200, {}, json.dumps(answers).encode()) as (url, asked):
+        node = RpcNode(url)
+        assert node.call_all(CALLS, time_limit_s=5) == ["a", "b"]
+        node.close()
+    assert [[call["method"] for call in request] for _, request in asked] == [["getEpochInfo", "getSlot"]]
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (200, b'{"jsonrpc":"2.0","error":{"code":-32600,"message":"Batch not supported"},"id":null}'),
+        (403, b'{"error":"batches are for paying customers"}'),
+        (413, b"<html>too large"),
+    ],
+)
+def test_node_that_refuses_batches_is_asked_one_by_one_and_offered_no_other(
+    status: int, refusal: bytes
+) -> None:
+    with a_server(200, {}, without_batches(status, refusal)) as (url, asked):
+        node = RpcNode(url)
+        for _ in range(2):
+            assert node.call_all(CALLS, time_limit_s=5) == ["getEpochInfo", "getSlot"]
+        node.close()
+    assert [isinstance(request, list) for _, request in asked] == [True, False, False, False, False]
+
+
+def test_node_that_limits_us_is_not_asked_the_same_one_by_one() -> None:
+    with a_server(429, {"Retry-After": "3"}, b"[]") as (url, asked):
+        node = RpcNode(url)
+        with pytest.raises(RateLimitedError):
+            node.call_all(CALLS, time_limit_s=5)
+        node.close()
+    assert len(asked) == 1
 
 
 def test_rate_limit_is_heard_with_its_time() -> None:
@@ -171,6 +231,41 @@ def test_error_that_no_other_node_would_mend_is_told_at_once(error: RpcError) ->
         nodes.ask(CALL, time_limit_s=1)
     assert second.calls == 0
     assert error.remedy in {Remedy.DEFECT, Remedy.REFUSAL}
+
+
+class ABatchingNode(ANode):
+    """Answers each request with several calls from its list: the same to all of them."""
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        return [self.call(CALL, time_limit_s=time_limit_s)] * len(calls)
+
+
+def test_more_calls_than_a_request_carries_take_more_requests() -> None:
+    node = ABatchingNode("a", "first", "second")
+    nodes, _ = some_nodes(node)
+    results = nodes.converse(lambda ask, _: ask.all([CALL] * (CALLS_MAX + 2)), time_limit_s=1)
+    assert results == ["first"] * CALLS_MAX + ["second"] * 2
+
+
+@pytest.mark.parametrize("error", [SILENT, RateLimitedError(5)])
+def test_rest_of_many_calls_goes_to_the_next_node_where_one_limits_us_or_is_silent(error: NodeError) -> None:
+    first, second = ABatchingNode("a", "first", error), ABatchingNode("b", "second")
+    nodes, clock = some_nodes(first, second)
+    results = nodes.converse(lambda ask, _: ask.all([CALL] * 3 * CALLS_MAX), time_limit_s=1)
+    assert results == ["second"] * 3 * CALLS_MAX
+    assert (first.calls, sum(clock.paused)) == (2, 0)
+
+
+def test_errors_of_some_calls_are_told_beside_the_results_of_others() -> None:
+    class Half(ANode):
+        def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+            del calls, time_limit_s
+            return ["result", BEHIND]
+
+    nodes, clock = some_nodes(Half("a", "never"), ABatchingNode("b", "other"))
+    assert nodes.converse(lambda ask, _: ask.each([CALL, CALL]), time_limit_s=1) == ["result", BEHIND]
+    assert nodes.converse(lambda ask, _: ask.all([CALL, CALL]), time_limit_s=1) == ["other", "other"]
+    assert sum(clock.paused) == 0
 
 
 def test_all_nodes_are_told_except_those_that_limit_us() -> None:

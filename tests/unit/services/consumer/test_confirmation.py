@@ -54,11 +54,15 @@ def test_order_of_a_slow_chain_is_left_alone_for_as_long_as_it_was_not_waited_fo
 
 
 class SlowSilence:
-    """A chain whose node takes a second for each answer, and knows nothing."""
+    """A chain whose node takes its time for each answer, and knows nothing."""
 
-    def __init__(self, clock: FrozenClock) -> None:
-        self._clock = clock
-        self.asked = 0
+    def __init__(self, clock: FrozenClock, *, takes_s: float = 1.0) -> None:
+        self._clock, self._takes_s = clock, takes_s
+        self.asked_at: list[float] = []
+
+    @property
+    def asked(self) -> int:
+        return len(self.asked_at)
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         raise AssertionError(instructions)
@@ -67,8 +71,8 @@ class SlowSilence:
         del transactions
 
     def view(self, signatures: Sequence[str]) -> ChainView:
-        self._clock.sleep(1.0)
-        self.asked += 1
+        self.asked_at.append(self._clock.now().timestamp())
+        self._clock.sleep(self._takes_s)
         unknown = TransactionStatus(SignatureStatus.UNKNOWN)
         return ChainView(0, dict.fromkeys(signatures, unknown))
 
@@ -87,3 +91,31 @@ def test_time_that_nodes_take_to_answer_counts_as_waiting() -> None:
     claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
     assert list(confirmation.decisions([], [claimed], wait_s=2.0)) == []
     assert chain.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("sent_before", "wait_s", "looks_s"),
+    [
+        (False, 2.0, [0.5, 1.0, 1.5, 2.0]),
+        (True, 2.0, [0.0, 0.5, 1.0, 1.5, 2.0]),
+        (False, 0.0, [0.0]),
+    ],
+)
+def test_what_was_just_sent_is_not_looked_for_before_a_block_can_have_ended(
+    sent_before: bool, wait_s: float, looks_s: list[float]
+) -> None:
+    clock = FrozenClock()
+    chain = SlowSilence(clock, takes_s=0.0)
+    confirmation = Confirmation(
+        chain,
+        clock,
+        poll_policy=PollPolicy(wait_s=2.0, poll_s=0.5, again_s=1.0, first_look_s=0.5),
+        wait_policy=WaitPolicy(clock),
+        attempts_max=3,
+    )
+    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    before, now = ([claimed], []) if sent_before else ([], [claimed])
+    began_s = clock.now().timestamp()
+    assert list(confirmation.decisions(before, now, wait_s=wait_s)) == []
+    assert [at_s - began_s for at_s in chain.asked_at] == looks_s
