@@ -1,4 +1,7 @@
-"""What is read and kept at one depth: a page, a subscription to everything, the sweep, archiving, bytes an order."""
+"""What is read and kept at one depth.
+
+A page, a subscription to everything, the sweep, archiving, bytes an order.
+"""
 
 import statistics
 import time

@@ -1,4 +1,6 @@
-"""One consumer on the local chain against the same one on the simulated market: ``python -m benchmarks.solana``.
+"""One consumer on the local chain against the same one on the simulated market.
+
+``python -m benchmarks.solana``.
 
 Blocks end as fast as transactions come. The orders, the batches of ten and the Postgres are those of
 ``benchmarks.consumer``; the chain runs in a process of its own. Counted besides: calls to the node by method,

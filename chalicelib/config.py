@@ -203,12 +203,18 @@ class Settings(BaseModel):
 
     @property
     def poll_ms(self) -> int:
-        """How often the chain is asked while it is waited for: a node counts its calls, and a block takes time."""
+        """How often the chain is asked while it is waited for.
+
+        A node counts its calls, and a block takes time.
+        """
         return self.solana_poll_ms if self.chain is ChainName.SOLANA else self.confirmation_poll_ms
 
     @property
     def first_look_ms(self) -> int:
-        """How long what was just sent is left alone: a call to a node before a block can have ended is wasted."""
+        """How long what was just sent is left alone.
+
+        A call to a node before a block can have ended is wasted.
+        """
         return self.solana_poll_ms if self.chain is ChainName.SOLANA else 0
 
     @classmethod

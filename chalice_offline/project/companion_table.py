@@ -1,4 +1,7 @@
-"""``[[companions]]`` of ``local.toml``: programs that run beside the app, such as a model server or a chain."""
+"""``[[companions]]`` of ``local.toml``.
+
+Programs that run beside the app, such as a model server or a chain.
+"""
 
 from pathlib import Path
 from typing import Annotated, Final

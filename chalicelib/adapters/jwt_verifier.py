@@ -97,7 +97,10 @@ class JwtVerifier:
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:
-    """Return a token's scopes: ``scope``, words in one text (RFC 8693, 4.2); some issuers list them in ``scp``."""
+    """Return a token's scopes: ``scope``, words in one text (RFC 8693, 4.2).
+
+    Some issuers list them in ``scp``.
+    """
     text, listed = claims.get("scope"), claims.get("scp")
     words = text.split(" ") if isinstance(text, str) else []
     return (

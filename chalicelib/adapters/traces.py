@@ -51,7 +51,10 @@ def otlp_exporter() -> SpanExporter:
 
 
 class TracingObserver:
-    """``Observer`` that has another see everything, and tells a collector. It never fails: orders go first."""
+    """``Observer`` that has another see everything, and tells a collector. It never fails.
+
+    Orders go first.
+    """
 
     def __init__(
         self,

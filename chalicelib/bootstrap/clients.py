@@ -67,7 +67,9 @@ class Clients:
             connection.execute(text("SELECT 1"))
 
     def endpoint(self, url: str, service: str, *, region: str = "") -> "AwsEndpoint":
-        """Return what signs and sends requests to a service; in the functions' own region unless one is named.
+        """Return what signs and sends requests to a service.
+
+        In the functions' own region unless one is named.
 
         Raises:
             ConfigurationError: There are no credentials to sign with.

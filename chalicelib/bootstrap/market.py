@@ -29,7 +29,10 @@ class Market(Protocol):
     def venues(self) -> "Sequence[Venue]": ...
 
     def check(self) -> "ChainHealth | None":
-        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        """Return how the chain is, None if it is the database.
+
+        Raise ``RetryableError`` if it cannot be used.
+        """
         ...
 
 
@@ -58,7 +61,10 @@ class MarketPorts:
         return self._market.venues
 
     def check(self) -> "ChainHealth | None":
-        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        """Return how the chain is, None if it is the database.
+
+        Raise ``RetryableError`` if it cannot be used.
+        """
         return self._market.check()
 
     @cached_property

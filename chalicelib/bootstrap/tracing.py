@@ -1,4 +1,7 @@
-"""Whether what ``TRACES`` asks for is installed: it is in a set of its own, and in no package unless asked for."""
+"""Whether what ``TRACES`` asks for is installed.
+
+It is in a set of its own, and in no package unless asked for.
+"""
 
 from importlib.util import find_spec
 from typing import Final
@@ -9,7 +12,10 @@ EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http"
 
 
 def check_tracing(module: str = EXPORTER) -> None:
-    """Raise ``ConfigurationError`` if spans could not be exported; nothing of OpenTelemetry is loaded here."""
+    """Raise ``ConfigurationError`` if spans could not be exported.
+
+    Nothing of OpenTelemetry is loaded here.
+    """
     if not _is_there(module):
         problem = "needs OpenTelemetry, which is not installed: requirements-traces.txt has it"
         raise ConfigurationError(f"TRACES: {problem}")

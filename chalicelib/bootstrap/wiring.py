@@ -426,7 +426,10 @@ class Services:
         return self.price_watcher.has_marks()
 
     def check_chain(self) -> "ChainHealth | None":
-        """Return how the chain is, None if it is the database; raise ``RetryableError`` if it cannot be used."""
+        """Return how the chain is, None if it is the database.
+
+        Raise ``RetryableError`` if it cannot be used.
+        """
         return self.market.check()
 
     def check_queue(self) -> None:

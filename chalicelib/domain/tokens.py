@@ -35,7 +35,10 @@ class TokenPair:
 
 
 NEW_MINT: Final = "*"
-"""Stands for every new mint in what is watched: anybody may name mints, and each pair of tokens has a number."""
+"""Stands for every new mint in what is watched.
+
+Anybody may name mints, and each pair of tokens has a number.
+"""
 
 _MINT: Final = re.compile("[1-9A-HJ-NP-Za-km-z]{32,44}")
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

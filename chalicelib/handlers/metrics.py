@@ -1,4 +1,6 @@
-"""``GET /metrics``: the operator's numbers for a scraper. Off unless asked for, since it is read all the time.
+"""``GET /metrics``.
+
+The operator's numbers for a scraper. Off unless asked for, since it is read all the time.
 
 No execution environment remembers anything: what is counted is what the record says of the last minutes, by
 bounded queries, so these are gauges, and none of them is to be given to ``rate()``.

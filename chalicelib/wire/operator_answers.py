@@ -1,4 +1,7 @@
-"""What operators are answered, as models: for the specifications, and for tests that hold real bodies to them."""
+"""What operators are answered, as models.
+
+For the specifications, and for tests that hold real bodies to them.
+"""
 
 from typing import Annotated
 from uuid import UUID

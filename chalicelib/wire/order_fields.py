@@ -75,7 +75,9 @@ class OrderFields(RestingFields, SwapFields):
 
 
 def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
-    """Return the order that a connection URL carries; ``trigger.price`` stands for the ``price`` of a trigger.
+    """Return the order that a connection URL carries.
+
+    ``trigger.price`` stands for the ``price`` of a trigger.
 
     Raises:
         InvalidRequestError: It breaks a rule.

@@ -83,7 +83,10 @@ def _said(data: Mapping[str, Any]) -> str:
 
 
 def _bound(attempt: Mapping[str, Any], order: Mapping[str, Any], tokens: Tokens) -> str:
-    """Return the worst that a transaction takes: the least output of an exact-in order, else the most input."""
+    """Return the worst that a transaction takes.
+
+    The least output of an exact-in order, else the most input.
+    """
     side, word = ("output", "at least") if order["swap_mode"] == "exact_in" else ("input", "at most")
     symbol, units = order[f"{side}_token"], int(attempt["threshold_units"])
     if symbol not in tokens:

@@ -63,7 +63,9 @@ def orders(
 @archives
 @click.pass_obj
 def order(session: CliSession, order_id: str, *, archive_url: str | None) -> None:
-    """Show one order with its events and attempts, also an archived one: by its id, or a beginning of its own.
+    """Show one order with its events and attempts, also an archived one.
+
+    By its id, or a beginning of its own.
 
     With --json all that is on record.
     """

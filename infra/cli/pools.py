@@ -1,4 +1,7 @@
-"""``orderflow pools``: find the pools of a pair on chain, keep them in a file, and see which can be traded with."""
+"""``orderflow pools``.
+
+Find the pools of a pair on chain, keep them in a file, and see which can be traded with.
+"""
 
 import time
 from pathlib import Path

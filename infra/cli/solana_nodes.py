@@ -1,4 +1,7 @@
-"""The Solana that a command talks to: its nodes, which cluster they show, and the pools that are traded there."""
+"""The Solana that a command talks to.
+
+Its nodes, which cluster they show, and the pools that are traded there.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property

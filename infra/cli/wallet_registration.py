@@ -1,4 +1,7 @@
-"""``orderflow wallet challenge|register|approve|revoke``: a wallet of one's own, which the desk trades with."""
+"""``orderflow wallet challenge|register|approve|revoke``.
+
+A wallet of one's own, which the desk trades with.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path

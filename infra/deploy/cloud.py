@@ -73,7 +73,10 @@ class Cloud:
         return self.target is not Target.AWS
 
     def has_websocket_apis(self) -> bool:
-        """Return whether the target serves WebSocket APIs; LocalStack, which is asked, does with a token only."""
+        """Return whether the target serves WebSocket APIs.
+
+        LocalStack, which is asked, does with a token only.
+        """
         if self.target is not Target.LOCALSTACK:
             return True
         try:

@@ -70,7 +70,10 @@ class Stack:
 
 
 def queues_only(stage: str) -> tuple[Stack, ...]:
-    """Return what a target takes that has no WebSocket API: functions run in the local runtime in front of it."""
+    """Return what a target takes that has no WebSocket API.
+
+    Functions run in the local runtime in front of it.
+    """
     return (Stack(f"orderflow-{stage}-queues", "queues", template("queues")),)
 
 

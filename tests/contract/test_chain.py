@@ -1,4 +1,7 @@
-"""What every ``Chain`` promises its callers: the simulated market's in Postgres, the simulation's, and Solana's."""
+"""What every ``Chain`` promises its callers.
+
+The simulated market's in Postgres, the simulation's, and Solana's.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

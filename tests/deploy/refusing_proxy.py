@@ -14,7 +14,10 @@ _TIME_LIMIT_S = 60
 
 @contextmanager
 def refusing(path: str, endpoint: str) -> Iterator[str]:
-    """Serve an emulator without what lies below the path, as LocalStack does without a token; yield the URL."""
+    """Serve an emulator without what lies below the path, as LocalStack does without a token.
+
+    Yield the URL.
+    """
 
     client = httpx.Client(timeout=_TIME_LIMIT_S)
 

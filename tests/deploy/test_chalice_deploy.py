@@ -1,4 +1,6 @@
-"""Plain ``chalice deploy`` in MiniStack with IAM enforced: what it leaves out loses nothing and lets nobody in.
+"""Plain ``chalice deploy`` in MiniStack with IAM enforced.
+
+What it leaves out loses nothing and lets nobody in.
 
 One story in order, as in ``test_deployment.py``.
 """

@@ -1,4 +1,6 @@
-"""LocalStack: without a token, on this machine without Docker, the queues' stack in it and the local runtime in
+"""LocalStack.
+
+Without a token, on this machine without Docker, the queues' stack in it and the local runtime in
 front of it; with one, as far as MiniStack can stand in for it, the whole application.
 
 LocalStack's packages need a Python 3.13 of their own and are pinned by date: its requirements

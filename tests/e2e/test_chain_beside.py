@@ -1,4 +1,7 @@
-"""``CHAIN=solana make run``: a seeded chain beside the functions, killed and killed again, and the audit of it."""
+"""``CHAIN=solana make run``.
+
+A seeded chain beside the functions, killed and killed again, and the audit of it.
+"""
 
 import json
 import os

@@ -154,7 +154,10 @@ def impatient_queues(folder: Path) -> Path:
 def test_no_event_is_lost_or_doubled_while_consumers_are_killed_and_the_runtime_restarts(
     tmp_path: Path,
 ) -> None:
-    """One story, since each start costs seconds: orders in flight, kill -9, a new gateway on the same port."""
+    """One story, since each start costs seconds.
+
+    Orders in flight, kill -9, a new gateway on the same port.
+    """
     environment = {**IN_FLIGHT, "ORDERFLOW_QUEUES": str(impatient_queues(tmp_path))}
     started = [an_instance(tmp_path / "state", environment=environment)]
 

@@ -1,4 +1,6 @@
-"""The whole product on a local Solana: the real runtime, the chain in a process of its own, and a public client.
+"""The whole product on a local Solana.
+
+The real runtime, the chain in a process of its own, and a public client.
 
 The wallet is the account's, the transactions are those that a real chain would take, and all that clients are told
 is compared with what the chain shows to a client that knows nothing of us.

@@ -168,7 +168,10 @@ def test_doubled_message_executes_an_order_once(desk: Desk) -> None:
 
 
 def test_order_too_large_for_the_price_rests_quietly_and_is_left_alone_there(desk: Desk) -> None:
-    """The first unit would get its limit, the whole size does not: no event, no attempt, no look at each price."""
+    """The first unit would get its limit, the whole size does not.
+
+    No event, no attempt, no look at each price.
+    """
     order_id = desk.submit(SELL | {"amount": "20000", "type": "limit", "limitPrice": "149"})
     assert desk.statuses(order_id) == RESTS
     assert (desk.looks(), desk.looks()) == (0, 0)

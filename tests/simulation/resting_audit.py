@@ -1,4 +1,7 @@
-"""What must hold of orders that wait when a run has come to rest; each rule is stated anew, by the path alone."""
+"""What must hold of orders that wait when a run has come to rest.
+
+Each rule is stated anew, by the path alone.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""The management APIs of several stages and regions as one: each connection is reached by the one it came by."""
+"""The management APIs of several stages and regions as one.
+
+Each connection is reached by the one it came by.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,7 @@
-"""``Watches`` on Postgres: whatever number of orders rests, a price costs one search of an index per direction."""
+"""``Watches`` on Postgres.
+
+Whatever number of orders rests, a price costs one search of an index per direction.
+"""
 
 import json
 from collections import defaultdict
@@ -283,7 +286,10 @@ def disarming(order_ids: Sequence[UUID]) -> Asked:
 
 
 def fired_among(session: DatabaseSession, order_ids: Sequence[UUID]) -> Mapping[UUID, Fired]:
-    """Return how watches fired, of those of some orders that have; for transactions that hold the orders' rows."""
+    """Return how watches fired, of those of some orders that have.
+
+    For transactions that hold the orders' rows.
+    """
     return {
         row.order_id: _fired(row) for row in session.execute(_FIRED_AMONG, {"order_ids": list(order_ids)})
     }

@@ -40,7 +40,10 @@ class Faucet:
         self._tokens: Collection[str] = frozenset(token.symbol for token in tokens)
 
     def can_hold(self, token: str) -> bool:
-        """Return whether a wallet can hold a token: one that is listed, or a mint that pools were opened for."""
+        """Return whether a wallet can hold a token.
+
+        One that is listed, or a mint that pools were opened for.
+        """
         return token in self._tokens or is_mint(token)
 
     def open_wallets(self, addresses: Collection[str], tokens: Collection[str] = ()) -> None:

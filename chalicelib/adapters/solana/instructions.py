@@ -117,7 +117,10 @@ def approve_checked(
     decimals: int,
     token_program: Pubkey,
 ) -> Instruction:
-    """Let a delegate move so much of a token account, instead of whatever another one might; its owner signs."""
+    """Let a delegate move so much of a token account, instead of whatever another one might.
+
+    Its owner signs.
+    """
     accounts = (writable(source), readonly(mint), readonly(delegate), signer(owner))
     return Instruction(token_program, accounts, u8(_APPROVE_CHECKED) + u64(amount) + u8(decimals))
 

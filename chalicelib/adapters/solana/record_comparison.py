@@ -109,7 +109,10 @@ def authority_of(payload: bytes) -> bytes | None:
 
 
 def _doubt(attempt: Attempt, status: TransactionStatus, view: ChainView) -> str | None:
-    """Return why the chain's not knowing an attempt proves nothing; None if it knows it, or that proves it."""
+    """Return why the chain's not knowing an attempt proves nothing.
+
+    None if it knows it, or that proves it.
+    """
     if status.signature_status is not SignatureStatus.UNKNOWN:
         return None
     sent = SignedTransaction(attempt.signature, attempt.payload, attempt.last_valid_height)

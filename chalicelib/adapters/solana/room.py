@@ -15,7 +15,9 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.few_legs import Room
 
 SHARED: Final = 20
-"""Signer and owner; mint and account of input and output; system, associated token, memo and both token programs;
+"""Signer and owner; mint and account of input and output.
+
+System, associated token, memo and both token programs;
 the four swap programs and their five authorities and event authorities."""
 
 _BESIDE: Final = 2  # the configuration, and half of a middle token's mint and account

@@ -416,7 +416,10 @@ class ExecuteOrders:
 
 
 def _looked_at_again(transition: Transition, watch: Watch) -> datetime | None:
-    """Return when an order is to have a message of its own: at its end, a sniper order at its next look too."""
+    """Return when an order is to have a message of its own.
+
+    At its end, a sniper order at its next look too.
+    """
     order = transition.state.order
     return order.valid_until if order.terms.sniper is None else watch.wake_at
 

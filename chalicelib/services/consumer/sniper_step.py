@@ -95,7 +95,10 @@ def _after(found: Sequence[Launch], seen: SeenOpenings) -> Rate:
 
 
 def left_alone(order: ClaimedOrder, now: datetime) -> timedelta:
-    """Return how long to leave an order alone whose pool is there and beyond its limit: longer as it gets older."""
+    """Return how long to leave an order alone whose pool is there and beyond its limit.
+
+    Longer as it gets older.
+    """
     age = now - order.state.order.accepted_at
     return min(max(_AT_LEAST, age / 8), ELSEWHERE_FOR)
 

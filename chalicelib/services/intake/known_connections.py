@@ -1,4 +1,7 @@
-"""Whose a connection is, where no authorizer says so with each of its events: what was noted at its handshake."""
+"""Whose a connection is, where no authorizer says so with each of its events.
+
+What was noted at its handshake.
+"""
 
 from collections import OrderedDict
 from threading import Lock

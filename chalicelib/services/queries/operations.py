@@ -82,7 +82,10 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedLetter:
-    """A dead letter that was resolved, and where its order stands; None for one that names no order on record."""
+    """A dead letter that was resolved, and where its order stands.
+
+    None for one that names no order on record.
+    """
 
     message_id: str
     order_id: UUID | None
@@ -94,7 +97,10 @@ class ArchivedLetter:
 
 
 class Operations(Protocol):
-    """Reading across accounts; every method is bounded. Raises ``RetryableError`` if the record is unreachable."""
+    """Reading across accounts.
+
+    Every method is bounded. Raises ``RetryableError`` if the record is unreachable.
+    """
 
     def recent(self) -> Recent: ...
 

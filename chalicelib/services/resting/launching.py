@@ -49,7 +49,9 @@ def fee_rate(pool: Pool, token_in: TokenIndex, at: ChainTime) -> int:
 
 
 def seconds_until_fee(pool: Pool, token_in: TokenIndex, wanted: int, now: ChainTime) -> int | None:
-    """Return after how many seconds a fee is down to what is wanted if nobody trades; None if not within a day.
+    """Return after how many seconds a fee is down to what is wanted if nobody trades.
+
+    None if not within a day.
 
     Schedules and volatility only fall while nobody trades, so the first such second is found by halving.
     """
@@ -75,7 +77,10 @@ def launches_of(
     *,
     since: datetime,
 ) -> Sequence[Launch]:
-    """Return the pools of a pair that open after a moment, the oldest first; also those that have yet to open."""
+    """Return the pools of a pair that open after a moment, the oldest first.
+
+    Also those that have yet to open.
+    """
     found = []
     for pool_id, opening in sorted(seen.by_pool.items(), key=lambda each: (each[1].at, each[0])):
         pool = market.get(pool_id)

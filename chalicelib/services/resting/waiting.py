@@ -12,7 +12,10 @@ from chalicelib.domain.triggers import Direction, PriceSource
 from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, TokenPair, Watch, moment_rate
 
 BACKOFF_BLOCKS: Final = 5
-"""After a refusal at the limit; doubled each time, up to ``BACKOFF_BLOCKS_MAX`` (five minutes at 400 ms a block)."""
+"""After a refusal at the limit.
+
+Doubled each time, up to ``BACKOFF_BLOCKS_MAX`` (five minutes at 400 ms a block).
+"""
 
 BACKOFF_BLOCKS_MAX: Final = 750
 

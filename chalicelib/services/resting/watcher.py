@@ -19,7 +19,10 @@ from chalicelib.wire.queue_messages import FiredMessage, ResumeMessage
 LOOK_EVERY_S: Final = 1.0
 
 STAYS_FOR_LOOKS: Final = 5
-"""What has just fired is armed again if it was looked at in vain: a run of looks is not over before that shows."""
+"""What has just fired is armed again if it was looked at in vain.
+
+A run of looks is not over before that shows.
+"""
 
 ENDS_SOON_S: Final = 90.0
 """An order that ends sooner has a message for it; by then the looks by the clock have begun."""

@@ -1,4 +1,6 @@
-"""A market-making loop: a bid and an ask around the price, moved when it moves, replaced when they are filled.
+"""A market-making loop.
+
+A bid and an ask around the price, moved when it moves, replaced when they are filled.
 
 A sketch of the calls, not of a strategy: it knows no inventory, no risk and no fees.
 

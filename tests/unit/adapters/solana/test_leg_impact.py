@@ -1,4 +1,7 @@
-"""The impact that events tell, against the one that the pools before the swaps had: every vector of our form."""
+"""The impact that events tell, against the one that the pools before the swaps had.
+
+Every vector of our form.
+"""
 
 from decimal import Decimal
 

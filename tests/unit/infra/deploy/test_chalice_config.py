@@ -1,4 +1,7 @@
-"""What `chalice deploy` has to be told beside the stacks: what no name of the stage tells, and no secret of AWS's."""
+"""What `chalice deploy` has to be told beside the stacks.
+
+What no name of the stage tells, and no secret of AWS's.
+"""
 
 from infra.deploy.chalice_config import chalice_config
 

@@ -1,4 +1,7 @@
-"""Sniper orders from submission to their end: what opened before does not count, and refusals name the filter."""
+"""Sniper orders from submission to their end.
+
+What opened before does not count, and refusals name the filter.
+"""
 
 from collections.abc import Collection
 from dataclasses import replace
