@@ -1,8 +1,9 @@
 """Resting orders and the commands that change the market: what waits for a price is looked at then."""
 
 import os
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Collection, Mapping
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import click
 
@@ -10,6 +11,8 @@ from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.domain.errors import RetryableError
 from infra.cli.session import CliSession
+
+_OF_SESSIONS: Final[WeakKeyDictionary[CliSession, Services]] = WeakKeyDictionary()
 
 
 def look_at_resting_orders(session: CliSession, pool_ids: Collection[str]) -> int | None:
@@ -22,7 +25,7 @@ def look_at_resting_orders(session: CliSession, pool_ids: Collection[str]) -> in
     if not pool_ids or environment is None:
         return None
     try:
-        watcher = _services(tuple(sorted(environment.items()))).price_watcher
+        watcher = _services(session, environment).price_watcher
         return watcher.market_changed(pool_ids).fired
     except RetryableError as fault:
         raise click.ClickException(
@@ -30,19 +33,20 @@ def look_at_resting_orders(session: CliSession, pool_ids: Collection[str]) -> in
         ) from fault
 
 
-@cache
-def _services(environment: tuple[tuple[str, str], ...]) -> Services:
+def _services(session: CliSession, environment: Mapping[str, str]) -> Services:
     """Return the use cases of the running runtime; its own credentials sign the requests to its queue.
 
-    The shell's are for AWS, and the runtime's for nothing else.
+    The shell's are for AWS, and the runtime's for nothing else. They end with the session.
     """
-    given = dict(environment)
-    shells = dict(os.environ)
-    os.environ.update({name: value for name, value in given.items() if name.startswith("AWS_")})
-    try:
-        made = Services(Settings.from_env(given))
-        made.queue.check()  # with the credentials that are in force now, and from now on
-        return made
-    finally:
-        os.environ.clear()
-        os.environ.update(shells)
+    if session not in _OF_SESSIONS:
+        shells = dict(os.environ)
+        os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
+        try:
+            made = Services(Settings.from_env(environment))
+            made.queue.check()  # with the credentials that are in force now, and from now on
+        finally:
+            os.environ.clear()
+            os.environ.update(shells)
+        session.at_end(made.engine.dispose)
+        _OF_SESSIONS[session] = made
+    return _OF_SESSIONS[session]

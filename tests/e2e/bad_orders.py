@@ -55,7 +55,7 @@ BAD_TEXTS: Final = [
     _swap("unknown swap mode", "swapMode", "'exactIn' or 'exactOut'", swapMode="exact"),
     _swap("unknown side", "side", "'buy' or 'sell'", side="hold"),
     _swap("limit order without a price", "limitPrice", "is required", type="limit"),
-    _swap("sniper order", "type", "not supported", type="sniper"),
+    _swap("sniper order for an exact output", "swapMode", "exactIn", type="sniper", swapMode="exactOut"),
     _swap("limit price on a market order", "limitPrice", "does not go with", limitPrice="100"),
     _swap("both forms mixed", "inputToken", "does not go with side", side="buy"),
     BadOrder("half a pair", {"side": "buy", "baseAsset": "SOL", "amount": "1"}, "quoteAsset", "is required"),

@@ -34,6 +34,9 @@ class PoisonedTokens(Tokens):
             raise ZeroDivisionError("planted")
         return super().__getitem__(symbol)
 
+    def find(self, symbol: str) -> Token | None:
+        return self[symbol] if symbol == self.poison else super().find(symbol)
+
 
 class PoisonedChain:
     """A chain that fails over one order, at one step of its way, as no port is allowed to."""

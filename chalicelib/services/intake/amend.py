@@ -100,8 +100,9 @@ class AmendOrders:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
             self._record.note_published(order_id, event.seq)
         except RetryableError as fault:
-            # The message that was sent first has a consumer publish it.
+            # The message that was sent first has a consumer publish it, or this one.
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
+            have_told(self._queue, found)
         self._look()
 
 

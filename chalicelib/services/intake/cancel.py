@@ -44,7 +44,8 @@ class CancelOrders:
             ConflictError: It is final already, or something of it was handed to a venue.
             UnknownOutcomeError: It may be canceled; asked again, it is or is not.
         """
-        have_told(self._queue, self._found(account_id, order_id))
+        before = self._found(account_id, order_id)
+        have_told(self._queue, before)
         try:
             canceled = self._record.cancel(account_id, order_id, self._clock.now())
         except UnansweredError as fault:
@@ -59,9 +60,10 @@ class CancelOrders:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
             self._record.note_published(order_id, event.seq)
         except RetryableError as fault:
-            # A message of the order's is in the queue, its own or the one just sent: the consumer that gets it
-            # finds the order ended, and publishes that.
+            # The consumer of the order's message finds it ended, and publishes that: its own message, the one just
+            # sent, or this one, if the queue was out of reach a moment ago.
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
+            have_told(self._queue, before)
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
