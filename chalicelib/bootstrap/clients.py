@@ -29,6 +29,7 @@ class Clients:
     """Everything is made on first use; nothing is connected before it is needed."""
 
     def __init__(self, settings: Settings) -> None:
+        self._endpoints: list[AwsEndpoint] = []
         self._settings = settings
 
     @cached_property
@@ -79,9 +80,18 @@ class Clients:
         credentials = self._aws.get_credentials()
         if credentials is None:
             raise ConfigurationError(f"no AWS credentials: requests to {service} cannot be signed")
-        return AwsEndpoint(
+        made = AwsEndpoint(
             url, service=service, region=region or self._settings.aws_region, credentials=credentials
         )
+        self._endpoints.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close all connections that were made; they are made anew if something is asked for again."""
+        for endpoint in self._endpoints:
+            endpoint.close()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
 
     def wallet_seed(self) -> str:
         """Return what the wallets are derived from.

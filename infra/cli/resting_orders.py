@@ -47,6 +47,6 @@ def _services(session: CliSession, environment: Mapping[str, str]) -> Services:
         finally:
             os.environ.clear()
             os.environ.update(shells)
-        session.at_end(made.engine.dispose)
+        session.at_end(made.clients.close)
         _OF_SESSIONS[session] = made
     return _OF_SESSIONS[session]

@@ -156,7 +156,8 @@ def test_limit_orders_rest_are_filled_when_the_market_moves_and_canceled_togethe
         ["--json", "market", "move", "JUP", "--drift", "150", "--interval", "0"],
         env=environment,
     )
-    assert json.loads(moved.stdout)["fired"] == 1
+    # The runtime's own schedule looks each second, and may have been first.
+    assert json.loads(moved.stdout)["fired"] in {0, 1}
     assert trader.finished(near)[-1]["status"] == "confirmed"
     answer = trader.ask(action="cancelAll", baseAsset="JUP", types=["limit"])
     assert (answer["canceled"], answer["alreadySent"]) == (1, [])
