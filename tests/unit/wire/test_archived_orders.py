@@ -30,6 +30,8 @@ def test_equal_orders_make_equal_bytes() -> None:
         gzip.compress(b"[]\n"),
         gzip.compress(b"\xff"),
     ],
+    # The bytes hold the second at which they were made: no name for a test.
+    ids=["empty", "not compressed", "cut off", "no events", "no order", "no text"],
 )
 def test_damaged_archive_is_recognised(damaged: bytes) -> None:
     with pytest.raises(UnreadableArchiveError):
