@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from chalicelib.logs import logger
 from tests.support.postgres_server import migrated_template, postgres_server
 
 
@@ -25,3 +26,10 @@ def make_database(server_url: str) -> Iterator[Callable[[], str]]:
 def database_url(make_database: Callable[[], str]) -> str:
     """A fresh, migrated database of the test's own."""
     return make_database()
+
+
+@pytest.fixture(autouse=True)
+def no_correlation_id() -> Iterator[None]:
+    """The logger belongs to the process: the request that a test made is not the next test's."""
+    yield
+    logger.set_correlation_id(None)
