@@ -58,6 +58,15 @@ def test_other_version_is_not_taken_for_its_speed(machine: Machine) -> None:
     assert machine.chosen().stdout == f"{first}\n"
 
 
+def test_other_versions_are_not_asked_where_python3_will_do(machine: Machine) -> None:
+    asked = machine.first / "asked"
+    machine.has(machine.first / "python3", "echo 3 12 0.010")
+    machine.has(machine.second / "python3.13", f"touch {asked}; echo 3 13 0.005")
+    faster = machine.has(machine.second / "python3.12", "echo 3 12 0.008")
+    assert machine.chosen().stdout == f"{faster}\n"
+    assert not asked.exists()
+
+
 def test_newest_version_is_taken_where_python3_is_too_old_or_cannot_make_environments(
     machine: Machine,
 ) -> None:
