@@ -23,6 +23,7 @@ from chalice_offline.gateway.refusals import (
     unknown_route,
 )
 from chalice_offline.gateway.responses import Headers, Response
+from chalice_offline.gateway.user_pools import claims_in
 from chalice_offline.invocation import Caller
 
 
@@ -80,6 +81,8 @@ class RestApi:
             refusal = await self._authorize(request, answer, by_method[request.method])
             if refusal is not None:
                 return refusal
+        if not self._knows_user(request, answer):
+            return BY_AUTHORIZER[Refusal.UNAUTHORIZED]
         if request.method in manifest.http_api_keys.get(answer["resource"], ()):
             key = request.header("x-api-key")
             if not self._takes_key(key):
@@ -93,6 +96,20 @@ class RestApi:
             integration_timeout_s=self._edge.settings.limits.integration_timeout_s,
             sends_binary=wants_binary(request.header("accept"), manifest.http_binary_types),
         )
+
+    def _knows_user(self, request: Request, event: dict[str, Any]) -> bool:
+        """Add what a user pool's token says to the event; tell whether the request may go on.
+
+        There is no user pool to have a token from, so a request without one is let in, and unknown.
+        """
+        header = self._edge.manifest.http_user_pools.get(event["resource"], {}).get(request.method)
+        token = header and request.header(header.lower())
+        if not token:
+            return True
+        claims = claims_in(token)
+        if claims is not None:
+            event["requestContext"]["authorizer"] = {"claims": dict(claims)}
+        return claims is not None
 
     def _takes_key(self, key: str | None) -> bool:
         known = self._edge.settings.api_keys

@@ -143,6 +143,7 @@ def _open_routes(app: chalice_api.Chalice) -> list[str]:
 def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     cors: dict[str, dict[str, str]] = {}
     authorizers: dict[str, dict[str, str]] = {}
+    user_pools: dict[str, dict[str, str]] = {}
     api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
         for method, entry in by_method.items():
@@ -151,6 +152,8 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
             if isinstance(entry.authorizer, chalice_api.ChaliceAuthorizer):
                 # Of a blueprint's authorizer only the configuration has the name with its prefix.
                 authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
+            if isinstance(entry.authorizer, chalice_api.CognitoUserPoolAuthorizer):
+                user_pools.setdefault(path, {})[method] = entry.authorizer.to_swagger()["name"]
             if entry.api_key_required:
                 api_keys.setdefault(path, []).append(method)
     return {
@@ -159,6 +162,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "binary_types": list(app.api.binary_types),
         "cors": cors,
         "authorizers": authorizers,
+        "user_pools": user_pools,
         "api_keys": api_keys,
         "authorizer_headers": {
             handler.name: handler.header for handler in app.builtin_auth_handlers if handler.header

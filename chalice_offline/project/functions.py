@@ -74,6 +74,7 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         http_cors=http["cors"],
         http_authorizers=http["authorizers"],
         http_authorizer_headers=http["authorizer_headers"],
+        http_user_pools=http["user_pools"],
         http_api_keys={path: tuple(methods) for path, methods in http["api_keys"].items()},
     )
     return Project(

@@ -283,6 +283,27 @@ def test_token_in_a_header_of_the_authorizers_choice_is_found_and_an_empty_one_i
     assert len(functions.events_of("guard")) == 1
 
 
+POOLED = {**ORDERS, "http_user_pools": {"/orders": {"GET": "X-Token"}}}
+TOKEN = "e30." + base64.urlsafe_b64encode(b'{"sub":"7"}').decode() + ".c2ln"
+
+
+def test_token_of_a_user_pool_is_read_for_the_app_and_what_is_none_is_401() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    assert call("GET", "/api/orders", functions, POOLED, headers={"X-Token": TOKEN}).status_code == 201
+    assert call("GET", "/api/orders", functions, POOLED, headers={"X-Token": "x"}).status_code == 401
+    (event,) = functions.events_of("api_handler")
+    assert event["requestContext"]["authorizer"] == {"claims": {"sub": "7"}}
+
+
+def test_request_without_a_user_pools_token_is_let_in_unknown() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    assert call("GET", "/api/orders", functions, POOLED).status_code == 201
+    assert (
+        call("POST", "/api/orders", functions, POOLED, headers={"X-Token": "x"}, json={}).status_code == 201
+    )
+    assert not any("authorizer" in each["requestContext"] for each in functions.events_of("api_handler"))
+
+
 def test_methods_without_an_authorizer_and_pre_flights_ask_none() -> None:
     functions = FakeFunctions(api_handler=CREATED)
     assert call("POST", "/api/orders", functions, GUARDED, json={}).status_code == 201

@@ -129,4 +129,5 @@ def d(): pass
 def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     project = inspect(tmp_path, app=GUARDED)
     assert set(project.open_routes) == {"GET /pool (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"}
+    assert project.manifest.http_user_pools == {"/pool": {"GET": "Authorization"}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}
