@@ -381,7 +381,7 @@ class Services:
         from chalicelib.bootstrap.audit import checks
 
         settings = self.settings
-        # The function that answers REST has no right to the seed's secret; what is in the environment will do.
+        # The function that answers REST has no right to the seed's secret; the environment's will do.
         seed = settings.wallet_seed.encode() or None
         return PostgresAuditRules(
             self.engine, checks(settings.chain, must_be_finished=False, wallet_seed=seed)
