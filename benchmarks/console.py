@@ -46,7 +46,11 @@ window.WebSocket = class extends EventTarget {
     go() {
         let [n, last] = [0, performance.now()];
         window.long_ms.length = 0;
-        const watch = (now) => { window.frames_ms.push(now - last); last = now; requestAnimationFrame(watch); };
+        const watch = (now) => {
+            window.frames_ms.push(now - last);
+            last = now;
+            requestAnimationFrame(watch);
+        };
         requestAnimationFrame((now) => { last = now; watch(now); });
         setInterval(() => {
             const frames = [];
@@ -59,8 +63,8 @@ window.WebSocket = class extends EventTarget {
     }
 };
 const known = Array.from({ length: ORDERS }, (_, n) => ({ orderId: id(n + 1), clientOrderId: null, seq: 1,
-    status: 'pending', attempt: 1, type: 'market', inputToken: 'SOL', outputToken: 'USDC', swapMode: 'exactIn',
-    amount: '1.5', acceptedAt: at, updatedAt: at }));
+    status: 'pending', attempt: 1, type: 'market', inputToken: 'SOL', outputToken: 'USDC',
+    swapMode: 'exactIn', amount: '1.5', acceptedAt: at, updatedAt: at }));
 const real = window.fetch;
 window.fetch = (url, ...more) => (String(url).includes('/orders')
     ? Promise.resolve(new Response(JSON.stringify({ orders: known, nextCursor: null })))
@@ -79,8 +83,9 @@ def measured(page: Page, url: str, *, seconds: float) -> dict[str, Any]:
     page.run("document.querySelector('.grid-body').scrollTop = 60000")
     page.until(f"window.sent >= {int(1.5 * seconds * EVENTS_PER_SECOND)}", "more events")
     found: dict[str, Any] = page.run("""({
-        frames: frames_ms.length, longest: Math.max(...frames_ms), late: frames_ms.filter((ms) => ms > 50).length,
-        tasks: long_ms, rows: document.querySelectorAll('.grid-body .row').length,
+        frames: frames_ms.length, longest: Math.max(...frames_ms),
+        late: frames_ms.filter((ms) => ms > 50).length, tasks: long_ms,
+        rows: document.querySelectorAll('.grid-body .row').length,
         count: document.querySelector('.count').innerText })""")
     return found
 
@@ -104,7 +109,8 @@ def main(seconds: float) -> None:
             browser.close()
     print(f"{found['count']}, {found['rows']} rows drawn, {EVENTS_PER_SECOND} events/s")
     print(
-        f"{found['frames']} frames, the longest took {found['longest']:.1f} ms; {found['late']} over {FRAME_MS_MAX}"
+        f"{found['frames']} frames, the longest took {found['longest']:.1f} ms; "
+        f"{found['late']} over {FRAME_MS_MAX}"
     )
     print(f"tasks over 50 ms: {[round(each) for each in found['tasks']]}")
     sys.exit(1 if found["longest"] > FRAME_MS_MAX else 0)

@@ -42,13 +42,14 @@ LOG_EVENT_BYTES: Final = 26
 # https://aws.amazon.com/ec2/pricing/on-demand/: the first 10 TB a month to the internet.
 OUTBOUND_GB_USD: Final = 0.09
 
-# https://aws.amazon.com/rds/aurora/pricing/ and https://aws.amazon.com/s3/pricing/: a GB and month, and a PUT.
+# https://aws.amazon.com/rds/aurora/pricing/ and https://aws.amazon.com/s3/pricing/: a GB-month, and a PUT.
 HOT_GB_MONTH_USD: Final = 0.10
 COLD_GB_MONTH_USD: Final = 0.023
 COLD_PUT_USD: Final = 5e-6
 
-# Bytes of an order, as ``benchmarks.depth`` counts them per table: all of it, what of it stays in the record once
-# it is archived (its row, its transaction in the simulated ledger, its key), and what of it is in the archive.
+# Bytes of an order, as ``benchmarks.depth`` counts them per table: all of it, what of it stays in the record
+# once it is archived (its row, its transaction in the simulated ledger, its key), and what of it is in the
+# archive.
 HOT_BYTES: Final = 7_420
 STAYING_BYTES: Final = 2_140
 COLD_BYTES: Final = 680

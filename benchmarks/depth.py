@@ -136,7 +136,8 @@ def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
 
 def _print_reads(uses: Mapping[int, ConsumerServices]) -> None:
     print(
-        f"\n{'orders on record':>16}{'page, ms':>12}{'everything, ms':>16}{'sweep, ms':>12}{'archive, ms/1,000':>20}"
+        f"\n{'orders on record':>16}{'page, ms':>12}{'everything, ms':>16}{'sweep, ms':>12}"
+        f"{'archive, ms/1,000':>20}"
     )
     for depth, use in uses.items():
         found = milliseconds(use.engine, "local")

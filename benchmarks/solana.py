@@ -46,7 +46,7 @@ BATCHES: Final = 30
 WARM_UP_BATCHES: Final = 5
 _ROUNDS_MAX: Final = 200
 _POLL_MS: Final = 60
-"""A block of the chain that holds something lasts 20 ms or so here, and so does the next, which confirms it."""
+"""A block of the chain that holds something lasts 20 ms or so here, and so does the one that confirms it."""
 
 _SENDS: Final = "sendTransaction"
 _LANDED: Final = text("SELECT signature, payload FROM attempts WHERE outcome = 'landed' ORDER BY signed_at")

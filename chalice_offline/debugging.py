@@ -10,7 +10,7 @@ PATIENCE_S: Final = 86_400.0
 
 
 class Debugging:
-    """Either the terminal is the debugger's, for ``breakpoint()``, or each function has a port for debugpy's."""
+    """Either the terminal belongs to ``breakpoint()``, or each function has a port for debugpy."""
 
     def __init__(self, *, terminal: str | None, first_port: int | None = None) -> None:
         """``terminal`` is a device's path; ``first_port`` that of the first function that asks."""

@@ -73,19 +73,20 @@ class Settings(BaseModel):
         quotes_per_second_max: Of an account, in each execution environment, as are the others of
             this name; twice as many at once. As many subscriptions and connections as there may
             be come at once after a lost network.
-        tokens_file: Which tokens are traded, in the form of ``tokens.toml``, instead of that: devnet has other mints.
-        solana_rpc_urls: Nodes, the preferred one first, with commas between; they often hold a provider's key.
+        tokens_file: Which tokens are traded, if not those of ``tokens.toml``: devnet has other mints.
+        solana_rpc_urls: Nodes, the preferred one first, with commas between; often with a provider's key.
         solana_pools_file: Which pools are traded (``adapters/solana/pool_list.py``).
         solana_caps: For mainnet, per token: ``SOL=10/100`` lets one order spend 10, and a day's orders 100.
-        solana_witnesses: So many nodes have to agree that a transaction is not known before it counts as dead.
+        solana_witnesses: So many nodes have to agree that they do not know a transaction before it is dead.
         solana_kms_keys: With the signer ``kms``: ``account=key id``, with commas between.
         solana_desk_kms_key: With the signer ``desk``: the KMS key; without one a key derived from the seed.
         solana_priority_price_max: Micro-lamports per compute unit that are bid at most; 0 bids nothing.
         solana_priority_fee_max: Lamports of priority fee that one transaction pays at most.
         solana_simulates: Whether a node tries a transaction before it is signed: what would be refused costs
             no fee then, and each order one call more.
-        watches_when_idle: Prices are looked at by the clock also while no order waits for one: what is armed then
-            is looked at within a second, not from the next minute on. Where a function's time costs, so does that.
+        watches_when_idle: Prices are looked at by the clock also while no order waits for one: what is armed
+            then is looked at within a second, not from the next minute on. Where a function's time costs, so
+            does that.
         open_orders_max: Of an account; best effort, see ``services/intake/limits.py``.
         resting_orders_max: Of an account, beside those that are under way; best effort likewise.
         connections_max: Of an account.

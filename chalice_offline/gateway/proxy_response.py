@@ -53,7 +53,7 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
 def wants_binary(accept: str | None, binary_types: Collection[str]) -> bool:
     """Return whether the client gets binary bodies: only the first type that it accepts counts.
 
-    A browser's first is ``text/html``, so that an API that sends it binary bodies has ``*/*`` among its types.
+    A browser's first is ``text/html``, so an API that sends it binary bodies has ``*/*`` among its types.
     """
     first = (accept or _ACCEPT).partition(",")[0].partition(";")[0].strip().lower()
     return any(matches(binary_type.lower(), first) for binary_type in binary_types)

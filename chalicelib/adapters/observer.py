@@ -104,7 +104,7 @@ class PowertoolsObserver:
         return facts
 
     def _of_waiting(self, order: Order, what: Open | Triggered) -> dict[str, Any]:
-        """Return what an order that rests waits for, as the client wrote it, or what was seen when it fired."""
+        """Return what a resting order waits for, as the client wrote it, or what was seen when it fired."""
         if isinstance(what, Triggered):
             seen = self._amounts.price(
                 what.observed.input_units,

@@ -36,7 +36,7 @@ _REMEMBERED_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OrderSpan:
-    """One step of one order. ``parent_id`` is None for the order's whole life, which ends with its last event."""
+    """One step of one order. ``parent_id`` is None for the order's whole life, until its last event."""
 
     trace_id: int
     span_id: int

@@ -82,7 +82,10 @@ function Console() {
       <span class="where">${stage} · ${chain}</span>
       <span class=${`link ${linkState.value}`} role="status">${LINKS[linkState.value]}</span>
       <${ThemeButton} />
-      ${asksForToken && html`<button type="button" class="small" onClick=${() => signOut()}>Sign out</button>`}
+      ${
+        asksForToken &&
+        html`<button type="button" class="small" onClick=${() => signOut()}>Sign out</button>`
+      }
     </header>
     <main id="main" tabindex="-1" class=${`page-${shown[0]}`}>
       ${problem.value && html`<p role="alert" class="banner bad">${problem}</p>`}

@@ -85,9 +85,10 @@ const pruned = (members) =>
 // What would be sent, in a sentence; `preview` is what the server says of it.
 export function sentence(form, preview) {
   const { side, amount, baseAsset: base, quoteAsset: quote, kind } = form;
+  const [spent, bought] = side === 'sell' ? [base, quote] : [quote, base];
   const deal =
     kind === 'sniper'
-      ? `Spend ${amount} ${side === 'sell' ? base : quote} on ${side === 'sell' ? quote : base} when a pool of them opens`
+      ? `Spend ${amount} ${spent} on ${bought} when a pool of them opens`
       : `${side === 'sell' ? 'Sell' : 'Buy'} ${amount} ${base} ${side === 'sell' ? 'for' : 'with'} ${quote}`;
   const parts = [deal];
   if (has.trigger(kind))
@@ -102,5 +103,6 @@ export function sentence(form, preview) {
     side === 'sell'
       ? `it would bring ${preview.outputAmount} ${quote}`
       : `it would cost ${preview.inputAmount} ${quote}`;
-  return `${text} Right now ${now}, ${preview.price} ${quote} per ${base}, with an impact of ${preview.priceImpactBps ?? '?'} bps.`;
+  const impact = `with an impact of ${preview.priceImpactBps ?? '?'} bps`;
+  return `${text} Right now ${now}, ${preview.price} ${quote} per ${base}, ${impact}.`;
 }

@@ -68,7 +68,9 @@ function Rule({ rule }) {
       ${
         rule.violations.length > 0 &&
         html`<ul class="bad">
-          ${rule.violations.map((each, index) => html`<li key=${index}>${each.subject}: ${each.problem}</li>`)}
+          ${rule.violations.map(
+            (each, index) => html`<li key=${index}>${each.subject}: ${each.problem}</li>`,
+          )}
         </ul>`
       }</span
     >

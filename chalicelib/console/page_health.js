@@ -46,7 +46,9 @@ export function Health() {
     ${failed.value && html`<p role="alert" class="banner bad">${inWords(failed.value)}</p>`}
     ${
       found &&
-      html`${Object.entries(found.problems).map(([name, why]) => html`<p key=${name} role="alert" class="banner bad">${name}: ${why}</p>`)}
+      html`${Object.entries(found.problems).map(
+        ([name, why]) => html`<p key=${name} role="alert" class="banner bad">${name}: ${why}</p>`,
+      )}
         <div class="tiles"><${Waiting} found=${found} /><${Ages} /></div>
         <div class="tiles">
           ${
@@ -85,7 +87,12 @@ function Waiting({ found }) {
       html`<${Table}
         caption=${`Orders under way${found.unfinished.isWhole ? '' : ' (counting stopped)'}`}
         heads=${['Status', 'Type', 'Number', 'Oldest']}
-        rows=${found.unfinished.orders.map((each) => [each.status, each.type, each.count, age(Date.parse(each.oldestAt), now.value)])}
+        rows=${found.unfinished.orders.map((each) => [
+          each.status,
+          each.type,
+          each.count,
+          age(Date.parse(each.oldestAt), now.value),
+        ])}
       />`
     }
     <p>Clients connected: <strong>${connections}</strong></p>
@@ -101,7 +108,12 @@ function Ages() {
         ? html`<${Table}
             caption="How old each pair's price is"
             heads=${['Pair', 'Mark', 'Age', 'Block']}
-            rows=${found.map(([pair, market]) => [pair, market.price ?? '–', `${market.ageMs} ms`, market.height])}
+            rows=${found.map(([pair, market]) => [
+              pair,
+              market.price ?? '–',
+              `${market.ageMs} ms`,
+              market.height,
+            ])}
           />`
         : html`<p class="hint">No price is known yet.</p>`
     }
@@ -230,7 +242,12 @@ function DeadLetters({ depth }) {
                   </details>`,
                 ])}
               />
-              ${found.nextCursor && html`<p><button type="button" onClick=${() => more(found.nextCursor)}>Older</button></p>`}`
+              ${
+                found.nextCursor &&
+                html`<p>
+                  <button type="button" onClick=${() => more(found.nextCursor)}>Older</button>
+                </p>`
+              }`
     }
   </section>`;
 }

@@ -128,7 +128,8 @@ function Routed({ event, order }) {
   return html`<section aria-labelledby="route">
     <h2 id="route">Route</h2>
     <p>
-      ${event.inputAmount} ${inputToken} → ${event.outputAmount} ${outputToken} at ${event.price}, at most${' '}
+      ${event.inputAmount} ${inputToken} → ${event.outputAmount} ${outputToken}${' '}
+      at ${event.price}, at most${' '}
       <strong>${bps(event.routeGapBps)}</strong> from the best possible
       route${
         best ? html`, <strong>${bps(event.improvementBps)}</strong> better than ${best.pool} alone` : ''
@@ -194,7 +195,10 @@ export const Table = ({ caption, heads, rows }) =>
       </caption>
       <thead>
         <tr>
-          ${heads.map((head, index) => html`<th key=${index} scope="col">${head || html`<span class="unseen">Which</span>`}</th>`)}
+          ${heads.map(
+            (head, index) =>
+              html`<th key=${index} scope="col">${head || html`<span class="unseen">Which</span>`}</th>`,
+          )}
         </tr>
       </thead>
       <tbody>

@@ -34,6 +34,10 @@ function Distance({ row }) {
   return mark ? percent(distanceBps(mark.price, price)) : '?';
 }
 
+/** Return a row's button; the row is what the keyboard reaches. */
+const button = (text, onClick) =>
+  html`<button type="button" class="small" tabindex="-1" onClick=${onClick}>${text}</button>`;
+
 const columns = [
   {
     key: 'id',
@@ -82,8 +86,8 @@ const columns = [
     key: 'actions',
     title: 'Actions',
     cell: (row) =>
-      html`${row.status === 'open' && html`<button type="button" class="small" tabindex="-1" onClick=${() => amend(row)}>Amend</button>`}
-      ${MAY_CANCEL.has(row.status) && html`<button type="button" class="small" tabindex="-1" onClick=${() => cancel(row)}>Cancel</button>`}`,
+      html`${row.status === 'open' && button('Amend', () => amend(row))}
+      ${MAY_CANCEL.has(row.status) && button('Cancel', () => cancel(row))}`,
   },
 ];
 
@@ -151,7 +155,11 @@ export function Orders() {
       rowHeight=${ROW_HEIGHT}
       onOpen=${(row) => go(`order/${row.orderId}`)}
       onKey=${onKey}
-      empty=${book.ordered.length ? 'No order fits these filters.' : 'No order yet. Make one on the Trade page, or by wscat.'}
+      empty=${
+        book.ordered.length
+          ? 'No order fits these filters.'
+          : 'No order yet. Make one on the Trade page, or by wscat.'
+      }
     />
     <p class="hint">Arrow keys move, Enter opens, Delete cancels.</p>`;
 }

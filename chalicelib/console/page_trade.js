@@ -82,7 +82,10 @@ function Price() {
     ${marketsProblem.value && html`<p class="hint">${marketsProblem}</p>`}
     <${Chart}
       key=${pair}
-      label=${`Price of ${pair} since this page was opened, now ${prices.at(-1) ?? 'unknown'}; ${resting.length} resting orders`}
+      label=${
+        `Price of ${pair} since this page was opened, now ${prices.at(-1) ?? 'unknown'}; ` +
+        `${resting.length} resting orders`
+      }
       data=${[
         [start, ...seenAt, end],
         [null, ...prices, prices.at(-1) ?? null],
@@ -179,7 +182,9 @@ const Choice = ({ name, label, values }) =>
       value=${form.value[name]}
       onChange=${(event) => set({ [name]: event.target.value })}
     >
-      ${Object.entries(values).map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}
+      ${Object.entries(values).map(
+        ([value, text]) => html`<option key=${value} value=${value}>${text}</option>`,
+      )}
     </select></label
   >`;
 
@@ -226,18 +231,45 @@ function OrderForm() {
           <${Choice}
             name="source"
             label="Which price"
-            values=${{ mark: 'mark: the median over the pools', executable: 'executable: for this amount, all in' }}
+            values=${{
+              mark: 'mark: the median over the pools',
+              executable: 'executable: for this amount, all in',
+            }}
           />
-          ${form.value.source === 'mark' && html`<${Text} name="confirmations" label="For how many blocks" hint="2" />`}
+          ${
+            form.value.source === 'mark' &&
+            html`<${Text} name="confirmations" label="For how many blocks" hint="2" />`
+          }
           <${Choice}
             name="ifAlreadyMet"
             label="If it is met already"
             values=${{ '': 'refuse (default)', execute: 'execute' }}
           />`
       }
-      ${has.limitPrice(kind) && html`<${Text} name="limitPrice" label=${`Limit price${kind === 'sniper' ? ' (optional)' : ''}`} required=${kind !== 'sniper'} />`}
-      ${has.slippageBps(kind) && html`<${Text} name="slippageBps" label="Slippage, bps" hint=${kind === 'stop' ? '2000' : '50'} />`}
-      ${has.timeInForce(kind) && html`<${Choice} name="timeInForce" label="Time in force" values=${{ '': 'gtc (default)', gtd: 'gtd: until a time', ioc: 'ioc: at once or not at all' }} />`}
+      ${
+        has.limitPrice(kind) &&
+        html`<${Text}
+          name="limitPrice"
+          label=${`Limit price${kind === 'sniper' ? ' (optional)' : ''}`}
+          required=${kind !== 'sniper'}
+        />`
+      }
+      ${
+        has.slippageBps(kind) &&
+        html`<${Text} name="slippageBps" label="Slippage, bps" hint=${kind === 'stop' ? '2000' : '50'} />`
+      }
+      ${
+        has.timeInForce(kind) &&
+        html`<${Choice}
+          name="timeInForce"
+          label="Time in force"
+          values=${{
+            '': 'gtc (default)',
+            gtd: 'gtd: until a time',
+            ioc: 'ioc: at once or not at all',
+          }}
+        />`
+      }
       <${Text} name="validForSeconds" label="Valid for, seconds" hint="default" />
       ${
         has.sniper(kind) &&
@@ -258,7 +290,12 @@ function OrderForm() {
           ${errors.value.map((each, index) => html`<li key=${index}>${each.field} ${each.problem}</li>`)}
         </ul>`
       }
-      ${sending.value && html`<p role="alert" class="bad">${sending.value.problem} Sending it again is safe: it has the same client order id.</p>`}
+      ${
+        sending.value &&
+        html`<p role="alert" class="bad">
+          ${sending.value.problem} Sending it again is safe: it has the same client order id.
+        </p>`
+      }
       <p class="buttons">
         ${
           sending.value
@@ -292,7 +329,13 @@ function Preview({ shown, close }) {
         )}
       </ul>
     </details>
-    ${shown.orderId && html`<p>It is an order already: <a href=${`#/order/${shown.orderId}`} onClick=${() => close()}>${shown.orderId}</a></p>`}
+    ${
+      shown.orderId &&
+      html`<p>
+        It is an order already:${' '}
+        <a href=${`#/order/${shown.orderId}`} onClick=${() => close()}>${shown.orderId}</a>
+      </p>`
+    }
     <p class="buttons">
       <button type="button" onClick=${() => close()}>Leave it</button>
       <button type="button" class="main" autofocus onClick=${() => close(true)}>Send</button>

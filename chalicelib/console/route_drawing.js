@@ -39,7 +39,7 @@ export function RouteDrawing({ legs, inputToken, outputToken }) {
               legs=${hop}
               top=${top}
               left=${index ? WIDTH / 2 + NODE / 2 + GAP : NODE + GAP}
-              right=${hops.length === 1 ? WIDTH - NODE - GAP : index ? WIDTH - NODE - GAP : WIDTH / 2 - NODE / 2 - GAP}
+              right=${index || hops.length === 1 ? WIDTH - NODE - GAP : WIDTH / 2 - NODE / 2 - GAP}
             />`,
         )}
         ${middle && html`<${Node} x=${WIDTH / 2 - NODE / 2} y=${top} height=${height} text=${middle} />`}`,

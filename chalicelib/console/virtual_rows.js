@@ -97,7 +97,10 @@ export function VirtualRows({ label, columns, rows, rowHeight, onOpen, onKey, em
                 aria-rowindex=${first + index + 2}
                 aria-selected=${row.orderId === chosenId}
                 class=${`row${row.orderId === chosenId ? ' chosen' : ''}`}
-                style=${{ transform: `translateY(${(first + index) * rowHeight}px)`, height: `${rowHeight}px` }}
+                style=${{
+                  transform: `translateY(${(first + index) * rowHeight}px)`,
+                  height: `${rowHeight}px`,
+                }}
                 onClick=${() => setChosenId(row.orderId)}
                 onDblClick=${() => onOpen(row)}
               >

@@ -62,8 +62,8 @@ class ChosenRoute:
 
     Attributes:
         price_base: The token that its price is per, one of the two.
-        quotes: One per venue that was asked: its best pool, or why it has none; then the pools of the pair that
-            are not traded with.
+        quotes: One per venue that was asked: its best pool, or why it has none; then the pools of the pair
+            that are not traded with.
         quotes_valid_until: Past this moment the venues' answers are not to be traded on.
         price_impact_bps: A decimal with two places.
         gap_bps: How far from the best route this one can be at most.

@@ -42,9 +42,9 @@ class OrderState:
         published_seq: Events up to this one are known to have been published to all
             subscribers; of later ones it is not known. A connection that did not take them is
             marked as behind, and counts as served.
-        is_triggered: What its trigger waits for was seen, or a pool that it buys has opened; neither is waited
-            for again.
-        refused_at_bound: How many of its transactions the chain refused at its limit: they used up no attempt.
+        is_triggered: What its trigger waits for was seen, or a pool that it buys has opened; neither is
+            waited for again.
+        refused_at_bound: How many of its transactions the chain refused at its limit: no attempt is used up.
     """
 
     order: Order

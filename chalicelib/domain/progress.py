@@ -82,8 +82,8 @@ class Transition:
         claimed: As it was before; the transition counts only if the record still says so.
         new_attempt: Written in the same commit, before anything is sent.
         release: Give up the lease with this transition.
-        watch: What the order waits for from now on; armed in the same commit. An order that is ``open`` no more
-            loses its watch in the same commit.
+        watch: What the order waits for from now on; armed in the same commit. An order that is ``open`` no
+            more loses its watch in the same commit.
         moved_pools: The pools that a transaction which landed traded with.
     """
 

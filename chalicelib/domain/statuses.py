@@ -41,8 +41,8 @@ SUCCESSORS: Final = {
     | _ENDED_UNSENT,
     OrderStatus.ROUTED: frozenset({OrderStatus.ROUTING, OrderStatus.BUILDING}) | _ENDED_UNSENT,
     OrderStatus.BUILDING: frozenset({OrderStatus.ROUTING, OrderStatus.SUBMITTED}) | _ENDED_UNSENT,
-    # A transaction that may land can neither be canceled nor expire. One that the chain refused at the order's
-    # limit leaves the order as it was.
+    # A transaction that may land can neither be canceled nor expire. One that the chain refused at the
+    # order's limit leaves the order as it was.
     OrderStatus.SUBMITTED: frozenset(
         {OrderStatus.ROUTING, OrderStatus.OPEN, OrderStatus.CONFIRMED, OrderStatus.FAILED}
     ),

@@ -157,7 +157,7 @@ def health() -> Response:
 
 @http_errors
 def ready() -> Response:
-    """Say whether the database, the queue and a chain of others' nodes answer, and whether triggers see prices."""
+    """Say whether the database, the queue and the chain's nodes answer, and triggers see prices."""
     use = services()
     shown: JsonObject = {}
 

@@ -9,13 +9,14 @@ from chalicelib.logs import logger
 from chalicelib.wire.json_text import JsonObject
 
 MATCHING_S: Final = 58.0
-"""Of each minute. What is left before the next run must be less than a gap in a mark's history, which would have
-every confirmation that spans two runs start anew."""
+"""Of each minute. What is left before the next run must be less than a gap in a mark's history, which would
+have every confirmation that spans two runs start anew.
+"""
 
 
 def match_prices() -> JsonObject:
-    """Look at the prices each second of this minute while an order waits for one, and once if none does, unless
-    the settings have it go on.
+    """Look at the prices each second of this minute while an order waits for one, and once if none does,
+    unless the settings have it go on.
 
     Returns how many orders were ``fired``, and of how many the message is ``unsent``; ``done`` is False, with
     the ``reason``, if nothing could be looked at.

@@ -29,8 +29,9 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         {NAMES},
         status, seq, attempt, failure_code, chain, fence, lease_until
     ), UPDATE (
-        status, seq, attempt, tx_signature, input_units, output_units, failure_code, chain, fence, lease_until,
-        told_seq, is_triggered, refused_at_bound, resumed_at, updated_at, {", ".join(AMENDABLE)}
+        status, seq, attempt, tx_signature, input_units, output_units, failure_code, chain, fence,
+        lease_until, told_seq, is_triggered, refused_at_bound, resumed_at, updated_at,
+        {", ".join(AMENDABLE)}
     )""",
     "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain)",
     # Rows come into being through public.archive_orders alone.
@@ -49,11 +50,11 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         UPDATE (ran_at, held_at, duration_ms, violations)""",
     "watch_pairs": "SELECT, INSERT (input_token, output_token)",
     "watches": """SELECT, INSERT (
-        order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in, wake_key,
-        own_key
+        order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,
+        wake_key, own_key
     ), UPDATE (
-        wake_at, since_height, fired_at, sent_at, fired_height, firing, pair_id, look, armed, direction, rate_out,
-        rate_in, wake_key, own_key, fired_by, seen_out, seen_in
+        wake_at, since_height, fired_at, sent_at, fired_height, firing, pair_id, look, armed, direction,
+        rate_out, rate_in, wake_key, own_key, fired_by, seen_out, seen_in
     ), DELETE""",
     "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
     "spending": "SELECT, INSERT, UPDATE (day, token, units)",
@@ -76,7 +77,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     # A statement that locks a row needs the right to change something of it.
     "market.mempool": "SELECT, INSERT, UPDATE (lands_at), DELETE",
     "market.transactions": """SELECT, INSERT (
-        signature, slot, height, wallet, order_id, attempt, error, input_units, output_units, legs, landed_at)""",
+        signature, slot, height, wallet, order_id, attempt, error, input_units, output_units, legs,
+        landed_at)""",
 }
 
 # Roles belong to the server, so another database's migration may create it at the same moment.

@@ -1,8 +1,8 @@
 """Plans that one transaction has room for: some chains carry only so much at once.
 
-A plan with too many legs is made again without the pool whose leg brings least for its room, among the pools that
-it has, until it fits. The certificate stays that of all plans: how far this one is from the best there would be
-without the limit.
+A plan with too many legs is made again without the pool whose leg brings least for its room, among the pools
+that it has, until it fits. The certificate stays that of all plans: how far this one is from the best there
+would be without the limit.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Archives: compressed JSON lines, an order on each, with its events and attempts.
 
-A line is ``{"order":{...},"events":[...],"attempts":[...]}``; the members are the columns of the record's rows,
-amounts in base units, binary columns in hexadecimal digits, as Postgres writes them.
+A line is ``{"order":{...},"events":[...],"attempts":[...]}``; the members are the columns of the record's
+rows, amounts in base units, binary columns in hexadecimal digits, as Postgres writes them.
 """
 
 import gzip

@@ -28,7 +28,7 @@ class ApiStage:
     """A stage of a WebSocket API, by which connections come in.
 
     Attributes:
-        host: ``{api_id}.execute-api.{region}.amazonaws.com``, also for those who connect to another name of it.
+        host: ``{api_id}.execute-api.{region}.amazonaws.com``, also where clients connect to another name.
     """
 
     host: str

@@ -29,7 +29,7 @@ class Faults:
         unhealthy: The node knows that it is behind, and says so.
         hidden_status_percent: Requests for statuses in which a landed transaction is not found.
         history_blocks: The node has forgotten statuses and transactions older than this; None keeps all.
-        batch_max: Requests that carry more calls than this are refused, as some providers do; None takes them.
+        batch_max: Requests with more calls than this are refused, as some providers do; None takes all.
         methods: Which methods the faults of requests apply to; none named means all.
     """
 

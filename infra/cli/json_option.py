@@ -10,7 +10,7 @@ _NAME: Final = "--json"
 
 
 def accept_json(group: click.Group) -> None:
-    """Have each command of a group, and of the groups in it, take ``--json``, unless it has such an option."""
+    """Have each command of a group, and of its groups, take ``--json``, unless it has such an option."""
     for command in group.commands.values():
         if isinstance(command, click.Group):
             accept_json(command)

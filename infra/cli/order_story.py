@@ -53,7 +53,8 @@ def story_lines(
     for attempt in attempts:
         yield ""
         yield f"attempt {attempt['attempt']}  {attempt['outcome'] or 'not known yet'}  {attempt['signature']}"
-        yield f"  signed {_moment(attempt['signed_at'], order['accepted_at'])}, {_bound(attempt, order, tokens)}"
+        signed = _moment(attempt["signed_at"], order["accepted_at"])
+        yield f"  signed {signed}, {_bound(attempt, order, tokens)}"
 
 
 def _facts(order: Mapping[str, Any]) -> Iterator[str]:

@@ -151,7 +151,7 @@ def _hints(facts: dict[str, Any], owner: WalletOwner, account_id: str, cluster: 
             f"orderflow wallet register --account {account_id} --keypair FILE"
         )
     elif owner.desk is not None and not any(float(row["allowance"]) for row in facts["tokens"]):
-        yield "The desk may move nothing yet: orderflow wallet approve --keypair FILE --token USDC --amount 100"
+        yield "The desk may move nothing: orderflow wallet approve --keypair FILE --token USDC --amount 100"
     if not float(facts["sol"]):
         is_free = cluster is not Cluster.MAINNET
         yield "It has no SOL for fees: " + ("orderflow wallet airdrop" if is_free else "send it some")

@@ -57,7 +57,7 @@ def challenge_command(
 ) -> None:
     """Print the text that a wallet signs to be an account's; it is good for five minutes.
 
-    Keep it to the last character: orderflow wallet challenge ... > text, then sign it, then register with --text.
+    Keep it to the last character: orderflow wallet challenge ... > text, sign it, then register with --text.
     """
     secret = seed_of(session, wallet_seed)
     try:

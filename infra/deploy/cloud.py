@@ -89,7 +89,7 @@ class Cloud:
     def endpoint_of_functions(self) -> str:
         """Where functions find the emulator; empty on AWS.
 
-        LocalStack runs them in containers, where its own name leads to it, and a loopback address to themselves.
+        LocalStack runs them in containers, where its name leads to it, and loopback to themselves.
         """
         address = urlsplit(self.endpoint)
         if self.target is Target.LOCALSTACK and address.hostname in LOOPBACK:

@@ -9,7 +9,7 @@ from chalicelib.adapters.console_files import CONTENT_TYPES
 from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
-from chalicelib.wire import answers
+from chalicelib.wire import answers, rest_answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from chalicelib.wire.resting_frames import CancelAllFields, NewTerms, SubmitBatchFields
 from infra.specs.operator_paths import MODELS, operator_paths
@@ -52,18 +52,18 @@ def openapi() -> dict[str, Any]:
         NewTerms,
         SubmitBatchFields,
         CancelAllFields,
-        answers.OrderAccepted,
+        rest_answers.OrderAccepted,
         answers.Preview,
         answers.BatchResults,
         answers.Canceled,
-        answers.OrderBody,
-        answers.OrderPage,
-        answers.OrderEvents,
+        rest_answers.OrderBody,
+        rest_answers.OrderPage,
+        rest_answers.OrderEvents,
         answers.Quote,
-        answers.Venues,
-        answers.Markets,
-        answers.Health,
-        answers.Readiness,
+        rest_answers.Venues,
+        rest_answers.Markets,
+        rest_answers.Health,
+        rest_answers.Readiness,
         answers.ErrorBody,
         *MODELS,
     )
@@ -110,7 +110,7 @@ def openapi() -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     key = _query("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 64}) | {"in": "header"}
     submit = _operation(
-        "Submit an order", answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
+        "Submit an order", rest_answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
     )
     submit["parameters"] = [
         key | {"description": "The same as clientOrderId."},
@@ -142,13 +142,13 @@ def _paths() -> dict[str, Any]:
     cancel_all["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
     page_size_max = Settings.model_fields["query_page_size_max"].default
     status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
-    listing = _operation("List orders, newest first", answers.OrderPage, "200", "400 503")
+    listing = _operation("List orders, newest first", rest_answers.OrderPage, "200", "400 503")
     listing["parameters"] = [
         _query("status", status),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
         _query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
     ]
-    events = _operation("Read an order's events", answers.OrderEvents, "200", "400 404 410 503")
+    events = _operation("Read an order's events", rest_answers.OrderEvents, "200", "400 404 410 503")
     after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
     events["parameters"] = [_query("afterSeq", after)]
     return {
@@ -162,13 +162,13 @@ def _paths() -> dict[str, Any]:
         "/orders/{orderId}": {
             "parameters": [_ORDER_ID],
             "get": _named(
-                "readOrder", _operation("Read an order", answers.OrderBody, "200", "400 404 410 503")
+                "readOrder", _operation("Read an order", rest_answers.OrderBody, "200", "400 404 410 503")
             ),
             "patch": _named(
                 "amendOrder",
                 _operation(
                     "Change an order that rests",
-                    answers.OrderBody,
+                    rest_answers.OrderBody,
                     "200",
                     "400 404 409 413 429 503",
                     body=NewTerms,
@@ -177,7 +177,7 @@ def _paths() -> dict[str, Any]:
             "delete": _named(
                 "cancelOrder",
                 _operation(
-                    "Cancel an order that was not sent yet", answers.OrderBody, "200", "400 404 409 503"
+                    "Cancel an order that was not sent yet", rest_answers.OrderBody, "200", "400 404 409 503"
                 ),
             ),
         },
@@ -191,10 +191,14 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/venues": {
-            "get": _named("listVenues", _operation("List venues and tokens", answers.Venues, "200", "503"))
+            "get": _named(
+                "listVenues", _operation("List venues and tokens", rest_answers.Venues, "200", "503")
+            )
         },
         "/markets": {
-            "get": _named("listMarkets", _operation("List pairs and prices", answers.Markets, "200", "503"))
+            "get": _named(
+                "listMarkets", _operation("List pairs and prices", rest_answers.Markets, "200", "503")
+            )
         },
         "/console": {"get": _named("console", _console_page())},
         "/console/{version}/{asset}": {
@@ -202,9 +206,9 @@ def _paths() -> dict[str, Any]:
             "get": _named("consoleAsset", _console_asset()),
         },
         **operator_paths(),
-        "/health": {"get": _named("health", _open("The function runs", answers.Health))},
+        "/health": {"get": _named("health", _open("The function runs", rest_answers.Health))},
         "/health/ready": {
-            "get": _named("ready", _open("Database and queue answer", answers.Readiness, "503"))
+            "get": _named("ready", _open("Database and queue answer", rest_answers.Readiness, "503"))
         },
     }
 

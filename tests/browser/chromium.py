@@ -165,7 +165,8 @@ class Page:
         """Focus a field, and type over what is there."""
         self.until(f"document.querySelector({json.dumps(selector)})?.getClientRects().length > 0", selector)
         self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.focus(); e.select?.(); }})()"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
+            "e.focus(); e.select?.(); })()"
         )
         self.call("Input.insertText", text=value)
 
@@ -176,7 +177,8 @@ class Page:
         self.run(f"""(() => {{
             const chosen = document.querySelector({json.dumps(selector)});
             chosen.value = {json.dumps(value)};
-            for (const name of ['input', 'change']) chosen.dispatchEvent(new Event(name, {{ bubbles: true }}));
+            for (const name of ['input', 'change'])
+                chosen.dispatchEvent(new Event(name, {{ bubbles: true }}));
         }})()""")
 
     def press(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Faults of the local Solana that runs beside an instance, and the comparison of its record with that chain."""
+"""Faults of the local Solana that runs beside an instance, and the comparison of its record with it."""
 
 from collections.abc import Iterator
 from pathlib import Path

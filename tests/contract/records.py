@@ -19,13 +19,8 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.intake.cancel_all import OpenOrdersRecord
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
-from chalicelib.services.ports import (
-    ClientOrderContents,
-    ClientOrderKeys,
-    OrderQueries,
-    OrderRecord,
-    Subscriptions,
-)
+from chalicelib.services.ports import ClientOrderContents, ClientOrderKeys, OrderQueries, OrderRecord
+from chalicelib.services.subscription_ports import Subscriptions
 from tests.fakes.open_orders import MemoryOpenOrders
 from tests.fakes.orders import VIEWS, advanced
 from tests.fakes.ports import SteppingClock

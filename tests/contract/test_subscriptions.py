@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.ports import Missed, Replay, Subscription
+from chalicelib.services.subscription_ports import Missed, Replay, Subscription
 from tests.contract.records import Store
 from tests.fakes.orders import LIFE, an_order
 

@@ -92,8 +92,8 @@ def for_ministack(built: Package) -> Package:
 def in_ministacks_words(statements: Iterable[dict[str, Any]]) -> None:
     """Say a policy so that MiniStack understands it.
 
-    It asks for actions of its own to send or delete a batch, and knows a log group without the ``:*`` that AWS
-    wants.
+    It asks for actions of its own to send or delete a batch, and knows a log group without the ``:*`` that
+    AWS wants.
     """
     for statement in statements:
         for action in ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"):

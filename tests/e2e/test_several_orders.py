@@ -8,7 +8,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from chalicelib.wire import answers
+from chalicelib.wire import answers, rest_answers
 from infra.cli.__main__ import orderflow
 from tests.e2e.conftest import Connect, an_instance
 from tests.e2e.trader import Trader
@@ -73,7 +73,7 @@ def test_dry_run_in_a_connection_url_is_refused(connect: Connect) -> None:
 
 
 def test_markets_show_what_triggers_look_at(rest: httpx.Client) -> None:
-    markets = answers.Markets.model_validate_json(rest.get("/markets").text)
+    markets = rest_answers.Markets.model_validate_json(rest.get("/markets").text)
     (sol,) = (each for each in markets.markets if each.pair == "SOL/USDC")
     assert sol.mark is not None
     assert 100 < float(sol.mark) < 200
@@ -131,7 +131,7 @@ def test_market_that_is_moved_is_what_markets_show(instance: Instance, rest: htt
         orderflow, ["market", "move", "RAY/USDC", "--drift", "250", "--interval", "0"], env=environment
     )
     assert moved.exit_code == 0, moved.output
-    markets = answers.Markets.model_validate_json(rest.get("/markets").text).markets
+    markets = rest_answers.Markets.model_validate_json(rest.get("/markets").text).markets
     (mark,) = (each.mark for each in markets if each.pair == "RAY/USDC")
     assert mark is not None
     assert float(mark) == pytest.approx(2.4 * 1.025, rel=0.003)

@@ -2,8 +2,8 @@
 
 The real runtime, the chain in a process of its own, and a public client.
 
-The wallet is the account's, the transactions are those that a real chain would take, and all that clients are told
-is compared with what the chain shows to a client that knows nothing of us.
+The wallet is the account's, the transactions are those that a real chain would take, and all that clients are
+told is compared with what the chain shows to a client that knows nothing of us.
 """
 
 import asyncio
@@ -216,8 +216,8 @@ def test_quote_names_both_venues_and_readiness_the_chain(engine: Engine, chain: 
     assert {one["venue"] for one in quote["quotes"]} == {"raydium", "meteora"}
     ready = httpx.get(f"{engine.instance.rest_url}/health/ready", timeout=20).json()
     assert ready | {"slot": 0, "slotAgeSeconds": 0} == {
-        "status": "ok", "database": "ok", "queue": "ok", "chain": "ok", "prices": "ok", "slot": 0, "slotAgeSeconds": 0,
-        "pools": len(chain.call("chain_status")["pools"]), "poolsRefused": 0,
+        "status": "ok", "database": "ok", "queue": "ok", "chain": "ok", "prices": "ok",
+        "slot": 0, "slotAgeSeconds": 0, "pools": len(chain.call("chain_status")["pools"]), "poolsRefused": 0,
     }  # fmt: skip
     assert ready["slotAgeSeconds"] <= 5
 

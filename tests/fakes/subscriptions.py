@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import AccountOrders, Missed, Replay, Subscription
+from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, Subscription
 from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)

@@ -45,7 +45,8 @@ def ended(engine: Engine, number: int = 1, *, days_ago: int = 40, account_id: st
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(
             text(
-                "UPDATE orders SET updated_at = now() - make_interval(days => :days) WHERE order_id = ANY(:ids)"
+                "UPDATE orders SET updated_at = now() - make_interval(days => :days) "
+                "WHERE order_id = ANY(:ids)"
             ),
             {"days": days_ago, "ids": ids},
         )

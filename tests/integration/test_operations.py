@@ -115,7 +115,8 @@ def test_dead_letters_come_newest_first_with_where_their_order_stands(engine: En
 
 _LETTER = text("""
 INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason, archived_at)
-VALUES (:id, CAST(:order AS uuid), '{}', 10, 'why', '2026-11-28T03:00:00Z'::timestamptz + make_interval(secs => :s))
+VALUES (:id, CAST(:order AS uuid), '{}', 10, 'why',
+    '2026-11-28T03:00:00Z'::timestamptz + make_interval(secs => :s))
 """)
 
 

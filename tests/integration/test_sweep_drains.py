@@ -23,10 +23,12 @@ FINISHED = 2_500
 # One order of the application's own, as often as it takes; what they say does not matter here.
 COPIES = """
 INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
-    price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence, lease_until,
+    price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence,
+    lease_until,
     failure_code, updated_at)
 SELECT gen_random_uuid(), 'account ' || n % 7, 'market', 'exact_in', 'SOL', 'USDC', 1, 'SOL', 50,
-    now() - interval '1 hour', now(), '', :status, 2, 1, 1, now() - interval '1 hour', :code, now() - interval '1 hour'
+    now() - interval '1 hour', now(), '', :status, 2, 1, 1, now() - interval '1 hour', :code,
+    now() - interval '1 hour'
 FROM generate_series(1, CAST(:number AS int)) AS n
 """
 FOLLOWED = """
@@ -61,7 +63,7 @@ def test_handler_resumes_twenty_thousand_stranded_orders_in_one_run(
     assert schedule.sweep() == {"done": True}
     resumed = [message.order_id for message in queue.messages if message.kind == "resume"]
     assert len(resumed) == len(set(resumed)) == STRANDED
-    # Of the stranded two statements for a thousand; of each other kind one that finds nothing, and a last look.
+    # Of the stranded two statements for a thousand; of each other kind one that finds nothing, and a look.
     assert len(statements) <= 2 * STRANDED / SWEPT_MAX + 4
     # Their messages wait in the queue now.
     assert schedule.sweep() == {"done": True}

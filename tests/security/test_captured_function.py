@@ -1,4 +1,5 @@
-"""What a captured function does that its rights allow, and that the audit finds, which its owner runs elsewhere.
+"""What a captured function does that its rights allow, and that the audit finds, which its owner runs
+elsewhere.
 
 What rights refuse is in ``test_captured_rights.py``, what is admitted in ``test_captured_admissions.py``.
 """

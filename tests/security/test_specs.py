@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import logger
-from chalicelib.wire import answers
+from chalicelib.wire import answers, rest_answers
 from infra.specs.documents import documents
 from infra.specs.error_table import MEANINGS
 from tests.security.secured_app import SecuredApp, an_account, ask, receive
@@ -108,17 +108,17 @@ def test_batches_on_the_wire_are_those_described(secured_app: SecuredApp) -> Non
 def test_bodies_on_the_wire_are_those_described(secured_app: SecuredApp) -> None:
     account = an_account("alice")
     body = {"side": "sell", "amount": "0.01"}
-    accepted = answers.OrderAccepted.model_validate_json(
+    accepted = rest_answers.OrderAccepted.model_validate_json(
         secured_app.rest(account, "POST", "/orders", json=body).text
     )
     for path, model in (
-        (f"/orders/{accepted.order_id}", answers.OrderBody),
-        (f"/orders/{accepted.order_id}/events", answers.OrderEvents),
-        ("/orders", answers.OrderPage),
-        ("/venues", answers.Venues),
-        ("/markets", answers.Markets),
-        ("/health", answers.Health),
-        ("/health/ready", answers.Readiness),
+        (f"/orders/{accepted.order_id}", rest_answers.OrderBody),
+        (f"/orders/{accepted.order_id}/events", rest_answers.OrderEvents),
+        ("/orders", rest_answers.OrderPage),
+        ("/venues", rest_answers.Venues),
+        ("/markets", rest_answers.Markets),
+        ("/health", rest_answers.Health),
+        ("/health/ready", rest_answers.Readiness),
         ("/orders/not-an-id", answers.ErrorBody),
     ):
         model.model_validate_json(secured_app.rest(account, "GET", path).text)

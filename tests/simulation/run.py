@@ -38,7 +38,7 @@ def run(seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False)
     With every other seed the event source mappings take no partial batch responses.
 
     Args:
-        is_moving: The price moves, and clients have orders that wait for it; else there are market orders alone.
+        is_moving: The price moves, and clients have orders that wait for it; else all are market orders.
     """
     dice = Random(seed)
     weather = draw_weather(dice)

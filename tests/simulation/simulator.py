@@ -24,11 +24,12 @@ from chalicelib.services.intake.cancel import CancelOrders
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage, Subscriptions
+from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage
 from chalicelib.services.recovery.sweeper import Sweep
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Watches
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+from chalicelib.services.subscription_ports import Subscriptions
 from chalicelib.wire.queue_messages import FiredMessage, parse_message
 from tests.fakes.inline import InOneThread, Unobserved
 from tests.fakes.orders import VIEWS

@@ -1,4 +1,4 @@
-"""The documents: what they link to and name is there, and their lines are as long as those of the code."""
+"""The documents: what they link to and name is there, and their lines end where those of the code do."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 COLUMNS_MAX: Final = 110
 NOT_OURS: Final = frozenset({".venv", "node_modules", "out", "build"})
+VENDORED: Final = frozenset({"vendor", "axe"})
+"""Folders of what other people wrote, which stays as they published it."""
 
 MADE_WHILE_RUNNING: Final = {"docs/local-runtime.md": frozenset({"status.json"})}
 
@@ -82,4 +84,20 @@ def test_lines_end_at_the_column_where_those_of_code_end(name: str) -> None:
         for number, line in outside_of_code(text)
         if len(line) > COLUMNS_MAX and not line.startswith("|") and " " in line.strip()
     ]
+    assert wide == [], f"{name} has lines over {COLUMNS_MAX} columns"
+
+
+PAGES: Final = {
+    str(path.relative_to(ROOT)): path
+    for pattern in ("*.js", "*.css", "*.sql")
+    for path in files(pattern)
+    if not VENDORED & set(path.relative_to(ROOT).parts)
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_scripts_and_styles_of_our_own_end_at_the_same_column(name: str) -> None:
+    """Python is held by the linter."""
+    lines = PAGES[name].read_text("utf-8").splitlines()
+    wide = [number for number, line in enumerate(lines, 1) if len(line) > COLUMNS_MAX]
     assert wide == [], f"{name} has lines over {COLUMNS_MAX} columns"

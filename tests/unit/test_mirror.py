@@ -102,6 +102,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/wire/venue_views.py": "tests/unit/services/planning/test_quotes.py",
     "chalicelib/routing/assembly.py": "tests/unit/routing/test_router.py",
     "chalicelib/bootstrap/watching.py": "tests/integration/test_resting_orders.py",
+    "chalicelib/bootstrap/ports.py": "tests/unit/bootstrap/test_wiring.py",
     "chalicelib/bootstrap/simulated_market.py": "tests/unit/bootstrap/test_wiring.py",
     # Layouts of real accounts and messages, against vectors from the chain.
     "chalicelib/adapters/solana/accounts.py": "tests/unit/adapters/solana/test_vectors.py",
@@ -125,6 +126,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/trading_wallet.py": "tests/integration/solana/test_local_chain.py",
     # Documents and templates, which are judged whole.
     "chalicelib/wire/answers.py": "tests/security/test_specs.py",
+    "chalicelib/wire/rest_answers.py": "tests/security/test_specs.py",
     "infra/specs/asyncapi.py": "tests/security/test_specs.py",
     "infra/specs/documents.py": "tests/security/test_specs.py",
     "infra/specs/operator_paths.py": "tests/security/test_specs.py",
@@ -161,6 +163,7 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "clients/python/src/orderflow_client/results.py",
         "chalicelib/routing/plan.py",
         "chalicelib/services/ports.py",
+        "chalicelib/services/subscription_ports.py",
         "chalicelib/services/archive/ports.py",
         "chalicelib/services/resting/ports.py",
         "infra/deploy/json_types.py",

@@ -185,7 +185,7 @@ class SqsReceivedMessages:
 
     def delete(self, receipt_handles: Sequence[str]) -> None:
         for start in range(0, len(receipt_handles), BATCH_MAX):
-            # IAM knows no action of this name: the right to delete one message is the right to delete several.
+            # IAM knows no action of this name: the right to delete one message covers several.
             entries = [
                 {"Id": str(index), "ReceiptHandle": handle}
                 for index, handle in enumerate(receipt_handles[start : start + BATCH_MAX])

@@ -1,7 +1,7 @@
 """The record's side of archiving: what ended long ago, whether it is sound, and dropping it.
 
-Only ``public.archive_orders``, which belongs to the tables' owner, can drop events and attempts; it drops those
-of final orders a day after their end at the earliest, and leaves a row that names the archive.
+Only ``public.archive_orders``, which belongs to the tables' owner, can drop events and attempts; it drops
+those of final orders a day after their end at the earliest, and leaves a row that names the archive.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,8 @@ WITH ready AS (
     SELECT o.order_id, o.updated_at {_READY} ORDER BY o.updated_at, o.order_id OFFSET :skipped LIMIT :limit
 ), of_a_day AS (
     SELECT order_id, updated_at FROM ready
-    WHERE (updated_at AT TIME ZONE 'UTC')::date = (SELECT (min(updated_at) AT TIME ZONE 'UTC')::date FROM ready)
+    WHERE (updated_at AT TIME ZONE 'UTC')::date =
+        (SELECT (min(updated_at) AT TIME ZONE 'UTC')::date FROM ready)
 )
 SELECT to_jsonb(o) AS whole,
     (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'order_id' ORDER BY e.seq), '[]') FROM order_events e
@@ -54,7 +55,8 @@ _ARCHIVES: Final = text(
     "SELECT archive_id, place, sha256, orders, events, attempts FROM archives ORDER BY archive_id"
 )
 _KEPT: Final = text("""
-SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain FROM orders WHERE archive_id = :archive_id
+SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain
+FROM orders WHERE archive_id = :archive_id
 """)
 
 

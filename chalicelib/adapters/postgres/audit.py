@@ -1,6 +1,6 @@
 """The audit of the record: what must hold of orders, events and attempts, whatever market they were for.
 
-Most checks are one statement that returns what breaks it. An order that is still under way breaks nothing yet.
+Most checks are one statement that returns what breaks it. An order still under way breaks nothing yet.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ _STATEMENTS: Final = (
         "every order's events are numbered 1, 2, 3 … and end where the order stands",
         """
         SELECT o.order_id::text AS subject,
-               format('order at seq %s, %s events, numbered %s to %s', o.seq, count(e.seq), min(e.seq), max(e.seq))
-               AS problem
+               format('order at seq %s, %s events, numbered %s to %s',
+                      o.seq, count(e.seq), min(e.seq), max(e.seq)) AS problem
         FROM orders o LEFT JOIN order_events e USING (order_id)
         WHERE o.archive_id IS NULL OR e.seq IS NOT NULL
         GROUP BY o.order_id, o.seq HAVING count(e.seq) <> o.seq OR min(e.seq) <> 1 OR max(e.seq) <> o.seq
@@ -32,7 +32,8 @@ _STATEMENTS: Final = (
     StatementCheck(
         "the last event says where the order stands",
         """
-        SELECT o.order_id::text AS subject, format('order is %s, last event %s', o.status, e.status) AS problem
+        SELECT o.order_id::text AS subject,
+               format('order is %s, last event %s', o.status, e.status) AS problem
         FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
         WHERE e.status <> o.status
         """,
@@ -41,15 +42,16 @@ _STATEMENTS: Final = (
         "an order has one final event at most, and nothing follows it",
         f"""
         SELECT e.order_id::text AS subject, format('%s at seq %s of %s', e.status, e.seq, o.seq) AS problem
-        FROM order_events e JOIN orders o USING (order_id) WHERE e.status IN {FINAL_STATUSES} AND e.seq <> o.seq
+        FROM order_events e JOIN orders o USING (order_id)
+        WHERE e.status IN {FINAL_STATUSES} AND e.seq <> o.seq
         """,
     ),
     StatementCheck(
         "every confirmed order has exactly one attempt that landed, and shows its signature",
         """
         SELECT o.order_id::text AS subject,
-               format('%s attempts landed, the order shows %s', count(a.signature), coalesce(o.tx_signature, 'none'))
-               AS problem
+               format('%s attempts landed, the order shows %s',
+                      count(a.signature), coalesce(o.tx_signature, 'none')) AS problem
         FROM orders o LEFT JOIN attempts a ON a.order_id = o.order_id AND a.outcome = 'landed'
         WHERE o.status = 'confirmed' AND o.archive_id IS NULL GROUP BY o.order_id
         HAVING count(a.signature) <> 1 OR min(a.signature) IS DISTINCT FROM o.tx_signature
@@ -58,7 +60,8 @@ _STATEMENTS: Final = (
     StatementCheck(
         "the attempt of a confirmed order landed, and no attempt of a finished order is open",
         f"""
-        SELECT o.order_id::text AS subject, format('%s, attempt %s', o.status, coalesce(a.outcome, 'open')) AS problem
+        SELECT o.order_id::text AS subject,
+               format('%s, attempt %s', o.status, coalesce(a.outcome, 'open')) AS problem
         FROM orders o JOIN attempts a USING (order_id)
         WHERE (o.status IN {FINAL_STATUSES} AND a.outcome IS NULL)
            OR (o.status = 'confirmed' AND a.signature = o.tx_signature AND a.outcome <> 'landed')
@@ -79,7 +82,8 @@ _STATEMENTS: Final = (
     StatementCheck(
         "a failed order shows the code that its owner was told",
         """
-        SELECT o.order_id::text AS subject, format('%s, told %s', o.failure_code, e.data ->> 'code') AS problem
+        SELECT o.order_id::text AS subject,
+               format('%s, told %s', o.failure_code, e.data ->> 'code') AS problem
         FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
         WHERE o.status = 'failed' AND o.failure_code IS DISTINCT FROM e.data ->> 'code'
         """,

@@ -1,7 +1,7 @@
 """The audit's rules one by one, as the console runs them, and when each last held.
 
-What counts is ``./orderflow audit`` with the owner's login: it needs no word of a function's. Here a rule must
-be done within one request, so a record too large for that is refused instead of half looked at.
+What counts is ``./orderflow audit`` with the owner's login: it needs no word of a function's. Here a rule
+must be done within one request, so a record too large for that is refused instead of half looked at.
 """
 
 import json
@@ -33,7 +33,8 @@ _NOTE: Final = text("""
 INSERT INTO audit_rules AS old (rule_id, ran_at, held_at, duration_ms, violations)
 VALUES (:rule_id, clock_timestamp(), CASE WHEN :holds THEN clock_timestamp() END, :duration_ms,
         CAST(:violations AS jsonb))
-ON CONFLICT (rule_id) DO UPDATE SET ran_at = excluded.ran_at, held_at = coalesce(excluded.held_at, old.held_at),
+ON CONFLICT (rule_id) DO UPDATE
+SET ran_at = excluded.ran_at, held_at = coalesce(excluded.held_at, old.held_at),
     duration_ms = excluded.duration_ms, violations = excluded.violations
 """)
 

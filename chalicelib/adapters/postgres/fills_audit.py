@@ -16,8 +16,8 @@ from chalicelib.domain.tokens import Tokens
 _PAGE: Final = 1_000
 
 _FILLS: Final = text("""
-    SELECT o.order_id, o.tx_signature, o.swap_mode, o.amount_units, o.input_token, o.output_token, o.input_units,
-        o.output_units, e.data
+    SELECT o.order_id, o.tx_signature, o.swap_mode, o.amount_units, o.input_token, o.output_token,
+        o.input_units, o.output_units, e.data
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)

@@ -40,7 +40,8 @@ ORDER BY place, accepted_at LIMIT :limit
 # An order that is held is being worked on: it is not stranded any more.
 _NOTE_RESUMED: Final = text(f"""
 UPDATE orders SET resumed_at = clock_timestamp() WHERE order_id IN (
-    SELECT order_id FROM orders WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status NOT IN {IDLE_STATUSES}
+    SELECT order_id FROM orders
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status NOT IN {IDLE_STATUSES}
     ORDER BY order_id FOR UPDATE SKIP LOCKED)
 """)
 
@@ -63,8 +64,8 @@ _EXPIRED: Final = text("""
 SELECT connection_id FROM connections WHERE expires_at < clock_timestamp() ORDER BY expires_at LIMIT :limit
 """)
 
-# So many rows along the primary key, whatever is among them: an index by age would cost every order its entry,
-# and the oldest subscriptions, to orders that rest, would be in front of all others each time.
+# So many rows along the primary key, whatever is among them: an index by age would cost every order its
+# entry, and the oldest subscriptions, to orders that rest, would be in front of all others each time.
 _FORGET_FINISHED: Final = text(f"""
 WITH part AS MATERIALIZED (
     SELECT connection_id, order_id FROM subscriptions

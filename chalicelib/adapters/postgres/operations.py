@@ -35,11 +35,13 @@ WITH recent AS MATERIALIZED (
     FROM order_events WHERE recorded_at > now() - make_interval(secs => {WINDOW_S}) LIMIT {EVENTS_MAX}
 ),
 timed AS (
-    SELECT r.*, o.order_type, greatest(0, extract(epoch FROM r.occurred_at - o.accepted_at) * 1000)::bigint AS ms
+    SELECT r.*, o.order_type,
+           greatest(0, extract(epoch FROM r.occurred_at - o.accepted_at) * 1000)::bigint AS ms
     FROM recent r JOIN orders o USING (order_id)
 )
 SELECT status, order_type, attempt > 1 AS again, seq = 1 AS is_first, coalesce(code, reason) AS why,
-       width_bucket(ms - 1, ARRAY[{_BOUNDS}]::bigint[]) AS bucket, count(*) AS number, sum(ms)::bigint AS sum_ms,
+       width_bucket(ms - 1, ARRAY[{_BOUNDS}]::bigint[]) AS bucket, count(*) AS number,
+       sum(ms)::bigint AS sum_ms,
        (SELECT count(*) FROM recent) AS seen,
        (SELECT extract(epoch FROM max(recorded_at) - min(recorded_at))::float8 FROM recent) AS span_s
 FROM timed GROUP BY 1, 2, 3, 4, 5, 6
@@ -47,7 +49,8 @@ FROM timed GROUP BY 1, 2, 3, 4, 5, 6
 
 _UNFINISHED: Final = text(f"""
 SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
-    SELECT status, order_type, accepted_at FROM orders WHERE status NOT IN {FINAL_STATUSES} LIMIT {UNFINISHED_MAX}
+    SELECT status, order_type, accepted_at FROM orders
+    WHERE status NOT IN {FINAL_STATUSES} LIMIT {UNFINISHED_MAX}
 ) AS unfinished GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
@@ -58,8 +61,8 @@ SELECT count(*) FROM (
 """)
 
 _LETTERS: Final = text(f"""
-SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at, left(d.body, {_BODY_CHARS_MAX}) AS body,
-       o.status
+SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at,
+       left(d.body, {_BODY_CHARS_MAX}) AS body, o.status
 FROM dead_letters d LEFT JOIN orders o USING (order_id)
 WHERE CAST(:before_at AS timestamptz) IS NULL
    OR (d.archived_at, d.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS text))

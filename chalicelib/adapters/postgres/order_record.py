@@ -70,12 +70,14 @@ FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR UPDATE
 
 _CLAIM: Final = Statement("""
 UPDATE orders
-SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
+SET fence = fence + 1,
+    lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
 WHERE order_id = ANY(:order_ids)
 """)
 
 _OPEN_ATTEMPTS: Final = Statement("""
-SELECT order_id, signature, payload, last_valid_height, attempt, quoted_in_units, quoted_out_units, threshold_units
+SELECT order_id, signature, payload, last_valid_height, attempt,
+    quoted_in_units, quoted_out_units, threshold_units
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
@@ -86,16 +88,17 @@ _RECORD: Final = Statement(f"""
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
         order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
-        input_units numeric, output_units numeric, failure_code text, chain bytea, lease_ms float8, told_seq int,
-        is_triggered boolean, refused_at_bound int)
+        input_units numeric, output_units numeric, failure_code text, chain bytea, lease_ms float8,
+        told_seq int, is_triggered boolean, refused_at_bound int)
     LIMIT jsonb_array_length(CAST(:steps AS jsonb))
 ), moved AS (
     UPDATE orders o
     SET status = s.status, seq = s.seq, attempt = s.attempt,
         tx_signature = coalesce(s.tx_signature, o.tx_signature),
-        input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code, chain = s.chain,
-        lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000), told_seq = s.told_seq,
-        is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound, updated_at = clock_timestamp()
+        input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
+        chain = s.chain, lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
+        told_seq = s.told_seq, is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound,
+        updated_at = clock_timestamp()
     FROM step s
     WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq
     RETURNING o.order_id
@@ -114,7 +117,8 @@ WITH step AS (
 ), resolved AS (
     UPDATE attempts a SET outcome = r.outcome, resolved_at = clock_timestamp()
     FROM (
-        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS r(order_id uuid, signature text, outcome text)
+        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb))
+            AS r(order_id uuid, signature text, outcome text)
         LIMIT jsonb_array_length(CAST(:outcomes AS jsonb))
     ) AS r JOIN moved USING (order_id)
     WHERE a.signature = r.signature AND a.order_id = r.order_id AND a.outcome IS NULL
@@ -132,7 +136,8 @@ WITH canceled AS (
     UPDATE orders o
     SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp(),
         chain = sha256(coalesce(o.chain, '') || convert_to(
-            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'), 'UTF8'))
+            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'),
+            'UTF8'))
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
       AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
     RETURNING {ORDER_COLUMNS}, o.chain

@@ -21,8 +21,8 @@ RESTING_CHECKS: Final = (
         "every confirmed order with a limit got its limit or better, to the last unit",
         """
         SELECT order_id::text AS subject,
-               format('gave %s and got %s, at a limit of %s', input_units, output_units, limit_terms ->> 'price')
-               AS problem
+               format('gave %s and got %s, at a limit of %s',
+                      input_units, output_units, limit_terms ->> 'price') AS problem
         FROM orders
         WHERE status = 'confirmed' AND limit_terms IS NOT NULL
           AND output_units * (limit_terms #>> '{rate,input_units}')::numeric

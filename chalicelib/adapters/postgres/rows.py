@@ -13,8 +13,8 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject
 
 ORDER_COLUMNS: Final = (
-    f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq, o.is_triggered, "
-    "o.refused_at_bound"
+    f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq, "
+    "o.is_triggered, o.refused_at_bound"
 )
 """What ``order_state`` reads, from a table that the statement calls ``o``."""
 

@@ -18,7 +18,7 @@ from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import IDLE_STATUSES
 from chalicelib.domain.orders import Order
-from chalicelib.services.ports import AccountOrders, Missed, Replay, Subscription
+from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, Subscription
 
 EVERY_ORDER: Final = UUID(int=0)
 _REPLAYED_ORDERS_MAX: Final = 100

@@ -39,13 +39,13 @@ _WATCH: Final = """
 _ARMED_ANEW: Final = """
     wake_at = new.wake_at, since_height = new.since_height, pair_id = new.pair_id, look = new.look,
     direction = new.direction, rate_out = new.rate_out, rate_in = new.rate_in, wake_key = new.wake_key,
-    own_key = new.own_key, armed = true, fired_at = NULL, sent_at = NULL, fired_by = NULL, fired_height = NULL,
-    seen_out = NULL, seen_in = NULL
+    own_key = new.own_key, armed = true, fired_at = NULL, sent_at = NULL, fired_by = NULL,
+    fired_height = NULL, seen_out = NULL, seen_in = NULL
 """
 
 ARM: Final = Statement(f"""
-INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,
-    wake_key, own_key)
+INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction,
+    rate_out, rate_in, wake_key, own_key)
 SELECT w.order_id, w.accepted_at, w.wake_at, w.since_height, p.pair_id, w.look, true, w.direction, w.rate_out,
     w.rate_in, w.wake_key, w.own_key
 FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS w ({_WATCH})
@@ -64,7 +64,8 @@ RETURNING w.order_id
 
 DISARM: Final = Statement("""
 DELETE FROM watches WHERE order_id IN (
-    SELECT CAST(order_id AS uuid) FROM jsonb_array_elements_text(CAST(:order_ids AS jsonb)) AS named (order_id))
+    SELECT CAST(order_id AS uuid)
+    FROM jsonb_array_elements_text(CAST(:order_ids AS jsonb)) AS named (order_id))
 RETURNING order_id
 """)
 
@@ -78,7 +79,8 @@ SELECT p.input_token, p.output_token,
     EXISTS (SELECT FROM watches AS w
             WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look BETWEEN 1 AND 10)
     OR EXISTS (SELECT FROM watches AS w
-               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look BETWEEN 1 AND 10)
+               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id
+                 AND w.look BETWEEN 1 AND 10)
         AS by_mark,
     EXISTS (SELECT FROM watches AS w
             WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 11) AS by_launch
@@ -139,7 +141,8 @@ SELECT {_SELECTED} FROM fired JOIN orders AS o USING (order_id) ORDER BY fired.w
 _RESEND: Final = Statement(f"""
 WITH lost AS (
     SELECT order_id FROM watches
-    WHERE NOT armed AND sent_at <= clock_timestamp() - CAST(:unclaimed_for_ms AS integer) * interval '1 millisecond'
+    WHERE NOT armed
+      AND sent_at <= clock_timestamp() - CAST(:unclaimed_for_ms AS integer) * interval '1 millisecond'
     ORDER BY sent_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
 )
 UPDATE watches AS w SET sent_at = clock_timestamp()
@@ -153,7 +156,8 @@ _FIRED: Final = Statement(
 )
 
 _FIRED_AMONG: Final = Statement(
-    f"SELECT {_SELECTED} FROM watches JOIN orders AS o USING (order_id) WHERE order_id = ANY(:order_ids) AND NOT armed"
+    f"SELECT {_SELECTED} FROM watches JOIN orders AS o USING (order_id) "
+    "WHERE order_id = ANY(:order_ids) AND NOT armed"
 )
 
 _FORGET: Final = Statement("""
@@ -193,7 +197,7 @@ FROM kept JOIN watch_pairs AS p USING (pair_id) ORDER BY kept.pair_id, kept.heig
 
 
 class PostgresWatches:
-    """``Watches`` on Postgres. ``arming`` and ``disarming`` are for transactions that move the order as well."""
+    """``Watches`` on Postgres. ``arming`` and ``disarming`` are for transactions that also move the order."""
 
     def __init__(self, engine: Engine) -> None:
         self._database = Database(engine)

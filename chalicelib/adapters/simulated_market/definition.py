@@ -26,7 +26,7 @@ class PoolDefinition:
         depth: What each side is worth, in tokens of the quote.
         parameters: What only this kind has.
         opens_at_s: Unix time from which the pool may be traded with; 0 if it always may.
-        opening: When it opens, of a pool that opens in a market that is there; None of one as old as the market.
+        opening: When a pool opens that the market does not have yet; None of one as old as the market.
         base_fee: A fee schedule that begins there, instead of ``fee_bps``: of a DAMM v2 pool alone.
     """
 

@@ -94,7 +94,7 @@ def launch(
         height: Where it opens; None for ``in_blocks`` from now.
 
     Raises:
-        ValueError: There is such a pool already, the height is past, or the token is known with other decimals.
+        ValueError: There is such a pool already, the height is past, or the token has other decimals.
     """
     with engine.connect() as connection:
         chain = connection.execute(_CHAIN).one()

@@ -27,8 +27,10 @@ _SEEN: Final = Statement("""
             SELECT launch.pool_id, launch.height, launch.opened_at - chain.clock_offset AS opened_at
             FROM market.launches AS launch JOIN market.pools AS pool USING (pool_id)
             WHERE EXISTS (
-                SELECT FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) AS pair (input_token text, output_token text)
-                WHERE (pool.token_0, pool.token_1) IN ((input_token, output_token), (output_token, input_token))
+                SELECT FROM jsonb_to_recordset(CAST(:pairs AS jsonb))
+                    AS pair (input_token text, output_token text)
+                WHERE (pool.token_0, pool.token_1)
+                      IN ((input_token, output_token), (output_token, input_token))
                    OR (output_token = '*' AND input_token IN (pool.token_0, pool.token_1)
                        AND EXISTS (SELECT FROM market.tokens WHERE mint IN (pool.token_0, pool.token_1))))
             ORDER BY launch.opened_at DESC LIMIT CAST(:most AS integer)

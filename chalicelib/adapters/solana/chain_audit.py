@@ -66,7 +66,7 @@ _RECORDED: Final = text("SELECT signature FROM attempts WHERE signature = ANY(:s
 class ChainFindings:
     """What came of it: so many orders and attempts, what breaks each rule, and what is unknown.
 
-    Of each rule the first ``SHOWN_MAX`` are kept; ``counts`` has the number of all, by rule and whether unknown.
+    Of each rule the first ``SHOWN_MAX`` are kept; ``counts`` has the number of all, by rule and certainty.
     """
 
     orders: int = 0

@@ -2,8 +2,8 @@
 
 Keys must never trade where their owner did not mean to.
 
-A cluster is known by its genesis hash. A local chain has one of its own, or, where it is a copy of another, that
-one's; a copy can be told from what it was copied from by the calls that only such chains answer.
+A cluster is known by its genesis hash. A local chain has one of its own, or, where it is a copy of another,
+that one's; a copy can be told from what it was copied from by the calls that only such chains answer.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Caps on what is spent, kept across processes: an order is put down before anything is signed for it.
 
-A day's orders are added up and put down under a lock per token, so that two consumers cannot both take what is
-left. An order that ended without a fill has spent nothing, and counts no more.
+A day's orders are added up and put down under a lock per token, so that two consumers cannot both take what
+is left. An order that ended without a fill has spent nothing, and counts no more.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
 """How far a landed swap moved its pool's price, fees aside, from its program's event.
 
-An event tells either the price before (CPMM by its vaults, DLMM by its bin) or the price after (CLMM, DAMM v2).
-Along a curve of constant liquidity a swap trades at the geometric mean of both, so that either is enough; where it
-crossed ticks, that is close.
+An event tells either the price before (CPMM by its vaults, DLMM by its bin) or the price after (CLMM, DAMM
+v2). Along a curve of constant liquidity a swap trades at the geometric mean of both, so that either is
+enough; where it crossed ticks, that is close.
 """
 
 from typing import Final

@@ -83,7 +83,7 @@ def check_answer(
 def is_proof(account_id: str, wallet: Pubkey, *, text: str, signature: bytes) -> bool:
     """Return whether a wallet once signed that it is the account's, whenever that was.
 
-    What is kept of an answer proves itself: whoever writes into the place where it is kept cannot make one up.
+    What is kept of an answer proves itself: who writes into the place where it is kept cannot make one up.
     """
     _, _, named = text.partition("\n")[0].partition(_PURPOSE)
     is_named = named == f"{account_id!a}." and f"\nWallet: {address_of(wallet)}\n" in text

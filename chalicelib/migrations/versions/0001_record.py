@@ -12,7 +12,10 @@ branch_labels = None
 depends_on = None
 
 FINAL = "('confirmed', 'failed', 'canceled', 'expired')"
-STATUSES = "('pending', 'open', 'routing', 'routed', 'building', 'submitted', 'confirmed', 'failed', 'canceled', 'expired')"
+STATUSES = (
+    "('pending', 'open', 'routing', 'routed', 'building', 'submitted', "
+    "'confirmed', 'failed', 'canceled', 'expired')"
+)
 
 ORDERS = f"""
 CREATE TABLE orders (

@@ -125,14 +125,17 @@ RETURNS TABLE (
     epoch bigint, pool_id text, venue text, kind text, token_0 text, token_1 text,
     state jsonb, version bigint, bins jsonb, ticks jsonb
 ) LANGUAGE sql STABLE AS $$
-    SELECT chain.epoch, pool.pool_id, pool.venue, pool.kind, pool.token_0, pool.token_1, pool.state, pool.version,
+    SELECT chain.epoch, pool.pool_id, pool.venue, pool.kind, pool.token_0, pool.token_1,
+        pool.state, pool.version,
         CASE WHEN pool.kind = 'dlmm' THEN (
             SELECT jsonb_agg(jsonb_build_array(bin.bin_id, bin.amount_x, bin.amount_y))
-            FROM market.bins AS bin WHERE bin.pool_id = pool.pool_id AND bin.version > coalesce(held.version, 0)
+            FROM market.bins AS bin
+            WHERE bin.pool_id = pool.pool_id AND bin.version > coalesce(held.version, 0)
         ) END,
         CASE WHEN pool.kind = 'clmm' THEN (
             SELECT jsonb_agg(jsonb_build_array(tick.tick, tick.liquidity_net))
-            FROM market.ticks AS tick WHERE tick.pool_id = pool.pool_id AND tick.version > coalesce(held.version, 0)
+            FROM market.ticks AS tick
+            WHERE tick.pool_id = pool.pool_id AND tick.version > coalesce(held.version, 0)
         ) END
     FROM market.chain
     CROSS JOIN market.pools AS pool

@@ -20,17 +20,19 @@ FINAL = "('confirmed', 'failed', 'canceled', 'expired')"
 CHAIN = """
 ALTER TABLE order_events ADD COLUMN chain bytea CHECK (length(chain) = 32);
 ALTER TABLE orders ADD COLUMN chain bytea CHECK (length(chain) = 32);
-COMMENT ON COLUMN order_events.chain IS 'SHA-256 of the predecessor''s and this row; NULL from before there was one';
+COMMENT ON COLUMN order_events.chain IS
+    'SHA-256 of the predecessor''s and this row; NULL from before there was one';
 COMMENT ON COLUMN orders.chain IS 'That of the last event which has one';
 """
 
-# Conditions are judged without a call, so a statement that keeps to the rules pays nothing for the function. And
-# after the change, which an error undoes as well: a row trigger before it would lock each row first, with a record
-# in the log of its own, whatever its condition says.
+# Conditions are judged without a call, so a statement that keeps to the rules pays nothing for the function.
+# And after the change, which an error undoes as well: a row trigger before it would lock each row first, with
+# a record in the log of its own, whatever its condition says.
 RULES = f"""
 CREATE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% of % is refused: %', lower(TG_OP), TG_TABLE_NAME, TG_ARGV[0] USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION '% of % is refused: %', lower(TG_OP), TG_TABLE_NAME, TG_ARGV[0]
+        USING ERRCODE = 'insufficient_privilege';
 END $$;
 
 CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON order_events
@@ -40,11 +42,13 @@ CREATE TRIGGER final_orders_stay AFTER UPDATE OR DELETE ON orders
     FOR EACH ROW WHEN (OLD.status IN {FINAL}) EXECUTE FUNCTION public.refuse_change('the order is final');
 
 CREATE TRIGGER orders_move_on AFTER UPDATE ON orders
-    FOR EACH ROW WHEN (NEW.seq < OLD.seq OR NEW.fence < OLD.fence OR (NEW.status <> OLD.status AND NEW.seq = OLD.seq))
+    FOR EACH ROW
+    WHEN (NEW.seq < OLD.seq OR NEW.fence < OLD.fence OR (NEW.status <> OLD.status AND NEW.seq = OLD.seq))
     EXECUTE FUNCTION public.refuse_change('an order moves on only, each status by an event');
 
 CREATE TRIGGER outcomes_stay AFTER UPDATE OR DELETE ON attempts
-    FOR EACH ROW WHEN (OLD.outcome IS NOT NULL) EXECUTE FUNCTION public.refuse_change('the attempt has its outcome');
+    FOR EACH ROW WHEN (OLD.outcome IS NOT NULL)
+    EXECUTE FUNCTION public.refuse_change('the attempt has its outcome');
 """
 
 # What a transaction moved is what its legs moved: out of the wallet
@@ -82,7 +86,8 @@ CREATE FUNCTION market.flows() RETURNS TABLE (place text, token text, units nume
     GROUP BY flow.place, flow.token
 $$;
 
-CREATE FUNCTION market.holdings() RETURNS TABLE (place text, token text, units numeric) LANGUAGE sql STABLE AS $$
+CREATE FUNCTION market.holdings() RETURNS TABLE (place text, token text, units numeric)
+LANGUAGE sql STABLE AS $$
     SELECT address, token, balance FROM market.wallets
     UNION ALL
     SELECT pool_id, token, tradable + lp_fees + protocol_fees + fund_fees + creator_fees FROM market.vaults
@@ -115,11 +120,13 @@ COMMENT ON COLUMN market.openings.maths IS 'Of the release that carries out thos
 
 CREATE FUNCTION market.note_openings(pool_ids jsonb, maths integer) RETURNS void LANGUAGE sql AS $$
     INSERT INTO market.openings (pool_id, after_ordinal, kind, state, bins, ticks, maths)
-    SELECT pool_id, (SELECT coalesce(max(ordinal), 0) FROM market.transactions), kind, state, bins, ticks, maths
+    SELECT pool_id, (SELECT coalesce(max(ordinal), 0) FROM market.transactions),
+        kind, state, bins, ticks, maths
     FROM market.changed_pools('{}', -1) WHERE pool_id IN (SELECT jsonb_array_elements_text(pool_ids))
     -- Opened again with no trade in between.
     ON CONFLICT (pool_id, after_ordinal) DO UPDATE
-    SET kind = excluded.kind, state = excluded.state, bins = excluded.bins, ticks = excluded.ticks, maths = excluded.maths
+    SET kind = excluded.kind, state = excluded.state, bins = excluded.bins, ticks = excluded.ticks,
+        maths = excluded.maths
 $$;
 SELECT market.note_openings((SELECT jsonb_agg(pool_id) FROM market.pools), 1);
 

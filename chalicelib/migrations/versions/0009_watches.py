@@ -18,7 +18,8 @@ CREATE TABLE watch_pairs (
     output_token text NOT NULL CHECK (output_token <> input_token),
     UNIQUE (input_token, output_token)
 );
-COMMENT ON TABLE watch_pairs IS 'Short numbers for ordered pairs of tokens: there are few, and a million rows name one';
+COMMENT ON TABLE watch_pairs IS
+    'Short numbers for ordered pairs of tokens: there are few, and a million rows name one';
 
 CREATE TABLE watches (
     order_id     uuid PRIMARY KEY REFERENCES orders,
@@ -43,11 +44,13 @@ CREATE TABLE watches (
     CHECK (armed = (fired_at IS NULL)),
     CHECK (armed = (sent_at IS NULL)),
     CHECK (armed = (fired_by IS NULL)),
-    CHECK ((fired_by = 'rate') IS NOT TRUE OR (seen_out IS NOT NULL AND seen_in IS NOT NULL AND fired_height IS NOT NULL))
+    CHECK ((fired_by = 'rate') IS NOT TRUE
+        OR (seen_out IS NOT NULL AND seen_in IS NOT NULL AND fired_height IS NOT NULL))
 ) WITH (fillfactor = 90);
 COMMENT ON COLUMN watches.rate_out IS 'Output per input as a fraction: what decides';
 COMMENT ON COLUMN watches.wake_key IS 'The same to 20 digits, never rounded the wrong way: what is searched';
-COMMENT ON COLUMN watches.own_key IS 'The key of the rate itself, while another one is searched; NULL otherwise';
+COMMENT ON COLUMN watches.own_key IS
+    'The key of the rate itself, while another one is searched; NULL otherwise';
 COMMENT ON COLUMN watches.look IS '0: the best marginal rate; 1 to 10: the mark, held for so many blocks';
 
 CREATE INDEX watches_rising ON watches (pair_id, look, wake_key) WHERE armed AND direction = 'at_least';

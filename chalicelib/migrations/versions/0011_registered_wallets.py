@@ -21,7 +21,8 @@ CREATE TABLE registered_wallets (
     revoked_at    timestamptz CHECK (revoked_at >= registered_at),
     PRIMARY KEY (wallet, registered_at)
 );
-COMMENT ON TABLE registered_wallets IS 'A wallet stays an account''s until it is revoked; rows stay as evidence';
+COMMENT ON TABLE registered_wallets IS
+    'A wallet stays an account''s until it is revoked; rows stay as evidence';
 CREATE UNIQUE INDEX registered_wallets_account ON registered_wallets (account_id) WHERE revoked_at IS NULL;
 CREATE UNIQUE INDEX registered_wallets_wallet ON registered_wallets (wallet) WHERE revoked_at IS NULL;
 """

@@ -19,7 +19,8 @@ CREATE TABLE audit_rules (
     duration_ms integer NOT NULL CHECK (duration_ms >= 0),
     violations  jsonb NOT NULL
 );
-COMMENT ON TABLE audit_rules IS 'When the console last had a rule checked, and when it last held; what counts is ./orderflow audit'
+COMMENT ON TABLE audit_rules IS
+    'When the console last had a rule checked, and when it last held; what counts is ./orderflow audit'
 """
 
 

@@ -34,7 +34,8 @@ COMMENT ON COLUMN archives.day IS 'On which the orders ended, in UTC';
 ALTER TABLE orders ADD COLUMN archive_id bigint REFERENCES archives;
 COMMENT ON COLUMN orders.archive_id IS 'Where its events and attempts are, if not here';
 -- An order has its entry from its end until it is archived.
-CREATE INDEX orders_to_archive ON orders (updated_at, order_id) WHERE status IN {FINAL} AND archive_id IS NULL;
+CREATE INDEX orders_to_archive ON orders (updated_at, order_id)
+    WHERE status IN {FINAL} AND archive_id IS NULL;
 
 -- The owner himself, within the function below. The functions' login cannot become him, whatever it sets.
 CREATE FUNCTION public.is_archiving() RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -44,7 +45,8 @@ CREATE FUNCTION public.is_archiving() RETURNS boolean LANGUAGE sql STABLE AS $$
 $$;
 
 CREATE FUNCTION public.archive_orders(
-    its_place text, its_sha256 bytea, its_day date, ids uuid[], seqs integer[], its_events integer, its_attempts integer
+    its_place text, its_sha256 bytea, its_day date, ids uuid[], seqs integer[],
+    its_events integer, its_attempts integer
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET orderflow.archiving = 'on' AS $$
 DECLARE
@@ -52,7 +54,8 @@ DECLARE
     done integer;
 BEGIN
     PERFORM FROM public.orders WHERE order_id = ANY(ids) ORDER BY order_id FOR UPDATE;
-    SELECT count(*) INTO done FROM unnest(ids, seqs) AS read (order_id, seq) JOIN public.orders o USING (order_id, seq)
+    SELECT count(*) INTO done
+    FROM unnest(ids, seqs) AS read (order_id, seq) JOIN public.orders o USING (order_id, seq)
     WHERE o.status IN {FINAL} AND o.archive_id IS NULL AND o.updated_at < clock_timestamp() - interval '1 day'
         AND NOT EXISTS (SELECT FROM public.subscriptions s WHERE s.order_id = o.order_id);
     IF done <> cardinality(ids) THEN
@@ -84,7 +87,8 @@ CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON order_events
 ROWS_STAY = f"""
 DROP TRIGGER final_orders_stay ON orders;
 CREATE TRIGGER final_orders_stay AFTER UPDATE OR DELETE ON orders
-    FOR EACH ROW WHEN (OLD.status IN {FINAL}{{unless}}) EXECUTE FUNCTION public.refuse_change('the order is final');
+    FOR EACH ROW WHEN (OLD.status IN {FINAL}{{unless}})
+    EXECUTE FUNCTION public.refuse_change('the order is final');
 DROP TRIGGER outcomes_stay ON attempts;
 CREATE TRIGGER outcomes_stay AFTER UPDATE OR DELETE ON attempts
     FOR EACH ROW WHEN (OLD.outcome IS NOT NULL{{unless}})

@@ -1,7 +1,7 @@
 """Orders that wait for a pool to open, and when the simulated market's pools did.
 
-Revision: 0016. A row of ``watches`` may be woken by an opening. Pools that are as old as the market have no row
-in ``market.launches``: they open for nobody.
+Revision: 0016. A row of ``watches`` may be woken by an opening. Pools that are as old as the market have no
+row in ``market.launches``: they open for nobody.
 """
 
 from alembic import op
@@ -16,7 +16,8 @@ UPGRADE = """
 ALTER TABLE watches
     DROP CONSTRAINT watches_look_check,
     ADD CONSTRAINT watches_look_check CHECK (look BETWEEN 0 AND 11) NOT VALID;
-COMMENT ON COLUMN watches.look IS '0: the best marginal rate; 1 to 10: the mark, held for so many blocks; 11: an opening';
+COMMENT ON COLUMN watches.look IS
+    '0: the best marginal rate; 1 to 10: the mark, held for so many blocks; 11: an opening';
 
 CREATE TABLE market.launches (
     pool_id   text PRIMARY KEY REFERENCES market.pools ON DELETE CASCADE,
@@ -34,7 +35,9 @@ COMMENT ON COLUMN market.launches.opened_at IS 'By the market''s clock; it may b
 DOWNGRADE = """
 DROP TABLE market.tokens, market.launches;
 DELETE FROM watches WHERE look = 11;
-ALTER TABLE watches DROP CONSTRAINT watches_look_check, ADD CONSTRAINT watches_look_check CHECK (look BETWEEN 0 AND 10);
+ALTER TABLE watches
+    DROP CONSTRAINT watches_look_check,
+    ADD CONSTRAINT watches_look_check CHECK (look BETWEEN 0 AND 10);
 COMMENT ON COLUMN watches.look IS '0: the best marginal rate; 1 to 10: the mark, held for so many blocks';
 """
 

@@ -1,7 +1,7 @@
 """How far a final order was told may still be noted; all else of it stays.
 
-Revision: 0017. A cancel of a resting order is told after its commit, and a message that was sent before it has a
-consumer tell it if that process dies. Noted as told, it is not told twice.
+Revision: 0017. A cancel of a resting order is told after its commit, and a message that was sent before it
+has a consumer tell it if that process dies. Noted as told, it is not told twice.
 """
 
 from alembic import op

@@ -87,8 +87,9 @@ class Batch:
     def is_due(self, order: ClaimedOrder, now: datetime) -> bool:
         """Return whether there is something to do for an order: one that rests has to have fired.
 
-        A message of an earlier firing has been acted on, and is too late. A sniper order is looked at whenever
-        it is asked for: what opens at a known time, or has a fee that falls, wakes it by a message of its own.
+        A message of an earlier firing has been acted on, and is too late. A sniper order is looked at
+        whenever it is asked for: what opens at a known time, or has a fee that falls, wakes it by a message
+        of its own.
         """
         if order.state.status is not OrderStatus.OPEN or order.state.order.is_late(now):
             return True

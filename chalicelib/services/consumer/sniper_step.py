@@ -33,7 +33,7 @@ _AT_LEAST: Final = timedelta(seconds=2)
 def sniper_step(
     order: ClaimedOrder, planner: Planner, seen: SeenOpenings, tokens: Tokens, now: datetime
 ) -> Transition:
-    """Return the order triggered by a launch, at rest, or failed because what opened does not pass its filters."""
+    """Return the order triggered by a launch, at rest, or failed because its filters refuse what opened."""
     looked = looked_at(order, planner, seen, tokens, now)
     return looked if isinstance(looked, Transition) else transitions.launched(order, looked[0], now)
 
@@ -131,6 +131,7 @@ def _problem(failed: Filter, sniper: Sniper, launch: Launch, input_token: str, t
             return f"{opened}: it holds {held} {input_token}, less than {wanted}"
         case Filter.MAX_DELAY:
             age, fee = launch.height - launch.opened_height, bps_text(launch.fee_rate, FEE_PRECISION)
-            return f"{opened}: that was {age} blocks ago, more than {sniper.max_delay_blocks} (its fee: {fee} bps)"
+            late = f"that was {age} blocks ago, more than {sniper.max_delay_blocks}"
+            return f"{opened}: {late} (its fee: {fee} bps)"
         case Filter.VENUE | Filter.MAX_FEE:
             return opened

@@ -11,16 +11,8 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
-from chalicelib.services.ports import (
-    Connections,
-    Delivery,
-    Frame,
-    Missed,
-    OrderQueue,
-    QueueMessage,
-    Subscription,
-    Subscriptions,
-)
+from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
+from chalicelib.services.subscription_ports import Missed, Subscription, Subscriptions
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.queue_messages import SubscribeMessage
 from chalicelib.wire.server_frames import accepted, batch_texts, json_text

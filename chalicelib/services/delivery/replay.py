@@ -19,7 +19,8 @@ from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S
 from chalicelib.services.isolation import one_by_one
-from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries, Replay, Subscriptions
+from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries
+from chalicelib.services.subscription_ports import Replay, Subscriptions
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject

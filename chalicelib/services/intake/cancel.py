@@ -60,8 +60,8 @@ class CancelOrders:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
             self._record.note_published(order_id, event.seq)
         except RetryableError as fault:
-            # The consumer of the order's message finds it ended, and publishes that: its own message, the one just
-            # sent, or this one, if the queue was out of reach a moment ago.
+            # The consumer of the order's message finds it ended, and publishes that: its own message, the one
+            # just sent, or this one, if the queue was out of reach a moment ago.
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
             have_told(self._queue, before)
 

@@ -1,7 +1,8 @@
 """Having an order's owner told of a change even if whoever makes the change dies right after it.
 
-An order that rests has no message in the queue: its last one was done when it was put to rest. So what cancels or
-amends it sends one first, late enough to come after the change; the consumer publishes what is not known to be.
+An order that rests has no message in the queue: its last one was done when it was put to rest. So what
+cancels or amends it sends one first, late enough to come after the change; the consumer publishes what is not
+known to be.
 """
 
 from typing import Final
@@ -19,8 +20,8 @@ TOLD_AFTER_S: Final = 5
 def have_told(queue: OrderQueue, state: OrderState) -> None:
     """Send the message of an order that may rest, before it is changed.
 
-    Best effort: a queue that is out of reach must not keep a cancel from its order. A message for a change that
-    then is not made does nothing.
+    Best effort: a queue that is out of reach must not keep a cancel from its order. A message for a change
+    that then is not made does nothing.
     """
     order = state.order
     if state.is_final or not order.terms.may_rest:

@@ -29,7 +29,7 @@ class VenueAnswers:
         valid_until: Past this moment the answers are not to be traded on.
         firm_quotes: Those that hold until then, each under an id that nothing else has.
         refused: Pools that are not traded with, by venue.
-        chain_time: The chain's own, as of which the pools are: the oldest that a venue named, None if none did.
+        chain_time: The chain's own, as of which the pools are: the oldest that a venue named, else None.
         room: What one transaction carries of their pools; None if it carries any number of legs.
     """
 

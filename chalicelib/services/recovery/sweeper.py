@@ -7,7 +7,8 @@ from uuid import UUID
 
 from chalicelib.logs import logger
 from chalicelib.services.isolation import one_by_one, together_or_alone
-from chalicelib.services.ports import Connections, OrderQueue, QueueMessage, Subscriptions
+from chalicelib.services.ports import Connections, OrderQueue, QueueMessage
+from chalicelib.services.subscription_ports import Subscriptions
 from chalicelib.wire.queue_messages import Message, ResumeMessage, SubscribeMessage
 
 SWEPT_MAX: Final = 1_000

@@ -36,7 +36,7 @@ class Openings(Protocol):
     """Where it is seen that pools have opened."""
 
     def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
-        """Return the pools of some pairs, in either direction, that have opened since there is a market, or will.
+        """Return the pools of some pairs, in either direction, that opened after the market did, or will.
 
         Raises ``RetryableError`` if nothing answers.
         """

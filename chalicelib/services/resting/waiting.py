@@ -80,7 +80,7 @@ def _waited_for(state: OrderState) -> tuple[Direction, int, Rate]:
 
 
 def backoff_height(height: int, refusals: int) -> int:
-    """Return the block from which on an order is looked at again that the chain refused at its limit so often."""
+    """Return the block from which an order is looked at again, by how often it was refused at its limit."""
     doublings = min(max(0, refusals - 1), BACKOFF_BLOCKS_MAX.bit_length())
     return height + min(BACKOFF_BLOCKS << doublings, BACKOFF_BLOCKS_MAX)
 
@@ -88,9 +88,9 @@ def backoff_height(height: int, refusals: int) -> int:
 def rate_that_may_fit(wanted: Rate, marginal: Rate, offered: Rate) -> Rate | None:
     """Return the marginal rate to wait for, for an order whose size was offered less than it wants.
 
-    A size loses so much of the marginal rate to its own impact; if it always did, it would get what it wants at
-    ``wanted * marginal / offered``. Half the way there is waited for, since liquidity differs from price to price:
-    so the order is looked at a few times on the way and not at every price.
+    A size loses so much of the marginal rate to its own impact; if it always did, it would get what it wants
+    at ``wanted * marginal / offered``. Half the way there is waited for, since liquidity differs from price
+    to price: so the order is looked at a few times on the way and not at every price.
     """
     best, got, least = _fraction(marginal), _fraction(offered), _fraction(wanted)
     if not got < least <= best:

@@ -49,8 +49,8 @@ class PriceWatcher:
     def after_swaps(self, pool_ids: Collection[str]) -> None:
         """Look at what swaps of ours moved; best effort, since the next look by the clock finds the same.
 
-        Costs one small question where nothing is armed. The answer is not kept: what was armed a moment ago may
-        be met by just these swaps, and the looks by the clock may not have begun.
+        Costs one small question where nothing is armed. The answer is not kept: what was armed a moment ago
+        may be met by just these swaps, and the looks by the clock may not have begun.
         """
         if pool_ids:
             self._match(pool_ids)

@@ -1,7 +1,7 @@
 """A stop with a take profit, by hand: two orders that wait, of which the first to fire cancels the other.
 
-The engine sends each at most once, but both could fire before the cancel comes: then the position is sold twice.
-Who must not risk that gives each half of the amount.
+The engine sends each at most once, but both could fire before the cancel comes: then the position is sold
+twice. Who must not risk that gives each half of the amount.
 
 python clients/python/examples/stop_and_take_profit.py --stop 120 --take-profit 180
 """

@@ -1,4 +1,4 @@
-"""``orderflow pools`` and ``orderflow wallet`` on a real database and a local chain, and the audit's last rules."""
+"""``orderflow pools`` and ``orderflow wallet`` on Postgres and a local chain, and the audit's last rules."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Tracing that is asked for and cannot be had is an error at once, and what is not asked for is not loaded."""
+"""Tracing that is asked for and cannot be had is an error at once, and what is not is not loaded."""
 
 import subprocess
 import sys
@@ -13,7 +13,8 @@ _OBSERVED = """
 import sys
 from chalicelib.bootstrap.wiring import Services
 from chalicelib.config import Settings
-services = Services(Settings.from_env({"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1", "TRACES": sys.argv[1]}))
+loopback = {"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
+services = Services(Settings.from_env({**loopback, "TRACES": sys.argv[1]}))
 loaded_first = "opentelemetry.sdk" in sys.modules
 services.observer
 print(loaded_first, "opentelemetry.sdk" in sys.modules)

@@ -1,4 +1,4 @@
-"""What other people wrote of the console is theirs to the byte, with their licences, and nothing leads elsewhere."""
+"""What other people wrote of the console is theirs to the byte, with licences; nothing leads elsewhere."""
 
 import hashlib
 import re

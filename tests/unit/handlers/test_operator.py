@@ -121,7 +121,8 @@ def test_rules_are_listed_with_when_they_held_and_run_one_by_one() -> None:
     listed = body(operator.audit(request()))
     operator_answers.AuditRules.model_validate_json(json.dumps(listed))
     assert listed["rules"][1] == {
-        "ruleId": "another", "rule": "another", "ranAt": None, "heldAt": None, "durationMs": None, "violations": [],
+        "ruleId": "another", "rule": "another", "ranAt": None, "heldAt": None, "durationMs": None,
+        "violations": [],
     }  # fmt: skip
     assert body(operator.run_rule(request(), "a-rule"))["violations"] == [
         {"subject": "o1", "problem": "is broken"}

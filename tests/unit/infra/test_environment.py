@@ -72,8 +72,8 @@ def test_what_runs_imports_nothing_that_only_tests_have() -> None:
     assert done.returncode == 0, done.stderr
 
 
-# Every module of what `make run`, `./orderflow` and `make deploy` start, in an interpreter that has only the set
-# to run with. The local chain has its own set, and the runtime's plugin for pytest is for who has that.
+# Every module of what `make run`, `./orderflow` and `make deploy` start, in an interpreter that has only the
+# set to run with. The local chain has its own set, and the runtime's plugin for pytest is for who has that.
 IMPORT_WITH = """
 import importlib, importlib.metadata, json, pkgutil, re, sys
 

@@ -29,7 +29,11 @@ def test_name_says_the_connection_and_the_api_and_region_that_its_events_name() 
         ("us-gov-west-1", "abc123.execute-api.localhost", "abc123.execute-api.us-gov-west-1.amazonaws.com"),
         ("cn-north-1", "orders.example.cn", "abc123.execute-api.cn-north-1.amazonaws.com.cn"),
         # Not the API that the event came by: an answer there would go to others.
-        ("us-east-1", "other.execute-api.eu-central-1.amazonaws.com", "abc123.execute-api.us-east-1.amazonaws.com"),
+        (
+            "us-east-1",
+            "other.execute-api.eu-central-1.amazonaws.com",
+            "abc123.execute-api.us-east-1.amazonaws.com",
+        ),
     ],
 )  # fmt: skip
 def test_api_under_another_name_is_reached_under_its_own(region: str, domain: str, host: str) -> None:

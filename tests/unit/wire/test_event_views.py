@@ -73,16 +73,18 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
                 slippage_bps=None,
                 limit=Limit("138", Rate.of(138, 1_000)),
                 trigger=Trigger(
-                    "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+                    "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2,
+                    IfAlreadyMet.REFUSE
                 ),
                 sniper=Sniper("meteora", None, 100, 5),
                 time_in_force=TimeInForce.GTC,
             )
         ),
         {
-            "orderType": "limit", "inputToken": "SOL", "outputToken": "USDC", "slippageBps": None, "limitPrice": "138",
-            "trigger": {
-                "price": "140", "when": "below", "source": "mark", "confirmations": 2, "ifAlreadyMet": "refuse",
+            "orderType": "limit", "inputToken": "SOL", "outputToken": "USDC", "slippageBps": None,
+            "limitPrice": "138", "trigger": {
+                "price": "140", "when": "below", "source": "mark", "confirmations": 2,
+                "ifAlreadyMet": "refuse",
             },
             "sniper": {"venue": "meteora", "maxFeeBps": 100, "maxDelayBlocks": 5},
             "timeInForce": "gtc",
@@ -149,8 +151,9 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
             unspent_input_units=5, network_fee_lamports=5_000,
         ),
         {
-            "txSignature": "5x", "slot": 28, **AMOUNTS, "executedPrice": "150", **FEE, "priceImpactBps": "0.01",
-            "realizedSlippageBps": "-1.00", "unspentInputAmount": "0.000000005", "networkFeeLamports": 5_000,
+            "txSignature": "5x", "slot": 28, **AMOUNTS, "executedPrice": "150", **FEE,
+            "priceImpactBps": "0.01", "realizedSlippageBps": "-1.00", "unspentInputAmount": "0.000000005",
+            "networkFeeLamports": 5_000,
         },
     ),
     (Failed(Code.NO_ROUTE, "none", 2), {"code": "NO_ROUTE", "message": "none", "attempts": 2}),

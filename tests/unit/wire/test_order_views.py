@@ -5,8 +5,8 @@ from dataclasses import replace
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.wire.answers import OrderBody
 from chalicelib.wire.order_views import order_view
+from chalicelib.wire.rest_answers import OrderBody
 from chalicelib.wire.server_frames import json_text
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 

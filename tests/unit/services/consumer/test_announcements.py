@@ -14,7 +14,8 @@ from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.republish import EventRepublisher
-from chalicelib.services.ports import Observer, Subscription
+from chalicelib.services.ports import Observer
+from chalicelib.services.subscription_ports import Subscription
 from tests.contract.records import in_memory
 from tests.fakes.inline import InlineBackground, Unobserved
 from tests.fakes.orders import VIEWS, an_order

@@ -13,7 +13,7 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
-from chalicelib.services.ports import Subscription
+from chalicelib.services.subscription_ports import Subscription
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, an_order
 from tests.fakes.ports import FakeConnections

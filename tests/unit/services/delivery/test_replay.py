@@ -18,7 +18,7 @@ from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
-from chalicelib.services.ports import Subscriptions
+from chalicelib.services.subscription_ports import Subscriptions
 from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order

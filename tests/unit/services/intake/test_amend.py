@@ -12,7 +12,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.intake.amend import AmendOrders
-from chalicelib.services.ports import Subscription
+from chalicelib.services.subscription_ports import Subscription
 from chalicelib.wire.queue_messages import ResumeMessage
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.inline import Unobserved

@@ -4,8 +4,8 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.services.planning.markets import ReadMarkets
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.wire.answers import MarketBody, Markets
 from chalicelib.wire.market_views import markets_view
+from chalicelib.wire.rest_answers import MarketBody, Markets
 from chalicelib.wire.server_frames import json_text
 from tests.fakes.inline import InOneThread
 from tests.fakes.market import FakeVenue, a_pool

@@ -19,8 +19,8 @@ OPENS_S = 1_000_000
 
 def a_launch(kind: str, *, base_fee: BaseFee | None = None, opens_at_s: int = OPENS_S) -> RoutablePool:
     pool = PoolDefinition(
-        "launch", VENUES[kind], kind, TOKENS["SOL"], TOKENS["USDC"], Decimal(200), Decimal(100_000), Decimal(25),
-        PARAMETERS[kind], opens_at_s, base_fee,
+        "launch", VENUES[kind], kind, TOKENS["SOL"], TOKENS["USDC"], Decimal(200), Decimal(100_000),
+        Decimal(25), PARAMETERS[kind], opens_at_s, base_fee,
     )  # fmt: skip
     return RoutablePool("launch", pool.venue, ("SOL", "USDC"), opening_state(pool))
 

@@ -1,0 +1,232 @@
+"""The ports of the services, and behind each the adapter that the settings ask for.
+
+Each is made on first use and kept while the process lives; what needs the database is imported where it is
+made.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.bootstrap.access import Access
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.market import MarketPorts, check_market
+from chalicelib.bootstrap.tracing import check_tracing
+from chalicelib.config import ConfigurationError, Settings
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.ports import (
+    BatchQueue,
+    ClientOrderKeys,
+    Clock,
+    Connections,
+    OrderQueries,
+    OrderQueue,
+    OrderRecord,
+    ReceivedMessages,
+)
+from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.wire.connection_names import ConnectionNames, management_url
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from chalicelib.adapters.aws.sqs import SqsOrderQueue
+    from chalicelib.adapters.observer import PowertoolsObserver
+    from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
+    from chalicelib.adapters.traces import TracingObserver
+    from chalicelib.domain.transactions import ChainHealth
+    from chalicelib.services.queries.operations import Operations, QueueDepths
+    from chalicelib.services.resting.ports import Watches
+    from chalicelib.wire.event_views import EventViews
+
+
+class Ports:
+    """What the use cases need of the world, as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        self.clients = Clients(settings)
+        check_market(settings, lambda: self.tokens)
+        if settings.traces:
+            check_tracing()
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        path = self.settings.tokens_file
+        try:
+            return load_tokens(Path(path)) if path else load_tokens()
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigurationError(f"TOKENS_FILE: {path}: {error}") from error
+
+    @cached_property
+    def access(self) -> Access:
+        return Access(self.settings, self.clock, self.clients)
+
+    @cached_property
+    def market(self) -> MarketPorts:
+        return MarketPorts(self.settings, self.clock, self.tokens, self.clients)
+
+    @cached_property
+    def queue(self) -> OrderQueue:
+        return self._sqs_queue
+
+    @property
+    def batch_queue(self) -> BatchQueue:
+        return self._sqs_queue
+
+    @cached_property
+    def _sqs_queue(self) -> "SqsOrderQueue":
+        from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
+
+        settings = self.settings
+        endpoint = self.clients.endpoint(settings.sqs_endpoint, "sqs")
+        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
+        return SqsOrderQueue(endpoint, url)
+
+    @cached_property
+    def received_orders(self) -> ReceivedMessages:
+        return self._received_from(self.settings.orders_queue_name, self.settings.orders_queue_url)
+
+    @cached_property
+    def received_dead_letters(self) -> ReceivedMessages:
+        return self._received_from(self.settings.orders_dlq_name)
+
+    def _received_from(self, name: str, url: str = "") -> ReceivedMessages:
+        from chalicelib.adapters.aws.sqs import SqsReceivedMessages, find_queue_url
+
+        endpoint = self.clients.endpoint(self.settings.sqs_endpoint, "sqs")
+        return SqsReceivedMessages(endpoint, url or find_queue_url(endpoint, name))
+
+    @cached_property
+    def connection_names(self) -> ConnectionNames:
+        hosts = self.settings.connections_hosts.split(",")
+        return ConnectionNames(self.settings.aws_region, {each.strip() for each in hosts if each.strip()})
+
+    @cached_property
+    def connections(self) -> Connections:
+        from chalicelib.adapters.aws.connections_by_api import ConnectionsByApi
+
+        settings = self.settings
+        if settings.connections_url:
+            return self._management_api(settings.connections_url)
+        return ConnectionsByApi(
+            self.connection_names,
+            lambda api: self._management_api(management_url(api, settings.aws_endpoint_url), api.region),
+        )
+
+    def _management_api(self, url: str, region: str = "") -> Connections:
+        from chalicelib.adapters.aws.management_api import ManagementApi
+
+        endpoint = self.clients.endpoint(url, "execute-api", region=region)
+        return ManagementApi(endpoint, time_limit_ms=self.settings.post_time_limit_ms)
+
+    @cached_property
+    def client_order_keys(self) -> ClientOrderKeys:
+        return _LazyKeys(self)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+
+        return PostgresSubscriptions(self.engine)
+
+    @cached_property
+    def queries(self) -> OrderQueries:
+        from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
+
+        return PostgresOrderQueries(self.engine)
+
+    @cached_property
+    def event_views(self) -> "EventViews":
+        from chalicelib.wire.event_views import EventViews
+
+        return EventViews(self.tokens)
+
+    @cached_property
+    def watches(self) -> "Watches":
+        from chalicelib.adapters.postgres.watches import PostgresWatches
+
+        return PostgresWatches(self.engine)
+
+    @cached_property
+    def observer(self) -> "PowertoolsObserver | TracingObserver":
+        from chalicelib.adapters.observer import PowertoolsObserver
+
+        own = PowertoolsObserver(self.event_views.routes)
+        if not self.settings.traces:
+            return own
+        from chalicelib.adapters.traces import TracingObserver, otlp_exporter
+
+        return TracingObserver(own, otlp_exporter(), self.settings.stage)
+
+    @cached_property
+    def record(self) -> OrderRecord:
+        from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+
+        return PostgresOrderRecord(self.engine, self.event_views)
+
+    @cached_property
+    def operations(self) -> "Operations":
+        from chalicelib.adapters.postgres.operations import PostgresOperations
+
+        return PostgresOperations(self.engine)
+
+    @cached_property
+    def queue_depths(self) -> "QueueDepths":
+        from chalicelib.adapters.aws.queue_depths import SqsQueueDepths
+        from chalicelib.adapters.aws.sqs import find_queue_url
+
+        settings = self.settings
+        endpoint = self.clients.endpoint(settings.sqs_endpoint, "sqs")
+        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
+        return SqsQueueDepths(endpoint, url, beside=[settings.orders_dlq_name])
+
+    @cached_property
+    def audit_rules(self) -> "PostgresAuditRules":
+        from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
+        from chalicelib.bootstrap.audit import checks
+
+        settings = self.settings
+        # The function that answers REST has no right to the seed's secret; the environment's will do.
+        seed = settings.wallet_seed.encode() or None
+        return PostgresAuditRules(
+            self.engine, checks(settings.chain, must_be_finished=False, wallet_seed=seed)
+        )
+
+    @property
+    def engine(self) -> "Engine":
+        return self.clients.engine
+
+    def check_database(self) -> None:
+        """Raise ``RetryableError`` if the database does not answer."""
+        self.clients.check_database()
+
+    def check_chain(self) -> "ChainHealth | None":
+        """Return how the chain is, None if it is the database.
+
+        Raise ``RetryableError`` if it cannot be used.
+        """
+        return self.market.check()
+
+    def check_queue(self) -> None:
+        """Raise ``RetryableError`` if the queue does not answer."""
+        self.queue.check()
+
+
+class _LazyKeys:
+    """Reaches for the database only when a client order id has to be reserved."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        return self._keys.reserve(account_id, client_order_id, content_sha256)
+
+    @cached_property
+    def _keys(self) -> ClientOrderKeys:
+        from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
+
+        return PostgresClientOrderKeys(self._ports.engine)

@@ -1,0 +1,157 @@
+"""Rows and messages that another release wrote, and tokens that it took off the list."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.tokens import Tokens
+from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
+from tests.fakes.orders import VIEWS
+from tests.integration.consumer import Consumer
+from tests.integration.poison import accepted, an_order_now, defects, last_data, order_of, page_of, poisoned
+
+
+def test_order_for_a_token_that_a_release_delists_fails_alone_with_a_reason(consumer: Consumer) -> None:
+    gone = an_order_now(output_token="GONE")  # no password
+    consumer.put(OrderMessage(order=gone).model_dump_json())
+    others = accepted(consumer, 9)
+
+    _, unfinished = consumer.run()
+
+    assert unfinished == []
+    assert {consumer.status(each) for each in others} == {OrderStatus.CONFIRMED}
+    assert last_data(consumer, gone.order_id) == {
+        "code": "NO_ROUTE",
+        "message": "GONE is not traded any more",
+        "attempts": 1,
+    }
+
+
+def test_orders_of_a_delisted_token_are_listed_without_amounts_in_it(consumer: Consumer) -> None:
+    gone = an_order_now(input_token="GONE", price_base="GONE")
+    consumer.put(OrderMessage(order=gone).model_dump_json())
+    (other,) = accepted(consumer, 1)
+    consumer.run()
+
+    listed = page_of(consumer)["orders"]
+
+    found = {each["orderId"]: each for each in listed}
+    assert found[str(gone.order_id)]["amount"] is None
+    assert found[str(other)]["amount"] == "0.1"
+
+
+def test_order_is_confirmed_although_its_token_was_delisted_while_it_was_under_way(
+    consumer: Consumer,
+) -> None:
+    chain = poisoned(consumer, "viewing")
+    (chain.poison,) = accepted(consumer, 1)
+    consumer.run()
+    chain.fails_at = ""
+    delist(consumer, "SOL")
+    consumer.put(ResumeMessage(order_id=chain.poison).model_dump_json())
+
+    _, unfinished = consumer.run()
+
+    assert unfinished == []
+    data = last_data(consumer, chain.poison)
+    assert (data["inputAmount"], data["executedPrice"]) == (None, None)
+    assert float(data["outputAmount"]) > 0
+
+
+def delist(consumer: Consumer, symbol: str) -> None:
+    """Do as a release does that takes a token off the list: the services are made anew without it."""
+    services = consumer.services
+    kept = [token for token in services.tokens if token.symbol != symbol]
+    pair = services.tokens.default_pair
+    own = vars(services)
+    for made in own.keys() - {"settings", "clock", "clients", "queue", "market", "access"}:
+        del own[made]
+    own["tokens"] = Tokens(kept, replace(pair, base=kept[0].symbol, quote=kept[1].symbol))
+
+
+def test_row_that_only_another_release_can_read_is_that_orders_alone(
+    consumer: Consumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain = poisoned(consumer, "viewing")
+    (chain.poison,) = accepted(consumer, 1)
+    consumer.run()
+    with consumer.services.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_swap_mode_check"))
+        connection.execute(
+            text("UPDATE orders SET swap_mode = 'twap' WHERE order_id = CAST(:id AS uuid)"),
+            {"id": str(chain.poison)},
+        )
+    caplog.clear()
+    consumer.put(ResumeMessage(order_id=chain.poison).model_dump_json(), "resumed", "garbage")
+    others = accepted(consumer, 7)
+    again = consumer.services.queries.page("local", status=OrderStatus.CONFIRMED, limit=1, before=None)
+    consumer.put(*(ResumeMessage(order_id=each.state.order.order_id).model_dump_json() for each in again))
+
+    _, unfinished = consumer.run()
+
+    assert len(unfinished) == 3
+    assert {consumer.status(each) for each in others} == {OrderStatus.CONFIRMED}
+    assert {each["order_id"] for each in defects(caplog)} == {str(chain.poison)}
+    listed: list[str] = []
+    cursor = None
+    while True:
+        page = page_of(consumer, limit=3, cursor=cursor)
+        listed += [each["orderId"] for each in page["orders"]]
+        if (cursor := page["nextCursor"]) is None:
+            break
+    assert {str(each) for each in others} < set(listed)
+    assert str(chain.poison) not in listed
+    assert len(listed) == len(set(listed))
+
+
+def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consumer) -> None:
+    (order_id,) = accepted(consumer, 1)
+    consumer.run()
+    with consumer.services.engine.begin() as connection:
+        # As a release before this one wrote it: events cannot be changed with the triggers on.
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
+        connection.execute(
+            text("""
+            UPDATE order_events
+            SET data = (data - 'realizedSlippageBps') || jsonb_build_object('slippageBps', '1.25')
+            WHERE order_id = CAST(:id AS uuid) AND status = 'confirmed'
+            """),
+            {"id": str(order_id)},
+        )
+
+    seen = order_of(consumer, order_id)
+    _, (event,) = consumer.services.read_orders.events("local", order_id, after_seq=5)
+    frame = VIEWS.frame(None, event)
+
+    assert (seen["slippageBps"], seen["realizedSlippageBps"]) == (50, "1.25")
+    assert frame["realizedSlippageBps"] == "1.25"
+    assert "slippageBps" not in frame
+
+
+def test_no_field_of_an_event_covers_a_term_of_its_order(consumer: Consumer) -> None:
+    (order_id,) = accepted(consumer, 1)
+    consumer.run()
+    seen = order_of(consumer, order_id)
+    events = consumer.services.queries.events_after(order_id, 0, limit=100)
+
+    told = [(name, value) for event in events for name, value in VIEWS.fields(event).items() if name in seen]
+
+    terms_of_order = {"type", "inputToken", "outputToken", "swapMode", "amount", "slippageBps"}
+    assert {name: value for name, value in told if name in terms_of_order} == {
+        "inputToken": seen["inputToken"],
+        "outputToken": seen["outputToken"],
+        "slippageBps": 50,
+    }
+    assert seen["realizedSlippageBps"] == "0.00"
+    assert seen["validUntil"] > seen["acceptedAt"]
+
+
+def test_seconds_of_validity_are_counted_from_acceptance(consumer: Consumer) -> None:
+    late = an_order_now(accepted_at=datetime.now(UTC) - timedelta(hours=2))
+    late = replace(late, valid_until=late.accepted_at + timedelta(seconds=60))
+    consumer.put(OrderMessage(order=late).model_dump_json())
+    consumer.run()
+    assert consumer.status(late.order_id) is OrderStatus.EXPIRED
