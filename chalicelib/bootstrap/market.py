@@ -28,6 +28,14 @@ class Market(Protocol):
     @property
     def venues(self) -> "Sequence[Venue]": ...
 
+    def require_key(self) -> None:
+        """Raise ``ConfigurationError`` if there is no key to sign with."""
+        ...
+
+    def height(self) -> int:
+        """Return the latest block, seen without a key that signs. Raises ``RetryableError``."""
+        ...
+
     def check(self) -> "ChainHealth | None":
         """Return how the chain is, None if it is the database.
 
@@ -54,6 +62,13 @@ class MarketPorts:
 
     @property
     def chain(self) -> "Chain":
+        """The chain for who signs. Raises ``ConfigurationError`` at once if there is no key to sign with."""
+        self._market.require_key()
+        return self._market.chain
+
+    @property
+    def keyless_chain(self) -> "Chain":
+        """The chain for who sends again what was signed, and looks: the key is not asked for."""
         return self._market.chain
 
     @property
@@ -74,16 +89,14 @@ class MarketPorts:
             return self._market.prices
         from chalicelib.bootstrap.venue_prices import VenuePrices
 
-        return VenuePrices(self.quote_collector, self.chain)
+        return VenuePrices(self.quote_collector, self.height)
 
     def height(self) -> int:
         """Return the chain's latest block, as a function finds it that may not read the key that signs.
 
         Raises ``RetryableError``.
         """
-        if isinstance(self._market, SimulatedMarket):
-            return self._market.prices.read().height
-        return self.chain.view(()).height
+        return self._market.height()
 
     @cached_property
     def openings(self) -> "Openings":
@@ -92,7 +105,7 @@ class MarketPorts:
             return self._market.openings
         from chalicelib.bootstrap.venue_openings import VenueOpenings
 
-        return VenueOpenings(self.quote_collector, self.chain)
+        return VenueOpenings(self.quote_collector, self.height)
 
     @cached_property
     def quote_collector(self) -> "QuoteCollector":

@@ -35,7 +35,7 @@ class SimulatedMarket:
 
         return MarketChain(
             self._clients.engine,
-            self._clients.wallet_seed().encode(),
+            lambda: self._clients.wallet_seed().encode(),
             self._tokens,
             self._market_settings,
             faults=self._faults,
@@ -50,6 +50,14 @@ class SimulatedMarket:
             MarketVenue(name, self._pool_reader, self._faults, self._clock, self._market_settings)
             for name in VENUES
         ]
+
+    def require_key(self) -> None:
+        """Raise ``ConfigurationError`` if there is no seed."""
+        self._clients.wallet_seed()
+
+    def height(self) -> int:
+        """Return the latest block, which the pools come with. Raises ``RetryableError``."""
+        return self.prices.read().height
 
     def check(self) -> None:
         """Do nothing: the chain is in the database, which is checked by itself."""

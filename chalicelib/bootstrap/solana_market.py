@@ -15,6 +15,7 @@ from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
     from chalicelib.adapters.solana.chain import SolanaChain
+    from chalicelib.adapters.solana.chain_view import ChainReader
     from chalicelib.adapters.solana.fills import Names
     from chalicelib.adapters.solana.pool_list import ListedPool
     from chalicelib.adapters.solana.pool_reader import PoolReader
@@ -46,9 +47,9 @@ class SolanaMarket:
     def chain(self) -> "SolanaChain":
         from chalicelib.adapters.solana.blockhashes import Blockhashes
         from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
-        from chalicelib.adapters.solana.chain_view import ChainReader
         from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
         from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
+        from chalicelib.adapters.solana.signer import DeferredSigner
 
         settings, limit_s = self._settings, self._call_limit_s
         rules = SigningRules(
@@ -62,12 +63,13 @@ class SolanaMarket:
         witnesses = settings.solana_witnesses
         return SolanaChain(
             self.nodes,
-            GuardedSigner(self.funded(self.signer), rules),
+            # Who sends again, or looks, may not read the key, and need not.
+            GuardedSigner(DeferredSigner(lambda: self.funded(self.signer)), rules),
             self.pools,
             self._names,
             blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
             priority_fees=PriorityFees(self.nodes, priority, time_limit_s=limit_s),
-            reader=ChainReader(self.nodes, lambda: self._names, time_limit_s=limit_s, witnesses=witnesses),
+            reader=self.reader,
             policy=SendingPolicy(limit_s, is_simulated=settings.solana_simulates),
             executor=self._clients.executor,
             spending=self._spending,
@@ -79,6 +81,35 @@ class SolanaMarket:
 
         names = sorted({pool.venue for pool in self._listed}, reverse=True)
         return [SolanaVenue(name, self._listed, self.pools) for name in names]
+
+    @cached_property
+    def reader(self) -> "ChainReader":
+        """What looks transactions and heights up; it needs no key that signs."""
+        from chalicelib.adapters.solana.chain_view import ChainReader
+
+        return ChainReader(
+            self.nodes,
+            lambda: self._names,
+            time_limit_s=self._call_limit_s,
+            witnesses=self._settings.solana_witnesses,
+        )
+
+    def require_key(self) -> None:
+        """Raise ``ConfigurationError`` if nothing is there to sign with."""
+        _ = self.signer
+
+    def height(self) -> int:
+        """Return the latest block that a node shows.
+
+        Raises:
+            RetryableError: No node answered.
+        """
+        from chalicelib.adapters.solana.rpc_errors import NodeError
+
+        try:
+            return self.reader.view(()).height
+        except NodeError as error:
+            raise RetryableError(f"no node answered in time: {error}") from error
 
     def check(self) -> ChainHealth:
         """Read the pools, and return how the chain is.

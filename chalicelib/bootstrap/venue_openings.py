@@ -1,6 +1,6 @@
 """Openings of any market's pools, by what the pools themselves say of when they opened."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,7 +11,7 @@ from chalicelib.amm.pools import Pool, TransferFeePool
 from chalicelib.domain.launches import Opening, SeenOpenings
 from chalicelib.domain.watches import TokenPair
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Chain, ChainTime
+from chalicelib.services.ports import ChainTime
 from chalicelib.services.resting.launching import BLOCK_S
 
 _NEVER_SAID: Final = 0
@@ -25,13 +25,13 @@ class VenueOpenings:
     does not say when it opened is as old as the market.
     """
 
-    def __init__(self, quote_collector: QuoteCollector, chain: Chain) -> None:
+    def __init__(self, quote_collector: QuoteCollector, height: Callable[[], int]) -> None:
         self._quote_collector = quote_collector
-        self._chain = chain
+        self._height = height
 
     def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
         request = self._quote_collector.begin()
-        height = self._chain.view([]).height
+        height = self._height()
         answers = request.answers()
         now = answers.chain_time or ChainTime(int(answers.asked_at.timestamp()), 0)
         wanted = {frozenset(pair) for pair in pairs}

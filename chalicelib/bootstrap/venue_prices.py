@@ -1,21 +1,22 @@
 """Prices of any market, through the ports that orders are executed with."""
 
+from collections.abc import Callable
+
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Chain
 from chalicelib.services.resting.thresholds import Prices
 
 
 class VenuePrices:
-    """``PriceSource`` that asks the venues for their pools and the chain for its height."""
+    """``PriceSource`` that asks the venues for their pools and the chain for its height. Raises ``RetryableError``."""
 
-    def __init__(self, quote_collector: QuoteCollector, chain: Chain) -> None:
+    def __init__(self, quote_collector: QuoteCollector, height: Callable[[], int]) -> None:
         self._quote_collector = quote_collector
-        self._chain = chain
+        self._height = height
 
     def read(self) -> Prices:
         request = self._quote_collector.begin()
         # Before the answers: the pools are of this block or of a later one.
-        height = self._chain.view([]).height
+        height = self._height()
         answers = request.answers()
         now_s, slot = answers.time
         return Prices(answers.pools, now_s, slot, height)

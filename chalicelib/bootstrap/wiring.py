@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.services.intake.preview import PreviewOrders
     from chalicelib.services.planning.markets import ReadMarkets
     from chalicelib.services.planning.quotes import QuoteSwaps
+    from chalicelib.services.ports import Chain
     from chalicelib.services.queries.orders import ReadOrders
     from chalicelib.services.recovery.sweeper import Sweep
     from chalicelib.services.resting.watcher import PriceWatcher
@@ -114,7 +115,7 @@ class Services(Ports):
             record=self.record,
             quote_collector=self.market.quote_collector,
             chain=self.market.chain,
-            confirmation=self._confirmation(attempts_max=settings.attempts_max),
+            confirmation=self._confirmation(self.market.chain, attempts_max=settings.attempts_max),
             publisher=self.publisher,
             republisher=self.republisher,
             background=ThreadBackground(),
@@ -197,9 +198,9 @@ class Services(Ports):
             record=self.record,
             queries=self.queries,
             archive=PostgresDeadLetterArchive(self.engine),
-            chain=self.market.chain,
+            chain=self.market.keyless_chain,
             # One attempt at most: whatever is dead by now stays dead.
-            confirmation=self._confirmation(attempts_max=1),
+            confirmation=self._confirmation(self.market.keyless_chain, attempts_max=1),
             republisher=self.republisher,
             observer=self.observer,
             dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
@@ -214,7 +215,7 @@ class Services(Ports):
 
         return Sweep(PostgresHousekeeping(self.engine), self.queue, self.connections, self.subscriptions)
 
-    def _confirmation(self, *, attempts_max: int) -> "Confirmation":
+    def _confirmation(self, chain: "Chain", *, attempts_max: int) -> "Confirmation":
         from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
         from chalicelib.services.consumer.wait_policy import WaitPolicy
 
@@ -226,7 +227,7 @@ class Services(Ports):
             settings.first_look_ms / 1000,
         )
         return Confirmation(
-            self.market.chain,
+            chain,
             self.clock,
             poll_policy=poll_policy,
             wait_policy=WaitPolicy(self.clock),

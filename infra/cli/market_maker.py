@@ -71,7 +71,7 @@ class MarketMaker:
         at_once = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
         self._cache = PoolCache()
         self._reader = PoolReader(engine, self._cache)
-        self._chain = MarketChain(engine, _WALLET_SEED, market.tokens, at_once, cache=self._cache)
+        self._chain = MarketChain(engine, lambda: _WALLET_SEED, market.tokens, at_once, cache=self._cache)
         self._definitions = {pool.pool_id: pool for pool in market.pools}
 
     def move_to(self, step: PriceStep, now_s: int) -> int:

@@ -66,7 +66,7 @@ def _market(make_database: Callable[[], str]) -> Iterator[ChainOnTrial]:
     engine = make_engine(make_database())
     seed(engine, load_market())
     settings = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
-    chain = MarketChain(engine, b"a seed", load_market().tokens, settings)
+    chain = MarketChain(engine, lambda: b"a seed", load_market().tokens, settings)
     yield ChainOnTrial(chain, "raydium-cpmm-SOL-USDC-25", _nothing)
     engine.dispose()
 

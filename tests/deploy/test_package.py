@@ -146,9 +146,9 @@ def test_only_those_who_consume_a_queue_may_take_messages_from_it(built: Package
     assert takers == {"ExecuteOrdersRole", "SettleDeadLettersRole"}
 
 
-def test_only_functions_that_sign_may_read_the_wallet_seed(built: Package) -> None:
+def test_only_the_function_that_signs_may_read_the_wallet_seed(built: Package) -> None:
     readers = {role for role, each in statements(built) if "wallet-seed" in each["Resource"]["Fn::Sub"]}
-    assert readers == {"ExecuteOrdersRole", "SettleDeadLettersRole"}
+    assert readers == {"ExecuteOrdersRole"}
 
 
 def test_no_secret_is_in_a_functions_environment(built: Package) -> None:

@@ -74,7 +74,6 @@ TRIALS = (
     Trial(right("execute_orders", "ReadDatabaseSecret"), RESUME, finished_all),
     Trial(right("execute_orders", "ReadWalletSeed"), EXECUTE, finished_all),
     Trial(right("settle_dead_letters", "ReadDatabaseSecret"), DEAD_LETTER, finished_all),
-    Trial(right("settle_dead_letters", "ReadWalletSeed"), DEAD_LETTER, finished_all),
     Trial(right("sweep", "ReadDatabaseSecret"), SCHEDULE, swept),
     Trial(right("match_prices", "ReadDatabaseSecret"), SCHEDULE, swept),
     # Its policy is in the migration's template.

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Final
@@ -47,12 +47,16 @@ _TAKE_IN: Final = Statement("""
 
 
 class MarketChain:
-    """The port ``Chain`` on the market in Postgres; safe to share between threads."""
+    """The port ``Chain`` on the market in Postgres; safe to share between threads.
+
+    Args:
+        wallet_seed: Asked for when something is to be signed: who only sends and looks needs none.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        wallet_seed: bytes,
+        wallet_seed: Callable[[], bytes],
         tokens: Tokens,
         settings: MarketSettings,
         *,
@@ -75,10 +79,10 @@ class MarketChain:
 
         An older block makes a transaction's validity end sooner, and its ``last_valid_height`` says so.
         """
-        block = self._recent_block()
+        block, wallet_seed = self._recent_block(), self._wallet_seed()
         made = [
             sign(
-                wallet_of(self._wallet_seed, instruction.account_id),
+                wallet_of(wallet_seed, instruction.account_id),
                 instruction,
                 genesis=block.genesis,
                 height=block.height,

@@ -5,7 +5,7 @@ Signatures are Ed25519, so the same message always gives the same one: nothing i
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives import hashes
@@ -131,6 +131,19 @@ class DelegateSigner:
     def sign(self, account_id: str, message: bytes) -> bytes:
         self.wallet(account_id)
         return self._desk.sign(message)
+
+
+class DeferredSigner:
+    """A signer that is made when it is first asked: functions that never sign may not read what it is made of."""
+
+    def __init__(self, made: Callable[[], Signer]) -> None:
+        self._signer = cache(made)
+
+    def wallet(self, account_id: str) -> TradingWallet:
+        return self._signer().wallet(account_id)
+
+    def sign(self, account_id: str, message: bytes) -> bytes:
+        return self._signer().sign(account_id, message)
 
 
 def desk_key_of(seed: bytes) -> SeedKey:

@@ -67,7 +67,7 @@ class MarketUnderTest:
 
     def node(self, settings: MarketSettings = AT_ONCE) -> MarketChain:
         faults = FaultBoard(self.engine, noticed_within_s=0)
-        return MarketChain(self.engine, WALLET_SEED, self.tokens, settings, faults=faults)
+        return MarketChain(self.engine, lambda: WALLET_SEED, self.tokens, settings, faults=faults)
 
     @property
     def tokens(self) -> Tokens:

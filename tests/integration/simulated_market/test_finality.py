@@ -77,7 +77,7 @@ def test_transaction_is_valid_until_its_last_height_and_not_a_block_longer(marke
 
 def test_transaction_is_signed_with_the_block_that_came_with_the_pools(market: MarketUnderTest) -> None:
     cache = PoolCache()
-    node = MarketChain(market.engine, WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
+    node = MarketChain(market.engine, lambda: WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
     reader = PoolReader(market.engine, cache, shared_for_s=0)
     height = node.view([]).height
     reader.read()
@@ -90,7 +90,7 @@ def test_transaction_is_signed_with_the_block_that_came_with_the_pools(market: M
 
 def test_block_seen_too_long_ago_is_not_signed_with(market: MarketUnderTest) -> None:
     cache = PoolCache()
-    node = MarketChain(market.engine, WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
+    node = MarketChain(market.engine, lambda: WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
     PoolReader(market.engine, cache, shared_for_s=0).read()
     assert cache.block is not None
     cache.block = replace(cache.block, asked_at=cache.block.asked_at - BLOCK_FRESH_S)

@@ -12,6 +12,7 @@ from chalicelib.bootstrap.market import MarketPorts
 from chalicelib.bootstrap.simulated_market import SimulatedMarket
 from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
+from chalicelib.domain.errors import RetryableError
 from tests.fakes.ports import FrozenClock
 
 OPEN = {"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
@@ -43,6 +44,13 @@ def test_each_chain_has_its_market(chain: ChainName, market: type) -> None:
     settings = Settings(chain=chain)
     ports = MarketPorts(settings, FrozenClock(), load_tokens(), Clients(settings))
     assert isinstance(ports._market, market)
+
+
+def test_simulated_chain_sends_and_looks_without_the_seed_that_only_signing_needs() -> None:
+    settings = Settings(database_url="postgresql://nobody@127.0.0.1:1/none")
+    ports = MarketPorts(settings, FrozenClock(), load_tokens(), Clients(settings))
+    with pytest.raises(RetryableError):  # there is no database, and no seed
+        ports.keyless_chain.view(["signature"])
 
 
 def test_solana_is_imported_by_nothing_that_does_not_ask_for_it() -> None:

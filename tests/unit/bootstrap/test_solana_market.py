@@ -1,5 +1,6 @@
 """Solana's market as the settings say, without a node: what is made, and what is refused on the way."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from chalicelib.adapters.solana.local_faucet import FundedSigner
 from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.market import MarketPorts
 from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
 from chalicelib.domain.errors import RefusedError, RetryableError
+from chalicelib.domain.transactions import SignedTransaction
+from chalicelib.domain.watches import TokenPair
 from tests.fakes.ports import FrozenClock
 
 NOBODY = "http://127.0.0.1:1"
@@ -88,6 +92,30 @@ def test_wallets_are_funded_on_a_local_chain_with_a_faucet_alone(
 ) -> None:
     made = market(pools_file, **settings)
     assert isinstance(made.funded(made.signer), FundedSigner) is is_funded
+
+
+def test_only_signing_asks_for_the_seed_which_other_functions_may_not_read(pools_file: Path) -> None:
+    settings = Settings(
+        solana_rpc_urls=NOBODY,
+        solana_pools_file=str(pools_file),
+        solana_call_time_limit_ms=50,
+        chain="solana",
+    )
+    ports = MarketPorts(settings, FrozenClock(), load_tokens(), Clients(settings))
+    sent = SignedTransaction("signature", b"bytes", 1)
+    asked: list[Callable[[], object]] = [
+        ports.height,
+        ports.check,
+        ports.prices.read,
+        lambda: ports.openings.seen([TokenPair("USDC", "SOL")]),
+        lambda: ports.keyless_chain.view(["signature"]),
+        lambda: ports.keyless_chain.send([sent]),
+    ]
+    for question in asked:
+        with pytest.raises(RetryableError):  # nobody answers; without the seed it would be no passing fault
+            question()
+    with pytest.raises(ConfigurationError, match="WALLET_SEED"):
+        _ = ports.chain  # before an order is looked at: each of them comes back
 
 
 def test_desk_signs_for_registered_wallets_with_a_key_that_no_account_has(pools_file: Path) -> None:
