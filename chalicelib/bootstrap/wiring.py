@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from chalicelib.services.intake.cancel import CancelOrders
     from chalicelib.services.intake.cancel_all import CancelAllOrders
     from chalicelib.services.intake.preview import PreviewOrders
+    from chalicelib.services.intake.redrive import RedriveDeadLetters
     from chalicelib.services.planning.markets import ReadMarkets
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.queries.operations import Operations, QueueDepths
@@ -364,6 +365,12 @@ class Services:
         from chalicelib.adapters.postgres.operations import PostgresOperations
 
         return PostgresOperations(self.engine)
+
+    @cached_property
+    def redrive_dead_letters(self) -> "RedriveDeadLetters":
+        from chalicelib.services.intake.redrive import RedriveDeadLetters
+
+        return RedriveDeadLetters(self.operations, self.queue)
 
     @cached_property
     def queue_depths(self) -> "QueueDepths":

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from chalicelib.domain.errors import Code
+from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Token, Tokens
@@ -437,3 +437,24 @@ def test_seconds_of_validity_are_counted_from_acceptance(consumer: Consumer) -> 
     consumer.put(OrderMessage(order=late).model_dump_json())
     consumer.run()
     assert consumer.status(late.order_id) is OrderStatus.EXPIRED
+
+
+def test_archived_order_that_is_not_on_record_is_sent_again_and_executed_once(consumer: Consumer) -> None:
+    order = an_order_now()
+    with consumer.services.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)"
+                " VALUES ('m1', CAST(:id AS uuid), :body, 10, 'a defect of ours')"
+            ),
+            {"id": str(order.order_id), "body": OrderMessage(order=order).model_dump_json()},
+        )
+    redrive = consumer.services.redrive_dead_letters
+    # Twice, as two operators may at the same moment.
+    assert redrive.redrive("m1", operator="olga") == redrive.redrive("m1", operator="omar") == order.order_id
+    consumer.run()
+    assert consumer.status(order.order_id) is OrderStatus.CONFIRMED
+    with consumer.services.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM attempts")).scalar_one() == 1
+    with pytest.raises(ConflictError):
+        redrive.redrive("m1", operator="olga")
