@@ -172,6 +172,13 @@ def get_dead_letters() -> Response:
     return operator.dead_letters(request())
 
 
+@app.route("/operator/dead-letters/{message_id}/redrive", methods=["POST"], content_types=JSON)
+def post_redrive(message_id: str) -> Response:
+    from chalicelib.handlers import operator
+
+    return operator.redrive(request(), message_id)
+
+
 @app.route("/operator/audit", methods=["GET"])
 def get_audit() -> Response:
     from chalicelib.handlers import operator

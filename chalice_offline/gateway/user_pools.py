@@ -1,7 +1,8 @@
 """What a Cognito user pool's token says of the caller, as API Gateway hands it to the app.
 
-https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html. There is
-no user pool here, so neither signature nor end of a token is checked: it is read, as ``chalice local`` does.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html. There
+is no user pool here, so neither signature nor end of a token is checked: it is read, as ``chalice local``
+does.
 """
 
 import base64

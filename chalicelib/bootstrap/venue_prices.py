@@ -7,7 +7,10 @@ from chalicelib.services.resting.thresholds import Prices
 
 
 class VenuePrices:
-    """``PriceSource`` that asks the venues for their pools and the chain for its height. Raises ``RetryableError``."""
+    """``PriceSource`` that asks the venues for their pools and the chain for its height.
+
+    Raises ``RetryableError``.
+    """
 
     def __init__(self, quote_collector: QuoteCollector, height: Callable[[], int]) -> None:
         self._quote_collector = quote_collector

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.services.intake.cancel import CancelOrders
     from chalicelib.services.intake.cancel_all import CancelAllOrders
     from chalicelib.services.intake.preview import PreviewOrders
+    from chalicelib.services.intake.redrive import RedriveDeadLetters
     from chalicelib.services.planning.markets import ReadMarkets
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.ports import Chain
@@ -207,6 +208,12 @@ class Services(Ports):
             clock=self.clock,
             lease_ms=self.settings.lease_ms,
         )
+
+    @cached_property
+    def redrive_dead_letters(self) -> "RedriveDeadLetters":
+        from chalicelib.services.intake.redrive import RedriveDeadLetters
+
+        return RedriveDeadLetters(self.operations, self.queue)
 
     @cached_property
     def sweep(self) -> "Sweep":

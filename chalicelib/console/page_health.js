@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { inWords } from './commands.js';
-import { dialog } from './dialogs.js';
+import { confirmed, dialog, note } from './dialogs.js';
 import { html } from './html.js';
 import { marks, marketsProblem } from './markets.js';
 import { NotForYou } from './operator_only.js';
@@ -202,13 +202,46 @@ const redrive = (waiting) =>
           again by itself, every 36 s, so mend the cause first and wait. Sending them back is right if they
           stay after that; it is safe, since every step knows what was done.
         </p>
-        <p>It is wrong for what is archived below: those orders have ended.</p>
+        <p>What is archived below is not in that queue any more; each says whether to send it again.</p>
         <p>An operator's shell does it, not this page, which may not take messages away:</p>
         <p><code tabindex="0">${LINE}</code></p>
         <p class="buttons">
           <button type="button" class="main" autofocus onClick=${() => close()}>Understood</button>
         </p>`,
   );
+
+// What is archived stays there. Its order goes to the queue once more only if it never came on record.
+async function sendAgain(letter) {
+  const isMeant = await confirmed(
+    'Send this order to the queue again?',
+    'It was accepted and never came on record: nothing of it was executed. It goes on as it was accepted, for the account that sent it, and ends as expired if its time is up. Mend first what kept it off the record.',
+    'Send it again',
+  );
+  if (!isMeant) return;
+  try {
+    const { orderId } = await ask(`/operator/dead-letters/${encodeURIComponent(letter.messageId)}/redrive`, {
+      method: 'POST',
+    });
+    note(`${shortId(orderId)} is in the queue again`, 'good');
+  } catch (error) {
+    note(inWords(error), 'bad');
+  }
+  more(null);
+}
+
+function Again({ of: letter }) {
+  const message = html`<pre tabindex="0" aria-label="Message">${letter.body}</pre>`;
+  if (letter.whyNoRedrive !== null)
+    return html`<details>
+      <summary>No: why</summary>
+      <span class="wraps">${letter.whyNoRedrive}</span>${message}
+    </details>`;
+  return html`<button type="button" class="small" onClick=${() => sendAgain(letter)}>Send again…</button>
+    <details>
+      <summary>Message</summary>
+      ${message}
+    </details>`;
+}
 
 function DeadLetters({ depth }) {
   const found = letters.value;
@@ -227,19 +260,15 @@ function DeadLetters({ depth }) {
         : !found.deadLetters.length
           ? html`<p class="hint">None was ever archived.</p>`
           : html`<${Table}
-                caption="Archived: resolved, and told to their owners"
-                heads=${['When', 'Order', 'Stands', 'Received', 'Reason', 'Redrive?']}
+                caption="Archived, newest first"
+                heads=${['When', 'Order', 'Stands', 'Received', 'Reason', 'Redrive']}
                 rows=${found.deadLetters.map((each) => [
                   each.archivedAt,
                   each.orderId ? html`<span title=${each.orderId}>${shortId(each.orderId)}</span>` : '–',
                   each.orderStatus ?? '–',
                   each.receiveCount,
                   html`<span class="wraps">${each.reason}</span>`,
-                  html`<details>
-                    <summary>No</summary>
-                    <span class="wraps">${each.whyNoRedrive}</span>
-                    <pre tabindex="0" aria-label="Message">${each.body}</pre>
-                  </details>`,
+                  html`<${Again} of=${each} />`,
                 ])}
               />
               ${

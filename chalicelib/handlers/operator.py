@@ -18,6 +18,8 @@ from chalicelib.services.queries.operations import ArchivedLetter
 from chalicelib.wire.fields import PrintableText, WholeNumber, WireModel, validated
 
 LETTERS_PER_PAGE_MAX: Final = 100
+MESSAGE_ID_LENGTH_MAX: Final = 128
+_ACCEPTED: Final = 202
 
 
 class _LettersQuery(WireModel):
@@ -64,6 +66,16 @@ def dead_letters(request: Request) -> Response:
 
 
 @http_errors
+def redrive(request: Request, message_id: str) -> Response:
+    """Send an archived message's order into the queue again, where that is right."""
+    account_id = _admit(request)
+    if not 1 <= len(message_id) <= MESSAGE_ID_LENGTH_MAX or not message_id.isprintable():
+        raise FieldError("messageId", f"must be 1 to {MESSAGE_ID_LENGTH_MAX} printable characters")
+    order_id = services().redrive_dead_letters.redrive(message_id, operator=account_id)
+    return answer({"messageId": message_id, "orderId": str(order_id)}, _ACCEPTED)
+
+
+@http_errors
 def audit(request: Request) -> Response:
     """Return the audit's rules, and when each last ran and held here."""
     _admit(request)
@@ -77,9 +89,10 @@ def run_rule(request: Request, rule_id: str) -> Response:
     return answer(views.rule(services().audit_rules.run(rule_id)))
 
 
-def _admit(request: Request) -> None:
+def _admit(request: Request) -> str:
     account_id = http_operator(request.headers)
     services().access.requests.admit(account_id, RequestKind.OPERATE)
+    return account_id
 
 
 def _encoded(letter: ArchivedLetter) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from chalicelib.adapters.postgres.audit_rules import RuleResult
 from chalicelib.services.queries.operations import (
@@ -16,6 +17,9 @@ from chalicelib.services.queries.operations import (
 )
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.moments import rfc3339
+
+SHOWN_CHARS_MAX: Final = 4_000
+"""What is shown of a message."""
 
 
 def moment(at: datetime | None) -> str | None:
@@ -74,7 +78,7 @@ def letter(found: ArchivedLetter) -> JsonObject:
         "receiveCount": found.receive_count,
         "reason": found.reason,
         "archivedAt": rfc3339(found.archived_at),
-        "body": found.body,
+        "body": found.body[:SHOWN_CHARS_MAX],
         "whyNoRedrive": why_no_redrive(found),
     }
 

@@ -97,12 +97,17 @@ class DeadLetterBody(Answer):
     reason: str
     archived_at: Moment
     body: str
-    why_no_redrive: str
+    why_no_redrive: Annotated[str | None, Field(description="Null if the message may be sent again.")]
 
 
 class DeadLetters(Answer):
     dead_letters: list[DeadLetterBody]
     next_cursor: str | None
+
+
+class Redriven(Answer):
+    message_id: str
+    order_id: UUID
 
 
 class AuditViolation(Answer):

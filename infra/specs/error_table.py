@@ -61,6 +61,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         ConflictError,
         "The record is too large for a rule to be checked within one request; `./orderflow audit` checks it.",
     ),
+    Code.REDRIVE_REFUSED: (
+        ConflictError,
+        "Sending the archived message again would be wrong; the message says why.",
+    ),
     Code.UNAUTHORIZED: (UnauthorizedError, "The credential is missing, wrong or expired."),
     Code.FORBIDDEN: (
         UnauthorizedError,

@@ -4,13 +4,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from chalicelib.handlers.operator import LETTERS_PER_PAGE_MAX
+from chalicelib.handlers.operator import LETTERS_PER_PAGE_MAX, MESSAGE_ID_LENGTH_MAX
 from chalicelib.wire import answers, operator_answers
 from infra.specs.schemas import reference
 
 MODELS: Final[tuple[type[BaseModel], ...]] = (
     operator_answers.OperatorHealth,
     operator_answers.DeadLetters,
+    operator_answers.Redriven,
     operator_answers.AuditRule,
     operator_answers.AuditRules,
 )
@@ -20,7 +21,7 @@ _REFUSALS: Final = {
     "401": "The credential is missing, wrong or expired.",
     "403": "The credential lacks the scope orderflow:operator.",
     "404": "There is nothing of that name, or it is turned off.",
-    "409": "The record is too large to be checked within a request.",
+    "409": "The record is too large to be checked within a request, or the message may not be sent again.",
     "429": "OPERATOR_REQUESTS_PER_SECOND_MAX is reached.",
     "503": "Try again later.",
 }
@@ -41,11 +42,25 @@ def operator_paths() -> dict[str, Any]:
         "auditRules", "The audit's rules, and when each last held", operator_answers.AuditRules, "503"
     )
     run = _operation("runAuditRule", "Check one rule now", operator_answers.AuditRule, "404 409 503")
+    redrive = _operation(
+        "redriveDeadLetter",
+        "Send an archived message's order into the queue again",
+        operator_answers.Redriven,
+        "400 404 409 503",
+        success="202",
+    )
+    message_id = {
+        "name": "messageId",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": MESSAGE_ID_LENGTH_MAX},
+    }
     rule_id = {"name": "ruleId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     return {
         "/metrics": {"get": _metrics()},
         "/operator/health": {"get": health},
         "/operator/dead-letters": {"get": letters},
+        "/operator/dead-letters/{messageId}/redrive": {"parameters": [message_id], "post": redrive},
         "/operator/audit": {"get": rules},
         "/operator/audit/{ruleId}": {"parameters": [rule_id], "post": run},
     }
@@ -64,13 +79,15 @@ def _metrics() -> dict[str, Any]:
     }
 
 
-def _operation(name: str, summary: str, answer: type[BaseModel], refusals: str) -> dict[str, Any]:
+def _operation(
+    name: str, summary: str, answer: type[BaseModel], refusals: str, *, success: str = "200"
+) -> dict[str, Any]:
     refused = sorted({*refusals.split(), "401", "403", "429"})
     return {
         "operationId": name,
         "summary": summary,
         "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {"schema": reference(answer)}}},
+            success: {"description": "Done.", "content": {"application/json": {"schema": reference(answer)}}},
             **{code: _refusal(code) for code in refused},
         },
     }

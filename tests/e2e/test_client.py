@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,81 @@ def test_trade_prints_every_event_of_the_order(instance: Instance) -> None:
     assert result.returncode == 0, result.stderr
     assert [line.split()[2] for line in result.stdout.splitlines()[1:]] == LIFE
     assert " confirmed  0.25 SOL → " in result.stdout
+
+
+class Relay:
+    """A way to a local port that can be cut, and then lets nobody through until it is mended."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/ws"
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cut()
+        self._server.close()
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for writer in self._open:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
+        onward_reader, onward = await asyncio.open_connection("127.0.0.1", self._target)
+        ends = {writer, onward}
+        self._open |= ends
+        await asyncio.gather(self._pump(reader, onward), self._pump(onward_reader, writer))
+        self._open -= ends
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65_536):
+                target.write(data)
+                await target.drain()
+        target.close()
+
+
+def test_feed_loses_and_doubles_nothing_of_orders_that_came_and_ended_while_it_was_cut_off(
+    instance: Instance,
+) -> None:
+    async def story() -> None:
+        direct = f"http://127.0.0.1:{instance.port}"
+        relay = Relay(instance.port)
+        async with (
+            relay as url,
+            Client(direct) as trader,
+            Client(url, rest_url=f"{direct}/api", limits=PATIENT) as watcher,
+        ):
+            feed = watcher.events()
+            first = await trader.submit(side="sell", amount="0.2")
+            event = await anext(feed)  # what other tests left unfinished may come before
+            while event.order_id != first.id:
+                event = await anext(feed)
+            relay.cut()
+            unseen = [await trader.submit(side="sell", amount="0.3") for _ in range(3)]
+            for order in (first, *unseen):
+                await order.result()
+            relay.mend()
+            last = await trader.submit(side="sell", amount="0.4")
+            seen = {first.id: [event.seq]}
+            async for event in feed:
+                seen.setdefault(event.order_id, []).append(event.seq)
+                if event.order_id == last.id and event.status in FINAL:
+                    break
+            for order in (first, *unseen, last):
+                assert seen[order.id] == list(range(1, len(LIFE) + 1))
+
+    asyncio.run(story())
 
 
 def impatient_queues(folder: Path) -> Path:

@@ -9,6 +9,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +19,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+
+from chalicelib.wire.moments import rfc3339
 
 Frame = dict[str, Any]
 
@@ -88,6 +91,8 @@ class FakeEngine:
         self.connected = 0
         self.life: tuple[str, ...] = LIFE
         self._followers: dict[str, set[ServerConnection]] = {}
+        self._account: set[ServerConnection] = set()
+        self._events = 0
         self._sent: Counter[ServerConnection] = Counter()
         self._changed = asyncio.Condition()
         self._open = AsyncExitStack()
@@ -123,6 +128,7 @@ class FakeEngine:
         """End every connection as a lost network does."""
         for connection in list(self.connections):
             connection.transport.abort()
+            self.connections.discard(connection)
 
     async def until(self, found: Callable[[], bool]) -> None:
         """Wait until something is so of what was received."""
@@ -136,10 +142,23 @@ class FakeEngine:
             key = self.terms[order_id].get("clientOrderId")
             events.append(
                 {"type": "order", "orderId": order_id, "clientOrderId": key, "seq": len(events) + 1,
-                 "status": status, "attempt": 1, "at": AT, **facts}
+                 "status": status, "attempt": 1, "at": self._now(), **facts}
             )  # fmt: skip
-            for follower in list(self._followers.get(order_id, ())):
+            for follower in self._followers.get(order_id, set()) | self._account:
                 await self._tell(follower, events[-1])
+
+    def _now(self) -> str:
+        """Return the engine's time: a millisecond passes with each event."""
+        self._events += 1
+        return rfc3339(datetime.fromisoformat(AT) + timedelta(milliseconds=self._events))
+
+    async def comes_and_ends(self, key: str) -> str:
+        """Have an order of the account come by another way than this client, and end at once."""
+        order_id = str(uuid5(NAMESPACE_URL, key))
+        self.terms[order_id] = {"clientOrderId": key}
+        self.orders[order_id] = []
+        await self.happens(order_id, *LIFE)
+        return order_id
 
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.credentials.append(request.headers.get("Authorization"))
@@ -163,7 +182,7 @@ class FakeEngine:
             pass
         finally:
             self.connections.discard(connection)
-            for followers in self._followers.values():
+            for followers in (*self._followers.values(), self._account):
                 followers.discard(connection)
 
     async def _tell(self, connection: ServerConnection, frame: Frame) -> None:
@@ -225,7 +244,9 @@ class FakeEngine:
         }
 
     async def _do_subscribe(self, connection: ServerConnection, frame: Frame) -> Frame | None:
-        order_id = frame["orderId"]
+        order_id = frame.get("orderId")
+        if order_id is None:
+            return await self._subscribe_to_all(connection)
         if order_id not in self.orders:
             return {"type": "error", "code": "ORDER_NOT_FOUND", "message": "no such order", "details": []}
         await self._tell(
@@ -235,6 +256,13 @@ class FakeEngine:
             await self._tell(connection, event)
         self._followers.setdefault(order_id, set()).add(connection)
         return None
+
+    async def _subscribe_to_all(self, connection: ServerConnection) -> Frame:
+        self._account.add(connection)
+        for events in self.orders.values():
+            for event in events if events and events[-1]["status"] not in _FINAL else ():
+                await self._tell(connection, event)
+        return {"type": "subscribed"}
 
     async def _do_cancelAll(self, _connection: ServerConnection, frame: Frame) -> Frame:  # noqa: N802
         wanted = frame.get("types")
@@ -292,7 +320,7 @@ class FakeEngine:
         if path == ["quotes"]:
             return 200, _QUOTE
         if path == ["orders"]:
-            ids = list(self.orders)
+            ids = [order_id for order_id, events in self.orders.items() if events][::-1]
             start = int(query.get("cursor", "0"))
             following = str(start + 2) if start + 2 < len(ids) else None
             return 200, {
@@ -320,9 +348,10 @@ class FakeEngine:
         return 200, self._body(order_id)
 
     def _body(self, order_id: str) -> Frame:
-        last = self.orders[order_id][-1]
+        first, last = self.orders[order_id][0], self.orders[order_id][-1]
         return {
             **last,
             "type": self.terms[order_id].get("type", "market"), "inputToken": "SOL", "outputToken": "USDC",
-            "swapMode": "exactIn", "amount": "1", "acceptedAt": AT, "validUntil": AT, "updatedAt": AT,
+            "swapMode": "exactIn", "amount": "1",
+            "acceptedAt": first["at"], "validUntil": AT, "updatedAt": last["at"],
         }  # fmt: skip

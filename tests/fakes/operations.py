@@ -14,6 +14,7 @@ from chalicelib.services.queries.operations import (
     Recent,
     Unfinished,
 )
+from chalicelib.wire.queue_messages import Message
 
 AT = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
 
@@ -25,8 +26,11 @@ def a_histogram(*taken_ms: int) -> Histogram:
     return Histogram(tuple(counts), sum(taken_ms))
 
 
-def a_letter(message_id: str = "m", status: OrderStatus | None = None) -> ArchivedLetter:
-    return ArchivedLetter(message_id, None, 10, "cannot be read", AT, "{}", status)
+def a_letter(
+    message_id: str = "m", status: OrderStatus | None = None, message: Message | None = None
+) -> ArchivedLetter:
+    body = "{}" if message is None else message.model_dump_json()
+    return ArchivedLetter(message_id, None, 10, "cannot be read", AT, body, status)
 
 
 class FakeOperations:
@@ -65,6 +69,10 @@ class FakeOperations:
             each for each in self.letters if before is None or (each.archived_at, each.message_id) < before
         ]
         return sorted(older, key=lambda each: (each.archived_at, each.message_id), reverse=True)[:limit]
+
+    def dead_letter(self, message_id: str) -> ArchivedLetter | None:
+        self._check()
+        return next((each for each in self.letters if each.message_id == message_id), None)
 
     def depths(self) -> Sequence[QueueDepth]:
         if self.queues_are_down:

@@ -111,6 +111,8 @@ def test_dead_letters_come_newest_first_with_where_their_order_stands(engine: En
     assert [(each.message_id, each.order_status) for each in found] == [("m2", S.EXPIRED), ("m1", None)]
     older = PostgresOperations(engine).dead_letters(limit=2, before=(found[-1].archived_at, "m1"))
     assert [each.message_id for each in older] == ["m0"]
+    assert PostgresOperations(engine).dead_letter("m2") == found[0]
+    assert PostgresOperations(engine).dead_letter("m3") is None
 
 
 _LETTER = text("""

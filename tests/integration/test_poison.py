@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from chalicelib.domain.errors import Code
+from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
@@ -197,3 +197,25 @@ def archived(consumer: Consumer, message_ids: list[str]) -> list[str]:
             text("SELECT reason FROM dead_letters WHERE message_id = ANY(:ids)"), {"ids": message_ids}
         )
         return list(found.scalars())
+
+
+def test_archived_order_that_is_not_on_record_is_sent_again_and_executed_once(consumer: Consumer) -> None:
+    order = an_order_now()
+    with consumer.services.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)"
+                " VALUES ('m1', CAST(:id AS uuid), :body, 10, 'a defect of ours')"
+            ),
+            {"id": str(order.order_id), "body": OrderMessage(order=order).model_dump_json()},
+        )
+    redrive = consumer.services.redrive_dead_letters
+    # Twice, as two operators may at the same moment.
+    assert redrive.redrive("m1", operator="olga") == redrive.redrive("m1", operator="omar") == order.order_id
+    consumer.run()
+    assert consumer.status(order.order_id) is OrderStatus.CONFIRMED
+    with consumer.services.engine.connect() as connection:
+        attempts = text("SELECT count(*) FROM attempts WHERE order_id = CAST(:id AS uuid)")
+        assert connection.execute(attempts, {"id": str(order.order_id)}).scalar_one() == 1
+    with pytest.raises(ConflictError):
+        redrive.redrive("m1", operator="olga")

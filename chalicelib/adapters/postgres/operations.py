@@ -12,6 +12,7 @@ from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.services.queries.operations import (
+    BODY_CHARS_MAX,
     BOUNDS_MS,
     CONNECTIONS_MAX,
     EVENTS_MAX,
@@ -23,7 +24,6 @@ from chalicelib.services.queries.operations import (
     Unfinished,
 )
 
-_BODY_CHARS_MAX: Final = 4_000
 _BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
 
 # Not clock_timestamp(), which may change while a statement runs, so that no index could be asked for it.
@@ -60,10 +60,16 @@ SELECT count(*) FROM (
 ) AS present
 """)
 
-_LETTERS: Final = text(f"""
+_LETTER_COLUMNS: Final = f"""
 SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at,
-       left(d.body, {_BODY_CHARS_MAX}) AS body, o.status
+       left(d.body, {BODY_CHARS_MAX}) AS body, o.status
 FROM dead_letters d LEFT JOIN orders o USING (order_id)
+"""
+
+_LETTER: Final = text(f"{_LETTER_COLUMNS} WHERE d.message_id = :message_id")
+
+_LETTERS: Final = text(f"""
+{_LETTER_COLUMNS}
 WHERE CAST(:before_at AS timestamptz) IS NULL
    OR (d.archived_at, d.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS text))
 ORDER BY d.archived_at DESC, d.message_id DESC LIMIT :limit
@@ -111,6 +117,11 @@ class PostgresOperations:
         parameters = {"limit": limit, "before_at": before_at, "before_id": before_id}
         with translated_errors(), self._single.connect() as connection:
             return [_letter(row) for row in connection.execute(_LETTERS, parameters)]
+
+    def dead_letter(self, message_id: str) -> ArchivedLetter | None:
+        with translated_errors(), self._single.connect() as connection:
+            row = connection.execute(_LETTER, {"message_id": message_id}).first()
+        return None if row is None else _letter(row)
 
 
 def _letter(row: Row[Any]) -> ArchivedLetter:

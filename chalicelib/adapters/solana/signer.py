@@ -134,7 +134,7 @@ class DelegateSigner:
 
 
 class DeferredSigner:
-    """A signer that is made when it is first asked: functions that never sign may not read what it is made of."""
+    """A signer that is made when it is first asked: who never signs may not read what it is made of."""
 
     def __init__(self, made: Callable[[], Signer]) -> None:
         self._signer = cache(made)

@@ -28,6 +28,7 @@ from chalicelib.wire.queue_messages import (
 from chalicelib.wire.unreadable_messages import remains
 
 _UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
+_DEFECT: Final = "a defect of ours kept the order from being executed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,17 @@ class ResolveDeadLetters:
             case ResumeMessage() | FiredMessage():
                 return self._resolve_order(letter, message.order_id, None)
 
-    def give_up(self, letter: DeadLetter, error: Exception) -> None:
+    def give_up(self, letter: DeadLetter, error: Exception) -> bool:
         """Archive a letter that cannot be resolved, for a reason that was not foreseen.
 
-        If its order is on record, the sweep goes on with that.
+        If its order is on record, the sweep goes on with that; if not, the order ends here. Return False if
+        that cannot be written down either: then the message is all there is of an accepted order, and stays.
 
         Raises:
             RetryableError: The record is unreachable; the message stays where it is.
         """
-        order_id = remains(letter.body).order_id
+        left = remains(letter.body)
+        order_id = left.order_id
         logger.error(
             "defect",
             exc_info=error,
@@ -111,13 +114,29 @@ class ResolveDeadLetters:
             order_id=str(order_id) if order_id else None,
             doing="resolving a dead letter",
         )
-        self._archive.archive(letter, order_id=order_id, reason=f"a defect of ours: {type(error).__name__}")
+        is_over = left.order is None or self._is_on_record(left.order, left.connection_id)
+        reason = f"a defect of ours: {type(error).__name__}"
+        if not is_over:
+            reason += "; its order is not on record, so it stays in its queue"
+        self._archive.archive(letter, order_id=order_id, reason=reason)
+        return is_over
+
+    def _is_on_record(self, order: Order, connection_id: str | None) -> bool:
+        """Put an order on record as failed if it is not there yet; return whether it is there now."""
+        try:
+            self._end_unexecuted(order, connection_id, _DEFECT)
+        except RetryableError:
+            raise
+        except Exception:  # noqa: BLE001  # a second defect: what matters is whether the order is on record
+            logger.exception("defect", order_id=str(order.order_id), doing="ending an order of a dead letter")
+            return self._record.state(order.account_id, order.order_id) is not None
+        return True
 
     def _resolve_unreadable(self, letter: DeadLetter, problem: str) -> None:
         """Bring what a message says, as far as it can be read, to an end."""
         left = remains(letter.body)
         if left.order is not None:
-            self._refuse(left.order, left.connection_id)
+            self._end_unexecuted(left.order, left.connection_id, _UNREADABLE)
         elif left.order_id is not None and left.connection_id is not None:
             refusal = ExecutionError(Code.INTERNAL_ERROR, _UNREADABLE)
             self._dead_letter_subscribers.refuse(left.connection_id, left.request_id, refusal, left.order_id)
@@ -128,11 +147,9 @@ class ResolveDeadLetters:
             "unreadable dead letter archived", message_id=letter.message_id, order_id=order_id, reason=problem
         )
 
-    def _refuse(self, order: Order, connection_id: str | None) -> None:
-        """End an order that was accepted and is not understood whole;
-        one on record is the sweep's to finish.
-        """
-        error = ExecutionError(Code.INTERNAL_ERROR, _UNREADABLE)
+    def _end_unexecuted(self, order: Order, connection_id: str | None, why: str) -> None:
+        """End an accepted order that is not on record; one on record is the sweep's to finish."""
+        error = ExecutionError(Code.INTERNAL_ERROR, why)
         ended = transitions.failed_at_once(order, error, self._clock.now(), connection_id)
         if self._record.create([ended], lease_ms=0):
             self._observer.saw([(order, ended.events)], {})
@@ -229,7 +246,8 @@ def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[Dea
     """Resolve dead letters one by one; a fault or a defect of one leaves the others alone.
 
     A passing fault keeps a letter in its queue. One that runs into a defect is archived: resolved again, it
-    would fail again, and an order on record has the sweep.
+    would fail again, and an order on record has the sweep. One that is all there is of an order stays as
+    well.
     """
     resolved: dict[str, bool] = {}
     for letter in letters:
@@ -250,5 +268,4 @@ def _is_resolved(resolve_dead_letters: ResolveDeadLetters, letter: DeadLetter) -
     except RetryableError:
         raise
     except Exception as error:  # noqa: BLE001  # a defect of ours is this letter's alone, and ends it
-        resolve_dead_letters.give_up(letter, error)
-        return True
+        return resolve_dead_letters.give_up(letter, error)

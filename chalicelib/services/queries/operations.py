@@ -8,6 +8,14 @@ from uuid import UUID
 
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.domain.terms import OrderType
+from chalicelib.wire.queue_messages import (
+    FiredMessage,
+    OrderMessage,
+    ResumeMessage,
+    SubscribeMessage,
+    UnreadableMessageError,
+    parse_message,
+)
 
 WINDOW_S: Final = 300
 """How far back recent events are looked at."""
@@ -96,6 +104,10 @@ class ArchivedLetter:
     order_status: OrderStatus | None
 
 
+BODY_CHARS_MAX: Final = 16_000
+"""What is read of an archived message: several times the longest that holds an order."""
+
+
 class Operations(Protocol):
     """Reading across accounts.
 
@@ -113,7 +125,14 @@ class Operations(Protocol):
         ...
 
     def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
-        """Return archived dead letters, newest first; ``before`` is the last one of the page before."""
+        """Return archived dead letters, newest first; ``before`` is the last one of the page before.
+
+        Of their bodies, the first ``BODY_CHARS_MAX`` characters.
+        """
+        ...
+
+    def dead_letter(self, message_id: str) -> ArchivedLetter | None:
+        """Return one archived dead letter, or None if there is none of that id."""
         ...
 
 
@@ -123,13 +142,36 @@ class QueueDepths(Protocol):
         ...
 
 
-def why_no_redrive(letter: ArchivedLetter) -> str:
-    """Return why sending an archived message again is wrong: it always is, for one reason or another."""
-    if letter.order_status is None:
-        return "It names no order on record: nothing that reads it again finds more in it."
-    if letter.order_status in FINAL:
+def why_no_redrive(letter: ArchivedLetter) -> str | None:
+    """Return why sending an archived message again is wrong.
+
+    None if it is right: the message holds an accepted order that is not on record.
+    """
+    if letter.order_status is not None:
+        return _why_it_needs_none(letter.order_status)
+    try:
+        message = parse_message(letter.body)
+    except UnreadableMessageError as error:
         return (
-            f"Its order is {letter.order_status}, and final: sent again it would execute nothing."
+            f"This release cannot read it ({error}). If another release wrote it, deploy one that can read"
+            " it, and look again."
+        )
+    match message:
+        case OrderMessage():
+            return None
+        case SubscribeMessage():
+            return "It only asked for an order's events: its client gets them when it subscribes again."
+        case ResumeMessage() | FiredMessage():
+            return "It names an order that is not on record, and does not hold the order itself."
+
+
+def _why_it_needs_none(status: OrderStatus) -> str:
+    """Return why an order on record gains nothing from its message."""
+    if status in FINAL:
+        return (
+            f"Its order is {status}, and final: sent again it would execute nothing."
             " Submit a new order instead."
         )
+    if status is OrderStatus.OPEN:
+        return "Its order rests: what it waits for brings it on by itself."
     return "Its order is still under way: the sweep takes it up each minute by itself."

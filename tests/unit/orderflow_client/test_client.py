@@ -137,7 +137,7 @@ def test_markets_health_and_pages_of_orders_are_read(play: Play[None]) -> None:
         made = [await client.submit(side="sell", amount="1") for _ in range(5)]
         for order in made:
             await order.result()
-        assert [order.order_id async for order in client.orders()] == [order.id for order in made]
+        assert [order.order_id async for order in client.orders()] == [order.id for order in made[::-1]]
         del engine
 
     play(story)
@@ -205,5 +205,47 @@ def test_refusal_is_told_with_its_code_and_fields(play: Play[None]) -> None:
         with pytest.raises(RefusedError, match="INVALID_REQUEST: amount is required") as caught:
             await client.submit(side="sell", amount="1")
         assert caught.value.details[0].field == "amount"
+
+    play(story)
+
+
+def test_feed_has_every_event_once_also_of_orders_that_came_and_ended_while_it_was_cut_off(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        before = await engine.comes_and_ends("before")
+        feed = client.events()
+        resting = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        seen = [await anext(feed), await anext(feed)]
+        # Two handshakes fail, so that there is no connection for a while.
+        engine.handshakes.extend([503, 503])
+        engine.cut()
+        unseen = [await engine.comes_and_ends(f"unseen {number}") for number in range(3)]
+        await engine.happens(resting.id, "canceled")
+        last = None
+        while last != "later":
+            seen.append(await anext(feed))
+            if len(seen) == 2 + 1 + 3 * len(LIFE):
+                await engine.comes_and_ends("later")
+            last = seen[-1].client_order_id
+        by_order: dict[str, list[int]] = {}
+        for event in seen[:-1]:
+            by_order.setdefault(event.order_id, []).append(event.seq)
+        assert by_order == {resting.id: [1, 2, 3], **{each: [1, 2, 3, 4, 5, 6] for each in unseen}}
+        assert before not in by_order
+
+    play(story)
+
+
+def test_feed_is_subscribed_again_however_long_the_engine_refuses_it(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        feed = client.events()
+        waiting = asyncio.ensure_future(anext(feed))
+        await engine.until(lambda: bool(engine.received))
+        engine.refusals["subscribe"] = deque([{"code": "SERVICE_UNAVAILABLE", "message": "later"}] * 3)
+        engine.cut()
+        await engine.until(lambda: len(engine.received) >= 5)
+        await engine.comes_and_ends("later")
+        assert (await waiting).client_order_id == "later"
 
     play(story)

@@ -1,13 +1,13 @@
 """The feed of an account: each event once, each order's in order, what was lost read from the record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
 from orderflow_client.errors import ClientClosedError, OrderflowError
 from orderflow_client.feed import WAITING_MAX, Feed
-from orderflow_client.models import OrderEventFrame
+from orderflow_client.models import OrderBody, OrderEventFrame
 
 LIFE = ("pending", "routing", "routed", "building", "submitted", "confirmed")
 
@@ -31,6 +31,12 @@ async def recorded(order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
     return [an_event(order_id, seq) for seq in range(after_seq + 1, len(LIFE) + 1)][:2]
 
 
+async def no_orders() -> AsyncGenerator[OrderBody, None]:
+    none: Sequence[OrderBody] = ()
+    for order in none:
+        yield order
+
+
 async def all_of(feed: Feed) -> list[tuple[str, int]]:
     feed.end(ClientClosedError("the client is closed"))
     seen: list[tuple[str, int]] = []
@@ -45,7 +51,7 @@ async def all_of(feed: Feed) -> list[tuple[str, int]]:
 
 
 def seen_of(events: Sequence[tuple[str, int]], *, is_resumed: bool = False) -> list[tuple[str, int]]:
-    feed = Feed(recorded)
+    feed = Feed(recorded, no_orders)
     for order_id, seq in events:
         feed.add(an_event(order_id, seq))
 
@@ -78,8 +84,48 @@ def test_order_that_ended_while_the_connection_was_lost_is_read_to_its_end() -> 
     assert seen_of([("a", 1), ("a", 2)], is_resumed=True) == [("a", seq) for seq in range(1, 7)]
 
 
+def an_order(order_id: str, *, accepted_s: int, updated_s: int) -> OrderBody:
+    return OrderBody.from_wire(
+        {
+            "type": "market",
+            "orderId": order_id,
+            "seq": 6,
+            "status": "confirmed",
+            "attempt": 1,
+            "swapMode": "exactIn",
+            "acceptedAt": f"2026-11-28T00:{accepted_s // 60:02}:{accepted_s % 60:02}Z",
+            "updatedAt": f"2026-11-28T00:{updated_s // 60:02}:{updated_s % 60:02}Z",
+        }
+    )
+
+
+def test_order_that_waited_in_the_queue_and_then_ended_unseen_is_found_behind_newer_ones() -> None:
+    lists = [
+        [an_order("old", accepted_s=0, updated_s=1)],
+        [
+            *[an_order(f"unseen {n}", accepted_s=900 + n, updated_s=1200) for n in range(2)],
+            an_order("old", accepted_s=0, updated_s=1),
+            an_order("waited", accepted_s=0, updated_s=1200),
+        ],
+    ]
+
+    async def orders() -> AsyncGenerator[OrderBody, None]:
+        for order in lists.pop(0):
+            yield order
+
+    async def story() -> list[tuple[str, int]]:
+        feed = Feed(recorded, orders)
+        await feed.begin()
+        feed.lost()
+        feed.resumed()
+        return await all_of(feed)
+
+    seen = asyncio.run(story())
+    assert seen == [(order_id, seq) for order_id in ("waited", "unseen 1", "unseen 0") for seq in range(1, 7)]
+
+
 def test_reader_that_is_far_behind_gets_an_error_after_what_was_kept() -> None:
-    feed = Feed(recorded)
+    feed = Feed(recorded, no_orders)
     event = an_event("a", 1)
     for _ in range(WAITING_MAX + 1):
         feed.add(event)

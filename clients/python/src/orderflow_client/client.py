@@ -1,7 +1,7 @@
 """The client: one connection, and everything that the engine offers over it and over REST."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 from uuid import uuid4
@@ -22,6 +22,7 @@ from orderflow_client.errors import (
     passes,
 )
 from orderflow_client.feed import Feed
+from orderflow_client.feeds import Feeds
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     CancelAllFields,
@@ -82,7 +83,7 @@ class Client:
         # Submitted and not yet answered, by clientOrderId, and whether this client made that key.
         self._pending: dict[str, tuple[Tracked, bool]] = {}
         self._by_key: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
-        self._feeds: set[Feed] = set()
+        self._feeds = Feeds(lambda: self._session.ask({"action": "subscribe"}, is_repeatable=True))
         self._connection = 0
         self._is_closed = False
 
@@ -101,8 +102,7 @@ class Client:
         await self._rest.close()
         for tracked in list(self._orders.values()):
             tracked.ring()
-        for feed in self._feeds:
-            feed.end(ClientClosedError("the client is closed"))
+        self._feeds.end(ClientClosedError("the client is closed"))
 
     @property
     def closed(self) -> OrderflowError | None:
@@ -153,7 +153,7 @@ class Client:
             tracked = self._orders[found.order_id] = Tracked(is_submitted=False)
         return Order(self, found.order_id, found.client_order_id, tracked)
 
-    async def orders(self, *, status: OrderStatus | str | None = None) -> AsyncIterator[OrderBody]:
+    async def orders(self, *, status: OrderStatus | str | None = None) -> AsyncGenerator[OrderBody, None]:
         """Yield the account's orders, newest first, page by page."""
         cursor: str | None = None
         while True:
@@ -170,20 +170,19 @@ class Client:
     async def events(self) -> AsyncIterator[OrderEventFrame]:
         """Yield every order's events: what the unfinished ones had so far, then live ones, without end.
 
-        Each once, and each order's in order, over lost connections. An order that came and ended while there
-        was no connection is in ``orders`` alone.
+        Each once, and each order's in order, over lost connections, also those of an order that came and
+        ended while there was none.
 
         Raises:
             OrderflowError: The client was closed, the credential is refused, or the reader is far behind.
         """
-        feed = Feed(self.read_events)
-        self._feeds.add(feed)
+        feed = Feed(self.read_events, self.orders)
         try:
-            await self._session.ask({"action": "subscribe"}, is_repeatable=True)
+            await self._feeds.open(feed)
             async for event in feed.events():
                 yield event
         finally:
-            self._feeds.discard(feed)
+            self._feeds.close(feed)
 
     async def cancel(self, order_id: str) -> OrderBody:
         """Cancel an order of which nothing is on its way to the chain; return it as it stands then.
@@ -361,8 +360,7 @@ class Client:
             event = OrderEventFrame.from_wire(frame)
         except ProtocolError:
             return  # as a frame that was lost: the record is asked for it
-        for feed in self._feeds:
-            feed.add(event)
+        self._feeds.add(event)
         tracked = self._orders.get(event.order_id)
         key = event.client_order_id
         if tracked is None and key is not None and key in self._pending:
@@ -389,12 +387,10 @@ class Client:
     async def _resume(self) -> None:
         """Subscribe again to everything that is followed and not finished, from where it stood."""
         self._connection += 1
-        if self._feeds and self._connection > 1:
-            await self._session.ask({"action": "subscribe"}, is_repeatable=True)
-            for feed in self._feeds:
-                feed.resumed()
         following = dict(self._orders).items()
+        feeds = [self._feeds.resume()] if self._connection > 1 else []
         await asyncio.gather(
+            *feeds,
             *(self.follow(order_id, each) for order_id, each in following if not each.history.is_final),
             return_exceptions=True,
         )

@@ -152,6 +152,7 @@ _BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "NOT_FOUND": NotFoundError,
     "ORDER_ARCHIVED": NotFoundError,
     "TOO_LARGE_TO_AUDIT": ConflictError,
+    "REDRIVE_REFUSED": ConflictError,
     "CLIENT_ORDER_ID_CONFLICT": ClientOrderIdConflictError,
     "ORDER_ALREADY_SENT": OrderAlreadySentError,
     "ORDER_ALREADY_FINAL": OrderAlreadyFinalError,

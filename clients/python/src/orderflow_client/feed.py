@@ -1,19 +1,37 @@
-"""What happens to every order of the account: each event once, and each order's in order."""
+"""What happens to every order of the account: each event once, and each order's in order.
+
+A new subscription replays the orders that are unfinished by then. What began and ended while there was no
+connection is found in the list of orders: it was changed after the newest event that came before the loss.
+"""
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orderflow_client.errors import OrderflowError
 from orderflow_client.history import FINAL
-from orderflow_client.models import OrderEventFrame
+from orderflow_client.models import OrderBody, OrderEventFrame
 
 WAITING_MAX: Final = 100_000
 """Events that wait for who iterates; more end the iteration with an error."""
 
 _ENDED_KEPT: Final = 10_000
-"""Orders that ended lately, of which a frame may come again."""
+"""Orders that ended lately, of which a frame may come again; more if they ended within the overlap."""
+
+_OVERLAP: Final = timedelta(seconds=60)
+"""How far the engine's clocks may differ, and an event be told after it was committed."""
+
+_PAST_MAX: Final = 200
+"""Orders in a row that were accepted before the loss and not missed: none behind them is looked for. An order
+may have waited in the queue, so that it is behind others that had ended before."""
+
+_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+Lister = Callable[[], AsyncGenerator[OrderBody, None]]
+"""Yields the account's orders, newest first."""
 
 Reader = Callable[[str, int], Awaitable[Sequence[OrderEventFrame]]]
 """Returns an order's events on record after one."""
@@ -22,24 +40,47 @@ Reader = Callable[[str, int], Awaitable[Sequence[OrderEventFrame]]]
 class Feed:
     """Events as they come, sorted out for one iteration."""
 
-    def __init__(self, read: Reader) -> None:
+    def __init__(self, read: Reader, orders: Lister) -> None:
         self._read = read
+        self._orders = orders
         self._waiting: deque[OrderEventFrame] = deque()
         self._last_seqs: dict[str, int] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, datetime] = OrderedDict()
+        self._began_at = self._heard_until = _BEGINNING
+        self._losses = self._bridged = 0
         self._is_behind = False
         self._error: OrderflowError | None = None
         self._changed = asyncio.Event()
 
+    async def begin(self) -> None:
+        """Note how far the record is, by its own clock: what had ended by then is not told.
+
+        Raises:
+            OrderflowError: The record cannot be read.
+        """
+        async with aclosing(self._orders()) as orders:
+            seen = 0
+            async for order in orders:
+                self._began_at = self._heard_until = max(self._began_at, order.updated_at)
+                seen += 1
+                if seen == _PAST_MAX:
+                    return
+
     def add(self, event: OrderEventFrame) -> None:
+        if self._losses == self._bridged:
+            self._heard_until = max(self._heard_until, event.at)
         if len(self._waiting) < WAITING_MAX:
             self._waiting.append(event)
         else:
             self._error = OrderflowError(f"{WAITING_MAX} events wait to be read: too many")
         self._changed.set()
 
+    def lost(self) -> None:
+        """A connection was lost, and frames with it; called before anything comes by the next one."""
+        self._losses += 1
+
     def resumed(self) -> None:
-        """A connection was lost, and frames with it: what ended meanwhile is on record alone."""
+        """The next connection is subscribed: what ended meanwhile is on record alone."""
         self._is_behind = True
         self._changed.set()
 
@@ -58,9 +99,10 @@ class Feed:
             self._changed.clear()
             if self._is_behind:
                 self._is_behind = False
-                for order_id in list(self._last_seqs):
-                    async for event in self._recorded(order_id):
-                        yield event
+                losses = self._losses
+                async for event in self._missed():
+                    yield event
+                self._bridged = losses
             while self._waiting:
                 event = self._waiting.popleft()
                 expected = self._last_seqs.get(event.order_id, 0) + 1
@@ -74,6 +116,31 @@ class Feed:
             if self._error is not None:
                 raise self._error
 
+    async def _missed(self) -> AsyncIterator[OrderEventFrame]:
+        for order_id in list(self._last_seqs):
+            async for event in self._recorded(order_id):
+                yield event
+        for order_id in await self._unseen():
+            async for event in self._recorded(order_id):
+                yield event
+
+    async def _unseen(self) -> Sequence[str]:
+        """Return orders of which nothing came and something happened since the loss, oldest first."""
+        since = max(self._heard_until - _OVERLAP, self._began_at)
+        found: list[str] = []
+        past = 0
+        async with aclosing(self._orders()) as orders:
+            async for order in orders:
+                is_known = order.order_id in self._last_seqs or order.order_id in self._ended
+                if order.updated_at > since and not is_known:
+                    found.append(order.order_id)
+                    past = 0
+                elif order.accepted_at < since:
+                    past += 1
+                    if past == _PAST_MAX:
+                        break
+        return found[::-1]
+
     async def _recorded(self, order_id: str) -> AsyncIterator[OrderEventFrame]:
         while found := await self._read(order_id, self._last_seqs.get(order_id, 0)):
             for event in found:
@@ -84,9 +151,13 @@ class Feed:
     def _seen(self, event: OrderEventFrame) -> OrderEventFrame:
         if event.status in FINAL:
             self._last_seqs.pop(event.order_id, None)
-            self._ended[event.order_id] = None
-            if len(self._ended) > _ENDED_KEPT:
+            self._ended[event.order_id] = event.at
+            while len(self._ended) > _ENDED_KEPT and self._oldest_end < event.at - 2 * _OVERLAP:
                 self._ended.popitem(last=False)
         else:
             self._last_seqs[event.order_id] = event.seq
         return event
+
+    @property
+    def _oldest_end(self) -> datetime:
+        return next(iter(self._ended.values()))

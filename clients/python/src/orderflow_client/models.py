@@ -50,6 +50,7 @@ class Code(StrEnum):
     ORDER_ALREADY_FINAL = "ORDER_ALREADY_FINAL"
     ORDER_CHANGED = "ORDER_CHANGED"
     TOO_LARGE_TO_AUDIT = "TOO_LARGE_TO_AUDIT"
+    REDRIVE_REFUSED = "REDRIVE_REFUSED"
     UNAUTHORIZED = "UNAUTHORIZED"
     FORBIDDEN = "FORBIDDEN"
     RATE_LIMITED = "RATE_LIMITED"
@@ -742,7 +743,7 @@ class DeadLetterBody:
     reason: str
     archived_at: datetime
     body: str
-    why_no_redrive: str
+    why_no_redrive: str | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -755,7 +756,7 @@ class DeadLetterBody:
             reason=required(wire, "reason", text),
             archived_at=required(wire, "archivedAt", moment),
             body=required(wire, "body", text),
-            why_no_redrive=required(wire, "whyNoRedrive", text),
+            why_no_redrive=optional(wire, "whyNoRedrive", text),
             raw=wire,
         )
 
@@ -1475,6 +1476,21 @@ class Readiness:
             slot_age_seconds=optional(wire, "slotAgeSeconds", whole),
             pools=optional(wire, "pools", whole),
             pools_refused=optional(wire, "poolsRefused", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redriven:
+    message_id: str
+    order_id: str
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            message_id=required(wire, "messageId", text),
+            order_id=required(wire, "orderId", text),
             raw=wire,
         )
 

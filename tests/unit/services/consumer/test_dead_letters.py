@@ -1,6 +1,7 @@
 """Dead letters: what happened is found out and written down, and nothing is tried again."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -8,6 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
@@ -151,6 +153,45 @@ def test_submission_of_other_terms_is_refused(consumer: ConsumerOnFakes) -> None
 def test_resume_of_no_order_is_archived(consumer: ConsumerOnFakes) -> None:
     assert resolved(consumer, ResumeMessage(order_id=uuid4()))
     assert reason(consumer) == "names an order that is not on record"
+
+
+def test_accepted_order_that_a_defect_keeps_off_the_record_ends_there_and_its_owner_is_told(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_order()
+    defects = iter([KeyError("planted")])
+    create = consumer.record.create
+
+    def defective_once(orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        for defect in defects:
+            raise defect
+        return create(orders, lease_ms=lease_ms)
+
+    consumer.record.create = defective_once  # type: ignore[method-assign]
+    assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": True}
+    assert consumer.statuses(order) == (Status.PENDING, Status.FAILED)
+    assert consumer.failure_code(order) == Code.INTERNAL_ERROR
+    assert reason(consumer) == "a defect of ours: KeyError"
+
+
+def test_accepted_order_that_cannot_be_put_on_record_stays_in_the_queue_until_it_can(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_order()
+    create = consumer.record.create
+
+    def defective(*_: object, **__: object) -> frozenset[UUID]:
+        raise KeyError("planted")
+
+    consumer.record.create = defective  # type: ignore[method-assign]
+    assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": False}
+    # A copy is kept as well: a queue keeps nothing for longer than a fortnight.
+    assert (
+        reason(consumer) == "a defect of ours: KeyError; its order is not on record, so it stays in its queue"
+    )
+    consumer.record.create = create  # type: ignore[method-assign]
+    assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": True}
+    assert consumer.statuses(order)[-1] is Status.FAILED
 
 
 def subscription(order_id: UUID, content_sha256: str | None = None) -> SubscribeMessage:

@@ -1,18 +1,47 @@
 """What is advised of a dead letter that was resolved."""
 
+from uuid import uuid4
+
 import pytest
 
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.queries.operations import why_no_redrive
+from chalicelib.wire.queue_messages import (
+    FiredMessage,
+    Message,
+    OrderMessage,
+    ResumeMessage,
+    SubscribeMessage,
+)
 from tests.fakes.operations import a_letter
+from tests.fakes.orders import an_order
 
 
 @pytest.mark.parametrize("status", OrderStatus)
-def test_letter_of_a_final_order_is_never_to_be_sent_again(status: OrderStatus) -> None:
-    why = why_no_redrive(a_letter(status=status))
+def test_letter_of_an_order_on_record_is_never_to_be_sent_again(status: OrderStatus) -> None:
+    why = why_no_redrive(a_letter(status=status, message=OrderMessage(order=an_order())))
+    assert why is not None
     assert ("final" in why) is (status in FINAL)
-    assert ("sweep" in why) is (status not in FINAL)
+    assert ("rests" in why) is (status is OrderStatus.OPEN)
+    assert ("sweep" in why) is (status not in FINAL | {OrderStatus.OPEN})
 
 
-def test_letter_without_an_order_has_nothing_to_be_sent_again_for() -> None:
-    assert "no order on record" in why_no_redrive(a_letter())
+def test_accepted_order_that_is_not_on_record_may_be_sent_again() -> None:
+    assert why_no_redrive(a_letter(message=OrderMessage(order=an_order()))) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (ResumeMessage(order_id=uuid4()), "does not hold the order"),
+        (FiredMessage(order_id=uuid4(), firing=1), "does not hold the order"),
+        (
+            SubscribeMessage(connection_id="c=", account_id="alice", order_id=uuid4(), after_seq=0),
+            "subscribes again",
+        ),
+        (None, "This release cannot read it ("),
+    ],
+)
+def test_letter_without_an_order_is_not_to_be_sent_again(message: Message | None, why: str) -> None:
+    letter = a_letter(message=message)
+    assert why in (why_no_redrive(letter) or "")
