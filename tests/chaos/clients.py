@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.chaos.streams import Frame, Streams
+from tests.chaos.waiting import a_change, a_waiting_order, broken_promises, terms_before
 
 ANSWER_S: Final = 6.0
 RECONNECT_S: Final = 0.3
@@ -42,6 +43,7 @@ class SocketClient:
         self._dice = dice
         self._count = 0
         self._unanswered: dict[str, tuple[float, Frame]] = {}
+        self._orders: dict[str, Frame] = {}
         self._is_loading = True
 
     @property
@@ -88,20 +90,31 @@ class SocketClient:
             await self._send(connection, f"s{order_id}", frame)
 
     async def _submit(self, connection: ClientConnection) -> None:
+        """Submit an order, now and then twice, or some together."""
+        if self._dice.random() < 0.15:
+            orders = [self._an_order() for _ in range(self._dice.randint(2, 4))]
+            request_id, frame = f"ob{self._count}", {"action": "submitBatch", "orders": orders}
+        else:
+            order = self._an_order()
+            request_id, frame = f"o{self._count}", {"action": "submit", **order}
+        await self._send(connection, request_id, frame)
+        if self._dice.random() < 0.1:
+            await self._send(connection, request_id, frame)
+
+    def _an_order(self) -> Frame:
         self._count += 1
+        key = f"{self._name}-{self._count}"
+        self._orders[key] = a_waiting_order(self._dice) if self._dice.random() < 0.6 else self._market_order()
+        return {"clientOrderId": key, **self._orders[key]}
+
+    def _market_order(self) -> Frame:
         given, wanted = self._dice.choice(PAIRS)
-        frame = {
-            "action": "submit",
-            "clientOrderId": f"{self._name}-{self._count}",
+        return {
             "inputToken": given,
             "outputToken": wanted,
             "amount": f"0.{self._dice.randint(1, 99):02}",
             "slippageBps": self._dice.choice([0, 50, 500]),
         }
-        request_id = f"o{self._count}"
-        await self._send(connection, request_id, frame)
-        if self._dice.random() < 0.1:
-            await self._send(connection, request_id, frame)
 
     async def _send(self, connection: ClientConnection, request_id: str, frame: Frame) -> None:
         self._unanswered[request_id] = (asyncio.get_running_loop().time(), frame)
@@ -115,19 +128,77 @@ class SocketClient:
                     await self._take(connection, member)
             case "order":
                 self.streams.saw(frame)
+                if frame["status"] == "open":
+                    await self._think_again(connection, frame)
             case "accepted":
                 self.streams.accepted(frame["orderId"])
                 self._unanswered.pop(request_id, None)
                 if self._dice.random() < 0.05:
                     await connection.send(json.dumps({"action": "cancel", "orderId": frame["orderId"]}))
+            case "acceptedBatch" if request_id in self._unanswered:
+                self._take_results(request_id, frame["results"])
             case "subscribed":
                 self._unanswered.pop(request_id, None)
             case "error" if request_id in self._unanswered:
                 assert frame["code"] in _PASSING, frame
-                # It is sent again a second from now.
-                _, asked = self._unanswered[request_id]
-                now = asyncio.get_running_loop().time()
-                self._unanswered[request_id] = (now - ANSWER_S + 1.0, asked)
+                self._ask_again_soon(request_id)
+
+    def _take_results(self, request_id: str, results: list[Frame]) -> None:
+        """Note which orders of a batch were accepted; while one was not, the whole batch is sent again."""
+        is_whole = True
+        for result in results:
+            code = result.get("code")
+            assert code in {None, *_PASSING}, result
+            if code is None:
+                self.streams.accepted(result["orderId"])
+            is_whole = is_whole and code is None
+        if is_whole:
+            self._unanswered.pop(request_id)
+        else:
+            self._ask_again_soon(request_id)
+
+    def _ask_again_soon(self, request_id: str) -> None:
+        """Have a request sent again a second from now."""
+        _, asked = self._unanswered[request_id]
+        now = asyncio.get_running_loop().time()
+        self._unanswered[request_id] = (now - ANSWER_S + 1.0, asked)
+
+    async def _think_again(self, connection: ClientConnection, opened: Frame) -> None:
+        """Amend or cancel an order that rests, now and then; whether that comes in time its stream tells."""
+        if not self._is_loading:
+            return
+        frames: list[Frame] = []
+        if self._dice.random() < 0.3:
+            changes = a_change(self._dice, self._orders[opened["clientOrderId"]])
+            seq = {"ifSeq": opened["seq"]} if self._dice.random() < 0.5 else {}
+            frames.append({"action": "amend", "orderId": opened["orderId"], **seq, **changes})
+        if self._dice.random() < 0.1:
+            frames.append({"action": "cancel", "orderId": opened["orderId"]})
+        if self._dice.random() < 0.03:
+            filters: list[Frame] = [{"types": ["sniper"]}, {"baseAsset": "SOL"}]
+            frames.append({"action": "cancelAll", **self._dice.choice(filters)})
+        for frame in frames:
+            await connection.send(json.dumps(frame))
+
+    def resting(self) -> Iterator[tuple[str, Frame, bool]]:
+        """Yield orders that rest, the terms that they rest on, and whether they were triggered."""
+        for order_id, key, events in self.streams.told():
+            if events[-1]["status"] == "open":
+                is_triggered = any(event["status"] == "triggered" for event in events)
+                yield order_id, terms_before(self._orders[key], events), is_triggered
+
+    def rested(self, and_then: str = "open") -> int:
+        """Return how many orders rested, and had another status too."""
+        return sum(
+            {"open", and_then} <= {event["status"] for event in events}
+            for _, _, events in self.streams.told()
+        )
+
+    def broken_promises(self) -> Iterator[str]:
+        """Yield what orders got that their terms do not allow."""
+        for order_id, key, events in self.streams.told():
+            for problem in broken_promises(self._orders[key], events):
+                yield f"{order_id}: {problem}"
 
 
 class RestClient:

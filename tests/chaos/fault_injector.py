@@ -17,9 +17,11 @@ from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Fau
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.wire.queue_messages import OrderMessage
 from tests.chaos.chain_faults import break_chain, heal_chain
+from tests.chaos.price_faults import PriceFaults
 
 _SOME_ORDERS: Final = text(f"SELECT {ORDER_COLUMNS} FROM orders o ORDER BY random() LIMIT 5")  # noqa: S608  # constants
 _CONSUMER: Final = "execute_orders"
+_MATCHER: Final = "match_prices"
 
 Status = dict[str, Any]
 
@@ -31,6 +33,7 @@ class FaultInjector:
         self._dice = dice
         self._status = status
         self._engine = engine
+        self.prices = PriceFaults(dice, status, engine)
         self._faults: tuple[tuple[Callable[[], str], int], ...] = (
             (self._kill_consumer, 4),
             (self._kill_another_function, 2),
@@ -38,12 +41,19 @@ class FaultInjector:
             (self._kill_chain, 1),
             (self._break_market, 3),
             (self._double_messages, 4),
+            (self._kill_matcher, 2),
+            (self._of_market(self.prices.lose_fired), 2),
+            (self._of_market(self.prices.double_fired), 2),
+            (self._of_market(self.prices.launch), 3),
         )
 
     def strike(self) -> str:
         """Strike once, anywhere; something that is down already cannot be hit."""
         faults, weights = zip(*self._faults, strict=True)
         (fault,) = self._dice.choices(faults, weights)
+        return self._struck(fault)
+
+    def _struck(self, fault: Callable[[], str]) -> str:
         try:
             return str(fault())
         except (SQLAlchemyError, ExecutionError, ClientError, BotoCoreError, OSError) as error:
@@ -68,6 +78,17 @@ class FaultInjector:
         functions = self._status()["pids"]["functions"]
         pids = [pid for name, found in functions.items() if name != _CONSUMER for pid in found]
         return self._kill(pids, "a function or the fork server")
+
+    def _kill_matcher(self) -> str:
+        return self._kill(self._status()["pids"]["functions"].get(_MATCHER, []), "a matcher")
+
+    def _of_market(self, fault: Callable[[], str]) -> Callable[[], str]:
+        """Return a fault that the simulated market alone can have."""
+        return lambda: "missed: not the simulated market" if self._chain_url() else fault()
+
+    def move_prices(self) -> str:
+        """Move the price that orders wait for; something that is down cannot be moved."""
+        return self._struck(self._of_market(self.prices.move))
 
     def _kill_postgres(self) -> str:
         return self._kill(self._status()["pids"].get("postgres", []), "Postgres")

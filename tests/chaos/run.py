@@ -9,19 +9,24 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import httpx
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.audit import audit
 from chalicelib.config import ChainName
+from chalicelib.domain.errors import ExecutionError
+from chalicelib.services.resting.matcher import UNCLAIMED_FOR_MS
 from tests.chaos.chain_faults import compared
 from tests.chaos.clients import RestClient, SocketClient, named_dice
 from tests.chaos.fault_injector import FaultInjector, Status
+from tests.chaos.unseen import cancel_all, is_there
 from tests.support.instance import REPOSITORY, Instance
 
 SOCKET_CLIENTS: Final = 3
 REST_CLIENTS: Final = 1
 _ON_RECORD: Final = text("SELECT count(*) FROM orders WHERE order_id = ANY(CAST(:accepted AS uuid[]))")
+_FIRED: Final = text("SELECT order_id FROM watches WHERE NOT armed")
 QUIET_TIME_LIMIT_S: Final = 240.0
 """A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
 
@@ -40,6 +45,8 @@ class Plan:
 
     Attributes:
         restarts: How often the runtime's own process is killed and started again.
+        move_interval_s: Between two moves of the price that orders wait for.
+        unclaimed_for_ms: After which the harness, once it is calm, sends again what fired and was not taken up.
         environment: For the runtime; short leases make a short run worth more.
     """
 
@@ -47,6 +54,8 @@ class Plan:
     load_s: float
     restarts: int
     fault_interval_s: float = 1.5
+    move_interval_s: float = 1.0
+    unclaimed_for_ms: int = UNCLAIMED_FOR_MS
     environment: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     chain: ChainName = ChainName.SIMULATED
@@ -58,6 +67,7 @@ class ChaosResult:
 
     orders: int
     problems: tuple[str, ...]
+    rested: int
 
 
 class Chaos:
@@ -86,7 +96,9 @@ class Chaos:
             async with asyncio.TaskGroup() as group:
                 streams = [group.create_task(client.run()) for client in self._sockets]
                 posts = [group.create_task(client.run()) for client in self._rests]
+                moves = group.create_task(self._move())
                 await self._strike()
+                moves.cancel()
                 clients: list[SocketClient | RestClient] = [*self._sockets, *self._rests]
                 for client in clients:
                     client.stop_loading()
@@ -115,6 +127,12 @@ class Chaos:
             else:
                 self._say(await asyncio.to_thread(self._fault_injector.strike))
 
+    async def _move(self) -> None:
+        """Move the price that orders wait for, again and again."""
+        while True:
+            await asyncio.sleep(self._dice.expovariate(1 / self._plan.move_interval_s))
+            self._say(await asyncio.to_thread(self._fault_injector.move_prices))
+
     def _restart(self) -> None:
         self._say("killed the runtime")
         port = self._instance.port
@@ -129,10 +147,44 @@ class Chaos:
         gives_up_at = loop.time() + QUIET_TIME_LIMIT_S
         await self._until(self._heal, gives_up_at)
         self._say("calm: waiting for the last stream to end")
-        await self._until(lambda: all(client.is_content for client in self._sockets), gives_up_at)
+        await self._until(self._is_all_seen, gives_up_at)
+        self._say("nothing rests that is met: canceling what is left")
+        await self._until(self._is_all_ended, gives_up_at)
         # An order that is still in the queue is in no audit of the record.
         await self._until(self._all_are_on_record, gives_up_at)
         await self._until(lambda: not self._audited(must_be_finished=True), gives_up_at)
+
+    def _is_all_seen(self) -> bool:
+        """Return whether no order is armed for what is there, or has fired and was not taken up."""
+        try:
+            self._fault_injector.prices.resend(unclaimed_for_ms=self._plan.unclaimed_for_ms)
+            return not self._unseen()
+        except (httpx.HTTPError, ExecutionError, OSError):
+            return False
+
+    def _unseen(self) -> list[str]:
+        with self._engine().connect() as connection:
+            fired = connection.execute(_FIRED).scalars().all()
+        found = [f"{order_id} has fired, and was not taken up" for order_id in fired]
+        with self._rest() as rest:
+            return found + [
+                f"{order_id} rests, and what it waits for is there: {terms}"
+                for client in self._sockets
+                for order_id, terms, is_triggered in client.resting()
+                if is_there(rest, terms, is_triggered=is_triggered)
+            ]
+
+    def _is_all_ended(self) -> bool:
+        """Cancel what rests, for as long as it takes until every client has seen the end of all it asked for."""
+        try:
+            with self._rest() as rest:
+                is_over = cancel_all(rest)
+        except httpx.HTTPError:
+            return False
+        return is_over and all(client.is_content for client in self._sockets)
+
+    def _rest(self) -> httpx.Client:
+        return httpx.Client(base_url=self._instance.rest_url, timeout=10, trust_env=False)
 
     def _all_are_on_record(self) -> bool:
         accepted = [order_id for rest in self._rests for order_id in rest.order_ids]
@@ -156,13 +208,16 @@ class Chaos:
     async def _result(self) -> ChaosResult:
         problems = self._audited(must_be_finished=True)
         for client in self._sockets:
-            problems += client.streams.problems()
+            problems += [*client.streams.problems(), *client.broken_promises()]
         for rest in self._rests:
             problems += await rest.problems()
         orders = sum(len(client.streams) for client in self._sockets) + sum(
             len(rest.order_ids) for rest in self._rests
         )
-        return ChaosResult(orders, tuple(problems))
+        rested = sum(client.rested() for client in self._sockets)
+        filled = sum(client.rested("confirmed") for client in self._sockets)
+        self._say(f"{rested} orders rested, {filled} of them were executed then")
+        return ChaosResult(orders, tuple(problems), rested)
 
     def _audited(self, *, must_be_finished: bool) -> list[str]:
         with self._engine().execution_options(isolation_level="REPEATABLE READ").connect() as connection:

@@ -46,6 +46,13 @@ class Streams:
             elif sum(status in FINAL for status in statuses) != 1:
                 yield f"{order_id}: ended more than once, {statuses}"
 
+    def told(self) -> Iterator[tuple[str, str, list[Frame]]]:
+        """Yield the id, the client's own id and the events of each order of which something was seen."""
+        for order_id, events in self._events.items():
+            if events:
+                in_order = [events[seq] for seq in sorted(events)]
+                yield order_id, in_order[0]["clientOrderId"], in_order
+
     def __len__(self) -> int:
         return len(self._events)
 

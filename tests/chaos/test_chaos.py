@@ -20,9 +20,18 @@ def test_every_accepted_order_ends_once_although_everything_is_killed(tmp_path: 
     queues = tmp_path / "queues.json"
     queues.write_text(json.dumps(template))
     said: list[str] = []
-    plan = Plan(seed=1, load_s=6, restarts=1, environment=SHORT_TIMES, options=("--queues", str(queues)))
+    plan = Plan(
+        seed=1,
+        load_s=6,
+        restarts=1,
+        move_interval_s=0.7,
+        unclaimed_for_ms=3_000,
+        environment=SHORT_TIMES,
+        options=("--queues", str(queues)),
+    )
 
     result = asyncio.run(Chaos(plan, tmp_path / "state", said.append).run())
 
     assert not result.problems, "\n".join([*said, *result.problems])
     assert result.orders > 0
+    assert result.rested > 0

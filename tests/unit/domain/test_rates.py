@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.amounts import MAX_UNITS
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.rates import KEY_DIGITS, Rate, limit_bound, limit_rate
+from chalicelib.domain.rates import KEY_DIGITS, Bound, Limit, Rate, limit_bound, limit_rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token
 
@@ -63,6 +63,38 @@ def test_most_input_keeps_the_price_and_one_unit_more_would_not(
     asked = asked_output_per_input(price, base)
     assert most == 0 or got_tokens / Fraction(most, 10**scale_in) >= asked
     assert got_tokens / Fraction(most + 1, 10**scale_in) < asked
+
+
+@given(
+    price=PRICES, base=BASES, scale_in=SCALES, scale_out=SCALES, mode=st.sampled_from(SwapMode), amount=UNITS
+)
+@example(price="3", base="OUT", scale_in=0, scale_out=18, mode=SwapMode.EXACT_IN, amount=1)
+@example(price="7", base="IN", scale_in=6, scale_out=6, mode=SwapMode.EXACT_OUT, amount=20)
+@example(price="1", base="IN", scale_in=6, scale_out=6, mode=SwapMode.EXACT_IN, amount=MAX_UNITS)
+@example(price="1", base="IN", scale_in=6, scale_out=6, mode=SwapMode.EXACT_OUT, amount=MAX_UNITS)
+def test_bound_is_the_last_unit_that_keeps_the_price_and_both_ways_to_it_agree(
+    price: str, base: str, scale_in: int, scale_out: int, mode: SwapMode, amount: int
+) -> None:
+    rate, asked = a_rate(price, base, scale_in, scale_out), asked_output_per_input(price, base)
+    other = a_token("OTHER", scale_out if mode is SwapMode.EXACT_IN else scale_in)
+
+    def keeps(units: int) -> bool:
+        given_units, got_units = (amount, units) if mode is SwapMode.EXACT_IN else (units, amount)
+        return Fraction(got_units, 10**scale_out) >= asked * Fraction(given_units, 10**scale_in)
+
+    def worse(bound: Bound) -> int:
+        return bound.units - 1 if mode is SwapMode.EXACT_IN else bound.units + 1
+
+    bound = Limit(price, rate).bound(mode, amount)
+    assert keeps(bound.units)
+    assert not keeps(worse(bound)) or bound.units == MAX_UNITS
+    try:
+        checked = limit_bound(rate, mode, amount, other, field="limitPrice")
+    except FieldError:
+        # No trade that an account could make keeps it.
+        assert not keeps(MAX_UNITS if mode is SwapMode.EXACT_IN else 1)
+    else:
+        assert checked == bound
 
 
 @given(rate=RATES, mode=st.sampled_from(SwapMode), amount=UNITS, other=UNITS)
