@@ -1,4 +1,4 @@
-"""What prices and firings suffer in a chaos run: a market that moves, pools that open, messages lost and doubled."""
+"""What prices and firings suffer in chaos: markets that move, pools that open, messages lost and doubled."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -97,7 +97,7 @@ class PriceFaults:
         return self._look(Sqs(self._status()))
 
     def lose_fired(self) -> str:
-        """Fire what is met, and lose the messages: what a matcher that dies after its commit leaves behind."""
+        """Fire what is met and lose the messages: what a matcher that dies after its commit leaves."""
         queue = Lossy()
         self._look(queue)
         return f"lost {queue.lost} messages of what fired"

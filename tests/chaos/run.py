@@ -46,7 +46,7 @@ class Plan:
     Attributes:
         restarts: How often the runtime's own process is killed and started again.
         move_interval_s: Between two moves of the price that orders wait for.
-        unclaimed_for_ms: After which the harness, once it is calm, sends again what fired and was not taken up.
+        unclaimed_for_ms: After which the harness, once calm, sends again what fired and was not taken up.
         environment: For the runtime; short leases make a short run worth more.
     """
 
@@ -175,7 +175,7 @@ class Chaos:
             ]
 
     def _is_all_ended(self) -> bool:
-        """Cancel what rests, for as long as it takes until every client has seen the end of all it asked for."""
+        """Cancel what rests, until every client has seen the end of all it asked for."""
         try:
             with self._rest() as rest:
                 is_over = cancel_all(rest)

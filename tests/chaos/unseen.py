@@ -11,7 +11,9 @@ _TRADE: Final = ("inputToken", "outputToken", "swapMode", "side", "baseAsset", "
 
 
 def is_there(rest: httpx.Client, terms: Frame, *, is_triggered: bool) -> bool:
-    """Return whether the market offers now what an order rests for. Of a pool's opening nothing is known here.
+    """Return whether the market offers now what an order rests for.
+
+    Of a pool's opening nothing is known here.
 
     Raises:
         httpx.HTTPError: The instance does not answer, or has no price.
