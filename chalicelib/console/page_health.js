@@ -214,8 +214,9 @@ const redrive = (waiting) =>
 async function sendAgain(letter) {
   const isMeant = await confirmed(
     'Send this order to the queue again?',
-    'It was accepted and never came on record: nothing of it was executed. It goes on as it was accepted, for ' +
-      'the account that sent it, and ends as expired if its time is up. Mend first what kept it off the record.',
+    'It was accepted and never came on record: nothing of it was executed. It goes on as it was ' +
+      'accepted, for the account that sent it, and ends as expired if its time is up. ' +
+      'Mend first what kept it off the record.',
     'Send it again',
   );
   if (!isMeant) return;
