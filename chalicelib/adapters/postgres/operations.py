@@ -20,7 +20,7 @@ from chalicelib.services.queries.operations import (
     ArchivedLetter,
     Histogram,
     Recent,
-    Unfinished,
+    UnfinishedOrders,
 )
 
 _BODY_CHARS_MAX: Final = 4_000
@@ -94,11 +94,13 @@ class PostgresOperations:
             attempts=sum(row.number for row in rows if row.status == OrderStatus.SUBMITTED),
         )
 
-    def unfinished(self) -> Sequence[Unfinished]:
+    def unfinished(self) -> Sequence[UnfinishedOrders]:
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_UNFINISHED)
             return [
-                Unfinished(OrderStatus(row.status), OrderType(row.order_type), row.number, row.oldest_at)
+                UnfinishedOrders(
+                    OrderStatus(row.status), OrderType(row.order_type), row.number, row.oldest_at
+                )
                 for row in rows
             ]
 
