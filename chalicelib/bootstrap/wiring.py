@@ -187,7 +187,7 @@ class Services:
     def republisher(self) -> "EventRepublisher":
         from chalicelib.services.delivery.republish import EventRepublisher
 
-        return EventRepublisher(self.queries, self.publisher)
+        return EventRepublisher(self.queries, self.publisher, self.record)
 
     @cached_property
     def replay_orders(self) -> "ReplayOrders":
@@ -325,7 +325,7 @@ class Services:
         from chalicelib.services.intake.cancel_all import CancelAllOrders
 
         record = PostgresOpenOrders(self.engine)
-        return CancelAllOrders(record, self.publisher, lambda: self.batch_queue, self.observer, self.clock)
+        return CancelAllOrders(record, self.publisher, self.queue, self.observer, self.clock)
 
     @cached_property
     def consume_messages(self) -> "ConsumeMessages":
