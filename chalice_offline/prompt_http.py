@@ -5,6 +5,7 @@ Where an answer waits for nothing, a task, a scope and two messages for it cost 
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import httptools
@@ -67,6 +68,10 @@ class PromptHttp(BoundedHttp, ABC):
     def respond(self, request: PromptRequest) -> bytes:
         """Return the whole answer to a prompt request."""
 
+    def answers(self, requests: Sequence[PromptRequest]) -> list[bytes]:
+        """Return the answers to requests that came in one piece."""
+        return [self._answered(request) for request in requests]
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
@@ -76,7 +81,7 @@ class PromptHttp(BoundedHttp, ABC):
         super().data_received(data)
         if self._complete:
             requests, self._complete = self._complete, []
-            answers = [self._answered(request) for request in requests]
+            answers = self.answers(requests)
             self.server_state.total_requests += len(answers)
             self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
             self.request_is_answered()

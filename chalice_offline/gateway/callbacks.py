@@ -1,6 +1,6 @@
 """The @connections management API as it is served: who may call it how often, and what a call does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -61,6 +61,17 @@ class Callbacks:
         facts = {"method": request.method, "connection_id": request.connection_id}
         self._edge.settings.log("callback", {**facts, "status": response.status})
         return response
+
+    def gather_frames(self, connection_ids: Iterable[str]) -> Callable[[], None]:
+        """Have the frames of several requests leave together, once the function that this returns is called."""
+        sessions = (self._edge.sessions.get(id_) for id_ in set(connection_ids))
+        releases = [session.gather_frames() for session in sessions if session is not None]
+
+        def release() -> None:
+            for each in releases:
+                each()
+
+        return release
 
     def new_request_id(self) -> str:
         """Return the value of one answer's ``REQUEST_ID``."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from weakref import WeakValueDictionary
@@ -29,6 +29,13 @@ class OpenConnection(Protocol):
 
     def post(self, text: str, size: int) -> bool:
         """Send a text frame of ``size`` bytes; False when too much waits for this client already."""
+        ...
+
+    @property
+    def gather_frames(self) -> Callable[[], Callable[[], None]]:
+        """Has frames leave together that are sent from now on, until the function that it returns is called;
+        in the same turn of the event loop.
+        """
         ...
 
     async def close(self, closure: Closure) -> None:

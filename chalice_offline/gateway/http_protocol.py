@@ -6,6 +6,7 @@ read: an app makes several for each message it gets.
 """
 
 import urllib.parse
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -40,6 +41,16 @@ class GatewayHttp(PromptHttp):
         tail = f"{REQUEST_ID}: {request_id}\r\ncontent-length: {length}\r\n\r\n"
         head = _head(response.status, response.headers, tuple(self.server_state.default_headers))
         return head + tail.encode("ascii") + response.body
+
+    def answers(self, requests: Sequence[PromptRequest]) -> list[bytes]:
+        if len(requests) == 1:
+            return super().answers(requests)
+        # An app that sends a client three frames at once posts them in one piece.
+        release = self._callbacks.gather_frames(_connection_id(request.target) for request in requests)
+        try:
+            return super().answers(requests)
+        finally:
+            release()
 
     def handle_websocket_upgrade(self) -> None:
         self.scope["headers"] = self.headers_sent

@@ -6,6 +6,7 @@ the connection goes, and long messages leave in frames of 32 KB.
 
 import asyncio
 import select
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +34,8 @@ _TWO_LENGTH_BYTES = 126
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "chalice_offline.frames"
 WRITE_NOW = "write_now"
+# ``gather`` has what ``write_now`` writes until the function that it returns is called leave in one piece.
+GATHER = "gather"
 # An event: the client has closed the connection or is lost, though what
 # it sent before may still wait to be received.
 GONE = "gone"
@@ -43,13 +46,18 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
 
     _failed = False
     _ahead_bytes = 0
+    _gathered: list[bytes] | None = None
 
     @cached_property
     def gone(self) -> asyncio.Event:
         return asyncio.Event()
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][FRAMES] = {WRITE_NOW: self.write_now, GONE: self.gone}
+        self.scope["extensions"][FRAMES] = {
+            WRITE_NOW: self.write_now,
+            GATHER: self.gather,
+            GONE: self.gone,
+        }
         await super().run_asgi()
 
     def write_now(self, text: str) -> bool:
@@ -66,10 +74,26 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         data = text.encode()
         if self.conn.extensions:
             self.conn.send_text(data)
-            self.transport.write(b"".join(self.conn.data_to_send()))
+            written = b"".join(self.conn.data_to_send())
         else:
-            self.transport.write(_text_head(len(data)) + data)
+            written = _text_head(len(data)) + data
+        if self._gathered is None:
+            self.transport.write(written)
+        else:
+            self._gathered.append(written)
         return True
+
+    def gather(self) -> Callable[[], None]:
+        """Keep what ``write_now`` writes until the function that this returns is called: in the same turn of
+        the event loop, so that nothing overtakes it. Frames that leave together are one ``send(2)``.
+        """
+        self._gathered = []
+        return self._release
+
+    def _release(self) -> None:
+        gathered, self._gathered = self._gathered, None
+        if gathered:
+            self.transport.write(b"".join(gathered))
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Only the first disconnect counts: a close frame, if there was one, is ahead of this in the queue.

@@ -1,6 +1,8 @@
 """An open connection: reads messages, runs their handlers, and ends when its time is up."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from chalice_offline.gateway.asgi import Receive, Send
 from chalice_offline.gateway.connections import (
@@ -21,22 +23,38 @@ from chalice_offline.gateway.settings import MessageOrder
 from chalice_offline.invocation import Caller
 
 
+class WrittenFrames(NamedTuple):
+    """How frames reach the client: in their turn, or at once, which may decline; ``gather`` has those that
+    are written at once leave together, once what it returns is called.
+    """
+
+    send: Send
+    write_now: WriteNow
+    gather: Callable[[], Callable[[], None]]
+
+
 class WebSocketSession:
-    """One client, from the accepted handshake to the close frame."""
+    """One client, from the accepted handshake to the close frame.
+
+    Attributes:
+        gather_frames: As in ``WrittenFrames``.
+    """
 
     def __init__(
         self,
         edge: Edge,
         connection: Connection,
         receive: Receive,
-        send: Send,
-        write_now: WriteNow,
+        frames: WrittenFrames,
         gone: asyncio.Event,
     ) -> None:
         self.connection = connection
         self._edge = edge
         self._receive = receive
-        self._outbox = Outbox(send, write_now, bytes_max=edge.settings.limits.outbound_bytes_max)
+        self._outbox = Outbox(
+            frames.send, frames.write_now, bytes_max=edge.settings.limits.outbound_bytes_max
+        )
+        self.gather_frames: Final = frames.gather
         self._gone = gone
         self._caller = Caller(connection.caller_key, self._is_open)
         self._slots = edge.slots_of(self._caller.key)

@@ -11,9 +11,9 @@ from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import authorizer_event, connect_event, disconnect_event
 from chalice_offline.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
 from chalice_offline.gateway.ids import new_trace_id
-from chalice_offline.gateway.protocol import FRAMES, GONE, WRITE_NOW
+from chalice_offline.gateway.protocol import FRAMES, GATHER, GONE, WRITE_NOW
 from chalice_offline.gateway.routing import CONNECT, DISCONNECT
-from chalice_offline.gateway.session import WebSocketSession
+from chalice_offline.gateway.session import WebSocketSession, WrittenFrames
 from chalice_offline.invocation import Caller
 
 _FORBIDDEN = "ForbiddenException"
@@ -43,7 +43,8 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     if isinstance(answer, Refuse):
         await _refuse(edge, connection, answer, send)
         return
-    session = WebSocketSession(edge, connection, receive, send, frames[WRITE_NOW], frames[GONE])
+    written = WrittenFrames(send, frames[WRITE_NOW], frames[GATHER])
+    session = WebSocketSession(edge, connection, receive, written, frames[GONE])
     closure = await _converse(edge, session, answer, send)
     edge.settings.log(
         "connection closed",

@@ -7,12 +7,15 @@ release reads what the other wrote, and refuses members that it does not know. S
 when it differs from its default, which no client of the older release can have made it do.
 """
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from datetime import datetime
-from typing import Any, Final, get_type_hints
+from operator import attrgetter
+from typing import Any, Final, NotRequired, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
+from pydantic import ConfigDict, GetCoreSchemaHandler, with_config
 from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.terms import OrderTerms
@@ -30,13 +33,24 @@ MEMBERS: Final = frozenset(each.name for each in (*_OF_TERMS, *_OF_ORDER))
 
 _PLACE: Final = next(place for place, each in enumerate(fields(Order)) if each.name == _TERMS)
 _FIELDS: Final = (*_OF_ORDER[:_PLACE], *_OF_TERMS, *_OF_ORDER[_PLACE:])
+_NAMES: Final = tuple(each.name for each in _FIELDS)
 
-_Flat: Final[type[BaseModel]] = create_model(  # type: ignore[call-overload]  # its fields are known only now
-    "Order",
-    __config__=ConfigDict(extra="forbid", frozen=True),
-    **{each.name: (_TYPES[each.name], ... if each.default is MISSING else each.default) for each in _FIELDS},
+# A typed dictionary, since its members are only handed on: a model would make an object of them first.
+_Flat: Final = with_config(ConfigDict(extra="forbid"))(
+    TypedDict(  # type: ignore[operator]  # its fields are known only now
+        "Order",
+        {
+            each.name: _TYPES[each.name] if each.default is MISSING else NotRequired[_TYPES[each.name]]
+            for each in _FIELDS
+        },
+    )
 )
 _ADDED: Final = tuple((each.name, each.default) for each in _OF_TERMS if each.default is not MISSING)
+
+_values: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(
+    *(f"{_TERMS}.{each.name}" if each in _OF_TERMS else each.name for each in _FIELDS)
+)
+_FIRST_OF_TERMS: Final = tuple(each.name for each in _OF_TERMS if each.default is MISSING)
 
 
 def implied_span(
@@ -51,23 +65,22 @@ def implied_span(
 
 def flat(order: Order) -> dict[str, Any]:
     """Return an order's members."""
-    terms = order.terms
-    members: dict[str, Any] = {
-        each.name: getattr(order if each in _OF_ORDER else terms, each.name) for each in _FIELDS
-    }
+    members = dict(zip(_NAMES, _values(order), strict=True))
     for name, default in _ADDED:
         if members[name] == default:
             del members[name]
     return members
 
 
-def _order(parsed: BaseModel) -> Order:
-    members = dict(parsed)
+def _order(members: dict[str, Any]) -> Order:
     try:
-        valid_for_s = implied_span(members["accepted_at"], members["valid_until"], members["expires_at"])
+        valid_for_s = implied_span(members["accepted_at"], members["valid_until"], members.get("expires_at"))
     except TypeError as error:
         raise ValueError("accepted_at and valid_until must both have a time zone") from error
-    terms = {each.name: members.pop(each.name) for each in _OF_TERMS}
+    terms = {name: members.pop(name) for name in _FIRST_OF_TERMS}
+    for name, _ in _ADDED:
+        if name in members:
+            terms[name] = members.pop(name)
     return Order(terms=OrderTerms(valid_for_s=valid_for_s, **terms), **members)
 
 

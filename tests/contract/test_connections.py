@@ -152,6 +152,27 @@ def test_nothing_to_post_is_nothing_delivered(world: World) -> None:
     assert world.port.post([]) == {}
 
 
+def test_server_that_answers_one_request_and_hangs_up_gets_no_more_than_one_at_a_time(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    peers.closes = True
+    port = api(5_000)
+    for _ in range(2):
+        assert port.post([Frame(to, text) for to in ("a=", "b=") for text in "123"]) == {
+            "a=": Delivery.DELIVERED,
+            "b=": Delivery.DELIVERED,
+        }
+    assert peers.received == {"a=": list("123123"), "b=": list("123123")}
+
+
+def test_frames_that_were_refused_among_others_are_sent_again_and_no_other_is(
+    peers: Peers, api: Callable[[int], ManagementApi]
+) -> None:
+    peers.answers["a="] = [200, 429, 200]
+    assert api(5_000).post([Frame("a=", text) for text in "123"]) == {"a=": Delivery.DELIVERED}
+    assert sorted(peers.received["a="]) == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize("passing", [429, 500, 503, 504])
 def test_passing_refusal_is_tried_again_with_the_same_frame(
     peers: Peers, api: Callable[[int], ManagementApi], passing: int

@@ -17,11 +17,13 @@ class ScriptedServer:
     Attributes:
         script: None stands for silence, until the next request.
         connections: How many were accepted.
+        piece_bytes: What it says leaves in pieces of so many bytes.
     """
 
     def __init__(self, script: Sequence[bytes | None]) -> None:
         self.script = script
         self.connections = 0
+        self.piece_bytes = 65_536
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
 
@@ -37,6 +39,7 @@ class ScriptedServer:
                 return
             self.connections += 1
             self._open.append(connection)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def close(self) -> None:
@@ -52,8 +55,8 @@ class ScriptedServer:
             for part in self.script:
                 if not connection.recv(65_536):
                     break
-                if part is not None:
-                    connection.sendall(part)
+                for start in range(0, len(part or b""), self.piece_bytes):
+                    connection.sendall((part or b"")[start : start + self.piece_bytes])
         connection.close()
 
 

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Final, Generic, TypeVar
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import HttpRequest, Pause, RequestFlow, Result
+from chalicelib.adapters.aws.http_request import HttpRequest, NextAnswer, Pause, RequestFlow, Result
 from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError
 
 SOCKETS_MAX: Final = 16
@@ -133,6 +133,9 @@ class ConcurrentRequests(Generic[Key, Result]):
             self._earliest = min(self._earliest, until)
             self._pausing.append((until, request))
             return
+        if isinstance(wanted, NextAnswer):
+            self._read_on(request)
+            return
         try:
             if request.connection is None:
                 request.connection = self._pool.take(max(0.0, request.deadline - monotonic()))
@@ -143,12 +146,27 @@ class ConcurrentRequests(Generic[Key, Result]):
             return
         self._watch(request)
 
+    def _read_on(self, request: _KeyedRequest[Key, Result]) -> None:
+        """Hand a request flow the next answer, if it is there; else wait for it."""
+        if request.connection is None:
+            self._go_on(request, None)
+            return
+        try:
+            answer = request.next_answer()
+        except (ProtocolError, ValueError):
+            self._fail(request)
+            return
+        self._take(request, answer)
+
     def _transfer(self, request: _KeyedRequest[Key, Result]) -> None:
         try:
             answer = request.advance()
         except (OSError, ProtocolError, ValueError):
             self._fail(request)
             return
+        self._take(request, answer)
+
+    def _take(self, request: _KeyedRequest[Key, Result], answer: HttpResponse | None) -> None:
         if answer is None:
             self._watch(request)
             return

@@ -21,6 +21,14 @@ class Pause:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class NextAnswer:
+    """Several requests were sent in one piece: go on with the answer to the next of them."""
+
+
+NEXT_ANSWER: Final = NextAnswer()
+
+
 class OutOfTimeError(Exception):
     """A request flow did not end in its time."""
 
@@ -33,9 +41,10 @@ class NoAnswerError(Exception):
     """No answer in time: the request may have been carried out, or not."""
 
 
-RequestFlow = Generator[bytes | Pause, HttpResponse | None, Result]
+RequestFlow = Generator[bytes | Pause | NextAnswer, HttpResponse | None, Result]
 """Yields requests, each of which is answered (None: no answer came), and pauses;
-returns what became of it.
+returns what became of it. After several requests in one piece the answer is the first one's, and
+``NEXT_ANSWER`` gets that of the next (None: the connection is over, and no further one will come).
 """
 
 
@@ -82,6 +91,15 @@ class HttpRequest(Generic[Result]):
         self.unsent, self._received = request, b""
         self._send()
 
+    def next_answer(self) -> HttpResponse | None:
+        """Return the next answer if it came with the last one; else ``advance`` will read it.
+
+        Raises:
+            ProtocolError, ValueError: As above.
+        """
+        self.wanted = select.POLLIN
+        return self._answered(is_over=False) if self._received else None
+
     def _send(self) -> None:
         assert self.connection is not None
         self.wanted = select.POLLOUT
@@ -103,6 +121,12 @@ class HttpRequest(Generic[Result]):
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return None
             self._received = self._received + data if self._received else data
-            answer = answer_in(self._received, is_over=not data)
+            answer = self._answered(is_over=not data)
             if answer is not None or not self.connection.has_decrypted_rest():
                 return answer
+
+    def _answered(self, *, is_over: bool) -> HttpResponse | None:
+        answer = answer_in(self._received, is_over=is_over)
+        if answer is not None:
+            self._received = answer.rest
+        return answer

@@ -27,12 +27,14 @@ class HttpResponse(NamedTuple):
     Attributes:
         is_reusable: The connection can carry another exchange.
         retry_after: The field of that name beside an error, None if there is none.
+        rest: What came behind the answer: of the next one, if several requests were sent together.
     """
 
     status: int
     body: bytes
     is_reusable: bool
     retry_after: bytes | None = None
+    rest: bytes = b""
 
 
 def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
@@ -68,14 +70,15 @@ def _answer(data: bytes, *, is_over: bool) -> HttpResponse | None:
     keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
     asked = _value(head, _RETRY_AFTER) if status >= 400 else None
     if status in _NO_BODY:
-        return HttpResponse(status, b"", keeps)
+        return HttpResponse(status, b"", keeps, rest=rest)
     if _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked":
-        body = _chunks(rest)
-        return None if body is None else HttpResponse(status, body, keeps, asked)
+        chunks = _chunks(rest)
+        return None if chunks is None else HttpResponse(status, chunks[0], keeps, asked, chunks[1])
     length = _value(head, _CONTENT_LENGTH)
     if length is not None:
         size = int(length)
-        return HttpResponse(status, rest[:size], keeps, asked) if len(rest) >= size else None
+        whole = HttpResponse(status, rest[:size], keeps, asked, rest[size:])
+        return whole if len(rest) >= size else None
     return HttpResponse(status, rest, is_reusable=False, retry_after=asked) if is_over else None
 
 
@@ -89,8 +92,8 @@ def _value(head: bytes, field: bytes) -> bytes | None:
     return head[start : end if end >= 0 else None].strip()
 
 
-def _chunks(data: bytes) -> bytes | None:
-    """Return a chunked body; None if it is not complete."""
+def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return a chunked body, and what is behind it; None if it is not complete."""
     parts: list[bytes] = []
     while True:
         size_line, end, data = data.partition(b"\r\n")
@@ -99,7 +102,10 @@ def _chunks(data: bytes) -> bytes | None:
         size = int(size_line.split(b";")[0], 16)
         if size == 0:
             # The last chunk, then trailers if any, then an empty line.
-            return b"".join(parts) if data.startswith(b"\r\n") or b"\r\n\r\n" in data else None
+            if data.startswith(b"\r\n"):
+                return b"".join(parts), data[2:]
+            _, end, rest = data.partition(_END_OF_HEAD)
+            return (b"".join(parts), rest) if end else None
         if len(data) < size + 2:
             return None
         parts.append(data[:size])

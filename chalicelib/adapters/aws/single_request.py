@@ -10,6 +10,7 @@ from time import monotonic, sleep
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import (
     HttpRequest,
+    NextAnswer,
     NoAnswerError,
     NotSentError,
     OutOfTimeError,
@@ -40,6 +41,8 @@ def run_single_flow(pool: ConnectionPool, flow: RequestFlow[Result], *, time_lim
                 _release(request, pool)
                 _pause(wanted.seconds, request.deadline)
                 answer = None
+            elif isinstance(wanted, NextAnswer):
+                answer = None if request.connection is None else _next_answer(request, request.connection)
             else:
                 answer = _answer(request, wanted, pool)
     finally:
@@ -78,17 +81,35 @@ def _answer(request: HttpRequest[Result], data: bytes, pool: ConnectionPool) -> 
         if request.connection is None:
             request.connection = pool.take(request.deadline - monotonic())
         request.ask(data)
-        while True:
-            _wait(request, request.connection)
-            answer = request.advance()
-            if answer is not None:
-                break
+        answer = _awaited(request, request.connection)
     except (OSError, ProtocolError, ValueError):
         _hang_up(request)
         return None
     if not answer.is_reusable:
         _hang_up(request)
     return answer
+
+
+def _next_answer(request: HttpRequest[Result], connection: PooledConnection) -> HttpResponse | None:
+    """Return the answer to the next of the requests that were sent together;
+    None if the connection fails.
+    """
+    try:
+        answer = request.next_answer() or _awaited(request, connection)
+    except (OSError, ProtocolError, ValueError):
+        _hang_up(request)
+        return None
+    if not answer.is_reusable:
+        _hang_up(request)
+    return answer
+
+
+def _awaited(request: HttpRequest[Result], connection: PooledConnection) -> HttpResponse:
+    while True:
+        _wait(request, connection)
+        answer = request.advance()
+        if answer is not None:
+            return answer
 
 
 def _wait(request: HttpRequest[Result], connection: PooledConnection) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
 from chalicelib.adapters.aws.http_request import (
+    NEXT_ANSWER,
     NoAnswerError,
     NotSentError,
     OutOfTimeError,
@@ -17,6 +18,7 @@ from chalicelib.adapters.aws.single_request import ask_single, run_single_flow
 from tests.fakes.http_server import LAST, OK, scripted_server
 
 ASKED = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+FEW_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nT: 1\r\n\r\n"
 TIMEOUT_S = 30.0
 SHORT_S = 0.2
 
@@ -39,6 +41,30 @@ def test_requests_of_a_flow_share_a_connection() -> None:
         assert ask_single(pool, ASKED, time_limit_s=TIMEOUT_S).body == b"hi"
         assert server.connections == 1
         pool.close()
+
+
+@pytest.mark.parametrize("size", [1, 40, 1_000], ids=["bytewise", "cut", "in one piece"])
+def test_requests_sent_together_are_answered_one_by_one(size: int) -> None:
+    def together() -> RequestFlow[list[bytes | None]]:
+        answers = [(yield 3 * ASKED), (yield NEXT_ANSWER), (yield NEXT_ANSWER)]
+        return [answer.body if answer else None for answer in answers] + [*(yield from bodies(1))]
+
+    with scripted_server(OK + FEW_CHUNKS + OK, OK) as server:
+        server.piece_bytes = size
+        pool = ConnectionPool(server.address)
+        found = run_single_flow(pool, together(), time_limit_s=TIMEOUT_S)
+        pool.close()
+        assert (found, server.connections) == ([b"hi", b"abc", b"hi", b"hi"], 1)
+
+
+def test_server_that_hangs_up_after_the_first_of_several_leaves_the_others_unanswered() -> None:
+    def together() -> RequestFlow[list[bytes | None]]:
+        answers = [(yield 3 * ASKED), (yield NEXT_ANSWER), (yield NEXT_ANSWER)]
+        return [answer.body if answer else None for answer in answers]
+
+    with scripted_server(LAST + OK) as server:
+        found = run_single_flow(ConnectionPool(server.address), together(), time_limit_s=TIMEOUT_S)
+        assert found == [b"hi", None, None]
 
 
 def test_connection_that_the_server_ends_is_followed_by_another() -> None:

@@ -13,6 +13,7 @@ from chalice_offline.gateway import Gateway, GatewaySettings
 from chalice_offline.gateway.callbacks import CallbackRequest, Callbacks
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.http_protocol import GatewayHttp
+from chalice_offline.gateway.protocol import GatewayWebSocket
 from chalice_offline.gateway.responses import Response
 from chalice_offline.invocation import AppManifest, Returned
 from tests.unit.chalice_offline.gateway.clients import connection_id, websocket_url
@@ -67,6 +68,29 @@ def test_posts_behind_one_another_are_delivered_in_order_however_they_are_cut(si
             return found, [await client.recv() for _ in range(4)]
 
     assert asyncio.run(scenario()) == ([200] * 4, ["a", "bb", "ccc", "dddd"])
+
+
+def test_frames_of_posts_that_came_together_leave_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+    release = GatewayWebSocket._release  # what leaves is seen only where it is written
+
+    def seen(self: GatewayWebSocket) -> None:
+        released.append(list(self._gathered or ()))
+        release(self)
+
+    monkeypatch.setattr(GatewayWebSocket, "_release", seen)
+
+    async def scenario() -> tuple[list[int], list[object]]:
+        functions = FakeFunctions()
+        async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
+            path_id = connection_id(functions).replace("=", "%3D")
+            posts = [a_post(path_id, "a"), a_post(GONE_ID, "b"), a_post(path_id, "c")]
+            last = a_post(path_id, "d", "Connection: close")
+            found = statuses(await answers(gateway, b"".join([*posts, last])))
+            return found, [await client.recv() for _ in range(3)]
+
+    assert asyncio.run(scenario()) == ([200, 410, 200, 200], ["a", "c", "d"])
+    assert [len(frames) for frames in released] == [2]
 
 
 @pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue\r\nConnection: close"])
