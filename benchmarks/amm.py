@@ -14,7 +14,13 @@ from typing import Final
 
 from chalicelib.amm.clmm_tick import TICK_MAX, sqrt_price_at
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees, DynamicFee, DynamicFeeParameters
+from chalicelib.amm.damm_v2_fee import (
+    BaseFee,
+    DammCollectFeeMode,
+    DammV2Fees,
+    DynamicFee,
+    DynamicFeeParameters,
+)
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
@@ -36,7 +42,7 @@ DLMM_PARAMETERS: Final = DlmmParameters(10, 10_000, 30, 600, 5000, 40_000, 350_0
 DYNAMIC_FEE: Final = DynamicFee(
     DynamicFeeParameters(1, ONE // 10_000, 956, 14_460_000, 10, 120, 5000), 20_000, 10_000, ONE, 0
 )
-DAMM_FEES: Final = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH)
+DAMM_FEES: Final = DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH)
 FULL_RANGE: Final = ConcentratedCurve(ONE, RESERVE * ONE, sqrt_price_at(-TICK_MAX), sqrt_price_at(TICK_MAX))
 TICKS: Final = tuple(Tick(tick, RESERVE * 5 if tick < 0 else -RESERVE * 5) for tick in range(-450, 451, 60))
 

@@ -13,12 +13,12 @@ from chalice_offline.aws_client import local_client
 from chalice_offline.schedules.runner import scheduled_event
 from chalice_offline.variables import ACCOUNT
 
-# A function may take as long as Lambda lets it, and is not invoked again for want of patience.
+# A function may take as long as Lambda lets it, and is not invoked again because it is slow.
 _CONFIG = Config(read_timeout=905, connect_timeout=5, retries={"total_max_attempts": 1})
 
 
 class AskingError(RuntimeError):
-    """There is nobody to ask, or the answer is an error; the message says which."""
+    """There is no process to ask, or the answer is an error; the message says which."""
 
 
 class Instance:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from chalice_offline.debugging import PATIENCE_S
+from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
 from chalice_offline.lambda_host.host import HostSettings
@@ -110,7 +110,12 @@ def _limits(options: Options, file: LocalToml) -> GatewayLimits:
     limits = GatewayLimits(**file.gateway.limits.model_dump())
     if options.debugging is None:
         return limits
-    return replace(limits, idle_s=PATIENCE_S, duration_s=PATIENCE_S, integration_timeout_s=PATIENCE_S)
+    return replace(
+        limits,
+        idle_s=DEBUGGING_TIMEOUT_S,
+        duration_s=DEBUGGING_TIMEOUT_S,
+        integration_timeout_s=DEBUGGING_TIMEOUT_S,
+    )
 
 
 def companions(

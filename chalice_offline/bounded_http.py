@@ -45,7 +45,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(**arguments)
         # Since when the connection has been where it is, and how long it may stay there.
         self._since = 0.0
-        self._patience_s = self.head_s
+        self._timeout_s = self.head_s
         self._has_asked = False
         self._head_bytes: int | None = 0  # of a head that is not complete; None while there is none
         self._unsent = 0
@@ -75,17 +75,17 @@ class BoundedHttp(HttpToolsProtocol):
 
     def request_begins(self) -> None:
         """Note the first byte of a request."""
-        self._since, self._patience_s = self.loop.time(), self.head_s
+        self._since, self._timeout_s = self.loop.time(), self.head_s
         self._has_asked = True
         self._head_bytes = 0
 
     def head_is_complete(self) -> None:
-        self._patience_s = self.request_s
+        self._timeout_s = self.request_s
         self._head_bytes = None
 
     def request_is_answered(self) -> None:
         """Note that all is said, and that the client may ask again."""
-        self._since, self._patience_s = self.loop.time(), max(self.head_s, self.timeout_keep_alive)
+        self._since, self._timeout_s = self.loop.time(), max(self.head_s, self.timeout_keep_alive)
 
     def on_response_complete(self) -> None:
         self.request_is_answered()
@@ -123,7 +123,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._unsent = unsent
         if unsent or not self.waits_for_client:
             self._since = now
-        left_s = self._since + self._patience_s - now
+        left_s = self._since + self._timeout_s - now
         if left_s <= 0:
             # Not ``close``, which waits until a client has read all that was said to it.
             transport.abort()

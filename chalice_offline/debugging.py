@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from chalice_offline.services.ports import LOOPBACK
 
-PATIENCE_S: Final = 86_400.0
-"""Instead of every time-out: nobody looks at one line for longer than a day."""
+DEBUGGING_TIMEOUT_S: Final = 86_400.0
+"""Instead of every time-out: no developer looks at one line for longer than a day."""
 
 
 class Debugging:

@@ -29,7 +29,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """No result within the caller's patience or the function's own time-out, whichever ended first."""
+    """No result within the caller's time-out or the function's own, whichever ended first."""
 
     after_s: float
 
@@ -51,7 +51,7 @@ class Caller:
     still_waits: Callable[[], bool] = lambda: True
 
 
-ANYBODY = Caller()
+ANY_CALLER = Caller()
 
 
 class Functions(Protocol):
@@ -63,7 +63,7 @@ class Functions(Protocol):
         event: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        caller: Caller = ANYBODY,
+        caller: Caller = ANY_CALLER,
     ) -> Outcome:
         """Run a function once with a JSON event; every failure is an outcome, never an exception.
 

@@ -42,7 +42,7 @@ from chalice_offline.triggers import Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
 # How long running invocations may take to finish when the runtime is asked to stop.
-STOP_PATIENCE_S: Final = 15.0
+STOP_TIMEOUT_S: Final = 15.0
 
 
 class Runtime:
@@ -86,7 +86,7 @@ class Runtime:
         self._host: LambdaHost | None = None
         self._gateway: Gateway | None = None
         self._triggers: Triggers | None = None
-        # At an endpoint of somebody else's they may be there already.
+        # At another owner's endpoint they may be there already.
         self._resources: DeclaredResources | None = None
         if self._services.emulator_credentials is not None:
             self._resources = DeclaredResources(
@@ -120,7 +120,7 @@ class Runtime:
             self._new_mapping,
             region=self._aws["AWS_REGION"],
             runs_at_start=self._file.schedules.run_at_start,
-            patience_s=STOP_PATIENCE_S,
+            timeout_s=STOP_TIMEOUT_S,
         )
         await self._triggers.use(self._project)
         self._tasks.append(keep_going("status", StatusFile(self._state, self._log, self._status).keep))
@@ -131,7 +131,7 @@ class Runtime:
         """Take no more work in, finish what runs, then end functions and servers.
         Safe at any stage of ``start``.
         """
-        patience_s = 0.0 if is_hurried else STOP_PATIENCE_S
+        timeout_s = 0.0 if is_hurried else STOP_TIMEOUT_S
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,9 +141,9 @@ class Runtime:
         if self._gateway is not None:
             steps.append(self._gateway.stop)
         if self._triggers is not None:
-            steps.append(partial(self._triggers.stop_mappings, patience_s=patience_s))
+            steps.append(partial(self._triggers.stop_mappings, timeout_s=timeout_s))
         if self._host is not None:
-            steps.append(partial(self._host.stop, patience_s=patience_s))
+            steps.append(partial(self._host.stop, timeout_s=timeout_s))
         steps += [self._forker.close, self._sqs.close, partial(self._services.stop, is_hurried=is_hurried)]
         steps.append(partial(self._companions.stop, is_hurried=is_hurried))
         steps.append(partial(asyncio.to_thread, self._state.clear_status))
@@ -209,7 +209,9 @@ class Runtime:
                 "warning", "event source not emulated; chalice-offline invoke runs it", source=source
             )
         for route in project.open_routes:
-            self._log.event("warning", "open to everybody here, since its guard is not emulated", route=route)
+            self._log.event(
+                "warning", "open to all clients here, since its guard is not emulated", route=route
+            )
         if project.manifest.http_api_keys and not self._file.gateway.api_keys:
             routes = sorted(project.manifest.http_api_keys)
             self._log.event("warning", "any API key is let in; gateway.api_keys says which", routes=routes)

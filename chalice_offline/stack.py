@@ -8,7 +8,7 @@ from typing import Any, Final
 from chalice_offline.aws_client import local_client
 from chalice_offline.project.inspection import ProjectError
 
-_PATIENCE_S: Final = 60.0
+_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.1
 
 
@@ -51,7 +51,7 @@ def _update(client: Any, arguments: Mapping[str, Any]) -> None:
 
 def _outputs(client: Any, name: str) -> dict[str, str]:
     """Wait until a stack is as asked for; return its outputs."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIMEOUT_S
     while True:
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
         status = stack["StackStatus"]

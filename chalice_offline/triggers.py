@@ -23,14 +23,14 @@ class Triggers:
         *,
         region: str,
         runs_at_start: bool,
-        patience_s: float,
+        timeout_s: float,
     ) -> None:
-        """Take ``patience_s`` for the batches of a mapping that is no more."""
+        """Take ``timeout_s`` for the batches of a mapping that is no more."""
         self._functions = functions
         self._new_mapping = new_mapping
         self._region = region
         self._runs_at_start = runs_at_start
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._mappings: dict[QueueTrigger, EventSourceMapping] = {}
         self._schedules: Sequence[ScheduleTrigger] = ()
         self._runner: ScheduleRunner | None = None
@@ -40,7 +40,7 @@ class Triggers:
         """Trigger what the project has; what it had before, and has no more, ends."""
         for trigger in set(self._mappings) - set(project.queues):
             mapping = self._mappings.pop(trigger)
-            spawn("ending a mapping", mapping.stop(patience_s=self._patience_s), self._ending)
+            spawn("ending a mapping", mapping.stop(timeout_s=self._timeout_s), self._ending)
         for trigger in project.queues:
             if trigger not in self._mappings:
                 self._mappings[trigger] = self._new_mapping(trigger, self._functions)
@@ -72,9 +72,9 @@ class Triggers:
         if self._runner is not None:
             await self._runner.stop()
 
-    async def stop_mappings(self, *, patience_s: float) -> None:
+    async def stop_mappings(self, *, timeout_s: float) -> None:
         """Receive no more, and let batches in flight finish for so long."""
-        await asyncio.gather(*(mapping.stop(patience_s=patience_s) for mapping in self._mappings.values()))
-        for task in self._ending if patience_s == 0 else ():
+        await asyncio.gather(*(mapping.stop(timeout_s=timeout_s) for mapping in self._mappings.values()))
+        for task in self._ending if timeout_s == 0 else ():
             task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)

@@ -34,7 +34,7 @@ class Backlog:
         left = self._count - count
         self._count = 0 if count == 0 else max(-_OWED_MAX, min(0, left) if is_all else left)
 
-    async def wait_for(self, count: int, *, patience_s: float) -> None:
+    async def wait_for(self, count: int, *, timeout_s: float) -> None:
         """Return once there are as many, and after so long in any case."""
         if self.has(count):
             return
@@ -42,6 +42,6 @@ class Backlog:
         self._enough.clear()
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), patience_s)
+                await asyncio.wait_for(self._enough.wait(), timeout_s)
         finally:
             self._wanted = math.inf

@@ -23,7 +23,7 @@ LONG_POLL_S: Final = 1
 _DEFAULT_CONCURRENCY: Final = 5
 
 
-class Queue(Protocol):
+class MappedQueue(Protocol):
     """What a mapping needs of SQS."""
 
     async def queue_url(self, name: str) -> str: ...
@@ -63,7 +63,7 @@ class MappingSettings:
 class EventSourceMapping:
     """Polls while started. ``function_ended`` and ``nudge`` say that messages may have been sent just now."""
 
-    def __init__(self, settings: MappingSettings, queue: Queue, functions: Functions, log: Log) -> None:
+    def __init__(self, settings: MappingSettings, queue: MappedQueue, functions: Functions, log: Log) -> None:
         self._settings = settings
         self._queue = queue
         self._functions = functions
@@ -95,7 +95,7 @@ class EventSourceMapping:
         if self._pacing.hinted(asyncio.get_running_loop().time()):
             self._hint.set()
 
-    async def stop(self, *, patience_s: float) -> None:
+    async def stop(self, *, timeout_s: float) -> None:
         """Receive no more, let batches in flight finish for so long,
         and give back what was received too late.
         """
@@ -108,7 +108,7 @@ class EventSourceMapping:
             await asyncio.wait({self._long_poll}, timeout=LONG_POLL_S + 0.5)
             self._long_poll.cancel()
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=patience_s)
+            await asyncio.wait(self._in_flight, timeout=timeout_s)
         for task in self._in_flight:
             task.cancel()
         await asyncio.gather(*self._in_flight, return_exceptions=True)
@@ -146,16 +146,14 @@ class EventSourceMapping:
             if is_ended:
                 # Batches that overlap end one soon after the other: their senders may come together again.
                 wanted = min(served, self._settings.batch_size)
-                await self._backlog.wait_for(wanted, patience_s=self._settings.linger_s)
+                await self._backlog.wait_for(wanted, timeout_s=self._settings.linger_s)
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hint.wait(), pause_s)
 
-    async def _wait_for_end(self, patience_s: float) -> bool:
+    async def _wait_for_end(self, timeout_s: float) -> bool:
         """Return once a batch in flight has ended, or after so long without."""
-        ended, _ = await asyncio.wait(
-            self._in_flight, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
-        )
+        ended, _ = await asyncio.wait(self._in_flight, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         return bool(ended)
 
     async def _wait_long(self) -> None:

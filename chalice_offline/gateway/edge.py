@@ -16,7 +16,7 @@ from chalice_offline.gateway.ids import new_id
 from chalice_offline.gateway.routing import SelectionExpression
 from chalice_offline.gateway.settings import GatewaySettings
 from chalice_offline.gateway.throttle import TokenBucket
-from chalice_offline.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
+from chalice_offline.invocation import ANY_CALLER, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
 from chalice_offline.services.ports import authority
 from chalice_offline.supervision import spawn
 
@@ -108,8 +108,10 @@ class Edge:
         """Return what all connections of a caller share."""
         return self.slots.setdefault(key, asyncio.Semaphore(self.settings.limits.messages_in_flight_max))
 
-    async def invoke(self, function_name: str, event: Mapping[str, Any], caller: Caller = ANYBODY) -> Outcome:
-        """Invoke a function with the integration's patience, and log its failure."""
+    async def invoke(
+        self, function_name: str, event: Mapping[str, Any], caller: Caller = ANY_CALLER
+    ) -> Outcome:
+        """Invoke a function within the integration's time-out, and log its failure."""
         timeout_s = self.settings.limits.integration_timeout_s
         outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
         match outcome:

@@ -91,7 +91,7 @@ class Invocations:
         return error(400, "InvalidParameterValueException", f"Unknown invocation type: {kind}")
 
     async def _run(self, name: str, event: Any) -> None:
-        """Run a function whose outcome nobody asks for; unlike Lambda, once."""
+        """Run a function whose outcome no client waits for; unlike Lambda, once."""
         await self._edge.functions.invoke(name, event)
 
     def _function_name(self, asked: str, query: str) -> str | None:

@@ -35,8 +35,8 @@ def integration_answer(
 ) -> ProxyResponse | IntegrationFailure:
     """Return the function's proxy response, or how the integration failed.
 
-    A function that ran into its own, shorter time-out failed; only one that outlasted the integration's
-    patience timed out.
+    A function that ran into its own, shorter time-out failed; only one that outlasted the
+    integration's time-out timed out.
     """
     match outcome:
         case Returned(payload):

@@ -28,7 +28,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 Patch = Callable[[Any], None]
 
 
-class Gateway:
+class LocalManagementApi:
     """The local gateway's management API, by its endpoint ``http://host:port/stage``."""
 
     def __init__(self, endpoint: str) -> None:
@@ -95,7 +95,7 @@ class PlainSocket(socket.socket):
 
 def install(endpoint: str) -> None:
     """Redirect in modules that are here, and in the others as soon as they are imported."""
-    gateway = Gateway(endpoint)
+    gateway = LocalManagementApi(endpoint)
     patches: dict[str, Patch] = {
         "chalice.app": partial(_patch_chalice, gateway),
         "botocore.session": partial(_patch_botocore, gateway),
@@ -132,7 +132,7 @@ class AfterImport:
         return spec
 
 
-def _patch_chalice(gateway: Gateway, chalice_app: Any) -> None:
+def _patch_chalice(gateway: LocalManagementApi, chalice_app: Any) -> None:
     def configure(self: Any, domain_name: str, stage: str) -> None:
         if self._endpoint is None:
             self._endpoint = gateway.redirected(f"https://{domain_name}/{stage}")
@@ -140,7 +140,7 @@ def _patch_chalice(gateway: Gateway, chalice_app: Any) -> None:
     chalice_app.WebsocketAPI.configure = configure
 
 
-def _patch_botocore(gateway: Gateway, botocore_session: Any) -> None:
+def _patch_botocore(gateway: LocalManagementApi, botocore_session: Any) -> None:
     create = botocore_session.Session.create_client
 
     @wraps(create)
@@ -152,7 +152,7 @@ def _patch_botocore(gateway: Gateway, botocore_session: Any) -> None:
     botocore_session.Session.create_client = create_client
 
 
-def _patch_ssl(gateway: Gateway, ssl: Any) -> None:
+def _patch_ssl(gateway: LocalManagementApi, ssl: Any) -> None:
     wrap = ssl.SSLContext.wrap_socket
 
     @wraps(wrap)
@@ -164,7 +164,7 @@ def _patch_ssl(gateway: Gateway, ssl: Any) -> None:
     ssl.SSLContext.wrap_socket = wrap_socket
 
 
-def _patch_asyncio(gateway: Gateway, base_events: Any) -> None:
+def _patch_asyncio(gateway: LocalManagementApi, base_events: Any) -> None:
     connect = base_events.BaseEventLoop.create_connection
 
     @wraps(connect)

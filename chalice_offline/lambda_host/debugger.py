@@ -1,7 +1,7 @@
 """A debugger within an execution environment: pdb in the runtime's terminal, or debugpy on a port.
 
 It stands alone, as ``bootstrap.py`` does. An environment has no terminal of its own: it opens the runtime's
-by its path, and whoever stops at a breakpoint has it until the function goes on.
+by its path, and a developer at a breakpoint has it until the function goes on.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-_PORT_PATIENCE_S = 10.0
+_PORT_TIMEOUT_S = 10.0
 
 
 def install(description: dict[str, Any]) -> "TerminalPdb | None":
@@ -90,7 +90,7 @@ def _listen(port: int) -> None:
             f"no debugger: install debugpy beside the app: {sys.executable} -m pip install debugpy\n"
         )
         return
-    deadline = time.monotonic() + _PORT_PATIENCE_S
+    deadline = time.monotonic() + _PORT_TIMEOUT_S
     while True:
         try:
             debugpy.listen(("127.0.0.1", port))

@@ -21,7 +21,7 @@ from chalice_offline.supervision import spawn, tell
 from chalice_offline.uuids import new_uuid
 
 # Between the end of an environment's socket, which ends it, and killing it.
-_END_PATIENCE_S: Final = 1.0
+_END_TIMEOUT_S: Final = 1.0
 _LAST_WORDS_S: Final = 0.2
 # The bootstrap lets no answer pass that is longer than Lambda's limit, 6 MB and a little.
 _ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -168,7 +168,7 @@ class Environment:
         """Let a process without its socket end by itself, for its status and last words; else kill it."""
         if self._process is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), _END_PATIENCE_S)
+                await asyncio.wait_for(self._process.wait(), _END_TIMEOUT_S)
         await self.kill()
 
     async def _crash(self, request_id: str) -> Raised:

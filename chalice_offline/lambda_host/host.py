@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from chalice_offline.debugging import PATIENCE_S, Debugging
-from chalice_offline.invocation import ANYBODY, Caller, Outcome, Raised, TimedOut
+from chalice_offline.debugging import DEBUGGING_TIMEOUT_S, Debugging
+from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, TimedOut
 from chalice_offline.lambda_host.environment import Environment, Launch
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.pool import Pool
@@ -92,7 +92,7 @@ class LambdaHost:
         event: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        caller: Caller = ANYBODY,
+        caller: Caller = ANY_CALLER,
     ) -> Outcome:
         """See ``Functions.invoke``. An unknown function is ``ResourceNotFoundException``."""
         pool = self._pools.get(function_name)
@@ -101,16 +101,16 @@ class LambdaHost:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()
         self._running[function_name] += 1
-        # An answer that nobody waits for any more is not worth an environment either.
+        # An answer that no caller waits for any more is not worth an environment either.
         patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
         pool.begin(event, partial(self._ended, function_name, answer), patient)
         if timeout_s is None:
             return await answer
-        patience = loop.call_later(timeout_s, _answer, answer, TimedOut(timeout_s))
+        timer = loop.call_later(timeout_s, _answer, answer, TimedOut(timeout_s))
         try:
             return await answer
         finally:
-            patience.cancel()
+            timer.cancel()
 
     def _ended(self, function_name: str, answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
         self._running[function_name] -= 1
@@ -138,15 +138,15 @@ class LambdaHost:
             else:
                 self._pools[name] = self._new_pool(spec)
 
-    async def stop(self, *, patience_s: float) -> None:
+    async def stop(self, *, timeout_s: float) -> None:
         """Let running invocations finish for so long, then end every environment."""
         if self._retirement is not None:
             self._retirement.cancel()
             with suppress(asyncio.CancelledError):
                 await self._retirement
-        if self._running and patience_s > 0:
+        if self._running and timeout_s > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._until_quiet(but=self._settings.cut_short), patience_s)
+                await asyncio.wait_for(self._until_quiet(but=self._settings.cut_short), timeout_s)
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
         await self._until_quiet()
 
@@ -180,7 +180,7 @@ class LambdaHost:
 
 
 def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
-    """Answer a caller who still waits: not one that was answered for want of patience, or has gone."""
+    """Answer a caller who still waits: not one that timed out, or has gone."""
     if not answer.done():
         answer.set_result(outcome)
 
@@ -228,6 +228,6 @@ def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
         description=json.dumps(description),
         environment={**spec.environment, **settings.environment, **reserved},
         task_root=settings.task_root,
-        timeout_s=spec.timeout_s if settings.debugging is None else PATIENCE_S,
+        timeout_s=spec.timeout_s if settings.debugging is None else DEBUGGING_TIMEOUT_S,
         tmp_root=settings.tmp_root,
     )

@@ -31,8 +31,8 @@ _encode = _Encoder(use_decimal=False, allow_nan=True, separators=(",", ":")).enc
 def marshalled(result: Any) -> str:
     """Return a handler's result as JSON.
 
-    Bytes are the answer as it is, on Lambda too; those that are no JSON are handed on as text, which whoever
-    wants a document finds as unusable.
+    Bytes are the answer as it is, on Lambda too; those that are no JSON are handed on as text, which a caller
+    that wants a document finds as unusable.
 
     Raises:
         Exception: Of any kind; the result has no form in JSON.

@@ -63,7 +63,7 @@ _Origin = Annotated[str, AfterValidator(_is_an_origin)]
 class LimitsTable(Table):
     """Quotas of API Gateway, up to what they are there: seconds, and requests a second.
 
-    An account may have less of what is counted in a second, and a test wants to see the end of its patience.
+    An account may have less of what is counted in a second, and a test wants to see it time out.
     """
 
     idle_s: Annotated[float, Field(gt=0, le=IDLE_S_MAX)] = IDLE_S_MAX

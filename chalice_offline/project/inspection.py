@@ -10,7 +10,7 @@ from typing import Final
 
 from chalice_offline.project.functions import Project, parse_project
 
-_PATIENCE_S: Final = 60.0
+_TIMEOUT_S: Final = 60.0
 _MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '([^'.]+)", re.MULTILINE)
 _DESCRIBE: Final = Path(__file__).with_name("describe.py")
 
@@ -52,9 +52,9 @@ async def inspect_project(
         cwd=app_dir,
     )
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), _PATIENCE_S)
+        output, errors = await asyncio.wait_for(process.communicate(), _TIMEOUT_S)
     except TimeoutError:
-        raise ProjectError(f"importing {app_dir}/app.py took more than {_PATIENCE_S:.0f} s") from None
+        raise ProjectError(f"importing {app_dir}/app.py took more than {_TIMEOUT_S:.0f} s") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -31,7 +31,7 @@ def api_stage(app_dir: Path, stage: str) -> str:
             stages.get(stage, {}).get("api_gateway_stage") or config.get("api_gateway_stage", _API_STAGE)
         )
     except FileNotFoundError:
-        # Whoever describes the app says what a project needs.
+        # The description of the app says what a project needs.
         return _API_STAGE
     except (ValueError, AttributeError) as error:
         raise ProjectError(f"{path} is no configuration of Chalice's: {error}") from error

@@ -13,7 +13,7 @@ from typing import Final
 
 from chalice_offline.state_dir import write_private
 
-LEFTOVER_PATIENCE_S: Final = 8.0
+LEFTOVER_TIMEOUT_S: Final = 8.0
 _POLL_S: Final = 0.05
 
 
@@ -75,7 +75,7 @@ class ChildRegister:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + LEFTOVER_PATIENCE_S
+        deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
         while left and time.monotonic() < deadline:
             left = {pid: child for pid, child in left.items() if _is_same(pid, child["started"])}
             time.sleep(_POLL_S if left else 0)

@@ -23,8 +23,8 @@ from chalice_offline.services.ports import LOOPBACK, free_ports, is_taken
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import keep_going
 
-_STOP_PATIENCE_S: Final = 5.0
-_ANSWER_PATIENCE_S: Final = 2.0
+_STOP_TIMEOUT_S: Final = 5.0
+_ANSWER_TIMEOUT_S: Final = 2.0
 _FOLLOW_S: Final = 0.1
 _LINE_BYTES_MAX: Final = 65_536
 _FOLDER: Final = "companions"
@@ -218,7 +218,7 @@ def _spec(
         log_path=log_path,
         is_ready=is_ready,
         stop_signal=signal.SIGTERM,
-        stop_patience_s=_STOP_PATIENCE_S,
+        stop_timeout_s=_STOP_TIMEOUT_S,
         directory=directory,
     )
 
@@ -229,7 +229,7 @@ async def answers(url: str) -> bool:
     """
     address = urlsplit(url)
     try:
-        async with asyncio.timeout(_ANSWER_PATIENCE_S):
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(address.hostname, address.port or 80)
             try:
                 if address.scheme == "tcp":
@@ -247,7 +247,7 @@ async def answers(url: str) -> bool:
 
 def _chosen(state: StateDir, name: str, preferred: int, count: int) -> int:
     """Return the port of the last run, else the one that is preferred, else a free one; and keep it."""
-    # Whoever prefers another port now is not to get the one that was kept instead of the last.
+    # A run that prefers another port now is not to get the one that was kept instead of the last.
     kept_as = f"{name} {preferred}"
     for port in (state.kept_port(kept_as), preferred):
         if port and not any(is_taken(LOOPBACK, port + place) for place in range(count)):

@@ -17,7 +17,7 @@ from chalice_offline.services.privileges import die_with_parent, keep_files_priv
 from chalice_offline.state_dir import open_private
 from chalice_offline.supervision import keep_going
 
-READY_PATIENCE_S: Final = 30.0
+READY_TIMEOUT_S: Final = 30.0
 _READY_POLL_S: Final = 0.02
 _RESTART_DELAY_S: Final = 0.2
 _RESTART_DELAY_MAX_S: Final = 10.0
@@ -48,7 +48,7 @@ class DaemonSpec:
     log_path: Path
     is_ready: Callable[[], Awaitable[bool]]
     stop_signal: signal.Signals
-    stop_patience_s: float
+    stop_timeout_s: float
     prepare: Callable[[], None] | None = None
     on_restarted: Callable[[], Awaitable[None]] | None = field(default=None)
     descriptors: tuple[int, ...] = ()
@@ -76,7 +76,7 @@ class Daemon:
         self._watcher = keep_going(f"watch-{self._spec.name}", self._watch)
 
     async def stop(self, *, is_hurried: bool = False) -> None:
-        """Ask the service to end and wait for it; kill it when patience runs out. Safe to call twice."""
+        """Ask the service to end and wait for it; kill it after its time-out. Safe to call twice."""
         self._is_stopping = True
         if self._watcher is not None:
             self._watcher.cancel()
@@ -88,9 +88,9 @@ class Daemon:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.send_signal(self._spec.stop_signal)
-            patience_s = min(1.0, self._spec.stop_patience_s) if is_hurried else self._spec.stop_patience_s
+            timeout_s = min(1.0, self._spec.stop_timeout_s) if is_hurried else self._spec.stop_timeout_s
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), patience_s)
+                await asyncio.wait_for(process.wait(), timeout_s)
         await self._end_group(process)
 
     async def _launch(self) -> None:
@@ -114,10 +114,10 @@ class Daemon:
             if process.returncode is not None:
                 self._register.remove(process.pid)
                 raise DaemonError(f"{spec.name} ended while starting; see {spec.log_path}")
-            if time.monotonic() - began > READY_PATIENCE_S:
+            if time.monotonic() - began > READY_TIMEOUT_S:
                 await self._end_group(process)
                 raise DaemonError(
-                    f"{spec.name} was not ready after {READY_PATIENCE_S:.0f} s; see {spec.log_path}"
+                    f"{spec.name} was not ready after {READY_TIMEOUT_S:.0f} s; see {spec.log_path}"
                 )
             await asyncio.sleep(_READY_POLL_S)
         ready_ms = round((time.monotonic() - began) * 1000)

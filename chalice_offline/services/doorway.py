@@ -31,7 +31,7 @@ class Doorway:
         return self._socket.fileno()
 
     def await_first(self, on_first: Callable[[], object]) -> None:
-        """Call back when somebody connects, once."""
+        """Call back when a client connects, once."""
 
         def arrived() -> None:
             self.let_wait()

@@ -28,14 +28,14 @@ _API_CALLERS: Final = Callers()
 _TIME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
-class Refusal(NamedTuple):
+class GuardRefusal(NamedTuple):
     """An error of AWS's, always with status 403."""
 
     code: str
     message: str
 
 
-class SignedRequest(NamedTuple):
+class CanonicalRequest(NamedTuple):
     """A request as its signature covers it; names of headers in lower case, and of the query decoded."""
 
     method: str
@@ -45,13 +45,13 @@ class SignedRequest(NamedTuple):
     body: bytes
 
 
-_FROM_A_BROWSER: Final = Refusal("AccessDeniedException", "the emulator is not there for web pages")
-_NO_SUCH_DOOR: Final = Refusal("AccessDeniedException", "the emulator does not serve this path here")
-_UNSIGNED: Final = Refusal(
+_FROM_A_BROWSER: Final = GuardRefusal("AccessDeniedException", "the emulator is not there for web pages")
+_NO_SUCH_DOOR: Final = GuardRefusal("AccessDeniedException", "the emulator does not serve this path here")
+_UNSIGNED: Final = GuardRefusal(
     "MissingAuthenticationToken",
     "the emulator takes signed requests only; its credentials are in aws.env of the state directory",
 )
-_UNKNOWN: Final = Refusal(
+_UNKNOWN: Final = GuardRefusal(
     "UnrecognizedClientException",
     "unknown credentials; those of this emulator are in aws.env of the state directory",
 )
@@ -86,12 +86,12 @@ class Guard:
         """Return whether a path belongs to a deployed API, to which clients come without credentials."""
         return self.has_open_apis and path.startswith(_API_PREFIX) and _CALLBACKS not in path
 
-    def refusal_of_client(self, headers: Headers) -> Refusal | None:
+    def refusal_of_client(self, headers: Headers) -> GuardRefusal | None:
         """Judge the client of a deployed API: any program, and pages that the API itself has served."""
         stranger = _API_CALLERS.refusal(headers)
-        return None if stranger is None else Refusal("ForbiddenException", f"Forbidden: {stranger}")
+        return None if stranger is None else GuardRefusal("ForbiddenException", f"Forbidden: {stranger}")
 
-    def refusal_of_head(self, path: str, pairs: Headers, request: SignedRequest) -> Refusal | None:
+    def refusal_of_head(self, path: str, pairs: Headers, request: CanonicalRequest) -> GuardRefusal | None:
         """Judge a request by its head, before a byte of its body is read.
 
         Args:
@@ -103,16 +103,18 @@ class Guard:
         # A signature is proof against rebinding, so that a bucket or an API may be the host's first part.
         host = request.headers.get("host", "").lower()
         if not is_loopback_host(host, takes_subdomains=True):
-            return Refusal("AccessDeniedException", "Host is not a name of this machine's loopback address")
+            return GuardRefusal(
+                "AccessDeniedException", "Host is not a name of this machine's loopback address"
+            )
         if path.startswith(_INTERNAL_PREFIX) and not (self.has_open_apis and path.startswith(_API_PREFIX)):
             return _NO_SUCH_DOOR
         claim = _claim(request)
-        return claim if isinstance(claim, Refusal) else self._refusal_of_claim(claim)
+        return claim if isinstance(claim, GuardRefusal) else self._refusal_of_claim(claim)
 
-    def refusal_of_signature(self, request: SignedRequest) -> Refusal | None:
+    def refusal_of_signature(self, request: CanonicalRequest) -> GuardRefusal | None:
         """Judge the signature of a complete request."""
         claim = _claim(request)
-        if isinstance(claim, Refusal):
+        if isinstance(claim, GuardRefusal):
             return claim
         secret = self._secret_of(claim.access_key_id)
         if secret is None:
@@ -121,13 +123,15 @@ class Guard:
         failure = (
             _lateness(request.query, claim) if is_in_query else sigv4.request_time_failure(claim)
         ) or sigv4.header_signature_failure(claim, secret, *request, presigned=is_in_query)
-        return None if failure is None else Refusal(*failure)
+        return None if failure is None else GuardRefusal(*failure)
 
-    def _refusal_of_claim(self, claim: sigv4.HeaderSignature) -> Refusal | None:
+    def _refusal_of_claim(self, claim: sigv4.HeaderSignature) -> GuardRefusal | None:
         if self._secret_of(claim.access_key_id) is None:
             return _UNKNOWN
         if self.services is not None and claim.service not in self.services:
-            return Refusal("AccessDeniedException", f"this emulator serves {_listed(self.services)} only")
+            return GuardRefusal(
+                "AccessDeniedException", f"this emulator serves {_listed(self.services)} only"
+            )
         return None
 
     def _secret_of(self, access_key: str) -> str | None:
@@ -138,7 +142,7 @@ class Guard:
         return secret
 
 
-def _claim(request: SignedRequest) -> sigv4.HeaderSignature | Refusal:
+def _claim(request: CanonicalRequest) -> sigv4.HeaderSignature | GuardRefusal:
     """Return what a request says about its signature."""
     if "authorization" in request.headers:
         claim = sigv4.parse_header_signature(request.headers)
@@ -148,7 +152,7 @@ def _claim(request: SignedRequest) -> sigv4.HeaderSignature | Refusal:
         return _UNSIGNED
     # A region set is SigV4a's, in which no tool calls an emulator.
     if isinstance(claim, tuple) or claim.region_set is not None or not _TIME.fullmatch(claim.amz_date):
-        return Refusal("IncompleteSignature", "the signature is not one of AWS4-HMAC-SHA256")
+        return GuardRefusal("IncompleteSignature", "the signature is not one of AWS4-HMAC-SHA256")
     return claim
 
 

@@ -26,7 +26,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from chalice_offline.json_text import decoded
 from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
 from chalice_offline.services import fair_sqs
-from chalice_offline.services.emulator_guard import Guard, SignedRequest
+from chalice_offline.services.emulator_guard import CanonicalRequest, Guard
 from chalice_offline.services.guarded_emulator import refusal_answer
 from chalice_offline.uuids import new_uuid
 
@@ -102,7 +102,7 @@ class EmulatorHttp(PromptHttp):
     def _refusal(self, request: PromptRequest) -> bytes | None:
         """Return the guard's answer to what it does not let in."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
-        signed = SignedRequest(request.method, "/", {}, headers, request.body)
+        signed = CanonicalRequest(request.method, "/", {}, headers, request.body)
         refusal = self.guard.refusal_of_head("/", request.headers, signed) or self.guard.refusal_of_signature(
             signed
         )

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import ministack.app as ministack
 
-from chalice_offline.services.emulator_guard import Guard, Refusal, SignedRequest
+from chalice_offline.services.emulator_guard import CanonicalRequest, Guard, GuardRefusal
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -42,13 +42,13 @@ class GuardedEmulator:
             else:
                 await _refuse(scope, send, refusal)
         elif scope["type"] == "websocket":
-            await _refuse(scope, send, Refusal("ForbiddenException", "Forbidden: no such WebSocket API"))
+            await _refuse(scope, send, GuardRefusal("ForbiddenException", "Forbidden: no such WebSocket API"))
         else:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that must be signed."""
-        head = SignedRequest(scope["method"], _raw_path(scope), _query(scope), _headers(scope), b"")
+        head = CanonicalRequest(scope["method"], _raw_path(scope), _query(scope), _headers(scope), b"")
         refusal = self._guard.refusal_of_head(scope["path"], scope["headers"], head)
         if refusal is not None:
             await _refuse(scope, send, refusal)
@@ -63,7 +63,7 @@ class GuardedEmulator:
         await self._emulator(scope, _replay(body, receive), send)
 
 
-def refusal_answer(headers: Mapping[str, str], refusal: Refusal) -> tuple[str, bytes]:
+def refusal_answer(headers: Mapping[str, str], refusal: GuardRefusal) -> tuple[str, bytes]:
     """Return content type and body of a refusal, as the caller's protocol has errors,
     without a word to browsers.
     """
@@ -74,7 +74,7 @@ def refusal_answer(headers: Mapping[str, str], refusal: Refusal) -> tuple[str, b
     return "application/x-amz-json-1.0", json.dumps(document).encode()
 
 
-async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
+async def _refuse(scope: Scope, send: Send, refusal: GuardRefusal) -> None:
     content_type, body = refusal_answer(_headers(scope), refusal)
     kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
     headers = [

@@ -76,7 +76,7 @@ def _emulator(
     on_restarted: Callable[[], Awaitable[None]],
     services: Sequence[str] | None,
 ) -> Ministack:
-    """Return an emulator on the port of the last run, or on another if somebody else has that by now."""
+    """Return an emulator on the port of the last run, or on another if another process has that by now."""
     try:
         emulator = Ministack(state, state.kept_port(_PORT), register, log, on_restarted, services=services)
     except OSError:

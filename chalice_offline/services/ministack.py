@@ -3,8 +3,8 @@
 A child on loopback that keeps its queues, tables and so on in the state directory.
 
 Its port listens from the start, and it starts when it is first asked for something, as an app may do while it
-is imported, or never. It serves whoever signs with the state directory's credentials, and what was asked of
-it (``emulator_guard``).
+is imported, or never. It serves clients that sign with the state directory's credentials, and what was asked
+of it (``emulator_guard``).
 
 MiniStack writes its queues only when it is stopped in order, so a kill -9 of it loses what was
 queued since.
@@ -28,7 +28,7 @@ from chalice_offline.supervision import spawn
 from chalice_offline.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
 
 # Saving its state takes MiniStack about 2.5 s.
-_STOP_PATIENCE_S: Final = 10.0
+_STOP_TIMEOUT_S: Final = 10.0
 _ABOVE_PACKAGE: Final = Path(__file__).parents[2]
 _SERVE: Final = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -39,7 +39,7 @@ _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE")
 
 class Ministack:
     """The managed emulator. ``endpoint`` is valid from the start; it answers once ``start`` has returned,
-    and after ``start_when_asked`` for whoever comes first.
+    and after ``start_when_asked`` for the first client.
     """
 
     def __init__(
@@ -97,13 +97,13 @@ class Ministack:
             log_path=state.folder("logs") / "ministack.log",
             is_ready=self._is_ready,
             stop_signal=signal.SIGTERM,
-            stop_patience_s=_STOP_PATIENCE_S,
+            stop_timeout_s=_STOP_TIMEOUT_S,
             on_restarted=on_restarted,
         )
         self._daemon = Daemon(spec, register, log)
 
     def start_when_asked(self) -> None:
-        """Start when somebody connects."""
+        """Start when a client connects."""
         self._door.await_first(lambda: spawn("starting the emulator", self._start_for_caller(), self._tasks))
 
     async def start(self, *, keeps_queues: bool = False) -> None:

@@ -9,7 +9,7 @@ _PORTS: Final = 65_536
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that no process listens on now."""
     with socket.socket(_family(host)) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
@@ -17,7 +17,7 @@ def free_port(host: str = LOOPBACK) -> int:
 
 
 def free_ports(count: int, host: str = LOOPBACK) -> int:
-    """Return the first of so many ports in a row that nobody listens on now."""
+    """Return the first of so many ports in a row that no process listens on now."""
     while True:
         port = free_port(host)
         beyond = range(port + 1, port + count)

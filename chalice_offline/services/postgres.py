@@ -19,8 +19,8 @@ from chalice_offline.state_dir import StateDir, write_private
 
 USER: Final = "app"
 DATABASE: Final = "app"
-_STOP_PATIENCE_S: Final = 10.0
-_SETUP_PATIENCE_S: Final = 60.0
+_STOP_TIMEOUT_S: Final = 10.0
+_SETUP_TIMEOUT_S: Final = 60.0
 # Line 8 of postmaster.pid says how far the server is (utils/pidfile.h).
 _STATUS_LINE: Final = 7
 # What a client sent, and the rows that it would have made, are in errors and their details. The client is
@@ -106,7 +106,7 @@ class Postgres:
             is_ready=self._is_ready,
             # The fast shutdown: sessions are ended, the data is checkpointed.
             stop_signal=signal.SIGINT,
-            stop_patience_s=_STOP_PATIENCE_S,
+            stop_timeout_s=_STOP_TIMEOUT_S,
             prepare=prepare,
         )
 
@@ -151,7 +151,7 @@ class Postgres:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_SETUP_PATIENCE_S,
+            timeout=_SETUP_TIMEOUT_S,
             # Between fork and exec it makes only system calls.
             preexec_fn=become_nobody(signal.SIGKILL) if runs_as_root() else None,
         )

@@ -11,7 +11,7 @@ SHOWN_MAX: Final = 20
 """Violations of one check that are reported; the first ones tell the story."""
 
 
-class Found(Protocol):
+class Breach(Protocol):
     """What breaks a rule, before the rule's name is put to it."""
 
     @property
@@ -38,7 +38,7 @@ class Violation:
     problem: str
 
 
-class Check(Protocol):
+class AuditCheck(Protocol):
     """A rule that must hold in any database of ours, at any moment, running or not."""
 
     @property
@@ -66,7 +66,7 @@ class ComputedCheck:
     """A rule, and the function that finds what breaks it where a statement alone cannot."""
 
     name: str
-    find: Callable[[Connection], Iterable[Found]]
+    find: Callable[[Connection], Iterable[Breach]]
 
     def violations(self, connection: Connection) -> list[Violation]:
         found = islice(self.find(connection), SHOWN_MAX)

@@ -146,7 +146,7 @@ class _Gathered(SpanProcessor):
         self._ended.append(span)
 
     def taken(self) -> list[ReadableSpan]:
-        """Return all there are, oldest first; nobody else gets them."""
+        """Return all there are, oldest first; each is returned once."""
         spans = []
         while self._ended:
             try:

@@ -26,7 +26,7 @@ __all__ = [
     "MAX_FEE_NUMERATOR_V0",
     "MAX_FEE_NUMERATOR_V1",
     "BaseFee",
-    "CollectFeeMode",
+    "DammCollectFeeMode",
     "DammV2Fees",
     "DynamicFee",
     "DynamicFeeParameters",
@@ -40,7 +40,7 @@ MAX_FEE_NUMERATOR_V0: Final = 500_000_000
 MAX_FEE_NUMERATOR_V1: Final = 990_000_000
 
 
-class CollectFeeMode(StrEnum):
+class DammCollectFeeMode(StrEnum):
     BOTH = "both"  # always in the token that goes out
     ONLY_B = "only_b"
     COMPOUNDING = "compounding"  # in B, and a share of it joins the reserves
@@ -104,14 +104,14 @@ class DammV2Fees:
     """Rates of a pool; the protocol's part in per cent, the compounding share in basis points."""
 
     base: BaseFee | RateLimiterFee | MarketCapFee
-    collect_fee_mode: CollectFeeMode
+    collect_fee_mode: DammCollectFeeMode
     protocol_fee_percent: int = 20
     max_fee_numerator: int = MAX_FEE_NUMERATOR_V1
     compounding_fee_bps: int = 0
 
     def is_on_input(self, token_in: TokenIndex) -> bool:
         """Return whether the fee is taken from the input: ``FeeMode::get_fee_mode``."""
-        return token_in == 1 and self.collect_fee_mode is not CollectFeeMode.BOTH
+        return token_in == 1 and self.collect_fee_mode is not DammCollectFeeMode.BOTH
 
     def numerator_at(
         self, point: int, activation_point: int, dynamic: DynamicFee | None, trade: Trade = NO_TRADE

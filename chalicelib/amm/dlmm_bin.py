@@ -16,7 +16,7 @@ class Bin(NamedTuple):
     amount_y: int
 
 
-class Fill(NamedTuple):
+class BinFill(NamedTuple):
     """What one bin does for a swap; both amounts are the trader's, fees included."""
 
     amount_in: int
@@ -25,7 +25,7 @@ class Fill(NamedTuple):
     dust_out: int = 0  # given beyond the amount wanted, by rounding
 
 
-def bin_after(held: Bin, fill: Fill, *, for_y: bool, is_fee_on_input: bool) -> Bin:
+def bin_after(held: Bin, fill: BinFill, *, for_y: bool, is_fee_on_input: bool) -> Bin:
     """Return the bin after a fill; fees stay out of it.
 
     Raises:
@@ -49,46 +49,52 @@ def bin_after(held: Bin, fill: Fill, *, for_y: bool, is_fee_on_input: bool) -> B
 # fees as (input units, output units), and the fee rate. Rounding favours the bin throughout.
 
 
-def _exact_in_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> Fill:
+def _exact_in_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> BinFill:
     numerator, denominator = in_per_out
     capacity = _u64(-(-available * numerator // denominator))
     capacity_fee = fee_on_top(capacity, rate)
     if remaining > capacity + capacity_fee:
-        return Fill(capacity + capacity_fee, available, capacity_fee)
+        return BinFill(capacity + capacity_fee, available, capacity_fee)
     fee = fee_within(remaining, rate)
-    return Fill(remaining, min((remaining - fee) * denominator // numerator, available), fee)
+    return BinFill(remaining, min((remaining - fee) * denominator // numerator, available), fee)
 
 
-def _exact_in_fee_on_output(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> Fill:
+def _exact_in_fee_on_output(
+    remaining: int, available: int, in_per_out: tuple[int, int], rate: int
+) -> BinFill:
     numerator, denominator = in_per_out
     capacity = _u64(-(-available * numerator // denominator))
     amount_in = min(remaining, capacity)
     gross_out = min(amount_in * denominator // numerator, available)
     fee = fee_within(gross_out, rate)
-    return Fill(amount_in, gross_out - fee, fee)
+    return BinFill(amount_in, gross_out - fee, fee)
 
 
-def _exact_out_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> Fill:
+def _exact_out_fee_on_input(
+    remaining: int, available: int, in_per_out: tuple[int, int], rate: int
+) -> BinFill:
     numerator, denominator = in_per_out
     amount_out = min(remaining, available)
     net_in = _u64(-(-amount_out * numerator // denominator))
     fee = fee_on_top(net_in, rate)
     delivered = min(net_in * denominator // numerator, available)
-    return Fill(net_in + fee, amount_out, fee, delivered - amount_out)
+    return BinFill(net_in + fee, amount_out, fee, delivered - amount_out)
 
 
-def _exact_out_fee_on_output(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> Fill:
+def _exact_out_fee_on_output(
+    remaining: int, available: int, in_per_out: tuple[int, int], rate: int
+) -> BinFill:
     numerator, denominator = in_per_out
     whole_fee = fee_within(available, rate)
     if remaining >= available - whole_fee:
         amount_in = _u64(-(-available * numerator // denominator))
-        return Fill(amount_in, available - whole_fee, whole_fee)
+        return BinFill(amount_in, available - whole_fee, whole_fee)
     gross_out = remaining + fee_on_top(remaining, rate)
     amount_in = _u64(-(-gross_out * numerator // denominator))
     # The program runs this input as exact in: one unit of it may move several of the output, all with a fee.
     delivered = min(amount_in * denominator // numerator, available)
     fee = fee_within(delivered, rate)
-    return Fill(amount_in, remaining, fee, delivered - fee - remaining)
+    return BinFill(amount_in, remaining, fee, delivered - fee - remaining)
 
 
 FILLS: Final = {  # by (is exact in, is the fee on the input)

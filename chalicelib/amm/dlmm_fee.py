@@ -15,7 +15,7 @@ FEE_RATE_MAX: Final = 10**8
 VARIABLE_FEE_SCALE: Final = 10**11
 
 
-class CollectFeeMode(StrEnum):
+class DlmmCollectFeeMode(StrEnum):
     INPUT = "input"
     ONLY_Y = "only_y"
 
@@ -43,7 +43,7 @@ class DlmmParameters:
     max_volatility_accumulator: int
     protocol_share_bps: int
     base_fee_power_factor: int = 0
-    collect_fee_mode: CollectFeeMode = CollectFeeMode.INPUT
+    collect_fee_mode: DlmmCollectFeeMode = DlmmCollectFeeMode.INPUT
 
 
 @dataclass(frozen=True, slots=True)

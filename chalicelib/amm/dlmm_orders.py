@@ -8,7 +8,7 @@ is the rest that the next swap finds.
 
 from typing import Final, NamedTuple
 
-from chalicelib.amm.dlmm_bin import FILLS, Fill
+from chalicelib.amm.dlmm_bin import FILLS, BinFill
 from chalicelib.amm.dlmm_fee import fee_on_top, fee_within
 from chalicelib.amm.dlmm_price import BASIS_POINTS
 from chalicelib.amm.swaps import Refusal, SwapRefusedError
@@ -53,7 +53,7 @@ class LayeredFill(NamedTuple):
         protocol_fee: The protocol's share of that, and half of what the orders earned.
     """
 
-    whole: Fill
+    whole: BinFill
     own: tuple[int, int]
     taken: tuple[int, int]
     own_fee: int
@@ -134,5 +134,5 @@ def _take_in(
         fee = fee_within(gross_out, rate)
     own_in = put[0]
     own_fee = -(-fee * own_in // net) if net else 0
-    whole = Fill(amount_in, gross_out if is_fee_on_input else gross_out - fee, fee)
+    whole = BinFill(amount_in, gross_out if is_fee_on_input else gross_out - fee, fee)
     return LayeredFill(whole, (own_in + left, got[0]), (got[1], got[2]), own_fee, 0)

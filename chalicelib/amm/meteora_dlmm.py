@@ -21,10 +21,10 @@ from operator import itemgetter
 from typing import Final
 
 from chalicelib.amm.activation import ActivationType
-from chalicelib.amm.dlmm_bin import FILLS, Bin, Fill, bin_after
+from chalicelib.amm.dlmm_bin import FILLS, Bin, BinFill, bin_after
 from chalicelib.amm.dlmm_fee import (
     FEE_PRECISION,
-    CollectFeeMode,
+    DlmmCollectFeeMode,
     DlmmParameters,
     DlmmVolatility,
     accumulated,
@@ -94,7 +94,7 @@ class _Walk:
     volatility_accumulator: int = 0
     orders: dict[int, BinOrders] = field(default_factory=dict)  # those taken from, as they are after it
 
-    def add(self, fill: Fill, protocol_fee: int) -> None:
+    def add(self, fill: BinFill, protocol_fee: int) -> None:
         self.amount_in += fill.amount_in
         self.amount_out += fill.amount_out
         self.fee += fill.fee
@@ -118,7 +118,7 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     if point < pool.activation_point or not pool.is_enabled:
         raise SwapRefusedError(Refusal.NOT_OPEN)
     parameters = pool.parameters
-    is_fee_on_input = parameters.collect_fee_mode is CollectFeeMode.INPUT or request.token_in == 1
+    is_fee_on_input = parameters.collect_fee_mode is DlmmCollectFeeMode.INPUT or request.token_in == 1
     references = references_at(pool.volatility, parameters, pool.active_id, request.timestamp_s)
     walk = _walk(pool, request, references, is_fee_on_input=is_fee_on_input)
     if walk.amount_out == 0:
@@ -239,7 +239,7 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
             fill = filled.whole
             walk.add(fill, filled.protocol_fee)
             walk.orders[bin_id] = orders.after(filled.taken)
-            moved = Fill(*filled.own, 0)
+            moved = BinFill(*filled.own, 0)
             walk.crossed.append(bin_after(held, moved, for_y=for_y, is_fee_on_input=True))
         remaining -= fill.amount_in if is_exact_in else fill.amount_out
     return walk

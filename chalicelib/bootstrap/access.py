@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.config import Settings
 from chalicelib.services.intake.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
-from chalicelib.services.intake.rates import Rate, RequestKind, RequestRates
+from chalicelib.services.intake.rates import RequestKind, RequestRate, RequestRates
 from chalicelib.services.ports import Clock
 from chalicelib.wire.json_text import JsonLimits
 
@@ -108,5 +108,5 @@ class Access:
         return PostgresUsage(self._clients.engine)
 
 
-def _rate(per_second: int, *, at_once: int = 0) -> Rate:
-    return Rate(per_second, max(2 * per_second, at_once))
+def _rate(per_second: int, *, at_once: int = 0) -> RequestRate:
+    return RequestRate(per_second, max(2 * per_second, at_once))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from chalicelib.adapters.audit_checks import Check, Violation
+from chalicelib.adapters.audit_checks import AuditCheck, Violation
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.simulated_market.audit import market_checks
@@ -31,7 +31,7 @@ def checks(
     wallet_seed: bytes | None = None,
     tokens: Tokens | None = None,
     archives: ArchiveStore | None = None,
-) -> tuple[Check, ...]:
+) -> tuple[AuditCheck, ...]:
     """Return what is to be checked, the record first. Of Solana nothing is kept here: see
     ``chain_audit``.
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, Venue
-    from chalicelib.services.resting.ports import Openings, PriceSource
+    from chalicelib.services.resting.ports import Openings, PriceReader
 
 
-class Market(Protocol):
+class MarketAdapters(Protocol):
     """What a market has to offer; each has a module of its own beside this one."""
 
     @property
@@ -44,7 +44,7 @@ class Market(Protocol):
         ...
 
 
-_MARKETS: Final[Mapping[ChainName, Callable[[Settings, Clock, Tokens, Clients], Market]]] = {
+_MARKETS: Final[Mapping[ChainName, Callable[[Settings, Clock, Tokens, Clients], MarketAdapters]]] = {
     ChainName.SIMULATED: SimulatedMarket,
     ChainName.SOLANA: SolanaMarket,
 }
@@ -83,7 +83,7 @@ class MarketPorts:
         return self._market.check()
 
     @cached_property
-    def prices(self) -> "PriceSource":
+    def prices(self) -> "PriceReader":
         """What resting orders are compared with: the market's own word, or else the venues'."""
         if isinstance(self._market, SimulatedMarket):
             return self._market.prices

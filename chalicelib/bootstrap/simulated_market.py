@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
     from chalicelib.adapters.simulated_market.pool_cache import PoolCache
     from chalicelib.adapters.simulated_market.settings import MarketSettings
-    from chalicelib.adapters.simulated_market.venue import PoolReader
+    from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
     from chalicelib.services.ports import Chain, Venue
-    from chalicelib.services.resting.ports import Openings, PriceSource
+    from chalicelib.services.resting.ports import Openings, PriceReader
 
 VENUES: Final = ("raydium", "meteora")
 
@@ -63,10 +63,10 @@ class SimulatedMarket:
         """Do nothing: the chain is in the database, which is checked by itself."""
 
     @cached_property
-    def prices(self) -> "PriceSource":
-        from chalicelib.adapters.simulated_market.prices import MarketPrices
+    def prices(self) -> "PriceReader":
+        from chalicelib.adapters.simulated_market.prices import LedgerPrices
 
-        return MarketPrices(self._pool_reader, self._faults, VENUES)
+        return LedgerPrices(self._pool_reader, self._faults, VENUES)
 
     @cached_property
     def openings(self) -> "Openings":
@@ -75,10 +75,10 @@ class SimulatedMarket:
         return MarketOpenings(self._clients.engine, self._tokens)
 
     @cached_property
-    def _pool_reader(self) -> "PoolReader":
-        from chalicelib.adapters.simulated_market.venue import PoolReader
+    def _pool_reader(self) -> "LedgerPoolReader":
+        from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 
-        return PoolReader(self._clients.engine, self._pool_cache)
+        return LedgerPoolReader(self._clients.engine, self._pool_cache)
 
     @cached_property
     def _market_settings(self) -> "MarketSettings":

@@ -30,7 +30,7 @@ LAST_S: Final = 1.0
 """Of an invocation, kept for the record and the queue: what nodes have said must still be written down."""
 
 HEALTH_HOLDS_S: Final = 2.0
-"""Anybody may ask how the chain is; its nodes, which count our calls, are asked no more often than this."""
+"""Any client may ask how the chain is; its nodes count our calls, and are asked no more often than this."""
 
 
 class SolanaMarket:

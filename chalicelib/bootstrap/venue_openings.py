@@ -9,7 +9,7 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import Pool, TransferFeePool
 from chalicelib.domain.launches import Opening, SeenOpenings
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime
 from chalicelib.services.resting.launching import BLOCK_S
@@ -29,7 +29,7 @@ class VenueOpenings:
         self._quote_collector = quote_collector
         self._height = height
 
-    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         request = self._quote_collector.begin()
         height = self._height()
         answers = request.answers()

@@ -75,7 +75,7 @@ class Launch:
         height: Where the chain stands.
         liquidity_units: What the pool holds of the order's input token, in base units.
         fee_rate: That a first unit in pays now, in parts per 10^9.
-        is_open: Whether the program lets anybody trade with it.
+        is_open: Whether the program lets traders use it.
     """
 
     pool_id: str
@@ -87,17 +87,17 @@ class Launch:
     is_open: bool = True
 
 
-class Verdict(StrEnum):
+class LaunchDecision(StrEnum):
     BUY = "buy"
     WAIT = "wait"  # it may pass later
     REFUSED = "refused"  # it never will
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class LaunchJudgement:
     """What is to be done about a launch, and which filter says so; None if it passes all."""
 
-    verdict: Verdict
+    decision: LaunchDecision
     filter: Filter | None = None
 
 
@@ -111,21 +111,21 @@ def check_sniper_mode(mode: SwapMode) -> None:
         raise FieldError("swapMode", "must be exactIn for a sniper order: it names what it gives")
 
 
-def judge(sniper: Sniper, launch: Launch) -> Judgement:
+def judge(sniper: Sniper, launch: Launch) -> LaunchJudgement:
     """Return whether an order buys from a pool now, later, or never.
 
     A pool's venue and age never change for the better, and neither is its liquidity waited for: what opens
     too thin is not what was asked for. A fee may come down while there are blocks left.
     """
     if sniper.venue is not None and launch.venue != sniper.venue:
-        return Judgement(Verdict.REFUSED, Filter.VENUE)
+        return LaunchJudgement(LaunchDecision.REFUSED, Filter.VENUE)
     if not launch.is_open or launch.height < launch.opened_height:
-        return Judgement(Verdict.WAIT)
+        return LaunchJudgement(LaunchDecision.WAIT)
     age = launch.height - launch.opened_height
     if sniper.max_delay_blocks is not None and age > sniper.max_delay_blocks:
-        return Judgement(Verdict.REFUSED, Filter.MAX_DELAY)
+        return LaunchJudgement(LaunchDecision.REFUSED, Filter.MAX_DELAY)
     if sniper.min_liquidity_units is not None and launch.liquidity_units < sniper.min_liquidity_units:
-        return Judgement(Verdict.REFUSED, Filter.MIN_LIQUIDITY)
+        return LaunchJudgement(LaunchDecision.REFUSED, Filter.MIN_LIQUIDITY)
     if sniper.max_fee_bps is not None and launch.fee_rate > sniper.max_fee_bps * _RATE_PER_BPS:
-        return Judgement(Verdict.WAIT, Filter.MAX_FEE)
-    return Judgement(Verdict.BUY)
+        return LaunchJudgement(LaunchDecision.WAIT, Filter.MAX_FEE)
+    return LaunchJudgement(LaunchDecision.BUY)

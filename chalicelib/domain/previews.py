@@ -22,7 +22,7 @@ class CheckResult(StrEnum):
     PASSED = "passed"
     WAITING = "waiting"  # for a price or a pool: that is what the order is for
     FAILED = "failed"
-    UNKNOWN = "unknown"  # before the order is executed, nobody can know
+    UNKNOWN = "unknown"  # cannot be known before the order is executed
 
 
 class Check(NamedTuple):

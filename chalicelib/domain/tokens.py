@@ -37,7 +37,7 @@ class TokenPair:
 NEW_MINT: Final = "*"
 """Stands for every new mint in what is watched.
 
-Anybody may name mints, and each pair of tokens has a number.
+Any client may name mints, and each pair of tokens has a number.
 """
 
 _MINT: Final = re.compile("[1-9A-HJ-NP-Za-km-z]{32,44}")
@@ -91,7 +91,7 @@ class Tokens:
         self._learned[token.symbol] = token
 
     def find(self, symbol: str) -> Token | None:
-        """Return a token by its own symbol, listed or learned; None if nobody knows its decimals."""
+        """Return a token by its own symbol, listed or learned; None if its decimals are not known."""
         return self._by_symbol.get(symbol) or self._learned.get(symbol)
 
     def named_or_new(self, name: str, *, field: str) -> Token:

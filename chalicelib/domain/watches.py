@@ -26,7 +26,7 @@ BY_LAUNCH: Final = CONFIRMATIONS_MAX + 1
 """The ``look`` of a watch that the opening of a pool wakes. Its rate is a moment (``moment_rate``)."""
 
 
-class TokenPair(NamedTuple):
+class DirectedPair(NamedTuple):
     """Two tokens in the direction of a trade.
 
     Of two pairs of the same tokens, each has watches of its own.
@@ -35,8 +35,8 @@ class TokenPair(NamedTuple):
     input_token: str
     output_token: str
 
-    def reversed(self) -> "TokenPair":
-        return TokenPair(self.output_token, self.input_token)
+    def reversed(self) -> "DirectedPair":
+        return DirectedPair(self.output_token, self.input_token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Watch:
     """
 
     order_id: UUID
-    pair: TokenPair
+    pair: DirectedPair
     direction: Direction
     look: int
     rate: Rate
@@ -98,7 +98,7 @@ class Threshold:
         from_height: Only watches that counted by this block: the first one of those that had to hold.
     """
 
-    pair: TokenPair
+    pair: DirectedPair
     direction: Direction
     look: int
     seen: Rate

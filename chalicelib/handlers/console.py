@@ -1,4 +1,4 @@
-"""The console: a page that anybody may load, since all that it shows is asked for with a token."""
+"""The console: a page that any browser may load, since all that it shows is asked for with a token."""
 
 from typing import Any, Final
 from urllib.parse import urlsplit

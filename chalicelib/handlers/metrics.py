@@ -21,7 +21,7 @@ from chalicelib.handlers.identity import http_operator
 from chalicelib.handlers.rest_edge import http_errors
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
-from chalicelib.services.queries.operations import BOUNDS_MS, Histogram, QueueDepth, Recent, Unfinished
+from chalicelib.services.queries.operations import BOUNDS_MS, Histogram, QueueDepth, Recent, UnfinishedOrders
 from chalicelib.wire.open_metrics import CONTENT_TYPE, Family, Sample, histogram, open_metrics
 
 PREFIX: Final = "orderflow_"
@@ -83,7 +83,7 @@ def of_recent(found: Recent) -> Iterator[Family]:
     yield _gauge("recent_attempts", "Transactions signed", [({}, found.attempts)])
 
 
-def of_unfinished(found: Iterable[Unfinished], now: datetime) -> Iterator[Family]:
+def of_unfinished(found: Iterable[UnfinishedOrders], now: datetime) -> Iterator[Family]:
     """Yield what is under way, and how old the oldest of it is."""
     rows = [({"status": str(each.status), "type": str(each.order_type)}, each) for each in found]
     yield _gauge("unfinished_orders", "Orders under way", [(labels, each.count) for labels, each in rows])

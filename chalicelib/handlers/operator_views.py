@@ -12,7 +12,7 @@ from chalicelib.services.queries.operations import (
     Histogram,
     QueueDepth,
     Recent,
-    Unfinished,
+    UnfinishedOrders,
     why_no_redrive,
 )
 from chalicelib.wire.json_text import JsonObject
@@ -57,7 +57,7 @@ def histogram(found: Histogram) -> JsonObject:
     return {"buckets": buckets, "count": found.count, "sumMs": found.sum_ms}
 
 
-def unfinished(found: Sequence[Unfinished]) -> JsonObject:
+def unfinished(found: Sequence[UnfinishedOrders]) -> JsonObject:
     orders = [
         {
             "status": each.status,

@@ -20,7 +20,7 @@ CAPACITY_ERROR: Final = 1e-9
 """Filling a book exactly to its end may miss it by what floats lose on the way."""
 
 
-class Fill(NamedTuple):
+class ParallelSplit(NamedTuple):
     """A total split over pools side by side.
 
     Attributes:
@@ -39,8 +39,8 @@ class TwoHopFill(NamedTuple):
 
     two_hop_path: TwoHopPath
     amount: float
-    first: Fill
-    second: Fill
+    first: ParallelSplit
+    second: ParallelSplit
 
 
 class Allocation(NamedTuple):
@@ -116,7 +116,7 @@ def _through(two_hop_path: TwoHopPath, mode: SwapMode, amount: float) -> TwoHopF
     return TwoHopFill(two_hop_path, amount, first, second)
 
 
-def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> Fill | None:
+def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -> ParallelSplit | None:
     is_exact_in = mode is SwapMode.EXACT_IN
     reached = after_in(book, amount) if is_exact_in else after_out(book, amount)
     if reached is None:
@@ -133,7 +133,7 @@ def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -
     if room:
         left = amount - sum(amounts)
         amounts = [taken + left * size / room for taken, size in zip(amounts, marginal, strict=True)]
-    return Fill(root, tuple(amounts), other)
+    return ParallelSplit(root, tuple(amounts), other)
 
 
 def _at(curve: Curve, root: float, *, is_exact_in: bool) -> float:

@@ -70,7 +70,7 @@ class SwapOrder:
         return limit - filling.objective
 
     def is_close(self, filling: Filling, bound: int) -> bool:
-        """Return whether it is as good as anyone can tell: within ``GAP_ENOUGH`` of the bound."""
+        """Return whether it is as good as can be told: within ``GAP_ENOUGH`` of the bound."""
         return self.gap(filling, bound) * GAP_ENOUGH <= bound
 
 

@@ -143,7 +143,7 @@ def _constant_product(reserve_in: int, reserve_out: int, *, kept_in: float, kept
 def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop_out: float) -> Curve:
     parameters, bins = pool.parameters, pool.bins
     for_y = token_in == 0
-    is_fee_on_input = parameters.collect_fee_mode is dlmm_fee.CollectFeeMode.INPUT or not for_y
+    is_fee_on_input = parameters.collect_fee_mode is dlmm_fee.DlmmCollectFeeMode.INPUT or not for_y
     references = dlmm_fee.references_at(pool.volatility, parameters, pool.active_id, now_s)
     first = first_index(pool, for_y=for_y)
     ahead = range(first, -1, -1) if for_y else range(first, len(bins))

@@ -27,7 +27,7 @@ NOTHING: Final = Fraction(0)
 
 
 def is_open(pool: Pool, now_s: int, slot: int) -> bool:
-    """Return whether the program lets anybody trade with the pool."""
+    """Return whether the program lets traders use the pool."""
     match pool:
         case CpmmPool():
             return now_s >= pool.open_time_s

@@ -233,8 +233,8 @@ class OrderRecord(Protocol):
         change: Callable[[OrderState], Order],
         told: Mapping[str, object],
     ) -> tuple[Order, OrderEvent] | None:
-        """Give an order other terms and arm it anew, in one commit, whoever has claimed it; None if the
-        account has no such order.
+        """Give an order other terms and arm it anew, in one commit, whichever consumer has claimed it; None
+        if the account has no such order.
 
         Args:
             change: Given where the order stands while its row is held, returns it with other terms, or

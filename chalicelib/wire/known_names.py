@@ -1,4 +1,4 @@
-"""Members that nobody reads, but that were meant: told apart from those that mean nothing to us.
+"""Members that the engine does not read, but that were meant: told apart from those that mean nothing to us.
 
 An order with ``stopPrice`` that is executed as if it had none costs its owner money. So a name that is nearly
 a known one, or another system's word for it, is refused with the right one. All others are ignored: clients

@@ -12,7 +12,7 @@ CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-
 _INFINITE: Final = "+Inf"
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     GAUGE = "gauge"
     GAUGE_HISTOGRAM = "gaugehistogram"
 
@@ -33,7 +33,7 @@ class Family:
     name: str
     about: str
     samples: Sequence[Sample]
-    kind: Kind = Kind.GAUGE
+    kind: MetricKind = MetricKind.GAUGE
 
 
 def histogram(name: str, about: str, counts: Sequence[int], sum_ms: int, bounds_ms: Sequence[int]) -> Family:
@@ -48,7 +48,7 @@ def histogram(name: str, about: str, counts: Sequence[int], sum_ms: int, bounds_
         below += count
         samples.append(Sample({"le": bound}, below, "_bucket"))
     samples += [Sample({}, below, "_gcount"), Sample({}, sum_ms / 1000, "_gsum")]
-    return Family(name, about, samples, Kind.GAUGE_HISTOGRAM)
+    return Family(name, about, samples, MetricKind.GAUGE_HISTOGRAM)
 
 
 def open_metrics(families: Iterable[Family]) -> str:

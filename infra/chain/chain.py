@@ -18,7 +18,7 @@ from solders.transaction import VersionedTransaction
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.execution import Executor
 from infra.chain.machine import EPOCH_SLOTS, Machine
 from infra.chain.outcomes import Outcome
@@ -135,10 +135,10 @@ class Chain:
         return self.sealed[-1].block
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> ClockSysvar:
         """Time as transactions of the open block see it."""
         block = self.open.block
-        return Clock(block.slot, block.slot // EPOCH_SLOTS, block.unix_time)
+        return ClockSysvar(block.slot, block.slot // EPOCH_SLOTS, block.unix_time)
 
     def view(self, commitment: Commitment, behind: int = 0) -> Block:
         """Return the block as of which a node answers; a node may be behind the others."""

@@ -15,7 +15,7 @@ from infra.chain.chain import FIRST_HEIGHT, FIRST_SLOT, HISTORY_BLOCKS, Chain, L
 from infra.chain.faucet import fill
 from infra.chain.faults import Faults
 from infra.chain.fork import Fork
-from infra.chain.market_maker import MarketMaker
+from infra.chain.market_maker import WanderingMarket
 from infra.chain.network import Network, network
 from infra.chain.pool_file import write_pools
 from infra.chain.seed import seed_chain
@@ -35,7 +35,7 @@ Any Solana client works with the URL (with WebSocket at the same port, and at th
   solana balance --url http://127.0.0.1:8899 ADDRESS
 Nodes beside the first are at /nodes/0, /nodes/1, ...; each has faults of its own.
 
-While it runs, POST JSON-RPC calls for whoever runs the chain:
+While it runs, POST JSON-RPC calls for the chain's operator:
   chain_status []                          where it stands; tokens and pools that were seeded
   chain_setFaults [{"drop_percent": 60}, N]  change faults of node N (null: all)
   chain_getFaults [N], chain_resetFaults [N]  what goes wrong; nothing does
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError, sqlite3.Error) as e:
         sys.exit(f"the chain does not start: {e}")
     began = time.monotonic()
-    maker = MarketMaker(served, options.random) if options.market_maker else None
+    maker = WanderingMarket(served, options.random) if options.market_maker else None
 
     def ready() -> None:
         tip = served.chain.tip

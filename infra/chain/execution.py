@@ -15,7 +15,7 @@ from solders.transaction_metadata import FailedTransactionMetadata, TransactionM
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import COMPUTE_BUDGET
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.amm.anchor import Overlay
 from infra.chain.amm.dispatch import MODELLED
 from infra.chain.logs import truncated
@@ -25,7 +25,7 @@ from infra.chain.rewriting import BUDGET_INSTRUCTIONS, built, rewritten
 from infra.chain.telling import called, told
 from infra.chain.transactions import LAMPORTS_PER_SIGNATURE, Transaction, TransactionError
 
-# Nothing of these lands, and nobody pays: the transaction never gets as far as being run.
+# Nothing of these lands, and no account pays: the transaction never gets as far as being run.
 _NOT_CHARGED: Final = frozenset(
     {
         "AccountNotFound",
@@ -54,7 +54,7 @@ class Executor:
         self.read: Overlay = machine.get
         """Reads accounts that a transaction itself does not name: mints, mostly."""
 
-    def run(self, transaction: Transaction, clock: Clock) -> Outcome:
+    def run(self, transaction: Transaction, clock: ClockSysvar) -> Outcome:
         """Return what the transaction does.
 
         Raises:
@@ -131,7 +131,7 @@ class Executor:
     # Swaps that are carried out here.
 
     def _run_rewritten(
-        self, transaction: Transaction, clock: Clock, payer: Account, modelled: set[int]
+        self, transaction: Transaction, clock: ClockSysvar, payer: Account, modelled: set[int]
     ) -> Outcome:
         made = rewritten(transaction, self.read, clock, modelled)
         budget = transaction.budget

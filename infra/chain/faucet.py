@@ -18,7 +18,7 @@ _LAMPORTS = 10**18
 
 
 def fill(chain: Chain) -> None:
-    """Give the faucet more than anybody asks for."""
+    """Give the faucet more than all wallets ask for."""
     chain.put({Pubkey(bytes(_FAUCET.pubkey())): Account(NO_KEY, _LAMPORTS, b"")})
 
 

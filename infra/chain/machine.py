@@ -11,7 +11,7 @@ from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTra
 
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 
 RENT_EPOCH_NEVER: Final = 2**64 - 1
 EPOCH_SLOTS: Final = 432_000
@@ -56,7 +56,7 @@ class Machine:
         )
         self._svm.set_account(SvmKey(key), stored)
 
-    def set_clock(self, clock: Clock) -> None:
+    def set_clock(self, clock: ClockSysvar) -> None:
         epoch_began = clock.unix_timestamp
         self._svm.set_clock(
             SvmClock(clock.slot, epoch_began, clock.epoch, clock.epoch + 1, clock.unix_timestamp)

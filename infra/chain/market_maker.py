@@ -55,7 +55,7 @@ def read_pool(chain: Chain, key: Pubkey) -> OnChainPool:
     return pool_at(_IDS, key, accounts, chain.clock)
 
 
-class MarketMaker:
+class WanderingMarket:
     """Lets each token's worth wander, and trades pools towards it.
 
     Args:

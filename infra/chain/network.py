@@ -16,7 +16,7 @@ class Network:
     Attributes:
         block_ms: How long a block lasts; 0 makes a block of whatever arrived together; None makes none by
             itself.
-        skip_percent: Slots in which nobody makes a block.
+        skip_percent: Slots in which no leader makes a block.
         on_seal: Told of every block that ends.
     """
 

@@ -22,9 +22,8 @@ from chalicelib.adapters.solana.programs import PROGRAM_IDS, TOKEN, Cluster, acc
 from chalicelib.adapters.solana.raydium_clmm import TICKS_PER_ARRAY, extension_of, tick_array_of
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
-from chalicelib.amm.damm_v2_fee import MAX_FEE_NUMERATOR_V0, BaseFee, SchedulerMode
-from chalicelib.amm.damm_v2_fee import CollectFeeMode as DammCollectFeeMode
-from chalicelib.amm.dlmm_fee import CollectFeeMode as DlmmCollectFeeMode
+from chalicelib.amm.damm_v2_fee import MAX_FEE_NUMERATOR_V0, BaseFee, DammCollectFeeMode, SchedulerMode
+from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.raydium_clmm import ClmmPool

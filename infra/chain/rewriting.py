@@ -22,7 +22,7 @@ from chalicelib.adapters.solana.instructions import (
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, COMPUTE_BUDGET
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.amm.anchor import Executed, Overlay, ProgramError
 from infra.chain.amm.dispatch import execute
 from infra.chain.transactions import Transaction
@@ -53,7 +53,7 @@ class Rewritten:
     failure: tuple[int, ProgramError] | None = None
 
 
-def rewritten(transaction: Transaction, get: Overlay, clock: Clock, modelled: set[int]) -> Rewritten:
+def rewritten(transaction: Transaction, get: Overlay, clock: ClockSysvar, modelled: set[int]) -> Rewritten:
     """Return a transaction as the machine runs it.
 
     Args:

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS mentions (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _LOCK_S: Final = 0.2
-"""Nobody but another chain holds the file, and that one does not let go."""
+"""Only another chain holds the file, and that one does not let go."""
 _SLOTS_PASSED_MAX: Final = 64
 """More than one block adds; what is older was looked at before."""
 EMPTY_BLOCKS_KEPT: Final = 512

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, kind_of
-from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm import pools
 from chalicelib.domain.amounts import BPS_PER_UNIT, format_units, price_text
@@ -23,7 +23,7 @@ def market_facts(engine: Engine) -> list[dict[str, Any]]:
         for mint, scale in connection.execute(_NEW_TOKENS):
             tokens.learn(new_token(mint, scale))
     by_pair: dict[str, list[MarketPool]] = defaultdict(list)
-    for pool in PoolReader(engine, PoolCache()).read().pools.values():
+    for pool in LedgerPoolReader(engine, PoolCache()).read().pools.values():
         by_pair["/".join(pool.tokens)].append(pool)
     return [
         {

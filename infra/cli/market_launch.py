@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from chalicelib.adapters.simulated_market.definition import PoolDefinition
-from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, Launched, falling_fee, launch
+from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, LaunchedPool, falling_fee, launch
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.errors import FieldError
@@ -131,5 +131,5 @@ def _token(name: str, decimals: int | None, tokens: Tokens) -> Token:
     return new_token(token.mint, decimals)
 
 
-def _said(launched: Launched) -> str:
+def _said(launched: LaunchedPool) -> str:
     return f"{launched.pool_id} opens at height {launched.height}"

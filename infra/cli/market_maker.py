@@ -1,4 +1,4 @@
-"""Moving the simulated market's prices, by trades of a wallet whose money counts like anyone's."""
+"""Moving the simulated market's prices, by trades of a wallet whose money counts like all other."""
 
 import csv
 import math
@@ -17,7 +17,7 @@ from chalicelib.adapters.simulated_market.definition import MarketDefinition, Po
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.settings import MarketSettings
-from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.amm import pools
 from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
@@ -70,7 +70,7 @@ class MarketMaker:
     def __init__(self, engine: Engine, market: MarketDefinition) -> None:
         at_once = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
         self._cache = PoolCache()
-        self._reader = PoolReader(engine, self._cache)
+        self._reader = LedgerPoolReader(engine, self._cache)
         self._chain = MarketChain(engine, lambda: _WALLET_SEED, market.tokens, at_once, cache=self._cache)
         self._definitions = {pool.pool_id: pool for pool in market.pools}
 

@@ -39,7 +39,7 @@ def owner_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--account", "account_id", default=LOCAL_ACCOUNT, show_default=True, help="Whose wallet."
         ),
-        click.option("--address", help="This wallet, whoever has it."),
+        click.option("--address", help="This wallet, of whichever account."),
         click.option(
             "--signer",
             type=click.Choice(["seed", "desk"]),

@@ -75,7 +75,7 @@ def wallet_facts(solana: SolanaNodes, wallet: Pubkey, desk: Pubkey | None) -> di
 def delegated_accounts(
     solana: SolanaNodes, wallet: Pubkey, symbol: str | None
 ) -> list[tuple[Pubkey, Pubkey]]:
-    """Return the wallet's token accounts that it has approved anybody for, of one token or of all.
+    """Return the wallet's token accounts that it has approved a delegate for, of one token or of all.
 
     Each comes with its token program. Raises ``NodeError`` if no node answers.
     """

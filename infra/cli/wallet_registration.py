@@ -194,7 +194,7 @@ def revoke_command(
 def _revocations(solana: SolanaNodes, owner: Pubkey, symbol: str | None) -> list[Instruction]:
     found = delegated_accounts(solana, owner, symbol)
     if not found:
-        raise click.ClickException(f"{address_of(owner)} has approved nobody")
+        raise click.ClickException(f"{address_of(owner)} has approved no delegate")
     return [revoke(account, owner, program) for account, program in found]
 
 

@@ -40,7 +40,7 @@ def _variables(stage: str, values: Mapping[str, str]) -> Iterator[tuple[str, str
         if value := values.get(source):
             yield name, value
     if values["AuthMode"] == "none":
-        # Only the local stage lets everybody in, and that stage has no secrets to be found by its name.
+        # Only the local stage lets all clients in, and that stage has no secrets to be found by its name.
         yield "STAGE", "local"
         yield "LOCAL_GATEWAY_HOST", "127.0.0.1"
         yield "DATABASE_SECRET_ARN", f"orderflow/{stage}/database"

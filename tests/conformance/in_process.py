@@ -10,7 +10,7 @@ from typing import Any
 
 from chalice_offline.gateway import Gateway, GatewaySettings
 from chalice_offline.invocation import (
-    ANYBODY,
+    ANY_CALLER,
     AppManifest,
     Caller,
     Functions,
@@ -37,7 +37,7 @@ class ThreadFunctions:
         event: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        caller: Caller = ANYBODY,
+        caller: Caller = ANY_CALLER,
     ) -> Outcome:
         assert caller.still_waits()
         try:

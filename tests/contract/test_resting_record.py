@@ -15,7 +15,7 @@ from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
-from chalicelib.domain.watches import BY_MARGINAL_RATE, Threshold, TokenPair
+from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold
 from chalicelib.services.consumer import transitions
 from chalicelib.services.resting.ports import Watches
 from tests.contract.records import LONG_LEASE_MS, Store, in_memory, next_transition, on_postgres
@@ -56,7 +56,7 @@ class Floor:
 
     def fire(self, order: Order) -> int:
         """Show a price beyond the order's limit; return how many orders that fires."""
-        pair = TokenPair(order.terms.input_token, order.terms.output_token)
+        pair = DirectedPair(order.terms.input_token, order.terms.output_token)
         seen = Rate.of(170, 1_000)
         threshold = Threshold(pair, Direction.AT_LEAST, BY_MARGINAL_RATE, seen, 9, 9)
         return len(self.watches.fire([threshold], limit=10))
@@ -127,7 +127,7 @@ def test_triggered_order_is_known_as_such(floor: Floor) -> None:
     claimed = floor.claimed(order)
     assert claimed.state.order.terms.trigger == STOP
     assert claimed.state.waits_for_trigger
-    seen = transitions.Seen(STOP.rate, 9)
+    seen = transitions.Sighting(STOP.rate, 9)
     assert floor.store.record.record([transitions.triggered(claimed, seen, NOON)], lease_ms=0)
     assert floor.claimed(order).state.is_triggered
 

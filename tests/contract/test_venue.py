@@ -16,7 +16,7 @@ from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Fau
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
-from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader, MarketVenue
 from chalicelib.adapters.solana.pool_reader import SHARED_FOR_S
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.swap_mode import SwapMode
@@ -55,7 +55,7 @@ def _market(make_database: Callable[[], str]) -> Iterator[VenueOnTrial]:
     seed(engine, load_market())
     board = FaultBoard(engine)
     settings = MarketSettings(quote_latency_ms=0)
-    venue = MarketVenue("raydium", PoolReader(engine, PoolCache()), board, FrozenClock(), settings)
+    venue = MarketVenue("raydium", LedgerPoolReader(engine, PoolCache()), board, FrozenClock(), settings)
     yield VenueOnTrial(venue, lambda: board.set(Faults(venues={"raydium": VenueFault(is_down=True)})))
     engine.dispose()
 

@@ -19,7 +19,15 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction, is_met
-from chalicelib.domain.watches import BY_MARGINAL_RATE, Fired, FiredBy, MarkRange, Threshold, TokenPair, Watch
+from chalicelib.domain.watches import (
+    BY_MARGINAL_RATE,
+    DirectedPair,
+    Fired,
+    FiredBy,
+    MarkRange,
+    Threshold,
+    Watch,
+)
 from chalicelib.services.resting.ports import ArmedPair, Watches
 from tests.contract.records import Store, on_postgres
 from tests.fakes.orders import NOON, an_order
@@ -37,7 +45,7 @@ class Trial:
 
     watches: Watches
     new_order: Callable[[], UUID]
-    pair: TokenPair
+    pair: DirectedPair
 
     def armed(self, rate: Rate, direction: Direction = AT_LEAST, **fields: object) -> Watch:
         watch = Watch(self.new_order(), self.pair, direction, BY_MARGINAL_RATE, rate, NOON)
@@ -53,9 +61,9 @@ class Trial:
         return [fired.order_id for fired in self.watches.fire(thresholds, limit=limit)]
 
 
-def a_pair() -> TokenPair:
+def a_pair() -> DirectedPair:
     number = next(_pairs)
-    return TokenPair(f"IN{number}", f"OUT{number}")
+    return DirectedPair(f"IN{number}", f"OUT{number}")
 
 
 def recorded(store: Store) -> UUID:

@@ -15,7 +15,7 @@ from infra.deploy.packaging import Package
 from tests.deploy.emulated_cloud import EmulatedCloud
 from tests.deploy.stage import APP_DIR, in_ministacks_words
 
-# The command itself, but for its patience: it waits five seconds for what takes MiniStack less than one.
+# The command itself, but for its time-out: it waits five seconds for what takes MiniStack less than one.
 _CHALICE = """
 import sys, time
 sleep = time.sleep

@@ -1,6 +1,6 @@
 """Plain ``chalice deploy`` in MiniStack with IAM enforced.
 
-What it leaves out loses nothing and lets nobody in.
+What it leaves out loses nothing and lets no stranger in.
 
 One story in order, as in ``test_deployment.py``.
 """

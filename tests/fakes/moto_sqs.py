@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import requests
 
-from chalicelib.adapters.aws.endpoint import Answer
+from chalicelib.adapters.aws.endpoint import EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError
 
 
@@ -18,7 +18,7 @@ class Moto:
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
-    ) -> Answer:
+    ) -> EndpointAnswer:
         if self.faults:
             self.faults -= 1
             raise NoAnswerError
@@ -29,4 +29,4 @@ class Moto:
         }
         url = f"https://sqs.us-east-1.amazonaws.com{path}"
         answer = requests.request(method, url, data=body, headers=signed, timeout=time_limit_s)
-        return Answer(answer.status_code, answer.content)
+        return EndpointAnswer(answer.status_code, answer.content)

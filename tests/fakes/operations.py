@@ -12,7 +12,7 @@ from chalicelib.services.queries.operations import (
     Histogram,
     QueueDepth,
     Recent,
-    Unfinished,
+    UnfinishedOrders,
 )
 from chalicelib.wire.queue_messages import Message
 
@@ -55,9 +55,9 @@ class FakeOperations:
             attempts=4,
         )
 
-    def unfinished(self) -> Sequence[Unfinished]:
+    def unfinished(self) -> Sequence[UnfinishedOrders]:
         self._check()
-        return [Unfinished(OrderStatus.OPEN, OrderType.LIMIT, 7, AT)]
+        return [UnfinishedOrders(OrderStatus.OPEN, OrderType.LIMIT, 7, AT)]
 
     def connections(self) -> int:
         self._check()

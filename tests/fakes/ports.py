@@ -60,7 +60,7 @@ class FakeQueue:
         if self.is_down:
             return [Sent.REFUSED] * len(messages)
         found = [self.outcomes.get(place, Sent.TAKEN) for place in range(len(messages))]
-        # What is unknown may be there: the harder case for whoever sends it again.
+        # What is unknown may be there: the harder case for a sender that tries again.
         self.sent += [each for each, sent in zip(messages, found, strict=True) if sent is not Sent.REFUSED]
         return [Sent.UNKNOWN] * len(messages) if self.is_mute else found
 

@@ -11,11 +11,11 @@ from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
     BY_LAUNCH,
     BY_MARGINAL_RATE,
+    DirectedPair,
     Fired,
     FiredBy,
     MarkRange,
     Threshold,
-    TokenPair,
     Watch,
 )
 from chalicelib.services.resting.ports import ArmedPair
@@ -38,7 +38,7 @@ class MemoryWatches:
     now: Callable[[], datetime]
     account_of: Callable[[UUID], str] = lambda _: "alice"
     rows: dict[UUID, WatchRow] = field(default_factory=dict)
-    marks: dict[TokenPair, dict[int, MarkRange]] = field(default_factory=dict)
+    marks: dict[DirectedPair, dict[int, MarkRange]] = field(default_factory=dict)
     is_down: bool = False
 
     def arm(self, watches: Sequence[Watch]) -> None:
@@ -56,7 +56,7 @@ class MemoryWatches:
         return frozenset(order_id for order_id in set(order_ids) if self.rows.pop(order_id, None))
 
     def armed(self) -> Sequence[ArmedPair]:
-        looks: dict[TokenPair, set[int]] = {}
+        looks: dict[DirectedPair, set[int]] = {}
         for row in self._armed():
             looks.setdefault(row.watch.pair, set()).add(row.watch.look)
         return [
@@ -107,15 +107,15 @@ class MemoryWatches:
         row = self.rows.get(order_id)
         return row.fired if row else None
 
-    def forget_wake_rates(self, pairs: Sequence[TokenPair]) -> int:
+    def forget_wake_rates(self, pairs: Sequence[DirectedPair]) -> int:
         elsewhere = [row for row in self._armed() if row.watch.wake_rate and row.watch.pair in pairs]
         for row in elsewhere:
             row.watch = replace(row.watch, wake_rate=None)
         return len(elsewhere)
 
     def observe(
-        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
-    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        self, height: int, marks: Mapping[DirectedPair, Decimal], *, keep: int
+    ) -> Mapping[DirectedPair, Sequence[MarkRange]]:
         found = {}
         for pair, mark in marks.items():
             of_it = self.marks.setdefault(pair, {})

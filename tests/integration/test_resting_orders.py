@@ -48,7 +48,7 @@ class Desk:
         return order.order_id
 
     def move(self, sol: Fraction) -> None:
-        """Move SOL to a part of its opening price of about 150 USDC, and tell nobody."""
+        """Move SOL to a part of its opening price of about 150 USDC, without a word to the engine."""
         self._maker.move_to({"SOL": sol}, int(time.time()))
 
     def looks(self) -> int:

@@ -14,7 +14,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.triggers import Direction, PriceSource, is_met
-from chalicelib.domain.watches import BY_MARGINAL_RATE, Fired, MarkRange, Threshold, TokenPair
+from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Fired, MarkRange, Threshold
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.resting.thresholds import Prices
@@ -147,8 +147,8 @@ class WitnessedWatches(MemoryWatches):
     fires: list[Fired] = field(default_factory=list)
 
     def observe(
-        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
-    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        self, height: int, marks: Mapping[DirectedPair, Decimal], *, keep: int
+    ) -> Mapping[DirectedPair, Sequence[MarkRange]]:
         for mark in marks.values():
             self.looks[height] = mark
         return super().observe(height, marks, keep=keep)

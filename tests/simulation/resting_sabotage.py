@@ -23,7 +23,7 @@ def fire_before_commit(parts: Parts, simulator: Simulator) -> Parts:
 
 
 def disarm_without_message(parts: Parts, _simulator: Simulator) -> Parts:
-    """Disarm what fires, and leave its message to whoever looks next."""
+    """Disarm what fires, and leave its message to the next look."""
     return replace(parts, watches=cast("Watches", _SendsNothing(parts.watches)))
 
 

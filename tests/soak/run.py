@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalice_offline.gateway.edge import Edge
-from chalice_offline.invocation import ANYBODY, Caller, Outcome, Returned
+from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Returned
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.local_toml import read_local_toml
@@ -138,7 +138,7 @@ def _watch_work(runtime: Runtime, clock: Clock, report: Report) -> None:
         event: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        caller: Caller = ANYBODY,
+        caller: Caller = ANY_CALLER,
     ) -> Outcome:
         with clock.busy():
             outcome = await invoke(function_name, event, timeout_s=timeout_s, caller=caller)

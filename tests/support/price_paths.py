@@ -13,7 +13,7 @@ from uuid import UUID
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import TokenPair, Watch
+from chalicelib.domain.watches import DirectedPair, Watch
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.resting.thresholds import Prices
 from tests.fakes.orders import NOON
@@ -58,7 +58,7 @@ def prices_at(look: Look) -> Prices:
 
 def an_order_that_waits(random: Random, order_id: UUID, path: Sequence[Look]) -> Watch:
     """Return a watch somewhere on the path, in either direction, for the rate or for the mark."""
-    pair = TokenPair(*random.choice([("BASE", "QUOTE"), ("QUOTE", "BASE")]))
+    pair = DirectedPair(*random.choice([("BASE", "QUOTE"), ("QUOTE", "BASE")]))
     price = random.choice(path).price * Fraction(random.randint(90, 110), 100)
     rate = Rate.of(price.numerator, price.denominator)
     return Watch(
@@ -87,7 +87,7 @@ def _is_met(watch: Watch, past: Sequence[Look], gap_max: int) -> bool:
     height = past[-1].height
     if watch.look <= 1:
         return height >= watch.since_height and _holds(watch, past[-1])
-    # Back from now, look by look, for as long as the condition held and nobody looked away for too long.
+    # Back from now, look by look, for as long as the condition held and no gap between looks was too long.
     covered_from, later = height, height
     for place in range(len(past) - 1, -1, -1):
         look = past[place]

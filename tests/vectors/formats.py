@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from chalicelib.amm.damm_v2_curve import ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, DammV2Fees, DynamicFee, DynamicFeeParameters
-from chalicelib.amm.damm_v2_fee import CollectFeeMode as DammCollectFeeMode
-from chalicelib.amm.dlmm_fee import CollectFeeMode as DlmmCollectFeeMode
-from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
+from chalicelib.amm.damm_v2_fee import (
+    BaseFee,
+    DammCollectFeeMode,
+    DammV2Fees,
+    DynamicFee,
+    DynamicFeeParameters,
+)
+from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode, DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool

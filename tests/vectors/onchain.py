@@ -12,7 +12,7 @@ from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.instructions import AccountMeta, Instruction
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.programs import SwapProgram
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.swaps import Exact, Swap, TokenIndex
 
 EPOCH: Final = 800
@@ -42,7 +42,7 @@ class Case:
     pool: Pubkey
     accounts: Mapping[Pubkey, Account]
     after: Mapping[Pubkey, Account]
-    clock: Clock
+    clock: ClockSysvar
     request: Swap
     threshold: int
     is_partial: bool
@@ -76,7 +76,7 @@ def _case(case: Mapping[str, Any], program: SwapProgram, program_id: Pubkey, sto
     result = case["result"]
     is_ok = result["ok"]
     mode = Exact.OUT if case["side"] == Exact.OUT.value else Exact.IN
-    clock = Clock(case["clock"]["slot"], EPOCH, case["clock"]["unix"])
+    clock = ClockSysvar(case["clock"]["slot"], EPOCH, case["clock"]["unix"])
     token_in = TOKENS[case["token_in"]]
     differs = case.get("model_differs", False)
     return Case(

@@ -14,11 +14,11 @@ from botocore.credentials import Credentials
 from chalicelib.adapters.aws.concurrent_requests import ConcurrentRequests
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
 from chalicelib.adapters.aws.http_request import OutOfTimeError, RequestFlow, Result
-from chalicelib.adapters.aws.sigv4 import Signer
+from chalicelib.adapters.aws.sigv4 import RequestSigner
 from chalicelib.adapters.aws.single_request import ask_single, run_single_flow
 
 
-class Answer(NamedTuple):
+class EndpointAnswer(NamedTuple):
     """What a server said."""
 
     status: int
@@ -30,7 +30,7 @@ class Endpoint(Protocol):
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
-    ) -> Answer:
+    ) -> EndpointAnswer:
         """Make one request, once.
 
         Args:
@@ -51,7 +51,7 @@ class AwsEndpoint:
         address = urlsplit(url)
         self._authority = address.netloc
         self._prefix = address.path.rstrip("/")
-        self._signer = Signer(credentials, service, region)
+        self._signer = RequestSigner(credentials, service, region)
         self._pool = ConnectionPool(address)
 
     def signed(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -80,10 +80,10 @@ class AwsEndpoint:
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
-    ) -> Answer:
+    ) -> EndpointAnswer:
         asked = self.signed(method, path, body, headers)
         found = ask_single(self._pool, asked, time_limit_s=time_limit_s)
-        return Answer(found.status, found.body)
+        return EndpointAnswer(found.status, found.body)
 
     def close(self) -> None:
         """Close the connections that are not in use."""

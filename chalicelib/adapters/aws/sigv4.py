@@ -41,7 +41,7 @@ class _Moment(NamedTuple):
     key: hmac.HMAC
 
 
-class Signer:
+class RequestSigner:
     """Signs requests without a query for one service in one region; safe to share between threads."""
 
     def __init__(self, credentials: Credentials, service: str, region: str) -> None:

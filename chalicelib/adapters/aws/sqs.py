@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
-from chalicelib.adapters.aws.endpoint import Answer, Endpoint
+from chalicelib.adapters.aws.endpoint import Endpoint, EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.domain.errors import RetryableError, UnansweredError
@@ -130,7 +130,7 @@ class SqsOrderQueue:
         """Send up to ten messages in one call, and return what SQS says of each.
 
         An entry under ``Failed`` "can't be enqueued" (BatchResultErrorEntry); but an earlier try of the same
-        call that nobody answered may have enqueued it, and of an entry in neither list nothing is known.
+        call without an answer may have enqueued it, and of an entry in neither list nothing is known.
         """
         entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
         called = self._tried("SendMessageBatch", {"Entries": entries})
@@ -280,12 +280,12 @@ def try_sqs(
     raise failure(f"{operation}: {problem}")
 
 
-def _is_definite(answer: Answer) -> bool:
+def _is_definite(answer: EndpointAnswer) -> bool:
     """Return whether an answer says that nothing was done: who fails (5xx) may have done it before."""
     return 400 <= answer.status < 500 and answer.status != _REQUEST_TIMEOUT
 
 
-def _is_throttled(answer: Answer) -> bool:
+def _is_throttled(answer: EndpointAnswer) -> bool:
     # Throttling is a 400 in this protocol.
     return answer.status == _TOO_MANY_REQUESTS or b"Throttl" in answer.body
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from chalicelib.adapters.audit_checks import Check, ComputedCheck, Finding
+from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, link
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
@@ -122,7 +122,7 @@ def found_in(archive: bytes, order_id: str) -> ArchivedOrder | None:
     return next((order for order in unpacked(archive) if order.order_id == order_id), None)
 
 
-def archive_check(store: ArchiveStore) -> Check:
+def archive_check(store: ArchiveStore) -> AuditCheck:
     """Return the audit's rule about archives."""
     return ComputedCheck(
         "each archive holds what the record says, and what was written",

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from chalicelib.adapters.audit_checks import Check, ComputedCheck, Finding, StatementCheck
+from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.fills_audit import check_fills
 from chalicelib.adapters.postgres.resting_audit import RESTING_CHECKS
@@ -106,7 +106,7 @@ SELECT before, after, min(order_id::text) AS subject FROM (
 """)
 
 
-def record_checks(tokens: Tokens, *, must_be_finished: bool) -> tuple[Check, ...]:
+def record_checks(tokens: Tokens, *, must_be_finished: bool) -> tuple[AuditCheck, ...]:
     """Return the checks of the record; they read the public schema and nothing else.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.audit_checks import Check
+from chalicelib.adapters.audit_checks import AuditCheck
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.domain.errors import Code, ConflictError, RefusedError
 
@@ -59,7 +59,7 @@ class RuleResult:
 class PostgresAuditRules:
     """Runs the rules of an audit, each by itself in a snapshot of its own, and remembers how they ended."""
 
-    def __init__(self, engine: Engine, checks: Sequence[Check]) -> None:
+    def __init__(self, engine: Engine, checks: Sequence[AuditCheck]) -> None:
         self._engine = engine
         self._checks = {rule_id_of(check.name): check for check in checks}
 
@@ -106,7 +106,7 @@ class PostgresAuditRules:
             connection.execute(_NOTE, noted)
         return next(each for each in self.results() if each.rule_id == rule_id)
 
-    def _violations(self, check: Check) -> list[tuple[str, str]]:
+    def _violations(self, check: AuditCheck) -> list[tuple[str, str]]:
         snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
         try:
             with snapshot.begin() as connection:

@@ -21,7 +21,7 @@ from chalicelib.services.queries.operations import (
     ArchivedLetter,
     Histogram,
     Recent,
-    Unfinished,
+    UnfinishedOrders,
 )
 
 _BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
@@ -100,11 +100,13 @@ class PostgresOperations:
             attempts=sum(row.number for row in rows if row.status == OrderStatus.SUBMITTED),
         )
 
-    def unfinished(self) -> Sequence[Unfinished]:
+    def unfinished(self) -> Sequence[UnfinishedOrders]:
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_UNFINISHED)
             return [
-                Unfinished(OrderStatus(row.status), OrderType(row.order_type), row.number, row.oldest_at)
+                UnfinishedOrders(
+                    OrderStatus(row.status), OrderType(row.order_type), row.number, row.oldest_at
+                )
                 for row in rows
             ]
 

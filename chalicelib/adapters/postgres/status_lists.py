@@ -17,5 +17,5 @@ def listed(statuses: AbstractSet[OrderStatus]) -> str:
 
 FINAL_STATUSES: Final = listed(FINAL)
 IDLE_STATUSES: Final = listed(FINAL | RESTING)
-"""Of orders that nobody has to move on: those that ended, and those that rest."""
+"""Of orders that need not be moved on: those that ended, and those that rest."""
 CANCELABLE_STATUSES: Final = listed(CANCELABLE)

@@ -16,7 +16,7 @@ from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import Fired, FiredBy, MarkRange, Threshold, TokenPair, Watch
+from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, Threshold, Watch
 from chalicelib.services.resting.ports import ArmedPair
 
 # Read before it is written: a new number is taken only for a pair that has none.
@@ -220,7 +220,9 @@ class PostgresWatches:
         with translated_errors():
             rows = self._database.execute(_ARMED)
         return [
-            ArmedPair(TokenPair(row.input_token, row.output_token), row.by_rate, row.by_mark, row.by_launch)
+            ArmedPair(
+                DirectedPair(row.input_token, row.output_token), row.by_rate, row.by_mark, row.by_launch
+            )
             for row in rows
             if row.by_rate or row.by_mark or row.by_launch
         ]
@@ -254,13 +256,13 @@ class PostgresWatches:
             rows = self._database.execute(_FIRED, {"order_id": str(order_id)})
         return _fired(rows[0]) if rows else None
 
-    def forget_wake_rates(self, pairs: Sequence[TokenPair]) -> int:
+    def forget_wake_rates(self, pairs: Sequence[DirectedPair]) -> int:
         with translated_errors():
             return len(self._database.execute(_FORGET, {"pairs": _pairs(pairs)}))
 
     def observe(
-        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
-    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        self, height: int, marks: Mapping[DirectedPair, Decimal], *, keep: int
+    ) -> Mapping[DirectedPair, Sequence[MarkRange]]:
         seen = json.dumps([pair._asdict() | {"mark": str(mark)} for pair, mark in marks.items()])
         with translated_errors(), self._database.transaction() as session:
             _, _, rows = session.finish(
@@ -268,9 +270,9 @@ class PostgresWatches:
                 (PAIRS, {"pairs": _pairs(list(marks))}),
                 (_OBSERVE, {"marks": seen, "height": height, "keep": keep}),
             )
-        found: dict[TokenPair, list[MarkRange]] = defaultdict(list)
+        found: dict[DirectedPair, list[MarkRange]] = defaultdict(list)
         for row in rows:
-            found[TokenPair(row.input_token, row.output_token)].append(
+            found[DirectedPair(row.input_token, row.output_token)].append(
                 MarkRange(row.height, row.low, row.high)
             )
         return found
@@ -299,7 +301,7 @@ def fired_among(session: DatabaseSession, order_ids: Sequence[UUID]) -> Mapping[
     }
 
 
-def _pairs(pairs: Sequence[TokenPair]) -> str:
+def _pairs(pairs: Sequence[DirectedPair]) -> str:
     return json.dumps([pair._asdict() for pair in pairs])
 
 

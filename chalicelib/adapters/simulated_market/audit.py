@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from chalicelib.adapters.audit_checks import SHOWN_MAX, Check, ComputedCheck, StatementCheck
+from chalicelib.adapters.audit_checks import SHOWN_MAX, AuditCheck, ComputedCheck, StatementCheck
 from chalicelib.adapters.simulated_market.balance import check_books, check_flows
 from chalicelib.adapters.simulated_market.evidence import check_signatures
 from chalicelib.adapters.simulated_market.ledger_replay import check_replay
@@ -84,7 +84,7 @@ _STATEMENTS: Final = (
 )
 
 
-def market_checks(wallet_seed: bytes | None) -> tuple[Check, ...]:
+def market_checks(wallet_seed: bytes | None) -> tuple[AuditCheck, ...]:
     """Return the checks of the ledger, and of the record against it.
 
     Args:

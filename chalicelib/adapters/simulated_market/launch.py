@@ -50,7 +50,7 @@ _NAME_LENGTH: Final = 8  # of a symbol, or of the beginning of a mint
 
 
 @dataclass(frozen=True, slots=True)
-class Launched:
+class LaunchedPool:
     """A pool that is there, and opens at a height."""
 
     pool_id: str
@@ -83,7 +83,7 @@ def falling_fee(
 
 def launch(
     engine: Engine, tokens: Tokens, pool: PoolDefinition, *, height: int | None = None, in_blocks: int = 0
-) -> Launched:
+) -> LaunchedPool:
     """Open a pool with what it holds newly issued, as when the market was opened; it trades from a height on.
 
     A chain's time counts in whole seconds for a pool, and a second has two blocks and a half: it opens with
@@ -115,7 +115,7 @@ def launch(
     named = replace(pool, pool_id=pool.pool_id or default_id, opens_at_s=opens_at_s, opening=opening)
     if not seed(engine, MarketDefinition(tokens, (named,))):
         raise ValueError(f"there is a pool {named.pool_id} already: give this one an id of its own")
-    return Launched(named.pool_id, opening.height, opens_at_s)
+    return LaunchedPool(named.pool_id, opening.height, opens_at_s)
 
 
 def _note(engine: Engine, token: Token) -> None:

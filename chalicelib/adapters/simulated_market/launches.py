@@ -11,7 +11,7 @@ from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.launches import Opening, SeenOpenings
 from chalicelib.domain.tokens import Tokens, new_token
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 
 OPENINGS_MAX: Final = 1_000
 """Of some pairs, the newest."""
@@ -47,7 +47,7 @@ class MarketOpenings:
         self._database = Database(engine)
         self._tokens = tokens
 
-    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         asked = {
             "pairs": json.dumps([pair._asdict() for pair in pairs]),
             "most": OPENINGS_MAX,

@@ -7,7 +7,13 @@ from typing import Final
 from chalicelib.adapters.simulated_market.definition import PoolDefinition
 from chalicelib.amm.clmm_tick import sqrt_price_at, tick_at
 from chalicelib.amm.damm_v2_curve import ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees, DynamicFee, DynamicFeeParameters
+from chalicelib.amm.damm_v2_fee import (
+    BaseFee,
+    DammCollectFeeMode,
+    DammV2Fees,
+    DynamicFee,
+    DynamicFeeParameters,
+)
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
@@ -114,7 +120,7 @@ def _damm_v2(pool: PoolDefinition) -> DammV2Pool:
         low, high = _range(price, Decimal(pool.parameters["width_bps"]))
     liquidity = (_quote_units(pool, pool.depth) << 128) // (price - low)
     base_fee = pool.base_fee or BaseFee(int(pool.fee_bps * _PPB_PER_BPS))
-    fees = DammV2Fees(base_fee, CollectFeeMode.BOTH)
+    fees = DammV2Fees(base_fee, DammCollectFeeMode.BOTH)
     dynamic = None
     if pool.parameters.get("has_dynamic_fee"):
         parameters = DynamicFeeParameters(

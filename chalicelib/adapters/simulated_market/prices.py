@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
-from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.resting.thresholds import Prices
 
 
-class MarketPrices:
+class LedgerPrices:
     """``PriceSource`` on the market in Postgres. A venue that is down shows no prices."""
 
-    def __init__(self, reader: PoolReader, faults: FaultBoard, venues: Sequence[str]) -> None:
+    def __init__(self, reader: LedgerPoolReader, faults: FaultBoard, venues: Sequence[str]) -> None:
         self._reader = reader
         self._faults = faults
         self._venues = venues

@@ -38,7 +38,7 @@ class SeenBlock(NamedTuple):
     now_s: int
 
 
-class PoolReader:
+class LedgerPoolReader:
     """Reads all pools in one statement, so that they are as of one moment; shared by all venues."""
 
     def __init__(self, engine: Engine, cache: PoolCache, *, shared_for_s: float = SHARED_FOR_S) -> None:
@@ -76,7 +76,7 @@ class MarketVenue:
     """The port ``Venue`` for one venue of the market."""
 
     def __init__(
-        self, name: str, reader: PoolReader, faults: FaultBoard, clock: Clock, settings: MarketSettings
+        self, name: str, reader: LedgerPoolReader, faults: FaultBoard, clock: Clock, settings: MarketSettings
     ) -> None:
         self._name = name
         self._reader = reader
@@ -90,7 +90,7 @@ class MarketVenue:
 
     def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
         """Return the venue's pools as they are now, after its latency."""
-        del wanted  # pools are the same for everybody
+        del wanted  # pools are the same for all
         try:
             fault = self._faults.current().of_venue(self._name)
             self._take_time(fault.extra_latency_ms)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib.adapters.solana.pool_reading import OnChainPool
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import Pool
 
 
@@ -30,6 +30,6 @@ class Book(NamedTuple):
         refused: By pool id, in words; none of these is among ``pools``.
     """
 
-    clock: Clock
+    clock: ClockSysvar
     pools: Mapping[str, BookPool]
     refused: Mapping[str, str]

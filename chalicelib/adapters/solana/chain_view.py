@@ -14,7 +14,7 @@ from chalicelib.adapters.solana.fills import Names, fill_of
 from chalicelib.adapters.solana.program_logs import logged_error
 from chalicelib.adapters.solana.rpc_answers import (
     EpochInfo,
-    SignatureStatus,
+    RpcSignatureStatus,
     TransactionRecord,
     block_height,
     epoch_info,
@@ -32,13 +32,7 @@ from chalicelib.adapters.solana.rpc_calls import (
 )
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
-from chalicelib.domain.transactions import (
-    ChainView,
-    TransactionStatus,
-)
-from chalicelib.domain.transactions import (
-    SignatureStatus as Known,
-)
+from chalicelib.domain.transactions import ChainView, SignatureStatus, TransactionStatus
 from chalicelib.logs import logger
 
 REMEMBERED_BLOCKS: Final = 1_000
@@ -50,7 +44,7 @@ _SLOTS_TRIED: Final = 4
 _NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
 """Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
 
-_UNKNOWN: Final = TransactionStatus(Known.UNKNOWN)
+_UNKNOWN: Final = TransactionStatus(SignatureStatus.UNKNOWN)
 
 
 class _Seen(NamedTuple):
@@ -61,7 +55,7 @@ class _Seen(NamedTuple):
     """
 
     info: EpochInfo
-    statuses: Mapping[str, SignatureStatus | None]
+    statuses: Mapping[str, RpcSignatureStatus | None]
     history_from: int
     is_settled: bool
 
@@ -93,7 +87,7 @@ class ChainReader:
         first, height, history_from = self._asked(signatures, without=())
         statuses = self._statuses(first.statuses)
         is_settled = first.is_settled and not any(
-            found is not None and found.is_final and statuses[one].signature_status is Known.UNKNOWN
+            found is not None and found.is_final and statuses[one].signature_status is SignatureStatus.UNKNOWN
             for one, found in first.statuses.items()
         )
         return ChainView(height if is_settled else 0, statuses, history_from)
@@ -129,7 +123,7 @@ class ChainReader:
         ]
         told, *answers = ask.all([get_epoch_info(), *(get_signature_statuses(some) for some in parts)])
         info = epoch_info(told)
-        statuses: dict[str, SignatureStatus | None] = {}
+        statuses: dict[str, RpcSignatureStatus | None] = {}
         for some, answer in zip(parts, answers, strict=True):
             found = statuses_at(answer, len(some))
             if found.slot < info.slot:
@@ -177,7 +171,7 @@ class ChainReader:
             return max(0, info.height - REMEMBERED_BLOCKS)  # it does not know the method
         raise NodeError("the node shows no block that is old enough to tell what it remembers")
 
-    def _statuses(self, found: Mapping[str, SignatureStatus | None]) -> dict[str, TransactionStatus]:
+    def _statuses(self, found: Mapping[str, RpcSignatureStatus | None]) -> dict[str, TransactionStatus]:
         """Return what final transactions did; one that no node shows yet is unknown for now."""
         known: dict[str, TransactionStatus] = {}
         final = {one: status for one, status in found.items() if status is not None and status.is_final}
@@ -206,7 +200,7 @@ class ChainReader:
                     logger.warning("landed transaction not shown", tx_signature=signature, reason=str(error))
         return {one: known.get(one, _UNKNOWN) for one in found}
 
-    def _landed(self, found: SignatureStatus, record: TransactionRecord | None) -> TransactionStatus:
+    def _landed(self, found: RpcSignatureStatus, record: TransactionRecord | None) -> TransactionStatus:
         if record is None:
             raise NodeError("the node does not show a transaction whose status is final")
         if (record.fault is None) != (found.fault is None):
@@ -217,7 +211,7 @@ class ChainReader:
             code = refusal_of(record.fault, record.logs, record.outer, names.ids)
             named = logged_error(record.logs)
             return TransactionStatus(
-                Known.REFUSED,
+                SignatureStatus.REFUSED,
                 record.slot,
                 refusal=code,
                 network_fee_lamports=fee,
@@ -225,7 +219,7 @@ class ChainReader:
             )
         fill = fill_of(record, names)
         return TransactionStatus(
-            Known.LANDED,
+            SignatureStatus.LANDED,
             record.slot,
             fill.input_units,
             fill.output_units,

@@ -20,7 +20,7 @@ GENESIS: Final = {
     "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d": Cluster.MAINNET,
     "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG": Cluster.DEVNET,
 }
-"""What public clusters are known by; any other hash is a chain of somebody's own."""
+"""What public clusters are known by; any other hash is a private chain's."""
 
 _OWN_CALLS: Final = ("chain_status", "surfnet_getSurfnetInfo")
 """Answered by ``infra.chain`` and by surfpool, and by no node of a public cluster."""
@@ -93,7 +93,7 @@ def check_cluster(name: str, ask: Answers, cluster: Cluster, *, time_limit_s: fl
 
 
 def cluster_shown(ask: Answers, *, time_limit_s: float) -> Cluster:
-    """Return the cluster that a node shows; a copy of a public one is a chain of somebody's own.
+    """Return the cluster that a node shows; a copy of a public one is a private chain.
 
     Raises:
         NodeError: It does not answer.

@@ -62,7 +62,7 @@ class DaySpending:
 
 
 def _spent(connection: Connection, token: str, spends: Sequence[Spend]) -> int:
-    """Return what others spend today; from here to the end of the transaction nobody else adds to it."""
+    """Return what others spend today; from here to the transaction's end no other consumer adds to it."""
     connection.execute(_LOCK, {"token": token})
     ids = [str(spend.order_id) for spend in spends]
     return int(connection.execute(_SPENT, {"token": token, "order_ids": ids}).scalar_one())

@@ -21,7 +21,7 @@ from chalicelib.domain.tokens import Token
 SEARCH_TIME_LIMIT_S: Final = 60.0
 
 
-class Kind(NamedTuple):
+class AccountKind(NamedTuple):
     """What a pool account looks like: its layout, and where its mints are."""
 
     layout: Layout
@@ -31,10 +31,10 @@ class Kind(NamedTuple):
 
 
 KINDS: Final = {
-    SwapProgram.CPMM: Kind(CPMM_POOL, ("token_0_mint", "token_1_mint"), (168, 200), "raydium"),
-    SwapProgram.CLMM: Kind(CLMM_POOL, ("token_mint_0", "token_mint_1"), (73, 105), "raydium"),
-    SwapProgram.DLMM: Kind(DLMM_PAIR, ("token_x_mint", "token_y_mint"), (88, 120), "meteora"),
-    SwapProgram.DAMM_V2: Kind(DAMM_V2_POOL, ("token_a_mint", "token_b_mint"), (168, 200), "meteora"),
+    SwapProgram.CPMM: AccountKind(CPMM_POOL, ("token_0_mint", "token_1_mint"), (168, 200), "raydium"),
+    SwapProgram.CLMM: AccountKind(CLMM_POOL, ("token_mint_0", "token_mint_1"), (73, 105), "raydium"),
+    SwapProgram.DLMM: AccountKind(DLMM_PAIR, ("token_x_mint", "token_y_mint"), (88, 120), "meteora"),
+    SwapProgram.DAMM_V2: AccountKind(DAMM_V2_POOL, ("token_a_mint", "token_b_mint"), (168, 200), "meteora"),
 }
 
 

@@ -24,7 +24,7 @@ from chalicelib.adapters.solana.programs import (
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction, TransactionRecord
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError
 from chalicelib.adapters.solana.swap_calls import SwapCall, swap_call
-from chalicelib.amm.damm_v2_fee import CollectFeeMode
+from chalicelib.amm.damm_v2_fee import DammCollectFeeMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import LegFill
 
@@ -228,4 +228,4 @@ def _is_fee_on_input(leg: _Leg) -> bool:
             return ints["collect_fee_mode"] != _BOTH and not leg.is_first_in
 
 
-_BOTH: Final = list(CollectFeeMode).index(CollectFeeMode.BOTH)
+_BOTH: Final = list(DammCollectFeeMode).index(DammCollectFeeMode.BOTH)

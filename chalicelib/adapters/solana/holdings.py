@@ -107,7 +107,7 @@ def spent(
 
 
 def _check_allowance(wallet: TradingWallet, account: TokenAccount | None, symbol: str, units: int) -> None:
-    # A chain that says so later would take a fee for it: a revoked approval is no fault of anybody's.
+    # A chain that says so later would take a fee for it: a revoked approval is not a fault.
     if account is None or account.delegate != wallet.authority:
         raise RefusedError(Code.INSUFFICIENT_FUNDS, f"the wallet has not approved the desk for its {symbol}")
     if account.delegated_amount < units:

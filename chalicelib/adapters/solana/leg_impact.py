@@ -9,14 +9,14 @@ from typing import Final
 
 from chalicelib.adapters.solana.events import SwapEvent
 from chalicelib.adapters.solana.programs import SwapProgram
-from chalicelib.amm.damm_v2_fee import CollectFeeMode
+from chalicelib.amm.damm_v2_fee import DammCollectFeeMode
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.swaps import SwapRefusedError
 from chalicelib.domain.prices import bps_text
 
 UNKNOWN: Final = "0.00"
 _ONE: Final = 1 << 64
-_COMPOUNDING: Final = list(CollectFeeMode).index(CollectFeeMode.COMPOUNDING)
+_COMPOUNDING: Final = list(DammCollectFeeMode).index(DammCollectFeeMode.COMPOUNDING)
 
 
 def impact_bps(event: SwapEvent, *, is_fee_on_input: bool, bin_step: int | None = None) -> str:

@@ -149,7 +149,7 @@ def _check_flow(swaps: list[SwapCall], wallet: TradingWallet) -> None:
     between: Counter[Pubkey] = Counter()
     is_ours = False
     for swap in swaps:
-        _demand(swap.authority == wallet.authority, "a swap that somebody else pays for")
+        _demand(swap.authority == wallet.authority, "a swap that another wallet pays for")
         _demand(swap.input_account != swap.output_account, "a swap into the account that pays")
         given = _holder(swap.input_account, swap.mints, wallet)
         got = _holder(swap.output_account, swap.mints, wallet)
@@ -179,7 +179,7 @@ def _holder(account: Pubkey, mints: tuple[Pubkey, Pubkey], wallet: TradingWallet
 def _check_created(keys: tuple[Pubkey, ...], data: bytes, wallet: TradingWallet) -> None:
     _demand(data == _CREATE_IDEMPOTENT and len(keys) == _CREATED_ACCOUNTS, "an unknown call for an account")
     payer, account, owner, mint, system, program = keys
-    _demand(payer == wallet.authority and owner in set(wallet), "an account for somebody else")
+    _demand(payer == wallet.authority and owner in set(wallet), "an account for another wallet")
     _demand(system == SYSTEM and program in TOKEN_PROGRAMS, "an account of an unknown program")
     _demand(account == associated_token_account(owner, mint, program), "an account that is not the owner's")
 

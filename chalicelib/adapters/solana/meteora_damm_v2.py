@@ -23,7 +23,7 @@ from chalicelib.adapters.solana.layouts import DAMM_V2_POOL
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import INSTRUCTIONS_SYSVAR, instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import Clock, Mint, mint_of
+from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_base_fee import MarketCapFee, RateLimiterFee
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
@@ -33,7 +33,7 @@ from chalicelib.amm.damm_v2_fee import (
     MAX_FEE_NUMERATOR_V0,
     MAX_FEE_NUMERATOR_V1,
     BaseFee,
-    CollectFeeMode,
+    DammCollectFeeMode,
     DammV2Fees,
     DynamicFee,
     DynamicFeeParameters,
@@ -48,7 +48,11 @@ _PER_CENT: Final = 100
 _RATE_LIMITER: Final = 2
 _SWAP2: Final = instruction_discriminator("swap2")
 _MODE: Final = {SwapMode.EXACT_IN: 0, SwapMode.EXACT_OUT: 2}
-_COLLECT_FEE: Final = {0: CollectFeeMode.BOTH, 1: CollectFeeMode.ONLY_B, 2: CollectFeeMode.COMPOUNDING}
+_COLLECT_FEE: Final = {
+    0: DammCollectFeeMode.BOTH,
+    1: DammCollectFeeMode.ONLY_B,
+    2: DammCollectFeeMode.COMPOUNDING,
+}
 _MAX_FEE: Final = {0: MAX_FEE_NUMERATOR_V0, 1: MAX_FEE_NUMERATOR_V1}
 _ACTIVATION: Final = {0: ActivationType.SLOT, 1: ActivationType.TIMESTAMP}
 
@@ -109,7 +113,7 @@ def needs(program: Pubkey, pool: Account) -> tuple[Pubkey, ...]:
     return keys["token_a_mint"], keys["token_b_mint"]
 
 
-def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: Clock) -> DammV2Accounts:
+def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: ClockSysvar) -> DammV2Accounts:
     """Return the pool at an address.
 
     Raises:
@@ -171,7 +175,7 @@ def _refuse_what_is_not_modelled(fields: Fields) -> None:
 
 def _curve(fields: Fields) -> ConcentratedCurve | CompoundingCurve:
     ints = fields.ints
-    if _COLLECT_FEE[ints["collect_fee_mode"]] is CollectFeeMode.COMPOUNDING:
+    if _COLLECT_FEE[ints["collect_fee_mode"]] is DammCollectFeeMode.COMPOUNDING:
         if not (ints["token_a_amount"] and ints["token_b_amount"]):
             raise UnsupportedPoolError(Unsupported.EMPTY, "a compounding pool that counts no tokens")
         return CompoundingCurve(ints["token_a_amount"], ints["token_b_amount"])

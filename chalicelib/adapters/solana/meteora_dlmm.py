@@ -26,10 +26,10 @@ from chalicelib.adapters.solana.layouts import DLMM_BIN_ARRAY, DLMM_BITMAP_EXTEN
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import MEMO, instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import Clock, Mint, mint_of
+from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_bin import Bin
-from chalicelib.amm.dlmm_fee import CollectFeeMode, DlmmParameters, DlmmVolatility
+from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode, DlmmParameters, DlmmVolatility
 from chalicelib.amm.dlmm_orders import BinOrders
 from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.meteora_dlmm import DlmmPool
@@ -49,7 +49,7 @@ _ACTIVATED_PAIR_TYPES: Final = frozenset({1, 2})
 _PAIR_TYPE_MAX: Final = 3
 _LIMIT_ORDER_FUNCTION, _LIQUIDITY_MINING_OR_ORDERS = 2, 0
 _ACTIVATION: Final = {0: ActivationType.SLOT, 1: ActivationType.TIMESTAMP}
-_COLLECT_FEE: Final = {0: CollectFeeMode.INPUT, 1: CollectFeeMode.ONLY_Y}
+_COLLECT_FEE: Final = {0: DlmmCollectFeeMode.INPUT, 1: DlmmCollectFeeMode.ONLY_Y}
 _SWAP: Final = {
     SwapMode.EXACT_IN: instruction_discriminator("swap2"),
     SwapMode.EXACT_OUT: instruction_discriminator("swap_exact_out2"),
@@ -150,7 +150,7 @@ def bin_array_of(program: Pubkey, pair: Pubkey, index: int) -> Pubkey:
     return derived(program, b"bin_array", pair, index.to_bytes(8, "little", signed=True))
 
 
-def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: Clock) -> DlmmAccounts:
+def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: ClockSysvar) -> DlmmAccounts:
     """Return the pair at an address, with those of its bin arrays that were read.
 
     Raises:

@@ -20,7 +20,7 @@ from chalicelib.adapters.solana.rpc_answers import AccountsAt, accounts_at
 from chalicelib.adapters.solana.rpc_calls import ACCOUNTS_MAX, get_multiple_accounts
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
-from chalicelib.adapters.solana.tokens import Clock, clock_of
+from chalicelib.adapters.solana.tokens import ClockSysvar, clock_of
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.domain.tokens import Tokens
 
@@ -40,7 +40,7 @@ class StaleNodeError(NodeError):
 class _Read(NamedTuple):
     """Accounts as of one slot, with the clock of that slot."""
 
-    clock: Clock
+    clock: ClockSysvar
     accounts: Accounts
 
 
@@ -107,7 +107,7 @@ class PoolReader:
                 try:
                     book = self._nodes.converse(self._book_of, time_limit_s=self._time_limit_s)
                 except NodeError:
-                    # A node may have named a slot that there is not: nobody else must be measured by it for
+                    # A node may have named a slot that there is not: no other node must be measured by it for
                     # good.
                     self._newest_slot = 0
                     raise
@@ -183,7 +183,7 @@ class PoolReader:
             raise StaleNodeError(f"slot {answer.slot}, and {self._newest_slot} was seen before")
         return _Read(self._clock(answer.accounts[0]), dict(zip(keys, answer.accounts[1:], strict=True)))
 
-    def _clock(self, account: Account | None) -> Clock:
+    def _clock(self, account: Account | None) -> ClockSysvar:
         try:
             clock = clock_of(account) if account is not None else None
         except ValueError as error:

@@ -18,7 +18,7 @@ from chalicelib.adapters.solana.meteora_dlmm import DlmmAccounts
 from chalicelib.adapters.solana.programs import ProgramIds, SwapProgram
 from chalicelib.adapters.solana.raydium_clmm import ClmmAccounts
 from chalicelib.adapters.solana.raydium_cpmm import CpmmAccounts
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import Pool, TransferFeePool
 
 OnChainPool = CpmmAccounts | ClmmAccounts | DlmmAccounts | DammV2Accounts
@@ -59,7 +59,7 @@ def arrays_around(ids: ProgramIds, key: Pubkey, accounts: Accounts) -> tuple[Pub
             return ()
 
 
-def pool_at(ids: ProgramIds, key: Pubkey, accounts: Accounts, clock: Clock) -> OnChainPool:
+def pool_at(ids: ProgramIds, key: Pubkey, accounts: Accounts, clock: ClockSysvar) -> OnChainPool:
     """Return the pool at an address.
 
     Raises:

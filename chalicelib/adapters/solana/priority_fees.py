@@ -22,7 +22,7 @@ class PriorityPolicy:
 
     Attributes:
         percentile: Of what the recent blocks' cheapest transactions with the same accounts paid.
-        price_max: Micro-lamports per compute unit; 0 bids nothing, and asks nobody.
+        price_max: Micro-lamports per compute unit; 0 bids nothing, and asks no node.
         fee_lamports_max: Of one transaction.
     """
 

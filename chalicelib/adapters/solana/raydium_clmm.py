@@ -32,7 +32,7 @@ from chalicelib.adapters.solana.layouts import (
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import MEMO, TOKEN, TOKEN_2022, instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import Clock, Mint, mint_of
+from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of
 from chalicelib.amm.clmm_step import FEE_RATE_DENOMINATOR
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
@@ -146,7 +146,7 @@ def tick_array_of(program: Pubkey, pool: Pubkey, start: int) -> Pubkey:
     return derived(program, b"tick_array", pool, start.to_bytes(4, "big", signed=True))
 
 
-def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: Clock) -> ClmmAccounts:
+def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: ClockSysvar) -> ClmmAccounts:
     """Return the pool at an address, with those of its tick arrays that were read.
 
     Raises:

@@ -21,7 +21,7 @@ from chalicelib.adapters.solana.layouts import CPMM_CONFIG, CPMM_POOL
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import Clock, Mint, mint_of, token_account_of
+from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of, token_account_of
 from chalicelib.amm.raydium_cpmm import FEE_RATE_DENOMINATOR, CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.domain.swap_mode import SwapMode
 
@@ -80,7 +80,7 @@ def needs(program: Pubkey, pool: Account) -> tuple[Pubkey, ...]:
     return tuple(keys[name] for name in names)
 
 
-def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: Clock) -> CpmmAccounts:
+def decode(program: Pubkey, key: Pubkey, accounts: Accounts, clock: ClockSysvar) -> CpmmAccounts:
     """Return the pool at an address.
 
     Raises:

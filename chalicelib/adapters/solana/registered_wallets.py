@@ -1,6 +1,6 @@
 """Which wallet each account has registered, in Postgres, with the signature that proves it.
 
-The proof is looked at whenever a row is read: a login that can write here makes no wallet anybody's.
+The proof is looked at whenever a row is read: a login that can write here gives no account a wallet.
 """
 
 from collections.abc import Callable

@@ -46,7 +46,7 @@ class AccountsAt(NamedTuple):
     accounts: tuple[Account | None, ...]
 
 
-class SignatureStatus(NamedTuple):
+class RpcSignatureStatus(NamedTuple):
     """What a node knows of a transaction.
 
     Attributes:
@@ -65,7 +65,7 @@ class StatusesAt(NamedTuple):
     """
 
     slot: int
-    statuses: tuple[SignatureStatus | None, ...]
+    statuses: tuple[RpcSignatureStatus | None, ...]
 
 
 class MentionedIn(NamedTuple):
@@ -269,9 +269,9 @@ def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
     return tuple((_key(one, "pubkey"), account(_member(one, "account", dict))) for one in result)
 
 
-def _status(value: Any) -> SignatureStatus:
+def _status(value: Any) -> RpcSignatureStatus:
     commitment = value.get("confirmationStatus") if isinstance(value, dict) else None
-    return SignatureStatus(_int(value, "slot"), value.get("err"), commitment in FINAL_COMMITMENTS)
+    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), commitment in FINAL_COMMITMENTS)
 
 
 def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:

@@ -65,7 +65,7 @@ class SeedKey:
 class SeedSigner:
     """A wallet per account, each key HKDF-SHA256 (RFC 5869) of one seed, bound to the account.
 
-    For a local chain, devnet, and small floats: whoever has the seed has every wallet.
+    For a local chain, devnet, and small floats: the seed's holder has every wallet.
     """
 
     def __init__(self, seed: bytes) -> None:

@@ -1,7 +1,7 @@
 """Caps on what our keys spend, and the leave that mainnet needs.
 
-Caps are in base units per token, since nobody else's price belongs into a safeguard. A token without caps is
-not spent where caps are demanded.
+Caps are in base units per token, since no other party's price belongs into a safeguard. A token without caps
+is not spent where caps are demanded.
 """
 
 from collections.abc import Collection, Mapping, Sequence

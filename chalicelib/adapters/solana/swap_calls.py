@@ -42,7 +42,7 @@ class _Form(NamedTuple):
     """Where an instruction has what.
 
     Attributes:
-        commission: Where a host or referral is paid; the program's own id stands for nobody.
+        commission: Where a host or referral is paid; the program's own id stands for none.
         tails: Name, mode, and what follows the two numbers.
     """
 

@@ -76,7 +76,7 @@ class SwapContents(NamedTuple):
 
 
 def mark_of(order_id: UUID, attempt: int) -> str:
-    """Return the memo of an attempt: on chain for whoever compares it with the record."""
+    """Return the memo of an attempt: on chain, to be compared with the record."""
     return f"{order_id.hex}/{attempt}"
 
 

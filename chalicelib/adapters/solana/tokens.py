@@ -53,7 +53,7 @@ _TRANSFER_FEE_CONFIG: Final = Layout(
 )
 
 
-class Clock(NamedTuple):
+class ClockSysvar(NamedTuple):
     """The chain's own time, which all four programs go by."""
 
     slot: int
@@ -100,7 +100,7 @@ class TokenAccount(NamedTuple):
     native_reserve: int | None
 
 
-def clock_of(account: Account) -> Clock:
+def clock_of(account: Account) -> ClockSysvar:
     """Return what the clock sysvar says.
 
     Raises:
@@ -109,7 +109,7 @@ def clock_of(account: Account) -> Clock:
     if account.owner != SYSVARS:
         raise ValueError(f"the clock is owned by {address_of(account.owner)}")
     ints = CLOCK.read(account.data).ints
-    return Clock(ints["slot"], ints["epoch"], ints["unix_timestamp"])
+    return ClockSysvar(ints["slot"], ints["epoch"], ints["unix_timestamp"])
 
 
 def token_account_of(account: Account) -> TokenAccount:

@@ -31,7 +31,7 @@ class SolanaVenue:
         Raises:
             VenueUnavailableError: No node showed the present chain, or none of the pools can be traded with.
         """
-        del wanted  # pools are the same for everybody
+        del wanted  # pools are the same for all
         try:
             book = self._reader.read()
         except NodeError as error:

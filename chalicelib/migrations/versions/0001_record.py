@@ -94,7 +94,7 @@ CREATE TABLE connections (
 """
 
 # An all-zero order_id stands for every order of the account. A subscription that is not live is
-# being caught up by somebody (replay_id): until it is, nobody else sends to it.
+# being caught up by a replay (replay_id): until it is, no other process sends to it.
 SUBSCRIPTIONS = """
 CREATE TABLE subscriptions (
     connection_id text NOT NULL,

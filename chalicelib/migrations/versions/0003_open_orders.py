@@ -1,6 +1,6 @@
 """An account's unfinished orders by index: what a follower of all of them replays, and what a limit counts.
 
-Revision: 0003. The index it replaces found unfinished orders of everybody, which this one does as well.
+Revision: 0003. The index it replaces found unfinished orders of all accounts, which this one does as well.
 """
 
 from alembic import op

@@ -2,7 +2,7 @@
 
 Revision: 0007. PostgreSQL compiles what it expects to cost more than ``jit_above_cost``, and packages of
 it come with that switched on. It expected a thousand times too much of the market's functions, since
-nobody had ever counted the one row of ``market.chain``; compiling, anew for each execution, took thirty
+ANALYZE had never counted the one row of ``market.chain``; compiling, anew for each execution, took thirty
 times as long as all else of a batch.
 """
 

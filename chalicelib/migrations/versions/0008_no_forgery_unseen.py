@@ -100,7 +100,7 @@ SELECT place, token, sum(units), 'carried over' FROM (
     SELECT place, token, -units FROM market.flows()
 ) AS moved GROUP BY place, token HAVING sum(units) <> 0;
 
--- Whoever moves a pool holds its row, so what moved it is in order.
+-- A transaction that moves a pool holds its row, so what moved it is in order.
 ALTER TABLE market.transactions ADD COLUMN ordinal bigint GENERATED ALWAYS AS IDENTITY;
 CREATE UNIQUE INDEX transactions_ordinal ON market.transactions (ordinal);
 
@@ -151,7 +151,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION market.open_wallets FROM PUBLIC;
 
--- What nobody ordered is the market maker's, and so the owner's, whom row security does not bind.
+-- What no order asked for is the market maker's, and so the owner's, whom row security does not bind.
 ALTER TABLE market.transactions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_are_read ON market.transactions FOR SELECT USING (true);
 CREATE POLICY ordered_ones_land ON market.transactions FOR INSERT WITH CHECK (order_id IS NOT NULL);

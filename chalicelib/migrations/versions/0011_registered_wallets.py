@@ -1,7 +1,7 @@
 """Whose wallet it is: what a wallet signed to be an account's.
 
 Revision: 0011. Registering and unregistering is the operator's; functions read. They check the signature
-again, so that a row alone makes no wallet anybody's.
+again, so that a row alone gives no account a wallet.
 """
 
 from alembic import op

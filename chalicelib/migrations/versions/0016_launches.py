@@ -1,7 +1,7 @@
 """Orders that wait for a pool to open, and when the simulated market's pools did.
 
 Revision: 0016. A row of ``watches`` may be woken by an opening. Pools that are as old as the market have no
-row in ``market.launches``: they open for nobody.
+row in ``market.launches``: they open for no order.
 """
 
 from alembic import op

@@ -45,7 +45,7 @@ class FinishedOrders(Protocol):
         ...
 
     def next(self, ended_before: datetime, *, skipped: int, limit: int) -> Sequence[ArchivedOrder]:
-        """Return finished orders that nobody follows, those that ended first, all of one day.
+        """Return finished orders without subscribers, those that ended first, all of one day.
 
         Args:
             skipped: How many of the first to leave out.

@@ -6,12 +6,12 @@ from typing import Final
 
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.errors import Code, ExecutionError
-from chalicelib.domain.launches import Filter, Launch, SeenOpenings, Sniper, Verdict, judge
+from chalicelib.domain.launches import Filter, Launch, LaunchDecision, SeenOpenings, Sniper, judge
 from chalicelib.domain.prices import bps_text
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import Tokens
-from chalicelib.domain.watches import TokenPair, moment_rate
+from chalicelib.domain.watches import DirectedPair, moment_rate
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer import transitions
 from chalicelib.services.planning.planner import Planner
@@ -48,14 +48,14 @@ def looked_at(
     """
     terms = order.state.order.terms
     assert terms.sniper is not None, "it is a sniper order"
-    sniper, pair = terms.sniper, TokenPair(terms.input_token, terms.output_token)
+    sniper, pair = terms.sniper, DirectedPair(terms.input_token, terms.output_token)
     found = launches_of(planner.pools, pair, seen, planner.moment, since=order.state.order.accepted_at)
     judged = [(launch, judge(sniper, launch)) for launch in found]
     judged = [each for each in judged if each[1].filter is not Filter.VENUE]
-    buys = [launch for launch, judgement in judged if judgement.verdict is Verdict.BUY]
+    buys = [launch for launch, judgement in judged if judgement.decision is LaunchDecision.BUY]
     if buys:
         return buys
-    waits = [launch for launch, judgement in judged if judgement.verdict is Verdict.WAIT]
+    waits = [launch for launch, judgement in judged if judgement.decision is LaunchDecision.WAIT]
     if waits:
         moments = [
             now + _pause(sniper, launch, planner.pools, pair, planner.moment)
@@ -104,7 +104,7 @@ def left_alone(order: ClaimedOrder, now: datetime) -> timedelta:
 
 
 def _pause(
-    sniper: Sniper, launch: Launch, market: Mapping[str, RoutablePool], pair: TokenPair, now: ChainTime
+    sniper: Sniper, launch: Launch, market: Mapping[str, RoutablePool], pair: DirectedPair, now: ChainTime
 ) -> timedelta:
     """Return when a fee is down to what an order asks for, or its time for that is up, whichever is first."""
     assert sniper.max_fee_bps is not None, "of an open pool only a fee is waited for"

@@ -33,7 +33,7 @@ from chalicelib.services.planning.planner import PlannedSwap
 from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backoff_height, watch_of
 
 
-class Seen(NamedTuple):
+class Sighting(NamedTuple):
     """What met a trigger: output per input, and in which block if it was a mark."""
 
     rate: Rate
@@ -179,7 +179,7 @@ def refused_at_bound(
     )
 
 
-def triggered(claimed: ClaimedOrder, seen: Seen, now: datetime) -> Transition:
+def triggered(claimed: ClaimedOrder, seen: Sighting, now: datetime) -> Transition:
     """Return an order whose trigger is met, with the evidence: on to routing, or to its limit."""
     terms = claimed.state.order.terms
     trigger = terms.trigger

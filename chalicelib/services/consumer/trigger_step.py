@@ -9,7 +9,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, Trigger
 from chalicelib.domain.watches import FiredBy
 from chalicelib.services.consumer import transitions
-from chalicelib.services.consumer.transitions import Seen
+from chalicelib.services.consumer.transitions import Sighting
 from chalicelib.services.planning.planner import Planner
 from chalicelib.services.resting.waiting import ELSEWHERE_FOR, LookAgain, rate_that_may_fit
 
@@ -32,7 +32,7 @@ def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datet
     fired = order.fired
     if fired is not None and fired.fired_by is FiredBy.RATE and fired.look == trigger.confirmations:
         assert fired.seen is not None, "what a rate fired has seen it"
-        return transitions.triggered(order, Seen(fired.seen, fired.height), now)
+        return transitions.triggered(order, Sighting(fired.seen, fired.height), now)
     if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
         mark = planner.mark(order.state.order.terms.swap)
         if mark is not None and trigger.is_met_by(mark):
@@ -47,7 +47,7 @@ def _by_size(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datet
     if trigger.is_met_by(offered):
         if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
             return _already_met(order, now)
-        return transitions.triggered(order, Seen(offered, None), now)
+        return transitions.triggered(order, Sighting(offered, None), now)
     marginal = planner.marginal_rate(order.state.order.terms.swap)
     elsewhere = marginal and rate_that_may_fit(trigger.rate, marginal, offered)
     return transitions.rest(

@@ -11,7 +11,7 @@ from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.tokens import Tokens
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
@@ -121,7 +121,7 @@ class WriteAhead:
     def _seen(self, orders: Sequence[ClaimedOrder]) -> SeenOpenings:
         """Return the openings of what sniper orders wait for; nothing is asked if there are none."""
         swaps = [order.state.order.terms for order in orders if order.state.order.terms.sniper is not None]
-        pairs = {TokenPair(terms.input_token, terms.output_token) for terms in swaps}
+        pairs = {DirectedPair(terms.input_token, terms.output_token) for terms in swaps}
         return self._openings.seen(pairs) if pairs else SeenOpenings(0, {})
 
     def _planned(

@@ -62,7 +62,7 @@ class AmendOrders:
         connection_id: str | None = None,
         batched: bool = False,
     ) -> None:
-        """Give an order that is ``open`` other terms; publish that to its subscribers and to whoever asked.
+        """Give an order that is ``open`` other terms; publish that to subscribers and the client.
 
         Args:
             if_seq: Only if this is still the order's last event.

@@ -45,7 +45,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MarketSight:
     """The market at one moment.
 
     Attributes:
@@ -79,7 +79,7 @@ def conditions_of(terms: OrderTerms, now: datetime) -> Conditions:
     )
 
 
-def judged(terms: Conditions, seen: Seen, words: Wording) -> Judgement:
+def judged(terms: Conditions, seen: MarketSight, words: Wording) -> Judgement:
     """Return whether an order would rest, be executed or come to nothing, and why."""
     if terms.sniper is not None:
         return _of_sniper(terms, terms.sniper, seen, words)
@@ -88,7 +88,7 @@ def judged(terms: Conditions, seen: Seen, words: Wording) -> Judgement:
     return _unconditional(terms, seen, words)
 
 
-def _unconditional(terms: Conditions, seen: Seen, words: Wording) -> Judgement:
+def _unconditional(terms: Conditions, seen: MarketSight, words: Wording) -> Judgement:
     if terms.bound is not None:
         return _of_limit(terms, terms.bound, seen, words)
     swapped = seen.swapped
@@ -103,7 +103,7 @@ def _unconditional(terms: Conditions, seen: Seen, words: Wording) -> Judgement:
     return Judgement(Outlook.EXECUTE_NOW, sentence, (_filled(swapped, words),))
 
 
-def _of_limit(terms: Conditions, bound: Bound, seen: Seen, words: Wording) -> Judgement:
+def _of_limit(terms: Conditions, bound: Bound, seen: MarketSight, words: Wording) -> Judgement:
     swapped, limit = seen.swapped, f"the limit of {terms.limit_price} asks for {words.bound(bound)}"
     if isinstance(swapped, ExecutionError):
         now, filled = f"now {swapped.message}", Check(_QUOTE, CheckResult.WAITING, swapped.message)
@@ -122,7 +122,7 @@ def _of_limit(terms: Conditions, bound: Bound, seen: Seen, words: Wording) -> Ju
     return Judgement(Outlook.OPEN, sentence, (filled, Check("limit", CheckResult.WAITING, now)))
 
 
-def _of_trigger(terms: Conditions, trigger: Trigger, seen: Seen, words: Wording) -> Judgement:
+def _of_trigger(terms: Conditions, trigger: Trigger, seen: MarketSight, words: Wording) -> Judgement:
     what, rate = _watched(trigger, seen)
     wanted = f"at or {trigger.when.value} {trigger.price}"
     now = f"{what} is unknown" if rate is None else f"{what} is {words.price(rate)}"
@@ -142,7 +142,7 @@ def _of_trigger(terms: Conditions, trigger: Trigger, seen: Seen, words: Wording)
     return Judgement(after.outlook, f"Triggered at once: {met}. {after.sentence}", (check, *after.checks))
 
 
-def _of_sniper(terms: Conditions, sniper: Sniper, seen: Seen, words: Wording) -> Judgement:
+def _of_sniper(terms: Conditions, sniper: Sniper, seen: MarketSight, words: Wording) -> Judgement:
     where = f" on {sniper.venue}" if sniper.venue is not None else ""
     sentence = (
         f"Would rest {words.until(terms.until)}, waiting for a pool of {words.tokens} to open{where}"
@@ -155,7 +155,7 @@ def _of_sniper(terms: Conditions, sniper: Sniper, seen: Seen, words: Wording) ->
     )
 
 
-def _watched(trigger: Trigger, seen: Seen) -> tuple[str, Rate | None]:
+def _watched(trigger: Trigger, seen: MarketSight) -> tuple[str, Rate | None]:
     if trigger.source is PriceSource.MARK:
         return "the mark", seen.mark
     swapped = seen.swapped

@@ -16,7 +16,7 @@ from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.services.intake.limits import OrderLimits
-from chalicelib.services.intake.outlook import Seen, conditions_of, judged
+from chalicelib.services.intake.outlook import MarketSight, conditions_of, judged
 from chalicelib.services.intake.wording import Wording
 from chalicelib.services.planning.planner import PlannedSwap, Planner, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, VenueAnswers
@@ -65,7 +65,7 @@ class PreviewOrders:
         )
         pair = wish.input_token, wish.output_token
         of_pair = sum(1 for pool in answers.pools if canonical(*pool.tokens) == canonical(*pair))
-        seen = Seen(swapped, mark_of(answers.pools, pair, int(answers.asked_at.timestamp())), of_pair)
+        seen = MarketSight(swapped, mark_of(answers.pools, pair, int(answers.asked_at.timestamp())), of_pair)
         judgement = judged(conditions_of(terms, answers.asked_at), seen, Wording(wish, self._tokens))
         repeated, key_checks = self._by_key(terms, account_id)
         checks = (

@@ -28,7 +28,7 @@ class RequestKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RequestRate:
     """So many a second, and so many at once."""
 
     per_second: int
@@ -38,7 +38,7 @@ class Rate:
 class RequestRates:
     """A token bucket for each account and kind of request."""
 
-    def __init__(self, rates: Mapping[RequestKind, Rate], clock: Clock) -> None:
+    def __init__(self, rates: Mapping[RequestKind, RequestRate], clock: Clock) -> None:
         self._buckets = {kind: OrderRate(rate.per_second, rate.burst, clock) for kind, rate in rates.items()}
 
     def admit(self, account_id: str, kind: RequestKind) -> None:

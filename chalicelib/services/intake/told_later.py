@@ -1,4 +1,4 @@
-"""Having an order's owner told of a change even if whoever makes the change dies right after it.
+"""Having an order's owner told of a change even if the process that makes it dies right after.
 
 An order that rests has no message in the queue: its last one was done when it was put to rest. So what
 cancels or amends it sends one first, late enough to come after the change; the consumer publishes what is not

@@ -69,7 +69,7 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnfinishedOrders:
     """Orders of one status and type that are under way, and since when the oldest of them is."""
 
     status: OrderStatus
@@ -116,7 +116,7 @@ class Operations(Protocol):
 
     def recent(self) -> Recent: ...
 
-    def unfinished(self) -> Sequence[Unfinished]:
+    def unfinished(self) -> Sequence[UnfinishedOrders]:
         """Return what is under way, counted up to ``UNFINISHED_MAX`` orders."""
         ...
 

@@ -11,7 +11,7 @@ from chalicelib.amm.swaps import TokenIndex
 from chalicelib.domain.launches import Launch, SeenOpenings
 from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_LAUNCH, Threshold, TokenPair, moment_rate
+from chalicelib.domain.watches import BY_LAUNCH, DirectedPair, Threshold, moment_rate
 from chalicelib.routing.marginal import is_open
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime
@@ -29,7 +29,7 @@ FEE_HORIZON_S: Final = 86_400
 class NoOpenings:
     """``Openings`` of a market in which no pool opens."""
 
-    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         del pairs
         return SeenOpenings(0, {})
 
@@ -49,11 +49,11 @@ def fee_rate(pool: Pool, token_in: TokenIndex, at: ChainTime) -> int:
 
 
 def seconds_until_fee(pool: Pool, token_in: TokenIndex, wanted: int, now: ChainTime) -> int | None:
-    """Return after how many seconds a fee is down to what is wanted if nobody trades.
+    """Return after how many seconds a fee is down to what is wanted if there are no trades.
 
     None if not within a day.
 
-    Schedules and volatility only fall while nobody trades, so the first such second is found by halving.
+    Schedules and volatility only fall meanwhile, so the first such second is found by halving.
     """
 
     def is_low_after(seconds: int) -> bool:
@@ -71,7 +71,7 @@ def seconds_until_fee(pool: Pool, token_in: TokenIndex, wanted: int, now: ChainT
 
 def launches_of(
     market: Mapping[str, RoutablePool],
-    pair: TokenPair,
+    pair: DirectedPair,
     seen: SeenOpenings,
     now: ChainTime,
     *,
@@ -106,7 +106,9 @@ def index_of(pool: RoutablePool, token: str) -> TokenIndex:
     return 0 if pool.tokens[0] == token else 1
 
 
-def launch_thresholds(prices: Prices, pairs: Iterable[TokenPair], seen: SeenOpenings) -> Sequence[Threshold]:
+def launch_thresholds(
+    prices: Prices, pairs: Iterable[DirectedPair], seen: SeenOpenings
+) -> Sequence[Threshold]:
     """Return for each pair when the newest of its pools opens, and so whose orders it may meet.
 
     One that has yet to open counts: its orders are looked at twice, now and when it does.

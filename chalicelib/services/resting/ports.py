@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from chalicelib.domain.launches import SeenOpenings
-from chalicelib.domain.watches import Fired, MarkRange, Threshold, TokenPair, Watch
+from chalicelib.domain.watches import DirectedPair, Fired, MarkRange, Threshold, Watch
 
 if TYPE_CHECKING:
     from chalicelib.services.resting.thresholds import Prices
 
 
-class PriceSource(Protocol):
+class PriceReader(Protocol):
     """Where the watcher sees the market."""
 
     def read(self) -> "Prices":
@@ -26,7 +26,7 @@ class PriceSource(Protocol):
 class ArmedPair(NamedTuple):
     """A pair that something armed waits for, and what it looks at."""
 
-    pair: TokenPair
+    pair: DirectedPair
     by_rate: bool
     by_mark: bool
     by_launch: bool = False
@@ -35,7 +35,7 @@ class ArmedPair(NamedTuple):
 class Openings(Protocol):
     """Where it is seen that pools have opened."""
 
-    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         """Return the pools of some pairs, in either direction, that opened after the market did, or will.
 
         Raises ``RetryableError`` if nothing answers.
@@ -48,8 +48,8 @@ class Watches(Protocol):
 
     Raises ``RetryableError`` if unreachable.
 
-    A watch is armed, then fired, then gone: whoever moves its order on disarms it. Nothing fires twice,
-    whoever asks at once; what fired and was not taken up is handed out again by ``resend``.
+    A watch is armed, then fired, then gone: what moves its order on disarms it. Nothing fires twice,
+    however many ask at once; what fired and was not taken up is handed out again by ``resend``.
     """
 
     def arm(self, watches: Sequence[Watch]) -> None:
@@ -87,12 +87,12 @@ class Watches(Protocol):
         """Return how a watch was fired; None if it is armed or gone."""
         ...
 
-    def forget_wake_rates(self, pairs: Sequence[TokenPair]) -> int:
+    def forget_wake_rates(self, pairs: Sequence[DirectedPair]) -> int:
         """Have watches of these pairs found at their own rates again; return how many were not."""
         ...
 
     def observe(
-        self, height: int, marks: Mapping[TokenPair, Decimal], *, keep: int
-    ) -> Mapping[TokenPair, Sequence[MarkRange]]:
+        self, height: int, marks: Mapping[DirectedPair, Decimal], *, keep: int
+    ) -> Mapping[DirectedPair, Sequence[MarkRange]]:
         """Note marks seen in a block; return each pair's last ``keep`` blocks up to it, heights ascending."""
         ...

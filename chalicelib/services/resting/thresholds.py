@@ -8,7 +8,7 @@ from typing import Final
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_MARGINAL_RATE, Held, Threshold, TokenPair
+from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Held, Threshold
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.routing.plan import RoutablePool
@@ -58,9 +58,9 @@ def looked_at(
     return [one for one in found if one.by_rate or one.by_mark or one.by_launch]
 
 
-def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[TokenPair, Decimal]:
+def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[DirectedPair, Decimal]:
     """Return the marks that triggers look at, by canonical pair; a pair that has none is absent."""
-    wanted = {TokenPair(*canonical(*one.pair)) for one in armed if one.by_mark}
+    wanted = {DirectedPair(*canonical(*one.pair)) for one in armed if one.by_mark}
     found = {pair: mark_of(prices.pools, pair, prices.now_s, prices.slot) for pair in wanted}
     # A mark is a decimal of fewer digits than a key has, so its key is the mark itself.
     return {pair: mark.key_down() for pair, mark in found.items() if mark is not None}
@@ -79,7 +79,7 @@ def rate_thresholds(prices: Prices, armed: Iterable[ArmedPair]) -> Sequence[Thre
 
 
 def mark_thresholds(
-    height: int, armed: Iterable[ArmedPair], held: Mapping[TokenPair, Mapping[int, Held]]
+    height: int, armed: Iterable[ArmedPair], held: Mapping[DirectedPair, Mapping[int, Held]]
 ) -> Sequence[Threshold]:
     """Return what each pair's mark stayed on the better and the worse side of, for each number of blocks.
 
@@ -87,7 +87,7 @@ def mark_thresholds(
     """
     found: list[Threshold] = []
     for pair, _, by_mark, _ in armed:
-        tokens = TokenPair(*canonical(*pair))
+        tokens = DirectedPair(*canonical(*pair))
         for blocks, (low, high, from_height) in held.get(tokens, {}).items() if by_mark else ():
             least, most = _rate(low), _rate(high)
             if pair != tokens:

@@ -9,7 +9,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction, PriceSource
-from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, TokenPair, Watch, moment_rate
+from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Watch, moment_rate
 
 BACKOFF_BLOCKS: Final = 5
 """After a refusal at the limit.
@@ -56,7 +56,7 @@ def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
     output_token = NEW_MINT if look == BY_LAUNCH and is_mint(terms.output_token) else terms.output_token
     return Watch(
         order.order_id,
-        TokenPair(terms.input_token, output_token),
+        DirectedPair(terms.input_token, output_token),
         direction,
         look,
         rate,

@@ -12,7 +12,7 @@ from chalicelib.logs import logger
 from chalicelib.routing.marginal import touched_pairs
 from chalicelib.services.ports import Clock, OrderQueue, QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
-from chalicelib.services.resting.ports import PriceSource, Watches
+from chalicelib.services.resting.ports import PriceReader, Watches
 from chalicelib.services.resting.thresholds import marks_of
 from chalicelib.wire.queue_messages import FiredMessage, ResumeMessage
 
@@ -38,7 +38,7 @@ class PriceWatcher:
     """Reads prices where that may change something, and has them matched. Safe to share between threads."""
 
     def __init__(
-        self, prices: PriceSource, matcher: Matcher, watches: Watches, queue: OrderQueue, clock: Clock
+        self, prices: PriceReader, matcher: Matcher, watches: Watches, queue: OrderQueue, clock: Clock
     ) -> None:
         self._prices = prices
         self._matcher = matcher

@@ -12,7 +12,7 @@ from chalicelib.adapters.solana.instructions import AccountMeta, Instruction
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.layout import Fields, Layout
 from chalicelib.adapters.solana.programs import TOKEN_PROGRAMS, account_discriminator
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 
 Overlay = Callable[[Pubkey], Account | None]
@@ -99,7 +99,7 @@ class Call(NamedTuple):
     amount: int
     threshold: int
 
-    def request(self, clock: Clock) -> Swap:
+    def request(self, clock: ClockSysvar) -> Swap:
         return Swap(self.mode, self.amount, self.token_in, clock.unix_timestamp, clock.slot)
 
     def is_beyond_threshold(self, result: SwapResult) -> bool:

@@ -24,7 +24,7 @@ from chalicelib.adapters.solana.programs import (
     instruction_discriminator,
 )
 from chalicelib.adapters.solana.raydium_clmm import ClmmAccounts
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
@@ -82,7 +82,7 @@ def is_swap(data: bytes) -> bool:
     return data[:8] in _NAMES
 
 
-def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Executed:
+def execute(instruction: Instruction, overlay: Overlay, clock: ClockSysvar) -> Executed:
     """Return what the instruction does.
 
     Raises:
@@ -123,7 +123,7 @@ def _executed(
     pool: ClmmAccounts,
     call: Call,
     outcome: tuple[SwapResult, ClmmPool],
-    where: tuple[Account, Clock],
+    where: tuple[Account, ClockSysvar],
 ) -> Executed:
     result, state = outcome
     account, clock = where
@@ -201,7 +201,7 @@ def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> tuple[To
 
 
 def _decoded(
-    accounts: Arguments, overlay: Overlay, program: Pubkey, clock: Clock, fields: Fields
+    accounts: Arguments, overlay: Overlay, program: Pubkey, clock: ClockSysvar, fields: Fields
 ) -> tuple[ClmmAccounts, int]:
     """The pool with those of its arrays that the instruction names, told apart by their length."""
     key = accounts.key("pool_state")

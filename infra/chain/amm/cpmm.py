@@ -14,7 +14,7 @@ from chalicelib.adapters.solana.layouts import CPMM_CONFIG, CPMM_POOL
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.pool_reading import tradable
 from chalicelib.adapters.solana.programs import event_discriminator, instruction_discriminator
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (
@@ -66,7 +66,7 @@ def is_swap(data: bytes) -> bool:
     return data[:8] in _MODES
 
 
-def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Executed:
+def execute(instruction: Instruction, overlay: Overlay, clock: ClockSysvar) -> Executed:
     """Return what the instruction does.
 
     Raises:
@@ -170,7 +170,7 @@ def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> tuple[To
     return direction, dict(fields.ints)
 
 
-def _after(data: bytes, result: SwapResult, clock: Clock) -> bytes:
+def _after(data: bytes, result: SwapResult, clock: ClockSysvar) -> bytes:
     patch = Patch(data)
     patch.add(_PROTOCOL_FEES_AT[result.fee_token], result.protocol_fee)
     patch.add(_FUND_FEES_AT[result.fee_token], result.fund_fee)

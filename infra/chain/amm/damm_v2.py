@@ -21,7 +21,7 @@ from chalicelib.adapters.solana.programs import (
     event_discriminator,
     instruction_discriminator,
 )
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import TransferFeePool, swap
@@ -80,7 +80,9 @@ def is_swap(data: bytes) -> bool:
     return data[:8] in {_SWAP, _SWAP2}
 
 
-def execute(instruction: Instruction, overlay: Overlay, clock: Clock, *, is_single: bool = True) -> Executed:
+def execute(
+    instruction: Instruction, overlay: Overlay, clock: ClockSysvar, *, is_single: bool = True
+) -> Executed:
     """Return what the instruction does.
 
     Args:
@@ -154,7 +156,7 @@ def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> None:
         raise ProgramError("InvalidInstructionData", None, "referrals are not modelled by this chain")
 
 
-def _decoded(accounts: Arguments, overlay: Overlay, program: Pubkey, clock: Clock) -> DammV2Accounts:
+def _decoded(accounts: Arguments, overlay: Overlay, program: Pubkey, clock: ClockSysvar) -> DammV2Accounts:
     key = accounts.key("pool")
     read = {
         accounts.key(name): overlay(accounts.key(name)) for name in ("pool", "token_a_mint", "token_b_mint")
@@ -236,7 +238,7 @@ def _refused(e: SwapRefusedError, pool: DammV2Pool) -> ProgramError:
 
 
 def _event(
-    accounts: Arguments, call: Call, result: SwapResult, around: tuple[Fields, Fields], clock: Clock
+    accounts: Arguments, call: Call, result: SwapResult, around: tuple[Fields, Fields], clock: ClockSysvar
 ) -> bytes:
     before, after = (fields.ints for fields in around)
     exact_in = call.mode is Exact.IN

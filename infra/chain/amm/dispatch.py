@@ -6,14 +6,14 @@ from typing import Final, NamedTuple
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.amm import clmm, cpmm, damm_v2, dlmm
 from infra.chain.amm.anchor import Executed, Overlay, ProgramError, token_account
 
 
 class _Program(NamedTuple):
     is_swap: Callable[[bytes], bool]
-    execute: Callable[[Instruction, Overlay, Clock], Executed]
+    execute: Callable[[Instruction, Overlay, ClockSysvar], Executed]
 
 
 def _by_id() -> dict[Pubkey, _Program]:
@@ -34,7 +34,7 @@ _DAMM_V2: Final = PROGRAM_IDS[Cluster.MAINNET].damm_v2
 
 
 def execute(
-    instruction: Instruction, overlay: Overlay, clock: Clock, earlier: tuple[Instruction, ...] = ()
+    instruction: Instruction, overlay: Overlay, clock: ClockSysvar, earlier: tuple[Instruction, ...] = ()
 ) -> Executed:
     """Return what an instruction of one of the ``MODELLED`` programs does.
 

@@ -18,7 +18,7 @@ from chalicelib.adapters.solana.meteora_dlmm import BINS_PER_ARRAY, DlmmAccounts
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.pool_reading import tradable
 from chalicelib.adapters.solana.programs import event_discriminator, instruction_discriminator
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.dlmm_fee import fee_rate
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import TransferFeePool, swap
@@ -87,7 +87,7 @@ def is_swap(data: bytes) -> bool:
     return data[:8] in _KINDS
 
 
-def execute(instruction: Instruction, overlay: Overlay, clock: Clock) -> Executed:
+def execute(instruction: Instruction, overlay: Overlay, clock: ClockSysvar) -> Executed:
     """Return what the instruction does.
 
     Raises:
@@ -170,7 +170,7 @@ def _checked(accounts: Arguments, overlay: Overlay, program: Pubkey) -> Fields:
 
 
 def _decoded(
-    accounts: Arguments, overlay: Overlay, program: Pubkey, clock: Clock, fields: Fields
+    accounts: Arguments, overlay: Overlay, program: Pubkey, clock: ClockSysvar, fields: Fields
 ) -> tuple[DlmmAccounts, dict[Pubkey, bytes]]:
     """The pair with those of its bin arrays that the instruction names, and these arrays' data."""
     key = accounts.key("lb_pair")
@@ -245,7 +245,7 @@ def _pair_after(
     patch.put(_INDEX_REFERENCE_AT, volatility.index_reference, 4, signed=True)
     patch.put(_UPDATED_AT, volatility.last_update_timestamp, 8, signed=True)
     patch.put(_ACTIVE_ID_AT, state.active_id, 4, signed=True)
-    # The dust of an exact-out swap is the protocol's while fees are taken on the output, and nobody's
+    # The dust of an exact-out swap is the protocol's while fees are taken on the output, and belongs to none
     # otherwise.
     dust = result.dust_out if result.fee_token != call.token_in else 0
     patch.add(_PROTOCOL_FEES_AT[result.fee_token], result.protocol_fee + dust)

@@ -1,4 +1,4 @@
-"""Calls for whoever runs the chain: faults, pace, accounts. No node of a real cluster has them."""
+"""Calls for the chain's operator: faults, pace, accounts. No node of a real cluster has them."""
 
 import base64
 from collections.abc import Callable

@@ -30,7 +30,7 @@ _JSON: Final = [(b"content-type", b"application/json")]
 
 
 class ConnectionCut(Exception):  # noqa: N818 - it is no error of ours
-    """Ends a connection without an answer: the request was carried out, and nobody learns so."""
+    """Ends a connection without an answer: the request was carried out, and no client learns so."""
 
 
 class Application:

@@ -15,7 +15,7 @@ from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
-from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import (
@@ -80,7 +80,7 @@ class MarketUnderTest:
             )
 
     def pools(self) -> dict[str, RoutablePool]:
-        snapshot = PoolReader(self.engine, PoolCache(), shared_for_s=0).read()
+        snapshot = LedgerPoolReader(self.engine, PoolCache(), shared_for_s=0).read()
         return {
             pool.pool_id: RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
             for pool in snapshot.pools.values()

@@ -17,7 +17,7 @@ from chalicelib.adapters.simulated_market.chain import BLOCK_FRESH_S, MarketChai
 from chalicelib.adapters.simulated_market.locking import LANDING_LOCK
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.transactions import VALIDITY_BLOCKS
-from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.domain.transactions import ChainView, SignatureStatus
 from tests.integration.simulated_market.conftest import (
     AT_ONCE,
@@ -78,7 +78,7 @@ def test_transaction_is_valid_until_its_last_height_and_not_a_block_longer(marke
 def test_transaction_is_signed_with_the_block_that_came_with_the_pools(market: MarketUnderTest) -> None:
     cache = PoolCache()
     node = MarketChain(market.engine, lambda: WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
-    reader = PoolReader(market.engine, cache, shared_for_s=0)
+    reader = LedgerPoolReader(market.engine, cache, shared_for_s=0)
     height = node.view([]).height
     reader.read()
     market.pass_blocks(10)
@@ -91,7 +91,7 @@ def test_transaction_is_signed_with_the_block_that_came_with_the_pools(market: M
 def test_block_seen_too_long_ago_is_not_signed_with(market: MarketUnderTest) -> None:
     cache = PoolCache()
     node = MarketChain(market.engine, lambda: WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
-    PoolReader(market.engine, cache, shared_for_s=0).read()
+    LedgerPoolReader(market.engine, cache, shared_for_s=0).read()
     assert cache.block is not None
     cache.block = replace(cache.block, asked_at=cache.block.asked_at - BLOCK_FRESH_S)
     market.pass_blocks(10)

@@ -15,7 +15,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import SchedulerMode
 from chalicelib.domain.tokens import NEW_MINT, new_token
 from chalicelib.domain.transactions import SignatureStatus
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 from chalicelib.routing.marginal import best_rate, is_open
 from infra.cli.__main__ import orderflow
 from tests.integration.simulated_market.conftest import (
@@ -57,15 +57,15 @@ def test_openings_of_a_pair_are_told_either_way_round_and_those_of_defined_pools
     before = market.node().view(()).height
     launched = run(market, *LAUNCH, "--kind", "cpmm")
     later = run(market, *LAUNCH, "--kind", "cpmm", "--in-blocks", "50")
-    seen = openings.seen([TokenPair("JUP", "WIF")])
+    seen = openings.seen([DirectedPair("JUP", "WIF")])
     assert seen.by_pool.keys() == {launched["pool"], later["pool"]}
-    assert openings.seen([TokenPair("WIF", "JUP")]).by_pool == seen.by_pool
+    assert openings.seen([DirectedPair("WIF", "JUP")]).by_pool == seen.by_pool
     assert before <= seen.by_pool[launched["pool"]].height <= seen.height
     assert seen.by_pool[later["pool"]].height >= seen.height + 45
     assert seen.by_pool[later["pool"]].at > seen.by_pool[launched["pool"]].at
-    assert openings.seen([TokenPair("SOL", "USDC")]).by_pool == {}
+    assert openings.seen([DirectedPair("SOL", "USDC")]).by_pool == {}
     run(market, "reset")
-    assert openings.seen([TokenPair("WIF", "JUP")]).by_pool == {}
+    assert openings.seen([DirectedPair("WIF", "JUP")]).by_pool == {}
 
 
 def test_pool_of_a_token_that_is_not_listed_needs_its_decimals_and_keeps_them(
@@ -77,7 +77,7 @@ def test_pool_of_a_token_that_is_not_listed_needs_its_decimals_and_keeps_them(
     launched = run(market, *new, "--decimals", "5")
     assert "has 5 decimals" in result(market, *new, "--decimals", "6", "--id", "x").output
     tokens = load_tokens()
-    seen = MarketOpenings(market.engine, tokens).seen([TokenPair("USDC", NEW_MINT)])
+    seen = MarketOpenings(market.engine, tokens).seen([DirectedPair("USDC", NEW_MINT)])
     assert seen.by_pool.keys() == {launched["pool"]}
     assert (tokens.find(mint), mint in tokens) == (new_token(mint, 5), False)
     (shown,) = run(market, "show", "--pair", f"{mint}/USDC")

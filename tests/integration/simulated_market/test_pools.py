@@ -8,14 +8,14 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import reset, seed
-from chalicelib.adapters.simulated_market.venue import PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.amm.pools import Pool
 from tests.integration.simulated_market.conftest import AT_ONCE, DIRECT, MarketUnderTest, a_swap
 
 KINDS = (DIRECT, "raydium-clmm-SOL-USDC-4", "meteora-dlmm-SOL-USDC-10", "meteora-damm_v2-SOL-USDC-25")
 
 
-def states(reader: PoolReader) -> dict[str, Pool]:
+def states(reader: LedgerPoolReader) -> dict[str, Pool]:
     return {pool_id: pool.state for pool_id, pool in reader.read().pools.items()}
 
 
@@ -31,7 +31,7 @@ def test_seeded_pools_stand_as_defined(market: MarketUnderTest) -> None:
 
 
 def test_reader_that_caches_sees_the_trades_of_other_processes(market: MarketUnderTest) -> None:
-    reader = PoolReader(market.engine, PoolCache(), shared_for_s=0)
+    reader = LedgerPoolReader(market.engine, PoolCache(), shared_for_s=0)
     before = states(reader)
     for _ in range(3):
         trade_on_every_kind(market)
@@ -50,7 +50,7 @@ def test_seeding_again_changes_nothing(market: MarketUnderTest) -> None:
 
 
 def test_reset_brings_the_pools_back_and_cached_readers_notice(market: MarketUnderTest) -> None:
-    reader = PoolReader(market.engine, PoolCache(), shared_for_s=0)
+    reader = LedgerPoolReader(market.engine, PoolCache(), shared_for_s=0)
     before = states(reader)
     trade_on_every_kind(market)
     assert states(reader) != before

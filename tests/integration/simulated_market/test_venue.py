@@ -12,7 +12,7 @@ from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Fau
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.simulated_market.settings import MarketSettings
-from chalicelib.adapters.simulated_market.venue import MarketVenue, PoolReader
+from chalicelib.adapters.simulated_market.venue import LedgerPoolReader, MarketVenue
 from chalicelib.domain.errors import VenueUnavailableError
 
 NAMES = ("raydium", "meteora")
@@ -55,7 +55,7 @@ def a_venue(
     name: str, engine: Engine, board: FaultBoard, clock: SleeplessClock, latency_ms: int = 0
 ) -> MarketVenue:
     settings = MarketSettings(quote_latency_ms=latency_ms)
-    return MarketVenue(name, PoolReader(engine, PoolCache()), board, clock, settings)
+    return MarketVenue(name, LedgerPoolReader(engine, PoolCache()), board, clock, settings)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,7 +112,7 @@ def test_venue_whose_database_does_not_answer_is_unavailable(clock: SleeplessClo
 def test_venues_asked_side_by_side_share_one_read(
     engine: Engine, board: FaultBoard, clock: SleeplessClock
 ) -> None:
-    reader = PoolReader(engine, PoolCache(), shared_for_s=60)
+    reader = LedgerPoolReader(engine, PoolCache(), shared_for_s=60)
     venues = [MarketVenue(name, reader, board, clock, MarketSettings(quote_latency_ms=0)) for name in NAMES]
     board.current()
     reads: list[object] = []

@@ -1,4 +1,4 @@
-"""What somebody else does once with the AWS command line."""
+"""What another program does once with the AWS command line."""
 
 import os
 

@@ -5,9 +5,14 @@ from hypothesis.strategies import SearchStrategy
 
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, sqrt_price_at
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees, DynamicFee, DynamicFeeParameters
-from chalicelib.amm.dlmm_fee import CollectFeeMode as DlmmCollectFeeMode
-from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
+from chalicelib.amm.damm_v2_fee import (
+    BaseFee,
+    DammCollectFeeMode,
+    DammV2Fees,
+    DynamicFee,
+    DynamicFeeParameters,
+)
+from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode, DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import ProgramPool
@@ -95,10 +100,10 @@ def damm_v2_pools(draw: st.DrawFn, bits_max: int = 64) -> DammV2Pool:
     curve: ConcentratedCurve | CompoundingCurve
     if is_compounding:
         curve = CompoundingCurve(draw(magnitudes(bits_max)), draw(magnitudes(bits_max)))
-        mode = CollectFeeMode.COMPOUNDING
+        mode = DammCollectFeeMode.COMPOUNDING
     else:
         curve = draw(concentrated_curves())
-        mode = draw(st.sampled_from([CollectFeeMode.BOTH, CollectFeeMode.ONLY_B]))
+        mode = draw(st.sampled_from([DammCollectFeeMode.BOTH, DammCollectFeeMode.ONLY_B]))
     fees = DammV2Fees(
         BaseFee(draw(st.sampled_from([100_000, 2_500_000, 500_000_000]))),
         mode,

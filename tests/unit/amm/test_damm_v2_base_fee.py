@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chalicelib.amm.damm_v2_base_fee import MarketCapFee, RateLimiterFee, Trade
 from chalicelib.amm.damm_v2_curve import ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import CollectFeeMode, DammV2Fees, SchedulerMode
+from chalicelib.amm.damm_v2_fee import DammCollectFeeMode, DammV2Fees, SchedulerMode
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool, swap
 from chalicelib.amm.swaps import Exact, Swap
 
@@ -89,7 +89,7 @@ def test_market_cap_fee_may_fall_by_shares() -> None:
 
 
 def test_pool_charges_a_large_purchase_more_than_two_small_ones() -> None:
-    fees = DammV2Fees(LIMITER, CollectFeeMode.ONLY_B)
+    fees = DammV2Fees(LIMITER, DammCollectFeeMode.ONLY_B)
     pool = DammV2Pool(CURVE, fees, activation_point=OPENED)
     small, after = swap(pool, Swap(Exact.IN, 10**9, 1, OPENED))
     again, _ = swap(after, Swap(Exact.IN, 10**9, 1, OPENED))
@@ -100,7 +100,7 @@ def test_pool_charges_a_large_purchase_more_than_two_small_ones() -> None:
 
 
 def test_exact_out_under_the_limiter_costs_what_exact_in_of_it_buys() -> None:
-    pool = DammV2Pool(CURVE, DammV2Fees(LIMITER, CollectFeeMode.ONLY_B), activation_point=OPENED)
+    pool = DammV2Pool(CURVE, DammV2Fees(LIMITER, DammCollectFeeMode.ONLY_B), activation_point=OPENED)
     bought, _ = swap(pool, Swap(Exact.OUT, 5 * 10**9, 1, OPENED))
     back, _ = swap(pool, Swap(Exact.IN, bought.amount_in, 1, OPENED))
     assert back.amount_out == pytest.approx(5 * 10**9, abs=20)

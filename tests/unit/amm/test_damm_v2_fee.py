@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.amm.damm_v2_fee import (
     BaseFee,
-    CollectFeeMode,
+    DammCollectFeeMode,
     DammV2Fees,
     DynamicFee,
     DynamicFeeParameters,
@@ -63,18 +63,18 @@ def test_price_that_moved_beyond_all_bounds_is_refused() -> None:
 @pytest.mark.parametrize(
     ("mode", "on_input"),
     [
-        (CollectFeeMode.BOTH, (False, False)),
-        (CollectFeeMode.ONLY_B, (False, True)),
-        (CollectFeeMode.COMPOUNDING, (False, True)),
+        (DammCollectFeeMode.BOTH, (False, False)),
+        (DammCollectFeeMode.ONLY_B, (False, True)),
+        (DammCollectFeeMode.COMPOUNDING, (False, True)),
     ],
 )
-def test_fee_is_in_the_token_of_the_mode(mode: CollectFeeMode, on_input: tuple[bool, bool]) -> None:
+def test_fee_is_in_the_token_of_the_mode(mode: DammCollectFeeMode, on_input: tuple[bool, bool]) -> None:
     fees = DammV2Fees(BaseFee(1), mode)
     assert (fees.is_on_input(0), fees.is_on_input(1)) == on_input
 
 
 def test_total_rate_is_base_and_dynamic_up_to_the_cap() -> None:
-    fees = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH, max_fee_numerator=3_000_000)
+    fees = DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH, max_fee_numerator=3_000_000)
     mild = replace(CALM, volatility_accumulator=1_000)
     wild = replace(CALM, volatility_accumulator=14_460_000)
     assert fees.numerator_at(0, 0, None) == 2_500_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.amm.dlmm_bin import FILLS, Bin, Fill, bin_after
+from chalicelib.amm.dlmm_bin import FILLS, Bin, BinFill, bin_after
 from chalicelib.amm.swaps import U64_MAX, SwapRefusedError
 
 RULES = sorted(FILLS)
@@ -20,12 +20,12 @@ rates = st.integers(0, 10**8)
 
 def test_part_of_a_bin_pays_its_price_after_the_fee_on_the_input() -> None:
     fill = FILLS[True, True](3_000_000, 10**9, PRICE, RATE)
-    assert fill == Fill(3_000_000, 1_995_000, 7_500)
+    assert fill == BinFill(3_000_000, 1_995_000, 7_500)
 
 
 def test_part_of_a_bin_pays_its_price_less_the_fee_on_the_output() -> None:
     fill = FILLS[True, False](3_000_000, 10**9, PRICE, RATE)
-    assert fill == Fill(3_000_000, 1_995_000, 5_000)
+    assert fill == BinFill(3_000_000, 1_995_000, 5_000)
 
 
 @pytest.mark.parametrize("is_fee_on_input", [True, False])
@@ -65,11 +65,11 @@ def test_input_beyond_u64_is_refused(rule: tuple[bool, bool]) -> None:
 
 def test_bin_keeps_what_came_in_without_the_fee_and_loses_dust_too() -> None:
     held = Bin(7, 1_000, 2_000)
-    fill = Fill(300, 200, 10, dust_out=1)
+    fill = BinFill(300, 200, 10, dust_out=1)
     assert bin_after(held, fill, for_y=True, is_fee_on_input=True) == Bin(7, 1_290, 1_799)
     assert bin_after(held, fill, for_y=False, is_fee_on_input=False) == Bin(7, 789, 2_300)
 
 
 def test_bin_beyond_u64_is_refused() -> None:
     with pytest.raises(SwapRefusedError):
-        bin_after(Bin(0, U64_MAX, 1), Fill(1, 1, 0), for_y=True, is_fee_on_input=True)
+        bin_after(Bin(0, U64_MAX, 1), BinFill(1, 1, 0), for_y=True, is_fee_on_input=True)

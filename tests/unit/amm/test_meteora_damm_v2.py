@@ -7,7 +7,7 @@ from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import (
     MAX_FEE_NUMERATOR_V0,
     BaseFee,
-    CollectFeeMode,
+    DammCollectFeeMode,
     DammV2Fees,
     DynamicFee,
     DynamicFeeParameters,
@@ -18,9 +18,9 @@ from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError
 
 Q = 1 << 64
 FULL_RANGE = ConcentratedCurve(Q, 10**12 * Q, 4_295_048_016, 79_226_673_521_066_979_257_578_248_091)
-BOTH = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH)
-ONLY_B = replace(BOTH, collect_fee_mode=CollectFeeMode.ONLY_B)
-COMPOUNDING = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.COMPOUNDING, compounding_fee_bps=5000)
+BOTH = DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH)
+ONLY_B = replace(BOTH, collect_fee_mode=DammCollectFeeMode.ONLY_B)
+COMPOUNDING = DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.COMPOUNDING, compounding_fee_bps=5000)
 POOL = DammV2Pool(FULL_RANGE, BOTH)
 
 
@@ -60,16 +60,16 @@ def test_exact_out() -> None:  # D3
 @pytest.mark.parametrize(
     ("mode", "token_in", "fee_token"),
     [
-        (CollectFeeMode.BOTH, 0, 1),
-        (CollectFeeMode.BOTH, 1, 0),
-        (CollectFeeMode.ONLY_B, 0, 1),
-        (CollectFeeMode.ONLY_B, 1, 1),
-        (CollectFeeMode.COMPOUNDING, 0, 1),
-        (CollectFeeMode.COMPOUNDING, 1, 1),
+        (DammCollectFeeMode.BOTH, 0, 1),
+        (DammCollectFeeMode.BOTH, 1, 0),
+        (DammCollectFeeMode.ONLY_B, 0, 1),
+        (DammCollectFeeMode.ONLY_B, 1, 1),
+        (DammCollectFeeMode.COMPOUNDING, 0, 1),
+        (DammCollectFeeMode.COMPOUNDING, 1, 1),
     ],
 )
 def test_fee_is_taken_in_the_configured_token(
-    mode: CollectFeeMode, token_in: TokenIndex, fee_token: int
+    mode: DammCollectFeeMode, token_in: TokenIndex, fee_token: int
 ) -> None:
     pool = replace(POOL, fees=replace(BOTH, collect_fee_mode=mode))
     assert swap(pool, exact_in(10**9, token_in))[0].fee_token == fee_token

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.amm.activation import ActivationType
-from chalicelib.amm.dlmm_fee import CollectFeeMode, DlmmParameters, DlmmVolatility, fee_rate, fee_within
+from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode, DlmmParameters, DlmmVolatility, fee_rate, fee_within
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool, marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, TokenIndex
@@ -30,7 +30,7 @@ POOL = DlmmPool(
     ),
     DlmmVolatility(index_reference=100, last_update_timestamp=1000),
 )
-ONLY_Y = replace(POOL, parameters=replace(PARAMETERS, collect_fee_mode=CollectFeeMode.ONLY_Y))
+ONLY_Y = replace(POOL, parameters=replace(PARAMETERS, collect_fee_mode=DlmmCollectFeeMode.ONLY_Y))
 
 
 def exact_in(amount: int, token_in: TokenIndex = 0, timestamp_s: int = 1000) -> Swap:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.bootstrap.venue_openings import VenueOpenings, age_s
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime, Offers
 from tests.fakes.inline import InOneThread
@@ -30,7 +30,7 @@ def test_openings_of_the_pairs_alone_are_told_with_heights_and_moments() -> None
     other = launched._replace(pool_id="other", tokens=("WIF", "USDC"))
     venue.offered = Offers([launched, other, a_pool("old")], chain_time=ChainTime(OPENS_S + 4, 0))
     collector = QuoteCollector([venue], InOneThread(), clock, time_limit_ms=0, valid_ms=1)
-    seen = VenueOpenings(collector, lambda: chain.height).seen([TokenPair("USDC", "SOL")])
+    seen = VenueOpenings(collector, lambda: chain.height).seen([DirectedPair("USDC", "SOL")])
     (opening,) = seen.by_pool.values()
     assert (seen.height, opening.height) == (chain.height, chain.height - 10)
     assert opening.at == datetime.fromtimestamp(OPENS_S + 1, UTC)

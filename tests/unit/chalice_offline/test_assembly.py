@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalice_offline.assembly import api_stages, gateway_settings
-from chalice_offline.debugging import PATIENCE_S, Debugging
+from chalice_offline.debugging import DEBUGGING_TIMEOUT_S, Debugging
 from chalice_offline.gateway import GatewaySettings
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
@@ -52,5 +52,5 @@ def test_nothing_times_out_while_functions_are_debugged_and_other_limits_stay(
     tmp_path: Path, file: LocalToml
 ) -> None:
     limits = settings(tmp_path, Debugging(terminal=None), file).limits
-    assert {limits.integration_timeout_s, limits.idle_s, limits.duration_s} == {PATIENCE_S}
+    assert {limits.integration_timeout_s, limits.idle_s, limits.duration_s} == {DEBUGGING_TIMEOUT_S}
     assert limits.requests_per_s == 7

@@ -18,7 +18,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 class ShortHttp(PromptHttp):
-    """Answers /prompt at once, hands the rest over, and has little patience."""
+    """Answers /prompt at once, hands the rest over, and times out soon."""
 
     body_bytes_max = 1000
     head_s = 0.2

@@ -3,10 +3,18 @@
 import pytest
 
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.launches import Filter, Judgement, Launch, Sniper, Verdict, check_sniper_mode, judge
+from chalicelib.domain.launches import (
+    Filter,
+    Launch,
+    LaunchDecision,
+    LaunchJudgement,
+    Sniper,
+    check_sniper_mode,
+    judge,
+)
 from chalicelib.domain.swap_mode import SwapMode
 
-REFUSED, WAIT, BUY = Verdict.REFUSED, Verdict.WAIT, Verdict.BUY
+REFUSED, WAIT, BUY = LaunchDecision.REFUSED, LaunchDecision.WAIT, LaunchDecision.BUY
 
 
 def a_launch(*, height: int = 100, fee_rate: int = 2_500_000, liquidity_units: int = 10**9) -> Launch:
@@ -16,22 +24,22 @@ def a_launch(*, height: int = 100, fee_rate: int = 2_500_000, liquidity_units: i
 @pytest.mark.parametrize(
     ("sniper", "launch", "judgement"),
     [
-        (Sniper(), a_launch(), Judgement(BUY)),
-        (Sniper(), a_launch(height=99), Judgement(WAIT)),
-        (Sniper(venue="meteora-damm-v2"), a_launch(), Judgement(BUY)),
-        (Sniper(venue="raydium-cpmm"), a_launch(), Judgement(REFUSED, Filter.VENUE)),
-        (Sniper(max_delay_blocks=0), a_launch(), Judgement(BUY)),
-        (Sniper(max_delay_blocks=5), a_launch(height=105), Judgement(BUY)),
-        (Sniper(max_delay_blocks=5), a_launch(height=106), Judgement(REFUSED, Filter.MAX_DELAY)),
-        (Sniper(min_liquidity_units=10**9), a_launch(), Judgement(BUY)),
-        (Sniper(min_liquidity_units=10**9 + 1), a_launch(), Judgement(REFUSED, Filter.MIN_LIQUIDITY)),
-        (Sniper(max_fee_bps=25), a_launch(), Judgement(BUY)),
-        (Sniper(max_fee_bps=25), a_launch(fee_rate=2_500_001), Judgement(WAIT, Filter.MAX_FEE)),
+        (Sniper(), a_launch(), LaunchJudgement(BUY)),
+        (Sniper(), a_launch(height=99), LaunchJudgement(WAIT)),
+        (Sniper(venue="meteora-damm-v2"), a_launch(), LaunchJudgement(BUY)),
+        (Sniper(venue="raydium-cpmm"), a_launch(), LaunchJudgement(REFUSED, Filter.VENUE)),
+        (Sniper(max_delay_blocks=0), a_launch(), LaunchJudgement(BUY)),
+        (Sniper(max_delay_blocks=5), a_launch(height=105), LaunchJudgement(BUY)),
+        (Sniper(max_delay_blocks=5), a_launch(height=106), LaunchJudgement(REFUSED, Filter.MAX_DELAY)),
+        (Sniper(min_liquidity_units=10**9), a_launch(), LaunchJudgement(BUY)),
+        (Sniper(min_liquidity_units=10**9 + 1), a_launch(), LaunchJudgement(REFUSED, Filter.MIN_LIQUIDITY)),
+        (Sniper(max_fee_bps=25), a_launch(), LaunchJudgement(BUY)),
+        (Sniper(max_fee_bps=25), a_launch(fee_rate=2_500_001), LaunchJudgement(WAIT, Filter.MAX_FEE)),
         (Sniper(max_fee_bps=25, max_delay_blocks=3), a_launch(height=104, fee_rate=10**8),
-         Judgement(REFUSED, Filter.MAX_DELAY)),
+         LaunchJudgement(REFUSED, Filter.MAX_DELAY)),
     ],
 )  # fmt: skip
-def test_launch_is_judged_by_the_filters(sniper: Sniper, launch: Launch, judgement: Judgement) -> None:
+def test_launch_is_judged_by_the_filters(sniper: Sniper, launch: Launch, judgement: LaunchJudgement) -> None:
     assert judge(sniper, launch) == judgement
 
 

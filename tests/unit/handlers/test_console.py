@@ -1,4 +1,4 @@
-"""The console's routes: anybody may load it, and a browser lets it do nothing but talk to our own APIs."""
+"""The console's routes: any browser may load it, and lets it do nothing but talk to our own APIs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The examples that need orders that rest, as somebody who read the README runs them."""
+"""The examples that need orders that rest, as a reader of the README runs them."""
 
 import asyncio
 import os

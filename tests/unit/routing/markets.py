@@ -5,7 +5,7 @@ from random import Random
 
 from chalicelib.amm.clmm_tick import sqrt_price_at, tick_at
 from chalicelib.amm.damm_v2_curve import ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
+from chalicelib.amm.damm_v2_fee import BaseFee, DammCollectFeeMode, DammV2Fees
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
@@ -79,7 +79,9 @@ def _random_damm(random: Random, price: float, depth: int) -> DammV2Pool:
     width = random.choice([0.02, 0.2, 1.0])
     low, high = int(root / (1 + width)), int(root * (1 + width))
     liquidity = depth * root * high // (high - root)
-    fees = DammV2Fees(BaseFee(random.choice([400_000, 2_500_000])), random.choice(list(CollectFeeMode)[:2]))
+    fees = DammV2Fees(
+        BaseFee(random.choice([400_000, 2_500_000])), random.choice(list(DammCollectFeeMode)[:2])
+    )
     return DammV2Pool(ConcentratedCurve(root, liquidity, low, high), fees)
 
 

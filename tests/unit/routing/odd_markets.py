@@ -7,9 +7,14 @@ from random import Random
 
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, sqrt_price_at
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees, DynamicFee, DynamicFeeParameters
-from chalicelib.amm.dlmm_fee import CollectFeeMode as DlmmCollectFeeMode
-from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
+from chalicelib.amm.damm_v2_fee import (
+    BaseFee,
+    DammCollectFeeMode,
+    DammV2Fees,
+    DynamicFee,
+    DynamicFeeParameters,
+)
+from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode, DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool, reserves
@@ -111,10 +116,10 @@ def _damm_v2(random: Random) -> DammV2Pool:
     curve: ConcentratedCurve | CompoundingCurve
     if random.random() < 0.3:
         curve = CompoundingCurve(magnitude(random, 64, zero=0.1), magnitude(random, 64, zero=0.1))
-        mode = CollectFeeMode.COMPOUNDING
+        mode = DammCollectFeeMode.COMPOUNDING
     else:
         curve = _concentrated(random)
-        mode = random.choice([CollectFeeMode.BOTH, CollectFeeMode.ONLY_B])
+        mode = random.choice([DammCollectFeeMode.BOTH, DammCollectFeeMode.ONLY_B])
     fees = DammV2Fees(BaseFee(random.choice([0, 100_000, 2_500_000, 500_000_000, 990_000_000])), mode)
     return DammV2Pool(curve, fees, _dynamic_fee(random), NOW_S + random.choice([-1, 0, 0, 1]))
 

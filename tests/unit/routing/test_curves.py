@@ -8,7 +8,7 @@ import pytest
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
+from chalicelib.amm.damm_v2_fee import BaseFee, DammCollectFeeMode, DammV2Fees
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.dlmm_orders import BinOrders
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
@@ -88,13 +88,13 @@ def test_creator_fee_is_modelled_on_its_side(creator_fee_on: CreatorFeeOn, token
 
 @pytest.mark.parametrize("token_in", [0, 1])
 def test_compounding_pool_is_a_constant_product(token_in: TokenIndex) -> None:
-    fees = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.COMPOUNDING, compounding_fee_bps=5_000)
+    fees = DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.COMPOUNDING, compounding_fee_bps=5_000)
     _assert_models_exactly(DammV2Pool(CompoundingCurve(10**15, 10**14), fees), token_in)
 
 
 def test_scheduled_fee_is_the_one_in_force_at_the_time() -> None:
     base = BaseFee(500_000_000, number_of_period=120, period_frequency=60, reduction_factor=4_000_000)
-    fees = DammV2Fees(base, CollectFeeMode.BOTH)
+    fees = DammV2Fees(base, DammCollectFeeMode.BOTH)
     pool = DammV2Pool(CompoundingCurve(10**15, 10**14), fees, activation_point=NOW_S - 3_600)
     _assert_models_exactly(pool, 0)
 
@@ -106,12 +106,12 @@ def test_scheduled_fee_is_the_one_in_force_at_the_time() -> None:
         CpmmPool(10**9, 10**9, CpmmFees(0, 0, 0)),
         DammV2Pool(
             CompoundingCurve(10**9, 10**9),
-            DammV2Fees(BaseFee(1), CollectFeeMode.BOTH),
+            DammV2Fees(BaseFee(1), DammCollectFeeMode.BOTH),
             activation_point=NOW_S + 1,
         ),
         DammV2Pool(
             CompoundingCurve(10**9, 10**9),
-            DammV2Fees(BaseFee(1), CollectFeeMode.BOTH),
+            DammV2Fees(BaseFee(1), DammCollectFeeMode.BOTH),
             activation_point=400_000_000,
             activation_type=ActivationType.SLOT,
         ),
@@ -170,7 +170,7 @@ def test_curve_counts_what_limit_orders_sell() -> None:
 def test_curve_bounds_purchases_under_a_rate_limiter(amount: int) -> None:
     limiter = RateLimiterFee(10_000_000, 100, 3600, 5000, 10**9)
     curve = ConcentratedCurve(ONE, 10**14 * ONE, 4_295_048_016, 79_226_673_521_066_979_257_578_248_091)
-    fees = DammV2Fees(limiter, CollectFeeMode.ONLY_B)
+    fees = DammV2Fees(limiter, DammCollectFeeMode.ONLY_B)
     pool = DammV2Pool(curve, fees, activation_point=NOW_S - 10)
     modelled = out_for_in(curve_of(pool, 1, NOW_S), float(amount))
     exact = _swap(pool, SwapMode.EXACT_IN, amount, 1)
@@ -181,7 +181,7 @@ def test_curve_bounds_purchases_under_a_rate_limiter(amount: int) -> None:
 
 
 def test_pool_that_opens_at_a_slot_is_routed_from_that_slot_on() -> None:
-    fees = DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH)
+    fees = DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH)
     state = DammV2Pool(
         CompoundingCurve(10**12, 10**12),
         fees,

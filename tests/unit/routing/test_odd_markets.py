@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
+from chalicelib.amm.damm_v2_fee import BaseFee, DammCollectFeeMode, DammV2Fees
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import marginal_out_per_in, reserves, spot_price, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
@@ -110,7 +110,7 @@ def test_any_pool_swaps_or_refuses(first: int) -> None:
 def test_damm_v2_pool_that_all_have_left_refuses(
     curve: ConcentratedCurve | CompoundingCurve, token_in: TokenIndex, mode: SwapMode
 ) -> None:
-    pool = DammV2Pool(curve, DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH))
+    pool = DammV2Pool(curve, DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH))
     with pytest.raises(SwapRefusedError) as refused:
         swap(pool, Swap(EXACT[mode], 10**6, token_in, NOW_S))
     assert refused.value.refusal is Refusal.INSUFFICIENT_LIQUIDITY
@@ -152,7 +152,7 @@ def test_pool_whose_fees_take_all_offers_nothing() -> None:
 
 def test_market_of_nothing_but_empty_pools_has_no_liquidity() -> None:
     empty = DammV2Pool(
-        ConcentratedCurve(2**64, 0, 2**60, 2**68), DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH)
+        ConcentratedCurve(2**64, 0, 2**60, 2**68), DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH)
     )
     with pytest.raises(InsufficientLiquidityError):
         best_plan(

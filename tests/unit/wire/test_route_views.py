@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
-from chalicelib.amm.damm_v2_fee import BaseFee, CollectFeeMode, DammV2Fees
+from chalicelib.amm.damm_v2_fee import BaseFee, DammCollectFeeMode, DammV2Fees
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.domain.swap_mode import SwapMode
@@ -35,7 +35,9 @@ FEE_OUT = RoutablePool(
     "fee-out",
     "meteora",
     ("A", "B"),
-    DammV2Pool(CompoundingCurve(10**15, 150 * 10**12), DammV2Fees(BaseFee(2_500_000), CollectFeeMode.BOTH)),
+    DammV2Pool(
+        CompoundingCurve(10**15, 150 * 10**12), DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH)
+    ),
 )
 FIRST = RoutablePool("first", "raydium", ("A", "M"), CpmmPool(10**15, 152 * 10**12, CpmmFees(100, 0, 0)))
 SECOND = RoutablePool("second", "meteora", ("M", "B"), CpmmPool(10**15, 10**15, CpmmFees(100, 0, 0)))

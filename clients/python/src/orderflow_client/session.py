@@ -252,7 +252,7 @@ class Session:
                     self._take(await socket.recv())
 
     async def _greet(self) -> None:
-        # What cannot be asked for now is asked for at the next connection, or by whoever waits for it.
+        # What cannot be asked for now is asked for at the next connection, or by its caller.
         with suppress(OrderflowError):
             await self._on_connected()
 

@@ -10,32 +10,32 @@ import pytest
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from tests.fakes.http_server import OK, ScriptedServer, scripted_server
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
 def asked(connection: PooledConnection) -> bytes:
     """Make a request over a connection, and wait for what is said."""
     connection.socket.send(b"GET / HTTP/1.1\r\n\r\n")
-    assert connection.readable.poll(PATIENCE_S * 1000)
+    assert connection.readable.poll(TIMEOUT_S * 1000)
     return connection.socket.recv(65_536)
 
 
 def test_connection_that_was_given_back_is_taken_again() -> None:
     with scripted_server(OK, OK) as server:
         pool = ConnectionPool(server.address)
-        first = pool.take(PATIENCE_S)
+        first = pool.take(TIMEOUT_S)
         pool.give_back(first)
-        assert pool.take(PATIENCE_S) is first
+        assert pool.take(TIMEOUT_S) is first
         first.close()
 
 
 def test_connection_used_last_is_taken_first() -> None:
     with scripted_server(OK) as server:
         pool = ConnectionPool(server.address)
-        older, younger = pool.take(PATIENCE_S), pool.take(PATIENCE_S)
+        older, younger = pool.take(TIMEOUT_S), pool.take(TIMEOUT_S)
         pool.give_back(older)
         pool.give_back(younger)
-        assert [pool.take(PATIENCE_S), pool.take(PATIENCE_S)] == [younger, older]
+        assert [pool.take(TIMEOUT_S), pool.take(TIMEOUT_S)] == [younger, older]
         older.close()
         younger.close()
 
@@ -43,11 +43,11 @@ def test_connection_used_last_is_taken_first() -> None:
 def test_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
     with scripted_server(OK) as server:
         pool = ConnectionPool(server.address)
-        first = pool.take(PATIENCE_S)
+        first = pool.take(TIMEOUT_S)
         assert asked(first) == OK
-        assert first.readable.poll(PATIENCE_S * 1000)  # its end
+        assert first.readable.poll(TIMEOUT_S * 1000)  # its end
         pool.give_back(first)
-        second = pool.take(PATIENCE_S)
+        second = pool.take(TIMEOUT_S)
         assert second is not first
         assert asked(second) == OK
         second.close()
@@ -56,7 +56,7 @@ def test_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
 def test_closed_pool_keeps_no_connection() -> None:
     with scripted_server(OK) as server:
         pool = ConnectionPool(server.address)
-        connection = pool.take(PATIENCE_S)
+        connection = pool.take(TIMEOUT_S)
         pool.give_back(connection)
         pool.close()
         assert connection.socket.fileno() == -1
@@ -64,7 +64,7 @@ def test_closed_pool_keeps_no_connection() -> None:
 
 def test_connection_never_waits_and_sends_at_once() -> None:
     with scripted_server(OK) as server:
-        connection = ConnectionPool(server.address).take(PATIENCE_S)
+        connection = ConnectionPool(server.address).take(TIMEOUT_S)
         assert connection.socket.gettimeout() == 0
         assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert not connection.has_decrypted_rest()
@@ -76,7 +76,7 @@ def test_server_that_takes_no_connection_is_an_error() -> None:
     address = server.address
     server.close()
     with pytest.raises(OSError, match="refused"):
-        ConnectionPool(address).take(PATIENCE_S)
+        ConnectionPool(address).take(TIMEOUT_S)
 
 
 def test_server_that_does_not_shake_hands_is_given_up() -> None:
@@ -88,4 +88,4 @@ def test_server_that_does_not_shake_hands_is_given_up() -> None:
 
 def test_server_that_answers_a_handshake_with_something_else_is_an_error() -> None:
     with scripted_server(OK) as server, pytest.raises(OSError, match="SSL"):
-        ConnectionPool(server.address._replace(scheme="https")).take(PATIENCE_S)
+        ConnectionPool(server.address._replace(scheme="https")).take(TIMEOUT_S)

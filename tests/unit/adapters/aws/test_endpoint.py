@@ -9,14 +9,14 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.aws.endpoint import Answer, AwsEndpoint
+from chalicelib.adapters.aws.endpoint import AwsEndpoint, EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 
 Behaviour = Callable[[socket.socket], None]
 SOON_S = 0.5
 
 
-def ask(url: str) -> Answer:
+def ask(url: str) -> EndpointAnswer:
     endpoint = AwsEndpoint(url, service="sqs", region="us-east-1", credentials=Credentials("a", "b"))
     try:
         return endpoint.request("POST", "/", b"{}", headers={}, time_limit_s=SOON_S)
@@ -78,7 +78,7 @@ def test_answer_is_returned() -> None:
         peer.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy")
 
     with serving(answer) as port:
-        assert ask(f"http://127.0.0.1:{port}") == Answer(503, b"busy")
+        assert ask(f"http://127.0.0.1:{port}") == EndpointAnswer(503, b"busy")
 
 
 def test_request_to_a_closed_port_was_not_sent() -> None:

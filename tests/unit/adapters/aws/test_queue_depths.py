@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.aws.endpoint import Answer
+from chalicelib.adapters.aws.endpoint import EndpointAnswer
 from chalicelib.adapters.aws.queue_depths import SqsQueueDepths
 from chalicelib.domain.errors import RetryableError
 from chalicelib.services.queries.operations import QueueDepth
@@ -40,4 +40,4 @@ def test_queue_and_the_one_beside_it_are_counted_by_what_their_messages_do() -> 
 )
 def test_answer_that_is_none_is_a_passing_fault(body: bytes) -> None:
     with pytest.raises(RetryableError):
-        SqsQueueDepths(Saying(Answer(200, body)), "https://sqs/1/orders", beside=[]).depths()
+        SqsQueueDepths(Saying(EndpointAnswer(200, body)), "https://sqs/1/orders", beside=[]).depths()

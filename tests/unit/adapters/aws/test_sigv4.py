@@ -7,7 +7,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from chalicelib.adapters.aws.sigv4 import Signer
+from chalicelib.adapters.aws.sigv4 import RequestSigner
 
 HOST = "api.example.com"
 
@@ -34,7 +34,7 @@ def test_signature_is_that_of_botocore(
 ) -> None:
     theirs = botocore_headers(method, path, body, headers, token)
     moment = datetime.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    signer = Signer(Credentials("AKID", "secret", token), "execute-api", "eu-west-1")
+    signer = RequestSigner(Credentials("AKID", "secret", token), "execute-api", "eu-west-1")
     ours = signer.request(method, path, (("host", HOST), *headers.items()), body, moment)
     assert headers_of(ours) == {**theirs, "host": HOST, "content-length": f"{len(body)}"}
 
@@ -63,11 +63,11 @@ def test_signature_is_made_with_the_credentials_of_now() -> None:
     assert headers_of(a_request(signer, "", now))["x-amz-security-token"] == "second"
 
 
-def a_signer(credentials: Credentials | None = None) -> Signer:
-    return Signer(credentials or Credentials("AKID", "secret"), "sqs", "us-east-1")
+def a_signer(credentials: Credentials | None = None) -> RequestSigner:
+    return RequestSigner(credentials or Credentials("AKID", "secret"), "sqs", "us-east-1")
 
 
-def a_request(signer: Signer, body: str, now: datetime) -> bytes:
+def a_request(signer: RequestSigner, body: str, now: datetime) -> bytes:
     return signer.request("POST", "/a%20b", (("host", HOST),), body.encode(), now)
 
 

@@ -17,8 +17,8 @@ from chalicelib.adapters.aws.single_request import ask_single, run_single_flow
 from tests.fakes.http_server import LAST, OK, scripted_server
 
 ASKED = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
-PATIENCE_S = 30.0
-IMPATIENCE_S = 0.2
+TIMEOUT_S = 30.0
+SHORT_S = 0.2
 
 
 def bodies(number: int, *, pause_s: float | None = None) -> RequestFlow[list[bytes | None]]:
@@ -35,22 +35,22 @@ def bodies(number: int, *, pause_s: float | None = None) -> RequestFlow[list[byt
 def test_requests_of_a_flow_share_a_connection() -> None:
     with scripted_server(OK, OK, OK) as server:
         pool = ConnectionPool(server.address)
-        assert run_single_flow(pool, bodies(2), time_limit_s=PATIENCE_S) == [b"hi", b"hi"]
-        assert ask_single(pool, ASKED, time_limit_s=PATIENCE_S).body == b"hi"
+        assert run_single_flow(pool, bodies(2), time_limit_s=TIMEOUT_S) == [b"hi", b"hi"]
+        assert ask_single(pool, ASKED, time_limit_s=TIMEOUT_S).body == b"hi"
         assert server.connections == 1
         pool.close()
 
 
 def test_connection_that_the_server_ends_is_followed_by_another() -> None:
     with scripted_server(LAST) as server:
-        found = run_single_flow(ConnectionPool(server.address), bodies(2), time_limit_s=PATIENCE_S)
+        found = run_single_flow(ConnectionPool(server.address), bodies(2), time_limit_s=TIMEOUT_S)
         assert (found, server.connections) == ([b"hi", b"hi"], 2)
 
 
 def test_flow_goes_on_after_its_pause() -> None:
     with scripted_server(OK, OK) as server:
         pool = ConnectionPool(server.address)
-        assert run_single_flow(pool, bodies(2, pause_s=0.001), time_limit_s=PATIENCE_S) == [b"hi", b"hi"]
+        assert run_single_flow(pool, bodies(2, pause_s=0.001), time_limit_s=TIMEOUT_S) == [b"hi", b"hi"]
         pool.close()
 
 
@@ -58,7 +58,7 @@ def test_pause_longer_than_the_time_ends_the_flow() -> None:
     with scripted_server(OK) as server:
         pool = ConnectionPool(server.address)
         with pytest.raises(OutOfTimeError):
-            run_single_flow(pool, bodies(1, pause_s=PATIENCE_S), time_limit_s=0.05)
+            run_single_flow(pool, bodies(1, pause_s=TIMEOUT_S), time_limit_s=0.05)
         pool.close()
 
 
@@ -67,7 +67,7 @@ def test_pause_longer_than_the_time_ends_the_flow() -> None:
 )
 def test_answer_that_is_none_is_told_to_the_flow(said: bytes) -> None:
     with scripted_server(said) as server:
-        found = run_single_flow(ConnectionPool(server.address), bodies(1), time_limit_s=PATIENCE_S)
+        found = run_single_flow(ConnectionPool(server.address), bodies(1), time_limit_s=TIMEOUT_S)
         assert found == [None]
 
 
@@ -77,16 +77,16 @@ def test_silence_ends_the_flow_and_its_connection_serves_nobody_else() -> None:
         pool = ConnectionPool(server.address)
         for _ in range(2):
             with pytest.raises(OutOfTimeError):
-                run_single_flow(pool, bodies(1), time_limit_s=IMPATIENCE_S)
+                run_single_flow(pool, bodies(1), time_limit_s=SHORT_S)
 
 
 def test_request_that_is_not_answered_may_have_been_carried_out() -> None:
     with scripted_server(None) as server, pytest.raises(NoAnswerError):
-        ask_single(ConnectionPool(server.address), ASKED, time_limit_s=IMPATIENCE_S)
+        ask_single(ConnectionPool(server.address), ASKED, time_limit_s=SHORT_S)
 
 
 def test_request_that_reached_no_server_was_not_sent() -> None:
     with scripted_server(OK) as server:
         address = server.address
     with pytest.raises(NotSentError):
-        ask_single(ConnectionPool(address), ASKED, time_limit_s=PATIENCE_S)
+        ask_single(ConnectionPool(address), ASKED, time_limit_s=TIMEOUT_S)

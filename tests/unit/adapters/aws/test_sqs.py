@@ -6,19 +6,19 @@ from contextlib import suppress
 
 import pytest
 
-from chalicelib.adapters.aws.endpoint import Answer
+from chalicelib.adapters.aws.endpoint import EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 from chalicelib.adapters.aws.sqs import RETRY_DELAYS_S, SqsOrderQueue, find_queue_url
 from chalicelib.adapters.time_left import TimeLeft
 from chalicelib.domain.errors import RetryableError, UnansweredError
 from chalicelib.services.ports import QueueMessage
 
-TAKEN = Answer(200, b'{"MD5OfMessageBody":"99914b932bd37a50b983c5e7c90ae93b","MessageId":"1"}')
-THROTTLED = Answer(400, b'{"__type":"com.amazonaws.sqs#RequestThrottled"}')
-REFUSED = Answer(400, b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}')
+TAKEN = EndpointAnswer(200, b'{"MD5OfMessageBody":"99914b932bd37a50b983c5e7c90ae93b","MessageId":"1"}')
+THROTTLED = EndpointAnswer(400, b'{"__type":"com.amazonaws.sqs#RequestThrottled"}')
+REFUSED = EndpointAnswer(400, b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}')
 TRIES = 1 + len(RETRY_DELAYS_S)
 
-Said = Answer | type[Exception]
+Said = EndpointAnswer | type[Exception]
 
 
 class Saying:
@@ -30,11 +30,11 @@ class Saying:
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
-    ) -> Answer:
+    ) -> EndpointAnswer:
         del method, path, body, headers, time_limit_s
         self.requests += 1
         said = self._said.pop(0) if len(self._said) > 1 else self._said[0]
-        if isinstance(said, Answer):
+        if isinstance(said, EndpointAnswer):
             return said
         raise said
 
@@ -50,19 +50,21 @@ def kind_of_failure(*said: Said, messages: int = 1) -> type[RetryableError]:
     return type(caught.value)
 
 
-def batch(taken: int, refused: int) -> Answer:
+def batch(taken: int, refused: int) -> EndpointAnswer:
     answer = {
         "Successful": [{"Id": str(index), "MessageId": "m"} for index in range(taken)],
         "Failed": [{"Id": str(taken + index), "Code": "InternalError"} for index in range(refused)],
     }
-    return Answer(200, json.dumps(answer).encode())
+    return EndpointAnswer(200, json.dumps(answer).encode())
 
 
 def test_message_with_an_id_is_sent() -> None:
     send(TAKEN)
 
 
-@pytest.mark.parametrize("said", [NotSentError, NoAnswerError, Answer(500, b""), Answer(503, b""), THROTTLED])
+@pytest.mark.parametrize(
+    "said", [NotSentError, NoAnswerError, EndpointAnswer(500, b""), EndpointAnswer(503, b""), THROTTLED]
+)
 def test_message_that_a_later_try_gets_across_is_sent(said: Said) -> None:
     send(said, TAKEN)
 
@@ -73,8 +75,8 @@ def test_message_that_a_later_try_gets_across_is_sent(said: Said) -> None:
         (NotSentError,),
         (REFUSED,),
         (THROTTLED,),
-        (Answer(403, b"AccessDenied"),),
-        (Answer(413, b""),),
+        (EndpointAnswer(403, b"AccessDenied"),),
+        (EndpointAnswer(413, b""),),
         (NotSentError, REFUSED),
         (THROTTLED, NotSentError),
     ],
@@ -87,19 +89,19 @@ def test_message_that_provably_did_not_get_there_is_refused(said: tuple[Said, ..
     "said",
     [
         (NoAnswerError,),
-        (Answer(500, b""),),
-        (Answer(502, b""),),
-        (Answer(503, b""),),
-        (Answer(504, b""),),
-        (Answer(408, b""),),
-        (Answer(302, b""),),
+        (EndpointAnswer(500, b""),),
+        (EndpointAnswer(502, b""),),
+        (EndpointAnswer(503, b""),),
+        (EndpointAnswer(504, b""),),
+        (EndpointAnswer(408, b""),),
+        (EndpointAnswer(302, b""),),
         (NoAnswerError, NotSentError),
         (NoAnswerError, REFUSED),
         (NotSentError, NoAnswerError, REFUSED),
-        (Answer(500, b""), THROTTLED),
-        (Answer(200, b""),),
-        (Answer(200, b"{}"),),
-        (Answer(200, b"<html>Welcome</html>"),),
+        (EndpointAnswer(500, b""), THROTTLED),
+        (EndpointAnswer(200, b""),),
+        (EndpointAnswer(200, b"{}"),),
+        (EndpointAnswer(200, b"<html>Welcome</html>"),),
     ],
 )
 def test_message_that_some_try_may_have_got_across_is_of_unknown_outcome(said: tuple[Said, ...]) -> None:
@@ -113,8 +115,8 @@ def test_message_that_some_try_may_have_got_across_is_of_unknown_outcome(said: t
         (batch(1, 1), UnansweredError),
         (batch(1, 0), UnansweredError),
         (batch(0, 0), UnansweredError),
-        (Answer(200, b"[]"), UnansweredError),
-        (Answer(200, b"{"), UnansweredError),
+        (EndpointAnswer(200, b"[]"), UnansweredError),
+        (EndpointAnswer(200, b"{"), UnansweredError),
         (NoAnswerError, UnansweredError),
         (REFUSED, RetryableError),
     ],
@@ -148,16 +150,16 @@ def sent_each(*said: Said, messages: int) -> str:
         ((batch(0, 3),), "rrr"),
         ((batch(1, 1),), "tru"),
         ((batch(0, 0),), "uuu"),
-        ((Answer(200, b"[]"),), "uuu"),
-        ((Answer(200, b'{"Successful":7}'),), "uuu"),
-        ((Answer(200, b'{"Failed":["0"]}'),), "uuu"),
+        ((EndpointAnswer(200, b"[]"),), "uuu"),
+        ((EndpointAnswer(200, b'{"Successful":7}'),), "uuu"),
+        ((EndpointAnswer(200, b'{"Failed":["0"]}'),), "uuu"),
         ((REFUSED,), "rrr"),
         ((NotSentError,), "rrr"),
         ((NoAnswerError,), "uuu"),
         ((THROTTLED, batch(2, 1)), "ttr"),
-        # What nobody answered may have enqueued all of them: a later refusal proves nothing.
+        # What was not answered may have enqueued all of them: a later refusal proves nothing.
         ((NoAnswerError, batch(1, 2)), "tuu"),
-        ((Answer(500, b""), batch(0, 3)), "uuu"),
+        ((EndpointAnswer(500, b""), batch(0, 3)), "uuu"),
     ],
 )
 def test_each_message_of_a_batch_has_an_outcome_of_its_own(said: tuple[Said, ...], outcomes: str) -> None:
@@ -195,7 +197,7 @@ class Hanging:
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
-    ) -> Answer:
+    ) -> EndpointAnswer:
         del method, path, body, headers
         self.limits.append(time_limit_s)
         self.now_s += time_limit_s
@@ -237,4 +239,4 @@ def test_answer_that_is_none_of_sqs_is_no_defect_of_ours(
     ask: Callable[[Saying], object], said: bytes
 ) -> None:
     with suppress(RetryableError):
-        ask(Saying(Answer(200, said)))
+        ask(Saying(EndpointAnswer(200, said)))

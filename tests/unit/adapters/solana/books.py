@@ -11,7 +11,7 @@ from chalicelib.adapters.solana.holdings import Holdings
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.pool_reading import OnChainPool, tradable
 from chalicelib.adapters.solana.programs import TOKEN, SwapProgram
-from chalicelib.adapters.solana.tokens import Clock, Mint, TokenAccount
+from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, TokenAccount
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.raydium_cpmm import CpmmPool
@@ -21,7 +21,7 @@ from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapIn
 from tests.unit.adapters.solana.examples import a_pool, all_cases
 from tests.vectors.onchain import TOKENS
 
-CLOCK: Final = Clock(slot=2**40, epoch=800, unix_timestamp=2**32)
+CLOCK: Final = ClockSysvar(slot=2**40, epoch=800, unix_timestamp=2**32)
 AMOUNT: Final = 1_000_003
 BLOCKHASH: Final = bytes(range(32))
 

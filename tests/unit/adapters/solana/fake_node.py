@@ -12,7 +12,7 @@ from chalicelib.adapters.solana.rpc_batches import one_by_one
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
-from chalicelib.adapters.solana.tokens import Clock
+from chalicelib.adapters.solana.tokens import ClockSysvar
 
 
 def shown(account: Account | None) -> Any:
@@ -28,7 +28,7 @@ def shown(account: Account | None) -> Any:
     }
 
 
-def a_clock_account(clock: Clock) -> Account:
+def a_clock_account(clock: ClockSysvar) -> Account:
     numbers = (clock.slot, 0, clock.epoch, clock.epoch, clock.unix_timestamp)
     return Account(SYSVARS, 1, b"".join(number.to_bytes(8, "little") for number in numbers))
 
@@ -139,7 +139,7 @@ class FakeNode(RpcNode):
         self.sent.append(base64.b64decode(wire))
         return "accepted"
 
-    def show_clock(self, clock: Clock) -> None:
+    def show_clock(self, clock: ClockSysvar) -> None:
         self.accounts[CLOCK_SYSVAR] = a_clock_account(clock)
         self.slot = clock.slot
 

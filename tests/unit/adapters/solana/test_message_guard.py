@@ -146,7 +146,7 @@ ASSIGN = Instruction(SYSTEM, (signer(WALLET.owner, is_writable=True),), (1).to_b
         ),
         (close_token_account(WALLET.account(WRAPPED_SOL, TOKEN), STRANGER, WALLET.owner), "given away"),
         (sync_native(OWN_A), "synchronized"),
-        (create_token_account(WALLET.owner, STRANGER, A.key, TOKEN), "somebody else"),
+        (create_token_account(WALLET.owner, STRANGER, A.key, TOKEN), "another wallet"),
         (create_token_account(WALLET.owner, WALLET.owner, A.key, SYSTEM), "unknown program"),
         (Instruction(a_key(50), (), b""), "no part in a swap"),
         (Instruction(LIGHTHOUSE, (signer(WALLET.owner, is_writable=True),), b"\x00"), "only assert"),

@@ -1,4 +1,4 @@
-"""One order against the chain: what breaks a rule, what is fine, and what nobody can tell."""
+"""One order against the chain: what breaks a rule, what is fine, and what cannot be told."""
 
 from dataclasses import replace
 from typing import Any

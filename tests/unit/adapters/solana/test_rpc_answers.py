@@ -145,7 +145,7 @@ def test_accounts_of_another_shape_or_number_are_refused(value: Any) -> None:
 def test_status_is_final_once_it_is_confirmed(commitment: str | None, *, is_final: bool) -> None:
     status = {"slot": 3, "err": None, "confirmationStatus": commitment}
     read = answers.statuses_at({**CONTEXT, "value": [status, None]}, 2)
-    assert read.statuses == (answers.SignatureStatus(3, None, is_final), None)
+    assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final), None)
 
 
 def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None:

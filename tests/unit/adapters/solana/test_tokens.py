@@ -3,7 +3,7 @@ import pytest
 from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
 from chalicelib.adapters.solana.programs import SYSVARS, TOKEN, TOKEN_2022
-from chalicelib.adapters.solana.tokens import Clock, clock_of, extensions, mint_of, token_account_of
+from chalicelib.adapters.solana.tokens import ClockSysvar, clock_of, extensions, mint_of, token_account_of
 from chalicelib.amm.transfer_fee import NO_FEE, TransferFee
 
 KEY = Pubkey(bytes(range(32)))
@@ -142,7 +142,7 @@ def test_what_is_no_token_account_is_refused(account: Account) -> None:
 
 def test_clock_is_read_from_its_sysvar_only() -> None:
     data = u(463_000_125, 8) + u(1, 8) + u(1071, 8) + u(1072, 8) + u(1_795_822_000, 8)
-    assert clock_of(Account(SYSVARS, 1, data)) == Clock(463_000_125, 1071, 1_795_822_000)
+    assert clock_of(Account(SYSVARS, 1, data)) == ClockSysvar(463_000_125, 1071, 1_795_822_000)
     with pytest.raises(ValueError, match="owned by"):
         clock_of(Account(TOKEN, 1, data))
     with pytest.raises(ValueError, match="needs 40 bytes"):

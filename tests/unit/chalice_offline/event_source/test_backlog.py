@@ -48,7 +48,7 @@ def test_messages_without_senders_are_forgotten_by_an_empty_receive() -> None:
 def test_waiting_ends_with_the_last_sender_that_is_waited_for() -> None:
     async def scenario() -> None:
         backlog = of(1)
-        waiting = asyncio.create_task(backlog.wait_for(3, patience_s=60))
+        waiting = asyncio.create_task(backlog.wait_for(3, timeout_s=60))
         await asyncio.sleep(0)
         backlog.another()
         await asyncio.sleep(0)
@@ -60,4 +60,4 @@ def test_waiting_ends_with_the_last_sender_that_is_waited_for() -> None:
 
 
 def test_waiting_ends_though_nobody_sends() -> None:
-    asyncio.run(of(0).wait_for(1, patience_s=0.001))
+    asyncio.run(of(0).wait_for(1, timeout_s=0.001))

@@ -9,7 +9,7 @@ import pytest
 
 from chalice_offline.event_source.mapping import EventSourceMapping, MappingSettings
 from chalice_offline.event_source.sqs_client import SqsError
-from chalice_offline.invocation import ANYBODY, Caller, Outcome, Raised, Returned, TimedOut
+from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
 
 
@@ -76,11 +76,11 @@ class FakeFunctions:
         event: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        caller: Caller = ANYBODY,
+        caller: Caller = ANY_CALLER,
     ) -> Outcome:
         assert function_name == "execute"
         assert timeout_s is None
-        assert caller is ANYBODY
+        assert caller is ANY_CALLER
         self.batches.append([record["messageId"] for record in event["Records"]])
         self._running += 1
         self.overlap_max = max(self.overlap_max, self._running)
@@ -113,7 +113,7 @@ def run(scenario: Callable[..., Awaitable[None]], *outcomes: Outcome, **settings
         finally:
             functions.gate.set()
             queue.arrival.set()
-            await mapping.stop(patience_s=1)
+            await mapping.stop(timeout_s=1)
             log.close()
 
     asyncio.run(main())
@@ -199,7 +199,7 @@ def test_answer_that_is_none_of_sqs_does_not_end_the_polling() -> None:
         mapping.start()
         queue.put("a")
         await until(lambda: queue.deleted == ["a"])
-        await mapping.stop(patience_s=1)
+        await mapping.stop(timeout_s=1)
         log.close()
         assert told == ["receiving from orders"] * 2
 
@@ -318,7 +318,7 @@ def test_stop_lets_the_batch_in_flight_finish() -> None:
         functions.gate.clear()
         queue.put("a")
         await until(lambda: functions.batches == [["a"]])
-        stopping = asyncio.create_task(mapping.stop(patience_s=5))
+        stopping = asyncio.create_task(mapping.stop(timeout_s=5))
         await asyncio.sleep(0)
         functions.gate.set()
         queue.arrival.set()
@@ -331,7 +331,7 @@ def test_stop_lets_the_batch_in_flight_finish() -> None:
 def test_message_received_while_stopping_is_given_back() -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
         await until(mapping._pacing.is_idle)
-        stopping = asyncio.create_task(mapping.stop(patience_s=5))
+        stopping = asyncio.create_task(mapping.stop(timeout_s=5))
         await asyncio.sleep(0)
         queue.put("late")
         await stopping

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chalice_offline.gateway import Gateway, GatewayLimits, GatewaySettings
-from chalice_offline.invocation import ANYBODY, AppManifest, Caller, Functions, Outcome, Returned, TimedOut
+from chalice_offline.invocation import ANY_CALLER, AppManifest, Caller, Functions, Outcome, Returned, TimedOut
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Outcome]]
 
@@ -30,7 +30,7 @@ class FakeFunctions:
         event: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        caller: Caller = ANYBODY,
+        caller: Caller = ANY_CALLER,
     ) -> Outcome:
         self.events.append((function_name, event))
         self.callers.append(caller)

@@ -159,7 +159,7 @@ class Bench:
         try:
             await scenario(host)
         finally:
-            await host.stop(patience_s=0)
+            await host.stop(timeout_s=0)
             pids = [pid for group in host.pids().values() for pid in group]
             await forker.close()
         assert not [pid for pid in pids if is_running(pid)]

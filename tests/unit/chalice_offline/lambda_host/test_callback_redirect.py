@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chalice_offline.lambda_host import callback_redirect
-from chalice_offline.lambda_host.callback_redirect import Gateway
+from chalice_offline.lambda_host.callback_redirect import LocalManagementApi
 
 PRELUDE = """
 import importlib.util, sys
@@ -151,9 +151,9 @@ else:
     ],
 )
 def test_only_https_is_redirected(url: str, redirected: str) -> None:
-    assert Gateway("http://127.0.0.1:3000/ws").redirected(url) == redirected
+    assert LocalManagementApi("http://127.0.0.1:3000/ws").redirected(url) == redirected
 
 
 @pytest.mark.parametrize(("host", "is_it"), [("192.168.1.2", True), ("127.0.0.1", False), (None, False)])
 def test_gateway_on_another_address_is_known_by_it(host: str | None, is_it: bool) -> None:
-    assert Gateway("http://192.168.1.2:3000/ws").is_at(host, 3000) is is_it
+    assert LocalManagementApi("http://192.168.1.2:3000/ws").is_at(host, 3000) is is_it

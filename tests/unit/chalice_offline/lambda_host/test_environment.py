@@ -137,7 +137,7 @@ def test_each_environment_has_a_tmp_that_ends_with_it(bench: Bench) -> None:
         assert warm["tmp"] == TMP or warm["tmp"].startswith(str(root))
         assert warm["tmp"] != TMP or not warm["found"][0] or not (Path(TMP) / "mark").exists()
         assert len(list(root.iterdir())) == 2
-        await host.stop(patience_s=0)
+        await host.stop(timeout_s=0)
         assert list(root.iterdir()) == []
 
     bench.run(scenario, tmp_root=root)

@@ -65,7 +65,7 @@ def test_function_that_may_be_cut_short_is_not_waited_for(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         caller = asyncio.create_task(host.invoke("wait_for_file", {"path": str(bench.folder / "never")}))
         await until(lambda: bool(host.pids()["wait_for_file"]))
-        await host.stop(patience_s=600)
+        await host.stop(timeout_s=600)
         outcome = await caller
         assert isinstance(outcome, Raised)
         assert outcome.error_type == "Runtime.ExitError"  # and not the function's time-out
@@ -78,7 +78,7 @@ def test_callers_learn_that_the_host_has_stopped(bench: Bench) -> None:
         never = {"path": str(bench.folder / "never")}
         callers = [asyncio.create_task(host.invoke("wait_for_file", never)) for _ in range(3)]
         await until(lambda: bool(host.pids()["wait_for_file"]))
-        await host.stop(patience_s=0)
+        await host.stop(timeout_s=0)
         outcomes = [*await asyncio.gather(*callers), await host.invoke("wait_for_file", never)]
         kinds = [outcome.error_type for outcome in outcomes if isinstance(outcome, Raised)]
         assert kinds == ["Runtime.ExitError", *["Runtime.Stopped"] * 3]

@@ -41,7 +41,7 @@ class Service:
             log_path=folder / "service.log",
             is_ready=self._is_up,
             stop_signal=signal.SIGTERM,
-            stop_patience_s=0.2,
+            stop_timeout_s=0.2,
             on_restarted=self._restarted,
         )
         self.daemon = Daemon(spec, self.register, self.log)

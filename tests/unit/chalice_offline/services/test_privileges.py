@@ -1,4 +1,4 @@
-"""What is left of root in a child that became nobody."""
+"""What is left of root in a child that runs as ``nobody``."""
 
 import signal
 import subprocess

@@ -32,7 +32,7 @@ from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.exactness import EXACT
 from infra.chain.chain import Chain, Commitment
-from infra.chain.market_maker import MarketMaker, as_svm, read_pool
+from infra.chain.market_maker import WanderingMarket, as_svm, read_pool
 from infra.chain.network import network
 from infra.chain.outcomes import Outcome
 from infra.chain.seed import fund, seed_chain, wallet
@@ -270,7 +270,7 @@ def test_the_market_maker_moves_prices_and_all_its_trades_land(tmp_path: Path) -
     chain = a_chain(tmp_path)
     seed_chain(chain, [])
     made = network(chain, block_ms=None)
-    maker = MarketMaker(made, 1)
+    maker = WanderingMarket(made, 1)
     fund(chain, maker.key)
     for _ in range(20):
         maker.step()

@@ -15,7 +15,7 @@ from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.tokens import NEW_MINT, new_token
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.ports import Offers
@@ -42,7 +42,7 @@ class Launchpad:
         self.consumer = ConsumerOnFakes(openings=self)
         self.chain, self.clock = self.consumer.chain, self.consumer.clock
 
-    def seen(self, pairs: Collection[TokenPair]) -> SeenOpenings:
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         assert pairs
         if any(pair.output_token == NEW_MINT for pair in pairs):
             return SeenOpenings(self.chain.height, self.by_pool)

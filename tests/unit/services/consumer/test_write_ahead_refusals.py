@@ -1,4 +1,4 @@
-"""What a chain refuses to sign for one order is that order's end, and nobody else's."""
+"""What a chain refuses to sign for one order is that order's end, and no other's."""
 
 from collections.abc import Sequence
 from datetime import timedelta

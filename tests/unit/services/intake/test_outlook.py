@@ -14,7 +14,7 @@ from chalicelib.domain.rates import Bound, Limit, Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, Trigger, When, trigger
-from chalicelib.services.intake.outlook import Conditions, Seen, conditions_of, judged
+from chalicelib.services.intake.outlook import Conditions, MarketSight, conditions_of, judged
 from chalicelib.services.intake.wording import Wording
 from chalicelib.wire.fields import validated
 from chalicelib.wire.order_fields import SwapFields, swap_terms
@@ -38,11 +38,11 @@ def a_trigger(price: str = "140", when: When = When.BELOW, **members: Any) -> Tr
 
 def seen(
     swapped: tuple[int, int] | RefusedError = (1_500_000_000, 225_000_000), *, mark: Rate | None = MARK
-) -> Seen:
-    return Seen(swapped, mark, pools_of_pair=4)
+) -> MarketSight:
+    return MarketSight(swapped, mark, pools_of_pair=4)
 
 
-def judgement(conditions: Conditions, at: Seen | None = None, **members: Any) -> Judgement:
+def judgement(conditions: Conditions, at: MarketSight | None = None, **members: Any) -> Judgement:
     fields = validated(SwapFields, {"side": "sell", "amount": "1.5"} | members)
     return judged(conditions, at or seen(), Wording(swap_terms(fields, TOKENS), TOKENS))
 

@@ -3,12 +3,12 @@
 import pytest
 
 from chalicelib.domain.errors import Code, LimitExceededError
-from chalicelib.services.intake.rates import Rate, RequestKind, RequestRates
+from chalicelib.services.intake.rates import RequestKind, RequestRate, RequestRates
 from tests.fakes.ports import FrozenClock
 
 
 def rates(clock: FrozenClock) -> RequestRates:
-    return RequestRates(dict.fromkeys(RequestKind, Rate(per_second=2, burst=3)), clock)
+    return RequestRates(dict.fromkeys(RequestKind, RequestRate(per_second=2, burst=3)), clock)
 
 
 def admitted(limits: RequestRates, account_id: str, kind: RequestKind) -> int:

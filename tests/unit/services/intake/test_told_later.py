@@ -1,4 +1,4 @@
-"""A change to an order that rests is told although whoever makes it dies in the middle."""
+"""A change to an order that rests is told although the process that makes it dies in the middle."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Asking the venues: those that answer count, and one that does not is named and holds nobody up."""
+"""Asking the venues: those that answer count, and one that does not is named and holds no order up."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import Fired, TokenPair, Watch
+from chalicelib.domain.watches import DirectedPair, Fired, Watch
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
@@ -21,7 +21,7 @@ from tests.fakes.watches import MemoryWatches
 from tests.support.price_paths import a_path, an_order_that_waits, first_fires, prices_at
 from tests.unit.routing.markets import a_cpmm
 
-PAIR = TokenPair("BASE", "QUOTE")
+PAIR = DirectedPair("BASE", "QUOTE")
 
 
 class Trial:
