@@ -16,7 +16,7 @@ from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
 from chalicelib.domain.errors import RefusedError, RetryableError
 from chalicelib.domain.transactions import SignedTransaction
-from chalicelib.domain.watches import TokenPair
+from chalicelib.domain.watches import DirectedPair
 from tests.fakes.ports import FrozenClock
 
 NOBODY = "http://127.0.0.1:1"
@@ -107,7 +107,7 @@ def test_only_signing_asks_for_the_seed_which_other_functions_may_not_read(pools
         ports.height,
         ports.check,
         ports.prices.read,
-        lambda: ports.openings.seen([TokenPair("USDC", "SOL")]),
+        lambda: ports.openings.seen([DirectedPair("USDC", "SOL")]),
         lambda: ports.keyless_chain.view(["signature"]),
         lambda: ports.keyless_chain.send([sent]),
     ]
