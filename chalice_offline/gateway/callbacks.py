@@ -63,7 +63,7 @@ class Callbacks:
         return response
 
     def gather_frames(self, connection_ids: Iterable[str]) -> Callable[[], None]:
-        """Have the frames of several requests leave together, once the function that this returns is called."""
+        """Have the frames of several requests leave together, once what this returns is called."""
         sessions = (self._edge.sessions.get(id_) for id_ in set(connection_ids))
         releases = [session.gather_frames() for session in sessions if session is not None]
 

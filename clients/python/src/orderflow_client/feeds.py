@@ -46,7 +46,7 @@ class Feeds:
             feed.end(error)
 
     async def resume(self) -> None:
-        """Subscribe on a new connection, for as long as it takes: nobody else asks. Its loss cancels this."""
+        """Subscribe on a new connection, for as long as it takes; its loss cancels this."""
         for feed in self._open:
             feed.lost()
         while self._open:
