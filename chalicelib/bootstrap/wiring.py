@@ -60,7 +60,7 @@ class Services(Ports):
     def republisher(self) -> "EventRepublisher":
         from chalicelib.services.delivery.republish import EventRepublisher
 
-        return EventRepublisher(self.queries, self.publisher)
+        return EventRepublisher(self.queries, self.publisher, self.record)
 
     @cached_property
     def replay_orders(self) -> "ReplayOrders":
@@ -175,7 +175,7 @@ class Services(Ports):
         from chalicelib.services.intake.cancel_all import CancelAllOrders
 
         record = PostgresOpenOrders(self.engine)
-        return CancelAllOrders(record, self.publisher, lambda: self.batch_queue, self.observer, self.clock)
+        return CancelAllOrders(record, self.publisher, self.queue, self.observer, self.clock)
 
     @cached_property
     def consume_messages(self) -> "ConsumeMessages":

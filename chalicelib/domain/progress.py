@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from chalicelib.domain.errors import Code
@@ -25,6 +25,14 @@ class NewOrder:
     events: tuple[OrderEvent, ...]
     connection_id: str | None
     failure_code: Code | None = None
+
+
+class Published(NamedTuple):
+    """Events of an order that were published, from the one after ``after_seq`` up to ``seq``."""
+
+    order_id: UUID
+    after_seq: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

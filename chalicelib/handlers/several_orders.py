@@ -97,4 +97,4 @@ def _canceled(fields: CancelAllFields, account_id: str) -> JsonObject:
     use.access.requests.admit(account_id, RequestKind.CANCEL)
     done = use.cancel_all_orders.cancel_all(account_id, wanted)
     use.observer.flush()
-    return canceled_all(done.canceled, done.already_sent, more=done.has_more)
+    return canceled_all(done.canceled, done.already_sent, done.accepted_until, more=done.has_more)

@@ -10,7 +10,7 @@ from uuid import UUID
 from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import Claims, NewOrder, Transition
+from chalicelib.domain.progress import Claims, NewOrder, Published, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 
@@ -145,9 +145,7 @@ class OrderQueue(Protocol):
         ...
 
     def retry_in(self, seconds: Mapping[str, int]) -> None:
-        """Make received messages, by receipt handle,
-        visible again after so many seconds each, best effort.
-        """
+        """Make received messages, by receipt handle, visible again after so many seconds each, best effort."""
         ...
 
 
@@ -198,9 +196,7 @@ class Connections(Protocol):
 
 
 class OrderRecord(Protocol):
-    """The record of orders. Every method is one transaction;
-    raises ``RetryableError`` if it is unreachable.
-    """
+    """The record of orders. Every method is one transaction; raises ``RetryableError`` if it is unreachable."""
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         """Record orders that are not on record yet, claimed under fence 1; return those it created."""
@@ -213,16 +209,20 @@ class OrderRecord(Protocol):
     def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
         """Append events and renew (or release) leases; return the orders whose transition counted.
 
-        A transition is dropped if another consumer has claimed the order by now or moved it on.
+        One is dropped if another consumer has moved the order on, or all such orders were canceled before
+        this one, now unsent, was on record.
         """
         ...
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        """End an order as canceled if it is not final and nothing
-        of it was ever handed to a venue; None if not.
+        """End an order as canceled if it is not final and nothing of it was ever sent; None if not.
 
         Raises ``UnansweredError`` if it may be canceled.
         """
+        ...
+
+    def cancel_covered(self, order_ids: Sequence[UUID], at: datetime) -> Sequence[tuple[Order, OrderEvent]]:
+        """End those orders that were canceled with all others before they were on record."""
         ...
 
     def amend(
@@ -233,8 +233,7 @@ class OrderRecord(Protocol):
         change: Callable[[OrderState], Order],
         told: Mapping[str, object],
     ) -> tuple[Order, OrderEvent] | None:
-        """Give an order other terms and arm it anew, in one commit, whoever has claimed it; None if the
-        account has no such order.
+        """Give an order other terms and arm it anew, in one commit; None if the account has no such order.
 
         Args:
             change: Given where the order stands while its row is held, returns it with other terms, or
@@ -245,8 +244,8 @@ class OrderRecord(Protocol):
         """
         ...
 
-    def note_published(self, order_id: UUID, seq: int) -> None:
-        """Note that an event has been published, if all before it have been: the next claimant need not."""
+    def note_published(self, published: Sequence[Published]) -> None:
+        """Note what was published, where all before it had been: the next claimant need not."""
         ...
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:

@@ -283,6 +283,10 @@ class Canceled(Answer):
         list[UUID], Field(description="Unfinished orders of which something was handed to a venue.")
     ]
     more: Annotated[bool, Field(description="Some are left that can be canceled: ask again.")]
+    accepted_until: Annotated[
+        Moment,
+        Field(description="What fits, was accepted until then and is in the queue still ends as canceled."),
+    ]
 
 
 class CanceledAllFrame(Canceled):

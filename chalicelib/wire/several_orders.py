@@ -1,6 +1,7 @@
 """Answers about several orders at once: what became of a batch, and of orders that were canceled together."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.server_frames import error_body
@@ -35,6 +37,16 @@ def results(of_each: Sequence[Order | ExecutionError]) -> list[JsonObject]:
     ]
 
 
-def canceled_all(canceled: int, already_sent: Sequence[UUID], *, more: bool) -> JsonObject:
-    """Return how many orders were canceled and which could not be; ``more``: some are left, so ask again."""
-    return {"canceled": canceled, "alreadySent": [str(order_id) for order_id in already_sent], "more": more}
+def canceled_all(
+    canceled: int, already_sent: Sequence[UUID], accepted_until: datetime, *, more: bool
+) -> JsonObject:
+    """Return how many orders were canceled and which could not be; ``more``: some are left, so ask again.
+
+    Orders that were accepted until a moment and are in the queue still are canceled too, each once its turn comes.
+    """
+    return {
+        "canceled": canceled,
+        "alreadySent": [str(order_id) for order_id in already_sent],
+        "more": more,
+        "acceptedUntil": rfc3339(accepted_until),
+    }

@@ -1,17 +1,22 @@
 """What every record of an account's unfinished orders promises."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from chalicelib.domain.errors import Code
 from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
-from tests.contract.records import Store
+from tests.contract.records import Store, next_transition
 from tests.fakes.orders import LIFE, NOON, an_order, changed
 
 ALL = OrderFilter()
@@ -128,3 +133,73 @@ def test_order_that_somebody_writes_at_this_moment_is_left_for_later(
         assert canceled(store, account_id) == {free}
         assert store.open_orders.unfinished(account_id, ALL, limit=9).cancelable == 1
     assert canceled(store, account_id) == {held}
+
+
+def submitted_before(store: Store, account_id: str, **terms: Any) -> ClaimedOrder:
+    """Put an order on record whose message was in the queue while all orders were canceled."""
+    return store.created(changed(an_order(account_id=account_id), **terms))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        (ALL, True),
+        (OrderFilter(base="SOL", quote="USDC"), True),
+        (OrderFilter(base="SOL"), True),
+        (OrderFilter(quote="USDC"), True),
+        (OrderFilter(types=(OrderType.MARKET, OrderType.SNIPER)), True),
+        (OrderFilter(base="JUP"), False),
+        (OrderFilter(quote="SOL"), False),
+        (OrderFilter(types=(OrderType.LIMIT,)), False),
+    ],
+)
+def test_order_that_was_in_the_queue_when_all_were_canceled_goes_no_further(
+    store: Store, account_id: str, wanted: OrderFilter, meant: bool
+) -> None:
+    store.open_orders.mark(account_id, wanted, NOON)
+    claimed = submitted_before(store, account_id)
+    order_id = claimed.state.order.order_id
+    step = next_transition(claimed, OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
+    assert store.record.record([step], lease_ms=0) == (frozenset() if meant else {order_id})
+    ended = store.record.cancel_covered([order_id], NOON)
+    assert [(order.order_id, event.seq, event.status) for order, event in ended] == (
+        [(order_id, 3, OrderStatus.CANCELED)] if meant else []
+    )
+    if meant:
+        assert store.seqs(order_id) == [1, 2, 3]
+        assert store.record.record([step], lease_ms=0) == frozenset()
+        assert store.record.cancel_covered([order_id], NOON) == []
+
+
+def test_mark_covers_neither_a_later_order_nor_another_account_nor_one_that_was_sent_or_rests(
+    store: Store, account_id: str
+) -> None:
+    def goes_on(order: Order, *statuses: OrderStatus) -> bool:
+        claimed = store.created(order, *(statuses or (OrderStatus.PENDING,)))
+        store.open_orders.mark(account_id, ALL, NOON)
+        return bool(store.record.record([next_transition(claimed, OrderStatus.ROUTING)], lease_ms=0))
+
+    later = an_order(account_id=account_id)
+    assert goes_on(replace(later, accepted_at=NOON + timedelta(microseconds=1)))
+    assert goes_on(an_order(account_id=f"{account_id}-other"))
+    assert goes_on(changed(an_order(account_id=account_id), **RESTING), OrderStatus.PENDING, OrderStatus.OPEN)
+    early = an_order(account_id=f"{account_id}-sent")
+    sent = store.moved(store.created(early), *LIFE[2:5])
+    store.open_orders.mark(early.account_id, ALL, NOON)
+    assert store.moved(sent, OrderStatus.CONFIRMED).state.is_final
+
+
+def test_order_that_all_cancels_cover_may_still_end_for_a_reason_of_its_own(
+    store: Store, account_id: str
+) -> None:
+    claimed = submitted_before(store, account_id)
+    store.open_orders.mark(account_id, ALL, NOON)
+    end = replace(next_transition(claimed, OrderStatus.FAILED), failure_code=Code.NO_ROUTE)
+    assert store.record.record([end], lease_ms=0)
+
+
+def test_later_mark_stays_when_an_earlier_one_comes_after_it(store: Store, account_id: str) -> None:
+    claimed = submitted_before(store, account_id)
+    store.open_orders.mark(account_id, ALL, NOON)
+    store.open_orders.mark(account_id, ALL, NOON - timedelta(days=1))
+    assert len(store.record.cancel_covered([claimed.state.order.order_id], NOON)) == 1

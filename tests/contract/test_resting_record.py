@@ -10,7 +10,7 @@ import pytest
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.progress import ClaimedOrder, Published
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
@@ -164,10 +164,10 @@ def test_amendment_that_is_refused_or_of_another_account_changes_nothing(floor: 
 
 def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None:
     order = floor.at_rest().state.order
-    floor.store.record.note_published(order.order_id, 2)
+    floor.store.record.note_published([Published(order.order_id, 1, 2)])
     claimed = floor.claimed(order)
     assert claimed.state.published_seq == 0
     floor.store.record.record([transitions.release(claimed, published=True)], lease_ms=0)
     floor.store.record.amend("alice", order.order_id, NOON, to("180"), {})
-    floor.store.record.note_published(order.order_id, 3)
+    floor.store.record.note_published([Published(order.order_id, 2, 3)])
     assert floor.claimed(order).state.published_seq == 3

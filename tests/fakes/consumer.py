@@ -55,7 +55,7 @@ class ConsumerOnFakes:
         self.queue, self.connections, self.chain = FakeQueue(), FakeConnections(), FakeChain()
         self.venues = [FakeVenue("raydium"), FakeVenue("meteora")]
         self.publisher = EventPublisher(self.subscriptions, self.connections, self.queue, VIEWS)
-        republisher = EventRepublisher(self.queries, self.publisher)
+        republisher = EventRepublisher(self.queries, self.publisher, self.record)
         self.replay_orders = ReplayOrders(
             self.subscriptions, self.queries, self.connections, self.clock, VIEWS, lookup_wait_ms=0
         )

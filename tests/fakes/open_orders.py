@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import Published
 from chalicelib.domain.statuses import CANCELABLE, OrderStatus
 from chalicelib.services.intake.cancel_all import Unfinished
 from tests.fakes.tables import OrderRow, Tables
@@ -17,17 +18,21 @@ class MemoryOpenOrders:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
+    def mark(self, account_id: str, wanted: OrderFilter, at: datetime) -> None:
+        marks = self._tables.cancel_marks
+        marks[account_id, wanted] = max(at, marks.get((account_id, wanted), at))
+
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[tuple[Order, OrderEvent]]:
         ended = []
         for row in [row for row in self._meant(account_id, wanted) if _is_cancelable(row.state)][:limit]:
-            after, event = row.state.transition_to(Canceled(), at)
-            self._tables.watches.disarm([after.order.order_id])
-            self._tables.append((event,))
-            row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
-            ended.append((after.order, event))
+            self._tables.unpublished[row.state.order.order_id] = self._tables.now()
+            ended.append(self._tables.cancel(row, at))
         return ended
+
+    def note_published(self, published: Sequence[Published]) -> None:
+        self._tables.note_published(published)
 
     def unfinished(self, account_id: str, wanted: OrderFilter, *, limit: int) -> Unfinished:
         meant = self._meant(account_id, wanted)

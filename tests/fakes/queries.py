@@ -10,6 +10,7 @@ from chalicelib.adapters.postgres.housekeeping import (
     RESUMED_AGAIN_AFTER_S,
     STRANDED_AFTER_S,
 )
+from chalicelib.adapters.postgres.unpublished import UNPUBLISHED_AFTER_S
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
@@ -74,7 +75,19 @@ class MemoryHousekeeping:
             if row.state.status not in FINAL | RESTING
             and row.lease_until < since
             and not self._waits(id_, row.lease_until)
-        ][:limit]
+        ][:limit] + self._still_unpublished(limit)
+
+    def _still_unpublished(self, limit: int) -> list[StrandedOrder]:
+        since = self._tables.now() - timedelta(seconds=UNPUBLISHED_AFTER_S)
+        old = [id_ for id_, at in self._tables.unpublished.items() if at < since][:limit]
+        found = []
+        for id_ in old:
+            state = self._tables.orders[id_].state
+            if state.published_seq == state.seq:
+                del self._tables.unpublished[id_]
+            else:
+                found.append(StrandedOrder(id_, state.order.account_id))
+        return found
 
     def _waits(self, order_id: UUID, lease_until: datetime) -> bool:
         """Return whether the message that resumes an order may be in the queue still."""
@@ -83,7 +96,9 @@ class MemoryHousekeeping:
         return at is not None and at >= lease_until and at >= self._tables.now() - again
 
     def note_resumed(self, order_ids: Sequence[UUID]) -> None:
-        self._resumed_at |= dict.fromkeys(order_ids, self._tables.now())
+        now, unpublished = self._tables.now(), self._tables.unpublished
+        self._resumed_at |= dict.fromkeys(order_ids, now)
+        unpublished |= dict.fromkeys((id_ for id_ in order_ids if id_ in unpublished), now)
 
     def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
         now = self._tables.now()

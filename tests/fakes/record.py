@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chalicelib.domain.events import Canceled, Open, OrderEvent
+from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Published, Transition
 from chalicelib.domain.statuses import CANCELABLE, OrderStatus
 from chalicelib.services.resting.waiting import watch_of
 from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
@@ -71,11 +71,12 @@ class MemoryRecord:
         rests = row.state.status is OrderStatus.OPEN
         if row.state.status not in CANCELABLE or (row.state.was_sent and not rests):
             return None
-        after, event = row.state.transition_to(Canceled(), at)
-        self._tables.watches.disarm([order_id])
-        self._tables.append((event,))
-        row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
-        return after.order, event
+        self._tables.unpublished[order_id] = self._tables.now()
+        return self._tables.cancel(row, at)
+
+    def cancel_covered(self, order_ids: Sequence[UUID], at: datetime) -> Sequence[tuple[Order, OrderEvent]]:
+        rows = [self._tables.orders[id_] for id_ in order_ids if id_ in self._tables.orders]
+        return [self._tables.cancel(row, at) for row in rows if self._tables.is_covered(row)]
 
     def amend(
         self,
@@ -91,14 +92,13 @@ class MemoryRecord:
         after, event = replace(row.state, order=change(row.state)).transition_to(Open(amended=told), at)
         self._tables.append((event,))
         self._tables.watches.arm([watch_of(after)])
+        self._tables.unpublished[order_id] = self._tables.now()
         row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
         row.lease_until = row.updated_at
         return after.order, event
 
-    def note_published(self, order_id: UUID, seq: int) -> None:
-        row = self._tables.orders[order_id]
-        if row.state.published_seq == seq - 1:
-            row.state = replace(row.state, published_seq=seq)
+    def note_published(self, published: Sequence[Published]) -> None:
+        self._tables.note_published(published)
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         row = self._tables.orders.get(order_id)
@@ -108,7 +108,11 @@ class MemoryRecord:
         return row.lease_until < self._tables.now()
 
     def _counts(self, transition: Transition, row: OrderRow) -> bool:
-        return row.fence == transition.claimed.fence and row.state.seq == transition.claimed.state.seq
+        return (
+            row.fence == transition.claimed.fence
+            and row.state.seq == transition.claimed.state.seq
+            and (transition.state.is_final or not self._tables.is_covered(row))
+        )
 
     def _apply(self, transition: Transition, row: OrderRow, lease_ms: int) -> None:
         now, order_id = self._tables.now(), transition.state.order.order_id

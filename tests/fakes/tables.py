@@ -1,15 +1,16 @@
 """The record's tables in memory, with the constraints that the migrations put on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from chalicelib.domain.events import OrderEvent, Recorded
-from chalicelib.domain.orders import OrderState
-from chalicelib.domain.progress import OpenAttempt
-from chalicelib.domain.statuses import FINAL
+from chalicelib.domain.events import Canceled, OrderEvent, Recorded
+from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import OpenAttempt, Published
+from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from tests.fakes.orders import VIEWS
 from tests.fakes.watches import MemoryWatches
@@ -70,6 +71,8 @@ class Tables:
     subscriptions: dict[tuple[str, UUID], SubscriptionRow] = field(default_factory=dict)
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     dead_letters: dict[str, tuple[DeadLetter, str]] = field(default_factory=dict)
+    unpublished: dict[UUID, datetime] = field(default_factory=dict)
+    cancel_marks: dict[tuple[str, OrderFilter], datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.watches = MemoryWatches(self.now, lambda order_id: self.orders[order_id].state.order.account_id)
@@ -83,6 +86,37 @@ class Tables:
             if event.status in FINAL and any(old.status in FINAL for old in log):
                 raise ConstraintViolation("events_one_final")
             log.append(replace(event, what=Recorded(event.status, VIEWS.fields(event))))
+
+    def is_covered(self, row: OrderRow) -> bool:
+        """Return whether all such orders were canceled before this one was on record, and it is unsent."""
+        state = row.state
+        return (
+            state.status in {OrderStatus.PENDING, OrderStatus.ROUTING}
+            and not state.was_sent
+            and any(
+                account_id == state.order.account_id
+                and state.order.accepted_at <= until
+                and wanted.fits(state.order)
+                for (account_id, wanted), until in self.cancel_marks.items()
+            )
+        )
+
+    def cancel(self, row: OrderRow, at: datetime) -> tuple[Order, OrderEvent]:
+        """End an order as canceled, whoever has claimed it."""
+        after, event = row.state.transition_to(Canceled(), at)
+        self.watches.disarm([after.order.order_id])
+        self.append((event,))
+        row.state, row.fence, row.updated_at = after, row.fence + 1, self.now()
+        return after.order, event
+
+    def note_published(self, published: Sequence[Published]) -> None:
+        """Note what was published, where all before it had been."""
+        for order_id, after_seq, seq in published:
+            row = self.orders[order_id]
+            if after_seq <= row.state.published_seq < seq <= row.state.seq:
+                row.state = replace(row.state, published_seq=seq)
+                if seq == row.state.seq:
+                    self.unpublished.pop(order_id, None)
 
     def insert_attempt(self, order_id: UUID, attempt: OpenAttempt) -> None:
         """Insert an open attempt; a second open one, or the same one again, cannot be."""

@@ -269,7 +269,7 @@ class Engine:
             world,
             lookup_wait_ms=1_500,
         )
-        republisher = EventRepublisher(parts.queries, self.publisher)
+        republisher = EventRepublisher(parts.queries, self.publisher, parts.record)
         venues = [SimulatedVenue(name, world, simulator.path.at) for name in VENUES]
         self.price_watcher = PriceWatcher(
             SimulatedPrices(world, simulator.path),

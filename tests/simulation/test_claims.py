@@ -36,7 +36,7 @@ from tests.simulation.builders import MOMENT, an_attempt, an_order
 
 LONG_MS, ENDED_MS = 3_600_000, 0
 ORDERS = tuple(an_order(name) for name in ("one", "two", "three"))
-TABLES = "attempts, order_events, orders, subscriptions, client_order_keys, watches"
+TABLES = "attempts, order_events, orders, subscriptions, client_order_keys, watches, unpublished"
 
 consumers = st.sampled_from((0, 1))
 orders = st.sampled_from(ORDERS)

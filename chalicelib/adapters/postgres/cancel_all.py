@@ -1,33 +1,36 @@
 """Canceling an account's orders together: each is ended as a single cancel ends it (``order_record``)."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from chalicelib.adapters.postgres.cancels import (
+    ENDED,
+    MARK,
+    RETURNING,
+    SET_CANCELED,
+    at_parameters,
+    ended,
+    meant,
+    owed,
+)
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_state
+from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, IDLE_STATUSES
-from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
+from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Published
 from chalicelib.services.intake.cancel_all import Unfinished
 
-# As ``OrderFilter.fits`` has it.
-_MEANT: Final = """
+_MEANT: Final = f"""
 o.account_id = :account_id
-AND (CAST(:types AS text[]) IS NULL OR o.order_type = ANY(CAST(:types AS text[])))
-AND CASE
-    WHEN CAST(:base AS text) IS NOT NULL AND CAST(:quote AS text) IS NOT NULL
-        THEN :base IN (o.input_token, o.output_token) AND :quote IN (o.input_token, o.output_token)
-    WHEN CAST(:base AS text) IS NOT NULL THEN o.price_base = :base
-    WHEN CAST(:quote AS text) IS NOT NULL
-        THEN o.price_base <> :quote AND :quote IN (o.input_token, o.output_token)
-    ELSE true
-END
+AND {meant("CAST(:base AS text)", "CAST(:quote AS text)", "CAST(:types AS text[])")}
 """
 
 # Two conditions, since orders under way and resting ones have an index each.
@@ -45,20 +48,11 @@ WITH under_way AS MATERIALIZED (
     SELECT o.order_id FROM orders o WHERE {_RESTING}
     ORDER BY o.accepted_at LIMIT :limit - (SELECT count(*) FROM under_way) FOR NO KEY UPDATE SKIP LOCKED
 ), canceled AS (
-    UPDATE orders o
-    SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp(),
-        chain = sha256(coalesce(o.chain, '') || convert_to(
-            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'),
-            'UTF8'))
+    UPDATE orders o {SET_CANCELED}
     FROM (SELECT order_id FROM under_way UNION ALL SELECT order_id FROM resting) AS wanted
     WHERE o.order_id = wanted.order_id
-    RETURNING {ORDER_COLUMNS}, o.chain
-), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
-    SELECT order_id, seq, status, attempt, :at, '{{}}', chain FROM canceled
-), disarmed AS (
-    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
-)
+    {RETURNING}
+), {ENDED}, {owed("canceled")}
 SELECT * FROM canceled
 """)
 
@@ -80,19 +74,28 @@ class PostgresOpenOrders:
     def __init__(self, engine: Engine) -> None:
         self._database = Database(engine)
 
+    def mark(self, account_id: str, wanted: OrderFilter, at: datetime) -> None:
+        parameters = {
+            "account_id": account_id,
+            "base": wanted.base or "",
+            "quote": wanted.quote or "",
+            "types": ",".join(sorted({each.value for each in wanted.types or ()})),
+            "at": at,
+        }
+        with translated_errors():
+            self._database.execute(MARK, parameters)
+
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[tuple[Order, OrderEvent]]:
-        parameters = _meant(account_id, wanted, limit) | {
-            "at": at,
-            "at_text": at.astimezone(UTC).isoformat(),
-        }
+        parameters = _meant(account_id, wanted, limit) | at_parameters(at)
         with translated_errors():
-            states = [order_state(row) for row in self._database.execute(_CANCEL_SOME, parameters)]
-        return [
-            (state.order, OrderEvent(state.order.order_id, state.seq, state.attempt, at, Canceled()))
-            for state in states
-        ]
+            return ended(self._database.execute(_CANCEL_SOME, parameters), at)
+
+    def note_published(self, published: Sequence[Published]) -> None:
+        named = json_rows([each._asdict() for each in published])
+        with translated_errors():
+            self._database.execute(NOTE_PUBLISHED, {"published": named})
 
     def unfinished(self, account_id: str, wanted: OrderFilter, *, limit: int) -> Unfinished:
         with translated_errors():

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
+from chalicelib.adapters.postgres.unpublished import OLD_UNPUBLISHED
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
 
@@ -25,6 +26,7 @@ _BEGINNING: Final = ("", UUID(int=0))
 # Every account's first order before any account's second: what one
 # account leaves behind by the thousand is for later runs.
 _STRANDED: Final = text(f"""
+WITH {OLD_UNPUBLISHED}, stranded AS (
 SELECT order_id, account_id FROM (
     SELECT order_id, account_id, accepted_at, row_number()
         OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
@@ -33,12 +35,16 @@ SELECT order_id, account_id FROM (
         AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
         AND (resumed_at IS NULL OR resumed_at < lease_until
              OR resumed_at < clock_timestamp() - make_interval(secs => {RESUMED_AGAIN_AFTER_S}))
-) AS stranded
-ORDER BY place, accepted_at LIMIT :limit
+) AS each_accounts
+ORDER BY place, accepted_at LIMIT :limit)
+SELECT order_id, account_id FROM stranded UNION ALL SELECT order_id, account_id FROM old WHERE NOT is_published
 """)
 
 # An order that is held is being worked on: it is not stranded any more.
 _NOTE_RESUMED: Final = text(f"""
+WITH sent AS (
+    UPDATE unpublished SET since = clock_timestamp() WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
+)
 UPDATE orders SET resumed_at = clock_timestamp() WHERE order_id IN (
     SELECT order_id FROM orders
     WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status NOT IN {IDLE_STATUSES}

@@ -5,12 +5,13 @@ per stage of a batch.
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from chalicelib.adapters.postgres.cancels import CANCEL, CANCEL_COVERED, MAY_GO_ON, at_parameters, ended, owed
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
 from chalicelib.adapters.postgres.order_columns import AMENDABLE, NAMES, TYPED, column_values
@@ -21,11 +22,11 @@ from chalicelib.adapters.postgres.rows import (
     order_state,
 )
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
-from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES
+from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
 from chalicelib.adapters.postgres.watches import arming, disarming, fired_among
-from chalicelib.domain.events import Canceled, Open, OrderEvent
+from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Transition
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Published, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.resting.waiting import watch_of
@@ -100,7 +101,7 @@ WITH step AS (
         told_seq = s.told_seq, is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound,
         updated_at = clock_timestamp()
     FROM step s
-    WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq
+    WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq AND {MAY_GO_ON}
     RETURNING o.order_id
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
@@ -128,28 +129,6 @@ SELECT order_id FROM moved
 
 _HEADS: Final = Statement("SELECT order_id, chain FROM orders WHERE order_id = ANY(:order_ids)")
 
-# The event's hash is taken here: what the order's last one is shows only once its row is held
-# (``event_chain``). An order that was sent keeps its last signature; the fence shuts out the
-# consumer that has claimed the order.
-_CANCEL: Final = Statement(f"""
-WITH canceled AS (
-    UPDATE orders o
-    SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp(),
-        chain = sha256(coalesce(o.chain, '') || convert_to(
-            concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{{}}'),
-            'UTF8'))
-    WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
-      AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
-    RETURNING {ORDER_COLUMNS}, o.chain
-), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
-    SELECT order_id, seq, status, attempt, :at, '{{}}', chain FROM canceled
-), disarmed AS (
-    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
-)
-SELECT * FROM canceled
-""")
-
 _HOLD: Final = Statement(f"""
 SELECT {ORDER_COLUMNS}, o.chain FROM orders o
 WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id FOR UPDATE
@@ -165,15 +144,10 @@ WITH amended AS (
         updated_at = clock_timestamp()
     FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r({TYPED}, chain bytea)
     WHERE o.order_id = r.order_id
-    RETURNING o.order_id
-)
+    RETURNING o.order_id, o.account_id
+), {owed("amended")}
 INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
 SELECT e.* FROM {_EVENTS_ROWS} JOIN amended USING (order_id)
-""")
-
-_NOTE_PUBLISHED: Final = Statement("""
-UPDATE orders SET told_seq = CAST(:seq AS integer)
-WHERE order_id = CAST(:order_id AS uuid) AND told_seq = CAST(:seq AS integer) - 1
 """)
 
 _STATE: Final = Statement(f"""
@@ -279,18 +253,15 @@ class PostgresOrderRecord:
         return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        parameters = {
-            "account_id": account_id,
-            "order_id": str(order_id),
-            "at": at,
-            "at_text": at.astimezone(UTC).isoformat(),
-        }
+        parameters = {"account_id": account_id, "order_id": str(order_id)} | at_parameters(at)
         with translated_errors():
-            rows = self._database.execute(_CANCEL, parameters)
-        if not rows:
-            return None
-        state = order_state(rows[0])
-        return state.order, OrderEvent(order_id, state.seq, state.attempt, at, Canceled())
+            rows = self._database.execute(CANCEL, parameters)
+        return next(iter(ended(rows, at)), None)
+
+    def cancel_covered(self, order_ids: Sequence[UUID], at: datetime) -> Sequence[tuple[Order, OrderEvent]]:
+        parameters = {"order_ids": list(order_ids)} | at_parameters(at)
+        with translated_errors():
+            return ended(self._database.execute(CANCEL_COVERED, parameters), at)
 
     def amend(
         self,
@@ -316,9 +287,10 @@ class PostgresOrderRecord:
             )
         return after.order, event
 
-    def note_published(self, order_id: UUID, seq: int) -> None:
+    def note_published(self, published: Sequence[Published]) -> None:
+        named = json_rows([each._asdict() for each in published])
         with translated_errors():
-            self._database.execute(_NOTE_PUBLISHED, {"order_id": str(order_id), "seq": seq})
+            self._database.execute(NOTE_PUBLISHED, {"published": named})
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         parameters = {"account_id": account_id, "order_id": str(order_id)}

@@ -220,7 +220,11 @@ class ExecuteOrders:
             {id_: MessageOutcome(order=creators[id_].order) for id_ in new if id_ in created}
         )
         batch.claimed.update(
-            {id_: _claimed(new[id_]) for id_ in new if id_ in created and not new[id_].state.is_final}
+            {
+                id_: ClaimedOrder(each.state, fence=1)
+                for id_, each in new.items()
+                if id_ in created and not each.state.is_final
+            }
         )
         for id_ in batch.defective:
             batch.outcomes[id_] = MessageOutcome(self._limits.lease_s)
@@ -385,6 +389,7 @@ class ExecuteOrders:
             retry_in_s = pauses_s.get(order_id) if order_id in counted else self._limits.lease_s
             batch.outcomes[order_id] = MessageOutcome(retry_in_s, batch.outcomes[order_id].order)
             del batch.claimed[order_id]
+        self._end_covered(decided, counted, batch)
         kept = {
             transition.state.order.order_id: ClaimedOrder(
                 transition.state, transition.claimed.fence, transition.new_attempt
@@ -396,6 +401,14 @@ class ExecuteOrders:
         if unrecorded:
             self._give_up(unrecorded, batch)
         return list(kept.values())
+
+    def _end_covered(self, decided: Sequence[Transition], counted: Collection[UUID], batch: Batch) -> None:
+        """End, of the orders that could not be moved on, those that were canceled while they were in the queue."""
+        lost = [each.state.order.order_id for each in decided if each.state.order.order_id not in counted]
+        canceled = self._record.cancel_covered(lost, self._clock.now()) if lost else ()
+        for order, _ in canceled:
+            batch.outcomes[order.order_id] = MessageOutcome(order=order)
+        self._announcer.announce(batch, [(order, (event,)) for order, event in canceled])
 
     def _give_up(self, unrecorded: Sequence[Transition], batch: Batch) -> None:
         """End the orders whose transitions the record does not take, if nothing was sent;
@@ -422,7 +435,3 @@ def _looked_at_again(transition: Transition, watch: Watch) -> datetime | None:
     """
     order = transition.state.order
     return order.valid_until if order.terms.sniper is None else watch.wake_at
-
-
-def _claimed(new: NewOrder) -> ClaimedOrder:
-    return ClaimedOrder(new.state, fence=1)

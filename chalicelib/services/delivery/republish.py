@@ -2,8 +2,9 @@
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import Published
 from chalicelib.services.delivery.publisher import NONE_DEFERRED, EventPublisher
-from chalicelib.services.ports import OrderQueries
+from chalicelib.services.ports import OrderQueries, OrderRecord
 
 _EVENTS_MAX = 1_000
 
@@ -11,8 +12,9 @@ _EVENTS_MAX = 1_000
 class EventRepublisher:
     """Goes by what the record knows to have been published: ``OrderState.published_seq``."""
 
-    def __init__(self, queries: OrderQueries, publisher: EventPublisher) -> None:
+    def __init__(self, queries: OrderQueries, publisher: EventPublisher, record: OrderRecord) -> None:
         self._queries = queries
+        self._record = record
         self._publisher = publisher
 
     def republish(self, found: OrderState, deferred_acknowledgement: Acknowledgement | None = None) -> None:
@@ -34,3 +36,6 @@ class EventRepublisher:
             else NONE_DEFERRED
         )
         self._publisher.publish([(order, unpublished)], goes_first)
+        if found.is_final:
+            # Of any other order the claim's end notes it.
+            self._record.note_published([Published(order.order_id, found.published_seq, found.seq)])

@@ -13,11 +13,12 @@ from chalicelib.domain.errors import (
     UnknownOutcomeError,
 )
 from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import Published
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.told_later import have_told
+from chalicelib.services.intake.told_later import tell_later
 from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 from chalicelib.wire.moments import rfc3339
@@ -79,13 +80,12 @@ class AmendOrders:
             _check(state, if_seq)
             return amended(state, changes, self._tokens, now)
 
-        found = found_in_time(
+        found_in_time(
             lambda: self._record.state(account_id, order_id),
             self._wait_budget,
             account_id,
             wait_s=self._lookup_wait_s,
         )
-        have_told(self._queue, found)
         try:
             committed = self._record.amend(account_id, order_id, now, change, _told(changes))
         except UnansweredError as fault:
@@ -98,11 +98,10 @@ class AmendOrders:
         self._observer.saw([(order, [event])], {})
         try:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
-            self._record.note_published(order_id, event.seq)
+            self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
-            # The message that was sent first has a consumer publish it, or this one.
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
-            have_told(self._queue, found)
+            tell_later(self._queue, [order])
         self._look()
 
 

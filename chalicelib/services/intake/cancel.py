@@ -4,9 +4,10 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.told_later import have_told
+from chalicelib.services.intake.told_later import tell_later
 from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 
@@ -44,8 +45,7 @@ class CancelOrders:
             ConflictError: It is final already, or something of it was handed to a venue.
             UnknownOutcomeError: It may be canceled; asked again, it is or is not.
         """
-        before = self._found(account_id, order_id)
-        have_told(self._queue, before)
+        self._found(account_id, order_id)
         try:
             canceled = self._record.cancel(account_id, order_id, self._clock.now())
         except UnansweredError as fault:
@@ -58,12 +58,10 @@ class CancelOrders:
         self._observer.saw([(order, [event])], {})
         try:
             self._publisher.publish_to(order, event, connection_id, batched=batched)
-            self._record.note_published(order_id, event.seq)
+            self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
-            # The consumer of the order's message finds it ended, and publishes that: its own message, the one
-            # just sent, or this one, if the queue was out of reach a moment ago.
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
-            have_told(self._queue, before)
+            tell_later(self._queue, [order])
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""

@@ -1,6 +1,6 @@
 """Canceling all orders of an account that fit a filter, some at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -10,10 +10,11 @@ from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOut
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.ports import BatchQueue, Clock, Observer, QueueMessage
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.services.intake.told_later import tell_later
+from chalicelib.services.ports import Clock, Observer, OrderQueue
 
 CANCELED_AT_ONCE: Final = 200
 """In one statement, whose events then leave together."""
@@ -37,14 +38,27 @@ class Unfinished:
 class OpenOrdersRecord(Protocol):
     """An account's unfinished orders together. Raises ``RetryableError`` if the record is unreachable."""
 
+    def mark(self, account_id: str, wanted: OrderFilter, at: datetime) -> None:
+        """Have such orders end as canceled too that were accepted until now and are on record later.
+
+        Raises ``UnansweredError`` if they may.
+        """
+        ...
+
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[tuple[Order, OrderEvent]]:
         """End orders as canceled, at most ``limit``: those of which nothing was ever handed to a venue.
 
+        They count as unpublished until ``note_published``.
+
         Orders that a consumer is writing at this moment are left out. Raises ``UnansweredError`` if some may
         be canceled.
         """
+        ...
+
+    def note_published(self, published: Sequence[Published]) -> None:
+        """Note what was published, where all before it had been."""
         ...
 
     def unfinished(self, account_id: str, wanted: OrderFilter, *, limit: int) -> Unfinished:
@@ -59,11 +73,13 @@ class CanceledAll:
     Attributes:
         already_sent: Unfinished orders of which something was handed to a venue.
         has_more: Others are left that can be canceled: the same request again finds them.
+        accepted_until: What was accepted until then and is not on record yet is canceled once it would be.
     """
 
     canceled: int
     already_sent: Sequence[UUID]
     has_more: bool
+    accepted_until: datetime
 
 
 class CancelAllOrders:
@@ -73,7 +89,7 @@ class CancelAllOrders:
         self,
         record: OpenOrdersRecord,
         publisher: EventPublisher,
-        queue: Callable[[], BatchQueue],
+        queue: OrderQueue,
         observer: Observer,
         clock: Clock,
         *,
@@ -91,14 +107,18 @@ class CancelAllOrders:
     def cancel_all(self, account_id: str, wanted: OrderFilter) -> CanceledAll:
         """End the account's orders that fit, a bounded number; tell their subscribers.
 
-        An order that is accepted and not on record yet is not among them.
+        An order that is accepted and whose message is in the queue still is ended by its consumer: the mark
+        is there before the first look at the record, and each order's first step after its creation asks for it.
 
         Raises:
             RetryableError: The record is unreachable, and nothing was canceled.
             UnknownOutcomeError: Some were, or may have been; the same request is safe to repeat.
         """
-        canceled = 0
+        canceled, now = 0, self._clock.now()
+        is_marked = False
         try:
+            self._record.mark(account_id, wanted, now)
+            is_marked = True
             for look in range(_LOOKS):
                 for part in self._canceled(account_id, wanted, self._per_call - canceled):
                     canceled += part
@@ -108,12 +128,12 @@ class CancelAllOrders:
                 if look < _LOOKS - 1:
                     self._clock.sleep(_PAUSE_S)
         except RetryableError as fault:
-            if not canceled and not isinstance(fault, UnansweredError):
+            if not is_marked and not isinstance(fault, UnansweredError):
                 raise
             logger.warning("cancel of all unknown", canceled=canceled, reason=fault.message)
             message = f"at least {canceled} orders were canceled; whether more were is not known: ask again"
             raise UnknownOutcomeError(message, None) from fault
-        return CanceledAll(canceled, left.already_sent, bool(left.cancelable))
+        return CanceledAll(canceled, left.already_sent, bool(left.cancelable), now)
 
     def _canceled(self, account_id: str, wanted: OrderFilter, most: int) -> Iterator[int]:
         """Cancel until a look finds fewer than it asked for; yield how many, once they are told."""
@@ -121,23 +141,20 @@ class CancelAllOrders:
             limit = min(self._at_once, most)
             ended = self._record.cancel_some(account_id, wanted, self._clock.now(), limit=limit)
             if ended:
-                self._tell([(order, [event]) for order, event in ended])
+                self._tell(ended)
                 yield len(ended)
             if len(ended) < limit:
                 break
             most -= len(ended)
 
-    def _tell(self, ended: Sequence[tuple[Order, Sequence[OrderEvent]]]) -> None:
-        self._observer.saw(ended, {})
+    def _tell(self, ended: Sequence[tuple[Order, OrderEvent]]) -> None:
+        committed = [(order, [event]) for order, event in ended]
+        self._observer.saw(committed, {})
         try:
-            self._publisher.publish(ended)
-        except RetryableError as fault:
-            # A message of a final order has its consumer tell it again. Those of resting orders are used up.
-            logger.warning("cancels not published", orders=len(ended), reason=fault.message)
-            messages = [OrderMessage(order=order).model_dump_json() for order, _ in ended]
-            self._queue().send_each(
-                [
-                    QueueMessage(body, order.account_id)
-                    for body, (order, _) in zip(messages, ended, strict=True)
-                ]
+            self._publisher.publish(committed)
+            self._record.note_published(
+                [Published(order.order_id, event.seq - 1, event.seq) for order, event in ended]
             )
+        except RetryableError as fault:
+            logger.warning("cancels not published", orders=len(ended), reason=fault.message)
+            tell_later(self._queue, [order for order, _ in ended])

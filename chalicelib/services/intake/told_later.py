@@ -1,33 +1,32 @@
-"""Having an order's owner told of a change even if whoever makes the change dies right after it.
+"""Having an order's owner told of a change soon that could not be published.
 
-An order that rests has no message in the queue: its last one was done when it was put to rest. So what
-cancels or amends it sends one first, late enough to come after the change; the consumer publishes what is not
-known to be.
+The commit of the change names the order as unpublished, so that the sweep has it published whatever happens. This is
+for the moment in between: the consumer of the message publishes what is not known to be.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import ResumeMessage
 
 TOLD_AFTER_S: Final = 5
-"""Longer than a request may take to commit its change and publish it."""
+"""What kept a change from being published may be gone by then."""
 
 
-def have_told(queue: OrderQueue, state: OrderState) -> None:
-    """Send the message of an order that may rest, before it is changed.
-
-    Best effort: a queue that is out of reach must not keep a cancel from its order. A message for a change
-    that then is not made does nothing.
-    """
-    order = state.order
-    if state.is_final or not order.terms.may_rest:
-        return
-    message = ResumeMessage(order_id=order.order_id)
+def tell_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
+    """Send a message for each order; best effort, since the sweep finds them too."""
+    messages = [
+        QueueMessage(
+            ResumeMessage(order_id=order.order_id).model_dump_json(), order.account_id, delay_s=TOLD_AFTER_S
+        )
+        for order in orders
+    ]
     try:
-        queue.send([QueueMessage(message.model_dump_json(), order.account_id, delay_s=TOLD_AFTER_S)])
+        queue.send(messages)
     except RetryableError as fault:
-        logger.warning("change may stay untold", order_id=str(order.order_id), reason=fault.message)
+        order_ids = [str(order.order_id) for order in orders]
+        logger.warning("changes told by the sweep", order_id=order_ids, reason=fault.message)

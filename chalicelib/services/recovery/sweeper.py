@@ -23,7 +23,7 @@ TURN_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StrandedOrder:
-    """An unfinished order whose lease ended a while ago."""
+    """An unfinished order whose lease ended a while ago, or one that its owner may not have been told of."""
 
     order_id: UUID
     account_id: str
@@ -63,6 +63,9 @@ class Housekeeping(Protocol):
 
     def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         """Return unfinished orders that no consumer has claimed for longer than any message stays away.
+
+        And those with a cancel or an amendment that was committed and, for all that is known, not published.
+        ``limit`` is for each.
 
         Those that were resumed a moment ago are left out: their message waits in the queue.
         """
@@ -149,7 +152,7 @@ class Sweep:
             if sent:
                 self._housekeeping.note_resumed(sent)
         # One of which no message can be made is found again each time.
-        return _Turn(number, len(stranded) == SWEPT_MAX and number > 0)
+        return _Turn(number, len(stranded) >= SWEPT_MAX and number > 0)
 
     def _catch_up(self) -> _Turn:
         behind = self._housekeeping.subscriptions_behind(limit=SWEPT_MAX)

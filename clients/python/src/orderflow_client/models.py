@@ -699,6 +699,7 @@ class Canceled:
     canceled: int
     already_sent: tuple[str, ...]
     more: bool
+    accepted_until: datetime
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -707,6 +708,7 @@ class Canceled:
             canceled=required(wire, "canceled", whole),
             already_sent=required(wire, "alreadySent", each(text)),
             more=required(wire, "more", yes_or_no),
+            accepted_until=required(wire, "acceptedUntil", moment),
             raw=wire,
         )
 
@@ -718,6 +720,7 @@ class CanceledAllFrame:
     canceled: int
     already_sent: tuple[str, ...]
     more: bool
+    accepted_until: datetime
     type: str
     request_id: str | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
@@ -728,6 +731,7 @@ class CanceledAllFrame:
             canceled=required(wire, "canceled", whole),
             already_sent=required(wire, "alreadySent", each(text)),
             more=required(wire, "more", yes_or_no),
+            accepted_until=required(wire, "acceptedUntil", moment),
             type=required(wire, "type", text),
             request_id=optional(wire, "requestId", text),
             raw=wire,

@@ -53,7 +53,7 @@ class Stage:
         publisher = EventPublisher(subscriptions, self.connections, self.queue, VIEWS)
         self.announcer = Announcer(
             publisher=publisher,
-            republisher=EventRepublisher(self.store.queries, publisher),
+            republisher=EventRepublisher(self.store.queries, publisher, self.store.record),
             background=InlineBackground(),
             observer=observer or Unobserved(),
             batch_hold_ms=100,

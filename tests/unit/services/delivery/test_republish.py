@@ -23,7 +23,7 @@ class Again:
         self.connections, self.queue = FakeConnections(), FakeQueue()
         self.state = store.created(an_order(), *LIFE[:5], connection_id="c=").state
         publisher = EventPublisher(store.subscriptions, self.connections, self.queue, VIEWS)
-        self._republisher = EventRepublisher(store.queries, publisher)
+        self._republisher = EventRepublisher(store.queries, publisher, store.record)
 
     def republish(
         self, published_seq: int, acknowledgement: Acknowledgement | None = None, seq: int = 5

@@ -9,10 +9,11 @@ from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOut
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Published
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRecord, Unfinished
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import ResumeMessage
 from tests.contract.records import Store, in_memory
 from tests.fakes.inline import Unobserved
 from tests.fakes.orders import LIFE, VIEWS, an_order
@@ -36,7 +37,7 @@ class Desk:
         self.use = CancelAllOrders(
             record or self.store.open_orders,
             publisher,
-            lambda: self.queue,
+            self.queue,
             Unobserved(),
             FrozenClock(),
             at_once=3,
@@ -81,6 +82,12 @@ class Writing:
         self._looks -= 1
         return () if self._looks >= 0 else self._inner.cancel_some(account_id, wanted, at, limit=limit)
 
+    def mark(self, account_id: str, wanted: OrderFilter, at: datetime) -> None:
+        self._inner.mark(account_id, wanted, at)
+
+    def note_published(self, published: Sequence[Published]) -> None:
+        self._inner.note_published(published)
+
     def unfinished(self, account_id: str, wanted: OrderFilter, *, limit: int) -> Unfinished:
         return self._inner.unfinished(account_id, wanted, limit=limit)
 
@@ -94,19 +101,26 @@ def test_order_that_a_consumer_holds_is_looked_at_again_for_a_while(looks: int, 
 
 
 class Failing(Writing):
-    """A record that answers so many times, and then fails."""
+    """A record that answers so many times, the mark once, and then fails."""
 
     def __init__(self, inner: OpenOrdersRecord, answers: int, fault: RetryableError) -> None:
         super().__init__(inner, 0)
         self._answers, self._fault = answers, fault
 
+    def mark(self, account_id: str, wanted: OrderFilter, at: datetime) -> None:
+        self._answer()
+        super().mark(account_id, wanted, at)
+
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[tuple[Order, OrderEvent]]:
+        self._answer()
+        return super().cancel_some(account_id, wanted, at, limit=limit)
+
+    def _answer(self) -> None:
         if not self._answers:
             raise self._fault
         self._answers -= 1
-        return super().cancel_some(account_id, wanted, at, limit=limit)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +128,15 @@ class Failing(Writing):
     [
         (0, RetryableError("unreachable"), RetryableError),
         (0, UnansweredError("no answer"), UnknownOutcomeError),
-        (1, RetryableError("unreachable"), UnknownOutcomeError),
+        (
+            1,
+            RetryableError("unreachable"),
+            UnknownOutcomeError,
+        ),  # it is marked: what is in the queue will end
+        (2, RetryableError("unreachable"), UnknownOutcomeError),
     ],
 )
-def test_fault_is_a_refusal_only_if_nothing_was_canceled(
+def test_fault_is_a_refusal_only_if_nothing_is_or_will_be_canceled(
     answers: int, fault: RetryableError, kind: type[Exception]
 ) -> None:
     desk = Desk(7)
@@ -138,5 +157,6 @@ def test_cancels_that_could_not_be_told_are_told_by_a_consumer() -> None:
     assert isinstance(desk.store.subscriptions, MemorySubscriptions)
     desk.store.subscriptions.__class__ = Unreadable
     assert desk.use.cancel_all("alice", ALL).canceled == 2
-    told = [message.order for message in desk.queue.messages if isinstance(message, OrderMessage)]
-    assert told == [claimed.state.order for claimed in desk.orders]
+    assert desk.queue.messages == [
+        ResumeMessage(order_id=claimed.state.order.order_id) for claimed in desk.orders
+    ]

@@ -1,0 +1,123 @@
+"""Canceling: what ends an order as canceled, and what keeps the owner from not being told."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_state
+from chalicelib.adapters.postgres.statements import Row, Statement
+from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, FINAL_STATUSES
+from chalicelib.domain.events import Canceled, OrderEvent
+from chalicelib.domain.orders import Order
+
+# The event's hash is taken here: what the order's last one is shows only once its row is held
+# (``event_chain``). An order that was sent keeps its last signature; the fence shuts out the
+# consumer that has claimed the order.
+SET_CANCELED: Final = """
+SET status = 'canceled', seq = o.seq + 1, fence = o.fence + 1, updated_at = clock_timestamp(),
+    chain = sha256(coalesce(o.chain, '') || convert_to(
+        concat_ws('|', o.order_id, o.seq + 1, 'canceled', o.attempt, CAST(:at_text AS text), '{}'), 'UTF8'))
+"""
+
+RETURNING: Final = f"RETURNING {ORDER_COLUMNS}, o.chain"
+
+ENDED: Final = """
+logged AS (
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+    SELECT order_id, seq, status, attempt, :at, '{}', chain FROM canceled
+), disarmed AS (
+    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
+)
+"""
+
+
+def owed(changed: str) -> str:
+    """Return the part of a statement that names orders as unpublished, in the commit that changes them.
+
+    Args:
+        changed: What selects them: a common table expression with ``order_id`` and ``account_id``.
+    """
+    return f"""
+owed AS (
+    INSERT INTO unpublished (order_id, account_id) SELECT order_id, account_id FROM {changed}
+    ON CONFLICT (order_id) DO UPDATE SET since = excluded.since
+)
+"""
+
+
+CANCEL: Final = Statement(f"""
+WITH canceled AS (
+    UPDATE orders o {SET_CANCELED}
+    WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
+      AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
+    {RETURNING}
+), {ENDED}, {owed("canceled")}
+SELECT * FROM canceled
+""")
+
+
+def meant(base: str, quote: str, types: str) -> str:
+    """Return the condition that an order ``o`` fits a filter, as ``OrderFilter.fits`` has it.
+
+    Args:
+        base: An expression that is NULL if the filter leaves it open; ``quote`` and ``types`` (an array) likewise.
+    """
+    return f"""
+({types} IS NULL OR o.order_type = ANY({types}))
+AND CASE
+    WHEN {base} IS NOT NULL AND {quote} IS NOT NULL
+        THEN {base} IN (o.input_token, o.output_token) AND {quote} IN (o.input_token, o.output_token)
+    WHEN {base} IS NOT NULL THEN o.price_base = {base}
+    WHEN {quote} IS NOT NULL THEN o.price_base <> {quote} AND {quote} IN (o.input_token, o.output_token)
+    ELSE true
+END
+"""
+
+
+# An order that came on record after a cancel of all had looked there. It was recorded in an earlier commit than the
+# step that asks this, so that either the cancel's look or this one finds the other. One that rests was on record.
+COVERED: Final = f"""
+o.status IN ('pending', 'routing') AND o.tx_signature IS NULL AND EXISTS (
+    SELECT FROM cancel_marks m
+    WHERE m.account_id = o.account_id AND o.accepted_at <= m.accepted_until
+      AND {meant("nullif(m.base, '')", "nullif(m.quote, '')", "string_to_array(nullif(m.types, ''), ',')")})
+"""
+
+MAY_GO_ON: Final = f"(s.status IN {FINAL_STATUSES} OR NOT ({COVERED}))"
+
+CANCEL_COVERED: Final = Statement(f"""
+WITH wanted AS MATERIALIZED (
+    SELECT o.order_id FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR NO KEY UPDATE
+), canceled AS (
+    UPDATE orders o {SET_CANCELED}
+    FROM wanted WHERE o.order_id = wanted.order_id AND {COVERED}
+    {RETURNING}
+), {ENDED}
+SELECT * FROM canceled
+""")
+
+# Marks that no message in any queue can be older than go with the account's next one.
+MARK: Final = Statement("""
+WITH gone AS (
+    DELETE FROM cancel_marks
+    WHERE account_id = :account_id AND accepted_until < CAST(:at AS timestamptz) - interval '15 days'
+      AND (base, quote, types) <> (:base, :quote, :types)
+)
+INSERT INTO cancel_marks AS m (account_id, base, quote, types, accepted_until)
+VALUES (:account_id, :base, :quote, :types, :at)
+ON CONFLICT (account_id, base, quote, types) DO UPDATE
+SET accepted_until = greatest(m.accepted_until, excluded.accepted_until)
+""")
+
+
+def at_parameters(at: datetime) -> dict[str, Any]:
+    return {"at": at, "at_text": at.astimezone(UTC).isoformat()}
+
+
+def ended(rows: Sequence[Row], at: datetime) -> list[tuple[Order, OrderEvent]]:
+    """Return the orders of rows that were canceled, each with its last event."""
+    states = [order_state(row) for row in rows]
+    return [
+        (state.order, OrderEvent(state.order.order_id, state.seq, state.attempt, at, Canceled()))
+        for state in states
+    ]

@@ -1,0 +1,42 @@
+"""What was changed beside the consumer and is not known to be published, and until when all orders are canceled.
+
+Revision: 0018. A cancel or an amendment names its order in ``unpublished`` in the same commit, and the note that it
+was published takes it out. What stays there is published by the sweep, whoever died. ``cancel_marks`` keeps one
+cancel-all request for each account and filter: an order that was accepted before it and is recorded after it, since
+its message was in the queue, is canceled too. Code from before it writes neither.
+"""
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+TABLES = """
+CREATE TABLE unpublished (
+    order_id   uuid PRIMARY KEY REFERENCES orders,
+    account_id text NOT NULL,
+    since      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX unpublished_since ON unpublished (since);
+COMMENT ON TABLE unpublished IS 'Orders with events beside the consumer''s that are not known to be published';
+
+CREATE TABLE cancel_marks (
+    account_id     text NOT NULL,
+    base           text NOT NULL,
+    quote          text NOT NULL,
+    types          text NOT NULL,
+    accepted_until timestamptz NOT NULL,
+    PRIMARY KEY (account_id, base, quote, types)
+);
+COMMENT ON TABLE cancel_marks IS 'Orders accepted until then and recorded later are canceled; an empty filter means all';
+"""
+
+
+def upgrade() -> None:
+    op.execute(TABLES)
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE cancel_marks, unpublished")
