@@ -57,8 +57,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         rate_out, rate_in, wake_key, own_key, fired_by, seen_out, seen_in
     ), DELETE""",
     "unpublished": "SELECT, INSERT (order_id, account_id), UPDATE (since), DELETE",
-    "cancel_marks": """SELECT, INSERT (account_id, base, quote, types, accepted_until), UPDATE (accepted_until),
-        DELETE""",
+    "cancel_marks": """SELECT, INSERT (account_id, base, quote, types, accepted_until),
+        UPDATE (accepted_until), DELETE""",
     "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
     "spending": "SELECT, INSERT, UPDATE (day, token, units)",
     # Only the operator says whose wallet is whose.

@@ -88,14 +88,6 @@ PAST_LIMIT = (
         "not triggered",
         "sent too late",
     ],
-    ids=[
-        "unwatched",
-        "unwatched sniper",
-        "watched for nothing",
-        "one unit past its limit",
-        "not triggered",
-        "sent too late",
-    ],
 )
 def test_planted_violation_is_found_by_its_rule(engine: Engine, damage: list[str], check: int) -> None:
     assert broken(engine, *damage) == [NAMES[check]]

@@ -60,7 +60,8 @@ def meant(base: str, quote: str, types: str) -> str:
     """Return the condition that an order ``o`` fits a filter, as ``OrderFilter.fits`` has it.
 
     Args:
-        base: An expression that is NULL if the filter leaves it open; ``quote`` and ``types`` (an array) likewise.
+        base: An expression that is NULL if the filter leaves it open; ``quote`` and ``types`` (an array) are
+            alike.
     """
     return f"""
 ({types} IS NULL OR o.order_type = ANY({types}))
@@ -74,8 +75,9 @@ END
 """
 
 
-# An order that came on record after a cancel of all had looked there. It was recorded in an earlier commit than the
-# step that asks this, so that either the cancel's look or this one finds the other. One that rests was on record.
+# An order that came on record after a cancel of all had looked there. It was recorded in an earlier commit
+# than the step that asks this, so that either the cancel's look or this one finds the other. One that rests
+# was on record.
 COVERED: Final = f"""
 o.status IN ('pending', 'routing') AND o.tx_signature IS NULL AND EXISTS (
     SELECT FROM cancel_marks m

@@ -37,7 +37,8 @@ SELECT order_id, account_id FROM (
              OR resumed_at < clock_timestamp() - make_interval(secs => {RESUMED_AGAIN_AFTER_S}))
 ) AS each_accounts
 ORDER BY place, accepted_at LIMIT :limit)
-SELECT order_id, account_id FROM stranded UNION ALL SELECT order_id, account_id FROM old WHERE NOT is_published
+SELECT order_id, account_id FROM stranded
+UNION ALL SELECT order_id, account_id FROM old WHERE NOT is_published
 """)
 
 # An order that is held is being worked on: it is not stranded any more.

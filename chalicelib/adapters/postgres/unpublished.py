@@ -4,7 +4,8 @@ from typing import Final
 
 from chalicelib.adapters.postgres.statements import Statement
 
-# An order's later change names it again: it stays for that. The row of the order is held, so that none comes between.
+# An order's later change names it again: it stays for that. The row of the order is held, so that none comes
+# between.
 NOTE_PUBLISHED: Final = Statement("""
 WITH named AS (
     SELECT * FROM jsonb_to_recordset(CAST(:published AS jsonb)) AS n (order_id uuid, after_seq int, seq int)

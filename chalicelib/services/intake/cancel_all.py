@@ -108,7 +108,8 @@ class CancelAllOrders:
         """End the account's orders that fit, a bounded number; tell their subscribers.
 
         An order that is accepted and whose message is in the queue still is ended by its consumer: the mark
-        is there before the first look at the record, and each order's first step after its creation asks for it.
+        is there before the first look at the record, and each order's first step after its creation asks for
+        it.
 
         Raises:
             RetryableError: The record is unreachable, and nothing was canceled.

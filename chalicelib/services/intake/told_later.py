@@ -1,7 +1,7 @@
 """Having an order's owner told of a change soon that could not be published.
 
-The commit of the change names the order as unpublished, so that the sweep has it published whatever happens. This is
-for the moment in between: the consumer of the message publishes what is not known to be.
+The commit of the change names the order as unpublished, so that the sweep has it published whatever happens.
+This is for the moment in between: the consumer of the message publishes what is not known to be.
 """
 
 from collections.abc import Sequence
