@@ -145,7 +145,7 @@ class OrderQueue(Protocol):
         ...
 
     def retry_in(self, seconds: Mapping[str, int]) -> None:
-        """Make received messages, by receipt handle, visible again after so many seconds, best effort."""
+        """Make received messages, by handle, visible again after so many seconds each, best effort."""
         ...
 
 
@@ -196,7 +196,7 @@ class Connections(Protocol):
 
 
 class OrderRecord(Protocol):
-    """The record of orders. Each method is one transaction, or raises ``RetryableError``."""
+    """The record of orders. Each method is one transaction; ``RetryableError`` if it is unreachable."""
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         """Record orders that are not on record yet, claimed under fence 1; return those it created."""

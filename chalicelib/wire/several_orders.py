@@ -42,8 +42,7 @@ def canceled_all(
 ) -> JsonObject:
     """Return how many orders were canceled and which could not be; ``more``: some are left, so ask again.
 
-    Orders that were accepted until a moment and are in the queue still are canceled too, each once its turn
-    comes.
+    Orders accepted until a moment and in the queue still are canceled too, each once its turn comes.
     """
     return {
         "canceled": canceled,

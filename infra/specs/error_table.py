@@ -27,7 +27,6 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         InvalidRequestError,
         "The frame says neither what to do nor anything to guess it by.",
     ),
-    Code.ORDER_TYPE_NOT_SUPPORTED: (InvalidRequestError, "The order's type is known and not offered."),
     Code.MESSAGE_TOO_LARGE: (InvalidRequestError, "More than `MESSAGE_BYTES_MAX` bytes."),
     Code.JSON_TOO_DEEP: (InvalidRequestError, "Nested deeper than `JSON_DEPTH_MAX`."),
     Code.TEXT_TOO_LONG: (

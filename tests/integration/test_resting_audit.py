@@ -19,6 +19,7 @@ TRIGGER = (
     "UPDATE orders SET trigger_terms = "
     """'{"price": "200", "rate": {"output_units": 1, "input_units": 5}}'"""
 )
+SNIPER = "UPDATE orders SET order_type = 'sniper', sniper_terms = '{}'"
 PAIR = "INSERT INTO watch_pairs (input_token, output_token) VALUES ('SOL', 'USDC') ON CONFLICT DO NOTHING"
 WATCH = """
 INSERT INTO watches (order_id, accepted_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,
@@ -62,7 +63,7 @@ def test_confirmed_order_that_got_just_its_limit_breaks_no_rule(engine: Engine) 
 
 EVENT = (
     "INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data) "
-    "SELECT order_id, 3, '{status}', 1, valid_until + interval '1 minute', '{{}}' FROM orders"
+    "SELECT order_id, 3, '{status}', 1, valid_until + interval '1 microsecond', '{{}}' FROM orders"
 )
 PAST_LIMIT = (
     "UPDATE orders SET status = 'confirmed', tx_signature = 's', input_units = 501, output_units = 100"
@@ -73,12 +74,20 @@ PAST_LIMIT = (
     ("damage", "check"),
     [
         ([AT_LIMIT, OPEN], 0),
+        ([AT_LIMIT, SNIPER, OPEN], 0),
         ([WATCH], 0),
         ([AT_LIMIT, PAST_LIMIT], 1),
         ([TRIGGER, EVENT.format(status="routing")], 2),
         ([EVENT.format(status="submitted")], 3),
     ],
-    ids=["unwatched", "watched for nothing", "one unit past its limit", "not triggered", "sent too late"],
+    ids=[
+        "unwatched",
+        "unwatched sniper",
+        "watched for nothing",
+        "one unit past its limit",
+        "not triggered",
+        "sent too late",
+    ],
 )
 def test_planted_violation_is_found_by_its_rule(engine: Engine, damage: list[str], check: int) -> None:
     assert broken(engine, *damage) == [NAMES[check]]

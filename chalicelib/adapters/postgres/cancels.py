@@ -60,8 +60,8 @@ def meant(base: str, quote: str, types: str) -> str:
     """Return the condition that an order ``o`` fits a filter, as ``OrderFilter.fits`` has it.
 
     Args:
-        base: An expression that is NULL if the filter leaves it open; ``quote`` and ``types`` (an array)
-            likewise.
+        base: An expression that is NULL if the filter leaves it open; ``quote`` and ``types`` (an array) are
+            alike.
     """
     return f"""
 ({types} IS NULL OR o.order_type = ANY({types}))

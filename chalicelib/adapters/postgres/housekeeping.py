@@ -38,8 +38,7 @@ SELECT order_id, account_id FROM (
 ) AS each_accounts
 ORDER BY place, accepted_at LIMIT :limit)
 SELECT order_id, account_id FROM stranded
-UNION ALL
-SELECT order_id, account_id FROM old WHERE NOT is_published
+UNION ALL SELECT order_id, account_id FROM old WHERE NOT is_published
 """)
 
 # An order that is held is being worked on: it is not stranded any more.

@@ -4,7 +4,6 @@ from typing import Final
 
 from chalicelib.adapters.audit_checks import StatementCheck
 
-# A sniper order waits for a pool, which may have no pair that is watched yet.
 RESTING_CHECKS: Final = (
     StatementCheck(
         "every order that rests is watched for, and nothing else is",
@@ -13,7 +12,7 @@ RESTING_CHECKS: Final = (
                CASE WHEN w.order_id IS NULL THEN 'open, and nothing watches for it'
                     ELSE format('%s, and still watched for', coalesce(o.status, 'unknown')) END AS problem
         FROM watches w FULL JOIN orders o USING (order_id)
-        WHERE (w.order_id IS NULL AND o.status = 'open' AND o.order_type <> 'sniper')
+        WHERE (w.order_id IS NULL AND o.status = 'open')
            OR (w.order_id IS NOT NULL AND o.status IS DISTINCT FROM 'open')
         """,
     ),
@@ -50,7 +49,7 @@ RESTING_CHECKS: Final = (
         SELECT o.order_id::text AS subject,
                format('ended %s, sent %s', o.valid_until, max(e.occurred_at)) AS problem
         FROM orders o JOIN order_events e USING (order_id)
-        WHERE e.status = 'submitted' AND e.occurred_at > o.valid_until + interval '10 seconds'
+        WHERE e.status = 'submitted' AND e.occurred_at > o.valid_until
         GROUP BY o.order_id
         """,
     ),

@@ -1,4 +1,4 @@
-"""What was changed beside the consumer and is not known to be published; until when all orders are canceled.
+"""What is not known to be published of changes beside the consumer's, and what all cancels cover.
 
 Revision: 0018. A cancel or an amendment names its order in ``unpublished`` in the same commit, and the note
 that it was published takes it out. What stays there is published by the sweep, whoever died. ``cancel_marks``
@@ -20,8 +20,7 @@ CREATE TABLE unpublished (
     since      timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX unpublished_since ON unpublished (since);
-COMMENT ON TABLE unpublished IS
-    'Orders with events beside the consumer''s that are not known to be published';
+COMMENT ON TABLE unpublished IS 'Orders with events beside the consumer''s, not known to be published';
 
 CREATE TABLE cancel_marks (
     account_id     text NOT NULL,
@@ -31,8 +30,7 @@ CREATE TABLE cancel_marks (
     accepted_until timestamptz NOT NULL,
     PRIMARY KEY (account_id, base, quote, types)
 );
-COMMENT ON TABLE cancel_marks IS
-    'Orders accepted until then and recorded later are canceled; an empty filter means all';
+COMMENT ON TABLE cancel_marks IS 'Orders accepted until then and recorded later are canceled; empty means all';
 """
 
 

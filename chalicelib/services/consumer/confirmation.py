@@ -76,10 +76,18 @@ class Confirmation:
         return math.ceil(self._poll_policy.again_s * (1 << doublings) + skipped_s)
 
     def send(self, orders: Sequence[ClaimedOrder]) -> None:
-        """Send the bytes of open attempts, which are on record; whatever the answer, it proves nothing."""
+        """Send the bytes of open attempts, which are on record; whatever the answer, it proves nothing.
+
+        Not those of orders whose end has come: what a consumer recorded and died before sending is never sent
+        then, and ends once it is provably dead.
+        """
+        now = self._clock.now()
+        timely = [claimed for claimed in orders if not claimed.state.order.is_late(now)]
+        if not timely:
+            return
         try:
             together_or_alone(
-                orders, self._send, lambda claimed, error: _log_defect(claimed, error, "sending")
+                timely, self._send, lambda claimed, error: _log_defect(claimed, error, "sending")
             )
         except RetryableError as error:
             logger.warning("send not answered", error_code=error.code, reason=error.message)

@@ -403,7 +403,7 @@ class ExecuteOrders:
         return list(kept.values())
 
     def _end_covered(self, decided: Sequence[Transition], counted: Collection[UUID], batch: Batch) -> None:
-        """End, of the orders that could not be moved on, those canceled while they were in the queue."""
+        """End, of orders that could not be moved on, those that were canceled while in the queue."""
         lost = [each.state.order.order_id for each in decided if each.state.order.order_id not in counted]
         canceled = self._record.cancel_covered(lost, self._clock.now()) if lost else ()
         for order, _ in canceled:

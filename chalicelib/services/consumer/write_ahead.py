@@ -193,9 +193,12 @@ class WriteAhead:
             return [self._ended(order, error) for order, _ in ready]
         except RetryableError as error:
             return [self._ended(order, error) for order, _ in ready]
+        # An order's end bounds its sending, and signing takes time.
         now = self._clock.now()
         return [
-            transitions.submitted(order, planned, wish, transaction, now)
+            transitions.late(order, now)
+            if order.state.order.is_late(now)
+            else transitions.submitted(order, planned, wish, transaction, now)
             for (order, planned), wish, transaction in zip(ready, wanted, transactions, strict=True)
         ]
 

@@ -25,14 +25,18 @@ class EventRepublisher:
         Raises:
             RetryableError: As ``EventPublisher.publish``, or the record is unreachable.
         """
-        if found.published_seq == found.seq:
+        # Of an order that ended, what was published may have been so by another message than the one with the
+        # acknowledgement: that goes ahead of all of it once more.
+        is_owed = found.is_final and deferred_acknowledgement is not None
+        published_seq = 0 if is_owed else found.published_seq
+        if published_seq == found.seq:
             return
         order = found.order
-        events = self._queries.events_after(order.order_id, found.published_seq, limit=_EVENTS_MAX)
+        events = self._queries.events_after(order.order_id, published_seq, limit=_EVENTS_MAX)
         unpublished = [event for event in events if event.seq <= found.seq]
         goes_first = (
             {order.order_id: deferred_acknowledgement}
-            if deferred_acknowledgement is not None and found.published_seq == 0
+            if deferred_acknowledgement is not None and published_seq == 0
             else NONE_DEFERRED
         )
         self._publisher.publish([(order, unpublished)], goes_first)

@@ -140,7 +140,6 @@ _BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "INVALID_JSON": InvalidRequestError,
     "INVALID_REQUEST": InvalidRequestError,
     "UNKNOWN_ACTION": InvalidRequestError,
-    "ORDER_TYPE_NOT_SUPPORTED": InvalidRequestError,
     "MESSAGE_TOO_LARGE": InvalidRequestError,
     "JSON_TOO_DEEP": InvalidRequestError,
     "TEXT_TOO_LONG": InvalidRequestError,

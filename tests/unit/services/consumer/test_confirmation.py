@@ -93,6 +93,36 @@ def test_time_that_nodes_take_to_answer_counts_as_waiting() -> None:
     assert chain.asked == 3
 
 
+class Ears(SlowSilence):
+    """A node that notes what it is sent, and when."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        super().__init__(clock, takes_s=0.0)
+        self.sent_at: list[float] = []
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> None:
+        self.sent_at += [self._clock.now().timestamp()] * len(transactions)
+
+
+def test_bytes_are_sent_again_until_their_orders_end_and_never_after_it() -> None:
+    clock = FrozenClock()
+    chain = Ears(clock)
+    policy = PollPolicy(wait_s=10.0, poll_s=0.5, again_s=1.0)
+    confirmation = Confirmation(
+        chain, clock, poll_policy=policy, wait_policy=WaitPolicy(clock), attempts_max=3
+    )
+    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    order = an_order()
+    assert order.valid_until is not None
+    clock.sleep((order.valid_until - clock.now()).total_seconds() - 3)
+    claimed = ClaimedOrder(OrderState(order), 1, attempt)
+    confirmation.send([claimed])
+    assert list(confirmation.decisions([], [claimed], wait_s=10.0)) == []
+    confirmation.send([claimed])
+    assert len(chain.sent_at) == 4
+    assert max(chain.sent_at) <= order.valid_until.timestamp()
+
+
 @pytest.mark.parametrize(
     ("sent_before", "wait_s", "looks_s"),
     [

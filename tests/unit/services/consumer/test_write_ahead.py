@@ -25,7 +25,8 @@ class Desk:
     """The use case on one venue and a chain; both do as they are told."""
 
     def __init__(self) -> None:
-        self.venue, self.chain, clock = FakeVenue(), FakeChain(), FrozenClock()
+        self.venue, self.chain, self.clock = FakeVenue(), FakeChain(), FrozenClock()
+        clock = self.clock
         self.batch = Batch.of([])
         collector = QuoteCollector([self.venue], InOneThread(), clock, time_limit_ms=0, valid_ms=2_000)
         self._write_ahead = WriteAhead(
@@ -86,6 +87,13 @@ def test_late_order_ends_and_costs_no_venue_a_question(desk: Desk) -> None:
 def test_order_at_the_end_of_its_time_is_still_signed(desk: Desk) -> None:
     order = an_order(accepted_at=NOON - timedelta(seconds=60))
     assert desk.transitions(order)[order].new_attempt is not None
+
+
+def test_order_whose_time_ends_while_it_is_signed_ends_with_nothing_recorded_as_sent(desk: Desk) -> None:
+    order = an_order(accepted_at=NOON - timedelta(seconds=60))
+    desk.chain.before_signing = lambda: desk.clock.sleep(0.001)
+    transition = desk.transitions(order)[order]
+    assert (statuses(transition), transition.new_attempt) == ([Status.EXPIRED], None)
 
 
 def test_defect_in_signing_ends_one_order_and_leaves_the_others_signed(desk: Desk) -> None:

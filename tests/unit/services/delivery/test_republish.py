@@ -70,3 +70,19 @@ def test_subscriber_that_cannot_even_be_marked_for_catching_up_is_a_passing_faul
     again.queue.is_down = True
     with pytest.raises(RetryableError):
         again.republish(0)
+
+
+def test_order_that_ended_and_was_told_of_by_another_message_is_acknowledged_all_the_same() -> None:
+    store, connections = in_memory(), FakeConnections()
+    ended = store.moved(store.created(an_order(), *LIFE[:2], connection_id="c="), *LIFE[2:]).state
+    publisher = EventPublisher(store.subscriptions, connections, FakeQueue(), VIEWS)
+    republisher = EventRepublisher(store.queries, publisher, store.record)
+    republisher.republish(ended)
+    noted = store.record.state(ended.order.account_id, ended.order.order_id)
+    assert noted is not None
+    assert noted.published_seq == ended.seq
+    connections.frames.clear()
+    republisher.republish(noted)
+    assert connections.frames == {}
+    republisher.republish(noted, Acknowledgement("c=", "r1"))
+    assert '"type":"accepted"' in connections.frames["c="][0]

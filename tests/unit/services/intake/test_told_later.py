@@ -1,4 +1,4 @@
-"""An order's owner is told of a change although the process that made it dies right after the commit."""
+"""An order's owner is told of what happened although whoever made it happen dies right after the commit."""
 
 from collections.abc import Callable
 from dataclasses import replace
