@@ -60,11 +60,16 @@ class OnAnswer(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Open after ``opened``; ``on_answer`` is called with each acknowledgement and of each final status."""
+    """Open after ``opened``; ``on_answer`` is called with each acknowledgement and of each final status.
 
-    def __init__(self, url: str, on_answer: "OnAnswer") -> None:
+    Args:
+        ends: What counts as final: orders that are to rest are done once they do.
+    """
+
+    def __init__(self, url: str, on_answer: "OnAnswer", ends: frozenset[str] = FINAL) -> None:
         self._protocol = ClientProtocol(parse_uri(url), max_size=None)
         self._on_answer = on_answer
+        self._ends = ends
         self._transport: asyncio.Transport | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ledger = Ledger()
@@ -134,7 +139,7 @@ class Connection(asyncio.Protocol):
             return
         seen.is_gapless = seen.is_gapless and frame["seq"] == seen.last_seq + 1 and seen.final_at is None
         seen.last_seq, seen.status = frame["seq"], frame["status"]
-        if frame["status"] in FINAL:
+        if frame["status"] in self._ends:
             seen.final_at = perf_counter()
             self._on_answer(self, is_final=True)
 

@@ -16,6 +16,27 @@ _SWAPS: Final = (
 PAIRS: Final = "SOL/USDC, ETH/USDC, SOL/USDT"
 
 
+# Above what the market pays, so that they rest.
+_LIMITS: Final = (
+    ("SOL", "USDC", "1.5", "300"),
+    ("USDC", "SOL", "225", "0.01"),
+    ("ETH", "USDC", "0.05", "9000"),
+)
+
+
+def resting_orders() -> Iterator[dict[str, str]]:
+    """Yield orders that rest until they are canceled; each frame is about 150 bytes long."""
+    for number, (given, wanted, amount, limit) in zip(count(), cycle(_LIMITS), strict=False):
+        yield {
+            "requestId": f"r{number}",
+            "type": "limit",
+            "inputToken": given,
+            "outputToken": wanted,
+            "amount": amount,
+            "limitPrice": limit,
+        }
+
+
 def market_orders(key_prefix: str | None = None) -> Iterator[dict[str, str]]:
     """Yield orders for ever; each frame is about 120 bytes long.
 

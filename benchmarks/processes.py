@@ -1,7 +1,9 @@
 """What processes cost: processor time and memory by kind, from /proc."""
 
 import os
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,25 @@ def runtime_kinds(status: Mapping[str, Any]) -> dict[str, list[int]]:
         "gateway": [status["pid"]],
         "load": [os.getpid()],
     }
+
+
+@contextmanager
+def paused(status: Mapping[str, Any]) -> Iterator[None]:
+    """Stop every process of a running instance meanwhile, as if the machine had no time for them."""
+    kinds = {kind: pids for kind, pids in runtime_kinds(status).items() if kind != "load"}
+    pids = [pid for found in _members(kinds).values() for pid in found]
+    try:
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def cpu_seconds(kinds: Kinds) -> dict[str, float]:

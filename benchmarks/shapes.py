@@ -10,9 +10,9 @@ from secrets import token_hex
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from benchmarks.connection import Connection, Ledger
+from benchmarks.connection import FINAL, Connection, Ledger
 from benchmarks.instance import Instance
-from benchmarks.orders import market_orders
+from benchmarks.orders import market_orders, resting_orders
 from benchmarks.processes import cpu_seconds, runtime_kinds
 
 RUN_LIMIT_S: Final = 120.0
@@ -31,6 +31,7 @@ class Load:
     Attributes:
         batched: The connections ask for events in batches.
         keyed: Each order has a ``clientOrderId``, as a careful client's has.
+        resting: Orders are limits beyond the market, and done once they rest.
     """
 
     orders: int
@@ -38,6 +39,7 @@ class Load:
     shape: Shape
     batched: bool = False
     keyed: bool = False
+    resting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +118,10 @@ class _Crowd:
     @classmethod
     async def gathered(cls, url: str, load: Load) -> Self:
         crowd = cls(load)
-        address = urlsplit(url)
+        address, ends = urlsplit(url), FINAL | {"open"} if load.resting else FINAL
         for _ in range(load.connections):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(url, crowd._answered), address.hostname or "", address.port or 0
+                lambda: Connection(url, crowd._answered, ends), address.hostname or "", address.port or 0
             )
             await connection.opened
             crowd.connections.append(connection)
@@ -127,7 +129,8 @@ class _Crowd:
 
     def begin(self) -> None:
         # Another prefix for each run: the same key again would be the same order.
-        source = market_orders(f"{token_hex(6)}-" if self._load.keyed else None)
+        key_prefix = f"{token_hex(6)}-" if self._load.keyed else None
+        source = resting_orders() if self._load.resting else market_orders(key_prefix)
         shares = list(_shares(self._load))
         for connection, share in zip(self.connections, shares, strict=True):
             connection.left = [next(source) for _ in range(share)][::-1]

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.simulated_market.chain import MarketChain
 from chalicelib.adapters.simulated_market.definition import MarketDefinition, PoolDefinition
+from chalicelib.adapters.simulated_market.fault_injection import NoFaults
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.settings import MarketSettings
@@ -71,7 +72,9 @@ class MarketMaker:
         at_once = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
         self._cache = PoolCache()
         self._reader = LedgerPoolReader(engine, self._cache)
-        self._chain = MarketChain(engine, lambda: _WALLET_SEED, market.tokens, at_once, cache=self._cache)
+        self._chain = MarketChain(
+            engine, lambda: _WALLET_SEED, market.tokens, at_once, faults=NoFaults(engine), cache=self._cache
+        )
         self._definitions = {pool.pool_id: pool for pool in market.pools}
 
     def move_to(self, step: PriceStep, now_s: int) -> int:

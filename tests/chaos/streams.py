@@ -47,8 +47,11 @@ class Streams:
                 yield f"{order_id}: ended more than once, {statuses}"
 
     def told(self) -> Iterator[tuple[str, str, list[Frame]]]:
-        """Yield the id, the client's own id and the events of each order of which something was seen."""
-        for order_id, events in self._events.items():
+        """Yield the id, the client's own id and the events of each order of which something was seen.
+
+        Safe while more is seen: another thread may ask.
+        """
+        for order_id, events in list(self._events.items()):
             if events:
                 in_order = [events[seq] for seq in sorted(events)]
                 yield order_id, in_order[0]["clientOrderId"], in_order

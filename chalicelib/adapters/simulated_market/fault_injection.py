@@ -100,3 +100,10 @@ class FaultBoard:
     def jittered_s(self, latency_ms: int) -> float:
         """Return a latency in seconds, give or take 30 %."""
         return latency_ms * self._dice.uniform(0.7, 1.3) / 1000
+
+
+class NoFaults(FaultBoard):
+    """Of those who move the market and are not tried by it, whatever is in force for others."""
+
+    def current(self) -> Faults:
+        return Faults()

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
-from chalicelib.adapters.simulated_market.ledger import NewBlock, Record, write
+from chalicelib.adapters.simulated_market.ledger import NOBODY, NewBlock, Record, write
 from chalicelib.adapters.simulated_market.locking import LANDING_LOCK, TRIES_MAX, retried
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache, Snapshot
 from chalicelib.adapters.simulated_market.swap_execution import Books, execute
@@ -175,12 +175,13 @@ class Landing:
 
 def _take_due(session: DatabaseSession) -> tuple[Sequence[Arrival], Sequence[str]]:
     rows = session.execute(_TAKE_DUE, {"landing_lock": LANDING_LOCK, "due_max": DUE_MAX})
-    # Bytes without a valid signature were not put there by a node. They
-    # are taken off, or no node would get past them.
+    # Bytes without a valid signature were not put there by a node, nor was a trade of no order: who may make one
+    # lands it at once. They are taken off, or no node would get past them.
     arrivals = [
         Arrival(transaction, row.height, row.moment_ms)
         for row in rows
         if (transaction := verified(row.signature, bytes(row.payload))) is not None
+        and transaction.message.instruction.order_id != NOBODY
     ]
     return arrivals, [row.signature for row in rows]
 
