@@ -4,12 +4,19 @@ import { watch } from './follow.js';
 import { ask } from './session.js';
 import { linkState } from './stream.js';
 
+const AGAIN_AFTER_MS = 500;
+const AGAIN_MOST_MS = 3_000;
+const LATE_TRIES = 5; // some 10 s, since the server waits a moment as well
+
 export class Timeline {
   order = signal(null);
   events = signal([]);
   problem = signal('');
+  waiting = signal('Looking for the order…');
   #bySeq = new Map();
   #isAsking = false;
+  #tries = 0;
+  #timer = null;
 
   constructor(orderId) {
     this.orderId = orderId;
@@ -17,6 +24,7 @@ export class Timeline {
 
   // Begins to follow; returns what ends it.
   follow() {
+    this.#timer = null;
     const unwatch = watch((frame) => {
       if (frame.orderId === this.orderId) this.#take([frame]);
     });
@@ -26,6 +34,8 @@ export class Timeline {
     });
     this.#ask();
     return () => {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
       unwatch();
       unlink();
     };
@@ -45,12 +55,32 @@ export class Timeline {
       const { events } = await ask(`/orders/${this.orderId}/events?afterSeq=${this.seq}`);
       this.#take(events);
       this.order.value = await ask(`/orders/${this.orderId}`);
-      this.problem.value = '';
+      this.problem.value = this.waiting.value = '';
+      this.#tries = 0;
     } catch (error) {
-      this.problem.value = error.message;
+      this.#askAgain(error);
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  // The record may be a moment behind the acceptance, and a fault may pass.
+  #askAgain(error) {
+    const isLate = error.code === 'ORDER_NOT_FOUND' && this.order.value === null;
+    this.#tries += 1;
+    if (isLate && this.#tries < LATE_TRIES) {
+      this.waiting.value = 'This order is not on record yet. If it was just accepted, it shows here in a moment.';
+    } else {
+      this.problem.value = isLate ? 'Your account has no order of this id.' : error.message;
+      this.waiting.value = '';
+      if (!error.mayPass) return;
+    }
+    if (this.#timer === undefined) return; // nobody looks any more
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => this.#ask(),
+      Math.min(AGAIN_MOST_MS, AGAIN_AFTER_MS * 2 ** (this.#tries - 1)),
+    );
   }
 
   #take(frames) {

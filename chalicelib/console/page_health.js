@@ -24,13 +24,13 @@ export function Health() {
       try {
         health.value = await ask('/operator/health');
         failed.value = null;
+        await more(null);
       } catch (error) {
         failed.value = error;
       }
       if (!isOver && !failed.value?.isForbidden) timer = setTimeout(look, EVERY_MS);
     };
     look();
-    more(null);
     return () => {
       isOver = true;
       clearTimeout(timer);
@@ -178,12 +178,16 @@ function Recent({ of }) {
   </div>`;
 }
 
+// The newest page, or the one after a cursor; what was read before and is not in it stays.
 async function more(cursor) {
   try {
     const page = await ask(`/operator/dead-letters?limit=20${cursor ? `&cursor=${cursor}` : ''}`);
+    const before = letters.value;
+    const read = new Set(page.deadLetters.map((each) => each.messageId));
+    const others = before ? before.deadLetters.filter((each) => !read.has(each.messageId)) : [];
     letters.value = {
-      ...page,
-      deadLetters: [...(cursor ? letters.value.deadLetters : []), ...page.deadLetters],
+      deadLetters: cursor ? [...others, ...page.deadLetters] : [...page.deadLetters, ...others],
+      nextCursor: cursor || !others.length ? page.nextCursor : before.nextCursor,
     };
   } catch (error) {
     failed.value = error;
@@ -228,7 +232,6 @@ async function sendAgain(letter) {
   } catch (error) {
     note(inWords(error), 'bad');
   }
-  more(null);
 }
 
 function Again({ of: letter }) {

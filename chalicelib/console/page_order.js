@@ -20,6 +20,7 @@ export function OrderPage({ id }) {
   return html`<p class="crumbs"><a href="#/orders">Orders</a></p>
     <h1 class="id">${id}</h1>
     ${timeline.problem.value && html`<p role="alert" class="banner bad">${timeline.problem}</p>`}
+    ${timeline.waiting.value && html`<p role="status" class="hint">${timeline.waiting}</p>`}
     ${
       order &&
       events.length > 0 &&

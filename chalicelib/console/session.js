@@ -21,6 +21,11 @@ export class ApiError extends Error {
     return this.status === 0 || this.code === 'OUTCOME_UNKNOWN';
   }
 
+  // The same request may succeed in a moment.
+  get mayPass() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+
   // The token is good, and not for this.
   get isForbidden() {
     return this.code === 'FORBIDDEN';

@@ -6,6 +6,7 @@ import re
 import httpx
 import pytest
 
+from chalicelib.domain.ids import client_order_uuid
 from tests.browser.chromium import Page
 from tests.browser.conftest import OpenPage, submit
 
@@ -86,6 +87,20 @@ def test_row_is_reached_and_opened_by_keyboard(console: OpenPage, rest: httpx.Cl
         )
         page.press("Enter")
         page.until(f"location.hash === '#/order/{newest}'", "its page")
+
+
+def test_order_that_is_not_on_record_yet_is_waited_for_with_a_word(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    order_id = client_order_uuid("local", "a-late-one")
+    with console(f"#/order/{order_id}") as page:
+        page.until("document.querySelector('main [role=status]')?.innerText.includes('not on record yet')")
+        assert submit(rest, side="sell", amount="0.3", clientOrderId="a-late-one") == str(order_id)
+        page.until(
+            "document.querySelector('.event:last-child strong')?.innerText === 'confirmed'", "confirmed"
+        )
+        assert "not on record" not in page.text("main")
+        page.complaints.clear()  # the browser lists the 404s
 
 
 def test_clients_text_is_text(console: OpenPage, rest: httpx.Client) -> None:

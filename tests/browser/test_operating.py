@@ -1,0 +1,54 @@
+"""The operator's pages: what died, and what may be sent again."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.wire.queue_messages import Message, OrderMessage, ResumeMessage
+from tests.browser.conftest import OpenPage
+from tests.fakes.orders import an_order
+from tests.support.instance import Instance
+
+_LETTER = text("""
+INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)
+VALUES (:id, CAST(:order_id AS uuid), :body, 10, 'a defect of ours: KeyError')
+""")
+
+
+def archived(instance: Instance, message: Message) -> str:
+    engine = make_engine(instance.status()["database_url"])
+    order_id = message.order.order_id if isinstance(message, OrderMessage) else None
+    message_id = str(uuid4())
+    with engine.begin() as connection:
+        connection.execute(
+            _LETTER,
+            {"id": message_id, "order_id": order_id and str(order_id), "body": message.model_dump_json()},
+        )
+    engine.dispose()
+    return message_id
+
+
+def test_archived_order_that_is_not_on_record_is_sent_again_by_a_button_and_others_say_why_not(
+    console: OpenPage, instance: Instance, rest: httpx.Client
+) -> None:
+    order = an_order(account_id="local", accepted_at=datetime.now(UTC), order_id=uuid4())
+    archived(instance, OrderMessage(order=order))
+    archived(instance, ResumeMessage(order_id=uuid4()))
+    with console("#/health") as page:
+        page.shown("section[aria-labelledby=dead] tbody tr")
+        assert "does not hold the order" in page.run(
+            "document.querySelector('section[aria-labelledby=dead] details').textContent"
+        )
+        page.click("section[aria-labelledby=dead] td button", text="Send again…")
+        page.shown("dialog[open]")
+        assert "Mend first" in page.text("dialog")
+        page.click("dialog button.main")
+        page.until("document.querySelector('.note')?.innerText.includes('in the queue again')", "sent")
+        page.until(
+            "document.querySelector('section[aria-labelledby=dead] td button') === null", "no button any more"
+        )
+    while rest.get(f"/orders/{order.order_id}").json()["status"] != "confirmed":
+        pass
