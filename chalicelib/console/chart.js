@@ -87,7 +87,9 @@ function rangeWith(low, high, lines) {
   const spread = Math.max(high - low, Math.abs(high) * 0.0005);
   // An order far away would flatten the price: those within a twentieth of it count.
   const near = lines.map((line) => line.value).filter((value) => value > low * 0.95 && value < high * 1.05);
-  return [Math.min(low, ...near) - spread / 4, Math.max(high, ...near) + spread / 4];
+  const [least, most] = [Math.min(low, ...near), Math.max(high, ...near)];
+  const margin = Math.max(spread, most - least) / 6; // room for a line's label
+  return [least - margin, most + margin];
 }
 
 function drawAcross(plot, { value, label, tone }) {
@@ -104,6 +106,7 @@ function drawAcross(plot, { value, label, tone }) {
   ctx.stroke();
   ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = 'right';
+  ctx.textBaseline = 'bottom';
   ctx.fillText(label, left + width - 4, y - 4);
   ctx.restore();
 }

@@ -42,6 +42,15 @@ export function scaled(text, times, over, scale) {
   return formatted(units, scale);
 }
 
+// Returns a decimal rounded to so many places, for reading alone; anything else as it is.
+export function rounded(text, places) {
+  const value = parsed(text);
+  if (!value || value.scale <= places) return text;
+  const step = 10n ** BigInt(value.scale - places);
+  const half = value.units < 0n ? -step / 2n : step / 2n;
+  return formatted((value.units + half) / step, places);
+}
+
 export function formatted(units, scale) {
   const sign = units < 0n ? '-' : '';
   const digits = String(units < 0n ? -units : units).padStart(scale + 1, '0');

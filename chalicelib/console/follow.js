@@ -9,6 +9,7 @@ const FIRST_PAGES = 2;
 const PAGES_MAX = 200;
 const OVERLAP_MS = 60_000; // clocks differ, and an order is on record a moment after it was accepted
 const QUIET_MS = 400;
+const QUIET_MOST_MS = 3_000; // a busy account is never quiet
 const AT_ONCE = 4;
 const AGAIN_AFTER_MS = 2_000;
 const TERMS_EVERY_MS = 500;
@@ -16,6 +17,7 @@ const TERMS_EVERY_MS = 500;
 export const problem = signal('');
 export const hasOlder = signal(false);
 export const isCatchingUp = signal(false);
+export const isRead = signal(false); // at least once: an empty list is empty
 
 let epoch = 0;
 let heardMs = null; // until when the book is known to be true
@@ -34,6 +36,7 @@ export function stop() {
   stream.stop();
   book.clear();
   heardMs = gapFromMs = null;
+  isRead.value = false;
 }
 
 // Calls `see` with every order event from now on; returns what ends that.
@@ -74,6 +77,7 @@ async function catchUp() {
     heardMs = Date.now();
     problem.value = '';
     isCatchingUp.value = false;
+    isRead.value = true;
   } catch (error) {
     if (mine !== epoch) return;
     problem.value = `The list may lack orders: ${error.message}`;
@@ -109,9 +113,11 @@ export async function readOlder() {
   hasOlder.value = olderCursor !== null;
 }
 
+// Waits until what is replayed has come, most likely: what it would have told is asked for otherwise.
 async function quiet() {
+  const endMs = performance.now() + QUIET_MOST_MS;
   do await pause(QUIET_MS);
-  while (performance.now() - lastFrameMs < QUIET_MS);
+  while (performance.now() - lastFrameMs < QUIET_MS && performance.now() < endMs);
 }
 
 const pause = (ms) =>

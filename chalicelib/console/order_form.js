@@ -1,11 +1,19 @@
 // What the form says, as the fields of an order. Which fields there are follows from the type.
 
 export const KINDS = {
-  market: 'Market: at once, at the best price',
-  limit: 'Limit: at this rate or better',
-  stop: 'Stop or take profit: a market order once the price is met',
-  stopLimit: 'Stop limit: a limit order once the price is met',
-  sniper: 'Sniper: buys when a pool of the pair opens',
+  market: 'Market',
+  limit: 'Limit',
+  stop: 'Stop or take profit',
+  stopLimit: 'Stop limit',
+  sniper: 'Sniper',
+};
+
+export const MEANS = {
+  market: 'At once, at the best price.',
+  limit: 'At this rate or better, fees and impact included; it rests until then.',
+  stop: 'A market order once the price is met.',
+  stopLimit: 'A limit order once the price is met.',
+  sniper: 'Buys when a pool of the pair opens.',
 };
 
 const TRIGGERED = new Set(['stop', 'stopLimit']);

@@ -24,13 +24,14 @@ export function OrderPage({ id }) {
     ${
       order &&
       events.length > 0 &&
-      html`<${Head} order=${order} /><${Again} order=${order} />
+      html`<${Head} order=${order} />
         <section aria-labelledby="timeline">
           <h2 id="timeline">Timeline</h2>
           <${Lanes} events=${events} />
         </section>
         ${routed && html`<${Routed} event=${routed} order=${order} />`}
         ${ended && html`<${Booked} expected=${routed} booked=${ended} inputToken=${order.inputToken} />`}
+        <${Again} order=${order} />
         <section>
           <details>
             <summary>Raw frames (${events.length})</summary>

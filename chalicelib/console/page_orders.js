@@ -1,7 +1,7 @@
 // Orders: the blotter, live.
 import { address, go, setQuery } from './address.js';
 import { amend, cancel, cancelAll } from './commands.js';
-import { book, hasOlder, isCatchingUp, readOlder } from './follow.js';
+import { book, hasOlder, isCatchingUp, isRead, readOlder } from './follow.js';
 import { html } from './html.js';
 import { marks } from './markets.js';
 import {
@@ -113,6 +113,11 @@ function Choice({ name, label, values, groups = [] }) {
   >`;
 }
 
+function emptyWords() {
+  if (book.ordered.length) return 'No order fits these filters.';
+  return isRead.value ? 'No order yet. Make one on the Trade page, or by wscat.' : 'Reading your orders…';
+}
+
 export function Orders() {
   book.version.value;
   const { query } = address.value;
@@ -155,11 +160,7 @@ export function Orders() {
       rowHeight=${ROW_HEIGHT}
       onOpen=${(row) => go(`order/${row.orderId}`)}
       onKey=${onKey}
-      empty=${
-        book.ordered.length
-          ? 'No order fits these filters.'
-          : 'No order yet. Make one on the Trade page, or by wscat.'
-      }
+      empty=${emptyWords()}
     />
     <p class="hint">Arrow keys move, Enter opens, Delete cancels.</p>`;
 }

@@ -9,7 +9,7 @@ import { dialog, note as say } from './dialogs.js';
 import { book } from './follow.js';
 import { html } from './html.js';
 import { history, marks, marketsProblem, seen } from './markets.js';
-import { EMPTY, has, KINDS, orderOf, sentence } from './order_form.js';
+import { EMPTY, has, KINDS, MEANS, orderOf, sentence } from './order_form.js';
 import { Table } from './page_order.js';
 import { ask } from './session.js';
 import { bps, FINAL, pairOf } from './words.js';
@@ -211,6 +211,7 @@ function OrderForm() {
       }}
     >
       <${Choice} name="kind" label="Type" values=${KINDS} />
+      <p class="hint means">${MEANS[kind]}</p>
       <${Choice} name="side" label="Side" values=${{ sell: 'sell', buy: 'buy' }} />
       <${Choice} name="baseAsset" label="Base asset" values=${symbols} />
       <${Choice} name="quoteAsset" label="Quote asset" values=${symbols} />
@@ -313,7 +314,7 @@ function refused(error) {
   errors.value = error.details.length ? error.details : [{ field: '', problem: inWords(error) }];
 }
 
-const TONES = { ok: 'good', fails: 'bad', unknown: 'busy' };
+const TONES = { passed: 'good', failed: 'bad', waiting: 'rest', unknown: 'busy' };
 
 function Preview({ shown, close }) {
   return html`<p>${sentence(form.value, shown.quote)}</p>

@@ -1,5 +1,6 @@
 // What is shown of an order: words and colours, each decided in one place.
 import { signal } from '@preact/signals';
+import { rounded } from './decimals.js';
 
 export const now = signal(Date.now());
 setInterval(() => {
@@ -34,7 +35,8 @@ const TONES = {
 };
 export const tone = (status) => TONES[status] ?? 'busy';
 
-export const shortId = (id) => (id ? `${id.slice(0, 8)}…` : '');
+// Its beginning is a time: orders of one minute differ at the end.
+export const shortId = (id) => (id ? `${id.slice(0, 8)}…${id.slice(-4)}` : '');
 
 // A pair is shown by its quote asset, as markets name it: the one further ahead in this list.
 const QUOTES = ['USDC', 'USDT', 'SOL'];
@@ -75,7 +77,12 @@ export function age(fromMs, untilMs) {
 
 export const clockTime = (text) => new Date(text).toLocaleTimeString([], { hour12: false });
 
-export const bps = (value) => (value === null || value === undefined ? '–' : `${value} bps`);
+// Two places are enough to read; what is less than that is not nothing.
+export function bps(value) {
+  if (value === null || value === undefined) return '–';
+  const shown = rounded(String(value), 2);
+  return shown === '0' && /[1-9]/.test(value) ? '< 0.01 bps' : `${shown} bps`;
+}
 
 export function percent(basisPoints) {
   if (basisPoints === null) return '–';
