@@ -158,7 +158,7 @@ async def firing_changes(instance: Instance, market: Market, rounds: int = ROUND
 
 
 def _passed(market: Market) -> tuple[float, float]:
-    """Move the price beyond the orders; return when that was committed, and when all was handed to the queue."""
+    """Move the price beyond the orders; return when that was committed, and when all was in the queue."""
     pools = market.move(1.008)
     committed_at = perf_counter()
     market.watcher.after_swaps(pools)

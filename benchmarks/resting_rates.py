@@ -1,4 +1,4 @@
-"""Rates beside a million resting orders: of market orders, against none that rest, and of orders put to rest."""
+"""Rates beside a million resting orders: of market orders, against none that rest, and of those put to rest."""
 
 import asyncio
 import statistics
@@ -50,7 +50,7 @@ def taken_in(full: Instance, *, pairs: int = PAIRS) -> Mapping[str, float]:
 def _ratios(
     one: Callable[[], Run], other: Callable[[], Run], pairs: int
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """Run both in turns, each first in every other pair; return the ratios of the pairs, and the median rates."""
+    """Run both in turns, each first in every other pair; return the pairs' ratios, and the median rates."""
     found = []
     for number in range(pairs + 1):
         if number % 2:

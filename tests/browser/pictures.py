@@ -1,7 +1,7 @@
 """Takes the README's pictures of the console: ``python -m tests.browser.pictures docs``.
 
-A runtime of its own, some orders of each kind, then the list in light and an order's story in dark. Look at them
-before they are committed.
+A runtime of its own, some orders of each kind, then the list in light and an order's story in dark. Look at
+them before they are committed.
 """
 
 import sys
@@ -18,12 +18,10 @@ ORDERS = (
     {"type": "limit", "side": "sell", "amount": "1.25", "limitPrice": "151"},
     {"type": "limit", "side": "buy", "amount": "2", "limitPrice": "147.25"},
     {"side": "sell", "amount": "4", "trigger": {"price": "126", "when": "below"}},
-    {"type": "limit", "side": "buy", "baseAsset": "JUP", "quoteAsset": "USDC", "amount": "500", "limitPrice": "0.45"},
-    {"side": "buy", "amount": "7"},
-    {"side": "sell", "amount": "9"},
-    {"side": "sell", "amount": "0.1", "slippageBps": 0},
-    {"inputToken": "USDC", "outputToken": "BONK", "amount": "5000"},
-    {"inputToken": "SOL", "outputToken": "BONK", "amount": "900"},
+    {"type": "limit", "side": "buy", "baseAsset": "JUP", "quoteAsset": "USDC", "amount": "500", "limitPrice":
+    "0.45"}, {"side": "buy", "amount": "7"}, {"side": "sell", "amount": "9"}, {"side": "sell", "amount":
+    "0.1", "slippageBps": 0}, {"inputToken": "USDC", "outputToken": "BONK", "amount": "5000"}, {"inputToken":
+    "SOL", "outputToken": "BONK", "amount": "900"},
 )  # fmt: skip
 """The last one is the order whose story is shown: it splits, and goes by way of a second token."""
 

@@ -175,8 +175,8 @@ class Landing:
 
 def _take_due(session: DatabaseSession) -> tuple[Sequence[Arrival], Sequence[str]]:
     rows = session.execute(_TAKE_DUE, {"landing_lock": LANDING_LOCK, "due_max": DUE_MAX})
-    # Bytes without a valid signature were not put there by a node, nor was a trade of no order: who may make one
-    # lands it at once. They are taken off, or no node would get past them.
+    # Bytes without a valid signature were not put there by a node, nor was a trade of no order: who may make
+    # one lands it at once. They are taken off, or no node would get past them.
     arrivals = [
         Arrival(transaction, row.height, row.moment_ms)
         for row in rows

@@ -53,7 +53,11 @@ def test_functions_take_a_trade_of_no_order_off_and_land_what_waits_behind_it(
     node.send([ordered])
     market.pass_blocks(10)
     theirs = MarketChain(
-        functions, WALLET_SEED, market.tokens, AT_ONCE, faults=FaultBoard(functions, noticed_within_s=0)
+        functions,
+        lambda: WALLET_SEED,
+        market.tokens,
+        AT_ONCE,
+        faults=FaultBoard(functions, noticed_within_s=0),
     )
     assert status_of(theirs, ordered).signature_status is SignatureStatus.LANDED
     assert status_of(theirs, orderless).signature_status is SignatureStatus.UNKNOWN
