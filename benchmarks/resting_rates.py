@@ -1,4 +1,4 @@
-"""Rates beside a million resting orders: of market orders, against none that rest, and of those put to rest."""
+"""Rates beside a million resting orders: of market orders, against none resting, and of those put to rest."""
 
 import asyncio
 import statistics
