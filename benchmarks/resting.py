@@ -9,7 +9,7 @@ rest and of market orders are compared, the latter with an instance in which not
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final
 
@@ -37,12 +37,13 @@ def measure(orders: int = ORDERS, *, rounds: int = ROUNDS, pairs: int = PAIRS) -
             f"{orders:,} orders rest over {len(rates) // 2} pairs, {perf_counter() - began:.0f} s", flush=True
         )
         figures |= sizes(market.engine, orders)
-        for part in (
+        parts: tuple[Callable[[], Mapping[str, float]], ...] = (
             lambda: quiet_changes(market),
             lambda: asyncio.run(firing_changes(full, market, rounds)),
             lambda: taken_in(full, pairs=pairs),
             lambda: beside(full, empty, pairs=pairs),
-        ):
+        )
+        for part in parts:
             figures |= part()
         market.engine.dispose()
     for name, figure in figures.items():
