@@ -194,6 +194,8 @@ class Services(Ports):
         from chalicelib.adapters.postgres.housekeeping import PostgresDeadLetterArchive
         from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
         from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
+        from chalicelib.wire.queue_messages import parse_message
+        from chalicelib.wire.unreadable_messages import remains
 
         return ResolveDeadLetters(
             record=self.record,
@@ -207,6 +209,8 @@ class Services(Ports):
             dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
             clock=self.clock,
             lease_ms=self.settings.lease_ms,
+            parse=parse_message,
+            remains=remains,
         )
 
     @cached_property

@@ -10,12 +10,13 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.queue_messages import UnreadableMessageError
 from chalicelib.logs import logger
 from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
 from chalicelib.services.consumer.messages import Received
 from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole
 from chalicelib.services.ports import ReceivedMessages
-from chalicelib.wire.queue_messages import UnreadableMessageError, parse_message
+from chalicelib.wire.queue_messages import parse_message
 
 
 def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

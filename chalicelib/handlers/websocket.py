@@ -5,6 +5,7 @@ from typing import Any
 
 from chalicelib.bootstrap import Services, services
 from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.handlers import previews, several_orders
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.handlers.identity import (
@@ -35,7 +36,7 @@ from chalicelib.wire.order_fields import (
     order_fields_from_query,
     swap_terms,
 )
-from chalicelib.wire.queue_messages import SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.resting_frames import AmendFields, CancelAllFields, SubmitBatchFields, is_dry_by_query
 
 
@@ -214,4 +215,4 @@ def _subscribe_from_url(use: Services, query: Mapping[str, str], connection_id: 
         after_seq=fields.after_seq,
         is_new=True,
     )
-    use.queue.send([QueueMessage(subscription.model_dump_json(), account_id)])
+    use.queue.send([QueueMessage(render_message(subscription), account_id)])

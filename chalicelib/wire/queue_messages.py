@@ -6,6 +6,8 @@ never reaches the statements that a whole batch shares. Members that were added 
 what older releases wrote stays readable.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -16,6 +18,14 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.amounts import BPS_PER_UNIT, MAX_UNITS
 from chalicelib.domain.lifetimes import AT_ONCE_S_MAX, RESTING_S_MAX
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import (
+    FiredMessage,
+    Message,
+    OrderMessage,
+    ResumeMessage,
+    SubscribeMessage,
+    UnreadableMessageError,
+)
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
@@ -26,17 +36,6 @@ from chalicelib.wire.flat_orders import FlatOrder
 _PROBLEMS_LENGTH_MAX: Final = 300
 _RATE_BITS_MAX: Final = 512
 _NIL: Final = UUID(int=0)  # in subscriptions it stands for every order of an account
-
-
-class UnreadableMessageError(ValueError):
-    """A message breaks rules: which, by member, and nothing of what it says, so that this can be logged."""
-
-    def __init__(self, error: ValidationError) -> None:
-        problems = (
-            f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip()
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-        super().__init__("; ".join(problems)[:_PROBLEMS_LENGTH_MAX])
 
 
 def _sound_order(order: Order) -> Order:
@@ -141,20 +140,11 @@ _DeferredAcknowledgement = Annotated[Acknowledgement, AfterValidator(_sound_ackn
 _OrderId = Annotated[UUID, AfterValidator(_sound_id)]
 
 
-class _Message(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
 
-class OrderMessage(_Message):
-    """An accepted order.
-
-    Attributes:
-        connection_id: The WebSocket connection it came over, which is then subscribed to it.
-        correlation_id: Of the request that brought it: log lines of both sides carry it.
-        deferred_acknowledgement: It has not been acknowledged yet; the consumer does, with its first events.
-            ``deferred_acknowledgement`` in JSON.
-    """
-
+class _OrderBody(_Body):
     kind: Literal["order"] = "order"
     order: SoundOrder
     connection_id: PrintableText | None = None
@@ -162,38 +152,34 @@ class OrderMessage(_Message):
     correlation_id: PrintableText | None = None
     deferred_acknowledgement: _DeferredAcknowledgement | None = Field(default=None, alias="owed")
 
+    def message(self) -> OrderMessage:
+        return OrderMessage(
+            order=self.order,
+            connection_id=self.connection_id,
+            request_id=self.request_id,
+            correlation_id=self.correlation_id,
+            deferred_acknowledgement=self.deferred_acknowledgement,
+        )
 
-class ResumeMessage(_Message):
-    """An order on record that no consumer is working on any more."""
 
+class _ResumeBody(_Body):
     kind: Literal["resume"] = "resume"
     order_id: _OrderId
 
+    def message(self) -> ResumeMessage:
+        return ResumeMessage(order_id=self.order_id)
 
-class FiredMessage(_Message):
-    """An order whose watch is committed as fired.
 
-    Attributes:
-        firing: How often it had fired by then: a message that names another number is out of date.
-    """
-
+class _FiredBody(_Body):
     kind: Literal["fired"] = "fired"
     order_id: _OrderId
     firing: int = Field(ge=1, le=SEQ_MAX)
 
+    def message(self) -> FiredMessage:
+        return FiredMessage(order_id=self.order_id, firing=self.firing)
 
-class SubscribeMessage(_Message):
-    """A connection that should see an order's events from some point on, and then live.
 
-    Attributes:
-        is_new: The connection may not be established yet, and asked for this itself: it is told
-            if there is no such order.
-        content_sha256: Of the order that was accepted together with this message: it is on its way
-            to the record, unless another one has taken its client order id.
-        deferred_acknowledgement: The order has not been
-            acknowledged yet. ``deferred_acknowledgement`` in JSON.
-    """
-
+class _SubscribeBody(_Body):
     kind: Literal["follow"] = "follow"
     connection_id: PrintableText
     account_id: PrintableText
@@ -203,9 +189,27 @@ class SubscribeMessage(_Message):
     content_sha256: PrintableText | None = None
     deferred_acknowledgement: _DeferredAcknowledgement | None = Field(default=None, alias="owed")
 
+    def message(self) -> SubscribeMessage:
+        return SubscribeMessage(
+            connection_id=self.connection_id,
+            account_id=self.account_id,
+            order_id=self.order_id,
+            after_seq=self.after_seq,
+            is_new=self.is_new,
+            content_sha256=self.content_sha256,
+            deferred_acknowledgement=self.deferred_acknowledgement,
+        )
 
-Message = OrderMessage | ResumeMessage | FiredMessage | SubscribeMessage
-_ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+
+_AnyBody = _OrderBody | _ResumeBody | _FiredBody | _SubscribeBody
+_ANY: Final[TypeAdapter[_AnyBody]] = TypeAdapter(Annotated[_AnyBody, Field(discriminator="kind")])
+_BODIES: Final[Mapping[type[Message], type[_AnyBody]]] = {
+    OrderMessage: _OrderBody,
+    ResumeMessage: _ResumeBody,
+    FiredMessage: _FiredBody,
+    SubscribeMessage: _SubscribeBody,
+}
+_MEMBERS: Final = {kind: tuple(each.name for each in fields(kind)) for kind in _BODIES}
 
 
 def parse_message(body: str) -> Message:
@@ -216,6 +220,20 @@ def parse_message(body: str) -> Message:
     """
     try:
         # Strict: a number in text, or a truth value for a number, is not what any release wrote.
-        return _ANY.validate_json(body, strict=True)
+        return _ANY.validate_json(body, strict=True).message()
     except ValidationError as error:
-        raise UnreadableMessageError(error) from None
+        raise UnreadableMessageError(_problems(error)) from None
+
+
+def render_message(message: Message) -> str:
+    """Return the body of a message; raises ``ValidationError`` if what is to be read would be refused."""
+    kind = type(message)
+    return _BODIES[kind](**{name: getattr(message, name) for name in _MEMBERS[kind]}).model_dump_json()
+
+
+def _problems(error: ValidationError) -> str:
+    problems = (
+        f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip()
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return "; ".join(problems)[:_PROBLEMS_LENGTH_MAX]

@@ -4,13 +4,13 @@ so that they are not left waiting.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import Remains
 from chalicelib.wire.fields import OrderId, PrintableText
 from chalicelib.wire.flat_orders import MEMBERS
 from chalicelib.wire.queue_messages import SoundOrder
@@ -20,21 +20,6 @@ _ID: Final[TypeAdapter[UUID]] = TypeAdapter(OrderId)
 _TEXT: Final[TypeAdapter[str]] = TypeAdapter(PrintableText)
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Remains:
-    """The sound parts of a message; each is None if there is none.
-
-    Attributes:
-        order: An accepted order that is sound but for what is around it or was added to it, such as members
-            that a newer release wrote. What those ask for is not known here: it must not be executed.
-    """
-
-    order_id: UUID | None = None
-    order: Order | None = None
-    connection_id: str | None = None
-    request_id: str | None = None
 
 
 def remains(body: str) -> Remains:

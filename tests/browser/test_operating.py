@@ -7,7 +7,8 @@ import httpx
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.wire.queue_messages import Message, OrderMessage, ResumeMessage
+from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.browser.conftest import OpenPage
 from tests.fakes.orders import an_order
 from tests.support.instance import Instance
@@ -25,7 +26,7 @@ def archived(instance: Instance, message: Message) -> str:
     with engine.begin() as connection:
         connection.execute(
             _LETTER,
-            {"id": message_id, "order_id": order_id and str(order_id), "body": message.model_dump_json()},
+            {"id": message_id, "order_id": order_id and str(order_id), "body": render_message(message)},
         )
     engine.dispose()
     return message_id

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_state
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
 from chalicelib.domain.errors import ExecutionError
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.domain.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.chaos.chain_faults import break_chain, heal_chain
 from tests.chaos.price_faults import PriceFaults
 
@@ -131,6 +132,6 @@ class FaultInjector:
         )
         url = sqs.get_queue_url(QueueName=status["queues"]["OrdersQueue"])["QueueUrl"]
         for order in orders:
-            sqs.send_message(QueueUrl=url, MessageBody=OrderMessage(order=order).model_dump_json())
+            sqs.send_message(QueueUrl=url, MessageBody=render_message(OrderMessage(order=order)))
         sqs.close()
         return f"doubled {len(orders)} messages"

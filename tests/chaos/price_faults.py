@@ -16,11 +16,12 @@ from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, fall
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import SchedulerMode
 from chalicelib.bootstrap.watching import market_watcher
+from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.tokens import new_token
 from chalicelib.services.ports import QueueMessage
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.watcher import fired_message
-from chalicelib.wire.queue_messages import FiredMessage
+from chalicelib.wire.queue_messages import render_message
 from infra.cli.market_maker import MarketMaker
 from tests.chaos.waiting import LAUNCHED
 
@@ -109,7 +110,7 @@ class PriceFaults:
         queue = Sqs(self._status())
         for row in rows:
             firing = max(1, row.firing + self._dice.choice([-1, 0, 0, 1]))
-            body = FiredMessage(order_id=row.order_id, firing=firing).model_dump_json()
+            body = render_message(FiredMessage(order_id=row.order_id, firing=firing))
             queue.send([QueueMessage(body, row.account_id)] * 2)
         queue.close()
         return f"doubled messages of {len(rows)} watches"

@@ -14,10 +14,10 @@ from botocore.credentials import Credentials
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
 from chalicelib.adapters.aws.management_api import ManagementApi
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.services.delivery.publisher import CAUGHT_UP_SOON_MAX, EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import Connections, Delivery, Frame
-from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock

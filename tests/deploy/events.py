@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from chalicelib.domain.orders import Order
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.domain.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.orders import an_order
 
 CONTEXT = {
@@ -62,7 +63,7 @@ def queue_event(
 def order_event(order: Order, *, queue: str = "orders", connection_id: str | None = None) -> dict[str, Any]:
     """Return the event of an order that came over the connection."""
     message = OrderMessage(order=order, connection_id=connection_id)
-    return queue_event(f"orderflow-dev-{queue}", message.model_dump_json())
+    return queue_event(f"orderflow-dev-{queue}", render_message(message))
 
 
 def an_order_of_this_stage() -> Order:

@@ -18,7 +18,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.domain.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
 from tests.deploy.chalice_stage import ChaliceStage
@@ -171,7 +172,7 @@ def test_order_beside_a_message_that_has_to_come_back_is_done_with_and_the_messa
     impatient = {"VisibilityTimeout": "10", "RedrivePolicy": json.dumps(redrive)}
     sqs.set_queue_attributes(QueueUrl=queue, Attributes=impatient)
     order = an_order_of_this_stage()
-    bodies = ["nothing of ours", OrderMessage(order=order).model_dump_json()]
+    bodies = ["nothing of ours", render_message(OrderMessage(order=order))]
     with unconsumed(stage):
         sqs.send_message_batch(
             QueueUrl=queue, Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]

@@ -18,7 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from chalicelib.wire.queue_messages import SubscribeMessage
+from chalicelib.domain.queue_messages import SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.deploy.events import (
     ORDER,
     SCHEDULE,
@@ -212,10 +213,10 @@ def test_interrupted_message_does_not_come_back_soon_without_the_right_to_ask_fo
         connection_id="x", account_id="local", order_id=uuid4(), after_seq=0, content_sha256="x"
     )
     with unconsumed(stage):
-        sent = sqs.send_message(QueueUrl=queue, MessageBody=subscription.model_dump_json())["MessageId"]
+        sent = sqs.send_message(QueueUrl=queue, MessageBody=render_message(subscription))["MessageId"]
         handle = receipt_of(stage, sent, SOON_S)
         assert handle is not None
-        body = subscription.model_dump_json()
+        body = render_message(subscription)
         event = queue_event("orderflow-dev-orders", body, receipt_handle=handle, receive_count=1)
         with without(stage.cloud, right("execute_orders", "RetryLater")):
             assert not finished_all(invoked(stage.cloud, "execute_orders", event))

@@ -5,7 +5,8 @@ poison for a consumer that trusts the queue.
 import json
 from typing import Any, Final
 
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.domain.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.orders import an_order
 
 _NIL: Final = "00000000-0000-0000-0000-000000000000"
@@ -100,6 +101,6 @@ BAD_BODIES: Final[dict[str, str]] = {
 
 def an_order_body(**members: Any) -> str:
     """Return the message of a sound order, with some of its members replaced."""
-    message = json.loads(OrderMessage(order=an_order(), connection_id="c=").model_dump_json())
+    message = json.loads(render_message(OrderMessage(order=an_order(), connection_id="c=")))
     message["order"] |= members
     return json.dumps(message)

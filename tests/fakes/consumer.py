@@ -26,6 +26,8 @@ from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+from chalicelib.wire.queue_messages import parse_message
+from chalicelib.wire.unreadable_messages import remains
 from tests.fakes.inline import InlineBackground, InOneThread, Unobserved
 from tests.fakes.market import FakeChain, FakePrices, FakeVenue
 from tests.fakes.orders import VIEWS
@@ -98,6 +100,8 @@ class ConsumerOnFakes:
             dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
             clock=self.clock,
             lease_ms=LEASE_MS,
+            parse=parse_message,
+            remains=remains,
         )
 
     def execute(self, *orders: Order, delivery: int = 1) -> Mapping[UUID, MessageOutcome]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.queue_messages import Message
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.services.queries.operations import (
@@ -14,7 +15,7 @@ from chalicelib.services.queries.operations import (
     Recent,
     UnfinishedOrders,
 )
-from chalicelib.wire.queue_messages import Message
+from chalicelib.wire.queue_messages import render_message
 
 AT = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ def a_histogram(*taken_ms: int) -> Histogram:
 def a_letter(
     message_id: str = "m", status: OrderStatus | None = None, message: Message | None = None
 ) -> ArchivedLetter:
-    body = "{}" if message is None else message.model_dump_json()
+    body = "{}" if message is None else render_message(message)
     return ArchivedLetter(message_id, None, 10, "cannot be read", AT, body, status)
 
 

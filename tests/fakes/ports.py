@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import RetryableError, UnansweredError
+from chalicelib.domain.queue_messages import Message
 from chalicelib.services.ports import Delivery, Frame, QueueMessage, Sent
-from chalicelib.wire.queue_messages import Message, parse_message
+from chalicelib.wire.queue_messages import parse_message
 from tests.fakes.orders import NOON
 
 

@@ -15,8 +15,9 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.adapters.postgres.error_translation import COURTESY_TIME_LIMIT_S
 from chalicelib.adapters.time_left import MARGIN_S
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.handlers.invocation import LAST_WORDS_S
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.orders import an_order
 from tests.support.instance import REPOSITORY
 
@@ -173,7 +174,7 @@ def test_disconnect_and_sweep_end_without_an_error(app: ModuleType) -> None:
 
 
 def test_message_comes_back(app: ModuleType) -> None:
-    body = OrderMessage(order=an_order()).model_dump_json()
+    body = render_message(OrderMessage(order=an_order()))
     for function in (app.execute_orders, app.settle_dead_letters):
         answer = in_time(function, of_queue(body))
         assert answer == {"batchItemFailures": [{"itemIdentifier": "m"}]}

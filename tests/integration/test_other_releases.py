@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
-from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.orders import VIEWS
 from tests.integration.consumer import Consumer
 from tests.integration.poison import accepted, an_order_now, defects, last_data, order_of, page_of, poisoned
@@ -16,7 +17,7 @@ from tests.integration.poison import accepted, an_order_now, defects, last_data,
 
 def test_order_for_a_token_that_a_release_delists_fails_alone_with_a_reason(consumer: Consumer) -> None:
     gone = an_order_now(output_token="GONE")  # no password
-    consumer.put(OrderMessage(order=gone).model_dump_json())
+    consumer.put(render_message(OrderMessage(order=gone)))
     others = accepted(consumer, 9)
 
     _, unfinished = consumer.run()
@@ -32,7 +33,7 @@ def test_order_for_a_token_that_a_release_delists_fails_alone_with_a_reason(cons
 
 def test_orders_of_a_delisted_token_are_listed_without_amounts_in_it(consumer: Consumer) -> None:
     gone = an_order_now(input_token="GONE", price_base="GONE")
-    consumer.put(OrderMessage(order=gone).model_dump_json())
+    consumer.put(render_message(OrderMessage(order=gone)))
     (other,) = accepted(consumer, 1)
     consumer.run()
 
@@ -51,7 +52,7 @@ def test_order_is_confirmed_although_its_token_was_delisted_while_it_was_under_w
     consumer.run()
     chain.fails_at = ""
     delist(consumer, "SOL")
-    consumer.put(ResumeMessage(order_id=chain.poison).model_dump_json())
+    consumer.put(render_message(ResumeMessage(order_id=chain.poison)))
 
     _, unfinished = consumer.run()
 
@@ -85,10 +86,10 @@ def test_row_that_only_another_release_can_read_is_that_orders_alone(
             {"id": str(chain.poison)},
         )
     caplog.clear()
-    consumer.put(ResumeMessage(order_id=chain.poison).model_dump_json(), "resumed", "garbage")
+    consumer.put(render_message(ResumeMessage(order_id=chain.poison)), "resumed", "garbage")
     others = accepted(consumer, 7)
     again = consumer.services.queries.page("local", status=OrderStatus.CONFIRMED, limit=1, before=None)
-    consumer.put(*(ResumeMessage(order_id=each.state.order.order_id).model_dump_json() for each in again))
+    consumer.put(*(render_message(ResumeMessage(order_id=each.state.order.order_id)) for each in again))
 
     _, unfinished = consumer.run()
 
@@ -152,6 +153,6 @@ def test_no_field_of_an_event_covers_a_term_of_its_order(consumer: Consumer) -> 
 def test_seconds_of_validity_are_counted_from_acceptance(consumer: Consumer) -> None:
     late = an_order_now(accepted_at=datetime.now(UTC) - timedelta(hours=2))
     late = replace(late, valid_until=late.accepted_at + timedelta(seconds=60))
-    consumer.put(OrderMessage(order=late).model_dump_json())
+    consumer.put(render_message(OrderMessage(order=late)))
     consumer.run()
     assert consumer.status(late.order_id) is OrderStatus.EXPIRED

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from chalicelib.domain.errors import Code, ConflictError
+from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.wire.queue_messages import OrderMessage, ResumeMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
 from tests.fakes.orders import VIEWS
 from tests.fakes.ports import FakeConnections
@@ -73,7 +74,7 @@ def test_poison_after_the_send_comes_back_alone_and_is_confirmed_once_cured(
     assert {each["order_id"] for each in defects(caplog)} == {str(chain.poison)}
 
     chain.fails_at = ""
-    consumer.put(ResumeMessage(order_id=chain.poison).model_dump_json())
+    consumer.put(render_message(ResumeMessage(order_id=chain.poison)))
     consumer.run()
     assert consumer.status(chain.poison) is OrderStatus.CONFIRMED
 
@@ -119,7 +120,7 @@ def test_bad_dead_letters_are_archived_each_and_the_good_one_among_them_ends(
     vars(consumer.services)["connections"] = connections
     bad = SENDABLE[start : start + 9]
     good = an_order_now()
-    consumer.put(*bad, OrderMessage(order=good).model_dump_json())
+    consumer.put(*bad, render_message(OrderMessage(order=good)))
 
     received, stay = consumer.resolve()
 
@@ -145,7 +146,7 @@ def test_connection_is_told_that_its_order_could_not_be_read(consumer: Consumer)
 
 def test_dead_letter_of_a_newer_release_ends_its_order_without_executing_it(consumer: Consumer) -> None:
     order = an_order_now()
-    message = json.loads(OrderMessage(order=order).model_dump_json())
+    message = json.loads(render_message(OrderMessage(order=order)))
     message["order"]["limit_price"] = "150"
     consumer.put(json.dumps(message))
 
@@ -179,8 +180,8 @@ def test_dead_letter_that_runs_into_a_defect_is_archived_and_the_others_are_reso
     others = [an_order_now() for _ in range(9)]
     caplog.clear()
     consumer.put(
-        ResumeMessage(order_id=chain.poison).model_dump_json(),
-        *(OrderMessage(order=each).model_dump_json() for each in others),
+        render_message(ResumeMessage(order_id=chain.poison)),
+        *(render_message(OrderMessage(order=each)) for each in others),
     )
 
     received, stay = consumer.resolve()
@@ -207,7 +208,7 @@ def test_archived_order_that_is_not_on_record_is_sent_again_and_executed_once(co
                 "INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)"
                 " VALUES ('m1', CAST(:id AS uuid), :body, 10, 'a defect of ours')"
             ),
-            {"id": str(order.order_id), "body": OrderMessage(order=order).model_dump_json()},
+            {"id": str(order.order_id), "body": render_message(OrderMessage(order=order))},
         )
     redrive = consumer.services.redrive_dead_letters
     # Twice, as two operators may at the same moment.

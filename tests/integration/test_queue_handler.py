@@ -2,8 +2,9 @@
 
 from uuid import uuid4
 
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.wire.queue_messages import ResumeMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.orders import terms
 from tests.integration.consumer import Consumer
 
@@ -47,13 +48,13 @@ def test_same_order_twice_in_a_batch_is_executed_once(consumer: Consumer) -> Non
 def test_order_delivered_again_after_its_end_stays_as_it_was(consumer: Consumer) -> None:
     order = consumer.services.submit_orders.submit(terms(client_order_id="again"), "local")
     consumer.run()
-    consumer.put(ResumeMessage(order_id=order.order_id).model_dump_json())
+    consumer.put(render_message(ResumeMessage(order_id=order.order_id)))
     _, unfinished = consumer.run()
     assert unfinished == []
     assert len(consumer.services.queries.events_after(order.order_id, 0, limit=100)) == 6
 
 
 def test_order_that_nobody_knows_is_no_work(consumer: Consumer) -> None:
-    consumer.put(ResumeMessage(order_id=uuid4()).model_dump_json())
+    consumer.put(render_message(ResumeMessage(order_id=uuid4())))
     _, unfinished = consumer.run()
     assert unfinished == []

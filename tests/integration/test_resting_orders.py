@@ -16,11 +16,12 @@ from chalicelib.bootstrap.audit import audit
 from chalicelib.bootstrap.watching import market_watcher
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import Code
+from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.ports import OrderView
 from chalicelib.wire.order_fields import OrderFields
-from chalicelib.wire.queue_messages import FiredMessage
+from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.resting_fields import meant_fields
 from infra.cli.market_maker import MarketMaker
 from tests.integration.consumer import Consumer
@@ -153,7 +154,7 @@ def test_order_that_is_canceled_after_it_fired_is_not_executed(desk: Desk) -> No
 def test_message_of_a_firing_that_is_over_does_nothing(desk: Desk) -> None:
     order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
     for firing in (1, 7):
-        desk.consumer.put(FiredMessage(order_id=order_id, firing=firing).model_dump_json())
+        desk.consumer.put(render_message(FiredMessage(order_id=order_id, firing=firing)))
     assert desk.consumer.run()[1] == []
     assert (desk.statuses(order_id), desk.watched()) == (RESTS, 1)
 
@@ -162,7 +163,7 @@ def test_doubled_message_executes_an_order_once(desk: Desk) -> None:
     order_id = desk.submit(SELL | {"type": "limit", "limitPrice": "160"})
     desk.move(Fraction(112, 100))
     desk.services.price_watcher.look()
-    desk.consumer.put(FiredMessage(order_id=order_id, firing=1).model_dump_json())
+    desk.consumer.put(render_message(FiredMessage(order_id=order_id, firing=1)))
     assert desk.consumer.run()[1] == []
     assert desk.statuses(order_id) == [*RESTS, *FILLS]
 

@@ -10,6 +10,7 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.handlers import schedule
 from chalicelib.services.recovery.sweeper import SWEPT_MAX, Sweep
 from tests.contract.records import on_postgres
@@ -61,7 +62,7 @@ def test_handler_resumes_twenty_thousand_stranded_orders_in_one_run(
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     assert schedule.sweep() == {"done": True}
-    resumed = [message.order_id for message in queue.messages if message.kind == "resume"]
+    resumed = [message.order_id for message in queue.messages if isinstance(message, ResumeMessage)]
     assert len(resumed) == len(set(resumed)) == STRANDED
     # Of the stranded two statements for a thousand; of each other kind one that finds nothing, and a look.
     assert len(statements) <= 2 * STRANDED / SWEPT_MAX + 4

@@ -22,6 +22,7 @@ from chalicelib.adapters.simulated_market.transactions import Message, Wallet, s
 from chalicelib.bootstrap import Services
 from chalicelib.bootstrap.audit import audit
 from chalicelib.config import Settings
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
@@ -29,7 +30,7 @@ from chalicelib.services.consumer.messages import Received
 from chalicelib.services.ports import Delivery, Frame, QueueMessage
 from chalicelib.wire.client_frames import parse_client_frame
 from chalicelib.wire.order_fields import OrderFields
-from chalicelib.wire.queue_messages import ResumeMessage, parse_message
+from chalicelib.wire.queue_messages import parse_message
 from chalicelib.wire.server_frames import json_text
 from infra.cli.market_maker import MarketMaker, random_walk
 

@@ -17,9 +17,9 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.services.consumer.messages import Received
 from chalicelib.services.delivery.replay import Subscriber
-from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 
 PEER = "c="

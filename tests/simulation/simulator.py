@@ -7,6 +7,7 @@ from typing import Final
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
+from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
@@ -30,7 +31,8 @@ from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Watches
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
 from chalicelib.services.subscription_ports import Subscriptions
-from chalicelib.wire.queue_messages import FiredMessage, parse_message
+from chalicelib.wire.queue_messages import parse_message
+from chalicelib.wire.unreadable_messages import remains
 from tests.fakes.inline import InOneThread, Unobserved
 from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
@@ -321,6 +323,8 @@ class Engine:
             dead_letter_subscribers=DeadLetterSubscribers(parts.subscriptions, parts.connections),
             clock=world,
             lease_ms=LEASE_MS,
+            parse=parse_message,
+            remains=remains,
         )
         self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
 

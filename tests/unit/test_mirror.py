@@ -160,6 +160,7 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "chalicelib/domain/acknowledgement.py",
         "chalicelib/domain/chosen_route.py",
         "chalicelib/domain/progress.py",
+        "chalicelib/domain/queue_messages.py",
         "chalicelib/domain/swap_mode.py",
         "clients/python/src/orderflow_client/limits.py",
         "clients/python/src/orderflow_client/results.py",

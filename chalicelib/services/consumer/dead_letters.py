@@ -2,7 +2,7 @@
 and the message is archived.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
@@ -10,6 +10,15 @@ from uuid import UUID
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.queue_messages import (
+    FiredMessage,
+    Message,
+    OrderMessage,
+    Remains,
+    ResumeMessage,
+    SubscribeMessage,
+    UnreadableMessageError,
+)
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
@@ -17,15 +26,6 @@ from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.ports import Chain, Clock, Observer, OrderQueries, OrderRecord
-from chalicelib.wire.queue_messages import (
-    FiredMessage,
-    OrderMessage,
-    ResumeMessage,
-    SubscribeMessage,
-    UnreadableMessageError,
-    parse_message,
-)
-from chalicelib.wire.unreadable_messages import remains
 
 _UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
 _DEFECT: Final = "a defect of ours kept the order from being executed"
@@ -50,7 +50,12 @@ class DeadLetterArchive(Protocol):
 
 
 class ResolveDeadLetters:
-    """Nothing is tried again here: only what has happened already is found out and written down."""
+    """Nothing is tried again here: only what has happened already is found out and written down.
+
+    Args:
+        parse: Returns a body's message; raises ``UnreadableMessageError`` if it is not one of ours.
+        remains: Returns what a body that breaks the rules still says; raises nothing.
+    """
 
     def __init__(
         self,
@@ -65,6 +70,8 @@ class ResolveDeadLetters:
         dead_letter_subscribers: DeadLetterSubscribers,
         clock: Clock,
         lease_ms: int,
+        parse: Callable[[str], Message],
+        remains: Callable[[str], Remains],
     ) -> None:
         self._record = record
         self._queries = queries
@@ -76,6 +83,8 @@ class ResolveDeadLetters:
         self._dead_letter_subscribers = dead_letter_subscribers
         self._clock = clock
         self._lease_ms = lease_ms
+        self._parse = parse
+        self._remains = remains
 
     def resolve(self, letter: DeadLetter) -> bool:
         """Finish what a dead letter is about; return False if it has to stay in its queue for now.
@@ -84,7 +93,7 @@ class ResolveDeadLetters:
             RetryableError: The record or the chain is unreachable; the message stays where it is.
         """
         try:
-            message = parse_message(letter.body)
+            message = self._parse(letter.body)
         except UnreadableMessageError as error:
             self._resolve_unreadable(letter, str(error))
             return True
@@ -105,7 +114,7 @@ class ResolveDeadLetters:
         Raises:
             RetryableError: The record is unreachable; the message stays where it is.
         """
-        left = remains(letter.body)
+        left = self._remains(letter.body)
         order_id = left.order_id
         logger.error(
             "defect",
@@ -134,7 +143,7 @@ class ResolveDeadLetters:
 
     def _resolve_unreadable(self, letter: DeadLetter, problem: str) -> None:
         """Bring what a message says, as far as it can be read, to an end."""
-        left = remains(letter.body)
+        left = self._remains(letter.body)
         if left.order is not None:
             self._end_unexecuted(left.order, left.connection_id, _UNREADABLE)
         elif left.order_id is not None and left.connection_id is not None:

@@ -14,19 +14,19 @@ from chalicelib.domain.errors import (
     client_order_id_conflict,
 )
 from chalicelib.domain.orders import Order
-from chalicelib.logs import logger
-from chalicelib.services.consumer.batch import Incoming, MessageOutcome
-from chalicelib.services.consumer.execute_batch import ExecuteOrders
-from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
-from chalicelib.services.delivery.replies import Replies
-from chalicelib.services.ports import Delivery, OrderQueue
-from chalicelib.wire.queue_messages import (
+from chalicelib.domain.queue_messages import (
     FiredMessage,
     Message,
     OrderMessage,
     ResumeMessage,
     SubscribeMessage,
 )
+from chalicelib.logs import logger
+from chalicelib.services.consumer.batch import Incoming, MessageOutcome
+from chalicelib.services.consumer.execute_batch import ExecuteOrders
+from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
+from chalicelib.services.delivery.replies import Replies
+from chalicelib.services.ports import Delivery, OrderQueue
 
 _AGAIN_S: Final = 2
 _AGAIN_MAX_S: Final = 60

@@ -10,11 +10,12 @@ from uuid import UUID
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
 from chalicelib.services.subscription_ports import Missed, Subscription, Subscriptions
 from chalicelib.wire.event_views import EventViews
-from chalicelib.wire.queue_messages import SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.server_frames import accepted, batch_texts, json_text
 
 CATCH_UP_DELAY_S = 5
@@ -197,7 +198,7 @@ class EventPublisher:
             after_seq=missed.sent_to,
             deferred_acknowledgement=deferred_acknowledgement,
         )
-        return QueueMessage(message.model_dump_json(), order.account_id, CATCH_UP_DELAY_S)
+        return QueueMessage(render_message(message), order.account_id, CATCH_UP_DELAY_S)
 
 
 def _event_frames(

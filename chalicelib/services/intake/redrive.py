@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ConflictError, RefusedError
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.services.queries.operations import Operations, why_no_redrive
-from chalicelib.wire.queue_messages import OrderMessage, parse_message
+from chalicelib.wire.queue_messages import parse_message
 
 
 class RedriveDeadLetters:

@@ -12,11 +12,12 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.logs import info_each, logger
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
-from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
 
 
 class SubmitOrders:
@@ -70,7 +71,7 @@ class SubmitOrders:
             if is_acknowledgement_deferred and own is not None
             else None,
         )
-        messages = [QueueMessage(message.model_dump_json(), account_id)]
+        messages = [QueueMessage(render_message(message), account_id)]
         if is_connecting and connection_id is not None:
             subscription = SubscribeMessage(
                 connection_id=connection_id,
@@ -80,7 +81,7 @@ class SubmitOrders:
                 is_new=True,
                 content_sha256=order.content_sha256,
             )
-            messages.append(QueueMessage(subscription.model_dump_json(), account_id))
+            messages.append(QueueMessage(render_message(subscription), account_id))
         try:
             self._queue.send(messages)
         except UnansweredError as fault:

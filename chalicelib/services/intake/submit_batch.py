@@ -10,11 +10,12 @@ from uuid import UUID
 
 from chalicelib.domain.errors import ExecutionError, RetryableError, client_order_id_conflict
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.logs import info_each, logger
 from chalicelib.services.intake.submit import SubmitOrders, acceptance_unknown
 from chalicelib.services.ports import BatchQueue, QueueMessage, Sent
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 
 Asked = OrderTerms | ExecutionError
 """An order of a batch, or why what stands in its place is none."""
@@ -59,7 +60,7 @@ class SubmitBatch:
         ]
         sent: Mapping[UUID, Sent] = {}
         if messages:
-            bodies = [QueueMessage(message.model_dump_json(), account_id) for message in messages]
+            bodies = [QueueMessage(render_message(message), account_id) for message in messages]
             sent = dict(zip(orders, self._queue.send_each(bodies), strict=True))
         taken = [order_id for order_id, outcome in sent.items() if outcome is Sent.TAKEN]
         info_each(

@@ -9,9 +9,10 @@ from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
-from chalicelib.wire.queue_messages import ResumeMessage
+from chalicelib.wire.queue_messages import render_message
 
 TOLD_AFTER_S: Final = 5
 """What kept a change from being published may be gone by then."""
@@ -21,7 +22,7 @@ def tell_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
     """Send a message for each order; best effort, since the sweep finds them too."""
     messages = [
         QueueMessage(
-            ResumeMessage(order_id=order.order_id).model_dump_json(), order.account_id, delay_s=TOLD_AFTER_S
+            render_message(ResumeMessage(order_id=order.order_id)), order.account_id, delay_s=TOLD_AFTER_S
         )
         for order in orders
     ]

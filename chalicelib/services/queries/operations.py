@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from chalicelib.domain.statuses import FINAL, OrderStatus
-from chalicelib.domain.terms import OrderType
-from chalicelib.wire.queue_messages import (
+from chalicelib.domain.queue_messages import (
     FiredMessage,
     OrderMessage,
     ResumeMessage,
     SubscribeMessage,
     UnreadableMessageError,
-    parse_message,
 )
+from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.domain.terms import OrderType
+from chalicelib.wire.queue_messages import parse_message
 
 WINDOW_S: Final = 300
 """How far back recent events are looked at."""

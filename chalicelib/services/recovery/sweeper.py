@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
+from chalicelib.domain.queue_messages import Message, ResumeMessage, SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Connections, OrderQueue, QueueMessage
 from chalicelib.services.subscription_ports import Subscriptions
-from chalicelib.wire.queue_messages import Message, ResumeMessage, SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
 
 SWEPT_MAX: Final = 1_000
 """Of each kind at a time: all kinds take turns, until nothing is left or the time is up."""
@@ -167,7 +168,7 @@ class Sweep:
         """Send a message for each of what was found; return how many were sent."""
 
         def message(each: Found) -> tuple[Found, QueueMessage]:
-            return each, QueueMessage(message_for(each).model_dump_json(), each.account_id)
+            return each, QueueMessage(render_message(message_for(each)), each.account_id)
 
         def send(some: Sequence[tuple[Found, QueueMessage]]) -> int:
             self._queue.send([message for _, message in some])

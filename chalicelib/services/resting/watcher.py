@@ -7,6 +7,7 @@ from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import FiredMessage, ResumeMessage
 from chalicelib.domain.watches import Fired
 from chalicelib.logs import logger
 from chalicelib.routing.marginal import touched_pairs
@@ -14,7 +15,7 @@ from chalicelib.services.ports import Clock, OrderQueue, QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
 from chalicelib.services.resting.ports import PriceReader, Watches
 from chalicelib.services.resting.thresholds import marks_of
-from chalicelib.wire.queue_messages import FiredMessage, ResumeMessage
+from chalicelib.wire.queue_messages import render_message
 
 LOOK_EVERY_S: Final = 1.0
 
@@ -31,7 +32,7 @@ ENDS_SOON_S: Final = 90.0
 def fired_message(fired: Fired) -> QueueMessage:
     """Return the message that brings an order back whose watch has fired."""
     message = FiredMessage(order_id=fired.order_id, firing=fired.firing)
-    return QueueMessage(message.model_dump_json(), fired.account_id)
+    return QueueMessage(render_message(message), fired.account_id)
 
 
 class PriceWatcher:
@@ -80,7 +81,7 @@ class PriceWatcher:
         ends = [(order, at - now) for order, at in orders if at is not None]
         messages = [
             QueueMessage(
-                ResumeMessage(order_id=order.order_id).model_dump_json(),
+                render_message(ResumeMessage(order_id=order.order_id)),
                 order.account_id,
                 delay_s=max(0, math.ceil(left.total_seconds())) + 1,
             )

@@ -12,11 +12,11 @@ from chalice.app import Request, Response
 from chalicelib.adapters.postgres.audit_rules import RuleResult
 from chalicelib.domain.errors import Code, RefusedError
 from chalicelib.domain.principals import OPERATOR_SCOPE
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers import operator
 from chalicelib.services.intake.redrive import RedriveDeadLetters
 from chalicelib.wire import operator_answers
-from chalicelib.wire.queue_messages import OrderMessage
 from tests.deploy.events import rest_event
 from tests.fakes.operations import AT, FakeOperations, a_letter
 from tests.fakes.orders import an_order

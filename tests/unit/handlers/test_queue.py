@@ -6,12 +6,13 @@ import pytest
 
 from chalicelib.bootstrap import Services
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.handlers.queue import execute_orders, settle_dead_letters
 from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
 from chalicelib.services.consumer.whole_batches import UnfinishedError
-from chalicelib.wire.queue_messages import OrderMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.deploy.events import queue_event
 from tests.fakes.orders import LIFE, an_order
 from tests.unit.handlers.conftest import Wired
@@ -31,7 +32,7 @@ def unfinished(response: Any) -> list[str]:
 
 
 def body_of(order: Any) -> str:
-    return OrderMessage(order=order, connection_id="c=").model_dump_json()
+    return render_message(OrderMessage(order=order, connection_id="c="))
 
 
 def test_executed_orders_are_not_reported(wired: Wired) -> None:

@@ -11,11 +11,11 @@ from chalicelib.config import ChainName
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import ChainHealth
 from chalicelib.handlers import rest
 from chalicelib.services.ports import OrderView
-from chalicelib.wire.queue_messages import OrderMessage
 from tests.deploy.events import ORDER, rest_event
 from tests.fakes.orders import advanced, an_order
 from tests.security.tokens import token

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.handlers import schedule
 from chalicelib.services.recovery.sweeper import Sweep
-from chalicelib.wire.queue_messages import ResumeMessage
 from tests.fakes.orders import LIFE, recorded
 from tests.unit.handlers.conftest import Wired
 

@@ -10,9 +10,9 @@ import pytest
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.handlers import websocket
-from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
 from tests.deploy.events import ORDER, socket_event
 from tests.fakes.orders import NOON, advanced, an_order
 from tests.security.tokens import token

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire.flat_orders import MEMBERS, flat
-from chalicelib.wire.queue_messages import OrderMessage, parse_message
+from chalicelib.wire.queue_messages import parse_message, render_message
 from tests.fakes.orders import an_order
 
 SUBMISSION = UUID("019b796d-d600-79d4-a29f-e4f3deb17bce")
@@ -51,7 +52,7 @@ class OldMessage(_Strict):
 
 def test_older_release_reads_what_this_one_writes() -> None:
     order = replace(an_order(client_order_id="é", amount_units=2**64 - 1), submission_id=SUBMISSION)
-    body = OrderMessage(order=order, connection_id="c=", request_id="r").model_dump_json()
+    body = render_message(OrderMessage(order=order, connection_id="c=", request_id="r"))
     old = TypeAdapter(OldMessage).validate_json(body, strict=True)
     assert old.order.model_dump() == flat(order)
     assert list(json.loads(body)["order"]) == list(OldOrder.model_fields)

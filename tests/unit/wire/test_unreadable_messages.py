@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
-from chalicelib.wire.unreadable_messages import Remains, remains
+from chalicelib.domain.queue_messages import OrderMessage, Remains, SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
+from chalicelib.wire.unreadable_messages import remains
 from tests.fakes.bad_messages import BAD_BODIES, BAD_ORDERS, an_order_body
 from tests.fakes.orders import an_order
 
@@ -33,7 +34,7 @@ def test_broken_order_leaves_its_id() -> None:
 
 def test_message_of_a_newer_release_leaves_the_order_whole() -> None:
     order = an_order(client_order_id="c")
-    body = json.loads(OrderMessage(order=order, request_id="r").model_dump_json())
+    body = json.loads(render_message(OrderMessage(order=order, request_id="r")))
     body["order"]["limit_price"] = "150"
     body["added"] = {"since": "then"}
     assert remains(json.dumps(body)) == Remains(order.order_id, order, None, "r")
@@ -41,8 +42,6 @@ def test_message_of_a_newer_release_leaves_the_order_whole() -> None:
 
 def test_broken_follow_leaves_its_order_and_its_connection() -> None:
     order_id = an_order().order_id
-    body = SubscribeMessage(
-        connection_id="c", account_id="a", order_id=order_id, after_seq=0
-    ).model_dump_json()
+    body = render_message(SubscribeMessage(connection_id="c", account_id="a", order_id=order_id, after_seq=0))
     left = remains(body.replace('"after_seq":0', '"after_seq":-1'))
     assert left == Remains(order_id, None, "c", None)

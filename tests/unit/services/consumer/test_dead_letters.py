@@ -10,12 +10,13 @@ import pytest
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
 from chalicelib.services.ports import OrderView
-from chalicelib.wire.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.bad_messages import an_order_body
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS
@@ -30,7 +31,7 @@ def consumer() -> ConsumerOnFakes:
 
 
 def letter(message: Message | str, message_id: str = "m1") -> DeadLetter:
-    body = message if isinstance(message, str) else message.model_dump_json()
+    body = message if isinstance(message, str) else render_message(message)
     return DeadLetter(message_id, body, receive_count=10)
 
 

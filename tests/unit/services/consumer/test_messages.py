@@ -8,11 +8,11 @@ import pytest
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.messages import Received
 from chalicelib.services.ports import OrderView
-from chalicelib.wire.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.orders import LIFE, an_order
 
@@ -155,7 +155,7 @@ def test_connection_that_is_not_established_yet_is_refused_at_the_second_deliver
 
 def test_order_of_another_account_is_not_shown(consumer: ConsumerOnFakes) -> None:
     order = an_executed_order(consumer)
-    foreign = subscribed(order.order_id).model_copy(update={"account_id": "mallory"})
+    foreign = replace(subscribed(order.order_id), account_id="mallory")
     assert consumed(consumer, foreign) == [True]
     assert consumer.connections.frames.get("d=") is None
 

@@ -11,11 +11,11 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
-from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock

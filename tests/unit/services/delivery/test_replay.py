@@ -15,11 +15,11 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.subscription_ports import Subscriptions
-from chalicelib.wire.queue_messages import SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock

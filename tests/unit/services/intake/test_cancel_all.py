@@ -10,10 +10,10 @@ from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Published
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRecord, Unfinished
-from chalicelib.wire.queue_messages import ResumeMessage
 from tests.contract.records import Store, in_memory
 from tests.fakes.inline import Unobserved
 from tests.fakes.orders import LIFE, VIEWS, an_order

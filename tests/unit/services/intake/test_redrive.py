@@ -3,9 +3,9 @@
 import pytest
 
 from chalicelib.domain.errors import Code, ConflictError, RefusedError, RetryableError
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.intake.redrive import RedriveDeadLetters
-from chalicelib.wire.queue_messages import OrderMessage
 from tests.fakes.operations import FakeOperations, a_letter
 from tests.fakes.orders import an_order
 from tests.fakes.ports import FakeQueue

@@ -15,11 +15,11 @@ from chalicelib.domain.errors import (
     UnknownOutcomeError,
 )
 from chalicelib.domain.ids import client_order_uuid
+from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.intake.submit import SubmitOrders
-from chalicelib.wire.queue_messages import OrderMessage, SubscribeMessage
 from tests.fakes.orders import terms
 from tests.fakes.ports import FakeKeys, FakeQueue, FrozenClock
 

@@ -7,12 +7,12 @@ import pytest
 
 from chalicelib.domain.errors import Code, ExecutionError, FieldError, UnknownOutcomeError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.services.intake.limits import OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.intake.submit_batch import Result, SubmitBatch
 from chalicelib.services.ports import QueueMessage, Sent
-from chalicelib.wire.queue_messages import OrderMessage
 from tests.fakes.inline import InOneThread
 from tests.fakes.orders import NOON, terms
 from tests.fakes.ports import FakeKeys, FakeQueue, FrozenClock

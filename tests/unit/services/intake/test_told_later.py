@@ -9,13 +9,13 @@ import pytest
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.transitions import first_transition
 from chalicelib.services.intake.cancel import CancelOrders
 from chalicelib.services.intake.cancel_all import CancelAllOrders
 from chalicelib.services.recovery.sweeper import Sweep
-from chalicelib.wire.queue_messages import ResumeMessage
 from tests.fakes.consumer import LEASE_S
 from tests.fakes.inline import Unobserved
 from tests.fakes.open_orders import MemoryOpenOrders

@@ -4,15 +4,15 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.domain.statuses import FINAL, OrderStatus
-from chalicelib.services.queries.operations import why_no_redrive
-from chalicelib.wire.queue_messages import (
+from chalicelib.domain.queue_messages import (
     FiredMessage,
     Message,
     OrderMessage,
     ResumeMessage,
     SubscribeMessage,
 )
+from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.services.queries.operations import why_no_redrive
 from tests.fakes.operations import a_letter
 from tests.fakes.orders import an_order
 

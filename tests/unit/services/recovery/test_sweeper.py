@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage, SubscribeMessage
 from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, Sweep
-from chalicelib.wire.queue_messages import ResumeMessage, SubscribeMessage
 from tests.contract.records import in_memory
 from tests.fakes.ports import FakeConnections, FakeQueue
 
@@ -69,7 +69,10 @@ def test_row_that_no_message_can_be_made_of_keeps_the_others_of_nothing() -> Non
     sound = uuid4()
     lagging = [SubscriptionBehind("c\x00=", "a", sound, 3), SubscriptionBehind("c=", "a", sound, 3)]
     queue = swept(Left([StrandedOrder(NIL, "a"), StrandedOrder(sound, "a")], lagging))
-    assert [message.order_id for message in queue.messages if message.kind != "order"] == [sound, sound]
+    assert [message.order_id for message in queue.messages if not isinstance(message, OrderMessage)] == [
+        sound,
+        sound,
+    ]
 
 
 def test_part_that_fails_keeps_the_sweep_from_none_of_the_others() -> None:
@@ -88,7 +91,7 @@ def test_all_that_a_lost_queue_left_is_resumed_in_one_run_each_once() -> None:
     stranded = many(20_000)
     left = Left(stranded)
     queue = swept(left)
-    assert [message.order_id for message in queue.messages if message.kind == "resume"] == [
+    assert [message.order_id for message in queue.messages if isinstance(message, ResumeMessage)] == [
         order.order_id for order in stranded
     ]
     # A thousand at a time: found, and noted; and one look that finds nothing.
@@ -101,7 +104,9 @@ def test_run_whose_time_is_up_leaves_the_rest_to_the_next() -> None:
     sweep.run(lambda _: False)
     assert 0 < len(queue.messages) < 3_500
     sweep.run()
-    assert len({message.order_id for message in queue.messages if message.kind == "resume"}) == 3_500
+    assert (
+        len({message.order_id for message in queue.messages if isinstance(message, ResumeMessage)}) == 3_500
+    )
     assert len(queue.messages) == 3_500
 
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
-from chalicelib.wire.queue_messages import FiredMessage
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.market import FakeVenue, a_pool
 from tests.fakes.orders import an_order, changed
