@@ -75,7 +75,7 @@ export class Timeline {
       this.waiting.value = '';
       if (!error.mayPass) return;
     }
-    if (this.#timer === undefined) return; // nobody looks any more
+    if (this.#timer === undefined) return; // no page looks any more
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => this.#ask(),

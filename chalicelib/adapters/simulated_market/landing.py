@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
-from chalicelib.adapters.simulated_market.ledger import NOBODY, NewBlock, Record, write
+from chalicelib.adapters.simulated_market.ledger import NO_ORDER, NewBlock, Record, write
 from chalicelib.adapters.simulated_market.locking import LANDING_LOCK, TRIES_MAX, retried
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache, Snapshot
 from chalicelib.adapters.simulated_market.swap_execution import Books, execute
@@ -181,7 +181,7 @@ def _take_due(session: DatabaseSession) -> tuple[Sequence[Arrival], Sequence[str
         Arrival(transaction, row.height, row.moment_ms)
         for row in rows
         if (transaction := verified(row.signature, bytes(row.payload))) is not None
-        and transaction.message.instruction.order_id != NOBODY
+        and transaction.message.instruction.order_id != NO_ORDER
     ]
     return arrivals, [row.signature for row in rows]
 

@@ -59,7 +59,7 @@ _WRITE: Final = Statement("""
 """)
 
 _BUCKETS: Final = ("tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees")
-NOBODY: Final = UUID(int=0)
+NO_ORDER: Final = UUID(int=0)
 """The order of a trade that is of none."""
 
 
@@ -139,7 +139,7 @@ def _transaction_row(record: Record) -> dict[str, Any]:
         "height": record.height,
         "wallet": message.wallet,
         # The nil id says that no order asked for it: a market maker's own trade.
-        "order_id": None if order_id == NOBODY else order_id,
+        "order_id": None if order_id == NO_ORDER else order_id,
         "attempt": message.instruction.attempt,
         "error": landed.error,
         "input_units": landed.input_units,

@@ -1,9 +1,10 @@
 """What is not known to be published of changes beside the consumer's, and what all cancels cover.
 
 Revision: 0018. A cancel or an amendment names its order in ``unpublished`` in the same commit, and the note
-that it was published takes it out. What stays there is published by the sweep, whoever died. ``cancel_marks``
-keeps one cancel-all request for each account and filter: an order that was accepted before it and is recorded
-after it, since its message was in the queue, is canceled too. Code from before it writes neither.
+that it was published takes it out. What stays there is published by the sweep, whichever process died.
+``cancel_marks`` keeps one cancel-all request for each account and filter: an order that was accepted before
+it and is recorded after it, since its message was in the queue, is canceled too. Code from before it writes
+neither.
 """
 
 from alembic import op
