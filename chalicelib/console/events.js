@@ -69,7 +69,8 @@ export class Timeline {
     const isLate = error.code === 'ORDER_NOT_FOUND' && this.order.value === null;
     this.#tries += 1;
     if (isLate && this.#tries < LATE_TRIES) {
-      this.waiting.value = 'This order is not on record yet. If it was just accepted, it shows here in a moment.';
+      this.waiting.value =
+        'This order is not on record yet. If it was just accepted, it shows here in a moment.';
     } else {
       this.problem.value = isLate ? 'Your account has no order of this id.' : error.message;
       this.waiting.value = '';
