@@ -46,6 +46,15 @@ def test_single_statement_counts_at_once_and_names_its_columns(engine: Engine) -
     assert Database(engine).execute(_ALL) == [(1,)]
 
 
+def test_statement_without_parameters_is_prepared_as_well(database_url: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    prepared = Statement("SELECT statement, generic_plans + custom_plans AS runs FROM pg_prepared_statements")
+    for _ in range(2):
+        rows = Database(engine).execute(prepared)
+    engine.dispose()
+    assert [(row.statement, row.runs) for row in rows] == [(prepared.written_for(engine.dialect, {})[0], 2)]
+
+
 def test_parameter_that_is_used_twice_is_one_value(engine: Engine) -> None:
     twice = Statement("SELECT CAST(:n AS int) AS first, CAST(:n AS int) + 1 AS second, '10 %' AS share")
     assert Database(engine).execute(twice, {"n": 4}) == [(4, 5, "10 %")]

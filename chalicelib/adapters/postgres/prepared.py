@@ -57,6 +57,12 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
         if not args or stream is not None:
             super().execute(operation, args, stream)
             return self
+        return self.execute_prepared(operation, args)
+
+    def execute_prepared(self, operation: str, args: Sequence[Any]) -> Self:
+        """Execute a statement that may have no parameters; pg8000, and so ``execute``, would have the server
+        parse and plan that one anew each time.
+        """
         try:
             self._context = self._c.execute_prepared(operation, args)
         except DatabaseError as error:

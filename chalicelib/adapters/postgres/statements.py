@@ -15,7 +15,7 @@ from sqlalchemy import Dialect, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.error_translation import condemns_connection
-from chalicelib.adapters.postgres.prepared import PreparedConnection
+from chalicelib.adapters.postgres.prepared import PreparedConnection, PreparedCursor
 
 Row = Any
 """A named tuple of what the statement selects."""
@@ -49,6 +49,8 @@ class DatabaseSession:
     def __init__(self, connection: Any, dialect: Dialect) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
+        is_prepared = isinstance(self._cursor, PreparedCursor)
+        self._execute = self._cursor.execute_prepared if is_prepared else self._cursor.execute
         self._dialect = dialect
         self._is_finished = False
 
@@ -60,7 +62,7 @@ class DatabaseSession:
         """
         sql, values = statement.written_for(self._dialect, parameters or {})
         try:
-            self._cursor.execute(sql, values)
+            self._execute(sql, values)
             description = self._cursor.description
             rows = self._cursor.fetchall() if description else ()
         except self._dialect.loaded_dbapi.Error as error:
