@@ -75,6 +75,7 @@ class Settings(BaseModel):
             be come at once after a lost network.
         tokens_file: Which tokens are traded, if not those of ``tokens.toml``: devnet has other mints.
         solana_rpc_urls: Nodes, the preferred one first, with commas between; often with a provider's key.
+        solana_rpc_urls_secret_arn: Where they are when there are no ``solana_rpc_urls``.
         solana_pools_file: Which pools are traded (``adapters/solana/pool_list.py``).
         solana_caps: For mainnet, per token: ``SOL=10/100`` lets one order spend 10, and a day's orders 100.
         solana_witnesses: So many nodes have to agree that they do not know a transaction before it is dead.
@@ -143,6 +144,7 @@ class Settings(BaseModel):
 
     tokens_file: str = ""
     solana_rpc_urls: str = Field(default="", repr=False)
+    solana_rpc_urls_secret_arn: str = ""
     solana_cluster: ClusterName = ClusterName.LOCAL
     solana_pools_file: str = ""
     solana_allow_mainnet: bool = False
@@ -194,13 +196,13 @@ class Settings(BaseModel):
         """The wallet seed's secret, named as ``database_secret`` is."""
         return self.wallet_seed_secret_arn or self._secret_of_stage("wallet-seed")
 
+    @property
+    def solana_nodes_secret(self) -> str:
+        """The secret with the nodes' addresses, named as ``database_secret`` is."""
+        return self.solana_rpc_urls_secret_arn or self._secret_of_stage("solana-nodes")
+
     def _secret_of_stage(self, name: str) -> str:
         return "" if self.stage == "local" else f"orderflow/{self.stage}/{name}"
-
-    @property
-    def solana_nodes(self) -> tuple[str, ...]:
-        """The nodes' addresses, the preferred one first."""
-        return tuple(filter(None, (url.strip() for url in self.solana_rpc_urls.split(","))))
 
     @property
     def poll_ms(self) -> int:
@@ -251,6 +253,11 @@ def chain_of(environment: Mapping[str, str]) -> ChainName:
     except ValueError:
         known = " or ".join(f"'{each}'" for each in ChainName)
         raise ConfigurationError(f"CHAIN: Input should be {known}, not '{named}'") from None
+
+
+def node_addresses(text: str) -> tuple[str, ...]:
+    """Return the addresses of a list with commas between, the preferred one first."""
+    return tuple(filter(None, (url.strip() for url in text.split(","))))
 
 
 def _open_doors(settings: Settings) -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from chalicelib.adapters.time_left import time_left
-from chalicelib.config import ConfigurationError, Settings
+from chalicelib.config import ConfigurationError, Settings, node_addresses
 
 if TYPE_CHECKING:
     import botocore.session
@@ -104,6 +104,20 @@ class Clients:
         if not seed:
             raise ConfigurationError("WALLET_SEED: is missing, and an empty seed is no secret")
         return seed
+
+    def solana_nodes(self) -> tuple[str, ...]:
+        """Return the nodes' addresses, the preferred one first.
+
+        Raises:
+            ConfigurationError: None is named.
+            RetryableError: They are a secret, which cannot be read.
+        """
+        secret = self._settings.solana_nodes_secret
+        named = node_addresses(self._settings.solana_rpc_urls)
+        nodes = named or (node_addresses(self._secrets.text(secret)) if secret else ())
+        if not nodes:
+            raise ConfigurationError("SOLANA_RPC_URLS: is missing: a node's address")
+        return nodes
 
     @cached_property
     def kms(self) -> "KmsClient":

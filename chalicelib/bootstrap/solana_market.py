@@ -136,8 +136,11 @@ class SolanaMarket:
         from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 
         cluster = Cluster(self._settings.solana_cluster)
+        addresses, witnesses = self._clients.solana_nodes(), self._settings.solana_witnesses
+        if witnesses > len(addresses):
+            raise ConfigurationError(f"SOLANA_WITNESSES: {witnesses} among {len(addresses)} nodes")
         try:
-            nodes = [ClusterNode(url, cluster) for url in self._settings.solana_nodes]
+            nodes = [ClusterNode(url, cluster) for url in addresses]
         except ValueError as error:
             raise ConfigurationError(f"SOLANA_RPC_URLS: {error}") from error
         return RpcNodes(nodes, within=_within)

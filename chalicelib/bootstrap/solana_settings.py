@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chalicelib.config import ConfigurationError, Settings, SignerName
+from chalicelib.config import ConfigurationError, Settings, SignerName, node_addresses
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.tokens import Tokens
@@ -58,10 +58,11 @@ def kms_keys(settings: Settings) -> Mapping[str, str]:
 
 
 def _problems(settings: Settings, tokens: Tokens) -> Iterator[str]:
-    nodes = settings.solana_nodes
-    if not nodes:
+    nodes = node_addresses(settings.solana_rpc_urls)
+    # A secret is read by those that ask nodes; the function that accepts orders may not.
+    if not nodes and not settings.solana_nodes_secret:
         yield "SOLANA_RPC_URLS: is missing: a node's address, or several with commas between"
-    elif settings.solana_witnesses > len(nodes):
+    elif nodes and settings.solana_witnesses > len(nodes):
         yield f"SOLANA_WITNESSES: {settings.solana_witnesses} cannot be found among {len(nodes)} nodes"
     if not settings.solana_pools_file:
         yield "SOLANA_POOLS_FILE: is missing: the list of pools that are traded"

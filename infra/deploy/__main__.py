@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.config import ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import LOOPBACK, Cloud, Target
 from infra.deploy.cloudformation import StackError
@@ -24,6 +25,7 @@ from infra.deploy.deployment import (
 from infra.deploy.packaging import PackagingError
 from infra.deploy.running_emulator import running_database_url
 from infra.deploy.smoke import SmokeOrderError, smoke_order
+from infra.deploy.solana_stage import solana_stage
 
 APP_DIR: Final = Path("chalice_app")
 
@@ -116,6 +118,7 @@ def main(
             _options(cloud, given),
             app_dir=app_dir,
             say=click.echo,
+            solana=solana_stage(os.environ, is_emulated=cloud.is_emulated),
             is_beside_chalice=stacks_only,
         )
         if destroys:
@@ -135,6 +138,7 @@ def main(
     except (
         BotoCoreError,
         ClientError,
+        ConfigurationError,
         MigrationError,
         PackagingError,
         QueueNotEmptyError,
@@ -164,7 +168,9 @@ def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) 
 
 def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None) -> None:
     _show_addresses(cloud, outputs)
-    if outputs["AuthMode"] == "none" or token:
+    if outputs.get("SolanaCluster") == ClusterName.MAINNET:
+        click.echo("No smoke order on mainnet, where it would spend money: submit one yourself.")
+    elif outputs["AuthMode"] == "none" or token:
         click.echo("smoke order:")
         smoke_order(cloud.websocket_url(outputs), token=token, say=click.echo)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from infra.deploy.json_types import JsonObject
+from infra.deploy.solana_stage import SETTINGS
 
 # Environment variable by output or option.
 _VARIABLES: Final = {
@@ -19,6 +20,10 @@ _VARIABLES: Final = {
     "MARKET_FAUCET": "MarketFaucet",
     "POWERTOOLS_LOG_LEVEL": "LogLevel",
     "AWS_ENDPOINT_URL": "EmulatorUrl",
+    "CHAIN": "Chain",
+    "SOLANA_POOLS_FILE": "SolanaPoolsFile",
+    "TOKENS_FILE": "TokensFile",
+    **SETTINGS,
 }
 
 
@@ -45,3 +50,5 @@ def _variables(stage: str, values: Mapping[str, str]) -> Iterator[tuple[str, str
         yield "LOCAL_GATEWAY_HOST", "127.0.0.1"
         yield "DATABASE_SECRET_ARN", f"orderflow/{stage}/database"
         yield "WALLET_SEED_SECRET_ARN", f"orderflow/{stage}/wallet-seed"
+        if values.get("Chain") == "solana":
+            yield "SOLANA_RPC_URLS_SECRET_ARN", f"orderflow/{stage}/solana-nodes"

@@ -13,9 +13,11 @@ from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
 from infra.deploy.json_types import JsonObject
 from infra.deploy.packaging import Package, package
+from infra.deploy.solana_stage import NO_SOLANA, SolanaStage
 from infra.deploy.stacks import (
     APP,
     MIGRATION,
+    SOLANA,
     MissingValueError,
     Stack,
     parameters,
@@ -23,6 +25,7 @@ from infra.deploy.stacks import (
     stacks,
     stage_values,
 )
+from infra.deploy.stacks import template as template_of
 
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
@@ -55,6 +58,7 @@ class Deployment:
         options: Parameters by name that neither the stage nor
             another stack decides, such as the token issuer.
         say: Where progress goes, one line at a time.
+        solana: The chain that it trades on, if that is Solana.
         is_beside_chalice: Only what ``chalice deploy`` wants to find is deployed.
     """
 
@@ -66,25 +70,32 @@ class Deployment:
         *,
         app_dir: Path,
         say: Callable[[str], None],
+        solana: SolanaStage = NO_SOLANA,
         is_beside_chalice: bool = False,
     ) -> None:
+        self._solana = solana
         self._cloud = cloud
         self._stage = stage
         self._app_dir = app_dir
         self._say = say
-        self._values = {**stage_values(stage), **options}
+        self._values = {**stage_values(stage), **options, **solana.parameters}
         poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
         self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
         self.has_code = cloud.has_websocket_apis()
         self._stacks = (
-            stacks(cloud.target, stage, is_beside_chalice=is_beside_chalice)
+            stacks(
+                cloud.target,
+                stage,
+                is_beside_chalice=is_beside_chalice,
+                is_on_solana=solana is not NO_SOLANA,
+            )
             if self.has_code
             else queues_only(stage)
         )
 
     @property
     def database_host(self) -> str:
-        """Where an emulator's stage finds its database; empty on AWS, which has its own."""
+        """Where an emulator's stage finds its database; empty on AWS, which has its template."""
         return self._values.get("DatabaseHostname", "")
 
     def package(self, out: Path) -> Package | None:
@@ -92,7 +103,7 @@ class Deployment:
         if not any(stack.kind in {APP, MIGRATION} for stack in self._stacks):
             return None
         self._say("packaging ...")
-        built = package(self._app_dir, self._stage, out)
+        built = package(self._app_dir, self._stage, out, self._solana.files)
         self._say(f"package {built.archive.stat().st_size / 1e6:.1f} MB, key {built.key}")
         return built
 
@@ -136,6 +147,8 @@ class Deployment:
             self._values |= self._cloudformation.deploy(stack.name, template, values)
             if stack.kind == "artifacts" and built is not None:
                 self._upload(built)
+            if stack.kind == SOLANA:
+                self._keep_nodes()
             if stack.kind == MIGRATION:
                 self._prepare_database()
             if self._values.get("IsProtected") == "true":
@@ -151,8 +164,9 @@ class Deployment:
         """
         if not loses_messages:
             self._require_empty_queues()
+        every = stacks(self._cloud.target, self._stage, is_on_solana=True) if self.has_code else self._stacks
         beside_chalice = stacks(self._cloud.target, self._stage, is_beside_chalice=True)[-1]
-        for stack in (beside_chalice, *reversed(self._stacks)):
+        for stack in (beside_chalice, *reversed(every)):
             if stack.kind == "artifacts":
                 continue
             if self._cloudformation.delete(stack.name):
@@ -162,11 +176,11 @@ class Deployment:
 
     def _kept(self, stack: Stack) -> Iterator[str]:
         """Yield what outlives the stack."""
-        if stack.template is None:
-            return
-        for logical_id, resource in self._template(stack, None)["Resources"].items():
+        declared = self._template(stack, None) if stack.template is not None else template_of(stack.kind)
+        for logical_id, resource in declared["Resources"].items():
             if resource.get("DeletionPolicy") in {"Retain", "Snapshot"}:
-                yield f"{resource['Type']} {logical_id} ({resource['DeletionPolicy'].lower()})"
+                condition = f", if there is one: {resource['Condition']}" if "Condition" in resource else ""
+                yield f"{resource['Type']} {logical_id} ({resource['DeletionPolicy'].lower()}{condition})"
 
     def _template(self, stack: Stack, built: Package | None) -> JsonObject:
         if stack.template is not None:
@@ -181,6 +195,12 @@ class Deployment:
         except ClientError:
             self._say(f"uploading to {bucket} ...")
             s3.put_object(Bucket=bucket, Key=built.key, Body=built.archive.read_bytes())
+
+    def _keep_nodes(self) -> None:
+        """Put the nodes' addresses where the functions read them, and nowhere else."""
+        arn = self._values["SolanaNodesSecretArn"]
+        secrets = self._cloud.client("secretsmanager")
+        secrets.put_secret_value(SecretId=arn, SecretString=self._solana.rpc_urls)
 
     def _prepare_database(self) -> None:
         self._say("preparing the database ...")

@@ -19,6 +19,7 @@ SERVICES: Final = (
     "events",
     "execute-api",
     "iam",
+    "kms",
     "lambda",
     "logs",
     "monitoring",

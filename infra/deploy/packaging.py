@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import yaml
@@ -42,6 +43,9 @@ _CONSOLE: Final = "chalicelib/console/"
 _TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
 
 
+_NO_FILES: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+
 class PackagingError(RuntimeError):
     """Chalice refused, or what it made is too big."""
 
@@ -71,8 +75,8 @@ class Package:
         return template
 
 
-def package(app_dir: Path, stage: str, out: Path) -> Package:
-    """Build the package of a stage in ``out``.
+def package(app_dir: Path, stage: str, out: Path, files: Mapping[str, bytes] = _NO_FILES) -> Package:
+    """Build the package of a stage in ``out``, with some more files in its root.
 
     Raises:
         PackagingError: Chalice's own words, or the size over the limit.
@@ -91,7 +95,7 @@ def package(app_dir: Path, stage: str, out: Path) -> Package:
         raise PackagingError(f"chalice package failed:\n{done.stdout}{done.stderr}".rstrip())
     _forget_older_packages(app_dir)
     archive = out / "orderflow.zip"
-    slim(out / "deployment.zip", archive)
+    slim(out / "deployment.zip", archive, files)
     size = archive.stat().st_size
     if size > SIZE_MAX_BYTES:
         raise PackagingError(f"the package has {size} bytes, the limit is {SIZE_MAX_BYTES}")
@@ -108,8 +112,8 @@ def _forget_older_packages(app_dir: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def slim(source: Path, target: Path) -> None:
-    """Copy a zip file without what never runs and with the bytecode of what always does.
+def slim(source: Path, target: Path, files: Mapping[str, bytes] = _NO_FILES) -> None:
+    """Copy a zip file without what never runs and with the bytecode of what always does; add files.
 
     Entries are sorted and times fixed: equal content gives equal bytes.
     """
@@ -123,6 +127,8 @@ def slim(source: Path, target: Path) -> None:
             slimmed.writestr(_entry(name), bundled.read(name))
         for name, bytecode in compiled(source):
             slimmed.writestr(_entry(name), bytecode)
+        for name, content in sorted(files.items()):
+            slimmed.writestr(_entry(name), content)
 
 
 def _is_left_out(name: str) -> bool:

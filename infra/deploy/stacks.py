@@ -21,6 +21,7 @@ _FOLDER: Final = Path(__file__).parent
 APP: Final = "app"
 MIGRATION: Final = "migration"
 MONITORING: Final = "monitoring"
+SOLANA: Final = "solana_nodes"
 BESIDE_CHALICE: Final = "beside_chalice"
 """What ``chalice deploy`` does not make itself, and nothing else needs."""
 
@@ -77,7 +78,9 @@ def queues_only(stage: str) -> tuple[Stack, ...]:
     return (Stack(f"orderflow-{stage}-queues", "queues", template("queues")),)
 
 
-def stacks(target: Target, stage: str, *, is_beside_chalice: bool = False) -> tuple[Stack, ...]:
+def stacks(
+    target: Target, stage: str, *, is_beside_chalice: bool = False, is_on_solana: bool = False
+) -> tuple[Stack, ...]:
     """Return the stacks of a stage in the order of their making; the artifacts' bucket serves every stage.
 
     ``is_beside_chalice``: those that ``chalice deploy`` wants to find, without the code, which it deploys.
@@ -85,7 +88,7 @@ def stacks(target: Target, stage: str, *, is_beside_chalice: bool = False) -> tu
     code = _CODE[target]
     if is_beside_chalice:
         code = (*(kind for kind in code if kind not in {APP, MONITORING}), BESIDE_CHALICE)
-    kinds = (*_BEFORE_CODE[target], *code)
+    kinds = (*_BEFORE_CODE[target], *((SOLANA,) if is_on_solana else ()), *code)
     bucket = Stack("orderflow-artifacts", "artifacts", template("artifacts"))
     return (
         bucket,

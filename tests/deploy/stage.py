@@ -1,6 +1,7 @@
 """A deployed stage in MiniStack, and the packages that are deployed there."""
 
 import copy
+import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.services.consumer import transitions
 from infra.deploy.deployment import Deployment, database_options
 from infra.deploy.packaging import Package
+from infra.deploy.solana_stage import NO_SOLANA, SolanaStage
 from tests.deploy.emulated_cloud import EmulatedCloud
 from tests.fakes.orders import VIEWS
 
@@ -36,11 +38,15 @@ class Stage:
             "JwksUrl": "",
             **database_options(database_url),
         }
+        self._solana = NO_SOLANA
         self.deployment = self._deployment()
 
-    def deploy(self, built: Package, options: Mapping[str, str] | None = None) -> None:
+    def deploy(
+        self, built: Package, options: Mapping[str, str] | None = None, solana: SolanaStage = NO_SOLANA
+    ) -> None:
         """Deploy the package; options stay as they are unless given."""
         self._options |= options or {}
+        self._solana = solana
         self.deployment = self._deployment()
         self.outputs = self.deployment.deploy(for_ministack(built))
 
@@ -77,7 +83,9 @@ class Stage:
         self._engine.dispose()
 
     def _deployment(self) -> Deployment:
-        return Deployment(self.cloud, "dev", self._options, app_dir=APP_DIR, say=self.said.append)
+        return Deployment(
+            self.cloud, "dev", self._options, app_dir=APP_DIR, say=self.said.append, solana=self._solana
+        )
 
 
 def for_ministack(built: Package) -> Package:
@@ -105,6 +113,15 @@ def in_ministacks_words(statements: Iterable[dict[str, Any]]) -> None:
 
 def _without_suffix(arn: str | dict[str, str]) -> str | dict[str, str]:
     return {"Fn::Sub": arn["Fn::Sub"].removesuffix(":*")} if isinstance(arn, dict) else arn.removesuffix(":*")
+
+
+def with_files(archive: Path, target: Path, files: Mapping[str, bytes]) -> Path:
+    """Return a package with some more files, as one that is built for a stage on Solana has."""
+    shutil.copyfile(archive, target)
+    with zipfile.ZipFile(target, "a") as grown:
+        for name, content in files.items():
+            grown.writestr(name, content)
+    return target
 
 
 def with_changed_health(archive: Path, target: Path) -> Path:

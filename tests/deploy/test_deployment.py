@@ -6,6 +6,7 @@ One story in order, since each step needs the one before; the steps are tests so
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,29 @@ from infra.deploy.deployment import QueueNotEmptyError
 from infra.deploy.metrics import FUNCTIONS
 from infra.deploy.packaging import Package
 from infra.deploy.smoke import smoke_order
-from tests.deploy.events import ORDER
-from tests.deploy.stage import Stage, with_changed_health
+from infra.deploy.solana_stage import solana_stage
+from tests.deploy.events import (
+    ORDER,
+    SCHEDULE,
+    an_order_of_this_stage,
+    order_event,
+    queue_event,
+    rest_event,
+)
+from tests.deploy.rights import (
+    Answer,
+    Right,
+    answered_well,
+    finished_all,
+    invoked,
+    renew_environment,
+    rights_in_policies,
+    swept,
+    without,
+)
+from tests.deploy.stage import Stage, with_changed_health, with_files
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
+from tests.unit.infra.chain.running import running
 
 TIME_LIMIT_S = 60
 # A warm function answers a ping in a tenth of it.
@@ -137,6 +158,78 @@ def test_stage_that_asks_for_tokens_refuses_a_connection_without_a_good_one(
 
 def test_stage_that_asks_for_tokens_refuses_a_request_without_one(stage: Stage) -> None:
     assert httpx.get(f"{stage.rest_url}/orders", timeout=TIME_LIMIT_S).status_code == 401
+
+
+@pytest.fixture(scope="module")
+def stage_on_solana(
+    stage: Stage, built: Package, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Right]]:
+    """The stage from here on: it trades on a chain of this machine. Yield the right to read where that is."""
+    folder = tmp_path_factory.mktemp("solana")
+    pools = folder / "pools"
+    with running(folder / "chain", "--seed", "--block-ms", "100", "--pools-file", str(pools)) as chain:
+        url = f"http://127.0.0.1:{chain.port}"
+        settings = {"CHAIN": "solana", "SOLANA_RPC_URLS": url, "SOLANA_POOLS_FILE": str(pools)}
+        solana = solana_stage(settings, is_emulated=True)
+        archive = with_files(built.archive, folder / "package.zip", solana.files)
+        stage.deploy(replace(built, archive=archive), solana=solana)
+        # A cold start of the consumer takes longer than its six seconds on a machine that is busy.
+        renew_environment(stage.cloud, "execute_orders")
+        rights = (each for each in rights_in_policies() if each.sid == "ReadSolanaNodes")
+        yield {each.function: each for each in rights}
+
+
+def test_stage_on_solana_takes_an_order_to_confirmed_with_the_rights_of_its_roles(
+    stage: Stage, stage_on_solana: dict[str, Right]
+) -> None:
+    frames = smoke_order(stage.websocket_url, token=token(), say=stage.said.append)
+    assert frames[-1]["status"] == "confirmed"
+    assert frames[-1]["networkFeeLamports"] > 0
+    nodes = stage.cloud.client("lambda").get_function_configuration(
+        FunctionName="orderflow-dev-execute_orders"
+    )
+    assert "127.0.0.1" not in nodes["Environment"]["Variables"].get("SOLANA_RPC_URLS", "")
+    assert stage_on_solana.keys() == {"api_handler", "execute_orders", "match_prices", "settle_dead_letters"}
+
+
+def test_stage_on_solana_shows_markets_and_matches_prices_without_a_key_that_signs(
+    stage: Stage, stage_on_solana: dict[str, Right]
+) -> None:
+    headers = {"Authorization": f"Bearer {token()}"}
+    markets = httpx.get(f"{stage.rest_url}/markets", headers=headers, timeout=TIME_LIMIT_S)
+    assert markets.status_code == 200, markets.text
+    rests = {**ORDER, "type": "limit", "limitPrice": "100000"}
+    with connect(stage.websocket_url, additional_headers=headers, open_timeout=TIME_LIMIT_S) as socket:
+        socket.send(json.dumps({"action": "submit", **rests}))
+        while json.loads(socket.recv(TIME_LIMIT_S)).get("status") != "open":
+            pass
+        # Prices are looked at for it alone.
+        assert_it_takes(stage, stage_on_solana["match_prices"], SCHEDULE, swept)
+        socket.send(json.dumps({"action": "cancelAll"}))
+        while json.loads(socket.recv(TIME_LIMIT_S)).get("status") != "canceled":
+            pass
+    event = rest_event("GET", "/health/ready")
+    assert_it_takes(stage, stage_on_solana["api_handler"], event, answered_well)
+
+
+def test_stage_on_solana_settles_dead_letters_without_a_key_that_signs(
+    stage: Stage, stage_on_solana: dict[str, Right]
+) -> None:
+    letter = queue_event("orderflow-dev-orders-dlq", "not a message of ours")
+    assert_it_takes(stage, stage_on_solana["settle_dead_letters"], letter, finished_all)
+    order = order_event(an_order_of_this_stage())
+    assert_it_takes(stage, stage_on_solana["execute_orders"], order, finished_all)
+
+
+def assert_it_takes(
+    stage: Stage, right: Right, event: dict[str, Any], is_fine: Callable[[Answer], bool]
+) -> None:
+    """Assert that a function does its work, and does not without the right."""
+    with without(stage.cloud, right):
+        renew_environment(stage.cloud, right.function)
+        assert not is_fine(invoked(stage.cloud, right.function, event)), right
+    answer = invoked(stage.cloud, right.function, event)
+    assert is_fine(answer), answer
 
 
 def test_order_that_its_consumer_never_finishes_is_failed_by_the_dead_letters(stage: Stage) -> None:

@@ -151,6 +151,11 @@ def test_only_the_function_that_signs_may_read_the_wallet_seed(built: Package) -
     assert readers == {"ExecuteOrdersRole"}
 
 
+def test_only_functions_that_ask_nodes_may_read_their_addresses(built: Package) -> None:
+    readers = {role for role, each in statements(built) if "solana-nodes" in each["Resource"]["Fn::Sub"]}
+    assert readers == {"ApiHandlerRole", "ExecuteOrdersRole", "MatchPricesRole", "SettleDeadLettersRole"}
+
+
 def test_no_secret_is_in_a_functions_environment(built: Package) -> None:
     variables = built.template["Globals"]["Function"]["Environment"]["Variables"]
     assert "DATABASE_URL" not in variables

@@ -25,9 +25,9 @@ CHECKOV = shlex.split(os.environ.get("CHECKOV", ""))
 CHECKOV_CONFIG = Path(__file__).parents[2] / "infra" / "deploy" / "checkov.yaml"
 INSECURE = {"Bool": {"aws:SecureTransport": "false"}}
 # A key's own policy is about that key alone, whatever it says.
-MAY_SAY_EVERYTHING = {"DatabaseKey"}
-# It owns the wallets: another seed is other wallets.
-NEVER_ROTATED = {"WalletSeed"}
+MAY_SAY_EVERYTHING = {"DatabaseKey", "DeskKey"}
+# It owns the wallets: another seed is other wallets. The nodes' addresses are what their provider says.
+NEVER_ROTATED = {"WalletSeed", "SolanaNodes"}
 KEEPS_DATA = {"AWS::RDS::DBCluster", "AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::S3::Bucket"}
 BACKUP_DAYS_MIN = 7
 ROTATION_DAYS_MAX = 90
@@ -35,7 +35,10 @@ ROTATION_DAYS_MAX = 90
 
 @pytest.fixture(scope="module")
 def templates(built: Package) -> dict[str, JsonObject]:
-    return {stack.kind: stack.template or built.stored_at("bucket") for stack in stacks(Target.AWS, "prod")}
+    return {
+        stack.kind: stack.template or built.stored_at("bucket")
+        for stack in stacks(Target.AWS, "prod", is_on_solana=True)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +175,25 @@ def test_logins_and_keys_are_rotated(resources: dict[str, JsonObject]) -> None:
         assert schedule["RotationRules"]["AutomaticallyAfterDays"] <= ROTATION_DAYS_MAX
         rotated.add(attached[schedule["SecretId"]["Ref"]])
     assert rotated == of_type(resources, "AWS::SecretsManager::Secret").keys() - NEVER_ROTATED
-    assert all(each["EnableKeyRotation"] for each in of_type(resources, "AWS::KMS::Key").values())
+    # A key that signs is an address: KMS rotates none of that kind.
+    keys = [each for each in of_type(resources, "AWS::KMS::Key").values() if "KeySpec" not in each]
+    assert all(each["EnableKeyRotation"] for each in keys)
+
+
+def test_consumer_alone_signs_with_the_desks_key_and_nothing_but_raw_messages(
+    resources: dict[str, JsonObject],
+) -> None:
+    signing = [
+        each
+        for each in statements(resources["DeskKey"]["Properties"])
+        if "kms:Sign" in listed(each["Action"])
+    ]
+    (only,) = signing
+    assert only["Principal"] == {"AWS": {"Fn::GetAtt": ["ExecuteOrdersRole", "Arn"]}}
+    assert only["Condition"]["StringEquals"] == {
+        "kms:SigningAlgorithm": "ED25519_SHA_512",
+        "kms:MessageType": "RAW",
+    }
 
 
 def test_no_secret_is_written_in_a_template(templates: dict[str, JsonObject]) -> None:
@@ -190,6 +211,7 @@ def test_no_function_has_a_secret_among_its_variables_on_aws(templates: dict[str
     variables = templates["app"]["Globals"]["Function"]["Environment"]["Variables"]
     secret = {name for name in variables if re.search(r"(PASSWORD|SECRET|SEED|TOKEN|DATABASE_URL)$", name)}
     assert secret == {"JWT_SECRET"}
+    assert "SOLANA_RPC_URLS" not in variables
     assert variables["JWT_SECRET"]["Fn::If"] == ["OnEmulator", {"Ref": "JwtSecret"}, {"Ref": "AWS::NoValue"}]
 
 
