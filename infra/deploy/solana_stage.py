@@ -1,4 +1,4 @@
-"""What a stage on Solana is given beside the others: settings, files of its package, and its nodes' addresses.
+"""What a stage on Solana is given beside the others: settings, files of its package, addresses of nodes.
 
 They are read from the variables that `make run` reads, and refused here as the functions would refuse them:
 a stage that takes orders and cannot execute one is never deployed.
