@@ -31,7 +31,7 @@ CREATE TABLE cancel_marks (
     accepted_until timestamptz NOT NULL,
     PRIMARY KEY (account_id, base, quote, types)
 );
-COMMENT ON TABLE cancel_marks IS 'Orders accepted until then and recorded later are canceled; empty: all';
+COMMENT ON TABLE cancel_marks IS 'Orders accepted until then, recorded later, are canceled; empty means all';
 """
 
 
