@@ -22,4 +22,4 @@ class VenuePrices:
         height = self._height()
         answers = request.answers()
         now_s, slot = answers.time
-        return Prices(answers.pools, now_s, slot, height)
+        return Prices(answers.pools, now_s, slot, height, answers.room)

@@ -139,7 +139,8 @@ class Services(Ports):
         """Looks at prices for the orders that rest."""
         from chalicelib.bootstrap.watching import watcher
 
-        return watcher(self.market.prices, self.market.openings, self.watches, self.queue, self.clock)
+        market = self.market
+        return watcher(market.prices, market.openings, self.watches, self.queue, self.clock, self.tokens)
 
     @cached_property
     def cancel_orders(self) -> "CancelOrders":

@@ -106,9 +106,6 @@ def trigger(
         )
     is_per_input = price_base == input_token.symbol
     direction = Direction.AT_LEAST if (when is When.ABOVE) == is_per_input else Direction.AT_MOST
-    if not is_mark and direction is Direction.AT_MOST:
-        # What a size gets falls before what the first unit gets does, which is what orders are found by.
-        raise FieldError("trigger.source", "must be mark for a stop: executable is for taking a profit")
     return Trigger(
         price=price,
         when=when,

@@ -44,7 +44,8 @@ class Watch:
     """A resting order, as the matcher sees it.
 
     Attributes:
-        look: ``BY_MARGINAL_RATE``, how many confirmations of the mark it wants, or ``BY_LAUNCH``.
+        look: ``BY_MARGINAL_RATE``, how many confirmations of the mark it wants, ``BY_LAUNCH``, or the class
+            of its order's size (``order_sizes``).
         rate: Where it is met, output per input.
         accepted_at: Of orders at one rate, the older one comes first.
         wake_at: When to look at it whatever the price is: its expiry, or something sooner.
@@ -61,9 +62,6 @@ class Watch:
     wake_at: datetime | None = None
     since_height: int = 0
     wake_rate: Rate | None = None
-
-    def __post_init__(self) -> None:
-        assert 0 <= self.look <= BY_LAUNCH
 
     @property
     def own_key(self) -> Decimal:

@@ -17,7 +17,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.watches import PostgresWatches
+from chalicelib.domain.order_sizes import size_look
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
     BY_MARGINAL_RATE,
@@ -28,7 +30,7 @@ from chalicelib.domain.watches import (
     Threshold,
     Watch,
 )
-from chalicelib.services.resting.ports import ArmedPair, Watches
+from chalicelib.services.resting.ports import ArmedPair, ArmedSize, Watches
 from tests.contract.records import Store, on_postgres
 from tests.fakes.orders import NOON, an_order
 from tests.fakes.ports import SteppingClock
@@ -142,6 +144,17 @@ def test_several_prices_are_looked_at_together(trial: Trial) -> None:
         trial.seen(Rate(1, 3), pair=trial.pair.reversed()),
     )
     assert set(trial.fires(*thresholds)) == {up.order_id, down.order_id, back.order_id}
+
+
+def test_classes_of_sizes_are_named_each_with_the_stop_that_is_met_first(trial: Trial) -> None:
+    small, large = size_look(SwapMode.EXACT_IN, 10), size_look(SwapMode.EXACT_OUT, 10**12)
+    trial.armed(Rate(2, 1), AT_MOST, look=small)
+    first = trial.armed(Rate(3, 1), AT_MOST, look=small)
+    other = trial.armed(Rate(1, 7), AT_MOST, look=large)
+    (found,) = [each for each in trial.watches.armed() if each.pair == trial.pair]
+    assert found[1:4] == (False, False, False)
+    assert found.sizes == (ArmedSize(small, first.wake_key), ArmedSize(large, other.wake_key))
+    assert trial.fires(trial.seen(Rate(5, 2), AT_MOST, look=small)) == [first.order_id]
 
 
 def test_armed_pairs_are_named_with_what_they_look_at(trial: Trial) -> None:

@@ -25,6 +25,7 @@ from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Openings
+from chalicelib.services.resting.size_rates import SizeRates
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
 from chalicelib.wire.queue_messages import parse_message
 from chalicelib.wire.unreadable_messages import remains
@@ -61,7 +62,9 @@ class ConsumerOnFakes:
         self.replay_orders = ReplayOrders(
             self.subscriptions, self.queries, self.connections, self.clock, VIEWS, lookup_wait_ms=0
         )
-        matcher = Matcher(self.tables.watches, self.queue, fired_message, openings=openings)
+        matcher = Matcher(
+            self.tables.watches, self.queue, fired_message, openings=openings, sizes=SizeRates(load_tokens())
+        )
         prices = FakePrices(self.venues, self.chain, self.clock)
         self.price_watcher = PriceWatcher(prices, matcher, self.tables.watches, self.queue, self.clock)
         self.execute_orders = ExecuteOrders(

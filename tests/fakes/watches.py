@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.order_sizes import BY_SIZE
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
     BY_LAUNCH,
@@ -18,7 +19,7 @@ from chalicelib.domain.watches import (
     Threshold,
     Watch,
 )
-from chalicelib.services.resting.ports import ArmedPair
+from chalicelib.services.resting.ports import ArmedPair, ArmedSize
 
 
 @dataclass
@@ -63,11 +64,18 @@ class MemoryWatches:
             ArmedPair(
                 pair,
                 BY_MARGINAL_RATE in of_it,
-                bool(of_it - {BY_MARGINAL_RATE, BY_LAUNCH}),
+                any(BY_MARGINAL_RATE < look < BY_LAUNCH for look in of_it),
                 BY_LAUNCH in of_it,
+                tuple(
+                    ArmedSize(look, self._highest(pair, look)) for look in sorted(of_it) if look >= BY_SIZE
+                ),
             )
             for pair, of_it in looks.items()
         ]
+
+    def _highest(self, pair: DirectedPair, look: int) -> Decimal:
+        of_it = [row.watch for row in self._armed() if (row.watch.pair, row.watch.look) == (pair, look)]
+        return max(watch.wake_key for watch in of_it)
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
         fired: list[Fired] = []

@@ -308,6 +308,24 @@ def test_trigger_that_is_met_already_is_refused_unless_told_otherwise(desk: Desk
     assert desk.statuses(order_id) == [*RESTS, S.TRIGGERED, *FILLS]
 
 
+def test_stop_by_the_executable_rate_fires_where_its_own_size_gets_its_trigger(desk: Desk) -> None:
+    stop = {"price": "142", "when": "below", "source": "executable"}
+    small = desk.submit(SELL | {"trigger": stop})
+    bought = desk.submit(SELL | {"side": "buy", "trigger": stop | {"price": "152", "when": "above"}})
+    desk.move(Fraction(97, 100))
+    desk.looks()
+    assert desk.statuses(small) == RESTS
+    desk.move(Fraction(92, 100))
+    desk.looks()
+    assert desk.statuses(small) == [*RESTS, S.TRIGGERED, *FILLS]
+    events = desk.services.queries.events_after(small, 2, limit=1)
+    assert Fraction(str(desk.services.event_views.fields(events[0])["observedPrice"])) <= 142
+    assert desk.statuses(bought) == RESTS
+    desk.move(Fraction(115, 100))
+    desk.looks()
+    assert desk.statuses(bought) == [*RESTS, S.TRIGGERED, *FILLS]
+
+
 def test_profit_is_taken_at_what_the_size_itself_gets(desk: Desk) -> None:
     said = {"price": "160", "when": "above", "source": "executable"}
     order_id = desk.submit(SELL | {"trigger": said})

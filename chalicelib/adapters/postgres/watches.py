@@ -17,7 +17,7 @@ from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSes
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, Threshold, Watch
-from chalicelib.services.resting.ports import ArmedPair
+from chalicelib.services.resting.ports import ArmedPair, ArmedSize
 
 # Read before it is written: a new number is taken only for a pair that has none.
 PAIRS: Final = Statement("""
@@ -83,7 +83,21 @@ SELECT p.input_token, p.output_token,
                  AND w.look BETWEEN 1 AND 10)
         AS by_mark,
     EXISTS (SELECT FROM watches AS w
-            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 11) AS by_launch
+            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 11)
+        AS by_launch,
+    -- One step of the index for each class of sizes, at the stop that is met first.
+    ARRAY(
+        WITH RECURSIVE sizes AS (
+            (SELECT w.look, w.wake_key FROM watches AS w
+             WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look > 11
+             ORDER BY w.look, w.wake_key DESC LIMIT 1)
+            UNION ALL
+            SELECT next.look, next.wake_key FROM sizes CROSS JOIN LATERAL (
+                SELECT w.look, w.wake_key FROM watches AS w
+                WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look > sizes.look
+                ORDER BY w.look, w.wake_key DESC LIMIT 1) AS next
+        ) SELECT concat_ws(' ', look, wake_key) FROM sizes
+    ) AS sizes
 FROM watch_pairs AS p
 """)
 
@@ -221,10 +235,14 @@ class PostgresWatches:
             rows = self._database.execute(_ARMED)
         return [
             ArmedPair(
-                DirectedPair(row.input_token, row.output_token), row.by_rate, row.by_mark, row.by_launch
+                DirectedPair(row.input_token, row.output_token),
+                row.by_rate,
+                row.by_mark,
+                row.by_launch,
+                tuple(map(_armed_size, row.sizes)),
             )
             for row in rows
-            if row.by_rate or row.by_mark or row.by_launch
+            if row.by_rate or row.by_mark or row.by_launch or row.sizes
         ]
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
@@ -299,6 +317,11 @@ def fired_among(session: DatabaseSession, order_ids: Sequence[UUID]) -> Mapping[
     return {
         row.order_id: _fired(row) for row in session.execute(_FIRED_AMONG, {"order_ids": list(order_ids)})
     }
+
+
+def _armed_size(said: str) -> ArmedSize:
+    look, highest = said.split(" ")
+    return ArmedSize(int(look), Decimal(highest))
 
 
 def _pairs(pairs: Sequence[DirectedPair]) -> str:

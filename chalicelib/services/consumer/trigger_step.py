@@ -11,7 +11,14 @@ from chalicelib.domain.watches import FiredBy
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.transitions import Sighting
 from chalicelib.services.planning.planner import Planner
-from chalicelib.services.resting.waiting import ELSEWHERE_FOR, LookAgain, rate_that_may_fit
+from chalicelib.services.resting.waiting import (
+    ELSEWHERE_FOR,
+    NEVER,
+    NEVER_SO_LITTLE,
+    NO_VENUE_FOR,
+    LookAgain,
+    rate_that_may_fit,
+)
 
 _ALREADY_MET = "the price was on the trigger's side already when the order came"
 
@@ -43,11 +50,16 @@ def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datet
 def _by_size(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime) -> Transition:
     offered = _offered(order, planner)
     if offered is None:
-        return transitions.rest(order, now, LookAgain(at=now + ELSEWHERE_FOR))
+        # Every look would find it again that its size cannot be filled.
+        never = NEVER_SO_LITTLE if trigger.is_stop else NEVER
+        return transitions.rest(order, now, LookAgain(never, at=now + NO_VENUE_FOR))
     if trigger.is_met_by(offered):
         if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
             return _already_met(order, now)
         return transitions.triggered(order, Sighting(offered, None), now)
+    if trigger.is_stop:
+        # Found by the rate of its class of sizes, which may be there a little before its own.
+        return transitions.rest(order, now)
     marginal = planner.marginal_rate(order.state.order.terms.swap)
     elsewhere = marginal and rate_that_may_fit(trigger.rate, marginal, offered)
     return transitions.rest(

@@ -17,6 +17,7 @@ from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
 from chalicelib.services.resting.ports import Openings, Watches
+from chalicelib.services.resting.size_rates import SizeRates
 from chalicelib.services.resting.thresholds import (
     Prices,
     looked_at,
@@ -67,6 +68,7 @@ class Matcher:
         message: Makes the queue's message of what fired.
         gap_max: How many blocks may lie between two looks at a mark that counts as having held.
         openings: Of pools, asked for only while orders wait for one.
+        sizes: What sizes get, asked for only while stops wait for it; None to have them found by time alone.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Matcher:
         gap_max: int = GAP_BLOCKS_MAX,
         limit: int = FIRED_AT_ONCE,
         openings: Openings = NO_OPENINGS,
+        sizes: SizeRates | None = None,
     ) -> None:
         self._watches = watches
         self._queue = queue
@@ -85,6 +88,7 @@ class Matcher:
         self._gap_max = gap_max
         self._limit = limit
         self._openings = openings
+        self._sizes = sizes
 
     def match(self, prices: Prices, changed: Collection[str] | None = None) -> Matched:
         """Fire what the prices meet. Safe to call again and from two places at once.
@@ -106,6 +110,9 @@ class Matcher:
             seen = self._watches.observe(prices.height, marks, keep=keep)
             stayed = {pair: held(ranges, marks[pair], gap_max=self._gap_max) for pair, ranges in seen.items()}
             thresholds += mark_thresholds(prices.height, armed, stayed)
+        if self._sizes is not None:
+            for one in armed:
+                thresholds += self._sizes.thresholds(prices, one.pair, one.sizes) if one.sizes else ()
         launched = [one.pair for one in armed if one.by_launch]
         if launched:
             thresholds += launch_thresholds(prices, launched, self._openings.seen(launched))

@@ -23,6 +23,13 @@ class PriceReader(Protocol):
         ...
 
 
+class ArmedSize(NamedTuple):
+    """A class of sizes of which stops are armed, and the key of the one that is met first."""
+
+    look: int
+    highest: Decimal
+
+
 class ArmedPair(NamedTuple):
     """A pair that something armed waits for, and what it looks at."""
 
@@ -30,6 +37,7 @@ class ArmedPair(NamedTuple):
     by_rate: bool
     by_mark: bool
     by_launch: bool = False
+    sizes: tuple[ArmedSize, ...] = ()
 
 
 class Openings(Protocol):

@@ -9,6 +9,7 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Held, Threshold
+from chalicelib.routing.few_legs import Room
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.routing.plan import RoutablePool
@@ -25,12 +26,14 @@ class Prices:
         now_s: Unix time of the chain.
         slot: The chain's slot, 0 if it has none.
         height: The block in which the pools were like this.
+        room: What one transaction carries of the pools; None if it carries any number of legs.
     """
 
     pools: Sequence[RoutablePool]
     now_s: int
     slot: int
     height: int
+    room: Room | None = None
 
 
 def looked_at(
@@ -52,10 +55,11 @@ def looked_at(
             one.by_rate and one.pair in by_rate,
             one.by_mark and one.pair in by_mark,
             one.by_launch and (one.pair in by_mark or one.pair.output_token == NEW_MINT),
+            one.sizes if one.pair in by_rate else (),
         )
         for one in armed
     ]
-    return [one for one in found if one.by_rate or one.by_mark or one.by_launch]
+    return [one for one in found if one.by_rate or one.by_mark or one.by_launch or one.sizes]
 
 
 def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[DirectedPair, Decimal]:
@@ -86,7 +90,7 @@ def mark_thresholds(
     What waits for a rate to be at least something is met by the least that was seen, as output per input.
     """
     found: list[Threshold] = []
-    for pair, _, by_mark, _ in armed:
+    for pair, _, by_mark, *_ in armed:
         tokens = DirectedPair(*canonical(*pair))
         for blocks, (low, high, from_height) in held.get(tokens, {}).items() if by_mark else ():
             least, most = _rate(low), _rate(high)

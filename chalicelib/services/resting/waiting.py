@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
+from chalicelib.domain.order_sizes import size_look
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import NEW_MINT, is_mint
-from chalicelib.domain.triggers import Direction, PriceSource
+from chalicelib.domain.triggers import Direction, PriceSource, Trigger
 from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Watch, moment_rate
 
 BACKOFF_BLOCKS: Final = 5
@@ -28,6 +30,9 @@ NO_VENUE_FOR: Final = timedelta(seconds=15)
 
 NEVER: Final = Rate(10**60, 1)
 """No rate: what waits for it is woken by time alone, or when its pools' liquidity changes."""
+
+NEVER_SO_LITTLE: Final = Rate(1, 10**61)
+"""The same for stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,21 @@ def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
 def _waited_for(state: OrderState) -> tuple[Direction, int, Rate]:
     terms = state.order.terms
     if terms.trigger is not None and state.waits_for_trigger:
-        is_mark = terms.trigger.source is PriceSource.MARK
-        look = terms.trigger.confirmations if is_mark else BY_MARGINAL_RATE
-        return terms.trigger.direction, look, terms.trigger.rate
+        return terms.trigger.direction, _look_of(terms.trigger, terms), terms.trigger.rate
     if terms.sniper is not None and (terms.limit is None or state.waits_for_trigger):
         return Direction.AT_LEAST, BY_LAUNCH, moment_rate(state.order.accepted_at)
     assert terms.limit is not None, "an order that waits has a trigger, a limit or a pool to wait for"
     return Direction.AT_LEAST, BY_MARGINAL_RATE, terms.limit.rate
+
+
+def _look_of(trigger: Trigger, terms: OrderTerms) -> int:
+    """Return what a trigger looks at.
+
+    A take-profit's size gets no more than the marginal rate, a stop's no less than its class of sizes.
+    """
+    if trigger.source is PriceSource.MARK:
+        return trigger.confirmations
+    return size_look(terms.swap_mode, terms.amount_units) if trigger.is_stop else BY_MARGINAL_RATE
 
 
 def backoff_height(height: int, refusals: int) -> int:

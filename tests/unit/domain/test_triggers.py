@@ -65,9 +65,9 @@ def test_executable_rate_needs_no_second_look() -> None:
         a_trigger(when=When.ABOVE, source=PriceSource.EXECUTABLE, confirmations=2)
 
 
-def test_stop_looks_at_the_mark_alone() -> None:
-    with pytest.raises(FieldError, match=r"trigger\.source must be mark for a stop"):
-        a_trigger(when=When.BELOW, source=PriceSource.EXECUTABLE)
+def test_stop_may_look_at_what_its_own_size_gets() -> None:
+    made = a_trigger(when=When.BELOW, source=PriceSource.EXECUTABLE)
+    assert (made.is_stop, made.confirmations) == (True, 1)
 
 
 @pytest.mark.parametrize("confirmations", [0, 11, -1])

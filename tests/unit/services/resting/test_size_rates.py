@@ -1,0 +1,109 @@
+"""Stops by the executable rate, against a slow model: every order is quoted at every price."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.errors import RefusedError
+from chalicelib.domain.order_sizes import size_look
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import SwapWish
+from chalicelib.domain.triggers import Direction
+from chalicelib.domain.watches import DirectedPair, Threshold, Watch
+from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.planning.planner import Planner
+from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.resting.ports import ArmedSize
+from chalicelib.services.resting.size_rates import SizeRates
+from chalicelib.services.resting.thresholds import Prices
+from tests.fakes.inline import InOneThread
+from tests.fakes.market import FakeVenue, a_pool
+from tests.fakes.orders import NOON
+from tests.fakes.ports import FrozenClock
+
+PAIR = DirectedPair("SOL", "USDC")
+TOKENS = load_tokens()
+NEAR = [Fraction(each, 1_000_000) for each in (900_000, 990_000, 999_000, 1_000_000, 1_001_000, 1_100_000)]
+
+
+def a_market(dice: random.Random) -> list[RoutablePool]:
+    """Pools of the pair at nearly one price, and two hops beside them; some shallow."""
+    deep = [10 ** dice.randint(9, 14) for _ in range(4)]
+    return [
+        a_pool("one", reserves=(deep[0], deep[0] // 5)),
+        a_pool("two", reserves=(deep[1], deep[1] * dice.randint(195, 205) // 1_000)),
+        a_pool("sol-jup", tokens=("SOL", "JUP"), reserves=(deep[2], deep[2] // 8)),
+        a_pool("jup-usdc", tokens=("JUP", "USDC"), reserves=(deep[3], deep[3] * dice.randint(15, 17) // 10)),
+    ]
+
+
+def planner(pools: Sequence[RoutablePool]) -> Planner:
+    venues = [FakeVenue("raydium", pools)]
+    collector = QuoteCollector(venues, InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=2_000)
+    return Planner(collector.ask(), TOKENS)
+
+
+def a_stop(mode: SwapMode, units: int, rate: Rate) -> Watch:
+    return Watch(uuid4(), PAIR, Direction.AT_MOST, size_look(mode, units), rate, NOON)
+
+
+def thresholds(pools: Sequence[RoutablePool], stops: Sequence[Watch]) -> dict[int, Threshold]:
+    armed: dict[int, Decimal] = {}
+    for stop in stops:
+        armed[stop.look] = max(stop.wake_key, armed.get(stop.look, stop.wake_key))
+    prices = Prices(pools, int(NOON.timestamp()), 0, 9)
+    sizes = [ArmedSize(look, highest) for look, highest in armed.items()]
+    return {found.look: found for found in SizeRates(TOKENS).thresholds(prices, PAIR, sizes)}
+
+
+def is_woken(stop: Watch, found: dict[int, Threshold]) -> bool:
+    threshold = found.get(stop.look)
+    return threshold is not None and stop.wake_key >= threshold.key and stop.rate.is_at_least(threshold.seen)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int) -> None:
+    dice = random.Random(seed)
+    pools = a_market(dice)
+    slow, stops, met = planner(pools), [], []
+    for _ in range(25):
+        mode, units = dice.choice(list(SwapMode)), int(10 ** dice.uniform(3, 13))
+        try:
+            got = slow.offered(SwapWish(mode, *PAIR, units, "SOL"))
+        except RefusedError:
+            continue
+        at = Fraction(got.output_units, got.input_units) * dice.choice(NEAR)
+        stop = a_stop(mode, units, Rate(at.numerator, at.denominator))
+        stops.append(stop)
+        if stop.rate.is_at_least(got):
+            met.append(stop)
+    found = thresholds(pools, stops)
+    assert len(met) > 3
+    assert [stop for stop in met if not is_woken(stop, found)] == []
+
+
+def test_stop_well_below_what_its_size_gets_sleeps_and_one_plan_does_for_all() -> None:
+    pools = [a_pool()]
+    stops = [a_stop(SwapMode.EXACT_IN, 10**power, Rate(180, 1_000)) for power in (9, 10, 11, 12, 13)]
+    found = thresholds(pools, stops)
+    assert len(found) == 1
+    assert not any(is_woken(stop, found) for stop in stops)
+
+
+def test_stop_that_its_size_reaches_before_the_first_unit_does_is_woken_and_a_small_one_not() -> None:
+    pools = [a_pool(reserves=(10**12, 2 * 10**11))]
+    at = Rate(190, 1_000)
+    large, small = a_stop(SwapMode.EXACT_IN, 10**11, at), a_stop(SwapMode.EXACT_IN, 10**9, at)
+    found = thresholds(pools, [large, small])
+    assert (is_woken(large, found), is_woken(small, found)) == (True, False)
+
+
+def test_size_that_no_pools_can_fill_is_left_to_its_own_quote() -> None:
+    stop = a_stop(SwapMode.EXACT_OUT, 10**15, Rate(1, 10**9))
+    assert is_woken(stop, thresholds([a_pool(reserves=(10**12, 2 * 10**11))], [stop]))
