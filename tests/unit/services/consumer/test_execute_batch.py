@@ -14,8 +14,8 @@ from chalicelib.domain.progress import NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
+from chalicelib.services.consumer.claiming import ExecutionLimits
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
-from chalicelib.services.consumer.execute_batch import ExecutionLimits
 from tests.fakes.consumer import ATTEMPTS_MAX, LEASE_S, RETRY_DELAY_S, ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS
 from tests.fakes.orders import LIFE, an_order, changed
