@@ -371,6 +371,21 @@ def test_events_that_were_not_published_are_published_by_the_next_delivery(
     assert len(consumer.chain.signed) == 1
 
 
+def test_unfinished_order_whose_events_were_not_published_is_not_released_as_if_they_were(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_order()
+    consumer.chain.status = SignatureStatus.UNKNOWN
+    consumer.connections.slow.add("c=")
+    consumer.queue.is_down = True
+    with pytest.raises(RetryableError):
+        consumer.execute(order)
+    released = consumer.record.state(order.account_id, order.order_id)
+    assert released is not None
+    assert (released.status, released.published_seq) == (Status.SUBMITTED, 0)
+    assert not consumer.is_claimed(order)
+
+
 def published_twice(consumer: ConsumerOnFakes, order: Order) -> list[int]:
     seqs = [frame["seq"] for frame in consumer.frames(order)]
     return sorted({seq for seq in seqs if seqs.count(seq) > 1})
