@@ -108,7 +108,8 @@ class Services(Ports):
 
     @cached_property
     def execute_orders(self) -> "ExecuteOrders":
-        from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
+        from chalicelib.services.consumer.claiming import ExecutionLimits
+        from chalicelib.services.consumer.execute_batch import ExecuteOrders
         from chalicelib.services.delivery.background import ThreadBackground
 
         settings = self.settings

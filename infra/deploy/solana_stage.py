@@ -60,7 +60,7 @@ def solana_stage(environment: Mapping[str, str], *, is_emulated: bool) -> Solana
 
     Raises:
         ConfigurationError: It lists what is missing or wrong. Mainnet needs its leave and a cap for every
-            token; on AWS nobody reaches a chain of this machine.
+            token; on AWS no function reaches a chain of this machine.
     """
     if chain_of(environment) is not ChainName.SOLANA:
         return NO_SOLANA

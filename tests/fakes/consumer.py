@@ -11,9 +11,10 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import OpenAttempt
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
+from chalicelib.services.consumer.claiming import ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
-from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
+from chalicelib.services.consumer.execute_batch import ExecuteOrders
 from chalicelib.services.consumer.messages import ConsumeMessages
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers

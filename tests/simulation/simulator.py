@@ -9,9 +9,10 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError, RetryableError
 from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.consumer.claiming import ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
-from chalicelib.services.consumer.execute_batch import ExecuteOrders, ExecutionLimits
+from chalicelib.services.consumer.execute_batch import ExecuteOrders
 from chalicelib.services.consumer.messages import ConsumeMessages, Received
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole

@@ -22,7 +22,7 @@ sent, or else comes back alone. The others of the batch go on.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -30,7 +30,7 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Transition
+from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.watches import Watch
@@ -38,6 +38,7 @@ from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
+from chalicelib.services.consumer.claiming import Claiming, ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.consumer.write_ahead import WriteAhead
 from chalicelib.services.delivery.background import Background
@@ -50,28 +51,7 @@ from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 
-_FIRED_AGAIN_S: Final = 1
 _NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionLimits:
-    """How long orders are claimed, how often they are tried, and how fast again;
-    how long batched frames wait.
-    """
-
-    lease_ms: int
-    attempts_max: int
-    retry_delay_s: int
-    batch_hold_ms: int
-
-    @property
-    def lease_s(self) -> int:
-        return -(-self.lease_ms // 1000)
-
-    def backoff_s(self, attempt: int) -> int:
-        """Return the wait before an attempt: doubled each time."""
-        return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
 
 
 AfterSwaps = Callable[[Collection[str]], object]
@@ -121,6 +101,7 @@ class ExecuteOrders:
             observer=observer,
             batch_hold_ms=limits.batch_hold_ms,
         )
+        self._claiming = Claiming(record, self._announcer, clock, limits)
         self._write_ahead = WriteAhead(
             quote_collector=quote_collector,
             chain=chain,
@@ -180,7 +161,7 @@ class ExecuteOrders:
             is_new = any(not each.is_repeated for each in incoming)
             wanted = [wanted_by(each.order.terms.swap) for each in incoming if each.order is not None]
             quote_request = self._quote_collector.begin(wanted) if is_new else None
-            self._claim(incoming, batch)
+            self._claiming.claim(incoming, batch)
             claimed = list(batch.claimed.values())
             started = [order for order in claimed if order.open_attempt]
             fresh = [order for order in claimed if not order.open_attempt]
@@ -195,87 +176,6 @@ class ExecuteOrders:
             raise
         self._release_unfinished(batch, wait_s)
         return batch.outcomes
-
-    def _claim(self, incoming: Sequence[Incoming], batch: Batch) -> None:
-        now = self._clock.now()
-        # A client that submits an order twice at once may have both in one batch: the first creates it.
-        creators = {each.order_id: each for each in reversed(incoming) if each.order is not None}
-        new = {
-            id_: transitions.first_transition(each.order, now, each.connection_id)
-            for id_, each in creators.items()
-            if each.order is not None
-        }
-        created = self._created(list(new.values()), batch)
-        self._announcer.announce(
-            batch,
-            [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
-            {
-                id_: deferred_acknowledgement
-                for id_ in created
-                if (deferred_acknowledgement := creators[id_].deferred_acknowledgement)
-            },
-        )
-        batch.outcomes.update(dict.fromkeys(batch.requests, MessageOutcome()))
-        batch.outcomes.update(
-            {id_: MessageOutcome(order=creators[id_].order) for id_ in new if id_ in created}
-        )
-        batch.claimed.update(
-            {
-                id_: ClaimedOrder(each.state, fence=1)
-                for id_, each in new.items()
-                if id_ in created and not each.state.is_final
-            }
-        )
-        for id_ in batch.defective:
-            batch.outcomes[id_] = MessageOutcome(self._limits.lease_s)
-        wanted = batch.outcomes.keys() - created - batch.defective
-        self._reclaim([id_ for id_ in batch.outcomes if id_ in wanted], batch)
-
-    def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
-        """Put orders on record; return those that were not there."""
-
-        def create(some: Sequence[NewOrder]) -> frozenset[UUID]:
-            return self._record.create(some, lease_ms=self._limits.lease_ms)
-
-        def broken(one: NewOrder, error: Exception) -> None:
-            batch.hit_defect(one.state.order.order_id, error, "recording")
-
-        return frozenset[UUID]().union(*together_or_alone(new, create, broken))
-
-    def _reclaim(self, order_ids: Sequence[UUID], batch: Batch) -> None:
-        def claim(some: Sequence[UUID]) -> tuple[Sequence[UUID], Claims]:
-            return some, self._record.claim(some, lease_ms=self._limits.lease_ms)
-
-        def broken(order_id: UUID, error: Exception) -> None:
-            batch.hit_defect(order_id, error, "claiming")
-            batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
-
-        for asked_for, claims in together_or_alone(order_ids, claim, broken):
-            self._take_claimed(asked_for, claims, batch)
-
-    def _take_claimed(self, asked_for: Sequence[UUID], claims: Claims, batch: Batch) -> None:
-        for order_id, state in claims.final.items():
-            batch.outcomes[order_id] = MessageOutcome(order=state.order)
-        for order_id, state in claims.busy.items():
-            # What fired just after it was put to rest is released in a moment.
-            pause_s = _FIRED_AGAIN_S if batch.has_fired(order_id) else self._limits.lease_s
-            batch.outcomes[order_id] = MessageOutcome(pause_s, state.order)
-        for order_id, order in claims.claimed.items():
-            batch.outcomes[order_id] = MessageOutcome(order=order.state.order)
-            if order.state.status is not OrderStatus.OPEN:
-                logger.warning("order reclaimed", order_id=str(order_id), order_status=order.state.status)
-        for order_id in set(asked_for) - claims.claimed.keys() - claims.busy.keys() - claims.final.keys():
-            if any(each.order is not None for each in batch.requests[order_id]):
-                # Neither created nor there: another order has its client order id.
-                logger.error("order not taken into the record", order_id=str(order_id))
-                batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
-        batch.claimed.update(claims.claimed)
-        for state in (
-            *claims.final.values(),
-            *claims.busy.values(),
-            *(claimed.state for claimed in claims.claimed.values()),
-        ):
-            self._announcer.republish(batch, state)
 
     def _written_ahead(
         self, claimed: Sequence[ClaimedOrder], batch: Batch, quote_request: QuoteRequest | None

@@ -18,7 +18,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.told_later import tell_later
+from chalicelib.services.intake.publish_later import publish_later
 from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 from chalicelib.wire.moments import rfc3339
@@ -101,7 +101,7 @@ class AmendOrders:
             self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
-            tell_later(self._queue, [order])
+            publish_later(self._queue, [order])
         self._look()
 
 

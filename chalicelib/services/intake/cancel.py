@@ -7,7 +7,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.told_later import tell_later
+from chalicelib.services.intake.publish_later import publish_later
 from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 
@@ -61,7 +61,7 @@ class CancelOrders:
             self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
-            tell_later(self._queue, [order])
+            publish_later(self._queue, [order])
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""

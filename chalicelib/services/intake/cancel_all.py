@@ -13,7 +13,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.told_later import tell_later
+from chalicelib.services.intake.publish_later import publish_later
 from chalicelib.services.ports import Clock, Observer, OrderQueue
 
 CANCELED_AT_ONCE: Final = 200
@@ -158,4 +158,4 @@ class CancelAllOrders:
             )
         except RetryableError as fault:
             logger.warning("cancels not published", orders=len(ended), reason=fault.message)
-            tell_later(self._queue, [order for order, _ in ended])
+            publish_later(self._queue, [order for order, _ in ended])

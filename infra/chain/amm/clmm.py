@@ -35,12 +35,12 @@ from infra.chain.amm.anchor import (
     Overlay,
     Patch,
     ProgramError,
-    Transfer,
     numbers,
     owned,
     token_account,
     u64s,
 )
+from infra.chain.amm.movements import Places, balances, transfers
 
 _SWAP, _SWAP_V2 = instruction_discriminator("swap"), instruction_discriminator("swap_v2")
 _COMMON: Final = (
@@ -129,26 +129,11 @@ def _executed(
     account, clock = where
     mints = pool.mints if call.token_in == 0 else pool.mints[::-1]
     vaults = [token_account(overlay, accounts.key(name), name) for name in ("input_vault", "output_vault")]
-    received = result.amount_out + result.transfer_fee_out
-    transfers = (
-        Transfer(
-            accounts.key("input_token_account"),
-            mints[0].key,
-            accounts.key("input_vault"),
-            accounts.key("payer"),
-            result.amount_in,
-            mints[0].decimals,
-            mints[0].program,
-        ),
-        Transfer(
-            accounts.key("output_vault"),
-            mints[1].key,
-            accounts.key("output_token_account"),
-            vaults[1].owner,
-            received,
-            mints[1].decimals,
-            mints[1].program,
-        ),
+    places = Places(
+        accounts.key("payer"),
+        vaults[1].owner,
+        (accounts.key("input_token_account"), accounts.key("output_token_account")),
+        (accounts.key("input_vault"), accounts.key("output_vault")),
     )
     patch = Patch(account.data)
     patch.put(_LIQUIDITY_AT, state.liquidity, 16)
@@ -159,12 +144,9 @@ def _executed(
     patch.put(_RECENT_EPOCH_AT, clock.epoch, 8)
     return Executed(
         "SwapV2" if len(accounts.names) > len(_COMMON) else "Swap",
-        transfers,
+        transfers(places, mints, result),
         {pool.key: patch.done()},
-        {
-            accounts.key("input_vault"): vaults[0].amount + result.amount_in - result.transfer_fee_in,
-            accounts.key("output_vault"): vaults[1].amount - received,
-        },
+        balances(overlay, places.vaults, result),
         log_events=(_event(accounts, call, result, state),),
         units=_UNITS + _UNITS_PER_ARRAY * len(pool.arrays[call.token_in]),
     )

@@ -24,12 +24,12 @@ from infra.chain.amm.anchor import (
     Overlay,
     Patch,
     ProgramError,
-    Transfer,
     numbers,
     owned,
     token_account,
     u64s,
 )
+from infra.chain.amm.movements import Places, balances, transfers
 
 _NAMES: Final = (
     "payer",
@@ -109,36 +109,19 @@ def execute(instruction: Instruction, overlay: Overlay, clock: ClockSysvar) -> E
     name = "SwapBaseInput" if mode is Exact.IN else "SwapBaseOutput"
     has_fee = bool(result.transfer_fee_in or result.transfer_fee_out)
     mints = pool.mints if call.token_in == 0 else pool.mints[::-1]
-    transfers = (
-        Transfer(
-            accounts.key("input_token_account"),
-            mints[0].key,
-            accounts.key("input_vault"),
-            accounts.key("payer"),
-            result.amount_in,
-            mints[0].decimals,
-            mints[0].program,
-        ),
-        Transfer(
-            accounts.key("output_vault"),
-            mints[1].key,
-            accounts.key("output_token_account"),
-            accounts.key("authority"),
-            result.amount_out + result.transfer_fee_out,
-            mints[1].decimals,
-            mints[1].program,
-        ),
+    places = Places(
+        accounts.key("payer"),
+        accounts.key("authority"),
+        (accounts.key("input_token_account"), accounts.key("output_token_account")),
+        (accounts.key("input_vault"), accounts.key("output_vault")),
     )
     pool_account = read["pool_state"]
     assert pool_account is not None, "it was decoded"
     return Executed(
         name,
-        transfers,
+        transfers(places, mints, result),
         {key: _after(pool_account.data, result, clock)},
-        {
-            accounts.key("input_vault"): vaults[0].amount + result.amount_in - result.transfer_fee_in,
-            accounts.key("output_vault"): vaults[1].amount - result.amount_out - result.transfer_fee_out,
-        },
+        balances(overlay, places.vaults, result),
         log_events=(_event(accounts, call, result, (vaults[0].amount, vaults[1].amount), fields),),
         units=_UNITS_WITH_TRANSFER_FEE if has_fee else _UNITS,
     )

@@ -33,12 +33,12 @@ from infra.chain.amm.anchor import (
     Overlay,
     Patch,
     ProgramError,
-    Transfer,
     numbers,
     owned,
     token_account,
     u64s,
 )
+from infra.chain.amm.movements import Places, balances, transfers
 
 _NAMES: Final = (
     "pool_authority",
@@ -125,11 +125,12 @@ def execute(
     fields = DAMM_V2_POOL.read(account.data)
     data_after = _after(account, fields, call, result, state)
     has_fee = bool(result.transfer_fee_in or result.transfer_fee_out)
+    places = _places(accounts, pool, token_in)
     return Executed(
         "Swap" if data[:8] == _SWAP else "Swap2",
-        _transfers(accounts, pool, call, result),
+        transfers(places, (pool.mints[token_in], pool.mints[1 - token_in]), result),
         {pool.key: data_after},
-        _balances(overlay, pool, call, result),
+        balances(overlay, places.vaults, result),
         cpi_events=(_event(accounts, call, result, (fields, DAMM_V2_POOL.read(data_after)), clock),),
         units=_UNITS_WITH_TRANSFER_FEE if has_fee else _UNITS,
     )
@@ -169,38 +170,13 @@ def _decoded(accounts: Arguments, overlay: Overlay, program: Pubkey, clock: Cloc
         raise ProgramError("InvalidAccountData", None, f"not modelled by this chain: {e}") from e
 
 
-def _transfers(
-    accounts: Arguments, pool: DammV2Accounts, call: Call, result: SwapResult
-) -> tuple[Transfer, Transfer]:
-    ins, outs = call.token_in, 1 - call.token_in
-    return (
-        Transfer(
-            accounts.key("input_token_account"),
-            pool.mints[ins].key,
-            pool.vaults[ins],
-            accounts.key("payer"),
-            result.amount_in,
-            pool.mints[ins].decimals,
-            pool.mints[ins].program,
-        ),
-        Transfer(
-            pool.vaults[outs],
-            pool.mints[outs].key,
-            accounts.key("output_token_account"),
-            accounts.key("pool_authority"),
-            result.amount_out + result.transfer_fee_out,
-            pool.mints[outs].decimals,
-            pool.mints[outs].program,
-        ),
+def _places(accounts: Arguments, pool: DammV2Accounts, token_in: TokenIndex) -> Places:
+    return Places(
+        accounts.key("payer"),
+        accounts.key("pool_authority"),
+        (accounts.key("input_token_account"), accounts.key("output_token_account")),
+        (pool.vaults[token_in], pool.vaults[1 - token_in]),
     )
-
-
-def _balances(overlay: Overlay, pool: DammV2Accounts, call: Call, result: SwapResult) -> dict[Pubkey, int]:
-    ins, outs = pool.vaults[call.token_in], pool.vaults[1 - call.token_in]
-    return {
-        ins: token_account(overlay, ins, "vault").amount + result.amount_in - result.transfer_fee_in,
-        outs: token_account(overlay, outs, "vault").amount - result.amount_out - result.transfer_fee_out,
-    }
 
 
 def _after(account: Account, fields: Fields, call: Call, result: SwapResult, state: DammV2Pool) -> bytes:

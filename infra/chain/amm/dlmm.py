@@ -30,12 +30,12 @@ from infra.chain.amm.anchor import (
     Overlay,
     Patch,
     ProgramError,
-    Transfer,
     numbers,
     owned,
     token_account,
     u64s,
 )
+from infra.chain.amm.movements import Places, balances, transfers
 
 _HEAD: Final = (
     "lb_pair",
@@ -125,12 +125,13 @@ def execute(instruction: Instruction, overlay: Overlay, clock: ClockSysvar) -> E
         # Of the most input that was allowed, as it would arrive.
         allowed = threshold - pool.mints[token_in].transfer_fee_at(clock.epoch).of(threshold)
         left = allowed - result.amount_in + result.transfer_fee_in
+    places = _places(accounts, pool, token_in)
     return Executed(
         name,
-        _transfers(accounts, pool, call, result),
+        transfers(places, (pool.mints[token_in], pool.mints[1 - token_in]), result),
         {pool.key: _pair_after(overlay, pool, call, result, state)}
         | _arrays_after(pool.state, state, arrays),
-        _balances(overlay, pool, call, result),
+        balances(overlay, places.vaults, result),
         cpi_events=_events(accounts, call, result, (pool.state, state), left),
         units=_UNITS + _UNITS_PER_BIN * (1 + abs(state.active_id - pool.state.active_id)),
     )
@@ -199,38 +200,13 @@ def _decoded(
         raise ProgramError("InvalidAccountData", None, f"not modelled by this chain: {e}") from e
 
 
-def _transfers(
-    accounts: Arguments, pool: DlmmAccounts, call: Call, result: SwapResult
-) -> tuple[Transfer, Transfer]:
-    ins, outs = call.token_in, 1 - call.token_in
-    return (
-        Transfer(
-            accounts.key("user_token_in"),
-            pool.mints[ins].key,
-            pool.vaults[ins],
-            accounts.key("user"),
-            result.amount_in,
-            pool.mints[ins].decimals,
-            pool.mints[ins].program,
-        ),
-        Transfer(
-            pool.vaults[outs],
-            pool.mints[outs].key,
-            accounts.key("user_token_out"),
-            pool.key,
-            result.amount_out + result.transfer_fee_out,
-            pool.mints[outs].decimals,
-            pool.mints[outs].program,
-        ),
+def _places(accounts: Arguments, pool: DlmmAccounts, token_in: TokenIndex) -> Places:
+    return Places(
+        accounts.key("user"),
+        pool.key,
+        (accounts.key("user_token_in"), accounts.key("user_token_out")),
+        (pool.vaults[token_in], pool.vaults[1 - token_in]),
     )
-
-
-def _balances(overlay: Overlay, pool: DlmmAccounts, call: Call, result: SwapResult) -> dict[Pubkey, int]:
-    ins, outs = pool.vaults[call.token_in], pool.vaults[1 - call.token_in]
-    return {
-        ins: token_account(overlay, ins, "reserve").amount + result.amount_in - result.transfer_fee_in,
-        outs: token_account(overlay, outs, "reserve").amount - result.amount_out - result.transfer_fee_out,
-    }
 
 
 def _pair_after(

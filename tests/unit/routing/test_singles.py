@@ -52,6 +52,16 @@ def test_pools_that_do_the_same_are_ranked_by_their_ids() -> None:
     assert best.pool.pool.pool_id == "a"
 
 
+@pytest.mark.parametrize("mode", SwapMode)
+def test_pools_of_one_venue_that_do_the_same_are_ranked_by_their_ids_whatever_their_curves_say(
+    mode: SwapMode,
+) -> None:
+    """Of three units both give one; by its curve, the one with the greater id is a little better."""
+    found = singles(mode, a_pool("a", "x", 10**9), a_pool("b", "x", 10**9 + 10**3), amount=3)
+    assert found.best is found.by_venue["x"]
+    assert found.best.pool.pool.pool_id == "a"
+
+
 def test_venue_whose_pools_cannot_fill_it_alone_is_absent() -> None:
     found = singles(SwapMode.EXACT_OUT, a_pool("1", "x", 10**5), a_pool("2", "y", 10**9))
     assert found.by_venue.keys() == {"y"}

@@ -3,7 +3,6 @@ defect or a fault costs no other order anything.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +14,6 @@ from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
-from chalicelib.services.consumer.execute_batch import ExecutionLimits
 from tests.fakes.consumer import ATTEMPTS_MAX, LEASE_S, RETRY_DELAY_S, ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS
 from tests.fakes.orders import LIFE, an_order, changed
@@ -263,15 +261,6 @@ def test_orders_of_a_batch_are_planned_on_what_those_before_them_leave(consumer:
     assert least[0] > least[1] > least[2]
 
 
-def test_order_that_another_consumer_has_claimed_is_left_alone(consumer: ConsumerOnFakes) -> None:
-    order = an_order()
-    consumer.chain.before_sending = lambda: outcomes.append(consumer.execute(order, delivery=2))
-    outcomes: list[object] = []
-    consumer.execute(order)
-    assert outcomes == [{order.order_id: MessageOutcome(LEASE_S, order)}]
-    assert len(consumer.chain.signed) == len(consumer.chain.sent) == 1
-
-
 def test_consumer_that_has_lost_its_claim_sends_nothing(consumer: ConsumerOnFakes) -> None:
     order = an_order()
 
@@ -306,13 +295,6 @@ def test_final_order_that_is_delivered_again_has_done_its_work(consumer: Consume
 def test_request_for_an_order_that_is_not_on_record_is_no_work(consumer: ConsumerOnFakes) -> None:
     order_id = uuid4()
     assert consumer.execute_orders.execute([Incoming(order_id)]) == {order_id: MessageOutcome()}
-
-
-def test_order_that_is_in_a_batch_twice_is_executed_once(consumer: ConsumerOnFakes) -> None:
-    order = an_order()
-    consumer.execute(order, replace(order, submission_id=uuid4()))
-    assert consumer.statuses(order) == LIFE
-    assert len(consumer.chain.sent) == 1
 
 
 def test_defect_in_signing_fails_its_order_and_no_other(consumer: ConsumerOnFakes) -> None:
@@ -371,6 +353,21 @@ def test_events_that_were_not_published_are_published_by_the_next_delivery(
     assert len(consumer.chain.signed) == 1
 
 
+def test_unfinished_order_whose_events_were_not_published_is_not_released_as_if_they_were(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_order()
+    consumer.chain.status = SignatureStatus.UNKNOWN
+    consumer.connections.slow.add("c=")
+    consumer.queue.is_down = True
+    with pytest.raises(RetryableError):
+        consumer.execute(order)
+    released = consumer.record.state(order.account_id, order.order_id)
+    assert released is not None
+    assert (released.status, released.published_seq) == (Status.SUBMITTED, 0)
+    assert not consumer.is_claimed(order)
+
+
 def published_twice(consumer: ConsumerOnFakes, order: Order) -> list[int]:
     seqs = [frame["seq"] for frame in consumer.frames(order)]
     return sorted({seq for seq in seqs if seqs.count(seq) > 1})
@@ -385,9 +382,3 @@ def test_events_that_were_published_before_the_release_are_not_published_again(
     consumer.chain.status = SignatureStatus.LANDED
     consumer.execute(order, delivery=2)
     assert published_twice(consumer, order) == []
-
-
-def test_pause_before_an_attempt_is_doubled_each_time_and_a_lease_is_rounded_up() -> None:
-    limits = ExecutionLimits(lease_ms=15_001, attempts_max=5, retry_delay_s=2, batch_hold_ms=0)
-    assert [limits.backoff_s(attempt) for attempt in range(1, 6)] == [2, 2, 4, 8, 16]
-    assert limits.lease_s == 16

@@ -1,4 +1,4 @@
-"""Having an order's owner told of a change soon that could not be published.
+"""Having a change published soon that could not be published at once.
 
 The commit of the change names the order as unpublished, so that the sweep has it published whatever happens.
 This is for the moment in between: the consumer of the message publishes what is not known to be.
@@ -14,15 +14,17 @@ from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import render_message
 
-TOLD_AFTER_S: Final = 5
+PUBLISHED_AFTER_S: Final = 5
 """What kept a change from being published may be gone by then."""
 
 
-def tell_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
+def publish_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
     """Send a message for each order; best effort, since the sweep finds them too."""
     messages = [
         QueueMessage(
-            render_message(ResumeMessage(order_id=order.order_id)), order.account_id, delay_s=TOLD_AFTER_S
+            render_message(ResumeMessage(order_id=order.order_id)),
+            order.account_id,
+            delay_s=PUBLISHED_AFTER_S,
         )
         for order in orders
     ]
@@ -30,4 +32,4 @@ def tell_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
         queue.send(messages)
     except RetryableError as fault:
         order_ids = [str(order.order_id) for order in orders]
-        logger.warning("changes told by the sweep", order_id=order_ids, reason=fault.message)
+        logger.warning("changes left to the sweep", order_id=order_ids, reason=fault.message)

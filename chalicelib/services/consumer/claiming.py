@@ -1,0 +1,137 @@
+"""Claiming a batch: new orders are created under lease and fence, others reclaimed once their lease ended.
+
+What another consumer is working on, or has finished, gets its message's outcome here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.logs import logger
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.announcements import Announcer
+from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
+from chalicelib.services.isolation import together_or_alone
+from chalicelib.services.ports import Clock, OrderRecord
+
+_FIRED_AGAIN_S: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLimits:
+    """How long orders are claimed, how often they are tried, and how fast again;
+    how long batched frames wait.
+    """
+
+    lease_ms: int
+    attempts_max: int
+    retry_delay_s: int
+    batch_hold_ms: int
+
+    @property
+    def lease_s(self) -> int:
+        return -(-self.lease_ms // 1000)
+
+    def backoff_s(self, attempt: int) -> int:
+        """Return the wait before an attempt: doubled each time."""
+        return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
+
+
+class Claiming:
+    """The first step of a batch."""
+
+    def __init__(
+        self, record: OrderRecord, announcer: Announcer, clock: Clock, limits: ExecutionLimits
+    ) -> None:
+        self._record = record
+        self._announcer = announcer
+        self._clock = clock
+        self._limits = limits
+
+    def claim(self, incoming: Sequence[Incoming], batch: Batch) -> None:
+        """Put new orders on record and claim all of a batch, as far as they are free; publish what is new.
+
+        Raises ``RetryableError`` if the record is unreachable.
+        """
+        now = self._clock.now()
+        # A client that submits an order twice at once may have both in one batch: the first creates it.
+        creators = {each.order_id: each for each in reversed(incoming) if each.order is not None}
+        new = {
+            id_: transitions.first_transition(each.order, now, each.connection_id)
+            for id_, each in creators.items()
+            if each.order is not None
+        }
+        created = self._created(list(new.values()), batch)
+        self._announcer.announce(
+            batch,
+            [(new[id_].state.order, new[id_].events) for id_ in new if id_ in created],
+            {
+                id_: deferred_acknowledgement
+                for id_ in created
+                if (deferred_acknowledgement := creators[id_].deferred_acknowledgement)
+            },
+        )
+        batch.outcomes.update(dict.fromkeys(batch.requests, MessageOutcome()))
+        batch.outcomes.update(
+            {id_: MessageOutcome(order=creators[id_].order) for id_ in new if id_ in created}
+        )
+        batch.claimed.update(
+            {
+                id_: ClaimedOrder(each.state, fence=1)
+                for id_, each in new.items()
+                if id_ in created and not each.state.is_final
+            }
+        )
+        for id_ in batch.defective:
+            batch.outcomes[id_] = MessageOutcome(self._limits.lease_s)
+        wanted = batch.outcomes.keys() - created - batch.defective
+        self._reclaim([id_ for id_ in batch.outcomes if id_ in wanted], batch)
+
+    def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
+        """Put orders on record; return those that were not there."""
+
+        def create(some: Sequence[NewOrder]) -> frozenset[UUID]:
+            return self._record.create(some, lease_ms=self._limits.lease_ms)
+
+        def broken(one: NewOrder, error: Exception) -> None:
+            batch.hit_defect(one.state.order.order_id, error, "recording")
+
+        return frozenset[UUID]().union(*together_or_alone(new, create, broken))
+
+    def _reclaim(self, order_ids: Sequence[UUID], batch: Batch) -> None:
+        def claim(some: Sequence[UUID]) -> tuple[Sequence[UUID], Claims]:
+            return some, self._record.claim(some, lease_ms=self._limits.lease_ms)
+
+        def broken(order_id: UUID, error: Exception) -> None:
+            batch.hit_defect(order_id, error, "claiming")
+            batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
+
+        for asked_for, claims in together_or_alone(order_ids, claim, broken):
+            self._take_claimed(asked_for, claims, batch)
+
+    def _take_claimed(self, asked_for: Sequence[UUID], claims: Claims, batch: Batch) -> None:
+        for order_id, state in claims.final.items():
+            batch.outcomes[order_id] = MessageOutcome(order=state.order)
+        for order_id, state in claims.busy.items():
+            # What fired just after it was put to rest is released in a moment.
+            pause_s = _FIRED_AGAIN_S if batch.has_fired(order_id) else self._limits.lease_s
+            batch.outcomes[order_id] = MessageOutcome(pause_s, state.order)
+        for order_id, order in claims.claimed.items():
+            batch.outcomes[order_id] = MessageOutcome(order=order.state.order)
+            if order.state.status is not OrderStatus.OPEN:
+                logger.warning("order reclaimed", order_id=str(order_id), order_status=order.state.status)
+        for order_id in set(asked_for) - claims.claimed.keys() - claims.busy.keys() - claims.final.keys():
+            if any(each.order is not None for each in batch.requests[order_id]):
+                # Neither created nor there: another order has its client order id.
+                logger.error("order not taken into the record", order_id=str(order_id))
+                batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
+        batch.claimed.update(claims.claimed)
+        for state in (
+            *claims.final.values(),
+            *claims.busy.values(),
+            *(claimed.state for claimed in claims.claimed.values()),
+        ):
+            self._announcer.republish(batch, state)
