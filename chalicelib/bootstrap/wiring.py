@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.services.intake.cancel_all import CancelAllOrders
     from chalicelib.services.intake.preview import PreviewOrders
     from chalicelib.services.intake.redrive import RedriveDeadLetters
+    from chalicelib.services.intake.refusals import CountRefusals
     from chalicelib.services.planning.markets import ReadMarkets
     from chalicelib.services.planning.quotes import QuoteSwaps
     from chalicelib.services.ports import Chain
@@ -214,6 +215,13 @@ class Services(Ports):
             parse=parse_message,
             remains=remains,
         )
+
+    @cached_property
+    def count_refusals(self) -> "CountRefusals":
+        from chalicelib.adapters.postgres.refusal_tally import PostgresRefusalTally
+        from chalicelib.services.intake.refusals import CountRefusals
+
+        return CountRefusals(PostgresRefusalTally(self.engine), self.clock)
 
     @cached_property
     def redrive_dead_letters(self) -> "RedriveDeadLetters":

@@ -6,7 +6,7 @@ No execution environment remembers anything: what is counted is what the record 
 bounded queries, so these are gauges, and none of them is to be given to ``rate()``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +37,7 @@ def metrics(request: Request) -> Response:
     now = use.clock.now()
     parts: dict[str, Callable[[], Iterable[Family]]] = {
         "recent": lambda: of_recent(use.operations.recent()),
+        "refusals": lambda: of_refusals(use.operations.refusals()),
         "unfinished": lambda: of_unfinished(use.operations.unfinished(), now),
         "queues": lambda: of_queues(use.queue_depths.depths()),
         "connections": lambda: [
@@ -81,6 +82,15 @@ def of_recent(found: Recent) -> Iterator[Family]:
         [({"reason": key}, n) for key, n in sorted(found.retries.items())],
     )
     yield _gauge("recent_attempts", "Transactions signed", [({}, found.attempts)])
+
+
+def of_refusals(found: Mapping[str, int]) -> Iterator[Family]:
+    """Yield what was refused before it was an order, and every other refused request."""
+    yield _gauge(
+        "recent_refusals",
+        "Requests refused in the last five minutes",
+        [({"code": code}, number) for code, number in sorted(found.items())],
+    )
 
 
 def of_unfinished(found: Iterable[UnfinishedOrders], now: datetime) -> Iterator[Family]:

@@ -9,6 +9,7 @@ from typing import Any, Final, ParamSpec
 from chalice.app import Response
 
 from chalicelib.domain.errors import Code, ExecutionError, InvalidRequestError
+from chalicelib.handlers import refusals
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.logs import logger
 from chalicelib.wire.json_text import JsonObject
@@ -33,6 +34,7 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
             return handler(*args, **kwargs)
         except ExecutionError as refusal:
             logger.warning("request refused", error_code=refusal.code, reason=refusal.message)
+            refusals.note(refusal)
             return _refused(refusal)
         except Exception:  # noqa: BLE001  # the outermost edge
             logger.exception("defect", doing=f"answering {handler.__name__}")

@@ -6,7 +6,8 @@ from typing import Any, Final
 from chalice.app import Request, Response
 
 from chalicelib.bootstrap import services
-from chalicelib.domain.errors import FieldError
+from chalicelib.domain.errors import ExecutionError, FieldError
+from chalicelib.handlers import refusals
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
@@ -88,7 +89,11 @@ def _submitted(
 ) -> Sequence[Result]:
     use = services()
     asked = each_of(fields, lambda members: batched_terms(members, use.tokens))
-    return use.submit_batch.submit(asked, account_id, connection_id=connection_id, request_id=request_id)
+    of_each = use.submit_batch.submit(asked, account_id, connection_id=connection_id, request_id=request_id)
+    for result in of_each:
+        if isinstance(result, ExecutionError):
+            refusals.note(result)
+    return of_each
 
 
 def _canceled(fields: CancelAllFields, account_id: str) -> JsonObject:

@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.bootstrap import Services, services
 from chalicelib.domain.errors import Code, ExecutionError, FieldError, RetryableError, UnauthorizedError
 from chalicelib.domain.queue_messages import SubscribeMessage
-from chalicelib.handlers import previews, several_orders
+from chalicelib.handlers import previews, refusals, several_orders
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.handlers.identity import (
     accepted_subprotocol,
@@ -57,6 +57,7 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
         _act_on_url(query, connection, principal.account_id)
     except ExecutionError as refusal:
         _log_refusal("connection refused", connection, refusal)
+        refusals.note(refusal)
         _forget(connection)
         return _not_let_in(refusal)
     except Exception:  # noqa: BLE001  # the outermost edge
@@ -76,7 +77,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
     context, use = event["requestContext"], services()
     logger.set_correlation_id(context.get("requestId"))
     text = event.get("body") or ""
-    connection, is_over = context["connectionId"], False
+    connection, refused = context["connectionId"], None
     try:
         connection = connection_name(context)
         caller = websocket_caller(context, connection)
@@ -84,7 +85,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
             raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")  # noqa: TRY301
         answer = _act(text, connection, caller.principal.account_id, batched=caller.is_batched)
     except ExecutionError as refusal:
-        is_over = isinstance(refusal, UnauthorizedError)
+        refused = refusal
         _log_refusal("frame refused", connection, refusal)
         answer = server_frames.error(request_id_of(text, use.access.messages), refusal)
     except Exception:  # noqa: BLE001  # the outermost edge
@@ -92,8 +93,10 @@ def message(event: Mapping[str, Any]) -> JsonObject:
         answer = server_frames.error(request_id_of(text, use.access.messages), defect())
     if answer is not None:
         use.replies.send(connection, answer)
-    if is_over:
+    if isinstance(refused, UnauthorizedError):
         use.connections.close(connection)
+    if refused is not None:
+        refusals.note(refused)  # once the client has its answer
     return {"statusCode": 200}
 
 

@@ -48,6 +48,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "dead_letters": "SELECT, INSERT (message_id, order_id, body, receive_count, reason)",
     "audit_rules": """SELECT, INSERT (rule_id, ran_at, held_at, duration_ms, violations),
         UPDATE (ran_at, held_at, duration_ms, violations)""",
+    "refusals": "SELECT, INSERT (slot, code, minute, number), UPDATE (minute, number)",
     "watch_pairs": "SELECT, INSERT (input_token, output_token)",
     "watches": """SELECT, INSERT (
         order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,

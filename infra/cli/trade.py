@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import click
 
@@ -26,7 +27,7 @@ _EXITS: Final = """
 \b
 Exit status: 0 confirmed (or with --detach, accepted), 3 failed, 4 expired, 5 canceled,
 6 outcome unknown (repeat with the --key that is named), 1 refused or not reached, 2 usage.
-Ctrl-C stops following; the order goes on.
+Ctrl-C stops following (130); the order goes on.
 """
 
 
@@ -76,6 +77,8 @@ def trade(
     order = {"side": side, "amount": amount, "base_asset": base, "quote_asset": quote, **terms}
     order["type"] = "market" if terms["limit_price"] is None else "limit"
     order["trigger"] = _trigger(stop, take_profit)
+    # Made here, so that it can be named whatever interrupts the sending.
+    order["client_order_id"] = key = order["client_order_id"] or str(uuid4())
     sys.path.append(str(_PACKAGE))
     from orderflow_client import OrderflowError, UnknownOutcomeError
     from orderflow_client.sync import Client
@@ -87,7 +90,12 @@ def trade(
                 return
             sys.exit(_follow(session, client, order, is_detached=is_detached))
     except UnknownOutcomeError as error:
-        click.echo(f"Error: {error}. Repeat with --key {error.client_order_id}: that is safe.", err=True)
+        click.echo(f"Error: {error}. Repeat with --key {key}: that is safe.", err=True)
+        sys.exit(OUTCOME_UNKNOWN)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Interrupted: it may have been accepted. Repeat with --key {key}: that is safe.", err=True
+        )
         sys.exit(OUTCOME_UNKNOWN)
     except (OrderflowError, ValueError) as error:
         raise click.ClickException(str(error)) from error

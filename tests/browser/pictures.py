@@ -18,10 +18,13 @@ ORDERS = (
     {"type": "limit", "side": "sell", "amount": "1.25", "limitPrice": "151"},
     {"type": "limit", "side": "buy", "amount": "2", "limitPrice": "147.25"},
     {"side": "sell", "amount": "4", "trigger": {"price": "126", "when": "below"}},
-    {"type": "limit", "side": "buy", "baseAsset": "JUP", "quoteAsset": "USDC", "amount": "500", "limitPrice":
-    "0.45"}, {"side": "buy", "amount": "7"}, {"side": "sell", "amount": "9"}, {"side": "sell", "amount":
-    "0.1", "slippageBps": 0}, {"inputToken": "USDC", "outputToken": "BONK", "amount": "5000"}, {"inputToken":
-    "SOL", "outputToken": "BONK", "amount": "900"},
+    {"type": "limit", "side": "buy", "baseAsset": "JUP", "quoteAsset": "USDC", "amount": "500",
+     "limitPrice": "0.45"},
+    {"side": "buy", "amount": "7"},
+    {"side": "sell", "amount": "9"},
+    {"side": "sell", "amount": "0.1", "slippageBps": 0},
+    {"inputToken": "USDC", "outputToken": "BONK", "amount": "5000"},
+    {"inputToken": "SOL", "outputToken": "BONK", "amount": "900"},
 )  # fmt: skip
 """The last one is the order whose story is shown: it splits, and goes by way of a second token."""
 

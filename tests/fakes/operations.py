@@ -64,6 +64,10 @@ class FakeOperations:
         self._check()
         return 5
 
+    def refusals(self) -> dict[str, int]:
+        self._check()
+        return {"INVALID_REQUEST": 6}
+
     def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
         self._check()
         older = [

@@ -15,6 +15,7 @@ from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules, rule_id
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.operations import PostgresOperations
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
+from chalicelib.adapters.postgres.refusal_tally import PostgresRefusalTally
 from chalicelib.bootstrap.audit import checks
 from chalicelib.config import ChainName
 from chalicelib.domain.errors import Code, ConflictError, RefusedError
@@ -113,6 +114,31 @@ def test_dead_letters_come_newest_first_with_where_their_order_stands(engine: En
     assert [each.message_id for each in older] == ["m0"]
     assert PostgresOperations(engine).dead_letter("m2") == found[0]
     assert PostgresOperations(engine).dead_letter("m3") is None
+
+
+def test_refusals_are_added_up_by_code_with_the_rights_of_a_function_and_old_minutes_are_used_again(
+    engine: Engine,
+) -> None:
+    with a_function(engine) as function:
+        tally, shown = PostgresRefusalTally(function), PostgresOperations(function)
+        assert shown.refusals() == {}
+        tally.add({"INVALID_JSON": 2, "RATE_LIMITED": 40})
+        tally.add({"RATE_LIMITED": 2})
+        assert shown.refusals() == {"INVALID_JSON": 2, "RATE_LIMITED": 42}
+        with engine.begin() as connection:
+            # Every slot is of an hour ago, as after a quiet while.
+            connection.execute(
+                text(
+                    "INSERT INTO refusals SELECT slot, code, now(), 1 FROM generate_series(0, 9) AS slot,"
+                    " unnest(ARRAY['INVALID_JSON', 'RATE_LIMITED']) AS code ON CONFLICT DO NOTHING"
+                )
+            )
+            connection.execute(text("UPDATE refusals SET minute = minute - interval '1 hour'"))
+        assert shown.refusals() == {}
+        tally.add({"RATE_LIMITED": 3})
+        assert shown.refusals() == {"RATE_LIMITED": 3}
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM refusals")).scalar_one() == 20
 
 
 _LETTER = text("""

@@ -60,6 +60,11 @@ SELECT count(*) FROM (
 ) AS present
 """)
 
+# Ten rows a code at most.
+_REFUSALS: Final = text("""
+SELECT code, sum(number) AS number FROM refusals WHERE minute > now() - interval '5 minutes' GROUP BY code
+""")
+
 _LETTER_COLUMNS: Final = f"""
 SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at,
        left(d.body, {BODY_CHARS_MAX}) AS body, o.status
@@ -113,6 +118,10 @@ class PostgresOperations:
     def connections(self) -> int:
         with translated_errors(), self._single.connect() as connection:
             return int(connection.execute(_CONNECTIONS).scalar_one())
+
+    def refusals(self) -> dict[str, int]:
+        with translated_errors(), self._single.connect() as connection:
+            return {row.code: int(row.number) for row in connection.execute(_REFUSALS)}
 
     def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
         before_at, before_id = before or (None, None)

@@ -124,6 +124,13 @@ class Operations(Protocol):
         """Return how many clients are connected, counted up to ``CONNECTIONS_MAX``."""
         ...
 
+    def refusals(self) -> Mapping[str, int]:
+        """Return how many requests were refused in the last five minutes, the present one counted, by code.
+
+        They are counted while metrics are on.
+        """
+        ...
+
     def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
         """Return archived dead letters, newest first; ``before`` is the last one of the page before.
 

@@ -121,6 +121,6 @@ class Wired:
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch) -> Wired:
     made = Wired()
-    for module in ("identity", "queue", "rest", "schedule", "websocket"):
+    for module in ("identity", "queue", "refusals", "rest", "schedule", "websocket"):
         monkeypatch.setattr(f"chalicelib.handlers.{module}.services", lambda: made.services)
     return made

@@ -58,6 +58,7 @@ def test_metrics_say_how_orders_fare() -> None:
         "orderflow_accepted_to_confirmed_seconds_gsum 1.2",
         'orderflow_recent_events{status="confirmed",type="market"} 1',
         'orderflow_recent_failures{code="NO_ROUTE"} 1',
+        'orderflow_recent_refusals{code="INVALID_REQUEST"} 6',
         'orderflow_unfinished_orders{status="open",type="limit"} 7',
         'orderflow_queue_messages{queue="orders",state="in_flight"} 2',
         "orderflow_connections 5",

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from infra.cli.__main__ import orderflow
-from infra.cli.trade import EXIT_BY_STATUS, running_url
+from infra.cli.trade import EXIT_BY_STATUS, OUTCOME_UNKNOWN, running_url
 from orderflow_client import FINAL
 from tests.fakes.engine_server import LIFE, FakeEngine
 from tests.unit.orderflow_client.test_sync import an_engine
@@ -57,6 +57,18 @@ def test_exit_status_says_how_the_order_ended(engine: FakeEngine, run: Run, stat
 def test_every_final_status_has_its_own_exit_status() -> None:
     assert EXIT_BY_STATUS.keys() == FINAL
     assert len({*EXIT_BY_STATUS.values()}) == len(FINAL)
+
+
+def test_interrupt_before_the_acceptance_names_the_key_to_repeat_it_with(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orderflow_client.sync.Client.submit", interrupted)
+    result = run("sell", "1", "--key", "mine")
+    assert result.exit_code == OUTCOME_UNKNOWN
+    assert "Repeat with --key mine" in result.output
 
 
 def test_refusal_says_what_is_wrong(engine: FakeEngine, run: Run) -> None:
