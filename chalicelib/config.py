@@ -79,6 +79,8 @@ class Settings(BaseModel):
         solana_pools_file: Which pools are traded (``adapters/solana/pool_list.py``).
         solana_caps: For mainnet, per token: ``SOL=10/100`` lets one order spend 10, and a day's orders 100.
         solana_witnesses: So many nodes have to agree that they do not know a transaction before it is dead.
+        solana_search_ms: How often new pools of a pair are searched for while a sniper order waits for one; 0
+            turns it off, and sniper orders see listed pools alone.
         solana_kms_keys: With the signer ``kms``: ``account=key id``, with commas between.
         solana_desk_kms_key: With the signer ``desk``: the KMS key; without one a key derived from the seed.
         solana_priority_price_max: Micro-lamports per compute unit that are bid at most; 0 bids nothing.
@@ -159,6 +161,7 @@ class Settings(BaseModel):
     solana_simulates: bool = False
     solana_call_time_limit_ms: int = Field(default=2_000, gt=0)
     solana_poll_ms: int = Field(default=400, gt=0)
+    solana_search_ms: int = Field(default=2_000, ge=0)
 
     orders_per_second_max: int = Field(default=100, gt=0)
     orders_burst_max: int = Field(default=200, gt=0)

@@ -108,6 +108,15 @@ class MarketPorts:
         return VenueOpenings(self.quote_collector, self.height)
 
     @cached_property
+    def searched_openings(self) -> "Openings":
+        """The same, and new pools are searched for: by what looks each second, and by nothing else."""
+        if not isinstance(self._market, SolanaMarket) or self._market.found is None:
+            return self.openings
+        from chalicelib.bootstrap.venue_openings import VenueOpenings
+
+        return VenueOpenings(self.quote_collector, self.height, self._market.found.search)
+
+    @cached_property
     def quote_collector(self) -> "QuoteCollector":
         from chalicelib.services.planning.venues import QuoteCollector
 

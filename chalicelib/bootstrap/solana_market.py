@@ -1,6 +1,6 @@
 """Solana behind the ports: its chain, and the venues of the listed pools."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,12 +11,14 @@ from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerN
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import ChainHealth
-from chalicelib.services.ports import Clock
+from chalicelib.services.ports import ChainTime, Clock
 
 if TYPE_CHECKING:
     from chalicelib.adapters.solana.chain import SolanaChain
     from chalicelib.adapters.solana.chain_view import ChainReader
     from chalicelib.adapters.solana.fills import Names
+    from chalicelib.adapters.solana.found_pools import FoundPools
+    from chalicelib.adapters.solana.keys import Pubkey
     from chalicelib.adapters.solana.pool_list import ListedPool
     from chalicelib.adapters.solana.pool_reader import PoolReader
     from chalicelib.adapters.solana.programs import ProgramIds
@@ -47,13 +49,16 @@ class SolanaMarket:
     def chain(self) -> "SolanaChain":
         from chalicelib.adapters.solana.blockhashes import Blockhashes
         from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
+        from chalicelib.adapters.solana.found_pools import TradedKeys
         from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
         from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
         from chalicelib.adapters.solana.signer import DeferredSigner
 
         settings, limit_s = self._settings, self._call_limit_s
         rules = SigningRules(
-            self._ids, {pool.key for pool in self._listed}, fee_lamports_max=settings.solana_priority_fee_max
+            self._ids,
+            TradedKeys(self._listed, self._found_keys),
+            fee_lamports_max=settings.solana_priority_fee_max,
         )
         priority = PriorityPolicy(
             settings.solana_priority_percentile,
@@ -66,7 +71,7 @@ class SolanaMarket:
             # Who sends again, or looks, may not read the key, and need not.
             GuardedSigner(DeferredSigner(lambda: self.funded(self.signer)), rules),
             self.pools,
-            self._names,
+            self._listed_names,
             blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
             priority_fees=PriorityFees(self.nodes, priority, time_limit_s=limit_s),
             reader=self.reader,
@@ -157,7 +162,49 @@ class SolanaMarket:
             self._tokens,
             now_unix_s=lambda: self._clock.now().timestamp(),
             time_limit_s=self._settings.quote_time_limit_ms / 1000,
+            found=self.found.young if self.found else tuple,
         )
+
+    @cached_property
+    def found(self) -> "FoundPools | None":
+        """Pools beside the list, for sniper orders; None if none are searched for."""
+        from chalicelib.adapters.solana.found_pools import FoundPools
+
+        settings = self._settings
+        if not settings.solana_search_ms or not (settings.database_url or settings.database_secret):
+            return None
+        return FoundPools(
+            self._clients.engine,
+            self.nodes,
+            self._ids,
+            self._tokens,
+            self._listed,
+            judge=self._judged,
+            every_s=settings.solana_search_ms / 1000,
+            time_limit_s=self._call_limit_s,
+        )
+
+    def _judged(self, pools: "Sequence[ListedPool]") -> "tuple[Sequence[ListedPool], Sequence[ListedPool]]":
+        """Return of pools that were found those to keep, and those not to look at again."""
+        from chalicelib.adapters.solana.found_pools import TRADED_FOR_S
+        from chalicelib.adapters.solana.pool_reader import PoolReader
+        from chalicelib.bootstrap.venue_openings import age_s
+
+        now_s = self._clock.now().timestamp
+        reader = PoolReader(
+            self.nodes, self._ids, pools, self._tokens, now_unix_s=now_s, time_limit_s=self._call_limit_s
+        )
+        book = reader.read()
+        now = ChainTime(book.clock.unix_timestamp, book.clock.slot)
+        ages = {pool_id: age_s(pool.state, now) for pool_id, pool in book.pools.items()}
+        young = {pool_id for pool_id, age in ages.items() if age is not None and age < TRADED_FOR_S}
+        return (
+            [pool for pool in pools if pool.pool_id in young],
+            [pool for pool in pools if pool.pool_id in ages.keys() - young],
+        )
+
+    def _found_keys(self) -> "Collection[Pubkey]":
+        return self.found.named().keys() if self.found else ()
 
     @cached_property
     def signer(self) -> "Signer":
@@ -227,8 +274,13 @@ class SolanaMarket:
 
         return PROGRAM_IDS[Cluster(self._settings.solana_cluster)]
 
-    @cached_property
+    @property
     def _names(self) -> "Names":
+        found = self.found.named() if self.found else {}
+        return self._listed_names._replace(pools={**found, **self._listed_names.pools})
+
+    @cached_property
+    def _listed_names(self) -> "Names":
         from chalicelib.adapters.solana.fills import names_of
 
         return names_of(self._ids, self._listed, self._tokens)._replace(bin_step=self.pools.bin_step)

@@ -23,13 +23,24 @@ class VenueOpenings:
     A program keeps when a pool opens in seconds or slots: heights are reckoned from that with the length of
     a block, and within a second of its opening a pool counts as opened with the second's end. A pool that
     does not say when it opened is as old as the market.
+
+    Args:
+        search: Looks for pools of some pairs that nobody listed; the venues offer them from then on.
     """
 
-    def __init__(self, quote_collector: QuoteCollector, height: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        quote_collector: QuoteCollector,
+        height: Callable[[], int],
+        search: Callable[[Collection[DirectedPair]], None] | None = None,
+    ) -> None:
         self._quote_collector = quote_collector
         self._height = height
+        self._search = search
 
     def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
+        if self._search is not None:
+            self._search(pairs)
         request = self._quote_collector.begin()
         height = self._height()
         answers = request.answers()

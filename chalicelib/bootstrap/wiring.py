@@ -145,6 +145,14 @@ class Services(Ports):
         return watcher(market.prices, market.openings, self.watches, self.queue, self.clock, self.tokens)
 
     @cached_property
+    def price_looks(self) -> "PriceWatcher":
+        """The watcher that looks by the clock: it searches for new pools besides."""
+        from chalicelib.bootstrap.watching import watcher
+
+        market = self.market
+        return watcher(market.prices, market.searched_openings, self.watches, self.queue, self.clock)
+
+    @cached_property
     def cancel_orders(self) -> "CancelOrders":
         from chalicelib.services.intake.cancel import CancelOrders
 

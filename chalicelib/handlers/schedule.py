@@ -24,7 +24,7 @@ def match_prices() -> JsonObject:
     observer = services().observer
     try:
         when_idle = services().settings.watches_when_idle
-        found = services().price_watcher.run(MATCHING_S, time_left.has, when_idle=when_idle)
+        found = services().price_looks.run(MATCHING_S, time_left.has, when_idle=when_idle)
         result: JsonObject = {"done": True, "fired": found.fired, "unsent": found.unsent}
         if found.without_mark:
             observer.count("MarksMissing", found.without_mark)

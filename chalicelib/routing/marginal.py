@@ -100,6 +100,8 @@ class MarginalRates:
         self._slot = slot
         self._pools: dict[str, dict[str, list[RoutablePool]]] = defaultdict(lambda: defaultdict(list))
         for pool in market:
+            if not pool.is_listed:
+                continue
             one, other = pool.tokens
             self._pools[one][other].append(pool)
             self._pools[other][one].append(pool)

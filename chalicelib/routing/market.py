@@ -163,8 +163,9 @@ class Market:
     def apply(self, states: Mapping[str, Pool]) -> None:
         """Put pools into other states: what the next order trades with."""
         for pool_id, state in states.items():
-            _, venue, tokens, _ = self._pools[pool_id]
-            self._pools[pool_id] = RoutablePool(pool_id, venue, tokens, state)
+            pool = self._pools[pool_id]
+            tokens = pool.tokens
+            self._pools[pool_id] = pool._replace(state=state)
             for between in (tokens, tokens[::-1]):
                 if between in self._pairs:
                     self._pairs[between].moved.add(pool_id)

@@ -51,7 +51,7 @@ def mark_of(
     tokens = canonical(*pair)
     mids: list[tuple[int, Fraction]] = []
     for pool in market:
-        if canonical(*pool.tokens) == tokens and is_open(pool.state, now_s, slot):
+        if pool.is_listed and canonical(*pool.tokens) == tokens and is_open(pool.state, now_s, slot):
             try:
                 numerator, denominator = spot_price(pool.state)
                 one, other = reserves(pool.state)

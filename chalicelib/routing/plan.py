@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 
 class RoutablePool(NamedTuple):
-    """A pool an order may trade with; ``tokens`` are its token 0 and token 1."""
+    """A pool an order may trade with; ``tokens`` are its token 0 and token 1.
+
+    Attributes:
+        is_listed: Without that it is one that anybody may have made a moment ago: it takes orders that wait
+            for just such a pool, makes no price, and is on no other order's way.
+    """
 
     pool_id: str
     venue: str
     tokens: tuple[str, str]
     state: Pool
+    is_listed: bool = True
 
 
 class Leg(NamedTuple):

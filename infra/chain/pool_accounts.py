@@ -34,6 +34,7 @@ _IDS = PROGRAM_IDS[Cluster.MAINNET]
 _OBSERVATION_BYTES = {_IDS.cpmm: 4075, _IDS.clmm: 4483}
 _DLMM_ORACLE_BYTES = 3232
 _MIDDLE = 512
+_CUSTOMIZABLE = 2
 _BIN_BYTES, _BINS_AT, _TICK_BYTES, _TICKS_AT = 144, 56, 168, 44
 
 
@@ -225,6 +226,10 @@ def dlmm_accounts(state: DlmmPool, sides: tuple[Side, Side]) -> PoolAccounts:
             "oracle": oracle,
             "bin_array_bitmap": _bitmap(arrays),
             "version": 1,
+            # Only such a pair says when it opens; the others do with their first swap.
+            "pair_type": _CUSTOMIZABLE if state.activation_point else 0,
+            "activation_point": state.activation_point,
+            "activation_type": int(state.activation_type is ActivationType.TIMESTAMP),
         },
     )
     pool.accounts[oracle] = anchor_account(DLMM_ORACLE, program, {"length": 100})
@@ -232,11 +237,12 @@ def dlmm_accounts(state: DlmmPool, sides: tuple[Side, Side]) -> PoolAccounts:
     return pool
 
 
-def damm_v2_accounts(state: DammV2Pool, sides: tuple[Side, Side]) -> PoolAccounts:
-    """Return a DAMM v2 pool with a scheduled base fee."""
+def damm_v2_accounts(state: DammV2Pool, sides: tuple[Side, Side], number: int = 0) -> PoolAccounts:
+    """Return a DAMM v2 pool with a scheduled base fee; another number is another pool of the same mints."""
     program = _IDS.damm_v2
     mints = [side.mint for side in sides]
-    key = derived(program, b"cpool", max(mints), min(mints))
+    own = [number.to_bytes(2, "little")] if number else []
+    key = derived(program, b"cpool", max(mints), min(mints), *own)
     authority = derived(program, b"pool_authority")
     vaults = [derived(program, b"token_vault", mint, key) for mint in mints]
     curve, base = state.curve, state.fees.base

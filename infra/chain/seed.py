@@ -99,7 +99,7 @@ def _pools(accounts: dict[Pubkey, Account]) -> list[dict[str, Any]]:
     indexes: dict[tuple[Any, ...], int] = {}
     listed = []
     for definition in load_market().pools:
-        made = _pool(_ordered(definition), indexes)
+        made = _pool(ordered(definition), indexes)
         accounts.update(made.accounts)
         listed.append(
             {
@@ -113,7 +113,12 @@ def _pools(accounts: dict[Pubkey, Account]) -> list[dict[str, Any]]:
     return listed
 
 
-def _ordered(definition: PoolDefinition) -> PoolDefinition:
+def pool_accounts(definition: PoolDefinition, *, number: int) -> PoolAccounts:
+    """Return a pool beside the seeded ones: its configuration, or else its address, is its own."""
+    return _pool(definition, {}, number)
+
+
+def ordered(definition: PoolDefinition) -> PoolDefinition:
     """Raydium orders mints by their bytes; where that is the other way round, the price is turned over."""
     base, quote = definition.base, definition.quote
     if definition.kind not in {"cpmm", "clmm"} or pubkey(base.mint) < pubkey(quote.mint):
@@ -127,7 +132,7 @@ def _ordered(definition: PoolDefinition) -> PoolDefinition:
     )
 
 
-def _pool(definition: PoolDefinition, indexes: dict[tuple[Any, ...], int]) -> PoolAccounts:
+def _pool(definition: PoolDefinition, indexes: dict[tuple[Any, ...], int], number: int = 0) -> PoolAccounts:
     state = opening_state(definition)
     amounts = list(pools.reserves(state))
     if isinstance(state, ClmmPool):
@@ -140,14 +145,16 @@ def _pool(definition: PoolDefinition, indexes: dict[tuple[Any, ...], int]) -> Po
     both = sides[0], sides[1]
     match state:
         case CpmmPool():
-            return cpmm_accounts(state, both, _index(indexes, ("cpmm", state.fees)))
+            return cpmm_accounts(state, both, number + _index(indexes, ("cpmm", state.fees)))
         case ClmmPool():
             spacing = definition.parameters["tick_spacing"]
-            return clmm_accounts(state, both, _index(indexes, ("clmm", state.fees, spacing)), spacing)
+            return clmm_accounts(
+                state, both, number + _index(indexes, ("clmm", state.fees, spacing)), spacing
+            )
         case DlmmPool():
             return dlmm_accounts(state, both)
         case DammV2Pool():
-            return damm_v2_accounts(state, both)
+            return damm_v2_accounts(state, both, number)
     raise AssertionError(f"a pool of no kind: {definition.kind}")
 
 

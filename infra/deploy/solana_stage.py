@@ -32,6 +32,7 @@ SETTINGS: Final = {
     "SOLANA_SIMULATES": "SolanaSimulates",
     "SOLANA_CALL_TIME_LIMIT_MS": "SolanaCallTimeLimitMs",
     "SOLANA_POLL_MS": "SolanaPollMs",
+    "SOLANA_SEARCH_MS": "SolanaSearchMs",
 }
 """Parameters of the template by setting; what is not set keeps the functions' own default."""
 

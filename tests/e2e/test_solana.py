@@ -97,6 +97,7 @@ class Engine:
             "SOLANA_POOLS_FILE": str(self.pools_file),
             "SOLANA_WITNESSES": "2",
             "SOLANA_POLL_MS": "50",
+            "SOLANA_SEARCH_MS": "500",
             "WALLET_SEED": SEED,
         }
         self.tracebacks: list[str] = []
@@ -235,6 +236,43 @@ def test_limit_order_rests_until_a_large_order_has_moved_the_price(trader: Trade
     assert last["status"] == "confirmed", last
     assert Decimal(last["outputAmount"]) >= Decimal(limit)
     assert last["networkFeeLamports"] == FEE_LAMPORTS
+
+
+def test_stop_order_fires_once_the_mark_has_held_and_sells_at_what_the_chain_gives(trader: Trader) -> None:
+    quote = trader.ask(action="quote", inputToken="JUP", outputToken="USDC", amount="1")
+    stop = {"price": f"{Decimal(quote['price']) * Decimal('0.98'):.6f}", "when": "below"}
+    order_id = trader.submit(side="sell", baseAsset="JUP", quoteAsset="USDC", amount="5", trigger=stop)
+    trader.until(lambda: "open" in statuses(trader.events(order_id)))
+    for _ in range(6):
+        large = trader.submit(inputToken="JUP", outputToken="USDC", amount="40000", slippageBps=2000)
+        trader.finished(large)
+    events = trader.finished(order_id)
+    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events[-1]
+    assert_whole(events)
+    assert Decimal(events[2]["observedPrice"]) < Decimal(stop["price"])
+    assert events[2]["confirmations"] >= 2
+    assert events[-1]["networkFeeLamports"] == FEE_LAMPORTS
+
+
+@pytest.mark.parametrize("kind", ["cpmm", "damm_v2"])
+def test_sniper_order_buys_from_a_pool_that_opens_after_the_start_and_is_in_no_list(
+    trader: Trader, engine: Engine, chain: LocalChain, client: PublicClient, kind: str
+) -> None:
+    held = client.held("RAY")
+    order_id = trader.submit(type="sniper", inputToken="USDC", outputToken="RAY", amount="100")
+    trader.until(lambda: "open" in statuses(trader.events(order_id)))
+    pool = {"kind": kind, "base": "RAY", "quote": "USDC", "price": "2.4", "depth": "50000", "in_s": 2}
+    opened = chain.call("chain_openPool", pool)
+    events = trader.finished(order_id)
+    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events[-1]
+    assert_whole(events)
+    assert events[2]["pool"] == opened["address"]
+    assert [leg["pool"] for leg in events[4]["route"]] == [opened["address"]]
+    assert client.held("RAY") - held == units(events[-1]["outputAmount"], "RAY")
+    # Anybody can make a pool: no other order goes through it, and no price comes from it.
+    quote = trader.ask(action="quote", inputToken="USDC", outputToken="RAY", amount="10")
+    assert opened["address"] not in {leg["pool"] for leg in quote["route"]}
+    assert opened["address"] not in engine.pools_file.read_text(encoding="utf-8")
 
 
 def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee(

@@ -55,6 +55,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/migrations/roles.py": "tests/security/test_roles.py",
     "chalicelib/prepare.py": "tests/deploy/test_prepare.py",
     "chalicelib/adapters/audit_checks.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/solana/found_pools.py": "tests/integration/solana/test_found_pools.py",
     "chalicelib/adapters/solana/day_spending.py": "tests/integration/solana/test_day_spending.py",
     "chalicelib/adapters/postgres/fills_audit.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/simulated_market/audit.py": "tests/integration/test_operator.py",

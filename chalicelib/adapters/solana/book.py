@@ -13,6 +13,7 @@ class BookPool(NamedTuple):
 
     Attributes:
         tokens: Symbols of its token 0 and token 1.
+        is_listed: It is in the configuration's list; others were found (``found_pools``).
         state: As its traders see it, transfer fees included.
     """
 
@@ -21,6 +22,7 @@ class BookPool(NamedTuple):
     tokens: tuple[str, str]
     on_chain: OnChainPool
     state: Pool
+    is_listed: bool = True
 
 
 class Book(NamedTuple):

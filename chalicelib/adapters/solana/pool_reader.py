@@ -6,6 +6,7 @@ is refused is read again every time, since its bytes decide.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple
@@ -49,6 +50,7 @@ class PoolReader:
 
     Args:
         now_unix_s: Our own clock; a chain far behind it is not to be traded on.
+        found: Returns pools to read beside the list; one that cannot be traded with is left out in silence.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class PoolReader:
         time_limit_s: float,
         stale_after_s: float = STALE_AFTER_S,
         shared_for_s: float = SHARED_FOR_S,
+        found: Callable[[], Sequence[ListedPool]] = tuple,
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
-        self._nodes, self._ids, self._listed = nodes, ids, listed
-        self._mints = {symbol: pubkey(tokens[symbol].mint) for pool in listed for symbol in pool.tokens}
+        self._nodes, self._ids, self._listed, self._found = nodes, ids, listed, found
+        self._mints = {token.symbol: pubkey(token.mint) for token in tokens}
         self._now_unix_s, self._monotonic_s = now_unix_s, monotonic_s
         self._time_limit_s, self._stale_after_s, self._shared_for_s = (
             time_limit_s,
@@ -105,7 +108,9 @@ class PoolReader:
             if self._book is None or asked_at_s - self._read_at_s >= self._shared_for_s:
                 started_at_s = self._monotonic_s()
                 try:
-                    book = self._nodes.converse(self._book_of, time_limit_s=self._time_limit_s)
+                    every = (*self._listed, *self._found())
+                    talk = partial(self._book_of, every)
+                    book = self._nodes.converse(talk, time_limit_s=self._time_limit_s)
                 except NodeError:
                     # A node may have named a slot that there is not: no other node must be measured by it for
                     # good.
@@ -126,9 +131,9 @@ class PoolReader:
             return book
         return self.read()
 
-    def _book_of(self, ask: Ask, _: int) -> Book:
+    def _book_of(self, every: Sequence[ListedPool], ask: Ask, _: int) -> Book:
         found: dict[Pubkey, _Read] = {}
-        missing: list[ListedPool] = list(self._listed)
+        missing = list(every)
         for _round in range(_ROUNDS_MAX):
             groups = list(_groups(missing, self._keys))
             reads = self._read(ask, [[*self._keys_of(group)] for group in groups])
@@ -142,11 +147,13 @@ class PoolReader:
             return Book(read.clock, {}, {})
         pools: dict[str, BookPool] = {}
         refused: dict[str, str] = {}
-        for listed in self._listed:
+        for place, listed in enumerate(every):
+            is_listed = place < len(self._listed)
             try:
-                pools[listed.pool_id] = self._pool(listed, found[listed.key])
+                pools[listed.pool_id] = self._pool(listed, found[listed.key], is_listed=is_listed)
             except UnsupportedPoolError as error:
-                refused[listed.pool_id] = str(error)
+                if is_listed:
+                    refused[listed.pool_id] = str(error)
         # The oldest of the clocks: no pool is older than that.
         return Book(min(read.clock for read in found.values()), pools, refused)
 
@@ -195,7 +202,7 @@ class PoolReader:
             raise StaleNodeError(f"the chain's clock is {behind_s:.0f} s behind ours")
         return clock
 
-    def _pool(self, listed: ListedPool, read: _Read) -> BookPool:
+    def _pool(self, listed: ListedPool, read: _Read, *, is_listed: bool) -> BookPool:
         try:
             pool = pool_at(self._ids, listed.key, read.accounts, read.clock)
         except (KeyError, ValueError) as error:
@@ -205,7 +212,8 @@ class PoolReader:
             raise UnsupportedPoolError(
                 Unsupported.WRONG_POOL, f"it does not trade {' and '.join(listed.tokens)}"
             )
-        return BookPool(listed.pool_id, listed.venue, listed.tokens, pool, tradable(pool, read.clock.epoch))
+        state = tradable(pool, read.clock.epoch)
+        return BookPool(listed.pool_id, listed.venue, listed.tokens, pool, state, is_listed)
 
 
 def _groups(

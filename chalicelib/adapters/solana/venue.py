@@ -42,9 +42,9 @@ class SolanaVenue:
             if (why := book.refused.get(listed.pool_id)) is not None
         ]
         found = [
-            RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
-            for listed in self._listed
-            if (pool := book.pools.get(listed.pool_id)) is not None
+            RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state, pool.is_listed)
+            for pool in book.pools.values()
+            if pool.venue == self._name
         ]
         if not found:
             reasons = "; ".join(f"{pool.pool_id}: {pool.problem}" for pool in refused)

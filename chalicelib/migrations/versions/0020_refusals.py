@@ -7,7 +7,7 @@ beyond ten rows a code and nothing has to be deleted.
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

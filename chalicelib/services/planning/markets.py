@@ -27,7 +27,11 @@ class ReadMarkets:
         answers = self._quote_collector.ask()
         height = self._height()
         # A pool of a token that is not listed can be neither shown nor traded.
-        pools = [pool for pool in answers.pools if all(token in self._tokens for token in pool.tokens)]
+        pools = [
+            pool
+            for pool in answers.pools
+            if pool.is_listed and all(token in self._tokens for token in pool.tokens)
+        ]
         found = _prices(pools, int(answers.asked_at.timestamp()), self._tokens.default_pair)
         age_ms = round((self._clock.now() - answers.asked_at).total_seconds() * 1000)
         return MarketPrices(found, answers.asked_at, max(0, age_ms), height, answers.problems)

@@ -10,6 +10,7 @@ from chalicelib.adapters.solana.keys import NO_KEY, address_of
 from infra.chain.faults import Faults
 from infra.chain.network import Network
 from infra.chain.node import Node
+from infra.chain.opening import open_pool
 from infra.chain.rpc.errors import invalid_params
 from infra.chain.rpc.methods import Method
 from infra.chain.rpc.params import Params, key_of, whole
@@ -31,6 +32,7 @@ def admin_methods(network: Network) -> dict[str, Method]:
         "chain_advance": _advance,
         "chain_setAccount": _set_account,
         "chain_fund": _fund,
+        "chain_openPool": _open_pool,
         "chain_lose": _lose,
     }
 
@@ -130,6 +132,16 @@ def _fund(network: Network, params: Params) -> Any:
         raise invalid_params("the chain was not started with --seed, and has no tokens")
     fund(network.chain, params.key(0))
     return True
+
+
+def _open_pool(network: Network, params: Params) -> Any:
+    """``[{kind, base, quote, price, depth, fee_bps, in_s}]``: make a pool that no list has."""
+    if network.chain.fact("pools") is None:
+        raise invalid_params("the chain was not started with --seed, and has no tokens")
+    try:
+        return open_pool(network.chain, params.config(0))
+    except ValueError as error:
+        raise invalid_params(str(error)) from error
 
 
 def _set_account(network: Network, params: Params) -> Any:

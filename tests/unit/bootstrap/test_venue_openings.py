@@ -1,5 +1,6 @@
 """When a pool opened, by its own word: in seconds or in slots, or not at all."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -34,3 +35,16 @@ def test_openings_of_the_pairs_alone_are_told_with_heights_and_moments() -> None
     (opening,) = seen.by_pool.values()
     assert (seen.height, opening.height) == (chain.height, chain.height - 10)
     assert opening.at == datetime.fromtimestamp(OPENS_S + 1, UTC)
+
+
+def test_pools_that_nobody_listed_are_searched_for_before_the_venues_are_asked() -> None:
+    venue, clock, asked = FakeVenue("meteora"), FrozenClock(), list[DirectedPair]()
+    pair = DirectedPair("USDC", "SOL")
+
+    def search(pairs: Collection[DirectedPair]) -> None:
+        asked.extend(pairs)
+        venue.offered = Offers([a_launch("cpmm")], chain_time=ChainTime(OPENS_S + 4, 0))
+
+    collector = QuoteCollector([venue], InOneThread(), clock, time_limit_ms=0, valid_ms=1)
+    assert VenueOpenings(collector, lambda: 100, search).seen([pair]).by_pool
+    assert asked == [pair]

@@ -89,6 +89,7 @@ class Wired:
             sweep=sweep,
             watches=parts.tables.watches,
             price_watcher=parts.price_watcher,
+            price_looks=parts.price_watcher,
         )
         vars(services.access).update(
             connections=ConnectionLimits(self.usage, parts.clock, connections_max=2, subscriptions_max=2),

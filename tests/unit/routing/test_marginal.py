@@ -94,6 +94,11 @@ def test_rate_of_one_pool_is_its_price_less_the_fee() -> None:
     assert rates.best("A", "C") is None
 
 
+def test_pool_that_nobody_listed_makes_no_rate() -> None:
+    pools = [a_routable("p", a_cpmm(10**12, 15 * 10**10))._replace(is_listed=False)]
+    assert MarginalRates(pools, NOW_S).best("A", "B") is None
+
+
 def test_two_hops_count_if_they_pay_more() -> None:
     free = CpmmFees(1, 0, 0)
     pools = [

@@ -28,6 +28,14 @@ def test_mark_is_the_median(prices: tuple[int, ...], mark: Rate) -> None:
     assert mark_of(at_prices(*prices), ("A", "B"), NOW_S) == mark
 
 
+def test_pools_that_nobody_listed_have_no_say_however_deep_they_are() -> None:
+    made_up = [
+        pool._replace(pool_id=f"made {pool.pool_id}", is_listed=False) for pool in at_prices(90, 91, 92)
+    ]
+    assert mark_of([*at_prices(3), *made_up], ("A", "B"), NOW_S) == Rate(3, 1)
+    assert mark_of(made_up, ("A", "B"), NOW_S) is None
+
+
 def test_pool_below_the_depth_floor_has_no_say() -> None:
     pools = [*at_prices(3), a_routable("thin", a_cpmm(10**6, 10**12))]
     assert mark_of(pools, ("A", "B"), NOW_S) == Rate(3, 1)

@@ -164,6 +164,13 @@ def test_pool_of_a_token_that_is_not_listed_is_no_way_for_others() -> None:
     assert refusal(used, wish_of(an_order())).code is Code.NO_ROUTE
 
 
+def test_pool_that_nobody_listed_takes_only_orders_that_name_it() -> None:
+    used = on_pools(a_pool("listed"), a_pool("new", reserves=(10**15, 10**15))._replace(is_listed=False))
+    wish = wish_of(an_order())
+    assert [leg.pool_id for leg in used.plan(wish).plan.legs] == ["listed"]
+    assert [leg.pool_id for leg in used.plan(wish, only=frozenset({"new"})).plan.legs] == ["new"]
+
+
 def test_silence_of_all_venues_is_no_refusal_and_says_why() -> None:
     venues = [FakeVenue("raydium"), FakeVenue("meteora")]
     for venue in venues:

@@ -1,0 +1,145 @@
+"""Pools that are found while they are waited for: on a chain of one's own, and kept for every process."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.solana.found_pools import FoundPools, TradedKeys
+from chalicelib.adapters.solana.keys import pubkey
+from chalicelib.adapters.solana.pool_list import ListedPool
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.bootstrap.clients import Clients
+from chalicelib.bootstrap.solana_market import SolanaMarket
+from chalicelib.config import ChainName, Settings
+from chalicelib.domain.watches import DirectedPair
+from tests.support.local_chain import write_pool_file
+from tests.unit.infra.chain.running import Running, running
+
+KINDS = {"cpmm": "raydium", "clmm": "raydium", "dlmm": "meteora", "damm_v2": "meteora"}
+PAIR = DirectedPair("USDC", "RAY")
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("chain"), "--seed", "--block-ms", "50") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pools_file(chain: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    url = f"http://127.0.0.1:{chain.port}"
+    return write_pool_file(tmp_path_factory.mktemp("pools") / "pools", url, chain.call("chain_status"))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+@contextmanager
+def a_market(chain: Running, pools_file: Path, database_url: str) -> Iterator[SolanaMarket]:
+    """The market of a process of its own, which searches whenever it is asked to."""
+    settings = Settings(
+        chain=ChainName.SOLANA,
+        solana_rpc_urls=f"http://127.0.0.1:{chain.port}",
+        solana_pools_file=str(pools_file),
+        database_url=database_url,
+        solana_search_ms=1,
+        quote_time_limit_ms=10_000,
+        solana_call_time_limit_ms=10_000,
+    )
+    clients = Clients(settings)
+    market = SolanaMarket(settings, SystemClock(), load_tokens(), clients)
+    yield market
+    market.nodes.close()
+    clients.close()
+
+
+def opened(chain: Running, kind: str, **more: Any) -> str:
+    wanted = {"kind": kind, "base": "RAY", "quote": "USDC", "price": "2.4", "depth": "50000", **more}
+    return str(chain.call("chain_openPool", wanted)["address"])
+
+
+@pytest.mark.usefixtures("engine")
+def test_pool_of_each_kind_is_found_by_one_process_and_offered_by_another(
+    chain: Running, pools_file: Path, database_url: str
+) -> None:
+    with (
+        a_market(chain, pools_file, database_url) as searcher,
+        a_market(chain, pools_file, database_url) as consumer,
+    ):
+        assert searcher.found is not None
+        assert consumer.found is not None
+        searcher.found.search([PAIR])
+        assert searcher.found.young() == ()
+        addresses = {
+            opened(chain, kind, fee_bps=f"{20 + number}"): venue
+            for number, (kind, venue) in enumerate(KINDS.items())
+        }
+        chain.call("chain_advance", 40)
+        searcher.found.search([PAIR])
+        assert {pool.pool_id: pool.venue for pool in consumer.found.young()} == addresses
+        offered = {pool.pool_id: pool for venue in consumer.venues for pool in venue.offers([]).pools}
+        assert {pool_id for pool_id, pool in offered.items() if not pool.is_listed} == set(addresses)
+        # What is signed, and what a landed transaction is read by, know them as well.
+        keys = TradedKeys(consumer._listed, consumer._found_keys)
+        assert all(pubkey(address) in keys for address in addresses)
+        assert addresses.keys() <= {pool.pool_id for pool in consumer._names.pools.values()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"kind": "amm"}, "kind must be one of"),
+        ({"base": "NONE"}, "must be a known token"),
+        ({"quote": "RAY"}, "quote must be another token"),
+        ({"price": 0}, "price must be above 0"),
+        ({"depth": "much"}, "depth must be a number"),
+        ({"colour": 1}, "colour is not known here"),
+    ],
+)
+def test_pool_that_is_described_badly_is_not_opened(
+    chain: Running, changed: dict[str, Any], problem: str
+) -> None:
+    wanted = {"kind": "cpmm", "base": "RAY", "quote": "USDC", "price": "2", "depth": "10"} | changed
+    request = {"jsonrpc": "2.0", "id": 1, "method": "chain_openPool", "params": [wanted]}
+    _, _, body = chain.post(request)
+    assert problem in body.decode()
+
+
+def no_judgement(
+    pools: Sequence[ListedPool],
+) -> tuple[Sequence[ListedPool], Sequence[ListedPool]]:
+    raise AssertionError(f"nothing was found to judge: {pools}")
+
+
+def test_database_that_does_not_answer_leaves_the_listed_pools_to_trade_with(
+    chain: Running, pools_file: Path
+) -> None:
+    with a_market(chain, pools_file, "postgresql://nobody@127.0.0.1:1/none") as market:
+        assert market.found is not None
+        assert market.found.young() == ()
+        assert market.pools.read().pools
+
+
+def test_pair_with_a_token_that_is_not_listed_is_not_searched_for(engine: Engine) -> None:
+    found = FoundPools(
+        engine,
+        None,  # type: ignore[arg-type]  # no node is asked
+        None,  # type: ignore[arg-type]
+        load_tokens(),
+        [],
+        judge=no_judgement,
+        every_s=0,
+        time_limit_s=1,
+    )
+    found.search([DirectedPair("USDC", "*")])
+    assert found.young() == ()
