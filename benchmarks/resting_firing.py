@@ -19,7 +19,7 @@ from benchmarks.shapes import percentile
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
-from chalicelib.adapters.simulated_market.prices import MarketPrices
+from chalicelib.adapters.simulated_market.prices import LedgerPrices
 from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.bootstrap import Services
 from chalicelib.bootstrap.simulated_market import VENUES
@@ -68,9 +68,8 @@ class Market:
 
     def prices(self) -> Prices:
         """Return the market as the watcher reads it."""
-        return MarketPrices(
-            LedgerPoolReader(self.engine, PoolCache()), FaultBoard(self.engine), VENUES
-        ).read()
+        reader = LedgerPoolReader(self.engine, PoolCache())
+        return LedgerPrices(reader, FaultBoard(self.engine), VENUES).read()
 
     @property
     def price(self) -> float:
