@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchmarks import consumer, cost, depth, goals, load, round_trips, solana
+from benchmarks import consumer, cost, depth, goals, load, resting, round_trips, solana
 from benchmarks.environment import environment_lines
 from benchmarks.goals import GOALS, Goal
 from benchmarks.instance import running_instance
@@ -23,6 +23,7 @@ class Effort:
 
     Attributes:
         depths: Orders on record; none to leave that comparison out.
+        resting: How many orders rest; 0 likewise.
     """
 
     orders: int
@@ -31,10 +32,13 @@ class Effort:
     consumer_batches: int
     solana_batches: int
     depths: tuple[int, ...]
+    resting: int
 
 
-FULL: Final = Effort(load.ORDERS, load.RUNS, tuple(Shape), consumer.BATCHES, solana.BATCHES, depth.DEPTHS)
-QUICK: Final = Effort(400, 1, (Shape.CLOSED_LOOP,), 40, 10, ())
+FULL: Final = Effort(
+    load.ORDERS, load.RUNS, tuple(Shape), consumer.BATCHES, solana.BATCHES, depth.DEPTHS, resting.ORDERS
+)
+QUICK: Final = Effort(400, 1, (Shape.CLOSED_LOOP,), 40, 10, (), 0)
 
 
 def main() -> None:
@@ -94,6 +98,10 @@ def by_parts(effort: Effort) -> Mapping[Goal, float]:
     if effort.depths:
         print()
         found[goals.DEPTH] = depth.measure(effort.depths, depth.TURNS)[max(effort.depths)]
+    if effort.resting:
+        print()
+        beside = resting.measure(effort.resting)
+        found |= {goal: beside[name] for goal, name in resting.GOALS.items()}
     return found
 
 

@@ -46,6 +46,10 @@ COST_TOGETHER: Final = Goal("USD per million orders, ?batch=1, ten orders at onc
 CALLS: Final = Goal("calls to Solana nodes beside sends, batch of ten", 3, "")
 REQUESTS: Final = Goal("requests to Solana nodes beside sends, batch of ten", 3, "")
 DEPTH: Final = Goal("rate at the greatest depth, of that at 100 orders", 0.9, "", is_least=True)
+RESTING_P50: Final = Goal("a price fires 100 of a million orders, to `routing`, p50", 150, "ms")
+RESTING_P99: Final = Goal("the same, p99", 1_000, "ms")
+RESTING_TAKEN_IN: Final = Goal("rate of orders put to rest, of market orders'", 0.8, "", is_least=True)
+RESTING_BESIDE: Final = Goal("market orders' rate while a million rest", 0.97, "", is_least=True)
 
 GOALS: Final = (
     RATE_10,
@@ -65,4 +69,8 @@ GOALS: Final = (
     REQUESTS,
     CALLS,
     DEPTH,
+    RESTING_P50,
+    RESTING_P99,
+    RESTING_TAKEN_IN,
+    RESTING_BESIDE,
 )

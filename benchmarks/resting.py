@@ -1,27 +1,44 @@
-"""What a price change costs while orders rest, and what they cost others: ``python -m benchmarks.resting``.
+"""What price changes cost while orders rest, and they cost others: ``python -m benchmarks.resting``.
 
-Limit orders and stops over all pairs of the simulated market, none of them met, in the database of a running
-instance. Then prices change, by trades like any other: by so little that nothing fires, and by so much that a
-hundred orders do, which clients had put to rest through the front door. From the moment at which the trade
-was committed their owner waits for the ``routing`` event of each. At last the rates of orders that are put to
-rest and of market orders are compared, the latter with an instance in which nothing rests.
+Limit orders and stops over all pairs of the simulated market, none of them met, in the database of a
+running instance. Then prices change, by trades like anyone's: by so little that nothing fires, and by so
+much that a hundred orders do, which clients had put to rest through the front door. From the moment at which
+the trade was committed their owner waits for the ``routing`` event of each. At last the rates of orders that
+are put to rest and of market orders are compared, the latter with an instance in which nothing rests.
 """
 
 import argparse
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Final
 
+from benchmarks import goals
 from benchmarks.environment import environment_lines
+from benchmarks.goals import Goal
 from benchmarks.instance import running_instance
 from benchmarks.load import QUIET
 from benchmarks.resting_fill import fill, market_rates, sizes
-from benchmarks.resting_firing import ROUNDS, Market, firing_changes, quiet_changes
-from benchmarks.resting_rates import PAIRS, beside, taken_in
+from benchmarks.resting_firing import (
+    ROUNDS,
+    TO_ROUTING_P50,
+    TO_ROUTING_P99,
+    Market,
+    firing_changes,
+    quiet_changes,
+)
+from benchmarks.resting_rates import BESIDE, PAIRS, TAKEN_IN, beside, taken_in
 from chalicelib.logs import logger
 
 ORDERS: Final = 1_000_000
+GOALS: Final[Mapping[Goal, str]] = {
+    goals.RESTING_P50: TO_ROUTING_P50,
+    goals.RESTING_P99: TO_ROUTING_P99,
+    goals.RESTING_TAKEN_IN: TAKEN_IN,
+    goals.RESTING_BESIDE: BESIDE,
+}
+"""Which figure of ``measure`` a goal is for."""
+
 _LIMITS: Final = {"RESTING_ORDERS_MAX": "1000000"}
 
 
@@ -37,14 +54,10 @@ def measure(orders: int = ORDERS, *, rounds: int = ROUNDS, pairs: int = PAIRS) -
             f"{orders:,} orders rest over {len(rates) // 2} pairs, {perf_counter() - began:.0f} s", flush=True
         )
         figures |= sizes(market.engine, orders)
-        parts: tuple[Callable[[], Mapping[str, float]], ...] = (
-            lambda: quiet_changes(market),
-            lambda: asyncio.run(firing_changes(full, market, rounds)),
-            lambda: taken_in(full, pairs=pairs),
-            lambda: beside(full, empty, pairs=pairs),
-        )
-        for part in parts:
-            figures |= part()
+        figures |= quiet_changes(market)
+        figures |= asyncio.run(firing_changes(full, market, rounds))
+        figures |= taken_in(full, pairs=pairs)
+        figures |= beside(full, empty, pairs=pairs)
         market.engine.dispose()
     for name, figure in figures.items():
         print(f"{name:<68}{figure:>10,.2f}")

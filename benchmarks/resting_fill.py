@@ -19,8 +19,8 @@ _RATE_IN: Final = 10**12
 _UNCHECKED: Final = text("SET session_replication_role = replica")
 
 _PAIRS: Final = text("""
-INSERT INTO watch_pairs (input_token, output_token) VALUES (:input_token, :output_token) ON CONFLICT DO
-NOTHING
+INSERT INTO watch_pairs (input_token, output_token) VALUES (:input_token, :output_token)
+ON CONFLICT DO NOTHING
 """)
 
 # Four of five are limits above the market, the others stops below it, which look at the mark. Of a thousand
@@ -28,14 +28,13 @@ NOTHING
 _FILL: Final = text("""
 WITH made AS (
     SELECT gen_random_uuid() AS order_id, 'account ' || n % 1000 AS account_id, n / :pairs % 5 = 0 AS is_stop,
-        now() - n * interval '100 milliseconds' AS moment, p.pair_id, p.input_token, p.output_token,
-        round((r.rate * :rate_in * CASE WHEN n / :pairs % 5 = 0 THEN 0.2 + 0.7 * random() ELSE 1.1 + random()
-        END)
-            ::numeric) + 1 AS rate_out
+        now() - n * interval '100 milliseconds' AS moment,
+        p.pair_id, p.input_token, p.output_token,
+        round((r.rate * :rate_in * CASE WHEN n / :pairs % 5 = 0 THEN 0.2 + 0.7 * random()
+            ELSE 1.1 + random() END)::numeric) + 1 AS rate_out
     FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
-    JOIN jsonb_to_recordset(CAST(:rates AS jsonb)) AS r (place int, input_token text, output_token text, rate
-    float8)
-        ON r.place = n % :pairs
+    JOIN jsonb_to_recordset(CAST(:rates AS jsonb))
+        AS r (place int, input_token text, output_token text, rate float8) ON r.place = n % :pairs
     JOIN watch_pairs AS p USING (input_token, output_token)
 ), record AS (
     INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
@@ -47,9 +46,9 @@ WITH made AS (
         CASE WHEN NOT is_stop THEN jsonb_build_object('price', (rate_out / :rate_in)::text, 'rate',
             jsonb_build_object('output_units', rate_out, 'input_units', CAST(:rate_in AS bigint))) END,
         CASE WHEN is_stop THEN jsonb_build_object('price', (rate_out / :rate_in)::text, 'rate',
-            jsonb_build_object('output_units', rate_out, 'input_units', CAST(:rate_in AS bigint)), 'when',
-            'below', 'direction', 'at_most', 'source', 'mark', 'confirmations', 2, 'if_already_met', 'refuse')
-            END
+            jsonb_build_object('output_units', rate_out, 'input_units', CAST(:rate_in AS bigint)),
+            'when', 'below', 'direction', 'at_most', 'source', 'mark', 'confirmations', 2,
+            'if_already_met', 'refuse') END
     FROM made
 ), told AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
@@ -59,8 +58,8 @@ WITH made AS (
 INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out,
     rate_in, wake_key)
 SELECT order_id, moment, moment + interval '30 days', 0, pair_id, CASE WHEN is_stop THEN 2 ELSE 0 END, true,
-    CASE WHEN is_stop THEN 'at_most' ELSE 'at_least' END, rate_out, CAST(:rate_in AS numeric), rate_out /
-    :rate_in
+    CASE WHEN is_stop THEN 'at_most' ELSE 'at_least' END, rate_out, CAST(:rate_in AS numeric),
+    rate_out / :rate_in
 FROM made
 """)
 

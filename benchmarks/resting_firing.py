@@ -31,6 +31,8 @@ from infra.cli.market_maker import MarketMaker
 QUIET_CHANGES: Final = 200
 ROUNDS: Final = 25
 FIRED: Final = 100
+TO_ROUTING_P50: Final = f"fires {FIRED}, to routing as its owner sees it, p50, ms"
+TO_ROUTING_P99: Final = f"fires {FIRED}, to routing as its owner sees it, p99, ms"
 _PAIR: Final = ("SOL", "USDC")
 _OWN: Final = {"STAGE": "local", "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
 _TIME_LIMIT_S: Final = 30.0
@@ -66,9 +68,8 @@ class Market:
 
     def prices(self) -> Prices:
         """Return the market as the watcher reads it."""
-        return LedgerPrices(
-            LedgerPoolReader(self.engine, PoolCache()), FaultBoard(self.engine), VENUES
-        ).read()
+        reader = LedgerPoolReader(self.engine, PoolCache())
+        return LedgerPrices(reader, FaultBoard(self.engine), VENUES).read()
 
     @property
     def price(self) -> float:
@@ -90,7 +91,7 @@ def quiet_changes(market: Market, changes: int = QUIET_CHANGES) -> Mapping[str, 
             market.searches.reset()
             took.clear()
         began = perf_counter()
-        market.watcher.after_swaps(pools)
+        market.watcher.market_changed(pools)
         took.append((perf_counter() - began) * 1_000)
     asked = market.searches.round_trips
     return {
@@ -154,14 +155,14 @@ async def firing_changes(instance: Instance, market: Market, rounds: int = ROUND
     return {
         f"fires {FIRED}, to the queue, p50, ms": statistics.median(to_queue),
         f"fires {FIRED}, to the queue, p99, ms": percentile(sorted(to_queue), 0.99),
-        f"fires {FIRED}, to routing as its owner sees it, p50, ms": statistics.median(to_routing),
-        f"fires {FIRED}, to routing as its owner sees it, p99, ms": percentile(sorted(to_routing), 0.99),
+        TO_ROUTING_P50: statistics.median(to_routing),
+        TO_ROUTING_P99: percentile(sorted(to_routing), 0.99),
     }
 
 
 def _passed(market: Market) -> tuple[float, float]:
-    """Move the price beyond the orders; return when that was committed, and when all was in the queue."""
+    """Move the price beyond the orders; return when that was committed, and when all was on the queue."""
     pools = market.move(1.008)
     committed_at = perf_counter()
-    market.watcher.after_swaps(pools)
+    market.watcher.market_changed(pools)
     return committed_at, perf_counter()

@@ -1,4 +1,4 @@
-"""Rates beside a million resting orders: of market orders, against none resting, and of those put to rest."""
+"""Rates beside a million resting orders: of market orders, against none, and of orders put to rest."""
 
 import asyncio
 import statistics
@@ -12,6 +12,8 @@ from benchmarks.shapes import Load, Run, Shape, run_load
 PAIRS: Final = 8
 ORDERS: Final = 800
 CONNECTIONS: Final = 10
+BESIDE: Final = "market orders' rate while orders rest, of that with none"
+TAKEN_IN: Final = "orders put to rest, of market orders' rate"
 _MARKET: Final = Load(ORDERS, CONNECTIONS, Shape.CLOSED_LOOP)
 _RESTING: Final = Load(ORDERS, CONNECTIONS, Shape.CLOSED_LOOP, resting=True)
 
@@ -30,7 +32,7 @@ def beside(full: Instance, empty: Instance, *, pairs: int = PAIRS) -> Mapping[st
     return {
         "market orders/s while orders rest": rates[0],
         "market orders/s while none does": rates[1],
-        "market orders' rate while orders rest, of that with none": statistics.median(ratios),
+        BESIDE: statistics.median(ratios),
         "the same in the worst pair": min(ratios),
         "the same in the best pair": max(ratios),
     }
@@ -43,14 +45,14 @@ def taken_in(full: Instance, *, pairs: int = PAIRS) -> Mapping[str, float]:
     )
     return {
         "orders put to rest/s": rates[0],
-        "orders put to rest, of market orders' rate": statistics.median(ratios),
+        TAKEN_IN: statistics.median(ratios),
     }
 
 
 def _ratios(
     one: Callable[[], Run], other: Callable[[], Run], pairs: int
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """Run both in turns, each first in every other pair; return the pairs' ratios, and the median rates."""
+    """Run both in turns, each first in every other pair; return the pairs' ratios and the median rates."""
     found = []
     for number in range(pairs + 1):
         if number % 2:

@@ -150,7 +150,8 @@ class Services(Ports):
         from chalicelib.bootstrap.watching import watcher
 
         market = self.market
-        return watcher(market.prices, market.searched_openings, self.watches, self.queue, self.clock)
+        openings = market.searched_openings
+        return watcher(market.prices, openings, self.watches, self.queue, self.clock, self.tokens)
 
     @cached_property
     def cancel_orders(self) -> "CancelOrders":

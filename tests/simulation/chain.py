@@ -50,6 +50,15 @@ def never_moves(_: int) -> CpmmPool | None:
     return POOL
 
 
+Opened = Callable[[int], Sequence[RoutablePool]]
+"""The pools that have opened by a block, beside those that each venue has from the beginning."""
+
+
+def nothing_opens(_: int) -> Sequence[RoutablePool]:
+    """Return the new pools of a market that has none."""
+    return ()
+
+
 def height_at(time_s: float) -> int:
     """Return the block that a moment lies in."""
     return FIRST_HEIGHT + int(time_s / BLOCK_S)
@@ -67,9 +76,10 @@ class Landed:
 class SimulatedChain:
     """The port ``Chain``, and the ledger that the audit reads."""
 
-    def __init__(self, world: World, pool_at: PoolAt = never_moves) -> None:
+    def __init__(self, world: World, pool_at: PoolAt = never_moves, opened: Opened = nothing_opens) -> None:
         self._world = world
         self._pool_at = pool_at
+        self._opened = opened
         self._signed: dict[str, tuple[SignedTransaction, SwapInstruction]] = {}
         self._blocks_to_spare: dict[str, int] = {}
         self.landed: dict[str, Landed] = {}
@@ -119,7 +129,9 @@ class SimulatedChain:
             status = TransactionStatus(SignatureStatus.REFUSED, slot=self.height, refusal=code)
         else:
             # What cannot be seen is there all the same: the ledger knows its pools.
-            status = _executed(instruction, self.height, self._pool_at(self.height) or POOL)
+            pool = self._pool_at(self.height) or POOL
+            pools = [RoutablePool(f"{venue}-pool", venue, ("SOL", "USDC"), pool) for venue in VENUES]
+            status = _executed(instruction, self.height, [*pools, *self._opened(self.height)])
         self._world.note(
             "chain", f"{status.signature_status}: {_named(instruction)}, at height {self.height}"
         )
@@ -140,15 +152,16 @@ def _named(instruction: SwapInstruction) -> str:
     return f"attempt {instruction.attempt} of {instruction.order_id}"
 
 
-def _executed(instruction: SwapInstruction, height: int, pool: CpmmPool) -> TransactionStatus:
+def _executed(instruction: SwapInstruction, height: int, market: Sequence[RoutablePool]) -> TransactionStatus:
     """Return what becomes of an instruction that lands: what is planned at the pools' price by then,
     unless its bound is broken or it names what is not here.
     """
     legs = [leg for path in instruction.paths for hop in path.hops for leg in hop]
-    if {leg.pool_id for leg in legs} - {f"{venue}-pool" for venue in VENUES}:
+    pools = {pool.pool_id: pool for pool in market}
+    if {leg.pool_id for leg in legs} - pools.keys():
         return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.TRANSACTION_FAILED)
     try:
-        fills = tuple(_fill(instruction, leg.pool_id, leg.planned_units, pool) for leg in legs)
+        fills = tuple(_fill(instruction, pools[leg.pool_id], leg.planned_units) for leg in legs)
     except SwapRefusedError:
         return TransactionStatus(SignatureStatus.REFUSED, slot=height, refusal=Code.INSUFFICIENT_LIQUIDITY)
     given, got = sum(fill.input_units for fill in fills), sum(fill.output_units for fill in fills)
@@ -158,28 +171,31 @@ def _executed(instruction: SwapInstruction, height: int, pool: CpmmPool) -> Tran
     return TransactionStatus(SignatureStatus.LANDED, height, given, got, fills)
 
 
-def _fill(instruction: SwapInstruction, pool_id: str, units: int, pool: CpmmPool) -> LegFill:
-    token_in: TokenIndex = 0 if instruction.input_token == "SOL" else 1
-    result, _ = swap(pool, Swap(EXACT[instruction.swap_mode], units, token_in))
+def _fill(instruction: SwapInstruction, pool: RoutablePool, units: int) -> LegFill:
+    token_in: TokenIndex = 0 if instruction.input_token == pool.tokens[0] else 1
+    result, _ = swap(pool.state, Swap(EXACT[instruction.swap_mode], units, token_in))
     return LegFill(
-        pool_id,
-        pool_id.removesuffix("-pool"),
+        pool.pool_id,
+        pool.venue,
         instruction.input_token,
         instruction.output_token,
         result.amount_in,
         result.amount_out,
         result.trade_fee,
-        "SOL" if result.fee_token == 0 else "USDC",
+        pool.tokens[result.fee_token],
     )
 
 
 class SimulatedVenue:
     """The port ``Venue``: one pool; what is simulated here is silence."""
 
-    def __init__(self, name: str, world: World, pool_at: PoolAt = never_moves) -> None:
+    def __init__(
+        self, name: str, world: World, pool_at: PoolAt = never_moves, opened: Opened = nothing_opens
+    ) -> None:
         self.name = name
         self._world = world
         self._pool_at = pool_at
+        self._opened = opened
 
     def offers(self, wanted: Sequence[WantedSwap]) -> Offers:
         del wanted
@@ -189,7 +205,9 @@ class SimulatedVenue:
             raise VenueUnavailableError(error.message) from error
 
     def _offers(self) -> Offers:
-        pool = self._pool_at(height_at(self._world.scheduler.now_s))
+        height = height_at(self._world.scheduler.now_s)
+        pool = self._pool_at(height)
         if pool is None:
             raise VenueUnavailableError("the venue cannot be seen")
-        return Offers([RoutablePool(f"{self.name}-pool", self.name, ("SOL", "USDC"), pool)])
+        new = [each for each in self._opened(height) if each.venue == self.name]
+        return Offers([RoutablePool(f"{self.name}-pool", self.name, ("SOL", "USDC"), pool), *new])

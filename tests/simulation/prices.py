@@ -14,12 +14,19 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.triggers import Direction, PriceSource, is_met
-from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Fired, MarkRange, Threshold
+from chalicelib.domain.watches import (
+    BY_LAUNCH,
+    BY_MARGINAL_RATE,
+    DirectedPair,
+    Fired,
+    MarkRange,
+    Threshold,
+)
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.resting.thresholds import Prices
 from tests.fakes.watches import MemoryWatches
-from tests.simulation.chain import FIRST_HEIGHT, POOL, VENUES, height_at
+from tests.simulation.chain import FIRST_HEIGHT, POOL, VENUES, Opened, height_at
 from tests.simulation.world import World
 
 _STEP_BLOCKS_MAX: Final = 40
@@ -45,6 +52,8 @@ class PricePath:
     def meets(self, state: OrderState, height: int) -> bool:
         """Return whether a block's price is what an order that rests waits for."""
         pool = self.at(height)
+        if state.order.terms.sniper is not None:
+            return False  # an opening, and no price
         return pool is not None and _is_what_it_waits_for(state, pool)
 
     def between(self, first: int, last: int) -> Iterator[CpmmPool]:
@@ -117,9 +126,10 @@ def _pool(thousandths: int) -> CpmmPool:
 class SimulatedPrices:
     """``PriceSource`` on the path."""
 
-    def __init__(self, world: World, path: PricePath) -> None:
+    def __init__(self, world: World, path: PricePath, opened: Opened) -> None:
         self._world = world
         self._path = path
+        self._opened = opened
 
     def read(self) -> Prices:
         return self._world.call("venue", "prices", self._now)
@@ -128,7 +138,7 @@ class SimulatedPrices:
         height = height_at(self._world.scheduler.now_s)
         pool = self._path.at(height)
         named = [RoutablePool(f"{venue}-pool", venue, ("SOL", "USDC"), pool) for venue in VENUES if pool]
-        return Prices(named, 0, 0, height)
+        return Prices([*named, *self._opened(height)], 0, 0, height)
 
 
 @dataclass
@@ -165,6 +175,8 @@ class WitnessedWatches(MemoryWatches):
 
     def _was_seen(self, one: Fired) -> bool:
         assert one.height is not None
+        if one.look == BY_LAUNCH:
+            return one.seen is not None and one.seen.is_at_least(self.rows[one.order_id].watch.rate)
         if one.look <= 1:
             return self._holds(one, one.height)
         heights = sorted(height for height in self.looks if height <= one.height)[::-1]

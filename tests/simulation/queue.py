@@ -1,10 +1,12 @@
 """SQS, as unkind as its documentation allows: late, out of order, twice, and again after a delete."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.services.ports import QueueMessage
+from chalicelib.domain.errors import RetryableError, UnansweredError
+from chalicelib.services.ports import OrderQueue, QueueMessage, Sent
 from tests.simulation.world import World
 
 VISIBILITY_S: Final = 60.0
@@ -122,3 +124,39 @@ class SimulatedQueue:
 
     def _wake_at(self, time_s: float) -> None:
         self._world.scheduler.at(time_s + 0.001, self._wake)
+
+
+class EachAlone:
+    """``BatchQueue`` that sends one after the other, and tells what is known of each."""
+
+    def __init__(self, queue: OrderQueue) -> None:
+        self._queue = queue
+
+    def send_each(self, messages: Sequence[QueueMessage]) -> Sequence[Sent]:
+        return [self._send(message) for message in messages]
+
+    def _send(self, message: QueueMessage) -> Sent:
+        try:
+            self._queue.send([message])
+        except UnansweredError:
+            return Sent.UNKNOWN
+        except RetryableError:
+            return Sent.REFUSED
+        return Sent.TAKEN
+
+
+class BestEffortRetry:
+    """``OrderQueue`` whose ``retry_in`` gives up in silence, as the adapter's does."""
+
+    def __init__(self, queue: OrderQueue) -> None:
+        self._queue = queue
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        self._queue.send(messages)
+
+    def check(self) -> None:
+        self._queue.check()
+
+    def retry_in(self, seconds: Mapping[str, int]) -> None:
+        with suppress(RetryableError):
+            self._queue.retry_in(seconds)

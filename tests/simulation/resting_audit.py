@@ -11,11 +11,13 @@ from uuid import UUID
 
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.domain.triggers import PriceSource
 from tests.fakes.tables import OrderRow
 from tests.simulation.chain import height_at
+from tests.simulation.openings import opened
 from tests.simulation.prices import best_rate
 from tests.simulation.simulator import TOKENS, Simulator
 from tests.simulation.world import EPOCH
@@ -45,11 +47,14 @@ def _order(simulator: Simulator, order_id: UUID, row: OrderRow) -> Iterator[str]
             yield f"{order_id} is {row.state.status} and is still watched for"
     elif watch is None or watch.fired is not None:
         yield f"{order_id} is open and nothing is armed for it"
-    else:
-        if row.state.order.is_late(simulator.world.now()):
-            yield f"{order_id} is open after its end"
-        if simulator.path.meets(row.state, simulator.chain.height):
-            yield f"{order_id} is open, and what it waits for is there"
+    elif row.state.order.is_late(simulator.world.now()):
+        yield f"{order_id} is open after its end"
+    elif simulator.waits_in_vain(row.state):
+        yield f"{order_id} is open, and what it waits for is there"
+    if row.state.order.terms.time_in_force is TimeInForce.IOC and any(
+        event.status is OrderStatus.OPEN for event in simulator.tables.events[order_id]
+    ):
+        yield f"{order_id} rested, and was to execute at once or never"
     triggered = [
         event for event in simulator.tables.events[order_id] if event.status is OrderStatus.TRIGGERED
     ]
@@ -62,7 +67,13 @@ def _order(simulator: Simulator, order_id: UUID, row: OrderRow) -> Iterator[str]
 
 def _has_evidence(simulator: Simulator, row: OrderRow, event: OrderEvent) -> bool:
     trigger = row.state.order.terms.trigger
-    assert trigger is not None
+    if trigger is None:
+        return any(
+            one.suits(row.state)
+            and isinstance(event.what, Recorded)
+            and one.pool.pool_id == event.what.fields["pool"]
+            for one in opened(simulator.new_pools, height_at((event.at - EPOCH).total_seconds()))
+        )
     if trigger.source is PriceSource.MARK:
         height = event.what.fields["height"] if isinstance(event.what, Recorded) else None
         return any(
@@ -90,8 +101,17 @@ def _executed(simulator: Simulator) -> Iterator[str]:
         was_triggered = any(
             event.status is OrderStatus.TRIGGERED for event in simulator.tables.events[order_id]
         )
-        if terms.trigger is not None and not was_triggered:
+        if (terms.trigger is not None or terms.sniper is not None) and not was_triggered:
             yield f"{order_id} was executed, and its trigger was not met"
+        if (
+            status.input_units if terms.swap_mode is SwapMode.EXACT_IN else status.output_units
+        ) != terms.amount_units:
+            yield f"{order_id} was executed with another amount than was asked for"
+        bought_from = {fill.pool_id for fill in status.legs}
+        if terms.sniper is not None and bought_from - {
+            one.pool.pool_id for one in opened(simulator.new_pools, landed.height) if one.suits(row.state)
+        }:
+            yield f"{order_id} bought from {sorted(bought_from)}, which is not what it waited for"
 
 
 def _keeps(terms: OrderTerms, given_units: int, got_units: int) -> bool:

@@ -1,19 +1,23 @@
 """Defects around orders that wait: each takes away one of the things that a firing rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final, cast
+from uuid import UUID
 
+from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.domain.triggers import is_met
-from chalicelib.domain.watches import Fired, FiredBy, Threshold
-from chalicelib.services.ports import Chain, OrderQueue
-from chalicelib.services.resting.ports import Watches
+from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, Threshold
+from chalicelib.services.ports import Chain, OrderQueue, OrderRecord
+from chalicelib.services.resting.ports import Openings, Watches
 from chalicelib.services.resting.watcher import fired_message
 from tests.simulation.prices import WitnessedWatches
 from tests.simulation.simulator import Parts, Simulator
 
+_A_WHILE: Final = timedelta(hours=1)
 _ANYTHING: Final = {SwapMode.EXACT_IN: 1, SwapMode.EXACT_OUT: 2**64 - 1}
 
 
@@ -101,3 +105,51 @@ class _Unbounded:
         return self._chain.sign(
             [replace(each, threshold_units=_ANYTHING[each.swap_mode]) for each in instructions]
         )
+
+
+def old_pools_count(parts: Parts, _simulator: Simulator) -> Parts:
+    """Take every pool of the pair for one that opened a moment ago, whenever it did."""
+    return replace(parts, openings=_AlwaysNew(parts.openings))
+
+
+def canceled_and_still_watched(parts: Parts, simulator: Simulator) -> Parts:
+    """Cancel an order, and leave its watch where it is."""
+    return replace(parts, record=cast("OrderRecord", _KeepsWatch(parts.record, simulator.watches, "cancel")))
+
+
+def amended_and_not_watched_anew(parts: Parts, simulator: Simulator) -> Parts:
+    """Give an order other terms, and go on waiting for the old ones."""
+    return replace(parts, record=cast("OrderRecord", _KeepsWatch(parts.record, simulator.watches, "amend")))
+
+
+class _AlwaysNew:
+    def __init__(self, openings: Openings) -> None:
+        self._openings = openings
+
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
+        seen = self._openings.seen(pairs)
+        later = {name: replace(each, at=each.at + _A_WHILE) for name, each in seen.by_pool.items()}
+        return SeenOpenings(seen.height, later)
+
+
+class _KeepsWatch:
+    """Puts the watch of an order back that one method has replaced or removed."""
+
+    def __init__(self, record: OrderRecord, watches: WitnessedWatches, method: str) -> None:
+        self._record = record
+        self._watches = watches
+        self._method = method
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._record, name)
+        return self._around(method) if name == self._method else method
+
+    def _around(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def keeping(account_id: str, order_id: UUID, *others: Any) -> Any:
+            watch = self._watches.rows.get(order_id)
+            found = method(account_id, order_id, *others)
+            if watch is not None and found is not None:
+                self._watches.rows[order_id] = watch
+            return found
+
+        return keeping

@@ -8,6 +8,7 @@ from typing import Final
 from tests.simulation.audit import violations
 from tests.simulation.clients import SimulatedClients
 from tests.simulation.dice import Weather, draw_weather
+from tests.simulation.openings import draw_openings
 from tests.simulation.prices import draw_path
 from tests.simulation.resting_audit import resting_violations
 from tests.simulation.resting_clients import RestingClients
@@ -45,7 +46,8 @@ def run(seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False)
     scheduler = Scheduler()
     world = World(scheduler, dice, weather)
     path = draw_path(dice, weather.until_s) if is_moving else None
-    simulator = Simulator(world, sabotage, takes_reports=seed % 2 == 0, path=path)
+    new_pools = draw_openings(Random(seed), weather.until_s) if is_moving else ()
+    simulator = Simulator(world, sabotage, takes_reports=seed % 2 == 0, path=path, new_pools=new_pools)
     clients = RestingClients(simulator) if is_moving else SimulatedClients(simulator)
     clients.schedule()
     for time_s in weather.kill_all_times:

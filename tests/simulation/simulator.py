@@ -1,14 +1,15 @@
 """The engine as it is deployed: the real services on simulated parts, run by invocations that can die."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.domain.errors import ExecutionError, RetryableError
+from chalicelib.domain.errors import ExecutionError
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer.claiming import ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
@@ -23,18 +24,21 @@ from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.intake.amend import AmendOrders
 from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRecord
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.intake.submit import SubmitOrders
+from chalicelib.services.intake.submit_batch import SubmitBatch
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage
 from chalicelib.services.recovery.sweeper import Sweep
 from chalicelib.services.resting.matcher import Matcher
-from chalicelib.services.resting.ports import Watches
+from chalicelib.services.resting.ports import Openings, Watches
 from chalicelib.services.resting.watcher import PriceWatcher, fired_message
 from chalicelib.services.subscription_ports import Subscriptions
 from chalicelib.wire.queue_messages import parse_message
 from chalicelib.wire.unreadable_messages import remains
 from tests.fakes.inline import InOneThread, Unobserved
+from tests.fakes.open_orders import MemoryOpenOrders
 from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
 from tests.fakes.record import MemoryRecord
@@ -42,8 +46,9 @@ from tests.fakes.subscriptions import MemorySubscriptions
 from tests.fakes.tables import OrderRow, Tables
 from tests.simulation.chain import VENUES, SimulatedChain, SimulatedVenue
 from tests.simulation.gateway import Peer, SimulatedGateway
+from tests.simulation.openings import NewPool, SimulatedOpenings, opened
 from tests.simulation.prices import PricePath, SimulatedPrices, WitnessedWatches
-from tests.simulation.queue import Delivery, SimulatedQueue
+from tests.simulation.queue import BestEffortRetry, Delivery, EachAlone, SimulatedQueue
 from tests.simulation.scheduler import Group, SimulatedBackground, SimulatedExecutor
 from tests.simulation.world import World
 
@@ -67,6 +72,8 @@ class Parts:
     housekeeping: MemoryHousekeeping
     connections: Connections
     watches: Watches
+    openings: Openings
+    open_orders: OpenOrdersRecord
 
 
 Sabotage = Callable[[Parts, "Simulator"], Parts]
@@ -79,6 +86,7 @@ class Simulator:
     Args:
         takes_reports: The event source mappings take partial batch responses, and the settings say so.
         path: What the price does; it stays where it is if none is given.
+        new_pools: Those that open, and when.
     """
 
     def __init__(
@@ -88,16 +96,18 @@ class Simulator:
         *,
         takes_reports: bool = True,
         path: PricePath | None = None,
+        new_pools: Sequence[NewPool] = (),
     ) -> None:
         self.world = world
         self.path = path or PricePath()
+        self.new_pools = new_pools
         self.takes_reports = self.is_said_to_take_reports = takes_reports
         self.tables = Tables(world.now)
         self.watches = WitnessedWatches(
             self.tables.watches.now, self.tables.watches.account_of, path=self.path
         )
         self.tables.watches = self.watches
-        self.chain = SimulatedChain(world, self.path.at)
+        self.chain = SimulatedChain(world, self.path.at, self.opened)
         self.gateway = SimulatedGateway(world)
         self.dead_letters = SimulatedQueue("dead-letters", world, dead_letters=None, wake=self._poll_dead)
         self.uncommitted: list[str] = []
@@ -120,6 +130,8 @@ class Simulator:
             housekeeping=world.port("record", MemoryHousekeeping(self.tables)),
             connections=self.gateway,
             watches=world.port("record", self.watches),
+            openings=SimulatedOpenings(world, new_pools),
+            open_orders=world.port("record", MemoryOpenOrders(self.tables)),
         )
         self.parts = sabotage(parts, self) if sabotage else parts
 
@@ -166,6 +178,19 @@ class Simulator:
         for peer in self.gateway.peers.values():
             peer.is_open = False
 
+    def opened(self, height: int) -> Sequence[RoutablePool]:
+        """Return the new pools that trade by a block."""
+        return [each.pool for each in opened(self.new_pools, height)]
+
+    def waits_in_vain(self, state: OrderState) -> bool:
+        """Return whether an order rests although what it waits for is there, or its end."""
+        if state.order.is_late(self.world.now()):
+            return True
+        if state.order.terms.sniper is not None:
+            found = opened(self.new_pools, self.chain.height)
+            return self.path.at(self.chain.height) is not None and any(each.suits(state) for each in found)
+        return self.path.meets(state, self.chain.height)
+
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is left to do: what is open waits for what is not there."""
@@ -176,9 +201,7 @@ class Simulator:
 
     def _waits(self, row: OrderRow) -> bool:
         state = row.state
-        return state.status is OrderStatus.OPEN and not (
-            state.order.is_late(self.world.now()) or self.path.meets(state, self.chain.height)
-        )
+        return state.status is OrderStatus.OPEN and not self.waits_in_vain(state)
 
     def sweep(self) -> None:
         self.invoke("sweep", lambda engine: engine.sweep.run())
@@ -273,14 +296,18 @@ class Engine:
             lookup_wait_ms=1_500,
         )
         republisher = EventRepublisher(parts.queries, self.publisher, parts.record)
-        venues = [SimulatedVenue(name, world, simulator.path.at) for name in VENUES]
+        venues = [SimulatedVenue(name, world, simulator.path.at, simulator.opened) for name in VENUES]
         self.price_watcher = PriceWatcher(
-            SimulatedPrices(world, simulator.path),
-            Matcher(parts.watches, parts.queue, fired_message),
+            SimulatedPrices(world, simulator.path, simulator.opened),
+            Matcher(parts.watches, parts.queue, fired_message, openings=parts.openings),
             parts.watches,
             parts.queue,
             world,
         )
+        self.cancel_all_orders = CancelAllOrders(
+            parts.open_orders, self.publisher, parts.queue, Unobserved(), world
+        )
+        self.submit_batch = SubmitBatch(self.submit_orders, EachAlone(parts.queue))
         self.amend_orders = AmendOrders(
             parts.record,
             self.publisher,
@@ -305,6 +332,7 @@ class Engine:
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
+            openings=parts.openings,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=execute_orders,
@@ -357,20 +385,3 @@ class _Witnessed:
                 if row is not None and row.firing < message.firing:
                     self._unfounded.append(f"{message.order_id} was sent as fired before that was on record")
         self._queue.send(messages)
-
-
-class BestEffortRetry:
-    """``OrderQueue`` whose ``retry_in`` gives up in silence, as the adapter's does."""
-
-    def __init__(self, queue: OrderQueue) -> None:
-        self._queue = queue
-
-    def send(self, messages: Sequence[QueueMessage]) -> None:
-        self._queue.send(messages)
-
-    def check(self) -> None:
-        self._queue.check()
-
-    def retry_in(self, seconds: Mapping[str, int]) -> None:
-        with suppress(RetryableError):
-            self._queue.retry_in(seconds)

@@ -20,13 +20,15 @@ def test_every_promise_of_orders_that_wait_holds_at_rest_whatever_went_wrong(fir
 
 
 def test_orders_fire_are_refused_at_their_bound_amended_and_executed_in_these_seeds() -> None:
-    traces = ["\n".join(run(seed, is_moving=True).trace) for seed in range(20)]
+    traces = ["\n".join(run(seed, is_moving=True).trace) for seed in range(60)]
 
     for happened in (
         "record.fire -> 1 of list",
         "refused: attempt",
         "landed: attempt 1",
         "record.amend -> 2",
+        "venue.openings ->",
+        "record.cancel_some ->",
     ):
         assert sum(happened in trace for trace in traces) >= 3, happened
 
@@ -43,6 +45,9 @@ def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
         (sabotage.disarm_without_message, "is open and nothing is armed for it"),
         (sabotage.bound_on_quote_alone, "was executed past its limit"),
         (sabotage.expiry_not_looked_at, "is open after its end"),
+        (sabotage.old_pools_count, "which is not what it waited for"),
+        (sabotage.canceled_and_still_watched, "is canceled and is still watched for"),
+        (sabotage.amended_and_not_watched_anew, "is open, and what it waits for is there"),
     ],
 )
 def test_defect_of_waiting_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:

@@ -16,7 +16,7 @@ from chalicelib.domain.watches import Fired, held
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
-from chalicelib.services.resting.ports import Openings, Watches
+from chalicelib.services.resting.ports import ArmedPair, Openings, Watches
 from chalicelib.services.resting.size_rates import SizeRates
 from chalicelib.services.resting.thresholds import (
     Prices,
@@ -90,17 +90,24 @@ class Matcher:
         self._openings = openings
         self._sizes = sizes
 
-    def match(self, prices: Prices, changed: Collection[str] | None = None) -> Matched:
+    def match(
+        self,
+        prices: Prices,
+        changed: Collection[str] | None = None,
+        *,
+        armed: Sequence[ArmedPair] | None = None,
+    ) -> Matched:
         """Fire what the prices meet. Safe to call again and from two places at once.
 
         Args:
             changed: The ids of the pools that changed; None to look at every pair for which something is
                 armed.
+            armed: For what something is, if that was asked a moment ago.
 
         Raises:
             RetryableError: The record is unreachable; what was fired until then is.
         """
-        armed = looked_at(prices, self._watches.armed(), changed)
+        armed = looked_at(prices, self._watches.armed() if armed is None else armed, changed)
         if not armed:
             return Matched()
         thresholds = list(rate_thresholds(prices, armed))

@@ -19,6 +19,10 @@ from chalicelib.wire.queue_messages import render_message
 
 LOOK_EVERY_S: Final = 1.0
 
+SWAPS_LOOKS_PER_S: Final = 4
+SWAPS_LOOKS_MAX: Final = 10
+"""At swaps of ours, for each process: single ones are looked at at once, a stream of them so often."""
+
 STAYS_FOR_LOOKS: Final = 5
 """What has just fired is armed again if it was looked at in vain.
 
@@ -46,28 +50,48 @@ class PriceWatcher:
         self._watches = watches
         self._queue = queue
         self._clock = clock
+        self._unlooked: frozenset[str] = frozenset()
+        self._looks_left: float = SWAPS_LOOKS_MAX
+        self._counted_at_s = 0.0
 
     def after_swaps(self, pool_ids: Collection[str]) -> None:
         """Look at what swaps of ours moved; best effort, since the next look by the clock finds the same.
 
         Costs one small question where nothing is armed. The answer is not kept: what was armed a moment ago
         may be met by just these swaps, and the looks by the clock may not have begun.
+
+        Where something is armed, a stream of swaps is looked at a few times a second, and then for all that
+        they moved: one look sees what ten would have seen, and costs as much as each of them.
         """
-        if pool_ids:
-            self._match(pool_ids)
+        self._unlooked = self._unlooked.union(pool_ids)
+        if self._unlooked and self._may_look():
+            changed, self._unlooked = self._unlooked, frozenset()
+            if self._match(changed):
+                self._looks_left -= 1
+
+    def _may_look(self) -> bool:
+        now_s = self._now_s()
+        gained = max(0.0, now_s - self._counted_at_s) * SWAPS_LOOKS_PER_S
+        self._looks_left = min(SWAPS_LOOKS_MAX, self._looks_left + gained)
+        self._counted_at_s = now_s
+        return self._looks_left >= 1
 
     def after_amendment(self) -> None:
         """Look at all prices, since they may be on an amended order's side already; best effort likewise."""
         self._match(None)
 
-    def _match(self, pool_ids: Collection[str] | None) -> None:
+    def _match(self, pool_ids: Collection[str] | None) -> bool:
+        """Return whether there was anything to look for."""
         try:
-            if self._watches.armed():
-                self._matcher.match(self._prices.read(), pool_ids)
+            armed = self._watches.armed()
+            if armed:
+                self._matcher.match(self._prices.read(), pool_ids, armed=armed)
+            return bool(armed)
         except RetryableError as fault:
             logger.warning("prices not matched", reason=fault.message)
         except Exception as error:  # noqa: BLE001  # no order that was executed may fail for it
             logger.error("defect", exc_info=error, doing="matching prices")
+        return True
 
     def at_rest(self, orders: Collection[tuple[Order, datetime | None]]) -> None:
         """Have orders looked at that end, or are to be looked at again, within a minute or so.
@@ -113,8 +137,9 @@ class PriceWatcher:
             RetryableError: The record or the prices are out of reach; what was fired until then is.
         """
         found = self._matcher.wake() + self._matcher.resend()
-        if self._watches.armed():
-            found += self._matcher.match(self._prices.read())
+        armed = self._watches.armed()
+        if armed:
+            found += self._matcher.match(self._prices.read(), armed=armed)
         return found
 
     def market_changed(self, pool_ids: Collection[str]) -> Matched:

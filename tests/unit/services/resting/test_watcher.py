@@ -7,6 +7,7 @@ from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.services.resting.watcher import SWAPS_LOOKS_MAX, SWAPS_LOOKS_PER_S
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.market import FakeVenue, a_pool
 from tests.fakes.orders import an_order, changed
@@ -41,6 +42,19 @@ def test_order_that_rests_fires_after_swaps_of_its_pools_alone() -> None:
     consumer.price_watcher.after_swaps({"another-pool"})
     assert consumer.queue.messages == []
     consumer.price_watcher.after_swaps({"pool"})
+    assert consumer.queue.messages == [FiredMessage(order_id=order.order_id, firing=1)]
+
+
+def test_stream_of_swaps_is_looked_at_a_few_times_a_second_and_then_for_all_that_they_moved() -> None:
+    consumer, order = ConsumerOnFakes(), a_limit_order()
+    consumer.execute(order)
+    for _ in range(SWAPS_LOOKS_MAX):
+        consumer.price_watcher.after_swaps({"another-pool"})
+    dearer(consumer)
+    consumer.price_watcher.after_swaps({"pool"})
+    assert consumer.queue.messages == []
+    consumer.clock.sleep(1 / SWAPS_LOOKS_PER_S)
+    consumer.price_watcher.after_swaps({"another-pool"})
     assert consumer.queue.messages == [FiredMessage(order_id=order.order_id, firing=1)]
 
 
