@@ -67,6 +67,7 @@ class Settings(BaseModel):
         look_again_s: Before the chain is asked again; doubled
             from the fourth time on, up to eight times this.
         batch_hold_ms: How long events for a batched connection wait for more of them.
+        packed_events: Whether long fields of events are packed, which releases before 0.3 cannot read.
         metrics: Whether ``GET /metrics`` answers.
         traces: Whether orders are told to an OpenTelemetry collector; where that is, its own variables say.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
@@ -139,6 +140,7 @@ class Settings(BaseModel):
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
     watches_when_idle: bool = False
+    packed_events: bool = True
     metrics: bool = False
     traces: bool = False
 

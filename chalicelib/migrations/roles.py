@@ -33,7 +33,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         lease_until, told_seq, is_triggered, refused_at_bound, resumed_at, updated_at,
         {", ".join(AMENDABLE)}
     )""",
-    "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain)",
+    "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain, packed)",
     # Rows come into being through public.archive_orders alone.
     "archives": _READ,
     "attempts": """SELECT, INSERT (

@@ -164,7 +164,10 @@ def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engin
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(
-            text('UPDATE order_events SET data = \'{"code":"NO_ROUTE"}\' WHERE order_id = :id AND seq = 3'),
+            text(
+                "UPDATE order_events SET packed = '', data = '{\"code\":\"NO_ROUTE\"}'"
+                " WHERE order_id = :id AND seq = 3"
+            ),
             {"id": ids[1]},
         )
     done = archiving(engine, tmp_path).run()

@@ -135,7 +135,7 @@ FORGED_TRANSACTION = """
     [
         ("DELETE FROM order_events WHERE seq = 1", "numbered 1, 2, 3"),
         ("UPDATE order_events SET status = 'canceled' WHERE seq = 2", "the last event says"),
-        ("UPDATE order_events SET status = 'submitted' WHERE seq = 1", "the life cycle allows"),
+        ("UPDATE order_events SET status = 'submitted' WHERE seq = 2", "the life cycle allows"),
         ("INSERT INTO market.supply VALUES ('SOL', 1)", "what was issued"),
         (FORGED_TRANSACTION, "every landed transaction belongs"),
         (FORGED_TRANSACTION, "before it was on record"),

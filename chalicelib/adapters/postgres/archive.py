@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, link
+from chalicelib.adapters.postgres.rows import written_event
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import FINAL, OrderStatus
@@ -74,7 +75,7 @@ class PostgresFinishedOrders:
         parameters = {"ended_before": ended_before, "skipped": skipped, "limit": limit}
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_NEXT, parameters).all()
-        return [ArchivedOrder(_in_utc(row.whole), row.events, row.attempts) for row in rows]
+        return [ArchivedOrder(_in_utc(row.whole), _written(row.events), row.attempts) for row in rows]
 
     def problem(self, order: ArchivedOrder) -> str | None:
         return problem_of(order)
@@ -102,6 +103,8 @@ def problem_of(order: ArchivedOrder) -> str | None:
         return f"{status}, and its last event is {order.events[-1]['status']}"
     before = GENESIS
     for event in order.events:
+        if "packed" in event:
+            return f"event {event['seq']} cannot be read"
         if event["chain"] is not None:
             if link(before, _event(order.order_id, event), event["data"]) != _bytes(event["chain"]):
                 return f"event {event['seq']}, or one before it, is not what was written"
@@ -160,6 +163,17 @@ def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[t
 
 def _sum(lists: Iterable[Sequence[Any]]) -> int:
     return sum(len(each) for each in lists)
+
+
+def _written(events: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return an order's events as they were written; of fields that cannot be read, the row as it is."""
+    found = []
+    for event in events:
+        try:
+            found.append(written_event(event))
+        except ValueError:
+            found.append(event)
+    return found
 
 
 def _event(order_id: str, row: JsonObject) -> OrderEvent:

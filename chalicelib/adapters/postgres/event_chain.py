@@ -15,10 +15,15 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.packed_fields import packed
 
 GENESIS: Final = b""
 """What stands for the predecessor of an order's first event."""
+
+PACKED: Final = frozenset({OrderStatus.PENDING, OrderStatus.ROUTED, OrderStatus.CONFIRMED})
+"""Statuses whose fields are long, and which no statement looks into: their rows hold them packed."""
 
 _HEADS_MAX: Final = 10_000
 
@@ -47,6 +52,8 @@ def chained_rows(
     events: Iterable[OrderEvent],
     heads: Mapping[UUID, bytes],
     fields_of: Callable[[OrderEvent], JsonObject],
+    *,
+    packs: bool = True,
 ) -> tuple[str, dict[UUID, bytes]]:
     """Return events as ``jsonb_to_recordset`` reads them, and the hash of each order's last one.
 
@@ -54,6 +61,7 @@ def chained_rows(
         events: Each order's own in the order of their numbers.
         heads: The last hash on record, of orders that have one.
         fields_of: Renders what only an event's status says.
+        packs: Whether long fields are packed; functions of releases before 0022 cannot read those.
     """
     after: dict[UUID, bytes] = {}
     rows = []
@@ -70,9 +78,12 @@ def chained_rows(
         seq, status, attempt = event.seq, event.status.value, event.attempt
         chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
         after[last_id] = chain
+        short = ""
+        if packs and status in PACKED:
+            short, data = packed(data).hex(), "{}"
         rows.append(
             f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},'
-            f'"occurred_at":"{time}","chain":"\\\\x{chain.hex()}","data":{data}}}'
+            f'"occurred_at":"{time}","chain":"\\\\x{chain.hex()}","data":{data},"packed":"\\\\x{short}"}}'
         )
     return f"[{','.join(rows)}]", after
 

@@ -7,6 +7,7 @@ from chalicelib.adapters.audit_checks import SHOWN_MAX, AuditCheck, ComputedChec
 from chalicelib.adapters.simulated_market.balance import check_books, check_flows
 from chalicelib.adapters.simulated_market.evidence import check_signatures
 from chalicelib.adapters.simulated_market.ledger_replay import check_replay
+from chalicelib.adapters.simulated_market.told_slots import check_told_slots
 
 _STATEMENTS: Final = (
     StatementCheck(
@@ -69,18 +70,6 @@ _STATEMENTS: Final = (
             WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
         """,
     ),
-    StatementCheck(
-        "a confirmed order's owner was told the slot that the ledger booked",
-        """
-        SELECT o.order_id::text AS subject,
-               format('told slot %s, and it is %s', coalesce(e.data ->> 'slot', 'none'),
-                   coalesce(t.slot::text, 'none'))
-               AS problem
-        FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
-        LEFT JOIN market.transactions t ON t.signature = o.tx_signature
-        WHERE o.status = 'confirmed' AND e.data ->> 'slot' IS DISTINCT FROM t.slot::text
-        """,
-    ),
 )
 
 
@@ -93,6 +82,7 @@ def market_checks(wallet_seed: bytes | None) -> tuple[AuditCheck, ...]:
     """
     return (
         *_STATEMENTS,
+        ComputedCheck("a confirmed order's owner was told the slot that the ledger booked", check_told_slots),
         ComputedCheck("per token, wallets, vaults and fees are what was issued", check_books),
         ComputedCheck(
             "each wallet and vault holds what was issued there and what transactions moved",
