@@ -6,21 +6,15 @@ written with stays as it is, and a better one gets the next number.
 """
 
 import json
-import zlib
 from typing import Final
 
+from chalicelib.wire.deflated import deflated, inflated
 from chalicelib.wire.json_text import JsonObject
 
 FIELDS_BYTES_MAX: Final = 1_000_000
 """Of what is unpacked: far above any event, and far below what a crafted row could swell to."""
 
 _VERSION: Final = b"\x01"
-
-# Raw deflate: neither header nor checksum, since the chain of hashes covers every byte. A window of 4 KB holds
-# the dictionary and an event with a dozen quotes; level 1 is a tenth longer than level 9 and the quickest.
-_LEVEL: Final = 1
-_WINDOW: Final = -12
-_MEMORY: Final = 5
 
 # What fields are made of, what comes most often last: deflate finds it at the shortest distance there.
 _DICTIONARY: Final = (
@@ -53,8 +47,7 @@ class UnreadableFieldsError(ValueError):
 
 def packed(text: str) -> bytes:
     """Return fields, as their canonical JSON text, in as few bytes as that takes quickly."""
-    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
-    return _VERSION + deflate.compress(text.encode()) + deflate.flush()
+    return _VERSION + deflated(text.encode(), _DICTIONARY)
 
 
 def unpacked(raw: bytes) -> JsonObject:
@@ -65,12 +58,10 @@ def unpacked(raw: bytes) -> JsonObject:
     """
     if raw[:1] != _VERSION:
         raise UnreadableFieldsError(f"packed fields of version {raw[:1].hex() or 'none'} are not known here")
-    inflate = zlib.decompressobj(_WINDOW, _DICTIONARY)
     try:
-        text = inflate.decompress(raw[1:], FIELDS_BYTES_MAX)
-        fields = json.loads(text) if inflate.eof else None
-    except (zlib.error, ValueError) as error:
+        fields = json.loads(inflated(raw[1:], _DICTIONARY, bytes_max=FIELDS_BYTES_MAX))
+    except ValueError as error:
         raise UnreadableFieldsError(f"packed fields cannot be read: {error}") from error
     if not isinstance(fields, dict):
-        raise UnreadableFieldsError("packed fields are cut short, too large, or no object")
+        raise UnreadableFieldsError("packed fields are no object")
     return fields

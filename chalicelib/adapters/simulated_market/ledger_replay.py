@@ -33,7 +33,8 @@ _OPENINGS: Final = text("""
 """)
 _POOLS: Final = text("SELECT to_jsonb(pool) AS pool FROM market.changed_pools('{}', -1) AS pool")
 _LANDED: Final = text("""
-    SELECT t.ordinal, t.signature, t.legs, floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
+    SELECT t.ordinal, t.signature, market.named_legs(t.legs) AS legs,
+        floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
         coalesce(o.swap_mode, 'exact_in') AS swap_mode
     FROM market.transactions t LEFT JOIN orders o USING (order_id)
     WHERE t.error IS NULL AND t.ordinal > :after ORDER BY t.ordinal LIMIT :page

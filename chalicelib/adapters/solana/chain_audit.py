@@ -62,7 +62,11 @@ _COUNT: Final = text("""
     SELECT count(*) FROM orders o
     WHERE o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id)
 """)
-_RECORDED: Final = text("SELECT signature FROM attempts WHERE signature = ANY(:signatures)")
+_RECORDED: Final = text("""
+    SELECT signature FROM attempts
+    WHERE md5(signature)::uuid IN (SELECT md5(asked)::uuid FROM unnest(CAST(:signatures AS text[])) AS asked)
+        AND signature = ANY(CAST(:signatures AS text[]))
+""")
 
 
 @dataclass(slots=True)
