@@ -16,7 +16,6 @@ from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, link
 from chalicelib.adapters.postgres.rows import written_event
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.archive.ports import Archive, ArchiveStore
@@ -24,26 +23,25 @@ from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveErro
 from chalicelib.wire.json_text import JsonObject
 
 # Who follows a finished order is forgotten after ten minutes, unless it still has to be caught up.
-_READY: Final = f"""
+_READY: Final = """
 FROM orders o
-WHERE o.status IN {FINAL_STATUSES} AND o.archive_id IS NULL AND o.updated_at < :ended_before
+WHERE o.ended_at IS NOT NULL AND o.archive_id IS NULL AND o.ended_at < :ended_before
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.order_id = o.order_id)
 """
 _COUNT: Final = text(f"SELECT count(*) {_READY}")
 _NEXT: Final = text(f"""
 WITH ready AS (
-    SELECT o.order_id, o.updated_at {_READY} ORDER BY o.updated_at, o.order_id OFFSET :skipped LIMIT :limit
+    SELECT o.order_id, o.ended_at {_READY} ORDER BY o.ended_at, o.order_id OFFSET :skipped LIMIT :limit
 ), of_a_day AS (
-    SELECT order_id, updated_at FROM ready
-    WHERE (updated_at AT TIME ZONE 'UTC')::date =
-        (SELECT (min(updated_at) AT TIME ZONE 'UTC')::date FROM ready)
+    SELECT order_id, ended_at FROM ready
+    WHERE (ended_at AT TIME ZONE 'UTC')::date = (SELECT (min(ended_at) AT TIME ZONE 'UTC')::date FROM ready)
 )
 SELECT to_jsonb(o) AS whole,
     (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'order_id' ORDER BY e.seq), '[]') FROM order_events e
      WHERE e.order_id = o.order_id) AS events,
     (SELECT coalesce(jsonb_agg(to_jsonb(a) - 'order_id' ORDER BY a.attempt), '[]') FROM attempts a
      WHERE a.order_id = o.order_id) AS attempts
-FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.updated_at, d.order_id
+FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.ended_at, d.order_id
 """)
 _SETTLE: Final = text("""
 SELECT public.archive_orders(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]), CAST(:seqs AS int[]),
@@ -106,9 +104,10 @@ def problem_of(order: ArchivedOrder) -> str | None:
         if "packed" in event:
             return f"event {event['seq']} cannot be read"
         if event["chain"] is not None:
-            if link(before, _event(order.order_id, event), event["data"]) != _bytes(event["chain"]):
+            found, said = link(before, _event(order.order_id, event), event["data"]), _bytes(event["chain"])
+            if said and found != said:
                 return f"event {event['seq']}, or one before it, is not what was written"
-            before = _bytes(event["chain"])
+            before = found
     if before != _bytes(order.order["chain"]):
         return "another hash than its last event has"
     return None
