@@ -68,6 +68,8 @@ class Settings(BaseModel):
             from the fourth time on, up to eight times this.
         batch_hold_ms: How long events for a batched connection wait for more of them.
         packed_events: Whether long fields of events are packed, which releases before 0.3 cannot read.
+        archive_url: A folder, or ``s3://bucket/prefix``, that what ended ``retention_days`` ago is moved to by the
+            clock; empty: nothing is.
         metrics: Whether ``GET /metrics`` answers.
         traces: Whether orders are told to an OpenTelemetry collector; where that is, its own variables say.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
@@ -141,6 +143,8 @@ class Settings(BaseModel):
     market_faucet: bool = False
     watches_when_idle: bool = False
     packed_events: bool = True
+    archive_url: str = ""
+    retention_days: int = Field(default=30, ge=1)
     metrics: bool = False
     traces: bool = False
 
