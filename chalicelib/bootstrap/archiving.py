@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.config import ConfigurationError, Settings
+from chalicelib.config import KEPT_DAYS, ConfigurationError, Settings
 from chalicelib.services.archive.ports import ArchiveStore
 
 if TYPE_CHECKING:
@@ -57,13 +57,23 @@ def archiver_of(settings: Settings, engine: "Engine") -> "ArchiveOrders":
     store = archive_store(
         settings.archive_url, region=settings.aws_region, endpoint_url=settings.aws_endpoint_url
     )
-    return archiver(engine, store, retention_days=settings.retention_days)
+    return archiver(
+        engine, store, retention_days=settings.retention_days, kept_days=settings.client_order_keys_days
+    )
 
 
-def archiver(engine: "Engine", store: ArchiveStore, *, retention_days: int) -> "ArchiveOrders":
+def archiver(
+    engine: "Engine", store: ArchiveStore, *, retention_days: int, kept_days: int = KEPT_DAYS
+) -> "ArchiveOrders":
     """Return the use case."""
     from chalicelib.adapters.clock import SystemClock
     from chalicelib.adapters.postgres.archive import PostgresFinishedOrders
     from chalicelib.services.archive.archiver import ArchiveOrders
 
-    return ArchiveOrders(PostgresFinishedOrders(engine), store, SystemClock(), retention_days=retention_days)
+    return ArchiveOrders(
+        PostgresFinishedOrders(engine),
+        store,
+        SystemClock(),
+        retention_days=retention_days,
+        kept_days=kept_days,
+    )

@@ -40,7 +40,8 @@ def match_prices() -> JsonObject:
 def archive_orders() -> JsonObject:
     """Move what ended long ago out of the record, until nothing is left or the time is up.
 
-    Returns how many orders were ``archived``, and how many ``refused`` since they are not what was written;
+    Returns how many orders were ``archived``, how many ``refused`` since they are not what was written, and how
+    many the record has ``forgotten``;
     ``done`` is False, with the ``reason``, if the record or the archive could not be reached. Without
     ``ARCHIVE_URL`` nothing is archived by the clock.
     """
@@ -50,6 +51,7 @@ def archive_orders() -> JsonObject:
     try:
         moved = archiver_of(use.settings, use.engine).run(time_left.has)
         result: JsonObject = {"done": True, "archived": moved.orders, "refused": moved.refused}
+        result["forgotten"] = moved.forgotten
         if moved.refused:
             use.observer.count("OrdersNotArchived", moved.refused)
     except RetryableError as fault:

@@ -134,7 +134,7 @@ def _statements() -> list[str]:
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA public, market TO {APP_ROLE}",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA market TO {APP_ROLE}",
-        f"GRANT EXECUTE ON FUNCTION public.archive_orders TO {APP_ROLE}",
+        f"GRANT EXECUTE ON FUNCTION public.archive_orders, public.forget_orders TO {APP_ROLE}",
         # Granted anew, so that what a release no longer needs is gone with it.
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public, market FROM {APP_ROLE}",
         *(f"GRANT {privileges} ON {table} TO {APP_ROLE}" for table, privileges in PRIVILEGES.items()),

@@ -47,11 +47,12 @@ _SETTLE: Final = text("""
 SELECT public.archive_orders(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]), CAST(:seqs AS int[]),
     CAST(:events AS int), CAST(:attempts AS int))
 """)
+_FORGET: Final = text("SELECT public.forget_orders(CAST(:kept_days AS int))")
 _PLACE_OF: Final = text("""
 SELECT a.place FROM orders o JOIN archives a USING (archive_id) WHERE o.order_id = CAST(:order_id AS uuid)
 """)
 _ARCHIVES: Final = text(
-    "SELECT archive_id, place, sha256, orders, events, attempts FROM archives ORDER BY archive_id"
+    "SELECT archive_id, place, sha256, orders, events, attempts, forgotten_at FROM archives ORDER BY archive_id"
 )
 _KEPT: Final = text("""
 SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain
@@ -90,6 +91,11 @@ class PostgresFinishedOrders:
         }
         with translated_errors(), self._single.connect() as connection:
             return bool(connection.execute(_SETTLE, parameters).scalar_one())
+
+    def forget(self, *, kept_days: int) -> int | None:
+        with translated_errors(), self._single.connect() as connection:
+            forgotten: int | None = connection.execute(_FORGET, {"kept_days": kept_days}).scalar_one()
+        return forgotten
 
 
 def problem_of(order: ArchivedOrder) -> str | None:
@@ -150,7 +156,9 @@ def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[t
         counted = (len(orders), _sum(o.events for o in orders), _sum(o.attempts for o in orders))
         if counted != (row.orders, row.events, row.attempts):
             yield row.place, f"holds {counted} orders, events and attempts"
-        said = {(o.order_id, o.order["status"], o.order["seq"], o.order["chain"]) for o in orders}
+        # Of forgotten orders the record must know nothing.
+        here = [] if row.forgotten_at else orders
+        said = {(o.order_id, o.order["status"], o.order["seq"], o.order["chain"]) for o in here}
         kept = {tuple(each) for each in connection.execute(_KEPT, {"archive_id": row.archive_id})}
         for order_id, *_ in sorted(said ^ kept, key=str):
             yield order_id, f"the record and {row.place} say different things"

@@ -33,17 +33,18 @@ _STATEMENTS: Final = (
             AS problem
         FROM market.transactions t LEFT JOIN orders o USING (order_id)
         WHERE t.error IS NULL AND t.order_id IS NOT NULL
-          AND (o.status IS NULL OR o.status IN ('failed', 'canceled', 'expired'))
+          AND ((o.status IS NULL AND NOT market.is_forgotten(t.landed_at))
+            OR o.status IN ('failed', 'canceled', 'expired'))
         """,
     ),
     StatementCheck(
         "nothing was sent before it was on record",
         """
         SELECT t.signature AS subject, format('no attempt of order %s has it', t.order_id) AS problem
-        FROM market.transactions t LEFT JOIN attempts a USING (signature)
-            LEFT JOIN orders o ON o.order_id = t.order_id
+        FROM market.transactions t LEFT JOIN attempts a USING (signature) LEFT JOIN orders o ON o.order_id = t.order_id
         WHERE t.order_id IS NOT NULL AND o.archive_id IS NULL
-          AND (a.signature IS NULL OR a.order_id <> t.order_id)
+            AND NOT (o.order_id IS NULL AND market.is_forgotten(t.landed_at))
+            AND (a.signature IS NULL OR a.order_id <> t.order_id)
         """,
     ),
     StatementCheck(
