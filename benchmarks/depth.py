@@ -137,8 +137,8 @@ def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
 
 
 def _print_growth(use: ConsumerServices) -> None:
-    """Print what orders take once a table is so large that vacuum comes often, measured in its size: after each
-    hundred of them, finished subscriptions are forgotten and dead rows removed.
+    """Print what orders take once a table is so large that vacuum comes often, measured in its size: after
+    each hundred of them, finished subscriptions are forgotten and dead rows removed.
     """
     before, written = sizes(use.engine), 0
     for part in range(KEPT_UP_PARTS):

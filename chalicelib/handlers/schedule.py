@@ -40,10 +40,9 @@ def match_prices() -> JsonObject:
 def archive_orders() -> JsonObject:
     """Move what ended long ago out of the record, until nothing is left or the time is up.
 
-    Returns how many orders were ``archived``, how many ``refused`` since they are not what was written, and how
-    many the record has ``forgotten``;
-    ``done`` is False, with the ``reason``, if the record or the archive could not be reached. Without
-    ``ARCHIVE_URL`` nothing is archived by the clock.
+    Returns how many orders were ``archived``, how many ``refused`` since they are not what was written, and
+    how many the record has ``forgotten``; ``done`` is False, with the ``reason``, if the record or the
+    archive could not be reached. Without ``ARCHIVE_URL`` nothing is archived by the clock.
     """
     use = services()
     if not use.settings.archive_url:

@@ -1,7 +1,7 @@
 """Short texts of a known kind in few bytes: deflate, with a dictionary of what such texts are made of.
 
-Neither header nor checksum: what is packed so is covered by a hash or a signature of its text. A window of 4 KB
-holds a dictionary and a text of some length; level 1 is a tenth longer than level 9 and the quickest.
+Neither header nor checksum: what is packed so is covered by a hash or a signature of its text. A window of 4
+KB holds a dictionary and a text of some length; level 1 is a tenth longer than level 9 and the quickest.
 """
 
 import zlib

@@ -1,8 +1,8 @@
 """Packed fields: an event's data as the record keeps it, a fifth of its JSON text in bytes.
 
-What is packed is the canonical text whose hash the event carries, so the chain of an order's events is the same
-packed or not. The first byte says which dictionary the rest was packed with; a dictionary that has ever been
-written with stays as it is, and a better one gets the next number.
+What is packed is the canonical text whose hash the event carries, so the chain of an order's events is the
+same packed or not. The first byte says which dictionary the rest was packed with; a dictionary that has ever
+been written with stays as it is, and a better one gets the next number.
 """
 
 import json
@@ -54,7 +54,7 @@ def unpacked(raw: bytes) -> JsonObject:
     """Return the fields again.
 
     Raises:
-        UnreadableFieldsError: The bytes are damaged, too large, or packed with a dictionary that is not known.
+        UnreadableFieldsError: The bytes are damaged, too large, or of a dictionary that is not known.
     """
     if raw[:1] != _VERSION:
         raise UnreadableFieldsError(f"packed fields of version {raw[:1].hex() or 'none'} are not known here")

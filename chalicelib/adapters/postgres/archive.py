@@ -51,9 +51,9 @@ _FORGET: Final = text("SELECT public.forget_orders(CAST(:kept_days AS int))")
 _PLACE_OF: Final = text("""
 SELECT a.place FROM orders o JOIN archives a USING (archive_id) WHERE o.order_id = CAST(:order_id AS uuid)
 """)
-_ARCHIVES: Final = text(
-    "SELECT archive_id, place, sha256, orders, events, attempts, forgotten_at FROM archives ORDER BY archive_id"
-)
+_ARCHIVES: Final = text("""
+SELECT archive_id, place, sha256, orders, events, attempts, forgotten_at FROM archives ORDER BY archive_id
+""")
 _KEPT: Final = text("""
 SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain
 FROM orders WHERE archive_id = :archive_id

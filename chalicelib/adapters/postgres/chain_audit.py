@@ -21,7 +21,8 @@ _ORDERS: Final = 500
 
 _BEGUN: Final = text("SELECT min(recorded_at) FROM order_events WHERE chain IS NOT NULL")
 _EVENTS: Final = text("""
-    SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.recorded_at, e.data, e.packed, e.chain, o.chain
+    SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.recorded_at, e.data, e.packed, e.chain,
+        o.chain
         AS head,
         o.seq AS last_seq
     FROM (SELECT order_id, seq, chain FROM orders WHERE order_id > CAST(:after AS uuid) ORDER BY order_id
@@ -55,7 +56,7 @@ def check_chain(connection: Connection) -> Iterator[Finding]:
 
 
 def _hash_of(before: bytes, row: Row[Any]) -> bytes:
-    """Return the hash that an event should have, given its predecessor's; none if its fields cannot be read."""
+    """Return the hash that an event should have, given its predecessor's; none without its fields."""
     try:
         return link(before, order_event(row), stored_fields(row.data, row.packed))
     except UnreadableFieldsError:

@@ -202,9 +202,7 @@ class PostgresOrderRecord:
 
     def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
         before = self._heads_of([transition.state.order.order_id for transition in transitions])
-        events, after = self._chained(
-            (event for transition in transitions for event in transition.events), before
-        )
+        events, after = self._chained((event for each in transitions for event in each.events), before)
         heads = before | after
         parameters = {
             "steps": json_rows(

@@ -41,7 +41,8 @@ _STATEMENTS: Final = (
         "nothing was sent before it was on record",
         """
         SELECT t.signature AS subject, format('no attempt of order %s has it', t.order_id) AS problem
-        FROM market.transactions t LEFT JOIN attempts a USING (signature) LEFT JOIN orders o ON o.order_id = t.order_id
+        FROM market.transactions t LEFT JOIN attempts a USING (signature)
+            LEFT JOIN orders o ON o.order_id = t.order_id
         WHERE t.order_id IS NOT NULL AND o.archive_id IS NULL
             AND NOT (o.order_id IS NULL AND market.is_forgotten(t.landed_at))
             AND (a.signature IS NULL OR a.order_id <> t.order_id)

@@ -245,7 +245,7 @@ def _order(row: Any, attempts: tuple[Attempt, ...]) -> ComparedOrder:
 
 
 def _told(row: Any) -> JsonObject:
-    """Return what the owner was told last; nothing of what cannot be read, which the chain of hashes tells of."""
+    """Return what the owner was told last; nothing if it cannot be read, which the event chain tells of."""
     try:
         return stored_fields(row.told or {}, row.packed)
     except UnreadableFieldsError:

@@ -17,14 +17,15 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-# Only one of the two columns says something, so that no statement that looks into the one can be told another story
-# than the owner was by the other. No row that there is breaks that: they are not read.
+# Only one of the two columns says something, so that no statement that looks into the one can be told another
+# story than the owner was by the other. No row that there is breaks that: they are not read.
 UPGRADE = r"""
 ALTER TABLE order_events
     ADD COLUMN packed bytea NOT NULL DEFAULT '',
     ADD CONSTRAINT order_events_packed_check CHECK (
         packed = '' OR (data = '{}' AND status IN ('pending', 'routed', 'confirmed'))) NOT VALID;
-COMMENT ON COLUMN order_events.packed IS 'What data would hold, deflated; unless it is empty: see wire/packed_fields.py'
+COMMENT ON COLUMN order_events.packed IS
+    'What data would hold, deflated; unless it is empty: see wire/packed_fields.py'
 """
 
 PART = 1_000

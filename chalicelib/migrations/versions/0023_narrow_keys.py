@@ -1,10 +1,10 @@
 """Signatures are unique by a key of 16 bytes instead of 88, and legs say their values without the names.
 
 Revision: 0023. Each signature was in the index of its table in full: more than all other indexes of the table
-together. Attempts are found by their order. What MD5 can be made to collide on are not signatures that verify,
-and such a row would be refused. Code from before it finds by signature only with a look at the whole table, and
-cannot read what new code lands in the simulated market. Writers of both tables wait while the indexes are built:
-some two seconds for a million rows.
+together. Attempts are found by their order. What MD5 can be made to collide on are not signatures that
+verify, and such a row would be refused. Code from before it finds by signature only with a look at the whole
+table, and cannot read what new code lands in the simulated market. Writers of both tables wait while the
+indexes are built: some two seconds for a million rows.
 """
 
 from alembic import op
@@ -48,8 +48,8 @@ $$;
 """  # noqa: S608  # constants of this module
 
 FLOWS = """
-CREATE OR REPLACE FUNCTION market.flows() RETURNS TABLE (place text, token text, units numeric) LANGUAGE sql STABLE
-AS $$
+CREATE OR REPLACE FUNCTION market.flows() RETURNS TABLE (place text, token text, units numeric)
+LANGUAGE sql STABLE AS $$
     SELECT flow.place, flow.token, sum(flow.units)
     FROM market.transactions AS landed
     CROSS JOIN LATERAL jsonb_to_recordset({legs})
@@ -72,7 +72,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(
-        "UPDATE market.transactions SET legs = market.named_legs(legs) WHERE jsonb_typeof(legs -> 0) = 'array'"
+        "UPDATE market.transactions SET legs = market.named_legs(legs)"
+        " WHERE jsonb_typeof(legs -> 0) = 'array'"
     )
     op.execute(FLOWS.format(legs="landed.legs"))
     op.execute("""

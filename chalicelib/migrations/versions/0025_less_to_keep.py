@@ -1,9 +1,9 @@
 """Hashes that a later one covers are left out, and no index is kept that nothing asks for.
 
-Revision: 0025. Of events that are written together only the last needs its hash: it is taken of all of them. The
-transactions of an order in the simulated market are looked for by the audit alone, which reads all of them.
-Vacuum keeps up: by itself it comes when a fifth of a table is dead, of a table that has grown to millions of rows
-once in hours and for minutes. No table is read or written for this.
+Revision: 0025. Of events that are written together only the last needs its hash: it is taken of all of them.
+The transactions of an order in the simulated market are looked for by the audit alone, which reads all of
+them. Vacuum keeps up: by itself it comes when a fifth of a table is dead, of a table that has grown to
+millions of rows once in hours and for minutes. No table is read or written for this.
 """
 
 from alembic import op
@@ -19,12 +19,11 @@ ALTER TABLE order_events
     DROP CONSTRAINT order_events_chain_check,
     ADD CONSTRAINT order_events_chain_check CHECK (length(chain) IN (0, 32)) NOT VALID;
 COMMENT ON COLUMN order_events.chain IS
-    'SHA-256 of the predecessor''s and this row; empty if a later one covers it, NULL from before there was one';
+    'SHA-256 of the predecessor''s and this row; empty if a later one covers it, NULL from before';
 DROP INDEX market.transactions_order_id;
 """
 
-# Rows of these change once and then never again, or are deleted in the thousands. The page map that a vacuum of an
-# appended table leaves behind is what an index-only scan needs.
+# Rows of these change once and then never again, or are deleted in the thousands.
 VACUUM = """
 ALTER TABLE orders SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.02);

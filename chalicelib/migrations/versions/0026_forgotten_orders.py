@@ -1,7 +1,7 @@
-"""What was archived long ago leaves the record altogether: an order's row, and the client order id that it had.
+"""What was archived long ago leaves the record altogether: an order's row, and its client order id.
 
-Revision: 0026. The orders of one archive at a time, all or none of them, by the owner's function alone. The archive
-itself stays, and its row says since when the record knows nothing of its orders.
+Revision: 0026. The orders of one archive at a time, all or none of them, by the owner's function alone. The
+archive itself stays, and its row says since when the record knows nothing of its orders.
 """
 
 from alembic import op
@@ -18,8 +18,8 @@ CREATE INDEX archives_to_forget ON archives (day, archive_id) WHERE forgotten_at
 -- An order has its entry from being archived until it is forgotten.
 CREATE INDEX orders_by_archive ON orders (archive_id) WHERE archive_id IS NOT NULL;
 
--- Returns how many orders were forgotten, NULL if none is left. A queue keeps a message for 14 days at most, so that
--- none of them can come back as a new order.
+-- Returns how many orders were forgotten, NULL if none is left. A queue keeps a message for 14 days at most,
+-- so none of them can come back as a new order.
 CREATE FUNCTION public.forget_orders(kept_days integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET orderflow.archiving = 'on' AS $$
 DECLARE
@@ -41,7 +41,8 @@ BEGIN
     END IF;
     DELETE FROM public.client_order_keys k USING public.orders o
     WHERE o.archive_id = its AND k.account_id = o.account_id AND k.client_order_id = o.client_order_id;
-    DELETE FROM public.spending s USING public.orders o WHERE o.archive_id = its AND s.order_id = o.order_id;
+    DELETE FROM public.spending s USING public.orders o
+    WHERE o.archive_id = its AND s.order_id = o.order_id;
     DELETE FROM public.orders WHERE archive_id = its;
     GET DIAGNOSTICS done = ROW_COUNT;
     UPDATE public.archives SET forgotten_at = clock_timestamp() WHERE archive_id = its;
@@ -51,8 +52,8 @@ REVOKE EXECUTE ON FUNCTION public.forget_orders FROM PUBLIC;
 
 -- Whether the order of a transaction that landed then may have been forgotten: it ended after it.
 CREATE FUNCTION market.is_forgotten(landed_at timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT coalesce(landed_at < (SELECT max(day) + 1 FROM public.archives WHERE forgotten_at IS NOT NULL)::timestamp
-        AT TIME ZONE 'UTC', false)
+    SELECT coalesce(landed_at < (SELECT max(day) + 1 FROM public.archives WHERE forgotten_at IS NOT NULL)
+        ::timestamp AT TIME ZONE 'UTC', false)
 $$;
 """
 

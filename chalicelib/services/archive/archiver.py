@@ -1,8 +1,9 @@
 """Moving what ended long ago out of the record: written, read back, compared, and only then dropped.
 
 A kill at any moment leaves either all of an order in the record, or all of it in an archive that the record
-names; at worst also a file that no row names, which the next run writes again or nothing ever reads. The order's
-own row stays in the record much longer: by it a late retry is recognised, and the order is said to be archived.
+names; at worst also a file that no row names, which the next run writes again or nothing ever reads. The
+order's own row stays in the record much longer: by it a late retry is recognised, and the order is said to be
+archived.
 """
 
 from collections.abc import Callable, Sequence
