@@ -27,6 +27,7 @@ _READY: Final = """
 FROM orders o
 WHERE o.ended_at IS NOT NULL AND o.archive_id IS NULL AND o.ended_at < :ended_before
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.order_id = o.order_id)
+  AND NOT EXISTS (SELECT FROM unpublished u WHERE u.order_id = o.order_id)
 """
 _COUNT: Final = text(f"SELECT count(*) {_READY}")
 _NEXT: Final = text(f"""

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from chalicelib.wire.packed_fields import unpacked
 
 revision = "0022"
-down_revision = "0017"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
