@@ -46,12 +46,15 @@ OUTBOUND_GB_USD: Final = 0.09
 HOT_GB_MONTH_USD: Final = 0.10
 COLD_GB_MONTH_USD: Final = 0.023
 COLD_PUT_USD: Final = 5e-6
+# Glacier Instant Retrieval, as the bucket's lifecycle has it after three months, and moving an object there.
+COLDER_GB_MONTH_USD: Final = 0.004
+COLDER_MOVE_USD: Final = 2e-5
+COLD_MONTHS: Final = 3
 
 # Bytes of an order, as ``benchmarks.depth`` counts them per table: all of it, what of it stays in the record
-# once it is archived (its row, its transaction in the simulated ledger, its key), and what of it is in the
-# archive.
-HOT_BYTES: Final = 7_420
-STAYING_BYTES: Final = 2_140
+# once it is archived (its row, its transaction in the simulated ledger), and what of it is in the archive.
+HOT_BYTES: Final = 3_390
+STAYING_BYTES: Final = 1_160
 COLD_BYTES: Final = 680
 RETENTION_MONTHS: Final = 1
 
@@ -266,8 +269,9 @@ def archived_usd() -> float:
     return (
         _stored(HOT_BYTES, RETENTION_MONTHS, HOT_GB_MONTH_USD)
         + _stored(STAYING_BYTES, months_after, HOT_GB_MONTH_USD)
-        + _stored(COLD_BYTES, months_after, COLD_GB_MONTH_USD)
-        + 1e6 / PART_MAX * COLD_PUT_USD
+        + _stored(COLD_BYTES, COLD_MONTHS, COLD_GB_MONTH_USD)
+        + _stored(COLD_BYTES, months_after - COLD_MONTHS, COLDER_GB_MONTH_USD)
+        + 1e6 / PART_MAX * (COLD_PUT_USD + COLDER_MOVE_USD)
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from benchmarks.consumer import BATCH, ConsumerServices, consume, environment_for, prepared_batches
-from benchmarks.depth_reads import milliseconds, print_growth, sizes
+from benchmarks.depth_reads import log_bytes, milliseconds, print_growth, print_updates, sizes
 from benchmarks.environment import environment_lines
 from benchmarks.instance import running_instance
 from chalicelib.adapters.postgres.engine import make_engine
@@ -27,6 +27,9 @@ from chalicelib.prepare import prepare
 DEPTHS: Final = (100, 10_000, 1_000_000)
 TURNS: Final = 100
 WARM_UP_BATCHES: Final = 10
+KEPT_UP_PARTS: Final = 11
+KEPT_UP_BATCHES: Final = 10
+_FORGET: Final = "DELETE FROM subscriptions"
 
 # The constraints hold by construction, and checking seven million
 # references takes longer than writing the rows.
@@ -127,11 +130,28 @@ def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
         for depth in depths:
             print(f"filling a database with {depth:,} orders ...", flush=True)
             uses[depth] = stack.enter_context(record_of(instance.status["database_url"], depth))
-        least, before = uses[depths[0]], sizes(uses[depths[0]].engine)
         compared = _compared(_in_turns(uses, turns))
-        print_growth(before, sizes(least.engine), (turns + WARM_UP_BATCHES) * BATCH)
+        _print_growth(uses[depths[0]])
         _print_reads(uses)
         return compared
+
+
+def _print_growth(use: ConsumerServices) -> None:
+    """Print what orders take once a table is so large that vacuum comes often, measured in its size: after
+    each hundred of them, finished subscriptions are forgotten and dead rows removed.
+    """
+    before, written = sizes(use.engine), 0
+    for part in range(KEPT_UP_PARTS):
+        start = log_bytes(use.engine)
+        consume(use, prepared_batches(use, KEPT_UP_BATCHES))
+        written += log_bytes(use.engine) - start
+        _run(use.engine, [_FORGET, "VACUUM"])
+        if part == 0:  # it leaves the room that those after it use
+            before, written = sizes(use.engine), 0
+    orders = (KEPT_UP_PARTS - 1) * KEPT_UP_BATCHES * BATCH
+    print_growth(before, sizes(use.engine), orders)
+    print_updates(use.engine)
+    print(f"{written / orders:,.0f} bytes of write-ahead log an order")
 
 
 def _print_reads(uses: Mapping[int, ConsumerServices]) -> None:

@@ -28,6 +28,24 @@ WHERE schemaname IN ('public', 'market')
 """)
 
 
+_UPDATES: Final = text("""
+SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname IN ('orders', 'attempts')
+""")
+
+
+def log_bytes(engine: Engine) -> int:
+    """Return how far the server has written its log."""
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT pg_current_wal_insert_lsn() - '0/0'")).scalar_one())
+
+
+def print_updates(engine: Engine) -> None:
+    """Print how many updates were in place, so that no index was touched."""
+    with engine.connect() as connection:
+        for name, all_of_them, in_place in connection.execute(_UPDATES):
+            print(f"{name:>32}: {in_place:,} of {all_of_them:,} updates in place")
+
+
 def sizes(engine: Engine) -> dict[str, int]:
     """Return the bytes of each table with its indexes."""
     with engine.connect() as connection:
@@ -38,7 +56,7 @@ def print_growth(before: Mapping[str, int], after: Mapping[str, int], orders: in
     """Print what an order added to each table, the greatest first; return the sum in bytes."""
     grown = {name: (after[name] - before.get(name, 0)) / orders for name in after}
     total = sum(grown.values())
-    print(f"\n{total:,.0f} bytes an order, indexes and dead rows included, over {orders:,} orders")
+    print(f"\n{total:,.0f} bytes an order, indexes included, over {orders:,} orders")
     for name, each in sorted(grown.items(), key=lambda item: -item[1]):
         if each >= 1:
             print(f"{name:>32}{each:>10,.0f}")

@@ -78,6 +78,13 @@ def match_prices(_event: CloudWatchEvent) -> dict[str, Any]:
     return schedule.match_prices()
 
 
+@app.schedule(Rate(10, unit=Rate.MINUTES))
+def archive_orders(_event: CloudWatchEvent) -> dict[str, Any]:
+    from chalicelib.handlers import schedule
+
+    return schedule.archive_orders()
+
+
 @app.route("/orders", methods=["POST"], content_types=JSON)
 @app.route("/orders/execute", methods=["POST"], content_types=JSON)
 def post_order() -> Response:

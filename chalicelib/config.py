@@ -8,6 +8,8 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 JWT_SECRET_BYTES_MIN: Final = 32
+KEPT_DAYS: Final = 400
+"""A year and a month: how long an archived order's row and its client order id stay after its end."""
 
 
 class ConfigurationError(Exception):
@@ -67,6 +69,10 @@ class Settings(BaseModel):
         look_again_s: Before the chain is asked again; doubled
             from the fourth time on, up to eight times this.
         batch_hold_ms: How long events for a batched connection wait for more of them.
+        packed_events: Whether long fields of events are packed, which releases before 0.3 cannot read.
+        archive_url: A folder, or ``s3://bucket/prefix``, that what ended ``retention_days`` ago is moved
+            to by the clock; empty: nothing is.
+        client_order_keys_days: How long after its end a retry finds an order; then the record forgets it.
         metrics: Whether ``GET /metrics`` answers.
         traces: Whether orders are told to an OpenTelemetry collector; where that is, its own variables say.
         orders_per_second_max: Of an account, in each execution environment; ``orders_burst_max`` at once.
@@ -141,6 +147,10 @@ class Settings(BaseModel):
     order_lookup_wait_ms: int = Field(default=1_500, ge=0)
     market_faucet: bool = False
     watches_when_idle: bool = False
+    packed_events: bool = True
+    archive_url: str = ""
+    retention_days: int = Field(default=30, ge=1)
+    client_order_keys_days: int = Field(default=KEPT_DAYS, ge=60)
     metrics: bool = False
     traces: bool = False
 

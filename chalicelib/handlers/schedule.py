@@ -4,6 +4,7 @@ from typing import Final
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap import services
+from chalicelib.bootstrap.archiving import archiver_of
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from chalicelib.wire.json_text import JsonObject
@@ -33,6 +34,30 @@ def match_prices() -> JsonObject:
         observer.count("MatchesPutOff")
         result = {"done": False, "reason": fault.message}
     observer.flush()
+    return result
+
+
+def archive_orders() -> JsonObject:
+    """Move what ended long ago out of the record, until nothing is left or the time is up.
+
+    Returns how many orders were ``archived``, how many ``refused`` since they are not what was written, and
+    how many the record has ``forgotten``; ``done`` is False, with the ``reason``, if the record or the
+    archive could not be reached. Without ``ARCHIVE_URL`` nothing is archived by the clock.
+    """
+    use = services()
+    if not use.settings.archive_url:
+        return {"done": True, "archived": 0, "refused": 0}
+    try:
+        moved = archiver_of(use.settings, use.engine).run(time_left.has)
+        result: JsonObject = {"done": True, "archived": moved.orders, "refused": moved.refused}
+        result["forgotten"] = moved.forgotten
+        if moved.refused:
+            use.observer.count("OrdersNotArchived", moved.refused)
+    except RetryableError as fault:
+        logger.warning("archiving put off", reason=fault.message)
+        use.observer.count("ArchivingPutOff")
+        result = {"done": False, "reason": fault.message}
+    use.observer.flush()
     return result
 
 

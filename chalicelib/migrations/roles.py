@@ -33,7 +33,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         lease_until, told_seq, is_triggered, refused_at_bound, resumed_at, updated_at,
         {", ".join(AMENDABLE)}
     )""",
-    "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain)",
+    "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain, packed)",
     # Rows come into being through public.archive_orders alone.
     "archives": _READ,
     "attempts": """SELECT, INSERT (
@@ -136,7 +136,7 @@ def _statements() -> list[str]:
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA public, market TO {APP_ROLE}",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA market TO {APP_ROLE}",
-        f"GRANT EXECUTE ON FUNCTION public.archive_orders TO {APP_ROLE}",
+        f"GRANT EXECUTE ON FUNCTION public.archive_orders, public.forget_orders TO {APP_ROLE}",
         # Granted anew, so that what a release no longer needs is gone with it.
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public, market FROM {APP_ROLE}",
         *(f"GRANT {privileges} ON {table} TO {APP_ROLE}" for table, privileges in PRIVILEGES.items()),

@@ -3,6 +3,7 @@
 import click
 
 from chalicelib.bootstrap.archiving import archiver
+from chalicelib.config import KEPT_DAYS
 from chalicelib.domain.errors import RetryableError
 from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
@@ -18,16 +19,26 @@ from infra.cli.session import CliSession
     show_envvar=True,
     help="How long orders stay after their end.",
 )
+@click.option(
+    "--keep-keys",
+    "kept_days",
+    type=click.IntRange(min=60),
+    default=KEPT_DAYS,
+    envvar="CLIENT_ORDER_KEYS_DAYS",
+    show_default=True,
+    show_envvar=True,
+    help="After how many days the record forgets an archived order and its client order id.",
+)
 @archives
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only say how many orders there are to archive.")
 @click.pass_obj
-def archive(session: CliSession, days: int, *, archive_url: str | None, is_dry: bool) -> None:
+def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str | None, is_dry: bool) -> None:
     """Archive orders that ended long ago: their events and attempts go to compressed files, by day.
 
     What is written is read back and compared before anything is dropped. Safe to stop at any moment, and to
     start again.
     """
-    use_case = archiver(session.engine, store_at(archive_url), retention_days=days)
+    use_case = archiver(session.engine, store_at(archive_url), retention_days=days, kept_days=kept_days)
     try:
         waiting = use_case.waiting()
         if is_dry:
@@ -38,10 +49,11 @@ def archive(session: CliSession, days: int, *, archive_url: str | None, is_dry: 
             done = use_case.run(on_part=lambda orders: progress.advance(bar, orders))
     except RetryableError as fault:
         raise click.ClickException(fault.message) from fault
-    facts = {"archived": done.orders, "refused": done.refused}
+    facts = {"archived": done.orders, "refused": done.refused, "forgotten": done.forgotten}
     refused = (
         f"; {done.refused} are not what was written and stay: see orderflow audit" if done.refused else ""
     )
-    session.show(facts, lambda console: console.print(f"{done.orders} orders archived{refused}"))
+    forgotten = f"; {done.forgotten} of long ago forgotten" if done.forgotten else ""
+    session.show(facts, lambda console: console.print(f"{done.orders} orders archived{forgotten}{refused}"))
     if done.refused:
         raise click.exceptions.Exit(1)

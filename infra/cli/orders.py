@@ -8,6 +8,7 @@ from rich.console import Console
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.archive import place_of
+from chalicelib.adapters.postgres.rows import written_event
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.statuses import OrderStatus
@@ -72,7 +73,7 @@ def order(session: CliSession, order_id: str, *, archive_url: str | None) -> Non
     with session.engine.connect() as connection:
         parameters = {"order_id": order_of(connection, order_id)}
         found = connection.execute(_ORDER, parameters).scalar()
-        events = list(connection.execute(_EVENTS, parameters).scalars())
+        events = [written_event(each) for each in connection.execute(_EVENTS, parameters).scalars()]
         attempts = list(connection.execute(_ATTEMPTS, parameters).scalars())
         place = place_of(connection, parameters["order_id"])
     if place is not None:

@@ -17,6 +17,8 @@ _VARIABLES: Final = {
     "JWT_ISSUER": "JwtIssuer",
     "JWT_AUDIENCE": "JwtAudience",
     "DATABASE_HOST": "DatabaseHost",
+    "ARCHIVE_URL": "ArchiveUrl",
+    "RETENTION_DAYS": "RetentionDays",
     "MARKET_FAUCET": "MarketFaucet",
     "POWERTOOLS_LOG_LEVEL": "LogLevel",
     "AWS_ENDPOINT_URL": "EmulatorUrl",

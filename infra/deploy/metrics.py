@@ -18,6 +18,7 @@ FUNCTIONS: Final = (
     "settle_dead_letters",
     "sweep",
     "match_prices",
+    "archive_orders",
 )
 
 

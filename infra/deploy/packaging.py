@@ -25,16 +25,20 @@ MERGE_TEMPLATE: Final = Path(__file__).parent / "templates" / "app.yaml"
 
 # Needed to build or to type-check a package, never to run it. Licences stay.
 _LEFT_OUT: Final = (".pyi", ".h", ".pyx", ".pxd", ".c", ".js", ".css", ".gz", "dist-info/RECORD", "/py.typed")
-# What nothing here imports: what libraries test themselves with, SQLAlchemy's other databases, pydantic's
-# first version, and the parser of C with which cffi builds what cryptography has been built with already.
+# What nothing here imports: what libraries test themselves with, templates of new projects, mypy's plugin,
+# SQLAlchemy's other databases, pydantic's first version, and the parser of C with which cffi builds what
+# cryptography has been built with already.
 _NEVER_IMPORTED: Final = (
     "sqlalchemy/testing/",
     "sqlalchemy/dialects/mssql/",
     "sqlalchemy/dialects/mysql/",
     "sqlalchemy/dialects/oracle/",
     "sqlalchemy/dialects/sqlite/",
+    "alembic/templates/",
     "alembic/testing/",
+    "mako/testing/",
     "pycparser/",
+    "pydantic/mypy.py",
     "pydantic/v1/",
 )
 # The console's own, which it serves.

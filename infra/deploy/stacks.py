@@ -26,9 +26,9 @@ BESIDE_CHALICE: Final = "beside_chalice"
 """What ``chalice deploy`` does not make itself, and nothing else needs."""
 
 _BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
-    Target.AWS: ("queues", "secrets", "network", "database"),
-    Target.MINISTACK: ("queues", "secrets", "given_database"),
-    Target.LOCALSTACK: ("queues", "secrets", "given_database"),
+    Target.AWS: ("queues", "secrets", "archive", "network", "database"),
+    Target.MINISTACK: ("queues", "secrets", "archive", "given_database"),
+    Target.LOCALSTACK: ("queues", "secrets", "archive", "given_database"),
 }
 _CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.AWS: (MIGRATION, APP, MONITORING),

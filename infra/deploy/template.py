@@ -21,6 +21,8 @@ _PINS: Final = (
     (re.compile(r"^([^:]+:[^:]+:[^:]+):\*:\*:"), r"\1:${AWS::Region}:${AWS::AccountId}:"),
     (re.compile(r"^arn:aws:"), "arn:${AWS::Partition}:"),
     (re.compile(r"orderflow([-/])\*([-/])"), r"orderflow\1${Stage}\2"),
+    # A bucket's ARN has neither account nor region: its name has.
+    (re.compile(r"-archive-\*/"), "-archive-${AWS::AccountId}-${AWS::Region}/"),
     (re.compile(r":\*/\*/(?=POST/|DELETE/)"), ":${WebsocketAPI}/ws/"),
 )
 

@@ -79,6 +79,17 @@ class Stage:
         new = transitions.first_transition(order, order.accepted_at, connection_id)
         PostgresOrderRecord(self._engine, VIEWS).create([new], lease_ms=0)
 
+    def end_long_ago(self, order: Order) -> None:
+        """Record an order that was canceled forty days ago."""
+        record = PostgresOrderRecord(self._engine, VIEWS)
+        record.create([transitions.first_transition(order, order.accepted_at, None)], lease_ms=0)
+        assert record.cancel(order.account_id, order.order_id, order.accepted_at)
+        with self._engine.begin() as connection:
+            # Only the database's owner can, and not without saying so.
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            aged = "UPDATE orders SET updated_at = now() - interval '40 days' WHERE order_id = :id"
+            connection.execute(text(aged), {"id": order.order_id})
+
     def close(self) -> None:
         self._engine.dispose()
 

@@ -125,6 +125,18 @@ def test_client_receives_nothing_without_the_right_to_post(stage: Stage) -> None
         assert answer_to(socket, action="ping") == {"type": "pong", "requestId": None}
 
 
+@pytest.mark.parametrize("sid", ["KeepArchives", "ReadArchivesBack"])
+def test_nothing_leaves_the_record_that_could_not_be_kept_and_read_back(stage: Stage, sid: str) -> None:
+    order = an_order_of_this_stage()
+    stage.end_long_ago(order)
+    with without(stage.cloud, right("archive_orders", sid)):
+        assert not invoked(stage.cloud, "archive_orders", SCHEDULE).result["done"]
+    done = invoked(stage.cloud, "archive_orders", SCHEDULE).result
+    assert done == {"done": True, "archived": 1, "refused": 0, "forgotten": 0}
+    answer = httpx.get(f"{stage.rest_url}/orders/{order.order_id}", timeout=TIME_LIMIT_S)
+    assert answer.json()["code"] == "ORDER_ARCHIVED"
+
+
 def execute(stage: Stage, connection_id: str) -> UUID:
     order = an_order_of_this_stage()
     invoked(stage.cloud, "execute_orders", order_event(order, connection_id=connection_id))

@@ -76,6 +76,7 @@ TRIALS = (
     Trial(right("settle_dead_letters", "ReadDatabaseSecret"), DEAD_LETTER, finished_all),
     Trial(right("sweep", "ReadDatabaseSecret"), SCHEDULE, swept),
     Trial(right("match_prices", "ReadDatabaseSecret"), SCHEDULE, swept),
+    Trial(right("archive_orders", "ReadDatabaseSecret"), SCHEDULE, swept),
     # Its policy is in the migration's template.
     Trial(Right("prepare_database", "ReadDatabaseSecrets", "secretsmanager:GetSecretValue"), {}, succeeded),
 )

@@ -121,10 +121,10 @@ class Tables:
     def insert_attempt(self, order_id: UUID, attempt: OpenAttempt) -> None:
         """Insert an open attempt; a second open one, or the same one again, cannot be."""
         if attempt.transaction.signature in self.attempts:
-            raise ConstraintViolation("attempts_pkey")
+            raise ConstraintViolation("attempts_signature")
         others = [row for row in self.attempts.values() if row.order_id == order_id]
         if any(row.attempt.attempt == attempt.attempt for row in others):
-            raise ConstraintViolation("attempts_order_id_attempt_key")
+            raise ConstraintViolation("attempts_pkey")
         if any(row.outcome is None for row in others):
             raise ConstraintViolation("attempts_one_open")
         self.attempts[attempt.transaction.signature] = AttemptRow(order_id, attempt)

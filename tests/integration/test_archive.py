@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from chalicelib.adapters.archive_folder import FolderArchiveStore
+from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.archiving import archiver
 from chalicelib.bootstrap.audit import audit
@@ -99,7 +100,11 @@ def test_archives_are_by_day(engine: Engine, tmp_path: Path) -> None:
 def test_archived_order_is_shown_as_it_was(engine: Engine, tmp_path: Path) -> None:
     (order_id,) = ended(engine)
     before = json.loads(command(engine, tmp_path, "order", str(order_id)).output)
-    assert json.loads(command(engine, tmp_path, "archive").output) == {"archived": 1, "refused": 0}
+    assert json.loads(command(engine, tmp_path, "archive").output) == {
+        "archived": 1,
+        "refused": 0,
+        "forgotten": 0,
+    }
     after = json.loads(command(engine, tmp_path, "order", str(order_id)).output)
     assert [event["seq"] for event in after["events"]] == [1, 2, 3, 4, 5, 6]
     for name in ("events", "attempts"):
@@ -164,7 +169,10 @@ def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engin
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(
-            text('UPDATE order_events SET data = \'{"code":"NO_ROUTE"}\' WHERE order_id = :id AND seq = 3'),
+            text(
+                "UPDATE order_events SET packed = '', data = '{\"code\":\"NO_ROUTE\"}'"
+                " WHERE order_id = :id AND seq = 3"
+            ),
             {"id": ids[1]},
         )
     done = archiving(engine, tmp_path).run()
@@ -251,3 +259,64 @@ def test_function_refuses_what_ended_today(engine: Engine) -> None:
     with engine.begin() as connection:
         parameters = {"sha256": bytes(32), "id": str(order_id)}
         assert connection.execute(statement, parameters).scalar() is False
+
+
+KEPT_DAYS = 400
+BOUGHT = "the same"
+
+
+def archived_long_ago(engine: Engine, folder: Path, *, days_ago: int) -> UUID:
+    """Archive an order with a client order id as it would have been at the time; return its id."""
+    store, order = on_postgres(engine), an_order(client_order_id=BOUGHT)
+    assert store.keys.reserve(order.account_id, BOUGHT, order.content_sha256)
+    store.moved(store.created(order), *TO_THE_END)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            text("UPDATE orders SET updated_at = now() - make_interval(days => :days)"), {"days": days_ago}
+        )
+    assert (
+        archiver(engine, FolderArchiveStore(folder), retention_days=DAYS, kept_days=10_000).run().orders == 1
+    )
+    return order.order_id
+
+
+def kept_of(engine: Engine) -> tuple[int, int]:
+    with engine.connect() as connection:
+        counts = [text(f"SELECT count(*) FROM {table}") for table in ("orders", "client_order_keys")]  # noqa: S608
+        orders, keys = (connection.execute(each).scalar_one() for each in counts)
+    return orders, keys
+
+
+def test_orders_of_long_ago_leave_with_their_keys_and_the_archive_stays(
+    engine: Engine, tmp_path: Path
+) -> None:
+    archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS + 2)
+    ended(engine, days_ago=40)
+    done = archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()
+    assert (done.orders, done.forgotten) == (1, 1)
+    assert kept_of(engine) == (1, 0)
+    assert on_record(engine)[3] == 2
+    with engine.connect() as connection:
+        assert archive_check(FolderArchiveStore(tmp_path)).violations(connection) == []
+
+
+def test_key_of_an_archived_order_is_recognised_until_it_is_forgotten(engine: Engine, tmp_path: Path) -> None:
+    archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS - 2)
+    done = archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()
+    assert (done.forgotten, kept_of(engine)) == (0, (1, 1))
+
+
+def test_order_is_not_forgotten_early_by_an_archive_that_claims_to_be_old(
+    engine: Engine, tmp_path: Path
+) -> None:
+    archived_long_ago(engine, tmp_path, days_ago=61)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE archives SET day = '2020-01-01'"))
+        assert connection.execute(text("SELECT forget_orders(62)")).scalar() is None
+        assert connection.execute(text("SELECT forget_orders(60)")).scalar() == 1
+
+
+def test_nothing_is_forgotten_while_a_queue_may_still_hold_its_message(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="60 days"):
+        connection.execute(text("SELECT forget_orders(59)"))

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row, text
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, NewOrder, Transition
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.packed_fields import packed as pack
 from tests.fakes.orders import NOON, VIEWS, advanced, an_order
 
 LONG_LEASE_MS = 60_000
@@ -79,3 +83,58 @@ def test_step_that_comes_too_late_leaves_the_chain_to_whoever_was_faster(engine:
     state, events = advanced(claimed.state, OrderStatus.ROUTED)
     assert not record.record([Transition(claimed, state, events)], lease_ms=LONG_LEASE_MS)
     assert problems(engine) == []
+
+
+def rows(engine: Engine, order: Order) -> list[Row[Any]]:
+    statement = text("SELECT status, data, packed FROM order_events WHERE order_id = :id ORDER BY seq")
+    with engine.connect() as connection:
+        return list(connection.execute(statement, {"id": order.order_id}))
+
+
+def shown(engine: Engine, order: Order) -> list[object]:
+    events = PostgresOrderQueries(engine).events_after(order.order_id, 0, limit=9)
+    return [VIEWS.fields(event) for event in events]
+
+
+def test_packed_and_plain_events_of_one_order_are_one_chain_and_shown_alike(engine: Engine) -> None:
+    orders = an_order(), an_order()
+    for order, first, then in zip(orders, (True, False), (False, True), strict=True):
+        claimed = created(PostgresOrderRecord(engine, VIEWS, packs=first), order)
+        moved(
+            PostgresOrderRecord(engine, VIEWS, packs=then), claimed, OrderStatus.ROUTED, OrderStatus.BUILDING
+        )
+    assert problems(engine) == []
+    assert shown(engine, orders[0]) == shown(engine, orders[1])
+    packed = [[bool(row.packed) for row in rows(engine, order)] for order in orders]
+    assert packed == [[True, False, False, False], [False, False, True, False]]
+
+
+@pytest.mark.parametrize("packed", [b"\x01", pack('{"of":"others"}')], ids=["unreadable", "other fields"])
+def test_packed_fields_that_were_changed_are_found(engine: Engine, packed: bytes) -> None:
+    order = an_order()
+    moved(
+        PostgresOrderRecord(engine, VIEWS),
+        created(PostgresOrderRecord(engine, VIEWS), order),
+        OrderStatus.ROUTED,
+    )
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE order_events SET packed = :packed WHERE seq = 3"), {"packed": packed})
+    assert problems(engine) == ["event 3, or one before it, is not what was written"]
+
+
+@pytest.mark.parametrize(
+    ("status", "data"), [("routed", '{"txSignature":"x"}'), ("submitted", "{}")], ids=["both", "looked into"]
+)
+def test_row_that_says_one_thing_to_statements_and_another_to_its_owner_is_refused(
+    engine: Engine, status: str, data: str
+) -> None:
+    order = an_order()
+    created(PostgresOrderRecord(engine, VIEWS), order)
+    append = text(
+        "INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, packed)"
+        " VALUES (:id, 3, :status, 1, now(), CAST(:data AS jsonb), :packed)"
+    )
+    told = {"id": order.order_id, "status": status, "data": data, "packed": pack('{"txSignature":"y"}')}
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="packed_check"):
+        connection.execute(append, told)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, link
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.adapters.postgres.rows import written_event
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.archive.ports import Archive, ArchiveStore
@@ -23,37 +23,38 @@ from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveErro
 from chalicelib.wire.json_text import JsonObject
 
 # Who follows a finished order is forgotten after ten minutes, unless it still has to be caught up.
-_READY: Final = f"""
+_READY: Final = """
 FROM orders o
-WHERE o.status IN {FINAL_STATUSES} AND o.archive_id IS NULL AND o.updated_at < :ended_before
+WHERE o.ended_at IS NOT NULL AND o.archive_id IS NULL AND o.ended_at < :ended_before
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.order_id = o.order_id)
+  AND NOT EXISTS (SELECT FROM unpublished u WHERE u.order_id = o.order_id)
 """
 _COUNT: Final = text(f"SELECT count(*) {_READY}")
 _NEXT: Final = text(f"""
 WITH ready AS (
-    SELECT o.order_id, o.updated_at {_READY} ORDER BY o.updated_at, o.order_id OFFSET :skipped LIMIT :limit
+    SELECT o.order_id, o.ended_at {_READY} ORDER BY o.ended_at, o.order_id OFFSET :skipped LIMIT :limit
 ), of_a_day AS (
-    SELECT order_id, updated_at FROM ready
-    WHERE (updated_at AT TIME ZONE 'UTC')::date =
-        (SELECT (min(updated_at) AT TIME ZONE 'UTC')::date FROM ready)
+    SELECT order_id, ended_at FROM ready
+    WHERE (ended_at AT TIME ZONE 'UTC')::date = (SELECT (min(ended_at) AT TIME ZONE 'UTC')::date FROM ready)
 )
 SELECT to_jsonb(o) AS whole,
     (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'order_id' ORDER BY e.seq), '[]') FROM order_events e
      WHERE e.order_id = o.order_id) AS events,
     (SELECT coalesce(jsonb_agg(to_jsonb(a) - 'order_id' ORDER BY a.attempt), '[]') FROM attempts a
      WHERE a.order_id = o.order_id) AS attempts
-FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.updated_at, d.order_id
+FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.ended_at, d.order_id
 """)
 _SETTLE: Final = text("""
 SELECT public.archive_orders(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]), CAST(:seqs AS int[]),
     CAST(:events AS int), CAST(:attempts AS int))
 """)
+_FORGET: Final = text("SELECT public.forget_orders(CAST(:kept_days AS int))")
 _PLACE_OF: Final = text("""
 SELECT a.place FROM orders o JOIN archives a USING (archive_id) WHERE o.order_id = CAST(:order_id AS uuid)
 """)
-_ARCHIVES: Final = text(
-    "SELECT archive_id, place, sha256, orders, events, attempts FROM archives ORDER BY archive_id"
-)
+_ARCHIVES: Final = text("""
+SELECT archive_id, place, sha256, orders, events, attempts, forgotten_at FROM archives ORDER BY archive_id
+""")
 _KEPT: Final = text("""
 SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain
 FROM orders WHERE archive_id = :archive_id
@@ -74,7 +75,7 @@ class PostgresFinishedOrders:
         parameters = {"ended_before": ended_before, "skipped": skipped, "limit": limit}
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_NEXT, parameters).all()
-        return [ArchivedOrder(_in_utc(row.whole), row.events, row.attempts) for row in rows]
+        return [ArchivedOrder(_in_utc(row.whole), _written(row.events), row.attempts) for row in rows]
 
     def problem(self, order: ArchivedOrder) -> str | None:
         return problem_of(order)
@@ -92,6 +93,11 @@ class PostgresFinishedOrders:
         with translated_errors(), self._single.connect() as connection:
             return bool(connection.execute(_SETTLE, parameters).scalar_one())
 
+    def forget(self, *, kept_days: int) -> int | None:
+        with translated_errors(), self._single.connect() as connection:
+            forgotten: int | None = connection.execute(_FORGET, {"kept_days": kept_days}).scalar_one()
+        return forgotten
+
 
 def problem_of(order: ArchivedOrder) -> str | None:
     """Return why an order with its events is not what was written; None if it is."""
@@ -102,10 +108,13 @@ def problem_of(order: ArchivedOrder) -> str | None:
         return f"{status}, and its last event is {order.events[-1]['status']}"
     before = GENESIS
     for event in order.events:
+        if "packed" in event:
+            return f"event {event['seq']} cannot be read"
         if event["chain"] is not None:
-            if link(before, _event(order.order_id, event), event["data"]) != _bytes(event["chain"]):
+            found, said = link(before, _event(order.order_id, event), event["data"]), _bytes(event["chain"])
+            if said and found != said:
                 return f"event {event['seq']}, or one before it, is not what was written"
-            before = _bytes(event["chain"])
+            before = found
     if before != _bytes(order.order["chain"]):
         return "another hash than its last event has"
     return None
@@ -148,7 +157,9 @@ def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[t
         counted = (len(orders), _sum(o.events for o in orders), _sum(o.attempts for o in orders))
         if counted != (row.orders, row.events, row.attempts):
             yield row.place, f"holds {counted} orders, events and attempts"
-        said = {(o.order_id, o.order["status"], o.order["seq"], o.order["chain"]) for o in orders}
+        # Of forgotten orders the record must know nothing.
+        here = [] if row.forgotten_at else orders
+        said = {(o.order_id, o.order["status"], o.order["seq"], o.order["chain"]) for o in here}
         kept = {tuple(each) for each in connection.execute(_KEPT, {"archive_id": row.archive_id})}
         for order_id, *_ in sorted(said ^ kept, key=str):
             yield order_id, f"the record and {row.place} say different things"
@@ -160,6 +171,17 @@ def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[t
 
 def _sum(lists: Iterable[Sequence[Any]]) -> int:
     return sum(len(each) for each in lists)
+
+
+def _written(events: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return an order's events as they were written; of fields that cannot be read, the row as it is."""
+    found = []
+    for event in events:
+        try:
+            found.append(written_event(event))
+        except ValueError:
+            found.append(event)
+    return found
 
 
 def _event(order_id: str, row: JsonObject) -> OrderEvent:

@@ -20,7 +20,7 @@ from chalicelib.adapters.postgres.cancels import (
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
-from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, IDLE_STATUSES
+from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, RESTS, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
@@ -34,8 +34,8 @@ AND {meant("CAST(:base AS text)", "CAST(:quote AS text)", "CAST(:types AS text[]
 """
 
 # Two conditions, since orders under way and resting ones have an index each.
-_UNDER_WAY: Final = f"o.status NOT IN {IDLE_STATUSES} AND {_MEANT}"
-_RESTING: Final = f"o.status = 'open' AND {_MEANT}"
+_UNDER_WAY: Final = f"{UNDER_WAY} AND {_MEANT}"
+_RESTING: Final = f"{RESTS} AND {_MEANT}"
 _UNSENT: Final = f"o.status IN {CANCELABLE_STATUSES} AND o.tx_signature IS NULL"
 
 # Rows that a consumer holds are left to a later look: waiting for several of them, in another order than the

@@ -1,4 +1,6 @@
-"""The chain of an order's events: each carries the SHA-256 of itself and its predecessor's.
+"""The chain of an order's events: the SHA-256 of each is taken of itself and its predecessor's.
+
+Of events that are written together the last one carries its hash, which covers the others.
 
 An event that is changed, left out or slipped in later breaks it. It is computed here and not by the database,
 where it took a twentieth of a batch's time: the bytes that are hashed are those that are sent anyway.
@@ -15,10 +17,15 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.packed_fields import packed
 
 GENESIS: Final = b""
 """What stands for the predecessor of an order's first event."""
+
+PACKED: Final = frozenset({OrderStatus.PENDING, OrderStatus.ROUTED, OrderStatus.CONFIRMED})
+"""Statuses whose fields are long, and which no statement looks into: their rows hold them packed."""
 
 _HEADS_MAX: Final = 10_000
 
@@ -47,6 +54,8 @@ def chained_rows(
     events: Iterable[OrderEvent],
     heads: Mapping[UUID, bytes],
     fields_of: Callable[[OrderEvent], JsonObject],
+    *,
+    packs: bool = True,
 ) -> tuple[str, dict[UUID, bytes]]:
     """Return events as ``jsonb_to_recordset`` reads them, and the hash of each order's last one.
 
@@ -54,26 +63,35 @@ def chained_rows(
         events: Each order's own in the order of their numbers.
         heads: The last hash on record, of orders that have one.
         fields_of: Renders what only an event's status says.
+        packs: Whether long fields are packed, and hashes that a later one covers left out; releases before
+            migration 0022 can do nothing with such rows.
     """
     after: dict[UUID, bytes] = {}
     rows = []
     # Of an order's events in a row, id, time and predecessor are looked up once: it is half of the work.
-    last_id, last_at, name, time, chain = None, None, "", "", GENESIS
+    last_id, last_at, name, time, chain, followed = None, None, "", "", GENESIS, ""
     for event in events:
         fields = fields_of(event)
         data = _canonical(fields) if fields else "{}"
         if event.order_id is not last_id:
             last_id = event.order_id
             name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
+        elif packs:
+            rows[-1] = followed
         if event.at is not last_at:
             last_at, time = event.at, _time(event.at)
         seq, status, attempt = event.seq, event.status.value, event.attempt
         chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
         after[last_id] = chain
-        rows.append(
+        short = ""
+        if packs and status in PACKED:
+            short, data = packed(data).hex(), "{}"
+        said = (
             f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},'
-            f'"occurred_at":"{time}","chain":"\\\\x{chain.hex()}","data":{data}}}'
+            f'"occurred_at":"{time}","data":{data},"packed":"\\\\x{short}","chain":"\\\\x'
         )
+        rows.append(f'{said}{chain.hex()}"}}')
+        followed = f'{said}"}}'
     return f"[{','.join(rows)}]", after
 
 

@@ -9,15 +9,17 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import Finding
+from chalicelib.adapters.postgres.rows import stored_fields
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
+from chalicelib.wire.packed_fields import UnreadableFieldsError
 
 _PAGE: Final = 1_000
 
 _FILLS: Final = text("""
     SELECT o.order_id, o.tx_signature, o.swap_mode, o.amount_units, o.input_token, o.output_token,
-        o.input_units, o.output_units, e.data
+        o.input_units, o.output_units, e.data, e.packed
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)
@@ -45,8 +47,13 @@ def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
             elif row.input_token in tokens:
                 scale = tokens[row.input_token].scale
                 is_so["unspentInputAmount"] = format_units(unspent, scale) if unspent else None
+            try:
+                told = stored_fields(row.data, row.packed)
+            except UnreadableFieldsError as error:
+                yield Finding(str(row.order_id), str(error))
+                continue
             for name, value in is_so.items():
-                if row.data.get(name) != value:
-                    said = row.data.get(name)
+                if told.get(name) != value:
+                    said = told.get(name)
                     yield Finding(str(row.order_id), f"{name} was told as {said}, and is {value}")
         after = str(rows[-1].order_id)

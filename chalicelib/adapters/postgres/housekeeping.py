@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import OLD_UNPUBLISHED
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
@@ -31,7 +31,7 @@ SELECT order_id, account_id FROM (
     SELECT order_id, account_id, accepted_at, row_number()
         OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
     FROM orders
-    WHERE status NOT IN {IDLE_STATUSES}
+    WHERE {UNDER_WAY}
         AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
         AND (resumed_at IS NULL OR resumed_at < lease_until
              OR resumed_at < clock_timestamp() - make_interval(secs => {RESUMED_AGAIN_AFTER_S}))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, Row, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
+from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.services.queries.operations import (
@@ -49,8 +49,8 @@ FROM timed GROUP BY 1, 2, 3, 4, 5, 6
 
 _UNFINISHED: Final = text(f"""
 SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
-    SELECT status, order_type, accepted_at FROM orders
-    WHERE status NOT IN {FINAL_STATUSES} LIMIT {UNFINISHED_MAX}
+    SELECT status, order_type, accepted_at FROM orders WHERE {UNDER_WAY} UNION ALL
+    SELECT status, order_type, accepted_at FROM orders WHERE {RESTS} LIMIT {UNFINISHED_MAX}
 ) AS unfinished GROUP BY 1, 2 ORDER BY 1, 2
 """)
 

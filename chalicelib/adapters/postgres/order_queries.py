@@ -18,7 +18,7 @@ from chalicelib.services.ports import OrderView
 
 _VIEW: Final = f"""
 SELECT {ORDER_COLUMNS}, o.updated_at, o.archive_id, coalesce(e.occurred_at, o.updated_at) AS occurred_at,
-    coalesce(e.data, '{{"archived": true}}') AS data
+    coalesce(e.data, '{{"archived": true}}') AS data, e.packed
 FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
 """
 
@@ -36,7 +36,7 @@ ORDER BY o.accepted_at DESC, o.order_id DESC LIMIT :limit
 )
 
 _EVENTS: Final = text("""
-SELECT order_id, seq, status, attempt, occurred_at, data FROM order_events
+SELECT order_id, seq, status, attempt, occurred_at, data, packed FROM order_events
 WHERE order_id = CAST(:order_id AS uuid) AND seq > :seq ORDER BY seq LIMIT :limit
 """)
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -34,7 +35,8 @@ from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject
 
 _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
-    order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb, chain bytea)"""
+    order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb, chain bytea,
+    packed bytea)"""
 
 # Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
 _CREATE: Final = Statement(f"""
@@ -53,7 +55,7 @@ WITH incoming AS (
     ON CONFLICT DO NOTHING
     RETURNING order_id
 ), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
     SELECT e.* FROM {_EVENTS_ROWS} JOIN created USING (order_id)
 ), followed AS (
     INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
@@ -104,7 +106,7 @@ WITH step AS (
     WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq AND {MAY_GO_ON}
     RETURNING o.order_id
 ), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
     SELECT e.* FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
 ), tried AS (
     INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height,
@@ -146,7 +148,7 @@ WITH amended AS (
     WHERE o.order_id = r.order_id
     RETURNING o.order_id, o.account_id
 ), {owed("amended")}
-INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
+INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
 SELECT e.* FROM {_EVENTS_ROWS} JOIN amended USING (order_id)
 """)
 
@@ -158,13 +160,13 @@ SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) 
 class PostgresOrderRecord:
     """``OrderRecord`` on Postgres."""
 
-    def __init__(self, engine: Engine, views: EventViews) -> None:
+    def __init__(self, engine: Engine, views: EventViews, *, packs: bool = True) -> None:
         self._database = Database(engine)
-        self._fields_of = views.fields
+        self._chained = partial(chained_rows, fields_of=views.fields, packs=packs)
         self._heads = Heads()
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
-        events, heads = chained_rows((event for new in orders for event in new.events), {}, self._fields_of)
+        events, heads = self._chained((event for new in orders for event in new.events), {})
         rows = [
             order_record(new.state)
             | {
@@ -200,9 +202,7 @@ class PostgresOrderRecord:
 
     def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
         before = self._heads_of([transition.state.order.order_id for transition in transitions])
-        events, after = chained_rows(
-            (event for transition in transitions for event in transition.events), before, self._fields_of
-        )
+        events, after = self._chained((event for each in transitions for event in each.events), before)
         heads = before | after
         parameters = {
             "steps": json_rows(
@@ -280,7 +280,7 @@ class PostgresOrderRecord:
             other = replace(before, order=change(before))
             after, event = other.transition_to(Open(amended=told), at)
             head = bytes(rows[0].chain or GENESIS)
-            events, heads = chained_rows([event], {order_id: head}, self._fields_of)
+            events, heads = self._chained([event], {order_id: head})
             row = column_values(after.order) | {"chain": _bytea(heads[order_id])}
             session.finish(
                 (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])

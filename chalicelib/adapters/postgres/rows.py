@@ -11,6 +11,7 @@ from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.packed_fields import unpacked
 
 ORDER_COLUMNS: Final = (
     f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq, "
@@ -35,10 +36,34 @@ def order_state(row: Row) -> OrderState:
 
 
 def order_event(row: Row) -> OrderEvent:
-    """Return the event that one row of ``order_events`` holds, with its fields as they were stored."""
+    """Return the event that one row of ``order_events`` holds, with its fields as they were stored.
+
+    Raises:
+        ValueError: They cannot be read, or a word in the row is another release's.
+    """
     status = OrderStatus(row.status)
-    recorded = Recorded(status, _by_todays_names(status, row.data))
+    recorded = Recorded(status, _by_todays_names(status, stored_fields(row.data, row.packed)))
     return OrderEvent(row.order_id, row.seq, row.attempt, row.occurred_at, recorded)
+
+
+def stored_fields(data: JsonObject, packed: bytes | None) -> JsonObject:
+    """Return an event's fields as they were written: they are in one of these two columns.
+
+    Raises:
+        ValueError: They cannot be read.
+    """
+    return unpacked(bytes(packed)) if packed else data
+
+
+def written_event(columns: JsonObject) -> JsonObject:
+    """Return a row of ``order_events``, as ``to_jsonb`` has it, with its fields as they were written.
+
+    Raises:
+        ValueError: They cannot be read.
+    """
+    rest = {name: value for name, value in columns.items() if name != "packed"}
+    packed = bytes.fromhex(str(columns.get("packed") or "").removeprefix("\\x"))
+    return rest | {"data": stored_fields(columns["data"], packed)}
 
 
 def _by_todays_names(status: OrderStatus, stored: JsonObject) -> JsonObject:

@@ -18,4 +18,9 @@ def listed(statuses: AbstractSet[OrderStatus]) -> str:
 FINAL_STATUSES: Final = listed(FINAL)
 IDLE_STATUSES: Final = listed(FINAL | RESTING)
 """Of orders that need not be moved on: those that ended, and those that rest."""
+
+UNDER_WAY: Final = "ended_at IS NULL AND rests IS NULL"
+"""The condition of the index of orders that are to be moved on; the columns follow from the status."""
+RESTS: Final = "rests"
+"""That of the index of orders that rest."""
 CANCELABLE_STATUSES: Final = listed(CANCELABLE)

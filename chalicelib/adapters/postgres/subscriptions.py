@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
-from chalicelib.adapters.postgres.status_lists import IDLE_STATUSES
+from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
 from chalicelib.domain.orders import Order
 from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, Subscription
 
@@ -70,16 +70,16 @@ SELECT EXISTS (SELECT FROM flipped) OR NOT EXISTS (
 
 # Ten thousand orders may rest: the newest are replayed beside those under way, the others on request.
 _UNFINISHED_ORDERS: Final = f"""
-(SELECT order_id FROM orders WHERE account_id = :account_id AND status NOT IN {IDLE_STATUSES}
+(SELECT order_id FROM orders WHERE account_id = :account_id AND {UNDER_WAY}
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})
 UNION ALL
-(SELECT order_id FROM orders WHERE account_id = :account_id AND status = 'open'
+(SELECT order_id FROM orders WHERE account_id = :account_id AND {RESTS}
 ORDER BY accepted_at DESC LIMIT {_REPLAYED_ORDERS_MAX})
 """
 _UNFINISHED: Final = text(_UNFINISHED_ORDERS)
 _MORE_REST: Final = text(f"""
 SELECT EXISTS (
-    SELECT FROM orders WHERE account_id = :account_id AND status = 'open'
+    SELECT FROM orders WHERE account_id = :account_id AND {RESTS}
     ORDER BY accepted_at DESC OFFSET {_REPLAYED_ORDERS_MAX})
 """)
 

@@ -6,19 +6,19 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
-from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, RESTS, UNDER_WAY
 from chalicelib.domain.principals import Principal
 from chalicelib.services.intake.limits import NotedConnection
 
 # Counting stops at the limit: an account far beyond it costs no more than one that has just reached it.
 _OPEN_ORDERS: Final = text(f"""
 SELECT count(*) FROM (
-    SELECT FROM orders WHERE account_id = :account_id AND status NOT IN {IDLE_STATUSES} LIMIT :limit) AS open
+    SELECT FROM orders WHERE account_id = :account_id AND {UNDER_WAY} LIMIT :limit) AS open
 """)
 
-_RESTING_ORDERS: Final = text("""
+_RESTING_ORDERS: Final = text(f"""
 SELECT count(*) FROM (
-    SELECT FROM orders WHERE account_id = :account_id AND status = 'open' LIMIT :limit) AS resting
+    SELECT FROM orders WHERE account_id = :account_id AND {RESTS} LIMIT :limit) AS resting
 """)
 
 # Two handshakes at the very same moment may both be the last one allowed: not worth a lock.

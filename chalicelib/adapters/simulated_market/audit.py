@@ -7,6 +7,7 @@ from chalicelib.adapters.audit_checks import SHOWN_MAX, AuditCheck, ComputedChec
 from chalicelib.adapters.simulated_market.balance import check_books, check_flows
 from chalicelib.adapters.simulated_market.evidence import check_signatures
 from chalicelib.adapters.simulated_market.ledger_replay import check_replay
+from chalicelib.adapters.simulated_market.told_slots import check_told_slots
 
 _STATEMENTS: Final = (
     StatementCheck(
@@ -32,7 +33,8 @@ _STATEMENTS: Final = (
             AS problem
         FROM market.transactions t LEFT JOIN orders o USING (order_id)
         WHERE t.error IS NULL AND t.order_id IS NOT NULL
-          AND (o.status IS NULL OR o.status IN ('failed', 'canceled', 'expired'))
+          AND ((o.status IS NULL AND NOT market.is_forgotten(t.landed_at))
+            OR o.status IN ('failed', 'canceled', 'expired'))
         """,
     ),
     StatementCheck(
@@ -42,7 +44,8 @@ _STATEMENTS: Final = (
         FROM market.transactions t LEFT JOIN attempts a USING (signature)
             LEFT JOIN orders o ON o.order_id = t.order_id
         WHERE t.order_id IS NOT NULL AND o.archive_id IS NULL
-          AND (a.signature IS NULL OR a.order_id <> t.order_id)
+            AND NOT (o.order_id IS NULL AND market.is_forgotten(t.landed_at))
+            AND (a.signature IS NULL OR a.order_id <> t.order_id)
         """,
     ),
     StatementCheck(
@@ -69,18 +72,6 @@ _STATEMENTS: Final = (
             WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
         """,
     ),
-    StatementCheck(
-        "a confirmed order's owner was told the slot that the ledger booked",
-        """
-        SELECT o.order_id::text AS subject,
-               format('told slot %s, and it is %s', coalesce(e.data ->> 'slot', 'none'),
-                   coalesce(t.slot::text, 'none'))
-               AS problem
-        FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
-        LEFT JOIN market.transactions t ON t.signature = o.tx_signature
-        WHERE o.status = 'confirmed' AND e.data ->> 'slot' IS DISTINCT FROM t.slot::text
-        """,
-    ),
 )
 
 
@@ -93,6 +84,7 @@ def market_checks(wallet_seed: bytes | None) -> tuple[AuditCheck, ...]:
     """
     return (
         *_STATEMENTS,
+        ComputedCheck("a confirmed order's owner was told the slot that the ledger booked", check_told_slots),
         ComputedCheck("per token, wallets, vaults and fees are what was issued", check_books),
         ComputedCheck(
             "each wallet and vault holds what was issued there and what transactions moved",

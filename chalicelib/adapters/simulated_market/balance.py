@@ -71,7 +71,7 @@ _TRANSACTIONS: Final = text("""
     WHERE error IS NULL AND ARRAY[-input_units, output_units] IS DISTINCT FROM (
         SELECT array_agg(net ORDER BY net) FROM (
             SELECT sum(flow.units) AS net
-            FROM jsonb_to_recordset(legs)
+            FROM jsonb_to_recordset(market.named_legs(legs))
                 AS leg (token_in text, token_out text, input_units numeric, output_units numeric)
             CROSS JOIN LATERAL (VALUES (leg.token_in, -leg.input_units), (leg.token_out, leg.output_units))
                 AS flow (token, units)

@@ -6,6 +6,7 @@ attempt's bytes are verified here, and order, attempt and transaction are held a
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -21,10 +22,12 @@ _ATTEMPTS: Final = text("""
         o.account_id, o.swap_mode, o.input_token, o.output_token, o.amount_units,
         t.signature IS NOT NULL AS is_booked, t.wallet, t.order_id AS booked_order_id, t.attempt
             AS booked_attempt,
-        t.height, t.slot, t.error, t.input_units, t.output_units, t.legs,
+        t.height, t.slot, t.error, t.input_units, t.output_units,
+        market.named_legs(t.legs) AS legs,
         (SELECT extract(epoch FROM genesis_at)::text FROM market.chain) AS genesis
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)
-    WHERE a.signature > :after ORDER BY a.signature LIMIT :page
+    WHERE (a.order_id, a.attempt) > (CAST(:after AS uuid), CAST(:attempt AS integer))
+    ORDER BY a.order_id, a.attempt LIMIT :page
 """)
 
 
@@ -55,8 +58,8 @@ def check_signatures(connection: Connection, wallet_seed: bytes | None) -> Itera
     or that say something else than the rows around them.
     """
     wallets = Wallets(wallet_seed)
-    after = ""
-    while rows := connection.execute(_ATTEMPTS, {"after": after, "page": _PAGE}).all():
+    after: dict[str, object] = {"after": str(UUID(int=0)), "attempt": 0}
+    while rows := connection.execute(_ATTEMPTS, after | {"page": _PAGE}).all():
         for row in rows:
             transaction = verified(row.signature, bytes(row.payload))
             if transaction is None:
@@ -66,7 +69,7 @@ def check_signatures(connection: Connection, wallet_seed: bytes | None) -> Itera
                 continue
             for problem in _problems(row, transaction.message, wallets):
                 yield LedgerViolation(row.signature, f"order {row.order_id}: {problem}")
-        after = rows[-1].signature
+        after = {"after": str(rows[-1].order_id), "attempt": rows[-1].attempt}
 
 
 def _problems(row: Any, message: Message, wallets: Wallets) -> Iterator[str]:

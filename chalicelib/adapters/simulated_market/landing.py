@@ -53,9 +53,10 @@ _READ: Final = Statement("""
     SELECT market.height_at(moment.now) AS height,
         floor(extract(epoch FROM moment.now) * 1000)::bigint AS moment_ms,
         extract(epoch FROM chain.genesis_at)::text AS genesis,
-        (SELECT jsonb_agg(signature) FROM market.transactions JOIN (
+        (SELECT jsonb_agg(signature) FROM market.transactions t JOIN (
             SELECT jsonb_array_elements_text(CAST(:signatures AS jsonb)) AS signature
-            LIMIT jsonb_array_length(CAST(:signatures AS jsonb))) AS asked USING (signature)) AS known,
+            LIMIT jsonb_array_length(CAST(:signatures AS jsonb))) AS asked USING (signature)
+         WHERE md5(t.signature)::uuid = md5(asked.signature)::uuid) AS known,
         (SELECT jsonb_agg(jsonb_build_array(address, token, balance)) FROM market.wallets
          WHERE (address, token) IN (
             SELECT item ->> 0, item ->> 1 FROM jsonb_array_elements(CAST(:wallets AS jsonb)) AS item))

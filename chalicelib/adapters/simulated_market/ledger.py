@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import DatabaseSession, Statement
+from chalicelib.adapters.simulated_market.legs import rows_of
 from chalicelib.adapters.simulated_market.pool_cache import Snapshot
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, rows_changed, scalars_of
 from chalicelib.adapters.simulated_market.swap_execution import Books, Landed
@@ -144,6 +145,6 @@ def _transaction_row(record: Record) -> dict[str, Any]:
         "error": landed.error,
         "input_units": landed.input_units,
         "output_units": landed.output_units,
-        "legs": landed.legs,
+        "legs": rows_of(landed.legs),
         "moment_ms": record.moment_ms,
     }

@@ -7,7 +7,7 @@ so does a state that no transaction led to.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -33,8 +33,9 @@ _OPENINGS: Final = text("""
 """)
 _POOLS: Final = text("SELECT to_jsonb(pool) AS pool FROM market.changed_pools('{}', -1) AS pool")
 _LANDED: Final = text("""
-    SELECT t.ordinal, t.signature, t.legs, floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
-        coalesce(o.swap_mode, 'exact_in') AS swap_mode
+    SELECT t.ordinal, t.signature, market.named_legs(t.legs) AS legs,
+        floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
+        CASE WHEN t.order_id IS NULL THEN 'exact_in' ELSE o.swap_mode END AS swap_mode
     FROM market.transactions t LEFT JOIN orders o USING (order_id)
     WHERE t.error IS NULL AND t.ordinal > :after ORDER BY t.ordinal LIMIT :page
 """)
@@ -57,7 +58,7 @@ def check_replay(connection: Connection) -> Iterator[LedgerViolation]:
                 opening = openings.popleft()
                 states[opening.pool_id] = _opened(opening)
             for leg in row.legs:
-                problem = _follow(leg, SwapMode(row.swap_mode), row.now_s, states, now)
+                problem = _follow(leg, _modes(row.swap_mode), row.now_s, states, now)
                 if problem:
                     yield LedgerViolation(row.signature, problem)
         after = landed[-1].ordinal
@@ -76,7 +77,7 @@ def _opened(opening: Any) -> pools.Pool:
 
 def _follow(
     leg: Mapping[str, Any],
-    mode: SwapMode,
+    modes: Sequence[SwapMode],
     now_s: int,
     states: dict[str, pools.Pool | None],
     known: Mapping[str, MarketPool],
@@ -90,16 +91,25 @@ def _follow(
         return None
     booked = leg["input_units"], leg["output_units"]
     token_in: TokenIndex = 0 if leg["token_in"] == known[pool_id].tokens[0] else 1
-    amount = booked[0] if mode is SwapMode.EXACT_IN else booked[1]
-    try:
-        result, states[pool_id] = pools.swap(state, Swap(EXACT[mode], amount, token_in, now_s))
-    except SwapRefusedError as refused:
-        states[pool_id] = None
-        return f"{pool_id} would have refused the swap: {refused.refusal}"
-    if (result.amount_in, result.amount_out) == booked:
-        return None
+    problem = None
+    for mode in modes:
+        amount = booked[0] if mode is SwapMode.EXACT_IN else booked[1]
+        try:
+            result, after = pools.swap(state, Swap(EXACT[mode], amount, token_in, now_s))
+        except SwapRefusedError as refused:
+            problem = f"{pool_id} would have refused the swap: {refused.refusal}"
+            continue
+        if (result.amount_in, result.amount_out) == booked:
+            states[pool_id] = after
+            return None
+        problem = (
+            f"{pool_id} would have taken {result.amount_in} and paid {result.amount_out}, "
+            f"booked are {booked[0]} and {booked[1]}"
+        )
     states[pool_id] = None
-    return (
-        f"{pool_id} would have taken {result.amount_in} and paid {result.amount_out}, "
-        f"booked are {booked[0]} and {booked[1]}"
-    )
+    return problem
+
+
+def _modes(known: str | None) -> Sequence[SwapMode]:
+    """Return how a swap was asked for; either way, if the record has forgotten its order."""
+    return tuple(SwapMode) if known is None else (SwapMode(known),)

@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 from chalicelib.adapters.postgres.statements import Database, Row, Statement
 from chalicelib.adapters.simulated_market.landing import Landing
 from chalicelib.adapters.simulated_market.ledger import Record
+from chalicelib.adapters.simulated_market.legs import fills
 from chalicelib.adapters.simulated_market.locking import LANDING_LOCK
 from chalicelib.domain.errors import Code, RetryableError
-from chalicelib.domain.transactions import ChainView, LegFill, SignatureStatus, TransactionStatus
+from chalicelib.domain.transactions import ChainView, SignatureStatus, TransactionStatus
 
 ROUNDS_MAX: Final = 100
 """Signatures can become due while others are landed; more rounds than this and the node gives up."""
@@ -31,8 +32,8 @@ _STATUSES: Final = Statement("""
     ),
     landed AS (
         SELECT signature, slot, error, input_units, output_units, legs
-        FROM moment CROSS JOIN market.transactions JOIN asked USING (signature)
-        WHERE landed_at <= moment.seen_until
+        FROM moment CROSS JOIN asked JOIN market.transactions t USING (signature)
+        WHERE md5(t.signature)::uuid = md5(asked.signature)::uuid AND landed_at <= moment.seen_until
     )
     SELECT market.height_at(moment.seen_until) AS height,
         EXISTS (SELECT FROM market.mempool WHERE lands_at <= moment.now) AS is_any_due,
@@ -129,5 +130,5 @@ def _status(row: Mapping[str, Any]) -> TransactionStatus:
         slot=row["slot"],
         input_units=row["input_units"],
         output_units=row["output_units"],
-        legs=tuple(LegFill(**leg) for leg in row["legs"]),
+        legs=fills(row["legs"]),
     )

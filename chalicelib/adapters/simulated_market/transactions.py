@@ -15,11 +15,25 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.adapters import base58
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
+from chalicelib.wire.deflated import deflated, inflated
 
 VALIDITY_BLOCKS: Final = 150
 """A block hash is good for so many blocks (Solana, ``MAX_PROCESSING_AGE``)."""
 
 _VERSION: Final = 1
+_TEXT_BYTES_MAX: Final = 100_000
+
+# The text is what is signed; what is sent and kept is the text deflated, after this byte. Earlier releases
+# sent the text itself, which begins with a brace.
+_DEFLATED: Final = b"\x01"
+_DICTIONARY: Final = (
+    b'{"account_id":"local","damm_v2-USDTBONKJUP","exact_out"{"pool_id":"meteora-damm_v2-ETH-USDC-25",'
+    b'"planned_units":1500000000},{"pool_id":"meteora-dlmm-SOL-USDT-20","planned_units":225000000}'
+    b'{"version":1,"wallet":"","instruction":{"account_id":"local","order_id":"01a220dc-c27a-7","attempt":1,'
+    b'"swap_mode":"exact_in","input_token":"USDC","output_token":"SOL","paths":[{"tokens":["SOL","USDC"],"hops":'
+    b'[[{"pool_id":"raydium-clmm-SOL-USDC-4","planned_units":1500000000}],[{"pool_id":"raydium-clmm-ETH-USDC-5"'
+    b',"planned_units":160}]]}],"threshold_units":1592},"last_valid_height":1,"blockhash":"'
+)
 _KEYS_KEPT: Final = 4096
 _BLOCKS_KEPT: Final = 1024
 _SIGNED_KEPT: Final = 1000
@@ -82,8 +96,9 @@ def sign(
     """
     last_valid_height = height + VALIDITY_BLOCKS
     message = Message(_VERSION, wallet.address, instruction, last_valid_height, blockhash(genesis, height))
-    payload = _MESSAGE.dump_json(message, exclude_none=True)
-    signature = base58.encode(wallet.sign(payload))
+    text = _MESSAGE.dump_json(message, exclude_none=True)
+    signature = base58.encode(wallet.sign(text))
+    payload = _DEFLATED + deflated(text, _DICTIONARY)
     return SignedTransaction(signature, payload, last_valid_height), Transaction(signature, message)
 
 
@@ -112,12 +127,20 @@ class OwnSignatures:
 def verified(signature: str, payload: bytes) -> Transaction | None:
     """Return the transaction, or None if the bytes are not one or its wallet did not sign them."""
     try:
-        message = _MESSAGE.validate_json(payload)
+        text = signed_text(payload)
+        message = _MESSAGE.validate_json(text)
         key = Ed25519PublicKey.from_public_bytes(base58.decode(message.wallet))
-        key.verify(base58.decode(signature), payload)
+        key.verify(base58.decode(signature), text)
     except (ValidationError, ValueError, InvalidSignature):
         return None
     return Transaction(signature, message) if message.version == _VERSION else None
+
+
+def signed_text(payload: bytes) -> bytes:
+    """Return what a wallet signed. Raises ``ValueError`` if the bytes are damaged."""
+    if payload[:1] != _DEFLATED:
+        return payload
+    return inflated(payload[1:], _DICTIONARY, bytes_max=_TEXT_BYTES_MAX)
 
 
 def can_land(message: Message, *, genesis: str, height: int) -> bool:

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import SHOWN_MAX
+from chalicelib.adapters.postgres.rows import stored_fields
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.programs import MEMO
@@ -33,6 +34,8 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import ChainView
+from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.packed_fields import UnreadableFieldsError
 
 _PAGE: Final = 50
 _TRIES: Final = 2
@@ -45,7 +48,7 @@ _FIRST: Final = UUID(int=0)
 
 _ORDERS: Final = text("""
     SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,
-        o.input_units, o.output_units, e.data AS told
+        o.input_units, o.output_units, e.data AS told, e.packed
     FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     WHERE o.order_id > CAST(:after AS uuid)
         AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))
@@ -59,7 +62,11 @@ _COUNT: Final = text("""
     SELECT count(*) FROM orders o
     WHERE o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id)
 """)
-_RECORDED: Final = text("SELECT signature FROM attempts WHERE signature = ANY(:signatures)")
+_RECORDED: Final = text("""
+    SELECT signature FROM attempts
+    WHERE md5(signature)::uuid IN (SELECT md5(asked)::uuid FROM unnest(CAST(:signatures AS text[])) AS asked)
+        AND signature = ANY(CAST(:signatures AS text[]))
+""")
 
 
 @dataclass(slots=True)
@@ -232,6 +239,14 @@ def _order(row: Any, attempts: tuple[Attempt, ...]) -> ComparedOrder:
         row.tx_signature,
         None if row.input_units is None else int(row.input_units),
         None if row.output_units is None else int(row.output_units),
-        row.told or {},
+        _told(row),
         attempts,
     )
+
+
+def _told(row: Any) -> JsonObject:
+    """Return what the owner was told last; nothing if it cannot be read, which the event chain tells of."""
+    try:
+        return stored_fields(row.told or {}, row.packed)
+    except UnreadableFieldsError:
+        return {}

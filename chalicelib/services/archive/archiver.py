@@ -2,7 +2,8 @@
 
 A kill at any moment leaves either all of an order in the record, or all of it in an archive that the record
 names; at worst also a file that no row names, which the next run writes again or nothing ever reads. The
-order's own row stays in the record: by it a late retry is recognised, and the order is said to be archived.
+order's own row stays in the record much longer: by it a late retry is recognised, and the order is said to be
+archived.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,22 +31,31 @@ class Archived:
 
     Attributes:
         refused: Orders that are not what was written: they stay in the record, for the audit to tell of.
+        forgotten: Orders archived long ago that the record knows no more.
     """
 
     orders: int
     refused: int
+    forgotten: int = 0
 
 
 class ArchiveOrders:
     """The use case."""
 
     def __init__(
-        self, finished: FinishedOrders, store: ArchiveStore, clock: Clock, *, retention_days: int
+        self,
+        finished: FinishedOrders,
+        store: ArchiveStore,
+        clock: Clock,
+        *,
+        retention_days: int,
+        kept_days: int,
     ) -> None:
         self._finished = finished
         self._store = store
         self._clock = clock
         self._retention = timedelta(days=retention_days)
+        self._kept_days = kept_days
 
     def waiting(self) -> int:
         """Return how many orders are to be archived. Raises ``RetryableError``."""
@@ -79,9 +89,19 @@ class ArchiveOrders:
             elif not sound:
                 refused += len(found)
                 on_part(len(found))
-        if orders or refused:
-            logger.info("orders archived", orders=orders, refused=refused)
-        return Archived(orders, refused)
+        forgotten = self._forget(has_time)
+        if orders or refused or forgotten:
+            logger.info("orders archived", orders=orders, refused=refused, forgotten=forgotten)
+        return Archived(orders, refused, forgotten)
+
+    def _forget(self, has_time: Callable[[float], bool]) -> int:
+        forgotten = 0
+        while has_time(PART_S):
+            of_one = self._finished.forget(kept_days=self._kept_days)
+            if of_one is None:
+                break
+            forgotten += of_one
+        return forgotten
 
     def _is_refused(self, order: ArchivedOrder) -> bool:
         problem = self._finished.problem(order)

@@ -62,3 +62,10 @@ class FinishedOrders(Protocol):
         Returns False if the record has changed since it was read, and so nothing was done.
         """
         ...
+
+    def forget(self, *, kept_days: int) -> int | None:
+        """Drop the orders of the oldest archive of more than so many days ago, with their client order ids.
+
+        Returns how many there were; None if there is no such archive.
+        """
+        ...

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from chalicelib.adapters.simulated_market.chain import MarketChain
-from chalicelib.adapters.simulated_market.transactions import wallet_of
+from chalicelib.adapters.simulated_market.transactions import signed_text, wallet_of
 from chalicelib.adapters.simulated_market.wallets import FAUCET_ORDERS
 from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Swap
@@ -266,7 +266,7 @@ def test_bytes_that_the_wallet_did_not_sign_vanish(market: MarketUnderTest) -> N
     node = market.node()
     mine, other = node.sign([a_swap(10**9), a_swap(2 * 10**9)])
     forged = replace(mine, payload=other.payload)
-    altered = replace(mine, payload=mine.payload.replace(b"1000000000", b"1000000001", 1))
+    altered = replace(mine, payload=signed_text(mine.payload).replace(b"1000000000", b"1000000001", 1))
     garbage = replace(mine, signature="0OIl", payload=b"\xff not json")
     node.send([forged, altered, garbage])
     statuses = node.view([mine.signature, garbage.signature]).statuses

@@ -23,6 +23,11 @@ def test_stranded_order_is_resumed_and_nothing_counted_as_put_off(wired: Wired) 
     assert (wired.observer.counts, wired.observer.flushed) == ({}, 1)
 
 
+def test_nothing_is_archived_by_the_clock_unless_a_place_is_named(wired: Wired) -> None:
+    assert wired.services.settings.archive_url == ""
+    assert schedule.archive_orders() == {"done": True, "archived": 0, "refused": 0}
+
+
 def test_sweep_that_reaches_nothing_is_put_off_and_counted(wired: Wired) -> None:
     class Unreachable(type(wired.housekeeping)):  # type: ignore[misc]
         def expired_connections(self, *, limit: int) -> Sequence[str]:

@@ -11,6 +11,7 @@ import pytest
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows, link
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.packed_fields import unpacked
 
 AT = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 ONE, OTHER = UUID(int=1), UUID(int=2)
@@ -72,10 +73,23 @@ def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
 
 
 def test_rows_say_what_the_events_say() -> None:
-    (row,) = json.loads(chained_rows([EVENT], {}, fields_of)[0])
+    (row,) = json.loads(chained_rows([EVENT], {}, fields_of, packs=False)[0])
+    (short,) = json.loads(chained_rows([EVENT], {}, fields_of)[0])
     assert (row["order_id"], row["seq"], row["status"], row["attempt"]) == (str(ONE), 1, "pending", 1)
     assert datetime.fromisoformat(row["occurred_at"]) == AT
-    assert row["data"] == FIELDS
+    assert (row["data"], row["packed"]) == (FIELDS, "\\x")
+    assert unpacked(bytes.fromhex(short["packed"].removeprefix("\\x"))) == FIELDS
+    assert short | {"data": FIELDS, "packed": "\\x"} == row
+
+
+def test_hash_that_the_next_one_covers_is_left_out_unless_older_functions_are_about() -> None:
+    later = saying(replace(EVENT, seq=2), OrderStatus.ROUTING, {})
+    short, whole = (
+        [row["chain"] for row in json.loads(chained_rows([EVENT, later], {}, fields_of, packs=packs)[0])]
+        for packs in (True, False)
+    )
+    assert (short[0], short[1]) == ("\\x", whole[1])
+    assert whole[0] == "\\x" + linked(GENESIS, EVENT).hex()
 
 
 def test_heads_that_nobody_lets_go_are_forgotten_before_they_are_too_many() -> None:

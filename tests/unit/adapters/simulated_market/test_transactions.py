@@ -11,6 +11,7 @@ from chalicelib.adapters.simulated_market.transactions import (
     OwnSignatures,
     can_land,
     sign,
+    signed_text,
     verified,
     wallet_of,
 )
@@ -68,10 +69,21 @@ def test_bytes_that_are_no_transaction_are_not_accepted(payload: bytes) -> None:
     assert verified(a_transaction().signature, payload) is None
 
 
+def test_transaction_of_earlier_releases_is_its_text() -> None:
+    transaction = a_transaction()
+    text = signed_text(transaction.payload)
+    assert len(transaction.payload) < len(text) / 2
+    assert (
+        verified(transaction.signature, text)
+        == verified(transaction.signature, transaction.payload)
+        is not None
+    )
+
+
 def test_unknown_version_is_not_accepted_even_if_signed() -> None:
     wallet, transaction = wallet_of(SEED, "alice"), a_transaction()
-    payload = transaction.payload.replace(b'"version":1', b'"version":2')
-    assert payload != transaction.payload
+    payload = signed_text(transaction.payload).replace(b'"version":1', b'"version":2')
+    assert b'"version":2' in payload
     assert verified(base58.encode(wallet.sign(payload)), payload) is None
 
 
