@@ -1,6 +1,7 @@
 """The published documents say what the code does."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_every_route_is_described_with_its_methods(app: Chalice) -> None:
         for path, item in described.items()
     }
     assert methods == {
-        path.replace("order_id", "orderId").replace("rule_id", "ruleId"): set(by_method)
+        re.sub(r"_(\w)", lambda word: word[1].upper(), path): set(by_method)
         for path, by_method in app.routes.items()
     }
 
