@@ -82,7 +82,7 @@ def kept_busy_s() -> float:
 
 
 def in_time(handler: Callable[..., Any], event: dict[str, Any], time_s: float = TIME_S) -> Any:
-    """Return the function's answer; it has not waited for longer than its time, however busy the machine is."""
+    """Return the function's answer: it has not waited longer than its time, however busy the machine is."""
     began, busy_s = monotonic(), kept_busy_s()
     answer = handler(event, Context(time_s))
     took_s = monotonic() - began
