@@ -1,11 +1,38 @@
 """Fixtures that every kind of test may use."""
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 
 from chalicelib.logs import logger
 from tests.support.postgres_server import migrated_template, postgres_server
+from tests.support.work_plan import WorkPlan, part_of, planned
+
+if sys.dont_write_bytecode:
+    # Every process of a run collects every test, and would compile it, assertions and all, each time anew.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkPlan | None:
+    return WorkPlan(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first; within a part, pytest has its own reasons for the order."""
+    parts = {item: part_of(item.nodeid.partition("::")[0]) for item in items}
+    places = planned(item.nodeid.partition("::")[0] for item in items)
+    places_of = {part: place for place, part in enumerate(places)}
+    items.sort(key=lambda item: places_of[parts[item]])
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-TIME_LIMIT_S: Final = 15.0
+TIME_LIMIT_S: Final = 120.0
 _POLL_S: Final = 0.02
 _KEYS: Final = {
     "Enter": 13,

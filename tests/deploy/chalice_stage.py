@@ -25,6 +25,7 @@ sys.exit(main())
 """
 
 
+_TIME_OUT_S = 120
 # As long as its messages stay hidden.
 _CONSUMER_TIME_OUT_S = 36
 
@@ -106,8 +107,12 @@ class ChaliceStage:
         own = json.loads(path.read_text())
         for name, value in config["stages"]["dev"].items():
             own["stages"]["dev"][name] = {**own["stages"]["dev"].get(name, {}), **value}
-        # A cold start beside other tests takes what on Lambda is the consumer's whole time.
-        own["lambda_functions"]["execute_orders"]["lambda_timeout"] = _CONSUMER_TIME_OUT_S
+        # A cold start beside other tests takes what on Lambda is a function's whole time.
+        own["lambda_timeout"] = _TIME_OUT_S
+        for function in own["lambda_functions"].values():
+            function["lambda_timeout"] = _TIME_OUT_S
+        for name in ("execute_orders", "settle_dead_letters"):
+            own["lambda_functions"][name]["lambda_timeout"] = _CONSUMER_TIME_OUT_S
         path.write_text(json.dumps(own))
         for policy in (self.app_dir / ".chalice").glob("policy-*.json"):
             document = json.loads(policy.read_text())

@@ -16,7 +16,7 @@ from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.cloud import Cloud, Target
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 120
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tests.deploy.events import ORDER, an_order_of_this_stage, rest_event
 from tests.deploy.stage import for_ministack
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = 120
 CONSUMER = "orderflow-dev-execute_orders"
 LIFE = ["pending", "routing", "routed", "building", "submitted", "confirmed"]
 

@@ -45,7 +45,7 @@ from tests.deploy.stage import Stage, with_changed_health, with_files
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 from tests.unit.infra.chain.running import running
 
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = 120
 # A warm function answers a ping in a tenth of it.
 NOT_RECEIVED_S = 1
 

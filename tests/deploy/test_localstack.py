@@ -36,7 +36,7 @@ from tests.deploy.refusing_proxy import refusing
 from tests.deploy.stage import APP_DIR
 
 LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = 120
 QUEUES = ("orderflow-dev-orders", "orderflow-dev-orders-dlq")
 
 

@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 LIFE: Final = ["pending", "routing", "routed", "building", "submitted", "confirmed"]
-TIME_LIMIT_S: Final = 20.0
+TIME_LIMIT_S: Final = 120.0
 
 
 class Trader:

@@ -6,6 +6,7 @@ docs/api/postman.json``); what they wait for is waited for here.
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,7 +70,10 @@ def test_websocket_messages_are_answered_as_written(variables: Variables) -> Non
     for item in FOLDERS["WebSocket"]:
         message = json.loads(filled(item["request"]["description"], variables))
         with connect(filled(item["request"]["url"], variables), open_timeout=TIME_LIMIT_S) as socket:
-            answer = ask(socket, **{name: value for name, value in message.items() if name != "requestId"})
+            fields = {name: value for name, value in message.items() if name != "requestId"}
+            # Orders that other tests of this instance left open are known to have ended a second later.
+            while (answer := ask(socket, **fields)).get("code") == "TOO_MANY_OPEN_ORDERS":
+                time.sleep(0.1)
         answers[item["name"]] = answer.get("code", answer["type"])
     assert answers == ANSWERS
 
