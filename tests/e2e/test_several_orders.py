@@ -92,7 +92,7 @@ def test_cancel_all_ends_what_is_not_sent_and_tells_its_owner(tmp_path: Path) ->
         ids = {each["orderId"] for each in batch["results"]}
         trader.until(lambda: sum(event["status"] == "routing" for event in trader.events()) == 3 or None)
         spared = rest.delete("/orders", params={"types": "limit,sniper"}).json()
-        assert spared == {"canceled": 0, "alreadySent": [], "more": False}
+        assert spared.items() >= {"canceled": 0, "alreadySent": [], "more": False}.items()
         answer = trader.ask(action="cancelAll", baseAsset="SOL")
         frame = answers.CanceledAllFrame.model_validate(answer)
         assert (frame.canceled, frame.already_sent, frame.more) == (3, [], False)

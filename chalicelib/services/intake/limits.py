@@ -104,11 +104,13 @@ class _Tally:
 
 
 class OpenOrders:
-    """An estimate of an account's open orders that never makes an order wait.
+    """An estimate of an account's open orders that makes no order wait that has room.
 
     A count runs in the background once an account has taken a tenth of its limit here, or is near it. Without
     an answer no order is refused. So the limit can be passed by what arrives during one count, in each
-    environment; it cannot be passed for long.
+    environment; it cannot be passed for long. The one order that waits for a count is one that would be
+    refused for what was counted a second ago or earlier: orders end, and an account that comes back later is
+    not to be told of those it had.
     """
 
     def __init__(self, count: CountOpenOrders, clock: Clock, executor: Executor, *, limit: int) -> None:
@@ -124,6 +126,8 @@ class OpenOrders:
         self._tallies.move_to_end(account_id)
         if len(self._tallies) > ACCOUNTS_MAX:
             self._tallies.popitem(last=False)
+        if tally.counted + tally.since >= self._limit:
+            self._recount_now(account_id, tally)
         is_allowed = tally.counted + tally.since < self._limit
         if is_allowed:
             tally.since += 1
@@ -139,17 +143,27 @@ class OpenOrders:
             RetryableError: The record is unreachable.
         """
         tally = self._tallies.get(account_id, _Tally())
-        return max(self._count(account_id, self._limit), tally.counted + tally.since) < self._limit
+        known = 0 if self._is_old(tally) else tally.counted + tally.since
+        return max(self._count(account_id, self._limit), known) < self._limit
 
     def _recount(self, account_id: str, tally: _Tally) -> None:
         is_busy = tally.since * _BUSY_SHARE >= self._limit or tally.counted * 2 >= self._limit
-        if tally.is_counting or not is_busy:
+        if tally.is_counting or not is_busy or not self._is_old(tally):
             return
-        now_s = self._clock.now().timestamp()
-        if now_s - tally.counted_at_s < _RECOUNT_S:
-            return
-        tally.is_counting, tally.counted_at_s = True, now_s
+        tally.is_counting, tally.counted_at_s = True, self._now_s()
         self._executor.submit(self._ask, account_id, tally, tally.since)
+
+    def _recount_now(self, account_id: str, tally: _Tally) -> None:
+        if tally.is_counting or not self._is_old(tally):
+            return
+        tally.is_counting, tally.counted_at_s = True, self._now_s()
+        self._ask(account_id, tally, tally.since)
+
+    def _is_old(self, tally: _Tally) -> bool:
+        return self._now_s() - tally.counted_at_s >= _RECOUNT_S
+
+    def _now_s(self) -> float:
+        return self._clock.now().timestamp()
 
     def _ask(self, account_id: str, tally: _Tally, included: int) -> None:
         try:

@@ -96,10 +96,26 @@ def test_account_with_too_many_open_orders_is_refused_until_some_end() -> None:
     case.executor.run()
     assert case.take(10) == 5
     case.clock.sleep(2)
+    assert case.take(10) == 5
+    case.on_record = 100
+    case.clock.sleep(2)
     assert case.take() == 0
     case.on_record = 20
-    case.executor.run()
+    assert case.take() == 0
+    case.clock.sleep(2)
     assert case.take() == 1
+
+
+def test_account_that_comes_back_is_not_refused_for_orders_that_ended_meanwhile() -> None:
+    case = OpenOrdersCase(limit=10)
+    case.take(10)
+    case.on_record = 10
+    case.executor.run()
+    assert (case.take(), case.limit.has_room("alice")) == (0, False)
+    case.clock.sleep(60)
+    case.on_record = 0
+    assert case.limit.has_room("alice")
+    assert case.take(10) == 10
 
 
 def test_count_replaces_only_the_orders_that_it_could_have_seen() -> None:
