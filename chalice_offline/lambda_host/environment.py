@@ -74,6 +74,7 @@ class Environment:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tmp: Path | None = None
         self.is_alive = True
+        self._is_ended_here = False
 
     @property
     def pid(self) -> int:
@@ -142,6 +143,7 @@ class Environment:
     async def close(self) -> None:
         """End an idle environment: it leaves when its socket closes, or is killed."""
         self.is_alive = False
+        self._is_ended_here = True
         if self._transport is not None:
             self._transport.close()
         await self._end()
@@ -181,7 +183,9 @@ class Environment:
         else:
             reason = f"Runtime exited with error: exit status {status}"
         message = f"RequestId: {request_id} Error: {reason}"
-        self._on_line(self._launch.function_name, message)
+        # An environment that is ended in an invocation, as at a stop, did not crash.
+        if not self._is_ended_here:
+            self._on_line(self._launch.function_name, message)
         return Raised("Runtime.ExitError", message)
 
     def _look_at_the_clock(self) -> None:

@@ -71,6 +71,7 @@ def test_function_that_may_be_cut_short_is_not_waited_for(bench: Bench) -> None:
         assert outcome.error_type == "Runtime.ExitError"  # and not the function's time-out
 
     bench.run(scenario, cut_short=frozenset({"wait_for_file"}))
+    assert not [line for _, line in bench.lines if "Runtime exited" in line]
 
 
 def test_callers_learn_that_the_host_has_stopped(bench: Bench) -> None:
