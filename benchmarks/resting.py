@@ -1,7 +1,7 @@
 """What price changes cost while orders rest, and they cost others: ``python -m benchmarks.resting``.
 
 Limit orders and stops over all pairs of the simulated market, none of them met, in the database of a
-running instance. Then prices change, by trades like anyone's: by so little that nothing fires, and by so
+running instance. Then prices change, by trades like a client's: by so little that nothing fires, and by so
 much that a hundred orders do, which clients had put to rest through the front door. From the moment at which
 the trade was committed their owner waits for the ``routing`` event of each. At last the rates of orders that
 are put to rest and of market orders are compared, the latter with an instance in which nothing rests.

@@ -25,7 +25,7 @@ class VenueOpenings:
     does not say when it opened is as old as the market.
 
     Args:
-        search: Looks for pools of some pairs that nobody listed; the venues offer them from then on.
+        search: Looks for pools of some pairs that no list has; the venues offer them from then on.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ class RoutablePool(NamedTuple):
     """A pool an order may trade with; ``tokens`` are its token 0 and token 1.
 
     Attributes:
-        is_listed: Without that it is one that anybody may have made a moment ago: it takes orders that wait
+        is_listed: Without that it is one a stranger may have made a moment ago: it takes orders that wait
             for just such a pool, makes no price, and is on no other order's way.
     """
 

@@ -1,4 +1,4 @@
-"""Pools that open while the chain runs, as somebody's would: at once, or some seconds from now."""
+"""Pools that open while the chain runs, as a stranger's would: at once, or some seconds from now."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -16,7 +16,7 @@ _FIRST_NUMBER: Final = 1_000
 
 
 def open_pool(chain: Chain, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a pool, and return where it is and when it opens. No list has it: whoever trades finds it.
+    """Make a pool, and return where it is and when it opens. No list has it: traders find it.
 
     Args:
         wanted: ``kind``, ``base``, ``quote``, ``price`` (quote per base) and ``depth`` (what each side is

@@ -1,5 +1,6 @@
 """Rows and messages that another release wrote, and tokens that it took off the list."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -111,16 +112,20 @@ def test_row_that_only_another_release_can_read_is_that_orders_alone(
 def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consumer) -> None:
     (order_id,) = accepted(consumer, 1)
     consumer.run()
+    told = {
+        "slippageBps" if name == "realizedSlippageBps" else name: value
+        for name, value in last_data(consumer, order_id).items()
+    } | {"slippageBps": "1.25"}
     with consumer.services.engine.begin() as connection:
         # As a release before this one wrote it: events cannot be changed with the triggers on.
         connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
         connection.execute(
             text("""
             UPDATE order_events
-            SET data = (data - 'realizedSlippageBps') || jsonb_build_object('slippageBps', '1.25')
+            SET data = CAST(:data AS jsonb), packed = ''
             WHERE order_id = CAST(:id AS uuid) AND status = 'confirmed'
             """),
-            {"id": str(order_id)},
+            {"id": str(order_id), "data": json.dumps(told)},
         )
 
     seen = order_of(consumer, order_id)

@@ -219,6 +219,26 @@ def test_order_that_the_ledger_refuses_at_its_limit_rests_again_and_uses_up_no_a
     assert desk.statuses(order_id)[-5:] == FILLS
 
 
+def test_order_that_was_refused_at_its_limit_can_be_given_another_amount(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = desk.services.market.chain
+    send = chain.send
+
+    def after_a_fall(transactions: Sequence[SignedTransaction]) -> None:
+        desk.move(Fraction(97, 100))
+        send(transactions)
+
+    monkeypatch.setattr(chain, "send", after_a_fall)
+    order_id = desk.submit(SELL | {"amount": "100", "type": "limit", "limitPrice": "148"})
+    monkeypatch.undo()
+    desk.services.amend_orders.amend("local", order_id, Amendment(amount="2"))
+    desk.move(Fraction(1))
+    desk.next_blocks(6)
+    desk.looks()
+    assert (desk.statuses(order_id)[-1], desk.told(order_id)["inputAmount"]) == (S.CONFIRMED, "2")
+
+
 def test_order_that_was_refused_at_its_limit_can_be_canceled(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,11 @@ _ATTEMPTS: Final = text("""
             AS booked_attempt,
         t.height, t.slot, t.error, t.input_units, t.output_units,
         market.named_legs(t.legs) AS legs,
+        EXISTS (
+            SELECT 1 FROM order_events sent JOIN order_events later USING (order_id)
+            WHERE sent.order_id = a.order_id AND sent.attempt = a.attempt AND sent.status = 'submitted'
+              AND later.seq > sent.seq AND later.status = 'open' AND later.data -> 'amended' ? 'amount'
+        ) AS is_amended_since,
         (SELECT extract(epoch FROM genesis_at)::text FROM market.chain) AS genesis
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)
     WHERE (a.order_id, a.attempt) > (CAST(:after AS uuid), CAST(:attempt AS integer))
@@ -74,6 +79,9 @@ def check_signatures(connection: Connection, wallet_seed: bytes | None) -> Itera
 
 def _problems(row: Any, message: Message, wallets: Wallets) -> Iterator[str]:
     signed = message.instruction
+    has_landed = row.is_booked and row.error is None
+    # What moved nothing was signed for the amount that the order had then.
+    is_of_the_past = row.is_amended_since and not has_landed
     yield from _differences(
         "signed",
         {
@@ -83,7 +91,7 @@ def _problems(row: Any, message: Message, wallets: Wallets) -> Iterator[str]:
             "swap mode": (signed.swap_mode, row.swap_mode),
             "input token": (signed.input_token, row.input_token),
             "output token": (signed.output_token, row.output_token),
-            "amount": (_amount(signed), row.amount_units),
+            "amount": (_amount(signed), _amount(signed) if is_of_the_past else row.amount_units),
             "threshold": (signed.threshold_units, row.threshold_units),
             "last valid height": (message.last_valid_height, row.last_valid_height),
         },

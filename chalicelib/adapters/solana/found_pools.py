@@ -1,7 +1,7 @@
 """Pools that are in no list: searched for on chain while sniper orders wait for their pairs, then kept.
 
 What finds them writes them down, and every process reads them there, so the consumer that a firing reaches
-knows the pool. They serve sniper orders alone: anybody can make one, at any price.
+knows the pool. They serve sniper orders alone: any stranger can make one, at any price.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ KEPT_MAX: Final = 200
 """The newest: each costs some accounts more in every read of the pools."""
 
 _WRITTEN_MAX: Final = 20
-"""Of one search: whoever makes pools by the hundred crowds nobody out at once."""
+"""Of one search: a stranger who makes pools by the hundred crowds out no others at once."""
 
 _JUDGED_MAX: Final = 50
 """Of one search; what is empty or not understood yet is looked at again by the next."""
@@ -96,7 +96,7 @@ class FoundPools:
     def search(self, pairs: Iterable[DirectedPair]) -> None:
         """Look on chain for new pools of the pairs that were not searched for lately; best effort.
 
-        A pair with a token that is not listed is passed over: nobody says which mint it is.
+        A pair with a token that is not listed is passed over: no list says which mint it is.
         """
         now_s = self._monotonic_s()
         for one, other in {frozenset(pair): pair for pair in pairs}.values():
