@@ -47,4 +47,5 @@ def _asked(rest: httpx.Client, method: str, path: str, body: object) -> dict[str
 def cancel_all(rest: httpx.Client) -> bool:
     """Cancel what is left; return whether nothing was."""
     answer = rest.delete("/orders")
-    return answer.is_success and answer.json() == {"canceled": 0, "alreadySent": [], "more": False}
+    nothing = {"canceled": 0, "alreadySent": [], "more": False}
+    return answer.is_success and answer.json().items() >= nothing.items()

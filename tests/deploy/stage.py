@@ -85,7 +85,7 @@ class Stage:
         record = PostgresOrderRecord(self._engine, VIEWS)
         record.create([transitions.first_transition(order, order.accepted_at, None)], lease_ms=0)
         assert record.cancel(order.account_id, order.order_id, order.accepted_at)
-        record.note_published([Published(order.order_id, 0, 2)])
+        record.note_published([Published(order.order_id, 0, 3)])
         with self._engine.begin() as connection:
             # Only the database's owner can, and not without saying so.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
