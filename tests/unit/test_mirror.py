@@ -166,12 +166,14 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "chalicelib/domain/queue_messages.py",
         "chalicelib/domain/swap_mode.py",
         "clients/python/src/orderflow_client/limits.py",
+        "clients/python/src/orderflow_client/order_calls.py",
         "clients/python/src/orderflow_client/results.py",
         "chalicelib/routing/plan.py",
         "chalicelib/services/ports.py",
         "chalicelib/services/subscription_ports.py",
         "chalicelib/services/archive/ports.py",
         "chalicelib/services/resting/ports.py",
+        "chalicelib/services/resting/prices.py",
         "infra/deploy/json_types.py",
     }
 )
