@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.routing.marginal import MarginalRates
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 
 PART: Final = 25_000
 _TIME_LIMIT_S: Final = 600

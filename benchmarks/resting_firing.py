@@ -24,7 +24,7 @@ from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.bootstrap import Services
 from chalicelib.bootstrap.simulated_market import VENUES
 from chalicelib.config import Settings
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 from chalicelib.services.resting.watcher import PriceWatcher
 from infra.cli.market_maker import MarketMaker
 

@@ -90,6 +90,9 @@ _FORMATTER: Final = LineFormatter()
 # Messages are constant, so each names its place already; finding the line costs a fifth of a log call.
 logger: Final = OwnLevelLogger(service=SERVICE, location=None, logger_formatter=_FORMATTER)
 
+# What Powertools' logger hands its records to: it knows the level, and whether logging is disabled.
+_STANDARD: Final = logging.getLogger(SERVICE)
+
 
 def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:
     """Log a line for each mapping of facts, all of one moment, in one piece.
@@ -97,7 +100,7 @@ def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:
     A batch of orders has sixty: together they are a system call and a wake-up of their reader, and no records
     of their own, 6 µs of processor time a line instead of 17.
     """
-    if logger.log_level > logging.INFO:
+    if not _STANDARD.isEnabledFor(logging.INFO):
         return
     lines = _FORMATTER.info_lines(message, each_facts, time.time())
     if lines:

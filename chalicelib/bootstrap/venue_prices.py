@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 
 
 class VenuePrices:

@@ -1,17 +1,16 @@
 """From executed paths to the plan that is published."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import U64_MAX
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath
 from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
 from chalicelib.routing.shares import BPS_PER_UNIT, shares_of
 from chalicelib.routing.singles import Singles
+from chalicelib.routing.swap_order import SwapOrder
 
 BPS_STEP: Final = Decimal("0.000001")
 BPS_STEPS: Final = 1_000_000
@@ -33,45 +32,25 @@ class Filling(NamedTuple):
     objective: int
 
 
-@dataclass(frozen=True, slots=True)
-class SwapOrder:
-    """What is to be filled.
+def filled_by(order: SwapOrder, paths: Sequence[ExecutedPath]) -> Filling:
+    amount_in = amount_out = legs = 0
+    for path in paths:
+        amount_in += path.amount_in
+        amount_out += path.amount_out
+        legs += len(path.first) + len(path.second)
+    gained = amount_out if order.mode is SwapMode.EXACT_IN else -amount_in
+    return Filling(paths, amount_in, amount_out, gained - order.leg_cost * legs)
 
-    Attributes:
-        amount: Input (exact-in) or output (exact-out), in base units.
-        leg_cost: Charged per leg: output (exact-in) or input (exact-out) base units.
 
-    Raises:
-        ValueError: The amount is not a positive u64, the cost negative or the tokens are the same.
-    """
+def gap(order: SwapOrder, filling: Filling, bound: int) -> int:
+    """Return how far a filling is from the bound, in base units; never below 0."""
+    limit = bound if order.mode is SwapMode.EXACT_IN else -bound
+    return limit - filling.objective
 
-    mode: SwapMode
-    input_token: str
-    output_token: str
-    amount: int
-    leg_cost: int
 
-    def __post_init__(self) -> None:
-        if not 0 < self.amount <= U64_MAX or self.leg_cost < 0 or self.input_token == self.output_token:
-            raise ValueError("amount must be a positive u64, leg_cost not negative, and the tokens two")
-
-    def filled_by(self, paths: Sequence[ExecutedPath]) -> Filling:
-        amount_in = amount_out = legs = 0
-        for path in paths:
-            amount_in += path.amount_in
-            amount_out += path.amount_out
-            legs += len(path.first) + len(path.second)
-        gained = amount_out if self.mode is SwapMode.EXACT_IN else -amount_in
-        return Filling(paths, amount_in, amount_out, gained - self.leg_cost * legs)
-
-    def gap(self, filling: Filling, bound: int) -> int:
-        """Return how far a filling is from the bound, in base units; never below 0."""
-        limit = bound if self.mode is SwapMode.EXACT_IN else -bound
-        return limit - filling.objective
-
-    def is_close(self, filling: Filling, bound: int) -> bool:
-        """Return whether it is as good as can be told: within ``GAP_ENOUGH`` of the bound."""
-        return self.gap(filling, bound) * GAP_ENOUGH <= bound
+def is_close(order: SwapOrder, filling: Filling, bound: int) -> bool:
+    """Return whether it is as good as can be told: within ``GAP_ENOUGH`` of the bound."""
+    return gap(order, filling, bound) * GAP_ENOUGH <= bound
 
 
 def assemble(order: SwapOrder, filling: Filling, bound: int, singles: Singles) -> Plan:
@@ -134,7 +113,7 @@ def _quote(leg: ExecutedLeg) -> SinglePoolQuote:
 
 def gap_bps(order: SwapOrder, filling: Filling, bound: int) -> Decimal:
     """Return how far a filling is from the bound, relative to it, rounded up to the step."""
-    return -_bps_down(-order.gap(filling, bound), max(1, bound))
+    return -_bps_down(-gap(order, filling, bound), max(1, bound))
 
 
 def improvement_bps(

@@ -6,13 +6,14 @@ plans over pools bounds all of them, unless a quote lies beyond it, and then tha
 
 from chalicelib.amm.swaps import SwapResult
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, SwapOrder, gap_bps, improvement_bps
+from chalicelib.routing.assembly import Filling, gap_bps, improvement_bps
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.firm_quotes import FirmQuotes, FixedAmounts, OfferedFill, is_better
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.shares import BPS_PER_UNIT
+from chalicelib.routing.swap_order import SwapOrder
 
 
 def best_offer(market: Market, quotes: FirmQuotes, order: SwapOrder) -> Plan:

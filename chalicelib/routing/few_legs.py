@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, SwapOrder, gap_bps, improvement_bps
+from chalicelib.routing.assembly import Filling, gap_bps, improvement_bps
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Leg, Plan
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 
 
 class Room(NamedTuple):

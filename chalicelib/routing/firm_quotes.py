@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from chalicelib.amm.swaps import U64_MAX
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
+from chalicelib.routing.swap_order import SwapOrder
 
 
 class WantedSwap(NamedTuple):

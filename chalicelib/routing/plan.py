@@ -5,14 +5,12 @@ All are named tuples, since an order makes a dozen: a frozen dataclass takes fou
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import SwapResult
 from chalicelib.domain.swap_mode import SwapMode
-
-if TYPE_CHECKING:
-    from chalicelib.routing.firm_quotes import FirmQuote
+from chalicelib.routing.firm_quotes import FirmQuote
 
 
 class RoutablePool(NamedTuple):
@@ -108,7 +106,7 @@ class Plan(NamedTuple):
     best_single_by_venue: Mapping[str, SinglePoolQuote]
     improvement_bps: Decimal | None
     pools_after: Mapping[str, Pool]
-    firm_quote: "FirmQuote | None" = None
+    firm_quote: FirmQuote | None = None
 
     @property
     def legs(self) -> tuple[Leg, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, SwapOrder, assemble
+from chalicelib.routing.assembly import Filling, assemble, filled_by, is_close
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.market import Market
@@ -22,6 +22,7 @@ from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.single_path import is_alone, single_two_hop_path
 from chalicelib.routing.singles import best_singles
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.routing.whole import NoRoomError
 
 FEW_UNITS: Final = 1_000
@@ -58,7 +59,7 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
 
     The plan is exact: executing its legs in order on the given states moves the amounts it
     names. It does not depend on the order of the pools. An order that one pool fills to within
-    half a hundredth of a basis point of the bound goes to that pool alone (``SwapOrder.is_close``). No
+    half a hundredth of a basis point of the bound goes to that pool alone (``is_close``). No
     search is made for it, nor for one that no pool but those of one path can add to.
 
     Raises:
@@ -79,14 +80,14 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
     bound: int | None = None
     known: list[float] = []
     if singles.best is not None:
-        single = order.filled_by((direct_path(singles.best),))
+        single = filled_by(order, (direct_path(singles.best),))
         known = [_final_root(singles.best, order)]
     two_hop_path = _single_two_hop_path(network, order, execution, single, known)
     if two_hop_path is not None:
         return assemble(order, *two_hop_path, singles)
     if singles.best is not None and single is not None:
         bound = _tightest(network, order, single, known, None)
-        if order.is_close(single, bound) or (
+        if is_close(order, single, bound) or (
             is_alone(network, singles.best, known[0], order) and _is_as_promised(single)
         ):
             return assemble(order, single, bound, singles)
@@ -99,7 +100,7 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
             input_token=order.input_token, output_token=order.output_token, amount=amount
         )
     bound = _tightest(network, order, best, roots, bound)
-    if not order.is_close(best, bound):
+    if not is_close(order, best, bound):
         best = _reconsidered(network, order, best, execution)
     return assemble(order, best, bound, singles)
 
@@ -115,9 +116,9 @@ def _single_two_hop_path(
         return None
     filling, bound = found
     reached = filling.objective if order.mode is SwapMode.EXACT_IN else -filling.objective
-    if reached <= 0 or (single is not None and order.is_close(single, reached)):
+    if reached <= 0 or (single is not None and is_close(order, single, reached)):
         return None  # one pool may do
-    if order.is_close(filling, bound):
+    if is_close(order, filling, bound):
         return found
     return (filling, _tightest(network, order, filling, known, bound)) if _is_as_promised(filling) else None
 
@@ -162,7 +163,7 @@ def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fi
         roots.extend(found.roots)
         try:
             paths = execute(found.allocation, order.mode, order.amount, execution.now_s, execution.slot)
-            return order.filled_by(paths), roots
+            return filled_by(order, paths), roots
         except NoRoomError:
             break
         except LegRefusedError as e:
@@ -183,7 +184,7 @@ def _tightest(
     """Return the best bound, from prices tried until one proves the filling good enough."""
     best = known
     for root in roots:
-        if best is not None and order.is_close(filling, best):
+        if best is not None and is_close(order, filling, best):
             break
         bound = objective_bound(network, root, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
         if best is None:

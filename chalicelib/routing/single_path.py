@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, SwapOrder
+from chalicelib.routing.assembly import Filling, filled_by
 from chalicelib.routing.certificate import beyond, bound_of
 from chalicelib.routing.market import Pair, PoolSide
 from chalicelib.routing.network import REACH, Network, PoolCurve, Profits, TwoHopPath
@@ -26,6 +26,7 @@ from chalicelib.routing.ranges import (
     surplus,
 )
 from chalicelib.routing.search import cost_of_leg
+from chalicelib.routing.swap_order import SwapOrder
 
 DUST: Final = 1e-6
 """Less than this part of an amount moves no price that matters."""
@@ -75,7 +76,7 @@ def single_two_hop_path(
         path = _executed(two_hop_path.token, first.pool, second.pool, order, execution)
     except LegRefusedError:
         return None
-    return order.filled_by((path,)), _bound(first, second, direct, order)
+    return filled_by(order, (path,)), _bound(first, second, direct, order)
 
 
 def is_alone(network: Network, leg: ExecutedLeg, root: float, order: SwapOrder) -> bool:

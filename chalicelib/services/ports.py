@@ -231,14 +231,14 @@ class OrderRecord(Protocol):
         order_id: UUID,
         at: datetime,
         change: Callable[[OrderState], Order],
-        told: Mapping[str, object],
+        amended: Mapping[str, object],
     ) -> tuple[Order, OrderEvent] | None:
         """Give an order other terms and arm it anew, in one commit; None if the account has no such order.
 
         Args:
             change: Given where the order stands while its row is held, returns it with other terms, or
                 raises.
-            told: What was changed, for the event.
+            amended: What was changed, for the event.
 
         Raises ``UnansweredError`` if it may be amended.
         """

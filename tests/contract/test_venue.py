@@ -20,9 +20,9 @@ from chalicelib.adapters.simulated_market.venue import LedgerPoolReader, MarketV
 from chalicelib.adapters.solana.pool_reader import SHARED_FOR_S
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.router import best_execution
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.ports import Offers, Venue
 from tests.fakes.market_maker import FakeMaker
 from tests.fakes.orders import NOON

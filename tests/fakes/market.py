@@ -17,7 +17,7 @@ from chalicelib.domain.transactions import (
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Clock, Offers
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 
 VALIDITY_BLOCKS: Final = 150
 

@@ -84,12 +84,12 @@ class MemoryRecord:
         order_id: UUID,
         at: datetime,
         change: Callable[[OrderState], Order],
-        told: Mapping[str, object],
+        amended: Mapping[str, object],
     ) -> tuple[Order, OrderEvent] | None:
         row = self._tables.orders.get(order_id)
         if row is None or row.state.order.account_id != account_id:
             return None
-        after, event = replace(row.state, order=change(row.state)).transition_to(Open(amended=told), at)
+        after, event = replace(row.state, order=change(row.state)).transition_to(Open(amended=amended), at)
         self._tables.append((event,))
         self._tables.watches.arm([watch_of(after)])
         self._tables.unpublished[order_id] = self._tables.now()

@@ -174,9 +174,9 @@ def test_audit_of_the_record_needs_nothing_of_the_simulated_market(run: Run, eng
     [
         ([], {"txSignature": "a"}, "exactly one attempt that landed"),
         (["b"], {"txSignature": "a"}, "exactly one attempt that landed"),
-        (["a"], {"txSignature": "b"}, "was told what the record shows"),
-        (["a"], {"inputAmount": "2"}, "was told what the record shows"),
-        (["a"], {"unspentInputAmount": "0.5"}, "was told what the record shows"),
+        (["a"], {"txSignature": "b"}, "is what the record shows"),
+        (["a"], {"inputAmount": "2"}, "is what the record shows"),
+        (["a"], {"unspentInputAmount": "0.5"}, "is what the record shows"),
     ],
 )
 def test_audit_of_the_record_finds_what_needs_no_ledger(

@@ -196,7 +196,7 @@ FOUND: list[tuple[Attack, str]] = [
     (books_more_than_the_pool_would_pay, "as the pools' maths would"),
     (books_less_than_was_signed, "signed by its wallet"),
     (confirms_what_never_landed, "exactly one landed transaction"),
-    (tells_other_amounts_than_were_booked, "was told what the record shows"),
+    (tells_other_amounts_than_were_booked, "is what the record shows"),
     (forges_an_order_with_no_signature, "signed by its wallet"),
     (forges_an_order_signed_with_a_key_of_its_own, "signed by its wallet"),
     (forges_an_order_from_a_transaction_of_another, "signed by its wallet"),

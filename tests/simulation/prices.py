@@ -24,7 +24,7 @@ from chalicelib.domain.watches import (
 )
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 from tests.fakes.watches import MemoryWatches
 from tests.simulation.chain import FIRST_HEIGHT, POOL, VENUES, Opened, height_at
 from tests.simulation.world import World

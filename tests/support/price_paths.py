@@ -15,7 +15,7 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Watch
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 from tests.fakes.orders import NOON
 
 DEPTH = 10**12

@@ -108,6 +108,16 @@ def test_nothing_is_written_where_such_lines_are_not_wanted(capsys: pytest.Captu
     assert capsys.readouterr().out == ""
 
 
+def test_nothing_is_written_where_logging_is_disabled(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        info_each("order event", [{"seq": 1}])
+    finally:
+        logging.disable(before)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("ours", "level"), [("WARNING", logging.WARNING), ("INFO", logging.INFO), ("", logging.INFO)]
 )

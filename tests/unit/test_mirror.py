@@ -48,7 +48,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/simulated_market/prices.py": "tests/integration/test_resting_orders.py",
     "chalicelib/adapters/simulated_market/seed.py": f"{_MARKET}/test_pools.py",
     "chalicelib/adapters/simulated_market/statuses.py": f"{_MARKET}/test_finality.py",
-    "chalicelib/adapters/simulated_market/told_slots.py": "tests/integration/test_operator.py",
+    "chalicelib/adapters/simulated_market/published_slots.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/simulated_market/venue.py": "tests/contract/test_venue.py",
     "chalicelib/adapters/simulated_market/wallets.py": f"{_MARKET}/test_trading.py",
     "chalicelib/migrations/app_login.py": "tests/deploy/test_prepare.py",
@@ -166,12 +166,14 @@ WITHOUT_BEHAVIOUR: Final = frozenset(
         "chalicelib/domain/queue_messages.py",
         "chalicelib/domain/swap_mode.py",
         "clients/python/src/orderflow_client/limits.py",
+        "clients/python/src/orderflow_client/order_calls.py",
         "clients/python/src/orderflow_client/results.py",
         "chalicelib/routing/plan.py",
         "chalicelib/services/ports.py",
         "chalicelib/services/subscription_ports.py",
         "chalicelib/services/archive/ports.py",
         "chalicelib/services/resting/ports.py",
+        "chalicelib/services/resting/prices.py",
         "infra/deploy/json_types.py",
     }
 )

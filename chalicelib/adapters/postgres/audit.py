@@ -80,10 +80,10 @@ _STATEMENTS: Final = (
         """,
     ),
     StatementCheck(
-        "a failed order shows the code that its owner was told",
+        "a failed order shows the code that was published of it",
         """
         SELECT o.order_id::text AS subject,
-               format('%s, told %s', o.failure_code, e.data ->> 'code') AS problem
+               format('%s, published %s', o.failure_code, e.data ->> 'code') AS problem
         FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
         WHERE o.status = 'failed' AND o.failure_code IS DISTINCT FROM e.data ->> 'code'
         """,
@@ -123,7 +123,7 @@ def record_checks(tokens: Tokens, *, must_be_finished: bool) -> tuple[AuditCheck
             check_chain,
         ),
         ComputedCheck(
-            "a confirmed order's owner was told what the record shows",
+            "what was published of a confirmed order is what the record shows",
             lambda connection: check_fills(connection, tokens),
         ),
         *((_FINISHED,) if must_be_finished else ()),

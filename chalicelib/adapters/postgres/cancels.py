@@ -1,4 +1,4 @@
-"""Canceling: what ends an order as canceled, and what keeps the owner from not being told."""
+"""Canceling: what ends an order as canceled, and what keeps that from staying unpublished."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

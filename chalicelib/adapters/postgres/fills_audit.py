@@ -1,4 +1,4 @@
-"""Whether the owners of confirmed orders were told what the record shows.
+"""Whether what was published of confirmed orders is what the record shows.
 
 The last event against the order.
 """
@@ -26,7 +26,7 @@ _FILLS: Final = text("""
 
 
 def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
-    """Yield the confirmed orders whose last event, which is what their owner was told, says something else.
+    """Yield the confirmed orders whose last event, which is what was published, says something else.
 
     An amount of a token that is not listed any more is not compared: how many decimals it had is not known.
     """
@@ -48,12 +48,12 @@ def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
                 scale = tokens[row.input_token].scale
                 is_so["unspentInputAmount"] = format_units(unspent, scale) if unspent else None
             try:
-                told = stored_fields(row.data, row.packed)
+                published = stored_fields(row.data, row.packed)
             except UnreadableFieldsError as error:
                 yield Finding(str(row.order_id), str(error))
                 continue
             for name, value in is_so.items():
-                if told.get(name) != value:
-                    said = told.get(name)
-                    yield Finding(str(row.order_id), f"{name} was told as {said}, and is {value}")
+                if published.get(name) != value:
+                    said = published.get(name)
+                    yield Finding(str(row.order_id), f"{name} was published as {said}, and is {value}")
         after = str(rows[-1].order_id)

@@ -269,7 +269,7 @@ class PostgresOrderRecord:
         order_id: UUID,
         at: datetime,
         change: Callable[[OrderState], Order],
-        told: Mapping[str, object],
+        amended: Mapping[str, object],
     ) -> tuple[Order, OrderEvent] | None:
         asked = {"account_id": account_id, "order_id": str(order_id)}
         with translated_errors(), self._database.transaction() as session:
@@ -278,7 +278,7 @@ class PostgresOrderRecord:
                 return None
             before = order_state(rows[0])
             other = replace(before, order=change(before))
-            after, event = other.transition_to(Open(amended=told), at)
+            after, event = other.transition_to(Open(amended=amended), at)
             head = bytes(rows[0].chain or GENESIS)
             events, heads = self._chained([event], {order_id: head})
             row = column_values(after.order) | {"chain": _bytea(heads[order_id])}

@@ -7,7 +7,7 @@ from chalicelib.adapters.audit_checks import SHOWN_MAX, AuditCheck, ComputedChec
 from chalicelib.adapters.simulated_market.balance import check_books, check_flows
 from chalicelib.adapters.simulated_market.evidence import check_signatures
 from chalicelib.adapters.simulated_market.ledger_replay import check_replay
-from chalicelib.adapters.simulated_market.told_slots import check_told_slots
+from chalicelib.adapters.simulated_market.published_slots import check_published_slots
 
 _STATEMENTS: Final = (
     StatementCheck(
@@ -84,7 +84,9 @@ def market_checks(wallet_seed: bytes | None) -> tuple[AuditCheck, ...]:
     """
     return (
         *_STATEMENTS,
-        ComputedCheck("a confirmed order's owner was told the slot that the ledger booked", check_told_slots),
+        ComputedCheck(
+            "a confirmed order was published with the slot that the ledger booked", check_published_slots
+        ),
         ComputedCheck("per token, wallets, vaults and fees are what was issued", check_books),
         ComputedCheck(
             "each wallet and vault holds what was issued there and what transactions moved",

@@ -6,7 +6,7 @@ from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
 from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 
 
 class LedgerPrices:

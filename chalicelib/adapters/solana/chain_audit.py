@@ -1,6 +1,6 @@
 """The whole record against the chain: every attempt looked up, and every transaction of our wallets.
 
-A page at a time, with the pauses that nodes ask for. A page that no node answers for is told as unknown.
+A page at a time, with the pauses that nodes ask for. A page that no node answers for is reported as unknown.
 """
 
 import re
@@ -48,7 +48,7 @@ _FIRST: Final = UUID(int=0)
 
 _ORDERS: Final = text("""
     SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,
-        o.input_units, o.output_units, e.data AS told, e.packed
+        o.input_units, o.output_units, e.data AS published, e.packed
     FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     WHERE o.order_id > CAST(:after AS uuid)
         AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))
@@ -188,8 +188,8 @@ class ChainAudit:
                     return
                 before = page[-1].signature
         except NodeError as error:
-            told = f"no node told what it sent: {error}"
-            yield Difference(Rule.ON_RECORD, address_of(wallet), told, is_unknown=True)
+            problem = f"no node told what it sent: {error}"
+            yield Difference(Rule.ON_RECORD, address_of(wallet), problem, is_unknown=True)
 
     def _is_marked(self, signature: str) -> bool:
         record = transaction(self._patiently(lambda: self._ask(get_transaction(signature))))
@@ -239,14 +239,14 @@ def _order(row: Any, attempts: tuple[Attempt, ...]) -> ComparedOrder:
         row.tx_signature,
         None if row.input_units is None else int(row.input_units),
         None if row.output_units is None else int(row.output_units),
-        _told(row),
+        _published(row),
         attempts,
     )
 
 
-def _told(row: Any) -> JsonObject:
-    """Return what the owner was told last; nothing if it cannot be read, which the event chain tells of."""
+def _published(row: Any) -> JsonObject:
+    """Return what was published last; nothing if it cannot be read, which the event chain tells of."""
     try:
-        return stored_fields(row.told or {}, row.packed)
+        return stored_fields(row.published or {}, row.packed)
     except UnreadableFieldsError:
         return {}

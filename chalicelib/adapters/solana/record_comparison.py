@@ -1,6 +1,6 @@
 """One order of the record against what the chain says of each of its attempts. Pure.
 
-What the chain cannot tell any more is told as unknown: a node that has pruned its ledger answers for old
+What the chain cannot tell any more is reported as unknown: a node that has pruned its ledger answers for old
 transactions as for such that never were.
 """
 
@@ -67,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ComparedOrder:
-    """An order with its attempts, and what its owner was told last."""
+    """An order with its attempts, and what was published of it last."""
 
     order_id: UUID
     status: OrderStatus
@@ -78,7 +78,7 @@ class ComparedOrder:
     tx_signature: str | None
     input_units: int | None
     output_units: int | None
-    told: dict[str, Any]
+    published: dict[str, Any]
     attempts: tuple[Attempt, ...]
 
 
@@ -146,12 +146,14 @@ def _one_landed(order: ComparedOrder, landed: Sequence[str], doubts: Sequence[st
         yield Difference(Rule.ONE_LANDED, subject, f"{len(landed)} transactions landed: {', '.join(landed)}")
     elif order.status is OrderStatus.CONFIRMED:
         if landed and landed[0] != order.tx_signature:
-            told = f"it is confirmed by {order.tx_signature}, and {landed[0]} landed"
-            yield Difference(Rule.ONE_LANDED, subject, told)
+            problem = f"it is confirmed by {order.tx_signature}, and {landed[0]} landed"
+            yield Difference(Rule.ONE_LANDED, subject, problem)
         elif not landed:
             is_unknown = order.tx_signature in doubts
-            told = "whether its transaction landed is unknown" if is_unknown else "confirmed, and none landed"
-            yield Difference(Rule.ONE_LANDED, subject, told, is_unknown)
+            problem = (
+                "whether its transaction landed is unknown" if is_unknown else "confirmed, and none landed"
+            )
+            yield Difference(Rule.ONE_LANDED, subject, problem, is_unknown)
     elif landed and order.status in FINAL:
         yield Difference(Rule.ONE_LANDED, subject, f"it is {order.status}, and {landed[0]} landed")
 
@@ -161,8 +163,8 @@ def _amounts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) ->
     found = order.input_units, order.output_units
     moved = status.input_units, status.output_units
     if found != moved:
-        told = f"order {found[0]} -> {found[1]}, chain {moved[0]} -> {moved[1]} base units"
-        yield Difference(Rule.AMOUNTS, subject, told)
+        problem = f"order {found[0]} -> {found[1]}, chain {moved[0]} -> {moved[1]} base units"
+        yield Difference(Rule.AMOUNTS, subject, problem)
     (attempt,) = (one for one in order.attempts if one.signature == order.tx_signature)
     if order.swap_mode is SwapMode.EXACT_IN:
         is_kept = status.input_units <= order.amount_units and status.output_units >= attempt.threshold_units
@@ -171,15 +173,15 @@ def _amounts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) ->
     if not is_kept:
         yield Difference(Rule.AMOUNTS, subject, "more went in, or less came out, than the order allows")
     for name, value in _facts(order, status, tokens).items():
-        if order.told.get(name) != value:
-            told = f"{name} was told as {order.told.get(name)}, and is {value} on chain"
-            yield Difference(Rule.AMOUNTS, subject, told)
+        if order.published.get(name) != value:
+            problem = f"{name} was published as {order.published.get(name)}, and is {value} on chain"
+            yield Difference(Rule.AMOUNTS, subject, problem)
 
 
 def _facts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> dict[str, Any]:
-    """Return what the owner should have been told; nothing of a token that is not listed any more."""
+    """Return what should have been published; nothing of a token that is not listed any more."""
     facts: dict[str, Any] = {"slot": status.slot}
-    if "networkFeeLamports" in order.told:
+    if "networkFeeLamports" in order.published:
         facts["networkFeeLamports"] = status.network_fee_lamports
     if order.input_token in tokens and order.swap_mode is SwapMode.EXACT_IN:
         unspent = order.amount_units - status.input_units

@@ -153,7 +153,7 @@ def unmet(claimed: ClaimedOrder, now: datetime) -> Transition:
 def rest(
     claimed: ClaimedOrder, now: datetime, again: LookAgain = AT_ITS_RATE, *, reason: str | None = None
 ) -> Transition:
-    """Return an order put to rest, armed; of one that rests already nothing is told."""
+    """Return an order put to rest, armed; of one that rests already nothing is published."""
     if claimed.state.status is OrderStatus.OPEN:
         return Transition(claimed, claimed.state, (), watch=watch_of(claimed.state, again))
     state, event = claimed.state.transition_to(Open(reason), now)

@@ -87,7 +87,7 @@ class AmendOrders:
             wait_s=self._lookup_wait_s,
         )
         try:
-            committed = self._record.amend(account_id, order_id, now, change, _told(changes))
+            committed = self._record.amend(account_id, order_id, now, change, _amended(changes))
         except UnansweredError as fault:
             logger.warning("amendment unknown", order_id=str(order_id), reason=fault.message)
             message = "whether the order was amended is not known: ask for orderId"
@@ -115,7 +115,7 @@ def _check(state: OrderState, if_seq: int | None) -> None:
         raise ConflictError(Code.ORDER_CHANGED, f"the order's last event is {state.seq}, not {if_seq}")
 
 
-def _told(changes: Amendment) -> Mapping[str, object]:
+def _amended(changes: Amendment) -> Mapping[str, object]:
     named = {
         "limitPrice": changes.limit_price,
         "triggerPrice": changes.trigger_price,

@@ -12,7 +12,6 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, InstructedQuote, SwapInstruction
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
 from chalicelib.routing.few_legs import with_room
@@ -21,6 +20,7 @@ from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
 from chalicelib.routing.marks import mark_of
 from chalicelib.routing.plan import Plan, RoutablePool
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.services.ports import ChainTime

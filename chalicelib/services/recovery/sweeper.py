@@ -24,7 +24,7 @@ TURN_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StrandedOrder:
-    """An unfinished order whose lease ended a while ago, or one that its owner may not have been told of."""
+    """An unfinished order whose lease ended a while ago, or one whose events may not be published."""
 
     order_id: UUID
     account_id: str

@@ -16,7 +16,7 @@ from chalicelib.routing.marginal import is_open
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime
 from chalicelib.services.resting.ports import Openings
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 
 FEE_PRECISION: Final = 1_000_000_000
 BLOCK_S: Final = 0.4

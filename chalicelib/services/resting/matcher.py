@@ -17,14 +17,9 @@ from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
 from chalicelib.services.resting.ports import ArmedPair, Openings, Watches
+from chalicelib.services.resting.prices import Prices
 from chalicelib.services.resting.size_rates import SizeRates
-from chalicelib.services.resting.thresholds import (
-    Prices,
-    looked_at,
-    mark_thresholds,
-    marks_of,
-    rate_thresholds,
-)
+from chalicelib.services.resting.thresholds import looked_at, mark_thresholds, marks_of, rate_thresholds
 
 FIRED_AT_ONCE: Final = 100
 """Of one price and one statement, at first: their messages are sent before more is fired."""

@@ -9,7 +9,7 @@ from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.watches import DirectedPair, Fired, MarkRange, Threshold, Watch
 
 if TYPE_CHECKING:
-    from chalicelib.services.resting.thresholds import Prices
+    from chalicelib.services.resting.prices import Prices
 
 
 class PriceReader(Protocol):

@@ -10,14 +10,14 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Threshold
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.resting.ports import ArmedSize
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 
 _PER_RATE: Final = 10_000
 _MARGIN: Final = 2

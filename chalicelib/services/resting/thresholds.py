@@ -1,7 +1,6 @@
 """From pools to prices that resting orders are compared with: pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -9,31 +8,12 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Held, Threshold
-from chalicelib.routing.few_legs import Room
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
 from chalicelib.routing.marks import canonical, mark_of
-from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.resting.ports import ArmedPair
+from chalicelib.services.resting.prices import Prices
 
 _ALL: Final = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """All pools at one moment.
-
-    Attributes:
-        now_s: Unix time of the chain.
-        slot: The chain's slot, 0 if it has none.
-        height: The block in which the pools were like this.
-        room: What one transaction carries of the pools; None if it carries any number of legs.
-    """
-
-    pools: Sequence[RoutablePool]
-    now_s: int
-    slot: int
-    height: int
-    room: Room | None = None
 
 
 def looked_at(

@@ -49,12 +49,12 @@ from chalicelib.domain.transactions import (
     SignedTransaction,
     SwapInstruction,
 )
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.support.local_chain import IDS, listed_pools
 from tests.unit.infra.chain.running import Running, running
 

@@ -22,8 +22,8 @@ from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import U64_MAX
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S
 
 PAIRS = (("A", "B"), ("A", "B"), ("A", "C"), ("C", "B"), ("B", "A"), ("B", "D"), ("D", "A"))

@@ -8,13 +8,13 @@ from random import Random
 import pytest
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
 from chalicelib.routing.firm_quotes import FirmQuote, FirmQuotes, FixedAmounts
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.fakes.orders import NOON
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
 

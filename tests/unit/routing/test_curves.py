@@ -19,7 +19,6 @@ from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.exactness import EXACT
@@ -27,6 +26,7 @@ from chalicelib.routing.market import Market
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import in_for_out, out_for_in
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import KINDS, NOW_S, random_pool
 
 MODEL_ERROR = 1e-11

@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.few_legs import Room, common_room, with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
 
 KINDS = ("cpmm", "dlmm", "damm", "clmm")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from chalicelib.amm.swaps import U64_MAX
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.firm_quotes import FirmQuote, FirmQuotes, FixedAmounts, UpTo
+from chalicelib.routing.swap_order import SwapOrder
 from tests.fakes.orders import NOON
 
 

@@ -12,12 +12,12 @@ from chalicelib.amm.swaps import U64_MAX, Swap, SwapRefusedError
 from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.marginal import MarginalRates, best_rate, touched_pairs
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.amm.pool_strategies import NOW_S as POOLS_NOW_S
 from tests.unit.amm.pool_strategies import pools_of_any_kind, requests
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market

@@ -15,7 +15,6 @@ from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.exactness import EXACT
@@ -23,6 +22,7 @@ from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import Range, after_out, in_for_out, product_range
 from chalicelib.routing.router import best_execution, best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.wire.route_views import RouteViews

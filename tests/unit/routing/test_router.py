@@ -10,12 +10,12 @@ import pytest
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Swap
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_execution, best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 
 GAP_ENOUGH_BPS = 0.01

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, SwapOrder
+from chalicelib.routing.assembly import Filling, filled_by
 from chalicelib.routing.certificate import objective_bound
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
@@ -15,6 +15,7 @@ from chalicelib.routing.path_execution import Execution, execute
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.single_path import single_two_hop_path
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 
 MODES = pytest.mark.parametrize("mode", SwapMode)
@@ -38,7 +39,7 @@ def searched(pools: list[RoutablePool], order: SwapOrder) -> Filling:
     network = a_network(pools, order).open_down_to(0.0)
     found = best_allocation(network, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
     assert found is not None
-    return order.filled_by(execute(found.allocation, order.mode, order.amount, NOW_S))
+    return filled_by(order, execute(found.allocation, order.mode, order.amount, NOW_S))
 
 
 def steps(filling: Filling) -> list[list[tuple[str, int, int]]]:

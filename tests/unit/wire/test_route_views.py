@@ -12,10 +12,10 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
-from chalicelib.routing.assembly import SwapOrder
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.wire.route_views import RouteViews

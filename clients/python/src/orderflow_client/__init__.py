@@ -37,7 +37,8 @@ from orderflow_client.models import (
     TimeInForce,
 )
 from orderflow_client.models import OrderEventFrame as OrderEvent
-from orderflow_client.orders import Changes, Order
+from orderflow_client.order_calls import Changes
+from orderflow_client.orders import Order
 from orderflow_client.results import CanceledAll
 from orderflow_client.version import __version__
 

@@ -38,7 +38,8 @@ from orderflow_client.models import (
     SwapFields,
     Venues,
 )
-from orderflow_client.orders import Changes, Order
+from orderflow_client.order_calls import Changes
+from orderflow_client.orders import Order
 from orderflow_client.requests import checked, order_path
 from orderflow_client.rest import Rest
 from orderflow_client.results import CanceledAll

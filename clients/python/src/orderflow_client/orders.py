@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import Final, Unpack
 
 from orderflow_client.backoff import Backoff
 from orderflow_client.errors import (
@@ -15,25 +15,10 @@ from orderflow_client.errors import (
 )
 from orderflow_client.history import FINAL
 from orderflow_client.models import OrderBody, OrderEventFrame
+from orderflow_client.order_calls import Changes, OrderCalls
 from orderflow_client.tracking import Tracked
-from orderflow_client.wire import AmountLike
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from orderflow_client.client import Client
 
 _MAY_PASS: Final = (DisconnectedError, UnavailableError, LimitReachedError, UnknownOutcomeError)
-
-
-class Changes(TypedDict, total=False):
-    """What an amend changes, and of which state: ``if_seq`` is the last event that the caller has seen."""
-
-    if_seq: int
-    limit_price: AmountLike
-    trigger_price: AmountLike
-    amount: AmountLike
-    expires_at: "datetime | str"
 
 
 class Order:
@@ -45,7 +30,7 @@ class Order:
     """
 
     def __init__(
-        self, client: "Client", order_id: str, client_order_id: str | None, tracked: Tracked
+        self, client: OrderCalls, order_id: str, client_order_id: str | None, tracked: Tracked
     ) -> None:
         self.id: Final = order_id
         self.client_order_id: Final = client_order_id

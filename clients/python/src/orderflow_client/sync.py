@@ -28,7 +28,7 @@ from orderflow_client.models import (
     SwapFields,
     Venues,
 )
-from orderflow_client.orders import Changes
+from orderflow_client.order_calls import Changes
 from orderflow_client.results import CanceledAll
 
 Value = TypeVar("Value")

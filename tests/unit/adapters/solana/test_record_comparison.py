@@ -26,7 +26,7 @@ LEG = LegFill("pool", "raydium", "SOL", "USDC", 990_000_000, 148_000_000, 2_500_
 LANDED = TransactionStatus(
     SignatureStatus.LANDED, 500, 990_000_000, 148_000_000, (LEG,), network_fee_lamports=5_000
 )
-TOLD: dict[str, Any] = {
+PUBLISHED: dict[str, Any] = {
     "slot": 500,
     "fees": [{"token": "SOL", "amount": "0.0025"}],
     "unspentInputAmount": "0.01",
@@ -44,7 +44,7 @@ FIRST, SECOND = attempt(1), attempt(2)
 
 
 def order(
-    *attempts: Attempt, status: OrderStatus = OrderStatus.CONFIRMED, told: dict[str, Any] | None = None
+    *attempts: Attempt, status: OrderStatus = OrderStatus.CONFIRMED, published: dict[str, Any] | None = None
 ) -> ComparedOrder:
     is_confirmed = status is OrderStatus.CONFIRMED
     return ComparedOrder(
@@ -57,7 +57,7 @@ def order(
         attempts[-1].signature if is_confirmed else None,
         990_000_000 if is_confirmed else None,
         148_000_000 if is_confirmed else None,
-        TOLD if told is None else told,
+        PUBLISHED if published is None else published,
         attempts,
     )
 
@@ -128,8 +128,8 @@ def test_attempt_of_a_final_order_without_an_outcome_is_broken() -> None:
         {"fees": [{"token": "SOL", "amount": "0.0026"}]},
     ],
 )
-def test_owner_who_was_told_something_else_than_the_chain_moved_is_found(changed: dict[str, Any]) -> None:
-    assert found(order(FIRST, told={**TOLD, **changed}), LANDED) == [(Rule.AMOUNTS, False)]
+def test_order_published_with_something_else_than_the_chain_moved_is_found(changed: dict[str, Any]) -> None:
+    assert found(order(FIRST, published={**PUBLISHED, **changed}), LANDED) == [(Rule.AMOUNTS, False)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from chalicelib.domain.watches import DirectedPair, Fired, Watch
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
-from chalicelib.services.resting.thresholds import Prices
+from chalicelib.services.resting.prices import Prices
 from tests.fakes.orders import NOON
 from tests.fakes.ports import FakeQueue, SteppingClock
 from tests.fakes.watches import MemoryWatches

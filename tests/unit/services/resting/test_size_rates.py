@@ -20,8 +20,8 @@ from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.planning.planner import Planner
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.resting.ports import ArmedSize
+from chalicelib.services.resting.prices import Prices
 from chalicelib.services.resting.size_rates import SizeRates
-from chalicelib.services.resting.thresholds import Prices
 from tests.fakes.inline import InOneThread
 from tests.fakes.market import FakeVenue, a_pool
 from tests.fakes.orders import NOON

@@ -1,4 +1,4 @@
-"""Whether the owners of confirmed orders were told the slot that the ledger booked."""
+"""Whether confirmed orders were published with the slot that the ledger booked."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,7 +12,7 @@ from chalicelib.wire.packed_fields import UnreadableFieldsError
 _PAGE: Final = 1_000
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
-_TOLD: Final = text("""
+_PUBLISHED: Final = text("""
     SELECT o.order_id, e.data, e.packed, t.slot
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     LEFT JOIN market.transactions t ON t.signature = o.tx_signature
@@ -20,17 +20,17 @@ _TOLD: Final = text("""
 """)
 
 
-def check_told_slots(connection: Connection) -> Iterator[Finding]:
+def check_published_slots(connection: Connection) -> Iterator[Finding]:
     """Yield the confirmed orders whose last event names another slot than their transaction has."""
     after = _FIRST
-    while rows := connection.execute(_TOLD, {"after": after, "page": _PAGE}).all():
+    while rows := connection.execute(_PUBLISHED, {"after": after, "page": _PAGE}).all():
         for row in rows:
             try:
-                told = stored_fields(row.data, row.packed).get("slot")
+                published = stored_fields(row.data, row.packed).get("slot")
             except UnreadableFieldsError as error:
                 yield Finding(str(row.order_id), str(error))
                 continue
-            if told != row.slot:
+            if published != row.slot:
                 found = "none" if row.slot is None else row.slot
-                yield Finding(str(row.order_id), f"told slot {told or 'none'}, and it is {found}")
+                yield Finding(str(row.order_id), f"published slot {published or 'none'}, and it is {found}")
         after = str(rows[-1].order_id)
