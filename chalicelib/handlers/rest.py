@@ -25,7 +25,7 @@ from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
-from chalicelib.wire.resting_frames import NewTerms, is_dry, is_dry_by_query
+from chalicelib.wire.resting_frames import NewTerms, amend_fields, is_dry, is_dry_by_query
 from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -112,7 +112,7 @@ def amend(request: Request, order_id: str) -> Response:
     """Give an order that rests other terms; return it as it stands then."""
     use, account_id = services(), _account(request)
     named = _order_id(order_id)
-    fields = meant_fields(NewTerms, parse_object(request.raw_body, use.access.messages))
+    fields = amend_fields(NewTerms, parse_object(request.raw_body, use.access.messages))
     use.access.requests.admit(account_id, Asked.AMEND)
     use.amend_orders.amend(account_id, named, fields.changes, if_seq=fields.if_seq)
     use.observer.flush()
@@ -124,7 +124,7 @@ def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
     use, account_id = services(), _account(request)
     use.access.requests.admit(account_id, Asked.QUOTE)
-    fields = validated(SwapFields, parse_object(request.raw_body, use.access.messages))
+    fields = meant_fields(SwapFields, parse_object(request.raw_body, use.access.messages))
     found = use.quote_swaps.quote(swap_terms(fields, use.tokens))
     return answer(use.event_views.routes.quote(found.route, at=found.at, valid_until=found.valid_until))
 

@@ -10,11 +10,12 @@ from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
-from chalicelib.wire.resting_fields import meant_fields
+from chalicelib.wire.resting_fields import meant_fields, names_of
 from chalicelib.wire.resting_frames import (
     AmendFields,
     CancelAllFields,
     SubmitBatchFields,
+    amend_fields,
     filter_fields,
     is_dry,
 )
@@ -67,12 +68,14 @@ ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
     "ping": PingFields,
 }
 _READERS: Final[Mapping[str, Callable[[type[Any], dict[str, Any]], Any]]] = {
-    "submit": meant_fields,
-    "submitBatch": meant_fields,
-    "amend": meant_fields,
+    "amend": amend_fields,
     "cancelAll": filter_fields,
+    "ping": validated,
 }
-"""Where a member that was meant and is not read would cost an owner money."""
+"""How an action's fields are read, if not by ``meant_fields``."""
+
+_OF_AMEND: Final = names_of(AmendFields) - {"orderId"}
+_SWAPPED: Final = ORDER_FIELDS - {"amount"}
 
 
 class ClientFrame(NamedTuple):
@@ -115,11 +118,14 @@ def parse_client_frame(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> Client
     is_dry_run = is_dry(members)
     if is_dry_run and action != "submit":
         raise FieldError("dryRun", "goes with submit alone")
-    fields = _READERS.get(action, validated)(ACTIONS[action], members)
+    fields = _READERS.get(action, meant_fields)(ACTIONS[action], members)
     return ClientFrame(action, fields, request.request_id, is_dry_run)
 
 
 def _implied_action(members: Mapping[str, Any]) -> str:
+    if "orderId" in members and members.keys() & _OF_AMEND and not members.keys() & _SWAPPED:
+        # Neither a new order nor a subscription: an amendment that is dropped would be believed.
+        raise FieldError("action", "is required with these fields; did you mean amend?", Code.UNKNOWN_ACTION)
     if members.keys() & ORDER_FIELDS:
         return "submit"
     if "orderId" in members:

@@ -21,6 +21,7 @@ from chalicelib.wire.json_text import NumberText
 
 TEXT_LENGTH_MAX: Final = 128
 CLIENT_ORDER_ID_LENGTH_MAX: Final = 64
+_NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _NOT_TEXT: Final = frozenset({"string_type", "string_unicode"})
 # No exponent of more digits stands for anything that a field takes.
 _WITH_EXPONENT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,4}")
@@ -142,5 +143,11 @@ def _in_words(kind: str, message: str) -> str:
         return "is required"
     if kind in _NOT_TEXT:
         return "must be text"
+    if kind in _NO_OBJECT:
+        return "must be a JSON object"
+    if kind == "tuple_type":
+        return "must be a list"
+    if kind == "too_short":
+        return "must not be empty"
     text = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text.replace("should", "must", 1)

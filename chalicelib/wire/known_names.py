@@ -12,14 +12,28 @@ from typing import Any, Final
 
 from chalicelib.domain.errors import FieldProblem
 
-# Words of Kraken, Binance, Coinbase, Hyperliquid, ccxt and Jupiter, and what they are called here.
+# Words of Kraken, Binance, Coinbase, Hyperliquid, ccxt and Jupiter, and what they are called here; and words
+# that belong into an inner object. With the prefix of an inner object, only there.
 OTHER_WORDS: Final[Mapping[str, str]] = {
     "price": "limitPrice",
     "limit": "limitPrice",
     "limitpx": "limitPrice",
     "maxprice": "limitPrice",
     "minprice": "limitPrice",
+    "stoplimitprice": "limitPrice",
+    "minout": "limitPrice",
+    "minoutput": "limitPrice",
+    "minoutputamount": "limitPrice",
+    "minamountout": "limitPrice",
+    "minreceived": "limitPrice",
+    "otheramountthreshold": "limitPrice",
+    "takingamount": "limitPrice",
+    "maxin": "limitPrice",
+    "maxinput": "limitPrice",
+    "maxinputamount": "limitPrice",
+    "maxamountin": "limitPrice",
     "stop": "trigger",
+    "trigger": "trigger",
     "stopprice": "trigger.price",
     "stoploss": "trigger",
     "stoplossprice": "trigger.price",
@@ -29,10 +43,23 @@ OTHER_WORDS: Final[Mapping[str, str]] = {
     "triggerpx": "trigger.price",
     "triggercondition": "trigger.when",
     "triggersource": "trigger.source",
+    "trigger.direction": "trigger.when",
+    "trigger.condition": "trigger.when",
+    "confirmations": "trigger.confirmations",
+    "ifalreadymet": "trigger.ifAlreadyMet",
+    "venue": "sniper.venue",
+    "minliquidity": "sniper.minLiquidity",
+    "maxfeebps": "sniper.maxFeeBps",
+    "maxdelayblocks": "sniper.maxDelayBlocks",
     "tif": "timeInForce",
     "timeinforcetype": "timeInForce",
+    "gtc": "timeInForce",
+    "gtd": "timeInForce",
+    "ioc": "timeInForce",
     "slippage": "slippageBps",
     "slippagetolerance": "slippageBps",
+    "slippagepct": "slippageBps",
+    "slippagepercent": "slippageBps",
     "maxslippage": "slippageBps",
     "maxslippagebps": "slippageBps",
     "qty": "amount",
@@ -41,6 +68,7 @@ OTHER_WORDS: Final[Mapping[str, str]] = {
     "size": "amount",
     "orderqty": "amount",
     "ordertype": "type",
+    "typ": "type",
     "ordtype": "type",
     "expires": "expiresAt",
     "expiry": "expiresAt",
@@ -48,10 +76,25 @@ OTHER_WORDS: Final[Mapping[str, str]] = {
     "expiredat": "expiresAt",
     "expiretime": "expiresAt",
     "expiretm": "expiresAt",
+    "deadline": "expiresAt",
+    "goodtill": "expiresAt",
     "goodtilldate": "expiresAt",
+    "goodtildate": "expiresAt",
     "validuntil": "expiresAt",
     "ttl": "validForSeconds",
     "validfor": "validForSeconds",
+    "validforsecs": "validForSeconds",
+    "validseconds": "validForSeconds",
+    "mode": "swapMode",
+    "exactin": "swapMode",
+    "exactout": "swapMode",
+    "base": "baseAsset",
+    "quote": "quoteAsset",
+    "symbol": "baseAsset",
+    "pair": "baseAsset",
+    "market": "baseAsset",
+    "instrument": "baseAsset",
+    "productid": "baseAsset",
     "inputmint": "inputToken",
     "tokenin": "inputToken",
     "fromtoken": "inputToken",
@@ -60,12 +103,18 @@ OTHER_WORDS: Final[Mapping[str, str]] = {
     "totoken": "outputToken",
     "cloid": "clientOrderId",
     "clordid": "clientOrderId",
+    "clientoid": "clientOrderId",
     "newclientorderid": "clientOrderId",
     "idempotencykey": "clientOrderId",
     "validate": "dryRun",
     "validateonly": "dryRun",
     "preview": "dryRun",
+    "simulate": "dryRun",
     "expectedseq": "ifSeq",
+    "afterseq": "ifSeq",
+    "seq": "ifSeq",
+    "newamount": "amount",
+    "newprice": "limitPrice",
 }
 
 NOT_OFFERED: Final[Mapping[str, str]] = {
@@ -74,6 +123,18 @@ NOT_OFFERED: Final[Mapping[str, str]] = {
     "trailingbps": "trailing stops do not exist here",
     "trailingdelta": "trailing stops do not exist here",
     "trailingstop": "trailing stops do not exist here",
+    "trailing": "trailing stops do not exist here",
+    "trailingamount": "trailing stops do not exist here",
+    "trailingpercent": "trailing stops do not exist here",
+    "trailamount": "trailing stops do not exist here",
+    "trailpercent": "trailing stops do not exist here",
+    "callbackrate": "trailing stops do not exist here",
+    "fok": "each order is filled as a whole or not at all, so ioc is that",
+    "oco": "orders cannot be tied to each other",
+    "bracket": "orders cannot be tied to each other",
+    "iceberg": "an order is filled as a whole or not at all",
+    "sniper.require": "who may mint or freeze a token is not looked at",
+    "sniper.on": "a sniper order waits for a pool to open",
     "attached": "an order cannot carry others",
     "contingency": "orders cannot be tied to each other",
     "atomic": "each order of a batch is accepted or refused by itself",
@@ -81,13 +142,14 @@ NOT_OFFERED: Final[Mapping[str, str]] = {
     "minfill": "an order is filled as a whole or not at all",
 }
 
+_TRIGGER: Final = frozenset({"trigger", "trigger.price"})
 _SEPARATORS: Final = re.compile(r"[_\-\s.]")
 _NAMES_CHECKED_MAX: Final = 200
 _LENGTH_MAX: Final = 40
 
 
 def misspelt(
-    members: Mapping[str, Any], known: Collection[str], *, prefix: str = ""
+    members: Mapping[str, Any], known: Collection[str], *, prefix: str = "", outer: Collection[str] = ()
 ) -> Iterator[FieldProblem]:
     """Yield a problem for each member that is not known and was surely meant as one that is.
 
@@ -96,19 +158,23 @@ def misspelt(
     Args:
         known: The names of this message, in the wire's spelling.
         prefix: Of an inner object: ``"trigger."``.
+        outer: The names of the message that the inner object is in.
     """
-    names = frozenset(known)
+    names, outer_names = frozenset(known), frozenset(outer)
     for count, (name, value) in enumerate(members.items()):
         if count == _NAMES_CHECKED_MAX:
             return
         if value is None or name in names or len(name) > _LENGTH_MAX:
             continue
         plain = _plain(name)
-        if plain in NOT_OFFERED:
+        if (why := NOT_OFFERED.get(prefix + plain) or NOT_OFFERED.get(plain)) is not None:
             if value is not False:
-                yield FieldProblem(prefix + name, f"is not offered: {NOT_OFFERED[plain]}")
+                yield FieldProblem(prefix + name, f"is not offered: {why}")
         elif (meant := _meant(plain, names, prefix)) is not None:
             yield FieldProblem(prefix + name, f"is not a field; did you mean {prefix}{meant}?")
+        elif (meant := _meant(plain, outer_names, "")) is not None:
+            problem = f"is not a field; did you mean {meant}, outside of {prefix.removesuffix('.')}?"
+            yield FieldProblem(prefix + name, problem)
 
 
 @lru_cache(maxsize=1_024)
@@ -116,9 +182,11 @@ def _meant(plain: str, known: frozenset[str], prefix: str) -> str | None:
     by_plain = {_plain(name): name for name in known}
     if plain in by_plain:
         return by_plain[plain]
-    word = OTHER_WORDS.get(plain, "").removeprefix(prefix)
+    word = (OTHER_WORDS.get(prefix + plain) or OTHER_WORDS.get(plain, "")).removeprefix(prefix)
     if word.partition(".")[0] in known:
         return word
+    if word in _TRIGGER and "triggerPrice" in known:
+        return "triggerPrice"  # of an amendment, which is flat
     # One slip in a short name could make it another word altogether: ``note`` and ``notes``.
     allowed = 2 if len(plain) >= 8 else 1 if len(plain) >= 4 else 0
     near = [(_distance(plain, other, allowed), name) for other, name in by_plain.items() if len(other) >= 4]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from chalicelib.domain.amounts import BPS_PER_UNIT, parse_units
-from chalicelib.domain.errors import InvalidRequestError
+from chalicelib.domain.errors import FieldProblem, InvalidRequestError
 from chalicelib.domain.launches import DELAY_BLOCKS_MAX, Sniper
 from chalicelib.domain.lifetimes import RESTING_S_MAX, lifetime
 from chalicelib.domain.rates import Limit, limit_bound, limit_rate
@@ -188,11 +188,7 @@ def meant_fields(model: type[Model], members: dict[str, Any], *, also: frozenset
     Raises:
         InvalidRequestError: With one problem per broken rule and per name that is nearly a known one.
     """
-    names = names_of(model) | also
-    problems = list(misspelt(members, names))
-    for name, inner in _INNER.items():
-        if name in names and isinstance(members.get(name), dict):
-            problems += misspelt(members[name], names_of(inner), prefix=f"{name}.")
+    problems = _dropped(names_of(model), members, also)
     try:
         made = validated(model, members)
     except InvalidRequestError as error:
@@ -200,6 +196,24 @@ def meant_fields(model: type[Model], members: dict[str, Any], *, also: frozenset
     if problems:
         raise InvalidRequestError.of(tuple(problems))
     return made
+
+
+def _dropped(names: frozenset[str], members: dict[str, Any], also: frozenset[str]) -> list[FieldProblem]:
+    problems = list(misspelt(members, names | also))
+    told = {problem.field for problem in problems}
+    for name, inner in _INNER.items():
+        said = members.get(name)
+        if name not in names or not isinstance(said, dict):
+            continue
+        inner_names = names_of(inner)
+        problems += misspelt(said, inner_names, prefix=f"{name}.", outer=names)
+        # Beside an object that lacks them, words were meant that say nothing by themselves: ``source``.
+        problems += (
+            FieldProblem(each, f"is not a field; did you mean {name}.{each}?")
+            for each in sorted((inner_names & members.keys()) - names - said.keys() - told)
+            if members[each] is not None
+        )
+    return problems
 
 
 def names_of(model: type[WireModel]) -> frozenset[str]:

@@ -13,7 +13,16 @@ from chalicelib.domain.terms import OrderType
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.known_names import misspelt
-from chalicelib.wire.resting_fields import EVERYWHERE, Moment, YesOrNo, names_of
+from chalicelib.wire.order_fields import OrderFields
+from chalicelib.wire.resting_fields import (
+    EVERYWHERE,
+    Moment,
+    SniperFields,
+    TriggerFields,
+    YesOrNo,
+    meant_fields,
+    names_of,
+)
 
 BATCH_ORDERS_MAX: Final = 20
 SEQ_MAX: Final = 2**31 - 1
@@ -135,6 +144,28 @@ def is_dry_by_query(query: Mapping[str, str]) -> bool:
 
 Parsed = TypeVar("Parsed")
 Model = TypeVar("Model", bound=WireModel)
+
+_TERMS: Final = names_of(OrderFields) | names_of(TriggerFields) | names_of(SniperFields)
+_WITH_OTHER_MEANINGS: Final = frozenset({"clientOrderId", "trigger", "price", "source", "when"})
+"""What may be a note of the client's, or is told apart as a word for one that can be amended."""
+
+
+def amend_fields(model: type[Model], members: dict[str, Any]) -> Model:
+    """Return the model of a message that gives an order other terms: it names none that stay as they are.
+
+    Raises:
+        InvalidRequestError: With one problem per broken rule.
+    """
+    can = ", ".join(map(to_camel, _CHANGES))
+    fixed = _TERMS - names_of(model) - _WITH_OTHER_MEANINGS
+    problems = tuple(
+        FieldProblem(name, f"cannot be amended; what can is {can}")
+        for name, value in members.items()
+        if name in fixed and value is not None
+    )
+    if problems:
+        raise InvalidRequestError.of(problems)
+    return meant_fields(model, members)
 
 
 def filter_fields(model: type[Model], members: dict[str, Any]) -> Model:

@@ -129,3 +129,65 @@ def test_dry_run_that_would_not_be_one_is_refused(members: dict[str, object]) ->
 def test_batch_that_asks_for_what_is_not_offered_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="each order of a batch is accepted or refused by itself"):
         parse_client_frame(json.dumps({"action": "submitBatch", "orders": [ORDER], "atomic": True}))
+
+
+SALE = {"side": "sell", "amount": "1"}
+TRIGGER = {"price": "140", "when": "below"}
+AMEND = {"action": "amend", "orderId": ORDER_ID, "limitPrice": "1"}
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({**SALE, "trigger": {**TRIGGER, "limitPrice": "139"}}, "trigger.limitPrice"),
+        ({**SALE, "trigger": {**TRIGGER, "slippageBps": 10}}, "trigger.slippageBps"),
+        ({**SALE, "trigger": TRIGGER, "source": "executable"}, "source"),
+        ({**SALE, "trigger": TRIGGER, "ifAlreadyMet": "execute"}, "ifAlreadyMet"),
+        ({**SALE, "type": "sniper", "maxFeeBps": 100}, "maxFeeBps"),
+        ({**SALE, "type": "sniper", "venue": "raydium"}, "venue"),
+        ({**AMEND, "stopPrice": "2"}, "stopPrice"),
+        ({**AMEND, "trigger": {"price": "2"}}, "trigger"),
+        ({**AMEND, "slippageBps": 2}, "slippageBps"),
+        ({**AMEND, "validForSeconds": 60}, "validForSeconds"),
+        ({**AMEND, "confirmations": 3}, "confirmations"),
+        ({**AMEND, "afterSeq": 3}, "afterSeq"),
+        ({**AMEND, "action": "subscribe", "order_id": "x"}, "order_id"),
+        ({"action": "subscribe", "order_id": ORDER_ID}, "order_id"),
+        ({"action": "unsubscribe", "order_id": ORDER_ID}, "order_id"),
+        ({"action": "quote", **SALE, "swap_mode": "exactOut"}, "swap_mode"),
+        ({"orderId": ORDER_ID, "limitPrice": "1"}, "action"),
+        ({"orderId": ORDER_ID, "amount": "1"}, "action"),
+    ],
+)
+def test_member_that_was_meant_is_refused_wherever_it_stands(members: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_client_frame(json.dumps(members))
+    assert [problem.field for problem in refused.value.details] == [field]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {**SALE, "trigger": {**TRIGGER, "note": "x", "source": "mark"}, "source": "bot", "note": "x"},
+        {**SALE, "source": "bot", "when": "now"},
+        {**AMEND, "note": "x", "clientOrderId": "mine", "source": "bot"},
+        {"action": "subscribe", "note": "x"},
+        {"action": "ping", "at": 1},
+    ],
+)
+def test_member_that_means_nothing_here_is_ignored(members: dict[str, object]) -> None:
+    parse_client_frame(json.dumps(members))
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({**SALE, "trigger": "140"}, "trigger must be a JSON object"),
+        ({"action": "cancelAll", "types": "limit"}, "types must be a list"),
+        ({"action": "cancelAll", "types": []}, "types must not be empty"),
+    ],
+)
+def test_value_of_another_shape_is_told_in_words_of_json(members: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_client_frame(json.dumps(members))
+    assert refused.value.message == message

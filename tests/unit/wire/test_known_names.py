@@ -48,6 +48,17 @@ def problems_of(name: str, value: object = "1") -> list[FieldProblem]:
         ("dryrun", "dryRun"),
         ("dry_run", "dryRun"),
         ("client-order-id", "clientOrderId"),
+        ("minAmountOut", "limitPrice"),
+        ("stopLimitPrice", "limitPrice"),
+        ("good_til_date", "expiresAt"),
+        ("validForSecs", "validForSeconds"),
+        ("slippage_pct", "slippageBps"),
+        ("ioc", "timeInForce"),
+        ("symbol", "baseAsset"),
+        ("confirmations", "trigger.confirmations"),
+        ("if_already_met", "trigger.ifAlreadyMet"),
+        ("venue", "sniper.venue"),
+        ("maxFeeBps", "sniper.maxFeeBps"),
     ],
 )
 def test_name_that_is_nearly_known_is_refused_with_the_right_one(name: str, meant: str) -> None:
@@ -82,6 +93,18 @@ def test_names_within_an_inner_object_are_told_with_its_own() -> None:
     assert found == {
         "trigger.triggerPrice": "is not a field; did you mean trigger.price?",
         "trigger.confirmation": "is not a field; did you mean trigger.confirmations?",
+    }
+
+
+def test_words_of_an_inner_object_that_belong_outside_of_it_are_told_so() -> None:
+    inner = frozenset({"venue", "minLiquidity", "maxFeeBps", "maxDelayBlocks"})
+    members = {"limitPrice": 1, "maxPrice": 2, "slippageBps": 3, "require": ["mintRenounced"], "note": 4}
+    found = {p.field: p.problem for p in misspelt(members, inner, prefix="sniper.", outer=KNOWN)}
+    assert found == {
+        "sniper.limitPrice": "is not a field; did you mean limitPrice, outside of sniper?",
+        "sniper.maxPrice": "is not a field; did you mean limitPrice, outside of sniper?",
+        "sniper.slippageBps": "is not a field; did you mean slippageBps, outside of sniper?",
+        "sniper.require": "is not offered: who may mint or freeze a token is not looked at",
     }
 
 

@@ -72,7 +72,7 @@ def test_cancel_all_of_unknown_types_is_refused_rather_than_taken_as_all(types: 
 
 
 def test_cancel_all_with_any_name_that_is_no_filter_does_not_cancel_everything() -> None:
-    for name in ("status", "symbol", "pair", "side", "orderId"):
+    for name in ("status", "kind", "account", "side", "orderId"):
         with pytest.raises(InvalidRequestError, match=f"{name} is not a filter"):
             filter_fields(CancelAllFields, {name: "x"})
     with pytest.raises(InvalidRequestError, match="did you mean baseAsset"):
