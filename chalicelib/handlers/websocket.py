@@ -27,7 +27,7 @@ from chalicelib.wire.client_frames import (
     parse_client_frame,
     request_id_of,
 )
-from chalicelib.wire.connection_url import subscription_from_query, wants_batches
+from chalicelib.wire.connection_url import check_names, subscription_from_query, wants_batches
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.order_fields import (
     ORDER_FIELDS,
@@ -203,7 +203,9 @@ def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -
             raise FieldError("dryRun", "does not go with a connection URL: submit the order in a frame")
         terms = order_fields_from_query(query).terms(use.tokens)
         use.submit_orders.submit(terms, account_id, connection_id=connection_id, is_connecting=True)
-    elif "orderId" in query:
+        return
+    check_names(query)
+    if "orderId" in query:
         _subscribe_from_url(use, query, connection_id, account_id)
 
 

@@ -129,11 +129,15 @@ def validated(model: type[Model], members: dict[str, Any]) -> Model:
     try:
         return model.model_validate(members)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
         problems = tuple(
             FieldProblem(
                 ".".join(str(part) for part in e["loc"]) or "message", _in_words(e["type"], e["msg"])
             )
-            for e in error.errors(include_url=False, include_input=False)
+            for e in found
+            # Of a list, what is left once its bad elements are counted out says nothing.
+            if e["type"] != "too_short"
+            or not any(o["loc"][: len(e["loc"])] == e["loc"] for o in found if o is not e)
         )
         raise InvalidRequestError.of(problems) from error
 

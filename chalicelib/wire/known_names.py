@@ -166,7 +166,7 @@ def misspelt(
             return
         if value is None or name in names or len(name) > _LENGTH_MAX:
             continue
-        plain = _plain(name)
+        plain = plain_name(name)
         if (why := NOT_OFFERED.get(prefix + plain) or NOT_OFFERED.get(plain)) is not None:
             if value is not False:
                 yield FieldProblem(prefix + name, f"is not offered: {why}")
@@ -179,7 +179,7 @@ def misspelt(
 
 @lru_cache(maxsize=1_024)
 def _meant(plain: str, known: frozenset[str], prefix: str) -> str | None:
-    by_plain = {_plain(name): name for name in known}
+    by_plain = {plain_name(name): name for name in known}
     if plain in by_plain:
         return by_plain[plain]
     word = (OTHER_WORDS.get(prefix + plain) or OTHER_WORDS.get(plain, "")).removeprefix(prefix)
@@ -194,7 +194,8 @@ def _meant(plain: str, known: frozenset[str], prefix: str) -> str | None:
     return best[1] if best[0] <= allowed else None
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name in lower case and without separators, as names are compared."""
     return _SEPARATORS.sub("", name).lower()
 
 

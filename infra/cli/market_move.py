@@ -11,7 +11,7 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import FieldError
 from infra.cli.market_maker import MarketMaker, ratio
-from infra.cli.price_moves import STEPS_MAX, Factors, along, drift, spike, walk
+from infra.cli.price_moves import STEPS_MAX, Factors, along, drift, listed_prices, spike, walk
 from infra.cli.resting_orders import look_at_resting_orders
 from infra.cli.session import CliSession
 
@@ -63,7 +63,7 @@ def move(
         raise click.UsageError(f"one of {', '.join(wishes)} says where to, not {len(given)} of them")
     try:
         if prices is not None:
-            factors = along([Fraction(price) for price in prices.split(",")], _price_now(start, tokens))
+            factors = along(listed_prices(prices), _price_now(start, tokens))
         elif drift_bps is not None:
             factors = drift(drift_bps, steps)
         elif spike_bps is not None:

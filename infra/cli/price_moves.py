@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
@@ -9,9 +10,24 @@ from typing import Final
 from chalicelib.domain.amounts import BPS_PER_UNIT
 
 STEPS_MAX: Final = 100_000
+_PRICE: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Factors = Sequence[Fraction]
 """What the price is multiplied by, step by step; 1 is where it stands."""
+
+
+def listed_prices(text: str) -> Sequence[Fraction]:
+    """Return the prices of a list such as ``150,145.5,139``.
+
+    Raises:
+        ValueError: One is no plain decimal.
+    """
+    each = [price.strip() for price in text.split(",")]
+    for price in each:
+        # A fraction reads exponents and quotients as well, and an exponent can stand for a billion digits.
+        if not _PRICE.fullmatch(price):
+            raise ValueError(f"{price!r} is no price; they are given as 150,145.5,139")
+    return [Fraction(price) for price in each]
 
 
 def along(prices: Sequence[Fraction], start: Fraction) -> Factors:

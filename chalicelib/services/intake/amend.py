@@ -7,6 +7,7 @@ from chalicelib.domain.amendments import Amendment, amended
 from chalicelib.domain.errors import (
     Code,
     ConflictError,
+    FieldProblem,
     NotFoundError,
     RetryableError,
     UnansweredError,
@@ -112,7 +113,10 @@ def _check(state: OrderState, if_seq: int | None) -> None:
         message = f"the order is {state.status}, and only one that is open can be amended"
         raise ConflictError(Code.ORDER_ALREADY_SENT, message)
     if if_seq is not None and if_seq != state.seq:
-        raise ConflictError(Code.ORDER_CHANGED, f"the order's last event is {state.seq}, not {if_seq}")
+        problem = FieldProblem("ifSeq", f"is {if_seq}, and the order's last event is {state.seq}")
+        raise ConflictError(
+            Code.ORDER_CHANGED, f"the order's last event is {state.seq}, not {if_seq}", (problem,)
+        )
 
 
 def _amended(changes: Amendment) -> Mapping[str, object]:

@@ -185,6 +185,7 @@ def test_member_that_means_nothing_here_is_ignored(members: dict[str, object]) -
         ({**SALE, "trigger": "140"}, "trigger must be a JSON object"),
         ({"action": "cancelAll", "types": "limit"}, "types must be a list"),
         ({"action": "cancelAll", "types": []}, "types must not be empty"),
+        ({"action": "cancelAll", "types": ["stop"]}, "types.0 must be 'market', 'limit' or 'sniper'"),
     ],
 )
 def test_value_of_another_shape_is_told_in_words_of_json(members: dict[str, object], message: str) -> None:

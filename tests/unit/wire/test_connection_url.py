@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import FieldError
-from chalicelib.wire.connection_url import subscription_from_query, wants_batches
+from chalicelib.wire.connection_url import check_names, subscription_from_query, wants_batches
 
 ORDER_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 
@@ -28,3 +28,24 @@ def test_subscription_begins_where_the_url_says() -> None:
 def test_start_that_is_no_number_is_refused_by_name(value: str) -> None:
     with pytest.raises(FieldError, match="afterSeq must be a whole number from 0"):
         subscription_from_query({"orderId": ORDER_ID, "afterSeq": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("limitPrice", "is of an order, which needs amount"),
+        ("limit_price", "is of an order"),
+        ("trigger.price", "is of an order"),
+        ("input_token", "is of an order"),
+        ("order_id", "did you mean orderId"),
+        ("orderID", "did you mean orderId"),
+        ("after_seq", "did you mean afterSeq"),
+    ],
+)
+def test_part_of_an_order_without_one_is_refused_by_name(name: str, problem: str) -> None:
+    with pytest.raises(FieldError, match=f"{name} .*{problem}"):
+        check_names({name: "1", "batch": "1"})
+
+
+def test_names_of_a_subscription_and_those_that_mean_nothing_are_let_pass() -> None:
+    check_names(dict.fromkeys(("orderId", "afterSeq", "batch", "token", "type", "utm_source", "x"), "1"))

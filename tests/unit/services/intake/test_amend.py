@@ -72,6 +72,7 @@ def test_order_that_changed_meanwhile_stays_as_it_is() -> None:
     with pytest.raises(ConflictError) as refused:
         desk.amend(if_seq=1)
     assert refused.value.code is Code.ORDER_CHANGED
+    assert [problem.field for problem in refused.value.details] == ["ifSeq"]
     assert len(desk.parts.statuses(desk.order)) == 2
 
 
