@@ -11,6 +11,11 @@ from chalicelib.domain.errors import FieldError
 from chalicelib.domain.swap_mode import SwapMode
 
 DELAY_BLOCKS_MAX: Final = 1_000_000
+
+SNIPER_VENUES: Final = frozenset({"meteora", "raydium"})
+"""Where a pool may open: the venues whose programs are modelled, on either market. An order for another one
+would rest until it is canceled."""
+
 _RATE_PER_BPS: Final = 100_000  # fee rates are in parts per 10^9, as the programs have them
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from chalicelib.domain.amounts import BPS_PER_UNIT, parse_units
-from chalicelib.domain.errors import FieldProblem, InvalidRequestError
-from chalicelib.domain.launches import DELAY_BLOCKS_MAX, Sniper
+from chalicelib.domain.errors import FieldError, FieldProblem, InvalidRequestError
+from chalicelib.domain.launches import DELAY_BLOCKS_MAX, SNIPER_VENUES, Sniper
 from chalicelib.domain.lifetimes import RESTING_S_MAX, lifetime
 from chalicelib.domain.rates import Limit, limit_bound, limit_rate
 from chalicelib.domain.resting import RestingTerms, resting_terms
@@ -85,8 +85,10 @@ class SniperFields(WireModel):
         """Return the filters in base units.
 
         Raises:
-            FieldError: ``minLiquidity`` is no amount of the input token.
+            FieldError: There is no such venue, or ``minLiquidity`` is no amount of the input token.
         """
+        if self.venue is not None and self.venue not in SNIPER_VENUES:
+            raise FieldError("sniper.venue", f"must be one of {', '.join(sorted(SNIPER_VENUES))}")
         least = self.min_liquidity
         units = None if least is None else parse_units(least, input_token.scale, field="sniper.minLiquidity")
         return Sniper(self.venue, units, self.max_fee_bps, self.max_delay_blocks)

@@ -86,6 +86,8 @@ def launch_command(
 
     `market reset` closes it again, with all that are not defined in market.toml.
     """
+    if at_height is not None and in_blocks:
+        raise click.UsageError("--at-height and --in-blocks each say when: give one of them")
     tokens = load_tokens()
     try:
         base, priced_in = _token(token, decimals, tokens), tokens.named(quote, field="--quote")

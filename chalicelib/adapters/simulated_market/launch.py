@@ -94,8 +94,10 @@ def launch(
         height: Where it opens; None for ``in_blocks`` from now.
 
     Raises:
-        ValueError: There is such a pool already, the height is past, or the token has other decimals.
+        ValueError: There is such a pool already, the height is past, the token has other decimals, the fee
+            takes all, or the depth is less than a base unit of either token.
     """
+    _check(pool)
     with engine.connect() as connection:
         chain = connection.execute(_CHAIN).one()
     opens = chain.height + in_blocks if height is None else height
@@ -116,6 +118,15 @@ def launch(
     if not seed(engine, MarketDefinition(tokens, (named,))):
         raise ValueError(f"there is a pool {named.pool_id} already: give this one an id of its own")
     return LaunchedPool(named.pool_id, opening.height, opens_at_s)
+
+
+def _check(pool: PoolDefinition) -> None:
+    if pool.fee_bps >= BPS_PER_UNIT:
+        raise ValueError(f"a fee is below {BPS_PER_UNIT} bps")
+    sides = (pool.base, pool.depth / pool.price), (pool.quote, pool.depth)
+    for token, held in sides:
+        if held * 10**token.scale < 1:
+            raise ValueError(f"such a depth is less than one base unit of {token.symbol}")
 
 
 def _note(engine: Engine, token: Token) -> None:

@@ -164,9 +164,10 @@ def _watched(trigger: Trigger, seen: MarketSight) -> tuple[str, Rate | None]:
 
 
 def _afterwards(terms: Conditions, words: Wording) -> str:
+    action = words.action if terms.sniper is None else words.purchase
     if terms.bound is not None:
-        return f"{words.action} for {words.bound(terms.bound)} (limit {terms.limit_price})"
-    return f"{words.action} at the market, within {terms.slippage_bps} bps of the quote then"
+        return f"{action} for {words.bound(terms.bound)} (limit {terms.limit_price})"
+    return f"{action} at the market, within {terms.slippage_bps} bps of the quote then"
 
 
 def _slippage_bound(terms: Conditions, swapped: Swapped, mode: SwapMode) -> Bound:

@@ -34,6 +34,11 @@ class Wording:
         is_purchase = wish.price_base == wish.output_token
         return f"buy {amount}" if is_purchase else f"buy {amount} with {wish.input_token}"
 
+    @property
+    def purchase(self) -> str:
+        """An exact-in order as what it buys, however it was written: ``buy WIF with 10 USDC``."""
+        return f"buy {self._wish.output_token} with {self._given(self._wish.amount_units)}"
+
     def other(self, swapped: tuple[int, int]) -> str:
         """What the amount is exchanged for."""
         return self._got(swapped[1]) if self.mode is SwapMode.EXACT_IN else self._given(swapped[0])

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.simulated_market.launch import VENUES
+from chalicelib.adapters.solana.programs import VENUES as VENUES_ON_SOLANA
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import InvalidRequestError
-from chalicelib.domain.launches import Sniper
+from chalicelib.domain.launches import SNIPER_VENUES, Sniper
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.wire.fields import validated
@@ -101,6 +103,18 @@ def test_sniper_order_waits_until_it_is_canceled_and_says_what_for() -> None:
     terms = terms_of(BY_TOKENS | {"type": "sniper", "sniper": {"venue": "meteora", "maxFeeBps": 100}})
     assert terms.sniper == Sniper("meteora", max_fee_bps=100)
     assert (terms.time_in_force, terms.waits) == (TimeInForce.GTC, True)
+
+
+def test_sniper_order_for_a_venue_that_there_is_not_is_refused_rather_than_resting_for_ever() -> None:
+    with pytest.raises(
+        InvalidRequestError, match=r"sniper\.venue must be one of meteora, raydium"
+    ) as refused:
+        terms_of(BY_TOKENS | {"type": "sniper", "sniper": {"venue": "uniswap"}})
+    assert [problem.field for problem in refused.value.details] == ["sniper.venue"]
+
+
+def test_venues_of_sniper_orders_are_those_of_both_markets() -> None:
+    assert SNIPER_VENUES == set(VENUES.values()) == set(VENUES_ON_SOLANA.values())
 
 
 MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"

@@ -101,9 +101,9 @@ def test_stop_limit_has_both() -> None:
 
 
 def test_sniper_order_has_filters_in_base_units() -> None:
-    filters = {"venue": "meteora-damm-v2", "minLiquidity": "10", "maxFeeBps": 100, "maxDelayBlocks": 5}
+    filters = {"venue": "meteora", "minLiquidity": "10", "maxFeeBps": 100, "maxDelayBlocks": 5}
     terms = terms_of(BY_TOKENS | {"type": "sniper", "sniper": filters})
-    assert terms.sniper == Sniper("meteora-damm-v2", 10_000_000, 100, 5)
+    assert terms.sniper == Sniper("meteora", 10_000_000, 100, 5)
     assert terms_of(BY_TOKENS | {"type": "sniper"}).sniper == Sniper()
 
 

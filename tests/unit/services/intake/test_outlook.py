@@ -173,6 +173,7 @@ def test_sniper_says_which_pool_it_waits_for() -> None:
         "waiting for a pool of SOL and USDC to open on meteora (with at least 1000 SOL in it,"
         in found.sentence
     )
+    assert "and then buy USDC with 1.5 SOL at the market" in found.sentence
     assert "4 pools of the two are open already" in found.sentence
 
 
