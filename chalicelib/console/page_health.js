@@ -8,13 +8,17 @@ import { marks, marketsProblem } from './markets.js';
 import { NotForYou } from './operator_only.js';
 import { Table } from './page_order.js';
 import { stage } from './place.js';
-import { ask } from './session.js';
+import { ask, token } from './session.js';
 import { age, now, shortId } from './words.js';
 
 const EVERY_MS = 3_000;
 const health = signal(null);
 const letters = signal(null); // { deadLetters, nextCursor }
 const failed = signal(null);
+// The next who signs in may be no operator.
+token.subscribe(() => {
+  health.value = letters.value = failed.value = null;
+});
 
 export function Health() {
   useEffect(() => {
@@ -26,6 +30,7 @@ export function Health() {
         failed.value = null;
         await more(null);
       } catch (error) {
+        if (isOver) return;
         failed.value = error;
       }
       if (!isOver && !failed.value?.isForbidden) timer = setTimeout(look, EVERY_MS);
@@ -62,7 +67,7 @@ export function Health() {
           found.recent &&
           html`<p class="hint">
               Orders of the last ${Math.round(found.recent.seconds)}
-              s${found.recent.isWhole ? '' : '; there were more events than are looked at'}.
+              s${found.recent.isWhole ? '' : ': the newest, since there were more than are looked at'}.
             </p>
             <${Recent} of=${found.recent} />`
         }`
