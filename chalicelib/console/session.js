@@ -44,9 +44,15 @@ export class ApiError extends Error {
   }
 }
 
+// What a token is made of: anything else the browser would take for no WebSocket subprotocol.
+const TOKEN = /^[\w.-]+$/;
+
 export function signIn(text) {
-  refusedToken.value = '';
-  token.value = text.trim() || null;
+  const given = text.trim().replace(/^Bearer\s+/i, '');
+  if (TOKEN.test(given)) {
+    refusedToken.value = '';
+    token.value = given;
+  } else refusedToken.value = 'This is no token: letters, digits, dots and dashes, without spaces.';
 }
 
 export function signOut(reason = '') {

@@ -86,6 +86,16 @@ def test_answer_that_comes_after_its_account_has_left_is_shown_to_no_other(
         assert "0 of 0" in page.text(".count")
 
 
+def test_text_that_can_be_no_token_is_told_at_once_and_a_pasted_header_is_understood(
+    chromium: Chromium, secured: Instance
+) -> None:
+    with opened(chromium, secured, "#/orders") as page:
+        sign_in(page, "two words")
+        page.until("document.querySelector('[role=alert]')?.innerText.startsWith('This is no token')", "what it is not")
+        sign_in(page, f"Bearer {a_token()}")
+        page.until("document.querySelector('.link')?.innerText.includes('live')", "live")
+
+
 def test_operators_token_opens_the_operators_pages(chromium: Chromium, secured: Instance) -> None:
     with opened(chromium, secured, "#/audit") as page:
         sign_in(page, a_token(OPERATOR_SCOPE))
