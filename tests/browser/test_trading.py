@@ -147,6 +147,7 @@ def test_row_is_reached_and_opened_by_keyboard(console: OpenPage, rest: httpx.Cl
         )
         page.press("Enter")
         page.until(f"location.hash === '#/order/{newest}'", "its page")
+        page.until("document.activeElement.id === 'main'", "the focus in it")
 
 
 def test_order_that_is_not_on_record_yet_is_waited_for_with_a_word(
