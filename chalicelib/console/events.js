@@ -95,7 +95,8 @@ export class Timeline {
     if (order && last.seq > order.seq) {
       const { seq, status, attempt } = last;
       const news = this.events.value.filter((event) => event.seq > order.seq && event.amended);
-      const terms = news.reduce((known, { amended }) => ({ ...known, ...amendedTerms(known, amended) }), order);
+      const amend = (known, { amended }) => ({ ...known, ...amendedTerms(known, amended) });
+      const terms = news.reduce(amend, order);
       this.order.value = { ...terms, seq, status, attempt };
     }
     if (last.seq > this.seq) this.#ask();

@@ -101,7 +101,8 @@ export function sentence(form, preview) {
   const parts = [deal];
   if (has.trigger(kind))
     parts.push(
-      `once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is at or ${form.when} ${form.triggerPrice}`,
+      `once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is at or` +
+        ` ${form.when} ${form.triggerPrice}`,
     );
   if (has.limitPrice(kind) && form.limitPrice)
     parts.push(`at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`);

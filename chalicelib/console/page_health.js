@@ -54,7 +54,7 @@ export function Health() {
       html`${Object.entries(found.problems).map(
         ([name, why]) => html`<p key=${name} role="alert" class="banner bad">${name}: ${why}</p>`,
       )}
-        <div class="tiles"><${Waiting} found=${found} /><${Ages} /></div>
+        <div class="tiles"><${Waiting} found=${found} /><${Ages} chain=${found.chain} /></div>
         <div class="tiles">
           ${
             found.recent &&
@@ -104,10 +104,18 @@ function Waiting({ found }) {
   </section>`;
 }
 
-function Ages() {
+function Ages({ chain }) {
   const found = [...marks.value];
   return html`<section aria-labelledby="ages">
     <h2 id="ages">Prices</h2>
+    ${
+      chain &&
+      html`<p>
+        The chain is at slot ${chain.slot}; the block whose pools were read is${' '}
+        <strong>${chain.ageSeconds} s</strong> old. ${chain.pools} pools can be traded with,${' '}
+        ${chain.refusedPools} cannot.
+      </p>`
+    }
     ${
       found.length
         ? html`<${Table}

@@ -91,7 +91,8 @@ def test_text_that_can_be_no_token_is_told_at_once_and_a_pasted_header_is_unders
 ) -> None:
     with opened(chromium, secured, "#/orders") as page:
         sign_in(page, "two words")
-        page.until("document.querySelector('[role=alert]')?.innerText.startsWith('This is no token')", "what it is not")
+        alert = "document.querySelector('[role=alert]')?.innerText"
+        page.until(f"{alert}?.startsWith('This is no token')", "what it is not")
         sign_in(page, f"Bearer {a_token()}")
         page.until("document.querySelector('.link')?.innerText.includes('live')", "live")
 

@@ -28,7 +28,7 @@ _BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
 
 # Rows come as they lie, the oldest first: where a window has more than are looked at, the newest are found by
 # looking at a shorter one. Below the shortest of these, 20,000 events are far beyond what was ever measured.
-_WINDOWS_S: Final = tuple(WINDOW_S / 2**halved for halved in range(8))
+_WINDOWS_S: Final = tuple(WINDOW_S / (1 << halved) for halved in range(8))
 
 _UNFINISHED: Final = text(f"""
 SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
