@@ -147,5 +147,14 @@ function takeEvent(row, frame) {
   row.updatedMs = Date.parse(frame.at);
   if (frame.orderType) row.type = frame.orderType;
   for (const name of KEPT) if (frame[name] !== undefined) row[name] = frame[name];
-  if (frame.amended) Object.assign(row, frame.amended);
+  if (frame.amended) Object.assign(row, amendedTerms(row, frame.amended));
+}
+
+// An order's terms with what its owner changed, which an event names flat.
+export function amendedTerms({ trigger }, { triggerPrice, expiresAt, ...changed }) {
+  return {
+    ...changed,
+    ...(triggerPrice && { trigger: { ...trigger, price: triggerPrice } }),
+    ...(expiresAt && { expiresAt, validUntil: expiresAt }),
+  };
 }

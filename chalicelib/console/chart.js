@@ -42,7 +42,7 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
           cursor: { show: false },
           legend: { show: false },
           scales: { y: { range: (_plot, low, high) => rangeWith(low, high, crossing.current) } },
-          axes: [axis(), { ...axis(), size: 76 }],
+          axes: [axis(), { ...axis(), size: 76, values: (_plot, ticks) => labelsOf(ticks) }],
           series: [
             {},
             ...series.map(({ name, tone }) => ({
@@ -80,6 +80,13 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
     aria-label=${label}
     style=${{ height: `${height}px` }}
   ></div>`;
+}
+
+// As many places as tell one tick from the next: the price of some tokens begins at the fifth.
+function labelsOf(ticks) {
+  const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+  const places = Math.min(20, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
+  return ticks.map((tick) => tick.toFixed(places));
 }
 
 function rangeWith(low, high, lines) {

@@ -1,5 +1,6 @@
 // One order's events: what REST has, then what the stream brings; each `seq` once, and a gap is asked for.
 import { effect, signal } from '@preact/signals';
+import { amendedTerms } from './book.js';
 import { watch } from './follow.js';
 import { ask } from './session.js';
 import { linkState } from './stream.js';
@@ -90,9 +91,13 @@ export class Timeline {
     if (this.#bySeq.size === before) return;
     this.events.value = [...this.#bySeq.values()].sort((one, other) => one.seq - other.seq);
     const last = this.events.value.at(-1);
-    if (this.order.value && last.seq > this.order.value.seq) {
+    const order = this.order.value;
+    if (order && last.seq > order.seq) {
       const { seq, status, attempt } = last;
-      this.order.value = { ...this.order.value, seq, status, attempt };
+      const news = this.events.value.filter((event) => event.seq > order.seq && event.amended);
+      const amend = (known, { amended }) => ({ ...known, ...amendedTerms(known, amended) });
+      const terms = news.reduce(amend, order);
+      this.order.value = { ...terms, seq, status, attempt };
     }
     if (last.seq > this.seq) this.#ask();
   }

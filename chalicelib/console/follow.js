@@ -33,8 +33,10 @@ const stream = new Stream({ onOpen: () => catchUp(), onFrame: take });
 export const start = () => stream.start();
 
 export function stop() {
+  epoch += 1;
   stream.stop();
   book.clear();
+  problem.value = '';
   heardMs = gapFromMs = null;
   isRead.value = false;
 }
@@ -150,7 +152,7 @@ async function learnTerms() {
     }
     for (const id of book.unknown) book.applyOrder(await ask(`/orders/${id}`), epoch);
   } catch (error) {
-    problem.value = `The terms of some orders are not known: ${error.message}`;
+    if (!error.isOfAnother) problem.value = `The terms of some orders are not known: ${error.message}`;
   } finally {
     isAskingTerms = false;
   }

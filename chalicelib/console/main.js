@@ -1,6 +1,6 @@
 // The console's frame: who is signed in, which page is shown, and whether the stream is live.
 import { render } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { address } from './address.js';
 import { Dialogs } from './dialogs.js';
 import { problem, start, stop } from './follow.js';
@@ -57,8 +57,12 @@ function Console() {
   }, [token.value]);
   const { page, id } = address.value;
   const shown = PAGES.find(([name]) => name === page) ?? PAGES[0];
+  const isLater = useRef(false);
   useEffect(() => {
     document.title = `${shown[1] ?? id} · Orderflow ${stage}`;
+    // What had the focus is gone with its page: the keyboard, and who listens, go on in the new one.
+    if (isLater.current) document.getElementById('main').focus();
+    isLater.current = true;
   }, [page, id]);
   return html`<a
       class="skip"

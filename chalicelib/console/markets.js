@@ -49,6 +49,7 @@ async function poll() {
     marks.value = found;
     marketsProblem.value = problems.map(({ venue, error }) => `${venue}: ${error}`).join('; ');
   } catch (error) {
+    if (error.isOfAnother) return; // who came then asks for themselves
     marketsProblem.value = `No prices: ${error.message}`;
     if (error.isMissingRoute) again = AFTER_A_REFUSAL_MS;
   }

@@ -101,15 +101,16 @@ export function sentence(form, preview) {
   const parts = [deal];
   if (has.trigger(kind))
     parts.push(
-      `once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is ${form.when} ${form.triggerPrice}`,
+      `once the ${form.source === 'mark' ? 'mark' : 'executable rate'} is at or` +
+        ` ${form.when} ${form.triggerPrice}`,
     );
   if (has.limitPrice(kind) && form.limitPrice)
     parts.push(`at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`);
   const text = `${parts.join(', ')}.`;
   if (!preview?.outputAmount) return text;
   const now =
-    side === 'sell'
-      ? `it would bring ${preview.outputAmount} ${quote}`
+    side === 'sell' || kind === 'sniper'
+      ? `it would bring ${preview.outputAmount} ${bought}`
       : `it would cost ${preview.inputAmount} ${quote}`;
   const impact = `with an impact of ${preview.priceImpactBps ?? '?'} bps`;
   return `${text} Right now ${now}, ${preview.price} ${quote} per ${base}, ${impact}.`;

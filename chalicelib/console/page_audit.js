@@ -4,13 +4,17 @@ import { useEffect } from 'preact/hooks';
 import { inWords } from './commands.js';
 import { html } from './html.js';
 import { NotForYou } from './operator_only.js';
-import { ask } from './session.js';
+import { ask, token } from './session.js';
 import { age, now } from './words.js';
 
 const rules = signal(null);
 const running = signal(new Set());
 const problems = signal(new Map()); // ruleId → why it could not be checked
 const failed = signal(null);
+token.subscribe(() => {
+  rules.value = failed.value = null;
+  problems.value = new Map();
+});
 
 export function Audit() {
   useEffect(() => {

@@ -8,13 +8,17 @@ import { marks, marketsProblem } from './markets.js';
 import { NotForYou } from './operator_only.js';
 import { Table } from './page_order.js';
 import { stage } from './place.js';
-import { ask } from './session.js';
+import { ask, token } from './session.js';
 import { age, now, shortId } from './words.js';
 
 const EVERY_MS = 3_000;
 const health = signal(null);
 const letters = signal(null); // { deadLetters, nextCursor }
 const failed = signal(null);
+// The next who signs in may be no operator.
+token.subscribe(() => {
+  health.value = letters.value = failed.value = null;
+});
 
 export function Health() {
   useEffect(() => {
@@ -26,6 +30,7 @@ export function Health() {
         failed.value = null;
         await more(null);
       } catch (error) {
+        if (isOver) return;
         failed.value = error;
       }
       if (!isOver && !failed.value?.isForbidden) timer = setTimeout(look, EVERY_MS);
@@ -49,7 +54,7 @@ export function Health() {
       html`${Object.entries(found.problems).map(
         ([name, why]) => html`<p key=${name} role="alert" class="banner bad">${name}: ${why}</p>`,
       )}
-        <div class="tiles"><${Waiting} found=${found} /><${Ages} /></div>
+        <div class="tiles"><${Waiting} found=${found} /><${Ages} chain=${found.chain} /></div>
         <div class="tiles">
           ${
             found.recent &&
@@ -62,7 +67,7 @@ export function Health() {
           found.recent &&
           html`<p class="hint">
               Orders of the last ${Math.round(found.recent.seconds)}
-              s${found.recent.isWhole ? '' : '; there were more events than are looked at'}.
+              s${found.recent.isWhole ? '' : ': the newest, since there were more than are looked at'}.
             </p>
             <${Recent} of=${found.recent} />`
         }`
@@ -99,10 +104,18 @@ function Waiting({ found }) {
   </section>`;
 }
 
-function Ages() {
+function Ages({ chain }) {
   const found = [...marks.value];
   return html`<section aria-labelledby="ages">
     <h2 id="ages">Prices</h2>
+    ${
+      chain &&
+      html`<p>
+        The chain is at slot ${chain.slot}; the block whose pools were read is${' '}
+        <strong>${chain.ageSeconds} s</strong> old. ${chain.pools} pools can be traded with,${' '}
+        ${chain.refusedPools} cannot.
+      </p>`
+    }
     ${
       found.length
         ? html`<${Table}

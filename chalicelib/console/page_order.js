@@ -17,6 +17,8 @@ export function OrderPage({ id }) {
   const events = timeline.events.value;
   const routed = events.findLast((event) => event.status === 'routed');
   const ended = events.findLast((event) => event.status === 'confirmed');
+  // Beside what was booked once there is that: until then, and if it comes to nothing, it is what to look up.
+  const signature = ended ? null : events.findLast((event) => event.txSignature)?.txSignature;
   return html`<p class="crumbs"><a href="#/orders">Orders</a></p>
     <h1 class="id">${id}</h1>
     ${timeline.problem.value && html`<p role="alert" class="banner bad">${timeline.problem}</p>`}
@@ -24,7 +26,7 @@ export function OrderPage({ id }) {
     ${
       order &&
       events.length > 0 &&
-      html`<${Head} order=${order} />
+      html`<${Head} order=${order} signature=${signature} />
         <section aria-labelledby="timeline">
           <h2 id="timeline">Timeline</h2>
           <${Lanes} events=${events} />
@@ -42,7 +44,7 @@ ${events.map((event) => JSON.stringify(event)).join('\n')}</pre>
     }`;
 }
 
-function Head({ order }) {
+function Head({ order, signature }) {
   const facts = [
     ['Status', html`<${Status} status=${order.status} />`],
     ['Order', `${inASentence(order)}, ${order.type}`],
@@ -57,6 +59,7 @@ function Head({ order }) {
     ['Client order id', order.clientOrderId],
     ['Accepted', `${order.acceptedAt} (${age(Date.parse(order.acceptedAt), now.value)} ago)`],
     ['Valid until', order.validUntil],
+    ['Last signature', signature && html`<code>${signature}</code>`],
     ['Failure', order.status === 'failed' && order.code ? `${order.code}: ${order.message}` : null],
   ].filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '');
   return html`<dl class="facts">
@@ -118,10 +121,13 @@ function since(before, event) {
 }
 
 function why(event) {
-  if (event.amended) return 'amended';
+  if (event.amended) return `amended: ${Object.entries(event.amended).map(amendedTo).join(', ')}`;
   if (event.observedPrice) return `saw ${event.observedPrice} (${event.source ?? 'mark'})`;
   return event.code ?? event.reason ?? '';
 }
+
+const AMENDED = { limitPrice: 'limit price', triggerPrice: 'trigger price', expiresAt: 'expires at' };
+const amendedTo = ([name, value]) => `${AMENDED[name] ?? name} ${value}`;
 
 function Routed({ event, order }) {
   const inputToken = order?.inputToken ?? event.route[0].inputToken;

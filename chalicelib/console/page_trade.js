@@ -317,6 +317,7 @@ function refused(error) {
 const TONES = { passed: 'good', failed: 'bad', waiting: 'rest', unknown: 'busy' };
 
 function Preview({ shown, close }) {
+  const isRefused = shown.verdict === 'refused';
   return html`<p>${sentence(form.value, shown.quote)}</p>
     <p>${shown.summary}</p>
     <details>
@@ -338,8 +339,10 @@ function Preview({ shown, close }) {
       </p>`
     }
     <p class="buttons">
-      <button type="button" onClick=${() => close()}>Leave it</button>
-      <button type="button" class="main" autofocus onClick=${() => close(true)}>Send</button>
+      <button type="button" autofocus=${isRefused} onClick=${() => close()}>Leave it</button>
+      <button type="button" class="main" autofocus=${!isRefused} onClick=${() => close(true)}>
+        ${isRefused ? 'Send all the same' : 'Send'}
+      </button>
     </p>`;
 }
 

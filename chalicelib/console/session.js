@@ -7,6 +7,8 @@ export const refusedToken = signal('');
 
 export const isSignedIn = () => !asksForToken || token.value !== null;
 
+const SIGNED_OUT = 'SIGNED_OUT';
+
 export class ApiError extends Error {
   constructor(status, body) {
     super(body.message || `the server answered ${status}`);
@@ -26,6 +28,11 @@ export class ApiError extends Error {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 
+  // The page belongs to another account by now, or to none.
+  get isOfAnother() {
+    return this.code === SIGNED_OUT;
+  }
+
   // The token is good, and not for this.
   get isForbidden() {
     return this.code === 'FORBIDDEN';
@@ -37,9 +44,15 @@ export class ApiError extends Error {
   }
 }
 
+// What a token is made of: anything else the browser would take for no WebSocket subprotocol.
+const TOKEN = /^[\w.-]+$/;
+
 export function signIn(text) {
-  refusedToken.value = '';
-  token.value = text.trim() || null;
+  const given = text.trim().replace(/^Bearer\s+/i, '');
+  if (TOKEN.test(given)) {
+    refusedToken.value = '';
+    token.value = given;
+  } else refusedToken.value = 'This is no token: letters, digits, dots and dashes, without spaces.';
 }
 
 export function signOut(reason = '') {
@@ -49,7 +62,8 @@ export function signOut(reason = '') {
 
 export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   const headers = {};
-  if (token.value !== null) headers.Authorization = `Bearer ${token.value}`;
+  const mine = token.value;
+  if (mine !== null) headers.Authorization = `Bearer ${mine}`;
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
   try {
@@ -66,6 +80,8 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
     throw new ApiError(0, { message: 'the server did not answer' });
   }
   const text = await response.text();
+  // An answer that comes after its account has left is shown to no other, nor does its 401 sign another out.
+  if (token.value !== mine) throw new ApiError(0, { code: SIGNED_OUT, message: 'signed out meanwhile' });
   let answer = {};
   try {
     answer = text ? JSON.parse(text) : {};

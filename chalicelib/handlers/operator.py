@@ -1,6 +1,7 @@
 """The operator's routes: what of the engine is of no single account. A token needs the scope for it."""
 
 import base64
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -33,11 +34,12 @@ def health(request: Request) -> Response:
     _admit(request)
     use = services()
     body: dict[str, Any] = {"at": views.moment(use.clock.now())}
-    parts = {
+    parts: dict[str, Callable[[], Any]] = {
         "queues": lambda: views.queues(use.queue_depths.depths()),
         "recent": lambda: views.recent(use.operations.recent()),
         "unfinished": lambda: views.unfinished(use.operations.unfinished()),
         "connections": use.operations.connections,
+        "chain": lambda: views.chain(use.check_chain()),
     }
     problems: dict[str, str] = {}
     for name, part in parts.items():

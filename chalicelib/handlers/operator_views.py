@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.adapters.postgres.audit_rules import RuleResult
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.services.queries.operations import (
     BOUNDS_MS,
     UNFINISHED_MAX,
@@ -68,6 +69,18 @@ def unfinished(found: Sequence[UnfinishedOrders]) -> JsonObject:
         for each in found
     ]
     return {"orders": orders, "isWhole": sum(each.count for each in found) < UNFINISHED_MAX}
+
+
+def chain(found: ChainHealth | None) -> JsonObject | None:
+    """Return how far behind a chain of others' nodes is; None if the chain is the database."""
+    if found is None:
+        return None
+    return {
+        "slot": found.slot,
+        "ageSeconds": max(0, found.age_s),
+        "pools": found.pools,
+        "refusedPools": found.refused,
+    }
 
 
 def letter(found: ArchivedLetter) -> JsonObject:

@@ -78,6 +78,13 @@ class UnfinishedBody(Answer):
     is_whole: bool
 
 
+class ChainBody(Answer):
+    slot: Count
+    age_seconds: Annotated[Count, Field(description="Of the block whose pools were read.")]
+    pools: Annotated[Count, Field(description="That can be traded with.")]
+    refused_pools: Annotated[Count, Field(description="That cannot.")]
+
+
 class OperatorHealth(Answer):
     """Null for what cannot be had now; ``problems`` says why."""
 
@@ -86,6 +93,7 @@ class OperatorHealth(Answer):
     recent: RecentBody | None
     unfinished: UnfinishedBody | None
     connections: Count | None
+    chain: Annotated[ChainBody | None, Field(description="Null also where the chain is the database.")]
     problems: dict[str, str]
 
 

@@ -27,6 +27,26 @@ def test_limit_order_rests_is_amended_and_canceled(console: OpenPage, rest: http
     assert rest.get(f"/orders/{order_id}").json()["status"] == "canceled"
 
 
+def test_order_that_another_client_amends_shows_its_new_terms_in_the_list_and_on_its_page(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    trigger = {"price": "40", "when": "below"}
+    order_id = submit(rest, type="limit", side="sell", amount="2", limitPrice="39", trigger=trigger)
+    with console("#/orders") as page:
+        row = f"document.getElementById('row-{order_id}')?.querySelector('.bound').innerText"
+        page.until(f"{row} === '40'", "its trigger")
+        _amend(rest, order_id, triggerPrice="41")
+        page.until(f"{row} === '41'", "its new trigger")
+        page.run(f"location.hash = '#/order/{order_id}'")
+        page.until(f"{_LAST} === 'open'", "its page")
+        page.until("document.querySelector('.facts')?.innerText.includes('below 41')", "what it waits for")
+        _amend(rest, order_id, triggerPrice="42", limitPrice="38.5")
+        page.until("document.querySelector('.facts').innerText.includes('below 42')", "its new terms")
+        assert "38.5" in page.text(".facts")
+        assert "amended: limit price 38.5, trigger price 42" in page.text(".lanes")
+    rest.delete(f"/orders/{order_id}")
+
+
 def test_all_orders_of_a_type_are_canceled_once_that_is_confirmed(
     console: OpenPage, rest: httpx.Client
 ) -> None:
@@ -52,7 +72,7 @@ def test_stop_that_fires_is_told_with_the_price_that_was_seen(console: OpenPage,
         page.fill("input[name=triggerPrice]", "140")
         page.click("form.order button.main", text="Preview")
         page.shown("dialog[open]")
-        assert "once the mark is below 140" in page.text("dialog")
+        assert "once the mark is at or below 140" in page.text("dialog")
         page.click("dialog button.main")
         page.until("location.hash.startsWith('#/order/')", "the order's page")
         page.until(f"{_LAST} === 'open'", "resting")
@@ -66,6 +86,11 @@ def test_stop_that_fires_is_told_with_the_price_that_was_seen(console: OpenPage,
 
 
 _LAST = "document.querySelector('.event:last-child strong')?.innerText"
+
+
+def _amend(rest: httpx.Client, order_id: str, **changes: str) -> None:
+    answer = rest.patch(f"/orders/{order_id}", json=changes)
+    assert answer.status_code == 200, answer.text
 
 
 def _status(rest: httpx.Client, order_id: str) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from chalicelib.domain.principals import OPERATOR_SCOPE
 from infra.cli.token import make_token
 from tests.browser.chromium import Chromium, Page
-from tests.browser.conftest import LATENCIES, broken_rules, opened
+from tests.browser.conftest import LATENCIES, broken_rules, opened, submit
 from tests.e2e.conftest import an_instance
 from tests.security.tokens import SECRET
 from tests.support.instance import Instance
@@ -20,10 +21,23 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield instance
 
 
-def a_token(scope: str | None = None) -> str:
+def a_token(scope: str | None = None, account: str = "alice") -> str:
     return make_token(
-        SECRET, account_id="alice", ttl_s=600, issuer="orderflow-local", audience="orderflow", scope=scope
+        SECRET, account_id=account, ttl_s=600, issuer="orderflow-local", audience="orderflow", scope=scope
     )
+
+
+# Answers about orders wait until the test lets them through.
+SLOW = """
+const real = window.fetch;
+window.isHeld = false;
+window.held = [];
+window.fetch = async (url, ...more) => {
+    const answer = await real(url, ...more);
+    if (window.isHeld && url.includes('/orders?')) await new Promise((pass) => window.held.push(pass));
+    return answer;
+};
+"""
 
 
 def sign_in(page: Page, token: str) -> None:
@@ -50,6 +64,37 @@ def test_refused_token_is_told_and_forgotten(chromium: Chromium, secured: Instan
     with opened(chromium, secured, "#/orders", is_refused=True) as page:
         sign_in(page, "no.good.token")
         page.until("document.querySelector('[role=alert]')?.innerText.includes('refused')", "the refusal")
+
+
+def test_answer_that_comes_after_its_account_has_left_is_shown_to_no_other(
+    chromium: Chromium, secured: Instance
+) -> None:
+    headers = {"Authorization": f"Bearer {a_token()}"}
+    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=20) as rest:
+        order_id = submit(rest)
+    with opened(chromium, secured, "#/orders", before=SLOW) as page:
+        page.run("window.isHeld = true")
+        sign_in(page, a_token())
+        page.until("window.held.length > 0", "an answer that is on its way")
+        page.click("header button", text="Sign out")
+        page.run("window.isHeld = false")
+        sign_in(page, a_token(account="bob"))
+        page.until("document.querySelector('.empty')?.innerText.startsWith('No order yet')", "bob's list")
+        page.run("window.held.forEach((pass) => pass())")
+        page.run("new Promise((pass) => setTimeout(pass, 300))")  # the list is drawn every 100 ms
+        assert page.run(f"document.getElementById('row-{order_id}')") is None
+        assert "0 of 0" in page.text(".count")
+
+
+def test_text_that_can_be_no_token_is_told_at_once_and_a_pasted_header_is_understood(
+    chromium: Chromium, secured: Instance
+) -> None:
+    with opened(chromium, secured, "#/orders") as page:
+        sign_in(page, "two words")
+        alert = "document.querySelector('[role=alert]')?.innerText"
+        page.until(f"{alert}?.startsWith('This is no token')", "what it is not")
+        sign_in(page, f"Bearer {a_token()}")
+        page.until("document.querySelector('.link')?.innerText.includes('live')", "live")
 
 
 def test_operators_token_opens_the_operators_pages(chromium: Chromium, secured: Instance) -> None:

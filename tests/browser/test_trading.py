@@ -27,6 +27,28 @@ window.WebSocket = class extends WebSocket {
 };
 """
 
+# What is written on charts.
+DRAWN = """
+window.drawn = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
+    window.drawn.push(String(text));
+    return write.call(this, text, ...more);
+};
+"""
+# An order's page as it was before the order was confirmed.
+AS_OF_SUBMITTED = """
+const real = window.fetch;
+window.fetch = async (url, ...more) => {
+    const answer = await real(url, ...more);
+    if (!/\\/orders\\/[^/]+/.test(url)) return answer;
+    const body = await answer.json();
+    body.events = body.events?.filter(({ status }) => status !== 'confirmed');
+    if (body.status) Object.assign(body, { status: 'submitted', seq: body.seq - 1 });
+    return new Response(JSON.stringify(body));
+};
+"""
+
 
 def test_order_made_in_the_form_is_followed_to_its_end(console: OpenPage) -> None:
     with console("#/trade") as page:
@@ -49,6 +71,44 @@ def test_order_made_in_the_form_is_followed_to_its_end(console: OpenPage) -> Non
             "action": "submit", "type": "market", "inputToken": "SOL", "outputToken": "USDC",
             "swapMode": "exactIn", "amount": "1.5", "slippageBps": 50,
         }  # fmt: skip
+
+
+def test_order_that_would_be_refused_is_not_sent_by_the_enter_key_alone(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    before = rest.get("/orders?limit=1").json()["orders"]
+    with console("#/trade") as page:
+        page.choose("select[name=kind]", "stop")
+        page.fill("input[name=amount]", "2")
+        page.fill("input[name=triggerPrice]", "9000")
+        page.press("Enter")
+        page.shown("dialog[open]")
+        assert "which is at or below 9000 already" in page.text("dialog")
+        page.press("Enter")
+        page.until("document.querySelector('dialog[open]') === null", "left")
+        assert page.run("location.hash") == "#/trade"
+    assert rest.get("/orders?limit=1").json()["orders"] == before
+
+
+def test_axis_of_a_small_price_tells_its_ticks_apart(console: OpenPage) -> None:
+    with console("#/trade", before=DRAWN) as page:
+        page.choose("select[name=baseAsset]", "BONK")
+        page.run("window.drawn.length = 0")
+        page.until("window.drawn.filter((text) => text.startsWith('0.0000')).length > 1", "the ticks")
+        ticks = page.run("window.drawn.filter((text) => text.startsWith('0'))")
+        assert "0" not in ticks
+
+
+def test_order_that_is_on_its_way_shows_the_signature_to_look_up(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    order_id = submit(rest, side="sell", amount="0.4")
+    _confirmed(rest, [order_id])
+    events = rest.get(f"/orders/{order_id}/events").json()["events"]
+    (signature,) = [each["txSignature"] for each in events if each["status"] == "submitted"]
+    with console(f"#/order/{order_id}", before=AS_OF_SUBMITTED) as page:
+        page.until("document.querySelector('.facts')?.innerText.includes('submitted')", "its status")
+        assert signature in page.text(".facts")
 
 
 def test_field_that_breaks_a_rule_is_named_and_nothing_is_sent(console: OpenPage, rest: httpx.Client) -> None:
@@ -87,6 +147,7 @@ def test_row_is_reached_and_opened_by_keyboard(console: OpenPage, rest: httpx.Cl
         )
         page.press("Enter")
         page.until(f"location.hash === '#/order/{newest}'", "its page")
+        page.until("document.activeElement.id === 'main'", "the focus in it")
 
 
 def test_order_that_is_not_on_record_yet_is_waited_for_with_a_word(

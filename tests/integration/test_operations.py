@@ -24,7 +24,7 @@ from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.migrations.roles import APP_ROLE, grant
-from chalicelib.services.queries.operations import BOUNDS_MS, EVENTS_MAX
+from chalicelib.services.queries.operations import BOUNDS_MS, WINDOW_S
 from tests.fakes.orders import VIEWS, advanced, an_order
 
 S = OrderStatus
@@ -82,12 +82,30 @@ def test_bucket_is_chosen_by_how_long_it_took(engine: Engine) -> None:
     assert bucket == 30_000
 
 
-def test_counting_stops_at_the_bound_and_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busy_window_is_cut_down_to_its_newest_part_and_says_so(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged = text("UPDATE order_events SET recorded_at = recorded_at - interval '4 minutes'")
+    for _ in range(4):
+        record(engine, S.PENDING, S.EXPIRED)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE order_events DISABLE TRIGGER USER"))
+        connection.execute(aged)
+    record(engine, S.PENDING)
+    record(engine, S.PENDING)
+    monkeypatch.setattr(operations, "EVENTS_MAX", 5)
+    found = PostgresOperations(engine).recent()
+    assert (found.is_whole, found.events) == (False, {(S.PENDING, OrderType.MARKET): 2})
+    assert found.seconds == WINDOW_S / 2
+
+
+def test_counting_stops_at_the_bound_however_short_the_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(4):
         record(engine, S.PENDING)
-    limited = text(str(operations._RECENT).replace(f"LIMIT {EVENTS_MAX}", "LIMIT 3"))
-    monkeypatch.setattr(operations, "_RECENT", limited)
     monkeypatch.setattr(operations, "EVENTS_MAX", 3)
+    monkeypatch.setattr(operations, "_WINDOWS_S", (WINDOW_S, WINDOW_S // 2))
     found = PostgresOperations(engine).recent()
     assert (found.is_whole, found.queued.count) == (False, 3)
     assert found.seconds < 60
@@ -233,7 +251,7 @@ def test_recent_events_are_found_by_their_index_when_there_are_many(engine: Engi
         connection.execute(_MANY_OLD_EVENTS)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE order_events"))
-        plan = connection.execute(text(f"EXPLAIN (FORMAT JSON) {operations._RECENT}")).scalar_one()
+        plan = connection.execute(text(f"EXPLAIN (FORMAT JSON) {operations._recent(WINDOW_S)}")).scalar_one()
     assert "order_events_recent" in (plan if isinstance(plan, str) else json.dumps(plan))
 
 

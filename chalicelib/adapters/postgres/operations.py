@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, TextClause, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
@@ -26,26 +26,9 @@ from chalicelib.services.queries.operations import (
 
 _BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
 
-# Not clock_timestamp(), which may change while a statement runs, so that no index could be asked for it.
-# The limit comes before anything is joined or added up. Rows come as they lie, the window's oldest first.
-_RECENT: Final = text(f"""
-WITH recent AS MATERIALIZED (
-    SELECT order_id, seq, status, attempt, occurred_at, recorded_at,
-           data ->> 'code' AS code, data ->> 'reason' AS reason
-    FROM order_events WHERE recorded_at > now() - make_interval(secs => {WINDOW_S}) LIMIT {EVENTS_MAX}
-),
-timed AS (
-    SELECT r.*, o.order_type,
-           greatest(0, extract(epoch FROM r.occurred_at - o.accepted_at) * 1000)::bigint AS ms
-    FROM recent r JOIN orders o USING (order_id)
-)
-SELECT status, order_type, attempt > 1 AS again, seq = 1 AS is_first, coalesce(code, reason) AS why,
-       width_bucket(ms - 1, ARRAY[{_BOUNDS}]::bigint[]) AS bucket, count(*) AS number,
-       sum(ms)::bigint AS sum_ms,
-       (SELECT count(*) FROM recent) AS seen,
-       (SELECT extract(epoch FROM max(recorded_at) - min(recorded_at))::float8 FROM recent) AS span_s
-FROM timed GROUP BY 1, 2, 3, 4, 5, 6
-""")
+# Rows come as they lie, the oldest first: where a window has more than are looked at, the newest are found by
+# looking at a shorter one. Below the shortest of these, 20,000 events are far beyond what was ever measured.
+_WINDOWS_S: Final = tuple(WINDOW_S / (1 << halved) for halved in range(8))
 
 _UNFINISHED: Final = text(f"""
 SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
@@ -89,13 +72,13 @@ class PostgresOperations:
 
     def recent(self) -> Recent:
         with translated_errors(), self._single.connect() as connection:
-            rows = connection.execute(_RECENT).all()
-        seen = rows[0].seen if rows else 0
-        is_whole = seen < EVENTS_MAX
+            window_s = _window_s(connection)
+            rows = connection.execute(_recent(window_s)).all()
+        is_cut = bool(rows) and rows[0].seen >= EVENTS_MAX
         started = [row for row in rows if row.status == OrderStatus.ROUTING and row.again]
         return Recent(
-            seconds=WINDOW_S if is_whole else rows[0].span_s,
-            is_whole=is_whole,
+            seconds=rows[0].span_s if is_cut else window_s,
+            is_whole=window_s == WINDOW_S and not is_cut,
             queued=_histogram(row for row in rows if row.is_first),
             opened=_histogram(row for row in rows if row.status == OrderStatus.OPEN and not row.again),
             confirmed=_histogram(row for row in rows if row.status == OrderStatus.CONFIRMED),
@@ -133,6 +116,46 @@ class PostgresOperations:
         with translated_errors(), self._single.connect() as connection:
             row = connection.execute(_LETTER, {"message_id": message_id}).first()
         return None if row is None else _letter(row)
+
+
+# Written out, not a parameter, and not clock_timestamp(), which may change while a statement runs: the
+# planner is to know how short a time it is, and to ask the index.
+def _since(window_s: float) -> str:
+    return f"recorded_at > now() - make_interval(secs => {window_s}) LIMIT {EVENTS_MAX}"
+
+
+def _how_many(window_s: float) -> TextClause:
+    return text(f"SELECT count(*) FROM (SELECT FROM order_events WHERE {_since(window_s)}) AS recent")
+
+
+# The limit comes before anything is joined or added up.
+def _recent(window_s: float) -> TextClause:
+    return text(f"""
+WITH recent AS MATERIALIZED (
+    SELECT order_id, seq, status, attempt, occurred_at, recorded_at,
+           data ->> 'code' AS code, data ->> 'reason' AS reason
+    FROM order_events WHERE {_since(window_s)}
+),
+timed AS (
+    SELECT r.*, o.order_type,
+           greatest(0, extract(epoch FROM r.occurred_at - o.accepted_at) * 1000)::bigint AS ms
+    FROM recent r JOIN orders o USING (order_id)
+)
+SELECT status, order_type, attempt > 1 AS again, seq = 1 AS is_first, coalesce(code, reason) AS why,
+       width_bucket(ms - 1, ARRAY[{_BOUNDS}]::bigint[]) AS bucket, count(*) AS number,
+       sum(ms)::bigint AS sum_ms,
+       (SELECT count(*) FROM recent) AS seen,
+       (SELECT extract(epoch FROM max(recorded_at) - min(recorded_at))::float8 FROM recent) AS span_s
+FROM timed GROUP BY 1, 2, 3, 4, 5, 6
+""")
+
+
+def _window_s(connection: Connection) -> float:
+    """Return the longest time until now whose events are fewer than are looked at, in seconds."""
+    for window_s in _WINDOWS_S:
+        if connection.execute(_how_many(window_s)).scalar_one() < EVENTS_MAX:
+            return window_s
+    return _WINDOWS_S[-1]
 
 
 def _letter(row: Row[Any]) -> ArchivedLetter:

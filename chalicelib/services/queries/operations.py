@@ -47,7 +47,7 @@ class Recent:
 
     Attributes:
         seconds: The time that was looked at: the window, or less if there were too many events in it.
-        is_whole: False if counting stopped at ``EVENTS_MAX``; the rest of the window is not in here.
+        is_whole: False if the window had ``EVENTS_MAX`` events or more: only the newest of them are in here.
         queued: From accepted to claimed by a consumer: how long orders waited in the queue.
         opened: From accepted to resting.
         confirmed: From accepted to confirmed; of an order that rested, this is mostly waiting.

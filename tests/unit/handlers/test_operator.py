@@ -14,6 +14,7 @@ from chalicelib.domain.errors import Code, RefusedError
 from chalicelib.domain.principals import OPERATOR_SCOPE
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.transactions import ChainHealth
 from chalicelib.handlers import operator
 from chalicelib.services.intake.redrive import RedriveDeadLetters
 from chalicelib.wire import operator_answers
@@ -101,6 +102,15 @@ def test_health_leaves_out_what_cannot_be_had_and_says_why(operations: FakeOpera
     assert partial["queues"] is None
     assert partial["problems"] == {"queues": "the queue orders does not say how deep it is"}
     assert partial["connections"] == 5
+
+
+@pytest.mark.usefixtures("operations")
+def test_health_tells_how_old_the_block_of_a_chain_of_others_is(wired: Wired) -> None:
+    assert body(operator.health(request()))["chain"] is None
+    vars(wired.services).update(check_chain=lambda: ChainHealth(slot=7, age_s=2, pools=5, refused=1))
+    whole = body(operator.health(request()))
+    operator_answers.OperatorHealth.model_validate_json(json.dumps(whole))
+    assert whole["chain"] == {"slot": 7, "ageSeconds": 2, "pools": 5, "refusedPools": 1}
 
 
 def test_dead_letters_are_paged_newest_first_and_say_why_not_to_redrive(operations: FakeOperations) -> None:

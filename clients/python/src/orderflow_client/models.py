@@ -738,6 +738,25 @@ class CanceledAllFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChainBody:
+    slot: int
+    age_seconds: int
+    pools: int
+    refused_pools: int
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            slot=required(wire, "slot", whole),
+            age_seconds=required(wire, "ageSeconds", whole),
+            pools=required(wire, "pools", whole),
+            refused_pools=required(wire, "refusedPools", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterBody:
     message_id: str
     order_id: str | None = None
@@ -1077,6 +1096,7 @@ class OperatorHealth:
     recent: RecentBody | None = None
     unfinished: UnfinishedBody | None = None
     connections: int | None = None
+    chain: ChainBody | None = None
     problems: Any
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
@@ -1088,6 +1108,7 @@ class OperatorHealth:
             recent=optional(wire, "recent", RecentBody.from_wire),
             unfinished=optional(wire, "unfinished", UnfinishedBody.from_wire),
             connections=optional(wire, "connections", whole),
+            chain=optional(wire, "chain", ChainBody.from_wire),
             problems=required(wire, "problems", anything),
             raw=wire,
         )
