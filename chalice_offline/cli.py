@@ -122,7 +122,7 @@ def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
             None,
             "--aws-endpoint-url",
             variable="AWS_ENDPOINT_URL",
-            help="Use this SQS instead of a managed MiniStack.",
+            help="Use this AWS, such as LocalStack, instead of a managed MiniStack.",
         ),
         _option(
             prefix,

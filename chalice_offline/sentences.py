@@ -17,7 +17,7 @@ class TemplateError(ValueError):
 
 
 class Sentences:
-    """Templates by message, such as ``{"order shipped": "{order_id:.8} shipped  {weight} kg by={carrier}"}``.
+    """Templates by message, such as ``{"parcel sent": "{parcel_id:.8} sent  {weight} kg by={carrier}"}``.
 
     A field is a fact's name, and may say a width and a precision, as Python formats text.
     """
@@ -52,7 +52,7 @@ def _word(word: str) -> _Word:
         parts = list(_FORMATTER.parse(word))
         for _, name, form, conversion in parts:
             if name is not None and (not name.isidentifier() or conversion is not None):
-                raise TemplateError(f"{word}: a field names one fact, such as {{order_id:.8}}")
+                raise TemplateError(f"{word}: a field names one fact, such as {{parcel_id:.8}}")
             format("text", form or "")
     except ValueError as error:
         raise TemplateError(f"{word}: {error}") from error

@@ -72,8 +72,7 @@ def _hint(text: str, python: str) -> str:
         return ""
     if found[1] == "chalice":
         return f"\nInstall it beside the app's own requirements: {python} -m pip install chalice"
-    return (
-        f"\nThe app runs on {python}, which has no {found[1]}."
-        " For an app with an environment of its own, name it:"
-        " --python path/to/venv"
-    )
+    lacks = f"\nThe app runs on {python}, which has no {found[1]}"
+    if python != sys.executable:
+        return f"{lacks}: install the app's requirements there."
+    return f"{lacks}. For an app with an environment of its own, name it: --python path/to/venv"

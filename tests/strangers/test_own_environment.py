@@ -64,6 +64,20 @@ def test_missing_module_is_told_with_what_to_do(project: Path, tmp_path: Path) -
     assert any(line.startswith(hint) and "--python path/to/venv" in line for line in instance.lines)
 
 
+def test_module_that_the_named_environment_lacks_is_to_be_installed_there(
+    project: Path, environment: Path, tmp_path: Path
+) -> None:
+    (library,) = environment.glob("lib/python*/site-packages/only_here.py")
+    library.unlink()
+    instance = Instance(project, tmp_path / "state", "--python", str(environment))
+    assert instance.process.wait(30) == 1
+    instance.stop()
+    python = environment / "bin" / "python"
+    assert f"The app runs on {python}, which has no only_here: install the app's requirements there." in (
+        instance.lines
+    )
+
+
 def test_environment_without_simplejson_is_lent_ours_for_the_runtime_alone(tmp_path: Path) -> None:
     package = tmp_path / "lent" / "simplejson"
     package.mkdir(parents=True)
