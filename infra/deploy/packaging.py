@@ -23,8 +23,9 @@ from infra.deploy.template import finished, functions_of
 SIZE_MAX_BYTES: Final = 14_500_000
 MERGE_TEMPLATE: Final = Path(__file__).parent / "templates" / "app.yaml"
 
-# Needed to build or to type-check a package, never to run it. Licences stay.
+# Needed to build, to type-check or to list a package, never to run it. Licences stay.
 _LEFT_OUT: Final = (".pyi", ".h", ".pyx", ".pxd", ".c", ".js", ".css", ".gz", "dist-info/RECORD", "/py.typed")
+_FOLDERS_LEFT_OUT: Final = ("/__pycache__/", ".dist-info/sboms/")
 # What nothing here imports: what libraries test themselves with, templates of new projects, mypy's plugin,
 # SQLAlchemy's other databases, pydantic's first version, and the parser of C with which cffi builds what
 # cryptography has been built with already.
@@ -138,7 +139,9 @@ def slim(source: Path, target: Path, files: Mapping[str, bytes] = _NO_FILES) -> 
 def _is_left_out(name: str) -> bool:
     if name.startswith(_CONSOLE):
         return False
-    return name.endswith(_LEFT_OUT) or "/__pycache__/" in name or name.startswith(_NEVER_IMPORTED)
+    if any(folder in name for folder in _FOLDERS_LEFT_OUT):
+        return True
+    return name.endswith(_LEFT_OUT) or name.startswith(_NEVER_IMPORTED)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
