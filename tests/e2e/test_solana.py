@@ -254,23 +254,24 @@ def test_stop_order_fires_once_the_mark_has_held_and_sells_at_what_the_chain_giv
     assert events[-1]["networkFeeLamports"] == FEE_LAMPORTS
 
 
-@pytest.mark.parametrize("kind", ["cpmm", "damm_v2"])
+# A pair each: a pool that opened a moment ago is one that the next order may buy from.
+@pytest.mark.parametrize(("kind", "token"), [("cpmm", "RAY"), ("damm_v2", "JUP")])
 def test_sniper_order_buys_from_a_pool_that_opens_after_the_start_and_is_in_no_list(
-    trader: Trader, engine: Engine, chain: LocalChain, client: PublicClient, kind: str
+    trader: Trader, engine: Engine, chain: LocalChain, client: PublicClient, kind: str, token: str
 ) -> None:
-    held = client.held("RAY")
-    order_id = trader.submit(type="sniper", inputToken="USDC", outputToken="RAY", amount="100")
+    held = client.held(token)
+    order_id = trader.submit(type="sniper", inputToken="USDC", outputToken=token, amount="100")
     trader.until(lambda: "open" in statuses(trader.events(order_id)))
-    pool = {"kind": kind, "base": "RAY", "quote": "USDC", "price": "2.4", "depth": "50000", "in_s": 2}
+    pool = {"kind": kind, "base": token, "quote": "USDC", "price": "2.4", "depth": "50000", "in_s": 2}
     opened = chain.call("chain_openPool", pool)
     events = trader.finished(order_id)
     assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events[-1]
     assert_whole(events)
     assert events[2]["pool"] == opened["address"]
     assert [leg["pool"] for leg in events[4]["route"]] == [opened["address"]]
-    assert client.held("RAY") - held == units(events[-1]["outputAmount"], "RAY")
+    assert client.held(token) - held == units(events[-1]["outputAmount"], token)
     # Anybody can make a pool: no other order goes through it, and no price comes from it.
-    quote = trader.ask(action="quote", inputToken="USDC", outputToken="RAY", amount="10")
+    quote = trader.ask(action="quote", inputToken="USDC", outputToken=token, amount="10")
     assert opened["address"] not in {leg["pool"] for leg in quote["route"]}
     assert opened["address"] not in engine.pools_file.read_text(encoding="utf-8")
 
