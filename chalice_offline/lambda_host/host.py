@@ -151,8 +151,8 @@ class LambdaHost:
         await self._until_quiet()
 
     def running(self) -> list[str]:
-        """Return the functions that have invocations which run or wait to."""
-        return sorted(self._running)
+        """Return the functions that have invocations which run or wait to, and that a stop waits for."""
+        return sorted(self._running.keys() - self._settings.cut_short)
 
     def pids(self) -> dict[str, list[int]]:
         """Return the environments' process ids by function, and the fork server's."""

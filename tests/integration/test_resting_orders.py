@@ -193,9 +193,8 @@ def test_amended_order_fills_at_its_new_price_with_its_new_size(desk: Desk) -> N
     assert Fraction(desk.told(order_id)["executedPrice"]) >= 165
 
 
-def test_order_that_the_ledger_refuses_at_its_limit_rests_again_and_uses_up_no_attempt(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def fall_before_sending(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the price fall between the plan of a swap and its sending."""
     chain = desk.services.market.chain
     send = chain.send
 
@@ -204,6 +203,12 @@ def test_order_that_the_ledger_refuses_at_its_limit_rests_again_and_uses_up_no_a
         send(transactions)
 
     monkeypatch.setattr(chain, "send", after_a_fall)
+
+
+def test_order_that_the_ledger_refuses_at_its_limit_rests_again_and_uses_up_no_attempt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fall_before_sending(desk, monkeypatch)
     order_id = desk.submit(SELL | {"amount": "100", "type": "limit", "limitPrice": "148"})
     assert desk.statuses(order_id) == [S.PENDING, *FILLS[:-1], S.OPEN]
     assert (
@@ -222,14 +227,7 @@ def test_order_that_the_ledger_refuses_at_its_limit_rests_again_and_uses_up_no_a
 def test_order_that_was_refused_at_its_limit_can_be_given_another_amount(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = desk.services.market.chain
-    send = chain.send
-
-    def after_a_fall(transactions: Sequence[SignedTransaction]) -> None:
-        desk.move(Fraction(97, 100))
-        send(transactions)
-
-    monkeypatch.setattr(chain, "send", after_a_fall)
+    fall_before_sending(desk, monkeypatch)
     order_id = desk.submit(SELL | {"amount": "100", "type": "limit", "limitPrice": "148"})
     monkeypatch.undo()
     desk.services.amend_orders.amend("local", order_id, Amendment(amount="2"))
@@ -242,14 +240,7 @@ def test_order_that_was_refused_at_its_limit_can_be_given_another_amount(
 def test_order_that_was_refused_at_its_limit_can_be_canceled(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = desk.services.market.chain
-    send = chain.send
-
-    def after_a_fall(transactions: Sequence[SignedTransaction]) -> None:
-        desk.move(Fraction(97, 100))
-        send(transactions)
-
-    monkeypatch.setattr(chain, "send", after_a_fall)
+    fall_before_sending(desk, monkeypatch)
     order_id = desk.submit(SELL | {"amount": "100", "type": "limit", "limitPrice": "148"})
     desk.services.cancel_orders.cancel("local", order_id)
     assert (desk.statuses(order_id)[-2:], desk.watched()) == ([S.OPEN, S.CANCELED], 0)

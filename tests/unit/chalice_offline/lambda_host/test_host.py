@@ -65,6 +65,7 @@ def test_function_that_may_be_cut_short_is_not_waited_for(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         caller = asyncio.create_task(host.invoke("wait_for_file", {"path": str(bench.folder / "never")}))
         await until(lambda: bool(host.pids()["wait_for_file"]))
+        assert host.running() == []
         await host.stop(timeout_s=600)
         outcome = await caller
         assert isinstance(outcome, Raised)
