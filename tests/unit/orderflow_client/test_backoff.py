@@ -1,5 +1,7 @@
 """Waits between tries."""
 
+import random
+
 from orderflow_client.backoff import Backoff
 
 
@@ -13,3 +15,9 @@ def test_waits_double_up_to_the_maximum_and_begin_again_after_a_success() -> Non
 
 def test_wait_is_never_shorter_than_the_engine_asked_for() -> None:
     assert Backoff(first_s=0.1).next_s(at_least_s=7) == 7
+
+
+def test_random_numbers_of_the_application_stay_its_own() -> None:
+    before = random.getstate()
+    Backoff().next_s()
+    assert random.getstate() == before

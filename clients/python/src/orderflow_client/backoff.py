@@ -1,6 +1,8 @@
 """How long to wait before trying again."""
 
-import random
+from random import Random
+
+_jitter = Random()  # noqa: S311  # no secret; an instance, since `random` itself is the application's to seed
 
 
 class Backoff:
@@ -12,7 +14,7 @@ class Backoff:
 
     def next_s(self, at_least_s: float | None = None) -> float:
         """Return the next wait in seconds; ``at_least_s`` is what the engine asked for."""
-        chosen = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+        chosen = self._next_s * _jitter.uniform(0.5, 1.0)
         self._next_s = min(self._next_s * 2, self._most_s)
         return max(chosen, at_least_s or 0.0)
 
