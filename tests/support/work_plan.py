@@ -6,6 +6,7 @@ one expensive fixture (a running instance, a browser) stay in one process, which
 """
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -55,6 +56,7 @@ SLOWEST_FIRST: Final = (
 """Folders and files; what is not named comes after them."""
 
 
+@cache
 def part_of(file: str) -> str:
     """Return what has to run in one process: a file, or the files that share a fixture with it."""
     return next((SHARED[place] for place in _places(file) if place in SHARED), file)
@@ -62,7 +64,7 @@ def part_of(file: str) -> str:
 
 def planned(files: Iterable[str]) -> list[str]:
     """Return the parts of a run in the order in which they are to be begun."""
-    return list(dict.fromkeys(part_of(file) for file in sorted(files, key=_rank)))
+    return list(dict.fromkeys(part_of(file) for file in sorted(dict.fromkeys(files), key=_rank)))
 
 
 class WorkPlan(LoadFileScheduling):  # type: ignore[misc]  # xdist publishes no types of its schedulers

@@ -1,22 +1,29 @@
 """The client's models: as the schemas have them, and as the repository keeps them."""
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.specs.asyncapi import asyncapi
 from infra.specs.client_models import PATH, client_models, snake
-from infra.specs.openapi import openapi
+from infra.specs.documents import DIRECTORY
 
 ROOT = Path(__file__).parents[4]
-CLASSES = {node.name: node for node in ast.parse(client_models()).body if isinstance(node, ast.ClassDef)}
-SCHEMAS: dict[str, Any] = openapi()["components"]["schemas"] | asyncapi()["components"]["schemas"]
+MODULE = (ROOT / PATH).read_text("utf-8")
+CLASSES = {node.name: node for node in ast.parse(MODULE).body if isinstance(node, ast.ClassDef)}
+SCHEMAS: dict[str, Any] = {
+    name: schema
+    for document in ("openapi.json", "asyncapi.json")
+    for name, schema in json.loads((ROOT / DIRECTORY / document).read_text("utf-8"))["components"][
+        "schemas"
+    ].items()
+}
 
 
 def test_file_in_the_package_is_current() -> None:
-    assert (ROOT / PATH).read_text("utf-8") == client_models()
+    assert client_models() == MODULE
 
 
 @pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if schema.get("properties")])
@@ -37,6 +44,4 @@ def test_every_name_of_an_enumeration_is_a_member(name: str) -> None:
 
 
 def test_no_value_is_a_float() -> None:
-    assert "float" not in {
-        node.id for node in ast.walk(ast.parse(client_models())) if isinstance(node, ast.Name)
-    }
+    assert "float" not in {node.id for node in ast.walk(ast.parse(MODULE)) if isinstance(node, ast.Name)}
