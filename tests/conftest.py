@@ -1,7 +1,8 @@
 """Fixtures that every kind of test may use."""
 
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from chalicelib.logs import logger
 from tests.support.postgres_server import migrated_template, postgres_server
-from tests.support.work_plan import WorkPlan, part_of, planned
+from tests.support.threads import left_behind
+from tests.support.work_plan import WorkPlan, part_of, place_of_threads, planned
 
 if sys.dont_write_bytecode:
     # Every process of a run collects every test, and would compile it, assertions and all, each time anew.
@@ -33,6 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = planned(item.nodeid.partition("::")[0] for item in items)
     places_of = {part: place for place, part in enumerate(places)}
     items.sort(key=lambda item: places_of[parts[item]])
+
+
+# pytest's own, and those of the process that shares out the tests.
+_KNOWN_THREADS = set(threading.enumerate())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """Fail the last test of a file, or of a folder that shares fixtures, if one of its threads goes on."""
+    yield
+    here = place_of_threads(item.nodeid)
+    if nextitem is None or place_of_threads(nextitem.nodeid) != here:
+        threads = left_behind(_KNOWN_THREADS)
+        _KNOWN_THREADS.update(threading.enumerate())  # the next place is not to blame
+        assert threads == [], f"threads that {here} started and left running"
 
 
 @pytest.fixture(scope="session")

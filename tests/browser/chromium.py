@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -73,7 +74,7 @@ class Chromium:
         self._address = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         self._port = lines[0]
         self._open = contextlib.ExitStack()
-        self._browser = self._open.enter_context(connect(self._address, proxy=None, max_size=None))
+        self._browser = self._open.enter_context(_connected(self._address))
         self._ids = count(1)
 
     def close(self) -> None:
@@ -93,7 +94,7 @@ class Chromium:
         target = self._call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         address = f"ws://127.0.0.1:{self._port}/devtools/page/{target}"
         try:
-            with connect(address, proxy=None, max_size=None) as socket:
+            with _connected(address) as socket:
                 page = Page(socket)
                 page.resize(width, height)
                 page.prefer(dark=dark)
@@ -231,6 +232,11 @@ class Page:
                 self.requested.append(params["request"]["url"])
             case "Network.webSocketCreated":
                 self.requested.append(params["url"])
+
+
+def _connected(address: str) -> AbstractContextManager[ClientConnection]:
+    # Pings would find out what the end of the process tells as well, and each draws from the global random.
+    return connect(address, proxy=None, max_size=None, ping_interval=None)
 
 
 def _answer(

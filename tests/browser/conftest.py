@@ -21,7 +21,7 @@ _BROKEN: Final = """(rules) => axe.run(document, rules).then((found) => found.vi
     each.id + ': ' + each.nodes.map((node) => node.html.slice(0, 150)).slice(0, 3).join(' | ')))"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     path = path_of_chromium()
     if path is None:
@@ -32,7 +32,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The engine as it runs on a laptop: without tokens."""
     with an_instance(tmp_path_factory.mktemp("console") / "state", environment=LATENCIES) as instance:
@@ -73,7 +73,7 @@ def opened(
         assert [url for url in page.requested if not own.match(url)] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rest(instance: Instance) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=instance.rest_url, timeout=20) as client:
         yield client

@@ -74,7 +74,7 @@ PROBE_ENVIRONMENT = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
     """Start gateways for the probe app, one for each configuration; they stop when the suite ends."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as running:
@@ -99,7 +99,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
 
 
 @pytest.fixture(
-    scope="session", params=["deployed"] if DEPLOYED_URL else ["in process", "runtime", "ministack"]
+    scope="package", params=["deployed"] if DEPLOYED_URL else ["in process", "runtime", "ministack"]
 )
 def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The API under test, configured as ``chalice deploy`` leaves it."""

@@ -25,7 +25,7 @@ def an_instance(
     return Instance(APP, state_dir, "--no-reload", port=port, environment=latencies, program="infra.run")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The shared instance, latencies off. No test may make it log a traceback."""
     with an_instance(tmp_path_factory.mktemp("instance") / "state") as instance:
@@ -52,7 +52,7 @@ def trader(connect: Connect) -> Trader:
     return connect()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rest(instance: Instance) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=instance.rest_url, timeout=20) as client:
         yield client

@@ -101,7 +101,8 @@ def test_only_signing_asks_for_the_seed_which_other_functions_may_not_read(pools
         solana_call_time_limit_ms=50,
         chain="solana",
     )
-    ports = MarketPorts(settings, FrozenClock(), load_tokens(), Clients(settings))
+    clients = Clients(settings)
+    ports = MarketPorts(settings, FrozenClock(), load_tokens(), clients)
     sent = SignedTransaction("signature", b"bytes", 1)
     asked: list[Callable[[], object]] = [
         ports.height,
@@ -116,6 +117,7 @@ def test_only_signing_asks_for_the_seed_which_other_functions_may_not_read(pools
             question()
     with pytest.raises(ConfigurationError, match="WALLET_SEED"):
         _ = ports.chain  # before an order is looked at: each of them comes back
+    clients.executor.shutdown()
 
 
 def test_desk_signs_for_registered_wallets_with_a_key_that_no_account_has(pools_file: Path) -> None:

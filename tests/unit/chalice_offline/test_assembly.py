@@ -1,6 +1,6 @@
 """Settings of the parts, from what a project and its user want."""
 
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,26 +31,29 @@ def options(app_dir: Path, debugging: Debugging | None = None) -> Options:
     )
 
 
-def settings(app_dir: Path, debugging: Debugging | None, file: LocalToml) -> GatewaySettings:
-    given = options(app_dir, debugging)
-    return gateway_settings(given, file, api_stages(given, file), aws=AWS, log=Log(io.StringIO()))
-
-
 @pytest.fixture
-def file() -> LocalToml:
+def settings(tmp_path: Path, log: Log) -> Callable[[Debugging | None], GatewaySettings]:
     table = {"api_keys": ["k1"], "limits": {"integration_timeout_s": 5, "idle_s": 60, "requests_per_s": 7}}
-    return LocalToml.model_validate({"gateway": table})
+    file = LocalToml.model_validate({"gateway": table})
+
+    def settings(debugging: Debugging | None) -> GatewaySettings:
+        given = options(tmp_path, debugging)
+        return gateway_settings(given, file, api_stages(given, file), aws=AWS, log=log)
+
+    return settings
 
 
-def test_what_the_project_wants_reaches_the_gateway(tmp_path: Path, file: LocalToml) -> None:
-    made = settings(tmp_path, None, file)
+def test_what_the_project_wants_reaches_the_gateway(
+    settings: Callable[[Debugging | None], GatewaySettings],
+) -> None:
+    made = settings(None)
     assert (made.region, set(made.api_keys), dict(made.credentials)) == ("eu-west-1", {"k1"}, {"k": "s"})
     assert (made.limits.integration_timeout_s, made.limits.idle_s) == (5, 60)
 
 
 def test_nothing_times_out_while_functions_are_debugged_and_other_limits_stay(
-    tmp_path: Path, file: LocalToml
+    settings: Callable[[Debugging | None], GatewaySettings],
 ) -> None:
-    limits = settings(tmp_path, Debugging(terminal=None), file).limits
+    limits = settings(Debugging(terminal=None)).limits
     assert {limits.integration_timeout_s, limits.idle_s, limits.duration_s} == {DEBUGGING_TIMEOUT_S}
     assert limits.requests_per_s == 7

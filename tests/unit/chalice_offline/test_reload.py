@@ -1,7 +1,7 @@
 """Which changed files lead to a reload."""
 
 import asyncio
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,15 +20,19 @@ def app_dir(tmp_path: Path) -> Path:
     return tmp_path / "app"
 
 
-def watch(app_dir: Path, state_dir: Path) -> CodeWatch:
-    return CodeWatch(app_dir, state_dir, Log(io.StringIO()))
+Watch = Callable[[Path, Path], CodeWatch]
+
+
+@pytest.fixture
+def watch(log: Log) -> Watch:
+    return lambda app_dir, state_dir: CodeWatch(app_dir, state_dir, log)
 
 
 @pytest.mark.parametrize(
     "path",
     ["app/app.py", "app/.chalice/config.json", "app/.chalice/local.toml", "code/domain/a.py", "app/q/a.sql"],
 )
-def test_code_and_settings_are_heeded(app_dir: Path, path: str) -> None:
+def test_code_and_settings_are_heeded(app_dir: Path, path: str, watch: Watch) -> None:
     assert watch(app_dir, app_dir / ".orderflow").is_code(str(app_dir.parent / path))
 
 
@@ -52,17 +56,17 @@ def test_code_and_settings_are_heeded(app_dir: Path, path: str) -> None:
         "app/app.log",
     ],
 )
-def test_what_others_write_beside_the_code_is_not(app_dir: Path, path: str) -> None:
+def test_what_others_write_beside_the_code_is_not(app_dir: Path, path: str, watch: Watch) -> None:
     assert not watch(app_dir, app_dir / ".orderflow").is_code(str(app_dir.parent / path))
 
 
-def test_state_directory_by_any_name_and_by_a_link_is_not_code(app_dir: Path) -> None:
+def test_state_directory_by_any_name_and_by_a_link_is_not_code(app_dir: Path, watch: Watch) -> None:
     assert not watch(app_dir, app_dir / "state").is_code(str(app_dir / "state/status.json"))
     (app_dir.parent / "link").symlink_to(app_dir / "state")
     assert not watch(app_dir, app_dir.parent / "link").is_code(str(app_dir / "state/secrets.json"))
 
 
-def test_project_inside_its_state_directory_is_code_all_the_same(app_dir: Path) -> None:
+def test_project_inside_its_state_directory_is_code_all_the_same(app_dir: Path, watch: Watch) -> None:
     for state_dir in (app_dir.parent, app_dir):
         looked_at = watch(app_dir, state_dir)
         assert looked_at.is_code(str(app_dir / "app.py"))
@@ -70,7 +74,7 @@ def test_project_inside_its_state_directory_is_code_all_the_same(app_dir: Path) 
         assert not looked_at.is_code(str(state_dir / "postgres/data/x.json"))
 
 
-def test_everything_an_instance_writes_is_its_state(tmp_path: Path) -> None:
+def test_everything_an_instance_writes_is_its_state(tmp_path: Path, watch: Watch) -> None:
     state = StateDir(tmp_path)
     state.acquire()
     state.secret("x")
@@ -101,7 +105,7 @@ def test_files_remembered_are_bounded() -> None:
     assert len(files._changes) <= 1_000
 
 
-def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: Path) -> None:
+def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: Path, watch: Watch) -> None:
     state = StateDir(app_dir / ".orderflow")
     reloads: list[int] = []
 
