@@ -75,6 +75,16 @@ export function Health() {
     ${found && html`<${DeadLetters} depth=${found.queues?.at(-1)} />`}`;
 }
 
+// What is told every quarter of a minute, of a minute.
+function Consumers({ of }) {
+  if (!of) return html`<p>Consumers: <strong>?</strong></p>`;
+  if (!of.number) return html`<p>Consumers: <strong>0</strong>, none took a message in the last minute</p>`;
+  return html`<p>
+    Consumers: <strong>${of.number}</strong>. The oldest message that they took in the last minute had been in
+    the queue for <strong>${inMs(of.oldestMs)}</strong>
+  </p>`;
+}
+
 function Waiting({ found }) {
   const connections = found.connections === null ? '?' : found.connections;
   return html`<section aria-labelledby="waiting">
@@ -100,6 +110,7 @@ function Waiting({ found }) {
         ])}
       />`
     }
+    <${Consumers} of=${found.consumers} />
     <p>Clients connected: <strong>${connections}</strong></p>
   </section>`;
 }
@@ -133,6 +144,7 @@ function Ages({ chain }) {
   </section>`;
 }
 
+const inMs = (ms) => (ms < 10_000 ? `${ms} ms` : `${Math.round(ms / 1000)} s`);
 const bound = (ms) => (ms === null ? 'more' : ms < 1000 ? `≤ ${ms} ms` : `≤ ${ms / 1000} s`);
 
 function Histogram({ title, of }) {
