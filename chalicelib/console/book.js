@@ -58,8 +58,10 @@ export class Book {
     this.#unknown.delete(order.orderId);
     row.seenIn = epoch;
     const isOlder = order.seq < row.seq;
-    const trigger = row.trigger && { ...order.trigger, ...row.trigger }; // an amendment names its price alone
-    Object.assign(row, order, isOlder && { ...row, ...(trigger && { trigger }) }, { isKnown: true, acceptedMs });
+    const newer = isOlder ? { ...row } : {};
+    // An amendment names the trigger's price alone.
+    if (newer.trigger) newer.trigger = { ...order.trigger, ...newer.trigger };
+    Object.assign(row, order, newer, { isKnown: true, acceptedMs });
     row.updatedMs = Math.max(row.updatedMs ?? 0, Date.parse(order.updatedAt));
     this.changed();
   }

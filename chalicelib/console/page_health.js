@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { inWords } from './commands.js';
 import { confirmed, dialog, note } from './dialogs.js';
 import { html } from './html.js';
-import { marks, marketsProblem } from './markets.js';
+import { marks, marketsProblem, seenMs } from './markets.js';
 import { NotForYou } from './operator_only.js';
 import { Table } from './page_order.js';
 import { stage } from './place.js';
@@ -67,7 +67,7 @@ export function Health() {
           found.recent &&
           html`<p class="hint">
               Orders of the last ${Math.round(found.recent.seconds)}
-              s${found.recent.isWhole ? '' : ': the newest, since there were more than are looked at'}.
+      ${' '}s${found.recent.isWhole ? '' : ': the newest, since there were more than are looked at'}.
             </p>
             <${Recent} of=${found.recent} />`
         }`
@@ -117,6 +117,7 @@ function Waiting({ found }) {
 
 function Ages({ chain }) {
   const found = [...marks.value];
+  const sinceMs = marketsProblem.value ? Math.max(0, now.value - seenMs.value) : 0;
   return html`<section aria-labelledby="ages">
     <h2 id="ages">Prices</h2>
     ${
@@ -135,7 +136,7 @@ function Ages({ chain }) {
             rows=${found.map(([pair, market]) => [
               pair,
               market.price ?? '–',
-              `${market.ageMs} ms`,
+              inMs(market.ageMs + sinceMs),
               market.height,
             ])}
           />`

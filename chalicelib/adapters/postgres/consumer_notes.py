@@ -1,4 +1,4 @@
-"""Consumers that ran lately, a row each; whoever writes one removes those of long ago."""
+"""Consumers that ran lately, a row each; each note removes those of hours ago."""
 
 from typing import Final
 from uuid import UUID

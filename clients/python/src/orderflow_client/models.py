@@ -1204,6 +1204,7 @@ class OrderBody:
     attempts: int | None = None
     swap_mode: WireSwapMode | str
     amount: Decimal | None = None
+    price_base: str | None = None
     accepted_at: datetime
     valid_until: datetime | None = None
     updated_at: datetime
@@ -1262,6 +1263,7 @@ class OrderBody:
             attempts=optional(wire, "attempts", whole),
             swap_mode=required(wire, "swapMode", member_of(WireSwapMode)),
             amount=optional(wire, "amount", decimal),
+            price_base=optional(wire, "priceBase", text),
             accepted_at=required(wire, "acceptedAt", moment),
             valid_until=optional(wire, "validUntil", moment),
             updated_at=required(wire, "updatedAt", moment),
