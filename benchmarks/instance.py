@@ -50,8 +50,12 @@ class Instance:
 
 
 @contextmanager
-def running_instance(environment: Mapping[str, str], tree: Path = _REPOSITORY) -> Iterator[Instance]:
+def running_instance(
+    environment: Mapping[str, str], tree: Path = _REPOSITORY, *, niceness: int = 0
+) -> Iterator[Instance]:
     """Start an instance of a source tree with empty state; end it and remove the state afterwards.
+
+    ``niceness``: by how much all of it gives way to this process.
 
     Raises:
         RuntimeError: It did not become ready; with the end of its output.
@@ -64,7 +68,7 @@ def running_instance(environment: Mapping[str, str], tree: Path = _REPOSITORY) -
         command = ["--no-reload", "--port", "0", "--state-dir", str(state_dir)]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *_program(tree), *command],
+                ["nice", "-n", str(niceness), sys.executable, "-m", *_program(tree), *command],
                 cwd=tree,
                 env={**kept, **_NO_LIMITS, **environment},
                 stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ The WebSocket functions accept orders without the database: what needs it is imp
 import os
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from chalicelib.bootstrap.ports import Ports
 from chalicelib.config import Settings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
     from chalicelib.services.consumer.execute_batch import ExecuteOrders
     from chalicelib.services.consumer.messages import ConsumeMessages
+    from chalicelib.services.consumer.presence import TellPresence
     from chalicelib.services.delivery.publisher import EventPublisher
     from chalicelib.services.delivery.replay import ReplayOrders
     from chalicelib.services.delivery.republish import EventRepublisher
@@ -200,6 +202,14 @@ class Services(Ports):
             queue=self.queue,
             executor=self.clients.executor,
         )
+
+    @cached_property
+    def tell_presence(self) -> "TellPresence":
+        """Of this process: an execution environment is one."""
+        from chalicelib.adapters.postgres.consumer_notes import PostgresConsumerNotes
+        from chalicelib.services.consumer.presence import TellPresence
+
+        return TellPresence(PostgresConsumerNotes(self.engine), self.clock, uuid4())
 
     @cached_property
     def resolve_dead_letters(self) -> "ResolveDeadLetters":

@@ -43,7 +43,7 @@ export class Book {
     return true;
   }
 
-  // Takes an order as REST shows it; its terms count always, its state only if it is not older.
+  // Takes an order as REST shows it. What is older than the row only adds what the row does not know.
   applyOrder(order, epoch) {
     let row = this.rows.get(order.orderId);
     const acceptedMs = Date.parse(order.acceptedAt);
@@ -57,8 +57,11 @@ export class Book {
     }
     this.#unknown.delete(order.orderId);
     row.seenIn = epoch;
-    const { seq, status, attempt, updatedAt } = order.seq >= row.seq ? order : row;
-    Object.assign(row, order, { seq, status, attempt, updatedAt, isKnown: true, acceptedMs });
+    const isOlder = order.seq < row.seq;
+    const newer = isOlder ? { ...row } : {};
+    // An amendment names the trigger's price alone.
+    if (newer.trigger) newer.trigger = { ...order.trigger, ...newer.trigger };
+    Object.assign(row, order, newer, { isKnown: true, acceptedMs });
     row.updatedMs = Math.max(row.updatedMs ?? 0, Date.parse(order.updatedAt));
     this.changed();
   }

@@ -1,6 +1,7 @@
 // A line chart in the page's own colours. uPlot is loaded when the first chart is.
 import { useEffect, useRef } from 'preact/hooks';
 import { html } from './html.js';
+import { clockTime } from './words.js';
 
 let loaded = null;
 const load = () => {
@@ -42,7 +43,10 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
           cursor: { show: false },
           legend: { show: false },
           scales: { y: { range: (_plot, low, high) => rangeWith(low, high, crossing.current) } },
-          axes: [axis(), { ...axis(), size: 76, values: (_plot, ticks) => labelsOf(ticks) }],
+          axes: [
+            { ...axis(), space: 80, values: (_plot, ticks) => timesOf(ticks) },
+            { ...axis(), size: 76, values: (_plot, ticks) => labelsOf(ticks) },
+          ],
           series: [
             {},
             ...series.map(({ name, tone }) => ({
@@ -80,6 +84,11 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
     aria-label=${label}
     style=${{ height: `${height}px` }}
   ></div>`;
+}
+
+// As clocks here show them elsewhere on the page; uPlot would say 10:12am and the month first.
+function timesOf(ticks) {
+  return ticks.map((tick) => clockTime(tick * 1000));
 }
 
 // As many places as tell one tick from the next: the price of some tokens begins at the fifth.

@@ -4,7 +4,7 @@ import { confirmed, dialog, note } from './dialogs.js';
 import { book } from './follow.js';
 import { html } from './html.js';
 import { ask } from './session.js';
-import { MAY_CANCEL, pairOf, shortId } from './words.js';
+import { amountToken, MAY_CANCEL, pairOf, priceUnit, shortId } from './words.js';
 
 export const inWords = (error) =>
   error.isMissingRoute
@@ -120,7 +120,9 @@ function AmendForm({ row, close }) {
     ${AMENDABLE.filter(([, , before]) => before(row)).map(
       ([name, title, before]) =>
         html`<label key=${name} class="line"
-          >${title} <input name=${name} defaultValue=${before(row)} autocomplete="off"
+          >${title}${name.endsWith('Price') && `, ${priceUnit(row)}`}
+          ${name === 'amount' && ` of ${amountToken(row)}`}
+          <input name=${name} defaultValue=${before(row)} autocomplete="off"
         /></label>`,
     )}
     <p class="buttons">

@@ -25,6 +25,14 @@ export function distanceBps(from, to) {
   return Number(((end - start) * 10_000n) / start);
 }
 
+// The same where `to` is the price of the other token: from the inverse of `from`.
+export function distanceFromInverseBps(from, to) {
+  const one = parsed(from);
+  const other = parsed(to);
+  if (!one || !other || one.units <= 0n) return null;
+  return Number((one.units * other.units * 10_000n) / 10n ** BigInt(one.scale + other.scale)) - 10_000;
+}
+
 export function difference(one, other) {
   const first = parsed(one);
   const second = parsed(other);

@@ -52,17 +52,20 @@ export class Timeline {
   async #ask() {
     if (this.#isAsking) return;
     this.#isAsking = true;
+    let isMore = false;
     try {
       const { events } = await ask(`/orders/${this.orderId}/events?afterSeq=${this.seq}`);
       this.#take(events);
-      this.order.value = await ask(`/orders/${this.orderId}`);
+      this.order.value = this.#withNews(await ask(`/orders/${this.orderId}`));
       this.problem.value = this.waiting.value = '';
       this.#tries = 0;
+      isMore = events.length > 0 && this.seq < this.order.value.seq; // an answer has a thousand at most
     } catch (error) {
       this.#askAgain(error);
     } finally {
       this.#isAsking = false;
     }
+    if (isMore) this.#ask();
   }
 
   // The record may be a moment behind the acceptance, and a fault may pass.
@@ -90,15 +93,17 @@ export class Timeline {
     for (const frame of frames) if (!this.#bySeq.has(frame.seq)) this.#bySeq.set(frame.seq, frame);
     if (this.#bySeq.size === before) return;
     this.events.value = [...this.#bySeq.values()].sort((one, other) => one.seq - other.seq);
+    if (this.order.value) this.order.value = this.#withNews(this.order.value);
+    if (this.events.value.at(-1).seq > this.seq) this.#ask();
+  }
+
+  // An order that was read may be older than the events that came meanwhile.
+  #withNews(order) {
     const last = this.events.value.at(-1);
-    const order = this.order.value;
-    if (order && last.seq > order.seq) {
-      const { seq, status, attempt } = last;
-      const news = this.events.value.filter((event) => event.seq > order.seq && event.amended);
-      const amend = (known, { amended }) => ({ ...known, ...amendedTerms(known, amended) });
-      const terms = news.reduce(amend, order);
-      this.order.value = { ...terms, seq, status, attempt };
-    }
-    if (last.seq > this.seq) this.#ask();
+    if (!last || last.seq <= order.seq) return order;
+    const { seq, status, attempt } = last;
+    const news = this.events.value.filter((event) => event.seq > order.seq && event.amended);
+    const amend = (known, { amended }) => ({ ...known, ...amendedTerms(known, amended) });
+    return { ...news.reduce(amend, order), seq, status, attempt };
   }
 }

@@ -3,6 +3,7 @@ import { Book } from './book.js';
 import { ask } from './session.js';
 import { linkState, Stream } from './stream.js';
 import { signal } from '@preact/signals';
+import { FINAL } from './words.js';
 
 const PAGE = 100;
 const FIRST_PAGES = 2;
@@ -12,6 +13,7 @@ const QUIET_MS = 400;
 const QUIET_MOST_MS = 3_000; // a busy account is never quiet
 const AT_ONCE = 4;
 const AGAIN_AFTER_MS = 2_000;
+const SUBSCRIBED_WITHIN_MS = 30_000; // longer than any function may take
 const TERMS_EVERY_MS = 500;
 
 export const problem = signal('');
@@ -25,6 +27,7 @@ let gapFromMs = null; // and since when it is not
 let lastFrameMs = 0;
 let olderCursor = null;
 let isAskingTerms = false;
+let onSubscribed = null; // { requestId, done, failed }
 const watchers = new Set();
 
 export const book = new Book({ onUnknown: learnTerms });
@@ -53,6 +56,9 @@ function take(frame) {
     if (gapFromMs === null && heardMs !== null) heardMs = Date.now();
     book.applyEvent(frame, epoch);
     watchers.forEach((see) => see(frame));
+  } else if (frame.requestId && frame.requestId === onSubscribed?.requestId) {
+    if (frame.type === 'error') onSubscribed.failed(new Error(frame.message));
+    else onSubscribed.done();
   } else if (frame.type === 'error') {
     problem.value = `${frame.code}: ${frame.message}`;
   }
@@ -63,17 +69,16 @@ async function catchUp() {
   gapFromMs ??= heardMs;
   const sinceMs = gapFromMs === null ? null : gapFromMs - OVERLAP_MS;
   isCatchingUp.value = true;
-  // Subscribed before anything is read: what happens meanwhile comes by both ways, and counts once.
-  stream.send({ action: 'subscribe' });
   try {
+    // Subscribed before anything is read: what happens meanwhile comes by both ways, and counts once.
+    await subscribe();
     const before = sinceMs === null ? [] : book.unfinished();
+    const unseen = () => before.filter((row) => row.seenIn !== mine);
     await readNewest(mine, sinceMs);
+    await readResting(mine, unseen);
     await quiet();
-    // What was unfinished when the connection was lost, and is not among the unfinished that are replayed.
-    await askEach(
-      before.filter((row) => row.seenIn !== mine),
-      mine,
-    );
+    // What was unfinished when the connection was lost, rests no more, and is not among what is replayed.
+    await askEach(unseen(), mine);
     if (mine !== epoch) return;
     gapFromMs = null;
     heardMs = Date.now();
@@ -88,13 +93,28 @@ async function catchUp() {
   }
 }
 
+// What is read before the server has committed the subscription may change unseen.
+function subscribe() {
+  return new Promise((done, failed) => {
+    const requestId = crypto.randomUUID();
+    onSubscribed = { requestId, done, failed };
+    stream.send({ action: 'subscribe', requestId });
+    setTimeout(() => failed(new Error('the server did not answer the subscription')), SUBSCRIBED_WITHIN_MS);
+  });
+}
+
 async function readNewest(mine, sinceMs) {
   let cursor = null;
+  const oldestMs = book.ordered.at(-1)?.acceptedMs ?? 0;
   for (let page = 0; page < (sinceMs === null ? FIRST_PAGES : PAGES_MAX) && mine === epoch; page += 1) {
+    const known = book.rows.size;
     const read = await readPage(cursor, mine);
     cursor = read.nextCursor;
-    const last = read.orders.at(-1);
-    if (cursor === null || (sinceMs !== null && Date.parse(last.acceptedAt) < sinceMs)) break;
+    if (cursor === null) break;
+    const [newest, oldest] = [read.orders[0], read.orders.at(-1)].map((each) => Date.parse(each.acceptedAt));
+    // An order may have waited in the queue behind others: the search ends where nothing is new any more.
+    const isOver = oldest < oldestMs || (newest < sinceMs && book.rows.size === known);
+    if (sinceMs !== null && isOver) break;
   }
   if (sinceMs === null) {
     olderCursor = cursor;
@@ -102,8 +122,18 @@ async function readNewest(mine, sinceMs) {
   }
 }
 
-async function readPage(cursor, mine) {
-  const read = await ask(`/orders?limit=${PAGE}${cursor === null ? '' : `&cursor=${cursor}`}`);
+// A hundred of the resting orders in one read, which may be thousands.
+async function readResting(mine, unseen) {
+  let cursor = null;
+  for (let page = 0; page < PAGES_MAX && mine === epoch && unseen().length > AT_ONCE; page += 1) {
+    cursor = (await readPage(cursor, mine, '&status=open')).nextCursor;
+    if (cursor === null) break;
+  }
+}
+
+async function readPage(cursor, mine, filter = '') {
+  const at = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+  const read = await patiently(() => ask(`/orders?limit=${PAGE}${filter}${at}`));
   read.orders.forEach((order) => book.applyOrder(order, mine));
   return read;
 }
@@ -127,12 +157,28 @@ const pause = (ms) =>
     setTimeout(resolve, ms);
   });
 
+// A long list is read as fast as the server lets an account read.
+async function patiently(read) {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (error.status !== 429) throw error;
+      await pause(AGAIN_AFTER_MS);
+    }
+  }
+}
+
 async function askEach(rows, mine) {
   const waiting = [...rows];
   const worker = async () => {
     for (let row = waiting.pop(); row && mine === epoch; row = waiting.pop()) {
-      const { events } = await ask(`/orders/${row.orderId}/events?afterSeq=${row.seq}`);
-      events.forEach((event) => take(event));
+      let isMore = true; // an answer has a thousand at most
+      while (isMore && mine === epoch) {
+        const { events } = await patiently(() => ask(`/orders/${row.orderId}/events?afterSeq=${row.seq}`));
+        events.forEach((event) => take(event));
+        isMore = events.length > 0 && !FINAL.has(row.status);
+      }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -140,7 +186,7 @@ async function askEach(rows, mine) {
 
 // Events do not repeat an order's terms. One read brings those of a hundred new orders.
 async function learnTerms() {
-  if (isAskingTerms) return;
+  if (isAskingTerms || !book.unknown.size) return;
   isAskingTerms = true;
   try {
     await pause(TERMS_EVERY_MS);
@@ -152,7 +198,9 @@ async function learnTerms() {
     }
     for (const id of book.unknown) book.applyOrder(await ask(`/orders/${id}`), epoch);
   } catch (error) {
-    if (!error.isOfAnother) problem.value = `The terms of some orders are not known: ${error.message}`;
+    if (error.isOfAnother) return;
+    problem.value = `The terms of some orders are not known: ${error.message}`;
+    setTimeout(learnTerms, AGAIN_AFTER_MS);
   } finally {
     isAskingTerms = false;
   }

@@ -5,6 +5,7 @@ import { ask } from './session.js';
 
 export const marks = signal(new Map()); // "SOL/USDC" → { price, … as GET /markets has it }
 export const marketsProblem = signal('');
+export const seenMs = signal(null); // when the marks were asked for that are shown
 export const history = new Map(); // "SOL/USDC" → [seconds, prices]
 export const seen = signal(0); // counts changes of the history
 
@@ -47,6 +48,7 @@ async function poll() {
       if (market.mark) note(market.pair, market.mark);
     }
     marks.value = found;
+    seenMs.value = Date.now();
     marketsProblem.value = problems.map(({ venue, error }) => `${venue}: ${error}`).join('; ');
   } catch (error) {
     if (error.isOfAnother) return; // who came then asks for themselves

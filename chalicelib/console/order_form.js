@@ -20,7 +20,7 @@ const TRIGGERED = new Set(['stop', 'stopLimit']);
 const LIMITED = new Set(['limit', 'stopLimit']);
 
 export const has = {
-  side: () => true,
+  side: (kind) => kind !== 'sniper',
   slippageBps: (kind) => kind === 'market' || kind === 'stop' || kind === 'sniper',
   limitPrice: (kind) => LIMITED.has(kind) || kind === 'sniper',
   timeInForce: (kind) => kind === 'limit',
@@ -59,10 +59,10 @@ export function orderOf(form) {
   const type = { stop: 'market', stopLimit: 'limit' }[kind] ?? kind;
   const order = { type, amount: form.amount };
   if (kind === 'sniper') {
-    // Exact-in: what is given is exact, how much comes of it is what the sniper finds out.
-    const [given, got] =
-      form.side === 'sell' ? [form.baseAsset, form.quoteAsset] : [form.quoteAsset, form.baseAsset];
-    Object.assign(order, { inputToken: given, outputToken: got, swapMode: 'exactIn' });
+    // Exact-in: what is given is exact, how much comes of it is what the sniper finds out. So it names no
+    // base asset, and its limit is what one token given has to bring.
+    const { quoteAsset: inputToken, baseAsset: outputToken } = form;
+    Object.assign(order, { inputToken, outputToken, swapMode: 'exactIn' });
     order.sniper = pruned({
       venue: said(form.venue),
       minLiquidity: said(form.minLiquidity),
@@ -87,13 +87,18 @@ export function orderOf(form) {
   return pruned(order);
 }
 
+export const limitLabel = ({ kind, baseAsset, quoteAsset }) =>
+  kind === 'sniper'
+    ? `At least ${baseAsset} per ${quoteAsset}`
+    : `Limit price, ${quoteAsset} per ${baseAsset}`;
+
 const pruned = (members) =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 // What would be sent, in a sentence; `preview` is what the server says of it.
 export function sentence(form, preview) {
   const { side, amount, baseAsset: base, quoteAsset: quote, kind } = form;
-  const [spent, bought] = side === 'sell' ? [base, quote] : [quote, base];
+  const [spent, bought] = side === 'sell' && kind !== 'sniper' ? [base, quote] : [quote, base];
   const deal =
     kind === 'sniper'
       ? `Spend ${amount} ${spent} on ${bought} when a pool of them opens`
@@ -105,13 +110,18 @@ export function sentence(form, preview) {
         ` ${form.when} ${form.triggerPrice}`,
     );
   if (has.limitPrice(kind) && form.limitPrice)
-    parts.push(`at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`);
+    parts.push(
+      kind === 'sniper'
+        ? `for at least ${form.limitPrice} ${base} per ${quote}, fees and impact included`
+        : `at ${form.limitPrice} ${quote} per ${base} or better, fees and impact included`,
+    );
   const text = `${parts.join(', ')}.`;
   if (!preview?.outputAmount) return text;
   const now =
-    side === 'sell' || kind === 'sniper'
+    bought === quote || kind === 'sniper'
       ? `it would bring ${preview.outputAmount} ${bought}`
       : `it would cost ${preview.inputAmount} ${quote}`;
   const impact = `with an impact of ${preview.priceImpactBps ?? '?'} bps`;
-  return `${text} Right now ${now}, ${preview.price} ${quote} per ${base}, ${impact}.`;
+  const unit = kind === 'sniper' ? `${base} per ${quote}` : `${quote} per ${base}`;
+  return `${text} Right now ${now}, ${preview.price} ${unit}, ${impact}.`;
 }

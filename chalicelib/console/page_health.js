@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { inWords } from './commands.js';
 import { confirmed, dialog, note } from './dialogs.js';
 import { html } from './html.js';
-import { marks, marketsProblem } from './markets.js';
+import { marks, marketsProblem, seenMs } from './markets.js';
 import { NotForYou } from './operator_only.js';
 import { Table } from './page_order.js';
 import { stage } from './place.js';
@@ -67,12 +67,22 @@ export function Health() {
           found.recent &&
           html`<p class="hint">
               Orders of the last ${Math.round(found.recent.seconds)}
-              s${found.recent.isWhole ? '' : ': the newest, since there were more than are looked at'}.
+      ${' '}s${found.recent.isWhole ? '' : ': the newest, since there were more than are looked at'}.
             </p>
             <${Recent} of=${found.recent} />`
         }`
     }
     ${found && html`<${DeadLetters} depth=${found.queues?.at(-1)} />`}`;
+}
+
+// What is told every quarter of a minute, of a minute.
+function Consumers({ of }) {
+  if (!of) return html`<p>Consumers: <strong>?</strong></p>`;
+  if (!of.number) return html`<p>Consumers: <strong>0</strong>, none took a message in the last minute</p>`;
+  return html`<p>
+    Consumers: <strong>${of.number}</strong>. The oldest message that they took in the last minute had been in
+    the queue for <strong>${inMs(of.oldestMs)}</strong>
+  </p>`;
 }
 
 function Waiting({ found }) {
@@ -100,12 +110,14 @@ function Waiting({ found }) {
         ])}
       />`
     }
+    <${Consumers} of=${found.consumers} />
     <p>Clients connected: <strong>${connections}</strong></p>
   </section>`;
 }
 
 function Ages({ chain }) {
   const found = [...marks.value];
+  const sinceMs = marketsProblem.value ? Math.max(0, now.value - seenMs.value) : 0;
   return html`<section aria-labelledby="ages">
     <h2 id="ages">Prices</h2>
     ${
@@ -124,7 +136,7 @@ function Ages({ chain }) {
             rows=${found.map(([pair, market]) => [
               pair,
               market.price ?? '–',
-              `${market.ageMs} ms`,
+              inMs(market.ageMs + sinceMs),
               market.height,
             ])}
           />`
@@ -133,6 +145,7 @@ function Ages({ chain }) {
   </section>`;
 }
 
+const inMs = (ms) => (ms < 10_000 ? `${ms} ms` : `${Math.round(ms / 1000)} s`);
 const bound = (ms) => (ms === null ? 'more' : ms < 1000 ? `≤ ${ms} ms` : `≤ ${ms / 1000} s`);
 
 function Histogram({ title, of }) {

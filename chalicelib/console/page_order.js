@@ -8,7 +8,7 @@ import { html } from './html.js';
 import { Status } from './page_orders.js';
 import { RouteDrawing } from './route_drawing.js';
 import { shellLine } from './shell_line.js';
-import { age, bps, clockTime, inASentence, MAY_CANCEL, now, tone } from './words.js';
+import { age, bps, clockTime, inASentence, kindOf, MAY_CANCEL, now, priceUnit, tone } from './words.js';
 
 export function OrderPage({ id }) {
   const timeline = useMemo(() => new Timeline(id), [id]);
@@ -47,11 +47,12 @@ ${events.map((event) => JSON.stringify(event)).join('\n')}</pre>
 function Head({ order, signature }) {
   const facts = [
     ['Status', html`<${Status} status=${order.status} />`],
-    ['Order', `${inASentence(order)}, ${order.type}`],
-    ['Limit price', order.limitPrice],
+    ['Order', `${inASentence(order)}, ${kindOf(order)}`],
+    ['Limit price', order.limitPrice && `${order.limitPrice} ${priceUnit(order)}`],
     [
       'Trigger',
-      order.trigger && `${order.trigger.when} ${order.trigger.price} (${order.trigger.source ?? 'mark'})`,
+      order.trigger &&
+        `${order.trigger.when} ${order.trigger.price} ${priceUnit(order)}, ${order.trigger.source ?? 'mark'}`,
     ],
     ['Sniper', sniperWords(order.sniper)],
     ['Slippage', order.limitPrice ? null : bps(order.slippageBps)],

@@ -3,21 +3,25 @@ import { address, go, setQuery } from './address.js';
 import { amend, cancel, cancelAll } from './commands.js';
 import { book, hasOlder, isCatchingUp, isRead, readOlder } from './follow.js';
 import { html } from './html.js';
-import { marks } from './markets.js';
+import { marks, marketsProblem } from './markets.js';
 import {
   age,
   amountToken,
+  away,
+  bound,
+  boundWords,
   FINAL,
+  kindOf,
   MAY_CANCEL,
   now,
   pairOf,
   percent,
+  priceUnit,
   shortId,
   STATUSES,
   tone,
   TYPES,
 } from './words.js';
-import { distanceBps } from './decimals.js';
 import { VirtualRows } from './virtual_rows.js';
 
 const ROW_HEIGHT = 34;
@@ -25,13 +29,10 @@ const GROUPS = { active: (row) => !FINAL.has(row.status), ended: (row) => FINAL.
 
 export const Status = ({ status }) => html`<span class=${`status ${tone(status)}`}>${status}</span>`;
 
-const bound = (row) => row.trigger?.price ?? row.limitPrice ?? null;
-
 function Distance({ row }) {
-  const price = bound(row);
-  if (price === null || FINAL.has(row.status)) return '–';
-  const mark = marks.value.get(pairOf(row).name);
-  return mark ? percent(distanceBps(mark.price, price)) : '?';
+  if (bound(row) === null || FINAL.has(row.status)) return '–';
+  const mark = marketsProblem.value ? null : marks.value.get(pairOf(row).name);
+  return mark?.price ? percent(away(mark.price, row)) : '?';
 }
 
 /** Return a row's button; the row is what the keyboard reaches. */
@@ -58,13 +59,17 @@ const columns = [
     title: 'Side',
     cell: (row) => html`<span class=${pairOf(row).side}>${pairOf(row).side}</span>`,
   },
-  { key: 'type', title: 'Type', cell: (row) => row.type ?? '' },
+  { key: 'type', title: 'Type', cell: kindOf },
   {
     key: 'amount',
     title: 'Amount',
     cell: (row) => (row.isKnown ? `${row.amount ?? '?'} ${amountToken(row)}` : '…'),
   },
-  { key: 'bound', title: 'Limit or trigger', cell: (row) => bound(row) ?? '–' },
+  {
+    key: 'bound',
+    title: 'Limit or trigger',
+    cell: (row) => html`<span title=${priceUnit(row)}>${boundWords(row)}</span>`,
+  },
   {
     key: 'distance',
     title: 'Away',

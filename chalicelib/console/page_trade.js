@@ -4,15 +4,15 @@ import { useEffect } from 'preact/hooks';
 import { go } from './address.js';
 import { Chart } from './chart.js';
 import { inWords } from './commands.js';
-import { onAxis, scaled } from './decimals.js';
+import { scaled } from './decimals.js';
 import { dialog, note as say } from './dialogs.js';
 import { book } from './follow.js';
 import { html } from './html.js';
-import { history, marks, marketsProblem, seen } from './markets.js';
-import { EMPTY, has, KINDS, MEANS, orderOf, sentence } from './order_form.js';
+import { history, marks, marketsProblem, seen, seenMs } from './markets.js';
+import { EMPTY, has, KINDS, limitLabel, MEANS, orderOf, sentence } from './order_form.js';
 import { Table } from './page_order.js';
 import { ask } from './session.js';
-import { bps, FINAL, pairOf } from './words.js';
+import { age, boundWords, bps, FINAL, now, pairOf, placeOnAxis } from './words.js';
 
 const form = signal({ ...EMPTY });
 const tokens = signal([]);
@@ -70,16 +70,20 @@ function Price() {
     .filter((row) => !FINAL.has(row.status) && pairOf(row).name === pair && (row.limitPrice || row.trigger))
     .slice(0, 100)
     .map((row) => {
-      const price = row.trigger?.price ?? row.limitPrice;
       return {
-        value: onAxis(price),
+        value: placeOnAxis(row),
         tone: pairOf(row).side === 'buy' ? 'good' : 'bad',
-        label: `${pairOf(row).side} ${row.amount ?? ''} ${row.trigger ? 'trigger' : 'limit'} ${price}`,
+        label: [pairOf(row).side, row.amount, row.trigger ? 'trigger' : 'limit', boundWords(row)].join(' '),
       };
     });
   return html`<section aria-labelledby="price">
     <h2 id="price">${pair}: <span class="price">${market?.price ?? prices.at(-1) ?? '…'}</span></h2>
-    ${marketsProblem.value && html`<p class="hint">${marketsProblem}</p>`}
+    ${
+      marketsProblem.value &&
+      html`<p class="bad" role="alert">
+        ${marketsProblem}${seenMs.value && `: this price is ${age(seenMs.value, now.value)} old`}
+      </p>`
+    }
     <${Chart}
       key=${pair}
       label=${
@@ -97,9 +101,10 @@ function Price() {
 }
 
 function Depth() {
-  const { baseAsset, quoteAsset, amount, side } = form.value;
+  const { baseAsset, quoteAsset, amount, side, kind } = form.value;
+  const isOfFuture = kind === 'sniper';
   useEffect(() => {
-    if (!amount) {
+    if (!amount || isOfFuture) {
       depth.value = null;
       return undefined;
     }
@@ -130,7 +135,7 @@ function Depth() {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [baseAsset, quoteAsset, amount, side]);
+  }, [baseAsset, quoteAsset, amount, side, isOfFuture]);
   const found = depth.value;
   const venues = [
     ...new Set((found ?? []).flatMap(({ quote }) => quote?.quotes.map((each) => each.venue) ?? [])),
@@ -139,7 +144,9 @@ function Depth() {
     <h2 id="depth">What this amount, less and more of it would get</h2>
     ${
       found === null
-        ? html`<p class="hint">Type an amount.</p>`
+        ? html`<p class="hint">
+            ${isOfFuture ? 'What a pool that has yet to open will give is not known.' : 'Type an amount.'}
+          </p>`
         : html`<${Table}
             caption=${`Price in ${quoteAsset} per ${baseAsset}, all in`}
             heads=${[`${baseAsset}`, 'Best route', 'Impact', ...venues]}
@@ -151,7 +158,7 @@ function Depth() {
                     bps(quote.priceImpactBps),
                     ...venues.map((venue) => priceAt(quote, venue)),
                   ]
-                : [size, html`<span class="bad">${problem}</span>`, '–', ...venues.map(() => '–')],
+                : [size, html`<span class="bad wraps">${problem}</span>`, '–', ...venues.map(() => '–')],
             )}
           />`
     }
@@ -212,12 +219,12 @@ function OrderForm() {
     >
       <${Choice} name="kind" label="Type" values=${KINDS} />
       <p class="hint means">${MEANS[kind]}</p>
-      <${Choice} name="side" label="Side" values=${{ sell: 'sell', buy: 'buy' }} />
+      ${has.side(kind) && html`<${Choice} name="side" label="Side" values=${{ sell: 'sell', buy: 'buy' }} />`}
       <${Choice} name="baseAsset" label="Base asset" values=${symbols} />
       <${Choice} name="quoteAsset" label="Quote asset" values=${symbols} />
       <${Text}
         name="amount"
-        label=${kind === 'sniper' ? 'Amount to spend' : `Amount of ${form.value.baseAsset}`}
+        label=${kind === 'sniper' ? `${form.value.quoteAsset} to spend` : `Amount of ${form.value.baseAsset}`}
         required
         hint="1.5"
       />
@@ -251,8 +258,9 @@ function OrderForm() {
         has.limitPrice(kind) &&
         html`<${Text}
           name="limitPrice"
-          label=${`Limit price${kind === 'sniper' ? ' (optional)' : ''}`}
+          label=${limitLabel(form.value)}
           required=${kind !== 'sniper'}
+          hint=${kind === 'sniper' ? 'any' : undefined}
         />`
       }
       ${

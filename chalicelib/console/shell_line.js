@@ -14,11 +14,17 @@ const FIELDS = [
   'trigger',
   'sniper',
 ];
+const BY_TOKENS = ['inputToken', 'outputToken', 'swapMode'];
 const INSTEAD_OF_SLIPPAGE = ['limitPrice'];
 
 export function orderFrame(order) {
   const frame = { action: 'submit' };
   for (const name of FIELDS) if (order[name] !== undefined && order[name] !== null) frame[name] = order[name];
+  // Prices per output token are those of an order that named it as its base asset, to be bought.
+  if (order.priceBase === order.outputToken && order.swapMode === 'exactOut') {
+    BY_TOKENS.forEach((name) => delete frame[name]);
+    Object.assign(frame, { side: 'buy', baseAsset: order.outputToken, quoteAsset: order.inputToken });
+  }
   if (INSTEAD_OF_SLIPPAGE.some((name) => name in frame)) delete frame.slippageBps;
   return frame;
 }

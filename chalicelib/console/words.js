@@ -1,6 +1,6 @@
 // What is shown of an order: words and colours, each decided in one place.
 import { signal } from '@preact/signals';
-import { rounded } from './decimals.js';
+import { distanceBps, distanceFromInverseBps, onAxis, rounded } from './decimals.js';
 
 export const now = signal(Date.now());
 setInterval(() => {
@@ -50,6 +50,41 @@ export function pairOf({ inputToken, outputToken }) {
   const isBuy = rank(inputToken) < rank(outputToken);
   const [base, quote] = isBuy ? [outputToken, inputToken] : [inputToken, outputToken];
   return { base, quote, side: isBuy ? 'buy' : 'sell', name: `${base}/${quote}` };
+}
+
+// An order that named no base asset has its prices per input token: upside down, for one that buys.
+const isInverse = (order) => Boolean(order.priceBase) && order.priceBase !== pairOf(order).base;
+
+export function priceUnit(order) {
+  const { inputToken, outputToken, priceBase } = order;
+  return priceBase ? `${priceBase === inputToken ? outputToken : inputToken} per ${priceBase}` : '';
+}
+
+export const bound = (order) => order.trigger?.price ?? order.limitPrice ?? null;
+
+// How far an order's trigger or limit is from the mark, in bps of it, in the order's own prices.
+export const away = (mark, order) =>
+  (isInverse(order) ? distanceFromInverseBps : distanceBps)(mark, bound(order));
+
+// Where it is on an axis of the pair's prices.
+export function placeOnAxis(order) {
+  const price = onAxis(bound(order));
+  return isInverse(order) ? price && 1 / price : price;
+}
+
+export function boundWords(order) {
+  const price = bound(order);
+  if (price === null) return '–';
+  const sign = { above: '≥ ', below: '≤ ' }[order.trigger?.when] ?? '';
+  return `${sign}${price}${isInverse(order) ? ` ${priceUnit(order).replace(' per ', '/')}` : ''}`;
+}
+
+// A trigger on the side where the trade gets worse is a stop.
+export function kindOf(order) {
+  if (!order.trigger?.when) return order.type ?? '';
+  const isWorseBelow = (pairOf(order).side === 'sell') !== isInverse(order);
+  const name = isWorseBelow === (order.trigger.when === 'below') ? 'stop' : 'take profit';
+  return order.type === 'limit' ? `${name} limit` : name;
 }
 
 export const amountToken = (order) => (order.swapMode === 'exactOut' ? order.outputToken : order.inputToken);

@@ -21,7 +21,14 @@ from chalicelib.handlers.identity import http_operator
 from chalicelib.handlers.rest_edge import http_errors
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
-from chalicelib.services.queries.operations import BOUNDS_MS, Histogram, QueueDepth, Recent, UnfinishedOrders
+from chalicelib.services.queries.operations import (
+    BOUNDS_MS,
+    Consumers,
+    Histogram,
+    QueueDepth,
+    Recent,
+    UnfinishedOrders,
+)
 from chalicelib.wire.open_metrics import CONTENT_TYPE, Family, Sample, histogram, open_metrics
 
 PREFIX: Final = "orderflow_"
@@ -40,6 +47,7 @@ def metrics(request: Request) -> Response:
         "refusals": lambda: of_refusals(use.operations.refusals()),
         "unfinished": lambda: of_unfinished(use.operations.unfinished(), now),
         "queues": lambda: of_queues(use.queue_depths.depths()),
+        "consumers": lambda: of_consumers(use.operations.consumers()),
         "connections": lambda: [
             _gauge("connections", "Clients connected", [({}, use.operations.connections())])
         ],
@@ -116,6 +124,17 @@ def of_queues(found: Iterable[QueueDepth]) -> Iterator[Family]:
         )
     ]
     yield _gauge("queue_messages", "Messages in queues, approximately", states)
+
+
+def of_consumers(found: Consumers) -> Iterator[Family]:
+    """Yield how many consumers ran, and how long what they took had waited, if they took anything."""
+    yield _gauge(
+        "consumers", "Environments that took orders from the queue in the last minute", [({}, found.number)]
+    )
+    ages: list[tuple[dict[str, str], float]] = (
+        [] if found.oldest_ms is None else [({}, found.oldest_ms / 1000)]
+    )
+    yield _gauge("oldest_message_taken_seconds", "How long the oldest of those had been in the queue", ages)
 
 
 def of_prices(found: MarketPrices) -> Iterator[Family]:

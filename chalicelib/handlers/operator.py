@@ -38,6 +38,7 @@ def health(request: Request) -> Response:
         "queues": lambda: views.queues(use.queue_depths.depths()),
         "recent": lambda: views.recent(use.operations.recent()),
         "unfinished": lambda: views.unfinished(use.operations.unfinished()),
+        "consumers": lambda: views.consumers(use.operations.consumers()),
         "connections": use.operations.connections,
         "chain": lambda: views.chain(use.check_chain()),
     }

@@ -10,6 +10,7 @@ from chalicelib.services.queries.operations import (
     BOUNDS_MS,
     UNFINISHED_MAX,
     ArchivedLetter,
+    Consumers,
     Histogram,
     QueueDepth,
     Recent,
@@ -32,6 +33,10 @@ def queues(depths: Sequence[QueueDepth]) -> list[JsonObject]:
         {"name": each.name, "waiting": each.waiting, "inFlight": each.in_flight, "delayed": each.delayed}
         for each in depths
     ]
+
+
+def consumers(found: Consumers) -> JsonObject:
+    return {"number": found.number, "oldestMs": found.oldest_ms}
 
 
 def recent(found: Recent) -> JsonObject:

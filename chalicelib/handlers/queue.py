@@ -24,8 +24,10 @@ def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureRes
 
     The batch is one unit of work: one claim, one write-ahead, one outcome.
     """
-    finished = _consume(list(SQSEvent(event).records))
+    records = list(SQSEvent(event).records)
+    finished = _consume(records)
     services().observer.flush()
+    _tell_presence(records)
     return _response(event, context, finished, lambda: services().received_orders)
 
 
@@ -69,6 +71,13 @@ def _response(
     # An all-failed batch is no defect here: every order of it may be waiting for the chain.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event, outcome_of, processor, context)
+
+
+def _tell_presence(records: list[SQSRecord]) -> None:
+    try:
+        services().tell_presence.took(int(record.attributes.sent_timestamp) for record in records)
+    except Exception as error:  # noqa: BLE001  # the batch is done: none of it may come back for this
+        logger.warning("consumer not noted", reason=str(error))
 
 
 def _consume(records: list[SQSRecord]) -> dict[str, bool]:

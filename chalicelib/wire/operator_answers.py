@@ -38,6 +38,16 @@ class QueueBody(Answer):
     delayed: Count
 
 
+class ConsumersBody(Answer):
+    """Of the orders queue, in the last minute."""
+
+    number: Annotated[Count, Field(description="Execution environments that took messages.")]
+    oldest_ms: Annotated[
+        Count | None,
+        Field(description="How long the oldest message that they took had been in the queue; null for none."),
+    ]
+
+
 class EventCount(Answer):
     status: OrderStatus
     type: OrderType
@@ -92,6 +102,7 @@ class OperatorHealth(Answer):
     queues: list[QueueBody] | None
     recent: RecentBody | None
     unfinished: UnfinishedBody | None
+    consumers: ConsumersBody | None
     connections: Count | None
     chain: Annotated[ChainBody | None, Field(description="Null also where the chain is the database.")]
     problems: dict[str, str]

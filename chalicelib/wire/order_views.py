@@ -35,6 +35,7 @@ def order_view(state: OrderState, last_event: JsonObject, updated_at: datetime, 
         "amount": format_units(terms.amount_units, tokens[amount_token].scale)
         if amount_token in tokens
         else None,
+        "priceBase": terms.price_base,
         "slippageBps": terms.slippage_bps,
         **condition_views(terms),
         "acceptedAt": rfc3339(order.accepted_at),

@@ -26,6 +26,10 @@ class OrderBody(OrderEventFrame):
         Amount | None,
         Field(description="Null if its token is not listed any more: its decimals are not known."),
     ]
+    price_base: Annotated[
+        str | None,
+        Field(description="The token that its prices are per: of the other one, so much for one of it."),
+    ] = None
     accepted_at: Moment
     valid_until: Annotated[Moment | None, Field(description="Null if it waits until it is canceled.")]
     updated_at: Moment

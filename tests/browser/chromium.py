@@ -114,6 +114,8 @@ class Page:
         self._ids = count(1)
         self.complaints: list[str] = []
         self.requested: list[str] = []
+        self.traced: list[Message] = []
+        self._is_traced = False
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.call(f"{domain}.enable")
 
@@ -207,6 +209,25 @@ class Page:
         data = self.call("Page.captureScreenshot", format="png", optimizeForSpeed=False)["data"]
         path.write_bytes(base64.b64decode(data))
 
+    def trace(self) -> None:
+        """Begin to note every task of the page's threads, with the processor time that it took."""
+        categories = {"includedCategories": ["toplevel", "devtools.timeline"]}
+        self.call("Tracing.start", transferMode="ReportEvents", traceConfig=categories)
+
+    def tasks_ms(self) -> list[float]:
+        """End the trace; return the processor time of the main thread's tasks, the longest first."""
+        self.call("Tracing.end")
+        _wait(lambda: self.run("true") and self._is_traced, "trace")
+        threads = {
+            (each["pid"], each["tid"])
+            for each in self.traced
+            if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+        }
+        tasks = (each for each in self.traced if each["name"].endswith("RunTask") and "tdur" in each)
+        return sorted(
+            (each["tdur"] / 1000 for each in tasks if (each["pid"], each["tid"]) in threads), reverse=True
+        )
+
     def _tried(self, script: str) -> Any:
         try:
             return self.run(script)
@@ -228,6 +249,10 @@ class Page:
                 self.complaints.append(details.get("exception", {}).get("description") or details["text"])
             case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
                 self.complaints.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+            case "Tracing.dataCollected":
+                self.traced += params["value"]
+            case "Tracing.tracingComplete":
+                self._is_traced = True
             case "Network.requestWillBeSent":
                 self.requested.append(params["request"]["url"])
             case "Network.webSocketCreated":

@@ -1,5 +1,6 @@
 """Orders that wait, in the console: placed, followed while they rest, amended, canceled, and fired."""
 
+import json
 import os
 import subprocess
 import sys
@@ -34,9 +35,9 @@ def test_order_that_another_client_amends_shows_its_new_terms_in_the_list_and_on
     order_id = submit(rest, type="limit", side="sell", amount="2", limitPrice="39", trigger=trigger)
     with console("#/orders") as page:
         row = f"document.getElementById('row-{order_id}')?.querySelector('.bound').innerText"
-        page.until(f"{row} === '40'", "its trigger")
+        page.until(f"{row} === '≤ 40'", "its trigger")
         _amend(rest, order_id, triggerPrice="41")
-        page.until(f"{row} === '41'", "its new trigger")
+        page.until(f"{row} === '≤ 41'", "its new trigger")
         page.run(f"location.hash = '#/order/{order_id}'")
         page.until(f"{_LAST} === 'open'", "its page")
         page.until("document.querySelector('.facts')?.innerText.includes('below 41')", "what it waits for")
@@ -45,6 +46,45 @@ def test_order_that_another_client_amends_shows_its_new_terms_in_the_list_and_on
         assert "38.5" in page.text(".facts")
         assert "amended: limit price 38.5, trigger price 42" in page.text(".lanes")
     rest.delete(f"/orders/{order_id}")
+
+
+def test_limit_on_an_order_that_buys_is_shown_and_written_down_in_the_prices_that_it_was_given_in(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    by_side = submit(rest, type="limit", side="buy", amount="2", limitPrice="100")
+    by_tokens = submit(
+        rest, type="limit", inputToken="USDC", outputToken="SOL", amount="200", limitPrice="0.01"
+    )  # of which the mark, upside down, is two thirds
+    with console("#/orders?status=open") as page:
+        cell = "document.getElementById('row-{}')?.querySelector('.{}').innerText"
+        page.until(f"{cell.format(by_side, 'bound')} === '100'", "USDC per SOL")
+        page.until(f"{cell.format(by_tokens, 'bound')} === '0.01 SOL/USDC'", "SOL per USDC")
+        page.until(f"/^−3[0-9][.]/.test({cell.format(by_side, 'distance')})", "below the mark")
+        page.until(f"/^[+][45][0-9][.]/.test({cell.format(by_tokens, 'distance')})", "above the mark")
+        for order_id, unit in ((by_side, "100 USDC per SOL"), (by_tokens, "0.01 SOL per USDC")):
+            page.run(f"location.hash = '#/order/{order_id}'")
+            page.until(f"document.querySelector('.facts')?.innerText.includes('{unit}')", "its limit")
+            frame = json.loads(page.text(".copy code").partition("-x '")[2].rstrip("'"))
+            again = submit(rest, **{name: value for name, value in frame.items() if name != "action"})
+            terms = ("inputToken", "outputToken", "swapMode", "amount", "limitPrice", "priceBase")
+            one, other = (rest.get(f"/orders/{each}").json() for each in (order_id, again))
+            assert [one[name] for name in terms] == [other[name] for name in terms]
+    assert rest.delete("/orders", params={"types": "limit"}).status_code == 200
+
+
+def test_sniper_order_says_its_limit_in_the_prices_that_it_is_sent_in(console: OpenPage) -> None:
+    with console("#/trade") as page:
+        page.choose("select[name=kind]", "sniper")
+        page.choose("select[name=baseAsset]", "JUP")
+        page.fill("input[name=amount]", "10")
+        page.fill("input[name=limitPrice]", "0.5")
+        page.click("form.order button.main", text="Preview")
+        page.shown("dialog[open]")
+        said = page.text("dialog")
+        assert "Spend 10 USDC on JUP" in said
+        assert "for at least 0.5 JUP per USDC" in said
+        assert "for at least 5 JUP" in said  # the server's own words
+        page.press("Escape")
 
 
 def test_all_orders_of_a_type_are_canceled_once_that_is_confirmed(

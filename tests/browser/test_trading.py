@@ -7,25 +7,7 @@ import httpx
 import pytest
 
 from chalicelib.domain.ids import client_order_uuid
-from tests.browser.chromium import Page
 from tests.browser.conftest import OpenPage, submit
-
-# The page's own WebSockets, so that a test can cut them, and keep them from coming back.
-CUT = """
-window.links = [];
-window.isCut = false;
-window.WebSocket = class extends WebSocket {
-    constructor(...words) {
-        super(...words);
-        window.links.push(this);
-        this.addEventListener('open', (event) => {
-            if (!window.isCut) return;
-            event.stopImmediatePropagation();
-            this.close();
-        });
-    }
-};
-"""
 
 # What is written on charts.
 DRAWN = """
@@ -176,36 +158,7 @@ def test_clients_text_is_text(console: OpenPage, rest: httpx.Client) -> None:
         page.complaints.clear()  # Chromium lists what its policy forbade
 
 
-def test_reconnect_in_the_middle_loses_and_doubles_no_row(console: OpenPage, rest: httpx.Client) -> None:
-    before = [submit(rest) for _ in range(3)]
-    with console("#/orders", before=CUT) as page:
-        page.until(f"document.getElementById('row-{before[-1]}') !== null", "a row")
-        page.until("document.querySelector('.link').innerText.includes('live')", "live")
-        under_way = submit(rest)
-        page.run("window.isCut = true; window.links.at(-1).close()")
-        page.until("document.querySelector('.link').innerText.includes('reconnecting')", "the cut")
-        missed = [submit(rest) for _ in range(12)]
-        _confirmed(rest, [under_way, *missed])
-        assert not page.run(f"document.getElementById('row-{missed[0]}') !== null")
-        page.run("window.isCut = false; window.dispatchEvent(new Event('online'))")
-        page.until("document.querySelector('.link').innerText.includes('live')", "live again")
-        after = submit(rest)
-        for each in (under_way, *missed, after):
-            status = f"document.getElementById('row-{each}')?.querySelector('.status').innerText"
-            page.until(f"{status} === 'confirmed'", f"{each} confirmed")
-        listed = rest.get("/orders?limit=100").json()["orders"]
-        assert _rows(page) == [each["orderId"] for each in listed][: len(_rows(page))]
-        assert f"{len(listed)} of {len(listed)}" in page.text(".count")
-
-
 def _confirmed(rest: httpx.Client, order_ids: list[str]) -> None:
     for order_id in order_ids:
         while rest.get(f"/orders/{order_id}").json()["status"] != "confirmed":
             pass
-
-
-def _rows(page: Page) -> list[str]:
-    rows: list[str] = page.run(
-        "[...document.querySelectorAll('.grid-body .row')].map((each) => each.id.slice(4))"
-    )
-    return rows

@@ -10,6 +10,7 @@ from chalicelib.domain.terms import OrderType
 from chalicelib.services.queries.operations import (
     BOUNDS_MS,
     ArchivedLetter,
+    Consumers,
     Histogram,
     QueueDepth,
     Recent,
@@ -63,6 +64,10 @@ class FakeOperations:
     def connections(self) -> int:
         self._check()
         return 5
+
+    def consumers(self) -> Consumers:
+        self._check()
+        return Consumers(2, 1_500)
 
     def refusals(self) -> dict[str, int]:
         self._check()

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.audit_checks import ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres import audit_rules, operations
 from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules, rule_id_of
+from chalicelib.adapters.postgres.consumer_notes import PostgresConsumerNotes
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.operations import PostgresOperations
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
@@ -24,7 +25,7 @@ from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.migrations.roles import APP_ROLE, grant
-from chalicelib.services.queries.operations import BOUNDS_MS, WINDOW_S
+from chalicelib.services.queries.operations import BOUNDS_MS, WINDOW_S, Consumers
 from tests.fakes.orders import VIEWS, advanced, an_order
 
 S = OrderStatus
@@ -260,3 +261,24 @@ INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, recorded_
 SELECT order_id, n, 'routing', 1, now(), now() - make_interval(secs => 100000 - n), '{}'
 FROM orders, generate_series(2, 40000) AS n
 """)
+
+
+def test_consumers_of_the_last_minute_are_counted_with_the_oldest_message_that_they_took(
+    engine: Engine,
+) -> None:
+    notes, seen = PostgresConsumerNotes(engine), PostgresOperations(engine)
+    assert seen.consumers() == Consumers(0, None)
+    one, other = uuid4(), uuid4()
+    notes.note(one, 500)
+    notes.note(one, 40)
+    notes.note(other, 7)
+    assert seen.consumers() == Consumers(2, 40)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE consumers SET seen_at = now() - interval '2 hours' WHERE consumer_id = :one"),
+            {"one": one},
+        )
+    notes.note(other, 8)
+    assert seen.consumers() == Consumers(1, 8)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM consumers")).scalar_one() == 1

@@ -22,6 +22,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/engine.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/housekeeping.py": "tests/integration/test_sweep_order.py",
     "chalicelib/adapters/postgres/audit_rules.py": "tests/integration/test_operations.py",
+    "chalicelib/adapters/postgres/consumer_notes.py": "tests/integration/test_operations.py",
     "chalicelib/adapters/postgres/refusal_tally.py": "tests/integration/test_operations.py",
     "chalicelib/adapters/postgres/operations.py": "tests/integration/test_operations.py",
     "chalicelib/adapters/postgres/order_queries.py": "tests/contract/test_order_queries.py",

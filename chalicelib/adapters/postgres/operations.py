@@ -15,10 +15,12 @@ from chalicelib.services.queries.operations import (
     BODY_CHARS_MAX,
     BOUNDS_MS,
     CONNECTIONS_MAX,
+    CONSUMERS_MAX,
     EVENTS_MAX,
     UNFINISHED_MAX,
     WINDOW_S,
     ArchivedLetter,
+    Consumers,
     Histogram,
     Recent,
     UnfinishedOrders,
@@ -40,6 +42,13 @@ SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FRO
 _CONNECTIONS: Final = text(f"""
 SELECT count(*) FROM (
     SELECT FROM connections WHERE expires_at > clock_timestamp() LIMIT {CONNECTIONS_MAX}
+) AS present
+""")
+
+# A consumer tells every fifteen seconds that it has work.
+_CONSUMERS: Final = text(f"""
+SELECT count(*) AS number, max(oldest_ms) AS oldest_ms FROM (
+    SELECT oldest_ms FROM consumers WHERE seen_at > now() - interval '1 minute' LIMIT {CONSUMERS_MAX}
 ) AS present
 """)
 
@@ -101,6 +110,11 @@ class PostgresOperations:
     def connections(self) -> int:
         with translated_errors(), self._single.connect() as connection:
             return int(connection.execute(_CONNECTIONS).scalar_one())
+
+    def consumers(self) -> Consumers:
+        with translated_errors(), self._single.connect() as connection:
+            row = connection.execute(_CONSUMERS).one()
+        return Consumers(row.number, row.oldest_ms)
 
     def refusals(self) -> dict[str, int]:
         with translated_errors(), self._single.connect() as connection:

@@ -23,6 +23,7 @@ WINDOW_S: Final = 300
 EVENTS_MAX: Final = 20_000
 UNFINISHED_MAX: Final = 20_000
 CONNECTIONS_MAX: Final = 20_000
+CONSUMERS_MAX: Final = 20_000
 """Where counting stops: an engine far beyond these costs no more to look at."""
 
 BOUNDS_MS: Final = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
@@ -79,6 +80,19 @@ class UnfinishedOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class Consumers:
+    """Who took messages from the orders queue in the last minute.
+
+    Attributes:
+        number: Execution environments.
+        oldest_ms: How long the oldest message that they took had been in the queue; None if they took none.
+    """
+
+    number: int
+    oldest_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueDepth:
     """A queue's approximate numbers, as SQS has them."""
 
@@ -123,6 +137,8 @@ class Operations(Protocol):
     def connections(self) -> int:
         """Return how many clients are connected, counted up to ``CONNECTIONS_MAX``."""
         ...
+
+    def consumers(self) -> Consumers: ...
 
     def refusals(self) -> Mapping[str, int]:
         """Return how many requests were refused in the last five minutes, the present one counted, by code.

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -9,6 +10,7 @@ from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.domain.orders import Order
 from chalicelib.services.consumer.execute_batch import ExecuteOrders
+from chalicelib.services.consumer.presence import TellPresence
 from chalicelib.services.intake.cancel import CancelOrders
 from chalicelib.services.intake.known_connections import KnownConnections
 from chalicelib.services.intake.limits import ConnectionLimits
@@ -52,12 +54,26 @@ class CountingObserver(Unobserved):
         self.flushed += 1
 
 
+class NotedConsumers:
+    """``ConsumerNotes``; ``error`` is raised instead."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[UUID, int]] = []
+        self.error: Exception | None = None
+
+    def note(self, consumer_id: UUID, oldest_ms: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.noted.append((consumer_id, oldest_ms))
+
+
 class Wired:
     """The services that the handlers find, and the fakes behind them."""
 
     def __init__(self) -> None:
         self.parts = parts = ConsumerOnFakes()
         self.observer, self.usage = CountingObserver(), FakeUsage()
+        self.consumers = NotedConsumers()
         self.housekeeping = MemoryHousekeeping(parts.tables)
         self.services = services = Services(Settings.from_env(ENVIRONMENT))
         self.received = FakeReceivedMessages()
@@ -78,6 +94,7 @@ class Wired:
             publisher=parts.publisher,
             replay_orders=parts.replay_orders,
             execute_orders=parts.execute_orders,
+            tell_presence=TellPresence(self.consumers, parts.clock, uuid4()),
             consume_messages=parts.consume_messages,
             resolve_dead_letters=parts.resolve_dead_letters,
             observer=self.observer,

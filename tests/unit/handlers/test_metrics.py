@@ -61,6 +61,8 @@ def test_metrics_say_how_orders_fare() -> None:
         'orderflow_recent_refusals{code="INVALID_REQUEST"} 6',
         'orderflow_unfinished_orders{status="open",type="limit"} 7',
         'orderflow_queue_messages{queue="orders",state="in_flight"} 2',
+        "orderflow_consumers 2",
+        "orderflow_oldest_message_taken_seconds 1.5",
         "orderflow_connections 5",
         'orderflow_audit_rule_violations{rule="a-rule"} 1',
         'orderflow_scrape_problems{part="recent"} 0',

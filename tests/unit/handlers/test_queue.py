@@ -122,3 +122,13 @@ def test_dead_letters_that_nothing_can_be_done_about_now_are_all_reported(wired:
     wired.services.__class__ = Unmade
     assert unfinished(settle_dead_letters(event_of("a", "b"), None)) == ["m0", "m1"]
     assert wired.observer.counts == {"DeadLettersResolved": 0}
+
+
+def test_batch_tells_that_its_consumer_runs_and_is_done_if_that_cannot_be_told(wired: Wired) -> None:
+    execute_orders(event_of(body_of(an_order())), None)
+    assert len(wired.consumers.noted) == 1
+    wired.consumers.error = KeyError("a defect")
+    wired.parts.clock.sleep(60)
+    order = an_order(accepted_at=wired.parts.clock.now())
+    assert unfinished(execute_orders(event_of(body_of(order)), None)) == []
+    assert wired.parts.statuses(order) == LIFE

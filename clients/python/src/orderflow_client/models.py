@@ -757,6 +757,23 @@ class ChainBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumersBody:
+    """Of the orders queue, in the last minute."""
+
+    number: int
+    oldest_ms: int | None = None
+    raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        return cls(
+            number=required(wire, "number", whole),
+            oldest_ms=optional(wire, "oldestMs", whole),
+            raw=wire,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterBody:
     message_id: str
     order_id: str | None = None
@@ -1095,6 +1112,7 @@ class OperatorHealth:
     queues: tuple[QueueBody, ...] | None = None
     recent: RecentBody | None = None
     unfinished: UnfinishedBody | None = None
+    consumers: ConsumersBody | None = None
     connections: int | None = None
     chain: ChainBody | None = None
     problems: Any
@@ -1107,6 +1125,7 @@ class OperatorHealth:
             queues=optional(wire, "queues", each(QueueBody.from_wire)),
             recent=optional(wire, "recent", RecentBody.from_wire),
             unfinished=optional(wire, "unfinished", UnfinishedBody.from_wire),
+            consumers=optional(wire, "consumers", ConsumersBody.from_wire),
             connections=optional(wire, "connections", whole),
             chain=optional(wire, "chain", ChainBody.from_wire),
             problems=required(wire, "problems", anything),
@@ -1185,6 +1204,7 @@ class OrderBody:
     attempts: int | None = None
     swap_mode: WireSwapMode | str
     amount: Decimal | None = None
+    price_base: str | None = None
     accepted_at: datetime
     valid_until: datetime | None = None
     updated_at: datetime
@@ -1243,6 +1263,7 @@ class OrderBody:
             attempts=optional(wire, "attempts", whole),
             swap_mode=required(wire, "swapMode", member_of(WireSwapMode)),
             amount=optional(wire, "amount", decimal),
+            price_base=optional(wire, "priceBase", text),
             accepted_at=required(wire, "acceptedAt", moment),
             valid_until=optional(wire, "validUntil", moment),
             updated_at=required(wire, "updatedAt", moment),

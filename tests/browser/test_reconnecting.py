@@ -1,0 +1,62 @@
+"""The list of orders, cut off while orders change: no row is lost, doubled or left behind."""
+
+import httpx
+
+from tests.browser.changes import (
+    LIMIT_PRICE,
+    WATCHED,
+    Changes,
+    cut,
+    resting_orders,
+    rows_drawn,
+    settled,
+    show_all,
+)
+from tests.browser.conftest import OpenPage, submit
+from tests.support.instance import Instance
+
+RESTING = 130
+"""More than a new connection is replayed."""
+
+# A page whose subscription reaches the server only once it is let go.
+HELD = """
+window.links = [];
+window.letGo = null;
+window.WebSocket = class extends WebSocket {
+    constructor(...words) { super(...words); window.links.push(this); }
+    send(text) {
+        if (window.links.length === 1 || !text.includes('subscribe')) super.send(text);
+        else window.letGo = () => super.send(text);
+    }
+};
+"""
+
+
+def test_connection_that_is_cut_in_its_replay_too_leaves_each_row_once_with_its_last_status(
+    console: OpenPage, rest: httpx.Client, instance: Instance
+) -> None:
+    resting = resting_orders(rest, RESTING)
+    with console("#/orders", before=WATCHED) as page:
+        show_all(page)
+        with Changes(instance.rest_url, resting, per_second=100) as changes:
+            cut(page)
+            cut(page, after_messages=4, times=3)
+        recorded = settled(rest)
+        assert sorted(rows_drawn(page, recorded)) == sorted(recorded)
+        assert page.run("cuts") == 2
+    assert changes.steps > 0
+    assert rest.delete("/orders", params={"types": "limit"}).status_code == 200
+
+
+def test_order_that_ends_before_the_server_has_the_new_subscription_is_shown_as_ended(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    order_id = submit(rest, type="limit", side="sell", amount="1", limitPrice=str(LIMIT_PRICE))
+    status = f"document.getElementById('row-{order_id}')?.querySelector('.status').innerText"
+    with console("#/orders", before=HELD) as page:
+        page.until(f"{status} === 'open'", "resting")
+        page.run("links.at(-1).close()")
+        page.until("window.letGo !== null", "a new connection")
+        rest.delete(f"/orders/{order_id}")
+        page.run("window.letGo()")
+        page.until(f"{status} === 'canceled'", "its end")
