@@ -1,6 +1,7 @@
 """Faults of the local Solana that runs beside an instance, and the comparison of its record with it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,12 +14,12 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.audit import chain_audit
-from tests.chaos.own_chain import NODES, OwnChain
+from tests.chaos.own_chain import NODES
 from tests.chaos.waiting import LISTED
 
 
 def break_chain(dice: Random, url: str) -> str:
-    """Have the chain lose, delay and double transactions, its nodes limit, lag and fall silent; one may lie."""
+    """Have transactions lost, delayed and doubled, nodes limit, lag, forget and fall silent, and one lie."""
     faults: dict[str, Any] = {
         "drop_percent": dice.choice([0, 60, 90]),
         "delay_percent": dice.choice([0, 50]),
@@ -76,11 +77,11 @@ def tell(url: str, method: str, *params: Any) -> None:
         raise OSError(str(error)) from error
 
 
-def compared(chain: OwnChain, engine: Engine) -> Iterator[str]:
+def compared(url: str, pools_file: Path, engine: Engine) -> Iterator[str]:
     """Yield what the record and the chain say differently, and what the chain cannot tell."""
     tokens = load_tokens()
-    nodes = [RpcNode(chain.url)]
-    listed = load_pools(chain.pools_file, tokens)
+    nodes = [RpcNode(url)]
+    listed = load_pools(pools_file, tokens)
     audit = chain_audit(RpcNodes(nodes), Cluster.LOCAL, listed, tokens)
     try:
         slot = audit.slot()

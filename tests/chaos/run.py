@@ -225,7 +225,7 @@ class Chaos:
             found = audit(connection, chain=self._plan.chain, must_be_finished=must_be_finished)
             problems = [f"{each.check}: {each.subject}: {each.problem}" for check in found for each in check]
         if self._chain and not problems:
-            problems += compared(self._chain, self._engine())
+            problems += compared(self._chain.url, self._chain.pools_file, self._engine())
         return problems
 
     def _status(self) -> Status:
