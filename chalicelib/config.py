@@ -84,7 +84,7 @@ class Settings(BaseModel):
         solana_rpc_urls_secret_arn: Where they are when there are no ``solana_rpc_urls``.
         solana_pools_file: Which pools are traded (``adapters/solana/pool_list.py``).
         solana_caps: For mainnet, per token: ``SOL=10/100`` lets one order spend 10, and a day's orders 100.
-        solana_witnesses: So many nodes have to agree that they do not know a transaction before it is dead.
+        solana_witnesses: So many nodes have to say the same of a transaction: landed, or dead.
         solana_search_ms: How often new pools of a pair are searched for while a sniper order waits for one; 0
             turns it off, and sniper orders see listed pools alone.
         solana_kms_keys: With the signer ``kms``: ``account=key id``, with commas between.

@@ -223,7 +223,6 @@ class Services(Ports):
             record=self.record,
             queries=self.queries,
             archive=PostgresDeadLetterArchive(self.engine),
-            chain=self.market.keyless_chain,
             # One attempt at most: whatever is dead by now stays dead.
             confirmation=self._confirmation(self.market.keyless_chain, attempts_max=1),
             republisher=self.republisher,

@@ -1,6 +1,6 @@
 """Transactions: what one instructs, its bytes, and what the chain answers for it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -143,14 +143,26 @@ class ChainView:
     Attributes:
         history_from: The node has forgotten what landed below this height: that it does not know a
             transaction which might have, proves nothing.
+        doubted: Signatures that are not known here, and of which others may say more.
     """
 
     height: int
     statuses: Mapping[str, TransactionStatus]
     history_from: int = 0
+    doubted: Collection[str] = ()
 
     def proves_dead(self, transaction: SignedTransaction, *, margin_blocks: int) -> bool:
         """Return whether a transaction that this view does not know can never land, nor has."""
         last = transaction.last_valid_height
         may_have_landed_from = max(0, last - VALIDITY_BLOCKS)
-        return self.height > last + margin_blocks and may_have_landed_from >= self.history_from
+        is_over = self.height > last + margin_blocks and may_have_landed_from >= self.history_from
+        return is_over and transaction.signature not in self.doubted
+
+    def dead(self, transactions: Iterable[SignedTransaction], *, margin_blocks: int) -> frozenset[str]:
+        """Return the signatures of those that this view does not know and proves dead."""
+        return frozenset(
+            each.signature
+            for each in transactions
+            if self.statuses[each.signature].signature_status is SignatureStatus.UNKNOWN
+            and self.proves_dead(each, margin_blocks=margin_blocks)
+        )

@@ -1,6 +1,6 @@
 """What the use cases need from the world outside, in the words of the domain."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -109,6 +109,15 @@ class Chain(Protocol):
         """Return the status of each signature and the height it is true at, from one node.
 
         Raises ``RetryableError``.
+        """
+        ...
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        """Return the signatures of those of which no source that there is shows anything, all looked at anew.
+
+        To be asked of what one view proves dead, before it is given up. Raises ``RetryableError``.
         """
         ...
 

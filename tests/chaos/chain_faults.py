@@ -14,13 +14,13 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.audit import chain_audit
-
-Status = dict[str, Any]
+from tests.chaos.own_chain import NODES
+from tests.chaos.waiting import LISTED
 
 
 def break_chain(dice: Random, url: str) -> str:
-    """Have the chain lose, delay, double and hide transactions, and its nodes limit, lag and fall silent."""
-    faults = {
+    """Have transactions lost, delayed and doubled, nodes limit, lag, forget and fall silent, and one lie."""
+    faults: dict[str, Any] = {
         "drop_percent": dice.choice([0, 60, 90]),
         "delay_percent": dice.choice([0, 50]),
         "delay_blocks_min": 1,
@@ -33,10 +33,30 @@ def break_chain(dice: Random, url: str) -> str:
         "garbage_percent": dice.choice([0, 10]),
         "behind_blocks": dice.choice([0, 10]),
         "behind_jitter_blocks": dice.choice([0, 20]),
-        "hidden_status_percent": dice.choice([0, 30]),
+        "hidden_status_percent": 0,
+        "history_blocks": dice.choice([None, None, 20, 155]),
     }
     tell(url, "chain_setFaults", faults, None)
-    return f"broke the chain: { {name: value for name, value in faults.items() if value} }"
+    liar, hidden = dice.randrange(NODES), dice.choice([0, 30, 100])
+    tell(url, "chain_setFaults", {"hidden_status_percent": hidden}, liar)
+    shown = {name: value for name, value in faults.items() if value}
+    return f"broke the chain: {shown}" + (
+        f", and node {liar} hides {hidden} % of what landed" if hidden else ""
+    )
+
+
+def open_pool(dice: Random, url: str) -> str:
+    """Open a pool that is in no list, for sniper orders that wait."""
+    pool = {
+        "kind": dice.choice(["cpmm", "damm_v2"]),
+        "base": LISTED,
+        "quote": "USDC",
+        "price": "2.4",
+        "depth": str(dice.choice([30_000, 60_000])),
+        "in_s": dice.choice([0, 2]),
+    }
+    tell(url, "chain_openPool", pool)
+    return f"opened a {pool['kind']} pool of {LISTED}"
 
 
 def heal_chain(url: str) -> None:
@@ -57,11 +77,11 @@ def tell(url: str, method: str, *params: Any) -> None:
         raise OSError(str(error)) from error
 
 
-def compared(status: Status, engine: Engine) -> Iterator[str]:
+def compared(url: str, pools_file: Path, engine: Engine) -> Iterator[str]:
     """Yield what the record and the chain say differently, and what the chain cannot tell."""
-    given, tokens = status["given"], load_tokens()
-    nodes = [RpcNode(given["SOLANA_RPC_URLS"])]
-    listed = load_pools(Path(given["SOLANA_POOLS_FILE"]), tokens)
+    tokens = load_tokens()
+    nodes = [RpcNode(url)]
+    listed = load_pools(pools_file, tokens)
     audit = chain_audit(RpcNodes(nodes), Cluster.LOCAL, listed, tokens)
     try:
         slot = audit.slot()

@@ -17,7 +17,8 @@ from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Fau
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.wire.queue_messages import render_message
-from tests.chaos.chain_faults import break_chain, heal_chain
+from tests.chaos.chain_faults import break_chain, heal_chain, open_pool
+from tests.chaos.own_chain import OwnChain
 from tests.chaos.price_faults import PriceFaults
 
 _SOME_ORDERS: Final = text(f"SELECT {ORDER_COLUMNS} FROM orders o ORDER BY random() LIMIT 5")  # noqa: S608  # constants
@@ -30,8 +31,14 @@ Status = dict[str, Any]
 class FaultInjector:
     """Strikes at an instance; each fault names itself, for the log of the run."""
 
-    def __init__(self, dice: Random, status: Callable[[], Status], engine: Callable[[], Engine]) -> None:
-        self._dice = dice
+    def __init__(
+        self,
+        dice: Random,
+        status: Callable[[], Status],
+        engine: Callable[[], Engine],
+        chain: OwnChain | None = None,
+    ) -> None:
+        self._dice, self._chain = dice, chain
         self._status = status
         self._engine = engine
         self.prices = PriceFaults(dice, status, engine)
@@ -44,8 +51,8 @@ class FaultInjector:
             (self._double_messages, 4),
             (self._kill_matcher, 2),
             (self._of_market(self.prices.lose_fired), 2),
-            (self._of_market(self.prices.double_fired), 2),
-            (self._of_market(self.prices.launch), 3),
+            (self.prices.double_fired, 2),
+            (self._launch, 3),
         )
 
     def strike(self) -> str:
@@ -62,15 +69,10 @@ class FaultInjector:
 
     def heal(self) -> None:
         """Mend the market; processes are restarted by the runtime itself."""
-        if url := self._chain_url():
-            heal_chain(url)
+        if self._chain:
+            heal_chain(self._chain.url)
         else:
             FaultBoard(self._engine()).set(Faults())
-
-    def _chain_url(self) -> str | None:
-        """Return where the local Solana is, None with the simulated market."""
-        url: str | None = self._status()["given"].get("SOLANA_RPC_URLS")
-        return url
 
     def _kill_consumer(self) -> str:
         return self._kill(self._status()["pids"]["functions"].get(_CONSUMER, []), "a consumer")
@@ -85,7 +87,10 @@ class FaultInjector:
 
     def _of_market(self, fault: Callable[[], str]) -> Callable[[], str]:
         """Return a fault that the simulated market alone can have."""
-        return lambda: "missed: not the simulated market" if self._chain_url() else fault()
+        return lambda: "missed: not the simulated market" if self._chain else fault()
+
+    def _launch(self) -> str:
+        return open_pool(self._dice, self._chain.url) if self._chain else self.prices.launch()
 
     def move_prices(self) -> str:
         """Move the price that orders wait for; something that is down cannot be moved."""
@@ -95,7 +100,10 @@ class FaultInjector:
         return self._kill(self._status()["pids"].get("postgres", []), "Postgres")
 
     def _kill_chain(self) -> str:
-        return self._kill(self._status()["pids"].get("chain", []), "the chain")
+        if self._chain is None:
+            return "missed: no chain of its own"
+        self._chain.kill()
+        return "killed the chain"
 
     def _kill(self, pids: list[int], what: str) -> str:
         if not pids:
@@ -105,8 +113,8 @@ class FaultInjector:
         return f"killed {what}"
 
     def _break_market(self) -> str:
-        if url := self._chain_url():
-            return break_chain(self._dice, url)
+        if self._chain:
+            return break_chain(self._dice, self._chain.url)
         faults = Faults(
             drop_rate=self._dice.choice([0.0, 0.5]),
             error_before_rate=self._dice.choice([0.0, 0.3]),

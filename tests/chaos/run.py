@@ -20,6 +20,7 @@ from chalicelib.services.resting.matcher import UNCLAIMED_FOR_MS
 from tests.chaos.chain_faults import compared
 from tests.chaos.clients import RestClient, SocketClient, named_dice
 from tests.chaos.fault_injector import FaultInjector, Status
+from tests.chaos.own_chain import OwnChain
 from tests.chaos.unseen import cancel_all, is_there
 from tests.support.instance import REPOSITORY, Instance
 
@@ -29,12 +30,7 @@ _ON_RECORD: Final = text("SELECT count(*) FROM orders WHERE order_id = ANY(CAST(
 _FIRED: Final = text("SELECT order_id FROM watches WHERE NOT armed")
 QUIET_TIME_LIMIT_S: Final = 240.0
 """A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
-
-_CHAINS: Final = {
-    ChainName.SIMULATED: {"CHAIN": "simulated"},
-    # Fast blocks: what was lost is dead after some seconds, and not after a minute.
-    ChainName.SOLANA: {"CHAIN": "solana", "SOLANA_RPC_URLS": "", "SOLANA_LOCAL_BLOCK_MS": "50"},
-}
+_SIMULATED: Final = {"CHAIN": "simulated"}
 
 Say = Callable[[str], None]
 
@@ -77,11 +73,14 @@ class Chaos:
         self._plan = plan
         self._state_dir = state_dir
         self._say = say
+        self._chain = OwnChain(state_dir / "solana") if plan.chain is ChainName.SOLANA else None
+        if self._chain:
+            self._chain.start()
         self._instance = self._new_instance(None)
         self._engines: dict[str, Engine] = {}
         dice = named_dice(plan.seed)
         self._dice: Random = next(dice)
-        self._fault_injector = FaultInjector(next(dice), self._status, self._engine)
+        self._fault_injector = FaultInjector(next(dice), self._status, self._engine, self._chain)
         self._sockets = [
             SocketClient(f"ws{n}", self._instance.websocket_url, next(dice)) for n in range(SOCKET_CLIENTS)
         ]
@@ -109,6 +108,8 @@ class Chaos:
             return await self._result()
         finally:
             await asyncio.to_thread(self._instance.stop)
+            if self._chain:
+                self._chain.stop()
             for engine in self._engines.values():
                 engine.dispose()
 
@@ -223,8 +224,8 @@ class Chaos:
         with self._engine().execution_options(isolation_level="REPEATABLE READ").connect() as connection:
             found = audit(connection, chain=self._plan.chain, must_be_finished=must_be_finished)
             problems = [f"{each.check}: {each.subject}: {each.problem}" for check in found for each in check]
-        if self._plan.chain is ChainName.SOLANA and not problems:
-            problems += compared(self._status(), self._engine())
+        if self._chain and not problems:
+            problems += compared(self._chain.url, self._chain.pools_file, self._engine())
         return problems
 
     def _status(self) -> Status:
@@ -246,6 +247,9 @@ class Chaos:
             "--no-reload",
             *self._plan.options,
             port=port,
-            environment={**_CHAINS[self._plan.chain], **self._plan.environment},
+            environment={
+                **(self._chain.environment if self._chain else _SIMULATED),
+                **self._plan.environment,
+            },
             program="infra.run",
         )

@@ -1,11 +1,10 @@
 """A short run of the chaos harness; ``make chaos`` runs longer ones."""
 
 import asyncio
-import json
 from pathlib import Path
 
 from tests.chaos.run import Chaos, Plan
-from tests.support.instance import REPOSITORY
+from tests.support.instance import queues_with
 
 SHORT_TIMES = {"LEASE_MS": "6000", "QUOTE_LATENCY_MS": "20", "SETTLEMENT_LATENCY_MS": "300"}
 VISIBILITY_S = 12
@@ -15,10 +14,7 @@ def test_every_accepted_order_ends_once_although_everything_is_killed(tmp_path: 
     """Messages of a killed consumer come back sooner than in production:
     the wait for them is all that is cut.
     """
-    template = json.loads((REPOSITORY / "infra/deploy/queues.json").read_text())
-    template["Resources"]["OrdersQueue"]["Properties"]["VisibilityTimeout"] = VISIBILITY_S
-    queues = tmp_path / "queues.json"
-    queues.write_text(json.dumps(template))
+    queues = queues_with(tmp_path / "queues.json", visibility_s=VISIBILITY_S)
     said: list[str] = []
     plan = Plan(
         seed=1,

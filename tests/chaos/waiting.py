@@ -14,7 +14,8 @@ OPENING_PRICE: Final = 150
 """Of SOL in USDC, about which the market of a run moves."""
 
 NEW_MINT: Final = "CHaosNewMint1111111111111111111111111111111"
-LAUNCHED: Final = ("RAY", NEW_MINT)
+LISTED: Final = "RAY"
+LAUNCHED: Final = (LISTED, NEW_MINT)
 """What pools of a run open for."""
 
 _PER_MILLE: Final = (-30, -15, -6, -2, 2, 6, 15, 30)

@@ -9,8 +9,10 @@ told is compared with what the chain shows to a client that knows nothing of us.
 import asyncio
 import base64
 import json
+import os
+import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,20 +25,26 @@ from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey as Address
 from solders.signature import Signature
 
+from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.programs import TOKEN
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
-from tests.e2e.conftest import an_instance, tracebacks
-from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
+from tests.chaos.chain_faults import compared
+from tests.e2e.conftest import APP, tracebacks
+from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, is_final, statuses
+from tests.support.instance import Instance, queues_with
 from tests.support.local_chain import market_on, write_pool_file
 from tests.unit.infra.chain.running import Running, running, two_free_ports
 
 SEED = "the seed of the tests' wallets"
 WALLET = SeedSigner(SEED.encode()).wallet("local")
 FEE_LAMPORTS = 5_000
+VISIBILITY_S = 12
+"""Of the messages of a killed consumer: the wait for them is all that is cut."""
+
 UNCHECKED = {"encoding": "base64", "skipPreflight": True}
 Answer = TypeVar("Answer")
 PAIRS = [
@@ -99,17 +107,30 @@ class Engine:
             "SOLANA_POLL_MS": "50",
             "SOLANA_SEARCH_MS": "500",
             "WALLET_SEED": SEED,
+            "LEASE_MS": "6000",
         }
+        queues = queues_with(home / "queues.json", visibility_s=VISIBILITY_S)
+        self._options = ("--no-reload", "--queues", str(queues))
         self.tracebacks: list[str] = []
         self.start()
 
     def start(self) -> None:
-        self.instance = an_instance(self._state, environment=self._environment)
+        self.instance = Instance(
+            APP, self._state, *self._options, environment=self._environment, program="infra.run"
+        )
         self.instance.__enter__()
 
     def stop(self) -> None:
         self.instance.stop()
         self.tracebacks += tracebacks(self.instance)
+
+    def kill_consumers(self) -> None:
+        for pid in self.instance.status()["pids"]["functions"].get("execute_orders", []):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def database(self) -> str:
+        return str(self.instance.status()["database_url"])
 
     @property
     def url(self) -> str:
@@ -341,3 +362,45 @@ def test_orders_on_their_way_when_the_chain_is_killed_and_the_engine_stopped_end
         got += units(last["outputAmount"], "USDT")
     assert (client.held("USDC") - before[0], client.held("USDT") - before[1]) == (-paid, got)
     assert paid + unspent == units("36", "USDC")
+
+
+FAULTS = {
+    "drop_percent": 60,
+    "delay_percent": 50,
+    "delay_blocks_max": 149,
+    "duplicate_percent": 50,
+    "lost_answer_percent": 20,
+    "unavailable_percent": 10,
+    "garbage_percent": 5,
+    "behind_jitter_blocks": 5,
+}
+
+
+def test_orders_under_all_faults_at_once_end_once_each_and_record_and_chain_agree(
+    engine: Engine, chain: LocalChain
+) -> None:
+    chain.call("chain_setBlockMs", 20)
+    chain.call("chain_setFaults", FAULTS, None)
+    chain.call("chain_setFaults", {"hidden_status_percent": 100}, 0)
+    with Trader(engine.url) as trader:
+        order_ids = [
+            trader.submit(inputToken="USDC", outputToken="USDT", amount=f"{n}") for n in range(21, 29)
+        ]
+        trader.until(lambda: any("submitted" in statuses(trader.events(each)) for each in order_ids))
+        engine.kill_consumers()
+        chain.kill()
+        chain.start_again()
+        chain.call("chain_setBlockMs", 20)
+        chain.call(
+            "chain_setFaults", {"drop_percent": 60, "delay_percent": 50, "delay_blocks_max": 149}, None
+        )
+        chain.call("chain_setFaults", {"hidden_status_percent": 100}, 1)
+        trader.until(lambda: any(is_final(event) for event in trader.events()))
+        chain.call("chain_resetFaults")
+        chain.call("chain_setBlockMs", 100)
+        for order_id in order_ids:
+            events = {event["seq"]: event for event in trader.finished(order_id)}
+            assert_whole([events[seq] for seq in sorted(events)])
+    database = make_engine(engine.database())
+    assert list(compared(chain.url, engine.pools_file, database)) == []
+    database.dispose()

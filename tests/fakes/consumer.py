@@ -97,7 +97,6 @@ class ConsumerOnFakes:
             record=self.record,
             queries=self.queries,
             archive=MemoryHousekeeping(self.tables),
-            chain=self.chain,
             confirmation=self._confirmation(1),
             republisher=republisher,
             observer=Unobserved(),

@@ -1,7 +1,7 @@
 """A market that does as it is told: venues that answer or do not, and a chain that decides on request."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -104,6 +104,12 @@ class FakeChain:
         self._maybe_fail("view")
         self.looked_up += signatures
         return ChainView(self.height, {each: self._status(each) for each in signatures})
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        view = self.view([each.signature for each in transactions])
+        return view.dead(transactions, margin_blocks=margin_blocks)
 
     def _maybe_fail(self, method: str) -> None:
         if method in self.faults:

@@ -1,6 +1,6 @@
 """What fails over one order, and what is asked of the record afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -64,6 +64,11 @@ class PoisonedChain:
             broken = replace(view.statuses[self._signature], legs=(None,))  # type: ignore[arg-type]
             return ChainView(view.height, {**view.statuses, self._signature: broken})
         return view
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        return self._chain.surely_dead(transactions, margin_blocks=margin_blocks)
 
 
 def poisoned(consumer: Consumer, fails_at: str) -> PoisonedChain:

@@ -18,22 +18,23 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="run this one alone and print its trace")
     parser.add_argument("--moving", action="store_true", help="the price moves, and orders wait for it")
+    parser.add_argument("--nodes", action="store_true", help="nodes that lag, forget and lie show the chain")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes")
     given = parser.parse_args()
     be_quiet()
     console = Console()
     if given.seed is not None:
-        return _replay(given.seed, console, is_moving=given.moving)
+        return _replay(given.seed, console, is_moving=given.moving, is_on_nodes=given.nodes)
     seeds = range(given.first, given.first + given.seeds)
-    failed = list(failures(seeds, given.jobs, console, is_moving=given.moving))
+    failed = list(failures(seeds, given.jobs, console, is_moving=given.moving, is_on_nodes=given.nodes))
     for outcome in failed:
         _explain(outcome, console)
     console.print(f"{len(seeds)} seeds, {len(failed)} failed")
     return 1 if failed else 0
 
 
-def _replay(seed: int, console: Console, *, is_moving: bool) -> int:
-    outcome = run(seed, is_moving=is_moving)
+def _replay(seed: int, console: Console, *, is_moving: bool, is_on_nodes: bool) -> int:
+    outcome = run(seed, is_moving=is_moving, is_on_nodes=is_on_nodes)
     _explain(outcome, console)
     return 1 if outcome.violations else 0
 
@@ -45,7 +46,8 @@ def _explain(outcome: Outcome, console: Console) -> None:
     say(str(outcome.weather))
     for problem in outcome.violations:
         say(f"VIOLATION: {problem}")
-    say(f"replay: python -m tests.simulation{' --moving' if outcome.is_moving else ''} --seed {outcome.seed}")
+    options = " --moving" * outcome.is_moving + " --nodes" * outcome.is_on_nodes
+    say(f"replay: python -m tests.simulation{options} --seed {outcome.seed}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Its one law is a real ledger's: a signature executes at most once, and never aft
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -106,6 +106,12 @@ class SimulatedChain:
             known_to + self._world.dice.choice((0, SLOPPY_BLOCKS_MAX, SLOPPY_BLOCKS_MAX)), self.height
         )
         return ChainView(stated, {each: self._status(each, known_to) for each in signatures})
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        view = self.view([each.signature for each in transactions])
+        return view.dead(transactions, margin_blocks=margin_blocks)
 
     def _sign(self, instruction: SwapInstruction, node_height: int) -> SignedTransaction:
         last_valid = node_height + VALIDITY_BLOCKS

@@ -15,14 +15,17 @@ FAILURES_MAX: Final = 10
 """The first few tell the story."""
 
 
-def failures(seeds: range, jobs: int, console: Console, *, is_moving: bool = False) -> Iterator[Outcome]:
+def failures(
+    seeds: range, jobs: int, console: Console, *, is_moving: bool = False, is_on_nodes: bool = False
+) -> Iterator[Outcome]:
     """Yield the runs that broke a promise, as they are found."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     context = multiprocessing.get_context("spawn")
     found = 0
     with Progress(*columns, console=console) as progress, context.Pool(jobs, initializer=be_quiet) as pool:
         bar = progress.add_task("Simulating", total=len(seeds))
-        for outcome in pool.imap_unordered(partial(outcome_of, is_moving=is_moving), seeds, chunksize=20):
+        one = partial(outcome_of, is_moving=is_moving, is_on_nodes=is_on_nodes)
+        for outcome in pool.imap_unordered(one, seeds, chunksize=20):
             progress.advance(bar)
             if outcome.violations:
                 found += 1
@@ -32,9 +35,9 @@ def failures(seeds: range, jobs: int, console: Console, *, is_moving: bool = Fal
                 return
 
 
-def outcome_of(seed: int, *, is_moving: bool = False) -> Outcome:
+def outcome_of(seed: int, *, is_moving: bool = False, is_on_nodes: bool = False) -> Outcome:
     """Run one seed; the trace of a good run is not worth sending between processes."""
-    outcome = run(seed, is_moving=is_moving)
+    outcome = run(seed, is_moving=is_moving, is_on_nodes=is_on_nodes)
     return outcome if outcome.violations else Outcome(seed, outcome.weather, (), ())
 
 

@@ -4,7 +4,7 @@ to live with: the others go on, nothing is lost.
 All orders of one account have the poison, so that a seed decides which those are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -53,6 +53,11 @@ class _Poisoned:
     def view(self, signatures: Sequence[str]) -> ChainView:
         self._maybe_hit("view", set(signatures))
         return self._chain.view(signatures)
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        return self._chain.surely_dead(transactions, margin_blocks=margin_blocks)
 
     def _maybe_hit(self, what: str, signatures: set[str]) -> None:
         if not self._is_in_signing and self._simulator.world.is_stormy and signatures & self._poisoned:

@@ -8,6 +8,7 @@ from typing import Final
 from tests.simulation.audit import violations
 from tests.simulation.clients import SimulatedClients
 from tests.simulation.dice import Weather, draw_weather
+from tests.simulation.nodes import draw_fleet
 from tests.simulation.openings import draw_openings
 from tests.simulation.prices import draw_path
 from tests.simulation.resting_audit import resting_violations
@@ -31,15 +32,19 @@ class Outcome:
     violations: tuple[str, ...]
     trace: tuple[str, ...]
     is_moving: bool = False
+    is_on_nodes: bool = False
 
 
-def run(seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False) -> Outcome:
+def run(
+    seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False, is_on_nodes: bool = False
+) -> Outcome:
     """Simulate one world until it has come to rest, and audit it. The same seed gives the same trace.
 
     With every other seed the event source mappings take no partial batch responses.
 
     Args:
         is_moving: The price moves, and clients have orders that wait for it; else all are market orders.
+        is_on_nodes: The chain is seen through nodes that are behind, forget, disagree and lie.
     """
     dice = Random(seed)
     weather = draw_weather(dice)
@@ -47,7 +52,10 @@ def run(seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False)
     world = World(scheduler, dice, weather)
     path = draw_path(dice, weather.until_s) if is_moving else None
     new_pools = draw_openings(Random(seed), weather.until_s) if is_moving else ()
-    simulator = Simulator(world, sabotage, takes_reports=seed % 2 == 0, path=path, new_pools=new_pools)
+    fleet = draw_fleet(Random(seed)) if is_on_nodes else None
+    simulator = Simulator(
+        world, sabotage, takes_reports=seed % 2 == 0, path=path, new_pools=new_pools, fleet=fleet
+    )
     clients = RestingClients(simulator) if is_moving else SimulatedClients(simulator)
     clients.schedule()
     for time_s in weather.kill_all_times:
@@ -57,7 +65,7 @@ def run(seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False)
     if not has_rested:
         problems.append("the engine did not come to rest")
     _end(scheduler, simulator)
-    return Outcome(seed, weather, _named(problems), _named(world.trace), is_moving)
+    return Outcome(seed, weather, _named(problems), _named(world.trace), is_moving, is_on_nodes)
 
 
 def _until_rest(scheduler: Scheduler, simulator: Simulator, weather: Weather) -> bool:

@@ -1,6 +1,6 @@
 """Defects that the simulation has to find: each takes away one of the things that exactly once rests on."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -134,6 +134,12 @@ class _OtherHeight:
     def view(self, signatures: Sequence[str]) -> ChainView:
         view = self._chain.view(signatures)
         return ChainView(self._height(view.height), view.statuses)
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        view = self.view([each.signature for each in transactions])
+        return view.dead(transactions, margin_blocks=margin_blocks)
 
 
 class _Credulous:

@@ -46,6 +46,7 @@ from tests.fakes.subscriptions import MemorySubscriptions
 from tests.fakes.tables import OrderRow, Tables
 from tests.simulation.chain import VENUES, SimulatedChain, SimulatedVenue
 from tests.simulation.gateway import Peer, SimulatedGateway
+from tests.simulation.nodes import ChainBehindNodes, Fleet
 from tests.simulation.openings import NewPool, SimulatedOpenings, opened
 from tests.simulation.prices import PricePath, SimulatedPrices, WitnessedWatches
 from tests.simulation.queue import BestEffortRetry, Delivery, EachAlone, SimulatedQueue
@@ -87,6 +88,7 @@ class Simulator:
         takes_reports: The event source mappings take partial batch responses, and the settings say so.
         path: What the price does; it stays where it is if none is given.
         new_pools: Those that open, and when.
+        fleet: The nodes that show the chain; none stand between if none are given.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Simulator:
         takes_reports: bool = True,
         path: PricePath | None = None,
         new_pools: Sequence[NewPool] = (),
+        fleet: Fleet | None = None,
     ) -> None:
         self.world = world
         self.path = path or PricePath()
@@ -121,7 +124,7 @@ class Simulator:
         queries = MemoryQueries(self.tables)
         parts = Parts(
             record=world.port("record", MemoryRecord(self.tables)),
-            chain=world.port("chain", self.chain),
+            chain=ChainBehindNodes(self.chain, world, fleet) if fleet else world.port("chain", self.chain),
             queue=BestEffortRetry(
                 world.port("queue", _Witnessed(self.queue, self.watches, self.uncommitted))
             ),
@@ -345,7 +348,6 @@ class Engine:
             record=parts.record,
             queries=parts.queries,
             archive=parts.housekeeping,
-            chain=parts.chain,
             confirmation=_confirmation(simulator, attempts_max=1),
             republisher=republisher,
             observer=Unobserved(),

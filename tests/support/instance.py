@@ -34,6 +34,14 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def queues_with(path: Path, *, visibility_s: int) -> Path:
+    """Write the deployment's queues, but with the messages of a killed consumer back sooner."""
+    template = json.loads((REPOSITORY / "infra/deploy/queues.json").read_text())
+    template["Resources"]["OrdersQueue"]["Properties"]["VisibilityTimeout"] = visibility_s
+    path.write_text(json.dumps(template))
+    return path
+
+
 class Instance:
     """Started on entry, stopped on exit, with nothing left running. Output is kept and can be waited for."""
 

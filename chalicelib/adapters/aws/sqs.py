@@ -110,9 +110,9 @@ class SqsOrderQueue:
         for start in range(0, len(wanted), BATCH_MAX):
             try:
                 self._change_visibility(wanted[start : start + BATCH_MAX])
-            except SqsError:
+            except SqsError as error:
                 # The queue's own visibility time-out brings the messages back, only later.
-                logger.warning("visibility not changed", exc_info=True)
+                logger.warning("visibility not changed", reason=str(error))
 
     def _send_one(self, message: QueueMessage) -> None:
         answer = self._call("SendMessage", _content(message))
@@ -201,8 +201,8 @@ class SqsReceivedMessages:
                         time_left=self._time_left,
                     ).body
                 )
-            except SqsError:
-                logger.warning("messages not deleted", exc_info=True)
+            except SqsError as error:
+                logger.warning("messages not deleted", reason=str(error))
                 continue
             if failed := answer.get("Failed"):
                 logger.warning("messages not deleted", count=len(failed))

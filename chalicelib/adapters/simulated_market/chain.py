@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Final
@@ -115,6 +115,13 @@ class MarketChain:
         """Land what is due, then answer; see ``statuses`` for what "unknown" is worth."""
         faults = self._faults.current()
         return retried(lambda: self._statuses.view(signatures, faults.view_lag_ms))
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        """Look once more: there is one ledger."""
+        view = self.view([each.signature for each in transactions])
+        return view.dead(transactions, margin_blocks=margin_blocks)
 
     def _recent_block(self) -> RecentBlock:
         seen, now = self._cache.block, monotonic()

@@ -1,6 +1,6 @@
 """The port ``Chain`` on Solana: builds, signs and sends transactions, and finds out what became of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -127,6 +127,19 @@ class SolanaChain:
         """
         try:
             return self._reader.view(signatures)
+        except NodeError as error:
+            raise RetryableError(f"no node answered in time: {error}") from error
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        """Return those that no node shows, as ``ChainReader.surely_dead``.
+
+        Raises:
+            RetryableError: No node's answers could be used.
+        """
+        try:
+            return self._reader.surely_dead(transactions, margin_blocks=margin_blocks)
         except NodeError as error:
             raise RetryableError(f"no node answered in time: {error}") from error
 

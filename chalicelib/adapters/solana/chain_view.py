@@ -2,11 +2,12 @@
 
 Height, slot and statuses come from one node, asked together, and the statuses from a bank at least as new as
 the height, whichever it looks up first: only then does a transaction that is not known at a height past its
-last one never land. Where more than one witness is asked for, another node must say the same. A node that
-prunes its ledger forgets: the view says from which height on it remembers.
+last one never land. Where more than one witness is asked for, other nodes must say the same, of what landed
+as of what did not: one that lies, or has a broken machine behind it, ends no order. A node that prunes its
+ledger forgets: the view says from which height on it remembers.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.failures import refusal_of
@@ -32,7 +33,12 @@ from chalicelib.adapters.solana.rpc_calls import (
 )
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
-from chalicelib.domain.transactions import ChainView, SignatureStatus, TransactionStatus
+from chalicelib.domain.transactions import (
+    ChainView,
+    SignatureStatus,
+    SignedTransaction,
+    TransactionStatus,
+)
 from chalicelib.logs import logger
 
 REMEMBERED_BLOCKS: Final = 1_000
@@ -41,6 +47,12 @@ REMEMBERED_BLOCKS: Final = 1_000
 _HISTORY_HOLDS_BLOCKS: Final = 20
 _LOOKED_BACK_SLOTS: Final = (1_000, 500, 250, 170)
 _SLOTS_TRIED: Final = 4
+_SEARCHES: Final = 3
+"""Of each address, for what seems dead: behind one there may be many machines, and one of them at fault."""
+
+_WRONG_FOR_S: Final = 10.0
+"""A node that did not show what another one did is asked last for so long."""
+
 _NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
 """Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
 
@@ -65,7 +77,7 @@ class ChainReader:
 
     Args:
         names: Given the words for pools and mints that are in force.
-        witnesses: So many nodes have to agree that a transaction is not known.
+        witnesses: So many nodes have to agree what became of a transaction.
     """
 
     def __init__(
@@ -73,7 +85,7 @@ class ChainReader:
     ) -> None:
         assert 1 <= witnesses <= len(nodes.names), "no more witnesses than nodes"
         self._nodes, self._names = nodes, names
-        self._time_limit_s, self._witnesses = time_limit_s, witnesses
+        self._time_limit_s, self.witnesses = time_limit_s, witnesses
         self._history: dict[int, tuple[int, int]] = {}  # by node: remembered from, as of a height
 
     def view(self, signatures: Sequence[str]) -> ChainView:
@@ -84,38 +96,93 @@ class ChainReader:
         Raises:
             NodeError: No node answered in time, or none whose answers fit together.
         """
-        first, height, history_from = self._asked(signatures, without=())
-        statuses = self._statuses(first.statuses)
-        is_settled = first.is_settled and not any(
+        seen = self._asked(signatures)
+        statuses = self._statuses(seen.statuses)
+        is_settled = seen.is_settled and not any(
             found is not None and found.is_final and statuses[one].signature_status is SignatureStatus.UNKNOWN
-            for one, found in first.statuses.items()
+            for one, found in seen.statuses.items()
         )
-        return ChainView(height if is_settled else 0, statuses, history_from)
+        return ChainView(seen.info.height if is_settled else 0, statuses, seen.history_from)
 
-    def _asked(self, signatures: Sequence[str], *, without: Collection[int]) -> tuple[_Seen, int, int]:
-        """Ask as many nodes as have to agree; return what is known, and the least that all of them prove."""
-        asked: list[int] = list(without)
+    def surely_dead(self, transactions: Sequence[SignedTransaction], *, margin_blocks: int) -> frozenset[str]:
+        """Return those of which no node shows a status, or the transaction itself, however often it is asked.
 
-        def look(ask: Ask, place: int) -> _Seen:
-            seen = self._look(ask, place, signatures)
-            asked.append(place)
-            return seen
+        An address that is silent, or not far enough, says nothing; so many as have to agree must prove it.
 
-        seen = self._nodes.converse(look, time_limit_s=self._time_limit_s, without=asked)
-        height, history_from = seen.info.height, seen.history_from
-        for _ in range(self._witnesses - 1):
-            missing = [one for one, found in seen.statuses.items() if found is None]
-            if not missing:
-                break
+        Raises:
+            NodeError: None of them answered in time.
+        """
+        left = {one.signature: one for one in transactions}
+        proofs: dict[str, list[int]] = {one: [] for one in left}
+        last: NodeError | None = None
+        is_answered = False
+        for place in range(len(self._nodes.names)):
+            others = [other for other in range(len(self._nodes.names)) if other != place]
+
+            def search(ask: Ask, place: int) -> dict[str, bool | None]:
+                return self._searched(ask, place, list(left.values()), margin_blocks)
+
             try:
-                other = self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
+                found = self._nodes.converse(search, time_limit_s=self._time_limit_s, without=others)
             except NodeError as error:
-                logger.warning("no second witness", reason=str(error))
-                return seen._replace(is_settled=False), 0, history_from
-            height, history_from = min(height, other.info.height), max(history_from, other.history_from)
-            known = {one: seen.statuses[one] or other.statuses[one] for one in signatures}
-            seen = seen._replace(statuses=known, is_settled=seen.is_settled and other.is_settled)
-        return seen, height, history_from
+                last = error
+                continue
+            is_answered = True
+            for signature, is_dead in found.items():
+                if is_dead:
+                    proofs[signature].append(place)
+                if is_dead is None:
+                    logger.warning(
+                        "not dead after all", tx_signature=signature, node=self._nodes.names[place]
+                    )
+                    del left[signature]
+                    for wrong in proofs[signature]:
+                        self._nodes.pass_over(wrong, seconds=_WRONG_FOR_S)
+        if last is not None and not is_answered:
+            raise last
+        return frozenset(one for one in left if len(proofs[one]) >= self.witnesses)
+
+    def _searched(
+        self, ask: Ask, place: int, transactions: Sequence[SignedTransaction], margin_blocks: int
+    ) -> dict[str, bool | None]:
+        """Return what one node proves of each: that it is dead, nothing, or (None) that it is there."""
+        found: dict[str, bool | None] = dict.fromkeys((one.signature for one in transactions), True)
+        for _ in range(_SEARCHES if transactions else 0):
+            seen = self._look(ask, place, [*found])
+            shown = ask.all([get_transaction(one) for one in found])
+            view = ChainView(seen.info.height if seen.is_settled else 0, {}, seen.history_from)
+            for one, record in zip(transactions, shown, strict=True):
+                if seen.statuses[one.signature] is not None or record is not None:
+                    found[one.signature] = None
+                elif found[one.signature]:
+                    found[one.signature] = view.proves_dead(one, margin_blocks=margin_blocks)
+        return found
+
+    def _asked(self, signatures: Sequence[str]) -> _Seen:
+        """Ask one node, and for what it says of landed transactions as many as have to agree on it."""
+        seen: list[_Seen] = []
+        asked: list[int] = []
+
+        def look(ask: Ask, place: int) -> None:
+            wanted = signatures if not seen else [one for one, told in seen[0].statuses.items() if told]
+            seen.append(self._look(ask, place, wanted))
+            asked.append(place)
+
+        self._nodes.converse(look, time_limit_s=self._time_limit_s)
+        first = seen[0]
+        if any(first.statuses.values()):
+            for _ in range(self.witnesses - 1):
+                try:
+                    self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
+                except NodeError as error:
+                    logger.warning("no second witness", reason=str(error))
+                    break
+        statuses = {
+            one: told and _agreed(told, [other.statuses[one] for other in seen[1:]], self.witnesses)
+            for one, told in first.statuses.items()
+        }
+        is_settled = all(told is None or told.is_final for told in statuses.values())
+        return first._replace(statuses=statuses, is_settled=is_settled)
 
     def _look(self, ask: Ask, place: int, signatures: Sequence[str]) -> _Seen:
         parts = [
@@ -226,6 +293,18 @@ class ChainReader:
             fill.legs,
             network_fee_lamports=fee,
         )
+
+
+def _agreed(
+    told: RpcSignatureStatus, others: Sequence[RpcSignatureStatus | None], witnesses: int
+) -> RpcSignatureStatus:
+    """Return a status, final only if so many say the same."""
+    same = sum(
+        other is not None
+        and (other.slot, str(other.fault), other.is_final) == (told.slot, str(told.fault), True)
+        for other in others
+    )
+    return told._replace(is_final=told.is_final and same >= witnesses - 1)
 
 
 def _height_at(ask: Ask, slot: int) -> int | None:

@@ -216,6 +216,10 @@ class RpcNodes:
                 last = e
                 self._leave_alone(index, e)
 
+    def pass_over(self, index: int, *, seconds: float) -> None:
+        """Ask the node at a place last for a while: another one has shown it to be wrong."""
+        self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + seconds)
+
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
         """Make a call to each node that does not limit us, and return by its name the result or the error."""
         told: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -190,12 +190,25 @@ class Confirmation:
             claimed, "the transaction expired before it landed", now, outcome="dead"
         )
 
+    def look(self, orders: Sequence[ClaimedOrder]) -> ChainView:
+        """Return what the chain knows of open attempts; what seems dead is looked up by all means there are.
+
+        Raises:
+            RetryableError: The chain does not answer.
+        """
+        sent = [attempt.transaction for claimed in orders if (attempt := claimed.open_attempt)]
+        view = self._chain.view([each.signature for each in sent])
+        dead = view.dead(sent, margin_blocks=DEADNESS_MARGIN_BLOCKS)
+        if not dead:
+            return view
+        sure = self._chain.surely_dead(
+            [each for each in sent if each.signature in dead], margin_blocks=DEADNESS_MARGIN_BLOCKS
+        )
+        return replace(view, doubted=dead.difference(sure))
+
     def _view(self, waiting: Sequence[ClaimedOrder]) -> ChainView | None:
-        signatures = [
-            claimed.open_attempt.transaction.signature for claimed in waiting if claimed.open_attempt
-        ]
         try:
-            return self._chain.view(signatures)
+            return self.look(waiting)
         except RetryableError as error:
             now_s = self._clock.now().timestamp()
             if now_s - self._silent_at_s >= RESEND_INTERVAL_S:  # it is asked many times a second

@@ -25,7 +25,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.republish import EventRepublisher
-from chalicelib.services.ports import Chain, Clock, Observer, OrderQueries, OrderRecord
+from chalicelib.services.ports import Clock, Observer, OrderQueries, OrderRecord
 
 _UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
 _DEFECT: Final = "a defect of ours kept the order from being executed"
@@ -63,7 +63,6 @@ class ResolveDeadLetters:
         record: OrderRecord,
         queries: OrderQueries,
         archive: DeadLetterArchive,
-        chain: Chain,
         confirmation: Confirmation,
         republisher: EventRepublisher,
         observer: Observer,
@@ -76,7 +75,6 @@ class ResolveDeadLetters:
         self._record = record
         self._queries = queries
         self._archive = archive
-        self._chain = chain
         self._confirmation = confirmation
         self._republisher = republisher
         self._observer = observer
@@ -241,8 +239,7 @@ class ResolveDeadLetters:
 
     def _decided(self, claimed: ClaimedOrder) -> Transition | None:
         if claimed.open_attempt is not None:
-            view = self._chain.view([claimed.open_attempt.transaction.signature])
-            return self._confirmation.decision(claimed, view)
+            return self._confirmation.decision(claimed, self._confirmation.look([claimed]))
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
         return transitions.failed(claimed, error, self._clock.now())
 

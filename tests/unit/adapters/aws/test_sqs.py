@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.adapters.aws.endpoint import EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
-from chalicelib.adapters.aws.sqs import RETRY_DELAYS_S, SqsOrderQueue, find_queue_url
+from chalicelib.adapters.aws.sqs import RETRY_DELAYS_S, SqsOrderQueue, SqsReceivedMessages, find_queue_url
 from chalicelib.adapters.time_left import TimeLeft
 from chalicelib.domain.errors import RetryableError, UnansweredError
 from chalicelib.services.ports import QueueMessage
@@ -223,6 +223,28 @@ def test_queue_is_not_asked_when_the_time_is_up() -> None:
         queue.send([QueueMessage("{}", "alice")])
     assert type(caught.value) is RetryableError
     assert endpoint.limits == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda endpoint, left: SqsOrderQueue(endpoint, "https://sqs/queue", time_left=left).retry_in(
+            {"a": 1}
+        ),
+        lambda endpoint, left: SqsReceivedMessages(endpoint, "https://sqs/queue", time_left=left).delete(
+            ["a"]
+        ),
+    ],
+)
+def test_messages_that_there_is_no_time_left_for_are_named_without_a_traceback(
+    ask: Callable[[Hanging, TimeLeft], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = Hanging()
+    left = TimeLeft(endpoint.clock)
+    with left.of_invocation(0.1):
+        ask(endpoint, left)
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
 
 
 @pytest.mark.parametrize(

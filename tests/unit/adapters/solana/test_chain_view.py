@@ -165,14 +165,41 @@ def test_what_a_node_remembers_is_not_asked_for_with_every_look() -> None:
     assert node.count("getFirstAvailableBlock") == 2
 
 
-def test_second_witness_that_knows_the_transaction_saves_it() -> None:
+def surely_dead(chain: ChainReader) -> bool:
+    return SENT.signature in chain.surely_dead([SENT], margin_blocks=2)
+
+
+def test_transaction_that_nobody_shows_is_dead_and_each_address_has_been_asked_three_times() -> None:
     first, second = a_node("first"), a_node("second")
-    assert is_dead(reader(first, second, witnesses=2))
-    second.has_status("one", err={"InstructionError": [0, {"Custom": 1}]})
-    failed = a_failed_transaction(address_of(IDS.cpmm), {"InstructionError": [0, {"Custom": 6005}]}, [])
-    first.transactions["one"] = second.transactions["one"] = failed
-    view = reader(first, second, witnesses=2).view(["one"])
-    assert view.statuses["one"].signature_status is SignatureStatus.REFUSED
+    assert surely_dead(reader(first, second))
+    assert [node.count("getSignatureStatuses") for node in (first, second)] == [3, 3]
+    assert [node.count("getTransaction") for node in (first, second)] == [3, 3]
+
+
+def test_other_node_that_shows_a_transaction_saves_it_and_is_asked_first_from_then_on() -> None:
+    first, second = a_node("first"), a_refused_node("second", "one", shows=("one",))
+    chain = reader(first, second)
+    assert is_dead(chain)
+    assert not surely_dead(chain)
+    assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
+
+
+def test_status_that_a_fleet_shows_at_the_last_search_alone_saves_the_transaction() -> None:
+    node = a_node()
+
+    def show(call: RpcCall) -> None:
+        if call.method == "getSignatureStatuses" and node.count("getSignatureStatuses") == 3:
+            node.has_status("one")
+
+    node.on_call = show
+    assert not surely_dead(reader(node))
+
+
+def test_transaction_that_is_shown_without_its_status_is_not_dead() -> None:
+    node = a_node()
+    node.transactions["one"] = a_failed_transaction(address_of(IDS.cpmm), None, [])
+    assert is_dead(reader(node))
+    assert not surely_dead(reader(node))
 
 
 @pytest.mark.parametrize("height", [942, 0])
@@ -180,7 +207,35 @@ def test_second_witness_that_is_behind_or_silent_leaves_the_matter_open(height: 
     first, second = a_node("first"), a_node("second", height=height)
     if not height:
         second.failing = NodeError("gone")
-    assert not is_dead(reader(first, second, witnesses=2))
+    assert surely_dead(reader(first, second))
+    assert not surely_dead(reader(first, second, witnesses=2))
+
+
+def test_nodes_none_of_which_answers_say_nothing_of_death() -> None:
+    first, second = a_node("first"), a_node("second")
+    first.failing = second.failing = NodeError("gone")
+    with pytest.raises(NodeError, match="gone"):
+        surely_dead(reader(first, second))
+
+
+def test_landing_that_one_node_alone_shows_is_believed_only_where_one_witness_is_enough() -> None:
+    first, second = a_refused_node("first", "one", shows=("one",)), a_node("second")
+    assert reader(first, second).view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
+    chain = reader(first, second, witnesses=2)
+    view = chain.view(["one", "two"])
+    assert {one.signature_status for one in view.statuses.values()} == {SignatureStatus.UNKNOWN}
+    assert not view.proves_dead(SENT, margin_blocks=2)
+    assert [call.params[0] for call in second.asked if call.method == "getSignatureStatuses"] == [["one"]]
+    second.has_status("one", err={"InstructionError": [0, {"Custom": 6005}]})
+    assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
+
+
+def test_witnesses_that_tell_a_landing_differently_are_not_believed() -> None:
+    first = a_refused_node("first", "one", shows=("one",))
+    second = a_node("second")
+    second.has_status("one")
+    chain = reader(first, second, witnesses=2)
+    assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.UNKNOWN
 
 
 def test_refusal_is_told_by_name_with_the_fee_that_it_cost() -> None:

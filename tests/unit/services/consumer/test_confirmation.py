@@ -1,6 +1,6 @@
 """When the chain is asked again about what it has not decided."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 import pytest
@@ -75,6 +75,12 @@ class SlowSilence:
         self._clock.sleep(self._takes_s)
         unknown = TransactionStatus(SignatureStatus.UNKNOWN)
         return ChainView(0, dict.fromkeys(signatures, unknown))
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        view = self.view([each.signature for each in transactions])
+        return view.dead(transactions, margin_blocks=margin_blocks)
 
 
 def test_time_that_nodes_take_to_answer_counts_as_waiting() -> None:

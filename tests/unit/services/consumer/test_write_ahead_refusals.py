@@ -1,6 +1,6 @@
 """What a chain refuses to sign for one order is that order's end, and no other's."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +52,11 @@ class PickyChain:
     def view(self, signatures: Sequence[str]) -> ChainView:
         del signatures
         return ChainView(0, {})
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        raise AssertionError(transactions, margin_blocks)
 
 
 def statuses(error: Exception, accounts: Sequence[str]) -> dict[str, tuple[OrderStatus | None, Any]]:
