@@ -28,7 +28,7 @@ class InlineBackground:
     """``Background`` without a thread; what may be done later is done when it is waited for."""
 
     def __init__(self) -> None:
-        self._later: Callable[[], None] | None = None
+        self._later: list[Callable[[], None]] = []
         self._error: Exception | None = None
 
     def run(self, work: Callable[[], None]) -> None:
@@ -39,12 +39,12 @@ class InlineBackground:
 
     def run_within(self, seconds: float, work: Callable[[], None]) -> None:
         del seconds
-        self._later = self._later or work
+        if work not in self._later:
+            self._later.append(work)
 
     def wait(self) -> None:
-        later, self._later = self._later, None
-        if later is not None:
-            self.run(later)
+        while self._later:
+            self.run(self._later.pop(0))
         error, self._error = self._error, None
         if error is not None:
             raise error

@@ -139,8 +139,7 @@ class SimulatedBackground:
         self._scheduler = scheduler
         self._group = group
         self._given: deque[Callable[[], None]] = deque()
-        self._later: Callable[[], None] | None = None
-        self._count = 0
+        self._later: list[Callable[[], None]] = []
         self._error: Exception | None = None
         self._is_busy = False
 
@@ -151,22 +150,23 @@ class SimulatedBackground:
             self._scheduler.spawn(self._group, self._work)
 
     def run_within(self, seconds: float, work: Callable[[], None]) -> None:
-        if self._later is None:
-            self._later = work
-            self._count += 1
-            number = self._count
-            self._scheduler.after(seconds, lambda: self._run_later(number))
+        if work not in self._later:
+            self._later.append(work)
+            # If it was waited for and waits anew by then, it comes too early, which is as good.
+            self._scheduler.after(seconds, lambda: self._run_later(work))
 
     def wait(self) -> None:
-        self._run_later(self._count)
-        self._scheduler.wait_until(lambda: not self._is_busy)
+        while self._later or self._is_busy:
+            for work in list(self._later):
+                self._run_later(work)
+            self._scheduler.wait_until(lambda: not self._is_busy)
         if self._error is not None:
             error, self._error = self._error, None
             raise error
 
-    def _run_later(self, number: int) -> None:
-        if self._later is not None and number == self._count and not self._group.is_dead:
-            work, self._later = self._later, None
+    def _run_later(self, work: Callable[[], None]) -> None:
+        if work in self._later and not self._group.is_dead:
+            self._later.remove(work)
             self.run(work)
 
     def _work(self) -> None:

@@ -2,9 +2,12 @@
 committed events to the operator and to the connections that wait.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
@@ -17,6 +20,11 @@ from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Observer
 
 Committed = tuple[Order, tuple[OrderEvent, ...]]
+
+CLAIM_HOLD_S: Final = 0.01
+"""So long the events of a claim wait for those of the write-ahead, which are some milliseconds away where the
+venues answer at once: one question for the subscribers and one post carry both.
+"""
 
 
 class Announcer:
@@ -38,29 +46,35 @@ class Announcer:
         self._background = background
         self._observer = observer
         self._batch_hold_s = batch_hold_ms / 1000
+        self._batch: Batch | None = None
+        # Appended to by the caller, taken from by the background.
+        self._held: deque[tuple[Sequence[Committed], DeferredAcknowledgements]] = deque()
 
     def announce(
         self,
         batch: Batch,
         committed: Sequence[Committed],
         deferred_acknowledgements: DeferredAcknowledgements = NONE_DEFERRED,
+        *,
+        hold_s: float = 0.0,
     ) -> None:
-        """Publish events that have just been committed."""
+        """Publish events that have just been committed.
+
+        Args:
+            hold_s: How long they may wait for what is committed next.
+        """
         if not committed:
             return
         together_or_alone(
             committed, lambda some: self._observer.saw(some, batch.correlation_ids), _log_unobserved
         )
 
-        def publish() -> None:
-            together_or_alone(
-                committed,
-                lambda some: self._publisher.publish_buffered(some, deferred_acknowledgements),
-                lambda one, error: batch.leave_unpublished(one[0].order_id, error),
-            )
-
-        self._background.run(publish)
-        self._background.run_within(self._batch_hold_s, lambda: self._flush(batch))
+        self._batch = batch
+        self._held.append((committed, deferred_acknowledgements))
+        if hold_s:
+            self._background.run_within(hold_s, self._publish)
+        else:
+            self._background.run(self._publish)
 
     def republish(self, batch: Batch, found: OrderState) -> None:
         """Publish what may not have been published, ahead of all that will happen."""
@@ -87,14 +101,34 @@ class Announcer:
         """
         self._background.wait()
 
-    def _flush(self, batch: Batch) -> None:
+    def _publish(self) -> None:
+        """Publish what is held: all events of an order together, in the order of their commits."""
+        batch, events = self._batch, dict[UUID, Committed]()
+        deferred_acknowledgements: dict[UUID, Acknowledgement] = {}
+        while self._held:
+            committed, deferred = self._held.popleft()
+            deferred_acknowledgements.update(deferred)
+            for order, more in committed:
+                _, before = events.get(order.order_id, (order, ()))
+                events[order.order_id] = order, (*before, *more)
+        if batch is None or not events:
+            return
+        together_or_alone(
+            list(events.values()),
+            lambda some: self._publisher.publish_buffered(some, deferred_acknowledgements),
+            lambda one, error: batch.leave_unpublished(one[0].order_id, error),
+        )
+        self._background.run_within(self._batch_hold_s, self._flush)
+
+    def _flush(self) -> None:
         try:
             self._publisher.flush()
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  # whose frame it was is not known: all of them are published again
-            for order_id in batch.requests:
-                batch.leave_unpublished(order_id, error)
+            assert self._batch is not None, "it has published"
+            for order_id in self._batch.requests:
+                self._batch.leave_unpublished(order_id, error)
 
 
 def _log_unobserved(committed: Committed, error: Exception) -> None:

@@ -12,7 +12,7 @@ from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
-from chalicelib.services.consumer.announcements import Announcer
+from chalicelib.services.consumer.announcements import CLAIM_HOLD_S, Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.ports import Clock, OrderRecord
@@ -73,6 +73,7 @@ class Claiming:
                 for id_ in created
                 if (deferred_acknowledgement := creators[id_].deferred_acknowledgement)
             },
+            hold_s=CLAIM_HOLD_S,
         )
         batch.outcomes.update(dict.fromkeys(batch.requests, MessageOutcome()))
         batch.outcomes.update(

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Protocol
 
 Work = Callable[[], None]
@@ -17,12 +18,12 @@ class Background(Protocol):
     def run_within(self, seconds: float, work: Work) -> None:
         """Do this once within so long, and before ``wait`` returns.
 
-        Nothing more is waited for while something waits already.
+        What waits already is not given twice: the same work comes when it was to come first.
         """
         ...
 
     def wait(self) -> None:
-        """Return when all of it is done; raise what any of it raised."""
+        """Return when all of it is done, and what was given meanwhile; raise what any of it raised."""
         ...
 
 
@@ -35,7 +36,7 @@ class ThreadBackground:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._given: deque[Work] = deque()
-        self._later: tuple[float, Work] | None = None
+        self._later: list[tuple[float, Work]] = []
         self._is_busy = False
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -47,16 +48,17 @@ class ThreadBackground:
 
     def run_within(self, seconds: float, work: Work) -> None:
         with self._changed:
-            if self._later is None:
-                self._later = time.monotonic() + seconds, work
+            if all(waiting != work for _, waiting in self._later):
+                self._later.append((time.monotonic() + seconds, work))
                 self._wake()
 
     def wait(self) -> None:
         with self._changed:
-            self._move_up()
-            if self._given:
-                self._wake()
-            self._changed.wait_for(lambda: not (self._given or self._is_busy))
+            while self._later or self._given or self._is_busy:
+                self._move_up(len(self._later))
+                if self._given:
+                    self._wake()
+                self._changed.wait_for(lambda: not (self._given or self._is_busy))
             error, self._error = self._error, None
         if error is not None:
             raise error
@@ -82,16 +84,17 @@ class ThreadBackground:
         """Wait for something to do: what was given first, else what is due by now."""
         with self._changed:
             while not self._given:
-                left_s = None if self._later is None else self._later[0] - time.monotonic()
+                self._later.sort(key=itemgetter(0))
+                left_s = self._later[0][0] - time.monotonic() if self._later else None
                 if left_s is not None and left_s <= 0:
-                    self._move_up()
+                    self._move_up(1)
                 else:
                     self._changed.wait(left_s)
             self._is_busy = True
             return self._given.popleft()
 
-    def _move_up(self) -> None:
-        """Give now what was to be done later: after all that it could wait for."""
-        if self._later is not None:
-            self._given.append(self._later[1])
-            self._later = None
+    def _move_up(self, count: int) -> None:
+        """Give now what was to be done later, the first of it first: after all that it could wait for."""
+        self._later.sort(key=itemgetter(0))
+        self._given.extend(work for _, work in self._later[:count])
+        del self._later[:count]

@@ -63,14 +63,14 @@ class Stage:
         self.batch = Batch.of([Incoming(each.order_id, each, "c=") for each in self.orders])
 
     def announce(self) -> None:
-        committed = [(each, self._events(each)) for each in self.orders]
+        committed = [(each, self.events(each)) for each in self.orders]
         self.announcer.announce(self.batch, committed)
 
     def seen(self, connection_id: str = "c=") -> list[tuple[str, int]]:
         frames = [json.loads(text) for text in self.connections.frames.get(connection_id, [])]
         return [(frame["orderId"], frame["seq"]) for frame in frames]
 
-    def _events(self, order: Order) -> tuple[OrderEvent, ...]:
+    def events(self, order: Order) -> tuple[OrderEvent, ...]:
         return tuple(self.store.queries.events_after(order.order_id, 0, limit=100))
 
 
@@ -81,6 +81,24 @@ def both(stage: Stage) -> list[tuple[str, int]]:
 def test_committed_events_reach_their_subscribers_in_the_order_of_the_commit() -> None:
     stage = Stage()
     stage.announce()
+    assert stage.seen() == both(stage)
+
+
+def test_events_that_may_wait_leave_together_with_the_next_ones_each_orders_in_one_row() -> None:
+    stage = Stage()
+    recorded = [(each, stage.events(each)) for each in stage.orders]
+    stage.announcer.announce(stage.batch, [(each, events[:1]) for each, events in recorded], hold_s=60)
+    assert not stage.seen()
+    stage.announcer.announce(stage.batch, [(each, events[1:]) for each, events in recorded])
+    assert stage.seen() == both(stage)
+    stage.announcer.wait()
+    assert stage.seen() == both(stage)
+
+
+def test_events_that_may_wait_leave_when_they_are_waited_for() -> None:
+    stage = Stage()
+    stage.announcer.announce(stage.batch, [(each, stage.events(each)) for each in stage.orders], hold_s=60)
+    stage.announcer.wait()
     assert stage.seen() == both(stage)
 
 

@@ -31,13 +31,25 @@ def test_work_that_may_wait_is_done_at_once_and_last_when_somebody_waits() -> No
     assert done == ["now", "later"]
 
 
-def test_work_that_waits_already_is_not_added_to() -> None:
+def test_work_that_waits_already_is_done_once_and_other_work_besides() -> None:
     background, done = ThreadBackground(), list[str]()
-    background.run_within(LONG_S, lambda: done.append("first"))
+
+    def first() -> None:
+        done.append("first")
+
+    background.run_within(LONG_S, first)
+    background.run_within(LONG_S, first)
     background.run_within(LONG_S, lambda: done.append("second"))
     background.wait()
     background.wait()
-    assert done == ["first"]
+    assert done == ["first", "second"]
+
+
+def test_work_given_by_work_that_is_waited_for_is_waited_for_too() -> None:
+    background, done = ThreadBackground(), list[str]()
+    background.run(lambda: background.run_within(LONG_S, lambda: done.append("last")))
+    background.wait()
+    assert done == ["last"]
 
 
 def test_error_is_raised_to_whoever_waits_once_and_keeps_nothing_from_being_done() -> None:
