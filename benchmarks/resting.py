@@ -9,7 +9,7 @@ are put to rest and of market orders are compared, the latter with an instance i
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import perf_counter
 from typing import Final
 
@@ -42,8 +42,18 @@ GOALS: Final[Mapping[Goal, str]] = {
 _LIMITS: Final = {"RESTING_ORDERS_MAX": "1000000"}
 
 
-def measure(orders: int = ORDERS, *, rounds: int = ROUNDS, pairs: int = PAIRS) -> Mapping[str, float]:
-    """Fill a database and print what all of it costs; return the figures by name."""
+PARTS: Final = ("sizes", "quiet", "firing", "taken-in", "beside")
+"""What can be measured by itself, in this order."""
+
+
+def measure(
+    orders: int = ORDERS, *, rounds: int = ROUNDS, pairs: int = PAIRS, parts: Collection[str] = PARTS
+) -> Mapping[str, float]:
+    """Fill a database and print what all of it costs; return the figures by name.
+
+    Args:
+        parts: Of ``PARTS``, those to measure: the fill is the same for all.
+    """
     logger.setLevel("ERROR")
     with running_instance(QUIET | _LIMITS) as full, running_instance(QUIET | _LIMITS) as empty:
         market, figures = Market(full), dict[str, float]()
@@ -53,11 +63,16 @@ def measure(orders: int = ORDERS, *, rounds: int = ROUNDS, pairs: int = PAIRS) -
         print(
             f"{orders:,} orders rest over {len(rates) // 2} pairs, {perf_counter() - began:.0f} s", flush=True
         )
-        figures |= sizes(market.engine, orders)
-        figures |= quiet_changes(market)
-        figures |= asyncio.run(firing_changes(full, market, rounds))
-        figures |= taken_in(full, pairs=pairs)
-        figures |= beside(full, empty, pairs=pairs)
+        measured: Mapping[str, Callable[[], Mapping[str, float]]] = {
+            "sizes": lambda: sizes(market.engine, orders),
+            "quiet": lambda: quiet_changes(market),
+            "firing": lambda: asyncio.run(firing_changes(full, market, rounds)),
+            "taken-in": lambda: taken_in(full, pairs=pairs),
+            "beside": lambda: beside(full, empty, pairs=pairs),
+        }
+        for part in PARTS:
+            if part in parts:
+                figures |= measured[part]()
         market.engine.dispose()
     for name, figure in figures.items():
         print(f"{name:<68}{figure:>10,.2f}")
@@ -71,10 +86,11 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=ORDERS, help="that rest")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="changes that fire a hundred")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of runs whose rates are compared")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="of what is measured")
     options = parser.parse_args()
     for line in environment_lines():
         print(line)
-    measure(options.orders, rounds=options.rounds, pairs=options.pairs)
+    measure(options.orders, rounds=options.rounds, pairs=options.pairs, parts=options.parts)
 
 
 if __name__ == "__main__":

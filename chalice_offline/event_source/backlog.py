@@ -16,6 +16,9 @@ class Backlog:
         self._count = 0
         self._wanted = math.inf
         self._enough = asyncio.Event()
+        self.has_unannounced = False
+        """Whether the last receive was full of messages that no invocation's end had announced: who sends
+        several at once may have sent more than one receive takes."""
 
     def has(self, count: int) -> bool:
         return self._count >= count
@@ -32,6 +35,7 @@ class Backlog:
         Those whose senders have not ended yet are owed, so that they are not counted for the next receive.
         """
         left = self._count - count
+        self.has_unannounced = self._count <= 0 and not is_all
         self._count = 0 if count == 0 else max(-_OWED_MAX, min(0, left) if is_all else left)
 
     async def wait_for(self, count: int, *, timeout_s: float) -> None:

@@ -133,9 +133,10 @@ class EventSourceMapping:
 
     async def _wait_for_hint(self, pause_s: float) -> None:
         """Wait; a hint cuts it short, but while batches are in flight,
-        whose successors shall fill, only their end.
+        whose successors shall fill, only their end. Behind a full batch that nothing announced
+        there is likely another one, which gains nothing from waiting.
         """
-        if pause_s <= 0:
+        if pause_s <= 0 or self._backlog.has_unannounced:
             return
         self._hint.clear()
         if self._in_flight:

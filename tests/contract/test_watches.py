@@ -30,7 +30,7 @@ from chalicelib.domain.watches import (
     Threshold,
     Watch,
 )
-from chalicelib.services.resting.ports import ArmedPair, ArmedSize, Watches
+from chalicelib.services.resting.ports import ArmedLook, ArmedPair, ArmedSize, Watches
 from tests.contract.records import Store, on_postgres
 from tests.fakes.orders import NOON, an_order
 from tests.fakes.ports import SteppingClock
@@ -152,7 +152,7 @@ def test_classes_of_sizes_are_named_each_with_the_stop_that_is_met_first(trial: 
     first = trial.armed(Rate(3, 1), AT_MOST, look=small)
     other = trial.armed(Rate(1, 7), AT_MOST, look=large)
     (found,) = [each for each in trial.watches.armed() if each.pair == trial.pair]
-    assert found[1:4] == (False, False, False)
+    assert {found.by_rate, found.by_mark, found.by_launch} == {False}
     assert found.sizes == (ArmedSize(small, first.wake_key), ArmedSize(large, other.wake_key))
     assert trial.fires(trial.seen(Rate(5, 2), AT_MOST, look=small)) == [first.order_id]
 
@@ -162,14 +162,17 @@ def test_armed_pairs_are_named_with_what_they_look_at(trial: Trial) -> None:
         return {found for found in trial.watches.armed() if trial.pair in {found.pair, found.pair.reversed()}}
 
     assert looks() == set()
-    watch = trial.armed(Rate(2, 1))
-    trial.armed(Rate(2, 1), AT_MOST, look=2, pair=trial.pair.reversed())
+    watch, near = trial.armed(Rate(5, 1)), trial.armed(Rate(2, 1))
+    back = [
+        trial.armed(rate, AT_MOST, look=2, pair=trial.pair.reversed()) for rate in (Rate(2, 1), Rate(3, 1))
+    ]
+    waits_for_mark = ArmedPair(trial.pair.reversed(), (ArmedLook(AT_MOST, 2, back[1].wake_key),))
     assert looks() == {
-        ArmedPair(trial.pair, by_rate=True, by_mark=False),
-        ArmedPair(trial.pair.reversed(), by_rate=False, by_mark=True),
+        ArmedPair(trial.pair, (ArmedLook(AT_LEAST, BY_MARGINAL_RATE, near.wake_key),)),
+        waits_for_mark,
     }
-    trial.watches.disarm([watch.order_id])
-    assert looks() == {ArmedPair(trial.pair.reversed(), by_rate=False, by_mark=True)}
+    trial.watches.disarm([watch.order_id, near.order_id])
+    assert looks() == {waits_for_mark}
 
 
 def test_disarmed_watch_is_gone_whether_it_had_fired_or_not(trial: Trial) -> None:

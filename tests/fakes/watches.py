@@ -7,11 +7,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.order_sizes import BY_SIZE
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
-    BY_LAUNCH,
-    BY_MARGINAL_RATE,
     DirectedPair,
     Fired,
     FiredBy,
@@ -19,7 +16,7 @@ from chalicelib.domain.watches import (
     Threshold,
     Watch,
 )
-from chalicelib.services.resting.ports import ArmedPair, ArmedSize
+from chalicelib.services.resting.ports import ArmedLook, ArmedPair
 
 
 @dataclass
@@ -57,25 +54,20 @@ class MemoryWatches:
         return frozenset(order_id for order_id in set(order_ids) if self.rows.pop(order_id, None))
 
     def armed(self) -> Sequence[ArmedPair]:
-        looks: dict[DirectedPair, set[int]] = {}
+        looks: dict[DirectedPair, dict[tuple[Direction, int], list[Decimal]]] = {}
         for row in self._armed():
-            looks.setdefault(row.watch.pair, set()).add(row.watch.look)
+            of_it = looks.setdefault(row.watch.pair, {})
+            of_it.setdefault((row.watch.direction, row.watch.look), []).append(row.watch.wake_key)
         return [
             ArmedPair(
                 pair,
-                BY_MARGINAL_RATE in of_it,
-                any(BY_MARGINAL_RATE < look < BY_LAUNCH for look in of_it),
-                BY_LAUNCH in of_it,
                 tuple(
-                    ArmedSize(look, self._highest(pair, look)) for look in sorted(of_it) if look >= BY_SIZE
+                    ArmedLook(direction, look, min(keys) if direction is Direction.AT_LEAST else max(keys))
+                    for (direction, look), keys in sorted(of_it.items())
                 ),
             )
             for pair, of_it in looks.items()
         ]
-
-    def _highest(self, pair: DirectedPair, look: int) -> Decimal:
-        of_it = [row.watch for row in self._armed() if (row.watch.pair, row.watch.look) == (pair, look)]
-        return max(watch.wake_key for watch in of_it)
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
         fired: list[Fired] = []

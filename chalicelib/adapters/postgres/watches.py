@@ -17,7 +17,7 @@ from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSes
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, Threshold, Watch
-from chalicelib.services.resting.ports import ArmedPair, ArmedSize
+from chalicelib.services.resting.ports import ArmedLook, ArmedPair
 
 # Read before it is written: a new number is taken only for a pair that has none.
 PAIRS: Final = Statement("""
@@ -69,36 +69,29 @@ DELETE FROM watches WHERE order_id IN (
 RETURNING order_id
 """)
 
-# A probe of each index per pair, and a search of none.
-_ARMED: Final = Statement("""
-SELECT p.input_token, p.output_token,
-    EXISTS (SELECT FROM watches AS w
-            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 0)
-    OR EXISTS (SELECT FROM watches AS w
-               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look = 0) AS by_rate,
-    EXISTS (SELECT FROM watches AS w
-            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look BETWEEN 1 AND 10)
-    OR EXISTS (SELECT FROM watches AS w
-               WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id
-                 AND w.look BETWEEN 1 AND 10)
-        AS by_mark,
-    EXISTS (SELECT FROM watches AS w
-            WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id AND w.look = 11)
-        AS by_launch,
-    -- One step of the index for each class of sizes, at the stop that is met first.
-    ARRAY(
-        WITH RECURSIVE sizes AS (
-            (SELECT w.look, w.wake_key FROM watches AS w
-             WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look > 11
-             ORDER BY w.look, w.wake_key DESC LIMIT 1)
-            UNION ALL
-            SELECT next.look, next.wake_key FROM sizes CROSS JOIN LATERAL (
-                SELECT w.look, w.wake_key FROM watches AS w
-                WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id AND w.look > sizes.look
-                ORDER BY w.look, w.wake_key DESC LIMIT 1) AS next
-        ) SELECT concat_ws(' ', look, wake_key) FROM sizes
-    ) AS sizes
-FROM watch_pairs AS p
+# One step of an index for each look of a pair, at the watch that is met first, and a search of none.
+_LOOKS: Final = """
+SELECT concat_ws(' ', '{direction}', look, wake_key) FROM (
+    WITH RECURSIVE looks AS (
+        (SELECT w.look, w.wake_key FROM watches AS w
+         WHERE w.armed AND w.direction = '{direction}' AND w.pair_id = p.pair_id
+         ORDER BY w.look, w.wake_key {order} LIMIT 1)
+        UNION ALL
+        SELECT next.look, next.wake_key FROM looks CROSS JOIN LATERAL (
+            SELECT w.look, w.wake_key FROM watches AS w
+            WHERE w.armed AND w.direction = '{direction}' AND w.pair_id = p.pair_id AND w.look > looks.look
+            ORDER BY w.look, w.wake_key {order} LIMIT 1) AS next
+    ) SELECT look, wake_key FROM looks
+) AS {direction}
+"""
+
+_ARMED: Final = Statement(f"""
+SELECT p.input_token, p.output_token, found.looks
+FROM watch_pairs AS p CROSS JOIN LATERAL (SELECT ARRAY(
+    {_LOOKS.format(direction="at_least", order="")} UNION ALL
+    {_LOOKS.format(direction="at_most", order="DESC")}
+) AS looks) AS found
+WHERE found.looks <> CAST(ARRAY[] AS text[])
 """)
 
 _FIELDS: Final = ("order_id", "firing", "fired_by", "look", "fired_at", "seen_out", "seen_in", "fired_height")
@@ -186,13 +179,19 @@ RETURNING w.order_id
 _OBSERVERS_LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:key)")
 _OBSERVERS_KEY: Final = 0x6F6D726B
 
+# Nothing is written, and so nothing has to reach the disk, where a look adds nothing to its block's.
 _OBSERVE: Final = Statement("""
-WITH seen AS (
-    INSERT INTO marks (pair_id, height, low, high)
-    SELECT p.pair_id, CAST(:height AS bigint), t.mark, t.mark
+WITH looked AS (
+    SELECT p.pair_id, t.mark
     FROM jsonb_to_recordset(CAST(:marks AS jsonb)) AS t (input_token text, output_token text, mark numeric)
     JOIN watch_pairs AS p USING (input_token, output_token)
-    ORDER BY p.pair_id
+), seen AS (
+    INSERT INTO marks (pair_id, height, low, high)
+    SELECT pair_id, CAST(:height AS bigint), mark, mark FROM looked
+    WHERE NOT EXISTS (SELECT FROM marks AS old
+                      WHERE old.pair_id = looked.pair_id AND old.height = CAST(:height AS bigint)
+                        AND looked.mark BETWEEN old.low AND old.high)
+    ORDER BY pair_id
     ON CONFLICT (pair_id, height) DO UPDATE
     SET low = least(marks.low, excluded.low), high = greatest(marks.high, excluded.high)
     RETURNING pair_id, height, low, high
@@ -201,8 +200,10 @@ WITH seen AS (
     -- Heights far ahead are another chain's.
     WHERE marks.pair_id = seen.pair_id AND abs(marks.height - seen.height) > 2 * CAST(:keep AS integer)
 ), kept AS (
-    SELECT marks.* FROM marks JOIN seen USING (pair_id)
-    WHERE marks.height < seen.height AND marks.height > seen.height - CAST(:keep AS integer)
+    SELECT marks.* FROM marks JOIN looked USING (pair_id)
+    WHERE marks.height <= CAST(:height AS bigint)
+      AND marks.height > CAST(:height AS bigint) - CAST(:keep AS integer)
+      AND NOT EXISTS (SELECT FROM seen WHERE (seen.pair_id, seen.height) = (marks.pair_id, marks.height))
     UNION ALL SELECT * FROM seen
 )
 SELECT p.input_token, p.output_token, kept.height, kept.low, kept.high
@@ -234,15 +235,8 @@ class PostgresWatches:
         with translated_errors():
             rows = self._database.execute(_ARMED)
         return [
-            ArmedPair(
-                DirectedPair(row.input_token, row.output_token),
-                row.by_rate,
-                row.by_mark,
-                row.by_launch,
-                tuple(map(_armed_size, row.sizes)),
-            )
+            ArmedPair(DirectedPair(row.input_token, row.output_token), tuple(map(_armed_look, row.looks)))
             for row in rows
-            if row.by_rate or row.by_mark or row.by_launch or row.sizes
         ]
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
@@ -319,9 +313,9 @@ def fired_among(session: DatabaseSession, order_ids: Sequence[UUID]) -> Mapping[
     }
 
 
-def _armed_size(said: str) -> ArmedSize:
-    look, highest = said.split(" ")
-    return ArmedSize(int(look), Decimal(highest))
+def _armed_look(said: str) -> ArmedLook:
+    direction, look, nearest = said.split(" ")
+    return ArmedLook(Direction(direction), int(look), Decimal(nearest))
 
 
 def _pairs(pairs: Sequence[DirectedPair]) -> str:

@@ -6,20 +6,27 @@ A message that gets lost in between is sent again by ``resend``; one that arrive
 the claim. So nothing here has to succeed but the statement that fires.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
-from chalicelib.domain.watches import Fired, held
+from chalicelib.domain.watches import DirectedPair, Fired, Threshold, held
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
 from chalicelib.services.resting.ports import ArmedPair, Openings, Watches
 from chalicelib.services.resting.prices import Prices
 from chalicelib.services.resting.size_rates import SizeRates
-from chalicelib.services.resting.thresholds import looked_at, mark_thresholds, marks_of, rate_thresholds
+from chalicelib.services.resting.thresholds import (
+    looked_at,
+    mark_thresholds,
+    marks_of,
+    rate_thresholds,
+    that_may_meet,
+)
 
 FIRED_AT_ONCE: Final = 100
 """Of one price and one statement, at first: their messages are sent before more is fired."""
@@ -105,8 +112,22 @@ class Matcher:
         armed = looked_at(prices, self._watches.armed() if armed is None else armed, changed)
         if not armed:
             return Matched()
-        thresholds = list(rate_thresholds(prices, armed))
+        # What limits wait for is known at once. Stops come before a second go at limits, of which there may
+        # be many.
+        limits = that_may_meet(rate_thresholds(prices, armed), armed)
+        found, are_all = self._fired(limits, self._limit)
+        wanted = {frozenset(one.pair) for one in armed if one.by_mark}
         marks = marks_of(prices, armed)
+        found += Matched(without_mark=len(wanted - {frozenset(pair) for pair in marks}))
+        met = that_may_meet(self._other_thresholds(prices, armed, marks), armed)
+        met = met if are_all else [*limits, *met]
+        return found + self._repeated(lambda limit: self._watches.fire(met, limit=limit)) if met else found
+
+    def _other_thresholds(
+        self, prices: Prices, armed: Sequence[ArmedPair], marks: Mapping[DirectedPair, Decimal]
+    ) -> Sequence[Threshold]:
+        """Return what triggers and sniper orders are compared with; the marks are noted for later looks."""
+        thresholds: list[Threshold] = []
         if marks:
             keep = CONFIRMATIONS_MAX + self._gap_max
             seen = self._watches.observe(prices.height, marks, keep=keep)
@@ -118,9 +139,7 @@ class Matcher:
         launched = [one.pair for one in armed if one.by_launch]
         if launched:
             thresholds += launch_thresholds(prices, launched, self._openings.seen(launched))
-        wanted = {frozenset(one.pair) for one in armed if one.by_mark}
-        found = Matched(without_mark=len(wanted - {frozenset(pair) for pair in marks}))
-        return found + self._repeated(lambda limit: self._watches.fire(thresholds, limit=limit))
+        return thresholds
 
     def wake(self) -> Matched:
         """Fire what is due by time.
@@ -134,6 +153,11 @@ class Matcher:
         return self._repeated(
             lambda limit: self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=limit)
         )
+
+    def _fired(self, met: Sequence[Threshold], limit: int) -> tuple[Matched, bool]:
+        """Fire once; return what became of it, and whether that was all."""
+        fired = self._watches.fire(met, limit=limit) if met else ()
+        return Matched(len(fired), self._send(fired) if fired else 0), len(fired) < limit
 
     def _repeated(self, ask: Callable[[int], Sequence[Fired]]) -> Matched:
         found, limit = Matched(), self._limit

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from chalicelib.domain.launches import SeenOpenings
-from chalicelib.domain.watches import DirectedPair, Fired, MarkRange, Threshold, Watch
+from chalicelib.domain.triggers import Direction
+from chalicelib.domain.watches import (
+    BY_LAUNCH,
+    BY_MARGINAL_RATE,
+    DirectedPair,
+    Fired,
+    MarkRange,
+    Threshold,
+    Watch,
+)
 
 if TYPE_CHECKING:
     from chalicelib.services.resting.prices import Prices
@@ -30,14 +39,39 @@ class ArmedSize(NamedTuple):
     highest: Decimal
 
 
+class ArmedLook(NamedTuple):
+    """What some armed watches of a pair are compared with, and the key of the one that is met first."""
+
+    direction: Direction
+    look: int
+    nearest: Decimal
+
+    def may_be_met(self, key: Decimal) -> bool:
+        """Return whether a price with this key meets the nearest watch, and so any of them."""
+        return self.nearest <= key if self.direction is Direction.AT_LEAST else self.nearest >= key
+
+
 class ArmedPair(NamedTuple):
-    """A pair that something armed waits for, and what it looks at."""
+    """A pair that something armed waits for, and what it looks at: each direction and look once."""
 
     pair: DirectedPair
-    by_rate: bool
-    by_mark: bool
-    by_launch: bool = False
-    sizes: tuple[ArmedSize, ...] = ()
+    looks: tuple[ArmedLook, ...]
+
+    @property
+    def by_rate(self) -> bool:
+        return any(each.look == BY_MARGINAL_RATE for each in self.looks)
+
+    @property
+    def by_mark(self) -> bool:
+        return any(BY_MARGINAL_RATE < each.look < BY_LAUNCH for each in self.looks)
+
+    @property
+    def by_launch(self) -> bool:
+        return any(each.look == BY_LAUNCH for each in self.looks)
+
+    @property
+    def sizes(self) -> tuple[ArmedSize, ...]:
+        return tuple(ArmedSize(each.look, each.nearest) for each in self.looks if each.look > BY_LAUNCH)
 
 
 class Openings(Protocol):
@@ -73,7 +107,7 @@ class Watches(Protocol):
         ...
 
     def armed(self) -> Sequence[ArmedPair]:
-        """Return the pairs for which something is armed."""
+        """Return the pairs for which something is armed, each look with what is met first of it."""
         ...
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:

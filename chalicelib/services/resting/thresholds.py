@@ -7,7 +7,7 @@ from typing import Final
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Held, Threshold
+from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Held, Threshold
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.services.resting.ports import ArmedPair
@@ -29,17 +29,27 @@ def looked_at(
     tokens = {pool.tokens for pool in prices.pools if pool.pool_id in changed}
     by_rate = touched_pairs(prices.pools, tokens)
     by_mark = tokens | {(other, one) for one, other in tokens}
+
+    def is_concerned(pair: DirectedPair, look: int) -> bool:
+        if BY_MARGINAL_RATE < look <= BY_LAUNCH:
+            return pair in by_mark or (look == BY_LAUNCH and pair.output_token == NEW_MINT)
+        return pair in by_rate
+
     found = [
-        ArmedPair(
-            one.pair,
-            one.by_rate and one.pair in by_rate,
-            one.by_mark and one.pair in by_mark,
-            one.by_launch and (one.pair in by_mark or one.pair.output_token == NEW_MINT),
-            one.sizes if one.pair in by_rate else (),
-        )
+        ArmedPair(one.pair, tuple(each for each in one.looks if is_concerned(one.pair, each.look)))
         for one in armed
     ]
-    return [one for one in found if one.by_rate or one.by_mark or one.by_launch or one.sizes]
+    return [one for one in found if one.looks]
+
+
+def that_may_meet(thresholds: Iterable[Threshold], armed: Iterable[ArmedPair]) -> Sequence[Threshold]:
+    """Return the prices that reach their nearest watch: the others meet nothing, and need no search."""
+    nearest = {(one.pair, each.direction, each.look): each for one in armed for each in one.looks}
+    return [
+        each
+        for each in thresholds
+        if (found := nearest.get((each.pair, each.direction, each.look))) and found.may_be_met(each.key)
+    ]
 
 
 def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[DirectedPair, Decimal]:
@@ -54,11 +64,11 @@ def rate_thresholds(prices: Prices, armed: Iterable[ArmedPair]) -> Sequence[Thre
     """Return the best marginal rate of each pair, for both directions; a pair without any is absent."""
     rates = MarginalRates(prices.pools, prices.now_s, prices.slot)
     found: list[Threshold] = []
-    for pair, by_rate, *_ in armed:
-        best = rates.best(*pair) if by_rate else None
+    for one in armed:
+        best = rates.best(*one.pair) if one.by_rate else None
         if best is not None:
             at = prices.height
-            found += [Threshold(pair, side, BY_MARGINAL_RATE, best, at, at) for side in Direction]
+            found += [Threshold(one.pair, side, BY_MARGINAL_RATE, best, at, at) for side in Direction]
     return found
 
 
@@ -70,9 +80,9 @@ def mark_thresholds(
     What waits for a rate to be at least something is met by the least that was seen, as output per input.
     """
     found: list[Threshold] = []
-    for pair, _, by_mark, *_ in armed:
-        tokens = DirectedPair(*canonical(*pair))
-        for blocks, (low, high, from_height) in held.get(tokens, {}).items() if by_mark else ():
+    for one in armed:
+        pair, tokens = one.pair, DirectedPair(*canonical(*one.pair))
+        for blocks, (low, high, from_height) in held.get(tokens, {}).items() if one.by_mark else ():
             least, most = _rate(low), _rate(high)
             if pair != tokens:
                 least, most = most.inverse(), least.inverse()

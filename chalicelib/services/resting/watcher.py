@@ -19,9 +19,12 @@ from chalicelib.wire.queue_messages import render_message
 
 LOOK_EVERY_S: Final = 1.0
 
-SWAPS_LOOKS_PER_S: Final = 4
-SWAPS_LOOKS_MAX: Final = 10
-"""At swaps of ours, for each process: single ones are looked at at once, a stream of them so often."""
+SWAPS_LOOKS_PER_S: Final = 1
+SWAPS_LOOKS_MAX: Final = 5
+"""At swaps of ours, for each process: single ones are looked at at once, a stream of them so often.
+
+The looks by the clock see the same, and five processes would look more often than they do.
+"""
 
 STAYS_FOR_LOOKS: Final = 5
 """What has just fired is armed again if it was looked at in vain.
@@ -60,8 +63,8 @@ class PriceWatcher:
         Costs one small question where nothing is armed. The answer is not kept: what was armed a moment ago
         may be met by just these swaps, and the looks by the clock may not have begun.
 
-        Where something is armed, a stream of swaps is looked at a few times a second, and then for all that
-        they moved: one look sees what ten would have seen, and costs as much as each of them.
+        Where something is armed, a stream of swaps is looked at once a second, and then for all that they
+        moved: one look sees what ten would have seen, and costs as much as each of them.
         """
         self._unlooked = self._unlooked.union(pool_ids)
         if self._unlooked and self._may_look():
@@ -149,12 +152,12 @@ class PriceWatcher:
         """
         prices = self._prices.read()
         tokens = {pool.tokens for pool in prices.pools if pool.pool_id in pool_ids}
-        pairs = [
-            armed.pair for armed in self._watches.armed() if armed.pair in touched_pairs(prices.pools, tokens)
-        ]
-        if pairs:
-            self._watches.forget_wake_rates(pairs)
-        return self._matcher.match(prices, pool_ids)
+        touched = touched_pairs(prices.pools, tokens)
+        armed = self._watches.armed()
+        pairs = [one.pair for one in armed if one.pair in touched]
+        if pairs and self._watches.forget_wake_rates(pairs):
+            armed = self._watches.armed()
+        return self._matcher.match(prices, pool_ids, armed=armed)
 
     def run(self, seconds: float, has_time: Callable[[float], bool], *, when_idle: bool = False) -> Matched:
         """Look each second for as long as anything is armed, and return what became of all looks.

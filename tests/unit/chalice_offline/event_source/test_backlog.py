@@ -45,6 +45,16 @@ def test_messages_without_senders_are_forgotten_by_an_empty_receive() -> None:
     assert backlog.has(1)
 
 
+def test_full_receive_of_messages_without_senders_may_have_left_more_of_them() -> None:
+    backlog = of(8)
+    backlog.received(10, is_all=False)
+    assert not backlog.has_unannounced
+    backlog.received(10, is_all=False)
+    assert backlog.has_unannounced
+    backlog.received(9, is_all=True)
+    assert not backlog.has_unannounced
+
+
 def test_waiting_ends_with_the_last_sender_that_is_waited_for() -> None:
     async def scenario() -> None:
         backlog = of(1)

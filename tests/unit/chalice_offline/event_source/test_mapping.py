@@ -287,6 +287,17 @@ def test_next_batch_does_not_wait_for_senders_that_stay_away() -> None:
     run(scenario, gather_s=60.0, linger_s=0.001)
 
 
+def test_batches_behind_a_full_one_that_nobody_announced_do_not_wait_for_its_end() -> None:
+    async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
+        functions.gate.clear()
+        queue.put(*map(str, range(25)))
+        mapping.nudge()
+        await until(lambda: len(functions.batches) == 3)
+        assert functions.finished == 0
+
+    run(scenario, gather_s=60.0, linger_s=60.0)
+
+
 def test_nudge_finds_a_message_without_waiting_for_the_long_poll() -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
         queue.put("a")
