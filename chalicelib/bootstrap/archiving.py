@@ -68,10 +68,12 @@ def archiver(
     """Return the use case."""
     from chalicelib.adapters.clock import SystemClock
     from chalicelib.adapters.postgres.archive import PostgresFinishedOrders
+    from chalicelib.adapters.simulated_market.folding import LedgerFolding
     from chalicelib.services.archive.archiver import ArchiveOrders
 
     return ArchiveOrders(
         PostgresFinishedOrders(engine),
+        LedgerFolding(engine),
         store,
         SystemClock(),
         retention_days=retention_days,

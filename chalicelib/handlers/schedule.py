@@ -50,7 +50,7 @@ def archive_orders() -> JsonObject:
     try:
         moved = archiver_of(use.settings, use.engine).run(time_left.has)
         result: JsonObject = {"done": True, "archived": moved.orders, "refused": moved.refused}
-        result["forgotten"] = moved.forgotten
+        result |= {"forgotten": moved.forgotten, "folded": moved.folded}
         if moved.refused:
             use.observer.count("OrdersNotArchived", moved.refused)
     except RetryableError as fault:

@@ -34,7 +34,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         {", ".join(AMENDABLE)}
     )""",
     "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain, packed)",
-    # Rows come into being through public.archive_orders alone.
+    # Rows come into being through public.archive_orders and archive_with_transactions alone.
     "archives": _READ,
     "attempts": """SELECT, INSERT (
         signature, order_id, attempt, payload, last_valid_height, quoted_in_units, quoted_out_units,
@@ -72,6 +72,9 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     # Money comes into being through market.open_wallets alone.
     "market.issues": _READ,
     "market.openings": _READ,
+    # What landed long ago goes into these through market.fold alone.
+    "market.folded": _READ,
+    "market.folded_flows": _READ,
     "market.launches": _READ,
     "market.tokens": _READ,
     "market.supply": _READ,
@@ -86,6 +89,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         signature, slot, height, wallet, order_id, attempt, error, input_units, output_units, legs,
         landed_at)""",
 }
+
+_FUNCTIONS: Final = ("public.archive_orders", "public.archive_with_transactions", "public.forget_orders")
 
 # Roles belong to the server, so another database's migration may create it at the same moment.
 _CREATE: Final = text(f"""
@@ -137,7 +142,7 @@ def _statements() -> list[str]:
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA public, market TO {APP_ROLE}",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA market TO {APP_ROLE}",
-        f"GRANT EXECUTE ON FUNCTION public.archive_orders, public.forget_orders TO {APP_ROLE}",
+        f"GRANT EXECUTE ON FUNCTION {', '.join(_FUNCTIONS)} TO {APP_ROLE}",
         # Granted anew, so that what a release no longer needs is gone with it.
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public, market FROM {APP_ROLE}",
         *(f"GRANT {privileges} ON {table} TO {APP_ROLE}" for table, privileges in PRIVILEGES.items()),

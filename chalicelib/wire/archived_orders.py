@@ -1,7 +1,8 @@
 """Archives: compressed JSON lines, an order on each, with its events and attempts.
 
-A line is ``{"order":{...},"events":[...],"attempts":[...]}``; the members are the columns of the record's
-rows, amounts in base units, binary columns in hexadecimal digits, as Postgres writes them.
+A line is ``{"order":{...},"events":[...],"attempts":[...]}``, with ``"transactions":[...]`` if the simulated
+market's ledger has any; the members are the columns of the record's rows, amounts in base units, binary
+columns in hexadecimal digits, as Postgres writes them.
 """
 
 import gzip
@@ -24,6 +25,7 @@ class ArchivedOrder:
     order: JsonObject
     events: Sequence[JsonObject]
     attempts: Sequence[JsonObject]
+    transactions: Sequence[JsonObject] = ()
 
     @property
     def order_id(self) -> str:
@@ -34,7 +36,8 @@ def packed(orders: Sequence[ArchivedOrder]) -> bytes:
     """Return an archive; equal orders make equal bytes."""
     lines = (
         json.dumps(
-            {"order": each.order, "events": each.events, "attempts": each.attempts},
+            {"order": each.order, "events": each.events, "attempts": each.attempts}
+            | ({"transactions": each.transactions} if each.transactions else {}),
             sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
@@ -56,7 +59,8 @@ def unpacked(archive: bytes) -> list[ArchivedOrder]:
         # Lines end with a line feed alone: texts may hold what else Unicode calls an end of line.
         lines = gzip.decompress(archive).decode().split("\n")[:-1]
         return [
-            ArchivedOrder(each["order"], each["events"], each["attempts"]) for each in map(json.loads, lines)
+            ArchivedOrder(each["order"], each["events"], each["attempts"], each.get("transactions", ()))
+            for each in map(json.loads, lines)
         ]
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise UnreadableArchiveError(f"not a readable archive: {error}") from error

@@ -49,7 +49,12 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
             done = use_case.run(on_part=lambda orders: progress.advance(bar, orders))
     except RetryableError as fault:
         raise click.ClickException(fault.message) from fault
-    facts = {"archived": done.orders, "refused": done.refused, "forgotten": done.forgotten}
+    facts = {
+        "archived": done.orders,
+        "refused": done.refused,
+        "forgotten": done.forgotten,
+        "folded": done.folded,
+    }
     refused = (
         f"; {done.refused} are not what was written and stay: see orderflow audit" if done.refused else ""
     )

@@ -105,6 +105,16 @@ def test_dead_attempt_is_not_open_and_the_order_remembers_that_it_was_sent(store
     assert (found.state.status, found.state.was_sent) == (S.ROUTING, True)
 
 
+def test_no_attempt_is_made_beside_one_that_has_landed(store: Store) -> None:
+    sent = store.moved(store.created(an_order()), *LIFE[2:5])
+    landed = next_transition(sent, S.ROUTING, outcome="landed")
+    assert store.record.record([landed], lease_ms=LONG_LEASE_MS)
+    attempt = an_attempt(2, f"sig-{uuid4()}")
+    again = next_transition(ClaimedOrder(landed.state, sent.fence), *LIFE[2:5], attempt=attempt)
+    with pytest.raises(Exception, match="attempts_one_alive"):
+        store.record.record([again], lease_ms=LONG_LEASE_MS)
+
+
 def test_released_order_is_free_at_once(store: Store) -> None:
     claimed = store.created(an_order())
     assert store.record.record([next_transition(claimed, release=True)], lease_ms=LONG_LEASE_MS)

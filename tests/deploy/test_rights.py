@@ -132,7 +132,7 @@ def test_nothing_leaves_the_record_that_could_not_be_kept_and_read_back(stage: S
     with without(stage.cloud, right("archive_orders", sid)):
         assert not invoked(stage.cloud, "archive_orders", SCHEDULE).result["done"]
     done = invoked(stage.cloud, "archive_orders", SCHEDULE).result
-    assert done == {"done": True, "archived": 1, "refused": 0, "forgotten": 0}
+    assert done == {"done": True, "archived": 1, "refused": 0, "forgotten": 0, "folded": 0}
     answer = httpx.get(f"{stage.rest_url}/orders/{order.order_id}", timeout=TIME_LIMIT_S)
     assert answer.json()["code"] == "ORDER_ARCHIVED"
 

@@ -119,14 +119,14 @@ class Tables:
                     self.unpublished.pop(order_id, None)
 
     def insert_attempt(self, order_id: UUID, attempt: OpenAttempt) -> None:
-        """Insert an open attempt; a second open one, or the same one again, cannot be."""
+        """Insert an open attempt; one beside one that is open or has landed, or the same again, cannot be."""
         if attempt.transaction.signature in self.attempts:
             raise ConstraintViolation("attempts_signature")
         others = [row for row in self.attempts.values() if row.order_id == order_id]
         if any(row.attempt.attempt == attempt.attempt for row in others):
             raise ConstraintViolation("attempts_pkey")
-        if any(row.outcome is None for row in others):
-            raise ConstraintViolation("attempts_one_open")
+        if any(row.outcome in {None, "landed"} for row in others):
+            raise ConstraintViolation("attempts_one_alive")
         self.attempts[attempt.transaction.signature] = AttemptRow(order_id, attempt)
 
     def open_attempt(self, order_id: UUID) -> OpenAttempt | None:

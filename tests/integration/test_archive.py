@@ -104,6 +104,7 @@ def test_archived_order_is_shown_as_it_was(engine: Engine, tmp_path: Path) -> No
         "archived": 1,
         "refused": 0,
         "forgotten": 0,
+        "folded": 0,
     }
     after = json.loads(command(engine, tmp_path, "order", str(order_id)).output)
     assert [event["seq"] for event in after["events"]] == [1, 2, 3, 4, 5, 6]

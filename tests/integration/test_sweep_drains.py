@@ -8,6 +8,7 @@ from sqlalchemy import Engine, event, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+from chalicelib.adapters.postgres.subscriptions import REMOVED_MAX
 from chalicelib.bootstrap import Services
 from chalicelib.config import Settings
 from chalicelib.domain.queue_messages import ResumeMessage
@@ -104,3 +105,20 @@ def test_finished_subscriptions_are_forgotten_in_parts_and_no_others(engine: Eng
     assert sum(part.removed for part in parts) == FINISHED
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM subscriptions")).scalar() == 12
+
+
+def test_connection_that_follows_ten_thousand_orders_is_forgotten_in_parts(engine: Engine) -> None:
+    store, others = on_postgres(engine), 10
+    store.connected("c1", False)
+    follow = """
+    INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
+    SELECT :connection_id, gen_random_uuid(), 'alice', true, 2 FROM generate_series(1, CAST(:number AS int))
+    """
+    run(engine, follow, connection_id="c1", number=2 * REMOVED_MAX + 1)
+    run(engine, follow, connection_id="c2", number=others)
+    removed: list[int] = []
+    event.listen(engine, "after_cursor_execute", lambda *arguments: removed.append(arguments[1].rowcount))
+    store.subscriptions.forget(["c1"])
+    assert removed == [REMOVED_MAX, REMOVED_MAX, 1, 1]  # the last one is the connection
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM subscriptions")).scalar() == others

@@ -41,19 +41,23 @@ SELECT to_jsonb(o) AS whole,
     (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'order_id' ORDER BY e.seq), '[]') FROM order_events e
      WHERE e.order_id = o.order_id) AS events,
     (SELECT coalesce(jsonb_agg(to_jsonb(a) - 'order_id' ORDER BY a.attempt), '[]') FROM attempts a
-     WHERE a.order_id = o.order_id) AS attempts
+     WHERE a.order_id = o.order_id) AS attempts,
+    (SELECT coalesce(jsonb_agg(to_jsonb(t) - 'order_id' ORDER BY t.ordinal), '[]')
+     FROM attempts a JOIN market.transactions t ON md5(t.signature)::uuid = md5(a.signature)::uuid
+     WHERE a.order_id = o.order_id) AS transactions
 FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.ended_at, d.order_id
 """)
 _SETTLE: Final = text("""
-SELECT public.archive_orders(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]), CAST(:seqs AS int[]),
-    CAST(:events AS int), CAST(:attempts AS int))
+SELECT public.archive_with_transactions(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]),
+    CAST(:seqs AS int[]), CAST(:events AS int), CAST(:attempts AS int), CAST(:transactions AS int))
 """)
 _FORGET: Final = text("SELECT public.forget_orders(CAST(:kept_days AS int))")
 _PLACE_OF: Final = text("""
 SELECT a.place FROM orders o JOIN archives a USING (archive_id) WHERE o.order_id = CAST(:order_id AS uuid)
 """)
 _ARCHIVES: Final = text("""
-SELECT archive_id, place, sha256, orders, events, attempts, forgotten_at FROM archives ORDER BY archive_id
+SELECT archive_id, place, sha256, orders, events, attempts, transactions, forgotten_at FROM archives
+ORDER BY archive_id
 """)
 _KEPT: Final = text("""
 SELECT order_id::text, status, seq, '\\x' || encode(chain, 'hex') AS chain
@@ -75,7 +79,10 @@ class PostgresFinishedOrders:
         parameters = {"ended_before": ended_before, "skipped": skipped, "limit": limit}
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_NEXT, parameters).all()
-        return [ArchivedOrder(_in_utc(row.whole), _written(row.events), row.attempts) for row in rows]
+        return [
+            ArchivedOrder(_in_utc(row.whole), _written(row.events), row.attempts, row.transactions or ())
+            for row in rows
+        ]
 
     def problem(self, order: ArchivedOrder) -> str | None:
         return problem_of(order)
@@ -89,6 +96,7 @@ class PostgresFinishedOrders:
             "seqs": [order.order["seq"] for order in orders],
             "events": archive.events,
             "attempts": archive.attempts,
+            "transactions": archive.transactions,
         }
         with translated_errors(), self._single.connect() as connection:
             return bool(connection.execute(_SETTLE, parameters).scalar_one())
@@ -117,7 +125,18 @@ def problem_of(order: ArchivedOrder) -> str | None:
             before = found
     if before != _bytes(order.order["chain"]):
         return "another hash than its last event has"
-    return None
+    return _landing_problem(order)
+
+
+def _landing_problem(order: ArchivedOrder) -> str | None:
+    """Return why what landed is not what the order says; without transactions nothing is known of it."""
+    if not order.transactions:
+        return None
+    names = ("tx_signature", "input_units", "output_units")
+    said = [tuple(order.order[name] for name in names)] if order.order["status"] == "confirmed" else []
+    names = ("signature", "input_units", "output_units")
+    landed = [tuple(each[name] for name in names) for each in order.transactions if each["error"] is None]
+    return None if landed == said else f"{said} by its own account, and in the ledger {landed}"
 
 
 def place_of(connection: Connection, order_id: str) -> str | None:
@@ -154,9 +173,9 @@ def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[t
         except UnreadableArchiveError as error:
             yield row.place, str(error)
             continue
-        counted = (len(orders), _sum(o.events for o in orders), _sum(o.attempts for o in orders))
-        if counted != (row.orders, row.events, row.attempts):
-            yield row.place, f"holds {counted} orders, events and attempts"
+        counted = [len(orders), *(_sum(lists) for lists in zip(*map(_rows, orders), strict=True))]
+        if counted != [row.orders, row.events, row.attempts, row.transactions or 0]:
+            yield row.place, f"holds {counted} orders, events, attempts and transactions"
         # Of forgotten orders the record must know nothing.
         here = [] if row.forgotten_at else orders
         said = {(o.order_id, o.order["status"], o.order["seq"], o.order["chain"]) for o in here}
@@ -164,9 +183,18 @@ def _archive_problems(connection: Connection, store: ArchiveStore) -> Iterator[t
         for order_id, *_ in sorted(said ^ kept, key=str):
             yield order_id, f"the record and {row.place} say different things"
         for order in orders:
-            problem = problem_of(order)
+            problem = problem_of(order) or (_unlanded_problem(order) if row.transactions else None)
             if problem is not None:
                 yield order.order_id, f"in {row.place}: {problem}"
+
+
+def _unlanded_problem(order: ArchivedOrder) -> str | None:
+    is_missing = order.order["status"] == "confirmed" and not order.transactions
+    return "confirmed, and no transaction of it landed" if is_missing else None
+
+
+def _rows(order: ArchivedOrder) -> tuple[Sequence[JsonObject], ...]:
+    return order.events, order.attempts, order.transactions
 
 
 def _sum(lists: Iterable[Sequence[Any]]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
@@ -108,7 +108,17 @@ WHERE subscriptions.live
 _REMOVE_ONE: Final = text("""
 DELETE FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:order_id AS uuid)
 """)
-_REMOVE_ALL: Final = text("DELETE FROM subscriptions WHERE connection_id = ANY(:connection_ids)")
+REMOVED_MAX: Final = 5_000
+"""Subscriptions that one statement removes: of a bot that sent a thousand orders a second, connections have
+hundreds of thousands, more than an answer of the database is waited for.
+"""
+
+# In one order, so that two that remove the same connections cannot deadlock.
+_REMOVE_SOME: Final = text("""
+DELETE FROM subscriptions WHERE (connection_id, order_id) IN (
+    SELECT connection_id, order_id FROM subscriptions WHERE connection_id = ANY(:connection_ids)
+    ORDER BY connection_id, order_id LIMIT :limit FOR UPDATE)
+""")
 _DISCONNECTED: Final = text("DELETE FROM connections WHERE connection_id = ANY(:connection_ids)")
 
 
@@ -116,7 +126,6 @@ class PostgresSubscriptions:
     """``Subscriptions`` on Postgres."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._database = Database(engine)
 
@@ -179,11 +188,19 @@ class PostgresSubscriptions:
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
         with translated_errors(), self._single.connect() as connection:
             if order_id is None:
-                connection.execute(_REMOVE_ALL, {"connection_ids": [connection_id]})
+                _remove_all(connection, [connection_id])
             else:
                 connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": str(order_id)})
 
     def forget(self, connection_ids: Sequence[str]) -> None:
-        with translated_errors(), self._engine.begin() as connection:
-            connection.execute(_REMOVE_ALL, {"connection_ids": list(connection_ids)})
+        with translated_errors(), self._single.connect() as connection:
+            _remove_all(connection, connection_ids)
+            # Last, and by itself: whoever is stopped before it, the sweep finds the connections and goes on.
             connection.execute(_DISCONNECTED, {"connection_ids": list(connection_ids)})
+
+
+def _remove_all(connection: Connection, connection_ids: Sequence[str]) -> None:
+    """Remove all subscriptions of connections, in parts that each are a transaction."""
+    parameters = {"connection_ids": list(connection_ids), "limit": REMOVED_MAX}
+    while connection.execute(_REMOVE_SOME, parameters).rowcount == REMOVED_MAX:
+        pass

@@ -32,12 +32,13 @@ _OPENINGS: Final = text("""
     WHERE maths = :maths ORDER BY after_ordinal
 """)
 _POOLS: Final = text("SELECT to_jsonb(pool) AS pool FROM market.changed_pools('{}', -1) AS pool")
+_FOLDED: Final = text("SELECT ordinal FROM market.folded")
 _LANDED: Final = text("""
-    SELECT t.ordinal, t.signature, market.named_legs(t.legs) AS legs,
-        floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
+    SELECT t.ordinal, t.signature, t.error, t.landed_at, t.input_units, t.output_units,
+        market.named_legs(t.legs) AS legs, floor(extract(epoch FROM t.landed_at))::bigint AS now_s,
         CASE WHEN t.order_id IS NULL THEN 'exact_in' ELSE o.swap_mode END AS swap_mode
     FROM market.transactions t LEFT JOIN orders o USING (order_id)
-    WHERE t.error IS NULL AND t.ordinal > :after ORDER BY t.ordinal LIMIT :page
+    WHERE t.ordinal > :after ORDER BY t.ordinal LIMIT :page
 """)
 
 
@@ -47,32 +48,63 @@ def check_replay(connection: Connection) -> Iterator[LedgerViolation]:
 
     A pool is followed up to the first that does not fit.
     """
-    rows = [row.pool for row in connection.execute(_POOLS)]
-    now = Snapshot().updated(rows).pools
-    states: dict[str, pools.Pool | None] = {}
-    openings = deque(connection.execute(_OPENINGS, {"maths": MATHS}))
-    after = -1
-    while landed := connection.execute(_LANDED, {"after": after, "page": _PAGE}).all():
+    replay, after = Replay(connection), folded_to(connection)
+    while landed := landed_after(connection, after, _PAGE):
         for row in landed:
-            while openings and openings[0].after_ordinal < row.ordinal:
-                opening = openings.popleft()
-                states[opening.pool_id] = _opened(opening)
+            yield from replay.follow(row)
+        after = landed[-1].ordinal
+    yield from replay.differences()
+
+
+def folded_to(connection: Connection) -> int:
+    """Return the last transaction that the openings and the folded flows contain."""
+    return int(connection.execute(_FOLDED).scalar_one())
+
+
+def landed_after(connection: Connection, ordinal: int, most: int) -> Sequence[Any]:
+    """Return the next transactions of the ledger, in the order they landed."""
+    return connection.execute(_LANDED, {"after": ordinal, "page": most}).all()
+
+
+class Replay:
+    """Pools that transactions are carried out on anew.
+
+    Attributes:
+        states: Where the pools stand by now; None for one that is not followed any more.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        rows = [row.pool for row in connection.execute(_POOLS)]
+        self._now = Snapshot().updated(rows).pools
+        self._openings = deque(connection.execute(_OPENINGS, {"maths": MATHS}))
+        self.states: dict[str, pools.Pool | None] = {}
+
+    def open_until(self, ordinal: int) -> None:
+        """Open the pools that opened before a transaction."""
+        while self._openings and self._openings[0].after_ordinal < ordinal:
+            opening = self._openings.popleft()
+            self.states[opening.pool_id] = pool_of(
+                opening.kind, opening.state, opening.bins or (), opening.ticks or (), None
+            )
+
+    def follow(self, row: Any) -> Iterator[LedgerViolation]:
+        """Carry the next transaction out; yield what is wrong with it."""
+        self.open_until(row.ordinal)
+        if row.error is None:
             for leg in row.legs:
-                problem = _follow(leg, _modes(row.swap_mode), row.now_s, states, now)
+                problem = _follow(leg, _modes(row.swap_mode), row.now_s, self.states, self._now)
                 if problem:
                     yield LedgerViolation(row.signature, problem)
-        after = landed[-1].ordinal
-    for opening in openings:
-        states[opening.pool_id] = _opened(opening)
-    for pool_id, pool in now.items():
-        if pool_id not in states:
-            yield LedgerViolation(pool_id, "it was never opened")
-        elif states[pool_id] not in (None, pool.state):
-            yield LedgerViolation(pool_id, "its state is not the one that its transactions lead to")
 
-
-def _opened(opening: Any) -> pools.Pool:
-    return pool_of(opening.kind, opening.state, opening.bins or (), opening.ticks or (), None)
+    def differences(self) -> Iterator[LedgerViolation]:
+        """Yield the pools that stand elsewhere than where they have been followed to."""
+        if self._openings:
+            self.open_until(self._openings[-1].after_ordinal + 1)
+        for pool_id, pool in self._now.items():
+            if pool_id not in self.states:
+                yield LedgerViolation(pool_id, "it was never opened")
+            elif self.states[pool_id] not in (None, pool.state):
+                yield LedgerViolation(pool_id, "its state is not the one that its transactions lead to")
 
 
 def _follow(

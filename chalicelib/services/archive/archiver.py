@@ -7,14 +7,14 @@ archived.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
-from chalicelib.services.archive.ports import Archive, ArchiveStore, FinishedOrders
+from chalicelib.services.archive.ports import Archive, ArchiveStore, FinishedOrders, Ledger
 from chalicelib.services.ports import Clock
 from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError, packed, unpacked
 
@@ -32,11 +32,13 @@ class Archived:
     Attributes:
         refused: Orders that are not what was written: they stay in the record, for the audit to tell of.
         forgotten: Orders archived long ago that the record knows no more.
+        folded: Transactions of the simulated ledger that became what they led to.
     """
 
     orders: int
     refused: int
     forgotten: int = 0
+    folded: int = 0
 
 
 class ArchiveOrders:
@@ -45,6 +47,7 @@ class ArchiveOrders:
     def __init__(
         self,
         finished: FinishedOrders,
+        ledger: Ledger,
         store: ArchiveStore,
         clock: Clock,
         *,
@@ -52,6 +55,7 @@ class ArchiveOrders:
         kept_days: int,
     ) -> None:
         self._finished = finished
+        self._ledger = ledger
         self._store = store
         self._clock = clock
         self._retention = timedelta(days=retention_days)
@@ -89,10 +93,21 @@ class ArchiveOrders:
             elif not sound:
                 refused += len(found)
                 on_part(len(found))
+        folded = self._fold(ended_before, has_time)
         forgotten = self._forget(has_time)
-        if orders or refused or forgotten:
-            logger.info("orders archived", orders=orders, refused=refused, forgotten=forgotten)
-        return Archived(orders, refused, forgotten)
+        done = Archived(orders, refused, forgotten, folded)
+        if any(astuple(done)):
+            logger.info("orders archived", **asdict(done))
+        return done
+
+    def _fold(self, landed_before: datetime, has_time: Callable[[float], bool]) -> int:
+        folded = 0
+        while has_time(PART_S):
+            of_one = self._ledger.fold(landed_before)
+            if not of_one:
+                break
+            folded += of_one
+        return folded
 
     def _forget(self, has_time: Callable[[float], bool]) -> int:
         forgotten = 0
@@ -120,6 +135,7 @@ class ArchiveOrders:
             orders=len(orders),
             events=sum(len(order.events) for order in orders),
             attempts=sum(len(order.attempts) for order in orders),
+            transactions=sum(len(order.transactions) for order in orders),
         )
         self._store.put(archive.place, content)
         self._verify(archive, orders)

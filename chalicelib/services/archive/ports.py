@@ -23,6 +23,7 @@ class Archive:
     orders: int
     events: int
     attempts: int
+    transactions: int = 0
 
 
 class ArchiveStore(Protocol):
@@ -67,5 +68,17 @@ class FinishedOrders(Protocol):
         """Drop the orders of the oldest archive of more than so many days ago, with their client order ids.
 
         Returns how many there were; None if there is no such archive.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """The simulated market's list of transactions. Raises ``RetryableError`` if it is unreachable."""
+
+    def fold(self, landed_before: datetime) -> int:
+        """Replace the oldest transactions by what they led to, one part of them, all of it or nothing.
+
+        Those of orders that no archive holds stay. Returns how many were folded; 0 if none is left, if the
+        next ones are not what the pools would have paid, or if another run was faster.
         """
         ...
