@@ -39,6 +39,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/simulated_market/balance.py": f"{_MARKET}/test_storm.py",
     "chalicelib/adapters/simulated_market/chain.py": "tests/contract/test_chain.py",
     "chalicelib/adapters/simulated_market/fault_injection.py": f"{_MARKET}/test_fault_injection.py",
+    "chalicelib/adapters/simulated_market/folding.py": f"{_MARKET}/test_folding.py",
     "chalicelib/adapters/simulated_market/landing.py": f"{_MARKET}/test_finality.py",
     "chalicelib/adapters/simulated_market/launch.py": f"{_MARKET}/test_launch.py",
     "chalicelib/adapters/simulated_market/launches.py": f"{_MARKET}/test_launch.py",

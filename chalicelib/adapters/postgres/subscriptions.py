@@ -195,7 +195,7 @@ class PostgresSubscriptions:
     def forget(self, connection_ids: Sequence[str]) -> None:
         with translated_errors(), self._single.connect() as connection:
             _remove_all(connection, connection_ids)
-            # Last, and by itself: whoever is stopped before it, the sweep finds the connections and goes on.
+            # Last, and by itself: what a stop before it leaves, the sweep finds by the connections.
             connection.execute(_DISCONNECTED, {"connection_ids": list(connection_ids)})
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.simulated_market.balance import LedgerViolation
-from chalicelib.adapters.simulated_market.ledger_replay import MATHS, Replay, folded_to, landed_after
+from chalicelib.adapters.simulated_market.ledger_replay import MATHS, LedgerReplay, folded_to, landed_after
 from chalicelib.adapters.simulated_market.pool_rows import kind_of, scalars_of
 from chalicelib.amm import pools
 from chalicelib.amm.meteora_dlmm import DlmmPool
@@ -50,7 +50,7 @@ def _fold(connection: Connection, landed_before: datetime) -> int:
     landed = list(takewhile(lambda row: row.landed_at < landed_before, found))
     if not landed:
         return 0
-    replay = Replay(connection)
+    replay = LedgerReplay(connection)
     for row in landed:
         for problem in (*replay.follow(row), *_sums(row)):
             # Without it nothing would show any more that the ledger was tampered with.

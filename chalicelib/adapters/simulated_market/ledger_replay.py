@@ -48,7 +48,7 @@ def check_replay(connection: Connection) -> Iterator[LedgerViolation]:
 
     A pool is followed up to the first that does not fit.
     """
-    replay, after = Replay(connection), folded_to(connection)
+    replay, after = LedgerReplay(connection), folded_to(connection)
     while landed := landed_after(connection, after, _PAGE):
         for row in landed:
             yield from replay.follow(row)
@@ -66,7 +66,7 @@ def landed_after(connection: Connection, ordinal: int, most: int) -> Sequence[An
     return connection.execute(_LANDED, {"after": ordinal, "page": most}).all()
 
 
-class Replay:
+class LedgerReplay:
     """Pools that transactions are carried out on anew.
 
     Attributes:

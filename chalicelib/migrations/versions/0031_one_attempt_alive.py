@@ -10,7 +10,7 @@ anew: docs/deploying.md says for how long no function reads or changes attempts.
 from alembic import op
 
 revision = "0031"
-down_revision = "0026"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
