@@ -11,7 +11,7 @@ SOLANA := $(VENV)/.solana
 TRACING := $(VENV)/.traces
 DEV := $(VENV)/.dev
 
-.PHONY: help run test check unit format reset lock clean audit conformance vectors simulate chaos soak scan cloud deploy destroy bench bench-quick
+.PHONY: help run test check static unit format reset lock clean audit conformance vectors simulate chaos soak scan cloud deploy destroy bench bench-quick
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,14 +46,16 @@ run: $(RUN) $(if $(filter solana,$(CHAIN)),$(SOLANA)) $(if $(filter 1,$(TRACES))
 test: $(DEV)  ## Run every test, with a real Postgres and the real runtime
 	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
-check: $(DEV)  ## Format, lint, types, import rules and unit tests
+check: static  ## Format, lint, types, import rules and unit tests
+	@$(BIN)/python -m pytest --quiet -n auto --dist worksteal tests/unit
+
+static: $(DEV)  ## The same without the unit tests, which `make test` runs as well
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary .
 	@$(BIN)/python -m infra.cli specs --check
 	@$(BIN)/lint-imports > $(VENV)/imports.log || (cat $(VENV)/imports.log; false)
 	@$(BIN)/python -m infra.cli advisories
-	@$(BIN)/python -m pytest --quiet -n auto --dist worksteal tests/unit
 
 unit: $(DEV)  ## Run the unit tests alone
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)

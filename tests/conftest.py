@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -15,9 +16,12 @@ from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, place_of_threads, planned
 
 if sys.dont_write_bytecode:
-    # Every process of a run collects every test, and would compile it, assertions and all, each time anew.
+    # Every process of a run collects every test, and would compile it, assertions and all, each time anew; so
+    # would each program that a test starts, with all that it imports.
     sys.dont_write_bytecode = False
     sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("any machine", deadline=None)

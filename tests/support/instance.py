@@ -65,6 +65,9 @@ class Instance:
             for name, value in os.environ.items()
             if name not in {"DATABASE_URL", "AWS_ENDPOINT_URL"}
         }
+        if "--no-reload" not in options:
+            # Bytecode names its source by size and second: of two edits in one second, the first would stay.
+            kept["PYTHONDONTWRITEBYTECODE"] = "1"
         self.process = subprocess.Popen(
             [sys.executable, "-m", program, "start", *command],
             cwd=REPOSITORY,
