@@ -49,7 +49,13 @@ def listed_pools(nodes: RpcNodes, status: dict[str, Any], tokens: Tokens) -> lis
 
 def market_on(url: str, pools_file: Path, *, seed: str) -> SolanaMarket:
     """Return the engine's market on a chain; its nodes are to be closed."""
-    settings = Settings(solana_rpc_urls=url, solana_pools_file=str(pools_file), wallet_seed=seed)
+    settings = Settings(
+        solana_rpc_urls=url,
+        solana_pools_file=str(pools_file),
+        wallet_seed=seed,
+        # How long an answer takes says how busy the machine is.
+        solana_call_time_limit_ms=30_000,
+    )
     return SolanaMarket(settings, SystemClock(), load_tokens(), Clients(settings))
 
 
