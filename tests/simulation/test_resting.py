@@ -1,26 +1,33 @@
 """Orders that wait, under every fault at once while the price moves; and would the simulation notice?"""
 
+from functools import cache
+
 import pytest
 
 from tests.simulation import resting_sabotage as sabotage
-from tests.simulation.run import run
+from tests.simulation.run import Outcome, run
 from tests.simulation.simulator import Sabotage
 
 SEEDS = 150
 PER_TEST = 50
 
 
+@cache
+def outcome_of(seed: int) -> Outcome:
+    return run(seed, is_moving=True)
+
+
 @pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
 def test_every_promise_of_orders_that_wait_holds_at_rest_whatever_went_wrong(first: int) -> None:
     for seed in range(first, first + PER_TEST):
-        outcome = run(seed, is_moving=True)
+        outcome = outcome_of(seed)
         assert not outcome.violations, (
             f"replay: python -m tests.simulation --moving --seed {seed}\n" + "\n".join(outcome.violations)
         )
 
 
 def test_orders_fire_are_refused_at_their_bound_amended_and_executed_in_these_seeds() -> None:
-    traces = ["\n".join(run(seed, is_moving=True).trace) for seed in range(60)]
+    traces = ["\n".join(outcome_of(seed).trace) for seed in range(60)]
 
     for happened in (
         "record.fire -> 1 of list",
@@ -35,7 +42,7 @@ def test_orders_fire_are_refused_at_their_bound_amended_and_executed_in_these_se
 
 def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
     for seed in range(3):
-        assert run(seed, is_moving=True).trace == run(seed, is_moving=True).trace
+        assert run(seed, is_moving=True).trace == outcome_of(seed).trace
 
 
 @pytest.mark.parametrize(
