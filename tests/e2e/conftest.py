@@ -13,6 +13,9 @@ APP = REPOSITORY / "chalice_app"
 AT_ONCE = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}
 WITH_LATENCIES = {"QUOTE_LATENCY_MS": "40", "SETTLEMENT_LATENCY_MS": "150"}
 
+# How long an answer takes says how busy the machine is.
+PATIENCE = {"QUOTE_TIME_LIMIT_MS": "10000", "SOLANA_CALL_TIME_LIMIT_MS": "10000"}
+
 StartInstance = Callable[..., Instance]
 Connect = Callable[..., Trader]
 
@@ -22,7 +25,9 @@ def an_instance(
 ) -> Instance:
     """An instance of the runtime with our app; enter it to wait until it is ready."""
     latencies = AT_ONCE if environment is None else environment
-    return Instance(APP, state_dir, "--no-reload", port=port, environment=latencies, program="infra.run")
+    return Instance(
+        APP, state_dir, "--no-reload", port=port, environment={**PATIENCE, **latencies}, program="infra.run"
+    )
 
 
 @pytest.fixture(scope="package")
