@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 SETTINGS_APP = REPOSITORY / "tests" / "chat_app" / "settings_app"
 NEVER_ASSIGNED = "AAAAAAAAAAAAAAA="
@@ -47,12 +47,12 @@ def management_status(instance: Instance, access_key: str, secret_key: str) -> i
 
 def test_route_response_gives_the_sender_the_body(client: ClientConnection) -> None:
     client.send("hello")
-    assert str(client.recv(timeout=10)).startswith("hello ")
+    assert str(client.recv(timeout=TIME_LIMIT_S)).startswith("hello ")
 
 
 def test_function_is_let_through_where_signatures_are_verified(client: ClientConnection) -> None:
     client.send("call back")
-    assert client.recv(timeout=10) == "called back"
+    assert client.recv(timeout=TIME_LIMIT_S) == "called back"
 
 
 def test_client_with_a_wrong_secret_is_refused(instance: Instance) -> None:
@@ -65,12 +65,12 @@ def test_client_with_a_wrong_secret_is_refused(instance: Instance) -> None:
 
 def test_handler_that_outlasts_the_integration_timeout_is_reported(client: ClientConnection) -> None:
     client.send("sleep")
-    assert json.loads(client.recv(timeout=10))["message"] == "Endpoint request timed out"
+    assert json.loads(client.recv(timeout=TIME_LIMIT_S))["message"] == "Endpoint request timed out"
 
 
 def test_idle_connection_is_closed_when_its_time_is_up(client: ClientConnection) -> None:
     with pytest.raises(ConnectionClosed) as closed:
-        client.recv(timeout=20)
+        client.recv(timeout=TIME_LIMIT_S)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "Going away")
 

@@ -14,9 +14,16 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from tests.fakes.moto_sqs import Moto
 from tests.integration.consumer import Consumer
+from tests.support.threads import ended_backgrounds
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+
+@pytest.fixture(autouse=True)
+def no_background_goes_on() -> Iterator[None]:
+    with ended_backgrounds():
+        yield
 
 
 @pytest.fixture(scope="module")

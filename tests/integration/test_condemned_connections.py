@@ -148,7 +148,10 @@ class FakeServer:
 
     def close(self) -> None:
         self._is_over.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone wakes nobody who waits for a client
         self._listener.close()
+        self._thread.join()
 
 
 GARBAGE = (

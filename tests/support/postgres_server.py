@@ -22,6 +22,8 @@ from chalicelib.migrations import upgrade
 
 TEMPLATE = "migrated"
 GIVEN = "TEST_DATABASE_URL"
+PATIENCE_S = 120
+"""For making a database: how long that takes says how busy the machine is."""
 
 
 @contextmanager
@@ -48,7 +50,8 @@ def migrated_template(server_url: str) -> Iterator[Callable[[], str]]:
 
     They are dropped where the server goes on after the run; ours ends with its files.
     """
-    admin = make_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    patient = make_engine(server_url, time_limit_s=PATIENCE_S)
+    admin = patient.execution_options(isolation_level="AUTOCOMMIT")
     template = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
     made = [template]
 
