@@ -211,7 +211,7 @@ class Page:
 
     def trace(self) -> None:
         """Begin to note every task of the page's threads, with the processor time that it took."""
-        categories = {"includedCategories": ["toplevel", "devtools.timeline"]}
+        categories = {"includedCategories": ["toplevel"]}
         self.call("Tracing.start", transferMode="ReportEvents", traceConfig=categories)
 
     def tasks_ms(self) -> list[float]:
