@@ -77,6 +77,10 @@ class Chromium:
         self._browser = self._open.enter_context(_connected(self._address))
         self._ids = count(1)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             self._call("Browser.close")
