@@ -2,11 +2,12 @@
 
 ``python -m benchmarks.console``. All of it is real: the engine, its WebSocket, and a Chromium that draws. The
 connection is cut over and over, also in the middle of what it is replayed; afterwards every order has to have
-one row, with its last status. Every frame is timed. The engine gives way to the browser, as it would on a
-machine of its own; where they share two cores a frame may still wait for one, so what the page's own work
-takes is told beside it: the processor time of its longest task.
+one row, with its last status. Every frame is timed. The engine gives way to the browser, as on a machine of
+its own; where they share two cores a frame may still wait for one, so what the page itself takes is told
+beside it: the processor time of its longest tasks.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -31,7 +32,7 @@ from tests.browser.changes import (
 from tests.browser.chromium import Chromium, Page, path_of_chromium
 
 FRAME_MS_MAX: Final = 50
-_ENGINE_NICENESS: Final = 10
+_ENGINE_NICENESS: Final = 5
 _FRAMES: Final = """({ frames: frames_ms.length, longest: Math.max(0, ...frames_ms),
     late: frames_ms.filter((ms) => ms > 50).length })"""
 
@@ -52,13 +53,28 @@ def main(orders: int, events: int, seconds: float, cuts: int) -> None:
         httpx.Client(base_url=f"http://127.0.0.1:{instance.port}/api", timeout=60) as rest,
     ):
         resting = resting_orders(rest, orders)
+        settled(rest, number=orders)
         browser = Chromium(path, Path(folder))
         try:
             with browser.page() as page:
+                _beside_this(browser.pid)
                 longest_ms = _measured(page, rest, resting, events=events, seconds=seconds, cuts=cuts)
         finally:
             browser.close()
     sys.exit(1 if longest_ms > FRAME_MS_MAX else 0)
+
+
+def _beside_this(browser: int) -> None:
+    """Give all of the browser this process's priority: it gives its pages one of its own, and they wait."""
+    parents = {
+        int(stat.parent.name): int(stat.read_text().rpartition(")")[2].split()[1])
+        for stat in Path("/proc").glob("[0-9]*/stat")
+    }
+    family = {browser}
+    while found := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= found
+    for task in (task for pid in family for task in Path(f"/proc/{pid}/task").iterdir()):
+        os.setpriority(os.PRIO_PROCESS, int(task.name), os.getpriority(os.PRIO_PROCESS, 0))
 
 
 def _measured(
@@ -82,8 +98,8 @@ def _measured(
         cut(page, after_messages=4, times=cuts)
         _tell(f"cut {cuts} times, caught up after {time.monotonic() - began:.1f} s", page.run(_FRAMES))
     tasks = page.tasks_ms()
-    print(f"{changes.steps * EVENTS_PER_STEP / changes.seconds:.0f} events/s")
     print(f"the page's longest tasks, processor time: {[round(each, 1) for each in tasks[:5]]} ms")
+    print(f"{changes.steps * EVENTS_PER_STEP / changes.seconds:.0f} events/s")
     recorded = settled(rest)
     rows = rows_drawn(page, recorded)
     if sorted(rows) != sorted(recorded):

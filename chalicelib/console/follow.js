@@ -14,6 +14,7 @@ const QUIET_MOST_MS = 3_000; // a busy account is never quiet
 const AT_ONCE = 4;
 const AGAIN_AFTER_MS = 2_000;
 const SUBSCRIBED_WITHIN_MS = 30_000; // longer than any function may take
+const UNKNOWN_TERMS = 'The terms of some orders are not known: ';
 const TERMS_EVERY_MS = 500;
 
 export const problem = signal('');
@@ -31,7 +32,7 @@ let onSubscribed = null; // { requestId, done, failed }
 const watchers = new Set();
 
 export const book = new Book({ onUnknown: learnTerms });
-const stream = new Stream({ onOpen: () => catchUp(), onFrame: take });
+const stream = new Stream({ onOpen: () => catchUp(), onLost: () => readOnce(), onFrame: take });
 
 export const start = () => stream.start();
 
@@ -101,6 +102,22 @@ function subscribe() {
     stream.send({ action: 'subscribe', requestId });
     setTimeout(() => failed(new Error('the server did not answer the subscription')), SUBSCRIBED_WITHIN_MS);
   });
+}
+
+// Where there has been no connection yet, the list is what it was when it was read: better than none.
+async function readOnce() {
+  const mine = epoch;
+  if (isRead.value) return;
+  const askedMs = Date.now();
+  try {
+    await readNewest(mine, null);
+    if (mine !== epoch) return;
+    heardMs ??= askedMs;
+    isRead.value = true;
+    problem.value = '';
+  } catch (error) {
+    if (mine === epoch && !error.isOfAnother) problem.value = `The list is not known: ${error.message}`;
+  }
 }
 
 async function readNewest(mine, sinceMs) {
@@ -197,9 +214,10 @@ async function learnTerms() {
       if (cursor === null || Date.parse(read.orders.at(-1).acceptedAt) < oldest - OVERLAP_MS) break;
     }
     for (const id of book.unknown) book.applyOrder(await ask(`/orders/${id}`), epoch);
+    if (problem.value.startsWith(UNKNOWN_TERMS)) problem.value = '';
   } catch (error) {
     if (error.isOfAnother) return;
-    problem.value = `The terms of some orders are not known: ${error.message}`;
+    problem.value = `${UNKNOWN_TERMS}${error.message}`;
     setTimeout(learnTerms, AGAIN_AFTER_MS);
   } finally {
     isAskingTerms = false;

@@ -17,9 +17,10 @@ export class Stream {
   #isWanted = false;
   #lastHeard = 0;
 
-  // onOpen: the connection is there, anew or again. onFrame: one frame.
-  constructor({ onOpen, onFrame }) {
+  // onOpen: the connection is there, anew or again. onLost: it is not. onFrame: one frame.
+  constructor({ onOpen, onLost, onFrame }) {
     this.onOpen = onOpen;
+    this.onLost = onLost;
     this.onFrame = onFrame;
   }
 
@@ -78,6 +79,7 @@ export class Stream {
       // Spread, so that a thousand pages do not come back in the same moment.
       this.#later(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2));
       this.#delayMs = Math.min(this.#delayMs * 2, DELAY_MAX_MS);
+      this.onLost();
     };
   }
 

@@ -21,7 +21,7 @@ EXIT_BY_STATUS: Final = {"confirmed": 0, "failed": 3, "expired": 4, "canceled": 
 OUTCOME_UNKNOWN: Final = 6
 
 # Behind what is installed: the repository's own client serves where no other does.
-_PACKAGE: Final = Path(__file__).parents[2] / "clients" / "python" / "src"
+PACKAGE: Final = Path(__file__).parents[2] / "clients" / "python" / "src"
 
 _EXITS: Final = """
 \b
@@ -79,7 +79,7 @@ def trade(
     order["trigger"] = _trigger(stop, take_profit)
     # Made here, so that it can be named whatever interrupts the sending.
     order["client_order_id"] = key = order["client_order_id"] or str(uuid4())
-    sys.path.append(str(_PACKAGE))
+    sys.path.append(str(PACKAGE))
     from orderflow_client import OrderflowError, UnknownOutcomeError
     from orderflow_client.sync import Client
 

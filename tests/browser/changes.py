@@ -13,6 +13,7 @@ from tests.browser.chromium import TIME_LIMIT_S, Page
 FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 LIMIT_PRICE: Final = 1_000
 EVENTS_PER_STEP: Final = 49
+_AT_ONCE: Final = 3
 _TOGETHER: Final = 20
 
 WATCHED: Final = """
@@ -92,11 +93,11 @@ def on_record(rest: httpx.Client, status: str = "") -> list[Mapping[str, Any]]:
         query |= {"cursor": page["nextCursor"]}
 
 
-def settled(rest: httpx.Client) -> dict[str, tuple[str, str]]:
-    """Wait until no order is under way; return the status and limit of each."""
+def settled(rest: httpx.Client, *, number: int = 0) -> dict[str, tuple[str, str]]:
+    """Wait until so many orders are on record and none is under way; return the status and limit of each."""
     while True:
         found = {each["orderId"]: (each["status"], each.get("limitPrice", "–")) for each in on_record(rest)}
-        if {status for status, _ in found.values()} <= {*FINAL, "open"}:
+        if len(found) >= number and {status for status, _ in found.values()} <= {*FINAL, "open"}:
             return found
 
 
@@ -145,39 +146,44 @@ class Changes:
 
     def __init__(self, rest_url: str, resting: Sequence[str], *, per_second: int) -> None:
         self._url = rest_url
-        self._resting = list(resting)
-        self._every_s = EVENTS_PER_STEP / per_second
+        self._every_s = _AT_ONCE * EVENTS_PER_STEP / per_second
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        parts = [list(resting[n::_AT_ONCE]) for n in range(_AT_ONCE)]
+        self._threads = [threading.Thread(target=self._run, args=(each,), daemon=True) for each in parts]
         self.seconds = 0.0
         self.steps = 0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for each in self._threads:
+            each.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._is_over.set()
-        self._thread.join()
+        for each in self._threads:
+            each.join()
 
-    def _run(self) -> None:
+    def _run(self, resting: list[str]) -> None:
         began = time.monotonic()
         with httpx.Client(base_url=self._url, timeout=60) as rest:
             for step in count():
                 if self._is_over.wait(max(0.0, began + step * self._every_s - time.monotonic())):
                     break
-                self._step(rest, step)
-                self.steps = step + 1
+                self._step(rest, resting, step)
+                with self._lock:
+                    self.steps += 1
         self.seconds = time.monotonic() - began
 
-    def _step(self, rest: httpx.Client, step: int) -> None:
+    @staticmethod
+    def _step(rest: httpx.Client, resting: list[str], step: int) -> None:
         orders = [{"side": ("buy", "sell")[n % 2], "amount": "0.01"} for n in range(8)]
         answers = [rest.post("/orders/batch", json={"orders": orders})]
         # From both ends of the list: a connection that comes back is replayed the newest alone.
         place = step // 2 if step % 2 else -1 - step // 2
-        order_id = self._resting[place % len(self._resting)]
+        order_id = resting[place % len(resting)]
         answers.append(rest.patch(f"/orders/{order_id}", json={"limitPrice": str(LIMIT_PRICE + 1 + step)}))
         if step % 5 >= 3:
-            answers.append(rest.delete(f"/orders/{self._resting.pop(0 if step % 5 == 3 else -1)}"))
+            answers.append(rest.delete(f"/orders/{resting.pop(0 if step % 5 == 3 else -1)}"))
         for answer in answers:
             answer.raise_for_status()

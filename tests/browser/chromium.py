@@ -77,6 +77,10 @@ class Chromium:
         self._browser = self._open.enter_context(_connected(self._address))
         self._ids = count(1)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             self._call("Browser.close")
@@ -211,7 +215,7 @@ class Page:
 
     def trace(self) -> None:
         """Begin to note every task of the page's threads, with the processor time that it took."""
-        categories = {"includedCategories": ["toplevel", "devtools.timeline"]}
+        categories = {"includedCategories": ["toplevel"]}
         self.call("Tracing.start", transferMode="ReportEvents", traceConfig=categories)
 
     def tasks_ms(self) -> list[float]:

@@ -18,6 +18,21 @@ from tests.support.instance import Instance
 RESTING = 130
 """More than a new connection is replayed."""
 
+# A page whose connections end at once, as behind a proxy that knows no WebSocket.
+REFUSED = """
+window.isRefused = true;
+window.WebSocket = class extends WebSocket {
+    constructor(...words) {
+        super(...words);
+        this.addEventListener('open', (event) => {
+            if (!window.isRefused) return;
+            event.stopImmediatePropagation();
+            this.close();
+        });
+    }
+};
+"""
+
 # A page whose subscription reaches the server only once it is let go.
 HELD = """
 window.links = [];
@@ -46,6 +61,21 @@ def test_connection_that_is_cut_in_its_replay_too_leaves_each_row_once_with_its_
         assert page.run("cuts") == 2
     assert changes.steps > 0
     assert rest.delete("/orders", params={"types": "limit"}).status_code == 200
+
+
+def test_list_is_read_where_no_connection_comes_about_and_is_live_once_one_does(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    order_id = submit(rest, type="limit", side="sell", amount="1", limitPrice=str(LIMIT_PRICE))
+    status = f"document.getElementById('row-{order_id}')?.querySelector('.status').innerText"
+    while rest.get(f"/orders/{order_id}").json().get("status") != "open":
+        pass
+    with console("#/orders", before=REFUSED) as page:
+        page.until(f"{status} === 'open'", "read by REST")
+        assert "reconnecting" in page.text(".link")
+        rest.delete(f"/orders/{order_id}")
+        page.run("window.isRefused = false")
+        page.until(f"{status} === 'canceled'", "live")
 
 
 def test_order_that_ends_before_the_server_has_the_new_subscription_is_shown_as_ended(
