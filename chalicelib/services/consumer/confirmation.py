@@ -202,7 +202,8 @@ class Confirmation:
         sent = [attempt.transaction for claimed in orders if (attempt := claimed.open_attempt)]
         view = self._chain.view([each.signature for each in sent])
         dead = view.dead(sent, margin_blocks=DEADNESS_MARGIN_BLOCKS)
-        return replace(view, doubted=dead - self._sure([each for each in sent if each.signature in dead]))
+        unsure = dead - self._sure([each for each in sent if each.signature in dead])
+        return replace(view, doubted=unsure.union(view.doubted))
 
     def _sure(self, transactions: Sequence[SignedTransaction]) -> frozenset[str]:
         """Return those that can be given up; a search costs many calls, and is not made with every look."""
