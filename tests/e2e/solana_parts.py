@@ -19,7 +19,7 @@ VISIBILITY_S = 12
 class LocalChain:
     """A seeded chain that can be killed, and goes on from its disk."""
 
-    OPTIONS = ("--seed", "--block-ms", "100", "--nodes", "2")
+    OPTIONS = ("--seed", "--block-ms", "100", "--nodes", "3")
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -56,7 +56,7 @@ class Engine:
         self._state = home / "state"
         self._environment = {
             "CHAIN": "solana",
-            "SOLANA_RPC_URLS": f"{chain.url}/nodes/0,{chain.url}/nodes/1",
+            "SOLANA_RPC_URLS": ",".join(f"{chain.url}/nodes/{place}" for place in range(3)),
             "SOLANA_POOLS_FILE": str(self.pools_file),
             "SOLANA_WITNESSES": "2",
             "SOLANA_POLL_MS": "50",

@@ -166,18 +166,26 @@ class ChainReader:
 
         self._nodes.converse(look, time_limit_s=self._time_limit_s)
         first = seen[0]
-        if any(first.statuses.values()):
-            for _ in range(self.witnesses - 1):
-                try:
-                    self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
-                except NodeError as error:
-                    logger.warning("no second witness", reason=str(error))
-                    break
-        statuses = {
-            one: told and _agreed(told, [other.statuses[one] for other in seen[1:]], self.witnesses)
+        final = {one for one, told in first.statuses.items() if told is not None and told.is_final}
+        statuses = self._agreed(seen)
+        for _ in range(len(self._nodes.names) - 1):
+            if all(told.is_final for one, told in statuses.items() if told is not None and one in final):
+                break
+            try:
+                self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
+            except NodeError as error:
+                logger.warning("no second witness", reason=str(error))
+                break
+            statuses = self._agreed(seen)
+        return first._replace(statuses=statuses)
+
+    def _agreed(self, seen: Sequence[_Seen]) -> dict[str, RpcSignatureStatus | None]:
+        """Return what the first node shows, final only where enough of the others show the same."""
+        first, *others = seen
+        return {
+            one: told and _confirmed(told, [other.statuses[one] for other in others], self.witnesses)
             for one, told in first.statuses.items()
         }
-        return first._replace(statuses=statuses)
 
     def _look(self, ask: Ask, place: int, signatures: Sequence[str]) -> _Seen:
         parts = [
@@ -289,7 +297,7 @@ class ChainReader:
         )
 
 
-def _agreed(
+def _confirmed(
     told: RpcSignatureStatus, others: Sequence[RpcSignatureStatus | None], witnesses: int
 ) -> RpcSignatureStatus:
     """Return a status, final only if so many say the same."""
