@@ -81,6 +81,7 @@ class Chain:
         self._lags = lags
         self._first = first
         self.fetch: Callable[[list[Pubkey]], None] | None = None
+        self.search: Callable[[Pubkey, Any], list[Pubkey]] | None = None
         """Puts accounts that this chain has not got yet into it, if it copies another one."""
         self.machine = Machine()
         self._executor = Executor(self.machine)

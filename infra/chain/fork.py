@@ -17,6 +17,9 @@ from infra.chain.machine import program_data_key
 ACCOUNTS_PER_CALL: Final = 100
 TIMEOUT_S: Final = 20
 ANSWER_BYTES_MAX: Final = 512 * 1024 * 1024
+FOUND_MAX: Final = 1_000
+"""Of one search: each account that is found is fetched, and kept."""
+
 ABSENT_FOR_S: Final = 30
 """So long an account that the node has not got is not asked for again."""
 
@@ -44,7 +47,7 @@ class Fork:
     def attach(self, chain: Chain) -> None:
         """Fetch what this chain misses from now on."""
         self._chain = chain
-        chain.fetch = self._fetch
+        chain.fetch, chain.search = self._fetch, self._search
 
     def genesis_hash(self) -> str:
         return str(self._call("getGenesisHash", []))
@@ -75,6 +78,22 @@ class Fork:
                 executable=[key for key, (_, executable) in found.items() if executable],
             )
         self._absent |= {key: now + ABSENT_FOR_S for key in wanted if key not in found}
+
+    def _search(self, program: Pubkey, filters: Any) -> list[Pubkey]:
+        """Return the accounts of a program that the node finds, without what is in them."""
+        config = {
+            "encoding": "base64",
+            "commitment": "confirmed",
+            "dataSlice": {"offset": 0, "length": 0},
+            "filters": filters or [],
+        }
+        found = self._call("getProgramAccounts", [address_of(program), config])
+        if not isinstance(found, list) or len(found) > FOUND_MAX:
+            raise ForkError(f"{self._url} finds no list of at most {FOUND_MAX} accounts")
+        try:
+            return [pubkey(one["pubkey"]) for one in found]
+        except (KeyError, TypeError, ValueError) as e:
+            raise ForkError(f"{self._url} answers with something else than accounts") from e
 
     def _read(self, keys: Iterable[Pubkey]) -> dict[Pubkey, tuple[Account, bool]]:
         listed = list(keys)

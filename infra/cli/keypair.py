@@ -10,11 +10,11 @@ import click
 
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.instructions import Instruction
-from chalicelib.adapters.solana.keys import KEY_BYTES
+from chalicelib.adapters.solana.keys import KEY_BYTES, address_of
 from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.rpc_answers import epoch_info, statuses_at
 from chalicelib.adapters.solana.rpc_calls import get_epoch_info, get_signature_statuses, send_transaction
-from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy
+from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.signing import sign
@@ -56,6 +56,12 @@ def send(nodes: RpcNodes, key: SeedKey, instructions: Sequence[Instruction]) -> 
         try:
             nodes.ask(call, time_limit_s=TIME_LIMIT_S)
         except NodeError as error:
+            if isinstance(error, RpcError) and error.fault == "AccountNotFound":
+                address = address_of(key.key)
+                raise click.ClickException(
+                    f"{address} has no SOL for the fee: orderflow wallet airdrop --address {address}, or send"
+                    " it some"
+                ) from error
             if error.remedy is Remedy.REFUSAL:
                 raise click.ClickException(f"the transaction would fail: {error}") from error
         landed_by(nodes, signed.signature, recent.last_valid_height, resend=signed.wire)

@@ -155,6 +155,8 @@ def _hints(facts: dict[str, Any], owner: WalletOwner, account_id: str, cluster: 
     if not float(facts["sol"]):
         is_free = cluster is not Cluster.MAINNET
         yield "It has no SOL for fees: " + ("orderflow wallet airdrop" if is_free else "send it some")
+        if cluster is Cluster.LOCAL:
+            yield "The local chain also funds a wallet with the first order that it signs."
     if facts["missing"]:
         yield (
             f"No mint of this chain: {', '.join(facts['missing'])}. Tokens have other mints on each cluster: "

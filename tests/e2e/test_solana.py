@@ -9,12 +9,8 @@ told is compared with what the chain shows to a client that knows nothing of us.
 import asyncio
 import base64
 import json
-import os
-import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, suppress
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -33,18 +29,12 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from tests.chaos.chain_faults import compared
-from tests.e2e.conftest import APP, tracebacks
+from tests.e2e.solana_parts import SEED, Engine, LocalChain
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, is_final, statuses
-from tests.support.instance import Instance, queues_with
-from tests.support.local_chain import market_on, write_pool_file
-from tests.unit.infra.chain.running import Running, running, two_free_ports
+from tests.support.local_chain import market_on
 
-SEED = "the seed of the tests' wallets"
 WALLET = SeedSigner(SEED.encode()).wallet("local")
 FEE_LAMPORTS = 5_000
-VISIBILITY_S = 12
-"""Of the messages of a killed consumer: the wait for them is all that is cut."""
-
 UNCHECKED = {"encoding": "base64", "skipPreflight": True}
 Answer = TypeVar("Answer")
 PAIRS = [
@@ -53,88 +43,12 @@ PAIRS = [
 ]  # fmt: skip
 
 
-class LocalChain:
-    """A seeded chain that can be killed, and goes on from its disk."""
-
-    OPTIONS = ("--seed", "--block-ms", "100", "--nodes", "2")
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        self.port = two_free_ports()
-        self._open = ExitStack()
-        self.process = self._start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def call(self, method: str, *params: Any) -> Any:
-        return self.process.call(method, *params)
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def start_again(self) -> None:
-        self._open.close()
-        self.process = self._start()
-
-    def close(self) -> None:
-        self._open.close()
-
-    def _start(self) -> Running:
-        return self._open.enter_context(running(self._state, *self.OPTIONS, port=self.port))
-
-
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChain]:
     made = LocalChain(tmp_path_factory.mktemp("chain"))
     made.call("chain_fund", address_of(WALLET.owner))
     yield made
     made.close()
-
-
-class Engine:
-    """The runtime on one state, which can be stopped and started again."""
-
-    def __init__(self, home: Path, chain: LocalChain) -> None:
-        self.pools_file = write_pool_file(home / "pools.toml", chain.url, chain.call("chain_status"))
-        self._state = home / "state"
-        self._environment = {
-            "CHAIN": "solana",
-            "SOLANA_RPC_URLS": f"{chain.url}/nodes/0,{chain.url}/nodes/1",
-            "SOLANA_POOLS_FILE": str(self.pools_file),
-            "SOLANA_WITNESSES": "2",
-            "SOLANA_POLL_MS": "50",
-            "SOLANA_SEARCH_MS": "500",
-            "WALLET_SEED": SEED,
-            "LEASE_MS": "6000",
-        }
-        queues = queues_with(home / "queues.json", visibility_s=VISIBILITY_S)
-        self._options = ("--no-reload", "--queues", str(queues))
-        self.tracebacks: list[str] = []
-        self.start()
-
-    def start(self) -> None:
-        self.instance = Instance(
-            APP, self._state, *self._options, environment=self._environment, program="infra.run"
-        )
-        self.instance.__enter__()
-
-    def stop(self) -> None:
-        self.instance.stop()
-        self.tracebacks += tracebacks(self.instance)
-
-    def kill_consumers(self) -> None:
-        for pid in self.instance.status()["pids"]["functions"].get("execute_orders", []):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def database(self) -> str:
-        return str(self.instance.status()["database_url"])
-
-    @property
-    def url(self) -> str:
-        return self.instance.websocket_url
 
 
 @pytest.fixture(scope="module")
@@ -379,7 +293,6 @@ FAULTS = {
 def test_orders_under_all_faults_at_once_end_once_each_and_record_and_chain_agree(
     engine: Engine, chain: LocalChain
 ) -> None:
-    chain.call("chain_setBlockMs", 20)
     chain.call("chain_setFaults", FAULTS, None)
     chain.call("chain_setFaults", {"hidden_status_percent": 100}, 0)
     with Trader(engine.url) as trader:
@@ -390,14 +303,15 @@ def test_orders_under_all_faults_at_once_end_once_each_and_record_and_chain_agre
         engine.kill_consumers()
         chain.kill()
         chain.start_again()
-        chain.call("chain_setBlockMs", 20)
         chain.call(
             "chain_setFaults", {"drop_percent": 60, "delay_percent": 50, "delay_blocks_max": 149}, None
         )
         chain.call("chain_setFaults", {"hidden_status_percent": 100}, 1)
+        trader.until(lambda: all("submitted" in statuses(trader.events(each)) for each in order_ids))
+        # What was delayed lands in one of its last blocks, and what was lost is dead: all of it at once.
+        chain.call("chain_advance", 160)
         trader.until(lambda: any(is_final(event) for event in trader.events()))
         chain.call("chain_resetFaults")
-        chain.call("chain_setBlockMs", 100)
         for order_id in order_ids:
             events = {event["seq"]: event for event in trader.finished(order_id)}
             assert_whole([events[seq] for seq in sorted(events)])

@@ -60,16 +60,11 @@ _UNKNOWN: Final = TransactionStatus(SignatureStatus.UNKNOWN)
 
 
 class _Seen(NamedTuple):
-    """What one node shows.
-
-    Attributes:
-        is_settled: No transaction is on its way into a block that may still be left out.
-    """
+    """What one node shows."""
 
     info: EpochInfo
     statuses: Mapping[str, RpcSignatureStatus | None]
     history_from: int
-    is_settled: bool
 
 
 class ChainReader:
@@ -91,18 +86,19 @@ class ChainReader:
     def view(self, signatures: Sequence[str]) -> ChainView:
         """Return the status of each signature, and the height at which one that is not known is not.
 
-        Height 0 says that nothing can be concluded now from a transaction's not being known.
+        One that is on its way into a block, or that nodes disagree on, is not known, and doubted.
 
         Raises:
             NodeError: No node answered in time, or none whose answers fit together.
         """
         seen = self._asked(signatures)
         statuses = self._statuses(seen.statuses)
-        is_settled = seen.is_settled and not any(
-            found is not None and found.is_final and statuses[one].signature_status is SignatureStatus.UNKNOWN
+        doubted = frozenset(
+            one
             for one, found in seen.statuses.items()
+            if found is not None and statuses[one].signature_status is SignatureStatus.UNKNOWN
         )
-        return ChainView(seen.info.height if is_settled else 0, statuses, seen.history_from)
+        return ChainView(seen.info.height, statuses, seen.history_from, doubted)
 
     def surely_dead(self, transactions: Sequence[SignedTransaction], *, margin_blocks: int) -> frozenset[str]:
         """Return those of which no node shows a status, or the transaction itself, however often it is asked.
@@ -150,7 +146,7 @@ class ChainReader:
         for _ in range(_SEARCHES if transactions else 0):
             seen = self._look(ask, place, [*found])
             shown = ask.all([get_transaction(one) for one in found])
-            view = ChainView(seen.info.height if seen.is_settled else 0, {}, seen.history_from)
+            view = ChainView(seen.info.height, {}, seen.history_from)
             for one, record in zip(transactions, shown, strict=True):
                 if seen.statuses[one.signature] is not None or record is not None:
                     found[one.signature] = None
@@ -170,19 +166,26 @@ class ChainReader:
 
         self._nodes.converse(look, time_limit_s=self._time_limit_s)
         first = seen[0]
-        if any(first.statuses.values()):
-            for _ in range(self.witnesses - 1):
-                try:
-                    self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
-                except NodeError as error:
-                    logger.warning("no second witness", reason=str(error))
-                    break
-        statuses = {
-            one: told and _agreed(told, [other.statuses[one] for other in seen[1:]], self.witnesses)
+        final = {one for one, told in first.statuses.items() if told is not None and told.is_final}
+        statuses = self._agreed(seen)
+        for _ in range(len(self._nodes.names) - 1):
+            if all(told.is_final for one, told in statuses.items() if told is not None and one in final):
+                break
+            try:
+                self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
+            except NodeError as error:
+                logger.warning("no second witness", reason=str(error))
+                break
+            statuses = self._agreed(seen)
+        return first._replace(statuses=statuses)
+
+    def _agreed(self, seen: Sequence[_Seen]) -> dict[str, RpcSignatureStatus | None]:
+        """Return what the first node shows, final only where enough of the others show the same."""
+        first, *others = seen
+        return {
+            one: told and _confirmed(told, [other.statuses[one] for other in others], self.witnesses)
             for one, told in first.statuses.items()
         }
-        is_settled = all(told is None or told.is_final for told in statuses.values())
-        return first._replace(statuses=statuses, is_settled=is_settled)
 
     def _look(self, ask: Ask, place: int, signatures: Sequence[str]) -> _Seen:
         parts = [
@@ -205,8 +208,7 @@ class ChainReader:
         history_from = 0
         if any(found is None for found in statuses.values()):
             history_from = self._remembered_from(ask, place, info)
-        is_settled = all(found is None or found.is_final for found in statuses.values())
-        return _Seen(info, statuses, history_from, is_settled)
+        return _Seen(info, statuses, history_from)
 
     def _remembered_from(self, ask: Ask, place: int, info: EpochInfo) -> int:
         known = self._history.get(place)
@@ -295,7 +297,7 @@ class ChainReader:
         )
 
 
-def _agreed(
+def _confirmed(
     told: RpcSignatureStatus, others: Sequence[RpcSignatureStatus | None], witnesses: int
 ) -> RpcSignatureStatus:
     """Return a status, final only if so many say the same."""

@@ -73,13 +73,16 @@ def parsed_pools(document: Mapping[str, Any], tokens: Tokens) -> tuple[ListedPoo
 
 
 def written_pools(pools: Iterable[ListedPool]) -> str:
-    """Return the text of a file that lists pools."""
-    return "\n".join(
-        "[[pools]]\n"
-        + (f'id = "{pool.pool_id}"\n' if pool.pool_id != address_of(pool.key) else "")
-        + f'address = "{address_of(pool.key)}"\nvenue = "{pool.venue}"\n'
-        + f'tokens = ["{pool.tokens[0]}", "{pool.tokens[1]}"]\n'
-        for pool in pools
+    """Return the text of a file that lists pools; a list without any is a list, too."""
+    return (
+        "\n".join(
+            "[[pools]]\n"
+            + (f'id = "{pool.pool_id}"\n' if pool.pool_id != address_of(pool.key) else "")
+            + f'address = "{address_of(pool.key)}"\nvenue = "{pool.venue}"\n'
+            + f'tokens = ["{pool.tokens[0]}", "{pool.tokens[1]}"]\n'
+            for pool in pools
+        )
+        or "pools = []\n"
     )
 
 

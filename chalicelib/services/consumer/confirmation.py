@@ -12,7 +12,7 @@ from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.terms import TimeInForce
-from chalicelib.domain.transactions import ChainView, SignatureStatus
+from chalicelib.domain.transactions import ChainView, SignatureStatus, SignedTransaction
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.wait_policy import WaitPolicy
@@ -25,6 +25,8 @@ DEADNESS_MARGIN_BLOCKS: Final = 2
 RESEND_INTERVAL_S: Final = 1.0
 """Networks drop packets; the same bytes are sent again about this often until they are seen."""
 
+DOUBT_HOLDS_S: Final = 2.0
+"""What seemed dead, and was not so for sure, is searched for no sooner than after this."""
 
 _AT_BOUND: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
 _LOOKS_IN_A_ROW: Final = 3
@@ -65,6 +67,7 @@ class Confirmation:
         self._wait_policy = wait_policy
         self._attempts_max = attempts_max
         self._silent_at_s = 0.0
+        self._doubted: dict[str, float] = {}  # by signature: until when it is not searched for again
 
     def pause_s(self, delivery: int, *, waited_s: float) -> int:
         """Return how long to leave an undecided order alone, after so many deliveries of its message.
@@ -199,12 +202,24 @@ class Confirmation:
         sent = [attempt.transaction for claimed in orders if (attempt := claimed.open_attempt)]
         view = self._chain.view([each.signature for each in sent])
         dead = view.dead(sent, margin_blocks=DEADNESS_MARGIN_BLOCKS)
-        if not dead:
-            return view
-        sure = self._chain.surely_dead(
-            [each for each in sent if each.signature in dead], margin_blocks=DEADNESS_MARGIN_BLOCKS
-        )
-        return replace(view, doubted=dead.difference(sure))
+        unsure = dead - self._sure([each for each in sent if each.signature in dead])
+        return replace(view, doubted=unsure.union(view.doubted))
+
+    def _sure(self, transactions: Sequence[SignedTransaction]) -> frozenset[str]:
+        """Return those that can be given up; a search costs many calls, and is not made with every look."""
+        now_s = self._clock.now().timestamp()
+        self._doubted = {each: until_s for each, until_s in self._doubted.items() if until_s > now_s}
+        wanted = [each for each in transactions if each.signature not in self._doubted]
+        if not wanted:
+            return frozenset()
+        try:
+            sure = frozenset(self._chain.surely_dead(wanted, margin_blocks=DEADNESS_MARGIN_BLOCKS))
+        except RetryableError as error:
+            logger.warning("not known whether dead", error_code=error.code, reason=error.message)
+            sure = frozenset()
+        left = {each.signature for each in wanted} - sure
+        self._doubted |= dict.fromkeys(left, now_s + DOUBT_HOLDS_S)
+        return sure
 
     def _view(self, waiting: Sequence[ClaimedOrder]) -> ChainView | None:
         try:

@@ -88,6 +88,8 @@ def get_program_accounts(node: Node, params: Params) -> Any:
     config = params.config(1)
     view = view_of(node, config)
     filters = filters_of(config)
+    if node.chain.search is not None:
+        node.chain.want(node.chain.search(params.key(0), config.get("filters")))
     found = [
         {"pubkey": address_of(key), "account": shown(node, key, account, config)}
         for key, account in node.chain.owned_by(params.key(0), view.slot)

@@ -116,6 +116,9 @@ def test_registered_wallet_approves_the_desk_and_takes_it_back(run: Run, keypair
     assert shown(run("wallet", "register", "--account", "alice", "--keypair", str(keypair)))["new"]
     facts = shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))
     assert (facts["wallet"], facts["registered"]) == (address_of(WALLET.key), True)
+    poor = run("wallet", "approve", "--keypair", str(keypair), "--token", "USDC", "--amount", "1")
+    assert poor.exit_code == 1
+    assert "has no SOL for the fee: orderflow wallet airdrop --address" in poor.output
     shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
     for token, amount in (("USDC", "100.5"), ("SOL", "2")):
         shown(run("wallet", "approve", "--keypair", str(keypair), "--token", token, "--amount", amount))

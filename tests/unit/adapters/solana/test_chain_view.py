@@ -1,5 +1,6 @@
 """Landed, refused, unknown; and when unknown proves that a transaction never lands."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +229,26 @@ def test_landing_that_one_node_alone_shows_is_believed_only_where_one_witness_is
     assert [call.params[0] for call in second.asked if call.method == "getSignatureStatuses"] == [["one"]]
     second.has_status("one", err={"InstructionError": [0, {"Custom": 6005}]})
     assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
+
+
+def test_third_node_decides_where_two_of_the_witnesses_that_it_takes_disagree() -> None:
+    first, second, third = (
+        a_refused_node("first", "one", shows=("one",)),
+        a_node("second"),
+        a_refused_node("third", "one", shows=("one",)),
+    )
+    view = reader(first, second, third, witnesses=2).view(["one"])
+    assert view.statuses["one"].signature_status is SignatureStatus.REFUSED
+    first, second = (a_refused_node(name, "one", shows=("one",)) for name in ("first", "second"))
+    third = a_node("third")
+    reader(first, second, third, witnesses=2).view(["one"])
+    assert third.asked == []
+
+
+def test_landing_in_dispute_keeps_no_other_transaction_from_being_given_up() -> None:
+    first, second = a_refused_node("first", "two", shows=("two",)), a_node("second")
+    view = reader(first, second, witnesses=2).view(["one", "two"])
+    assert view.dead([SENT, replace(SENT, signature="two")], margin_blocks=2) == {"one"}
 
 
 def test_witnesses_that_tell_a_landing_differently_are_not_believed() -> None:

@@ -65,4 +65,4 @@ def test_file_without_a_list_or_with_a_pool_twice_is_refused(tmp_path: Path) -> 
         parsed_pools({"pools": [ENTRY, ENTRY]}, TOKENS)
     with pytest.raises(PoolListError, match=r"none\.toml"):
         load_pools(tmp_path / "none.toml", TOKENS)
-    assert tomllib.loads(written_pools(())) == {}
+    assert parsed_pools(tomllib.loads(written_pools(())), TOKENS) == ()

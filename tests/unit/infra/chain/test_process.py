@@ -144,6 +144,10 @@ def test_a_fork_fetches_what_it_is_asked_for_and_keeps_it_when_the_source_is_gon
         assert fork.call("getGenesisHash") == chain.call("getGenesisHash")
         assert fork.call("getAccountInfo", pool, {"encoding": "base64", **CONFIRMED})["value"] == wanted
         assert fork.call("getBalance", trader, CONFIRMED) != 0
+        of_length = {"encoding": "base64", "filters": [{"dataSize": wanted["space"]}], **CONFIRMED}
+        found = fork.call("getProgramAccounts", wanted["owner"], of_length)
+        assert found == chain.call("getProgramAccounts", wanted["owner"], of_length)
+        assert pool in {one["pubkey"] for one in found}
         assert fork.call("getBalance", address_of(key_of(Keypair())), CONFIRMED)["value"] == 0
     with running(tmp_path, "--block-ms", "20") as alone:
         found = alone.call("getAccountInfo", pool, {"encoding": "base64", **CONFIRMED})["value"]

@@ -1,10 +1,12 @@
 """When the chain is asked again about what it has not decided."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import ClaimedOrder, OpenAttempt
 from chalicelib.domain.transactions import (
@@ -97,6 +99,44 @@ def test_time_that_nodes_take_to_answer_counts_as_waiting() -> None:
     claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
     assert list(confirmation.decisions([], [claimed], wait_s=2.0)) == []
     assert chain.asked == 3
+
+
+class Doubtful(SlowSilence):
+    """A node that shows everything as dead, and others that will not have it so, or do not answer."""
+
+    def __init__(self, clock: FrozenClock, *, is_silent: bool) -> None:
+        super().__init__(clock, takes_s=0.0)
+        self.searched_at: list[float] = []
+        self._is_silent = is_silent
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        return replace(super().view(signatures), height=1_000)
+
+    def surely_dead(
+        self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
+    ) -> Collection[str]:
+        del transactions, margin_blocks
+        self.searched_at.append(self._clock.now().timestamp())
+        if self._is_silent:
+            raise RetryableError("no node answers")
+        return ()
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_what_one_view_alone_proves_dead_stays_open_and_is_searched_for_now_and_then(
+    is_silent: bool,
+) -> None:
+    clock = FrozenClock()
+    chain = Doubtful(clock, is_silent=is_silent)
+    policy = PollPolicy(wait_s=5.0, poll_s=0.5, again_s=1.0)
+    confirmation = Confirmation(
+        chain, clock, poll_policy=policy, wait_policy=WaitPolicy(clock), attempts_max=3
+    )
+    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    assert list(confirmation.decisions([], [claimed], wait_s=5.0)) == []
+    assert chain.asked > 9
+    assert [moment - chain.searched_at[0] for moment in chain.searched_at] == [0.0, 2.0, 4.0]
 
 
 class Ears(SlowSilence):
