@@ -18,7 +18,7 @@ from uuid import UUID
 
 import pg8000
 from pg8000.converters import JSON, JSONB, UUID_TYPE
-from pg8000.core import SYNC_MSG, Context, DatabaseError, make_params
+from pg8000.core import BIND, EXECUTE_MSG, SYNC_MSG, Context, DatabaseError, make_params
 from pydantic_core import from_json
 
 from chalicelib.adapters.reaching import reached
@@ -29,6 +29,10 @@ COMMIT: Final = "commit"
 
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
+
+# The protocol's integers, of two bytes and of four.
+_H: Final = struct.Struct("!h")
+_I: Final = struct.Struct("!i")
 
 _UNIQUE_VIOLATION: Final = "23505"
 _SOON_S: Final = 0.001
@@ -185,9 +189,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         for word in words_before:
             self.send_QUERY(word)
         for (name, _, _), values in zip(statements, bound, strict=True):
-            self.send_BIND(name, values)
-            self.send_EXECUTE()
-            self._gather(SYNC_MSG)
+            self._gather(self._execution(name, values))
         for word in words_after:
             self.send_QUERY(word)
         self._send_gathered()
@@ -199,6 +201,32 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             first = errors[0]
             raise (_by_cause(first) if isinstance(first, DatabaseError) else first) from first
         return contexts
+
+    def execute_named(
+        self, name: Any, values: Sequence[str | None], columns: Any, input_funcs: Any, operation: str
+    ) -> Any:
+        """Return pg8000's context of one execution of a prepared statement, sent as one message."""
+        context = Context(columns=columns, input_funcs=input_funcs, statement=operation)
+        self._gather(self._execution(name, values))
+        self._send_gathered()
+        self.handle_messages(context)
+        return context
+
+    def _execution(self, name: Any, values: Sequence[str | None]) -> bytes:
+        """Return what binds parameters and executes, for all of the answer to come at once.
+
+        pg8000 has the server send each part of it as soon as it is there (Flush, after Bind and after
+        Execute): three packets, and three times the server and this process wake each other.
+        """
+        body = bytearray(b"\0" + name + _H.pack(0) + _H.pack(len(values)))
+        for value in values:
+            if value is None:
+                body += _I.pack(-1)
+            else:
+                encoded = value.encode(self._client_encoding)
+                body += _I.pack(len(encoded)) + encoded
+        body += _H.pack(0)
+        return b"".join((BIND, _I.pack(len(body) + 4), body, EXECUTE_MSG, SYNC_MSG))
 
     def _gather(self, data: bytes) -> None:
         try:
