@@ -124,6 +124,7 @@ class Services(Ports):
             publisher=self.publisher,
             republisher=self.republisher,
             background=ThreadBackground(),
+            executor=self.clients.executor,
             observer=self.observer,
             tokens=self.tokens,
             clock=self.clock,

@@ -78,6 +78,7 @@ class ConsumerOnFakes:
             publisher=self.publisher,
             republisher=republisher,
             background=InlineBackground(),
+            executor=InOneThread(),
             observer=Unobserved(),
             tokens=load_tokens(),
             clock=self.clock,

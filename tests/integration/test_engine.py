@@ -29,7 +29,7 @@ def test_pg8000_prepares_a_statement_once_and_runs_it_with_new_values(database_u
         prepared = connection.exec_driver_sql("SELECT statement FROM pg_prepared_statements").scalars().all()
     engine.dispose()
     assert answers == [2, 3]
-    assert len(prepared) == 1
+    assert [each for each in prepared if each.startswith("SELECT")] == ["SELECT $1 + 1"]
 
 
 def test_prepared_statement_survives_a_migration_that_changes_what_it_returns(database_url: str) -> None:

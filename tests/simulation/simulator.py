@@ -329,6 +329,7 @@ class Engine:
             publisher=self.publisher,
             republisher=republisher,
             background=self.background,
+            executor=SimulatedExecutor(world.scheduler, group),
             observer=Unobserved(),
             tokens=TOKENS,
             clock=world,

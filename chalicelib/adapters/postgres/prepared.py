@@ -18,7 +18,7 @@ from uuid import UUID
 
 import pg8000
 from pg8000.converters import JSON, JSONB, UUID_TYPE
-from pg8000.core import SYNC_MSG, Context, DatabaseError, make_params
+from pg8000.core import BIND, EXECUTE_MSG, SYNC_MSG, Context, DatabaseError, make_params
 from pydantic_core import from_json
 
 from chalicelib.adapters.reaching import reached
@@ -29,6 +29,10 @@ COMMIT: Final = "commit"
 
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
+
+# The protocol's integers, of two bytes and of four.
+_H: Final = struct.Struct("!h")
+_I: Final = struct.Struct("!i")
 
 _UNIQUE_VIOLATION: Final = "23505"
 _SOON_S: Final = 0.001
@@ -163,15 +167,18 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     ) -> Sequence[Any]:
         """Run statements of one transaction in one round trip: none waits for the answer to the one before.
 
-        Each sees what was committed when its turn came, as if sent by itself. A transaction
-        is begun if none is open; ``commits`` ends it, which after an error undoes it.
-        Returns pg8000's context of each statement.
+        Each sees what was committed when its turn came, as if sent by itself. A transaction is begun with the
+        first of them if none is open; ``commits`` ends it with the last, unless that went wrong: then it is
+        left to be rolled back. Returns pg8000's context of each statement.
 
         Raises:
             Error: The first that went wrong, once all answers are in.
         """
+        if not operations:
+            if commits:
+                self.commit()
+            return []
         statements = [self._statement(operation) for operation, _ in operations]
-        words_before, words_after = [BEGIN] * self.must_begin, [COMMIT] * commits
         contexts = [
             Context(operation, columns=columns, input_funcs=funcs)
             for (operation, _), (_, columns, funcs) in zip(operations, statements, strict=True)
@@ -179,20 +186,17 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         bound = [make_params(self.py_types, values) for _, values in operations]
         # What cannot be sent must be found out before anything is:
         # the next user would complete half a message.
-        "".join(value for values in bound for value in values if value is not None).encode(
-            self._client_encoding
-        )
-        for word in words_before:
-            self.send_QUERY(word)
-        for (name, _, _), values in zip(statements, bound, strict=True):
-            self.send_BIND(name, values)
-            self.send_EXECUTE()
-            self._gather(SYNC_MSG)
-        for word in words_after:
-            self.send_QUERY(word)
-        self._send_gathered()
-        answers = [*map(Context, words_before), *contexts, *map(Context, words_after)]
-        errors = [error for context in answers if (error := self._answer(context))]
+        parts = [
+            self._execution(name, values) + SYNC_MSG
+            for (name, _, _), values in zip(statements, bound, strict=True)
+        ]
+        # A word has no answer of its own: it goes with the statement beside it, and so do its errors.
+        if self.must_begin:
+            parts[0] = self._word(BEGIN) + parts[0]
+        if commits:
+            parts[-1] = parts[-1].removesuffix(SYNC_MSG) + self._word(COMMIT) + SYNC_MSG
+        self._send(b"".join(parts))
+        errors = [error for context in contexts if (error := self._answer(context))]
         if errors:
             for operation, _ in operations:
                 self._prepared.pop(operation, None)
@@ -200,14 +204,38 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             raise (_by_cause(first) if isinstance(first, DatabaseError) else first) from first
         return contexts
 
-    def _gather(self, data: bytes) -> None:
+    def _word(self, word: str) -> bytes:
+        name, _, _ = self._statement(word)
+        return self._execution(name, ())
+
+    def execute_named(
+        self, name: Any, values: Sequence[str | None], columns: Any, input_funcs: Any, operation: str
+    ) -> Any:
+        """Return pg8000's context of one execution of a prepared statement, sent as one message."""
+        context = Context(columns=columns, input_funcs=input_funcs, statement=operation)
+        self._send(self._execution(name, values) + SYNC_MSG)
+        self.handle_messages(context)
+        return context
+
+    def _execution(self, name: Any, values: Sequence[str | None]) -> bytes:
+        """Return what binds parameters and executes, for all of the answer to come at once.
+
+        pg8000 has the server send each part of it as soon as it is there (Flush, after Bind and after
+        Execute): three packets, and three times the server and this process wake each other.
+        """
+        body = bytearray(b"\0" + name + _H.pack(0) + _H.pack(len(values)))
+        for value in values:
+            if value is None:
+                body += _I.pack(-1)
+            else:
+                encoded = value.encode(self._client_encoding)
+                body += _I.pack(len(encoded)) + encoded
+        body += _H.pack(0)
+        return b"".join((BIND, _I.pack(len(body) + 4), body, EXECUTE_MSG))
+
+    def _send(self, data: bytes) -> None:
         try:
             self._sock.write(data)
-        except OSError as error:
-            raise pg8000.InterfaceError(_NETWORK_ERROR) from error
-
-    def _send_gathered(self) -> None:
-        try:
             self._sock.flush()
         except OSError as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error

@@ -58,7 +58,10 @@ class Claiming:
         """
         now = self._clock.now()
         # A client that submits an order twice at once may have both in one batch: the first creates it.
-        creators = {each.order_id: each for each in reversed(incoming) if each.order is not None}
+        creators = dict[UUID, Incoming]()
+        for each in incoming:
+            if each.order is not None:
+                creators.setdefault(each.order_id, each)
         new = {
             id_: transitions.first_transition(each.order, now, each.connection_id)
             for id_, each in creators.items()

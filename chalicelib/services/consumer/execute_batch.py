@@ -4,7 +4,8 @@ The steps, in the only order that is safe:
 
 1. **Claim.** Each order is created, or reclaimed once its lease has ended, under a fencing token that every
    later write must still carry.
-2. **Plan.** Venues are asked side by side; refusals that cannot change end an order here.
+2. **Plan.** Venues are asked side by side, and what is new is planned, while step 1 commits; refusals that
+   cannot change end an order here.
 3. **Write ahead.** Transactions are built and signed, so their signatures are known, and committed.
 4. **Send.** From here on the same bytes only. An error says nothing about whether they will land.
 5. **Confirm.** The chain is asked. Landed: confirmed. Refused: failed. Provably dead (its validity
@@ -22,6 +23,7 @@ sent, or else comes back alone. The others of the batch go on.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -40,6 +42,7 @@ from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.consumer.claiming import Claiming, ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation
+from chalicelib.services.consumer.plans_ahead import PlansAhead, planned_ahead
 from chalicelib.services.consumer.write_ahead import WriteAhead
 from chalicelib.services.delivery.background import Background
 from chalicelib.services.delivery.publisher import EventPublisher
@@ -79,6 +82,7 @@ class ExecuteOrders:
         publisher: EventPublisher,
         republisher: EventRepublisher,
         background: Background,
+        executor: Executor,
         observer: Observer,
         tokens: Tokens,
         clock: Clock,
@@ -89,6 +93,8 @@ class ExecuteOrders:
     ) -> None:
         self._record = record
         self._quote_collector = quote_collector
+        self._executor = executor
+        self._tokens = tokens
         self._confirmation = confirmation
         self._clock = clock
         self._limits = limits
@@ -161,11 +167,16 @@ class ExecuteOrders:
             is_new = any(not each.is_repeated for each in incoming)
             wanted = [wanted_by(each.order.terms.swap) for each in incoming if each.order is not None]
             quote_request = self._quote_collector.begin(wanted) if is_new else None
+            ahead = (
+                planned_ahead(incoming, quote_request, self._tokens, self._executor)
+                if quote_request is not None
+                else None
+            )
             self._claiming.claim(incoming, batch)
             claimed = list(batch.claimed.values())
             started = [order for order in claimed if order.open_attempt]
             fresh = [order for order in claimed if not order.open_attempt]
-            signed = self._written_ahead(fresh, batch, quote_request)
+            signed = self._written_ahead(fresh, batch, quote_request, ahead)
             wait_s = self._confirmation.wait_s() if may_wait else 0.0
             self._after_swaps(self._confirm(started, signed, batch, wait_s))
         except RetryableError:
@@ -178,7 +189,11 @@ class ExecuteOrders:
         return batch.outcomes
 
     def _written_ahead(
-        self, claimed: Sequence[ClaimedOrder], batch: Batch, quote_request: QuoteRequest | None
+        self,
+        claimed: Sequence[ClaimedOrder],
+        batch: Batch,
+        quote_request: QuoteRequest | None,
+        ahead: "Future[PlansAhead] | None",
     ) -> list[ClaimedOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
@@ -189,7 +204,8 @@ class ExecuteOrders:
         ready = self._past_triggers(due, batch, quote_request, now)
         if due and not ready:
             return []
-        still_claimed = self._commit(self._write_ahead.transitions(ready, quote_request, batch), batch)
+        decided = self._write_ahead.transitions(ready, quote_request, batch, ahead)
+        still_claimed = self._commit(decided, batch)
         return [order for order in still_claimed if order.open_attempt]
 
     def _past_triggers(

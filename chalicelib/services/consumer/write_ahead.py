@@ -3,6 +3,7 @@ planned and signed, or ended.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Final
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
@@ -14,6 +15,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
+from chalicelib.services.consumer.plans_ahead import PlansAhead
 from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
@@ -65,9 +67,16 @@ class WriteAhead:
         self._openings = openings
 
     def transitions(
-        self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
+        self,
+        claimed: Sequence[ClaimedOrder],
+        quote_request: QuoteRequest | None,
+        batch: Batch,
+        ahead: "Future[PlansAhead] | None" = None,
     ) -> list[Transition]:
         """Return the next transition of each order, none of which has an open attempt.
+
+        Args:
+            ahead: What was planned on the answers to ``quote_request`` meanwhile.
 
         Raises:
             RetryableError: The venues' state is out of reach.
@@ -75,7 +84,7 @@ class WriteAhead:
         now = self._clock.now()
         ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
         timely = [order for order in claimed if not order.state.order.is_late(now)]
-        planned = self._planned(timely, quote_request or self.quote_request(timely), batch) if timely else []
+        planned = self._planned(timely, quote_request, batch, ahead) if timely else []
         ended += [plan for _, plan in planned if isinstance(plan, Transition)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
@@ -125,10 +134,20 @@ class WriteAhead:
         return self._openings.seen(pairs) if pairs else SeenOpenings(0, {})
 
     def _planned(
-        self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest, batch: Batch
+        self,
+        claimed: Sequence[ClaimedOrder],
+        quote_request: QuoteRequest | None,
+        batch: Batch,
+        ahead: "Future[PlansAhead] | None",
     ) -> list[tuple[ClaimedOrder, PlannedSwap | Transition]]:
         # The answers first: what has opened by then is among them, or its opening is yet to be told.
-        answers = quote_request.answers()
+        if ahead is None:
+            answers = (quote_request or self.quote_request(claimed)).answers()
+        else:
+            found = ahead.result()
+            plans, answers = found.for_claimed(claimed), found.answers
+            if plans is not None:
+                return list(zip(claimed, plans, strict=True))
         seen = self._seen(claimed)
         planner = Planner(answers, self._tokens)
 

@@ -114,7 +114,8 @@ class QuoteRequest:
         )
 
     def _problem(self, name: str, answer: "Future[Offers]") -> str | None:
-        if not answer.done():
+        # A look before this one may have given up waiting for it.
+        if not answer.done() or answer.cancelled():
             answer.cancel()
             return f"no answer within {round(self._time_limit_s * 1000)} ms"
         error = answer.exception()

@@ -1,0 +1,63 @@
+"""Plans made while the orders they are for are still being claimed: a commit that is waited for anyway.
+
+They change nothing outside, and count only if exactly those orders were claimed, in that order, since each
+plan leaves the pools as the next one finds them; else all of them are made anew.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
+from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.consumer.batch import Incoming
+from chalicelib.services.planning.planner import PlannedSwap, Planner
+from chalicelib.services.planning.venues import QuoteRequest, VenueAnswers
+
+
+@dataclass(frozen=True, slots=True)
+class PlansAhead:
+    """What the venues answered, and what was planned on it for some orders.
+
+    Attributes:
+        plans: One for each of ``orders``; empty if one of them could not be planned.
+    """
+
+    answers: VenueAnswers
+    orders: Sequence[Order]
+    plans: Sequence[PlannedSwap]
+
+    def for_claimed(self, claimed: Sequence[ClaimedOrder]) -> Sequence[PlannedSwap] | None:
+        """Return the plans of these orders, or None if they were not made for just these."""
+        if len(claimed) != len(self.plans):
+            return None
+        is_for_them = all(each.state.order is order for each, order in zip(claimed, self.orders, strict=True))
+        return self.plans if is_for_them else None
+
+
+def planned_ahead(
+    incoming: Sequence[Incoming], quote_request: QuoteRequest, tokens: Tokens, executor: Executor
+) -> "Future[PlansAhead] | None":
+    """Begin to plan what a batch asks for, in the order in which it will be claimed.
+
+    Returns None if that would probably be in vain: if an order may have been claimed before, waits for
+    something, or has a limit that it may have to rest at.
+    """
+    orders = [each.order for each in incoming if each.order is not None]
+    is_plain = all(not each.is_repeated for each in incoming) and all(
+        order.terms.limit is None and not order.terms.waits for order in orders
+    )
+    if not is_plain or len({order.order_id for order in orders}) < len(orders):
+        return None
+    return executor.submit(_plans, orders, quote_request, tokens)
+
+
+def _plans(orders: Sequence[Order], quote_request: QuoteRequest, tokens: Tokens) -> PlansAhead:
+    answers = quote_request.answers()
+    planner = Planner(answers, tokens)
+    try:
+        plans = [planner.plan(order.terms.swap, order.terms.bound) for order in orders]
+    except Exception:  # noqa: BLE001  # whose fault it is, and whether one, shows when it is planned again
+        plans = []
+    return PlansAhead(answers, orders, plans)
