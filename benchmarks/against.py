@@ -9,8 +9,9 @@ import argparse
 import asyncio
 import statistics
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 from benchmarks.environment import environment_lines
 from benchmarks.instance import Instance, running_instance
 from benchmarks.load import AT_REST_ORDERS, ORDERS, QUIET, WARM_UP
+from benchmarks.precedence import ahead_of_others
 from benchmarks.processes import peak_mib, runtime_kinds, shared_once_mib
 from benchmarks.shapes import Load, Run, Shape, percentile, run_load
 
@@ -36,7 +38,7 @@ def main() -> None:
         running_instance(QUIET, tree) as theirs,
     ):
         print(f"this tree : {options.commit}; {options.orders} orders a run, {options.pairs} pairs\n")
-        compare(ours, theirs, wanted, pairs=options.pairs)
+        compare(ours, theirs, wanted, pairs=options.pairs, is_ahead=options.ahead)
 
 
 def loads(orders: int, connection_counts: Sequence[int]) -> list[Load]:
@@ -47,8 +49,14 @@ def loads(orders: int, connection_counts: Sequence[int]) -> list[Load]:
     return [Load(*shape, Shape.CLOSED_LOOP, keyed=keyed) for keyed in (False, True) for shape in shapes]
 
 
-def compare(ours: Instance, theirs: Instance, wanted: Sequence[Load], *, pairs: int) -> None:
-    """Run the pairs of each load and print their ratios and medians."""
+def compare(
+    ours: Instance, theirs: Instance, wanted: Sequence[Load], *, pairs: int, is_ahead: bool = False
+) -> None:
+    """Run the pairs of each load and print their ratios and medians.
+
+    ``is_ahead``: each load comes before every other program of the machine.
+    """
+    measured = _ahead if is_ahead else _beside
     for instance in (ours, theirs):
         for keyed in (False, True):
             asyncio.run(run_load(instance, Load(WARM_UP, 10, Shape.CLOSED_LOOP, keyed=keyed)))
@@ -57,7 +65,10 @@ def compare(ours: Instance, theirs: Instance, wanted: Sequence[Load], *, pairs: 
         f"{'processor ms':>14}{'accepted p50':>14}{'final p50':>14}"
     )
     for load in wanted:
-        found = [_pair(ours, theirs, load, is_ours_first=number % 2 == 0) for number in range(pairs)]
+        found = [
+            _pair(ours, theirs, partial(measured, load), is_ours_first=number % 2 == 0)
+            for number in range(pairs)
+        ]
         print(_line(load, found), flush=True)
     for title, measure in (("peaks", peak_mib), ("shared pages once", shared_once_mib)):
         sizes = [
@@ -67,12 +78,23 @@ def compare(ours: Instance, theirs: Instance, wanted: Sequence[Load], *, pairs: 
         print(f"resident memory, MiB, {title}: {sizes[0]:.0f} : {sizes[1]:.0f}")
 
 
-def _pair(ours: Instance, theirs: Instance, load: Load, *, is_ours_first: bool) -> tuple[Run, Run]:
+def _beside(load: Load, instance: Instance) -> Run:
+    return asyncio.run(run_load(instance, load))
+
+
+def _ahead(load: Load, instance: Instance) -> Run:
+    with ahead_of_others(instance):
+        return _beside(load, instance)
+
+
+def _pair(
+    ours: Instance, theirs: Instance, measured: Callable[[Instance], Run], *, is_ours_first: bool
+) -> tuple[Run, Run]:
     if is_ours_first:
-        first = asyncio.run(run_load(ours, load))
-        return first, asyncio.run(run_load(theirs, load))
-    second = asyncio.run(run_load(theirs, load))
-    return asyncio.run(run_load(ours, load)), second
+        first = measured(ours)
+        return first, measured(theirs)
+    second = measured(theirs)
+    return measured(ours), second
 
 
 def _line(load: Load, found: Sequence[tuple[Run, Run]]) -> str:
@@ -123,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("commit", help="any name that git knows")
     parser.add_argument("--orders", type=int, default=ORDERS)
+    parser.add_argument(
+        "--ahead", action="store_true", help="each load comes before every other program; root only"
+    )
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--connections", type=int, nargs="+", default=[10, 50])
     return parser

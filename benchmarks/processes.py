@@ -31,7 +31,7 @@ def runtime_kinds(status: Mapping[str, Any]) -> dict[str, list[int]]:
 def paused(status: Mapping[str, Any]) -> Iterator[None]:
     """Stop every process of a running instance meanwhile, as if the machine had no time for them."""
     kinds = {kind: pids for kind, pids in runtime_kinds(status).items() if kind != "load"}
-    pids = [pid for found in _members(kinds).values() for pid in found]
+    pids = [pid for found in members(kinds).values() for pid in found]
     try:
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
@@ -48,32 +48,33 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def cpu_seconds(kinds: Kinds) -> dict[str, float]:
     """Return user and system time so far, that of ended children included."""
-    return {kind: sum(map(_cpu_s, pids)) for kind, pids in _members(kinds).items()}
+    return {kind: sum(map(_cpu_s, pids)) for kind, pids in members(kinds).items()}
 
 
 def peak_mib(kinds: Kinds) -> dict[str, float]:
     """Return the sum of each kind's peak resident sets;
     memory that processes share counts for each of them.
     """
-    return {kind: sum(map(_peak_mib, pids)) for kind, pids in _members(kinds).items()}
+    return {kind: sum(map(_peak_mib, pids)) for kind, pids in members(kinds).items()}
 
 
 def shared_once_mib(kinds: Kinds) -> dict[str, float]:
     """Return each kind's resident memory now; a page that several processes share counts as parts of one."""
-    return {kind: sum(map(_proportional_mib, pids)) for kind, pids in _members(kinds).items()}
+    return {kind: sum(map(_proportional_mib, pids)) for kind, pids in members(kinds).items()}
 
 
-def _members(kinds: Kinds) -> dict[str, list[int]]:
+def members(kinds: Kinds) -> dict[str, list[int]]:
+    """Return the processes of each kind that there are now."""
     kind_of = {pid: kind for kind, pids in kinds.items() for pid in pids}
     parents = {int(path.name): _parent(path) for path in _PROC.iterdir() if path.name.isdigit()}
-    members: dict[str, list[int]] = {kind: [] for kind in kinds}
+    found: dict[str, list[int]] = {kind: [] for kind in kinds}
     for pid in parents:
         ancestor: int | None = pid
         while ancestor is not None and ancestor not in kind_of:
             ancestor = parents.get(ancestor)
         if ancestor is not None:
-            members[kind_of[ancestor]].append(pid)
-    return members
+            found[kind_of[ancestor]].append(pid)
+    return found
 
 
 def _stat(path: Path) -> list[str]:

@@ -52,6 +52,7 @@ def host_settings(
         concurrency_max=file.functions.concurrency,
         concurrency_by_function={**by_queue, **file.functions.concurrency_by_function},
         idle_s=file.functions.idle_s,
+        rare=frozenset(file.functions.rare),
         cut_short=frozenset(file.functions.cut_short),
         python=project.python,
         tmp_root=options.state_dir.absolute() / "tmp",

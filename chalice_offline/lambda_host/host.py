@@ -21,6 +21,7 @@ from chalice_offline.lambda_host.pool import Pool
 from chalice_offline.project.functions import FunctionSpec
 from chalice_offline.supervision import keep_going, tell
 
+RARE_IDLE_S: Final = 15.0
 _RETIRE_CHECK_S: Final = 5.0
 
 
@@ -31,6 +32,8 @@ class HostSettings:
     Attributes:
         concurrency_max: Environments per function, where ``concurrency_by_function`` says nothing.
         idle_s: An environment unused for so long ends, unless it is its function's only one.
+        rare: Functions that are not started ahead of their first call, and whose last environment ends too,
+            all of them after ``RARE_IDLE_S``.
         cut_short: Functions that are not waited for when the host stops: they may be ended at any moment.
         environment: Process environment of every function; a function's own values come on top.
         python: Version of the interpreter that functions run on.
@@ -47,6 +50,7 @@ class HostSettings:
     concurrency_max: int = 4
     concurrency_by_function: Mapping[str, int] = field(default_factory=dict)
     idle_s: float = 300.0
+    rare: frozenset[str] = frozenset()
     cut_short: frozenset[str] = frozenset()
     tmp_root: Path | None = None
     debugging: Debugging | None = None
@@ -74,7 +78,7 @@ class LambdaHost:
         self._retirement: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Warm every function up: two at a time, since an import keeps a core busy."""
+        """Warm every function up that is not rare: two at a time, since an import keeps a core busy."""
         if self._settings.tmp_root is not None:
             await asyncio.to_thread(shutil.rmtree, self._settings.tmp_root, ignore_errors=True)
         self._retirement = keep_going("retire-idle", self._retire_idle)
@@ -84,7 +88,8 @@ class LambdaHost:
             async with gate:
                 await pool.warm_up()
 
-        await asyncio.gather(*(warm_up(pool) for pool in self._pools.values()))
+        rare = self._settings.rare
+        await asyncio.gather(*(warm_up(pool) for name, pool in self._pools.items() if name not in rare))
 
     async def invoke(
         self,
@@ -174,9 +179,14 @@ class LambdaHost:
 
     async def _retire_idle(self) -> None:
         while True:
-            await asyncio.sleep(min(_RETIRE_CHECK_S, self._settings.idle_s))
-            before = asyncio.get_running_loop().time() - self._settings.idle_s
-            await asyncio.gather(*(pool.retire_idle(before) for pool in self._pools.values()))
+            settings = self._settings
+            await asyncio.sleep(min(_RETIRE_CHECK_S, settings.idle_s))
+            now = asyncio.get_running_loop().time()
+            for name, pool in list(self._pools.items()):
+                if name in settings.rare:
+                    await pool.retire_idle(now - min(RARE_IDLE_S, settings.idle_s), keeps_one=False)
+                else:
+                    await pool.retire_idle(now - settings.idle_s)
 
 
 def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:

@@ -59,9 +59,10 @@ class Pool:
         self._waiting.put(Waiting(event, on_end, caller))
         self._start_for_waiting()
 
-    async def retire_idle(self, before: float) -> None:
-        """End environments idle since before that loop time, all but the most recent."""
-        retired = {environment for since, environment in self._idle[:-1] if since < before}
+    async def retire_idle(self, before: float, *, keeps_one: bool = True) -> None:
+        """End environments idle since before that loop time, all but the most recent if one is kept."""
+        known = self._idle[:-1] if keeps_one else self._idle
+        retired = {environment for since, environment in known if since < before}
         self._idle = [entry for entry in self._idle if entry[1] not in retired]
         await asyncio.gather(*(self._discard(environment) for environment in retired))
 

@@ -26,7 +26,8 @@ class LambdaTable(Table):
 
     ``preload`` names libraries that a cold start finds imported,
     since they hardly ever change: never the app's own. ``cut_short`` names functions that may be ended at any
-    moment: a runtime that stops does not wait for them.
+    moment: a runtime that stops does not wait for them. ``rare`` names functions that are hardly ever called:
+    their environments start when they are, and end soon after.
     """
 
     concurrency: Annotated[int, Field(ge=1)] = 4
@@ -34,6 +35,7 @@ class LambdaTable(Table):
     idle_s: Annotated[float, Field(gt=0)] = 300.0
     preload: tuple[str, ...] = ("boto3", "chalice")
     cut_short: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
 
 
 class EventSourceTable(Table):

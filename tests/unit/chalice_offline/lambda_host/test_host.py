@@ -88,6 +88,17 @@ def test_callers_learn_that_the_host_has_stopped(bench: Bench) -> None:
     bench.run(scenario, concurrency_max=1)
 
 
+def test_rare_function_starts_when_it_is_called_and_ends_soon_after(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        await host.start()
+        assert [bool(host.pids()[name]) for name in ("echo", "facts")] == [False, True]
+        assert payload(await host.invoke("echo", {"x": 1}))["event"] == {"x": 1}
+        await until(lambda: not host.pids()["echo"])
+        assert payload(await host.invoke("echo", {"x": 2}))["event"] == {"x": 2}
+
+    bench.run(scenario, idle_s=0.05, rare=frozenset({"echo"}))
+
+
 def test_idle_environments_end_except_the_last(bench: Bench) -> None:
     gate = bench.folder / "gate"
 
