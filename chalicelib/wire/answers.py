@@ -154,7 +154,7 @@ class OrderEventFrame(Answer):
     observed_price: Annotated[Amount | None, Field(description="What met the trigger.")] = None
     trigger_price: Amount | None = None
     source: PriceSource | None = None
-    height: Annotated[int | None, Field(description="Of the block in which a mark was seen.")] = None
+    height: Annotated[int | None, Field(description="Of the block in which the price was seen.")] = None
     confirmations: int | None = None
     pool: Annotated[str | None, Field(description="The pool that opened, for a sniper order.")] = None
     venue: str | None = None
