@@ -88,7 +88,7 @@ def market_rates(prices: Prices) -> Sequence[Mapping[str, Any]]:
 
 
 def fill(database_url: str, orders: int, rates: Sequence[Mapping[str, Any]]) -> None:
-    """Write so many resting orders in parts, and leave the tables as autovacuum would.
+    """Write so many resting orders in parts, and leave the tables as autovacuum would, and all of it on disk.
 
     Args:
         database_url: Of who owns the tables.
@@ -109,6 +109,7 @@ def fill(database_url: str, orders: int, rates: Sequence[Mapping[str, Any]]) -> 
             _fill_part(connection, first, last, rates)
             progress.advance(bar, last - first + 1)
         connection.execute(text("VACUUM ANALYZE"))
+        connection.execute(text("CHECKPOINT"))
     engine.dispose()
 
 

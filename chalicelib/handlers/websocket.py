@@ -159,7 +159,7 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
                 Subscriber(connection_id, account_id), fields.order_id, request_id=frame.request_id
             )
         case CancelFields() | AmendFields() as fields:
-            _change(fields, connection_id, account_id, batched=batched)
+            _change(fields, connection_id, account_id, batched=batched, request_id=frame.request_id)
         case PingFields():
             use.access.requests.admit(account_id, RequestKind.PING)
             answer = server_frames.pong(frame.request_id)
@@ -167,12 +167,19 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
 
 
 def _change(
-    fields: CancelFields | AmendFields, connection_id: str, account_id: str, *, batched: bool
+    fields: CancelFields | AmendFields,
+    connection_id: str,
+    account_id: str,
+    *,
+    batched: bool,
+    request_id: str | None,
 ) -> None:
     use, order_id = services(), fields.order_id
     if isinstance(fields, CancelFields):
         use.access.requests.admit(account_id, RequestKind.CANCEL)
-        use.cancel_orders.cancel(account_id, order_id, connection_id=connection_id, batched=batched)
+        use.cancel_orders.cancel(
+            account_id, order_id, connection_id=connection_id, batched=batched, request_id=request_id
+        )
     else:
         use.access.requests.admit(account_id, RequestKind.AMEND)
         use.amend_orders.amend(
@@ -182,6 +189,7 @@ def _change(
             if_seq=fields.if_seq,
             connection_id=connection_id,
             batched=batched,
+            request_id=request_id,
         )
     use.observer.flush()
 

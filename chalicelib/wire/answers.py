@@ -131,7 +131,7 @@ class Amended(Answer):
 
 
 class OrderEventFrame(Answer):
-    """One committed event of an order; the fields beside the first seven are its status's own."""
+    """One committed event of an order; the fields after ``requestId`` are its status's own."""
 
     type: Literal["order"]
     order_id: UUID
@@ -140,6 +140,9 @@ class OrderEventFrame(Answer):
     status: OrderStatus
     attempt: Attempt
     at: Moment
+    request_id: Annotated[str | None, Field(description="Of the cancel or amend frame that it answers.")] = (
+        None
+    )
     order_type: OrderType | None = None
     input_token: str | None = None
     output_token: str | None = None
@@ -154,7 +157,7 @@ class OrderEventFrame(Answer):
     observed_price: Annotated[Amount | None, Field(description="What met the trigger.")] = None
     trigger_price: Amount | None = None
     source: PriceSource | None = None
-    height: Annotated[int | None, Field(description="Of the block in which a mark was seen.")] = None
+    height: Annotated[int | None, Field(description="Of the block in which the price was seen.")] = None
     confirmations: int | None = None
     pool: Annotated[str | None, Field(description="The pool that opened, for a sniper order.")] = None
     venue: str | None = None

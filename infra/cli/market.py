@@ -17,7 +17,7 @@ from infra.cli.market_facts import market_facts
 from infra.cli.market_launch import launch_command
 from infra.cli.market_maker import MarketMaker, random_walk, read_path
 from infra.cli.market_move import move
-from infra.cli.session import CliSession
+from infra.cli.session import CliSession, is_given
 
 
 @click.group()
@@ -73,6 +73,9 @@ def replay(
 
     The path starts from the prices that the pools opened with.
     """
+    unused = [name for name in ("walk_seed", "steps", "volatility_bps") if file and is_given(name)]
+    if unused:
+        raise click.UsageError("--seed, --steps and --volatility-bps are of a random walk, and --csv is none")
     definition = load_market()
     tokens = [token.symbol for token in definition.tokens]
     try:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,7 +13,7 @@ from chalicelib.domain.errors import FieldError
 from infra.cli.market_maker import MarketMaker, ratio
 from infra.cli.price_moves import STEPS_MAX, Factors, along, drift, listed_prices, spike, walk
 from infra.cli.resting_orders import look_at_resting_orders
-from infra.cli.session import CliSession
+from infra.cli.session import CliSession, is_given
 
 _Start = Mapping[str, tuple[tuple[str, str], Fraction]]
 
@@ -61,6 +61,7 @@ def move(
     wishes = {"--path": prices, "--drift": drift_bps, "--spike": spike_bps, "--walk": volatility_bps}
     if len(given := [name for name, wish in wishes.items() if wish is not None]) != 1:
         raise click.UsageError(f"one of {', '.join(wishes)} says where to, not {len(given)} of them")
+    _refuse_unused(given[0])
     try:
         if prices is not None:
             factors = along(listed_prices(prices), _price_now(start, tokens))
@@ -76,6 +77,16 @@ def move(
     trades, fired = _go(session, maker, start, tokens, factors, interval_s)
     facts = {"steps": len(factors), "trades": trades, "fired": fired}
     session.show(facts, lambda console: console.print(_said(facts), highlight=False))
+
+
+_GOES_WITH: Final = {"steps": ("--drift", "--spike", "--walk"), "seed": ("--walk",)}
+
+
+def _refuse_unused(wish: str) -> None:
+    """Refuse an option that the way to move has no use for: what it was meant to do would not happen."""
+    for option, wishes in _GOES_WITH.items():
+        if is_given(option) and wish not in wishes:
+            raise click.UsageError(f"--{option} goes with {' and '.join(wishes)}, not with {wish}")
 
 
 def _go(

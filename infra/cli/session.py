@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import Engine
@@ -100,6 +101,11 @@ class CliSession:
         """Return a progress bar on stderr; none is drawn where that is not a terminal."""
         console = Console(stderr=True)
         return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
+def is_given(option: str) -> bool:
+    """Return whether an option of the running command, by its parameter's name, is no default."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def state_dir() -> Path:

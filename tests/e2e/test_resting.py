@@ -25,10 +25,10 @@ def test_limit_order_rests_and_fills_at_once_when_it_is_amended_to_what_the_mark
     rests(trader, order_id)
     refused = trader.ask(action="amend", orderId=order_id, ifSeq=1, limitPrice="120")
     assert refused["code"] == "ORDER_CHANGED"
-    trader.send(action="amend", orderId=order_id, ifSeq=2, limitPrice="120")
+    trader.send(action="amend", requestId="better", orderId=order_id, ifSeq=2, limitPrice="120")
     events = trader.finished(order_id)
     assert statuses(events) == ["pending", "open", "open", *LIFE[1:]]
-    assert events[2]["amended"] == {"limitPrice": "120"}
+    assert (events[2]["amended"], events[2]["requestId"]) == ({"limitPrice": "120"}, "better")
     assert_whole(events)
     assert float(events[-1]["executedPrice"]) >= 120
 

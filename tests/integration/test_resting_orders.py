@@ -329,8 +329,10 @@ def test_stop_by_the_executable_rate_fires_where_its_own_size_gets_its_trigger(d
     desk.move(Fraction(92, 100))
     desk.looks()
     assert desk.statuses(small) == [*RESTS, S.TRIGGERED, *FILLS]
-    events = desk.services.queries.events_after(small, 2, limit=1)
-    assert Fraction(str(desk.services.event_views.fields(events[0])["observedPrice"])) <= 142
+    (event,) = desk.services.queries.events_after(small, 2, limit=1)
+    evidence = desk.services.event_views.fields(event)
+    assert Fraction(str(evidence["observedPrice"])) <= 142
+    assert evidence["height"] > 0
     assert desk.statuses(bought) == RESTS
     desk.move(Fraction(115, 100))
     desk.looks()

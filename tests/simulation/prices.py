@@ -1,11 +1,12 @@
 """The price of a run: a walk with one-block spikes and gaps, and what of it was looked at."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
 from typing import Final
+from uuid import UUID
 
 from chalicelib.amm.pools import swap
 from chalicelib.amm.raydium_cpmm import CpmmPool
@@ -24,6 +25,7 @@ from chalicelib.domain.watches import (
 )
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.resting.ports import ArmedPair
 from chalicelib.services.resting.prices import Prices
 from tests.fakes.watches import MemoryWatches
 from tests.simulation.chain import FIRST_HEIGHT, POOL, VENUES, Opened, height_at
@@ -147,14 +149,16 @@ class WitnessedWatches(MemoryWatches):
 
     Attributes:
         looks: Every block whose mark was noted, with that mark.
-        unfounded: What was fired without its condition having been seen, in words.
+        unfounded: What was fired without its condition having been seen, or watched for wrongly, in words.
         fires: All that was ever committed as fired by a price.
+        wanted: What an order says it waits for, if it is open.
     """
 
     path: PricePath = field(default_factory=PricePath)
     looks: dict[int, Decimal] = field(default_factory=dict)
     unfounded: list[str] = field(default_factory=list)
     fires: list[Fired] = field(default_factory=list)
+    wanted: Callable[[UUID], Rate | None] = lambda _: None
 
     def observe(
         self, height: int, marks: Mapping[DirectedPair, Decimal], *, keep: int
@@ -162,6 +166,14 @@ class WitnessedWatches(MemoryWatches):
         for mark in marks.values():
             self.looks[height] = mark
         return super().observe(height, marks, keep=keep)
+
+    def armed(self) -> Sequence[ArmedPair]:
+        self.unfounded += [
+            f"{order_id} was watched for at another rate than it waits for"
+            for order_id, row in self.rows.items()
+            if row.fired is None and (wanted := self.wanted(order_id)) and wanted != row.watch.rate
+        ]
+        return super().armed()
 
     def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
         fired = super().fire(thresholds, limit=limit)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.queue_messages import FiredMessage
+from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer.claiming import ExecutionLimits
@@ -107,7 +109,7 @@ class Simulator:
         self.takes_reports = self.is_said_to_take_reports = takes_reports
         self.tables = Tables(world.now)
         self.watches = WitnessedWatches(
-            self.tables.watches.now, self.tables.watches.account_of, path=self.path
+            self.tables.watches.now, self.tables.watches.account_of, path=self.path, wanted=self._wanted
         )
         self.tables.watches = self.watches
         self.chain = SimulatedChain(world, self.path.at, self.opened)
@@ -201,6 +203,14 @@ class Simulator:
         # Something always looks at the prices.
         is_idle = all(group.name.startswith("matcher") for group in self.running)
         return is_all_done and is_idle and not (len(self.queue) or len(self.dead_letters))
+
+    def _wanted(self, order_id: UUID) -> Rate | None:
+        """Return the rate of the trigger or limit that an order waits for, if it is open."""
+        state = self.tables.orders[order_id].state
+        if state.status is not OrderStatus.OPEN or state.order.terms.sniper is not None:
+            return None
+        waited_for = state.order.terms.trigger if state.waits_for_trigger else state.order.terms.limit
+        return None if waited_for is None else waited_for.rate
 
     def _waits(self, row: OrderRow) -> bool:
         state = row.state

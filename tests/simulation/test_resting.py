@@ -54,7 +54,7 @@ def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
         (sabotage.expiry_not_looked_at, "is open after its end"),
         (sabotage.old_pools_count, "which is not what it waited for"),
         (sabotage.canceled_and_still_watched, "is canceled and is still watched for"),
-        (sabotage.amended_and_not_watched_anew, "is open, and what it waits for is there"),
+        (sabotage.amended_and_not_watched_anew, "was watched for at another rate than it waits for"),
     ],
 )
 def test_defect_of_waiting_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:

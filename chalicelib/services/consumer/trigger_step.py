@@ -23,16 +23,19 @@ from chalicelib.services.resting.waiting import (
 _ALREADY_MET = "the price was on the trigger's side already when the order came"
 
 
-def trigger_step(order: ClaimedOrder, planner: Planner, now: datetime) -> Transition:
+def trigger_step(order: ClaimedOrder, planner: Planner, now: datetime, height: int | None) -> Transition:
     """Return the order triggered, at rest, or failed because its trigger was met when it came.
 
     A mark's confirmations are the matcher's to count, so only what it fired is triggered by a mark.
+
+    Args:
+        height: The block that the planner's pools are of, about; None if no node tells.
     """
     trigger = order.state.order.terms.trigger
     assert trigger is not None, "the order waits for a trigger"
     if trigger.source is PriceSource.MARK:
         return _by_mark(order, trigger, planner, now)
-    return _by_size(order, trigger, planner, now)
+    return _by_size(order, trigger, planner, now, height)
 
 
 def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime) -> Transition:
@@ -47,7 +50,15 @@ def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datet
     return transitions.rest(order, now)
 
 
-def _by_size(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime) -> Transition:
+def looks_at_size(order: ClaimedOrder) -> bool:
+    """Return whether an order's trigger is by what its own size gets."""
+    trigger = order.state.order.terms.trigger
+    return trigger is not None and trigger.source is PriceSource.EXECUTABLE
+
+
+def _by_size(
+    order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime, height: int | None
+) -> Transition:
     offered = _offered(order, planner)
     if offered is None:
         # Every look would find it again that its size cannot be filled.
@@ -56,7 +67,7 @@ def _by_size(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datet
     if trigger.is_met_by(offered):
         if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
             return _already_met(order, now)
-        return transitions.triggered(order, Sighting(offered, None), now)
+        return transitions.triggered(order, Sighting(offered, height), now)
     if trigger.is_stop:
         # Found by the rate of its class of sizes, which may be there a little before its own.
         return transitions.rest(order, now)

@@ -13,11 +13,12 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.watches import DirectedPair
+from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.consumer.plans_ahead import PlansAhead
 from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
-from chalicelib.services.consumer.trigger_step import trigger_step
+from chalicelib.services.consumer.trigger_step import looks_at_size, trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.planning.planner import (
     BeyondBoundError,
@@ -100,20 +101,30 @@ class WriteAhead:
             RetryableError: The venues' state is out of reach.
         """
         now = self._clock.now()
-        answers = (quote_request or self.quote_request(claimed)).answers()
-        planner = Planner(answers, self._tokens)
+        request = quote_request or self.quote_request(claimed)
+        # Asked beside the venues: the pools are of this block, or of the one before or after.
+        height = self._height() if any(map(looks_at_size, claimed)) else None
+        planner = Planner(request.answers(), self._tokens)
 
         seen = self._seen(claimed)
 
         def step(order: ClaimedOrder) -> Transition:
             if order.state.order.terms.sniper is not None:
                 return sniper_step(order, planner, seen, self._tokens, now)
-            return trigger_step(order, planner, now)
+            return trigger_step(order, planner, now, height)
 
         def broken(order: ClaimedOrder, error: Exception) -> None:
             batch.hit_defect(order.state.order.order_id, error, "looking at a trigger")
 
         return one_by_one(claimed, step, broken)
+
+    def _height(self) -> int | None:
+        """Return where the chain stands, for the evidence of triggers: no order waits for it to be told."""
+        try:
+            return self._chain.view(()).height
+        except RetryableError as fault:
+            logger.warning("height not known", reason=fault.message)
+            return None
 
     def given_up(self, order: ClaimedOrder) -> Transition:
         """Return the end of an order that ran into a defect, and of whose attempt nothing was sent."""

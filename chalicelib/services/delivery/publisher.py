@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -82,17 +82,30 @@ class EventPublisher:
         self._deliver(self._outgoing(committed, deferred_acknowledgements))
 
     def publish_to(
-        self, order: Order, event: OrderEvent, connection_id: str | None, *, batched: bool = False
+        self,
+        order: Order,
+        event: OrderEvent,
+        connection_id: str | None,
+        *,
+        batched: bool = False,
+        request_id: str | None = None,
     ) -> None:
         """Send an event as ``publish`` does, and to the connection that asked for it, subscribed or not.
 
-        ``batched``: that connection gets its events in batches.
+        Args:
+            batched: That connection gets its events in batches.
+            request_id: Of what it asked, which its frame names.
         """
         subscriptions = self._subscriptions.of_orders([order]) if connection_id is not None else ()
-        self.publish([(order, [event])])
+        outgoing = self._outgoing([(order, [event])], NONE_DEFERRED)
+        frame = self._views.frame(order.terms.client_order_id, event)
+        answer = json_text(frame if request_id is None else frame | {"requestId": request_id})
+        self._deliver(
+            [replace(each, text=answer) if each.connection_id == connection_id else each for each in outgoing]
+        )
         if connection_id is None or any(each.connection_id == connection_id for each in subscriptions):
             return
-        texts = [json_text(self._views.frame(order.terms.client_order_id, event))]
+        texts = [answer]
         self._connections.post(
             Frame(connection_id, text) for text in (batch_texts(texts) if batched else texts)
         )

@@ -63,11 +63,13 @@ class AmendOrders:
         if_seq: int | None = None,
         connection_id: str | None = None,
         batched: bool = False,
+        request_id: str | None = None,
     ) -> None:
         """Give an order that is ``open`` other terms; publish that to subscribers and the client.
 
         Args:
             if_seq: Only if this is still the order's last event.
+            request_id: What the frame to the client that asked names.
 
         Raises:
             NotFoundError: The account has no such order.
@@ -98,7 +100,7 @@ class AmendOrders:
         order, event = committed
         self._observer.saw([(order, [event])], {})
         try:
-            self._publisher.publish_to(order, event, connection_id, batched=batched)
+            self._publisher.publish_to(order, event, connection_id, batched=batched, request_id=request_id)
             self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)

@@ -34,11 +34,17 @@ class CancelOrders:
         self._wait_budget = WaitBudget(clock)
 
     def cancel(
-        self, account_id: str, order_id: UUID, *, connection_id: str | None = None, batched: bool = False
+        self,
+        account_id: str,
+        order_id: UUID,
+        *,
+        connection_id: str | None = None,
+        batched: bool = False,
+        request_id: str | None = None,
     ) -> None:
         """End an order as canceled; publish that to its subscribers and to the connection that asked.
 
-        ``batched``: the connection that asked gets its events in batches.
+        ``batched``: the connection that asked gets its events in batches. ``request_id``: its frame names it.
 
         Raises:
             NotFoundError: The account has no such order.
@@ -57,7 +63,7 @@ class CancelOrders:
         order, event = canceled
         self._observer.saw([(order, [event])], {})
         try:
-            self._publisher.publish_to(order, event, connection_id, batched=batched)
+            self._publisher.publish_to(order, event, connection_id, batched=batched, request_id=request_id)
             self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)

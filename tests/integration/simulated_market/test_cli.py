@@ -68,6 +68,14 @@ def test_replayed_price_path_moves_every_kind_of_pool_to_it(market: MarketUnderT
     assert market.violations() == []
 
 
+def test_options_of_a_random_walk_beside_a_path_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "path.csv"
+    path.write_text("SOL\n1\n", encoding="utf-8")
+    found = CliRunner().invoke(orderflow, ["market", "replay", "--csv", str(path), "--steps", "100"])
+    assert found.exit_code != 0
+    assert "are of a random walk" in found.output
+
+
 def test_same_seed_walks_the_same_way(market: MarketUnderTest) -> None:
     walk = ("replay", "--steps", "3", "--interval", "0", "--seed", "5", "--volatility-bps", "30")
     run(market, *walk)

@@ -164,7 +164,7 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
     (Canceled(), {}),
     (Expired(Code.DEADLINE_EXCEEDED, "late"), {"code": "DEADLINE_EXCEEDED", "message": "late"}),
 ]  # fmt: skip
-_ENVELOPE: Final = {"type", "orderId", "clientOrderId", "seq", "status", "attempt", "at"}
+_ENVELOPE: Final = {"type", "orderId", "clientOrderId", "seq", "status", "attempt", "at", "requestId"}
 
 
 def views() -> EventViews:

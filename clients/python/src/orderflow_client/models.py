@@ -524,7 +524,7 @@ class VenueQuote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEventFrame:
-    """One committed event of an order; the fields beside the first seven are its status's own."""
+    """One committed event of an order; the fields after ``requestId`` are its status's own."""
 
     type: str
     order_id: str
@@ -533,6 +533,7 @@ class OrderEventFrame:
     status: OrderStatus | str
     attempt: int
     at: datetime
+    request_id: str | None = None
     order_type: OrderType | str | None = None
     input_token: str | None = None
     output_token: str | None = None
@@ -586,6 +587,7 @@ class OrderEventFrame:
             status=required(wire, "status", member_of(OrderStatus)),
             attempt=required(wire, "attempt", whole),
             at=required(wire, "at", moment),
+            request_id=optional(wire, "requestId", text),
             order_type=optional(wire, "orderType", member_of(OrderType)),
             input_token=optional(wire, "inputToken", text),
             output_token=optional(wire, "outputToken", text),
@@ -1161,6 +1163,7 @@ class OrderBody:
     status: OrderStatus | str
     attempt: int
     at: datetime | None = None
+    request_id: str | None = None
     order_type: OrderType | str | None = None
     input_token: str | None = None
     output_token: str | None = None
@@ -1220,6 +1223,7 @@ class OrderBody:
             status=required(wire, "status", member_of(OrderStatus)),
             attempt=required(wire, "attempt", whole),
             at=optional(wire, "at", moment),
+            request_id=optional(wire, "requestId", text),
             order_type=optional(wire, "orderType", member_of(OrderType)),
             input_token=optional(wire, "inputToken", text),
             output_token=optional(wire, "outputToken", text),

@@ -224,9 +224,9 @@ def test_connection_that_asked_gets_the_event_although_it_does_not_subscribe(exc
     order = an_order()
     exchange.store.created(order)
     (event, *_) = exchange.store.queries.events_after(order.order_id, 0, limit=1)
-    exchange.publisher.publish_to(order, event, "c=")
+    exchange.publisher.publish_to(order, event, "c=", request_id="r1")
     exchange.publisher.publish_to(order, event, "b=", batched=True)
-    assert [frame["seq"] for frame in exchange.frames("c=")] == [1]
+    assert [(frame["seq"], frame["requestId"]) for frame in exchange.frames("c=")] == [(1, "r1")]
     assert [seen(frame) for frame in exchange.frames("b=")] == [[("order", 1)]]
 
 
@@ -234,5 +234,5 @@ def test_connection_that_asked_and_subscribes_gets_the_event_once(exchange: Exch
     order = an_order()
     exchange.store.created(order, connection_id="c=")
     (event, *_) = exchange.store.queries.events_after(order.order_id, 0, limit=1)
-    exchange.publisher.publish_to(order, event, "c=")
-    assert [frame["seq"] for frame in exchange.frames("c=")] == [1]
+    exchange.publisher.publish_to(order, event, "c=", request_id="r1")
+    assert [(frame["seq"], frame["requestId"]) for frame in exchange.frames("c=")] == [(1, "r1")]
