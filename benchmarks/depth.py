@@ -2,7 +2,11 @@
 
 One database for each depth, all on one server, and batches that take turns: whatever else the machine does
 meanwhile meets all depths alike, so that their ratio says something where their rates would not. The fastest
-tenth of the batches is what the machine disturbed least.
+tenth of the batches is what the machine disturbed least. Every second batch has a ``clientOrderId`` for each
+order: ids that say nothing of their time belong anywhere in the indexes.
+
+Ten million orders take half an hour to fill, and 30 GB. ``--server URL`` fills databases of a server of your
+own, which stay, so that another run measures at once: ``--fill`` does nothing else, and ``psql`` drops them.
 """
 
 import argparse
@@ -11,11 +15,13 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
+from uuid import uuid4
 
 from sqlalchemy import Engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from benchmarks.consumer import BATCH, ConsumerServices, consume, environment_for, prepared_batches
+from benchmarks.depth_fill import TEMPLATES, TIME_LIMIT_S, fill, read_indexes
 from benchmarks.depth_reads import log_bytes, milliseconds, print_growth, print_updates, sizes
 from benchmarks.environment import environment_lines
 from benchmarks.instance import running_instance
@@ -31,79 +37,60 @@ KEPT_UP_PARTS: Final = 11
 KEPT_UP_BATCHES: Final = 10
 _FORGET: Final = "DELETE FROM subscriptions"
 
-# The constraints hold by construction, and checking seven million
-# references takes longer than writing the rows.
-_UNCHECKED: Final = "SET session_replication_role = replica"
-
-# Finished orders of a thousand accounts, the load's own among them, each with what a confirmed
-# order leaves behind: six events, an attempt, a transaction in the ledger. What they say does
-# not matter, how many they are does. All of them ended long ago, so that archiving has something to do.
-_FILL: Final = (
-    """
-    INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
-        price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt,
-        tx_signature, input_units, output_units, fence, lease_until, updated_at)
-    SELECT md5('order ' || n)::uuid, CASE n % 1000 WHEN 0 THEN 'local' ELSE 'account ' || n % 1000 END,
-        'market', 'exact_in', 'SOL', 'USDC', 1000000000, 'SOL', 50, moment, moment + interval '1 minute',
-        repeat('0', 64), 'confirmed', 6, 1, 'signature ' || n, 1000000000, 150000000, 1, moment,
-        moment - interval '40 days'
-    FROM (
-        SELECT n, now() - n * interval '1 second' AS moment
-        FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
-    ) AS x
-    """,
-    """
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-    SELECT md5('order ' || o)::uuid, n,
-        (ARRAY['pending', 'routing', 'routed', 'building', 'submitted', 'confirmed'])[n], 1, now(), '{}'
-    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS o CROSS JOIN generate_series(1, 6) AS n
-    """,
-    """
-    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units,
-        quoted_out_units, threshold_units, fence, outcome, resolved_at)
-    SELECT 'signature ' || n, md5('order ' || n)::uuid, 1, '', 1, 1, 1, 1, 1, 'landed', now()
-    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
-    """,
-    """
-    INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units,
-        output_units, legs, landed_at)
-    SELECT 'signature ' || n, 1, 1, 'account', md5('order ' || n)::uuid, 1, 1000000000, 150000000, '[]', now()
-    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
-    """,
-)
-_FILLED_AT_ONCE: Final = 100_000
-_TIME_LIMIT_S: Final = 600
-"""For a statement that fills or vacuums a database."""
+_EXISTS: Final = text("SELECT count(*) > 0 FROM pg_database WHERE datname = :name")
+# What the consumer did here ended longer ago than all else, so that it is archived first: only of executed
+# orders does archiving read what it reads of real ones.
+_OF_LONG_AGO: Final = """
+UPDATE orders SET updated_at = updated_at - interval '4000 days'
+WHERE account_id = 'local' AND accepted_at > now() - interval '1 day'
+"""
 
 
 @contextmanager
-def record_of(server_url: str, orders: int) -> Iterator[ConsumerServices]:
-    """Make a database with so many finished orders on record, and a consumer for it."""
+def record_of(server_url: str, orders: int, *, is_kept: bool) -> Iterator[ConsumerServices]:
+    """Make a database with so many finished orders on record, unless it is there, and a consumer for it."""
     address = make_url(server_url).set(drivername="postgresql+psycopg")
     name = f"depth_{orders}"
-    _run(make_engine(address.render_as_string(hide_password=False)), [f"CREATE DATABASE {name}"])
-    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    prepare(url)
-    _fill(address.set(database=name).render_as_string(hide_password=False), orders)
+    if not (is_kept and _exists(address, name)):
+        _make(address, name, orders)
+    url = _shown(address.set(drivername="postgresql", database=name))
     use = ConsumerServices(Settings.from_env(environment_for(url, dict(os.environ))))
     yield use
     use.engine.dispose()
 
 
-def _fill(url: str, orders: int) -> None:
-    """Write so many orders in parts, and leave the tables as autovacuum would."""
-    engine = make_engine(url, time_limit_s=_TIME_LIMIT_S)
-    for first in range(1, orders + 1, _FILLED_AT_ONCE):
-        part = {"first": first, "last": min(orders, first + _FILLED_AT_ONCE - 1)}
-        _run(engine, [_UNCHECKED, *_FILL], part)
-    _run(engine, ["VACUUM ANALYZE"])
+def _exists(server: URL, name: str) -> bool:
+    engine = make_engine(_shown(server))
+    with engine.connect() as connection:
+        found = bool(connection.execute(_EXISTS, {"name": name}).scalar_one())
+    engine.dispose()
+    return found
 
 
-def _run(engine: Engine, statements: Sequence[str], parameters: Mapping[str, int] | None = None) -> None:
+def _make(server: URL, name: str, orders: int) -> None:
+    """Fill a database under another name until it is complete: what was stopped half-way is made anew."""
+    half = f"{name}_half"
+    _run(make_engine(_shown(server)), [f"DROP DATABASE IF EXISTS {half}", f"CREATE DATABASE {half}"])
+    address = server.set(database=half)
+    url = _shown(address.set(drivername="postgresql"))
+    prepare(url)
+    use = ConsumerServices(Settings.from_env(environment_for(url, dict(os.environ))))
+    consume(use, prepared_batches(use, TEMPLATES // BATCH))
+    use.engine.dispose()
+    filled = make_engine(_shown(address), time_limit_s=TIME_LIMIT_S)
+    fill(filled, orders)
+    filled.dispose()
+    _run(make_engine(_shown(server)), [f"ALTER DATABASE {half} RENAME TO {name}"])
+
+
+def _shown(address: URL) -> str:
+    return address.render_as_string(hide_password=False)
+
+
+def _run(engine: Engine, statements: Sequence[str]) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            wanted = parameters if parameters and ":first" in statement else {}
-            connection.execute(text(statement), wanted)
+            connection.execute(text(statement))
     engine.dispose()
 
 
@@ -113,27 +100,50 @@ def main() -> None:
     )
     parser.add_argument("--depths", type=int, nargs="+", default=DEPTHS, help="orders on record")
     parser.add_argument("--turns", type=int, default=TURNS, help="batches of ten for each depth")
+    parser.add_argument("--server", metavar="URL", help="of an owner of databases that are to stay")
+    parser.add_argument("--fill", action="store_true", help="only fill what is missing there")
     options = parser.parse_args()
+    if options.fill and not options.server:
+        parser.error("--fill needs --server")
     for line in environment_lines():
         print(line)
     logger.setLevel("WARNING")
-    measure(options.depths, options.turns)
+    measure(options.depths, options.turns, server_url=options.server, only_fills=options.fill)
 
 
-def measure(depths: Sequence[int], turns: int) -> Mapping[int, float]:
+def measure(
+    depths: Sequence[int], turns: int, *, server_url: str | None = None, only_fills: bool = False
+) -> Mapping[int, float]:
     """Fill a database for each depth and let them take turns; print their rates,
     return their ratios to the first.
+
+    Args:
+        server_url: A server whose databases stay; without it one is made for this.
     """
     with ExitStack() as stack:
-        instance = stack.enter_context(running_instance({}))
+        url = server_url or stack.enter_context(running_instance({})).status["database_url"]
         uses = {}
         for depth in depths:
-            print(f"filling a database with {depth:,} orders ...", flush=True)
-            uses[depth] = stack.enter_context(record_of(instance.status["database_url"], depth))
+            print(f"a database with {depth:,} orders ...", flush=True)
+            uses[depth] = stack.enter_context(record_of(url, depth, is_kept=server_url is not None))
+        for use in uses.values():
+            read_indexes(use.engine)
+        if only_fills:
+            return {}
         compared = _compared(_in_turns(uses, turns))
-        _print_growth(uses[depths[0]])
+        for use in uses.values():
+            _grow_old(use.engine)
         _print_reads(uses)
+        if server_url is None:
+            _print_growth(uses[depths[0]])
         return compared
+
+
+def _grow_old(engine: Engine) -> None:
+    engine = make_engine(_shown(engine.url), time_limit_s=TIME_LIMIT_S)
+    with engine.begin() as connection:
+        for statement in ("SET LOCAL session_replication_role = replica", _OF_LONG_AGO, _FORGET):
+            connection.execute(text(statement))
 
 
 def _print_growth(use: ConsumerServices) -> None:
@@ -157,13 +167,13 @@ def _print_growth(use: ConsumerServices) -> None:
 def _print_reads(uses: Mapping[int, ConsumerServices]) -> None:
     print(
         f"\n{'orders on record':>16}{'page, ms':>12}{'everything, ms':>16}{'sweep, ms':>12}"
-        f"{'archive, ms/1,000':>20}"
+        f"{'archive, ms/1,000':>20}{'bytes':>8}"
     )
     for depth, use in uses.items():
         found = milliseconds(use.engine, "local")
         print(
             f"{depth:>16,}{found['page']:>12.1f}{found['subscribe']:>16.1f}{found['sweep']:>12.1f}"
-            f"{found['archive']:>20.0f}"
+            f"{found['archive']:>20.0f}{found['bytes']:>8.0f}"
         )
 
 
@@ -171,13 +181,15 @@ def _in_turns(uses: Mapping[int, ConsumerServices], turns: int) -> Mapping[int, 
     """Return how long each batch took, in seconds."""
     for use in uses.values():
         consume(use, prepared_batches(use, WARM_UP_BATCHES))
-    batches = {depth: prepared_batches(use, turns) for depth, use in uses.items()}
     taken_s: dict[int, list[float]] = {depth: [] for depth in uses}
+    run = uuid4().hex[:8]
     for turn in range(turns):
         # Each is first, last and between the others as often.
         start = turn % len(uses)
         for depth in [*uses, *uses][start : start + len(uses)]:
-            taken_s[depth].append(consume(uses[depth], [batches[depth][turn]]))
+            # Made a moment before: an order that has waited for a minute would expire instead of executing.
+            batches = prepared_batches(uses[depth], 1, key_prefix=f"{run} {turn} " if turn % 2 else None)
+            taken_s[depth].append(consume(uses[depth], batches))
     return taken_s
 
 

@@ -11,10 +11,15 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
+from chalicelib.adapters.postgres.engine import make_engine
+
 TEMPLATES: Final = 60
 """Executed orders that are copied in turn: each kind of the load ten times."""
 BYTES_AN_ORDER: Final = 4_000
 """What a filled order takes, with room for building an index."""
+TIME_LIMIT_S: Final = 7_200
+"""For a statement that fills, reads or vacuums a database."""
+_SHOWN_S: Final = 1.0
 _STEADY: Final = "SET LOCAL session_replication_role = replica"
 """No triggers, and no reference is looked up: they hold by construction."""
 _MEMORY: Final = "SET LOCAL maintenance_work_mem = '512MB'"
@@ -71,6 +76,18 @@ FROM ({_NUMBERED}) AS numbered JOIN template_orders t ON t.place = n % :template
 WHERE n % 2 = 0
 """  # noqa: S608  # constants of this module
 
+_NEXT_ORDINAL: Final = "SELECT setval(pg_get_serial_sequence('market.transactions', 'ordinal'), :orders)"
+
+# A relation is in files of a GB, whose names end in a number but for the first.
+_READ_INDEXES: Final = """
+SELECT sum(length(pg_read_binary_file(
+    pg_relation_filepath(indexrelid)
+        || CASE WHEN place >= part.file THEN '.' || place / part.file ELSE '' END,
+    place % part.file, part.size, true)))
+FROM (SELECT CAST(:file AS bigint) AS file, CAST(:part AS bigint) AS size) AS part, pg_stat_user_indexes,
+    generate_series(0, pg_relation_size(indexrelid) - 1, part.size) AS place
+"""
+
 _TEMPLATE_IDS: Final = """
 CREATE TEMP TABLE template_places ON COMMIT DROP AS
 SELECT order_id, row_number() OVER (ORDER BY accepted_at, order_id) - 1 AS place
@@ -118,10 +135,21 @@ def fill(engine: Engine, orders: int) -> None:
         for name, other in _COPIED.items():
             _timed(f"{name}: rows", connection, _insertion(connection, name, other), parameters)
         _timed("client_order_keys: rows", connection, _KEYS, parameters)
+        connection.execute(text(_NEXT_ORDINAL), {"orders": orders})
         for what, statement in restored:
             _timed(what, connection, statement, {})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         _timed("vacuum", connection, "VACUUM ANALYZE", {})
+
+
+def read_indexes(engine: Engine) -> None:
+    """Have the machine read all indexes once, as far as they fit into its memory: an engine that has written
+    so many orders has just used them.
+    """
+    engine = make_engine(engine.url.render_as_string(hide_password=False), time_limit_s=TIME_LIMIT_S)
+    with engine.connect() as connection:
+        _timed("indexes: read", connection, _READ_INDEXES, {"part": 2**23, "file": 2**30})
+    engine.dispose()
 
 
 def _keep_templates(connection: Connection) -> None:
@@ -169,4 +197,6 @@ def _short(name: str) -> str:
 def _timed(what: str, connection: Connection, statement: str, parameters: Mapping[str, int]) -> None:
     started = time.perf_counter()
     connection.execute(text(statement), parameters)
-    print(f"{what:>48}{time.perf_counter() - started:>8.1f} s", flush=True)
+    taken_s = time.perf_counter() - started
+    if taken_s >= _SHOWN_S:
+        print(f"{what:>48}{taken_s:>8.1f} s", flush=True)

@@ -1,7 +1,11 @@
 """``orderflow``: the operator's command line. Each group of commands is a module of its own."""
 
+import logging
+import sys
+
 import click
 
+from chalicelib.logs import SERVICE
 from infra.cli import (
     advisories,
     archive,
@@ -54,4 +58,8 @@ for command in (
 accept_json(orderflow)
 
 if __name__ == "__main__":
+    # What is printed is the answer, which a script reads as JSON; what is logged beside it is not.
+    for handler in logging.getLogger(SERVICE).handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
     orderflow(prog_name="orderflow")

@@ -45,12 +45,16 @@ def archived(url: str | None, place: str, order_id: str) -> ArchivedOrder:
     Raises:
         ClickException: It cannot be read there.
     """
+    told = f"the order is archived in {place}, which"
     try:
-        found = found_in(store_at(url).get(place) or b"", order_id)
-    except (RetryableError, UnreadableArchiveError) as error:
-        raise click.ClickException(
-            f"the order is archived in {place}, which cannot be read: {error}"
-        ) from error
+        content = store_at(url).get(place)
+        found = None if content is None else found_in(content, order_id)
+    except RetryableError as fault:
+        raise click.ClickException(f"{told} cannot be read: {fault.message}") from fault
+    except UnreadableArchiveError as error:
+        raise click.ClickException(f"{told} cannot be read: {error}") from error
+    if content is None:
+        raise click.ClickException(f"{told} is not there: --archives says where archives are")
     if found is None:
-        raise click.ClickException(f"the order is archived in {place}, which does not hold it")
+        raise click.ClickException(f"{told} does not hold it")
     return found

@@ -39,6 +39,11 @@ SELECT to_jsonb(e) FROM order_events e WHERE order_id = CAST(:order_id AS uuid) 
 _ATTEMPTS: Final = text("""
 SELECT to_jsonb(a) - 'payload' FROM attempts a WHERE order_id = CAST(:order_id AS uuid) ORDER BY attempt
 """)
+_TRANSACTIONS: Final = text("""
+SELECT to_jsonb(t) - 'order_id' FROM attempts a
+JOIN market.transactions t ON md5(t.signature)::uuid = md5(a.signature)::uuid
+WHERE a.order_id = CAST(:order_id AS uuid) ORDER BY t.ordinal
+""")
 
 
 @click.command()
@@ -75,14 +80,15 @@ def order(session: CliSession, order_id: str, *, archive_url: str | None) -> Non
         found = connection.execute(_ORDER, parameters).scalar()
         events = [written_event(each) for each in connection.execute(_EVENTS, parameters).scalars()]
         attempts = list(connection.execute(_ATTEMPTS, parameters).scalars())
+        transactions = list(connection.execute(_TRANSACTIONS, parameters).scalars())
         place = place_of(connection, parameters["order_id"])
     if place is not None:
         whole = archived(archive_url, place, parameters["order_id"])
-        events = list(whole.events)
+        events, transactions = list(whole.events), list(whole.transactions)
         attempts = [
             {name: value for name, value in each.items() if name != "payload"} for each in whole.attempts
         ]
-    facts = {"order": found, "events": events, "attempts": attempts}
+    facts = {"order": found, "events": events, "attempts": attempts, "transactions": transactions}
     session.show(facts, lambda console: _print_order(console, facts))
 
 

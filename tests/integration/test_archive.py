@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -20,6 +21,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.migrations.roles import grant
 from chalicelib.services.archive.archiver import ArchiveOrders
 from infra.cli.__main__ import orderflow
+from infra.cli.archives import archived
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 
@@ -198,7 +200,7 @@ def test_two_runs_at_once_archive_each_order_once(engine: Engine, tmp_path: Path
 
 
 def test_audit_reads_archives_and_finds_what_is_missing_or_changed(engine: Engine, tmp_path: Path) -> None:
-    ended(engine, 2)
+    ids = ended(engine, 2)
     archiving(engine, tmp_path).run()
 
     def broken() -> list[str]:
@@ -214,6 +216,9 @@ def test_audit_reads_archives_and_finds_what_is_missing_or_changed(engine: Engin
     assert broken() == ["is not what was written"]
     path.unlink()
     assert broken() == ["is missing"]
+    (order_id, *_) = ids
+    with pytest.raises(ClickException, match="is not there: --archives says where archives are"):
+        archived(str(tmp_path), path.relative_to(tmp_path).as_posix(), str(order_id))
 
 
 def test_record_is_sound_without_what_is_archived(engine: Engine, tmp_path: Path) -> None:

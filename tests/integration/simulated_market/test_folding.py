@@ -123,9 +123,8 @@ def test_ledger_that_pays_otherwise_than_the_pools_is_not_folded(market: Market)
 
 
 def test_functions_fold_neither_what_landed_today_nor_what_never_did(market: Market) -> None:
-    folding = LedgerFolding(market.exchange.app)
-    market.exchange.order("alice", **SWAP)
-    last = "(SELECT max(ordinal) FROM market.transactions)"
+    folding, last = LedgerFolding(market.exchange.app), "(SELECT max(ordinal) FROM market.transactions)"
+    market.run("UPDATE market.transactions SET landed_at = market.now() WHERE error IS NULL")
     with market.exchange.owner.connect() as connection:
         connection.execute(text(f"SET ROLE {APP_ROLE}"))
         for up_to in (f"{last} + 1", "0"):
