@@ -44,7 +44,7 @@ run: $(RUN) $(if $(filter solana,$(CHAIN)),$(SOLANA)) $(if $(filter 1,$(TRACES))
 	@exec $(BIN)/python -m infra.run start $(ARGS)
 
 test: $(DEV)  ## Run every test, with a real Postgres and the real runtime
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: static  ## Format, lint, types, import rules and unit tests
 	@$(BIN)/python -m pytest --quiet -n auto --dist worksteal tests/unit
