@@ -14,7 +14,7 @@ import pytest
 from chalicelib.logs import logger
 from tests.support.postgres_server import migrated_template, postgres_server
 from tests.support.threads import left_behind
-from tests.support.work_plan import WorkPlan, part_of, place_of_threads, planned
+from tests.support.work_plan import WorkPlan, part_of, planned
 
 if sys.dont_write_bytecode:
     # Every process of a run collects every test, and would compile it, assertions and all, each time anew; so
@@ -57,12 +57,12 @@ _KNOWN_THREADS = set(threading.enumerate())
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
-    """Fail the last test of a file, or of a folder that shares fixtures, if one of its threads goes on."""
+    """Fail the last test of a file of unit tests if a thread that the file started goes on."""
     yield
-    here = place_of_threads(item.nodeid)
-    if nextitem is None or place_of_threads(nextitem.nodeid) != here:
-        threads = left_behind(_KNOWN_THREADS)
-        _KNOWN_THREADS.update(threading.enumerate())  # the next place is not to blame
+    here = item.nodeid.partition("::")[0]
+    if nextitem is None or nextitem.nodeid.partition("::")[0] != here:
+        threads = left_behind(_KNOWN_THREADS) if here.startswith("tests/unit/") else []
+        _KNOWN_THREADS.update(threading.enumerate())  # the next file is not to blame
         assert threads == [], f"threads that {here} started and left running"
 
 

@@ -62,12 +62,6 @@ def part_of(file: str) -> str:
     return next((SHARED[place] for place in _places(file) if place in SHARED), file)
 
 
-def place_of_threads(nodeid: str) -> str:
-    """Return where a test's threads have to have ended: its file for a unit test, else its folder."""
-    file = PurePosixPath(nodeid.partition("::")[0])
-    return str(file if file.parts[:2] == ("tests", "unit") else PurePosixPath(*file.parts[:2]))
-
-
 def planned(files: Iterable[str]) -> list[str]:
     """Return the parts of a run in the order in which they are to be begun."""
     return list(dict.fromkeys(part_of(file) for file in sorted(dict.fromkeys(files), key=_rank)))
