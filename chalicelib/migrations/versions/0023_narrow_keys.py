@@ -4,7 +4,7 @@ Revision: 0023. Each signature was in the index of its table in full: more than 
 together. Attempts are found by their order. What MD5 can be made to collide on are not signatures that
 verify, and such a row would be refused. Code from before it finds by signature only with a look at the whole
 table, and cannot read what new code lands in the simulated market. Writers of both tables wait while the
-indexes are built: some two seconds for a million rows.
+indexes are built: nine seconds for a million orders on a busy machine.
 """
 
 from alembic import op

@@ -4,8 +4,8 @@ Revision: 0024. The status stood in the conditions of three partial indexes and 
 one, so each step of each order was a row anew and an entry anew in every index. Now the conditions are on two
 columns that follow from the status and stay the same on the way. The database computes them, also for
 functions of an earlier release; those find an account's unfinished orders among all of its orders meanwhile,
-not by an index of their own. The table is written anew: no function reads or changes orders for ten seconds a
-million of them (estimated), and what clients submit waits in the queue.
+not by an index of their own. The table is written anew: no function reads or changes orders for 23 seconds a
+million of them (on a busy machine), and what clients submit waits in the queue.
 """
 
 from alembic import op
