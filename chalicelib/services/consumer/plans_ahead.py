@@ -13,18 +13,17 @@ from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.planning.planner import PlannedSwap, Planner
-from chalicelib.services.planning.venues import QuoteRequest, VenueAnswers
+from chalicelib.services.planning.venues import QuoteRequest
 
 
 @dataclass(frozen=True, slots=True)
 class PlansAhead:
-    """What the venues answered, and what was planned on it for some orders.
+    """What was planned on the venues' answers for some orders.
 
     Attributes:
-        plans: One for each of ``orders``; empty if one of them could not be planned.
+        plans: One for each of ``orders``; none if a venue did not answer, or an order could not be planned.
     """
 
-    answers: VenueAnswers
     orders: Sequence[Order]
     plans: Sequence[PlannedSwap]
 
@@ -54,10 +53,12 @@ def planned_ahead(
 
 
 def _plans(orders: Sequence[Order], quote_request: QuoteRequest, tokens: Tokens) -> PlansAhead:
-    answers = quote_request.answers()
-    planner = Planner(answers, tokens)
+    # Who has not answered by now may have when the claim is done.
+    if not quote_request.is_answered():
+        return PlansAhead(orders, [])
     try:
+        planner = Planner(quote_request.answers(), tokens)
         plans = [planner.plan(order.terms.swap, order.terms.bound) for order in orders]
     except Exception:  # noqa: BLE001  # whose fault it is, and whether one, shows when it is planned again
         plans = []
-    return PlansAhead(answers, orders, plans)
+    return PlansAhead(orders, plans)

@@ -152,13 +152,10 @@ class WriteAhead:
         ahead: "Future[PlansAhead] | None",
     ) -> list[tuple[ClaimedOrder, PlannedSwap | Transition]]:
         # The answers first: what has opened by then is among them, or its opening is yet to be told.
-        if ahead is None:
-            answers = (quote_request or self.quote_request(claimed)).answers()
-        else:
-            found = ahead.result()
-            plans, answers = found.for_claimed(claimed), found.answers
-            if plans is not None:
-                return list(zip(claimed, plans, strict=True))
+        answers = (quote_request or self.quote_request(claimed)).answers()
+        plans = ahead.result().for_claimed(claimed) if ahead is not None else None
+        if plans is not None:
+            return list(zip(claimed, plans, strict=True))
         seen = self._seen(claimed)
         planner = Planner(answers, self._tokens)
 

@@ -75,6 +75,11 @@ class QuoteRequest:
         self._valid = valid
         self._within = within
 
+    def is_answered(self) -> bool:
+        """Wait for the answers, within the limit; return whether all have answered, and none failed."""
+        done, missing = wait(self._asked.values(), timeout=self._within(self._time_limit_s))
+        return not missing and all(answer.exception() is None for answer in done)
+
     def answers(self) -> VenueAnswers:
         """Return all pools and firm quotes of all venues that answer within the limit, from now;
         a slow or failing one is named.

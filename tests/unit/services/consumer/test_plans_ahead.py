@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.rates import Limit, Rate
@@ -18,11 +19,14 @@ from tests.fakes.orders import an_order, changed
 from tests.fakes.ports import FrozenClock
 
 
-def ahead(*incoming: Incoming, pools: bool = True) -> PlansAhead | None:
-    venue = FakeVenue() if pools else FakeVenue(pools=[])
-    collector = QuoteCollector([venue], InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=2_000)
+def ahead(*incoming: Incoming, venue: FakeVenue | None = None) -> PlansAhead | None:
+    collector = a_collector(venue or FakeVenue())
     found = planned_ahead(incoming, collector.begin(), load_tokens(), InOneThread())
     return None if found is None else found.result()
+
+
+def a_collector(venue: FakeVenue) -> QuoteCollector:
+    return QuoteCollector([venue], InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=2_000)
 
 
 def new(order: Order) -> Incoming:
@@ -37,7 +41,7 @@ def test_orders_claimed_as_hoped_have_the_plans_that_one_planner_makes_of_them_i
     orders = [an_order(), an_order()]
     found = ahead(*map(new, orders))
     assert found is not None
-    planner = Planner(found.answers, load_tokens())
+    planner = Planner(a_collector(FakeVenue()).ask(), load_tokens())
     assert found.for_claimed(claimed(*orders)) == [planner.plan(each.terms.swap) for each in orders]
 
 
@@ -53,7 +57,15 @@ def test_orders_claimed_otherwise_have_none_of_the_plans() -> None:
 
 def test_order_that_cannot_be_planned_leaves_all_of_them_to_be_planned_again() -> None:
     order = an_order()
-    found = ahead(new(order), pools=False)
+    found = ahead(new(order), venue=FakeVenue(pools=[]))
+    assert found is not None
+    assert found.for_claimed(claimed(order)) is None
+
+
+def test_venue_that_failed_leaves_all_orders_to_be_planned_once_they_are_claimed() -> None:
+    order, venue = an_order(), FakeVenue()
+    venue.fault = VenueUnavailableError("no answer")
+    found = ahead(new(order), venue=venue)
     assert found is not None
     assert found.for_claimed(claimed(order)) is None
 
