@@ -146,7 +146,19 @@ DO $$ BEGIN
 END $$;
 DROP FUNCTION public.archive_with_transactions, market.fold;
 CREATE OR REPLACE FUNCTION market.flows() RETURNS TABLE (place text, token text, units numeric)
-LANGUAGE sql STABLE AS $$ SELECT * FROM market.flows_between(-1, 9223372036854775807) $$;
+LANGUAGE sql STABLE AS $$
+    SELECT flow.place, flow.token, sum(flow.units)
+    FROM market.transactions AS landed
+    CROSS JOIN LATERAL jsonb_to_recordset(market.named_legs(landed.legs))
+        AS leg (pool_id text, token_in text, token_out text, input_units numeric, output_units numeric)
+    CROSS JOIN LATERAL (VALUES
+        (landed.wallet, leg.token_in, -leg.input_units), (leg.pool_id, leg.token_in, leg.input_units),
+        (leg.pool_id, leg.token_out, -leg.output_units), (landed.wallet, leg.token_out, leg.output_units)
+    ) AS flow (place, token, units)
+    WHERE landed.error IS NULL
+    GROUP BY flow.place, flow.token
+$$;
+DROP FUNCTION market.flows_between;
 CREATE OR REPLACE FUNCTION market.note_openings(pool_ids jsonb, maths integer) RETURNS void LANGUAGE sql AS $$
     INSERT INTO market.openings (pool_id, after_ordinal, kind, state, bins, ticks, maths)
     SELECT pool_id, (SELECT coalesce(max(ordinal), 0) FROM market.transactions),
