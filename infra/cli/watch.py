@@ -9,8 +9,9 @@ from uuid import UUID
 import click
 from rich.console import Console
 
+from infra.cli.client import address
 from infra.cli.session import CliSession
-from infra.cli.trade import PACKAGE, running_url
+from infra.cli.trade import PACKAGE
 
 if TYPE_CHECKING:
     from orderflow_client.models import OrderEventFrame
@@ -41,7 +42,7 @@ def watch(
     from orderflow_client.sync import Client
 
     try:
-        with Client(url or running_url(), token, rest_url=rest_url) as client:
+        with Client(address(session, url, "url"), token, rest_url=rest_url) as client:
             for event in _events(client, order_id):
                 session.show(event.raw, partial(_print, event.raw))
     except KeyboardInterrupt:

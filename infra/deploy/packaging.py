@@ -27,14 +27,20 @@ MERGE_TEMPLATE: Final = Path(__file__).parent / "templates" / "app.yaml"
 _LEFT_OUT: Final = (".pyi", ".h", ".pyx", ".pxd", ".c", ".js", ".css", ".gz", "dist-info/RECORD", "/py.typed")
 _FOLDERS_LEFT_OUT: Final = ("/__pycache__/", ".dist-info/sboms/")
 # What nothing here imports: what libraries test themselves with, templates of new projects, mypy's plugin,
-# SQLAlchemy's other databases, pydantic's first version, and the parser of C with which cffi builds what
-# cryptography has been built with already.
+# SQLAlchemy's other databases and its asyncio, Powertools' utilities for other purposes, pydantic's first
+# version, and the parser of C with which cffi builds what cryptography has been built with already.
 _NEVER_IMPORTED: Final = (
     "sqlalchemy/testing/",
     "sqlalchemy/dialects/mssql/",
     "sqlalchemy/dialects/mysql/",
     "sqlalchemy/dialects/oracle/",
     "sqlalchemy/dialects/sqlite/",
+    "sqlalchemy/ext/asyncio/",
+    *(
+        f"aws_lambda_powertools/utilities/{name}/"
+        for name in ("auth_alpha", "circuit_breaker", "data_masking", "feature_flags", "idempotency")
+    ),
+    *(f"aws_lambda_powertools/utilities/{name}/" for name in ("kafka", "streaming", "validation")),
     "alembic/templates/",
     "alembic/testing/",
     "mako/testing/",
