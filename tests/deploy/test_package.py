@@ -1,6 +1,7 @@
 """What is deployed: the packaged template, its policies and its archive, before anything takes it."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -232,7 +233,8 @@ def run_in(folder: Path, code: str) -> str:
         f"import sys; sys.path.insert(0, sys.argv[1])\n{code}",
         str(folder),
     )
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
+    return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=True).stdout
 
 
 def test_function_without_a_policy_file_is_refused() -> None:
