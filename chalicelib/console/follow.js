@@ -60,6 +60,9 @@ function take(frame) {
   } else if (frame.requestId && frame.requestId === onSubscribed?.requestId) {
     if (frame.type === 'error') onSubscribed.failed(new Error(frame.message));
     else onSubscribed.done();
+  } else if (frame.type === undefined) {
+    // The gateway's: a function did not answer. It names no request, so a subscription is made again.
+    onSubscribed?.failed(new Error(frame.message));
   } else if (frame.type === 'error') {
     problem.value = `${frame.code}: ${frame.message}`;
   }

@@ -12,10 +12,10 @@ import { history, marks, marketsProblem, seen, seenMs } from './markets.js';
 import { EMPTY, has, KINDS, limitLabel, MEANS, orderOf, sentence } from './order_form.js';
 import { Table } from './page_order.js';
 import { ask } from './session.js';
+import { learnTokens, tokens } from './tokens.js';
 import { age, boundWords, bps, FINAL, now, pairOf, placeOnAxis } from './words.js';
 
 const form = signal({ ...EMPTY });
-const tokens = signal([]);
 const depth = signal(null); // { rows, problem }
 const sending = signal(null); // { clientOrderId, problem } while the outcome of a submit is not known
 const errors = signal([]);
@@ -40,16 +40,7 @@ const scaleOf = (symbol) => tokens.value.find((token) => token.symbol === symbol
 const pairName = () => `${form.value.baseAsset}/${form.value.quoteAsset}`;
 
 export function Trade() {
-  useEffect(() => {
-    if (!tokens.value.length) {
-      ask('/venues').then(
-        (found) => {
-          tokens.value = found.tokens;
-        },
-        (error) => say(inWords(error), 'bad'),
-      );
-    }
-  }, []);
+  useEffect(learnTokens, []);
   return html`<h1>Trade</h1>
     <div class="trade">
       <${OrderForm} />

@@ -10,6 +10,15 @@ const DELAY_MAX_MS = 10_000;
 const PING_EVERY_MS = 25_000;
 const ANSWER_WITHIN_MS = 10_000;
 
+// What a gateway says of its own need not be JSON; of AWS's it is `{"message": "Internal server error", …}`.
+function frameOf(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return { message: data };
+  }
+}
+
 export class Stream {
   #socket = null;
   #delayMs = FIRST_DELAY_MS;
@@ -66,7 +75,7 @@ export class Stream {
     };
     socket.onmessage = ({ data }) => {
       this.#lastHeard = performance.now();
-      const frame = JSON.parse(data);
+      const frame = frameOf(data);
       if (frame.type === 'batch') frame.frames.forEach((each) => this.onFrame(each));
       else this.onFrame(frame);
     };

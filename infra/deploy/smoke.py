@@ -30,9 +30,14 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
         socket.send(json.dumps({**_ORDER, "clientOrderId": f"smoke-{time.time_ns()}"}))
         while not frames or frames[-1].get("status") not in _FINAL:
             try:
-                frame = json.loads(socket.recv(timeout=max(0.0, deadline - time.monotonic())))
+                said = socket.recv(timeout=max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 raise SmokeOrderError(f"no end after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}") from None
+            try:
+                frame = json.loads(said)
+            except ValueError:
+                # What an emulator's gateway says of a function that took too long is no JSON.
+                raise SmokeOrderError(f"the gateway said: {said!r}") from None
             if frame.get("type") == "error" or ("message" in frame and "type" not in frame):
                 raise SmokeOrderError(json.dumps(frame))
             frames.append(frame)

@@ -46,6 +46,18 @@ window.WebSocket = class extends WebSocket {
 };
 """
 
+# A page whose first subscription is lost: the gateway says so in words of its own.
+LOST = """
+window.lost = 0;
+window.WebSocket = class extends WebSocket {
+    send(text) {
+        if (window.lost || !text.includes('subscribe')) return super.send(text);
+        window.lost += 1;
+        this.dispatchEvent(new MessageEvent('message', { data: 'Internal server error' }));
+    }
+};
+"""
+
 
 def test_connection_that_is_cut_in_its_replay_too_leaves_each_row_once_with_its_last_status(
     console: OpenPage, rest: httpx.Client, instance: Instance
@@ -90,3 +102,12 @@ def test_order_that_ends_before_the_server_has_the_new_subscription_is_shown_as_
         rest.delete(f"/orders/{order_id}")
         page.run("window.letGo()")
         page.until(f"{status} === 'canceled'", "its end")
+
+
+def test_subscription_that_a_function_did_not_answer_is_made_again_at_the_gateways_word(
+    console: OpenPage,
+) -> None:
+    with console("#/orders", before=LOST) as page:
+        page.until("document.body.innerText.includes('may lack orders: Internal server error')", "its word")
+        page.until("!document.body.innerText.includes('may lack orders')", "a list that is whole")
+        assert page.run("lost") == 1

@@ -18,6 +18,16 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
     return write.call(this, text, ...more);
 };
 """
+# A page whose first request for the tokens outlasts the function that would answer it.
+TOKENS_ARE_LATE = """
+const real = window.fetch;
+let isFirst = true;
+window.fetch = async (url, ...more) => {
+    if (!String(url).endsWith('/venues') || !isFirst) return real(url, ...more);
+    isFirst = false;
+    return new Response('{"message": "Internal server error"}', { status: 502 });
+};
+"""
 # An order's page as it was before the order was confirmed.
 AS_OF_SUBMITTED = """
 const real = window.fetch;
@@ -84,6 +94,11 @@ def test_axis_of_a_small_price_tells_its_ticks_apart(console: OpenPage) -> None:
         page.until("window.drawn.filter((text) => text.startsWith('0.0000')).length > 1", "the ticks")
         ticks = page.run("window.drawn.filter((text) => text.startsWith('0'))")
         assert "0" not in ticks
+
+
+def test_tokens_that_could_not_be_read_are_read_again(console: OpenPage) -> None:
+    with console("#/trade", before=TOKENS_ARE_LATE) as page:
+        page.choose("select[name=baseAsset]", "BONK")
 
 
 def test_order_that_is_on_its_way_shows_the_signature_to_look_up(

@@ -152,7 +152,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/deploy/monitoring.py": "tests/deploy/test_documents.py",
     "infra/deploy/packaging.py": "tests/deploy/test_package.py",
     "infra/deploy/running_emulator.py": "tests/deploy/test_localstack.py",
-    "infra/deploy/smoke.py": "tests/deploy/test_deployment.py",
     "infra/deploy/stacks.py": "tests/deploy/test_stacks.py",
     "infra/deploy/template.py": "tests/deploy/test_package.py",
 }

@@ -1,0 +1,31 @@
+// The tokens that orders may name, asked for until they are known.
+import { signal } from '@preact/signals';
+import { inWords } from './commands.js';
+import { note } from './dialogs.js';
+import { ask } from './session.js';
+
+export const tokens = signal([]);
+
+const AGAIN_AFTER_MS = 2_000;
+
+// Learns them if they are not known yet; returns what ends that.
+export function learnTokens() {
+  let isWanted = true;
+  let timer = null;
+  let isTold = false;
+  const read = async () => {
+    try {
+      tokens.value = (await ask('/venues')).tokens;
+    } catch (error) {
+      if (!isTold) note(inWords(error), 'bad');
+      isTold = true;
+      // An idle stage's first request may outlast its function; without the tokens the form has one pair.
+      if (error.mayPass && isWanted) timer = setTimeout(read, AGAIN_AFTER_MS);
+    }
+  };
+  if (!tokens.value.length) read();
+  return () => {
+    isWanted = false;
+    clearTimeout(timer);
+  };
+}
