@@ -16,6 +16,7 @@ from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.cloud import Cloud, Target
 
+REPOSITORY = Path(__file__).parents[2]
 TIME_LIMIT_S = 120
 
 
@@ -43,7 +44,8 @@ def emulated_cloud(folder: Path) -> Iterator[EmulatedCloud]:
     }
     with log_path.open("wb") as log:
         server = subprocess.Popen(
-            (sys.executable, "-m", "ministack"),
+            (sys.executable, "-m", "tests.deploy.shared_code"),
+            cwd=REPOSITORY,
             env=kept | settings,
             stdout=log,
             stderr=log,
