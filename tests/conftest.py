@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from chalicelib.logs import logger
+from tests.support.cluster import keep_cluster_in
 from tests.support.postgres_server import migrated_template, postgres_server
 from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, planned
@@ -64,6 +65,13 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         threads = left_behind(_KNOWN_THREADS) if here.startswith("tests/unit/") else []
         _KNOWN_THREADS.update(threading.enumerate())  # the next file is not to blame
         assert threads == [], f"threads that {here} started and left running"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have all processes of a run share what their instances' databases begin with."""
+    own = tmp_path_factory.getbasetemp()
+    keep_cluster_in((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cluster")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ CHAT_APP = REPOSITORY / "tests" / "chat_app"
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     folder: Path = tmp_path_factory.mktemp("chat")
-    with Instance(CHAT_APP, folder / "state", environment={"CHAT_DIR": str(folder)}) as instance:
+    settings = {"CHAT_DIR": str(folder)}
+    with Instance(CHAT_APP, folder / "state", environment=settings, makes_own_cluster=True) as instance:
         yield instance
 
 

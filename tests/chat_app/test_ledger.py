@@ -92,7 +92,7 @@ def test_same_state_directory_twice_is_refused(ledger: Instance, folder: Path) -
 
 
 def test_taken_port_is_said_in_one_line(ledger: Instance, tmp_path: Path) -> None:
-    second = Instance(LEDGER_APP, tmp_path / "state", port=ledger.port)
+    second = Instance(LEDGER_APP, tmp_path / "state", port=ledger.port, makes_own_cluster=True)
     assert second.process.wait(20) == 1
     second.stop()
     expected = (

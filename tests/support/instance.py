@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from tests.support.cluster import give_cluster
+
 REPOSITORY: Final = Path(__file__).parents[2]
 TIME_LIMIT_S: Final = 120.0
 """Ends a run that hangs. It says nothing of how fast anything has to be: a busy machine takes a minute."""
@@ -53,6 +55,7 @@ class Instance:
         port: int | None = None,
         environment: Mapping[str, str] | None = None,
         program: str = "chalice_offline",
+        makes_own_cluster: bool = False,
     ) -> None:
         self.port = port or free_port()
         self.state_dir = state_dir
@@ -68,6 +71,8 @@ class Instance:
         if "--no-reload" not in options:
             # Bytecode names its source by size and second: of two edits in one second, the first would stay.
             kept["PYTHONDONTWRITEBYTECODE"] = "1"
+        if not makes_own_cluster:
+            give_cluster(state_dir)
         self.process = subprocess.Popen(
             [sys.executable, "-m", program, "start", *command],
             cwd=REPOSITORY,
