@@ -148,7 +148,8 @@ class Chaos:
         gives_up_at = loop.time() + QUIET_TIME_LIMIT_S
         await self._until(self._heal, gives_up_at)
         self._say("calm: waiting for the last stream to end")
-        await self._until(self._is_all_seen, gives_up_at)
+        if not await self._until(self._is_all_seen, gives_up_at):
+            self._say("\n".join(["gave up waiting for this:", *await asyncio.to_thread(self._unseen)]))
         self._say("nothing rests that is met: canceling what is left")
         await self._until(self._is_all_ended, gives_up_at)
         # An order that is still in the queue is in no audit of the record.
@@ -193,10 +194,14 @@ class Chaos:
             found = connection.execute(_ON_RECORD, {"accepted": accepted}).scalar_one()
         return bool(found == len(set(accepted)))
 
-    async def _until(self, is_true: Callable[[], bool], gives_up_at: float) -> None:
+    async def _until(self, is_true: Callable[[], bool], gives_up_at: float) -> bool:
+        """Ask until it is so, once at least; return whether it is."""
         # What is waited for happens in other processes, which wake no task here.
-        while asyncio.get_running_loop().time() < gives_up_at and not await asyncio.to_thread(is_true):  # noqa: ASYNC110
+        while not (is_so := await asyncio.to_thread(is_true)):
+            if asyncio.get_running_loop().time() >= gives_up_at:
+                break
             await asyncio.sleep(0.5)
+        return is_so
 
     def _heal(self) -> bool:
         try:

@@ -1,11 +1,13 @@
 """What every ``OrderRecord`` promises of orders that rest: the order and its watch change in one commit."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.errors import Code, ConflictError
@@ -18,6 +20,7 @@ from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Tri
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold
 from chalicelib.services.consumer import transitions
 from chalicelib.services.resting.ports import Watches
+from chalicelib.services.resting.waiting import watch_of
 from tests.contract.records import LONG_LEASE_MS, Store, in_memory, next_transition, on_postgres
 from tests.fakes.orders import NOON, an_order, changed
 from tests.fakes.record import MemoryRecord
@@ -120,6 +123,50 @@ def test_canceled_order_loses_its_watch_also_after_refusals(floor: Floor) -> Non
     assert (state.status, state.attempt, state.used_attempts, state.was_sent) == (S.OPEN, 2, 1, True)
     assert floor.store.record.cancel("alice", order.order_id, NOON) is not None
     assert floor.watches.disarm([order.order_id]) == frozenset()
+
+
+WAITING = text("""
+SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (
+    SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database())
+""")
+
+
+def wait_for_waiting(connection: Connection, count: int) -> None:
+    """Return once so many connections wait for a lock of another's."""
+    while connection.execute(WAITING).scalar_one() < count:
+        pass
+
+
+def test_order_canceled_while_it_is_put_to_rest_is_not_watched_for(contract_engine: Engine) -> None:
+    """The cancel finds the order under way and waits for its row, while its consumer arms the watch."""
+    store, watches = on_postgres(contract_engine), PostgresWatches(contract_engine)
+    floor = Floor(store, watches)
+    claimed = store.moved(floor.claimed(floor.at_rest().state.order), S.ROUTING)
+    order = claimed.state.order
+    resting = replace(transitions.rest(claimed, NOON), release=True)
+    with ThreadPoolExecutor(2) as executor, contract_engine.connect() as other:
+        other.execute(text("LOCK TABLE watch_pairs IN EXCLUSIVE MODE"))
+        rested = executor.submit(store.record.record, [resting], lease_ms=0)
+        wait_for_waiting(other, 1)
+        canceled = executor.submit(store.record.cancel, order.account_id, order.order_id, NOON)
+        wait_for_waiting(other, 2)
+        other.rollback()
+        assert rested.result() == {order.order_id}
+        assert canceled.result() is not None
+    assert watches.disarm([order.order_id]) == frozenset()
+
+
+def test_watch_that_an_ended_order_left_behind_is_not_handed_out_again(contract_engine: Engine) -> None:
+    store, watches = on_postgres(contract_engine), PostgresWatches(contract_engine)
+    floor = Floor(store, watches)
+    states = [floor.at_rest().state, floor.at_rest().state]
+    ids = [state.order.order_id for state in states]
+    assert store.record.cancel("alice", ids[0], NOON) is not None
+    watches.arm([watch_of(states[0])])
+    assert [floor.fire(state.order) for state in states] == [1, 1]
+    sent_again = {one.order_id for one in watches.resend(unclaimed_for_ms=0, limit=1_000)}
+    assert sent_again.intersection(ids) == {ids[1]}
+    assert watches.disarm(ids) == {ids[1]}
 
 
 def test_triggered_order_is_known_as_such(floor: Floor) -> None:

@@ -22,6 +22,7 @@ from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, RESTS, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
+from chalicelib.adapters.postgres.watches import disarming
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
@@ -89,8 +90,10 @@ class PostgresOpenOrders:
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[tuple[Order, OrderEvent]]:
         parameters = _meant(account_id, wanted, limit) | at_parameters(at)
-        with translated_errors():
-            return ended(self._database.execute(_CANCEL_SOME, parameters), at)
+        with translated_errors(), self._database.transaction() as session:
+            rows = session.execute(_CANCEL_SOME, parameters)
+            session.finish(disarming([row.order_id for row in rows]))
+        return ended(rows, at)
 
     def note_published(self, published: Sequence[Published]) -> None:
         named = json_rows([each._asdict() for each in published])

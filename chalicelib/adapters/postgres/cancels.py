@@ -1,4 +1,9 @@
-"""Canceling: what ends an order as canceled, and what keeps that from staying unpublished."""
+"""Canceling: what ends an order as canceled, and what keeps that from staying unpublished.
+
+An order that rests loses its watch in the same transaction, by a statement that begins once the order's row
+is held. A statement sees other tables as they were when it began, also after it has waited for a row: a
+watch that the row's holder armed meanwhile would stay behind.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,8 +30,6 @@ ENDED: Final = """
 logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain)
     SELECT order_id, seq, status, attempt, :at, '{}', chain FROM canceled
-), disarmed AS (
-    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
 )
 """
 
@@ -45,13 +48,20 @@ owed AS (
 """
 
 
+HOLD: Final = Statement("""
+SELECT FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id FOR NO KEY UPDATE
+""")
+"""To be run before ``CANCEL``."""
+
 CANCEL: Final = Statement(f"""
 WITH canceled AS (
     UPDATE orders o {SET_CANCELED}
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
       AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
     {RETURNING}
-), {ENDED}, {owed("canceled")}
+), {ENDED}, {owed("canceled")}, disarmed AS (
+    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
+)
 SELECT * FROM canceled
 """)
 

@@ -12,7 +12,15 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from chalicelib.adapters.postgres.cancels import CANCEL, CANCEL_COVERED, MAY_GO_ON, at_parameters, ended, owed
+from chalicelib.adapters.postgres.cancels import (
+    CANCEL,
+    CANCEL_COVERED,
+    HOLD,
+    MAY_GO_ON,
+    at_parameters,
+    ended,
+    owed,
+)
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
 from chalicelib.adapters.postgres.order_columns import AMENDABLE, NAMES, TYPED, column_values
@@ -253,9 +261,9 @@ class PostgresOrderRecord:
         return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        parameters = {"account_id": account_id, "order_id": str(order_id)} | at_parameters(at)
-        with translated_errors():
-            rows = self._database.execute(CANCEL, parameters)
+        asked = {"account_id": account_id, "order_id": str(order_id)}
+        with translated_errors(), self._database.transaction() as session:
+            _, rows = session.finish((HOLD, asked), (CANCEL, asked | at_parameters(at)))
         return next(iter(ended(rows, at)), None)
 
     def cancel_covered(self, order_ids: Sequence[UUID], at: datetime) -> Sequence[tuple[Order, OrderEvent]]:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
+from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, Threshold, Watch
@@ -145,15 +146,20 @@ WITH due AS (
 SELECT {_SELECTED} FROM fired JOIN orders AS o USING (order_id) ORDER BY fired.wake_at, order_id
 """)
 
+# A watch that its order's end has left behind, which none should, goes here rather than fire for ever.
 _RESEND: Final = Statement(f"""
 WITH lost AS (
     SELECT order_id FROM watches
     WHERE NOT armed
       AND sent_at <= clock_timestamp() - CAST(:unclaimed_for_ms AS integer) * interval '1 millisecond'
     ORDER BY sent_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
+), left_behind AS (
+    DELETE FROM watches AS w USING lost JOIN orders AS o USING (order_id)
+    WHERE w.order_id = lost.order_id AND o.status IN {FINAL_STATUSES}
 )
 UPDATE watches AS w SET sent_at = clock_timestamp()
-FROM lost JOIN orders AS o USING (order_id) WHERE w.order_id = lost.order_id
+FROM lost JOIN orders AS o USING (order_id)
+WHERE w.order_id = lost.order_id AND o.status NOT IN {FINAL_STATUSES}
 RETURNING {_RETURNED}, o.account_id
 """)
 
