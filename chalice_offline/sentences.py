@@ -5,11 +5,13 @@ whose fact the entry does not have is left out, and so is every fact that no wor
 all of them.
 """
 
+import re
 from collections.abc import Mapping
 from string import Formatter
 from typing import Any, Final
 
 _FORMATTER: Final = Formatter()
+_BOTH_ENDS: Final = re.compile(r"([1-9]\d?)…([1-9]\d?)")
 
 
 class TemplateError(ValueError):
@@ -19,7 +21,8 @@ class TemplateError(ValueError):
 class Sentences:
     """Templates by message, such as ``{"parcel sent": "{parcel_id:.8} sent  {weight} kg by={carrier}"}``.
 
-    A field is a fact's name, and may say a width and a precision, as Python formats text.
+    A field is a fact's name, and may say a width and a precision, as Python formats text; or ``8…4`` for so
+    many characters of its beginning and of its end, as ids need that begin alike.
     """
 
     def __init__(self, templates: Mapping[str, str] | None = None) -> None:
@@ -53,7 +56,7 @@ def _word(word: str) -> _Word:
         for _, name, form, conversion in parts:
             if name is not None and (not name.isidentifier() or conversion is not None):
                 raise TemplateError(f"{word}: a field names one fact, such as {{parcel_id:.8}}")
-            format("text", form or "")
+            _formatted("text", form or "")
     except ValueError as error:
         raise TemplateError(f"{word}: {error}") from error
     return [(text, name, form or "") for text, name, form, _ in parts]
@@ -67,5 +70,13 @@ def _filled(parts: _Word, entry: Mapping[str, Any]) -> str | None:
             value = entry.get(name)
             if value is None:
                 return None
-            shown.append(format(value if isinstance(value, str) else str(value), form))
+            shown.append(_formatted(value if isinstance(value, str) else str(value), form))
     return "".join(shown)
+
+
+def _formatted(text: str, form: str) -> str:
+    ends = _BOTH_ENDS.fullmatch(form)
+    if ends is None:
+        return format(text, form)
+    first, last = map(int, ends.groups())
+    return text if len(text) <= first + last + 1 else f"{text[:first]}…{text[-last:]}"

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from infra.cli.order_ids import both_ends
+
 _SIGNATURE_SHOWN: Final = 16
 
 
 def event_line(event: Mapping[str, Any], terms: Mapping[str, Any]) -> str:
-    """Return a line such as ``01a21f69 confirmed  1.5 SOL → 225.015154 USDC``.
+    """Return a line such as ``01a21f69…6388 confirmed  1.5 SOL → 225.015154 USDC``.
 
     Args:
         event: The event's frame.
         terms: What is known of the order: ``inputToken`` and ``outputToken``, from its first event.
     """
-    words = [f"{event['orderId'][:8]} {event['status']:<10}"]
+    words = [f"{both_ends(event['orderId'])} {event['status']:<10}"]
     if "inputAmount" in event and "outputAmount" in event:
         given, got = terms.get("inputToken", ""), terms.get("outputToken", "")
         words.append(f"{event['inputAmount']} {given} → {event['outputAmount']} {got}".strip())

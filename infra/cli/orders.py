@@ -71,7 +71,7 @@ def orders(
 def order(session: CliSession, order_id: str, *, archive_url: str | None) -> None:
     """Show one order with its events and attempts, also an archived one.
 
-    By its id, or a beginning of its own.
+    By its id, a beginning of its own, or both ends as lines of the log show them (01a21f69…6388).
 
     With --json all that is on record.
     """

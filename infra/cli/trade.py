@@ -12,6 +12,7 @@ from uuid import uuid4
 import click
 
 from infra.cli.event_lines import event_line
+from infra.cli.order_ids import both_ends
 from infra.cli.session import CliSession, state_dir
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def trade(
 def _follow(session: CliSession, client: "Client", terms: dict[str, Any], *, is_detached: bool) -> int:
     order: Order = client.submit(**terms)
     accepted = {"type": "accepted", "orderId": order.id, "clientOrderId": order.client_order_id}
-    session.tell(accepted, f"{order.id[:8]} accepted   {order.id}")
+    session.tell(accepted, f"{both_ends(order.id)} accepted   {order.id}")
     if is_detached:
         return 0
     known: dict[str, Any] = {}

@@ -136,10 +136,11 @@ def test_every_order_event_is_a_line_that_reads_like_a_sentence(instance: Instan
     with Trader(instance.websocket_url) as trader:
         order_id = trader.submit(side="sell", amount="0.01")
         events = trader.finished(order_id)
+    shown = f" {order_id[:8]}…{order_id[-4:]}"
     for event in events:
-        line = instance.line(f" {order_id[:8]} {event['status']}")
+        line = instance.line(f"{shown} {event['status']}")
         assert "{" not in line
-    assert instance.line(f" {order_id[:8]} confirmed  0.01 SOL → ").endswith(" USDC")
+    assert instance.line(f"{shown} confirmed  0.01 SOL → ").endswith(" USDC")
 
 
 @pytest.mark.parametrize("option", ["--host", "--port", "--state-dir", "--reload"])

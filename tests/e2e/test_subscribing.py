@@ -125,7 +125,7 @@ def test_cancel_ends_an_order_that_was_not_sent_or_says_that_it_was(
     order_id = slow_trader.submit(side="buy", amount="0.1")
     slow_trader.send(action="cancel", requestId="cancel", orderId=order_id)
     last = slow_trader.finished(order_id)[-1]
-    slow_instance.line(f" {order_id[:8]} {last['status']}")
+    slow_instance.line(f" {order_id[:8]}…{order_id[-4:]} {last['status']}")
     refusals = [frame for frame in slow_trader.frames if frame["type"] == "error"]
     if last["status"] == "canceled":
         assert refusals == []

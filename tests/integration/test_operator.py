@@ -14,6 +14,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from infra.cli.__main__ import orderflow
+from infra.cli.order_ids import both_ends
 from tests.fakes.orders import VIEWS, advanced, an_order
 
 Run = Callable[..., Result]
@@ -92,6 +93,9 @@ def test_orders_that_begin_alike_are_listed_apart_and_named_when_they_are_mixed_
     result = run("order", "01a21f69")
     assert result.exit_code == 1
     assert all(each in result.output for each in like)
+    for each in like:
+        assert shown(run("order", both_ends(each)))["order"]["order_id"] == each
+    assert "there is no order" in run("order", "01a21f69…0003").output
 
 
 @pytest.mark.usefixtures("order_id")

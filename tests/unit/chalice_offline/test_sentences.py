@@ -17,6 +17,15 @@ def test_facts_stand_where_the_template_names_them_and_no_others() -> None:
     assert SHIPPED.of({**entry, "carrier": "post", "weight": None}) == "01234567 shipped   by=post"
 
 
+@pytest.mark.parametrize(
+    ("parcel_id", "shown"),
+    [("0123456789abcdef", "01234567…cdef"), ("0123456789abc", "0123456789abc"), ("", ""), (12345, "12345")],
+)
+def test_long_fact_may_be_shown_by_both_its_ends(parcel_id: object, shown: str) -> None:
+    sentences = Sentences({"sent": "{parcel_id:8…4} sent"})
+    assert sentences.of({"message": "sent", "parcel_id": parcel_id}) == f"{shown} sent"
+
+
 def test_message_without_a_template_has_no_sentence() -> None:
     assert SHIPPED.of({"message": "order packed"}) is None
     assert SHIPPED.of({"message": ["order shipped"]}) is None
@@ -29,7 +38,7 @@ def test_rendered_line_is_the_time_and_the_sentence() -> None:
     assert render("ship", line, now=now, sentences=SHIPPED) == f"{clock} 0123 shipped"
 
 
-@pytest.mark.parametrize("template", ["{", "{a.b}", "{a!r}", "{}", "{a:%Y}", "{a[0]}"])
+@pytest.mark.parametrize("template", ["{", "{a.b}", "{a!r}", "{}", "{a:%Y}", "{a[0]}", "{a:8…}", "{a:0…4}"])
 def test_template_that_could_never_be_filled_is_refused(template: str) -> None:
     with pytest.raises(TemplateError):
         Sentences({"m": template})

@@ -11,10 +11,13 @@ TERMS = {"inputToken": "SOL", "outputToken": "USDC"}
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ({"status": "pending", **TERMS}, "01a21f69 pending    SOL → USDC"),
-        ({"status": "routing"}, "01a21f69 routing"),
-        ({"status": "routing", "attempt": 2, "reason": "expired"}, "01a21f69 routing    expired (attempt 2)"),
-        ({"status": "submitted", "txSignature": "5" * 80}, "01a21f69 submitted  5555555555555555"),
+        ({"status": "pending", **TERMS}, "01a21f69…6388 pending    SOL → USDC"),
+        ({"status": "routing"}, "01a21f69…6388 routing"),
+        (
+            {"status": "routing", "attempt": 2, "reason": "expired"},
+            "01a21f69…6388 routing    expired (attempt 2)",
+        ),
+        ({"status": "submitted", "txSignature": "5" * 80}, "01a21f69…6388 submitted  5555555555555555"),
         (
             {
                 "status": "confirmed",
@@ -22,11 +25,14 @@ TERMS = {"inputToken": "SOL", "outputToken": "USDC"}
                 "outputAmount": "224852.905446",
                 "txSignature": "5",
             },
-            "01a21f69 confirmed  1500 SOL → 224852.905446 USDC",
+            "01a21f69…6388 confirmed  1500 SOL → 224852.905446 USDC",
         ),
-        ({"status": "failed", "code": "NO_ROUTE", "message": "none"}, "01a21f69 failed     NO_ROUTE none"),
-        ({"status": "triggered", "observedPrice": "119.9"}, "01a21f69 triggered  at 119.9"),
-        ({"status": "teleported"}, "01a21f69 teleported"),
+        (
+            {"status": "failed", "code": "NO_ROUTE", "message": "none"},
+            "01a21f69…6388 failed     NO_ROUTE none",
+        ),
+        ({"status": "triggered", "observedPrice": "119.9"}, "01a21f69…6388 triggered  at 119.9"),
+        ({"status": "teleported"}, "01a21f69…6388 teleported"),
     ],
 )
 def test_line_says_what_the_event_adds(facts: dict[str, object], line: str) -> None:

@@ -37,7 +37,7 @@ def test_order_is_followed_line_by_line_to_its_end(engine: FakeEngine, run: Run)
     assert result.exit_code == 0
     first, *lines = result.output.splitlines()
     (order_id,) = engine.orders
-    assert first == f"{order_id[:8]} accepted   {order_id}"
+    assert first == f"{order_id[:8]}…{order_id[-4:]} accepted   {order_id}"
     assert [line.split()[2] for line in lines] == list(LIFE)
     (frame,) = engine.received
     assert (frame["side"], frame["amount"], frame["baseAsset"]) == ("sell", "1.5", "SOL")
