@@ -5,7 +5,7 @@ transaction is dead, and which answers are not believed, are ``ChainReader`` its
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
-from chalicelib.adapters.solana.rpc_answers import RpcSignatureStatus, TransactionRecord
+from chalicelib.adapters.solana.rpc_answers import TransactionRecord
 from chalicelib.adapters.solana.rpc_batches import one_by_one
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RateLimitedError, RpcError, SilentNodeError
@@ -50,6 +50,7 @@ class NodeHabits:
         late: A transaction whose status is final is not shown yet, as a rate.
         silent, limited: Calls without an answer, and with a 429, as rates.
         is_lying: It knows of nothing that landed, and of one in three that did not, that it had.
+        is_misreporting: What it shows of what landed is a unit off.
     """
 
     behind_max: int
@@ -60,6 +61,7 @@ class NodeHabits:
     silent: float
     limited: float
     is_lying: bool
+    is_misreporting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,23 @@ class Fleet:
 
 
 def draw_fleet(dice: Random) -> Fleet:
-    """Return nodes of which one may lie, if it takes two to be believed."""
+    """Return nodes of which one may lie, of what landed or of amounts, if it takes two to be believed."""
     count = dice.choice([1, 2, 3])
     witnesses = dice.randint(1, min(2, count))
     liar = dice.randrange(count) if witnesses > 1 and dice.random() < 0.5 else None
-    return Fleet(tuple(_habits(dice, is_lying=place == liar) for place in range(count)), witnesses)
+    is_about_amounts = dice.random() < 0.35
+    habits = [
+        _habits(
+            dice,
+            is_lying=place == liar and not is_about_amounts,
+            is_misreporting=place == liar and is_about_amounts,
+        )
+        for place in range(count)
+    ]
+    return Fleet(tuple(habits), witnesses)
 
 
-def _habits(dice: Random, *, is_lying: bool) -> NodeHabits:
+def _habits(dice: Random, *, is_lying: bool, is_misreporting: bool) -> NodeHabits:
     return NodeHabits(
         behind_max=dice.choice([0, 0, 2, 20]),
         is_fleet=dice.random() < 0.3,
@@ -88,6 +99,7 @@ def _habits(dice: Random, *, is_lying: bool) -> NodeHabits:
         silent=dice.choice([0.0, 0.0, 0.2]),
         limited=dice.choice([0.0, 0.0, 0.2]),
         is_lying=is_lying,
+        is_misreporting=is_misreporting,
     )
 
 
@@ -131,13 +143,13 @@ class LedgerReader(ChainReader):
         super().__init__(nodes, lambda: _NAMES, time_limit_s=_LOOK_LIMIT_S, witnesses=witnesses)
         self.nodes, self.landed = nodes, landed
 
-    def _landed(self, found: RpcSignatureStatus, record: TransactionRecord | None) -> TransactionStatus:
-        if record is None:
-            raise NodeError("the node does not show a transaction whose status is final")
-        landed = self.landed(record.logs[0])
+    def _status_of(self, record: TransactionRecord) -> TransactionStatus:
+        signature, *wrong = record.logs
+        landed = self.landed(signature)
         if landed is None:  # a liar's
-            return TransactionStatus(SignatureStatus.LANDED, found.slot, 1, 1)
-        return landed.status
+            return TransactionStatus(SignatureStatus.LANDED, record.slot, 1, 1)
+        status = landed.status
+        return replace(status, output_units=status.output_units + 1) if wrong else status
 
 
 class SimulatedNode(RpcNode):
@@ -197,7 +209,9 @@ class SimulatedNode(RpcNode):
         if not is_shown or self._world.happens(self._habits.late):
             return None
         fault = status["err"]
-        meta = {"err": fault, "fee": 5_000, "preBalances": [], "postBalances": [], "logMessages": [signature]}
+        is_wrong = self._habits.is_misreporting and self._world.is_stormy
+        logs = [signature, "one too many"] if is_wrong else [signature]
+        meta = {"err": fault, "fee": 5_000, "preBalances": [], "postBalances": [], "logMessages": logs}
         message: dict[str, Any] = {"accountKeys": [], "instructions": []}
         return {"slot": status["slot"], "meta": meta, "transaction": {"message": message}}
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Final
 
 from chalicelib.adapters.solana.accounts import Account
@@ -51,6 +52,9 @@ from chalicelib.logs import logger
 BOOK_HOLDS_S: Final = 2.0
 """Pools that were read so recently, by the quote that the plan rests on, are built with as they are."""
 
+SIGNED_KEPT: Final = 4_096
+"""Of so many of our own transactions it is known without asking up to when they can land."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendingPolicy:
@@ -92,6 +96,8 @@ class SolanaChain:
         self._nodes, self._signer, self._pools, self._names = nodes, signer, pools, names
         self._blockhashes, self._priority_fees, self._reader = blockhashes, priority_fees, reader
         self._policy, self._executor = policy, executor
+        self._last_valid: dict[str, int] = {}
+        self._lock = Lock()
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         """Build and sign one transaction per instruction, in the order in which they were planned.
@@ -126,7 +132,7 @@ class SolanaChain:
             RetryableError: No node's answers could be used.
         """
         try:
-            return self._reader.view(signatures)
+            return self._reader.view(signatures, last_valid=self._last_valid)
         except NodeError as error:
             raise RetryableError(f"no node answered in time: {error}") from error
 
@@ -165,7 +171,14 @@ class SolanaChain:
                 message, {wallet.authority: partial(self._signer.sign, instruction.account_id)}
             )
             signed.append(SignedTransaction(signature, wire, recent.last_valid_height))
+            self._remember(signature, recent.last_valid_height)
         return signed
+
+    def _remember(self, signature: str, last_valid_height: int) -> None:
+        with self._lock:
+            while len(self._last_valid) >= SIGNED_KEPT:
+                del self._last_valid[next(iter(self._last_valid))]
+            self._last_valid[signature] = last_valid_height
 
     def _reserve(self, instructions: Sequence[SwapInstruction], plans: Sequence[FixedPlan]) -> None:
         if self._spending is not None:

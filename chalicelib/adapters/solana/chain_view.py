@@ -7,12 +7,12 @@ as of what did not: one that lies, or has a broken machine behind it, ends no or
 ledger forgets: the view says from which height on it remembers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from chalicelib.adapters.solana.failures import refusal_of
-from chalicelib.adapters.solana.fills import Names, fill_of
-from chalicelib.adapters.solana.program_logs import logged_error
+from chalicelib.adapters.solana.fills import Names
+from chalicelib.adapters.solana.landings import ToldLanding, agreed, grouped, status_of, told_landing
 from chalicelib.adapters.solana.rpc_answers import (
     EpochInfo,
     RpcSignatureStatus,
@@ -21,10 +21,10 @@ from chalicelib.adapters.solana.rpc_answers import (
     epoch_info,
     first_available_block,
     statuses_at,
-    transaction,
 )
 from chalicelib.adapters.solana.rpc_calls import (
     SIGNATURES_MAX,
+    RpcCall,
     get_block,
     get_epoch_info,
     get_first_available_block,
@@ -33,6 +33,7 @@ from chalicelib.adapters.solana.rpc_calls import (
 )
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
+from chalicelib.adapters.solana.usual_looks import UsualLooks
 from chalicelib.domain.transactions import (
     ChainView,
     SignatureStatus,
@@ -53,18 +54,29 @@ _SEARCHES: Final = 3
 _WRONG_FOR_S: Final = 10.0
 """A node that did not show what another one did is asked last for so long."""
 
+_DISPUTES_KEPT: Final = 1_000
+
 _NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
 """Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
 
 _UNKNOWN: Final = TransactionStatus(SignatureStatus.UNKNOWN)
 
 
-class _Seen(NamedTuple):
-    """What one node shows."""
+_NONE_OF_OURS: Final[Mapping[str, int]] = MappingProxyType({})
 
+
+class _Seen(NamedTuple):
+    """What the node at a place shows.
+
+    Attributes:
+        answers: To ``getTransaction``, of those that were asked for: results as JSON, or errors.
+    """
+
+    place: int
     info: EpochInfo
     statuses: Mapping[str, RpcSignatureStatus | None]
     history_from: int
+    answers: Mapping[str, Any]
 
 
 class ChainReader:
@@ -72,7 +84,7 @@ class ChainReader:
 
     Args:
         names: Given the words for pools and mints that are in force.
-        witnesses: So many nodes have to agree what became of a transaction.
+        witnesses: So many nodes have to agree what became of a transaction, and what it moved.
     """
 
     def __init__(
@@ -82,22 +94,41 @@ class ChainReader:
         self._nodes, self._names = nodes, names
         self._time_limit_s, self.witnesses = time_limit_s, witnesses
         self._history: dict[int, tuple[int, int]] = {}  # by node: remembered from, as of a height
+        self._usual = UsualLooks()
+        self._disputed: set[str] = set()
 
-    def view(self, signatures: Sequence[str]) -> ChainView:
+    def view(self, signatures: Sequence[str], *, last_valid: Mapping[str, int] = _NONE_OF_OURS) -> ChainView:
         """Return the status of each signature, and the height at which one that is not known is not.
 
         One that is on its way into a block, or that nodes disagree on, is not known, and doubted.
 
+        Args:
+            last_valid: Heights up to which some of them can land. Where all that are not known still can,
+                what the node has forgotten is no matter, and not asked.
+
         Raises:
             NodeError: No node answered in time, or none whose answers fit together.
         """
-        seen = self._asked(signatures)
-        statuses = self._statuses(seen.statuses)
+        expected = self._usual.expected(signatures)
+
+        def look(ask: Ask, place: int) -> _Seen:
+            seen = self._look(ask, place, signatures, expected, last_valid)
+            missing = [one for one in _final(seen) if one not in seen.answers]
+            if not missing:
+                return seen
+            more = ask.each([get_transaction(one) for one in missing])
+            return seen._replace(answers={**seen.answers, **dict(zip(missing, more, strict=True))})
+
+        seen = self._nodes.converse(look, time_limit_s=self._time_limit_s)
+        final = _final(seen)
+        self._usual.looked(signatures, final)
+        known = self._told(seen, final)
         doubted = frozenset(
             one
-            for one, found in seen.statuses.items()
-            if found is not None and statuses[one].signature_status is SignatureStatus.UNKNOWN
+            for one, status in seen.statuses.items()
+            if one not in known and (status is not None or _is_shown(seen.answers.get(one)))
         )
+        statuses = {one: known.get(one, _UNKNOWN) for one in seen.statuses}
         return ChainView(seen.info.height, statuses, seen.history_from, doubted)
 
     def surely_dead(self, transactions: Sequence[SignedTransaction], *, margin_blocks: int) -> frozenset[str]:
@@ -144,57 +175,39 @@ class ChainReader:
         """Return what one node proves of each: that it is dead, nothing, or (None) that it is there."""
         found: dict[str, bool | None] = dict.fromkeys((one.signature for one in transactions), True)
         for _ in range(_SEARCHES if transactions else 0):
-            seen = self._look(ask, place, [*found])
-            shown = ask.all([get_transaction(one) for one in found])
+            seen = self._look(ask, place, [*found], [*found])
             view = ChainView(seen.info.height, {}, seen.history_from)
-            for one, record in zip(transactions, shown, strict=True):
+            for one in transactions:
+                record = seen.answers[one.signature]
+                if isinstance(record, NodeError):
+                    raise record
                 if seen.statuses[one.signature] is not None or record is not None:
                     found[one.signature] = None
                 elif found[one.signature]:
                     found[one.signature] = view.proves_dead(one, margin_blocks=margin_blocks)
         return found
 
-    def _asked(self, signatures: Sequence[str]) -> _Seen:
-        """Ask one node, and for what it says of landed transactions as many as have to agree on it."""
-        seen: list[_Seen] = []
-        asked: list[int] = []
-
-        def look(ask: Ask, place: int) -> None:
-            wanted = signatures if not seen else [one for one, told in seen[0].statuses.items() if told]
-            seen.append(self._look(ask, place, wanted))
-            asked.append(place)
-
-        self._nodes.converse(look, time_limit_s=self._time_limit_s)
-        first = seen[0]
-        final = {one for one, told in first.statuses.items() if told is not None and told.is_final}
-        statuses = self._agreed(seen)
-        for _ in range(len(self._nodes.names) - 1):
-            if all(told.is_final for one, told in statuses.items() if told is not None and one in final):
-                break
-            try:
-                self._nodes.converse(look, time_limit_s=self._time_limit_s, without=tuple(asked))
-            except NodeError as error:
-                logger.warning("no second witness", reason=str(error))
-                break
-            statuses = self._agreed(seen)
-        return first._replace(statuses=statuses)
-
-    def _agreed(self, seen: Sequence[_Seen]) -> dict[str, RpcSignatureStatus | None]:
-        """Return what the first node shows, final only where enough of the others show the same."""
-        first, *others = seen
-        return {
-            one: told and _confirmed(told, [other.statuses[one] for other in others], self.witnesses)
-            for one, told in first.statuses.items()
-        }
-
-    def _look(self, ask: Ask, place: int, signatures: Sequence[str]) -> _Seen:
+    def _look(
+        self,
+        ask: Ask,
+        place: int,
+        signatures: Sequence[str],
+        expected: Sequence[str] = (),
+        last_valid: Mapping[str, int] = _NONE_OF_OURS,
+    ) -> _Seen:
+        """Ask for height and statuses, and in the same request for the transactions that are expected."""
         parts = [
             signatures[start : start + SIGNATURES_MAX] for start in range(0, len(signatures), SIGNATURES_MAX)
         ]
-        told, *answers = ask.all([get_epoch_info(), *(get_signature_statuses(some) for some in parts)])
+        needed = [get_epoch_info(), *(get_signature_statuses(some) for some in parts)]
+        told, *answers = ask.each([*needed, *(get_transaction(one) for one in expected)])
+        shown = dict(zip(expected, answers[len(parts) :], strict=True))
+        for answer in (told, *answers[: len(parts)]):
+            if isinstance(answer, NodeError):
+                raise answer
         info = epoch_info(told)
         statuses: dict[str, RpcSignatureStatus | None] = {}
-        for some, answer in zip(parts, answers, strict=True):
+        for some, answer in zip(parts, answers[: len(parts)], strict=True):
             found = statuses_at(answer, len(some))
             if found.slot < info.slot:
                 # Asked together, the statuses may be looked up first. Asked for now they are no older, unless
@@ -205,10 +218,10 @@ class ChainReader:
                     f"statuses of slot {found.slot} after a height of slot {info.slot}"
                 )
             statuses.update(zip(some, found.statuses, strict=True))
-        history_from = 0
-        if any(found is None for found in statuses.values()):
+        history_from = info.height
+        if any(status is None and last_valid.get(one, -1) < info.height for one, status in statuses.items()):
             history_from = self._remembered_from(ask, place, info)
-        return _Seen(info, statuses, history_from)
+        return _Seen(place, info, statuses, history_from, shown)
 
     def _remembered_from(self, ask: Ask, place: int, info: EpochInfo) -> int:
         known = self._history.get(place)
@@ -240,73 +253,85 @@ class ChainReader:
             return max(0, info.height - REMEMBERED_BLOCKS)  # it does not know the method
         raise NodeError("the node shows no block that is old enough to tell what it remembers")
 
-    def _statuses(self, found: Mapping[str, RpcSignatureStatus | None]) -> dict[str, TransactionStatus]:
-        """Return what final transactions did; one that no node shows yet is unknown for now."""
-        known: dict[str, TransactionStatus] = {}
-        final = {one: status for one, status in found.items() if status is not None and status.is_final}
+    def _told(self, seen: _Seen, final: Collection[str]) -> dict[str, TransactionStatus]:
+        """Return what final transactions did, of those on which as many nodes as have to agree do."""
+        told: dict[str, list[ToldLanding]] = {one: [] for one in final}
+        self._hear(told, seen, seen.answers, seen.place)
+        asked = [seen.place]
+        while len(asked) < len(self._nodes.names):
+            left = [one for one in told if agreed(told[one], self.witnesses) is None]
+            if not left:
+                break
+            wanted = [get_transaction(one) for one in left]
 
-        def fetch(ask: Ask, _: int) -> None:
-            missing = [one for one in final if one not in known]
-            last: NodeError | None = None
-            for signature, answer in zip(
-                missing, ask.each([get_transaction(one) for one in missing]), strict=True
-            ):
+            def tell(ask: Ask, place: int, wanted: Sequence[RpcCall] = wanted) -> list[Any]:
+                asked.append(place)
                 try:
-                    if isinstance(answer, NodeError):
-                        raise answer
-                    known[signature] = self._landed(final[signature], transaction(answer))
+                    return ask.each(wanted)
                 except NodeError as error:
-                    last = error
-            if last is not None:
-                raise last
+                    return [error] * len(wanted)
 
-        if final:
             try:
-                self._nodes.converse(fetch, time_limit_s=self._time_limit_s)
+                answers = self._nodes.converse(tell, time_limit_s=self._time_limit_s, without=tuple(asked))
             except NodeError as error:
-                # They are final, and stay so: what they moved is asked for again.
-                for signature in final.keys() - known.keys():
-                    logger.warning("landed transaction not shown", tx_signature=signature, reason=str(error))
-        return {one: known.get(one, _UNKNOWN) for one in found}
+                logger.warning("no second witness", reason=str(error))
+                break
+            self._hear(told, seen, dict(zip(left, answers, strict=True)), asked[-1])
+        return self._settled(told)
 
-    def _landed(self, found: RpcSignatureStatus, record: TransactionRecord | None) -> TransactionStatus:
-        if record is None:
-            raise NodeError("the node does not show a transaction whose status is final")
-        if (record.fault is None) != (found.fault is None):
-            raise MalformedResultError("a status and its transaction disagree whether it failed")
-        names = self._names()
-        fee = record.fee_lamports
-        if record.fault is not None:
-            code = refusal_of(record.fault, record.logs, record.outer, names.ids)
-            named = logged_error(record.logs)
-            return TransactionStatus(
-                SignatureStatus.REFUSED,
-                record.slot,
-                refusal=code,
-                network_fee_lamports=fee,
-                refusal_name=named.name if named is not None else None,
-            )
-        fill = fill_of(record, names)
-        return TransactionStatus(
-            SignatureStatus.LANDED,
-            record.slot,
-            fill.input_units,
-            fill.output_units,
-            fill.legs,
-            network_fee_lamports=fee,
-        )
+    def _hear(
+        self, told: dict[str, list[ToldLanding]], seen: _Seen, answers: Mapping[str, Any], place: int
+    ) -> None:
+        """Add what a node tells; where one node is enough, all must go with the status that it showed."""
+        is_bound = self.witnesses == 1 or place == seen.place
+        for one in told.keys() & answers.keys():
+            try:
+                told[one].append(
+                    told_landing(
+                        answers[one], seen.statuses[one] if is_bound else None, place, self._status_of
+                    )
+                )
+            except NodeError as error:
+                # It is final, and stays so: what it moved is asked for again.
+                name = self._nodes.names[place]
+                logger.warning("landed transaction not shown", tx_signature=one, node=name, reason=str(error))
+
+    def _settled(self, told: Mapping[str, Sequence[ToldLanding]]) -> dict[str, TransactionStatus]:
+        known: dict[str, TransactionStatus] = {}
+        for one, landings in told.items():
+            status = agreed(landings, self.witnesses)
+            if status is not None:
+                known[one] = status
+            groups = grouped(landings)
+            if len(groups) > 1:
+                self._disagree(one, groups, status)
+        return known
+
+    def _disagree(
+        self, signature: str, groups: Sequence[Sequence[ToldLanding]], settled: TransactionStatus | None
+    ) -> None:
+        """Say which nodes tell differently, and ask those that were outvoted last for a while."""
+        nodes = [[self._nodes.names[each.place] for each in group] for group in groups]
+        if signature not in self._disputed:
+            logger.error("nodes disagree what a transaction did", tx_signature=signature, nodes=nodes)
+            if len(self._disputed) >= _DISPUTES_KEPT:
+                self._disputed.clear()
+            self._disputed.add(signature)
+        for group in groups:
+            if settled is not None and all(each.status is not settled for each in group):
+                for each in group:
+                    self._nodes.pass_over(each.place, seconds=_WRONG_FOR_S)
+
+    def _status_of(self, record: TransactionRecord) -> TransactionStatus:
+        return status_of(record, self._names())
 
 
-def _confirmed(
-    told: RpcSignatureStatus, others: Sequence[RpcSignatureStatus | None], witnesses: int
-) -> RpcSignatureStatus:
-    """Return a status, final only if so many say the same."""
-    same = sum(
-        other is not None
-        and (other.slot, str(other.fault), other.is_final) == (told.slot, str(told.fault), True)
-        for other in others
-    )
-    return told._replace(is_final=told.is_final and same >= witnesses - 1)
+def _final(seen: _Seen) -> list[str]:
+    return [one for one, status in seen.statuses.items() if status is not None and status.is_final]
+
+
+def _is_shown(answer: Any) -> bool:
+    return answer is not None and not isinstance(answer, NodeError)
 
 
 def _height_at(ask: Ask, slot: int) -> int | None:

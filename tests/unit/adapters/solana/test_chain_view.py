@@ -37,10 +37,10 @@ def is_dead(chain: ChainReader) -> bool:
     return view.proves_dead(SENT, margin_blocks=2)
 
 
-def a_failed_transaction(program: str, error: Any, logs: list[str]) -> dict[str, Any]:
+def a_failed_transaction(program: str, error: Any, logs: list[str], *, fee: int = 5_000) -> dict[str, Any]:
     keys = [address_of(a_key(1)), program]
     return {
-        "slot": 7,
+        "slot": 1_100,
         "transaction": {
             "message": {
                 "accountKeys": keys,
@@ -49,7 +49,7 @@ def a_failed_transaction(program: str, error: Any, logs: list[str]) -> dict[str,
         },
         "meta": {
             "err": error,
-            "fee": 5_000,
+            "fee": fee,
             "preBalances": [9, 1],
             "postBalances": [4, 1],
             "logMessages": logs,
@@ -72,11 +72,10 @@ def test_statuses_older_than_the_height_are_another_nodes_and_prove_nothing() ->
     assert other.count("getSignatureStatuses") == 1
 
 
-def test_height_and_statuses_are_asked_of_one_node_in_this_order() -> None:
+def test_height_statuses_and_transactions_are_asked_of_one_node_in_one_request() -> None:
     first, second = a_node("first"), a_node("second")
-    reader(first, second).view(["one"])
-    assert [call.method for call in first.asked][:2] == ["getEpochInfo", "getSignatureStatuses"]
-    assert first.requests == [["getEpochInfo", "getSignatureStatuses"]]
+    reader(first, second).view(["one"], last_valid={"one": 1_000})
+    assert first.requests == [["getEpochInfo", "getSignatureStatuses", "getTransaction"]]
     assert second.asked == []
 
 
@@ -105,13 +104,19 @@ def a_refused_node(name: str, *signatures: str, shows: tuple[str, ...]) -> FakeN
 
 def test_all_landed_transactions_are_fetched_together() -> None:
     node = a_refused_node("node", "one", "two", shows=("one", "two"))
-    view = reader(node).view(["one", "two", "three"])
+    chain = reader(node)
+    for number in range(20):  # nothing lands at its first look
+        chain.view([f"early {number}"])
+    view = chain.view(["one", "two", "three"])
     assert [status.signature_status for status in view.statuses.values()] == [
         SignatureStatus.REFUSED,
         SignatureStatus.REFUSED,
         SignatureStatus.UNKNOWN,
     ]
-    assert node.requests[-1] == ["getTransaction", "getTransaction"]
+    assert node.requests[-2:] == [
+        ["getEpochInfo", "getSignatureStatuses"],
+        ["getTransaction", "getTransaction"],
+    ]
 
 
 def test_only_what_one_node_does_not_show_is_asked_of_the_next() -> None:
@@ -199,8 +204,18 @@ def test_status_that_a_fleet_shows_at_the_last_search_alone_saves_the_transactio
 def test_transaction_that_is_shown_without_its_status_is_not_dead() -> None:
     node = a_node()
     node.transactions["one"] = a_failed_transaction(address_of(IDS.cpmm), None, [])
-    assert is_dead(reader(node))
+    assert not is_dead(reader(node))
     assert not surely_dead(reader(node))
+
+
+def test_what_a_node_has_forgotten_is_not_asked_while_all_can_still_land() -> None:
+    node = a_node()
+    reader(node).view(["one"], last_valid={"one": 1_000})
+    assert node.count("getFirstAvailableBlock") == 0
+    for last_valid in ({"one": 999}, {"two": 1_000}):
+        node = a_node()
+        assert reader(node).view(["one"], last_valid=last_valid).history_from == 0
+        assert node.count("getFirstAvailableBlock") == 1
 
 
 @pytest.mark.parametrize("height", [942, 0])
@@ -226,8 +241,8 @@ def test_landing_that_one_node_alone_shows_is_believed_only_where_one_witness_is
     view = chain.view(["one", "two"])
     assert {one.signature_status for one in view.statuses.values()} == {SignatureStatus.UNKNOWN}
     assert not view.proves_dead(SENT, margin_blocks=2)
-    assert [call.params[0] for call in second.asked if call.method == "getSignatureStatuses"] == [["one"]]
-    second.has_status("one", err={"InstructionError": [0, {"Custom": 6005}]})
+    assert [(call.method, call.params[0]) for call in second.asked] == [("getTransaction", "one")]
+    second.transactions["one"] = first.transactions["one"]
     assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
 
 
@@ -243,6 +258,42 @@ def test_third_node_decides_where_two_of_the_witnesses_that_it_takes_disagree() 
     third = a_node("third")
     reader(first, second, third, witnesses=2).view(["one"])
     assert third.asked == []
+
+
+def a_node_that_takes_another_fee(name: str, *signatures: str) -> FakeNode:
+    node = a_refused_node(name, *signatures, shows=signatures)
+    for one in signatures:
+        error = node.transactions[one]["meta"]["err"]
+        node.transactions[one] = a_failed_transaction(address_of(IDS.cpmm), error, [], fee=5_001)
+    return node
+
+
+def test_amounts_that_two_witnesses_tell_differently_hold_their_own_order_and_no_other() -> None:
+    first = a_refused_node("first", "one", "two", shows=("one", "two"))
+    second = a_node_that_takes_another_fee("second", "one")
+    second.transactions["two"] = first.transactions["two"]
+    view = reader(first, second, witnesses=2).view(["one", "two"])
+    assert view.statuses["one"].signature_status is SignatureStatus.UNKNOWN
+    assert not view.proves_dead(SENT, margin_blocks=2)
+    assert view.statuses["two"].signature_status is SignatureStatus.REFUSED
+
+
+def test_node_that_tells_amounts_that_no_other_does_is_outvoted_and_asked_last_for_a_while() -> None:
+    liar = a_node_that_takes_another_fee("first", "one")
+    others = [a_refused_node(name, "one", shows=("one",)) for name in ("second", "third")]
+    chain = reader(liar, *others, witnesses=2)
+    assert chain.view(["one"]).statuses["one"].network_fee_lamports == 5_000
+    asked = len(liar.asked)
+    assert chain.view(["one"]).statuses["one"].network_fee_lamports == 5_000
+    assert len(liar.asked) == asked
+
+
+def test_node_that_shows_another_outcome_than_the_others_is_outvoted() -> None:
+    liar = a_node("first")
+    liar.has_status("one")
+    others = [a_refused_node(name, "one", shows=("one",)) for name in ("second", "third")]
+    view = reader(liar, *others, witnesses=2).view(["one"])
+    assert view.statuses["one"].signature_status is SignatureStatus.REFUSED
 
 
 def test_landing_in_dispute_keeps_no_other_transaction_from_being_given_up() -> None:

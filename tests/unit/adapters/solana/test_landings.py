@@ -1,0 +1,61 @@
+"""What several nodes tell of one landing: believed where enough of them tell the same, to the unit."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.adapters.solana.landings import ToldLanding, agreed, grouped
+from chalicelib.domain.errors import Code
+from chalicelib.domain.transactions import LegFill, SignatureStatus, TransactionStatus
+
+LEG = LegFill("pool", "raydium", "SOL", "USDC", 1_000, 200, 3, "SOL", "0.10")
+LANDED = TransactionStatus(
+    SignatureStatus.LANDED, 7, input_units=1_000, output_units=200, legs=(LEG,), network_fee_lamports=5_000
+)
+REFUSED = TransactionStatus(
+    SignatureStatus.REFUSED, 7, refusal=Code.SLIPPAGE_EXCEEDED, network_fee_lamports=5_000
+)
+
+
+def told(*statuses: TransactionStatus) -> list[ToldLanding]:
+    return [ToldLanding(place, status) for place, status in enumerate(statuses)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(LANDED, output_units=199),
+        replace(LANDED, input_units=1_001),
+        replace(LANDED, slot=8),
+        replace(LANDED, network_fee_lamports=5_001),
+        replace(LANDED, legs=(replace(LEG, fee_units=4),)),
+        replace(LANDED, legs=(LEG, LEG)),
+        REFUSED,
+    ],
+)
+def test_nodes_that_tell_one_fact_differently_do_not_agree(other: TransactionStatus) -> None:
+    assert agreed(told(LANDED, other), 2) is None
+    assert agreed(told(LANDED, other, LANDED), 2) == LANDED
+    assert agreed(told(other, LANDED, LANDED), 2) == LANDED
+
+
+def test_refusals_for_different_reasons_are_different_facts() -> None:
+    other = replace(REFUSED, refusal=Code.TRANSACTION_FAILED)
+    assert agreed(told(REFUSED, other), 2) is None
+
+
+def test_words_for_a_pool_that_became_known_in_between_are_no_dispute() -> None:
+    earlier = replace(LANDED, legs=(replace(LEG, pool_id="its address", impact_bps="0.00"),))
+    assert agreed(told(earlier, LANDED), 2) == earlier
+    assert len(grouped(told(earlier, LANDED))) == 1
+
+
+def test_two_sides_of_which_both_are_enough_leave_the_matter_open() -> None:
+    other = replace(LANDED, output_units=199)
+    assert agreed(told(LANDED, other, LANDED, other), 2) is None
+
+
+def test_fewer_nodes_than_have_to_agree_prove_nothing() -> None:
+    assert agreed([], 1) is None
+    assert agreed(told(LANDED), 2) is None
+    assert agreed(told(LANDED), 1) == LANDED
