@@ -1,8 +1,9 @@
 """A deep record, written in bulk: copies of orders that the engine has executed, under ids of their own.
 
 Everything in one transaction that begins with emptying the tables and dropping their indexes: rows are
-appended, each index is built once, and a server with ``wal_level=minimal`` writes no log of it. What a copy
-lacks is its hashes, which would be wrong: the engine reads them when it archives an order.
+appended, each index is built once, and a server with ``wal_level=minimal`` writes no log of it. An order's
+rows lie beside each other, as if it had been executed, and its events carry their hashes: a copy is archived
+as any other order is.
 """
 
 import time
@@ -12,6 +13,8 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.event_chain import canonical
+from chalicelib.adapters.postgres.rows import written_event
 
 TEMPLATES: Final = 60
 """Executed orders that are copied in turn: each kind of the load ten times."""
@@ -37,6 +40,21 @@ _KEY: Final = "CASE n % 2 WHEN 0 THEN 'client order ' || n END"
 _SIGNATURE: Final = "repeat(md5('signature ' || n), 2) || substr(md5('signature ' || n), 1, 24)"
 _MOMENT: Final = "now() - interval '40 days' - make_interval(secs => :orders - n)"
 
+# What an event's hash is taken of, beside its predecessor's: as ``event_chain`` has it.
+_SAID: Final = """
+id || '|' || e.seq || '|' || e.status || '|' || e.attempt || '|'
+    || to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') || '|' || e.said
+"""
+_CHAINED: Final = (
+    """
+    CREATE FUNCTION pg_temp.linked(before bytea, said text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT
+    RETURN sha256(before || convert_to(said, 'UTF8'))
+    """,
+    "CREATE AGGREGATE pg_temp.chained(text) (sfunc = pg_temp.linked, stype = bytea, initcond = '')",
+)
+_EVENTS: Final = text("SELECT place, to_jsonb(e) - 'place' FROM template_order_events e")
+_TEXTS: Final = text("UPDATE template_order_events SET said = :said WHERE place = :place AND seq = :seq")
+
 # Computed once for each order, however many rows it has: OFFSET keeps the planner from moving it.
 _NUMBERED: Final = f"""
 SELECT n, {_ID} AS id, {_SIGNATURE} AS its_signature, {_MOMENT} AS moment
@@ -53,9 +71,16 @@ _COPIED: Final[Mapping[str, Mapping[str, str]]] = {
         "recorded_at": "moment",
         "updated_at": "moment",
         "tx_signature": "its_signature",
-        "chain": "NULL",
+        "chain": "(SELECT pg_temp.chained({said} ORDER BY e.seq) FROM template_order_events e"
+        " WHERE e.place = t.place)",
     },
-    "order_events": {"order_id": "id", "occurred_at": "moment", "recorded_at": "moment", "chain": "NULL"},
+    "order_events": {
+        "order_id": "id",
+        "occurred_at": "moment",
+        "recorded_at": "moment",
+        # Those that a later one covers have none, as those that were written.
+        "chain": "CASE WHEN length(t.chain) = 0 THEN t.chain ELSE t.hash END",
+    },
     "attempts": {
         "order_id": "id",
         "signature": "its_signature",
@@ -160,6 +185,14 @@ def _keep_templates(connection: Connection) -> None:
             text(f"CREATE TEMP TABLE template_{_short(name)} ON COMMIT DROP AS {rows}")
         )
         assert found.rowcount >= TEMPLATES, f"{found.rowcount} templates in {name}"
+        connection.execute(text(f"CREATE INDEX ON template_{_short(name)} (place)"))
+    for statement in (*_CHAINED, "ALTER TABLE template_order_events ADD COLUMN said text"):
+        connection.execute(text(statement))
+    for place, event in connection.execute(_EVENTS).all():
+        said = canonical(written_event(event)["data"])
+        connection.execute(_TEXTS, {"said": said, "place": place, "seq": event["seq"]})
+    for name in _COPIED:
+        connection.execute(text(f"ANALYZE template_{_short(name)}"))
 
 
 def _without_indexes(connection: Connection, tables: Sequence[str]) -> list[tuple[str, str]]:
@@ -183,10 +216,14 @@ def _without_indexes(connection: Connection, tables: Sequence[str]) -> list[tupl
 
 def _insertion(connection: Connection, name: str, other: Mapping[str, str]) -> str:
     columns = connection.execute(_COLUMNS, {"name": name}).scalars().all()
-    values = ", ".join(other.get(column, f"t.{column}") for column in columns)
+    values = ", ".join(other.get(column, f"t.{column}") for column in columns).format(said=_SAID)
+    hashed = f", pg_temp.chained({_SAID}) OVER (ORDER BY e.seq) AS hash" if name == "order_events" else ""
+    # Order by order: a join would scatter an order's rows over the table.
     return f"""
         INSERT INTO {name} ({", ".join(columns)}) OVERRIDING SYSTEM VALUE SELECT {values}
-        FROM ({_NUMBERED}) AS numbered JOIN template_{_short(name)} t ON t.place = n % :templates
+        FROM ({_NUMBERED}) AS numbered CROSS JOIN LATERAL (
+            SELECT e.*{hashed} FROM template_{_short(name)} e WHERE e.place = n % :templates OFFSET 0
+        ) AS t
     """  # noqa: S608  # names of the catalogue
 
 

@@ -8,10 +8,14 @@ columns in hexadecimal digits, as Postgres writes them.
 import gzip
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.wire.json_text import JsonObject
+
+_LEVEL: Final = 6
+"""A twentieth longer than level 9, in less than three quarters of its time, which was a seventh of all."""
 
 
 class UnreadableArchiveError(ValueError):
@@ -32,23 +36,13 @@ class ArchivedOrder:
         return str(self.order["order_id"])
 
 
-def packed(orders: Sequence[ArchivedOrder]) -> bytes:
-    """Return an archive; equal orders make equal bytes."""
-    lines = (
-        json.dumps(
-            {"order": each.order, "events": each.events, "attempts": each.attempts}
-            | ({"transactions": each.transactions} if each.transactions else {}),
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
-        for each in orders
-    )
-    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
+def packed(lines: Iterable[str]) -> bytes:
+    """Return an archive of orders' lines, without their ends; equal lines make equal bytes."""
+    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), _LEVEL, mtime=0)
 
 
-def unpacked(archive: bytes) -> list[ArchivedOrder]:
-    """Return the orders of an archive.
+def lines_of(archive: bytes) -> list[str]:
+    """Return the lines of an archive, without their ends.
 
     Raises:
         UnreadableArchiveError: It is damaged.
@@ -57,10 +51,28 @@ def unpacked(archive: bytes) -> list[ArchivedOrder]:
         raise UnreadableArchiveError("not a readable archive: it is empty")
     try:
         # Lines end with a line feed alone: texts may hold what else Unicode calls an end of line.
-        lines = gzip.decompress(archive).decode().split("\n")[:-1]
-        return [
-            ArchivedOrder(each["order"], each["events"], each["attempts"], each.get("transactions", ()))
-            for each in map(json.loads, lines)
-        ]
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        return gzip.decompress(archive).decode().split("\n")[:-1]
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise UnreadableArchiveError(f"not a readable archive: {error}") from error
+
+
+def order_of(line: str) -> ArchivedOrder:
+    """Return the order on a line.
+
+    Raises:
+        UnreadableArchiveError: It is damaged.
+    """
+    try:
+        each = json.loads(line)
+        return ArchivedOrder(each["order"], each["events"], each["attempts"], each.get("transactions", ()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableArchiveError(f"not a readable archive: {error}") from error
+
+
+def unpacked(archive: bytes) -> list[ArchivedOrder]:
+    """Return the orders of an archive.
+
+    Raises:
+        UnreadableArchiveError: It is damaged.
+    """
+    return [order_of(line) for line in lines_of(archive)]

@@ -56,12 +56,30 @@ def unpacked(raw: bytes) -> JsonObject:
     Raises:
         UnreadableFieldsError: The bytes are damaged, too large, or of a dictionary that is not known.
     """
+    fields, _ = _read(raw)
+    return fields
+
+
+def unpacked_text(raw: bytes) -> str:
+    """Return the text that was packed: of an object, and on one line.
+
+    Raises:
+        UnreadableFieldsError: Likewise, or it has several lines.
+    """
+    _, text = _read(raw)
+    if "\n" in text:
+        raise UnreadableFieldsError("packed fields on several lines")
+    return text
+
+
+def _read(raw: bytes) -> tuple[JsonObject, str]:
     if raw[:1] != _VERSION:
         raise UnreadableFieldsError(f"packed fields of version {raw[:1].hex() or 'none'} are not known here")
     try:
-        fields = json.loads(inflated(raw[1:], _DICTIONARY, bytes_max=FIELDS_BYTES_MAX))
+        text = inflated(raw[1:], _DICTIONARY, bytes_max=FIELDS_BYTES_MAX).decode()
+        fields = json.loads(text)
     except ValueError as error:
         raise UnreadableFieldsError(f"packed fields cannot be read: {error}") from error
     if not isinstance(fields, dict):
         raise UnreadableFieldsError("packed fields are no object")
-    return fields
+    return fields, text

@@ -4,22 +4,26 @@ Only ``public.archive_orders``, which belongs to the tables' owner, can drop eve
 those of final orders a day after their end at the earliest, and leaves a row that names the archive.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding
+from chalicelib.adapters.postgres.archived_lines import archived_line
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.event_chain import GENESIS, link
-from chalicelib.adapters.postgres.rows import written_event
-from chalicelib.domain.events import OrderEvent, Recorded
-from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.adapters.postgres.event_chain import GENESIS, link_of_row
+from chalicelib.domain.statuses import FINAL
 from chalicelib.services.archive.ports import Archive, ArchiveStore
-from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError, unpacked
+from chalicelib.wire.archived_orders import (
+    ArchivedOrder,
+    UnreadableArchiveError,
+    lines_of,
+    order_of,
+    unpacked,
+)
 from chalicelib.wire.json_text import JsonObject
 
 # Who follows a finished order is forgotten after ten minutes, unless it still has to be caught up.
@@ -30,23 +34,28 @@ WHERE o.ended_at IS NOT NULL AND o.archive_id IS NULL AND o.ended_at < :ended_be
   AND NOT EXISTS (SELECT FROM unpublished u WHERE u.order_id = o.order_id)
 """
 _COUNT: Final = text(f"SELECT count(*) {_READY}")
+# Rows become text on the server, in the order in which they are in their tables: it takes six tenths of the
+# time of objects, whose members the server sorts, and there is less to parse.
 _NEXT: Final = text(f"""
-WITH ready AS (
-    SELECT o.order_id, o.ended_at {_READY} ORDER BY o.ended_at, o.order_id OFFSET :skipped LIMIT :limit
+WITH ready AS MATERIALIZED (
+    SELECT o.order_id, o.ended_at {_READY}
+      AND (o.ended_at, o.order_id) > (CAST(:after_end AS timestamptz), CAST(:after_id AS uuid))
+    ORDER BY o.ended_at, o.order_id LIMIT :limit
 ), of_a_day AS (
     SELECT order_id, ended_at FROM ready
     WHERE (ended_at AT TIME ZONE 'UTC')::date = (SELECT (min(ended_at) AT TIME ZONE 'UTC')::date FROM ready)
 )
-SELECT to_jsonb(o) AS whole,
-    (SELECT coalesce(jsonb_agg(to_jsonb(e) - 'order_id' ORDER BY e.seq), '[]') FROM order_events e
+SELECT o.order_id::text, row_to_json(o)::text AS whole,
+    (SELECT coalesce(json_agg(e ORDER BY e.seq), '[]')::text FROM order_events e
      WHERE e.order_id = o.order_id) AS events,
-    (SELECT coalesce(jsonb_agg(to_jsonb(a) - 'order_id' ORDER BY a.attempt), '[]') FROM attempts a
+    (SELECT coalesce(string_agg(row_to_json(a)::text, ',' ORDER BY a.attempt), '') FROM attempts a
      WHERE a.order_id = o.order_id) AS attempts,
-    (SELECT coalesce(jsonb_agg(to_jsonb(t) - 'order_id' ORDER BY t.ordinal), '[]')
+    (SELECT coalesce(string_agg(row_to_json(t)::text, ',' ORDER BY t.ordinal), '')
      FROM attempts a JOIN market.transactions t ON md5(t.signature)::uuid = md5(a.signature)::uuid
      WHERE a.order_id = o.order_id) AS transactions
 FROM of_a_day d JOIN orders o USING (order_id) ORDER BY d.ended_at, d.order_id
 """)
+_FIRST: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 _SETTLE: Final = text("""
 SELECT public.archive_with_transactions(:place, :sha256, CAST(:day AS date), CAST(:ids AS uuid[]),
     CAST(:seqs AS int[]), CAST(:events AS int), CAST(:attempts AS int), CAST(:transactions AS int))
@@ -75,25 +84,23 @@ class PostgresFinishedOrders:
         with translated_errors(), self._single.connect() as connection:
             return int(connection.execute(_COUNT, {"ended_before": ended_before}).scalar_one())
 
-    def next(self, ended_before: datetime, *, skipped: int, limit: int) -> Sequence[ArchivedOrder]:
-        parameters = {"ended_before": ended_before, "skipped": skipped, "limit": limit}
+    def next(self, ended_before: datetime, *, after: ArchivedOrder | None, limit: int) -> Sequence[str]:
+        end, order_id = _FIRST if after is None else (after.order["ended_at"], after.order_id)
+        parameters = {"ended_before": ended_before, "after_end": end, "after_id": order_id, "limit": limit}
         with translated_errors(), self._single.connect() as connection:
             rows = connection.execute(_NEXT, parameters).all()
-        return [
-            ArchivedOrder(_in_utc(row.whole), _written(row.events), row.attempts, row.transactions or ())
-            for row in rows
-        ]
+        return [archived_line(*row) for row in rows]
 
     def problem(self, order: ArchivedOrder) -> str | None:
         return problem_of(order)
 
-    def settle(self, archive: Archive, orders: Sequence[ArchivedOrder]) -> bool:
+    def settle(self, archive: Archive, seqs: Mapping[str, int]) -> bool:
         parameters = {
             "place": archive.place,
             "sha256": archive.sha256,
             "day": archive.day,
-            "ids": [order.order_id for order in orders],
-            "seqs": [order.order["seq"] for order in orders],
+            "ids": list(seqs),
+            "seqs": list(seqs.values()),
             "events": archive.events,
             "attempts": archive.attempts,
             "transactions": archive.transactions,
@@ -112,14 +119,14 @@ def problem_of(order: ArchivedOrder) -> str | None:
     seq, status = order.order["seq"], order.order["status"]
     if [event["seq"] for event in order.events] != list(range(1, int(seq) + 1)):
         return f"at seq {seq}, with events numbered otherwise"
-    if status != order.events[-1]["status"] or OrderStatus(status) not in FINAL:
+    if status != order.events[-1]["status"] or status not in FINAL:
         return f"{status}, and its last event is {order.events[-1]['status']}"
     before = GENESIS
     for event in order.events:
         if "packed" in event:
             return f"event {event['seq']} cannot be read"
         if event["chain"] is not None:
-            found, said = link(before, _event(order.order_id, event), event["data"]), _bytes(event["chain"])
+            found, said = link_of_row(before, order.order_id, event), _bytes(event["chain"])
             if said and found != said:
                 return f"event {event['seq']}, or one before it, is not what was written"
             before = found
@@ -147,7 +154,8 @@ def place_of(connection: Connection, order_id: str) -> str | None:
 
 def found_in(archive: bytes, order_id: str) -> ArchivedOrder | None:
     """Return an order of an archive. Raises ``UnreadableArchiveError``."""
-    return next((order for order in unpacked(archive) if order.order_id == order_id), None)
+    near = (order_of(line) for line in lines_of(archive) if order_id in line)
+    return next((order for order in near if order.order_id == order_id), None)
 
 
 def archive_check(store: ArchiveStore) -> AuditCheck:
@@ -199,29 +207,6 @@ def _rows(order: ArchivedOrder) -> tuple[Sequence[JsonObject], ...]:
 
 def _sum(lists: Iterable[Sequence[Any]]) -> int:
     return sum(len(each) for each in lists)
-
-
-def _written(events: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return an order's events as they were written; of fields that cannot be read, the row as it is."""
-    found = []
-    for event in events:
-        try:
-            found.append(written_event(event))
-        except ValueError:
-            found.append(event)
-    return found
-
-
-def _event(order_id: str, row: JsonObject) -> OrderEvent:
-    at = datetime.fromisoformat(row["occurred_at"])
-    what = Recorded(OrderStatus(row["status"]), row["data"])
-    return OrderEvent(UUID(order_id), row["seq"], row["attempt"], at, what)
-
-
-def _in_utc(order: JsonObject) -> JsonObject:
-    """Return an order's row with the time of its end in UTC: by it the archive's day is named."""
-    ended = datetime.fromisoformat(order["updated_at"]).astimezone(UTC)
-    return {**order, "updated_at": ended.isoformat()}
 
 
 def _bytes(written: str | None) -> bytes:

@@ -30,7 +30,7 @@ PACKED: Final = frozenset({OrderStatus.PENDING, OrderStatus.ROUTED, OrderStatus.
 _HEADS_MAX: Final = 10_000
 
 # One spelling of equal data, however the database keeps it: members sorted, nothing escaped that need not be.
-_canonical: Final[Callable[[Mapping[str, object]], str]] = json.JSONEncoder(
+canonical: Final[Callable[[Mapping[str, object]], str]] = json.JSONEncoder(
     # Fields are made here, and hold no cycle: to look for one takes nearly half of the time.
     check_circular=False,
     sort_keys=True,
@@ -42,7 +42,14 @@ _canonical: Final[Callable[[Mapping[str, object]], str]] = json.JSONEncoder(
 
 def link(before: bytes, event: OrderEvent, fields: Mapping[str, object]) -> bytes:
     """Return the hash that an event with these fields carries, given its predecessor's."""
-    return _hashed(before, event, _canonical(fields))
+    return _hashed(before, event, canonical(fields))
+
+
+def link_of_row(before: bytes, order_id: str, row: JsonObject) -> bytes:
+    """Return the same of an event's row as ``to_jsonb`` has it, with its fields as they were written."""
+    said = f"{order_id}|{row['seq']}|{row['status']}|{row['attempt']}|{_spelled(row['occurred_at'])}|"
+    data = row["data"]
+    return sha256(before + (said + (canonical(data) if data else "{}")).encode()).digest()
 
 
 def stated(event: OrderEvent) -> str:
@@ -72,7 +79,7 @@ def chained_rows(
     last_id, last_at, name, time, chain, followed = None, None, "", "", GENESIS, ""
     for event in events:
         fields = fields_of(event)
-        data = _canonical(fields) if fields else "{}"
+        data = canonical(fields) if fields else "{}"
         if event.order_id is not last_id:
             last_id = event.order_id
             name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
@@ -125,6 +132,11 @@ def _hashed(before: bytes, event: OrderEvent, data: str) -> bytes:
 
 
 # The events of a step have one time.
+@lru_cache(maxsize=64)
+def _spelled(at: str) -> str:
+    return _time(datetime.fromisoformat(at))
+
+
 @lru_cache(maxsize=64)
 def _time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()

@@ -1,28 +1,39 @@
 """Moving what ended long ago out of the record: written, read back, compared, and only then dropped.
 
 A kill at any moment leaves either all of an order in the record, or all of it in an archive that the record
-names; at worst also a file that no row names, which the next run writes again or nothing ever reads. The
+names; at worst also files that no row names, which the next run writes again or nothing ever reads. The
 order's own row stays in the record much longer: by it a late retry is recognised, and the order is said to be
 archived.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, astuple, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
+from chalicelib.services.archive.ahead import ahead
 from chalicelib.services.archive.ports import Archive, ArchiveStore, FinishedOrders, Ledger
 from chalicelib.services.ports import Clock
-from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError, packed, unpacked
+from chalicelib.wire.archived_orders import (
+    ArchivedOrder,
+    UnreadableArchiveError,
+    lines_of,
+    order_of,
+    packed,
+)
 
-PART_MAX: Final = 500
+PART_MAX: Final = 1_000
 """Orders in one archive: what one of them costs to look up, and what a kill may cost to do again."""
 
-PART_S: Final = 5.0
-"""What a part may take; with less time left the next run goes on."""
+PART_S: Final = 10.0
+"""What a part may take from being read to being dropped; with less time left the next run goes on."""
+
+OTHERS_S: Final = 60.0
+"""Of a run's time, kept for the ledger and for what is to be forgotten, which no backlog may stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,30 @@ class Archived:
     refused: int
     forgotten: int = 0
     folded: int = 0
+
+
+class Part:
+    """Orders of one day, as they will be in their archive.
+
+    Attributes:
+        seqs: The number of each order's last event, by its id.
+        refused: How many were found with them that are not what was written.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.seqs: dict[str, int] = {}
+        self.day = date.min
+        self.events = self.attempts = self.transactions = self.refused = 0
+
+    def add(self, line: str, order: ArchivedOrder) -> None:
+        """Take in a sound order, given its line too."""
+        self.lines.append(line)
+        self.seqs[order.order_id] = order.order["seq"]
+        self.day = self.day if len(self.lines) > 1 else day_of(order)
+        self.events += len(order.events)
+        self.attempts += len(order.attempts)
+        self.transactions += len(order.transactions)
 
 
 class ArchiveOrders:
@@ -72,8 +107,10 @@ class ArchiveOrders:
     ) -> Archived:
         """Archive part by part until nothing is left or the time is up.
 
+        While the database drops a part, the next one is written, and the one after it read.
+
         Args:
-            has_time: Whether there are so many seconds left.
+            has_time: Whether there are so many seconds left; asked by another thread.
             on_part: Told how many orders were dealt with.
 
         Raises:
@@ -81,18 +118,12 @@ class ArchiveOrders:
         """
         ended_before = self._clock.now() - self._retention
         orders = refused = 0
-        while has_time(PART_S):
-            found = self._finished.next(ended_before, skipped=refused, limit=PART_MAX)
-            if not found:
-                break
-            sound = [order for order in found if not self._is_refused(order)]
-            if sound and self._move(sound):
-                orders += len(sound)
-                refused += len(found) - len(sound)
-                on_part(len(found))
-            elif not sound:
-                refused += len(found)
-                on_part(len(found))
+        with closing(ahead(self._kept(ahead(self._read(ended_before, has_time))))) as parts:
+            for part, archive in parts:
+                if archive is not None and self._finished.settle(archive, part.seqs):
+                    orders += archive.orders
+                refused += part.refused
+                on_part(len(part.lines) + part.refused)
         folded = self._fold(ended_before, has_time)
         forgotten = self._forget(has_time)
         done = Archived(orders, refused, forgotten, folded)
@@ -100,9 +131,63 @@ class ArchiveOrders:
             logger.info("orders archived", **asdict(done))
         return done
 
+    def _read(self, ended_before: datetime, has_time: Callable[[float], bool]) -> Generator[Part, None, None]:
+        last: ArchivedOrder | None = None
+        while has_time(PART_S + OTHERS_S):
+            lines = self._finished.next(ended_before, after=last, limit=PART_MAX)
+            if not lines:
+                return
+            part = Part()
+            for line in lines:
+                # What is judged is the line itself: it is what will be left of the order.
+                last = order_of(line)
+                if self._is_refused(last):
+                    part.refused += 1
+                else:
+                    part.add(line, last)
+            yield part
+
+    def _is_refused(self, order: ArchivedOrder) -> bool:
+        problem = self._finished.problem(order)
+        if problem is not None:
+            logger.error("order not archived", order_id=order.order_id, reason=problem)
+        return problem is not None
+
+    def _kept(self, parts: Iterator[Part]) -> Generator[tuple[Part, Archive | None], None, None]:
+        """Yield each part once the store keeps its orders, with their archive, if any is sound."""
+        for part in parts:
+            yield part, (self._keep(part) if part.lines else None)
+
+    def _keep(self, part: Part) -> Archive:
+        content = packed(part.lines)
+        digest = sha256(content)
+        first = next(iter(part.seqs))
+        place = f"orders/{part.day.isoformat()}/{first}-{digest.hexdigest()[:16]}.jsonl.gz"
+        self._store.put(place, content)
+        self._verify(place, content, part)
+        return Archive(
+            place,
+            part.day,
+            digest.digest(),
+            len(part.lines),
+            part.events,
+            part.attempts,
+            part.transactions,
+        )
+
+    def _verify(self, place: str, content: bytes, part: Part) -> None:
+        """Read an archive back; raise ``RetryableError`` unless it holds the very lines that were judged."""
+        try:
+            kept = self._store.get(place) or b""
+            is_whole = kept == content and lines_of(kept) == part.lines
+        except UnreadableArchiveError as error:
+            raise RetryableError(f"{place} cannot be read back: nothing was dropped") from error
+        if not is_whole:
+            raise RetryableError(f"{place} holds something else than was written: nothing was dropped")
+
     def _fold(self, landed_before: datetime, has_time: Callable[[float], bool]) -> int:
         folded = 0
-        while has_time(PART_S):
+        while has_time(2 * PART_S):
             of_one = self._ledger.fold(landed_before)
             if not of_one:
                 break
@@ -118,41 +203,7 @@ class ArchiveOrders:
             forgotten += of_one
         return forgotten
 
-    def _is_refused(self, order: ArchivedOrder) -> bool:
-        problem = self._finished.problem(order)
-        if problem is not None:
-            logger.error("order not archived", order_id=order.order_id, reason=problem)
-        return problem is not None
-
-    def _move(self, orders: Sequence[ArchivedOrder]) -> bool:
-        content = packed(orders)
-        digest = sha256(content)
-        day = day_of(orders[0])
-        archive = Archive(
-            place=f"orders/{day.isoformat()}/{orders[0].order_id}-{digest.hexdigest()[:16]}.jsonl.gz",
-            day=day,
-            sha256=digest.digest(),
-            orders=len(orders),
-            events=sum(len(order.events) for order in orders),
-            attempts=sum(len(order.attempts) for order in orders),
-            transactions=sum(len(order.transactions) for order in orders),
-        )
-        self._store.put(archive.place, content)
-        self._verify(archive, orders)
-        return self._finished.settle(archive, orders)
-
-    def _verify(self, archive: Archive, orders: Sequence[ArchivedOrder]) -> None:
-        """Read the archive back; raise ``RetryableError`` unless it holds what was written."""
-        try:
-            kept = unpacked(self._store.get(archive.place) or b"")
-        except UnreadableArchiveError as error:
-            raise RetryableError(f"{archive.place} cannot be read back: nothing was dropped") from error
-        if kept != list(orders) or any(self._finished.problem(order) for order in kept):
-            raise RetryableError(
-                f"{archive.place} holds something else than was written: nothing was dropped"
-            )
-
 
 def day_of(order: ArchivedOrder) -> date:
     """Return the day on which an order ended, in UTC."""
-    return datetime.fromisoformat(str(order.order["updated_at"])).date()
+    return datetime.fromisoformat(str(order.order["ended_at"])).astimezone(UTC).date()

@@ -1,6 +1,6 @@
 """What archiving needs of the world outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -45,11 +45,11 @@ class FinishedOrders(Protocol):
         """Return how many orders may be archived."""
         ...
 
-    def next(self, ended_before: datetime, *, skipped: int, limit: int) -> Sequence[ArchivedOrder]:
-        """Return finished orders without subscribers, those that ended first, all of one day.
+    def next(self, ended_before: datetime, *, after: ArchivedOrder | None, limit: int) -> Sequence[str]:
+        """Return the lines of finished orders without subscribers, those that ended first, all of one day.
 
         Args:
-            skipped: How many of the first to leave out.
+            after: The order to go on after.
         """
         ...
 
@@ -57,10 +57,13 @@ class FinishedOrders(Protocol):
         """Return why an order is not what was written: a count, a number or a hash; None if it is."""
         ...
 
-    def settle(self, archive: Archive, orders: Sequence[ArchivedOrder]) -> bool:
+    def settle(self, archive: Archive, seqs: Mapping[str, int]) -> bool:
         """Note the archive and drop the events and attempts that it holds, all of it or nothing.
 
         Returns False if the record has changed since it was read, and so nothing was done.
+
+        Args:
+            seqs: The number of the last event of each order, by its id.
         """
         ...
 

@@ -4,20 +4,38 @@ import gzip
 
 import pytest
 
-from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError, packed, unpacked
+from chalicelib.wire.archived_orders import (
+    ArchivedOrder,
+    UnreadableArchiveError,
+    lines_of,
+    order_of,
+    packed,
+    unpacked,
+)
 
 ORDERS = [
     ArchivedOrder({"order_id": "a", "amount_units": 10**38 + 1}, [{"seq": 1, "data": {"é": "\u2028"}}], []),
     ArchivedOrder({"order_id": "b"}, [], [{"payload": "\\x00ff"}]),
 ]
+EVENTS = '"events":[{"seq":1,"data":{"é":"\u2028"}}]'
+LINES = [
+    f'{{"order":{{"order_id":"a","amount_units":{10**38 + 1}}},{EVENTS},"attempts":[]}}',
+    '{"order":{"order_id":"b"},"events":[],"attempts":[{"payload":"\\\\x00ff"}]}',
+]
 
 
 def test_what_is_packed_is_unpacked_to_the_last_digit() -> None:
-    assert unpacked(packed(ORDERS)) == ORDERS
+    assert lines_of(packed(LINES)) == LINES
+    assert unpacked(packed(LINES)) == ORDERS
 
 
-def test_equal_orders_make_equal_bytes() -> None:
-    assert packed(ORDERS) == packed(list(ORDERS))
+def test_equal_lines_make_equal_bytes() -> None:
+    assert packed(LINES) == packed(iter(LINES))
+
+
+def test_line_that_is_no_order_is_recognised() -> None:
+    with pytest.raises(UnreadableArchiveError):
+        order_of('{"order":')
 
 
 @pytest.mark.parametrize(
@@ -25,7 +43,7 @@ def test_equal_orders_make_equal_bytes() -> None:
     [
         b"",
         b"{}",
-        packed(ORDERS)[:-5],
+        packed(LINES)[:-5],
         gzip.compress(b'{"order":{}}\n'),
         gzip.compress(b"[]\n"),
         gzip.compress(b"\xff"),

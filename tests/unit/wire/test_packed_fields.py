@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.wire.packed_fields import FIELDS_BYTES_MAX, UnreadableFieldsError, packed, unpacked
+from chalicelib.wire.packed_fields import (
+    FIELDS_BYTES_MAX,
+    UnreadableFieldsError,
+    packed,
+    unpacked,
+    unpacked_text,
+)
 
 QUOTE = (
     '{"feeAmount":"0.1125","feeToken":"USDT","fees":[{"amount":"0.1125","token":"USDT"}],"inputAmount":"225",'
@@ -21,6 +27,12 @@ leaves = st.none() | st.integers() | st.text()
 @given(st.dictionaries(st.text(max_size=9), leaves | st.lists(leaves, max_size=3), max_size=4))
 def test_fields_come_back_as_they_were(fields: dict[str, object]) -> None:
     assert unpacked(packed(json.dumps(fields))) == fields
+
+
+def test_text_comes_back_as_it_was_if_it_is_on_one_line() -> None:
+    assert unpacked_text(packed('{"a":1.50}')) == '{"a":1.50}'
+    with pytest.raises(UnreadableFieldsError):
+        unpacked_text(packed('{"a":1.50}\n'))
 
 
 def test_route_takes_a_quarter_of_its_text() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows, link
+from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows, link, link_of_row
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.packed_fields import unpacked
@@ -60,6 +60,15 @@ def test_hash_depends_neither_on_the_order_of_members_nor_on_the_zone_of_the_tim
         what=Recorded(OrderStatus.PENDING, json.loads('{"b": {"long": [1, null], "x": 1}, "a": "\\u00e9"}')),
     )
     assert linked(GENESIS, reread) == linked(GENESIS, EVENT)
+
+
+@pytest.mark.parametrize("fields", [FIELDS, {}])
+def test_hash_of_a_row_is_that_of_its_event_in_whatever_zone_it_was_read(fields: dict[str, Any]) -> None:
+    event = saying(EVENT, OrderStatus.PENDING, fields)
+    row = {"seq": 1, "status": "pending", "attempt": 1, "data": fields}
+    for zone in (UTC, timezone(timedelta(hours=2))):
+        row["occurred_at"] = AT.astimezone(zone).isoformat()
+        assert link_of_row(b"x" * 32, str(ONE), row) == linked(b"x" * 32, event)
 
 
 def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
