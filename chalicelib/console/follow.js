@@ -1,5 +1,6 @@
 // Keeps the book true: what the account's stream tells, and after a gap what it did not.
 import { Book } from './book.js';
+import { Doubling } from './doubling.js';
 import { ask } from './session.js';
 import { linkState, Stream } from './stream.js';
 import { signal } from '@preact/signals';
@@ -13,6 +14,7 @@ const QUIET_MS = 400;
 const QUIET_MOST_MS = 3_000; // a busy account is never quiet
 const AT_ONCE = 4;
 const AGAIN_AFTER_MS = 2_000;
+const AGAIN_MOST_MS = 16_000;
 const SUBSCRIBED_WITHIN_MS = 30_000; // longer than any function may take
 const UNKNOWN_TERMS = 'The terms of some orders are not known: ';
 const TERMS_EVERY_MS = 500;
@@ -30,6 +32,8 @@ let olderCursor = null;
 let isAskingTerms = false;
 let onSubscribed = null; // { requestId, done, failed }
 const watchers = new Set();
+const catchUpPauses = new Doubling(AGAIN_AFTER_MS, AGAIN_MOST_MS);
+const termsPauses = new Doubling(AGAIN_AFTER_MS, AGAIN_MOST_MS);
 
 export const book = new Book({ onUnknown: learnTerms });
 const stream = new Stream({ onOpen: () => catchUp(), onLost: () => readOnce(), onFrame: take });
@@ -87,12 +91,13 @@ async function catchUp() {
     gapFromMs = null;
     heardMs = Date.now();
     problem.value = '';
+    catchUpPauses.reset();
     isCatchingUp.value = false;
     isRead.value = true;
   } catch (error) {
     if (mine !== epoch) return;
     problem.value = `The list may lack orders: ${error.message}`;
-    await pause(AGAIN_AFTER_MS);
+    await pause(catchUpPauses.next());
     if (mine === epoch && linkState.value === 'live') catchUp();
   }
 }
@@ -204,10 +209,12 @@ async function askEach(rows, mine) {
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-// Events do not repeat an order's terms. One read brings those of a hundred new orders.
+// Events do not repeat an order's terms. One read brings those of a hundred new orders. Each event of one
+// of them asks for its terms: after a failure they wait for the pause that is on.
 async function learnTerms() {
   if (isAskingTerms || !book.unknown.size) return;
   isAskingTerms = true;
+  let isLeft = false;
   try {
     await pause(TERMS_EVERY_MS);
     for (let cursor = null, page = 0; book.unknown.size && page < PAGES_MAX; page += 1) {
@@ -218,11 +225,14 @@ async function learnTerms() {
     }
     for (const id of book.unknown) book.applyOrder(await ask(`/orders/${id}`), epoch);
     if (problem.value.startsWith(UNKNOWN_TERMS)) problem.value = '';
+    termsPauses.reset();
   } catch (error) {
     if (error.isOfAnother) return;
     problem.value = `${UNKNOWN_TERMS}${error.message}`;
-    setTimeout(learnTerms, AGAIN_AFTER_MS);
+    isLeft = true;
+    await pause(termsPauses.next());
   } finally {
     isAskingTerms = false;
   }
+  if (isLeft) learnTerms();
 }

@@ -1,5 +1,6 @@
 // One WebSocket that comes back by itself. Frames of a batch are handed on one by one, in their order.
 import { signal } from '@preact/signals';
+import { Doubling } from './doubling.js';
 import { websocketUrl } from './place.js';
 import { token } from './session.js';
 
@@ -21,7 +22,7 @@ function frameOf(data) {
 
 export class Stream {
   #socket = null;
-  #delayMs = FIRST_DELAY_MS;
+  #pauses = new Doubling(FIRST_DELAY_MS, DELAY_MAX_MS);
   #timers = new Set();
   #isWanted = false;
   #lastHeard = 0;
@@ -67,7 +68,7 @@ export class Stream {
     const socket = token.value === null ? new WebSocket(url) : new WebSocket(url, ['bearer', token.value]);
     this.#socket = socket;
     socket.onopen = () => {
-      this.#delayMs = FIRST_DELAY_MS;
+      this.#pauses.reset();
       this.#lastHeard = performance.now();
       linkState.value = 'live';
       this.#later(() => this.#ping(socket), PING_EVERY_MS);
@@ -85,9 +86,7 @@ export class Stream {
       this.#clearTimers();
       if (!this.#isWanted) return;
       linkState.value = 'connecting';
-      // Spread, so that a thousand pages do not come back in the same moment.
-      this.#later(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2));
-      this.#delayMs = Math.min(this.#delayMs * 2, DELAY_MAX_MS);
+      this.#later(() => this.#connect(), this.#pauses.next());
       this.onLost();
     };
   }

@@ -59,6 +59,25 @@ window.WebSocket = class extends WebSocket {
 """
 
 
+# A page to which the server's list is broken, and whose pauses are short; how long they are meant is noted.
+BROKEN = """
+window.isBroken = true;
+window.asked = 0;
+window.pauses = [0];
+const [read, wait] = [window.fetch, window.setTimeout];
+window.fetch = (url, ...rest) => {
+    if (!window.isBroken || !String(url).includes('/orders?')) return read(url, ...rest);
+    window.asked += 1;
+    return Promise.resolve(new Response('{"message": "Internal server error"}', { status: 500 }));
+};
+window.setTimeout = (run, ms, ...rest) => {
+    if (!(ms >= 900 && ms <= 16000)) return wait(run, ms, ...rest);
+    window.pauses.push(ms);
+    return wait(run, ms / 50, ...rest);
+};
+"""
+
+
 def test_connection_that_is_cut_in_its_replay_too_leaves_each_row_once_with_its_last_status(
     console: OpenPage, rest: httpx.Client, instance: Instance
 ) -> None:
@@ -111,3 +130,17 @@ def test_subscription_that_a_function_did_not_answer_is_made_again_at_the_gatewa
         page.until("document.body.innerText.includes('may lack orders: Internal server error')", "its word")
         page.until("!document.body.innerText.includes('may lack orders')", "a list that is whole")
         assert page.run("lost") == 1
+
+
+def test_list_that_the_server_fails_to_read_is_asked_for_ever_more_rarely_although_events_come(
+    console: OpenPage, rest: httpx.Client, instance: Instance
+) -> None:
+    resting = resting_orders(rest, 10)
+    shown = "document.querySelectorAll('[role=row][id]').length"
+    with console("#/orders", before=BROKEN) as page:
+        with Changes(instance.rest_url, resting, per_second=20):
+            page.until("Math.max(...pauses) > 8000", "a long pause")
+        assert page.run("asked") < 40
+        page.run("window.isBroken = false")
+        page.until(f"!document.body.innerText.includes('Internal server error') && {shown} > 0", "the list")
+    rest.delete("/orders", params={"types": "limit"})
