@@ -71,7 +71,7 @@ def _with_trigger_price(terms: OrderTerms, price: str, tokens: Tokens, *, is_ove
 def _limit(terms: OrderTerms, price: str, tokens: Tokens) -> Limit:
     rate = _rate(terms, price, tokens, field="limitPrice")
     is_exact_in = terms.swap_mode is SwapMode.EXACT_IN
-    other: Token = tokens[terms.output_token if is_exact_in else terms.input_token]
+    other: Token = terms.bought_token(tokens) if is_exact_in else tokens[terms.input_token]
     limit_bound(rate, terms.swap_mode, terms.amount_units, other, field="limitPrice")
     return Limit(price, rate)
 
@@ -80,7 +80,7 @@ def _rate(terms: OrderTerms, price: str, tokens: Tokens, *, field: str) -> Rate:
     return limit_rate(
         price,
         input_token=tokens[terms.input_token],
-        output_token=tokens[terms.output_token],
+        output_token=terms.bought_token(tokens),
         price_base=terms.price_base,
         field=field,
     )

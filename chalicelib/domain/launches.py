@@ -26,6 +26,7 @@ class Filter(StrEnum):
     MIN_LIQUIDITY = "minLiquidity"
     MAX_FEE = "maxFeeBps"
     MAX_DELAY = "maxDelayBlocks"
+    DECIMALS = "decimals"
 
 
 @dataclass(frozen=True, slots=True)

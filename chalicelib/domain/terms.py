@@ -10,6 +10,7 @@ from typing import Final
 from chalicelib.domain.launches import Sniper
 from chalicelib.domain.rates import Bound, Limit
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.domain.triggers import Trigger
 
 
@@ -64,6 +65,8 @@ class OrderTerms:
         trigger: What has to be seen before the order is executed.
         sniper: Of a sniper order always, of any other never.
         expires_at: The moment past which the order is not sent any more, if the client named one.
+        output_decimals: Of what a sniper order buys, as its client said them; a limit's rate is made with
+            them if the mint is not listed. The pool that is found is held to them.
     """
 
     client_order_id: str | None
@@ -80,6 +83,7 @@ class OrderTerms:
     sniper: Sniper | None = None
     time_in_force: TimeInForce = TimeInForce.IOC
     expires_at: datetime | None = None
+    output_decimals: int | None = None
 
     @property
     def sha256(self) -> str:
@@ -105,6 +109,12 @@ class OrderTerms:
     def bound(self) -> Bound | None:
         """The worst that the order accepts, if its limit says so; the slippage does otherwise."""
         return None if self.limit is None else self.limit.bound(self.swap_mode, self.amount_units)
+
+    def bought_token(self, tokens: Tokens) -> Token:
+        """Return the output token: a new mint has the decimals that the order says, or 0 if it says none."""
+        if self.sniper is None:
+            return tokens[self.output_token]
+        return tokens.listed_or_new(self.output_token, self.output_decimals)
 
     @property
     def swap(self) -> SwapWish:

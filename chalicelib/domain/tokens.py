@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.domain.amounts import MAX_UNITS
 from chalicelib.domain.errors import FieldError
 
 
@@ -34,6 +35,9 @@ class TokenPair:
     quote: str
 
 
+DECIMALS_MAX: Final = 18
+"""Of any token: a program would take more, and no amount of such a token would fit its accounts."""
+
 NEW_MINT: Final = "*"
 """Stands for every new mint in what is watched.
 
@@ -57,15 +61,15 @@ def is_mint(name: str) -> bool:
 
 
 def new_token(mint: str, scale: int) -> Token:
-    """Return a token that is not listed: it is called by its mint, and only sniper orders buy it."""
-    return Token(mint, mint, scale, max_order_units=0, leg_cost_units=0)
+    """Return a token that is not listed: it is called by its mint, and no list bounds its orders."""
+    return Token(mint, mint, scale, max_order_units=MAX_UNITS, leg_cost_units=0)
 
 
 class Tokens:
     """Look-up by symbol, in any case, or by mint address.
 
-    A token that is not listed can be learned: then its decimals are known, and nothing else changes. It is
-    neither among the tokens nor named by any order but a sniper's.
+    A token that is not listed can be learned, with its decimals: then orders may name it, by its mint. It is
+    not among the tokens all the same: nothing that is not about itself looks at it.
     """
 
     def __init__(self, tokens: Iterable[Token], default_pair: TokenPair) -> None:
@@ -83,8 +87,9 @@ class Tokens:
         return symbol in self._by_symbol
 
     def __getitem__(self, symbol: str) -> Token:
-        """Return a token that is known to exist, by its own symbol."""
-        return self._by_symbol[symbol]
+        """Return a token that is known, listed or learned, by its own symbol."""
+        listed = self._by_symbol.get(symbol)
+        return self._learned[symbol] if listed is None else listed
 
     def learn(self, token: Token) -> None:
         """Know a token's decimals from now on; safe to repeat."""
@@ -94,6 +99,14 @@ class Tokens:
         """Return a token by its own symbol, listed or learned; None if its decimals are not known."""
         return self._by_symbol.get(symbol) or self._learned.get(symbol)
 
+    def listed_or_new(self, symbol: str, decimals: int | None) -> Token:
+        """Return what a sniper order buys, by its own symbol.
+
+        A new mint has the decimals that the order says, 0 if it says none: what has been learned meanwhile
+        changes no order.
+        """
+        return self._by_symbol.get(symbol) or new_token(symbol, decimals or 0)
+
     def named_or_new(self, name: str, *, field: str) -> Token:
         """Return the token that a sniper order buys; of a new mint nothing is known, its decimals neither.
 
@@ -101,17 +114,29 @@ class Tokens:
             FieldError: It is neither a known token nor a mint's address.
         """
         if name not in self._by_name and is_mint(name):
-            return self._learned.get(name) or new_token(name, 0)
+            return new_token(name, 0)
         return self.named(name, field=field)
+
+    def unknown_mints(self, names: Iterable[str]) -> frozenset[str]:
+        """Return which of some names are mints' addresses of which nothing is known: those can be learned."""
+        return frozenset(
+            name
+            for name in names
+            if name not in self._by_name and name not in self._learned and is_mint(name)
+        )
 
     def named(self, name: str, *, field: str) -> Token:
         """Return the token that a client means.
 
         Raises:
-            FieldError: There is no such token.
+            FieldError: There is no such token, or no pool is known of a mint that is not listed.
         """
-        token = self._by_name.get(name) or self._by_name.get(name.upper())
-        if token is None:
-            known = ", ".join(sorted(self._by_symbol))
-            raise FieldError(field, f"must be a known token: {known}")
-        return token
+        token = self._by_name.get(name) or self._by_name.get(name.upper()) or self._learned.get(name)
+        if token is not None:
+            return token
+        if is_mint(name):
+            raise FieldError(
+                field, "must be a listed token, or a mint of which a pool is known: none is of this one"
+            )
+        known = ", ".join(sorted(self._by_symbol))
+        raise FieldError(field, f"must be a known token: {known}")

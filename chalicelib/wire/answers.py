@@ -119,6 +119,7 @@ class LaunchFilters(Answer):
     min_liquidity: Amount | None = None
     max_fee_bps: int | None = None
     max_delay_blocks: int | None = None
+    decimals: int | None = None
 
 
 class Amended(Answer):

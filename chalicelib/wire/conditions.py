@@ -24,6 +24,7 @@ def condition_views(terms: OrderTerms) -> JsonObject:
             "venue": sniper.venue,
             "maxFeeBps": sniper.max_fee_bps,
             "maxDelayBlocks": sniper.max_delay_blocks,
+            "decimals": terms.output_decimals,
         }
         shown["sniper"] = {name: value for name, value in filters.items() if value is not None}
     if terms.time_in_force is not TimeInForce.IOC or terms.waits:

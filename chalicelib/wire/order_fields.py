@@ -17,7 +17,7 @@ ORDER_FIELDS: Final = frozenset({"inputToken", "outputToken", "amount", "side", 
 """A message with any of these, and no action, is an order."""
 
 _WHOLE_NUMBERS: Final = frozenset(
-    {"slippageBps", "validForSeconds", "confirmations", "maxFeeBps", "maxDelayBlocks"}
+    {"slippageBps", "validForSeconds", "confirmations", "maxFeeBps", "maxDelayBlocks", "decimals"}
 )
 _NESTED: Final = ("trigger", "sniper")
 _URL_NAMES: Final = frozenset({"requestId", "batch", "orderId", "afterSeq", "token"})
@@ -53,8 +53,6 @@ class OrderFields(RestingFields, SwapFields):
             FieldError: They do not fit together, or name what cannot be traded.
         """
         swap = swap_terms(self, tokens, buys_new=self.type is OrderType.SNIPER)
-        if swap.output_token not in tokens and self.limit_price is not None:
-            raise FieldError("limitPrice", "needs a listed token: a new mint's decimals are not known yet")
         resting = self.resting_terms(swap, tokens)
         return OrderTerms(
             client_order_id=self.client_order_id,
@@ -71,6 +69,7 @@ class OrderFields(RestingFields, SwapFields):
             sniper=resting.sniper,
             time_in_force=resting.lifetime.time_in_force,
             expires_at=resting.lifetime.expires_at,
+            output_decimals=self.said_decimals,
         )
 
 
@@ -112,7 +111,7 @@ def swap_terms(fields: SwapFields, tokens: Tokens, *, buys_new: bool = False) ->
         FieldError: The fields do not fit together, or name what cannot be traded.
     """
     by_side = fields.side is not None or fields.base_asset is not None or fields.quote_asset is not None
-    return _by_side(fields, tokens) if by_side else _by_tokens(fields, tokens, buys_new=buys_new)
+    return (_by_side if by_side else _by_tokens)(fields, tokens, buys_new=buys_new)
 
 
 def _by_tokens(fields: SwapFields, tokens: Tokens, *, buys_new: bool) -> SwapWish:
@@ -128,7 +127,7 @@ def _by_tokens(fields: SwapFields, tokens: Tokens, *, buys_new: bool) -> SwapWis
     return _wish(SwapMode.EXACT_IN, given, wanted, _amount(fields, given), given)
 
 
-def _by_side(fields: SwapFields, tokens: Tokens) -> SwapWish:
+def _by_side(fields: SwapFields, tokens: Tokens, *, buys_new: bool) -> SwapWish:
     for name, value in (("inputToken", fields.input_token), ("outputToken", fields.output_token)):
         if value is not None:
             raise FieldError(name, "does not go with side, baseAsset or quoteAsset")
@@ -139,10 +138,18 @@ def _by_side(fields: SwapFields, tokens: Tokens) -> SwapWish:
     if fields.base_asset is None and fields.quote_asset is None:
         base, quote = tokens[tokens.default_pair.base], tokens[tokens.default_pair.quote]
     else:
-        base = tokens.named(_required(fields.base_asset, "baseAsset"), field="baseAsset")
-        quote = tokens.named(_required(fields.quote_asset, "quoteAsset"), field="quoteAsset")
+        find = tokens.named_or_new if buys_new else tokens.named
+        is_sell = fields.side is Side.SELL
+        base = (tokens.named if is_sell else find)(
+            _required(fields.base_asset, "baseAsset"), field="baseAsset"
+        )
+        quote = (find if is_sell else tokens.named)(
+            _required(fields.quote_asset, "quoteAsset"), field="quoteAsset"
+        )
     if base == quote:
         raise FieldError("quoteAsset", "must differ from baseAsset")
+    if buys_new and fields.side is Side.BUY:
+        check_sniper_mode(SwapMode.EXACT_OUT)
     units = _amount(fields, base)
     if fields.side is Side.BUY:
         return _wish(SwapMode.EXACT_OUT, quote, base, units, base)

@@ -28,6 +28,7 @@ from chalicelib.domain.queue_messages import (
 )
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
+from chalicelib.domain.tokens import DECIMALS_MAX
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
 from chalicelib.wire.client_frames import SEQ_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
@@ -78,6 +79,10 @@ def _check_conditions(terms: OrderTerms) -> None:
         raise ValueError("sniper must be there for a sniper order, and for no other")
     if is_sniper and (terms.trigger is not None or terms.swap_mode is not SwapMode.EXACT_IN):
         raise ValueError("a sniper order is exact in and has no trigger")
+    if terms.output_decimals is not None:
+        if not is_sniper:
+            raise ValueError("output_decimals must not be there for any order but a sniper's")
+        _check_range("output_decimals", terms.output_decimals, 0, DECIMALS_MAX)
     if (terms.slippage_bps is None) is not (terms.limit is not None):
         raise ValueError("slippage_bps or limit must be there, and not both")
     if terms.slippage_bps is not None:

@@ -14,7 +14,7 @@ from chalicelib.domain.rates import Limit, limit_bound, limit_rate
 from chalicelib.domain.resting import RestingTerms, resting_terms
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, SwapWish, TimeInForce
-from chalicelib.domain.tokens import Token, Tokens
+from chalicelib.domain.tokens import DECIMALS_MAX, Token, Tokens
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX, IfAlreadyMet, PriceSource, Trigger, When, trigger
 from chalicelib.wire.fields import AmountText, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.known_names import misspelt
@@ -80,6 +80,7 @@ class SniperFields(WireModel):
     min_liquidity: AmountText | None = None
     max_fee_bps: Annotated[WholeNumber, Field(ge=0, le=BPS_PER_UNIT)] | None = None
     max_delay_blocks: Annotated[WholeNumber, Field(ge=0, le=DELAY_BLOCKS_MAX)] | None = None
+    decimals: Annotated[WholeNumber, Field(ge=0, le=DECIMALS_MAX)] | None = None
 
     def sniper(self, input_token: Token) -> Sniper:
         """Return the filters in base units.
@@ -124,7 +125,7 @@ class RestingFields(WireModel):
         """
         swap = _Swapped(
             tokens[wish.input_token],
-            tokens.named_or_new(wish.output_token, field="outputToken"),
+            self._output_token(wish, tokens),
             wish.swap_mode,
             wish.amount_units,
             wish.price_base,
@@ -145,6 +146,26 @@ class RestingFields(WireModel):
             trigger=self._trigger(swap),
             sniper=None if self.sniper is None else self.sniper.sniper(swap.input_token),
         )
+
+    @property
+    def said_decimals(self) -> int | None:
+        """How many decimals a sniper order says that its new mint has."""
+        return None if self.sniper is None else self.sniper.decimals
+
+    def _output_token(self, wish: SwapWish, tokens: Tokens) -> Token:
+        """Return what is bought; of a new mint all that is known is what the order says."""
+        said, symbol = self.said_decimals, wish.output_token
+        if self.type is not OrderType.SNIPER:
+            return tokens[symbol]
+        if symbol not in tokens:
+            if self.limit_price is not None and said is None:
+                raise FieldError(
+                    "limitPrice",
+                    "needs sniper.decimals beside it: how many decimals the mint has, which is not listed",
+                )
+        elif said is not None and said != tokens[symbol].scale:
+            raise FieldError("sniper.decimals", f"must be {tokens[symbol].scale}: {symbol} is listed")
+        return tokens.listed_or_new(symbol, said)
 
     def _limit(self, swap: _Swapped) -> Limit | None:
         if self.limit_price is None:

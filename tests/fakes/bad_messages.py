@@ -59,6 +59,7 @@ BAD_ORDERS: Final[dict[str, dict[str, Any]]] = {
     "order id nil": {"order_id": _NIL},
     "submission no UUID": {"submission_id": "x"},
     "member from elsewhere": {"limit_price": "150"},
+    "decimals of no sniper order": {"output_decimals": 6},
 }
 
 BAD_SUBSCRIPTIONS: Final[dict[str, dict[str, Any]]] = {

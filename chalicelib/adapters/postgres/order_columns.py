@@ -65,6 +65,7 @@ COLUMNS: Final = (
     Column("sniper_terms", "jsonb", "terms.sniper", _document(Sniper)),
     Column("time_in_force", "text", "terms.time_in_force", TimeInForce),
     Column("expires_at", "timestamptz", "terms.expires_at"),
+    Column("output_decimals", "smallint", "terms.output_decimals"),
 )
 
 AMENDABLE: Final = (

@@ -10,7 +10,7 @@ from chalicelib.domain.launches import Filter, Launch, LaunchDecision, SeenOpeni
 from chalicelib.domain.prices import bps_text
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.domain.watches import DirectedPair, moment_rate
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer import transitions
@@ -44,7 +44,8 @@ def looked_at(
     """Return the launches that an order buys from, oldest first, or what becomes of it if there is none.
 
     Pools of another venue than the one it names are not what it waits for, and are passed over; a launch that
-    fails any other filter for good ends the order, unless a later one may still do.
+    fails any other filter for good ends the order, unless a later one may still do. With other decimals than
+    the order says, the mint is not what its limit was made for: no pool of it ever is.
     """
     terms = order.state.order.terms
     assert terms.sniper is not None, "it is a sniper order"
@@ -52,6 +53,13 @@ def looked_at(
     found = launches_of(planner.pools, pair, seen, planner.moment, since=order.state.order.accepted_at)
     judged = [(launch, judge(sniper, launch)) for launch in found]
     judged = [each for each in judged if each[1].filter is not Filter.VENUE]
+    if judged and terms.output_decimals is not None:
+        token = tokens.find(terms.output_token)
+        if token is None:  # whoever reads the pools has yet to read the mint
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + _AT_LEAST))
+        if token.scale != terms.output_decimals:
+            problem = _other_decimals(token, terms.output_decimals, judged[0][0])
+            return transitions.failed(order, ExecutionError(Code.LAUNCH_FILTERED, problem), now)
     buys = [launch for launch, judgement in judged if judgement.decision is LaunchDecision.BUY]
     if buys:
         return buys
@@ -120,6 +128,11 @@ def _pause(
     return min(pauses)
 
 
+def _other_decimals(token: Token, said: int, launch: Launch) -> str:
+    opened = f"the pool {launch.pool_id} opened and does not pass sniper.{Filter.DECIMALS.value}"
+    return f"{opened}: {token.mint} has {token.scale} decimals, not {said}"
+
+
 def _problem(failed: Filter, sniper: Sniper, launch: Launch, input_token: str, tokens: Tokens) -> str:
     opened = f"the pool {launch.pool_id} opened and does not pass sniper.{failed.value}"
     match failed:
@@ -133,5 +146,5 @@ def _problem(failed: Filter, sniper: Sniper, launch: Launch, input_token: str, t
             age, fee = launch.height - launch.opened_height, bps_text(launch.fee_rate, FEE_PRECISION)
             late = f"that was {age} blocks ago, more than {sniper.max_delay_blocks}"
             return f"{opened}: {late} (its fee: {fee} bps)"
-        case Filter.VENUE | Filter.MAX_FEE:
+        case Filter.VENUE | Filter.MAX_FEE | Filter.DECIMALS:
             return opened

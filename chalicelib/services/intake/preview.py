@@ -66,7 +66,8 @@ class PreviewOrders:
         pair = wish.input_token, wish.output_token
         of_pair = sum(1 for pool in answers.pools if canonical(*pool.tokens) == canonical(*pair))
         seen = MarketSight(swapped, mark_of(answers.pools, pair, int(answers.asked_at.timestamp())), of_pair)
-        judgement = judged(conditions_of(terms, answers.asked_at), seen, Wording(wish, self._tokens))
+        words = Wording(wish, self._tokens[wish.input_token], terms.bought_token(self._tokens))
+        judgement = judged(conditions_of(terms, answers.asked_at), seen, words)
         repeated, key_checks = self._by_key(terms, account_id)
         checks = (
             Check("fields", CheckResult.PASSED, "each is understood, and they fit together"),

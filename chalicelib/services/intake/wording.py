@@ -8,17 +8,15 @@ from chalicelib.domain.prices import bps_text
 from chalicelib.domain.rates import Bound, Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import Token
 from chalicelib.wire.moments import rfc3339
 
 
 class Wording:
     """Words for one order. Figures are for people: prices are rounded as everywhere (``price_text``)."""
 
-    def __init__(self, wish: SwapWish, tokens: Tokens) -> None:
-        self._wish = wish
-        self._input = tokens[wish.input_token]
-        self._output = tokens.named_or_new(wish.output_token, field="outputToken")
+    def __init__(self, wish: SwapWish, input_token: Token, output_token: Token) -> None:
+        self._wish, self._input, self._output = wish, input_token, output_token
         self.mode = wish.swap_mode
         self.tokens = f"{wish.input_token} and {wish.output_token}"
 

@@ -9,8 +9,11 @@ from chalicelib.domain.launches import Sniper
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
+from chalicelib.domain.tokens import Token, TokenPair, Tokens, new_token
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from tests.fakes.orders import NOON, terms
+
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
 
 
 def test_same_terms_have_the_same_digest() -> None:
@@ -40,6 +43,7 @@ OTHER: dict[str, Any] = {
     "sniper": Sniper(venue="meteora"),
     "time_in_force": TimeInForce.GTC,
     "expires_at": NOON,
+    "output_decimals": 6,
 }
 
 
@@ -52,3 +56,18 @@ def test_every_choice_counts_in_the_digest(name: str) -> None:
 def test_digest_of_terms_is_that_of_the_releases_before() -> None:
     """Else a client that repeats an order across a deployment would be told of a conflict."""
     assert terms().sha256 == "af26812da3ef9ec437d297d3ae5c36b3215a7b03a53291496bc6499a38129023"
+    sniper = OrderTerms(
+        "c1", OrderType.SNIPER, SwapMode.EXACT_IN, "USDC", "WIF", 10_000_000, "USDC", 50, None,
+        sniper=Sniper("raydium", 5, 100, 3), time_in_force=TimeInForce.GTC,
+    )  # fmt: skip
+    assert sniper.sha256 == "47a078c73e63fa491c285d3cf93b881f13f92ff2cb43c2dd31e40e7581be1aaa"
+
+
+def test_new_mint_has_the_decimals_that_its_order_says_whatever_was_learned() -> None:
+    tokens = Tokens([Token("USDC", "usdc", 6, 1, 1), Token("SOL", "sol", 9, 1, 1)], TokenPair("SOL", "USDC"))
+    tokens.learn(new_token(MINT, 5))
+    sniper = replace(terms(), order_type=OrderType.SNIPER, sniper=Sniper(), output_token=MINT)
+    assert sniper.bought_token(tokens).scale == 0
+    assert replace(sniper, output_decimals=9).bought_token(tokens).scale == 9
+    assert replace(sniper, output_token="USDC").bought_token(tokens).scale == 6
+    assert replace(terms(), output_token=MINT).bought_token(tokens).scale == 5

@@ -11,9 +11,11 @@ from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import SNIPER_VENUES, Sniper
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, TimeInForce
+from chalicelib.domain.tokens import Tokens, new_token
 from chalicelib.wire.fields import validated
 from chalicelib.wire.json_text import parse_object
 from chalicelib.wire.order_fields import OrderFields, order_fields_from_query
+from chalicelib.wire.resting_fields import meant_fields
 
 TOKENS = load_tokens()
 BY_TOKENS = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
@@ -131,6 +133,52 @@ def test_sniper_order_alone_may_buy_a_mint_that_is_not_listed() -> None:
         (sniper | {"inputToken": MINT, "outputToken": "USDC"}, "inputToken"),
     ):
         assert refusal_of(members).details[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("price", "decimals", "least"),
+    # Five USDC buy at least so many base units: rounded up, never down.
+    [("2", 9, 10 * 10**9), ("0.3333333333", 0, 2), ("0.0000000001", 9, 1), ("3", 18, 15 * 10**18)],
+)
+def test_limit_of_a_new_mint_is_the_bound_in_base_units_by_the_decimals_that_are_said(
+    price: str, decimals: int, least: int
+) -> None:
+    sniper = {"type": "sniper", "inputToken": "USDC", "outputToken": MINT, "amount": "5", "limitPrice": price}
+    assert "needs sniper.decimals" in refusal_of(sniper).message
+    terms = terms_of(sniper | {"sniper": {"decimals": decimals}})
+    assert terms.output_decimals == decimals
+    assert terms.bound is not None
+    assert terms.bound.units == least
+    by_side = {"type": "sniper", "side": "sell", "baseAsset": "USDC", "quoteAsset": MINT, "amount": "5"}
+    assert terms_of(by_side | {"limitPrice": price, "sniper": {"decimals": decimals}}) == terms
+    query = {name: value for name, value in sniper.items() if isinstance(value, str)}
+    assert order_fields_from_query(query | {"sniper.decimals": str(decimals)}).terms(TOKENS) == terms
+
+
+def test_decimals_of_a_listed_token_may_be_said_if_they_are_right() -> None:
+    sniper = BY_TOKENS | {"type": "sniper", "limitPrice": "1"}
+    assert terms_of(sniper | {"sniper": {"decimals": TOKENS["USDC"].scale}}).output_decimals == 6
+    refused = refusal_of(sniper | {"sniper": {"decimals": 9}})
+    assert refused.message == "sniper.decimals must be 6: USDC is listed"
+    for wrong in (-1, 19, "6", 1.5, True):
+        assert refusal_of(sniper | {"sniper": {"decimals": wrong}}).details[0].field == "sniper.decimals"
+    with pytest.raises(InvalidRequestError, match=r"did you mean sniper\.decimals\?"):
+        meant_fields(OrderFields, sniper | {"sniper": {"scale": 6}})
+
+
+def test_order_may_name_a_mint_of_which_a_pool_is_known() -> None:
+    mint = "AccoZ3F1v4q5rTfF1Kq6cVn6wqTqTzq1v4Yb3j6d9Qsw"
+    sale = {"inputToken": mint, "outputToken": "USDC", "amount": "1.00001"}
+    assert "a mint of which a pool is known" in refusal_of(sale).message
+    tokens = Tokens(TOKENS, TOKENS.default_pair)
+    tokens.learn(new_token(mint, 5))
+    assert OrderFields.model_validate(sale).terms(tokens).amount_units == 100_001
+    stop = sale | {"type": "limit", "limitPrice": "0.5", "trigger": {"price": "0.6", "when": "below"}}
+    terms = OrderFields.model_validate(stop).terms(tokens)
+    assert terms.bound is not None
+    assert terms.bound.units == 500_005
+    purchase = {"side": "buy", "baseAsset": mint, "quoteAsset": "USDC", "amount": "2"}
+    assert OrderFields.model_validate(purchase).terms(tokens).amount_units == 200_000
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,7 @@ class SniperFields(TypedDict, total=False):
     min_liquidity: AmountLike | None
     max_fee_bps: int | None
     max_delay_blocks: int | None
+    decimals: int | None
 
 
 class TriggerFields(TypedDict, total=False):
@@ -426,6 +427,7 @@ class LaunchFilters:
     min_liquidity: Decimal | None = None
     max_fee_bps: int | None = None
     max_delay_blocks: int | None = None
+    decimals: int | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -435,6 +437,7 @@ class LaunchFilters:
             min_liquidity=optional(wire, "minLiquidity", decimal),
             max_fee_bps=optional(wire, "maxFeeBps", whole),
             max_delay_blocks=optional(wire, "maxDelayBlocks", whole),
+            decimals=optional(wire, "decimals", whole),
             raw=wire,
         )
 

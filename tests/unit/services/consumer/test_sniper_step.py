@@ -70,11 +70,18 @@ class Launchpad:
             [Incoming(each.order_id, firing=each.firing, delivery=2) for each in fired]
         )
 
-    def rests(self, sniper: Sniper | None = None, limit: Limit | None = None, wanted: str = "USDC") -> Order:
+    def rests(
+        self,
+        sniper: Sniper | None = None,
+        limit: Limit | None = None,
+        wanted: str = "USDC",
+        decimals: int | None = None,
+    ) -> Order:
         order = changed(
             an_order(), output_token=wanted,
             order_type=OrderType.SNIPER, sniper=sniper or Sniper(), time_in_force=TimeInForce.GTC,
             valid_for_s=None, limit=limit, slippage_bps=50 if limit is None else None,
+            output_decimals=decimals,
         )  # fmt: skip
         order = replace(order, valid_until=None)
         self.consumer.execute(order)
@@ -162,6 +169,30 @@ def test_opening_at_a_venue_that_does_not_answer_is_not_slept_through() -> None:
     pad.opens(a_pool("elsewhere", "meteora", tokens=("WIF", "USDC")))
     assert pad.statuses(order) == (PENDING, OPEN)
     raydium.offered = Offers([*offered.pools, a_pool("launch")])
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_mint_with_other_decimals_than_the_order_says_ends_it_and_the_message_names_both() -> None:
+    pad, mint = Launchpad(), "8xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFiz"
+    limit = Limit("1", Rate.of(1, 10_000))
+    right, wrong = (pad.rests(limit=limit, wanted=mint, decimals=said) for said in (5, 6))
+    load_tokens().learn(new_token(mint, 5))
+    pad.opens(a_pool("launch", tokens=("SOL", mint)))
+    assert pad.statuses(right) == BOUGHT
+    assert pad.statuses(wrong) == (PENDING, OPEN, FAILED)
+    assert pad.consumer.failure_code(wrong) == "LAUNCH_FILTERED"
+    problem = pad.consumer.frames(wrong)[-1]["message"]
+    assert problem.endswith(f"does not pass sniper.decimals: {mint} has 5 decimals, not 6")
+
+
+def test_order_that_says_decimals_waits_while_those_of_its_mint_are_not_known() -> None:
+    pad, mint = Launchpad(), "4xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFiy"
+    order = pad.rests(wanted=mint, decimals=5)
+    pad.opens(a_pool("launch", tokens=("SOL", mint)))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    load_tokens().learn(new_token(mint, 5))
+    pad.clock.sleep(3)
     pad.looks()
     assert pad.statuses(order) == BOUGHT
 

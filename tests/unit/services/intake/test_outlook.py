@@ -44,7 +44,9 @@ def seen(
 
 def judgement(conditions: Conditions, at: MarketSight | None = None, **members: Any) -> Judgement:
     fields = validated(SwapFields, {"side": "sell", "amount": "1.5"} | members)
-    return judged(conditions, at or seen(), Wording(swap_terms(fields, TOKENS), TOKENS))
+    wish = swap_terms(fields, TOKENS)
+    words = Wording(wish, TOKENS[wish.input_token], TOKENS[wish.output_token])
+    return judged(conditions, at or seen(), words)
 
 
 def test_market_order_executes_now_within_its_slippage() -> None:
