@@ -1,6 +1,6 @@
 """The part of the wiring that stands for venues and chain: one of two markets, as CHAIN says."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,7 +15,7 @@ from chalicelib.services.ports import Clock
 if TYPE_CHECKING:
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.planning.venues import QuoteCollector
-    from chalicelib.services.ports import Chain, Venue
+    from chalicelib.services.ports import Chain, Mints, Venue
     from chalicelib.services.resting.ports import Openings, PriceReader
 
 
@@ -27,6 +27,11 @@ class MarketAdapters(Protocol):
 
     @property
     def venues(self) -> "Sequence[Venue]": ...
+
+    @property
+    def mints(self) -> "Mints":
+        """What is known of tokens that are not listed."""
+        ...
 
     def require_key(self) -> None:
         """Raise ``ConfigurationError`` if there is no key to sign with."""
@@ -90,6 +95,10 @@ class MarketPorts:
         from chalicelib.bootstrap.venue_prices import VenuePrices
 
         return VenuePrices(self.quote_collector, self.height)
+
+    def decimals(self, mints: Collection[str]) -> Mapping[str, int]:
+        """``Mints`` of the market, which is reached for only if one is asked for."""
+        return self._market.mints.decimals(mints)
 
     def height(self) -> int:
         """Return the chain's latest block, as a function finds it that may not read the key that signs.

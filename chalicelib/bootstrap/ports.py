@@ -16,6 +16,7 @@ from chalicelib.bootstrap.market import MarketPorts, check_market
 from chalicelib.bootstrap.tracing import check_tracing
 from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
+from chalicelib.services.mints import LearnMints
 from chalicelib.services.ports import (
     BatchQueue,
     ClientOrderKeys,
@@ -68,6 +69,11 @@ class Ports:
     @cached_property
     def market(self) -> MarketPorts:
         return MarketPorts(self.settings, self.clock, self.tokens, self.clients)
+
+    @cached_property
+    def mints(self) -> LearnMints:
+        """Learns of tokens that are not listed: only what names one asks the market."""
+        return LearnMints(self.tokens, self.market)
 
     @cached_property
     def queue(self) -> OrderQueue:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.simulated_market.pool_cache import PoolCache
     from chalicelib.adapters.simulated_market.settings import MarketSettings
     from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
-    from chalicelib.services.ports import Chain, Venue
+    from chalicelib.services.ports import Chain, Mints, Venue
     from chalicelib.services.resting.ports import Openings, PriceReader
 
 VENUES: Final = ("raydium", "meteora")
@@ -72,7 +72,13 @@ class SimulatedMarket:
     def openings(self) -> "Openings":
         from chalicelib.adapters.simulated_market.launches import MarketOpenings
 
-        return MarketOpenings(self._clients.engine, self._tokens)
+        return MarketOpenings(self._clients.engine)
+
+    @cached_property
+    def mints(self) -> "Mints":
+        from chalicelib.adapters.simulated_market.mints import MarketMints
+
+        return MarketMints(self._clients.engine)
 
     @cached_property
     def _pool_reader(self) -> "LedgerPoolReader":

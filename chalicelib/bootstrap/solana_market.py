@@ -11,6 +11,7 @@ from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerN
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import ChainHealth
+from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.ports import ChainTime, Clock
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.rpc_nodes import RpcNodes
     from chalicelib.adapters.solana.signer import KeyHolder, Signer
     from chalicelib.adapters.solana.spending import Spending
-    from chalicelib.services.ports import Venue
+    from chalicelib.services.ports import Mints, Venue
 
 
 LAST_S: Final = 1.0
@@ -98,6 +99,11 @@ class SolanaMarket:
             time_limit_s=self._call_limit_s,
             witnesses=self._settings.solana_witnesses,
         )
+
+    @property
+    def mints(self) -> "Mints":
+        """Orders name listed tokens alone: of others no pools are known for long."""
+        return NO_MINTS
 
     def require_key(self) -> None:
         """Raise ``ConfigurationError`` if nothing is there to sign with."""

@@ -38,5 +38,5 @@ def market_watcher(engine: Engine, queue: OrderQueue) -> PriceWatcher:
     """
     prices = LedgerPrices(LedgerPoolReader(engine, PoolCache()), FaultBoard(engine), VENUES)
     tokens = load_tokens()
-    openings = MarketOpenings(engine, tokens)
+    openings = MarketOpenings(engine)
     return watcher(prices, openings, PostgresWatches(engine), queue, SystemClock(), tokens)

@@ -137,6 +137,7 @@ class Services(Ports):
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
             openings=self.market.openings,
+            mints=self.market,
         )
 
     @cached_property
@@ -178,7 +179,7 @@ class Services(Ports):
             self.publisher,
             self.observer,
             self.queue,
-            self.tokens,
+            self.mints,
             self.clock,
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
             look=self.price_watcher.after_amendment,
@@ -233,6 +234,7 @@ class Services(Ports):
             lease_ms=self.settings.lease_ms,
             parse=parse_message,
             remains=remains,
+            mints=self.mints,
         )
 
     @cached_property

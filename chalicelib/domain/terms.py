@@ -110,6 +110,11 @@ class OrderTerms:
         """The worst that the order accepts, if its limit says so; the slippage does otherwise."""
         return None if self.limit is None else self.limit.bound(self.swap_mode, self.amount_units)
 
+    @property
+    def named_tokens(self) -> tuple[str, ...]:
+        """The tokens whose decimals have to be known: what a sniper order buys is not among them."""
+        return (self.input_token,) if self.sniper is not None else (self.input_token, self.output_token)
+
     def bought_token(self, tokens: Tokens) -> Token:
         """Return the output token: a new mint has the decimals that the order says, or 0 if it says none."""
         if self.sniper is None:

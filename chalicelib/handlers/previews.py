@@ -10,7 +10,7 @@ from chalicelib.wire.previews import preview_view
 def preview(fields: OrderFields, account_id: str) -> JsonObject:
     """Return what would become of an order; it counts as a quote, since it asks the venues as one does."""
     use = services()
-    terms = fields.terms(use.tokens)
+    terms = fields.terms(use.mints.learn(fields.named_tokens))
     use.access.requests.admit(account_id, RequestKind.QUOTE)
     found = use.preview_orders.preview(terms, account_id)
     return preview_view(found, use.event_views.routes)

@@ -1,6 +1,6 @@
 """The REST routes: parse, call one service, translate errors, serialise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -58,7 +58,7 @@ def submit(request: Request) -> Response:
     fields = meant_fields(OrderFields, members)
     if is_dry_by_query(request.query_params or {}) or is_dry(members):
         return answer(previews.preview(fields, account_id))
-    order = use.submit_orders.submit(fields.terms(use.tokens), account_id)
+    order = use.submit_orders.submit(fields.terms(use.mints.learn(fields.named_tokens)), account_id)
     accepted = {
         "orderId": str(order.order_id),
         "clientOrderId": order.terms.client_order_id,
@@ -70,7 +70,9 @@ def submit(request: Request) -> Response:
 @http_errors
 def order(request: Request, order_id: str) -> Response:
     """Return an order as it stands."""
-    return answer(_order_body(services().read_orders.order(_reader(request), _order_id(order_id))))
+    view = services().read_orders.order(_reader(request), _order_id(order_id))
+    _learn_mints([view])
+    return answer(_order_body(view))
 
 
 @http_errors
@@ -81,6 +83,7 @@ def orders(request: Request) -> Response:
     page = services().read_orders.orders(
         account_id, status=query.status, limit=query.limit, cursor=query.cursor
     )
+    _learn_mints(page.views)
     shown = one_by_one(page.views, _order_body, _log_unshown)
     return answer({"orders": shown, "nextCursor": page.next_cursor})
 
@@ -125,7 +128,7 @@ def quote(request: Request) -> Response:
     use, account_id = services(), _account(request)
     use.access.requests.admit(account_id, Asked.QUOTE)
     fields = meant_fields(SwapFields, parse_object(request.raw_body, use.access.messages))
-    found = use.quote_swaps.quote(swap_terms(fields, use.tokens))
+    found = use.quote_swaps.quote(swap_terms(fields, use.mints.learn(fields.named_tokens)))
     return answer(use.event_views.routes.quote(found.route, at=found.at, valid_until=found.valid_until))
 
 
@@ -195,11 +198,20 @@ def _prices() -> str:
 
 def _as_it_stands(account_id: str, order_id: UUID, done: str) -> Response:
     try:
-        return answer(_order_body(services().read_orders.order(account_id, order_id)))
+        view = services().read_orders.order(account_id, order_id)
+        _learn_mints([view])
+        return answer(_order_body(view))
     except RetryableError as fault:
         # It is done, and a passing fault would say that nothing was.
         message = f"the order was {done}, and cannot be shown now: ask for it"
         raise UnknownOutcomeError(message, order_id) from fault
+
+
+def _learn_mints(views: Iterable[OrderView]) -> None:
+    """Have the decimals known of what orders name; an amount for which they are not is not shown."""
+    services().mints.learn_if_possible(
+        {name for view in views for name in view.state.order.terms.named_tokens}
+    )
 
 
 def _order_body(view: OrderView) -> JsonObject:

@@ -23,6 +23,7 @@ from chalicelib.wire.resting_frames import (
     filter_fields,
     is_dry,
     is_dry_by_query,
+    tokens_named,
 )
 from chalicelib.wire.several_orders import batched_terms, canceled_all, results
 
@@ -88,7 +89,8 @@ def _submitted(
     request_id: str | None = None,
 ) -> Sequence[Result]:
     use = services()
-    asked = each_of(fields, lambda members: batched_terms(members, use.tokens))
+    unread = use.mints.learn_if_possible(tokens_named(fields))
+    asked = each_of(fields, lambda members: batched_terms(members, use.tokens, unread))
     of_each = use.submit_batch.submit(asked, account_id, connection_id=connection_id, request_id=request_id)
     for result in of_each:
         if isinstance(result, ExecutionError):

@@ -130,7 +130,7 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             answer = {"type": "preview", "requestId": frame.request_id, **shown}
         case OrderFields() as fields:
             order = use.submit_orders.submit(
-                fields.terms(use.tokens),
+                fields.terms(use.mints.learn(fields.named_tokens)),
                 account_id,
                 connection_id=connection_id,
                 request_id=frame.request_id,
@@ -143,7 +143,7 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             answer = several_orders.answer_frame(fields, account_id, connection_id, frame.request_id)
         case SwapFields() as fields:
             use.access.requests.admit(account_id, RequestKind.QUOTE)
-            quote = use.quote_swaps.quote(swap_terms(fields, use.tokens))
+            quote = use.quote_swaps.quote(swap_terms(fields, use.mints.learn(fields.named_tokens)))
             shown = use.event_views.routes.quote(quote.route, at=quote.at, valid_until=quote.valid_until)
             answer = {"type": "quote", "requestId": frame.request_id, **shown}
         case SubscribeFields() as fields:
@@ -209,7 +209,8 @@ def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -
     if query.keys() & ORDER_FIELDS:
         if is_dry_by_query(query):
             raise FieldError("dryRun", "does not go with a connection URL: submit the order in a frame")
-        terms = order_fields_from_query(query).terms(use.tokens)
+        fields = order_fields_from_query(query)
+        terms = fields.terms(use.mints.learn(fields.named_tokens))
         use.submit_orders.submit(terms, account_id, connection_id=connection_id, is_connecting=True)
         return
     check_names(query)

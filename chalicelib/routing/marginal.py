@@ -21,6 +21,8 @@ from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import U64_MAX, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import BASIS_POINTS, TransferFee
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.tokens import is_mint
+from chalicelib.routing.open_to import makes_price
 from chalicelib.routing.plan import RoutablePool
 
 NOTHING: Final = Fraction(0)
@@ -100,8 +102,6 @@ class MarginalRates:
         self._slot = slot
         self._pools: dict[str, dict[str, list[RoutablePool]]] = defaultdict(lambda: defaultdict(list))
         for pool in market:
-            if not pool.is_listed:
-                continue
             one, other = pool.tokens
             self._pools[one][other].append(pool)
             self._pools[other][one].append(pool)
@@ -115,6 +115,8 @@ class MarginalRates:
         best = self._direct_rate(input_token, output_token)
         one, other = self._pools.get(input_token, {}), self._pools.get(output_token, {})
         for between in one.keys() & other.keys():
+            if is_mint(between):
+                continue  # in no list, and not named: it is on no way
             first = self._direct_rate(input_token, between)
             if first:
                 best = max(best, first * self._direct_rate(between, output_token))
@@ -127,6 +129,7 @@ class MarginalRates:
             rates = [
                 best_rate(pool.state, 0 if pool.tokens[0] == input_token else 1, self._now_s, self._slot)
                 for pool in found
+                if makes_price(pool, pair)
             ]
             self._direct[pair] = max(rates, default=NOTHING)
         return self._direct[pair]

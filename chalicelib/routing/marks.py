@@ -14,6 +14,7 @@ from chalicelib.amm.pools import reserves, spot_price
 from chalicelib.amm.swaps import SwapRefusedError
 from chalicelib.domain.rates import Rate
 from chalicelib.routing.marginal import is_open
+from chalicelib.routing.open_to import makes_price
 from chalicelib.routing.plan import RoutablePool
 
 MARK_DIGITS: Final = 20
@@ -51,7 +52,8 @@ def mark_of(
     tokens = canonical(*pair)
     mids: list[tuple[int, Fraction]] = []
     for pool in market:
-        if pool.is_listed and canonical(*pool.tokens) == tokens and is_open(pool.state, now_s, slot):
+        is_of_pair = canonical(*pool.tokens) == tokens and makes_price(pool, pair)
+        if is_of_pair and is_open(pool.state, now_s, slot):
             try:
                 numerator, denominator = spot_price(pool.state)
                 one, other = reserves(pool.state)

@@ -18,7 +18,7 @@ class RoutablePool(NamedTuple):
 
     Attributes:
         is_listed: Without that it is one a stranger may have made a moment ago: it takes orders that wait
-            for just such a pool, makes no price, and is on no other order's way.
+            for just such a pool or name its mint, makes no other price, and is on no other order's way.
     """
 
     pool_id: str

@@ -87,6 +87,17 @@ class Venue(Protocol):
         ...
 
 
+class Mints(Protocol):
+    """What the market knows of tokens that are not listed."""
+
+    def decimals(self, mints: Collection[str]) -> Mapping[str, int]:
+        """Return how many decimals each mint has of which the engine knows a pool; the others are absent.
+
+        Raises ``RetryableError`` if it cannot be asked now.
+        """
+        ...
+
+
 class Chain(Protocol):
     """Where transactions are built for, sent to, and looked up."""
 

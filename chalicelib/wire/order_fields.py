@@ -40,11 +40,24 @@ class SwapFields(WireModel):
     quote_asset: PrintableText | None = None
     amount: AmountText
 
+    @property
+    def named_tokens(self) -> tuple[str, ...]:
+        """The names whose decimals have to be known."""
+        said = (self.input_token, self.output_token, self.base_asset, self.quote_asset)
+        return tuple(name for name in said if name is not None)
+
 
 class OrderFields(RestingFields, SwapFields):
     """All that a client may say of an order."""
 
     client_order_id: ClientOrderId | None = None
+
+    @property
+    def named_tokens(self) -> tuple[str, ...]:
+        """The same; of what a sniper order buys, nothing has to be."""
+        if self.type is not OrderType.SNIPER:
+            return super().named_tokens
+        return tuple(name for name in (self.input_token, self.base_asset) if name is not None)
 
     def terms(self, tokens: Tokens) -> OrderTerms:
         """Return what the fields mean.

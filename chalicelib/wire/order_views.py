@@ -16,11 +16,11 @@ def order_view(state: OrderState, last_event: JsonObject, updated_at: datetime, 
     """Return an order's terms, where it stands, and the fields
     of its last event, which never cover the former.
 
-    The amount is None if its token is not listed any more, and so it is not known how many decimals it had.
+    The amount is None if its token is not known, and so it is not known how many decimals it has.
     """
     order, terms = state.order, state.order.terms
     is_exact_in = terms.swap_mode is SwapMode.EXACT_IN
-    amount_token = terms.input_token if is_exact_in else terms.output_token
+    amount_token = tokens.find(terms.input_token if is_exact_in else terms.output_token)
     return {
         **last_event,
         "orderId": str(order.order_id),
@@ -32,9 +32,7 @@ def order_view(state: OrderState, last_event: JsonObject, updated_at: datetime, 
         "inputToken": terms.input_token,
         "outputToken": terms.output_token,
         "swapMode": WireSwapMode.EXACT_IN if is_exact_in else WireSwapMode.EXACT_OUT,
-        "amount": format_units(terms.amount_units, tokens[amount_token].scale)
-        if amount_token in tokens
-        else None,
+        "amount": None if amount_token is None else format_units(terms.amount_units, amount_token.scale),
         "priceBase": terms.price_base,
         "slippageBps": terms.slippage_bps,
         **condition_views(terms),

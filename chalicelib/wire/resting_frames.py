@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.amendments import Amendment
-from chalicelib.domain.errors import FieldError, FieldProblem, InvalidRequestError
+from chalicelib.domain.errors import ExecutionError, FieldError, FieldProblem, InvalidRequestError
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.terms import OrderType
 from chalicelib.domain.tokens import Tokens
@@ -26,6 +26,7 @@ from chalicelib.wire.resting_fields import (
 
 BATCH_ORDERS_MAX: Final = 20
 SEQ_MAX: Final = 2**31 - 1
+_TOKENS: Final = ("inputToken", "outputToken", "baseAsset", "quoteAsset")
 _CHANGES: Final = ("limit_price", "trigger_price", "amount", "expires_at")
 
 
@@ -79,8 +80,9 @@ def cancel_filters(fields: CancelAllFields, tokens: Tokens) -> OrderFilter:
     Raises:
         FieldError: A token is not known, or both are the same.
     """
+    # An order that rests may be of a mint of which nothing is known yet.
     base, quote = (
-        None if name is None else tokens.named(name, field=field).symbol
+        None if name is None else tokens.named_or_new(name, field=field).symbol
         for name, field in ((fields.base_asset, "baseAsset"), (fields.quote_asset, "quoteAsset"))
     )
     if base is not None and base == quote:
@@ -110,6 +112,12 @@ class SubmitBatchFields(WireModel):
             }
         ),
     ]
+
+
+def tokens_named(batch: SubmitBatchFields) -> frozenset[str]:
+    """Return what the orders of a batch name as tokens, as far as they are orders."""
+    said = (members.get(name) for members in batch.orders if isinstance(members, dict) for name in _TOKENS)
+    return frozenset(name for name in said if isinstance(name, str))
 
 
 class DryRunFields(WireModel):
@@ -191,15 +199,15 @@ def filter_fields(model: type[Model], members: dict[str, Any]) -> Model:
 
 def each_of(
     batch: SubmitBatchFields, parse: Callable[[dict[str, Any]], Parsed]
-) -> Sequence[Parsed | InvalidRequestError]:
+) -> Sequence[Parsed | ExecutionError]:
     """Return each order of a batch, or why it is none, in the order of the batch."""
-    found: list[Parsed | InvalidRequestError] = []
+    found: list[Parsed | ExecutionError] = []
     for index, members in enumerate(batch.orders):
         if not isinstance(members, dict):
             found.append(FieldError(f"orders.{index}", "must be a JSON object"))
             continue
         try:
             found.append(parse(members))
-        except InvalidRequestError as error:
+        except ExecutionError as error:
             found.append(error)
     return found

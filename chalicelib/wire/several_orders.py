@@ -1,11 +1,11 @@
 """Answers about several orders at once: what became of a batch, and of orders that were canceled together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chalicelib.domain.errors import ExecutionError, FieldError
+from chalicelib.domain.errors import ExecutionError, FieldError, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
@@ -16,15 +16,23 @@ from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.server_frames import error_body
 
 
-def batched_terms(members: dict[str, Any], tokens: Tokens) -> OrderTerms:
+def batched_terms(members: dict[str, Any], tokens: Tokens, unread: Collection[str] = ()) -> OrderTerms:
     """Return what one order of a batch means.
+
+    Args:
+        unread: Mints for which the market could not be asked.
 
     Raises:
         InvalidRequestError: It breaks a rule.
+        RetryableError: It names one of those.
     """
     if members.get("dryRun") not in {None, False}:
         raise FieldError("dryRun", "does not go in a batch: submit the order by itself")
-    return meant_fields(OrderFields, members).terms(tokens)
+    fields = meant_fields(OrderFields, members)
+    for name in fields.named_tokens:
+        if name in unread:
+            raise RetryableError(f"whether a pool of {name} is known cannot be looked up now")
+    return fields.terms(tokens)
 
 
 def results(of_each: Sequence[Order | ExecutionError]) -> list[JsonObject]:

@@ -39,7 +39,7 @@ def market_facts(engine: Engine) -> list[dict[str, Any]]:
 
 
 def _pool_facts(pool: MarketPool, tokens: Tokens) -> dict[str, Any]:
-    base, quote = (tokens.named_or_new(symbol, field="pool") for symbol in pool.tokens)
+    base, quote = (tokens[symbol] for symbol in pool.tokens)
     quote_units, base_units = pools.spot_price(pool.state)
     held = pools.reserves(pool.state)
     return {

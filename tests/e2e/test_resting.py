@@ -77,3 +77,43 @@ def test_sniper_order_buys_from_the_pool_that_a_command_opens(instance: Instance
     assert_whole(events)
     refused = trader.finished(picky)[-1]
     assert (refused["code"], "sniper.minLiquidity" in refused["message"]) == ("LAUNCH_FILTERED", True)
+
+
+def test_new_mint_is_bought_within_its_limit_and_sold_again(
+    instance: Instance, trader: Trader, rest: httpx.Client
+) -> None:
+    mint = "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin"
+    sale = {"inputToken": mint, "outputToken": "SOL", "amount": "50.00001"}
+    refused = rest.post("/orders", json=sale)
+    assert (refused.status_code, refused.json()["details"][0]["field"]) == (400, "inputToken")
+    assert "a mint of which a pool is known" in refused.json()["message"]
+    wish = {"type": "sniper", "inputToken": "USDC", "outputToken": mint, "amount": "100", "limitPrice": "35"}
+    right, wrong = (trader.submit(**wish, sniper={"decimals": decimals}) for decimals in (5, 6))
+    rests(trader, right)
+    rests(trader, wrong)
+    launched = CliRunner().invoke(
+        orderflow,
+        ["--json", "market", "launch", mint, "--price", "0.025", "--depth", "50000", "--decimals", "5"],
+        env={"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None},
+    )
+    pool_id = json.loads(launched.stdout)["pool"]
+    bought = trader.finished(right)[-1]
+    assert bought["status"] == "confirmed"
+    assert float(bought["outputAmount"]) > 3500
+    failed = trader.finished(wrong)[-1]
+    assert (failed["code"], failed["message"].endswith("has 5 decimals, not 6")) == ("LAUNCH_FILTERED", True)
+    stop = rest.post("/orders", json=sale | {"trigger": {"price": "0.0001", "when": "below"}})
+    stop_id = stop.json()["orderId"]
+    events = trader.finished(trader.submit(**sale))
+    assert statuses(events) == list(LIFE)
+    assert events[2]["route"][0]["pool"] == pool_id
+    assert events[-1]["inputAmount"] == "50.00001"
+    quote = trader.ask(action="quote", side="buy", baseAsset=mint, quoteAsset="USDC", amount="1")
+    assert quote["inputAmount"].startswith("0.02")
+    preview = trader.ask(action="submit", dryRun=True, **sale)
+    assert (preview["verdict"], f"sell 50.00001 {mint}" in preview["summary"]) == ("executeNow", True)
+    shown = rest.get(f"/orders/{stop_id}").json()
+    assert (shown["status"], shown["amount"], shown["inputToken"]) == ("open", "50.00001", mint)
+    amended = rest.patch(f"/orders/{stop_id}", json={"amount": "7", "triggerPrice": "0.00011"})
+    assert (amended.status_code, amended.json()["amount"]) == (200, "7")
+    assert rest.delete("/orders", params={"baseAsset": mint}).json()["canceled"] == 1

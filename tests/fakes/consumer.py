@@ -22,7 +22,9 @@ from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.mints import NO_MINTS, LearnMints
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Mints
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Openings
@@ -49,7 +51,11 @@ class ConsumerOnFakes:
     """One consumer; time passes only when it polls the chain, or a test says so."""
 
     def __init__(
-        self, record_type: type[MemoryRecord] = MemoryRecord, *, openings: Openings = NO_OPENINGS
+        self,
+        record_type: type[MemoryRecord] = MemoryRecord,
+        *,
+        openings: Openings = NO_OPENINGS,
+        mints: Mints = NO_MINTS,
     ) -> None:
         self.clock = FrozenClock()
         self.tables = Tables(self._database_time)
@@ -86,6 +92,7 @@ class ConsumerOnFakes:
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
             openings=openings,
+            mints=mints,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=self.execute_orders,
@@ -106,6 +113,7 @@ class ConsumerOnFakes:
             lease_ms=LEASE_MS,
             parse=parse_message,
             remains=remains,
+            mints=LearnMints(load_tokens(), mints),
         )
 
     def execute(self, *orders: Order, delivery: int = 1) -> Mapping[UUID, MessageOutcome]:

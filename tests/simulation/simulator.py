@@ -8,7 +8,6 @@ from uuid import UUID
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.routing.plan import RoutablePool
@@ -30,8 +29,9 @@ from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRec
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.intake.submit_batch import SubmitBatch
+from chalicelib.services.mints import LearnMints
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord, QueueMessage
+from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord
 from chalicelib.services.recovery.sweeper import Sweep
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Openings, Watches
@@ -53,6 +53,7 @@ from tests.simulation.openings import NewPool, SimulatedOpenings, opened
 from tests.simulation.prices import PricePath, SimulatedPrices, WitnessedWatches
 from tests.simulation.queue import BestEffortRetry, Delivery, EachAlone, SimulatedQueue
 from tests.simulation.scheduler import Group, SimulatedBackground, SimulatedExecutor
+from tests.simulation.witnessed_queue import WitnessedQueue
 from tests.simulation.world import World
 
 INVOCATION_LIMIT_S: Final = 10.0
@@ -128,7 +129,7 @@ class Simulator:
             record=world.port("record", MemoryRecord(self.tables)),
             chain=ChainBehindNodes(self.chain, world, fleet) if fleet else world.port("chain", self.chain),
             queue=BestEffortRetry(
-                world.port("queue", _Witnessed(self.queue, self.watches, self.uncommitted))
+                world.port("queue", WitnessedQueue(self.queue, self.watches, self.uncommitted))
             ),
             subscriptions=world.port("record", self._subscriptions),
             queries=world.port("record", queries),
@@ -326,7 +327,7 @@ class Engine:
             self.publisher,
             Unobserved(),
             parts.queue,
-            TOKENS,
+            LearnMints(TOKENS),
             world,
             lookup_wait_ms=1_500,
             look=self.price_watcher.after_amendment,
@@ -367,6 +368,7 @@ class Engine:
             lease_ms=LEASE_MS,
             parse=parse_message,
             remains=remains,
+            mints=LearnMints(TOKENS),
         )
         self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
 
@@ -379,22 +381,3 @@ def _confirmation(simulator: Simulator, *, attempts_max: int) -> Confirmation:
         wait_policy=simulator.wait_policy,
         attempts_max=attempts_max,
     )
-
-
-class _Witnessed:
-    """``OrderQueue`` that notes each message of a firing which is not on record by then."""
-
-    def __init__(self, queue: SimulatedQueue, watches: WitnessedWatches, unfounded: list[str]) -> None:
-        self._queue = queue
-        self._watches = watches
-        self._unfounded = unfounded
-        self.check, self.retry_in = queue.check, queue.retry_in
-
-    def send(self, messages: Sequence[QueueMessage]) -> None:
-        for each in messages:
-            message = parse_message(each.body)
-            if isinstance(message, FiredMessage):
-                row = self._watches.rows.get(message.order_id)
-                if row is not None and row.firing < message.firing:
-                    self._unfounded.append(f"{message.order_id} was sent as fired before that was on record")
-        self._queue.send(messages)

@@ -43,6 +43,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/simulated_market/landing.py": f"{_MARKET}/test_finality.py",
     "chalicelib/adapters/simulated_market/launch.py": f"{_MARKET}/test_launch.py",
     "chalicelib/adapters/simulated_market/launches.py": f"{_MARKET}/test_launch.py",
+    "chalicelib/adapters/simulated_market/mints.py": f"{_MARKET}/test_launch.py",
     "chalicelib/adapters/simulated_market/ledger.py": f"{_MARKET}/test_trading.py",
     "chalicelib/adapters/simulated_market/ledger_replay.py": f"{_MARKET}/test_storm.py",
     "chalicelib/adapters/simulated_market/locking.py": f"{_MARKET}/test_finality.py",

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.launches import Opening, SeenOpenings
-from chalicelib.domain.tokens import Tokens, new_token
 from chalicelib.domain.watches import DirectedPair
 
 OPENINGS_MAX: Final = 1_000
@@ -19,10 +18,6 @@ OPENINGS_MAX: Final = 1_000
 # The market's clock may be ahead of ours, which orders are accepted by.
 _SEEN: Final = Statement("""
     SELECT market.height_at(market.now()) AS height, (
-        SELECT jsonb_agg(jsonb_build_array(mint, scale)) FROM market.tokens
-        WHERE CAST(:has_new AS boolean) AND mint IN (
-            SELECT token_0 FROM market.pools UNION SELECT token_1 FROM market.pools)
-    ) AS tokens, (
         SELECT jsonb_agg(jsonb_build_array(found.pool_id, found.height, found.opened_at)) FROM (
             SELECT launch.pool_id, launch.height, launch.opened_at - chain.clock_offset AS opened_at
             FROM market.launches AS launch JOIN market.pools AS pool USING (pool_id)
@@ -41,22 +36,18 @@ _SEEN: Final = Statement("""
 
 
 class MarketOpenings:
-    """``Openings`` on the market in Postgres; it teaches the tokens what new mints it sees."""
+    """``Openings`` on the market in Postgres."""
 
-    def __init__(self, engine: Engine, tokens: Tokens) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._database = Database(engine)
-        self._tokens = tokens
 
     def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         asked = {
             "pairs": json.dumps([pair._asdict() for pair in pairs]),
             "most": OPENINGS_MAX,
-            "has_new": any(token not in self._tokens for pair in pairs for token in pair),
         }
         with translated_errors():
             (row,) = self._database.execute(_SEEN, asked)
-        for mint, scale in row.tokens or ():
-            self._tokens.learn(new_token(mint, scale))
         return SeenOpenings(
             row.height,
             {

@@ -25,6 +25,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.mints import LearnMints
 from chalicelib.services.ports import Clock, Observer, OrderQueries, OrderRecord
 
 _UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
@@ -53,6 +54,7 @@ class ResolveDeadLetters:
     """Nothing is tried again here: only what has happened already is found out and written down.
 
     Args:
+        mints: Learns of tokens that are not listed, which an order may name.
         parse: Returns a body's message; raises ``UnreadableMessageError`` if it is not one of ours.
         remains: Returns what a body that breaks the rules still says; raises nothing.
     """
@@ -71,6 +73,7 @@ class ResolveDeadLetters:
         lease_ms: int,
         parse: Callable[[str], Message],
         remains: Callable[[str], Remains],
+        mints: LearnMints,
     ) -> None:
         self._record = record
         self._queries = queries
@@ -83,6 +86,7 @@ class ResolveDeadLetters:
         self._lease_ms = lease_ms
         self._parse = parse
         self._remains = remains
+        self._mints = mints
 
     def resolve(self, letter: DeadLetter) -> bool:
         """Finish what a dead letter is about; return False if it has to stay in its queue for now.
@@ -239,6 +243,8 @@ class ResolveDeadLetters:
 
     def _decided(self, claimed: ClaimedOrder) -> Transition | None:
         if claimed.open_attempt is not None:
+            # What it exchanged is written down in token units.
+            self._mints.learn((claimed.state.order.terms.input_token, claimed.state.order.terms.output_token))
             return self._confirmation.decision(claimed, self._confirmation.look([claimed]))
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
         return transitions.failed(claimed, error, self._clock.now())

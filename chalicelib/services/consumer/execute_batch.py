@@ -48,9 +48,10 @@ from chalicelib.services.delivery.background import Background
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.isolation import together_or_alone
+from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.planning.planner import wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
-from chalicelib.services.ports import Chain, Clock, Observer, OrderRecord
+from chalicelib.services.ports import Chain, Clock, Mints, Observer, OrderRecord
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 
@@ -90,6 +91,7 @@ class ExecuteOrders:
         after_swaps: AfterSwaps = _nothing_waits,
         at_rest: AtRest = _nothing_waits,
         openings: Openings = NO_OPENINGS,
+        mints: Mints = NO_MINTS,
     ) -> None:
         self._record = record
         self._quote_collector = quote_collector
@@ -115,6 +117,7 @@ class ExecuteOrders:
             clock=clock,
             attempts_max=limits.attempts_max,
             openings=openings,
+            mints=mints,
         )
 
     def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, MessageOutcome]:
@@ -231,7 +234,7 @@ class ExecuteOrders:
         if not started and not signed:
             return moved
         self._confirmation.send([*started, *signed])
-        self._write_ahead.learn_tokens(started)
+        self._write_ahead.learn_mints(started)
         for decided in self._confirmation.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
             moved = moved.union(*(transition.moved_pools for transition in decided))

@@ -55,7 +55,7 @@ def looked_at(
     judged = [each for each in judged if each[1].filter is not Filter.VENUE]
     if judged and terms.output_decimals is not None:
         token = tokens.find(terms.output_token)
-        if token is None:  # whoever reads the pools has yet to read the mint
+        if token is None:  # its pool was seen before it was
             return transitions.rest(order, now, LookAgain(NEVER, at=now + _AT_LEAST))
         if token.scale != terms.output_decimals:
             problem = _other_decimals(token, terms.output_decimals, judged[0][0])

@@ -2,7 +2,7 @@
 planned and signed, or ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -20,6 +20,7 @@ from chalicelib.services.consumer.plans_ahead import PlansAhead
 from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import looks_at_size, trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
+from chalicelib.services.mints import NO_MINTS, LearnMints
 from chalicelib.services.planning.planner import (
     BeyondBoundError,
     PlannedSwap,
@@ -28,7 +29,7 @@ from chalicelib.services.planning.planner import (
     wanted_by,
 )
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
-from chalicelib.services.ports import Chain, Clock
+from chalicelib.services.ports import Chain, Clock, Mints
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.waiting import (
@@ -39,6 +40,7 @@ from chalicelib.services.resting.waiting import (
     rate_that_may_fit,
 )
 
+_UNREAD: Final = "how many decimals the mint has could not be read"
 _DEFECT: Final = "an unexpected error of the engine ended the order before anything of it was sent"
 
 
@@ -59,6 +61,7 @@ class WriteAhead:
         clock: Clock,
         attempts_max: int,
         openings: Openings = NO_OPENINGS,
+        mints: Mints = NO_MINTS,
     ) -> None:
         self._quote_collector = quote_collector
         self._chain = chain
@@ -66,6 +69,7 @@ class WriteAhead:
         self._clock = clock
         self._attempts_max = attempts_max
         self._openings = openings
+        self._mints = LearnMints(tokens, mints)
 
     def transitions(
         self,
@@ -107,6 +111,7 @@ class WriteAhead:
         planner = Planner(request.answers(), self._tokens)
 
         seen = self._seen(claimed)
+        self.learn_mints(claimed)
 
         def step(order: ClaimedOrder) -> Transition:
             if order.state.order.terms.sniper is not None:
@@ -134,9 +139,18 @@ class WriteAhead:
         """Ask the venues for what some orders need."""
         return self._quote_collector.begin([wanted_by(order.state.order.terms.swap) for order in orders])
 
-    def learn_tokens(self, orders: Sequence[ClaimedOrder]) -> None:
-        """Have the decimals known of what sniper orders buy: another consumer may have planned them."""
-        self._seen([order for order in orders if order.state.order.terms.output_token not in self._tokens])
+    def learn_mints(self, orders: Sequence[ClaimedOrder]) -> Collection[str]:
+        """Have the decimals known of what orders name and no list has.
+
+        Another process may have learned them.
+
+        Returns:
+            The mints for which the market could not be asked.
+        """
+        terms = [order.state.order.terms for order in orders]
+        return self._mints.learn_if_possible(
+            {token for each in terms for token in (each.input_token, each.output_token)}
+        )
 
     def _seen(self, orders: Sequence[ClaimedOrder]) -> SeenOpenings:
         """Return the openings of what sniper orders wait for; nothing is asked if there are none."""
@@ -157,11 +171,14 @@ class WriteAhead:
         if plans is not None:
             return list(zip(claimed, plans, strict=True))
         seen = self._seen(claimed)
+        unread = self.learn_mints(claimed)
         planner = Planner(answers, self._tokens)
 
         def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | Transition]:
             terms = order.state.order.terms
             only: frozenset[str] | None = None
+            if terms.input_token in unread or terms.output_token in unread:
+                return order, self._unplanned(order, VenueUnavailableError(_UNREAD))
             if terms.sniper is not None:
                 looked = looked_at(order, planner, seen, self._tokens, self._clock.now())
                 if isinstance(looked, Transition):
@@ -196,8 +213,8 @@ class WriteAhead:
     def _unplanned(self, order: ClaimedOrder, error: ExecutionError) -> Transition:
         """Return what becomes of an order for which there is no plan: one with a limit waits for one."""
         terms = order.state.order.terms
-        is_listed = terms.input_token in self._tokens and terms.output_token in self._tokens
-        if _may_rest(order) and is_listed:
+        is_traded = None not in map(self._tokens.find, (terms.input_token, terms.output_token))
+        if _may_rest(order) and (is_traded or isinstance(error, VenueUnavailableError)):
             now = self._clock.now()
             pause = NO_VENUE_FOR if isinstance(error, VenueUnavailableError) else ELSEWHERE_FOR
             return transitions.rest(order, now, LookAgain(NEVER, at=now + pause))

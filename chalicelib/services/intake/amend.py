@@ -16,10 +16,10 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Published
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.tokens import Tokens
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.publish_later import publish_later
+from chalicelib.services.mints import LearnMints
 from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 from chalicelib.wire.moments import rfc3339
@@ -38,7 +38,7 @@ class AmendOrders:
         publisher: EventPublisher,
         observer: Observer,
         queue: OrderQueue,
-        tokens: Tokens,
+        mints: LearnMints,
         clock: Clock,
         *,
         lookup_wait_ms: int,
@@ -48,7 +48,7 @@ class AmendOrders:
         self._publisher = publisher
         self._observer = observer
         self._queue = queue
-        self._tokens = tokens
+        self._mints = mints
         self._clock = clock
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._look = look
@@ -78,17 +78,18 @@ class AmendOrders:
             UnknownOutcomeError: It may be amended; asking for it tells.
         """
         now = self._clock.now()
-
-        def change(state: OrderState) -> Order:
-            _check(state, if_seq)
-            return amended(state, changes, self._tokens, now)
-
-        found_in_time(
+        found = found_in_time(
             lambda: self._record.state(account_id, order_id),
             self._wait_budget,
             account_id,
             wait_s=self._lookup_wait_s,
         )
+        tokens = self._mints.learn(found.order.terms.named_tokens)
+
+        def change(state: OrderState) -> Order:
+            _check(state, if_seq)
+            return amended(state, changes, tokens, now)
+
         try:
             committed = self._record.amend(account_id, order_id, now, change, _amended(changes))
         except UnansweredError as fault:

@@ -19,6 +19,7 @@ from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
 from chalicelib.routing.marks import mark_of
+from chalicelib.routing.open_to import open_to
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.chosen_route import chosen_route
@@ -119,15 +120,14 @@ class Planner:
         return PlannedSwap(plan, route)
 
     def _best(self, wish: SwapWish, only: Collection[str] | None = None) -> Plan:
-        answers = self._answers
+        answers, tokens = self._answers, self._tokens
         for symbol in (wish.input_token, wish.output_token):
-            if symbol not in self._tokens and (only is None or self._tokens.find(symbol) is None):
+            if tokens.find(symbol) is None:
                 raise RefusedError(Code.NO_ROUTE, f"{symbol} is not traded any more")
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
         cost_symbol = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
-        cost_token = self._tokens.find(cost_symbol)
-        assert cost_token is not None, "it is known"
+        cost_token = tokens[cost_symbol]
         order = SwapOrder(
             wish.swap_mode,
             wish.input_token,
@@ -139,6 +139,9 @@ class Planner:
         if only is not None:
             chosen = [pool for pool_id, pool in self.pools.items() if pool_id in only]
             market, quotes = Market(chosen, market.now_s, market.slot), FirmQuotes(())
+        elif wish.input_token not in tokens or wish.output_token not in tokens:
+            chosen = open_to((wish.input_token, wish.output_token), self.pools.values(), tokens)
+            market = Market(chosen, market.now_s, market.slot)
         try:
             plan = best_offer(market, quotes, order)
             if answers.room is None or plan.firm_quote is not None:

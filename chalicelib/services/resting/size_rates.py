@@ -13,6 +13,7 @@ from chalicelib.domain.watches import DirectedPair, Threshold
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.few_legs import with_room
 from chalicelib.routing.market import Market
+from chalicelib.routing.open_to import open_to
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
@@ -31,7 +32,7 @@ NOTHING: Final = Rate(1, 10**60)
 
 
 class SizeRates:
-    """Plans with the pools of the listed tokens, as the planner of an order does.
+    """Plans with the pools that are open to a pair's orders, as the planner of an order does.
 
     Firm quotes are left out: with them an order gets more, and its own quote decides.
     """
@@ -47,8 +48,7 @@ class SizeRates:
         The largest class is asked for first: what it gets, no smaller size gets less than, so that with all
         stops well below it one plan does for the pair.
         """
-        pools = [pool for pool in prices.pools if all(token in self._tokens for token in pool.tokens)]
-        market = Market(pools, prices.now_s, prices.slot)
+        market = Market(open_to(pair, prices.pools, self._tokens), prices.now_s, prices.slot)
         found: list[Threshold] = []
         for mode in SwapMode:
             cost = self._leg_cost(pair, mode)

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from chalicelib.adapters.simulated_market.audit import market_checks
 from chalicelib.adapters.simulated_market.launch import VENUES, falling_fee
 from chalicelib.adapters.simulated_market.launches import MarketOpenings
-from chalicelib.adapters.token_list import load_tokens
+from chalicelib.adapters.simulated_market.mints import MarketMints
 from chalicelib.amm.damm_v2_schedule import SchedulerMode
-from chalicelib.domain.tokens import NEW_MINT, new_token
+from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.routing.marginal import best_rate, is_open
@@ -53,7 +53,7 @@ def audit(market: MarketUnderTest) -> list[object]:
 def test_openings_of_a_pair_are_told_either_way_round_and_those_of_defined_pools_are_not(
     market: MarketUnderTest,
 ) -> None:
-    openings = MarketOpenings(market.engine, load_tokens())
+    openings = MarketOpenings(market.engine)
     before = market.node().view(()).height
     launched = run(market, *LAUNCH, "--kind", "cpmm")
     later = run(market, *LAUNCH, "--kind", "cpmm", "--in-blocks", "50")
@@ -76,10 +76,10 @@ def test_pool_of_a_token_that_is_not_listed_needs_its_decimals_and_keeps_them(
     assert "needs --decimals" in result(market, *new).output
     launched = run(market, *new, "--decimals", "5")
     assert "has 5 decimals" in result(market, *new, "--decimals", "6", "--id", "x").output
-    tokens = load_tokens()
-    seen = MarketOpenings(market.engine, tokens).seen([DirectedPair("USDC", NEW_MINT)])
+    seen = MarketOpenings(market.engine).seen([DirectedPair("USDC", NEW_MINT)])
     assert seen.by_pool.keys() == {launched["pool"]}
-    assert (tokens.find(mint), mint in tokens) == (new_token(mint, 5), False)
+    mints = MarketMints(market.engine)
+    assert mints.decimals([mint, mint[::-1]]) == {mint: 5}
     (shown,) = run(market, "show", "--pair", f"{mint}/USDC")
     assert shown["pools"][0]["price"] == "0.02"
     assert audit(market) == []

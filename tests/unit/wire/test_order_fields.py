@@ -119,7 +119,7 @@ def test_venues_of_sniper_orders_are_those_of_both_markets() -> None:
     assert SNIPER_VENUES == set(VENUES.values()) == set(VENUES_ON_SOLANA.values())
 
 
-MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2zz"
 
 
 def test_sniper_order_alone_may_buy_a_mint_that_is_not_listed() -> None:

@@ -13,6 +13,7 @@ from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.intake.amend import AmendOrders
+from chalicelib.services.mints import LearnMints
 from chalicelib.services.subscription_ports import Subscription
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.inline import Unobserved
@@ -38,7 +39,7 @@ class Desk:
             parts.publisher,
             Unobserved(),
             parts.queue,
-            load_tokens(),
+            LearnMints(load_tokens()),
             parts.clock,
             lookup_wait_ms=0,
         )
