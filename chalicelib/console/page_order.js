@@ -85,6 +85,7 @@ const SNIPER = {
   minLiquidity: (it) => `liquidity of at least ${it}`,
   maxFeeBps: (it) => `fee at most ${bps(it)}`,
   maxDelayBlocks: (it) => `within ${it} blocks`,
+  decimals: (it) => `a mint of ${it} decimals`,
 };
 
 function sniperWords(sniper) {

@@ -12,6 +12,7 @@ from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import OpenAttempt, Published
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
+from chalicelib.wire.event_views import EventViews
 from tests.fakes.orders import VIEWS
 from tests.fakes.watches import MemoryWatches
 
@@ -61,7 +62,11 @@ class SubscriptionRow:
 
 @dataclass
 class Tables:
-    """All of the record. Time comes from outside, so that leases end when the simulation says so."""
+    """All of the record. Time comes from outside, so that leases end when the simulation says so.
+
+    Attributes:
+        views: How the process that writes renders events: with the decimals that it knows.
+    """
 
     now: Callable[[], datetime]
     orders: dict[UUID, OrderRow] = field(default_factory=dict)
@@ -73,6 +78,7 @@ class Tables:
     dead_letters: dict[str, tuple[DeadLetter, str]] = field(default_factory=dict)
     unpublished: dict[UUID, datetime] = field(default_factory=dict)
     cancel_marks: dict[tuple[str, OrderFilter], datetime] = field(default_factory=dict)
+    views: Callable[[], EventViews] = lambda: VIEWS
 
     def __post_init__(self) -> None:
         self.watches = MemoryWatches(self.now, lambda order_id: self.orders[order_id].state.order.account_id)
@@ -85,7 +91,7 @@ class Tables:
                 raise ConstraintViolation("order_events_pkey")
             if event.status in FINAL and any(old.status in FINAL for old in log):
                 raise ConstraintViolation("events_one_final")
-            log.append(replace(event, what=Recorded(event.status, VIEWS.fields(event))))
+            log.append(replace(event, what=Recorded(event.status, self.views().fields(event))))
 
     def is_covered(self, row: OrderRow) -> bool:
         """Return whether all such orders were canceled before this one was on record, and it is unsent."""

@@ -7,7 +7,8 @@ from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.domain.transactions import SignatureStatus
 from tests.simulation.clients import ExpectedEvents, Ledger
-from tests.simulation.simulator import ATTEMPTS_MAX, INVOCATION_LIMIT_S, Simulator
+from tests.simulation.engine import ATTEMPTS_MAX
+from tests.simulation.simulator import INVOCATION_LIMIT_S, Simulator
 
 
 def violations(simulator: Simulator, ledger: Ledger) -> list[str]:

@@ -12,8 +12,9 @@ from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.ports import Frame
 from chalicelib.wire.server_frames import accepted, error, json_text
+from tests.simulation.engine import Engine
 from tests.simulation.gateway import Peer
-from tests.simulation.simulator import Engine, Simulator
+from tests.simulation.simulator import Simulator
 
 ACCOUNTS: Final = ("alice", "bob")
 _RETRY_S: Final = 4.0

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.transactions import SignedTransaction
+from tests.simulation.engine import Parts
 from tests.simulation.nodes import ChainBehindNodes, LedgerReader
-from tests.simulation.simulator import Parts, Simulator
+from tests.simulation.simulator import Simulator
 
 
 def missing_status_believed(parts: Parts, _simulator: Simulator) -> Parts:

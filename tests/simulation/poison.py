@@ -10,7 +10,8 @@ from typing import Final
 
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.services.ports import Chain
-from tests.simulation.simulator import Parts, Simulator
+from tests.simulation.engine import Parts
+from tests.simulation.simulator import Simulator
 
 POISONED_ACCOUNT: Final = "bob"
 

@@ -29,6 +29,7 @@ from chalicelib.services.resting.ports import ArmedPair
 from chalicelib.services.resting.prices import Prices
 from tests.fakes.watches import MemoryWatches
 from tests.simulation.chain import FIRST_HEIGHT, POOL, VENUES, Opened, height_at
+from tests.simulation.openings import MINT, NewPool, mark_of_mint, of_mint
 from tests.simulation.world import World
 
 _STEP_BLOCKS_MAX: Final = 40
@@ -148,14 +149,15 @@ class WitnessedWatches(MemoryWatches):
     """Watches that hold whatever fires against the path and the looks at it, in a loop of its own.
 
     Attributes:
-        looks: Every block whose mark was noted, with that mark.
+        looks: Of each pair, every block whose mark was noted.
         unfounded: What was fired without its condition having been seen, or watched for wrongly, in words.
         fires: All that was ever committed as fired by a price.
         wanted: What an order says it waits for, if it is open.
     """
 
     path: PricePath = field(default_factory=PricePath)
-    looks: dict[int, Decimal] = field(default_factory=dict)
+    new_pools: Sequence[NewPool] = ()
+    looks: dict[frozenset[str], set[int]] = field(default_factory=dict)
     unfounded: list[str] = field(default_factory=list)
     fires: list[Fired] = field(default_factory=list)
     wanted: Callable[[UUID], Rate | None] = lambda _: None
@@ -163,8 +165,8 @@ class WitnessedWatches(MemoryWatches):
     def observe(
         self, height: int, marks: Mapping[DirectedPair, Decimal], *, keep: int
     ) -> Mapping[DirectedPair, Sequence[MarkRange]]:
-        for mark in marks.values():
-            self.looks[height] = mark
+        for pair in marks:
+            self.looks.setdefault(frozenset(pair), set()).add(height)
         return super().observe(height, marks, keep=keep)
 
     def armed(self) -> Sequence[ArmedPair]:
@@ -191,7 +193,8 @@ class WitnessedWatches(MemoryWatches):
             return one.seen is not None and one.seen.is_at_least(self.rows[one.order_id].watch.rate)
         if one.look <= 1:
             return self._holds(one, one.height)
-        heights = sorted(height for height in self.looks if height <= one.height)[::-1]
+        looks = self.looks.get(frozenset(self.rows[one.order_id].watch.pair), ())
+        heights = sorted(height for height in looks if height <= one.height)[::-1]
         held = [one.height] if self._holds(one, one.height) else []
         for later, earlier in pairwise(heights):
             if not held or later - earlier > _GAP_MAX or not self._holds(one, earlier):
@@ -201,8 +204,19 @@ class WitnessedWatches(MemoryWatches):
 
     def _holds(self, one: Fired, height: int) -> bool:
         watch, pool = self.rows[one.order_id].watch, self.path.at(height)
+        given = watch.pair.input_token
+        if MINT in watch.pair:
+            return self._holds_of_mint(one, height)
         if pool is None:
             return False
-        given = watch.pair.input_token
         seen = best_rate(pool, given) if one.look == BY_MARGINAL_RATE else mid(pool, given)
         return is_met(watch.direction, watch.rate, seen)
+
+    def _holds_of_mint(self, one: Fired, height: int) -> bool:
+        watch = self.rows[one.order_id].watch
+        given, direction, rate = watch.pair.input_token, watch.direction, watch.rate
+        if one.look == BY_MARGINAL_RATE:
+            found = of_mint(self.new_pools, height)
+            return any(is_met(direction, rate, each.best_rate(given)) for each in found)
+        mark = mark_of_mint(self.new_pools, height, given)
+        return mark is not None and is_met(direction, rate, mark)

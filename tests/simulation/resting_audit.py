@@ -3,31 +3,37 @@
 Each rule is stated anew, by the path alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.events import OrderEvent, Recorded
+from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, TimeInForce
-from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.domain.transactions import SignatureStatus, TransactionStatus
 from chalicelib.domain.triggers import PriceSource
 from tests.fakes.tables import OrderRow
 from tests.simulation.chain import height_at
-from tests.simulation.openings import opened
+from tests.simulation.engine import TOKENS
+from tests.simulation.openings import DECIMALS, MINT, is_misled, of_mint, opened
 from tests.simulation.prices import best_rate
-from tests.simulation.simulator import TOKENS, Simulator
+from tests.simulation.simulator import Simulator
 from tests.simulation.world import EPOCH
 
 _LOOKED_AT_FOR: Final = timedelta(seconds=30)
 """From when the venues were asked to when the event was written, at most."""
 
 
-def resting_violations(simulator: Simulator) -> list[str]:
-    """Return every broken promise, in words."""
+def resting_violations(simulator: Simulator, accepted: Mapping[UUID, Order]) -> list[str]:
+    """Return every broken promise, in words.
+
+    Args:
+        accepted: What clients asked for, as far as they know that it was taken.
+    """
     return [
         *simulator.watches.unfounded,
         *simulator.uncommitted,
@@ -37,6 +43,13 @@ def resting_violations(simulator: Simulator) -> list[str]:
             for problem in _order(simulator, order_id, row)
         ),
         *_executed(simulator),
+        *(
+            f"{landed.instruction.order_id} bought a mint of other decimals than it says"
+            for landed in simulator.chain.landed.values()
+            if landed.status.signature_status is SignatureStatus.LANDED
+            and (asked := accepted.get(landed.instruction.order_id)) is not None
+            and is_misled(asked.terms)
+        ),
     ]
 
 
@@ -112,12 +125,38 @@ def _executed(simulator: Simulator) -> Iterator[str]:
             one.pool.pool_id for one in opened(simulator.new_pools, landed.height) if one.suits(row.state)
         }:
             yield f"{order_id} bought from {sorted(bought_from)}, which is not what it waited for"
+        pools = {one.pool.pool_id for one in of_mint(simulator.new_pools, landed.height)}
+        if bought_from - pools if MINT in (terms.input_token, terms.output_token) else bought_from & pools:
+            yield f"{order_id} went through {sorted(bought_from)}, which is not its way"
+        if row.state.status is OrderStatus.CONFIRMED:
+            yield from _untold(simulator, order_id, status)
+
+
+def _untold(simulator: Simulator, order_id: UUID, status: TransactionStatus) -> Iterator[str]:
+    """Yield what the last event says otherwise than the ledger, in whole tokens."""
+    terms, told = (
+        simulator.tables.orders[order_id].state.order.terms,
+        simulator.tables.events[order_id][-1].what,
+    )
+    assert isinstance(told, Recorded)
+    for name, units, token in (
+        ("inputAmount", status.input_units, terms.input_token),
+        ("outputAmount", status.output_units, terms.output_token),
+    ):
+        said = told.fields.get(name)
+        if said is None or Fraction(str(said)) != Fraction(units, 10 ** scale_of(token)):
+            yield f"{order_id} was told {name} as {said}, and it is {units} units"
+
+
+def scale_of(token: str) -> int:
+    """Return a token's decimals as they are."""
+    return DECIMALS if token == MINT else TOKENS[token].scale
 
 
 def _keeps(terms: OrderTerms, given_units: int, got_units: int) -> bool:
     """Compare prices as a trader does, in whole tokens, with no use of the engine's rates."""
     assert terms.limit is not None
-    given = Fraction(given_units, 10 ** TOKENS[terms.input_token].scale)
-    got = Fraction(got_units, 10 ** TOKENS[terms.output_token].scale)
+    given = Fraction(given_units, 10 ** scale_of(terms.input_token))
+    got = Fraction(got_units, 10 ** scale_of(terms.output_token))
     price = Fraction(terms.limit.price)
     return got >= given * price if terms.price_base == terms.input_token else got * price >= given

@@ -1,21 +1,24 @@
 """Defects around orders that wait: each takes away one of the things that a firing rests on."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
 from chalicelib.domain.launches import SeenOpenings
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.domain.triggers import is_met
 from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, Threshold
-from chalicelib.services.ports import Chain, OrderQueue, OrderRecord
+from chalicelib.services.ports import Chain, Mints, OrderQueue, OrderRecord, QueueMessage
 from chalicelib.services.resting.ports import Openings, Watches
 from chalicelib.services.resting.watcher import fired_message
+from chalicelib.wire.queue_messages import parse_message, render_message
+from tests.simulation.engine import Parts
 from tests.simulation.prices import WitnessedWatches
-from tests.simulation.simulator import Parts, Simulator
+from tests.simulation.simulator import Simulator
 
 _A_WHILE: Final = timedelta(hours=1)
 _ANYTHING: Final = {SwapMode.EXACT_IN: 1, SwapMode.EXACT_OUT: 2**64 - 1}
@@ -120,6 +123,43 @@ def canceled_and_still_watched(parts: Parts, simulator: Simulator) -> Parts:
 def amended_and_not_watched_anew(parts: Parts, simulator: Simulator) -> Parts:
     """Give an order other terms, and go on waiting for the old ones."""
     return replace(parts, record=cast("OrderRecord", _KeepsWatch(parts.record, simulator.watches, "amend")))
+
+
+def decimals_of_another_mint(parts: Parts, _simulator: Simulator) -> Parts:
+    """Take a mint for one with other decimals than it has."""
+    return replace(parts, mints=_OneMore(parts.mints))
+
+
+def decimals_forgotten(parts: Parts, _simulator: Simulator) -> Parts:
+    """Hold no pool that opens to the decimals that its order says."""
+    return replace(parts, queue=cast("OrderQueue", _Forgets(parts.queue)))
+
+
+class _OneMore:
+    def __init__(self, mints: Mints) -> None:
+        self._mints = mints
+
+    def decimals(self, mints: Collection[str]) -> Mapping[str, int]:
+        return {mint: decimals + 1 for mint, decimals in self._mints.decimals(mints).items()}
+
+
+class _Forgets:
+    def __init__(self, queue: OrderQueue) -> None:
+        self._queue = queue
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+    def send(self, messages: Sequence[QueueMessage]) -> None:
+        self._queue.send([replace(each, body=_without_decimals(each.body)) for each in messages])
+
+
+def _without_decimals(body: str) -> str:
+    message = parse_message(body)
+    if not isinstance(message, OrderMessage):
+        return body
+    terms = replace(message.order.terms, output_decimals=None)
+    return render_message(replace(message, order=replace(message.order, terms=terms)))
 
 
 class _AlwaysNew:

@@ -61,7 +61,10 @@ def run(
     for time_s in weather.kill_all_times:
         scheduler.at(time_s, simulator.kill_all)
     has_rested = _until_rest(scheduler, simulator, weather)
-    problems = [*violations(simulator, clients.ledger), *resting_violations(simulator)]
+    problems = [
+        *violations(simulator, clients.ledger),
+        *resting_violations(simulator, clients.ledger.accepted),
+    ]
     if not has_rested:
         problems.append("the engine did not come to rest")
     _end(scheduler, simulator)

@@ -15,7 +15,8 @@ from chalicelib.services.ports import Chain, Connections, Delivery, Frame, Order
 from tests.fakes.queries import MemoryQueries
 from tests.fakes.record import MemoryRecord
 from tests.fakes.tables import AttemptRow, OrderRow
-from tests.simulation.simulator import Parts, Simulator
+from tests.simulation.engine import Parts
+from tests.simulation.simulator import Simulator
 
 EVENTS_PER_READ: Final = 100
 """A replay reads so many at a time; republishing reads all."""

@@ -1,83 +1,48 @@
 """The engine as it is deployed: the real services on simulated parts, run by invocations that can die."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.consumer.claiming import ExecutionLimits
-from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
-from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
-from chalicelib.services.consumer.execute_batch import ExecuteOrders
-from chalicelib.services.consumer.messages import ConsumeMessages, Received
+from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
+from chalicelib.services.consumer.messages import Received
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole
-from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
-from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.delivery.replay import ReplayOrders
-from chalicelib.services.delivery.replies import Replies
-from chalicelib.services.delivery.republish import EventRepublisher
-from chalicelib.services.intake.amend import AmendOrders
-from chalicelib.services.intake.cancel import CancelOrders
-from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRecord
 from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
-from chalicelib.services.intake.submit import SubmitOrders
-from chalicelib.services.intake.submit_batch import SubmitBatch
-from chalicelib.services.mints import LearnMints
-from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Chain, Connections, OrderQueue, OrderRecord
-from chalicelib.services.recovery.sweeper import Sweep
-from chalicelib.services.resting.matcher import Matcher
-from chalicelib.services.resting.ports import Openings, Watches
-from chalicelib.services.resting.watcher import PriceWatcher, fired_message
-from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.queue_messages import parse_message
-from chalicelib.wire.unreadable_messages import remains
-from tests.fakes.inline import InOneThread, Unobserved
 from tests.fakes.open_orders import MemoryOpenOrders
-from tests.fakes.orders import VIEWS
 from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
 from tests.fakes.record import MemoryRecord
 from tests.fakes.subscriptions import MemorySubscriptions
 from tests.fakes.tables import OrderRow, Tables
-from tests.simulation.chain import VENUES, SimulatedChain, SimulatedVenue
+from tests.simulation.chain import SimulatedChain
+from tests.simulation.engine import Engine, Parts
 from tests.simulation.gateway import Peer, SimulatedGateway
 from tests.simulation.nodes import ChainBehindNodes, Fleet
-from tests.simulation.openings import NewPool, SimulatedOpenings, opened
-from tests.simulation.prices import PricePath, SimulatedPrices, WitnessedWatches
-from tests.simulation.queue import BestEffortRetry, Delivery, EachAlone, SimulatedQueue
-from tests.simulation.scheduler import Group, SimulatedBackground, SimulatedExecutor
+from tests.simulation.openings import (
+    MINT,
+    NewPool,
+    SimulatedMints,
+    SimulatedOpenings,
+    buys,
+    meets_mint,
+    opened,
+)
+from tests.simulation.prices import PricePath, WitnessedWatches
+from tests.simulation.queue import BestEffortRetry, Delivery, SimulatedQueue
+from tests.simulation.scheduler import Group
 from tests.simulation.witnessed_queue import WitnessedQueue
 from tests.simulation.world import World
 
 INVOCATION_LIMIT_S: Final = 10.0
 CONSUMERS_MAX: Final = 3
 BATCH_MAX: Final = 10
-LEASE_MS: Final = 15_000
-ATTEMPTS_MAX: Final = 3
-TOKENS: Final = load_tokens()
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What is behind the ports; ``sabotage`` puts something broken in their place."""
-
-    record: OrderRecord
-    chain: Chain
-    queue: OrderQueue
-    subscriptions: Subscriptions
-    queries: MemoryQueries
-    housekeeping: MemoryHousekeeping
-    connections: Connections
-    watches: Watches
-    openings: Openings
-    open_orders: OpenOrdersRecord
 
 
 Sabotage = Callable[[Parts, "Simulator"], Parts]
@@ -108,9 +73,14 @@ class Simulator:
         self.path = path or PricePath()
         self.new_pools = new_pools
         self.takes_reports = self.is_said_to_take_reports = takes_reports
-        self.tables = Tables(world.now)
+        self.tables = Tables(world.now, views=lambda: self._views[world.scheduler.current.group.name])
+        self._views: dict[str, EventViews] = {}
         self.watches = WitnessedWatches(
-            self.tables.watches.now, self.tables.watches.account_of, path=self.path, wanted=self._wanted
+            self.tables.watches.now,
+            self.tables.watches.account_of,
+            path=self.path,
+            new_pools=new_pools,
+            wanted=self._wanted,
         )
         self.tables.watches = self.watches
         self.chain = SimulatedChain(world, self.path.at, self.opened)
@@ -137,12 +107,13 @@ class Simulator:
             connections=self.gateway,
             watches=world.port("record", self.watches),
             openings=SimulatedOpenings(world, new_pools),
+            mints=SimulatedMints(world, new_pools),
             open_orders=world.port("record", MemoryOpenOrders(self.tables)),
         )
         self.parts = sabotage(parts, self) if sabotage else parts
 
     def invoke(
-        self, name: str, work: Callable[["Engine"], None], *, on_end: Callable[[], None] | None = None
+        self, name: str, work: Callable[[Engine], None], *, on_end: Callable[[], None] | None = None
     ) -> None:
         """Start an invocation; it dies at its time limit, without notice."""
         self._invocations += 1
@@ -151,7 +122,16 @@ class Simulator:
 
         def run() -> None:
             try:
-                work(Engine(self, group))
+                engine = Engine(
+                    world=self.world,
+                    parts=self.parts,
+                    group=group,
+                    path=self.path,
+                    opened=self.opened,
+                    wait_policy=self.wait_policy,
+                )
+                self._views[group.name] = engine.views
+                work(engine)
             except ExecutionError as error:
                 self.world.note(group.name, f"ends with {error}")
             except Exception as error:  # noqa: BLE001  # a defect of the code under test: the audit reports it
@@ -193,8 +173,11 @@ class Simulator:
         if state.order.is_late(self.world.now()):
             return True
         if state.order.terms.sniper is not None:
-            found = opened(self.new_pools, self.chain.height)
-            return self.path.at(self.chain.height) is not None and any(each.suits(state) for each in found)
+            return self.path.at(self.chain.height) is not None and buys(
+                state, opened(self.new_pools, self.chain.height)
+            )
+        if MINT in state.order.terms.named_tokens:
+            return meets_mint(state, self.new_pools, self.chain.height)
         return self.path.meets(state, self.chain.height)
 
     @property
@@ -223,7 +206,7 @@ class Simulator:
     def match_prices(self, seconds: float) -> None:
         """Start a look at the prices each second, beside what may be looking already."""
 
-        def look(engine: "Engine") -> None:
+        def look(engine: Engine) -> None:
             engine.price_watcher.run(seconds, lambda _: True)
 
         self.invoke("matcher", look)
@@ -245,7 +228,7 @@ class Simulator:
         self._consumers -= 1
         self.world.scheduler.after(0.001, self._poll)
 
-    def _consume(self, engine: "Engine", batch: Sequence[Delivery]) -> None:
+    def _consume(self, engine: Engine, batch: Sequence[Delivery]) -> None:
         """Do what the handler and the event source mapping do;
         an error leaves all of the batch in the queue.
         """
@@ -279,7 +262,7 @@ class Simulator:
         if batch:
             self.invoke("dead letters", lambda engine: self._resolve(engine, batch))
 
-    def _resolve(self, engine: "Engine", batch: Sequence[Delivery]) -> None:
+    def _resolve(self, engine: Engine, batch: Sequence[Delivery]) -> None:
         letters = {each.message_id: each for each in batch}
         resolved = resolve_each(
             engine.resolve_dead_letters,
@@ -287,97 +270,3 @@ class Simulator:
         )
         finished = {letters[message_id].receipt_handle: each for message_id, each in resolved.items()}
         self._settle(self.dead_letters, finished)
-
-
-class Engine:
-    """The services of one invocation, wired as ``chalicelib.bootstrap`` wires them."""
-
-    def __init__(self, simulator: Simulator, group: Group) -> None:
-        world, parts = simulator.world, simulator.parts
-        self._simulator = simulator
-        self.background = SimulatedBackground(world.scheduler, group)
-        self.publisher = EventPublisher(parts.subscriptions, parts.connections, parts.queue, VIEWS)
-        self.submit_orders = SubmitOrders(parts.queue, parts.queries, world)
-        self.replay_orders = ReplayOrders(
-            parts.subscriptions, parts.queries, parts.connections, world, VIEWS, lookup_wait_ms=1_500
-        )
-        self.cancel_orders = CancelOrders(
-            parts.record,
-            self.publisher,
-            Unobserved(),
-            parts.queue,
-            world,
-            lookup_wait_ms=1_500,
-        )
-        republisher = EventRepublisher(parts.queries, self.publisher, parts.record)
-        venues = [SimulatedVenue(name, world, simulator.path.at, simulator.opened) for name in VENUES]
-        self.price_watcher = PriceWatcher(
-            SimulatedPrices(world, simulator.path, simulator.opened),
-            Matcher(parts.watches, parts.queue, fired_message, openings=parts.openings),
-            parts.watches,
-            parts.queue,
-            world,
-        )
-        self.cancel_all_orders = CancelAllOrders(
-            parts.open_orders, self.publisher, parts.queue, Unobserved(), world
-        )
-        self.submit_batch = SubmitBatch(self.submit_orders, EachAlone(parts.queue))
-        self.amend_orders = AmendOrders(
-            parts.record,
-            self.publisher,
-            Unobserved(),
-            parts.queue,
-            LearnMints(TOKENS),
-            world,
-            lookup_wait_ms=1_500,
-            look=self.price_watcher.after_amendment,
-        )
-        execute_orders = ExecuteOrders(
-            record=parts.record,
-            quote_collector=QuoteCollector(venues, InOneThread(), world, time_limit_ms=0, valid_ms=2_000),
-            chain=parts.chain,
-            confirmation=_confirmation(simulator, attempts_max=ATTEMPTS_MAX),
-            publisher=self.publisher,
-            republisher=republisher,
-            background=self.background,
-            executor=SimulatedExecutor(world.scheduler, group),
-            observer=Unobserved(),
-            tokens=TOKENS,
-            clock=world,
-            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
-            after_swaps=self.price_watcher.after_swaps,
-            at_rest=self.price_watcher.at_rest,
-            openings=parts.openings,
-        )
-        self.consume_messages = ConsumeMessages(
-            execute_orders=execute_orders,
-            replay_orders=self.replay_orders,
-            replies=Replies(parts.connections),
-            queue=parts.queue,
-            executor=SimulatedExecutor(world.scheduler, group),
-        )
-        self.resolve_dead_letters = ResolveDeadLetters(
-            record=parts.record,
-            queries=parts.queries,
-            archive=parts.housekeeping,
-            confirmation=_confirmation(simulator, attempts_max=1),
-            republisher=republisher,
-            observer=Unobserved(),
-            dead_letter_subscribers=DeadLetterSubscribers(parts.subscriptions, parts.connections),
-            clock=world,
-            lease_ms=LEASE_MS,
-            parse=parse_message,
-            remains=remains,
-            mints=LearnMints(TOKENS),
-        )
-        self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
-
-
-def _confirmation(simulator: Simulator, *, attempts_max: int) -> Confirmation:
-    return Confirmation(
-        simulator.parts.chain,
-        simulator.world,
-        poll_policy=PollPolicy(5.0, 0.4, 1.0),
-        wait_policy=simulator.wait_policy,
-        attempts_max=attempts_max,
-    )

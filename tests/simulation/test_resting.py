@@ -35,6 +35,7 @@ def test_orders_fire_are_refused_at_their_bound_amended_and_executed_in_these_se
         "landed: attempt 1",
         "record.amend -> 2",
         "venue.openings ->",
+        "venue.mints -> 1",
         "record.cancel_some ->",
     ):
         assert sum(happened in trace for trace in traces) >= 3, happened
@@ -53,6 +54,8 @@ def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
         (sabotage.bound_on_quote_alone, "was executed past its limit"),
         (sabotage.expiry_not_looked_at, "is open after its end"),
         (sabotage.old_pools_count, "which is not what it waited for"),
+        (sabotage.decimals_of_another_mint, "was told inputAmount as"),
+        (sabotage.decimals_forgotten, "bought a mint of other decimals than it says"),
         (sabotage.canceled_and_still_watched, "is canceled and is still watched for"),
         (sabotage.amended_and_not_watched_anew, "was watched for at another rate than it waits for"),
     ],

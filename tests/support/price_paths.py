@@ -77,13 +77,14 @@ def first_fires(watches: Sequence[Watch], path: Sequence[Look], *, gap_max: int)
     fires: dict[UUID, int] = {}
     for watch in watches:
         for place in range(len(path)):
-            if _is_met(watch, path[: place + 1], gap_max):
+            if has_met(watch, path[: place + 1], gap_max):
                 fires[watch.order_id] = place
                 break
     return fires
 
 
-def _is_met(watch: Watch, past: Sequence[Look], gap_max: int) -> bool:
+def has_met(watch: Watch, past: Sequence[Look], gap_max: int) -> bool:
+    """Return whether an order is met by the last of some looks, and by those before it as long as it asks."""
     height = past[-1].height
     if watch.look <= 1:
         return height >= watch.since_height and _holds(watch, past[-1])

@@ -234,7 +234,10 @@ class ExecuteOrders:
         if not started and not signed:
             return moved
         self._confirmation.send([*started, *signed])
-        self._write_ahead.learn_mints(started)
+        # What they exchanged is written down for good, in token units: without those it waits.
+        started = self._write_ahead.readable(started) if started else started
+        if not started and not signed:
+            return moved
         for decided in self._confirmation.decisions(started, signed, wait_s=wait_s):
             self._commit(decided, batch)
             moved = moved.union(*(transition.moved_pools for transition in decided))

@@ -49,6 +49,11 @@ def _may_rest(order: ClaimedOrder) -> bool:
     return terms.limit is not None and terms.time_in_force is not TimeInForce.IOC
 
 
+def _names_any(order: ClaimedOrder, tokens: Collection[str]) -> bool:
+    terms = order.state.order.terms
+    return terms.input_token in tokens or terms.output_token in tokens
+
+
 class WriteAhead:
     """Plans and signs a batch. What goes wrong with one order, foreseen or not, is that order's alone."""
 
@@ -152,6 +157,11 @@ class WriteAhead:
             {token for each in terms for token in (each.input_token, each.output_token)}
         )
 
+    def readable(self, orders: Sequence[ClaimedOrder]) -> list[ClaimedOrder]:
+        """Return the orders of whose tokens the decimals are known, or can be found out now."""
+        unread = self.learn_mints(orders)
+        return [order for order in orders if not _names_any(order, unread)]
+
     def _seen(self, orders: Sequence[ClaimedOrder]) -> SeenOpenings:
         """Return the openings of what sniper orders wait for; nothing is asked if there are none."""
         swaps = [order.state.order.terms for order in orders if order.state.order.terms.sniper is not None]
@@ -177,7 +187,7 @@ class WriteAhead:
         def plan(order: ClaimedOrder) -> tuple[ClaimedOrder, PlannedSwap | Transition]:
             terms = order.state.order.terms
             only: frozenset[str] | None = None
-            if terms.input_token in unread or terms.output_token in unread:
+            if _names_any(order, unread):
                 return order, self._unplanned(order, VenueUnavailableError(_UNREAD))
             if terms.sniper is not None:
                 looked = looked_at(order, planner, seen, self._tokens, self._clock.now())

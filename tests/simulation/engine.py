@@ -1,0 +1,168 @@
+"""The services of one invocation, on the parts that stand for the world outside."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.consumer.claiming import ExecutionLimits
+from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
+from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
+from chalicelib.services.consumer.execute_batch import ExecuteOrders
+from chalicelib.services.consumer.messages import ConsumeMessages
+from chalicelib.services.consumer.wait_policy import WaitPolicy
+from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
+from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.delivery.replay import ReplayOrders
+from chalicelib.services.delivery.replies import Replies
+from chalicelib.services.delivery.republish import EventRepublisher
+from chalicelib.services.intake.amend import AmendOrders
+from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRecord
+from chalicelib.services.intake.submit import SubmitOrders
+from chalicelib.services.intake.submit_batch import SubmitBatch
+from chalicelib.services.mints import LearnMints
+from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Chain, Connections, Mints, OrderQueue, OrderRecord
+from chalicelib.services.recovery.sweeper import Sweep
+from chalicelib.services.resting.matcher import Matcher
+from chalicelib.services.resting.ports import Openings, Watches
+from chalicelib.services.resting.watcher import PriceWatcher, fired_message
+from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.wire.event_views import EventViews
+from chalicelib.wire.queue_messages import parse_message
+from chalicelib.wire.unreadable_messages import remains
+from tests.fakes.inline import InOneThread, Unobserved
+from tests.fakes.queries import MemoryHousekeeping, MemoryQueries
+from tests.simulation.chain import VENUES, Opened, SimulatedVenue
+from tests.simulation.prices import PricePath, SimulatedPrices
+from tests.simulation.queue import EachAlone
+from tests.simulation.scheduler import Group, SimulatedBackground, SimulatedExecutor
+from tests.simulation.world import World
+
+LEASE_MS: Final = 15_000
+ATTEMPTS_MAX: Final = 3
+TOKENS: Final = load_tokens()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is behind the ports; ``sabotage`` puts something broken in their place."""
+
+    record: OrderRecord
+    chain: Chain
+    queue: OrderQueue
+    subscriptions: Subscriptions
+    queries: MemoryQueries
+    housekeeping: MemoryHousekeeping
+    connections: Connections
+    watches: Watches
+    openings: Openings
+    mints: Mints
+    open_orders: OpenOrdersRecord
+
+
+class Engine:
+    """The services of one invocation, wired as ``chalicelib.bootstrap`` wires them."""
+
+    def __init__(
+        self,
+        world: World,
+        parts: Parts,
+        group: Group,
+        *,
+        path: PricePath,
+        opened: Opened,
+        wait_policy: WaitPolicy,
+    ) -> None:
+        # Of a process that has just begun: what another has learned is not known here.
+        self.tokens = tokens = Tokens(TOKENS, TOKENS.default_pair)
+        self.mints = LearnMints(tokens, parts.mints)
+        self.views = views = EventViews(tokens)
+        self.background = SimulatedBackground(world.scheduler, group)
+        self.publisher = EventPublisher(parts.subscriptions, parts.connections, parts.queue, views)
+        self.submit_orders = SubmitOrders(parts.queue, parts.queries, world)
+        self.replay_orders = ReplayOrders(
+            parts.subscriptions, parts.queries, parts.connections, world, views, lookup_wait_ms=1_500
+        )
+        self.cancel_orders = CancelOrders(
+            parts.record,
+            self.publisher,
+            Unobserved(),
+            parts.queue,
+            world,
+            lookup_wait_ms=1_500,
+        )
+        republisher = EventRepublisher(parts.queries, self.publisher, parts.record)
+        venues = [SimulatedVenue(name, world, path.at, opened) for name in VENUES]
+        self.price_watcher = PriceWatcher(
+            SimulatedPrices(world, path, opened),
+            Matcher(parts.watches, parts.queue, fired_message, openings=parts.openings),
+            parts.watches,
+            parts.queue,
+            world,
+        )
+        self.cancel_all_orders = CancelAllOrders(
+            parts.open_orders, self.publisher, parts.queue, Unobserved(), world
+        )
+        self.submit_batch = SubmitBatch(self.submit_orders, EachAlone(parts.queue))
+        self.amend_orders = AmendOrders(
+            parts.record,
+            self.publisher,
+            Unobserved(),
+            parts.queue,
+            self.mints,
+            world,
+            lookup_wait_ms=1_500,
+            look=self.price_watcher.after_amendment,
+        )
+        execute_orders = ExecuteOrders(
+            record=parts.record,
+            quote_collector=QuoteCollector(venues, InOneThread(), world, time_limit_ms=0, valid_ms=2_000),
+            chain=parts.chain,
+            confirmation=_confirmation(world, parts, wait_policy, attempts_max=ATTEMPTS_MAX),
+            publisher=self.publisher,
+            republisher=republisher,
+            background=self.background,
+            executor=SimulatedExecutor(world.scheduler, group),
+            observer=Unobserved(),
+            tokens=tokens,
+            clock=world,
+            limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
+            after_swaps=self.price_watcher.after_swaps,
+            at_rest=self.price_watcher.at_rest,
+            openings=parts.openings,
+            mints=parts.mints,
+        )
+        self.consume_messages = ConsumeMessages(
+            execute_orders=execute_orders,
+            replay_orders=self.replay_orders,
+            replies=Replies(parts.connections),
+            queue=parts.queue,
+            executor=SimulatedExecutor(world.scheduler, group),
+        )
+        self.resolve_dead_letters = ResolveDeadLetters(
+            record=parts.record,
+            queries=parts.queries,
+            archive=parts.housekeeping,
+            confirmation=_confirmation(world, parts, wait_policy, attempts_max=1),
+            republisher=republisher,
+            observer=Unobserved(),
+            dead_letter_subscribers=DeadLetterSubscribers(parts.subscriptions, parts.connections),
+            clock=world,
+            lease_ms=LEASE_MS,
+            parse=parse_message,
+            remains=remains,
+            mints=self.mints,
+        )
+        self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
+
+
+def _confirmation(world: World, parts: Parts, wait_policy: WaitPolicy, *, attempts_max: int) -> Confirmation:
+    return Confirmation(
+        parts.chain,
+        world,
+        poll_policy=PollPolicy(5.0, 0.4, 1.0),
+        wait_policy=wait_policy,
+        attempts_max=attempts_max,
+    )
