@@ -32,6 +32,7 @@ from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_k
 from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.swap_message import has_room
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
+from chalicelib.adapters.solana.wallet_reader import WalletReader
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
@@ -151,6 +152,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             pools,
             names,
             blockhashes=Blockhashes(nodes, time_limit_s=10, witnesses=2),
+            wallets=WalletReader(nodes, time_limit_s=10),
             priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
             reader=ChainReader(nodes, lambda: names, time_limit_s=10, witnesses=2),
             policy=SendingPolicy(time_limit_s=10),
@@ -310,6 +312,7 @@ def test_orders_are_carried_out_by_nodes_that_take_one_call_a_request(world: Wor
         PoolReader(nodes, IDS, world.pools._listed, world.tokens, now_unix_s=time.time, time_limit_s=10),
         names,
         blockhashes=Blockhashes(nodes, time_limit_s=10),
+        wallets=WalletReader(nodes, time_limit_s=10),
         priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
         reader=ChainReader(nodes, lambda: names, time_limit_s=10),
         policy=SendingPolicy(time_limit_s=10),
@@ -359,6 +362,7 @@ def test_desk_swaps_what_owners_have_approved_and_pays_the_owners(world: World) 
         pools,
         world.chain._names,
         blockhashes=Blockhashes(nodes, time_limit_s=10),
+        wallets=WalletReader(nodes, time_limit_s=10),
         priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
         reader=world.chain._reader,
         policy=SendingPolicy(time_limit_s=10, is_simulated=True),
