@@ -330,6 +330,21 @@ def test_orders_are_carried_out_by_nodes_that_take_one_call_a_request(world: Wor
             node.close()
 
 
+def test_node_that_shows_other_amounts_than_two_witnesses_is_outvoted(world: World) -> None:
+    try:
+        for liar in range(NODES):
+            wanted = world.planned("SOL", "USDC", SwapMode.EXACT_IN, 3)
+            world.process.call("chain_resetFaults")
+            world.process.call("chain_setFaults", {"misreport_percent": 100}, liar)
+            (sent,) = world.chain.sign([replace(wanted, order_id=UUID(int=10**6 + liar))])
+            world.chain.send([sent])
+            status = world.outcome(sent).statuses[sent.signature]
+            assert status.signature_status is SignatureStatus.LANDED
+            assert status.network_fee_lamports == 5_000
+    finally:
+        world.process.call("chain_resetFaults")
+
+
 def test_transaction_that_every_node_lost_is_dead_once_its_blocks_are_over_and_not_before(
     world: World,
 ) -> None:
