@@ -14,6 +14,7 @@ from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
     from chalicelib.domain.transactions import ChainHealth
+    from chalicelib.services.consumer.write_ahead import Expecting
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, Mints, Venue
     from chalicelib.services.resting.ports import Openings, PriceReader
@@ -75,6 +76,13 @@ class MarketPorts:
     def keyless_chain(self) -> "Chain":
         """The chain for who sends again what was signed, and looks: the key is not asked for."""
         return self._market.chain
+
+    @property
+    def expecting(self) -> "Expecting":
+        """What is told of the orders that venues are about to be asked for."""
+        from chalicelib.services.consumer.write_ahead import not_expected
+
+        return self._market.expect if isinstance(self._market, SolanaMarket) else not_expected
 
     @property
     def venues(self) -> "Sequence[Venue]":

@@ -15,6 +15,9 @@ from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.ports import ChainTime, Clock
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.solana.beside import Beside
+    from chalicelib.adapters.solana.blockhashes import Blockhashes
+    from chalicelib.adapters.solana.book import Book
     from chalicelib.adapters.solana.chain import SolanaChain
     from chalicelib.adapters.solana.chain_view import ChainReader
     from chalicelib.adapters.solana.fills import Names
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.rpc_nodes import RpcNodes
     from chalicelib.adapters.solana.signer import KeyHolder, Signer
     from chalicelib.adapters.solana.spending import Spending
+    from chalicelib.adapters.solana.wallet_reader import WalletReader
+    from chalicelib.domain.transactions import ExpectedSwap
     from chalicelib.services.ports import Mints, Venue
 
 
@@ -48,7 +53,6 @@ class SolanaMarket:
 
     @cached_property
     def chain(self) -> "SolanaChain":
-        from chalicelib.adapters.solana.blockhashes import Blockhashes
         from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
         from chalicelib.adapters.solana.found_pools import TradedKeys
         from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
@@ -66,20 +70,42 @@ class SolanaMarket:
             settings.solana_priority_price_max,
             settings.solana_priority_fee_max,
         )
-        witnesses = settings.solana_witnesses
         return SolanaChain(
             self.nodes,
             # Who sends again, or looks, may not read the key, and need not.
             GuardedSigner(DeferredSigner(lambda: self.funded(self.signer)), rules),
             self.pools,
             self._listed_names,
-            blockhashes=Blockhashes(self.nodes, time_limit_s=limit_s, witnesses=witnesses),
+            blockhashes=self._blockhashes,
+            wallets=self._wallets,
             priority_fees=PriorityFees(self.nodes, priority, time_limit_s=limit_s),
             reader=self.reader,
             policy=SendingPolicy(limit_s, is_simulated=settings.solana_simulates),
             executor=self._clients.executor,
             spending=self._spending,
         )
+
+    @cached_property
+    def _blockhashes(self) -> "Blockhashes":
+        from chalicelib.adapters.solana.blockhashes import Blockhashes
+
+        return Blockhashes(
+            self.nodes, time_limit_s=self._call_limit_s, witnesses=self._settings.solana_witnesses
+        )
+
+    @cached_property
+    def _wallets(self) -> "WalletReader":
+        from chalicelib.adapters.solana.wallet_reader import WalletReader
+
+        return WalletReader(self.nodes, time_limit_s=self._call_limit_s)
+
+    def expect(self, swaps: "Sequence[ExpectedSwap]") -> None:
+        """Have what these need beside the pools read together with the pools."""
+        self._wallets.expect(swaps)
+
+    def _beside_pools(self, book: "Book | None", newest_slot: int) -> "Sequence[Beside]":
+        wallets = self._wallets.beside(book, newest_slot)
+        return [*wallets, *self._blockhashes.beside()] if wallets else ()
 
     @cached_property
     def venues(self) -> "Sequence[Venue]":
@@ -169,6 +195,7 @@ class SolanaMarket:
             now_unix_s=lambda: self._clock.now().timestamp(),
             time_limit_s=self._settings.quote_time_limit_ms / 1000,
             found=self.found.young if self.found else tuple,
+            beside=self._beside_pools,
         )
 
     @cached_property

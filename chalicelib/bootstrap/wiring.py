@@ -138,6 +138,7 @@ class Services(Ports):
             at_rest=self.price_watcher.at_rest,
             openings=self.market.openings,
             mints=self.market,
+            expecting=self.market.expecting,
         )
 
     @cached_property

@@ -64,6 +64,14 @@ class SwapInstruction:
     firm_quote: InstructedQuote | None = None
 
 
+class ExpectedSwap(NamedTuple):
+    """A swap that will probably be signed for soon; its route is not known yet."""
+
+    account_id: str
+    input_token: str
+    output_token: str
+
+
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
     """The bytes that execute at most once.

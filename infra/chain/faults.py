@@ -28,6 +28,7 @@ class Faults:
             URL.
         unhealthy: The node knows that it is behind, and says so.
         hidden_status_percent: Requests for statuses in which a landed transaction is not found.
+        misreport_percent: Requests for a transaction that show a fee a lamport too high.
         history_blocks: The node has forgotten statuses and transactions older than this; None keeps all.
         batch_max: Requests with more calls than this are refused, as some providers do; None takes all.
         methods: Which methods the faults of requests apply to; none named means all.
@@ -48,6 +49,7 @@ class Faults:
     behind_jitter_blocks: int = 0
     unhealthy: bool = False
     hidden_status_percent: float = 0
+    misreport_percent: float = 0
     history_blocks: int | None = None
     batch_max: int | None = None
     methods: tuple[str, ...] = ()

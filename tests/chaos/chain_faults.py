@@ -34,15 +34,19 @@ def break_chain(dice: Random, url: str) -> str:
         "behind_blocks": dice.choice([0, 10]),
         "behind_jitter_blocks": dice.choice([0, 20]),
         "hidden_status_percent": 0,
+        "misreport_percent": 0,
         "history_blocks": dice.choice([None, None, 20, 155]),
     }
     tell(url, "chain_setFaults", faults, None)
-    liar, hidden = dice.randrange(NODES), dice.choice([0, 30, 100])
-    tell(url, "chain_setFaults", {"hidden_status_percent": hidden}, liar)
+    liar = dice.randrange(NODES)
+    lies = {
+        "hidden_status_percent": dice.choice([0, 30, 100]),
+        "misreport_percent": dice.choice([0, 0, 50, 100]),
+    }
+    tell(url, "chain_setFaults", lies, liar)
     shown = {name: value for name, value in faults.items() if value}
-    return f"broke the chain: {shown}" + (
-        f", and node {liar} hides {hidden} % of what landed" if hidden else ""
-    )
+    told = {name: value for name, value in lies.items() if value}
+    return f"broke the chain: {shown}" + (f", and node {liar} lies: {told}" if told else "")
 
 
 def open_pool(dice: Random, url: str) -> str:

@@ -125,7 +125,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/chain_audit.py": "tests/e2e/test_chain_beside.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
-    "chalicelib/adapters/solana/blockhashes.py": "tests/integration/solana/test_local_chain.py",
     "chalicelib/adapters/solana/priority_fees.py": "tests/integration/solana/test_local_chain.py",
     "chalicelib/adapters/solana/lighthouse.py": "tests/unit/adapters/solana/test_message_guard.py",
     "chalicelib/adapters/solana/holdings.py": "tests/unit/adapters/solana/test_swap_message.py",

@@ -1,11 +1,12 @@
 """A recent block hash, and up to which height a message with it can land."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from chalicelib.adapters.solana.rpc_answers import LatestBlockhash, epoch_info, latest_blockhash
+from chalicelib.adapters.solana.beside import Beside
+from chalicelib.adapters.solana.rpc_answers import epoch_info, latest_blockhash
 from chalicelib.adapters.solana.rpc_calls import get_epoch_info, get_latest_blockhash
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
@@ -14,6 +15,9 @@ from chalicelib.logs import logger
 
 FRESH_S: Final = 1.0
 """A hash seen so recently is signed with as it is: a second of the thirty that a transaction is valid for."""
+
+_FRESH_ENOUGH_S: Final = 0.5
+"""One that is older may have gone stale by the time that it is signed with."""
 
 _LEFT_MIN: Final = 100
 _LEFT_MAX: Final = VALIDITY_BLOCKS + 32
@@ -24,6 +28,18 @@ class RecentBlockhash(NamedTuple):
 
     blockhash: bytes
     last_valid_height: int
+
+
+class _Told(NamedTuple):
+    """What the node at a place said: a hash, and how long it is good at the least."""
+
+    place: int
+    at_s: float
+    blockhash: bytes
+    last_valid_height: int
+
+
+_CALLS: Final = (get_epoch_info(), get_latest_blockhash())
 
 
 class Blockhashes:
@@ -46,6 +62,7 @@ class Blockhashes:
         self._lock = Lock()
         self._recent: RecentBlockhash | None = None
         self._asked_at_s = 0.0
+        self._ahead: _Told | None = None
 
     def recent(self) -> RecentBlockhash:
         """Return a hash that is good for most of the usual time.
@@ -56,31 +73,54 @@ class Blockhashes:
         with self._lock:
             now_s = self._monotonic_s()
             if self._recent is None or now_s - self._asked_at_s >= FRESH_S:
-                self._recent, self._asked_at_s = self._newest(), now_s
+                ahead, self._ahead = self._ahead, None
+                if ahead is None or now_s - ahead.at_s >= FRESH_S:
+                    ahead = self._nodes.converse(self._look, time_limit_s=self._time_limit_s)
+                self._recent, self._asked_at_s = self._witnessed(ahead), ahead.at_s
             return self._recent
 
-    def _newest(self) -> RecentBlockhash:
-        asked: list[int] = []
+    def beside(self) -> Sequence[Beside]:
+        """Return what to ask beside something else to save ``recent`` asking; nothing while it is fresh."""
+        since_s = self._monotonic_s() - _FRESH_ENOUGH_S
+        ahead = self._ahead
+        if (self._recent is not None and self._asked_at_s > since_s) or (ahead and ahead.at_s > since_s):
+            return ()
 
-        def look(ask: Ask, place: int) -> tuple[LatestBlockhash, int]:
-            told, latest = ask.all([get_epoch_info(), get_latest_blockhash()])
-            height, found = epoch_info(told).height, latest_blockhash(latest)
-            if not _LEFT_MIN <= found.last_valid_height - height <= _LEFT_MAX:
-                raise MalformedResultError(
-                    f"a hash at height {height} that is valid up to {found.last_valid_height}"
-                )
-            asked.append(place)
-            return found, height
+        def take(place: int, answers: Sequence[Any]) -> None:
+            try:
+                self._ahead = self._told(place, at_s, answers)
+            except NodeError as error:
+                logger.info("no hash read ahead", reason=str(error))
 
-        first, height = self._nodes.converse(look, time_limit_s=self._time_limit_s)
-        last = max(first.last_valid_height, height + VALIDITY_BLOCKS)
+        at_s = self._monotonic_s()
+        return [Beside(_CALLS, take)]
+
+    def _look(self, ask: Ask, place: int) -> _Told:
+        return self._told(place, self._monotonic_s(), ask.each(_CALLS))
+
+    def _told(self, place: int, at_s: float, answers: Sequence[Any]) -> _Told:
+        for answer in answers:
+            if isinstance(answer, NodeError):
+                raise answer
+        info, latest = answers
+        height, found = epoch_info(info).height, latest_blockhash(latest)
+        if not _LEFT_MIN <= found.last_valid_height - height <= _LEFT_MAX:
+            raise MalformedResultError(
+                f"a hash at height {height} that is valid up to {found.last_valid_height}"
+            )
+        return _Told(place, at_s, found.blockhash, max(found.last_valid_height, height + VALIDITY_BLOCKS))
+
+    def _witnessed(self, first: _Told) -> RecentBlockhash:
+        last = first.last_valid_height
+        asked = [first.place]
         for _ in range(self._witnesses - 1):
             try:
-                other, height = self._nodes.converse(
-                    look, time_limit_s=self._time_limit_s, without=tuple(asked)
+                other = self._nodes.converse(
+                    self._look, time_limit_s=self._time_limit_s, without=tuple(asked)
                 )
             except NodeError as error:
                 logger.warning("no second witness", reason=str(error))
                 break
-            last = max(last, other.last_valid_height, height + VALIDITY_BLOCKS)
+            asked.append(other.place)
+            last = max(last, other.last_valid_height)
         return RecentBlockhash(first.blockhash, last)

@@ -1,31 +1,25 @@
 """The port ``Chain`` on Solana: builds, signs and sends transactions, and finds out what became of them."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
-from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.failures import refusal_of
 from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
-from chalicelib.adapters.solana.holdings import Holdings, funded, holdings_of, keys_of, spent
+from chalicelib.adapters.solana.holdings import Holdings, funded, spent
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.message_reader import read_message
 from chalicelib.adapters.solana.messages import CompiledMessage, wire_of
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.priority_fees import PriorityFees
-from chalicelib.adapters.solana.rpc_answers import InnerInstruction, accounts_at, simulation
-from chalicelib.adapters.solana.rpc_calls import (
-    ACCOUNTS_MAX,
-    get_multiple_accounts,
-    send_transaction,
-    simulate_transaction,
-)
+from chalicelib.adapters.solana.rpc_answers import InnerInstruction, simulation
+from chalicelib.adapters.solana.rpc_calls import send_transaction, simulate_transaction
 from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.adapters.solana.signer import Signer
@@ -43,8 +37,8 @@ from chalicelib.adapters.solana.swap_message import (
     mints_of,
     units_after,
 )
-from chalicelib.adapters.solana.tokens import Mint
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
+from chalicelib.adapters.solana.wallet_reader import PlannedSpend, WalletReader
 from chalicelib.domain.errors import RefusedError, RetryableError
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.logs import logger
@@ -70,6 +64,13 @@ class SendingPolicy:
     is_simulated: bool = False
 
 
+class _PlannedSwap(NamedTuple):
+    instruction: SwapInstruction
+    wallet: TradingWallet
+    plan: FixedPlan
+    budget: Budget
+
+
 class SolanaChain:
     """The chain behind some nodes; safe to share between threads.
 
@@ -86,6 +87,7 @@ class SolanaChain:
         names: Names,
         *,
         blockhashes: Blockhashes,
+        wallets: WalletReader,
         priority_fees: PriorityFees,
         reader: ChainReader,
         policy: SendingPolicy,
@@ -94,7 +96,8 @@ class SolanaChain:
     ) -> None:
         self._spending = spending
         self._nodes, self._signer, self._pools, self._names = nodes, signer, pools, names
-        self._blockhashes, self._priority_fees, self._reader = blockhashes, priority_fees, reader
+        self._blockhashes, self._wallets = blockhashes, wallets
+        self._priority_fees, self._reader = priority_fees, reader
         self._policy, self._executor = policy, executor
         self._last_valid: dict[str, int] = {}
         self._lock = Lock()
@@ -121,6 +124,7 @@ class SolanaChain:
         """
         if not transactions:
             return
+        self._wallets.forget()
         send_each: Callable[..., Iterator[bool]] = self._executor.map if self._executor else map
         if not any([*send_each(self._send, transactions)]):
             raise RetryableError("no node took the transactions")
@@ -152,18 +156,20 @@ class SolanaChain:
     def _signed(self, instructions: Sequence[SwapInstruction]) -> list[SignedTransaction]:
         book = self._pools.recent(BOOK_HOLDS_S)
         fixer = AmountFixer(book)
-        wallets = [self._signer.wallet(instruction.account_id) for instruction in instructions]
-        plans = [
-            fixer.fitting(instruction, partial(_has_room, wallet, instruction))
-            for instruction, wallet in zip(instructions, wallets, strict=True)
+        swaps = [
+            _PlannedSwap(
+                instruction,
+                wallet := self._signer.wallet(instruction.account_id),
+                plan := fixer.fitting(instruction, partial(_has_room, wallet, instruction)),
+                self._priority_fees.budget([swap.pool.on_chain.key for swap in plan.swaps]),
+            )
+            for instruction in instructions
         ]
-        held = self._holdings(list(zip(wallets, plans, strict=True)))
-        self._reserve(instructions, plans)
+        contents_of = self._contents(swaps)
+        self._reserve(swaps)
         recent = self._blockhashes.recent()
         signed = []
-        for instruction, plan, wallet in zip(instructions, plans, wallets, strict=True):
-            budget = self._priority_fees.budget([swap.pool.on_chain.key for swap in plan.swaps])
-            made = _contents(instruction, plan, wallet, held, budget)
+        for (instruction, wallet, _, budget), made in zip(swaps, contents_of, strict=True):
             message = compiled(wallet, made, recent.blockhash, budget)
             if self._policy.is_simulated:
                 message = self._simulated(message, wallet, made, recent.blockhash, budget)
@@ -174,42 +180,34 @@ class SolanaChain:
             self._remember(signature, recent.last_valid_height)
         return signed
 
+    def _contents(self, swaps: Sequence[_PlannedSwap]) -> list[SwapContents]:
+        """Return what each transaction does; refused is none for what its wallet held some time ago."""
+        spends = [
+            PlannedSpend(swap.instruction.account_id, swap.wallet, [*mints_of(swap.plan).values()])
+            for swap in swaps
+        ]
+        held = self._wallets.held(spends, beside=self._blockhashes.beside())
+        try:
+            return _made(swaps, held.by_owner)
+        except RefusedError:
+            if held.is_new:
+                raise
+            return _made(swaps, self._wallets.held(spends, anew=True).by_owner)
+
     def _remember(self, signature: str, last_valid_height: int) -> None:
         with self._lock:
             while len(self._last_valid) >= SIGNED_KEPT:
                 del self._last_valid[next(iter(self._last_valid))]
             self._last_valid[signature] = last_valid_height
 
-    def _reserve(self, instructions: Sequence[SwapInstruction], plans: Sequence[FixedPlan]) -> None:
+    def _reserve(self, swaps: Sequence[_PlannedSwap]) -> None:
         if self._spending is not None:
             self._spending.reserve(
                 [
-                    Spend(one.order_id, one.input_token, plan.most_in)
-                    for one, plan in zip(instructions, plans, strict=True)
+                    Spend(swap.instruction.order_id, swap.instruction.input_token, swap.plan.most_in)
+                    for swap in swaps
                 ]
             )
-
-    def _holdings(self, planned: Sequence[tuple[TradingWallet, FixedPlan]]) -> dict[Pubkey, Holdings]:
-        """Return what each wallet's authority and owner hold, by owner."""
-        wanted: dict[TradingWallet, dict[Pubkey, Mint]] = {}
-        for wallet, plan in planned:
-            of_wallet = wanted.setdefault(wallet, {})
-            of_wallet.update({mint.key: mint for mint in mints_of(plan).values()})
-        keys = list(
-            dict.fromkeys(
-                key for wallet, found in wanted.items() for key in keys_of(wallet, list(found.values()))
-            )
-        )
-        groups = [keys[start : start + ACCOUNTS_MAX] for start in range(0, len(keys), ACCOUNTS_MAX)]
-        calls = [get_multiple_accounts(some) for some in groups]
-        answers = self._nodes.converse(lambda ask, _: ask.all(calls), time_limit_s=self._policy.time_limit_s)
-        accounts: dict[Pubkey, Account | None] = {}
-        for some, answer in zip(groups, answers, strict=True):
-            accounts.update(zip(some, accounts_at(answer, len(some)).accounts, strict=True))
-        return {
-            wallet.owner: holdings_of(wallet, list(found.values()), accounts)
-            for wallet, found in wanted.items()
-        }
 
     def _simulated(
         self,
@@ -256,14 +254,18 @@ def _has_room(wallet: TradingWallet, instruction: SwapInstruction, plan: FixedPl
     return has_room(plan, wallet, (instruction.input_token, instruction.output_token))
 
 
-def _contents(
-    instruction: SwapInstruction,
-    plan: FixedPlan,
-    wallet: TradingWallet,
-    held: dict[Pubkey, Holdings],
-    budget: Budget,
-) -> SwapContents:
-    """Return what a transaction does, and take what it spends off what the wallet holds for the next one."""
+def _made(swaps: Sequence[_PlannedSwap], held: Mapping[Pubkey, Holdings]) -> list[SwapContents]:
+    """Return what each transaction does, each wallet's next one with what is left by those before it.
+
+    Raises:
+        RefusedError: A wallet holds too little.
+    """
+    left = dict(held)
+    return [_contents(swap, left) for swap in swaps]
+
+
+def _contents(swap: _PlannedSwap, held: dict[Pubkey, Holdings]) -> SwapContents:
+    instruction, wallet, plan, budget = swap
     holdings = held[wallet.owner]
     symbol = instruction.input_token
     mint = mints_of(plan)[symbol]

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.accounts import Account, Accounts, Unsupported, UnsupportedPoolError
+from chalicelib.adapters.solana.beside import Beside, calls_of, hand_over
 from chalicelib.adapters.solana.book import Book, BookPool
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
@@ -45,12 +46,17 @@ class _Read(NamedTuple):
     accounts: Accounts
 
 
+def _nothing_beside(_: Book | None, __: int) -> Sequence[Beside]:
+    return ()
+
+
 class PoolReader:
     """Reads all listed pools at once; safe to share between threads.
 
     Args:
         now_unix_s: Our own clock; a chain far behind it is not to be traded on.
         found: Returns pools to read beside the list; one that cannot be traded with is left out in silence.
+        beside: Given the last book and the newest slot seen, returns what to ask in the same request.
     """
 
     def __init__(
@@ -65,9 +71,11 @@ class PoolReader:
         stale_after_s: float = STALE_AFTER_S,
         shared_for_s: float = SHARED_FOR_S,
         found: Callable[[], Sequence[ListedPool]] = tuple,
+        beside: Callable[[Book | None, int], Sequence[Beside]] = _nothing_beside,
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
         self._nodes, self._ids, self._listed, self._found = nodes, ids, listed, found
+        self._beside = beside
         self._mints = {token.symbol: pubkey(token.mint) for token in tokens}
         self._now_unix_s, self._monotonic_s = now_unix_s, monotonic_s
         self._time_limit_s, self._stale_after_s, self._shared_for_s = (
@@ -109,7 +117,7 @@ class PoolReader:
                 started_at_s = self._monotonic_s()
                 try:
                     every = (*self._listed, *self._found())
-                    talk = partial(self._book_of, every)
+                    talk = partial(self._book_of, every, self._beside(self._book, self._newest_slot))
                     book = self._nodes.converse(talk, time_limit_s=self._time_limit_s)
                 except NodeError:
                     # A node may have named a slot that there is not: no other node must be measured by it for
@@ -131,24 +139,25 @@ class PoolReader:
             return book
         return self.read()
 
-    def _book_of(self, every: Sequence[ListedPool], ask: Ask, _: int) -> Book:
+    def _book_of(self, every: Sequence[ListedPool], beside: Sequence[Beside], ask: Ask, place: int) -> Book:
         found: dict[Pubkey, _Read] = {}
         missing = list(every)
         for _round in range(_ROUNDS_MAX):
             groups = list(_groups(missing, self._keys))
-            reads = self._read(ask, [[*self._keys_of(group)] for group in groups])
+            others = beside if not found else ()
+            reads = self._read(ask, [[*self._keys_of(group)] for group in groups], others, place)
             for group, read in zip(groups, reads, strict=True):
                 found.update((pool.key, read) for pool in group)
             missing = [pool for pool in missing if self._learn(pool, found[pool.key])]
             if not missing:
                 break
         if not found:
-            (read,) = self._read(ask, [[]])
+            (read,) = self._read(ask, [[]], beside, place)
             return Book(read.clock, {}, {})
         pools: dict[str, BookPool] = {}
         refused: dict[str, str] = {}
-        for place, listed in enumerate(every):
-            is_listed = place < len(self._listed)
+        for number, listed in enumerate(every):
+            is_listed = number < len(self._listed)
             try:
                 pools[listed.pool_id] = self._pool(listed, found[listed.key], is_listed=is_listed)
             except UnsupportedPoolError as error:
@@ -177,13 +186,21 @@ class PoolReader:
     def _keys_of(self, group: Sequence[ListedPool]) -> Iterable[Pubkey]:
         return dict.fromkeys(key for pool in group for key in self._keys(pool))
 
-    def _read(self, ask: Ask, groups: Sequence[Sequence[Pubkey]]) -> list[_Read]:
+    def _read(
+        self, ask: Ask, groups: Sequence[Sequence[Pubkey]], beside: Sequence[Beside], place: int
+    ) -> list[_Read]:
         """Read groups of accounts, each as of one slot with its clock."""
         calls = [get_multiple_accounts([CLOCK_SYSVAR, *keys], self._newest_slot or None) for keys in groups]
-        return [
+        answers = ask.each([*calls, *calls_of(beside)])
+        for answer in answers[: len(calls)]:
+            if isinstance(answer, NodeError):
+                raise answer
+        reads = [
             self._as_read(accounts_at(answer, len(keys) + 1), keys)
-            for keys, answer in zip(groups, ask.all(calls), strict=True)
+            for keys, answer in zip(groups, answers[: len(calls)], strict=True)
         ]
+        hand_over(beside, place, answers[len(calls) :])
+        return reads
 
     def _as_read(self, answer: AccountsAt, keys: Sequence[Pubkey]) -> _Read:
         if answer.slot < self._newest_slot:

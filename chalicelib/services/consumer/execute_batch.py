@@ -43,13 +43,12 @@ from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.consumer.claiming import Claiming, ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.consumer.plans_ahead import PlansAhead, planned_ahead
-from chalicelib.services.consumer.write_ahead import WriteAhead
+from chalicelib.services.consumer.write_ahead import Expecting, WriteAhead, not_expected
 from chalicelib.services.delivery.background import Background
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.mints import NO_MINTS
-from chalicelib.services.planning.planner import wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock, Mints, Observer, OrderRecord
 from chalicelib.services.resting.launching import NO_OPENINGS
@@ -92,9 +91,9 @@ class ExecuteOrders:
         at_rest: AtRest = _nothing_waits,
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
+        expecting: Expecting = not_expected,
     ) -> None:
         self._record = record
-        self._quote_collector = quote_collector
         self._executor = executor
         self._tokens = tokens
         self._confirmation = confirmation
@@ -118,6 +117,7 @@ class ExecuteOrders:
             attempts_max=limits.attempts_max,
             openings=openings,
             mints=mints,
+            expecting=expecting,
         )
 
     def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, MessageOutcome]:
@@ -168,8 +168,8 @@ class ExecuteOrders:
             # The venues answer while the orders are claimed: what
             # is new will nearly always have to be planned.
             is_new = any(not each.is_repeated for each in incoming)
-            wanted = [wanted_by(each.order.terms.swap) for each in incoming if each.order is not None]
-            quote_request = self._quote_collector.begin(wanted) if is_new else None
+            wanted = [each.order for each in incoming if each.order is not None]
+            quote_request = self._write_ahead.quotes_for(wanted) if is_new else None
             ahead = (
                 planned_ahead(incoming, quote_request, self._tokens, self._executor)
                 if quote_request is not None

@@ -2,16 +2,18 @@
 planned and signed, or ended.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Final
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
 from chalicelib.domain.launches import SeenOpenings
+from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.transactions import ExpectedSwap
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
@@ -40,6 +42,15 @@ from chalicelib.services.resting.waiting import (
     rate_that_may_fit,
 )
 
+Expecting = Callable[[Sequence[ExpectedSwap]], object]
+"""Told which swaps will probably be signed for, before the venues are asked: a chain may read ahead what it
+needs for that. It raises nothing, and takes no time."""
+
+
+def not_expected(_: Sequence[ExpectedSwap]) -> None:
+    """Read nothing ahead."""
+
+
 _UNREAD: Final = "how many decimals the mint has could not be read"
 _DEFECT: Final = "an unexpected error of the engine ended the order before anything of it was sent"
 
@@ -67,7 +78,9 @@ class WriteAhead:
         attempts_max: int,
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
+        expecting: Expecting = not_expected,
     ) -> None:
+        self._expecting = expecting
         self._quote_collector = quote_collector
         self._chain = chain
         self._tokens = tokens
@@ -142,7 +155,18 @@ class WriteAhead:
 
     def quote_request(self, orders: Sequence[ClaimedOrder]) -> QuoteRequest:
         """Ask the venues for what some orders need."""
-        return self._quote_collector.begin([wanted_by(order.state.order.terms.swap) for order in orders])
+        return self.quotes_for([order.state.order for order in orders])
+
+    def quotes_for(self, orders: Sequence[Order]) -> QuoteRequest:
+        """Ask the venues for what orders need that are probably to be claimed."""
+        swaps = [order.terms.swap for order in orders]
+        self._expecting(
+            [
+                ExpectedSwap(order.account_id, swap.input_token, swap.output_token)
+                for order, swap in zip(orders, swaps, strict=True)
+            ]
+        )
+        return self._quote_collector.begin([wanted_by(swap) for swap in swaps])
 
     def learn_mints(self, orders: Sequence[ClaimedOrder]) -> Collection[str]:
         """Have the decimals known of what orders name and no list has.

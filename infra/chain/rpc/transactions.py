@@ -9,6 +9,7 @@ from chalicelib.adapters import base58
 from chalicelib.adapters.solana.keys import Pubkey
 from infra.chain.chain import Commitment
 from infra.chain.faucet import airdrop
+from infra.chain.faults import happens
 from infra.chain.node import Node
 from infra.chain.outcomes import Outcome
 from infra.chain.records import inner_instructions, return_data, token_balances
@@ -93,7 +94,10 @@ def get_transaction(node: Node, params: Params) -> Any:
     landed = node.chain.transaction(signature)
     if landed is None or landed.slot > node.view(commitment).slot or node.has_forgotten(landed.slot):
         return None
-    return _shown(node, landed, config)
+    shown = _shown(node, landed, config)
+    if happens(node.faults.misreport_percent, node.chance):
+        shown["meta"] = shown["meta"] | {"fee": shown["meta"]["fee"] + 1}
+    return shown
 
 
 def get_signatures_for_address(node: Node, params: Params) -> Any:

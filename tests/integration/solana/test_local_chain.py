@@ -32,6 +32,7 @@ from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_k
 from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.swap_message import has_room
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
+from chalicelib.adapters.solana.wallet_reader import WalletReader
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
@@ -151,6 +152,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             pools,
             names,
             blockhashes=Blockhashes(nodes, time_limit_s=10, witnesses=2),
+            wallets=WalletReader(nodes, time_limit_s=10),
             priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
             reader=ChainReader(nodes, lambda: names, time_limit_s=10, witnesses=2),
             policy=SendingPolicy(time_limit_s=10),
@@ -310,6 +312,7 @@ def test_orders_are_carried_out_by_nodes_that_take_one_call_a_request(world: Wor
         PoolReader(nodes, IDS, world.pools._listed, world.tokens, now_unix_s=time.time, time_limit_s=10),
         names,
         blockhashes=Blockhashes(nodes, time_limit_s=10),
+        wallets=WalletReader(nodes, time_limit_s=10),
         priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
         reader=ChainReader(nodes, lambda: names, time_limit_s=10),
         policy=SendingPolicy(time_limit_s=10),
@@ -325,6 +328,21 @@ def test_orders_are_carried_out_by_nodes_that_take_one_call_a_request(world: Wor
         world.process.call("chain_resetFaults")
         for node in each:
             node.close()
+
+
+def test_node_that_shows_other_amounts_than_two_witnesses_is_outvoted(world: World) -> None:
+    try:
+        for liar in range(NODES):
+            wanted = world.planned("SOL", "USDC", SwapMode.EXACT_IN, 3)
+            world.process.call("chain_resetFaults")
+            world.process.call("chain_setFaults", {"misreport_percent": 100}, liar)
+            (sent,) = world.chain.sign([replace(wanted, order_id=UUID(int=10**6 + liar))])
+            world.chain.send([sent])
+            status = world.outcome(sent).statuses[sent.signature]
+            assert status.signature_status is SignatureStatus.LANDED
+            assert status.network_fee_lamports == 5_000
+    finally:
+        world.process.call("chain_resetFaults")
 
 
 def test_transaction_that_every_node_lost_is_dead_once_its_blocks_are_over_and_not_before(
@@ -359,6 +377,7 @@ def test_desk_swaps_what_owners_have_approved_and_pays_the_owners(world: World) 
         pools,
         world.chain._names,
         blockhashes=Blockhashes(nodes, time_limit_s=10),
+        wallets=WalletReader(nodes, time_limit_s=10),
         priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
         reader=world.chain._reader,
         policy=SendingPolicy(time_limit_s=10, is_simulated=True),

@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.beside import Beside
 from chalicelib.adapters.solana.blockhashes import Blockhashes
+from chalicelib.adapters.solana.book import Book
 from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.fills import Names
@@ -20,9 +22,10 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.solana.signing import verifies
 from chalicelib.adapters.solana.spending import Spend, Spending
+from chalicelib.adapters.solana.wallet_reader import WalletReader
 from chalicelib.amm.swaps import Exact
 from chalicelib.domain.errors import Code, RefusedError, RetryableError
-from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
+from chalicelib.domain.transactions import ExpectedSwap, SignedTransaction, SwapInstruction
 from tests.unit.adapters.solana.books import an_instruction
 from tests.unit.adapters.solana.examples import a_case, a_pool
 from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of
@@ -59,14 +62,23 @@ def a_chain(
     witnesses: int = 1,
     spending: Spending | None = None,
 ) -> SolanaChain:
-    rpc, pools = nodes_of(*nodes), a_reader(*nodes)
+    rpc = nodes_of(*nodes)
     names = Names(IDS, {}, {})
+    wallets = WalletReader(rpc, time_limit_s=5)
+    blockhashes = Blockhashes(rpc, time_limit_s=5, witnesses=witnesses)
+
+    def beside(book: Book | None, newest_slot: int) -> Sequence[Beside]:
+        found = wallets.beside(book, newest_slot)
+        return [*found, *blockhashes.beside()] if found else ()
+
+    pools = a_reader(*nodes, beside=beside)
     return SolanaChain(
         rpc,
         GuardedSigner(SIGNER, SigningRules(IDS)),
         pools,
         names,
-        blockhashes=Blockhashes(rpc, time_limit_s=5, witnesses=witnesses),
+        blockhashes=blockhashes,
+        wallets=wallets,
         priority_fees=PriorityFees(rpc, policy or PriorityPolicy(), time_limit_s=5),
         reader=ChainReader(rpc, lambda: names, time_limit_s=5),
         policy=SendingPolicy(time_limit_s=5, is_simulated=is_simulated),
@@ -101,13 +113,64 @@ def test_orders_with_equal_terms_have_signatures_of_their_own() -> None:
     assert len({one.signature for one in signed}) == 3
 
 
-def test_batch_is_built_with_three_calls_beside_those_for_the_pools() -> None:
+EXPECTED = ExpectedSwap("acc", *TOKENS)
+
+
+def test_batch_of_a_wallet_met_before_is_built_with_what_was_read_in_one_request_with_the_pools() -> None:
     node = a_node()
     chain = a_chain(node)
-    chain.sign([an_order()])
+    chain.send(chain.sign([an_order()]))
+    chain._wallets.expect([EXPECTED] * 10)
+    chain._blockhashes._asked_at_s -= 60
     node.asked.clear()
+    node.requests.clear()
+    chain._pools.read()
     chain.sign([an_order(number) for number in range(10)])
-    assert [call.method for call in node.asked if len(call.params[0]) < 10] == ["getMultipleAccounts"]
+    assert len(node.asked) == 4
+    assert node.requests == [
+        ["getMultipleAccounts", "getMultipleAccounts", "getEpochInfo", "getLatestBlockhash"]
+    ]
+
+
+def test_batch_of_wallets_not_met_yet_costs_one_request_beside_the_pools() -> None:
+    node = a_node()
+    chain = a_chain(node)
+    chain._wallets.expect([EXPECTED])
+    chain._pools.read()
+    node.asked.clear()
+    node.requests.clear()
+    chain.sign([an_order()])
+    assert node.requests == [["getMultipleAccounts", "getEpochInfo", "getLatestBlockhash"]]
+    assert len(node.asked) == 3
+
+
+def test_what_a_wallet_held_before_something_was_sent_is_not_built_with() -> None:
+    node = a_node()
+    chain = a_chain(node)
+    signed = chain.sign([an_order()])
+    node.asked.clear()
+    chain.sign([an_order()])
+    assert node.asked == []
+    chain.send(signed)
+    node.asked.clear()
+    chain.sign([an_order()])
+    assert [call.method for call in node.asked] == ["getMultipleAccounts"]
+
+
+def test_order_is_not_refused_for_what_its_wallet_held_when_the_pools_were_read() -> None:
+    node = a_node()
+    chain = a_chain(node)
+    chain.send(chain.sign([an_order()]))
+    account = SIGNER.wallet("acc").account(MINT.key, MINT.program)
+    node.accounts[account] = a_token_account(MINT.key, SIGNER.wallet("acc").owner, 5)
+    chain._wallets.expect([EXPECTED])
+    chain._pools.read()
+    node.accounts[account] = a_token_account(MINT.key, SIGNER.wallet("acc").owner, 2**60)
+    assert len(chain.sign([an_order()])) == 1
+    node.accounts[account] = a_token_account(MINT.key, SIGNER.wallet("acc").owner, 5)
+    chain._wallets.forget()
+    with pytest.raises(RefusedError):
+        chain.sign([an_order()])
 
 
 def test_wallet_without_enough_is_refused_and_nothing_is_signed() -> None:

@@ -1,8 +1,12 @@
 """The venue and its reader, on nodes that hold the vectors' accounts."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.beside import Beside
+from chalicelib.adapters.solana.book import Book
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
@@ -47,7 +51,16 @@ def a_node(name: str = "node") -> FakeNode:
     return node
 
 
-def a_reader(*nodes: FakeNode, now_s: float = CLOCK.unix_timestamp, shared_for_s: float = 0.0) -> PoolReader:
+def nothing_beside(_: Book | None, __: int) -> Sequence[Beside]:
+    return ()
+
+
+def a_reader(
+    *nodes: FakeNode,
+    now_s: float = CLOCK.unix_timestamp,
+    shared_for_s: float = 0.0,
+    beside: Callable[[Book | None, int], Sequence[Beside]] = nothing_beside,
+) -> PoolReader:
     return PoolReader(
         nodes_of(*nodes),
         PROGRAM_IDS[Cluster.MAINNET],
@@ -56,6 +69,7 @@ def a_reader(*nodes: FakeNode, now_s: float = CLOCK.unix_timestamp, shared_for_s
         now_unix_s=lambda: now_s,
         time_limit_s=5,
         shared_for_s=shared_for_s,
+        beside=beside,
         monotonic_s=lambda: 0.0,
     )
 

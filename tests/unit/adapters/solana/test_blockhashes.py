@@ -1,0 +1,98 @@
+"""Hashes to sign with: fresh, never good for less than they are, and read ahead beside something else."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.solana.beside import Beside, hand_over
+from chalicelib.adapters.solana.blockhashes import FRESH_S, Blockhashes
+from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_nodes import Ask
+from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of
+
+
+class Hashes:
+    """Hashes of some nodes, on a clock that the test moves."""
+
+    def __init__(self, *nodes: FakeNode, witnesses: int = 1) -> None:
+        self.now_s = 1_000.0
+        self.rpc = nodes_of(*nodes)
+        self.hashes = Blockhashes(
+            self.rpc, time_limit_s=5, witnesses=witnesses, monotonic_s=lambda: self.now_s
+        )
+
+    def read_ahead(self) -> int:
+        """Ask what is to be asked beside something else; return how many calls that are."""
+        others = self.hashes.beside()
+        for one in others:
+            answers = self.rpc.converse(partial(_each_of, one), time_limit_s=5)
+            hand_over([one], 0, answers)
+        return sum(len(one.calls) for one in others)
+
+
+def _each_of(one: Beside, ask: Ask, _: int) -> list[Any]:
+    return ask.each(one.calls)
+
+
+def test_hash_is_asked_for_once_a_second_at_most() -> None:
+    node = FakeNode()
+    use = Hashes(node)
+    first = use.hashes.recent()
+    assert first.last_valid_height == node.height + 150
+    node.height += 1
+    use.now_s += FRESH_S / 2
+    assert use.hashes.recent() == first
+    use.now_s += FRESH_S / 2
+    assert use.hashes.recent() != first
+    assert node.count("getLatestBlockhash") == 2
+
+
+def test_hash_that_was_read_ahead_is_used_and_nothing_asked() -> None:
+    node = FakeNode()
+    use = Hashes(node)
+    assert use.read_ahead() == 2
+    assert use.read_ahead() == 0
+    node.asked.clear()
+    assert use.hashes.recent().last_valid_height == node.height + 150
+    assert node.asked == []
+    assert use.read_ahead() == 0
+
+
+def test_hash_that_was_read_ahead_too_long_ago_is_asked_for_again() -> None:
+    node = FakeNode()
+    use = Hashes(node)
+    use.read_ahead()
+    use.now_s += FRESH_S
+    node.height += 3
+    assert use.hashes.recent().last_valid_height == node.height + 150
+
+
+@pytest.mark.parametrize("method", ["getEpochInfo", "getLatestBlockhash"])
+def test_hash_that_could_not_be_read_ahead_is_asked_for_when_it_is_needed(method: str) -> None:
+    node = FakeNode()
+    use = Hashes(node)
+    node.without = {method}
+    use.read_ahead()
+    node.without = set()
+    assert use.hashes.recent().last_valid_height == node.height + 150
+
+
+def test_hash_that_would_be_good_for_too_short_is_not_believed_read_ahead_or_not() -> None:
+    node = FakeNode()
+    node.last_valid_height = node.height + 10
+    use = Hashes(node)
+    use.read_ahead()
+    with pytest.raises(NodeError, match="valid up to"):
+        use.hashes.recent()
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_last_valid_height_is_no_lower_than_a_second_witness_makes_it(is_ahead: bool) -> None:
+    first, second = FakeNode("first"), FakeNode("second")
+    first.height, second.height = 900, 930
+    use = Hashes(first, second, witnesses=2)
+    if is_ahead:
+        use.read_ahead()
+    assert use.hashes.recent().last_valid_height == 1_080
+    assert second.count("getLatestBlockhash") == 1
