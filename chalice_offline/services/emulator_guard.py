@@ -108,12 +108,12 @@ class Guard:
             )
         if path.startswith(_INTERNAL_PREFIX) and not (self.has_open_apis and path.startswith(_API_PREFIX)):
             return _NO_SUCH_DOOR
-        claim = _claim(request)
-        return claim if isinstance(claim, GuardRefusal) else self._refusal_of_claim(claim)
+        claim = claim_of(request.headers, request.query)
+        return claim if isinstance(claim, GuardRefusal) else self.refusal_of_claim(claim)
 
     def refusal_of_signature(self, request: CanonicalRequest) -> GuardRefusal | None:
         """Judge the signature of a complete request."""
-        claim = _claim(request)
+        claim = claim_of(request.headers, request.query)
         if isinstance(claim, GuardRefusal):
             return claim
         secret = self._secret_of(claim.access_key_id)
@@ -125,7 +125,8 @@ class Guard:
         ) or sigv4.header_signature_failure(claim, secret, *request, presigned=is_in_query)
         return None if failure is None else GuardRefusal(*failure)
 
-    def _refusal_of_claim(self, claim: sigv4.HeaderSignature) -> GuardRefusal | None:
+    def refusal_of_claim(self, claim: sigv4.HeaderSignature) -> GuardRefusal | None:
+        """Judge a caller by what it says about itself, before it is proven."""
         if self._secret_of(claim.access_key_id) is None:
             return _UNKNOWN
         if self.services is not None and claim.service not in self.services:
@@ -142,12 +143,14 @@ class Guard:
         return secret
 
 
-def _claim(request: CanonicalRequest) -> sigv4.HeaderSignature | GuardRefusal:
+def claim_of(
+    headers: Mapping[str, str], query: Mapping[str, list[str]]
+) -> sigv4.HeaderSignature | GuardRefusal:
     """Return what a request says about its signature."""
-    if "authorization" in request.headers:
-        claim = sigv4.parse_header_signature(request.headers)
-    elif "X-Amz-Signature" in request.query:
-        claim = sigv4.parse_query_signature(request.query)
+    if "authorization" in headers:
+        claim = sigv4.parse_header_signature(headers)
+    elif "X-Amz-Signature" in query:
+        claim = sigv4.parse_query_signature(query)
     else:
         return _UNSIGNED
     # A region set is SigV4a's, in which no tool calls an emulator.

@@ -28,6 +28,7 @@ from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
 from chalice_offline.services import fair_sqs
 from chalice_offline.services.emulator_guard import CanonicalRequest, Guard
 from chalice_offline.services.guarded_emulator import refusal_answer
+from chalice_offline.services.prompt_guard import PromptGuard
 from chalice_offline.uuids import new_uuid
 
 # For MiniStack's own way as well: which of the two a call goes must not change who is served.
@@ -62,6 +63,7 @@ class EmulatorHttp(PromptHttp):
 
     body_bytes_max = _BODY_BYTES_MAX
     guard: ClassVar[Guard] = Guard.from_env(os.environ)
+    prompt_guard: ClassVar[PromptGuard] = PromptGuard(guard)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         # Not a transport by its class, but it does all that one does.
@@ -89,13 +91,17 @@ class EmulatorHttp(PromptHttp):
             return True
 
     def respond(self, request: PromptRequest) -> bytes:
-        refusal = self._refusal(request)
-        if refusal is not None:
-            return refusal
+        headers = _by_name(request.headers)
         client_ip = (self.client or ("127.0.0.1",))[0]
-        # MiniStack keeps whose call it is in context variables, which must not outlast the call.
-        context = contextvars.copy_context()
-        status, said, body = context.run(_answered, _by_name(request.headers), request.body, client_ip)
+        if self.prompt_guard.lets_in(headers, request.body):
+            # Of callers whose credentials are always good, whose call it is, is found out once.
+            context = _context(headers[b"authorization"].partition(b",")[0], client_ip).copy()
+        else:
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return refusal
+            context = _new_context(headers[b"authorization"].partition(b",")[0], client_ip)
+        status, said, body = context.run(_answered, headers, request.body)
         answer = body if isinstance(body, bytes) else body.encode()
         return _whole(status, tuple(said.items()), answer)
 
@@ -118,12 +124,25 @@ def _whole(status: int, said: tuple[tuple[str, str], ...], answer: bytes) -> byt
     return _head(status, said, int(time.time())) + tail.encode("ascii") + answer
 
 
-def _answered(headers: _Headers, body: bytes, client_ip: str) -> _Answer:
-    """Return status, headers and body of SQS's answer, as MiniStack's application would get it."""
-    access_key, region = _caller(headers[b"authorization"].partition(b",")[0])
+def _new_context(credential: bytes, client_ip: str) -> contextvars.Context:
+    """Return a context in which MiniStack knows whose call it is; it must not outlast the call."""
+    context = contextvars.copy_context()
+    context.run(_note_caller, credential, client_ip)
+    return context
+
+
+_context: Final = lru_cache(maxsize=_CREDENTIALS_KEPT)(_new_context)
+
+
+def _note_caller(credential: bytes, client_ip: str) -> None:
+    access_key, region = _caller(credential)
     set_request_client_ip(client_ip)
     set_request_account_id(access_key)
     set_request_region(region)
+
+
+def _answered(headers: _Headers, body: bytes) -> _Answer:
+    """Return status, headers and body of SQS's answer, as MiniStack's application would get it."""
     asked = {
         "host": headers.get(b"host", b"").decode("latin-1"),
         "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),

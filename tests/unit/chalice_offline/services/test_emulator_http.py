@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from chalice_offline.services.emulator_guard import Guard
 from chalice_offline.services.emulator_http import EmulatorHttp
+from chalice_offline.services.prompt_guard import PromptGuard
 
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]}
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -151,6 +152,7 @@ GUARD = Guard(dict.fromkeys(("test", "123456789012"), SECRET), frozenset({"sqs"}
 
 class GuardedHttp(EmulatorHttp):
     guard = GUARD
+    prompt_guard = PromptGuard(GUARD)
 
 
 def a_call(call: str, request: object, *, key: str = "test", region: str = "us-east-1", **more: str) -> bytes:
