@@ -7,7 +7,7 @@ what an archived order costs the database. It means what it did.
 from alembic import op
 
 revision = "0036"
-down_revision = "0032"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 
