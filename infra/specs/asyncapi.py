@@ -89,7 +89,8 @@ def _client_message(action: str, model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _server_message(frame: type[BaseModel]) -> dict[str, Any]:
-    summary = (frame.__doc__ or "").strip() if "__doc__" in vars(frame) else ""
+    # In one line: CPython 3.13 keeps the lines of a docstring without their indentation, 3.12 with it.
+    summary = " ".join((frame.__doc__ or "").split()) if "__doc__" in vars(frame) else ""
     described = {"summary": summary} if summary else {}
     return {
         "name": frame.__name__,

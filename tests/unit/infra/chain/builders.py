@@ -18,6 +18,9 @@ from infra.chain.store import Store
 
 SOL = 10**9
 
+opened: list[Store] = []
+"""Chains' files of the module that runs; they are closed at its end (``conftest``)."""
+
 
 class Time:
     """Unix time that a test moves."""
@@ -31,7 +34,8 @@ class Time:
 
 def a_chain(directory: Path, *, lags: Lags | None = None, time: Time | None = None) -> Chain:
     """A chain whose state is in a directory; a second one there goes on where the first ended."""
-    return Chain(Store(directory / "chain.sqlite3"), now=time or Time(), lags=lags or Lags(1, 3))
+    opened.append(Store(directory / "chain.sqlite3"))
+    return Chain(opened[-1], now=time or Time(), lags=lags or Lags(1, 3))
 
 
 def a_wallet(chain: Chain, lamports: int = 100 * SOL) -> Keypair:
