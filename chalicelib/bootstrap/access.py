@@ -60,6 +60,7 @@ class Access:
             self._clock,
             self._clients.executor,
             limit=settings.resting_orders_max,
+            is_lasting=True,
         )
         return OrderLimits(rate, open_orders, resting_orders)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from chalicelib.bootstrap.ports import Ports
-from chalicelib.config import Settings
+from chalicelib.config import ChainName, Settings
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.intake.submit_batch import SubmitBatch
@@ -18,7 +18,7 @@ from chalicelib.services.intake.submit_batch import SubmitBatch
 if TYPE_CHECKING:
     from chalicelib.services.consumer.confirmation import Confirmation
     from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
-    from chalicelib.services.consumer.execute_batch import ExecuteOrders
+    from chalicelib.services.consumer.execute_batch import AfterArming, ExecuteOrders
     from chalicelib.services.consumer.messages import ConsumeMessages
     from chalicelib.services.consumer.presence import TellPresence
     from chalicelib.services.delivery.publisher import EventPublisher
@@ -136,6 +136,7 @@ class Services(Ports):
             ),
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
+            after_arming=self._after_arming,
             openings=self.market.openings,
             mints=self.market,
             expecting=self.market.expecting,
@@ -148,6 +149,12 @@ class Services(Ports):
 
         market = self.market
         return watcher(market.prices, market.openings, self.watches, self.queue, self.clock, self.tokens)
+
+    @property
+    def _after_arming(self) -> "AfterArming":
+        """Where swaps of ours are what moves the pools, and reading those costs one statement."""
+        is_ours = self.settings.chain is ChainName.SIMULATED
+        return self.price_watcher.after_arming if is_ours else lambda _: None
 
     @cached_property
     def price_looks(self) -> "PriceWatcher":

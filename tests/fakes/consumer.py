@@ -91,6 +91,7 @@ class ConsumerOnFakes:
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, RETRY_DELAY_S, batch_hold_ms=100),
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
+            after_arming=self.price_watcher.after_arming,
             openings=openings,
             mints=mints,
         )

@@ -131,6 +131,7 @@ class Engine:
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
             after_swaps=self.price_watcher.after_swaps,
             at_rest=self.price_watcher.at_rest,
+            after_arming=self.price_watcher.after_arming,
             openings=parts.openings,
             mints=parts.mints,
         )

@@ -64,6 +64,7 @@ class Batch:
         claimed: The orders that this consumer has claimed.
         defective: Orders that something unforeseen was raised over: the others go on without them.
         unpublished: Orders whose events were not all published, for such a reason.
+        armed: Orders that rest by now, with watches that are on record.
     """
 
     requests: Mapping[UUID, Sequence[Incoming]]
@@ -72,6 +73,7 @@ class Batch:
     claimed: dict[UUID, ClaimedOrder] = field(default_factory=dict)
     defective: set[UUID] = field(default_factory=set)
     unpublished: set[UUID] = field(default_factory=set)
+    armed: set[UUID] = field(default_factory=set)
 
     @classmethod
     def of(cls, incoming: Sequence[Incoming]) -> Self:

@@ -37,6 +37,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.watches import Watch
 from chalicelib.logs import logger
+from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
@@ -65,6 +66,10 @@ AtRest = Callable[[Collection[tuple[Order, datetime | None]]], object]
 """Told the orders put to rest, and when each is to be looked at, after the commit; it raises nothing."""
 
 
+AfterArming = Callable[[Sequence[RoutablePool]], object]
+"""Told the pools that orders were planned on which are armed by now, after the commit; it raises nothing."""
+
+
 def _nothing_waits(_: Collection[object]) -> None:
     pass
 
@@ -89,6 +94,7 @@ class ExecuteOrders:
         limits: ExecutionLimits,
         after_swaps: AfterSwaps = _nothing_waits,
         at_rest: AtRest = _nothing_waits,
+        after_arming: AfterArming = _nothing_waits,
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
         expecting: Expecting = not_expected,
@@ -101,6 +107,7 @@ class ExecuteOrders:
         self._limits = limits
         self._after_swaps = after_swaps
         self._at_rest = at_rest
+        self._after_arming = after_arming
         self._announcer = Announcer(
             publisher=publisher,
             republisher=republisher,
@@ -205,10 +212,12 @@ class ExecuteOrders:
         if timely and quote_request is None:
             quote_request = self._write_ahead.quote_request(timely)
         ready = self._past_triggers(due, batch, quote_request, now)
-        if due and not ready:
-            return []
-        decided = self._write_ahead.transitions(ready, quote_request, batch, ahead)
-        still_claimed = self._commit(decided, batch)
+        still_claimed: list[ClaimedOrder] = []
+        if ready or not due:
+            decided = self._write_ahead.transitions(ready, quote_request, batch, ahead)
+            still_claimed = self._commit(decided, batch)
+        if batch.armed and quote_request is not None:
+            self._after_arming(quote_request.answers().pools)
         return [order for order in still_claimed if order.open_attempt]
 
     def _past_triggers(
@@ -297,9 +306,11 @@ class ExecuteOrders:
             batch,
             [(transition.state.order, transition.events) for transition in recorded if transition.events],
         )
+        armed = [each for each in recorded if each.watch is not None]
+        batch.armed.update(each.state.order.order_id for each in armed)
         rests = [
             (each.state.order, _looked_at_again(each, each.watch))
-            for each in recorded
+            for each in armed
             if each.watch is not None and (each.events or each.state.order.terms.sniper is not None)
         ]
         if rests:

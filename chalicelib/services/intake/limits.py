@@ -27,6 +27,7 @@ ACCOUNTS_MAX: Final = 10_000
 
 _RECOUNT_S: Final = 1.0
 _BUSY_SHARE: Final = 10
+_LASTING_BUSY_SHARE: Final = 100
 
 CountOpenOrders = Callable[[str, int], int]
 """Given an account and a number that is high enough,
@@ -101,6 +102,7 @@ class _Tally:
     since: int = 0
     counted_at_s: float = float("-inf")
     is_counting: bool = False
+    was_counted: bool = False
 
 
 class OpenOrders:
@@ -111,13 +113,28 @@ class OpenOrders:
     environment; it cannot be passed for long. The one order that waits for a count is one that would be
     refused for what was counted a second ago or earlier: orders end, and an account that comes back later is
     not to be told of those it had.
+
+    Args:
+        is_lasting: Such orders stay for weeks, and environments come and go meanwhile: each of them has the
+            account counted with its first such order, and again with every hundredth part of the limit.
+            Else a tenth of the limit would be had anew in each, for good.
     """
 
-    def __init__(self, count: CountOpenOrders, clock: Clock, executor: Executor, *, limit: int) -> None:
+    def __init__(
+        self,
+        count: CountOpenOrders,
+        clock: Clock,
+        executor: Executor,
+        *,
+        limit: int,
+        is_lasting: bool = False,
+    ) -> None:
         self._count = count
         self._clock = clock
         self._executor = executor
         self._limit = limit
+        self._is_lasting = is_lasting
+        self._busy_share = _LASTING_BUSY_SHARE if is_lasting else _BUSY_SHARE
         self._tallies: OrderedDict[str, _Tally] = OrderedDict()
 
     def take(self, account_id: str) -> bool:
@@ -147,7 +164,8 @@ class OpenOrders:
         return max(self._count(account_id, self._limit), known) < self._limit
 
     def _recount(self, account_id: str, tally: _Tally) -> None:
-        is_busy = tally.since * _BUSY_SHARE >= self._limit or tally.counted * 2 >= self._limit
+        is_busy = tally.since * self._busy_share >= self._limit or tally.counted * 2 >= self._limit
+        is_busy = is_busy or (self._is_lasting and not tally.was_counted)
         if tally.is_counting or not is_busy or not self._is_old(tally):
             return
         tally.is_counting, tally.counted_at_s = True, self._now_s()
@@ -168,6 +186,7 @@ class OpenOrders:
     def _ask(self, account_id: str, tally: _Tally, included: int) -> None:
         try:
             tally.counted = self._count(account_id, self._limit)
+            tally.was_counted = True
         except RetryableError as fault:
             logger.warning("open orders not counted", account_id=account_id, reason=fault.message)
             tally.counted = 0

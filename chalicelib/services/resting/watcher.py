@@ -1,7 +1,7 @@
 """Looking at the prices: after our own swaps, after market commands, and each second while anything waits."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +11,7 @@ from chalicelib.domain.queue_messages import FiredMessage, ResumeMessage
 from chalicelib.domain.watches import Fired
 from chalicelib.logs import logger
 from chalicelib.routing.marginal import touched_pairs
+from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Clock, OrderQueue, QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
 from chalicelib.services.resting.ports import PriceReader, Watches
@@ -78,6 +79,30 @@ class PriceWatcher:
         self._looks_left = min(SWAPS_LOOKS_MAX, self._looks_left + gained)
         self._counted_at_s = now_s
         return self._looks_left >= 1
+
+    def after_arming(self, planned_on: Iterable[RoutablePool]) -> None:
+        """Look at what has moved since some orders were planned which are armed by now; best effort likewise.
+
+        Another consumer's swap may lie between the two, and its look may have come before they were armed:
+        one of both sees the other, since each looks after its commit. Where nothing has moved, as nearly
+        always, it costs a read of the prices.
+        """
+        if not self._may_look():
+            return  # by the clock within a second, as all that a stream of swaps moves
+        before = {pool.pool_id: pool.state for pool in planned_on}
+        try:
+            # What is as it was is mostly the same object.
+            moved = [
+                each.pool_id for each in self._prices.read().pools if before.get(each.pool_id) != each.state
+            ]
+        except RetryableError as fault:
+            logger.warning("prices not read", reason=fault.message)
+            return
+        except Exception as error:  # noqa: BLE001  # no order of the batch may fail for it
+            logger.error("defect", exc_info=error, doing="reading prices")
+            return
+        if moved:
+            self.after_swaps(moved)
 
     def after_amendment(self) -> None:
         """Look at all prices, since they may be on an amended order's side already; best effort likewise."""

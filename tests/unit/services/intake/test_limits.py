@@ -66,11 +66,11 @@ def test_refused_orders_do_not_postpone_the_next_one_allowed() -> None:
 
 
 class OpenOrdersCase:
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, is_lasting: bool = False) -> None:
         self.clock, self.executor = FrozenClock(), Later()
         self.on_record: int | None = 0
         self.questions = 0
-        self.limit = OpenOrders(self._count, self.clock, self.executor, limit=limit)
+        self.limit = OpenOrders(self._count, self.clock, self.executor, limit=limit, is_lasting=is_lasting)
 
     def _count(self, _account_id: str, limit: int) -> int:
         self.questions += 1
@@ -134,6 +134,28 @@ def test_open_orders_are_not_refused_while_the_record_is_down() -> None:
         assert case.take(5) == 5
         case.executor.run()
         case.clock.sleep(2)
+
+
+def test_orders_that_last_are_counted_from_the_first_one_on_that_an_environment_takes() -> None:
+    """Else each environment that starts would let an account have a tenth of its limit more, for good."""
+    case = OpenOrdersCase(limit=1_000, is_lasting=True)
+    case.on_record = 1_000
+    assert case.take() == 1
+    case.executor.run()
+    case.clock.sleep(2)
+    assert case.take(50) == 0
+
+
+def test_orders_that_last_are_counted_again_with_every_hundredth_of_the_limit() -> None:
+    case = OpenOrdersCase(limit=1_000, is_lasting=True)
+    for taken in (1, 9, 10):
+        case.clock.sleep(2)
+        case.take(taken)
+        case.executor.run()
+    assert case.questions == 2
+    case.on_record = None
+    case.clock.sleep(2)
+    assert case.take(10) == 10
 
 
 def test_each_limit_on_orders_has_a_code_of_its_own() -> None:
