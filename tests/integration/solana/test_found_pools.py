@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.found_pools import FoundPools, TradedKeys
+from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool, TradedKeys
 from chalicelib.adapters.solana.keys import pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.token_list import load_tokens
@@ -79,14 +79,14 @@ def test_pool_of_each_kind_is_found_by_one_process_and_offered_by_another(
         assert searcher.found is not None
         assert consumer.found is not None
         searcher.found.search([PAIR])
-        assert searcher.found.young() == ()
+        assert searcher.found.offered() == ()
         addresses = {
             opened(chain, kind, fee_bps=f"{20 + number}"): venue
             for number, (kind, venue) in enumerate(KINDS.items())
         }
         chain.call("chain_advance", 40)
         searcher.found.search([PAIR])
-        assert {pool.pool_id: pool.venue for pool in consumer.found.young()} == addresses
+        assert {pool.pool_id: pool.venue for pool in consumer.found.offered()} == addresses
         offered = {pool.pool_id: pool for venue in consumer.venues for pool in venue.offers([]).pools}
         assert {pool_id for pool_id, pool in offered.items() if not pool.is_listed} == set(addresses)
         # What is signed, and what a landed transaction is read by, know them as well.
@@ -117,7 +117,7 @@ def test_pool_that_is_described_badly_is_not_opened(
 
 def no_judgement(
     pools: Sequence[ListedPool],
-) -> tuple[Sequence[ListedPool], Sequence[ListedPool]]:
+) -> tuple[Sequence[JudgedPool], Sequence[ListedPool]]:
     raise AssertionError(f"nothing was found to judge: {pools}")
 
 
@@ -126,11 +126,11 @@ def test_database_that_does_not_answer_leaves_the_listed_pools_to_trade_with(
 ) -> None:
     with a_market(chain, pools_file, "postgresql://nobody@127.0.0.1:1/none") as market:
         assert market.found is not None
-        assert market.found.young() == ()
+        assert market.found.offered() == ()
         assert market.pools.read().pools
 
 
-def test_pair_with_a_token_that_is_not_listed_is_not_searched_for(engine: Engine) -> None:
+def test_nothing_is_searched_for_where_no_order_waits_for_a_mint_that_is_in_no_list(engine: Engine) -> None:
     found = FoundPools(
         engine,
         None,  # type: ignore[arg-type]  # no node is asked
@@ -141,5 +141,5 @@ def test_pair_with_a_token_that_is_not_listed_is_not_searched_for(engine: Engine
         every_s=0,
         time_limit_s=1,
     )
-    found.search([DirectedPair("USDC", "*")])
-    assert found.young() == ()
+    found.search([DirectedPair("USDC", "*"), DirectedPair("USDC", "no token")])
+    assert found.offered() == ()
