@@ -11,6 +11,7 @@ from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerN
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import DECIMALS_MAX, Tokens
 from chalicelib.domain.transactions import ChainHealth
+from chalicelib.logs import logger
 from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.ports import ChainTime, Clock
 
@@ -177,6 +178,8 @@ class SolanaMarket:
         addresses, witnesses = self._clients.solana_nodes(), self._settings.solana_witnesses
         if witnesses > len(addresses):
             raise ConfigurationError(f"SOLANA_WITNESSES: {witnesses} among {len(addresses)} nodes")
+        if witnesses == len(addresses) > 1:
+            logger.warning("no order ends while one of the nodes is silent", nodes=witnesses)
         try:
             nodes = [ClusterNode(url, cluster) for url in addresses]
         except ValueError as error:
