@@ -9,8 +9,9 @@ from chalicelib.adapters.time_left import time_left
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.config import ClusterName, ConfigurationError, Settings, SignerName
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import DECIMALS_MAX, Tokens
 from chalicelib.domain.transactions import ChainHealth
+from chalicelib.logs import logger
 from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.ports import ChainTime, Clock
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.chain import SolanaChain
     from chalicelib.adapters.solana.chain_view import ChainReader
     from chalicelib.adapters.solana.fills import Names
-    from chalicelib.adapters.solana.found_pools import FoundPools
+    from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool
     from chalicelib.adapters.solana.keys import Pubkey
     from chalicelib.adapters.solana.pool_list import ListedPool
     from chalicelib.adapters.solana.pool_reader import PoolReader
@@ -112,7 +113,8 @@ class SolanaMarket:
         from chalicelib.adapters.solana.venue import SolanaVenue
 
         names = sorted({pool.venue for pool in self._listed}, reverse=True)
-        return [SolanaVenue(name, self._listed, self.pools) for name in names]
+        name_tokens = [self.found.name] if self.found else []
+        return [SolanaVenue(name, self._listed, self.pools, *name_tokens) for name in names]
 
     @cached_property
     def reader(self) -> "ChainReader":
@@ -128,8 +130,8 @@ class SolanaMarket:
 
     @property
     def mints(self) -> "Mints":
-        """Orders name listed tokens alone: of others no pools are known for long."""
-        return NO_MINTS
+        """What is known of mints in no list: those of pools that were found."""
+        return self.found or NO_MINTS
 
     def require_key(self) -> None:
         """Raise ``ConfigurationError`` if nothing is there to sign with."""
@@ -176,6 +178,8 @@ class SolanaMarket:
         addresses, witnesses = self._clients.solana_nodes(), self._settings.solana_witnesses
         if witnesses > len(addresses):
             raise ConfigurationError(f"SOLANA_WITNESSES: {witnesses} among {len(addresses)} nodes")
+        if witnesses == len(addresses) > 1:
+            logger.warning("no order ends while one of the nodes is silent", nodes=witnesses)
         try:
             nodes = [ClusterNode(url, cluster) for url in addresses]
         except ValueError as error:
@@ -194,7 +198,7 @@ class SolanaMarket:
             self._tokens,
             now_unix_s=lambda: self._clock.now().timestamp(),
             time_limit_s=self._settings.quote_time_limit_ms / 1000,
-            found=self.found.young if self.found else tuple,
+            found=self.found.offered if self.found else tuple,
             beside=self._beside_pools,
         )
 
@@ -217,9 +221,9 @@ class SolanaMarket:
             time_limit_s=self._call_limit_s,
         )
 
-    def _judged(self, pools: "Sequence[ListedPool]") -> "tuple[Sequence[ListedPool], Sequence[ListedPool]]":
+    def _judged(self, pools: "Sequence[ListedPool]") -> "tuple[Sequence[JudgedPool], Sequence[ListedPool]]":
         """Return of pools that were found those to keep, and those not to look at again."""
-        from chalicelib.adapters.solana.found_pools import TRADED_FOR_S
+        from chalicelib.adapters.solana.found_pools import TRADED_FOR_S, JudgedPool
         from chalicelib.adapters.solana.pool_reader import PoolReader
         from chalicelib.bootstrap.venue_openings import age_s
 
@@ -230,9 +234,17 @@ class SolanaMarket:
         book = reader.read()
         now = ChainTime(book.clock.unix_timestamp, book.clock.slot)
         ages = {pool_id: age_s(pool.state, now) for pool_id, pool in book.pools.items()}
-        young = {pool_id for pool_id, age in ages.items() if age is not None and age < TRADED_FOR_S}
+        decimals = {
+            pool_id: (pool.on_chain.mints[0].decimals, pool.on_chain.mints[1].decimals)
+            for pool_id, pool in book.pools.items()
+        }
+        young = {
+            pool_id
+            for pool_id, age in ages.items()
+            if age is not None and age < TRADED_FOR_S and max(decimals[pool_id]) <= DECIMALS_MAX
+        }
         return (
-            [pool for pool in pools if pool.pool_id in young],
+            [JudgedPool(pool, decimals[pool.pool_id]) for pool in pools if pool.pool_id in young],
             [pool for pool in pools if pool.pool_id in ages.keys() - young],
         )
 

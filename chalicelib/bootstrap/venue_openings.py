@@ -9,6 +9,7 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import Pool, TransferFeePool
 from chalicelib.domain.launches import Opening, SeenOpenings
+from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime
@@ -49,7 +50,7 @@ class VenueOpenings:
         ages = {
             pool.pool_id: age
             for pool in answers.pools
-            if frozenset(pool.tokens) in wanted and (age := age_s(pool.state, now)) is not None
+            if not wanted.isdisjoint(pairs_met(pool.tokens)) and (age := age_s(pool.state, now)) is not None
         }
         return SeenOpenings(
             height,
@@ -61,6 +62,12 @@ class VenueOpenings:
                 for pool_id, age in ages.items()
             },
         )
+
+
+def pairs_met(tokens: tuple[str, str]) -> set[frozenset[str]]:
+    """Return the pairs that a pool opens: its own, and that of any new mint if it has one."""
+    own = frozenset(tokens)
+    return {own, *(own - {mint} | {NEW_MINT} for mint in filter(is_mint, tokens))}
 
 
 def age_s(pool: Pool, now: ChainTime) -> float | None:

@@ -63,7 +63,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         UPDATE (accepted_until), DELETE""",
     "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
     "spending": "SELECT, INSERT, UPDATE (day, token, units)",
-    "found_pools": "SELECT, INSERT (address, venue, token_0, token_1)",
+    "found_pools": "SELECT, INSERT (address, venue, token_0, token_1, decimals_0, decimals_1)",
     # Only the operator says whose wallet is whose.
     "registered_wallets": _READ,
     "market.chain": _READ,

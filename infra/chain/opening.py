@@ -6,10 +6,14 @@ from typing import Any, Final
 
 from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market
 from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES
-from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.accounts import UnsupportedPoolError
+from chalicelib.adapters.solana.keys import address_of, pubkey
+from chalicelib.adapters.solana.tokens import mint_of
 from chalicelib.domain.errors import FieldError
+from chalicelib.domain.tokens import DECIMALS_MAX, Token, new_token
 from infra.chain.chain import Chain
-from infra.chain.seed import ordered, pool_accounts
+from infra.chain.encoding import mint_account
+from infra.chain.seed import ISSUED, ordered, pool_accounts
 
 _FIRST_NUMBER: Final = 1_000
 """Of the configurations that these pools have for themselves; the seeded ones count from 0."""
@@ -21,20 +25,25 @@ def open_pool(chain: Chain, wanted: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         wanted: ``kind``, ``base``, ``quote``, ``price`` (quote per base) and ``depth`` (what each side is
             worth in the quote), optionally ``fee_bps`` (25) and ``in_s`` (0). Amounts are texts or numbers.
+            ``base`` may be an address that is no listed mint: a mint with ``decimals`` (6) is made there,
+            unless there is one.
 
     Raises:
         ValueError: It says which member is wrong, or that there is such a pool.
     """
-    known = {"kind", "base", "quote", "price", "depth", "fee_bps", "in_s"}
+    known = {"kind", "base", "quote", "price", "depth", "fee_bps", "in_s", "decimals"}
     if other := sorted(wanted.keys() - known):
         raise ValueError(f"{other[0]} is not known here; known are {', '.join(sorted(known))}")
     kind, tokens = str(wanted.get("kind")), load_market().tokens
     if kind not in VENUES:
         raise ValueError(f"kind must be one of {', '.join(VENUES)}")
     try:
-        base, quote = (tokens.named(str(wanted.get(name)), field=name) for name in ("base", "quote"))
+        quote = tokens.named(str(wanted.get("quote")), field="quote")
+        base = tokens.named_or_new(str(wanted.get("base")), field="base")
     except FieldError as error:
         raise ValueError(error.message) from error
+    if base.symbol not in tokens:
+        base = _new_token(chain, wanted)
     if base == quote:
         raise ValueError("quote must be another token than base")
     number = (chain.fact("opened") or 0) + 1
@@ -54,9 +63,24 @@ def open_pool(chain: Chain, wanted: Mapping[str, Any]) -> dict[str, Any]:
     made = pool_accounts(ordered(definition), number=_FIRST_NUMBER + number)
     if chain.account(made.key) is not None:
         raise ValueError(f"there is such a pool: {address_of(made.key)}; another fee_bps makes another one")
+    if base.symbol not in tokens and chain.account(pubkey(base.mint)) is None:
+        chain.put({pubkey(base.mint): mint_account(None, base.scale, ISSUED)})
     chain.put(dict(made.accounts))
     chain.note("opened", number)
     return {"address": address_of(made.key), "venue": definition.venue, "opensAt": definition.opens_at_s}
+
+
+def _new_token(chain: Chain, wanted: Mapping[str, Any]) -> Token:
+    """Return a token that no list has, with the decimals that its mint has if there is one."""
+    decimals, mint = _number(wanted, "decimals", "6"), str(wanted["base"])
+    if decimals != int(decimals) or decimals > DECIMALS_MAX:
+        raise ValueError(f"decimals must be a whole number up to {DECIMALS_MAX}")
+    account = chain.account(pubkey(mint))
+    try:
+        scale = int(decimals) if account is None else mint_of(pubkey(mint), account).decimals
+    except UnsupportedPoolError as error:
+        raise ValueError(f"base must be a mint, or an address without an account: {error}") from error
+    return new_token(mint, scale)
 
 
 def _positive(wanted: Mapping[str, Any], name: str) -> Decimal:

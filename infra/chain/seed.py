@@ -33,7 +33,7 @@ WALLET_LAMPORTS: Final = 10_000 * 10**9
 ORDERS_PER_WALLET: Final = 4
 """A funded wallet can send so many of the largest orders of each token."""
 
-_ISSUED: Final = 2**63
+ISSUED: Final = 2**63
 """Units that each mint counts as issued: more than all vaults and wallets together."""
 
 
@@ -89,7 +89,7 @@ def _tokens(accounts: dict[Pubkey, Account]) -> list[dict[str, Any]]:
         mint = pubkey(token.mint)
         is_native = mint == WRAPPED_SOL
         accounts[mint] = mint_account(
-            None if is_native else authority, token.scale, 0 if is_native else _ISSUED
+            None if is_native else authority, token.scale, 0 if is_native else ISSUED
         )
         listed.append({"symbol": token.symbol, "mint": token.mint, "decimals": token.scale})
     return listed

@@ -32,6 +32,7 @@ from tests.chaos.chain_faults import compared
 from tests.e2e.solana_parts import SEED, Engine, LocalChain
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, is_final, statuses
 from tests.support.local_chain import market_on
+from tests.unit.adapters.solana.books import a_key
 
 WALLET = SeedSigner(SEED.encode()).wallet("local")
 FEE_LAMPORTS = 5_000
@@ -80,7 +81,11 @@ class PublicClient:
 
     def held(self, symbol: str) -> int:
         """Return what the account's wallet holds of a token, in base units."""
-        account = Address(bytes(WALLET.account(pubkey(load_tokens()[symbol].mint), TOKEN)))
+        return self.held_of(load_tokens()[symbol].mint)
+
+    def held_of(self, mint: str) -> int:
+        """Return the same of a mint."""
+        account = Address(bytes(WALLET.account(pubkey(mint), TOKEN)))
         return int(self.ask(lambda client: client.get_token_account_balance(account)).value.amount)
 
 
@@ -182,7 +187,7 @@ def test_stop_order_fires_once_the_mark_has_held_and_sells_at_what_the_chain_giv
         large = trader.submit(inputToken="JUP", outputToken="USDC", amount="40000", slippageBps=2000)
         trader.finished(large)
     events = trader.finished(order_id)
-    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events[-1]
+    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events
     assert_whole(events)
     assert Decimal(events[2]["observedPrice"]) < Decimal(stop["price"])
     assert events[2]["confirmations"] >= 2
@@ -200,7 +205,7 @@ def test_sniper_order_buys_from_a_pool_that_opens_after_the_start_and_is_in_no_l
     pool = {"kind": kind, "base": token, "quote": "USDC", "price": "2.4", "depth": "50000", "in_s": 2}
     opened = chain.call("chain_openPool", pool)
     events = trader.finished(order_id)
-    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events[-1]
+    assert statuses(events) == ["pending", "open", "triggered", *LIFE[1:]], events
     assert_whole(events)
     assert events[2]["pool"] == opened["address"]
     assert [leg["pool"] for leg in events[4]["route"]] == [opened["address"]]
@@ -209,6 +214,36 @@ def test_sniper_order_buys_from_a_pool_that_opens_after_the_start_and_is_in_no_l
     quote = trader.ask(action="quote", inputToken="USDC", outputToken=token, amount="10")
     assert opened["address"] not in {leg["pool"] for leg in quote["route"]}
     assert opened["address"] not in engine.pools_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("kind", "decimals"), [("cpmm", 4), ("damm_v2", 9)])
+def test_new_mint_that_no_list_has_is_bought_when_its_pool_opens_and_sold_again(
+    engine: Engine, chain: LocalChain, client: PublicClient, kind: str, decimals: int
+) -> None:
+    mint = address_of(a_key(decimals))
+    with Trader(engine.url) as trader:
+        order = {"inputToken": "USDC", "outputToken": mint, "amount": "100"}
+        order_id = trader.submit(
+            type="sniper", **order, sniper={"decimals": decimals}, limitPrice="0.2", timeInForce="gtc"
+        )
+        trader.until(lambda: "open" in statuses(trader.events(order_id)))
+        pool = {"kind": kind, "base": mint, "quote": "USDC", "price": "2.5", "depth": "50000", "in_s": 2}
+        opened = chain.call("chain_openPool", pool | {"decimals": decimals})
+        events = trader.finished(order_id)
+        assert statuses(events)[-1] == "confirmed", events[-1]
+        (routed,) = (event for event in events if event["status"] == "routed")
+        assert [leg["pool"] for leg in routed["route"]] == [opened["address"]]
+        bought = Decimal(events[-1]["outputAmount"])
+        assert 39 < bought < 40
+        assert client.held_of(mint) == bought.scaleb(decimals)
+        before = client.held("USDC")
+        sold = trader.submit(inputToken=mint, outputToken="USDC", amount="30", slippageBps=100)
+        last = confirmed(trader.finished(sold))
+        assert client.held("USDC") - before == units(last["outputAmount"], "USDC")
+        assert client.held_of(mint) == (bought - 30).scaleb(decimals)
+    database = make_engine(engine.database())
+    assert list(compared(chain.url, engine.pools_file, database)) == []
+    database.dispose()
 
 
 def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee(

@@ -109,6 +109,7 @@ class ChainBehindNodes:
     def __init__(self, ledger: SimulatedChain, world: World, fleet: Fleet) -> None:
         self._port: Chain = world.port("chain", ledger)
         self._world, self._ledger = world, ledger
+        self._last_valid: dict[str, int] = {}
         nodes = [SimulatedNode(f"node{n}", ledger, world, each) for n, each in enumerate(fleet.habits)]
         self._nodes = RpcNodes(
             nodes, now_s=lambda: world.scheduler.now_s, pause=world.sleep, jitter=world.dice.random
@@ -116,14 +117,16 @@ class ChainBehindNodes:
         self.reader = LedgerReader(self._nodes, ledger.landed.get, fleet.witnesses)
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
-        return self._port.sign(instructions)
+        signed = self._port.sign(instructions)
+        self._last_valid |= {one.signature: one.last_valid_height for one in signed}
+        return signed
 
     def send(self, transactions: Sequence[SignedTransaction]) -> None:
         self._port.send(transactions)
 
     def view(self, signatures: Sequence[str]) -> ChainView:
         try:
-            return self.reader.view(signatures)
+            return self.reader.view(signatures, last_valid=self._last_valid)
         except NodeError as error:
             raise RetryableError(f"no node answered in time: {error}") from error
 

@@ -5,13 +5,21 @@ from typing import Any, Final
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.solana.accounts import present
+from chalicelib.adapters.solana.blockhashes import Blockhashes
+from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
+from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.layouts import CLMM_POOL, CPMM_POOL, DAMM_V2_POOL, DLMM_PAIR
 from chalicelib.adapters.solana.pool_list import ListedPool, written_pools
+from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster, SwapProgram
 from chalicelib.adapters.solana.rpc_answers import accounts_at
 from chalicelib.adapters.solana.rpc_calls import get_multiple_accounts
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
+from chalicelib.adapters.solana.signer import Signer
+from chalicelib.adapters.solana.wallet_reader import WalletReader
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.solana_market import SolanaMarket
@@ -26,6 +34,29 @@ _MINTS: Final = {
     SwapProgram.DAMM_V2: (DAMM_V2_POOL, "token_a_mint", "token_b_mint"),
 }
 _RAYDIUM: Final = frozenset({SwapProgram.CPMM, SwapProgram.CLMM})
+
+
+def solana_chain(
+    nodes: RpcNodes,
+    signer: Signer,
+    pools: PoolReader,
+    names: Names,
+    *,
+    witnesses: int = 1,
+    is_simulated: bool = False,
+) -> SolanaChain:
+    """Return a chain with time enough for a busy machine."""
+    return SolanaChain(
+        nodes,
+        signer,
+        pools,
+        names,
+        blockhashes=Blockhashes(nodes, time_limit_s=10, witnesses=witnesses),
+        wallets=WalletReader(nodes, time_limit_s=10),
+        priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
+        reader=ChainReader(nodes, lambda: names, time_limit_s=10, witnesses=witnesses),
+        policy=SendingPolicy(time_limit_s=10, is_simulated=is_simulated),
+    )
 
 
 def listed_pools(nodes: RpcNodes, status: dict[str, Any], tokens: Tokens) -> list[ListedPool]:

@@ -24,7 +24,6 @@ from chalicelib.adapters.solana.rpc_answers import (
 )
 from chalicelib.adapters.solana.rpc_calls import (
     SIGNATURES_MAX,
-    RpcCall,
     get_block,
     get_epoch_info,
     get_first_available_block,
@@ -116,7 +115,7 @@ class ChainReader:
             missing = [one for one in _final(seen) if one not in seen.answers]
             if not missing:
                 return seen
-            more = ask.each([get_transaction(one) for one in missing])
+            more = _each(ask, missing)
             return seen._replace(answers={**seen.answers, **dict(zip(missing, more, strict=True))})
 
         seen = self._nodes.converse(look, time_limit_s=self._time_limit_s)
@@ -262,14 +261,10 @@ class ChainReader:
             left = [one for one in told if agreed(told[one], self.witnesses) is None]
             if not left:
                 break
-            wanted = [get_transaction(one) for one in left]
 
-            def tell(ask: Ask, place: int, wanted: Sequence[RpcCall] = wanted) -> list[Any]:
+            def tell(ask: Ask, place: int, left: Sequence[str] = left) -> list[Any]:
                 asked.append(place)
-                try:
-                    return ask.each(wanted)
-                except NodeError as error:
-                    return [error] * len(wanted)
+                return _each(ask, left)
 
             try:
                 answers = self._nodes.converse(tell, time_limit_s=self._time_limit_s, without=tuple(asked))
@@ -292,9 +287,10 @@ class ChainReader:
                     )
                 )
             except NodeError as error:
-                # It is final, and stays so: what it moved is asked for again.
+                # It is final, and stays so: it is asked for again. A witness may be a block behind.
+                say = logger.info if answers[one] is None and place != seen.place else logger.warning
                 name = self._nodes.names[place]
-                logger.warning("landed transaction not shown", tx_signature=one, node=name, reason=str(error))
+                say("landed transaction not shown", tx_signature=one, node=name, reason=str(error))
 
     def _settled(self, told: Mapping[str, Sequence[ToldLanding]]) -> dict[str, TransactionStatus]:
         known: dict[str, TransactionStatus] = {}
@@ -328,6 +324,14 @@ class ChainReader:
 
 def _final(seen: _Seen) -> list[str]:
     return [one for one, status in seen.statuses.items() if status is not None and status.is_final]
+
+
+def _each(ask: Ask, signatures: Sequence[str]) -> list[Any]:
+    """Return what a node answers for each transaction: a result, or an error."""
+    try:
+        return ask.each([get_transaction(one) for one in signatures])
+    except NodeError as error:
+        return [error] * len(signatures)
 
 
 def _is_shown(answer: Any) -> bool:

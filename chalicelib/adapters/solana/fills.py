@@ -194,10 +194,8 @@ def _transferred(record: TransactionRecord, account: Pubkey) -> Iterator[int]:
 def _leg_fill(leg: _Leg, names: Names) -> LegFill:
     # One that has left the list since has moved what it moved.
     pool = names.pools.get(leg.call.pool)
-    symbols = [names.symbols.get(mint) for mint in leg.mints]
-    if None in symbols:
-        raise MalformedResultError(f"{address_of(leg.call.pool)} trades a token that we do not know")
-    token_in, token_out = (str(symbol) for symbol in symbols)
+    # A token that is in no list is called by its mint.
+    token_in, token_out = (names.symbols.get(mint) or address_of(mint) for mint in leg.mints)
     is_on_input = _is_fee_on_input(leg)
     return LegFill(
         pool.pool_id if pool else address_of(leg.call.pool),

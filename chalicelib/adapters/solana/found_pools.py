@@ -1,13 +1,14 @@
 """Pools that are in no list: searched for on chain while sniper orders wait for their pairs, then kept.
 
 What finds them writes them down, and every process reads them there, so the consumer that a firing reaches
-knows the pool. They serve sniper orders alone: any stranger can make one, at any price.
+knows the pool. They serve sniper orders alone, and orders that name a mint which is in no list: any stranger
+can make one, at any price.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Engine, text
 
@@ -19,8 +20,8 @@ from chalicelib.adapters.solana.programs import ProgramIds
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.tokens import Tokens
-from chalicelib.domain.watches import DirectedPair
+from chalicelib.domain.tokens import NEW_MINT, Tokens, is_mint
+from chalicelib.domain.watches import BY_LAUNCH, DirectedPair
 from chalicelib.logs import logger
 
 KNOWN_FOR_S: Final = 0.5
@@ -38,15 +39,65 @@ _WRITTEN_MAX: Final = 20
 _JUDGED_MAX: Final = 50
 """Of one search; what is empty or not understood yet is looked at again by the next."""
 
-_NEWEST: Final = text("""
-SELECT address, venue, token_0, token_1,
-    found_at > clock_timestamp() - :traded_for_s * interval '1 second' AS is_young
-FROM found_pools ORDER BY found_at DESC, address LIMIT :most
+MINTS_AT_ONCE: Final = 5
+"""Of those that are in no list, and are waited for with a token: each is a search of its own."""
+
+NAMED_FOR_S: Final = 600.0
+_NAMED_MAX: Final = 100
+"""Pools of a mint that an order or a quote has named so lately are read whatever their age."""
+
+_ORDERS_LOOKED_AT: Final = 1_000
+"""The newest that wait for a pool of a mint in no list: what they wait for is searched for."""
+
+_COLUMNS: Final = "address, venue, token_0, token_1"
+
+# Those found lately; and of the mints that orders name, or that what rests is waiting for, all. A step of an
+# index each: there is one for either direction.
+_NEWEST: Final = text(f"""
+WITH asked AS (
+    SELECT unnest(CAST(:named AS text[])) AS mint
+    UNION
+    SELECT token FROM watch_pairs AS p
+    CROSS JOIN LATERAL (VALUES (p.input_token), (p.output_token)) AS ends (token)
+    WHERE length(token) >= 32 AND (
+        EXISTS (SELECT FROM watches AS w WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id)
+        OR EXISTS (SELECT FROM watches AS w
+                   WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id)
+    )
+)
+(SELECT {_COLUMNS}, found_at > clock_timestamp() - :traded_for_s * interval '1 second' AS is_offered, found_at
+ FROM found_pools ORDER BY found_at DESC, address LIMIT :most)
+UNION ALL
+(SELECT {_COLUMNS}, true, found_at FROM found_pools
+ WHERE token_0 IN (SELECT mint FROM asked) OR token_1 IN (SELECT mint FROM asked)
+ ORDER BY found_at DESC, address LIMIT :most)
+ORDER BY found_at DESC, address
 """)
 _KEEP: Final = text("""
-INSERT INTO found_pools (address, venue, token_0, token_1) VALUES (:address, :venue, :token_0, :token_1)
+INSERT INTO found_pools (address, venue, token_0, token_1, decimals_0, decimals_1)
+VALUES (:address, :venue, :token_0, :token_1, :decimals_0, :decimals_1)
 ON CONFLICT DO NOTHING
 """)
+_AWAITED: Final = text(f"""
+SELECT DISTINCT o.output_token AS mint FROM (
+    SELECT w.order_id FROM watches AS w JOIN watch_pairs AS p USING (pair_id)
+    WHERE w.armed AND w.direction = 'at_least' AND w.look = {BY_LAUNCH}
+      AND p.input_token = :input_token AND p.output_token = '{NEW_MINT}'
+    ORDER BY w.wake_key DESC LIMIT :most
+) AS newest JOIN orders AS o USING (order_id)
+""")
+_DECIMALS: Final = text("""
+SELECT token_0 AS mint, decimals_0 AS decimals FROM found_pools WHERE token_0 = ANY(:mints)
+UNION
+SELECT token_1, decimals_1 FROM found_pools WHERE token_1 = ANY(:mints)
+""")
+
+
+class JudgedPool(NamedTuple):
+    """A pool that was found and may be what an order waits for, with its tokens' decimals."""
+
+    listed: ListedPool
+    decimals: tuple[int, int]
 
 
 class FoundPools:
@@ -67,7 +118,7 @@ class FoundPools:
         tokens: Tokens,
         listed: Collection[ListedPool],
         *,
-        judge: Callable[[Sequence[ListedPool]], tuple[Sequence[ListedPool], Sequence[ListedPool]]],
+        judge: Callable[[Sequence[ListedPool]], tuple[Sequence[JudgedPool], Sequence[ListedPool]]],
         every_s: float,
         time_limit_s: float,
         monotonic_s: Callable[[], float] = monotonic,
@@ -78,15 +129,42 @@ class FoundPools:
         self._monotonic_s = monotonic_s
         self._lock = Lock()
         self._known: dict[Pubkey, ListedPool] = {}
-        self._young: tuple[ListedPool, ...] = ()
+        self._offered: tuple[ListedPool, ...] = ()
+        self._named_at_s: dict[str, float] = {}
         self._read_at_s: float | None = None
         self._searched_at_s: dict[frozenset[str], float] = {}
         self._passed_over: set[Pubkey] = set()
 
-    def young(self) -> tuple[ListedPool, ...]:
-        """Return the pools that sniper orders may trade with, the newest first."""
+    def offered(self) -> tuple[ListedPool, ...]:
+        """Return the pools that were found lately, or are of a mint that orders name, the newest first."""
         self._refresh()
-        return self._young
+        return self._offered
+
+    def name(self, tokens: Iterable[str]) -> None:
+        """Have the pools of mints offered that are in no list, for an order or a quote that names them."""
+        mints = [token for token in tokens if token not in self._tokens and is_mint(token)]
+        if not mints:
+            return
+        with self._lock:
+            now_s = self._monotonic_s()
+            if not self._named_at_s.keys() >= set(mints):
+                self._read_at_s = None
+            self._named_at_s |= dict.fromkeys(mints, now_s)
+            newest = sorted(self._named_at_s.items(), key=lambda each: -each[1])[:_NAMED_MAX]
+            self._named_at_s = {mint: at_s for mint, at_s in newest if now_s - at_s < NAMED_FOR_S}
+
+    def decimals(self, mints: Collection[str]) -> dict[str, int]:
+        """Return how many decimals each mint has of which a pool was found. The port ``Mints``.
+
+        Two pools that say differently say nothing: a node was wrong.
+        """
+        with translated_errors(), self._engine.connect() as connection:
+            rows = connection.execute(_DECIMALS, {"mints": sorted(mints)}).all()
+        told: dict[str, set[int]] = {}
+        for row in rows:
+            if row.decimals is not None:
+                told.setdefault(row.mint, set()).add(row.decimals)
+        return {mint: min(decimals) for mint, decimals in told.items() if len(decimals) == 1}
 
     def named(self) -> dict[Pubkey, ListedPool]:
         """Return also those that were found longer ago, by address."""
@@ -96,29 +174,44 @@ class FoundPools:
     def search(self, pairs: Iterable[DirectedPair]) -> None:
         """Look on chain for new pools of the pairs that were not searched for lately; best effort.
 
-        A pair with a token that is not listed is passed over: no list says which mint it is.
+        Where any new mint is waited for, those that the newest orders name are searched for, some at a time.
         """
         now_s = self._monotonic_s()
         for one, other in {frozenset(pair): pair for pair in pairs}.values():
-            searched_at_s = self._searched_at_s.get(frozenset((one, other)))
-            is_due = searched_at_s is None or now_s - searched_at_s >= self._every_s
-            if is_due and one in self._tokens and other in self._tokens:
-                self._searched_at_s[frozenset((one, other))] = now_s
-                try:
-                    self._keep(self._new(one, other))
-                except (NodeError, RetryableError) as error:
-                    logger.warning("pools not searched for", pair=f"{one}/{other}", reason=str(error))
+            try:
+                others = [other] if other != NEW_MINT else self._awaited(one, now_s)
+                for each in others:
+                    if self._is_due(one, each, now_s):
+                        self._searched_at_s[frozenset((one, each))] = now_s
+                        self._keep(self._new(one, each))
+            except (NodeError, RetryableError) as error:
+                logger.warning("pools not searched for", pair=f"{one}/{other}", reason=str(error))
 
-    def _new(self, one: str, other: str) -> list[ListedPool]:
-        pair = self._tokens[one], self._tokens[other]
-        found = discover(self._nodes, self._ids, pair, time_limit_s=self._time_limit_s)
+    def _is_due(self, one: str, other: str, now_s: float) -> bool:
+        searched_at_s = self._searched_at_s.get(frozenset((one, other)))
+        is_known = all(token in self._tokens or is_mint(token) for token in (one, other))
+        return is_known and (searched_at_s is None or now_s - searched_at_s >= self._every_s)
+
+    def _awaited(self, input_token: str, now_s: float) -> list[str]:
+        """Return mints that orders wait for with a token, those first that were not searched for longest."""
+        with translated_errors(), self._engine.connect() as connection:
+            asked = {"input_token": input_token, "most": _ORDERS_LOOKED_AT}
+            mints = [row.mint for row in connection.execute(_AWAITED, asked)]
+        due = [mint for mint in mints if self._is_due(input_token, mint, now_s)]
+        return sorted(due, key=lambda mint: self._searched_at_s.get(frozenset((input_token, mint)), 0.0))[
+            :MINTS_AT_ONCE
+        ]
+
+    def _new(self, one: str, other: str) -> list[JudgedPool]:
+        first, second = (self._tokens.listed_or_new(token, 0) for token in (one, other))
+        found = discover(self._nodes, self._ids, (first, second), time_limit_s=self._time_limit_s)
         known = self._listed | self.named().keys() | self._passed_over
         new = [each.listed for each in found if each.listed.key not in known]
         awaited, never = self._judge(new[:_JUDGED_MAX]) if new else ((), ())
         self._passed_over.update(pool.key for pool in never)
         return list(awaited[:_WRITTEN_MAX])
 
-    def _keep(self, pools: list[ListedPool]) -> None:
+    def _keep(self, pools: list[JudgedPool]) -> None:
         if not pools:
             return
         rows = [
@@ -127,13 +220,15 @@ class FoundPools:
                 "venue": pool.venue,
                 "token_0": pool.tokens[0],
                 "token_1": pool.tokens[1],
+                "decimals_0": decimals[0],
+                "decimals_1": decimals[1],
             }
-            for pool in pools
+            for pool, decimals in pools
         ]
         with translated_errors(), self._engine.begin() as connection:
             connection.execute(_KEEP, rows)
         self._read_at_s = None
-        for pool in pools:
+        for pool, _ in pools:
             logger.info("pool found", pool=pool.pool_id, venue=pool.venue, pair="/".join(pool.tokens))
 
     def _refresh(self) -> None:
@@ -143,7 +238,8 @@ class FoundPools:
                 return
             try:
                 with translated_errors(), self._engine.connect() as connection:
-                    rows = connection.execute(_NEWEST, {"traded_for_s": TRADED_FOR_S, "most": KEPT_MAX}).all()
+                    asked = {"traded_for_s": TRADED_FOR_S, "most": KEPT_MAX, "named": [*self._named_at_s]}
+                    rows = connection.execute(_NEWEST, asked).all()
             except RetryableError as error:
                 # What is listed can be traded with all the same.
                 logger.warning("found pools not read", reason=error.message)
@@ -151,13 +247,14 @@ class FoundPools:
             found = [
                 (
                     ListedPool(row.address, row.venue, pubkey(row.address), (row.token_0, row.token_1)),
-                    row.is_young,
+                    row.is_offered,
                 )
                 for row in rows
-                if row.token_0 in self._tokens and row.token_1 in self._tokens
+                if all(token in self._tokens or is_mint(token) for token in (row.token_0, row.token_1))
             ]
             self._known = {pool.key: pool for pool, _ in found}
-            self._young = tuple(pool for pool, is_young in found if is_young and pool.key not in self._listed)
+            offered = dict.fromkeys(pool for pool, is_offered in found if is_offered)
+            self._offered = tuple(pool for pool in offered if pool.key not in self._listed)
             self._read_at_s = now_s
 
 

@@ -86,6 +86,7 @@ class PoolReader:
         self._needs: dict[Pubkey, tuple[Pubkey, ...]] = {}
         self._one_at_a_time = Lock()
         self._book: Book | None = None
+        self._every: tuple[ListedPool, ...] = ()
         self._read_at_s = 0.0
         self._newest_slot = 0
 
@@ -113,10 +114,11 @@ class PoolReader:
         """
         asked_at_s = self._monotonic_s()
         with self._one_at_a_time:
-            if self._book is None or asked_at_s - self._read_at_s >= self._shared_for_s:
+            every = (*self._listed, *self._found())
+            is_shared = self._book is not None and asked_at_s - self._read_at_s < self._shared_for_s
+            if self._book is None or not (is_shared and every == self._every):
                 started_at_s = self._monotonic_s()
                 try:
-                    every = (*self._listed, *self._found())
                     talk = partial(self._book_of, every, self._beside(self._book, self._newest_slot))
                     book = self._nodes.converse(talk, time_limit_s=self._time_limit_s)
                 except NodeError:
@@ -124,7 +126,7 @@ class PoolReader:
                     # good.
                     self._newest_slot = 0
                     raise
-                self._book, self._read_at_s = book, started_at_s
+                self._book, self._read_at_s, self._every = book, started_at_s, every
                 self._newest_slot = max(self._newest_slot, book.clock.slot)
             return self._book
 
@@ -219,13 +221,17 @@ class PoolReader:
             raise StaleNodeError(f"the chain's clock is {behind_s:.0f} s behind ours")
         return clock
 
+    def _mint_key(self, symbol: str) -> Pubkey:
+        """Return a token's mint: one that is in no list is called by it."""
+        return self._mints.get(symbol) or pubkey(symbol)
+
     def _pool(self, listed: ListedPool, read: _Read, *, is_listed: bool) -> BookPool:
         try:
             pool = pool_at(self._ids, listed.key, read.accounts, read.clock)
         except (KeyError, ValueError) as error:
             detail = f"{address_of(listed.key)}: {error!r:.80}"
             raise UnsupportedPoolError(Unsupported.IMPLAUSIBLE, detail) from error
-        if tuple(mint.key for mint in pool.mints) != tuple(self._mints[symbol] for symbol in listed.tokens):
+        if tuple(mint.key for mint in pool.mints) != tuple(map(self._mint_key, listed.tokens)):
             raise UnsupportedPoolError(
                 Unsupported.WRONG_POOL, f"it does not trade {' and '.join(listed.tokens)}"
             )

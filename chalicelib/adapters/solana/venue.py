@@ -1,6 +1,6 @@
 """The port ``Venue`` on Solana: one venue's share of the listed pools."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
@@ -13,10 +13,26 @@ from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime, Offers
 
 
-class SolanaVenue:
-    """One venue; all of them share a reader, and so one read."""
+def _no_matter(_: Collection[str]) -> None:
+    pass
 
-    def __init__(self, name: str, listed: Sequence[ListedPool], reader: PoolReader) -> None:
+
+class SolanaVenue:
+    """One venue; all of them share a reader, and so one read.
+
+    Args:
+        name_tokens: Told what is to be traded, before the pools are read: those of a mint that is in no list
+            are not read for who does not name it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        listed: Sequence[ListedPool],
+        reader: PoolReader,
+        name_tokens: Callable[[Collection[str]], object] = _no_matter,
+    ) -> None:
+        self._name_tokens = name_tokens
         self._name = name
         self._listed = [pool for pool in listed if pool.venue == name]
         self._reader = reader
@@ -31,7 +47,7 @@ class SolanaVenue:
         Raises:
             VenueUnavailableError: No node showed the present chain, or none of the pools can be traded with.
         """
-        del wanted  # pools are the same for all
+        self._name_tokens({token for each in wanted for token in (each.token_in, each.token_out)})
         try:
             book = self._reader.read()
         except NodeError as error:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.found_pools import FoundPools, TradedKeys
-from chalicelib.adapters.solana.keys import pubkey
+from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool, TradedKeys
+from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
@@ -19,6 +19,7 @@ from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ChainName, Settings
 from chalicelib.domain.watches import DirectedPair
 from tests.support.local_chain import write_pool_file
+from tests.unit.adapters.solana.books import a_key
 from tests.unit.infra.chain.running import Running, running
 
 KINDS = {"cpmm": "raydium", "clmm": "raydium", "dlmm": "meteora", "damm_v2": "meteora"}
@@ -79,14 +80,14 @@ def test_pool_of_each_kind_is_found_by_one_process_and_offered_by_another(
         assert searcher.found is not None
         assert consumer.found is not None
         searcher.found.search([PAIR])
-        assert searcher.found.young() == ()
+        assert searcher.found.offered() == ()
         addresses = {
             opened(chain, kind, fee_bps=f"{20 + number}"): venue
             for number, (kind, venue) in enumerate(KINDS.items())
         }
         chain.call("chain_advance", 40)
         searcher.found.search([PAIR])
-        assert {pool.pool_id: pool.venue for pool in consumer.found.young()} == addresses
+        assert {pool.pool_id: pool.venue for pool in consumer.found.offered()} == addresses
         offered = {pool.pool_id: pool for venue in consumer.venues for pool in venue.offers([]).pools}
         assert {pool_id for pool_id, pool in offered.items() if not pool.is_listed} == set(addresses)
         # What is signed, and what a landed transaction is read by, know them as well.
@@ -117,7 +118,7 @@ def test_pool_that_is_described_badly_is_not_opened(
 
 def no_judgement(
     pools: Sequence[ListedPool],
-) -> tuple[Sequence[ListedPool], Sequence[ListedPool]]:
+) -> tuple[Sequence[JudgedPool], Sequence[ListedPool]]:
     raise AssertionError(f"nothing was found to judge: {pools}")
 
 
@@ -126,12 +127,16 @@ def test_database_that_does_not_answer_leaves_the_listed_pools_to_trade_with(
 ) -> None:
     with a_market(chain, pools_file, "postgresql://nobody@127.0.0.1:1/none") as market:
         assert market.found is not None
-        assert market.found.young() == ()
+        assert market.found.offered() == ()
         assert market.pools.read().pools
 
 
-def test_pair_with_a_token_that_is_not_listed_is_not_searched_for(engine: Engine) -> None:
-    found = FoundPools(
+MINT, OTHER, POOL, SECOND = (address_of(a_key(number)) for number in (7, 8, 9, 10))
+
+
+def found_by(engine: Engine) -> FoundPools:
+    """What a process reads that searches for nothing."""
+    return FoundPools(
         engine,
         None,  # type: ignore[arg-type]  # no node is asked
         None,  # type: ignore[arg-type]
@@ -141,5 +146,39 @@ def test_pair_with_a_token_that_is_not_listed_is_not_searched_for(engine: Engine
         every_s=0,
         time_limit_s=1,
     )
-    found.search([DirectedPair("USDC", "*")])
-    assert found.young() == ()
+
+
+def keep(engine: Engine, address: str, mint: str, decimals: int) -> None:
+    """Have a pool found long ago."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO found_pools (address, venue, token_0, token_1, decimals_0, decimals_1, found_at)
+            VALUES (:address, 'raydium', :mint, 'USDC', :decimals, 6, now() - interval '2 days')"""),
+            {"address": address, "mint": mint, "decimals": decimals},
+        )
+
+
+def test_old_pool_of_a_mint_in_no_list_is_offered_to_who_names_the_mint(engine: Engine) -> None:
+    keep(engine, POOL, MINT, 4)
+    found = found_by(engine)
+    assert found.offered() == ()
+    found.name(["USDC", OTHER])
+    assert found.offered() == ()
+    found.name(["USDC", MINT])
+    assert [pool.tokens for pool in found.offered()] == [(MINT, "USDC")]
+    assert pubkey(POOL) in found.named()
+
+
+def test_decimals_of_a_mint_are_those_that_all_its_pools_were_kept_with(engine: Engine) -> None:
+    keep(engine, POOL, MINT, 4)
+    found = found_by(engine)
+    assert found.decimals([MINT, OTHER]) == {MINT: 4}
+    keep(engine, SECOND, MINT, 5)
+    assert found.decimals([MINT]) == {}
+
+
+def test_nothing_is_searched_for_where_no_order_waits_for_a_mint_that_is_in_no_list(engine: Engine) -> None:
+    found = found_by(engine)
+    found.search([DirectedPair("USDC", "*"), DirectedPair("USDC", "no token")])
+    assert found.offered() == ()

@@ -15,8 +15,7 @@ import pytest
 
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.book import Book
-from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
-from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.chain import SolanaChain
 from chalicelib.adapters.solana.fills import names_of
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan, FixedSwap
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, writable
@@ -24,7 +23,6 @@ from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
 from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.pool_reader import PoolReader
-from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy
 from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.room import room_of
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
@@ -32,7 +30,6 @@ from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, desk_k
 from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.swap_message import has_room
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
-from chalicelib.adapters.solana.wallet_reader import WalletReader
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
@@ -56,7 +53,7 @@ from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
-from tests.support.local_chain import IDS, listed_pools
+from tests.support.local_chain import IDS, listed_pools, solana_chain
 from tests.unit.infra.chain.running import Running, running
 
 NODES = 3
@@ -146,17 +143,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         pools = PoolReader(nodes, IDS, listed, tokens, now_unix_s=time.time, time_limit_s=10)
         names = names_of(IDS, listed, tokens)._replace(bin_step=pools.bin_step)
         seeds = SeedSigner(b"seed")
-        chain = SolanaChain(
-            nodes,
-            GuardedSigner(seeds, SigningRules(IDS, pools={pool.key for pool in listed})),
-            pools,
-            names,
-            blockhashes=Blockhashes(nodes, time_limit_s=10, witnesses=2),
-            wallets=WalletReader(nodes, time_limit_s=10),
-            priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
-            reader=ChainReader(nodes, lambda: names, time_limit_s=10, witnesses=2),
-            policy=SendingPolicy(time_limit_s=10),
-        )
+        guarded = GuardedSigner(seeds, SigningRules(IDS, pools={pool.key for pool in listed}))
+        chain = solana_chain(nodes, guarded, pools, names, witnesses=2)
         yield World(process, tokens, pools, chain, seeds, random.Random(1))
         for node in each:
             node.close()
@@ -306,17 +294,8 @@ def test_orders_are_carried_out_by_nodes_that_take_one_call_a_request(world: Wor
     wanted = [world.planned("SOL", "USDC", SwapMode.EXACT_IN, part) for part in (3, 4)]
     each = [RpcNode(f"http://127.0.0.1:{world.process.port}/nodes/{place}") for place in range(NODES)]
     nodes, names = RpcNodes(each), world.chain._names
-    chain = SolanaChain(
-        nodes,
-        world.chain._signer,
-        PoolReader(nodes, IDS, world.pools._listed, world.tokens, now_unix_s=time.time, time_limit_s=10),
-        names,
-        blockhashes=Blockhashes(nodes, time_limit_s=10),
-        wallets=WalletReader(nodes, time_limit_s=10),
-        priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
-        reader=ChainReader(nodes, lambda: names, time_limit_s=10),
-        policy=SendingPolicy(time_limit_s=10),
-    )
+    pools = PoolReader(nodes, IDS, world.pools._listed, world.tokens, now_unix_s=time.time, time_limit_s=10)
+    chain = solana_chain(nodes, world.chain._signer, pools, names)
     world.process.call("chain_setFaults", {"batch_max": 1}, None)
     try:
         sent = chain.sign(wanted)
@@ -371,17 +350,8 @@ def test_desk_swaps_what_owners_have_approved_and_pays_the_owners(world: World) 
     world.process.call("chain_fund", address_of(desk.key))
     nodes, pools = world.chain._nodes, world.pools
     delegate = DelegateSigner(desk, lambda account_id: world.signer.wallet(account_id).owner)
-    chain = SolanaChain(
-        nodes,
-        GuardedSigner(delegate, SigningRules(IDS)),
-        pools,
-        world.chain._names,
-        blockhashes=Blockhashes(nodes, time_limit_s=10),
-        wallets=WalletReader(nodes, time_limit_s=10),
-        priority_fees=PriorityFees(nodes, PriorityPolicy(), time_limit_s=10),
-        reader=world.chain._reader,
-        policy=SendingPolicy(time_limit_s=10, is_simulated=True),
-    )
+    guarded = GuardedSigner(delegate, SigningRules(IDS))
+    chain = solana_chain(nodes, guarded, pools, world.chain._names, is_simulated=True)
     for given, got in (("USDC", "SOL"), ("JUP", "mSOL")):
         wanted = world.planned(given, got, SwapMode.EXACT_IN, 5)
         with pytest.raises(RefusedError, match="has not approved the desk"):

@@ -114,8 +114,18 @@ def test_balances_and_events_that_disagree_are_not_believed(program: SwapProgram
         fill_of(replace(record, logs=(), inner={}), names(case))
     with pytest.raises(MalformedResultError, match="no swap"):
         fill_of(replace(record, outer=(BUDGET,)), names(case))
-    with pytest.raises(MalformedResultError, match="a token that we do not know"):
-        fill_of(record, names(case)._replace(symbols={}))
+
+
+@pytest.mark.parametrize("program", list(SwapProgram))
+def test_token_that_is_in_no_list_is_called_by_its_mint(program: SwapProgram) -> None:
+    case = cases(program)[0]
+    listed = names(case)
+    (leg,), (by_mint,) = (
+        fill_of(a_record(case), each).legs for each in (listed, listed._replace(symbols={}))
+    )
+    mints = {symbol: address_of(mint) for mint, symbol in listed.symbols.items()}
+    assert (by_mint.token_in, by_mint.token_out) == (mints[leg.token_in], mints[leg.token_out])
+    assert by_mint.output_units == leg.output_units
 
 
 @pytest.mark.parametrize("program", list(SwapProgram))
