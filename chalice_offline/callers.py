@@ -8,7 +8,7 @@ to 127.0.0.1 (DNS rebinding) is of the same origin to the browser, and given awa
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -19,6 +19,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 _HOST_CHARS_MAX: Final = 255
 _SAYS_WHERE_FROM: Final = frozenset({b"host", b"origin", b"sec-fetch-site", b"referer"})
+_OF_BROWSERS: Final = frozenset({b"origin", b"sec-fetch-site"})
 # The others are ``same-origin`` and ``none``: a page of our own, and an address that a person typed.
 _FOREIGN_SITES: Final = frozenset({b"cross-site", b"same-site"})
 
@@ -40,11 +41,20 @@ class Callers:
 
     def refusal(self, headers: Headers) -> str | None:
         """Return why a request is refused, None if it is not. Names of headers may be in any case."""
-        said = _where_from(headers)
+        found = [(lowered, value) for name, value in headers if (lowered := name.lower()) in _SAYS_WHERE_FROM]
+        # Nearly all requests say their host, and nothing else of where they are from.
+        if len(found) == 1 and found[0][0] == b"host" and is_loopback_host(_text_of(found[0][1])):
+            return None
+        return self._judged(
+            {name: [value.strip() for named, value in found if named == name] for name in _SAYS_WHERE_FROM}
+        )
+
+    def _judged(self, said: Mapping[bytes, Sequence[bytes]]) -> str | None:
+        """Return the same, by the values of each header that says where a request is from."""
         hosts = said[b"host"]
         if len(hosts) != 1:
             return "a request must have one Host header"
-        host = hosts[0].decode("latin-1").lower()
+        host = _text_of(hosts[0])
         if not (is_loopback_host(host) or _name_of(host) in self.hosts):
             return f"Host {host[:_HOST_CHARS_MAX]!r} is not a name of this machine's loopback address"
         own = f"http://{host}"
@@ -72,8 +82,7 @@ def own_origins(host: str, port: int) -> frozenset[str]:
 
 def is_made_by_a_browser(headers: Headers) -> bool:
     """Return whether a request carries what browsers add and programs do not."""
-    said = _where_from(headers)
-    return bool(said[b"origin"] or said[b"sec-fetch-site"])
+    return not _OF_BROWSERS.isdisjoint([name.lower() for name, _ in headers])
 
 
 def is_loopback(host: str) -> bool:
@@ -112,10 +121,5 @@ def _origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _where_from(headers: Headers) -> dict[bytes, list[bytes]]:
-    said: dict[bytes, list[bytes]] = {name: [] for name in _SAYS_WHERE_FROM}
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered in _SAYS_WHERE_FROM:
-            said[lowered].append(value.strip())
-    return said
+def _text_of(host: bytes) -> str:
+    return host.strip().decode("latin-1").lower()

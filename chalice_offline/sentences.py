@@ -6,11 +6,13 @@ all of them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from string import Formatter
 from typing import Any, Final
 
 _FORMATTER: Final = Formatter()
+_KINDS_KEPT: Final = 256
 _BOTH_ENDS: Final = re.compile(r"([1-9]\d?)…([1-9]\d?)")
 
 
@@ -35,31 +37,39 @@ class Sentences:
             message: [_word(word) for word in template.split(" ")]
             for message, template in (templates or {}).items()
         }
+        self._words_for: Final = lru_cache(maxsize=_KINDS_KEPT)(self._words_about)
 
     def of(self, entry: Mapping[str, Any]) -> str | None:
         """Return the sentence of an entry; None if its message has no template."""
         message = entry.get("message")
-        words = self._words.get(message) if isinstance(message, str) else None
-        if words is None:
+        if not isinstance(message, str) or message not in self._words:
             return None
-        found = (_filled(parts, entry) for parts in words)
-        return " ".join(text for text in found if text is not None).rstrip()
+        words = self._words_for(message, tuple(entry))
+        return " ".join([text for parts in words if (text := _filled(parts, entry)) is not None]).rstrip()
+
+    def _words_about(self, message: str, facts: tuple[str, ...]) -> "list[_Word]":
+        """Return the words whose facts there are: the same for all lines of a kind, and few of a template."""
+        return [
+            parts
+            for parts in self._words[message]
+            if all(name is None or name in facts for _, name, _ in parts)
+        ]
 
 
-_Word = list[tuple[str, str | None, str]]
+_Word = list[tuple[str, str | None, Callable[[str], str]]]
 
 
 def _word(word: str) -> _Word:
-    """Return a word's parts: text, the fact behind it, and how that is formatted."""
+    """Return a word's parts: text, the fact behind it, and what formats that."""
     try:
         parts = list(_FORMATTER.parse(word))
         for _, name, form, conversion in parts:
             if name is not None and (not name.isidentifier() or conversion is not None):
                 raise TemplateError(f"{word}: a field names one fact, such as {{parcel_id:.8}}")
-            _formatted("text", form or "")
+            _form(form or "")("text")
     except ValueError as error:
         raise TemplateError(f"{word}: {error}") from error
-    return [(text, name, form or "") for text, name, form, _ in parts]
+    return [(text, name, _form(form or "")) for text, name, form, _ in parts]
 
 
 def _filled(parts: _Word, entry: Mapping[str, Any]) -> str | None:
@@ -70,13 +80,14 @@ def _filled(parts: _Word, entry: Mapping[str, Any]) -> str | None:
             value = entry.get(name)
             if value is None:
                 return None
-            shown.append(_formatted(value if isinstance(value, str) else str(value), form))
+            shown.append(form(value if isinstance(value, str) else str(value)))
     return "".join(shown)
 
 
-def _formatted(text: str, form: str) -> str:
+def _form(form: str) -> Callable[[str], str]:
+    """Return what formats a fact's text."""
     ends = _BOTH_ENDS.fullmatch(form)
     if ends is None:
-        return format(text, form)
+        return f"{{:{form}}}".format if form else str
     first, last = map(int, ends.groups())
-    return text if len(text) <= first + last + 1 else f"{text[:first]}…{text[-last:]}"
+    return lambda text: text if len(text) <= first + last + 1 else f"{text[:first]}…{text[-last:]}"

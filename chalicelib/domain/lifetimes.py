@@ -1,8 +1,7 @@
 """Until when an order may be sent: time in force, and what goes with which type (FIX 59, 126)."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.terms import OrderType, TimeInForce
@@ -14,8 +13,7 @@ AT_ONCE_S_MAX: Final = 3_600
 RESTING_S_MAX: Final = 30 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """How long an order may wait and be sent.
 
     Attributes:

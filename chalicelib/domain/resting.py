@@ -1,7 +1,6 @@
 """What an order waits for and within which bounds, as one value: the terms that a market order lacks."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.launches import Sniper, check_sniper_mode
@@ -14,8 +13,7 @@ from chalicelib.domain.triggers import STOP_SLIPPAGE_BPS, Trigger
 SLIPPAGE_BPS_DEFAULT: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class RestingTerms:
+class RestingTerms(NamedTuple):
     """What binds an order beside what it swaps.
 
     Attributes:

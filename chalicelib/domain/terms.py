@@ -92,7 +92,9 @@ class OrderTerms:
         An added field counts once it differs from its default, so that a client that does not use it can
         repeat an order across the release that brought it.
         """
-        added = [(name, value) for name, default in _ADDED if (value := getattr(self, name)) != default]
+        added: list[tuple[str, object]] = []
+        if _added_choices(self) != _DEFAULTS:
+            added = [(name, value) for name, default in _ADDED if (value := getattr(self, name)) != default]
         return hashlib.sha256(repr((*_first_choices(self), *added)).encode()).hexdigest()
 
     @property
@@ -131,3 +133,5 @@ class OrderTerms:
 
 _first_choices: Final = attrgetter(*(each.name for each in fields(OrderTerms) if each.default is MISSING))
 _ADDED: Final = tuple((each.name, each.default) for each in fields(OrderTerms) if each.default is not MISSING)
+_DEFAULTS: Final = tuple(default for _, default in _ADDED)
+_added_choices: Final = attrgetter(*(name for name, _ in _ADDED))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final, assert_never
+from uuid import UUID
 
 from chalicelib.domain.events import (
     Building,
@@ -40,6 +41,8 @@ class EventViews:
         self.routes = RouteViews(tokens)
         # By identity; an entry keeps its event, so that no other can have its id meanwhile.
         self._kept: dict[int, tuple[OrderEvent, JsonObject]] = {}
+        # An order's events mostly come one after the other: its id, and that as text.
+        self._named: tuple[UUID | None, str] = (None, "")
 
     def fields(self, event: OrderEvent) -> JsonObject:
         """Return what only the event's status says; it is shared, and not to be changed."""
@@ -55,9 +58,12 @@ class EventViews:
 
     def frame(self, client_order_id: str | None, event: OrderEvent) -> JsonObject:
         """Return one committed event as its frame, which REST shows too."""
+        order_id, name = self._named
+        if event.order_id is not order_id:
+            order_id, name = self._named = event.order_id, str(event.order_id)
         return {
             "type": "order",
-            "orderId": str(event.order_id),
+            "orderId": name,
             "clientOrderId": client_order_id,
             "seq": event.seq,
             "status": event.status,
@@ -67,7 +73,7 @@ class EventViews:
         }
 
     def _rendered(self, event: OrderEvent) -> JsonObject:  # noqa: C901, PLR0912  # a case per status, each a line
-        match event.what:
+        match event.what:  # those of every order first
             case Routed(route):
                 fields = self.routes.route(route)
             case Pending(terms):
@@ -76,16 +82,16 @@ class EventViews:
                 fields = _reason(reason)
             case Building() | Canceled():
                 fields = {}
+            case Submitted(tx_signature):
+                fields = {"txSignature": tx_signature}
+            case Confirmed() as confirmed:
+                fields = self._fill(confirmed)
             case Open(reason, amended, fee):
                 fields = _opened(reason, amended) | _network_fee(fee)
             case Triggered() as triggered:
                 fields = self._evidence(triggered)
             case Launched() as launched:
                 fields = self._launch(launched)
-            case Submitted(tx_signature):
-                fields = {"txSignature": tx_signature}
-            case Confirmed() as confirmed:
-                fields = self._fill(confirmed)
             case Failed(code, message, attempts, fee):
                 fields = {"code": code, "message": message, "attempts": attempts, **_network_fee(fee)}
             case Expired(code, message):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -222,6 +223,8 @@ def meant_fields(model: type[Model], members: dict[str, Any], *, also: frozenset
 
 
 def _dropped(names: frozenset[str], members: dict[str, Any], also: frozenset[str]) -> list[FieldProblem]:
+    if members.keys() <= names | also and not members.keys() & _INNER.keys():
+        return []
     problems = list(misspelt(members, names | also))
     told = {problem.field for problem in problems}
     for name, inner in _INNER.items():
@@ -239,6 +242,7 @@ def _dropped(names: frozenset[str], members: dict[str, Any], also: frozenset[str
     return problems
 
 
+@cache
 def names_of(model: type[WireModel]) -> frozenset[str]:
     """Return the names that a model reads, as they are on the wire."""
     return frozenset(field.alias or name for name, field in model.model_fields.items())

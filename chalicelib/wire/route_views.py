@@ -30,7 +30,7 @@ class RouteViews:
         self._scales = {token.symbol: token.scale for token in tokens}
 
     def amount(self, units: int, symbol: str) -> str | None:
-        scale = self._scale(symbol)
+        scale = self._scales.get(symbol) or self._scale(symbol)
         return None if scale is None else _amount_text(units, scale)
 
     def _scale(self, symbol: str) -> int | None:

@@ -81,6 +81,8 @@ def chained_rows(
         fields = fields_of(event)
         data = canonical(fields) if fields else "{}"
         if event.order_id is not last_id:
+            if last_id is not None:
+                after[last_id] = chain
             last_id = event.order_id
             name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
         elif packs:
@@ -89,7 +91,6 @@ def chained_rows(
             last_at, time = event.at, _time(event.at)
         seq, status, attempt = event.seq, event.status.value, event.attempt
         chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
-        after[last_id] = chain
         short = ""
         if packs and status in PACKED:
             short, data = packed(data).hex(), "{}"
@@ -99,6 +100,8 @@ def chained_rows(
         )
         rows.append(f'{said}{chain.hex()}"}}')
         followed = f'{said}"}}'
+    if last_id is not None:
+        after[last_id] = chain
     return f"[{','.join(rows)}]", after
 
 
@@ -120,7 +123,7 @@ class Heads:
 
     def known(self, order_ids: Iterable[UUID]) -> dict[UUID, bytes]:
         """Return those of the orders that are remembered."""
-        return {order_id: self._known[order_id] for order_id in order_ids if order_id in self._known}
+        return {order_id: head for order_id in order_ids if (head := self._known.get(order_id)) is not None}
 
     def forget(self, order_ids: Iterable[UUID]) -> None:
         for order_id in order_ids:

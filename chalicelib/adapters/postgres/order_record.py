@@ -190,7 +190,9 @@ class PostgresOrderRecord:
         parameters = {"orders": json_rows(rows), "events": events, "lease_ms": lease_ms}
         with translated_errors():
             created = frozenset(row.order_id for row in self._database.execute(_CREATE, parameters))
-        self._heads.note({order_id: heads[order_id] for order_id in created if order_id in heads})
+        self._heads.note(
+            {order_id: head for order_id in created if (head := heads.get(order_id)) is not None}
+        )
         return created
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
@@ -244,7 +246,7 @@ class PostgresOrderRecord:
         }
         with translated_errors():
             moved = self._moved(transitions, parameters)
-        self._heads.note({order_id: heads[order_id] for order_id in moved if order_id in heads})
+        self._heads.note({order_id: head for order_id in moved if (head := heads.get(order_id)) is not None})
         self._heads.forget(
             transition.state.order.order_id for transition in transitions if transition.release
         )

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import pg8000
 from pg8000.converters import JSON, JSONB, UUID_TYPE
-from pg8000.core import BIND, EXECUTE_MSG, SYNC_MSG, Context, DatabaseError, make_params
+from pg8000.core import BIND, EXECUTE_MSG, READY_FOR_QUERY, SYNC_MSG, Context, DatabaseError, make_params
 from pydantic_core import from_json
 
 from chalicelib.adapters.reaching import reached
@@ -30,9 +30,12 @@ COMMIT: Final = "commit"
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
 
-# The protocol's integers, of two bytes and of four.
+# The protocol's integers, of two bytes and of four; and what a message begins with: its kind, and its length,
+# which counts itself.
 _H: Final = struct.Struct("!h")
 _I: Final = struct.Struct("!i")
+_MESSAGE: Final = struct.Struct("!ci")
+_LENGTH_BYTES: Final = 4
 
 _UNIQUE_VIOLATION: Final = "23505"
 _SOON_S: Final = 0.001
@@ -41,7 +44,7 @@ _SOON_S: Final = 0.001
 _NETWORK_ERROR: Final = "network error"
 
 # What pg8000's parsers raise of bytes that no PostgreSQL server sends.
-_NO_PROTOCOL: Final = (LookupError, ValueError, TypeError, struct.error)
+_NO_PROTOCOL: Final = (LookupError, ValueError, TypeError, EOFError, struct.error)
 
 # By type, where there is something faster than pg8000's own: an
 # order's id comes back from each of its statements.
@@ -115,9 +118,21 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             raise pg8000.InterfaceError("connection is closed")
         self._usock.settimeout(_as_timeout(time_left.for_work(self._time_limit_s)))
         try:
-            super().handle_messages(context)
+            self._read_messages(context)
         except (OSError, *_NO_PROTOCOL) as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error
+        if context.error is not None:
+            raise context.error
+
+    def _read_messages(self, context: Any) -> None:
+        """Do what pg8000 does, which copies each part of a message through a buffer of its own."""
+        read, handlers, code = self._sock.read, self.message_types, None
+        while code != READY_FOR_QUERY:
+            code, size = _MESSAGE.unpack(read(_MESSAGE.size))
+            body = read(size - _LENGTH_BYTES)
+            if len(body) != size - _LENGTH_BYTES:
+                raise EOFError
+            handlers[code](body, context)
 
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
