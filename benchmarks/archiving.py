@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from benchmarks.against import worktree
@@ -94,9 +94,9 @@ def measure(server: str, filled: str, trees: Mapping[str, Path], *, pairs: int) 
 
 def _archived(server: str, filled: str, tree: Path) -> Mapping[str, float]:
     admin = make_engine(server, time_limit_s=TIME_LIMIT_S)
-    _run(admin, f"DROP DATABASE IF EXISTS {COPY} WITH (FORCE)", f"CREATE DATABASE {COPY} TEMPLATE {filled}")
+    run_alone(server, f"DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")
     # The copy itself is not to be written while it is measured.
-    _run(admin, "CHECKPOINT")
+    run_alone(server, f"CREATE DATABASE {COPY} TEMPLATE {filled}", "CHECKPOINT")
     url = make_url(server).set(database=COPY).render_as_string(hide_password=False)
     with admin.connect() as connection:
         kinds = {"server": [int(str(connection.execute(_SERVER).scalar_one()).split("\n", 1)[0])]}
@@ -117,15 +117,18 @@ def _archived(server: str, filled: str, tree: Path) -> Mapping[str, float]:
         "mib": found["mib"],
         "kept": kept / orders,
     }
-    _run(admin, f"DROP DATABASE {COPY} WITH (FORCE)")
     admin.dispose()
+    run_alone(server, f"DROP DATABASE {COPY} WITH (FORCE)")
     return measured
 
 
-def _run(engine: Engine, *statements: str) -> None:
+def run_alone(url: str, *statements: str) -> None:
+    """Run statements that are no part of a transaction, such as those that make and drop databases."""
+    engine = make_engine(url, time_limit_s=TIME_LIMIT_S)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
             connection.execute(text(statement))
+    engine.dispose()
 
 
 def _print(name: str, found: Mapping[str, float]) -> None:

@@ -38,7 +38,16 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
     What is written is read back and compared before anything is dropped. Safe to stop at any moment, and to
     start again.
     """
-    use_case = archiver(session.engine, store_at(archive_url), retention_days=days, kept_days=kept_days)
+    use_case = archiver(
+        session.patient_engine, store_at(archive_url), retention_days=days, kept_days=kept_days
+    )
+    moved = 0
+
+    def count(orders: int) -> None:
+        nonlocal moved
+        moved += orders
+        progress.advance(bar, orders)
+
     try:
         waiting = use_case.waiting()
         if is_dry:
@@ -46,9 +55,11 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
             return
         with session.progress() as progress:
             bar = progress.add_task("Archiving", total=waiting)
-            done = use_case.run(on_part=lambda orders: progress.advance(bar, orders))
+            done = use_case.run(on_part=count)
     except RetryableError as fault:
-        raise click.ClickException(fault.message) from fault
+        # What was moved before is moved.
+        before = f" (after {moved} orders; start it again to go on)" if moved else ""
+        raise click.ClickException(f"{fault.message}{before}") from fault
     facts = {
         "archived": done.orders,
         "refused": done.refused,

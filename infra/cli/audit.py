@@ -79,7 +79,7 @@ def audit_command(
         slot = against.slot() if against else 0
     except NodeError as error:
         raise click.ClickException(f"no node answers: {error}") from error
-    engine = session.engine.execution_options(isolation_level="REPEATABLE READ")
+    engine = session.patient_engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, session.progress() as progress:
         results = [
             (check.name, check.violations(connection))

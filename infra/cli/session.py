@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
@@ -14,6 +14,9 @@ from rich.progress import Progress
 from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.engine import make_engine
+
+_PATIENCE_S: Final = 6 * 3_600
+"""For one answer about all of a record: ten million orders are counted in seconds and audited in hours."""
 
 
 class CliSession:
@@ -29,6 +32,11 @@ class CliSession:
     def engine(self) -> Engine:
         """The database: the one named, else that of the running runtime."""
         return make_engine(self._database_url or _running_database_url())
+
+    @cached_property
+    def patient_engine(self) -> Engine:
+        """The same, for who asks about all of its record and would rather wait than be told of a limit."""
+        return make_engine(self._database_url or _running_database_url(), time_limit_s=_PATIENCE_S)
 
     def running_secret(self, name: str) -> str | None:
         """Return a secret of the running runtime,
@@ -79,8 +87,9 @@ class CliSession:
         """Close the connections that were made."""
         for close in self._closing:
             close()
-        if "engine" in self.__dict__:
-            self.engine.dispose()
+        for name in ("engine", "patient_engine"):
+            if name in self.__dict__:
+                vars(self)[name].dispose()
 
     def print_json(self) -> None:
         """Print JSON from now on."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from tests.fakes.orders import an_order
 
 TO_THE_END = (OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED, OrderStatus.CONFIRMED)
 DAYS = 30
+EVENTS = 6
 
 
 @pytest.fixture
@@ -165,6 +167,37 @@ def test_store_that_keeps_something_else_drops_nothing(engine: Engine, tmp_path:
     with pytest.raises(RetryableError, match="nothing was dropped"):
         archiver(engine, Forgetful(tmp_path), retention_days=DAYS).run()
     assert on_record(engine) == before
+
+
+def test_store_that_is_full_after_a_part_drops_no_more_and_the_next_run_goes_on(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ended(engine, 2, days_ago=41)
+    ended(engine, 1)
+
+    class Full(FolderArchiveStore):
+        def put(self, place: str, content: bytes) -> None:
+            if (tmp_path / "orders").exists():
+                raise RetryableError("No space left on device")
+            super().put(place, content)
+
+    with pytest.raises(RetryableError, match="No space left"):
+        archiver(engine, Full(tmp_path), retention_days=DAYS).run()
+    assert on_record(engine) == (3, EVENTS, 1, 1)
+    assert archiving(engine, tmp_path).run().orders == 1
+    assert on_record(engine) == (3, 0, 0, 2)
+
+
+def test_command_that_stops_half_way_says_how_many_are_archived(engine: Engine, tmp_path: Path) -> None:
+    ended(engine, days_ago=41)
+    ended(engine)
+    # The later one's day is a file already.
+    day = (datetime.now(UTC) - timedelta(days=40)).date()
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / day.isoformat()).touch()
+    found = command(engine, tmp_path, "archive")
+    assert found.exit_code == 1
+    assert "after 1 orders; start it again to go on" in found.output
 
 
 def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:

@@ -4,10 +4,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from chalicelib import migrations
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
@@ -81,3 +86,85 @@ def test_sessions_of_a_migrated_database_reach_rows_by_key(impatient: Engine) ->
     impatient.dispose()
     with impatient.connect() as connection:
         assert connection.execute(text("SHOW random_page_cost")).scalar_one() == "1.1"
+
+
+_SOME_ATTEMPTS = """
+SET LOCAL session_replication_role = replica;
+INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units,
+    quoted_out_units, threshold_units, fence, outcome, resolved_at)
+SELECT 'signature ' || n, lpad(to_hex(n / 3), 32, '0')::uuid, n % 3 + 1, '', 1, 1, 1, 1, 1, outcome,
+    CASE WHEN outcome IS NOT NULL THEN now() END
+FROM generate_series(0, 8) AS n,
+    LATERAL (SELECT (ARRAY['dead', 'refused', CASE n WHEN 2 THEN 'landed' WHEN 5 THEN 'dead' END])[n % 3 + 1])
+        AS its (outcome)
+"""
+_COMPUTED = """
+ALTER TABLE attempts ADD COLUMN alive boolean
+    GENERATED ALWAYS AS (CASE WHEN outcome IS NULL OR outcome = 'landed' THEN true END) STORED
+"""
+_FILE = text("SELECT pg_relation_filenode('attempts')")
+_ALIVE = text("SELECT alive FROM attempts ORDER BY order_id, attempt")
+
+
+def migrated_to(engine: Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_attempts_are_marked_where_they_are_and_a_migration_that_was_cut_short_starts_again(
+    impatient: Engine,
+) -> None:
+    migrated_to(impatient, "0022")
+    with impatient.begin() as connection:
+        connection.execute(text(_SOME_ATTEMPTS))
+        before = connection.execute(_FILE).scalar_one()
+        # Two of an order that landed, which the old rules keep apart as little as this does.
+        connection.execute(text("DROP INDEX attempts_one_landed"))
+        connection.execute(text("UPDATE attempts SET outcome = 'landed' WHERE signature = 'signature 1'"))
+    with pytest.raises(IntegrityError, match="attempts_one_alive"):
+        migrated_to(impatient, "0031")
+    with impatient.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE attempts SET outcome = 'refused' WHERE signature = 'signature 1'"))
+    upgrade(impatient)
+    with impatient.begin() as connection:
+        assert connection.execute(_FILE).scalar_one() == before
+        marks = connection.execute(_ALIVE).scalars().all()
+        assert marks == [None, None, True, None, None, None, None, None, True]
+        # The open one of the last order ends, and another may take its place.
+        connection.execute(
+            text("UPDATE attempts SET outcome = 'dead', resolved_at = now() WHERE outcome IS NULL")
+        )
+        assert connection.execute(_ALIVE).scalars().all()[-1] is None
+    with impatient.connect() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        with pytest.raises(DBAPIError, match="attempts_alive_check"):
+            connection.execute(text("UPDATE attempts SET alive = true WHERE outcome = 'dead'"))
+
+
+def test_column_that_the_database_computed_is_kept_by_the_trigger_instead(impatient: Engine) -> None:
+    migrated_to(impatient, "0032")
+    with impatient.begin() as connection:
+        for statement in (
+            "DROP TRIGGER attempts_end ON attempts",
+            "DROP FUNCTION note_end_of_attempt",
+            "ALTER TABLE attempts DROP COLUMN alive",
+            _COMPUTED,
+            "CREATE UNIQUE INDEX attempts_one_alive ON attempts (order_id) WHERE alive",
+            _SOME_ATTEMPTS,
+        ):
+            connection.execute(text(statement))
+        before = connection.execute(_FILE).scalar_one()
+    upgrade(impatient)
+    with impatient.begin() as connection:
+        assert connection.execute(_FILE).scalar_one() == before
+        connection.execute(
+            text("UPDATE attempts SET outcome = 'refused', resolved_at = now() WHERE outcome IS NULL")
+        )
+        marks = connection.execute(_ALIVE).scalars().all()
+    assert marks == [None, None, True, *[None] * 6]

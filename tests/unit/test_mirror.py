@@ -55,6 +55,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/simulated_market/venue.py": "tests/contract/test_venue.py",
     "chalicelib/adapters/simulated_market/wallets.py": f"{_MARKET}/test_trading.py",
     "chalicelib/migrations/app_login.py": "tests/deploy/test_prepare.py",
+    "chalicelib/migrations/online.py": "tests/integration/test_migrations.py",
     "chalicelib/migrations/env.py": "tests/integration/test_migrations.py",
     "chalicelib/migrations/roles.py": "tests/security/test_roles.py",
     "chalicelib/prepare.py": "tests/deploy/test_prepare.py",

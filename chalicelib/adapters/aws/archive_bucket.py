@@ -29,7 +29,7 @@ class BucketArchiveStore:
                 ServerSideEncryption="AES256",
             )
         except (BotoCoreError, ClientError) as error:
-            raise RetryableError("the archive's bucket did not take it") from error
+            raise RetryableError(f"the archive's bucket did not take it: {_reason(error)}") from error
 
     def get(self, place: str) -> bytes | None:
         try:
@@ -39,5 +39,10 @@ class BucketArchiveStore:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
-            raise RetryableError("the archive's bucket does not answer") from error
+            raise RetryableError(f"the archive's bucket did not give it back: {_reason(error)}") from error
         return found
+
+
+def _reason(error: BotoCoreError | ClientError) -> str:
+    """Return what kind of fault it is: of S3's errors their code, which names no secret."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__

@@ -6,7 +6,7 @@ order's own row stays in the record much longer: by it a late retry is recognise
 archived.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -153,10 +153,11 @@ class ArchiveOrders:
             logger.error("order not archived", order_id=order.order_id, reason=problem)
         return problem is not None
 
-    def _kept(self, parts: Iterator[Part]) -> Generator[tuple[Part, Archive | None], None, None]:
+    def _kept(self, parts: Generator[Part, None, None]) -> Generator[tuple[Part, Archive | None], None, None]:
         """Yield each part once the store keeps its orders, with their archive, if any is sound."""
-        for part in parts:
-            yield part, (self._keep(part) if part.lines else None)
+        with closing(parts):
+            for part in parts:
+                yield part, (self._keep(part) if part.lines else None)
 
     def _keep(self, part: Part) -> Archive:
         content = packed(part.lines)

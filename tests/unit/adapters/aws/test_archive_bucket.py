@@ -32,7 +32,7 @@ def test_archive_is_found_by_its_name_below_the_prefix(client: Any) -> None:
 
 def test_bucket_that_is_not_there_is_a_passing_fault(client: Any) -> None:
     store = BucketArchiveStore(client, "missing", "")
-    with pytest.raises(RetryableError):
+    with pytest.raises(RetryableError, match="NoSuchBucket"):
         store.put("a", b"")
-    with pytest.raises(RetryableError):
+    with pytest.raises(RetryableError, match="NoSuchBucket"):
         store.get("a")

@@ -1,0 +1,20 @@
+"""What a migration does while functions go on: its statements are transactions of their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic import op
+from sqlalchemy import Connection
+
+
+@contextmanager
+def while_functions_go_on() -> Iterator[Connection]:
+    """Commit what the migration did so far, and run what follows statement by statement.
+
+    A kill leaves it half done, and the revision as it was: each statement must suit a second time.
+    """
+    with op.get_context().autocommit_block():
+        connection = op.get_bind()
+        # Alembic has asked for the isolation level, and by asking pg8000 begins a transaction.
+        connection.exec_driver_sql("COMMIT")
+        yield connection
