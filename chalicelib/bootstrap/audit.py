@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 from chalicelib.adapters.audit_checks import AuditCheck, Violation
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.audit import record_checks
+from chalicelib.adapters.postgres.fills_audit import no_mints
 from chalicelib.adapters.simulated_market.audit import market_checks
+from chalicelib.adapters.simulated_market.mints import mint_scales
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.config import ChainName
 from chalicelib.domain.tokens import Tokens
@@ -41,7 +43,11 @@ def checks(
         wallet_seed: What the simulated market's wallets derive from: see ``market_checks``.
         archives: Where they are, if they are to be read too.
     """
-    record = record_checks(tokens or load_tokens(), must_be_finished=must_be_finished)
+    record = record_checks(
+        tokens or load_tokens(),
+        must_be_finished=must_be_finished,
+        mint_scales=mint_scales if chain is ChainName.SIMULATED else no_mints,
+    )
     if archives is not None:
         record = (*record, archive_check(archives))
     match chain:

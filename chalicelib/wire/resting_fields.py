@@ -228,7 +228,8 @@ def _dropped(names: frozenset[str], members: dict[str, Any], also: frozenset[str
     problems = list(misspelt(members, names | also))
     told = {problem.field for problem in problems}
     for name, inner in _INNER.items():
-        said = members.get(name)
+        # A sniper order without the object lacks its words as well.
+        said = members.get(name, {} if members.get("type") == name else None)
         if name not in names or not isinstance(said, dict):
             continue
         inner_names = names_of(inner)

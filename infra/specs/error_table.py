@@ -104,7 +104,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         "The order was to be filled at once, and the market does not offer its limit.",
     ),
     Code.TRIGGER_ALREADY_MET: (None, "The price was on the trigger's side already; see `ifAlreadyMet`."),
-    Code.LAUNCH_FILTERED: (None, "The pool that opened does not pass a filter of the sniper order."),
+    Code.LAUNCH_FILTERED: (
+        None,
+        "The pool that opened does not pass a filter of the sniper order, or its mint has other decimals.",
+    ),
 }
 
 _HEAD: Final = """\

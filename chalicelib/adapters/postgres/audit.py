@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres.chain_audit import check_chain
-from chalicelib.adapters.postgres.fills_audit import check_fills
+from chalicelib.adapters.postgres.fills_audit import MintScales, check_fills, no_mints
 from chalicelib.adapters.postgres.resting_audit import RESTING_CHECKS
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 from chalicelib.domain.errors import InvalidTransitionError
@@ -106,7 +106,9 @@ SELECT before, after, min(order_id::text) AS subject FROM (
 """)
 
 
-def record_checks(tokens: Tokens, *, must_be_finished: bool) -> tuple[AuditCheck, ...]:
+def record_checks(
+    tokens: Tokens, *, must_be_finished: bool, mint_scales: MintScales = no_mints
+) -> tuple[AuditCheck, ...]:
     """Return the checks of the record; they read the public schema and nothing else.
 
     Args:
@@ -124,7 +126,7 @@ def record_checks(tokens: Tokens, *, must_be_finished: bool) -> tuple[AuditCheck
         ),
         ComputedCheck(
             "what was published of a confirmed order is what the record shows",
-            lambda connection: check_fills(connection, tokens),
+            lambda connection: check_fills(connection, tokens, mint_scales),
         ),
         *((_FINISHED,) if must_be_finished else ()),
     )

@@ -3,7 +3,7 @@
 The last event against the order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -25,11 +25,25 @@ _FILLS: Final = text("""
 """)
 
 
-def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
+MintScales = Callable[[Connection], Mapping[str, int]]
+"""Returns the decimals of the mints that the market knows beside the listed tokens."""
+
+
+def no_mints(_: Connection) -> Mapping[str, int]:
+    """Return what a market knows that has listed tokens alone."""
+    return {}
+
+
+def check_fills(
+    connection: Connection, tokens: Tokens, mint_scales: MintScales = no_mints
+) -> Iterator[Finding]:
     """Yield the confirmed orders whose last event, which is what was published, says something else.
 
-    An amount of a token that is not listed any more is not compared: how many decimals it had is not known.
+    An amount of a token that is neither listed nor known to the market is not compared: how many decimals it
+    has is not known.
     """
+    scales = {token.symbol: token.scale for token in tokens}
+    scales |= mint_scales(connection)
     after = "00000000-0000-0000-0000-000000000000"
     while rows := connection.execute(_FILLS, {"after": after, "page": _PAGE}).all():
         for row in rows:
@@ -38,14 +52,14 @@ def check_fills(connection: Connection, tokens: Tokens) -> Iterator[Finding]:
                 ("inputAmount", row.input_units, row.input_token),
                 ("outputAmount", row.output_units, row.output_token),
             ):
-                if symbol in tokens:
-                    is_so[name] = format_units(int(units), tokens[symbol].scale)
+                if symbol in scales:
+                    is_so[name] = format_units(int(units), scales[symbol])
             unspent = int(row.amount_units - row.input_units) if row.swap_mode == SwapMode.EXACT_IN else 0
             missing = int(row.amount_units - row.output_units) if row.swap_mode == SwapMode.EXACT_OUT else 0
             if unspent < 0 or missing > 0:
                 yield Finding(str(row.order_id), "more went in, or less came out, than the order named")
-            elif row.input_token in tokens:
-                scale = tokens[row.input_token].scale
+            elif row.input_token in scales:
+                scale = scales[row.input_token]
                 is_so["unspentInputAmount"] = format_units(unspent, scale) if unspent else None
             try:
                 published = stored_fields(row.data, row.packed)

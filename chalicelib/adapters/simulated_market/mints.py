@@ -3,16 +3,23 @@
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
+
+_ALL: Final = text("SELECT mint, scale FROM market.tokens")
 
 # A mint is noted before its pool is there, and stays noted if that cannot be opened.
 _DECIMALS: Final = Statement("""
     SELECT mint, scale FROM market.tokens
     WHERE mint = ANY(:mints) AND EXISTS (SELECT FROM market.pools WHERE mint IN (token_0, token_1))
 """)
+
+
+def mint_scales(connection: Connection) -> Mapping[str, int]:
+    """Return the decimals of all mints that were ever noted."""
+    return {row.mint: row.scale for row in connection.execute(_ALL)}
 
 
 class MarketMints:

@@ -10,7 +10,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import SNIPER_VENUES, Sniper
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms, TimeInForce
+from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
 from chalicelib.domain.tokens import Tokens, new_token
 from chalicelib.wire.fields import validated
 from chalicelib.wire.json_text import parse_object
@@ -164,6 +164,9 @@ def test_decimals_of_a_listed_token_may_be_said_if_they_are_right() -> None:
         assert refusal_of(sniper | {"sniper": {"decimals": wrong}}).details[0].field == "sniper.decimals"
     with pytest.raises(InvalidRequestError, match=r"did you mean sniper\.decimals\?"):
         meant_fields(OrderFields, sniper | {"sniper": {"scale": 6}})
+    with pytest.raises(InvalidRequestError, match=r"decimals is not a field; did you mean sniper\.decimals"):
+        meant_fields(OrderFields, sniper | {"decimals": 6})
+    assert meant_fields(OrderFields, BY_TOKENS | {"decimals": 6}).type is OrderType.MARKET  # a note
 
 
 def test_order_may_name_a_mint_of_which_a_pool_is_known() -> None:
