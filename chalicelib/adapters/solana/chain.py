@@ -181,18 +181,30 @@ class SolanaChain:
         return signed
 
     def _contents(self, swaps: Sequence[_PlannedSwap]) -> list[SwapContents]:
-        """Return what each transaction does; refused is none for what its wallet held some time ago."""
+        """Return what each transaction does.
+
+        Refused is none for what its wallet held some time ago, or by the word of fewer nodes than have to
+        agree on what landed.
+
+        Raises:
+            RefusedError: A wallet holds too little.
+            NodeError: It seems to, and not enough nodes answer.
+        """
         spends = [
             PlannedSpend(swap.instruction.account_id, swap.wallet, [*mints_of(swap.plan).values()])
             for swap in swaps
         ]
         held = self._wallets.held(spends, beside=self._blockhashes.beside())
-        try:
-            return _made(swaps, held.by_owner)
-        except RefusedError:
-            if held.is_new:
-                raise
-            return _made(swaps, self._wallets.held(spends, anew=True).by_owner)
+        asked: list[int] = []
+        while True:
+            try:
+                return _made(swaps, held.by_owner)
+            except RefusedError:
+                if held.place is not None:
+                    asked.append(held.place)
+                if len(asked) >= self._reader.witnesses:
+                    raise
+            held = self._wallets.held(spends, anew_without=asked)
 
     def _remember(self, signature: str, last_valid_height: int) -> None:
         with self._lock:

@@ -205,7 +205,7 @@ class RpcNodes:
                 default=(deadline_s, 0),
             )
             if free_at_s >= deadline_s:
-                raise last or SilentNodeError("every node limits us for longer than there is time")
+                raise last or SilentNodeError("no node is free in time: each limits us, or has just failed")
             self._pause(max(0.0, free_at_s - self._now_s()))
 
             try:

@@ -4,7 +4,7 @@ Which accounts a transaction needs follows from its route. But tokens in and out
 those that any route may lead over; what is missing after all is read when the transaction is built.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -41,11 +41,11 @@ class WalletsHeld(NamedTuple):
     """What wallets hold, by owner.
 
     Attributes:
-        is_new: All of it was read for this, not before.
+        place: Of the node that all of it was read from for this; None if some was known before.
     """
 
     by_owner: dict[Pubkey, Holdings]
-    is_new: bool
+    place: int | None
 
 
 class _Read(NamedTuple):
@@ -104,13 +104,17 @@ class WalletReader:
         return [Beside([get_multiple_accounts(keys, newest_slot or None)], take)]
 
     def held(
-        self, planned: Sequence[PlannedSpend], *, anew: bool = False, beside: Sequence[Beside] = ()
+        self,
+        planned: Sequence[PlannedSpend],
+        *,
+        beside: Sequence[Beside] = (),
+        anew_without: Collection[int] | None = None,
     ) -> WalletsHeld:
         """Return what each wallet's authority and owner hold.
 
         Args:
-            anew: Read all of it, whatever is known.
             beside: Asked in the same request, if there is one.
+            anew_without: Read all of it, whatever is known, from another node than those at these places.
 
         Raises:
             NodeError: What had to be read was not answered in time.
@@ -123,10 +127,12 @@ class WalletReader:
                 key for wallet, found in wanted.items() for key in keys_of(wallet, [*found.values()])
             )
         ]
-        known = {} if anew else self._known(keys)
+        known = self._known(keys) if anew_without is None else {}
         missing = [key for key in keys if key not in known]
+        place = None
         if missing:
-            known |= self._read(missing, beside)
+            place, read = self._read(missing, beside, anew_without or ())
+            known |= read
         with self._lock:
             self._expected = ()
             if len(self._wallets) + len(planned) > _WALLETS_KEPT:
@@ -135,7 +141,7 @@ class WalletReader:
         by_owner = {
             wallet.owner: holdings_of(wallet, [*found.values()], known) for wallet, found in wanted.items()
         }
-        return WalletsHeld(by_owner, len(missing) == len(keys))
+        return WalletsHeld(by_owner, place if len(missing) == len(keys) else None)
 
     def forget(self) -> None:
         """Take nothing for true any more that was read before: something was sent."""
@@ -148,22 +154,24 @@ class WalletReader:
             self._reads = {key: read for key, read in self._reads.items() if read.at_s >= since_s}
             return {key: self._reads[key].account for key in keys if key in self._reads}
 
-    def _read(self, keys: Sequence[Pubkey], others: Sequence[Beside]) -> dict[Pubkey, Account | None]:
+    def _read(
+        self, keys: Sequence[Pubkey], others: Sequence[Beside], without: Collection[int]
+    ) -> tuple[int, dict[Pubkey, Account | None]]:
         groups = [keys[start : start + ACCOUNTS_MAX] for start in range(0, len(keys), ACCOUNTS_MAX)]
         calls = [get_multiple_accounts(some) for some in groups]
 
-        def talk(ask: Ask, place: int) -> dict[Pubkey, Account | None]:
+        def talk(ask: Ask, place: int) -> tuple[int, dict[Pubkey, Account | None]]:
             answers = ask.each([*calls, *calls_of(others)])
             hand_over(others, place, answers[len(calls) :])
             found: dict[Pubkey, Account | None] = {}
             for some, answer in zip(groups, answers[: len(calls)], strict=True):
                 found.update(zip(some, _accounts(answer, len(some)), strict=True))
-            return found
+            return place, found
 
         at_s = self._monotonic_s()
-        found = self._nodes.converse(talk, time_limit_s=self._time_limit_s)
+        place, found = self._nodes.converse(talk, time_limit_s=self._time_limit_s, without=without)
         self._keep(at_s, [*found], [*found.values()])
-        return found
+        return place, found
 
     def _keep(self, at_s: float, keys: Sequence[Pubkey], accounts: Sequence[Account | None]) -> None:
         reads = {key: _Read(at_s, account) for key, account in zip(keys, accounts, strict=True)}

@@ -80,7 +80,7 @@ def a_chain(
         blockhashes=blockhashes,
         wallets=wallets,
         priority_fees=PriorityFees(rpc, policy or PriorityPolicy(), time_limit_s=5),
-        reader=ChainReader(rpc, lambda: names, time_limit_s=5),
+        reader=ChainReader(rpc, lambda: names, time_limit_s=5, witnesses=witnesses),
         policy=SendingPolicy(time_limit_s=5, is_simulated=is_simulated),
         spending=spending,
     )
@@ -200,6 +200,18 @@ def test_same_bytes_go_to_every_node_and_one_that_takes_them_is_enough() -> None
     second.failing = NodeError("gone")
     with pytest.raises(RetryableError, match="no node took"):
         chain.send(signed)
+
+
+def test_node_that_shows_an_empty_wallet_refuses_no_order_where_two_have_to_agree() -> None:
+    first, second = a_node("first", held=5), a_node("second")
+    assert len(a_chain(first, second, witnesses=2).sign([an_order()])) == 1
+    with pytest.raises(RefusedError):
+        a_chain(first, second).sign([an_order()])
+    with pytest.raises(RefusedError):
+        a_chain(first, a_node("second", held=5), witnesses=2).sign([an_order()])
+    second.failing = NodeError("gone")
+    with pytest.raises(RetryableError, match="no node answered"):
+        a_chain(first, second, witnesses=2).sign([an_order()])
 
 
 class Caps:

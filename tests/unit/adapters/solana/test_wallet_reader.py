@@ -47,7 +47,8 @@ class Wallets:
 
     def held(self, *mints: Mint, anew: bool = False) -> WalletsHeld:
         wallet = SIGNER.wallet("acc")
-        return self.reader.held([PlannedSpend("acc", wallet, mints or MINTS)], anew=anew)
+        spends = [PlannedSpend("acc", wallet, mints or MINTS)]
+        return self.reader.held(spends, anew_without=() if anew else None)
 
     def lamports(self, held: WalletsHeld) -> int:
         return held.by_owner[SIGNER.wallet("acc").owner].lamports
@@ -60,7 +61,7 @@ def _each_of(one: Beside, ask: Ask, _: int) -> list[Any]:
 def test_wallet_that_was_met_is_read_ahead_and_not_asked_for_again() -> None:
     use = Wallets()
     assert use.read_ahead() == []
-    assert use.held().is_new
+    assert use.held().place == 0
     use.reader.forget()
     wallet = SIGNER.wallet("acc")
     assert set(use.read_ahead()) == {
@@ -69,7 +70,7 @@ def test_wallet_that_was_met_is_read_ahead_and_not_asked_for_again() -> None:
     }
     use.node.asked.clear()
     held = use.held()
-    assert (use.lamports(held), held.is_new, use.node.asked) == (10**9, False, [])
+    assert (use.lamports(held), held.place, use.node.asked) == (10**9, None, [])
 
 
 def test_what_is_expected_is_read_ahead_once() -> None:
@@ -139,4 +140,4 @@ def test_only_accounts_that_were_not_read_ahead_are_asked_for() -> None:
     held = use.held(*MINTS)
     (call,) = use.node.asked
     assert len(call.params[0]) == 1
-    assert not held.is_new
+    assert held.place is None
