@@ -4,8 +4,8 @@ Revision: 0031. There were two rules, one open attempt and one landed: between t
 beside one that had landed. And both indexes stood on the outcome, so noting it was a row anew and an entry
 anew in every index. Now one index stands on a column that follows from the outcome and stays the same when
 the attempt lands. A trigger keeps it, also for functions of an earlier release, and a rule holds it to that:
-a column that the database computes by itself would have had the table written anew, with nobody reading it
-for minutes. Functions go on while attempts that came to nothing are marked, a few thousand pages at a time,
+a column that the database computes by itself would have had the table written anew, closed to readers for
+minutes. Functions go on while attempts that came to nothing are marked, a few thousand pages at a time,
 and while the index is built; the old rules hold until the new one does. Killed in its middle it starts again.
 """
 
