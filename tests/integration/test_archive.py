@@ -206,6 +206,24 @@ def test_store_that_is_full_after_a_part_drops_no_more_and_the_next_run_goes_on(
     assert on_record(engine) == (3, 0, 0, 2)
 
 
+def test_run_that_is_out_of_time_leaves_the_rest_to_the_next_and_time_for_the_ledger(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ended(engine, 2, days_ago=41)
+    ended(engine, 1)
+    asked, answers = [], iter((True, False))
+
+    def has_time(seconds: float) -> bool:
+        asked.append(seconds)
+        return next(answers, False)
+
+    assert archiving(engine, tmp_path).run(has_time).orders == 2
+    reading, _, folding, forgetting = asked
+    assert reading > folding > forgetting
+    assert archiving(engine, tmp_path).run().orders == 1
+    assert on_record(engine) == (3, 0, 0, 2)
+
+
 def test_command_that_stops_half_way_says_how_many_are_archived(engine: Engine, tmp_path: Path) -> None:
     ended(engine, days_ago=41)
     ended(engine)
