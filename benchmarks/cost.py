@@ -55,7 +55,7 @@ COLD_MONTHS: Final = 3
 # once it is archived (its row), and what of it is in the archive.
 HOT_BYTES: Final = 3_290
 STAYING_BYTES: Final = 690
-COLD_BYTES: Final = 740
+COLD_BYTES: Final = 690
 RETENTION_MONTHS: Final = 1
 
 BATCH: Final = 10

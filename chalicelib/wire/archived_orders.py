@@ -36,9 +36,28 @@ class ArchivedOrder:
         return str(self.order["order_id"])
 
 
-def packed(lines: Iterable[str]) -> bytes:
-    """Return an archive of orders' lines, without their ends; equal lines make equal bytes."""
-    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), _LEVEL, mtime=0)
+def joined(lines: Iterable[str]) -> bytes:
+    """Return the text of an archive, given its orders' lines without their ends."""
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def packed(content: bytes) -> bytes:
+    """Return an archive of a text; equal texts make equal bytes."""
+    return gzip.compress(content, _LEVEL, mtime=0)
+
+
+def text_of(archive: bytes) -> bytes:
+    """Return the text of an archive.
+
+    Raises:
+        UnreadableArchiveError: It is damaged.
+    """
+    if not archive:
+        raise UnreadableArchiveError("not a readable archive: it is empty")
+    try:
+        return gzip.decompress(archive)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableArchiveError(f"not a readable archive: {error}") from error
 
 
 def lines_of(archive: bytes) -> list[str]:
@@ -47,12 +66,10 @@ def lines_of(archive: bytes) -> list[str]:
     Raises:
         UnreadableArchiveError: It is damaged.
     """
-    if not archive:
-        raise UnreadableArchiveError("not a readable archive: it is empty")
     try:
         # Lines end with a line feed alone: texts may hold what else Unicode calls an end of line.
-        return gzip.decompress(archive).decode().split("\n")[:-1]
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        return text_of(archive).decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
         raise UnreadableArchiveError(f"not a readable archive: {error}") from error
 
 

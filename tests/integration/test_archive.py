@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from chalicelib.adapters.archive_folder import FolderArchiveStore
-from chalicelib.adapters.postgres.archive import archive_check
+from chalicelib.adapters.postgres.archive import EVENT_COLUMNS, PostgresFinishedOrders, archive_check
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.archiving import archiver
 from chalicelib.bootstrap.audit import audit
@@ -21,6 +21,7 @@ from chalicelib.domain.errors import ArchivedError, RetryableError
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.migrations.roles import grant
 from chalicelib.services.archive.archiver import ArchiveOrders
+from chalicelib.wire.archived_orders import order_of
 from infra.cli.__main__ import orderflow
 from infra.cli.archives import archived
 from tests.contract.records import on_postgres
@@ -99,6 +100,23 @@ def test_archives_are_by_day(engine: Engine, tmp_path: Path) -> None:
         ended(engine, days_ago=days_ago)
     assert archiving(engine, tmp_path).run().orders == 3
     assert len(list((tmp_path / "orders").iterdir())) == 2
+
+
+def test_archive_has_every_column_of_an_event(engine: Engine) -> None:
+    statement = "SELECT column_name FROM information_schema.columns WHERE table_name = 'order_events'"
+    with engine.connect() as connection:
+        columns = set(connection.execute(text(statement)).scalars())
+    fields_and_order = {"data", "packed", "order_id"}
+    assert columns - fields_and_order == {name.strip()[2:] for name in EVENT_COLUMNS.split(",")}
+
+
+def test_orders_with_many_events_make_a_part_of_fewer(engine: Engine) -> None:
+    ended(engine, 3)
+    finished = PostgresFinishedOrders(engine)
+    first = finished.next(datetime.now(UTC), after=None, limit=10, events_max=EVENTS + 1)
+    assert len(first) == 2
+    after = order_of(first[-1])
+    assert len(finished.next(datetime.now(UTC), after=after, limit=10, events_max=1)) == 1
 
 
 def test_archived_order_is_shown_as_it_was(engine: Engine, tmp_path: Path) -> None:
@@ -184,6 +202,24 @@ def test_store_that_is_full_after_a_part_drops_no_more_and_the_next_run_goes_on(
     with pytest.raises(RetryableError, match="No space left"):
         archiver(engine, Full(tmp_path), retention_days=DAYS).run()
     assert on_record(engine) == (3, EVENTS, 1, 1)
+    assert archiving(engine, tmp_path).run().orders == 1
+    assert on_record(engine) == (3, 0, 0, 2)
+
+
+def test_run_that_is_out_of_time_leaves_the_rest_to_the_next_and_time_for_the_ledger(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ended(engine, 2, days_ago=41)
+    ended(engine, 1)
+    asked, answers = [], iter((True, False))
+
+    def has_time(seconds: float) -> bool:
+        asked.append(seconds)
+        return next(answers, False)
+
+    assert archiving(engine, tmp_path).run(has_time).orders == 2
+    reading, _, folding, forgetting = asked
+    assert reading > folding > forgetting
     assert archiving(engine, tmp_path).run().orders == 1
     assert on_record(engine) == (3, 0, 0, 2)
 

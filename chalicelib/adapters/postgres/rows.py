@@ -11,7 +11,7 @@ from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject
-from chalicelib.wire.packed_fields import unpacked, unpacked_text
+from chalicelib.wire.packed_fields import unpacked
 
 ORDER_COLUMNS: Final = (
     f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq, "
@@ -64,16 +64,6 @@ def written_event(columns: JsonObject) -> JsonObject:
     rest = {name: value for name, value in columns.items() if name != "packed"}
     packed = bytes.fromhex(str(columns.get("packed") or "").removeprefix("\\x"))
     return rest | {"data": stored_fields(columns["data"], packed)}
-
-
-def written_text(columns: JsonObject) -> str | None:
-    """Return the fields of such a row as the text that was packed, on one line; None if they are not packed.
-
-    Raises:
-        ValueError: They cannot be read.
-    """
-    packed = bytes.fromhex(str(columns.get("packed") or "").removeprefix("\\x"))
-    return unpacked_text(packed) if packed else None
 
 
 def _by_todays_names(status: OrderStatus, stored: JsonObject) -> JsonObject:

@@ -21,13 +21,17 @@ from chalicelib.services.ports import Clock
 from chalicelib.wire.archived_orders import (
     ArchivedOrder,
     UnreadableArchiveError,
-    lines_of,
+    joined,
     order_of,
     packed,
+    text_of,
 )
 
 PART_MAX: Final = 1_000
 """Orders in one archive: what one of them costs to look up, and what a kill may cost to do again."""
+
+EVENTS_MAX: Final = 20_000
+"""In one archive, unless an order has more by itself: four parts at most are held in memory."""
 
 PART_S: Final = 10.0
 """What a part may take from being read to being dropped; with less time left the next run goes on."""
@@ -134,7 +138,7 @@ class ArchiveOrders:
     def _read(self, ended_before: datetime, has_time: Callable[[float], bool]) -> Generator[Part, None, None]:
         last: ArchivedOrder | None = None
         while has_time(PART_S + OTHERS_S):
-            lines = self._finished.next(ended_before, after=last, limit=PART_MAX)
+            lines = self._finished.next(ended_before, after=last, limit=PART_MAX, events_max=EVENTS_MAX)
             if not lines:
                 return
             part = Part()
@@ -160,12 +164,13 @@ class ArchiveOrders:
                 yield part, (self._keep(part) if part.lines else None)
 
     def _keep(self, part: Part) -> Archive:
-        content = packed(part.lines)
+        told = joined(part.lines)
+        content = packed(told)
         digest = sha256(content)
         first = next(iter(part.seqs))
         place = f"orders/{part.day.isoformat()}/{first}-{digest.hexdigest()[:16]}.jsonl.gz"
         self._store.put(place, content)
-        self._verify(place, content, part)
+        self._verify(place, content, told)
         return Archive(
             place,
             part.day,
@@ -176,11 +181,11 @@ class ArchiveOrders:
             part.transactions,
         )
 
-    def _verify(self, place: str, content: bytes, part: Part) -> None:
+    def _verify(self, place: str, content: bytes, told: bytes) -> None:
         """Read an archive back; raise ``RetryableError`` unless it holds the very lines that were judged."""
         try:
             kept = self._store.get(place) or b""
-            is_whole = kept == content and lines_of(kept) == part.lines
+            is_whole = kept == content and text_of(kept) == told
         except UnreadableArchiveError as error:
             raise RetryableError(f"{place} cannot be read back: nothing was dropped") from error
         if not is_whole:

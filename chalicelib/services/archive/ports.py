@@ -45,11 +45,14 @@ class FinishedOrders(Protocol):
         """Return how many orders may be archived."""
         ...
 
-    def next(self, ended_before: datetime, *, after: ArchivedOrder | None, limit: int) -> Sequence[str]:
+    def next(
+        self, ended_before: datetime, *, after: ArchivedOrder | None, limit: int, events_max: int
+    ) -> Sequence[str]:
         """Return the lines of finished orders without subscribers, those that ended first, all of one day.
 
         Args:
             after: The order to go on after.
+            events_max: With so many events no further order is taken.
         """
         ...
 

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.wire.archived_orders import (
     ArchivedOrder,
     UnreadableArchiveError,
+    joined,
     lines_of,
     order_of,
     packed,
@@ -25,12 +26,12 @@ LINES = [
 
 
 def test_what_is_packed_is_unpacked_to_the_last_digit() -> None:
-    assert lines_of(packed(LINES)) == LINES
-    assert unpacked(packed(LINES)) == ORDERS
+    assert lines_of(packed(joined(LINES))) == LINES
+    assert unpacked(packed(joined(LINES))) == ORDERS
 
 
 def test_equal_lines_make_equal_bytes() -> None:
-    assert packed(LINES) == packed(iter(LINES))
+    assert packed(joined(LINES)) == packed(joined(iter(LINES)))
 
 
 def test_line_that_is_no_order_is_recognised() -> None:
@@ -43,7 +44,7 @@ def test_line_that_is_no_order_is_recognised() -> None:
     [
         b"",
         b"{}",
-        packed(LINES)[:-5],
+        packed(joined(LINES))[:-5],
         gzip.compress(b'{"order":{}}\n'),
         gzip.compress(b"[]\n"),
         gzip.compress(b"\xff"),
