@@ -13,6 +13,7 @@ from chalicelib.domain.errors import FieldError, RetryableError, UnknownOutcomeE
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers import previews
 from chalicelib.handlers.identity import http_account
+from chalicelib.handlers.named_tokens import tokens_for
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind as Asked
@@ -58,7 +59,9 @@ def submit(request: Request) -> Response:
     fields = meant_fields(OrderFields, members)
     if is_dry_by_query(request.query_params or {}) or is_dry(members):
         return answer(previews.preview(fields, account_id))
-    order = use.submit_orders.submit(fields.terms(use.mints.learn(fields.named_tokens)), account_id)
+    order = use.submit_orders.submit(
+        fields.terms(tokens_for(use, account_id, fields.named_tokens)), account_id
+    )
     accepted = {
         "orderId": str(order.order_id),
         "clientOrderId": order.terms.client_order_id,
@@ -128,7 +131,7 @@ def quote(request: Request) -> Response:
     use, account_id = services(), _account(request)
     use.access.requests.admit(account_id, Asked.QUOTE)
     fields = meant_fields(SwapFields, parse_object(request.raw_body, use.access.messages))
-    found = use.quote_swaps.quote(swap_terms(fields, use.mints.learn(fields.named_tokens)))
+    found = use.quote_swaps.quote(swap_terms(fields, tokens_for(use, account_id, fields.named_tokens)))
     return answer(use.event_views.routes.quote(found.route, at=found.at, valid_until=found.valid_until))
 
 

@@ -9,6 +9,7 @@ from chalicelib.bootstrap import services
 from chalicelib.domain.errors import ExecutionError, FieldError
 from chalicelib.handlers import refusals
 from chalicelib.handlers.identity import http_account
+from chalicelib.handlers.named_tokens import unread_mints
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
@@ -89,7 +90,7 @@ def _submitted(
     request_id: str | None = None,
 ) -> Sequence[Result]:
     use = services()
-    unread = use.mints.learn_if_possible(tokens_named(fields))
+    unread = unread_mints(use, account_id, tokens_named(fields))
     asked = each_of(fields, lambda members: batched_terms(members, use.tokens, unread))
     of_each = use.submit_batch.submit(asked, account_id, connection_id=connection_id, request_id=request_id)
     for result in of_each:

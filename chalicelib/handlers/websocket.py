@@ -14,6 +14,7 @@ from chalicelib.handlers.identity import (
     connection_name,
     websocket_caller,
 )
+from chalicelib.handlers.named_tokens import tokens_for
 from chalicelib.logs import logger
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.intake.rates import RequestKind
@@ -130,7 +131,7 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             answer = {"type": "preview", "requestId": frame.request_id, **shown}
         case OrderFields() as fields:
             order = use.submit_orders.submit(
-                fields.terms(use.mints.learn(fields.named_tokens)),
+                fields.terms(tokens_for(use, account_id, fields.named_tokens)),
                 account_id,
                 connection_id=connection_id,
                 request_id=frame.request_id,
@@ -143,7 +144,9 @@ def _act(text: str, connection_id: str, account_id: str, *, batched: bool) -> Js
             answer = several_orders.answer_frame(fields, account_id, connection_id, frame.request_id)
         case SwapFields() as fields:
             use.access.requests.admit(account_id, RequestKind.QUOTE)
-            quote = use.quote_swaps.quote(swap_terms(fields, use.mints.learn(fields.named_tokens)))
+            quote = use.quote_swaps.quote(
+                swap_terms(fields, tokens_for(use, account_id, fields.named_tokens))
+            )
             shown = use.event_views.routes.quote(quote.route, at=quote.at, valid_until=quote.valid_until)
             answer = {"type": "quote", "requestId": frame.request_id, **shown}
         case SubscribeFields() as fields:
@@ -210,7 +213,7 @@ def _act_on_url(query: Mapping[str, str], connection_id: str, account_id: str) -
         if is_dry_by_query(query):
             raise FieldError("dryRun", "does not go with a connection URL: submit the order in a frame")
         fields = order_fields_from_query(query)
-        terms = fields.terms(use.mints.learn(fields.named_tokens))
+        terms = fields.terms(tokens_for(use, account_id, fields.named_tokens))
         use.submit_orders.submit(terms, account_id, connection_id=connection_id, is_connecting=True)
         return
     check_names(query)
