@@ -99,7 +99,8 @@ class Services(Ports):
     def read_markets(self) -> "ReadMarkets":
         from chalicelib.services.planning.markets import ReadMarkets
 
-        return ReadMarkets(self.market.quote_collector, self.market.height, self.tokens, self.clock)
+        market = self.market
+        return ReadMarkets(market.quote_collector, market.height, self.tokens, self.clock, mints=market)
 
     @cached_property
     def preview_orders(self) -> "PreviewOrders":

@@ -48,7 +48,12 @@ export const EMPTY = {
   minLiquidity: '',
   maxFeeBps: '',
   maxDelayBlocks: '',
+  mint: '',
+  decimals: '',
 };
+
+// What is bought or sold: of a sniper order perhaps a mint that is in no list.
+const baseOf = ({ kind, mint, baseAsset }) => (kind === 'sniper' && mint) || baseAsset;
 
 const said = (text) => (text === '' ? undefined : text);
 // Digits become a number; anything else goes as it is, and the server says what is wrong with it.
@@ -61,13 +66,13 @@ export function orderOf(form) {
   if (kind === 'sniper') {
     // Exact-in: what is given is exact, how much comes of it is what the sniper finds out. So it names no
     // base asset, and its limit is what one token given has to bring.
-    const { quoteAsset: inputToken, baseAsset: outputToken } = form;
-    Object.assign(order, { inputToken, outputToken, swapMode: 'exactIn' });
+    Object.assign(order, { inputToken: form.quoteAsset, outputToken: baseOf(form), swapMode: 'exactIn' });
     order.sniper = pruned({
       venue: said(form.venue),
       minLiquidity: said(form.minLiquidity),
       maxFeeBps: whole(form.maxFeeBps),
       maxDelayBlocks: whole(form.maxDelayBlocks),
+      decimals: form.mint ? whole(form.decimals) : undefined,
     });
   } else Object.assign(order, { side: form.side, baseAsset: form.baseAsset, quoteAsset: form.quoteAsset });
   if (has.slippageBps(kind)) order.slippageBps = whole(form.slippageBps);
@@ -87,17 +92,18 @@ export function orderOf(form) {
   return pruned(order);
 }
 
-export const limitLabel = ({ kind, baseAsset, quoteAsset }) =>
-  kind === 'sniper'
-    ? `At least ${baseAsset} per ${quoteAsset}`
-    : `Limit price, ${quoteAsset} per ${baseAsset}`;
+export const limitLabel = (form) =>
+  form.kind === 'sniper'
+    ? `At least ${baseOf(form)} per ${form.quoteAsset}`
+    : `Limit price, ${form.quoteAsset} per ${form.baseAsset}`;
 
 const pruned = (members) =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 // What would be sent, in a sentence; `preview` is what the server says of it.
 export function sentence(form, preview) {
-  const { side, amount, baseAsset: base, quoteAsset: quote, kind } = form;
+  const { side, amount, quoteAsset: quote, kind } = form;
+  const base = baseOf(form);
   const [spent, bought] = side === 'sell' && kind !== 'sniper' ? [base, quote] : [quote, base];
   const deal =
     kind === 'sniper'

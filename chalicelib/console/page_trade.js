@@ -282,6 +282,11 @@ function OrderForm() {
             name="maxDelayBlocks"
             label="Latest, blocks after the opening"
             hint="any"
+          />
+          <${Text} name="mint" label="A new mint's address instead" hint="base asset" /><${Text}
+            name="decimals"
+            label="Decimals of that mint"
+            hint="for a limit"
           />`
       }
       ${

@@ -141,6 +141,7 @@ def venues(request: Request) -> Response:
     _reader(request)
     use = services()
     answers = use.quote_swaps.venues()
+    use.mints.learn_if_possible({token for pool in answers.pools for token in pool.tokens})
     return answer(
         venues_view(answers.venues, answers.pools, answers.problems, use.tokens, refused=answers.refused)
     )

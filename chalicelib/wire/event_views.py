@@ -39,6 +39,7 @@ class EventViews:
 
     def __init__(self, tokens: Tokens) -> None:
         self.routes = RouteViews(tokens)
+        self._tokens = tokens
         # By identity; an entry keeps its event, so that no other can have its id meanwhile.
         self._kept: dict[int, tuple[OrderEvent, JsonObject]] = {}
         # An order's events mostly come one after the other: its id, and that as text.
@@ -77,7 +78,7 @@ class EventViews:
             case Routed(route):
                 fields = self.routes.route(route)
             case Pending(terms):
-                fields = _terms(terms)
+                fields = _terms(terms, self._tokens)
             case Routing(reason):
                 fields = _reason(reason)
             case Building() | Canceled():
@@ -162,11 +163,11 @@ def _network_fee(lamports: int | None) -> JsonObject:
     return {} if lamports is None else {"networkFeeLamports": lamports}
 
 
-def _terms(terms: OrderTerms) -> JsonObject:
+def _terms(terms: OrderTerms, tokens: Tokens) -> JsonObject:
     return {
         "orderType": terms.order_type,
         "inputToken": terms.input_token,
         "outputToken": terms.output_token,
         "slippageBps": terms.slippage_bps,
-        **condition_views(terms),
+        **condition_views(terms, tokens),
     }

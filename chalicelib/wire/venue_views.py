@@ -49,5 +49,7 @@ def venues_view(
         ]
         problem = problems.get(name)
         venues.append({"venue": name, "pools": listed} | ({"error": problem} if problem else {}))
-    known = [{"symbol": token.symbol, "mint": token.mint, "decimals": token.scale} for token in tokens]
+    mints = sorted({name for pool in pools for name in pool.tokens if name not in tokens})
+    named = [*tokens, *(token for token in map(tokens.find, mints) if token is not None)]
+    known = [{"symbol": token.symbol, "mint": token.mint, "decimals": token.scale} for token in named]
     return {"venues": venues, "tokens": known}

@@ -85,6 +85,15 @@ def test_sniper_order_says_its_limit_in_the_prices_that_it_is_sent_in(console: O
         assert "for at least 0.5 JUP per USDC" in said
         assert "for at least 5 JUP" in said  # the server's own words
         page.press("Escape")
+        mint = "DxQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFi"
+        page.fill("input[name=mint]", mint)
+        page.fill("input[name=decimals]", "5")
+        page.click("form.order button.main", text="Preview")
+        page.shown("dialog[open]")
+        said = page.text("dialog")
+        assert f"Spend 10 USDC on {mint}" in said
+        assert f"for at least 5 {mint}" in said
+        page.press("Escape")
 
 
 def test_all_orders_of_a_type_are_canceled_once_that_is_confirmed(

@@ -110,6 +110,10 @@ def test_new_mint_is_bought_within_its_limit_and_sold_again(
     assert events[-1]["inputAmount"] == "50.00001"
     quote = trader.ask(action="quote", side="buy", baseAsset=mint, quoteAsset="USDC", amount="1")
     assert quote["inputAmount"].startswith("0.02")
+    pairs = {each["pair"]: each["mark"] for each in rest.get("/markets").json()["markets"]}
+    assert pairs[f"{mint}/USDC"].startswith("0.02")
+    known = {"symbol": mint, "mint": mint, "decimals": 5}
+    assert known in rest.get("/venues").json()["tokens"]
     preview = trader.ask(action="submit", dryRun=True, **sale)
     assert (preview["verdict"], f"sell 50.00001 {mint}" in preview["summary"]) == ("executeNow", True)
     shown = rest.get(f"/orders/{stop_id}").json()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.domain.tokens import is_mint
 from chalicelib.wire import answers, rest_answers
 from infra.cli.__main__ import orderflow
 from tests.e2e.conftest import Connect, an_instance
@@ -83,7 +84,8 @@ def test_markets_show_what_triggers_look_at(rest: httpx.Client) -> None:
     assert sol.mark is not None
     assert 100 < float(sol.mark) < 200
     assert (sol.pools, markets.problems) == (4, [])
-    assert len(markets.markets) == 15
+    # Mints that other tests have opened pools of are called by their addresses.
+    assert len([each for each in markets.markets if not is_mint(each.base_asset)]) == 15
 
 
 def test_cancel_all_ends_what_is_not_sent_and_tells_its_owner(tmp_path: Path) -> None:

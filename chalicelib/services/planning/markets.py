@@ -6,31 +6,41 @@ from chalicelib.domain.market_prices import MarketPrices, PairPrices
 from chalicelib.domain.tokens import TokenPair, Tokens
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.marks import canonical, mark_of
+from chalicelib.routing.open_to import makes_price
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.services.mints import NO_MINTS, LearnMints
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Clock
+from chalicelib.services.ports import Clock, Mints
 
 
 class ReadMarkets:
     """Asks the venues and the chain; nothing is planned."""
 
     def __init__(
-        self, quote_collector: QuoteCollector, height: Callable[[], int], tokens: Tokens, clock: Clock
+        self,
+        quote_collector: QuoteCollector,
+        height: Callable[[], int],
+        tokens: Tokens,
+        clock: Clock,
+        *,
+        mints: Mints = NO_MINTS,
     ) -> None:
         self._quote_collector = quote_collector
         self._height = height
         self._tokens = tokens
         self._clock = clock
+        self._mints = LearnMints(tokens, mints)
 
     def read(self) -> MarketPrices:
         """Return each pair's prices. Raises ``RetryableError`` if the chain does not answer."""
         answers = self._quote_collector.ask()
         height = self._height()
-        # A pool of a token that is not listed can be neither shown nor traded.
+        self._mints.learn_if_possible({token for pool in answers.pools for token in pool.tokens})
+        # A pool of a token of which no decimals are known can be neither shown nor traded.
         pools = [
             pool
             for pool in answers.pools
-            if pool.is_listed and all(token in self._tokens for token in pool.tokens)
+            if makes_price(pool, pool.tokens) and None not in map(self._tokens.find, pool.tokens)
         ]
         found = _prices(pools, int(answers.asked_at.timestamp()), self._tokens.default_pair)
         age_ms = round((self._clock.now() - answers.asked_at).total_seconds() * 1000)

@@ -76,8 +76,9 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
                     "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2,
                     IfAlreadyMet.REFUSE
                 ),
-                sniper=Sniper("meteora", None, 100, 5),
+                sniper=Sniper("meteora", 2_500_000_000, 100, 5),
                 time_in_force=TimeInForce.GTC,
+                output_decimals=6,
             )
         ),
         {
@@ -86,7 +87,10 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
                 "price": "140", "when": "below", "source": "mark", "confirmations": 2,
                 "ifAlreadyMet": "refuse",
             },
-            "sniper": {"venue": "meteora", "maxFeeBps": 100, "maxDelayBlocks": 5},
+            "sniper": {
+                "venue": "meteora", "minLiquidity": "2.5", "maxFeeBps": 100, "maxDelayBlocks": 5,
+                "decimals": 6,
+            },
             "timeInForce": "gtc",
         },
     ),

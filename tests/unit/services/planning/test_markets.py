@@ -2,19 +2,23 @@
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.domain.tokens import Tokens
+from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.planning.markets import ReadMarkets
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Mints
 from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.rest_answers import MarketBody, Markets
 from chalicelib.wire.server_frames import json_text
 from tests.fakes.inline import InOneThread
 from tests.fakes.market import FakeVenue, a_pool
 from tests.fakes.ports import FrozenClock
+from tests.unit.services.test_mints import SomeMints
 
 TOKENS = load_tokens()
 
 
-def shown(*venues: FakeVenue) -> Markets:
+def shown(*venues: FakeVenue, tokens: Tokens = TOKENS, mints: Mints = NO_MINTS) -> Markets:
     clock = FrozenClock()
     collector = QuoteCollector(venues, InOneThread(), clock, time_limit_ms=0, valid_ms=2_000)
 
@@ -22,8 +26,8 @@ def shown(*venues: FakeVenue) -> Markets:
         clock.sleep(0.25)
         return 77
 
-    prices = ReadMarkets(collector, height, TOKENS, clock).read()
-    return Markets.model_validate_json(json_text(markets_view(prices, TOKENS)))
+    prices = ReadMarkets(collector, height, tokens, clock, mints=mints).read()
+    return Markets.model_validate_json(json_text(markets_view(prices, tokens)))
 
 
 def by_pair(markets: Markets) -> dict[str, MarketBody]:
@@ -54,6 +58,22 @@ def test_best_rate_may_lead_over_a_third_token() -> None:
 
 def test_pools_of_tokens_that_are_not_listed_are_left_out() -> None:
     assert shown(FakeVenue("raydium", [a_pool(tokens=("SOL", "DOGE"))])).markets == []
+
+
+def test_pair_of_a_mint_is_shown_once_its_decimals_are_known_and_makes_no_price_but_its_own() -> None:
+    mint, other = "BxQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFi", "CxQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFi"
+    pools = [
+        a_pool(),
+        a_pool("mint", tokens=(mint, "USDC"), reserves=(10**15, 2 * 10**15)),
+        a_pool("mint-sol", tokens=(mint, "SOL"), reserves=(10**15, 10**15)),
+        a_pool("unread", tokens=(other, "USDC")),
+    ]
+    tokens = Tokens(TOKENS, TOKENS.default_pair)
+    found = by_pair(shown(FakeVenue("raydium", pools), tokens=tokens, mints=SomeMints(**{mint: 5})))
+    assert found.keys() == {"SOL/USDC", f"{mint}/USDC", f"{mint}/SOL"}
+    assert found[f"{mint}/USDC"].mark == "0.2"
+    alone = shown(FakeVenue("raydium", pools[:1])).markets[0]
+    assert found["SOL/USDC"].best_rates == alone.best_rates
 
 
 def test_venue_that_does_not_answer_is_named() -> None:
