@@ -6,17 +6,22 @@ archive itself stays, and its row says since when the record knows nothing of it
 
 from alembic import op
 
+from chalicelib.migrations.online import while_functions_go_on
+
 revision = "0026"
 down_revision = "0025"
 branch_labels = None
 depends_on = None
 
+# An order has its entry from being archived until it is forgotten.
+INDEX = (
+    "DROP INDEX CONCURRENTLY IF EXISTS orders_by_archive",
+    "CREATE INDEX CONCURRENTLY orders_by_archive ON orders (archive_id) WHERE archive_id IS NOT NULL",
+)
 UPGRADE = """
 ALTER TABLE archives ADD COLUMN forgotten_at timestamptz;
 COMMENT ON COLUMN archives.forgotten_at IS 'Since when the record has no row of its orders any more';
 CREATE INDEX archives_to_forget ON archives (day, archive_id) WHERE forgotten_at IS NULL;
--- An order has its entry from being archived until it is forgotten.
-CREATE INDEX orders_by_archive ON orders (archive_id) WHERE archive_id IS NOT NULL;
 
 -- Returns how many orders were forgotten, NULL if none is left. A queue keeps a message for 14 days at most,
 -- so none of them can come back as a new order.
@@ -59,6 +64,9 @@ $$;
 
 
 def upgrade() -> None:
+    with while_functions_go_on():
+        for statement in INDEX:
+            op.execute(statement)
     op.execute(UPGRADE)
 
 
