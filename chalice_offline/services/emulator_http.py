@@ -64,6 +64,8 @@ class EmulatorHttp(PromptHttp):
     body_bytes_max = _BODY_BYTES_MAX
     guard: ClassVar[Guard] = Guard.from_env(os.environ)
     prompt_guard: ClassVar[PromptGuard] = PromptGuard(guard)
+    _call: bytes | None = None
+    """What is asked for by the request whose head was read last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         # Not a transport by its class, but it does all that one does.
@@ -71,8 +73,9 @@ class EmulatorHttp(PromptHttp):
 
     def is_prompt(self) -> bool:
         headers = _by_name(self.headers_sent)
+        self._call = headers.get(b"x-amz-target")
         return (
-            headers.get(b"x-amz-target") in _PROMPT_CALLS
+            self._call in _PROMPT_CALLS
             and headers.get(b"authorization", b"").startswith(_SIGNED)
             and self.url == b"/"
             and self.parser.get_method() == b"POST"
@@ -82,7 +85,7 @@ class EmulatorHttp(PromptHttp):
         )
 
     def must_wait(self, request: PromptRequest) -> bool:
-        if _by_name(request.headers)[b"x-amz-target"] != _RECEIVE:
+        if self._call != _RECEIVE:
             return False
         try:
             # Not named, it is the queue's own attribute.

@@ -50,6 +50,16 @@ _ADDED: Final = tuple((each.name, each.default) for each in _OF_TERMS if each.de
 _values: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(
     *(f"{_TERMS}.{each.name}" if each in _OF_TERMS else each.name for each in _FIELDS)
 )
+# Of most orders all that was added is at its default, and does not travel.
+_added_values: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(
+    *(f"{_TERMS}.{name}" for name, _ in _ADDED)
+)
+_DEFAULTS: Final = tuple(default for _, default in _ADDED)
+_USUAL: Final = tuple(each for each in _FIELDS if (each.name, each.default) not in _ADDED)
+_USUAL_NAMES: Final = tuple(each.name for each in _USUAL)
+_usual_values: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(
+    *(f"{_TERMS}.{each.name}" if each in _OF_TERMS else each.name for each in _USUAL)
+)
 _FIRST_OF_TERMS: Final = tuple(each.name for each in _OF_TERMS if each.default is MISSING)
 
 
@@ -65,6 +75,8 @@ def implied_span(
 
 def flat(order: Order) -> dict[str, Any]:
     """Return an order's members."""
+    if _added_values(order) == _DEFAULTS:
+        return dict(zip(_USUAL_NAMES, _usual_values(order), strict=True))
     members = dict(zip(_NAMES, _values(order), strict=True))
     for name, default in _ADDED:
         if members[name] == default:
