@@ -87,9 +87,11 @@ class PriceWatcher:
         one of both sees the other, since each looks after its commit. Where nothing has moved, as nearly
         always, it costs a read of the prices.
         """
-        if not self._may_look():
-            return  # by the clock within a second, as all that a stream of swaps moves
         before = {pool.pool_id: pool.state for pool in planned_on}
+        if not self._may_look():
+            # With what the stream moves next, or by the clock, whichever is first.
+            self._unlooked = self._unlooked.union(before)
+            return
         try:
             # What is as it was is mostly the same object.
             moved = [

@@ -79,6 +79,19 @@ def test_arming_costs_a_read_of_the_prices_and_not_that_after_a_stream_of_swaps(
     assert [venue.asked - had for venue, had in zip(consumer.venues, before, strict=True)] == [1, 1]
 
 
+def test_order_that_is_armed_within_a_stream_of_swaps_is_looked_at_with_the_next_of_them() -> None:
+    consumer, order = ConsumerOnFakes(), a_limit_order()
+    consumer.execute(a_limit_order(Limit("900", Rate.of(900, 1_000))))
+    for _ in range(SWAPS_LOOKS_MAX):
+        consumer.price_watcher.after_swaps({"another-pool"})
+    consumer.venues[0] = MovedMeanwhile("raydium")
+    consumer.execute(order)
+    assert consumer.queue.messages == []
+    consumer.clock.sleep(1 / SWAPS_LOOKS_PER_S)
+    consumer.price_watcher.after_swaps({"another-pool"})
+    assert consumer.queue.messages == [FiredMessage(order_id=order.order_id, firing=1)]
+
+
 class Silent(FakeVenue):
     """A venue that fails, though it looks as if it did not."""
 
