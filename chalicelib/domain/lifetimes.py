@@ -43,6 +43,9 @@ class Lifetime(NamedTuple):
         return self.expires_at
 
 
+_AT_ONCE: Final = Lifetime(TimeInForce.IOC, AT_ONCE_S_DEFAULT, None)
+
+
 def lifetime(
     order_type: OrderType,
     *,
@@ -66,6 +69,8 @@ def lifetime(
         raise FieldError("expiresAt", "does not go with validForSeconds: name one end")
     waits = order_type is not OrderType.MARKET or is_triggered
     has_end = valid_for_s is not None or expires_at is not None
+    if time_in_force is None and not waits and not has_end:
+        return _AT_ONCE  # what nearly all orders mean
     if time_in_force is None:
         time_in_force = _implied(waits=waits, has_end=has_end)
     _check(time_in_force, order_type, waits=waits, has_end=has_end, is_triggered=is_triggered)

@@ -29,6 +29,9 @@ INTEGER_DIGITS_MAX: Final = 100
 
 DEFAULT_LIMITS: Final = JsonLimits()
 
+# Not ``dict | list``, which is made anew each time that it is asked for.
+_NESTING: Final = (dict, list)
+
 
 class NumberText(str):
     """A number that is not a plain integer, as it was written: it never becomes a float.
@@ -91,7 +94,7 @@ def _check(message: dict[str, Any], limits: JsonLimits) -> None:
                 problem = f"must have names of at most {longest} characters"
                 raise FieldError(field, problem, Code.TEXT_TOO_LONG)
             # Nearly all are short text and numbers, of which nothing else is to be found out.
-            if isinstance(member, dict | list) or (isinstance(member, str) and len(member) > longest):
+            if isinstance(member, _NESTING) or (isinstance(member, str) and len(member) > longest):
                 waiting.append((member, depth + 1, name))
 
 
