@@ -13,14 +13,14 @@ from typing import Final, NamedTuple
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.solana.discovery import discover
+from chalicelib.adapters.solana.discovery import FoundPool, discover
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.programs import ProgramIds
-from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_errors import NodeError, SilentNodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.tokens import NEW_MINT, Tokens, is_mint
+from chalicelib.domain.tokens import NEW_MINT, Token, Tokens, is_mint
 from chalicelib.domain.watches import BY_LAUNCH, DirectedPair
 from chalicelib.logs import logger
 
@@ -41,6 +41,12 @@ _JUDGED_MAX: Final = 50
 
 MINTS_AT_ONCE: Final = 5
 """Of those that are in no list, and are waited for with a token: each is a search of its own."""
+
+SEARCHED_FOR_S: Final = 2.0
+"""In one look, which prices wait for: after that no search begins, and those left come first next time."""
+
+SINGLY_FOR_S: Final = 600.0
+"""A node that did not answer eight searches at once in time is asked one at a time for so long."""
 
 NAMED_FOR_S: Final = 600.0
 _NAMED_MAX: Final = 100
@@ -131,6 +137,7 @@ class FoundPools:
         self._known: dict[Pubkey, ListedPool] = {}
         self._offered: tuple[ListedPool, ...] = ()
         self._named_at_s: dict[str, float] = {}
+        self._singly_until_s = 0.0
         self._read_at_s: float | None = None
         self._searched_at_s: dict[frozenset[str], float] = {}
         self._passed_over: set[Pubkey] = set()
@@ -175,15 +182,25 @@ class FoundPools:
         """Look on chain for new pools of the pairs that were not searched for lately; best effort.
 
         Where any new mint is waited for, those that the newest orders name are searched for, some at a time.
+        Prices wait for it: no search begins after ``SEARCHED_FOR_S``, and the next look goes on.
         """
-        now_s = self._monotonic_s()
-        for one, other in {frozenset(pair): pair for pair in pairs}.values():
+        began_s = self._monotonic_s()
+        due: dict[frozenset[str], tuple[str, str]] = {}
+        for one, other in pairs:
             try:
-                others = [other] if other != NEW_MINT else self._awaited(one, now_s)
-                for each in others:
-                    if self._is_due(one, each, now_s):
-                        self._searched_at_s[frozenset((one, each))] = now_s
-                        self._keep(self._new(one, each))
+                for each in [other] if other != NEW_MINT else self._awaited(one, began_s):
+                    if self._is_due(one, each, began_s):
+                        due[frozenset((one, each))] = one, each
+            except RetryableError as error:
+                logger.warning("pools not searched for", pair=f"{one}/{other}", reason=error.message)
+        for pair in sorted(due, key=lambda pair: self._searched_at_s.get(pair, 0.0)):
+            one, other = due[pair]
+            now_s = self._monotonic_s()
+            if now_s - began_s >= SEARCHED_FOR_S:
+                return
+            self._searched_at_s[pair] = now_s
+            try:
+                self._keep(self._new(one, other))
             except (NodeError, RetryableError) as error:
                 logger.warning("pools not searched for", pair=f"{one}/{other}", reason=str(error))
 
@@ -204,12 +221,25 @@ class FoundPools:
 
     def _new(self, one: str, other: str) -> list[JudgedPool]:
         first, second = (self._tokens.listed_or_new(token, 0) for token in (one, other))
-        found = discover(self._nodes, self._ids, (first, second), time_limit_s=self._time_limit_s)
+        found = self._discovered((first, second))
         known = self._listed | self.named().keys() | self._passed_over
         new = [each.listed for each in found if each.listed.key not in known]
         awaited, never = self._judge(new[:_JUDGED_MAX]) if new else ((), ())
         self._passed_over.update(pool.key for pool in never)
         return list(awaited[:_WRITTEN_MAX])
+
+    def _discovered(self, pair: tuple[Token, Token]) -> tuple[FoundPool, ...]:
+        if self._monotonic_s() >= self._singly_until_s:
+            try:
+                return discover(
+                    self._nodes, self._ids, pair, time_limit_s=self._time_limit_s, is_together=True
+                )
+            except SilentNodeError as error:
+                # It is left alone for a moment: the next search asks so.
+                logger.info("pools searched for one kind at a time", reason=str(error))
+                self._singly_until_s = self._monotonic_s() + SINGLY_FOR_S
+                raise
+        return discover(self._nodes, self._ids, pair, time_limit_s=self._time_limit_s)
 
     def _keep(self, pools: list[JudgedPool]) -> None:
         if not pools:

@@ -13,6 +13,9 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool, TradedKeys
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
+from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
+from chalicelib.adapters.solana.rpc_calls import RpcCall
+from chalicelib.adapters.solana.rpc_errors import SilentNodeError
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.solana_market import SolanaMarket
@@ -20,10 +23,12 @@ from chalicelib.config import ChainName, Settings
 from chalicelib.domain.watches import DirectedPair
 from tests.support.local_chain import write_pool_file
 from tests.unit.adapters.solana.books import a_key
+from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of
 from tests.unit.infra.chain.running import Running, running
 
 KINDS = {"cpmm": "raydium", "clmm": "raydium", "dlmm": "meteora", "damm_v2": "meteora"}
 PAIR = DirectedPair("USDC", "RAY")
+IDS = PROGRAM_IDS[Cluster.LOCAL]
 
 
 @pytest.fixture(scope="module")
@@ -134,17 +139,17 @@ def test_database_that_does_not_answer_leaves_the_listed_pools_to_trade_with(
 MINT, OTHER, POOL, SECOND = (address_of(a_key(number)) for number in (7, 8, 9, 10))
 
 
-def found_by(engine: Engine) -> FoundPools:
-    """What a process reads that searches for nothing."""
+def found_by(engine: Engine, *nodes: FakeNode) -> FoundPools:
+    """What a process reads that finds nothing."""
     return FoundPools(
         engine,
-        None,  # type: ignore[arg-type]  # no node is asked
-        None,  # type: ignore[arg-type]
+        nodes_of(*nodes or (FakeNode(),)),
+        IDS,
         load_tokens(),
         [],
         judge=no_judgement,
         every_s=0,
-        time_limit_s=1,
+        time_limit_s=30,
     )
 
 
@@ -157,6 +162,26 @@ def keep(engine: Engine, address: str, mint: str, decimals: int) -> None:
             VALUES (:address, 'raydium', :mint, 'USDC', :decimals, 6, now() - interval '2 days')"""),
             {"address": address, "mint": mint, "decimals": decimals},
         )
+
+
+class SlowNode(FakeNode):
+    """Answers no request that carries several calls in time."""
+
+    def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
+        del time_limit_s
+        self.requests.append([call.method for call in calls])
+        raise SilentNodeError("no answer")
+
+
+def test_node_that_is_too_slow_for_all_searches_at_once_is_asked_for_one_at_a_time(engine: Engine) -> None:
+    node = SlowNode()
+    found = found_by(engine, node)
+    found.search([PAIR])
+    assert node.count("getProgramAccounts") == 0
+    asked = len(node.requests)
+    found.search([PAIR])
+    assert node.count("getProgramAccounts") == 8
+    assert len(node.requests) == asked
 
 
 def test_old_pool_of_a_mint_in_no_list_is_offered_to_who_names_the_mint(engine: Engine) -> None:

@@ -23,6 +23,9 @@ def test_pool_is_found_by_its_pair_either_way_and_lists_its_tokens_in_its_own_or
     for pair in ((first, second), (second, first)):
         (found,) = discover(nodes_of(node), IDS, pair)
         assert (found.program, found.listed.key, found.listed.tokens) == (program, case.pool, ("A", "B"))
+    assert node.requests == []
+    assert discover(nodes_of(node), IDS, (first, second), is_together=True) == (found,)
+    assert node.requests == [["getProgramAccounts"] * 8]
     kept = found.listed._replace(pool_id="mine")
     assert merged([kept], [found]) == (kept,)
     assert merged([], [found]) == (found.listed,)
