@@ -33,6 +33,7 @@ class Unsupported(StrEnum):
     WRONG_OWNER = "wrong_owner"
     UNKNOWN_LAYOUT = "unknown_layout"  # discriminator, length, or a value that no layout we know has
     WRONG_POOL = "wrong_pool"  # an account that belongs to another pool
+    WRONG_DECIMALS = "wrong_decimals"  # the list of tokens says otherwise: every amount would be off
     IMPLAUSIBLE = "implausible"  # values that the program cannot have written: the node is broken, or lies
     EMPTY = "empty"  # no liquidity was ever put into it
     SWAP_DISABLED = "swap_disabled"

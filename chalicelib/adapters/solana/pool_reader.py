@@ -76,6 +76,7 @@ class PoolReader:
     ) -> None:
         self._nodes, self._ids, self._listed, self._found = nodes, ids, listed, found
         self._beside = beside
+        self._tokens = tokens
         self._mints = {token.symbol: pubkey(token.mint) for token in tokens}
         self._now_unix_s, self._monotonic_s = now_unix_s, monotonic_s
         self._time_limit_s, self._stale_after_s, self._shared_for_s = (
@@ -235,6 +236,11 @@ class PoolReader:
             raise UnsupportedPoolError(
                 Unsupported.WRONG_POOL, f"it does not trade {' and '.join(listed.tokens)}"
             )
+        for mint, symbol in zip(pool.mints, listed.tokens, strict=True):
+            token = self._tokens.find(symbol)
+            if token is not None and token.scale != mint.decimals:
+                detail = f"the mint of {symbol} has {mint.decimals} decimals, the list says {token.scale}"
+                raise UnsupportedPoolError(Unsupported.WRONG_DECIMALS, detail)
         state = tradable(pool, read.clock.epoch)
         return BookPool(listed.pool_id, listed.venue, listed.tokens, pool, state, is_listed)
 

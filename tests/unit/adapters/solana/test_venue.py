@@ -1,6 +1,7 @@
 """The venue and its reader, on nodes that hold the vectors' accounts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -31,9 +32,9 @@ CASES = {program: a_case(program) for program in SwapProgram}
 CLOCK = CASES[SwapProgram.CPMM].clock
 TOKENS = Tokens(
     [
-        Token(f"{program.name}{token}", address_of(a_pool(case).mints[token].key), 6, 1, 0)
+        Token(f"{program.name}{token}", address_of(mint.key), mint.decimals, 1, 0)
         for program, case in CASES.items()
-        for token in (0, 1)
+        for token, mint in enumerate(a_pool(case).mints)
     ],
     TokenPair("CPMM0", "CPMM1"),
 )
@@ -142,6 +143,24 @@ def test_venue_without_a_pool_to_trade_with_says_why() -> None:
         del node.accounts[CASES[program].pool]
     with pytest.raises(VenueUnavailableError, match=r"CPMM: missing_account.*CLMM: missing_account"):
         SolanaVenue("raydium", LISTED, a_reader(node)).offers(())
+
+
+def test_pool_of_a_token_whose_mint_has_other_decimals_than_the_list_says_is_refused() -> None:
+    wrong = Tokens(
+        [replace(token, scale=token.scale + (token.symbol == "CPMM1")) for token in TOKENS],
+        TOKENS.default_pair,
+    )
+    reader = PoolReader(
+        nodes_of(a_node()),
+        PROGRAM_IDS[Cluster.MAINNET],
+        LISTED,
+        wrong,
+        now_unix_s=lambda: CLOCK.unix_timestamp,
+        time_limit_s=5,
+    )
+    decimals = a_pool(CASES[SwapProgram.CPMM]).mints[1].decimals
+    told = f"wrong_decimals: the mint of CPMM1 has {decimals} decimals, the list says {decimals + 1}"
+    assert reader.read().refused == {"CPMM": told}
 
 
 def test_pool_that_trades_other_mints_than_listed_is_refused() -> None:
