@@ -4,7 +4,7 @@ Which accounts a transaction needs follows from its route. But tokens in and out
 those that any route may lead over; what is missing after all is read when the transaction is built.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -81,13 +81,15 @@ class WalletReader:
         with self._lock:
             expected, self._expected = self._expected, ()
             wallets = [self._wallets.get(each.account_id) for each in expected]
-        mints = _mints(book) if book is not None and expected else {}
+        if book is None or not any(wallets):
+            return ()
+        mints, neighbours = _mints(book), _neighbours(book)
         direct: dict[Pubkey, None] = {}
         between: dict[Pubkey, None] = {}
         for each, wallet in zip(expected, wallets, strict=True):
-            if book is None or wallet is None or not {each.input_token, each.output_token} <= mints.keys():
+            if wallet is None or not {each.input_token, each.output_token} <= mints.keys():
                 continue
-            over = _between(book, each.input_token, each.output_token)
+            over = neighbours[each.input_token] & neighbours[each.output_token]
             direct |= dict.fromkeys(keys_of(wallet, [mints[each.input_token], mints[each.output_token]]))
             between |= dict.fromkeys(keys_of(wallet, [mints[symbol] for symbol in sorted(over)]))
         keys = [*(direct | between)][:ACCOUNTS_MAX]
@@ -194,11 +196,10 @@ def _mints(book: Book) -> dict[str, Mint]:
     }
 
 
-def _between(book: Book, token_in: str, token_out: str) -> set[str]:
-    """Return the tokens that two hops can lead over."""
-    beside: dict[str, set[str]] = {token_in: set(), token_out: set()}
+def _neighbours(book: Book) -> Mapping[str, set[str]]:
+    """Return what each token is traded against."""
+    found: dict[str, set[str]] = {}
     for pool in book.pools.values():
         for one, other in (pool.tokens, pool.tokens[::-1]):
-            if one in beside:
-                beside[one].add(other)
-    return beside[token_in] & beside[token_out]
+            found.setdefault(one, set()).add(other)
+    return found
