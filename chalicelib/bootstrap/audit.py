@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 from chalicelib.adapters.audit_checks import AuditCheck, Violation
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.audit import record_checks
-from chalicelib.adapters.postgres.fills_audit import no_mints
 from chalicelib.adapters.simulated_market.audit import market_checks
 from chalicelib.adapters.simulated_market.mints import mint_scales
+from chalicelib.adapters.solana.found_pools import found_mint_scales
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.config import ChainName
 from chalicelib.domain.tokens import Tokens
@@ -46,7 +46,7 @@ def checks(
     record = record_checks(
         tokens or load_tokens(),
         must_be_finished=must_be_finished,
-        mint_scales=mint_scales if chain is ChainName.SIMULATED else no_mints,
+        mint_scales=mint_scales if chain is ChainName.SIMULATED else found_mint_scales,
     )
     if archives is not None:
         record = (*record, archive_check(archives))

@@ -26,6 +26,8 @@ from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.programs import TOKEN
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.bootstrap.audit import audit
+from chalicelib.config import ChainName
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from tests.chaos.chain_faults import compared
@@ -251,6 +253,8 @@ def test_new_mint_that_no_list_has_is_bought_when_its_pool_opens_and_sold_again(
         assert client.held_of(mint) == (bought - 30).scaleb(decimals)
     database = make_engine(engine.database())
     assert list(compared(chain.url, engine.pools_file, database)) == []
+    with database.connect() as connection:
+        assert not any(audit(connection, chain=ChainName.SOLANA, must_be_finished=False))
     database.dispose()
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from chalicelib.adapters.audit_checks import SHOWN_MAX
 from chalicelib.adapters.postgres.rows import stored_fields
 from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.found_pools import found_mint_scales
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.programs import MEMO
 from chalicelib.adapters.solana.record_comparison import (
@@ -32,7 +33,7 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.tokens import Tokens
+from chalicelib.domain.tokens import Tokens, new_token
 from chalicelib.domain.transactions import ChainView
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.packed_fields import UnreadableFieldsError
@@ -137,6 +138,8 @@ class ChainAudit:
             up_to_slot: From before that transaction: what our wallets sent later may be recorded later, too.
             advance: Told after each page how many orders it had.
         """
+        for mint, decimals in found_mint_scales(connection).items():
+            self._tokens.learn(new_token(mint, decimals))
         found = ChainFindings()
         wallets: set[bytes] = set()
         for orders in _pages(connection):

@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.solana.discovery import FoundPool, discover
@@ -92,10 +92,19 @@ SELECT DISTINCT o.output_token AS mint FROM (
     ORDER BY w.wake_key DESC LIMIT :most
 ) AS newest JOIN orders AS o USING (order_id)
 """)
+_SCALES: Final = text("""
+SELECT mint, min(decimals) AS decimals FROM (
+    SELECT token_0, decimals_0 FROM found_pools UNION ALL SELECT token_1, decimals_1 FROM found_pools
+) AS told (mint, decimals)
+WHERE length(mint) >= 32 GROUP BY mint HAVING min(decimals) = max(decimals)
+""")
 _DECIMALS: Final = text("""
-SELECT token_0 AS mint, decimals_0 AS decimals FROM found_pools WHERE token_0 = ANY(:mints)
-UNION
-SELECT token_1, decimals_1 FROM found_pools WHERE token_1 = ANY(:mints)
+SELECT mint, min(decimals) AS decimals FROM (
+    SELECT token_0, decimals_0 FROM found_pools WHERE token_0 = ANY(:mints)
+    UNION ALL
+    SELECT token_1, decimals_1 FROM found_pools WHERE token_1 = ANY(:mints)
+) AS told (mint, decimals)
+GROUP BY mint HAVING min(decimals) = max(decimals)
 """)
 
 
@@ -104,6 +113,11 @@ class JudgedPool(NamedTuple):
 
     listed: ListedPool
     decimals: tuple[int, int]
+
+
+def found_mint_scales(connection: Connection) -> dict[str, int]:
+    """Return the decimals of all mints in no list of which pools were found, as ``FoundPools.decimals``."""
+    return {row.mint: row.decimals for row in connection.execute(_SCALES)}
 
 
 class FoundPools:
@@ -166,12 +180,8 @@ class FoundPools:
         Two pools that say differently say nothing: a node was wrong.
         """
         with translated_errors(), self._engine.connect() as connection:
-            rows = connection.execute(_DECIMALS, {"mints": sorted(mints)}).all()
-        told: dict[str, set[int]] = {}
-        for row in rows:
-            if row.decimals is not None:
-                told.setdefault(row.mint, set()).add(row.decimals)
-        return {mint: min(decimals) for mint, decimals in told.items() if len(decimals) == 1}
+            rows = connection.execute(_DECIMALS, {"mints": sorted(mints)})
+            return {row.mint: row.decimals for row in rows}
 
     def named(self) -> dict[Pubkey, ListedPool]:
         """Return also those that were found longer ago, by address."""

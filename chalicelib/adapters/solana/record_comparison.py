@@ -179,18 +179,18 @@ def _amounts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) ->
 
 
 def _facts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> dict[str, Any]:
-    """Return what should have been published; nothing of a token that is not listed any more."""
+    """Return what should have been published; nothing of a token of which nothing is known any more."""
     facts: dict[str, Any] = {"slot": status.slot}
     if "networkFeeLamports" in order.published:
         facts["networkFeeLamports"] = status.network_fee_lamports
-    if order.input_token in tokens and order.swap_mode is SwapMode.EXACT_IN:
+    given = tokens.find(order.input_token)
+    if given is not None and order.swap_mode is SwapMode.EXACT_IN:
         unspent = order.amount_units - status.input_units
-        scale = tokens[order.input_token].scale
-        facts["unspentInputAmount"] = format_units(unspent, scale) if unspent else None
+        facts["unspentInputAmount"] = format_units(unspent, given.scale) if unspent else None
     fees: dict[str, int] = {}
     for leg in status.legs:
         fees[leg.fee_token] = fees.get(leg.fee_token, 0) + leg.fee_units
-    if all(symbol in tokens for symbol in fees) and any(fees.values()):
+    if all(tokens.find(symbol) for symbol in fees) and any(fees.values()):
         facts["fees"] = [
             {"token": symbol, "amount": format_units(fees[symbol], tokens[symbol].scale)}
             for symbol in sorted(fees)
