@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -24,6 +25,7 @@ from chalicelib.services.archive.archiver import ArchiveOrders
 from chalicelib.wire.archived_orders import order_of
 from infra.cli.__main__ import orderflow
 from infra.cli.archives import archived
+from infra.cli.session import CliSession
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 
@@ -234,6 +236,21 @@ def test_command_that_stops_half_way_says_how_many_are_archived(engine: Engine, 
     found = command(engine, tmp_path, "archive")
     assert found.exit_code == 1
     assert "after 1 orders; start it again to go on" in found.output
+
+
+def test_command_about_all_of_the_record_waits_longer_than_a_function_would(database_url: str) -> None:
+    session = CliSession(database_url, is_json=True)
+    usual, patient = map(answer_limit_s, (session.engine, session.patient_engine))
+    session.close()
+    assert usual < 60
+    assert patient > 3_600
+
+
+def answer_limit_s(engine: Engine) -> float:
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        limit: float = driver._usock.gettimeout()
+    return limit
 
 
 def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:

@@ -114,6 +114,22 @@ def test_killed_at_a_step_it_goes_on_and_nothing_is_there_twice_or_lost(
     assert len([name for name in names if not name.startswith(".")]) == 1
 
 
+def test_killed_between_two_parts_it_writes_the_second_again_under_the_same_name(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    ended(engine, 1, days_ago=41)
+    ended(engine, ORDERS - 1)
+    killed(database_url, tmp_path, "after it is committed")
+    assert_all_is_in_one_place(engine, tmp_path)
+    assert on_record(engine)[3] == 1
+    archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS).run()
+    assert on_record(engine) == (ORDERS, 0, 0, 2)
+    assert_all_is_in_one_place(engine, tmp_path)
+    # The second part may have been written, or half of it, while the first was dropped.
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert len([name for name in names if not name.startswith(".")]) == 2
+
+
 def test_killed_while_the_database_is_at_work_it_finds_that_done(
     engine: Engine, database_url: str, tmp_path: Path
 ) -> None:
