@@ -16,7 +16,7 @@ from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.archiving import archiver
 from chalicelib.wire.archived_orders import unpacked
-from tests.integration.test_archive import DAYS, ended, on_record
+from tests.integration.archives import DAYS, ended, on_record
 
 ORDERS: Final = 3
 EVENTS: Final = 6

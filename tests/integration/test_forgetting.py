@@ -1,0 +1,84 @@
+"""Archived orders of long ago: they leave the record with their keys, not before."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from chalicelib.adapters.archive_folder import FolderArchiveStore
+from chalicelib.adapters.postgres.archive import archive_check
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.bootstrap.archiving import archiver
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
+from tests.integration.archives import DAYS, TO_THE_END, ended, on_record
+
+KEPT_DAYS = 400
+BOUGHT = "the same"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+def archived_long_ago(engine: Engine, folder: Path, *, days_ago: int) -> UUID:
+    """Archive an order with a client order id as it would have been at the time; return its id."""
+    store, order = on_postgres(engine), an_order(client_order_id=BOUGHT)
+    assert store.keys.reserve(order.account_id, BOUGHT, order.content_sha256)
+    store.moved(store.created(order), *TO_THE_END)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            text("UPDATE orders SET updated_at = now() - make_interval(days => :days)"), {"days": days_ago}
+        )
+    assert (
+        archiver(engine, FolderArchiveStore(folder), retention_days=DAYS, kept_days=10_000).run().orders == 1
+    )
+    return order.order_id
+
+
+def kept_of(engine: Engine) -> tuple[int, int]:
+    with engine.connect() as connection:
+        counts = [text(f"SELECT count(*) FROM {table}") for table in ("orders", "client_order_keys")]  # noqa: S608
+        orders, keys = (connection.execute(each).scalar_one() for each in counts)
+    return orders, keys
+
+
+def test_orders_of_long_ago_leave_with_their_keys_and_the_archive_stays(
+    engine: Engine, tmp_path: Path
+) -> None:
+    archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS + 2)
+    ended(engine, days_ago=40)
+    done = archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()
+    assert (done.orders, done.forgotten) == (1, 1)
+    assert kept_of(engine) == (1, 0)
+    assert on_record(engine)[3] == 2
+    with engine.connect() as connection:
+        assert archive_check(FolderArchiveStore(tmp_path)).violations(connection) == []
+
+
+def test_key_of_an_archived_order_is_recognised_until_it_is_forgotten(engine: Engine, tmp_path: Path) -> None:
+    archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS - 2)
+    done = archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()
+    assert (done.forgotten, kept_of(engine)) == (0, (1, 1))
+
+
+def test_order_is_not_forgotten_early_by_an_archive_that_claims_to_be_old(
+    engine: Engine, tmp_path: Path
+) -> None:
+    archived_long_ago(engine, tmp_path, days_ago=61)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE archives SET day = '2020-01-01'"))
+        assert connection.execute(text("SELECT forget_orders(62)")).scalar() is None
+        assert connection.execute(text("SELECT forget_orders(60)")).scalar() == 1
+
+
+def test_nothing_is_forgotten_while_a_queue_may_still_hold_its_message(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="60 days"):
+        connection.execute(text("SELECT forget_orders(59)"))
