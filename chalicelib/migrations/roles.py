@@ -50,7 +50,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         UPDATE (ran_at, held_at, duration_ms, violations)""",
     "refusals": "SELECT, INSERT (slot, code, minute, number), UPDATE (minute, number)",
     "consumers": """SELECT, INSERT (consumer_id, seen_at, oldest_ms), UPDATE (seen_at, oldest_ms), DELETE""",
-    "watch_pairs": "SELECT, INSERT (input_token, output_token)",
+    # Of those that no watch has: the reference from watches refuses the others.
+    "watch_pairs": "SELECT, INSERT (input_token, output_token), DELETE",
     "watches": """SELECT, INSERT (
         order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction, rate_out, rate_in,
         wake_key, own_key

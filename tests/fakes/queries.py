@@ -128,6 +128,11 @@ class MemoryHousekeeping:
             del self._tables.subscriptions[key]
         return Forgotten(len(finished[:limit]), is_more=len(finished) > limit)
 
+    def forget_pairs(self, *, limit: int) -> Forgotten:
+        """Remove none: in memory pairs have no numbers."""
+        assert limit > 0
+        return Forgotten(0, is_more=False)
+
     def archive(self, letter: DeadLetter, *, order_id: UUID | None, reason: str) -> None:
         del order_id
         self._tables.dead_letters.setdefault(letter.message_id, (letter, reason))

@@ -5,10 +5,12 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import OLD_UNPUBLISHED
+from chalicelib.adapters.postgres.watches import WATCHED
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
 
@@ -20,6 +22,17 @@ FINISHED_AFTER_S: Final = 600
 # How long a message that resumes an order may wait in a queue that is behind. One that a consumer has
 # claimed since is stranded anew once that lease has ended.
 RESUMED_AGAIN_AFTER_S: Final = 120
+
+IDLE_PAIRS_KEPT: Final = 200
+"""So many pairs of tokens that nothing waits for are no burden, and listed tokens alone hardly make more."""
+
+PAIRS_LOCK_WAIT_MS: Final = 100
+"""What arms a watch meanwhile waits as long."""
+
+MARKS_RECENT_BLOCKS: Final = 100
+"""More than any trigger looks back."""
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 _BEGINNING: Final = ("", UUID(int=0))
 
@@ -94,6 +107,30 @@ SELECT l.connection_id, l.order_id, (SELECT count(*) FROM part) AS looked_at,
 FROM last l
 """)
 
+# What no order waits for, nor had its mark noted in the last blocks. A mark says its height and not its time.
+_IDLE: Final = f"""
+WITH RECURSIVE {WATCHED}, idle AS (
+    SELECT pair_id FROM watch_pairs
+    WHERE pair_id NOT IN (SELECT pair_id FROM watched)
+      AND pair_id NOT IN (SELECT pair_id FROM marks
+                          WHERE height > (SELECT max(height) FROM marks) - {MARKS_RECENT_BLOCKS})
+    ORDER BY pair_id LIMIT :limit
+)
+"""
+_COUNT_IDLE: Final = text(f"{_IDLE} SELECT count(*) FROM idle")
+# What arms a watch or notes a mark inserts its pair, or finds that it is there, in the same transaction, and
+# so holds a lock that this one waits for: pairs are looked at when none of those is under way. Others wait
+# behind this one, so it gives up soon, and the next sweep tries again.
+_LOCK_WAIT: Final = text("SELECT set_config('lock_timeout', :ms, true)")
+_LOCK_PAIRS: Final = text("LOCK TABLE watch_pairs IN EXCLUSIVE MODE")
+# References are checked at the statement's end, when both are gone.
+_FORGET_PAIRS: Final = text(f"""
+{_IDLE}, gone AS (
+    DELETE FROM marks USING idle WHERE marks.pair_id = idle.pair_id
+)
+DELETE FROM watch_pairs USING idle WHERE watch_pairs.pair_id = idle.pair_id
+""")
+
 _ARCHIVE: Final = text("""
 INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)
 VALUES (:message_id, CAST(:order_id AS uuid), :body, :receive_count, :reason) ON CONFLICT DO NOTHING
@@ -104,6 +141,7 @@ class PostgresHousekeeping:
     """``Housekeeping`` on Postgres."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._looked_at = _BEGINNING
 
@@ -138,6 +176,23 @@ class PostgresHousekeeping:
             return Forgotten(0 if row is None else row.removed, is_more=False)
         self._looked_at = row.connection_id, row.order_id
         return Forgotten(row.removed, is_more=True)
+
+    def forget_pairs(self, *, limit: int) -> Forgotten:
+        with translated_errors(), self._single.connect() as connection:
+            idle = connection.execute(_COUNT_IDLE, {"limit": IDLE_PAIRS_KEPT + 1}).scalar_one()
+        if idle <= IDLE_PAIRS_KEPT:
+            return Forgotten(0, is_more=False)
+        with translated_errors(), self._engine.begin() as connection:
+            connection.execute(_LOCK_WAIT, {"ms": str(PAIRS_LOCK_WAIT_MS)})
+            try:
+                connection.execute(_LOCK_PAIRS)
+            except DBAPIError as error:
+                if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+                    raise
+                connection.rollback()
+                return Forgotten(0, is_more=False)
+            removed = connection.execute(_FORGET_PAIRS, {"limit": limit}).rowcount
+        return Forgotten(removed, is_more=removed == limit)
 
 
 class PostgresDeadLetterArchive:

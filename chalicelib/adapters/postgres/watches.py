@@ -70,30 +70,40 @@ DELETE FROM watches WHERE order_id IN (
 RETURNING order_id
 """)
 
-# One step of an index for each look of a pair, at the watch that is met first, and a search of none.
-_LOOKS: Final = """
-SELECT concat_ws(' ', '{direction}', look, wake_key) FROM (
-    WITH RECURSIVE looks AS (
-        (SELECT w.look, w.wake_key FROM watches AS w
-         WHERE w.armed AND w.direction = '{direction}' AND w.pair_id = p.pair_id
-         ORDER BY w.look, w.wake_key {order} LIMIT 1)
-        UNION ALL
-        SELECT next.look, next.wake_key FROM looks CROSS JOIN LATERAL (
-            SELECT w.look, w.wake_key FROM watches AS w
-            WHERE w.armed AND w.direction = '{direction}' AND w.pair_id = p.pair_id AND w.look > looks.look
-            ORDER BY w.look, w.wake_key {order} LIMIT 1) AS next
-    ) SELECT look, wake_key FROM looks
-) AS {direction}
+# One step of an index from each pair and look that anything is armed for to the next, at the watch that is
+# met first: pairs that something was armed for once cost nothing.
+_WALK: Final = """
+{direction} AS (
+    (SELECT w.pair_id, w.look, w.wake_key FROM watches AS w
+     WHERE w.armed AND w.direction = '{direction}'
+     ORDER BY w.pair_id, w.look, w.wake_key {order} LIMIT 1)
+    UNION ALL
+    SELECT next.pair_id, next.look, next.wake_key FROM {direction} AS last CROSS JOIN LATERAL (
+        SELECT w.pair_id, w.look, w.wake_key FROM watches AS w
+        WHERE w.armed AND w.direction = '{direction}' AND (w.pair_id, w.look) > (last.pair_id, last.look)
+        ORDER BY w.pair_id, w.look, w.wake_key {order} LIMIT 1) AS next
+)
 """
 
 _ARMED: Final = Statement(f"""
-SELECT p.input_token, p.output_token, found.looks
-FROM watch_pairs AS p CROSS JOIN LATERAL (SELECT ARRAY(
-    {_LOOKS.format(direction="at_least", order="")} UNION ALL
-    {_LOOKS.format(direction="at_most", order="DESC")}
-) AS looks) AS found
-WHERE found.looks <> CAST(ARRAY[] AS text[])
+WITH RECURSIVE {_WALK.format(direction="at_least", order="")},
+{_WALK.format(direction="at_most", order="DESC")}
+SELECT p.input_token, p.output_token,
+    array_agg(concat_ws(' ', w.direction, w.look, w.wake_key) ORDER BY w.direction, w.look) AS looks
+FROM (SELECT 'at_least' AS direction, * FROM at_least UNION ALL SELECT 'at_most', * FROM at_most) AS w
+JOIN watch_pairs AS p USING (pair_id)
+GROUP BY p.pair_id
 """)
+
+# Likewise, from each pair that has a watch, armed or fired, to the next.
+WATCHED: Final = """
+watched AS (
+    (SELECT kept_pair AS pair_id FROM watches ORDER BY kept_pair LIMIT 1)
+    UNION ALL
+    SELECT next.kept_pair FROM watched AS last CROSS JOIN LATERAL (
+        SELECT kept_pair FROM watches WHERE kept_pair > last.pair_id ORDER BY kept_pair LIMIT 1) AS next
+)
+"""
 
 _FIELDS: Final = ("order_id", "firing", "fired_by", "look", "fired_at", "seen_out", "seen_in", "fired_height")
 _RETURNED: Final = ", ".join(f"w.{name}" for name in _FIELDS)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.watches import WATCHED
 from chalicelib.adapters.solana.discovery import FoundPool, discover
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
@@ -57,19 +58,14 @@ _ORDERS_LOOKED_AT: Final = 1_000
 
 _COLUMNS: Final = "address, venue, token_0, token_1"
 
-# Those found lately; and of the mints that orders name, or that what rests is waiting for, all. A step of an
-# index each: there is one for either direction.
+# Those found lately; and of the mints that orders name, or that what rests is waiting for, all.
 _NEWEST: Final = text(f"""
-WITH asked AS (
+WITH RECURSIVE {WATCHED}, asked AS (
     SELECT unnest(CAST(:named AS text[])) AS mint
     UNION
-    SELECT token FROM watch_pairs AS p
+    SELECT token FROM watched JOIN watch_pairs AS p USING (pair_id)
     CROSS JOIN LATERAL (VALUES (p.input_token), (p.output_token)) AS ends (token)
-    WHERE length(token) >= 32 AND (
-        EXISTS (SELECT FROM watches AS w WHERE w.armed AND w.direction = 'at_least' AND w.pair_id = p.pair_id)
-        OR EXISTS (SELECT FROM watches AS w
-                   WHERE w.armed AND w.direction = 'at_most' AND w.pair_id = p.pair_id)
-    )
+    WHERE length(token) >= 32
 )
 (SELECT {_COLUMNS}, found_at > clock_timestamp() - :traded_for_s * interval '1 second' AS is_offered, found_at
  FROM found_pools ORDER BY found_at DESC, address LIMIT :most)

@@ -18,6 +18,9 @@ SWEPT_MAX: Final = 1_000
 CLOSED_MAX: Final = 100
 """Connections are closed one by one, each by a request."""
 
+PAIRS_MAX: Final = 500
+"""What arms a watch waits until they are gone."""
+
 TURN_S: Final = 5.0
 """What a turn of one kind may take; with less time left the next run goes on."""
 
@@ -42,7 +45,7 @@ class SubscriptionBehind:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many subscriptions were removed, and whether there are others that were not looked at."""
+    """How many subscriptions or pairs were removed, and whether there are others that were not looked at."""
 
     removed: int
     is_more: bool
@@ -91,6 +94,13 @@ class Housekeeping(Protocol):
         """
         ...
 
+    def forget_pairs(self, *, limit: int) -> Forgotten:
+        """Remove pairs of tokens that no order waits for and no mark was noted of lately, if there are many.
+
+        None that is just being waited for; none at all while others keep it from being sure of that.
+        """
+        ...
+
 
 class Sweep:
     """One run of the sweep. Safe to repeat and to overlap: every message it sends is idempotent."""
@@ -123,6 +133,7 @@ class Sweep:
             "caught_up": self._catch_up,
             "closed": self._close_expired,
             "forgotten": self._forget_finished,
+            "pairs_forgotten": self._forget_pairs,
         }
         done = dict.fromkeys(kinds, 0)
         left = list(kinds)
@@ -188,6 +199,10 @@ class Sweep:
 
     def _forget_finished(self) -> _Turn:
         forgotten = self._housekeeping.forget_finished(limit=SWEPT_MAX)
+        return _Turn(forgotten.removed, forgotten.is_more)
+
+    def _forget_pairs(self) -> _Turn:
+        forgotten = self._housekeeping.forget_pairs(limit=PAIRS_MAX)
         return _Turn(forgotten.removed, forgotten.is_more)
 
 

@@ -7,7 +7,13 @@ import pytest
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage, SubscribeMessage
-from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, Sweep
+from chalicelib.services.recovery.sweeper import (
+    PAIRS_MAX,
+    Forgotten,
+    StrandedOrder,
+    SubscriptionBehind,
+    Sweep,
+)
 from tests.contract.records import in_memory
 from tests.fakes.ports import FakeConnections, FakeQueue
 
@@ -25,6 +31,7 @@ class Left:
     ) -> None:
         self._stranded, self._lagging, self._expired = stranded, lagging, expired
         self.has_forgotten = False
+        self.idle_pairs = 0
         self.resumed: set[UUID] = set()
         self.statements = 0
 
@@ -47,6 +54,10 @@ class Left:
     def forget_finished(self, *, limit: int) -> Forgotten:
         self.has_forgotten = limit > 0
         return Forgotten(0, is_more=False)
+
+    def forget_pairs(self, *, limit: int) -> Forgotten:
+        gone, self.idle_pairs = min(limit, self.idle_pairs), max(0, self.idle_pairs - limit)
+        return Forgotten(gone, is_more=gone == limit)
 
 
 def swept(left: Left, connections: FakeConnections | None = None) -> FakeQueue:
@@ -119,3 +130,10 @@ def test_orders_whose_messages_were_not_sent_are_found_again() -> None:
     queue.is_down = False
     sweep.run()
     assert len(queue.messages) == 3
+
+
+def test_pairs_that_nothing_waits_for_are_forgotten_in_parts_until_none_is_left() -> None:
+    left = Left()
+    left.idle_pairs = 2 * PAIRS_MAX + 1
+    swept(left)
+    assert left.idle_pairs == 0
