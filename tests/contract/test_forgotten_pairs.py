@@ -16,7 +16,7 @@ from chalicelib.adapters.postgres.housekeeping import (
     MARKS_RECENT_BLOCKS,
     PostgresHousekeeping,
 )
-from chalicelib.adapters.postgres.watches import PostgresWatches
+from chalicelib.adapters.postgres.watches import _ARMED, PostgresWatches
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold, Watch
@@ -170,3 +170,15 @@ def test_pair_of_a_watch_cannot_be_deleted_by_hand(stage: Stage) -> None:
         connection.execute(delete, {"token": watch.pair[0]})
     assert sqlstate(refused.value) == "23503"
     assert stage.fires(watch)
+
+
+def test_look_reads_of_all_pairs_those_that_something_is_armed_for(stage: Stage) -> None:
+    stage.idle(2_000)
+    watch = stage.armed()
+    sql, _ = _ARMED.written_for(stage.engine.dialect, {})
+    with stage.engine.begin() as connection:
+        connection.execute(text("ANALYZE watch_pairs"))
+        plan = connection.exec_driver_sql(f"EXPLAIN {sql}").scalars().all()
+    assert [line for line in plan if "Scan on watch_pairs" in line] == []
+    assert watch.pair in {found.pair for found in stage.watches.armed()}
+    stage.housekeeping.forget_pairs(limit=ALL)

@@ -32,6 +32,8 @@ REFUSED = [
     "TRUNCATE orders CASCADE",
     "INSERT INTO orders (order_id, recorded_at) VALUES (gen_random_uuid(), now())",
     "INSERT INTO orders (order_id, input_units, output_units) VALUES (gen_random_uuid(), 1, 1)",
+    # What prices an order is compared with.
+    "UPDATE watch_pairs SET input_token = 'BONK'",
     "UPDATE order_events SET data = '{}'",
     "UPDATE order_events SET chain = NULL",
     "DELETE FROM order_events",

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import sqlstate
+from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.migrations.roles import APP_ROLE, PRIVILEGES, grant
 
 PERMISSION_DENIED = "42501"
@@ -68,6 +69,17 @@ def test_application_cannot_do_what_it_never_needs(app: Engine, statement: str) 
     with app.connect() as connection, pytest.raises(ProgrammingError) as refused:
         connection.execute(text(statement))
     assert sqlstate(refused.value) == PERMISSION_DENIED
+
+
+def test_application_may_forget_pairs_that_no_order_waits_for(app: Engine) -> None:
+    with app.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO watch_pairs (input_token, output_token)"
+                " SELECT n, 'x' FROM generate_series(1, 201) AS n"
+            )
+        )
+    assert PostgresHousekeeping(app).forget_pairs(limit=500).removed == 201
 
 
 def test_login_that_owns_nothing_grants_nothing(app: Engine) -> None:

@@ -88,11 +88,12 @@ _WALK: Final = """
 _ARMED: Final = Statement(f"""
 WITH RECURSIVE {_WALK.format(direction="at_least", order="")},
 {_WALK.format(direction="at_most", order="DESC")}
-SELECT p.input_token, p.output_token,
-    array_agg(concat_ws(' ', w.direction, w.look, w.wake_key) ORDER BY w.direction, w.look) AS looks
-FROM (SELECT 'at_least' AS direction, * FROM at_least UNION ALL SELECT 'at_most', * FROM at_most) AS w
-JOIN watch_pairs AS p USING (pair_id)
-GROUP BY p.pair_id
+SELECT p.input_token, p.output_token, found.looks
+FROM (SELECT pair_id, array_agg(concat_ws(' ', direction, look, wake_key) ORDER BY direction, look) AS looks
+      FROM (SELECT 'at_least' AS direction, * FROM at_least UNION ALL SELECT 'at_most', * FROM at_most) AS w
+      GROUP BY pair_id) AS found
+-- With the limit each is looked up: a join may read all pairs.
+CROSS JOIN LATERAL (SELECT * FROM watch_pairs AS p WHERE p.pair_id = found.pair_id LIMIT 1) AS p
 """)
 
 # Likewise, from each pair that has a watch, armed or fired, to the next.
