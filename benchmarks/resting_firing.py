@@ -43,7 +43,7 @@ class Searches(Wire):
 
     @staticmethod
     def _side(statement: str) -> str:
-        if "RECURSIVE looks" in statement:
+        if "at_least AS (" in statement:
             return "nearest"
         return "firing" if "fired_by = 'rate'" in statement else "others"
 
