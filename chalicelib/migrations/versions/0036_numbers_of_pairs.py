@@ -1,6 +1,6 @@
 """Ordered pairs of tokens never run out of numbers, and those that no order waits for may be forgotten.
 
-Revision: 0037. A number was a ``smallint`` and stayed for ever; since orders may name mints that are in no
+Revision: 0036. A number was a ``smallint`` and stayed for ever; since orders may name mints that are in no
 list, each new mint takes two. Now it is an integer. The reference to a pair moves to a column of its own,
 with an index: the database asks it for each pair that is deleted, and on ``pair_id`` itself looks at prices
 would be planned with it, which have to search along rates. ``watches`` is written anew with its indexes: what
@@ -9,8 +9,8 @@ puts orders to rest, fires them or moves on those that rested waits for it. What
 
 from alembic import op
 
-revision = "0037"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 

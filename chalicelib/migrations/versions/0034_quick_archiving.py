@@ -1,6 +1,6 @@
 """Whether a row may leave is asked for each row that does: what answers it is planned once.
 
-Revision: 0036. A function of one statement was started anew each time, for a view of three tables: a fifth of
+Revision: 0034. A function of one statement was started anew each time, for a view of three tables: a fifth of
 what an archived order costs the database. It means what it did.
 
 Where 0031 was applied while it still had the database compute ``attempts.alive``, a trigger and a rule keep
@@ -9,7 +9,7 @@ that column from here on, as everywhere else. No table is written for this, one 
 
 from alembic import op
 
-revision = "0036"
+revision = "0034"
 down_revision = "0033"
 branch_labels = None
 depends_on = None

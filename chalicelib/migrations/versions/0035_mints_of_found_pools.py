@@ -1,12 +1,12 @@
 """How many decimals the tokens of found pools have: a mint that is in no list is known by its pools alone.
 
-Revision: 0034. Pools that were found before say nothing of that, and trade listed tokens.
+Revision: 0035. Pools that were found before say nothing of that, and trade listed tokens.
 """
 
 from alembic import op
 
-revision = "0034"
-down_revision = "0036"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
