@@ -30,7 +30,8 @@ export function Chart({ label, data, series, lines = [], height = 240 }) {
     let isGone = false;
     let watching = null;
     load().then((UPlot) => {
-      if (isGone) return;
+      // The element goes before the clean-up is called.
+      if (isGone || place.current === null) return;
       const axis = () => ({
         stroke: () => colour('soft'),
         grid: { stroke: () => colour('line'), width: 1 },

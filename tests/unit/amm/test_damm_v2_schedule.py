@@ -1,7 +1,7 @@
 """Rates that fall period by period, and fees inside and on top of amounts."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.amm.damm_v2_schedule import (
@@ -43,8 +43,13 @@ def test_rate_without_periods_never_changes() -> None:
     assert {BaseFee(25).numerator_at(point, 0) for point in (0, 1, 10**9)} == {25}
 
 
-@given(st.integers(1, 2**60), st.integers(0, 990_000_000))
-def test_amount_with_its_fee_leaves_no_less_than_the_amount(amount: int, rate: int) -> None:
+@given(st.integers(1, U64_MAX), st.integers(0, 990_000_000))
+@example(1_152_921_430_874_449_322, 937_500_004)
+def test_amount_with_its_fee_leaves_no_less_than_the_amount_or_is_refused(amount: int, rate: int) -> None:
+    if amount * FEE_DENOMINATOR > U64_MAX * (FEE_DENOMINATOR - rate):
+        with pytest.raises(SwapRefusedError):
+            with_fee(amount, rate)
+        return
     included = with_fee(amount, rate)
     assert included - fee_within(included, rate) >= amount
     fewer = included - 1
