@@ -35,7 +35,10 @@ def pytest_collection_finish() -> None:
 
 
 # How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("any machine", deadline=None)
+# The suite draws the same examples each time, so that a run says something of the change that it is for.
+# `--hypothesis-profile=explore` draws others, and more.
+hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1_000)
 hypothesis.settings.load_profile("any machine")
 
 
