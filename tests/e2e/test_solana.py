@@ -213,7 +213,7 @@ def test_sniper_order_buys_from_a_pool_that_opens_after_the_start_and_is_in_no_l
     trader.until(lambda: "open" in statuses(trader.events(order_id)))
     pool = {"kind": kind, "base": token, "quote": "USDC", "price": "2.4", "depth": "50000", "in_s": 2}
     opened = chain.call("chain_openPool", pool)
-    events = trader.finished(order_id)
+    events = trader.put_right(order_id)
     # Where a node is slow, the order may rest once more before it buys.
     assert statuses(events)[:3] == ["pending", "open", "triggered"], events
     assert statuses(events)[-1] == "confirmed", events
@@ -240,7 +240,7 @@ def test_new_mint_that_no_list_has_is_bought_when_its_pool_opens_and_sold_again(
         trader.until(lambda: "open" in statuses(trader.events(order_id)))
         pool = {"kind": kind, "base": mint, "quote": "USDC", "price": "2.5", "depth": "50000", "in_s": 2}
         opened = chain.call("chain_openPool", pool | {"decimals": decimals})
-        events = trader.finished(order_id)
+        events = trader.put_right(order_id)
         assert statuses(events)[-1] == "confirmed", events[-1]
         assert pools_traded(events) == [opened["address"]]
         bought = Decimal(events[-1]["outputAmount"])
@@ -248,7 +248,7 @@ def test_new_mint_that_no_list_has_is_bought_when_its_pool_opens_and_sold_again(
         assert client.held_of(mint) == bought.scaleb(decimals)
         before = client.held("USDC")
         sold = trader.submit(inputToken=mint, outputToken="USDC", amount="30", slippageBps=100)
-        last = confirmed(trader.finished(sold))
+        last = confirmed(trader.put_right(sold))
         assert client.held("USDC") - before == units(last["outputAmount"], "USDC")
         assert client.held_of(mint) == (bought - 30).scaleb(decimals)
     database = make_engine(engine.database())

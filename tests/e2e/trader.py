@@ -100,6 +100,20 @@ class Trader:
             lambda: events if (events := self.events(order_id)) and is_final(events[-1]) else None
         )
 
+    def put_right(self, order_id: str) -> list[Frame]:
+        """Wait until every event of an order has come, to the final one; return each once, by its number.
+
+        Two consumers that have an order one after the other may tell an event twice, or late.
+        """
+
+        def found() -> list[Frame] | None:
+            by_seq = {event["seq"]: event for event in self.events(order_id)}
+            events = [by_seq[seq] for seq in sorted(by_seq)]
+            is_whole = bool(events) and events[-1]["seq"] == len(events) and is_final(events[-1])
+            return events if is_whole else None
+
+        return self.until(found)
+
     def first_order(self) -> str:
         """Wait for the first event of any order; return the order's id."""
         return str(self.until(self.events)[0]["orderId"])
