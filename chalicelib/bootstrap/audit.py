@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from chalicelib.adapters.audit_checks import AuditCheck, Violation
+from chalicelib.adapters.audit_checks import AuditCheck, Violation, reads_whole_tables
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.simulated_market.audit import market_checks
@@ -86,5 +86,6 @@ def audit(
 
     The connection must be in a transaction of its own at REPEATABLE READ, so that all see the same snapshot.
     """
+    reads_whole_tables(connection)
     for check in checks(chain, must_be_finished=must_be_finished, wallet_seed=wallet_seed):
         yield check.violations(connection)

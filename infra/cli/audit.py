@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from chalicelib.adapters.audit_checks import Violation
+from chalicelib.adapters.audit_checks import Violation, reads_whole_tables
 from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings
 from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
@@ -81,6 +81,7 @@ def audit_command(
         raise click.ClickException(f"no node answers: {error}") from error
     engine = session.patient_engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, session.progress() as progress:
+        reads_whole_tables(connection)
         results = [
             (check.name, check.violations(connection))
             for check in progress.track(wanted, description="Checking")

@@ -86,6 +86,7 @@ def test_sessions_of_a_migrated_database_reach_rows_by_key(impatient: Engine) ->
     impatient.dispose()
     with impatient.connect() as connection:
         assert connection.execute(text("SHOW random_page_cost")).scalar_one() == "1.1"
+        assert connection.execute(text("SHOW enable_seqscan")).scalar_one() == "off"
 
 
 _SOME_ATTEMPTS = """

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.audit_checks import AuditCheck
+from chalicelib.adapters.audit_checks import AuditCheck, reads_whole_tables
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.domain.errors import Code, ConflictError, RefusedError
 
@@ -111,6 +111,7 @@ class PostgresAuditRules:
         try:
             with snapshot.begin() as connection:
                 connection.execute(text(f"SET LOCAL statement_timeout = '{TIME_LIMIT_S}s'"))
+                reads_whole_tables(connection)
                 if connection.execute(_ORDERS).scalar_one() > ORDERS_MAX:
                     raise _too_large(f"there are more than {ORDERS_MAX} orders")
                 return [(each.subject, each.problem) for each in check.violations(connection)]

@@ -143,9 +143,11 @@ _FIRE_FALLING: Final = Statement(
     _FIRE.format(direction="at_most", side=">=", order="DESC", returned=_RETURNED, selected=_SELECTED)
 )
 
+# The statement's own time: an index cannot be asked for what clock_timestamp() says, which changes meanwhile,
+# so that every watch that has a time would be read for the few that are due.
 _WAKE: Final = Statement(f"""
 WITH due AS (
-    SELECT order_id, wake_at FROM watches WHERE armed AND wake_at <= clock_timestamp()
+    SELECT order_id, wake_at FROM watches WHERE armed AND wake_at <= statement_timestamp()
     ORDER BY wake_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
 ), fired AS (
     UPDATE watches AS w
@@ -162,7 +164,7 @@ _RESEND: Final = Statement(f"""
 WITH lost AS (
     SELECT order_id FROM watches
     WHERE NOT armed
-      AND sent_at <= clock_timestamp() - CAST(:unclaimed_for_ms AS integer) * interval '1 millisecond'
+      AND sent_at <= statement_timestamp() - CAST(:unclaimed_for_ms AS integer) * interval '1 millisecond'
     ORDER BY sent_at LIMIT CAST(:limit AS integer) FOR UPDATE SKIP LOCKED
 ), left_behind AS (
     DELETE FROM watches AS w USING lost JOIN orders AS o USING (order_id)
