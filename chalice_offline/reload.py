@@ -5,8 +5,10 @@ which makes a reload must come to an end: so does a file that an app rewrites wh
 """
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -38,15 +40,15 @@ class CodeWatch:
         self._log = log
         self._restless = RestlessFiles()
 
-    async def run(self, on_change: Callable[[], Awaitable[None]]) -> None:
-        """Await ``on_change`` after each burst of changes; ends when cancelled."""
+    async def run(self, on_change: Callable[[Collection[str]], Awaitable[None]]) -> None:
+        """Await ``on_change`` after each burst of changes, with the files; ends when cancelled."""
         one_at_a_time = asyncio.Lock()
 
         async def heed(changes: AsyncIterable[set[FileChange]]) -> None:
             async for burst in changes:
                 async with one_at_a_time:
-                    if self._heeds({path for _, path in burst}, time.monotonic()):
-                        await on_change()
+                    if heeded := self._heeded({path for _, path in burst}, time.monotonic()):
+                        await on_change(heeded)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(heed(_changes(self._roots, self.is_code, recursive=True)))
@@ -63,15 +65,13 @@ class CodeWatch:
     def _is_file(self, path: str) -> bool:
         return Path(path) in self._files
 
-    def _heeds(self, paths: Iterable[str], now: float) -> bool:
-        """Return whether to reload for these files:
-        not for those that change again and again by themselves.
-        """
-        heeded = False
+    def _heeded(self, paths: Iterable[str], now: float) -> Collection[str]:
+        """Return the files to reload for: not those that change again and again by themselves."""
+        heeded = []
         for path in sorted(paths):
             was_restless = self._restless.is_restless(path)
             if self._restless.changed(path, now):
-                heeded = True
+                heeded.append(path)
             elif not was_restless:
                 self._log.event("warning", "file changes all the time: no more reloads for it", path=path)
         return heeded
@@ -102,6 +102,13 @@ class RestlessFiles:
         if len(recent) >= _CHANGES_MAX:
             self._restless.add(path)
         return path not in self._restless
+
+
+def is_among(paths: Iterable[str], patterns: Iterable[str], folder: Path) -> bool:
+    """Return whether a file's path matches a pattern relative to a folder; ``*`` stands for slashes too."""
+    # Changes are told of what links lead to.
+    whole = [os.path.normpath(folder.resolve() / pattern) for pattern in patterns]
+    return any(fnmatchcase(path, pattern) for path in paths for pattern in whole)
 
 
 def _changes(

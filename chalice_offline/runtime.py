@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,10 +31,10 @@ from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
 from chalice_offline.queue_template import QueueSpec, read_queues
 from chalice_offline.queues import ProjectQueues
-from chalice_offline.reload import CodeWatch
+from chalice_offline.reload import CodeWatch, is_among
 from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
-from chalice_offline.start_commands import run_start_commands
+from chalice_offline.start_commands import StartCommandError, run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.status_file import StatusFile
 from chalice_offline.supervision import all_of, keep_going
@@ -179,6 +179,9 @@ class Runtime:
 
     async def _start_database(self) -> None:
         await asyncio.gather(self._services.start_database(), self._companions.start())
+        await self._run_start_commands()
+
+    async def _run_start_commands(self) -> None:
         await run_start_commands(
             self._file.on_start,
             app_dir=self._options.app_dir,
@@ -286,7 +289,7 @@ class Runtime:
         files = [] if template is None else [template]
         await CodeWatch(self._options.app_dir, self._state.path, self._log, files).run(self._reload)
 
-    async def _reload(self) -> None:
+    async def _reload(self, changed: Collection[str]) -> None:
         """Run the project as it is now: resources, functions, routes, queues and schedules."""
         assert self._host is not None
         assert self._gateway is not None
@@ -296,7 +299,9 @@ class Runtime:
             has_new_queues = self._queues.reread()
             self._environment = self._function_environment() | self._companions.gives
             project = await self._inspect()
-        except (ProjectError, OSError, ValueError) as error:
+            if is_among(changed, self._file.on_start_again, self._options.app_dir):
+                await self._run_start_commands()
+        except (ProjectError, StartCommandError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
             return
         await self._host.reload(

@@ -78,6 +78,8 @@ class LocalToml(Table):
         queues: CloudFormation template of its queues, relative to the project.
         parameters: Values of that template's parameters; ``Stage`` is the runtime's stage unless given.
         on_start: Commands to run with the functions' environment before the runtime is ready, in the project.
+        on_start_again: Files, as patterns relative to the project, a change of which runs them once more,
+            before functions get the changed code.
         environment: More variables for functions; ``${NAME}`` stands for the value of another.
         companions: Programs that run beside the app.
         secrets: ``NAME = "random"``: generated once, kept in the state directory.
@@ -89,6 +91,7 @@ class LocalToml(Table):
     queues: Path | None = None
     parameters: dict[str, str] = Field(default_factory=dict)
     on_start: tuple[str, ...] = ()
+    on_start_again: tuple[str, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, Literal["random"]] = Field(default_factory=dict)
     companions: tuple[CompanionTable, ...] = ()

@@ -88,6 +88,39 @@ def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, 
             urllib.request.urlopen(url)
 
 
+def test_commands_of_the_start_run_again_when_what_they_apply_has_changed(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / ".chalice" / "local.toml").write_text(
+        'on_start = ["python prepare.py"]\non_start_again = ["migrations/*"]\n'
+    )
+    (project / "prepare.py").write_text(PREPARES)
+    (project / "migrations").mkdir()
+    (project / "migrations" / "1.sql").write_text("one")
+    applied = project / "applied.txt"
+    with Instance(project, tmp_path / "state") as instance:
+        assert applied.read_text() == "one; "
+        edit(instance, project, FUNCTIONS)
+        assert applied.read_text() == "one; "
+        seen = len(instance.lines)
+        (project / "migrations" / "2.sql").write_text("two")
+        instance.line("reloaded", after=seen)
+        assert applied.read_text() == "one; one two; "
+        seen = len(instance.lines)
+        (project / "migrations" / "3.sql").write_text("broken")
+        instance.line("cannot apply", after=seen)
+        event = tmp_path / "event.json"
+        event.write_text('{"a": 1, "b": 2}')
+        assert command(instance, "invoke", "add", "--event", str(event)) == "3\n"
+
+
+PREPARES = """
+from pathlib import Path
+texts = [path.read_text() for path in sorted(Path("migrations").iterdir())]
+assert "broken" not in texts, "cannot apply"
+with Path("applied.txt").open("a") as applied:
+    applied.write(" ".join(texts) + "; ")
+"""
 CONSUMER = """
 @app.on_sqs_message(queue="grows-{name}", batch_size=1)
 def work(event):

@@ -1,13 +1,13 @@
 """Which changed files lead to a reload."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
 from chalice_offline.logs import Log
-from chalice_offline.reload import CodeWatch, RestlessFiles
+from chalice_offline.reload import CodeWatch, RestlessFiles, is_among
 from chalice_offline.state_dir import StateDir
 
 
@@ -105,6 +105,22 @@ def test_files_remembered_are_bounded() -> None:
     assert len(files._changes) <= 1_000
 
 
+@pytest.mark.parametrize(
+    ("pattern", "is_meant"),
+    [
+        ("../code/migrations/*", True),
+        ("../code/*.sql", True),
+        ("../code/migrations/*.py", False),
+        ("migrations/*", False),
+    ],
+)
+def test_pattern_is_relative_to_the_project_and_met_below_it(
+    app_dir: Path, pattern: str, *, is_meant: bool
+) -> None:
+    changed = [str(app_dir / "app.py"), str(app_dir.parent / "code/migrations/versions/2.sql")]
+    assert is_among(changed, [pattern], app_dir) is is_meant
+
+
 def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: Path, watch: Watch) -> None:
     state = StateDir(app_dir / ".orderflow")
     reloads: list[int] = []
@@ -113,7 +129,7 @@ def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: P
         state.acquire()
         done = asyncio.Event()
 
-        async def reload() -> None:
+        async def reload(_changed: Collection[str]) -> None:
             reloads.append(1)
             state.write_status({"reloads": len(reloads)})
             done.set()
