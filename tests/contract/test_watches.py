@@ -16,8 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from chalicelib.adapters.postgres.statements import Statement
-from chalicelib.adapters.postgres.watches import _RESEND, _WAKE, PostgresWatches
+from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.order_sizes import size_look
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
@@ -62,11 +61,6 @@ class Trial:
 
     def fires(self, *thresholds: Threshold, limit: int = 100) -> list[UUID]:
         return [fired.order_id for fired in self.watches.fire(thresholds, limit=limit)]
-
-
-_READ_OF_WATCHES = text("""
-SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'watches'
-""")
 
 
 def a_pair() -> DirectedPair:
@@ -388,43 +382,3 @@ def test_firing_costs_one_search_of_an_index(on_server: Trial, contract_engine: 
         connection.execute(text("DELETE FROM watches"))
     assert "watches_rising" in str(plan)
     assert "Seq Scan on watches'" not in str(plan)
-
-
-@pytest.mark.parametrize(
-    ("sql", "parameters", "changed"),
-    [
-        (_WAKE, {"limit": 100}, "UPDATE watches SET wake_at = now() + interval '1 day'"),
-        (
-            _RESEND,
-            {"limit": 100, "unclaimed_for_ms": 30_000},
-            "UPDATE watches SET armed = false, fired_at = now(), sent_at = now(), fired_by = 'time'",
-        ),
-    ],
-    ids=["by time", "sent again"],
-)
-def test_looking_for_what_is_due_reads_nothing_that_is_not(
-    on_server: Trial, contract_engine: Engine, sql: Statement, parameters: dict[str, int], changed: str
-) -> None:
-    """Of a thousand watches whose time has not come, none is read; all would be, each second."""
-    watch = on_server.armed(Rate(1, 1))
-    due, values = sql.written_for(contract_engine.dialect, parameters)
-    with contract_engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text("DELETE FROM watches WHERE order_id <> :it"), {"it": watch.order_id})
-        connection.execute(
-            text("""
-            INSERT INTO watches (order_id, accepted_at, since_height, pair_id, look, armed, direction,
-                rate_out, rate_in, wake_key)
-            SELECT gen_random_uuid(), now(), 0, pair_id, 0, true, 'at_least', 1, 1, 1
-            FROM watches, generate_series(1, 1000)
-            """)
-        )
-        connection.exec_driver_sql(changed)
-        connection.execute(text("ANALYZE watches"))
-    with contract_engine.begin() as connection:
-        # What the session read before may not have been handed in yet, and is counted with it.
-        before = connection.execute(_READ_OF_WATCHES).scalar_one()
-        connection.exec_driver_sql(due, tuple(values))
-        read = connection.execute(_READ_OF_WATCHES).scalar_one() - before
-        connection.execute(text("DELETE FROM watches"))
-    assert read < 10  # the planner itself looks at the ends of an index

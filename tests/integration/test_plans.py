@@ -1,7 +1,11 @@
-"""How the server reaches rows, of statements that it plans while their tables are as good as empty."""
+"""How the server reaches rows: of tables that were as good as empty when it planned, and of large ones."""
+
+import pytest
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_record import _RECORD
+from chalicelib.adapters.postgres.statements import Statement
+from chalicelib.adapters.postgres.watches import _RESEND, _WAKE
 
 _PARAMETERS = dict.fromkeys(("steps", "events", "attempts", "outcomes"), "[]")
 
@@ -17,3 +21,44 @@ def test_orders_are_moved_on_by_key_when_the_plan_was_made_of_an_empty_table(dat
     plan = "\n".join(explained)
     assert "Index Scan using orders_pkey on orders" in plan
     assert "Seq Scan on orders" not in plan
+
+
+_ROWS_READ = """
+SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'watches'
+"""
+_ARMED = """
+SET session_replication_role = replica;
+INSERT INTO watch_pairs (input_token, output_token) VALUES ('IN', 'OUT');
+INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction,
+    rate_out, rate_in, wake_key)
+SELECT gen_random_uuid(), now(), now() + interval '1 day', 0, pair_id, 0, true, 'at_least', 1, 1, 1
+FROM watch_pairs, generate_series(1, 1000)
+"""
+_FIRED = "UPDATE watches SET armed = false, fired_at = now(), sent_at = now(), fired_by = 'time'"
+_NOTHING = "SELECT"
+
+
+@pytest.mark.parametrize(
+    ("changed", "due", "parameters"),
+    [
+        (_NOTHING, _WAKE, {"limit": 100}),
+        (_FIRED, _RESEND, {"limit": 100, "unclaimed_for_ms": 30_000}),
+    ],
+    ids=["by time", "sent again"],
+)
+def test_looking_for_what_is_due_reads_nothing_that_is_not(
+    database_url: str, changed: str, due: Statement, parameters: dict[str, int]
+) -> None:
+    """Of a thousand watches whose time has not come, none is read; all would be, each second."""
+    engine = make_engine(database_url, pool_size=1)
+    sql, values = due.written_for(engine.dialect, parameters)
+    with engine.connect() as connection:
+        for statement in (*_ARMED.split(";"), changed, "ANALYZE watches"):
+            connection.exec_driver_sql(statement)
+        # What the session read before may not have been handed in yet, and is counted with it.
+        before = connection.exec_driver_sql(_ROWS_READ).scalar_one()
+        connection.exec_driver_sql(sql, tuple(values))
+        read = connection.exec_driver_sql(_ROWS_READ).scalar_one() - before
+        connection.rollback()
+    engine.dispose()
+    assert read < 10  # the planner itself looks at the ends of an index
