@@ -63,7 +63,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "cancel_marks": """SELECT, INSERT (account_id, base, quote, types, accepted_until),
         UPDATE (accepted_until), DELETE""",
     "marks": "SELECT, INSERT (pair_id, height, low, high), UPDATE (low, high), DELETE",
-    "spending": "SELECT, INSERT, UPDATE (day, token, units)",
+    "spending": "SELECT, INSERT (order_id, day, token, units), UPDATE (day, token, units, is_settled)",
+    "spent_days": "SELECT, INSERT, UPDATE (units)",
     "found_pools": "SELECT, INSERT (address, venue, token_0, token_1, decimals_0, decimals_1)",
     # Only the operator says whose wallet is whose.
     "registered_wallets": _READ,

@@ -81,7 +81,8 @@ RETURNING connection_id, account_id, order_id, replayed_to
 """)
 
 _EXPIRED: Final = text("""
-SELECT connection_id FROM connections WHERE expires_at < clock_timestamp() ORDER BY expires_at LIMIT :limit
+SELECT connection_id FROM connections WHERE expires_at < statement_timestamp()
+ORDER BY expires_at LIMIT :limit
 """)
 
 # So many rows along the primary key, whatever is among them: an index by age would cost every order its

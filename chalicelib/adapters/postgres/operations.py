@@ -32,16 +32,21 @@ _BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
 # looking at a shorter one. Below the shortest of these, 20,000 events are far beyond what was ever measured.
 _WINDOWS_S: Final = tuple(WINDOW_S / (1 << halved) for halved in range(8))
 
+# In the order of their indexes, which are read no further than that.
 _UNFINISHED: Final = text(f"""
 SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
-    SELECT status, order_type, accepted_at FROM orders WHERE {UNDER_WAY} UNION ALL
-    SELECT status, order_type, accepted_at FROM orders WHERE {RESTS} LIMIT {UNFINISHED_MAX}
+    SELECT * FROM (SELECT status, order_type, accepted_at FROM orders WHERE {UNDER_WAY}
+        ORDER BY account_id, accepted_at LIMIT {UNFINISHED_MAX}) AS under_way
+    UNION ALL
+    SELECT * FROM (SELECT status, order_type, accepted_at FROM orders WHERE {RESTS}
+        ORDER BY account_id, accepted_at LIMIT {UNFINISHED_MAX}) AS resting
+    LIMIT {UNFINISHED_MAX}
 ) AS unfinished GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
 _CONNECTIONS: Final = text(f"""
 SELECT count(*) FROM (
-    SELECT FROM connections WHERE expires_at > clock_timestamp() LIMIT {CONNECTIONS_MAX}
+    SELECT FROM connections WHERE expires_at > statement_timestamp() LIMIT {CONNECTIONS_MAX}
 ) AS present
 """)
 
@@ -63,12 +68,14 @@ SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at,
 FROM dead_letters d LEFT JOIN orders o USING (order_id)
 """
 
+_AT_THE_TOP: Final = ("infinity", "")
+"""Where a first page begins: "or is not given" would keep the others' beginnings from being looked up."""
+
 _LETTER: Final = text(f"{_LETTER_COLUMNS} WHERE d.message_id = :message_id")
 
 _LETTERS: Final = text(f"""
 {_LETTER_COLUMNS}
-WHERE CAST(:before_at AS timestamptz) IS NULL
-   OR (d.archived_at, d.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS text))
+WHERE (d.archived_at, d.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS text))
 ORDER BY d.archived_at DESC, d.message_id DESC LIMIT :limit
 """)
 
@@ -121,7 +128,7 @@ class PostgresOperations:
             return {row.code: int(row.number) for row in connection.execute(_REFUSALS)}
 
     def dead_letters(self, *, limit: int, before: tuple[datetime, str] | None) -> Sequence[ArchivedLetter]:
-        before_at, before_id = before or (None, None)
+        before_at, before_id = before or _AT_THE_TOP
         parameters = {"limit": limit, "before_at": before_at, "before_id": before_id}
         with translated_errors(), self._single.connect() as connection:
             return [_letter(row) for row in connection.execute(_LETTERS, parameters)]

@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, Row, TextClause, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
 from chalicelib.adapters.postgres.statements import Database, Statement
+from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
 from chalicelib.domain.errors import ArchivedError
 from chalicelib.domain.events import OrderEvent
-from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderView
 
@@ -24,16 +25,23 @@ FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.
 
 _FIND: Final = text(_VIEW + "WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id")
 
-_PAGE: Final = text(
-    _VIEW
-    + """
-WHERE o.account_id = :account_id
-  AND (CAST(:status AS text) IS NULL OR o.status = :status)
-  AND (CAST(:before_at AS timestamptz) IS NULL
-       OR (o.accepted_at, o.order_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
+_AT_THE_TOP: Final = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")
+"""Where a first page begins: "or is not given" would keep the others' beginnings from being looked up."""
+
+
+def _page_of(which: str) -> TextClause:
+    return text(f"""{_VIEW}
+WHERE o.account_id = :account_id AND {which}
+  AND (o.accepted_at, o.order_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid))
 ORDER BY o.accepted_at DESC, o.order_id DESC LIMIT :limit
-"""
-)
+""")
+
+
+# Each is served by an index of its own: among all that an account has sent, one status may be rare.
+_PAGE: Final = _page_of("true")
+_PAGE_OF_ENDED: Final = _page_of("o.status = :status AND o.ended_at IS NOT NULL")
+_PAGE_OF_RESTING: Final = _page_of(f"o.status = :status AND {RESTS}")
+_PAGE_OF_UNDER_WAY: Final = _page_of(f"o.status = :status AND {UNDER_WAY}")
 
 _EVENTS: Final = text("""
 SELECT order_id, seq, status, attempt, occurred_at, data, packed FROM order_events
@@ -73,16 +81,16 @@ class PostgresOrderQueries:
         views: list[OrderView] = []
         with translated_errors(), self._single.connect() as connection:
             while len(views) < limit:
-                before_at, before_id = before or (None, None)
+                before_at, before_id = before or _AT_THE_TOP
                 wanted = limit - len(views)
                 parameters = {
                     "account_id": account_id,
                     "status": status,
                     "limit": wanted,
                     "before_at": before_at,
-                    "before_id": None if before_id is None else str(before_id),
+                    "before_id": str(before_id),
                 }
-                rows = connection.execute(_PAGE, parameters).all()
+                rows = connection.execute(_page_with(status), parameters).all()
                 views += [view for row in rows if (view := _view_if_readable(row)) is not None]
                 if len(rows) < wanted:
                     break
@@ -116,6 +124,14 @@ class PostgresClientOrderKeys:
         with translated_errors():
             rows = self._database.execute(_CONTENT_OF, parameters)
         return rows[0].content_sha256 if rows else None
+
+
+def _page_with(status: OrderStatus | None) -> TextClause:
+    if status is None:
+        return _PAGE
+    if status in FINAL:
+        return _PAGE_OF_ENDED
+    return _PAGE_OF_RESTING if status in RESTING else _PAGE_OF_UNDER_WAY
 
 
 def _view(row: Row[Any]) -> OrderView:

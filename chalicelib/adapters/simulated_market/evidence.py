@@ -17,6 +17,7 @@ from chalicelib.domain.transactions import SwapInstruction
 
 _PAGE: Final = 1_000
 
+# By the index of signatures, a page at a time; else each page would read the whole ledger.
 _ATTEMPTS: Final = text("""
     SELECT a.signature, a.payload, a.attempt, a.last_valid_height, a.threshold_units, a.order_id,
         o.account_id, o.swap_mode, o.input_token, o.output_token, o.amount_units,
@@ -30,7 +31,8 @@ _ATTEMPTS: Final = text("""
               AND later.seq > sent.seq AND later.status = 'open' AND later.data -> 'amended' ? 'amount'
         ) AS is_amended_since,
         (SELECT extract(epoch FROM genesis_at)::text FROM market.chain) AS genesis
-    FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)
+    FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t
+        ON t.signature = a.signature AND md5(t.signature)::uuid = md5(a.signature)::uuid
     WHERE (a.order_id, a.attempt) > (CAST(:after AS uuid), CAST(:attempt AS integer))
     ORDER BY a.order_id, a.attempt LIMIT :page
 """)

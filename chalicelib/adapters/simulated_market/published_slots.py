@@ -12,10 +12,12 @@ from chalicelib.wire.packed_fields import UnreadableFieldsError
 _PAGE: Final = 1_000
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
+# By the index of signatures, a page at a time; else each page would read the whole ledger.
 _PUBLISHED: Final = text("""
     SELECT o.order_id, e.data, e.packed, t.slot
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
-    LEFT JOIN market.transactions t ON t.signature = o.tx_signature
+    LEFT JOIN market.transactions t
+        ON t.signature = o.tx_signature AND md5(t.signature)::uuid = md5(o.tx_signature)::uuid
     WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)
 

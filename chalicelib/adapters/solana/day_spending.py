@@ -1,7 +1,8 @@
 """Caps on what is spent, kept across processes: an order is put down before anything is signed for it.
 
 A day's orders are added up and put down under a lock per token, so that two consumers cannot both take what
-is left. An order that ended without a fill has spent nothing, and counts no more.
+is left. An order that ended without a fill has spent nothing, and counts no more. Orders that have ended are
+settled: they become part of their day's sum, so that what is added up anew each time is what is under way.
 """
 
 from collections import Counter
@@ -13,10 +14,33 @@ from sqlalchemy import Connection, Engine, text
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.solana.spending import Spend, SpendCaps, check_spend
 
+SETTLED_MAX: Final = 1_000
+"""Orders at a time: more than end between two that are signed for."""
+
+_TODAY: Final = "(statement_timestamp() AT TIME ZONE 'UTC')::date"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('orderflow spending ' || :token, 0))")
-_SPENT: Final = text("""
-SELECT coalesce(sum(s.units), 0) FROM spending s LEFT JOIN orders o USING (order_id)
-WHERE s.day = (clock_timestamp() AT TIME ZONE 'UTC')::date AND s.token = :token
+# What is left after so many is settled by the next ones, and counted by itself until then.
+_SETTLE: Final = text(f"""
+WITH ended AS (
+    SELECT s.order_id, CASE WHEN o.status = 'confirmed' THEN s.units ELSE 0 END AS units
+    FROM spending s CROSS JOIN LATERAL (
+        SELECT status FROM orders WHERE order_id = s.order_id AND ended_at IS NOT NULL LIMIT 1) AS o
+    WHERE s.day = {_TODAY} AND s.token = :token AND NOT s.is_settled
+        AND s.order_id <> ALL (CAST(:order_ids AS uuid[]))
+    LIMIT {SETTLED_MAX}
+), settled AS (
+    UPDATE spending s SET is_settled = true FROM ended WHERE s.order_id = ended.order_id
+    RETURNING ended.units
+)
+INSERT INTO spent_days AS d (day, token, units)
+SELECT {_TODAY}, :token, sum(units) FROM settled HAVING count(*) > 0
+ON CONFLICT (day, token) DO UPDATE SET units = d.units + excluded.units
+""")
+_SPENT: Final = text(f"""
+SELECT coalesce((SELECT units FROM spent_days WHERE day = {_TODAY} AND token = :token), 0)
+    + coalesce(sum(s.units), 0)
+FROM spending s LEFT JOIN LATERAL (SELECT status FROM orders WHERE order_id = s.order_id LIMIT 1) AS o ON true
+WHERE s.day = {_TODAY} AND s.token = :token AND NOT s.is_settled
     AND s.order_id <> ALL (CAST(:order_ids AS uuid[]))
     AND (o.status IS NULL OR o.status NOT IN ('failed', 'canceled', 'expired'))
 """)
@@ -64,5 +88,6 @@ class DaySpending:
 def _spent(connection: Connection, token: str, spends: Sequence[Spend]) -> int:
     """Return what others spend today; from here to the transaction's end no other consumer adds to it."""
     connection.execute(_LOCK, {"token": token})
-    ids = [str(spend.order_id) for spend in spends]
-    return int(connection.execute(_SPENT, {"token": token, "order_ids": ids}).scalar_one())
+    asked = {"token": token, "order_ids": [str(spend.order_id) for spend in spends]}
+    connection.execute(_SETTLE, asked)
+    return int(connection.execute(_SPENT, asked).scalar_one())

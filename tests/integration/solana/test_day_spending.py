@@ -78,5 +78,32 @@ def test_order_that_ended_without_a_fill_and_yesterdays_count_no_more(
     spending.reserve([spend(10), spend(10), spend(5)])
 
 
+def test_filled_order_counts_to_the_days_end_however_often_what_is_left_is_asked(
+    engine: Engine, spending: DaySpending
+) -> None:
+    filled, failed, again = spend(10), spend(10), spend(5)
+    spending.reserve([filled, failed, again])
+    record = on_postgres(engine)
+    for each in (filled, failed):
+        record.created(an_order(order_id=each.order_id))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DISABLE TRIGGER USER"))
+        connection.execute(
+            text("""
+            UPDATE orders SET status = 'confirmed', tx_signature = 'it', input_units = 10, output_units = 1
+            WHERE order_id = :it"""),
+            {"it": filled.order_id},
+        )
+        connection.execute(
+            text("UPDATE orders SET status = 'failed', failure_code = 'NO_ROUTE' WHERE order_id = :it"),
+            {"it": failed.order_id},
+        )
+    for _ in range(3):
+        spending.reserve([again])
+    spending.reserve([spend(10)])
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(1)])
+
+
 def test_token_without_a_cap_is_free_where_caps_are_not_demanded(engine: Engine) -> None:
     DaySpending(engine, CAPS, is_demanded=False).reserve([spend(10**18, "RAY")])
