@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import RESERVED_LOG_ATTRS, LambdaPowertoolsFormatter
+from pydantic_core import to_json
 
 SERVICE: Final = "orderflow"
 
@@ -26,7 +27,9 @@ class LineFormatter(LambdaPowertoolsFormatter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._encode = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False).encode
+        self._encode_anything = json.JSONEncoder(
+            default=str, separators=(",", ":"), ensure_ascii=False
+        ).encode
         # The last line's second, and its text.
         self._second = -1, ""
 
@@ -38,7 +41,7 @@ class LineFormatter(LambdaPowertoolsFormatter):
 
     def info_lines(self, message: str, each_facts: Iterable[dict[str, Any]], at_s: float) -> list[str]:
         """Return lines that differ in their facts alone; ``at_s`` is in seconds of the epoch."""
-        head = self._head(logging.INFO, message, at_s)
+        head = _told(self._head(logging.INFO, message, at_s))
         return [self._line(head, facts) for facts in each_facts]
 
     def _head(self, level: int, message: str, at_s: float) -> dict[str, Any]:
@@ -56,8 +59,11 @@ class LineFormatter(LambdaPowertoolsFormatter):
         return head
 
     def _line(self, head: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-        line = {**head, **facts}
-        return self._encode({key: value for key, value in line.items() if value is not None})
+        line = _told({**head, **facts})
+        try:
+            return to_json(line, fallback=str).decode()
+        except ValueError:  # half a character, which UTF-8 has no bytes for
+            return self._encode_anything(line)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # its name there
         """Return the time in UTC as RFC 3339 has it, the only form that Lambda reads."""
@@ -72,6 +78,13 @@ class LineFormatter(LambdaPowertoolsFormatter):
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second, text
         return f"{text}.{millisecond:03d}Z"
+
+
+def _told(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line's members but for those that say nothing."""
+    if None not in line.values():
+        return line
+    return {key: value for key, value in line.items() if value is not None}
 
 
 class OwnLevelLogger(Logger):

@@ -45,8 +45,9 @@ class PowertoolsObserver:
             "order event",
             # Made only if the log level asks for them.
             (
-                self._facts(order, event, correlation_ids.get(order.order_id))
+                self._facts(order, event, name, correlation_ids.get(order.order_id))
                 for order, events in committed
+                for name in (str(order.order_id),)
                 for event in events
             ),
         )
@@ -69,14 +70,16 @@ class PowertoolsObserver:
             self._metrics.flush_metrics()
             self._is_empty = True
 
-    def _facts(self, order: Order, event: OrderEvent, correlation_id: str | None) -> dict[str, Any]:
+    def _facts(
+        self, order: Order, event: OrderEvent, order_id: str, correlation_id: str | None
+    ) -> dict[str, Any]:
         """Return what only this line says: an order has six, and each byte is paid for.
 
         What never changes stands in the first line, a transaction in that of its sending, the attempt from
         the second on. Whose order it is stands in the record alone.
         """
         facts: dict[str, Any] = {
-            "order_id": str(order.order_id),
+            "order_id": order_id,
             "seq": event.seq,
             "order_status": event.status,
         }

@@ -4,11 +4,11 @@ Follows MeteoraAg/dlmm-sdk@fb02e51 ``commons/src/extensions/lb_pair.rs``. The fo
 docs.meteora.ag/overview/products/dlmm/dlmm-fee-calculation.md.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from chalicelib.amm.dlmm_price import BASIS_POINTS
+from chalicelib.values import value
 
 FEE_PRECISION: Final = 10**9
 FEE_RATE_MAX: Final = 10**8
@@ -20,7 +20,7 @@ class DlmmCollectFeeMode(StrEnum):
     ONLY_Y = "only_y"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DlmmParameters:
     """What never changes in a swap (``StaticParameters`` and the bin step).
 
@@ -46,7 +46,7 @@ class DlmmParameters:
     collect_fee_mode: DlmmCollectFeeMode = DlmmCollectFeeMode.INPUT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DlmmVolatility:
     """What the fee remembers (``VariableParameters``); one bin of movement counts 10^4."""
 

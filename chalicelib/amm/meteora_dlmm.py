@@ -35,6 +35,7 @@ from chalicelib.amm.dlmm_orders import BinOrders, fill_layers
 from chalicelib.amm.dlmm_price import BASIS_POINTS, bin_price
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.swaps import U64_MAX, Exact, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
+from chalicelib.values import value
 
 __all__ = [
     "Bin",
@@ -51,7 +52,7 @@ __all__ = [
 _BIN_ID: Final = itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DlmmPool:
     """A pool's bins, in ascending order of id; ids that are absent are empty.
 

@@ -31,6 +31,7 @@ from chalicelib.amm.swaps import (
     SwapResult,
     TokenIndex,
 )
+from chalicelib.values import value
 
 
 class Tick(NamedTuple):
@@ -43,7 +44,7 @@ class Tick(NamedTuple):
 _TICK: Final = itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClmmFees:
     """Rates in parts per 10^6: of the amount in, and of the trade fee."""
 
@@ -52,7 +53,7 @@ class ClmmFees:
     fund_fee_rate: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClmmPool:
     """A pool's price, its liquidity there, and all initialized ticks in ascending order.
 

@@ -5,9 +5,10 @@ A pool kind is a module with an immutable state and one pure function,
 rates are integers in the on-chain program's own unit; nothing here is ever a float.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
+
+from chalicelib.values import value
 
 U64_MAX: Final = 2**64 - 1
 U128_MAX: Final = 2**128 - 1
@@ -39,7 +40,7 @@ class SwapRefusedError(Exception):
         self.refusal = refusal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Swap:
     """One request to a pool.
 

@@ -1,9 +1,9 @@
 """Acknowledgements that travel with an order's first events instead of ahead of them."""
 
-from dataclasses import dataclass
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Acknowledgement:
     """The ``accepted`` frame that is deferred: a batched connection has yet to get it.
 

@@ -1,16 +1,17 @@
 """Every venue asked for a swap, and the route that was chosen: what a client is shown of a plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
+
+from chalicelib.values import value
 
 FeeUnits = Mapping[str, int]
 """Fee by token symbol, in base units."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PoolQuote:
     """What one pool alone would do for the whole swap, in base units.
 
@@ -26,7 +27,7 @@ class PoolQuote:
     price_impact_bps: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueRefusal:
     """Why a venue has no quote for the whole swap; or why one pool of the pair is not traded with."""
 
@@ -43,7 +44,7 @@ class RefusedPool(NamedTuple):
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RouteLeg:
     """One pool's part of the route, in base units of the leg's own tokens."""
 
@@ -56,7 +57,7 @@ class RouteLeg:
     share_bps: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChosenRoute:
     """The best route that was found, and what it is better than; amounts in base units.
 

@@ -4,7 +4,6 @@ A status that is added gets a type here, a case in ``wire/event_views.py``, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
@@ -15,9 +14,10 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.triggers import PriceSource
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pending:
     """A consumer has claimed the order for the first time."""
 
@@ -25,7 +25,7 @@ class Pending:
     terms: OrderTerms
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Open:
     """The order rests.
 
@@ -41,7 +41,7 @@ class Open:
     network_fee_lamports: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Triggered:
     """What the order's trigger waits for was seen: the evidence.
 
@@ -64,7 +64,7 @@ class Triggered:
     price_base: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Launched:
     """A pool opened that a sniper order buys: the evidence.
 
@@ -84,7 +84,7 @@ class Launched:
     input_token: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Routing:
     """Venues are being asked; again, for a reason, from the second attempt on."""
 
@@ -92,7 +92,7 @@ class Routing:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Routed:
     """A route is chosen."""
 
@@ -100,14 +100,14 @@ class Routed:
     route: ChosenRoute
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Building:
     """The transaction is being built and signed."""
 
     status: ClassVar[Literal[OrderStatus.BUILDING]] = OrderStatus.BUILDING
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submitted:
     """The signed transaction is on record, and may be sent any time now."""
 
@@ -115,7 +115,7 @@ class Submitted:
     tx_signature: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirmed:
     """The transaction landed: what it exchanged, in base units.
 
@@ -142,7 +142,7 @@ class Confirmed:
     network_fee_lamports: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """The order ended without a fill.
 
@@ -157,14 +157,14 @@ class Failed:
     network_fee_lamports: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Canceled:
     """The account canceled the order before anything of it was sent."""
 
     status: ClassVar[Literal[OrderStatus.CANCELED]] = OrderStatus.CANCELED
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Expired:
     """The order's time was up before anything of it was sent."""
 
@@ -173,7 +173,7 @@ class Expired:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recorded:
     """An event as its row has it, whichever release wrote it: nothing but to be shown again.
 
@@ -202,7 +202,7 @@ Happened = (
 """What an event says by its status."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderEvent:
     """One event of one order.
 

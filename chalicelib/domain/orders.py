@@ -1,15 +1,15 @@
 """An order: what was asked for, and where it stands."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from chalicelib.domain.events import Happened, OrderEvent, Recorded
 from chalicelib.domain.statuses import FINAL, OrderStatus, check_transition
 from chalicelib.domain.terms import OrderTerms
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """What an account asked for; it changes only if the account amends it while it rests.
 
@@ -33,7 +33,7 @@ class Order:
         return self.valid_until is not None and now > self.valid_until
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderState:
     """Where an order stands: the last event's status, seq and attempt.
 

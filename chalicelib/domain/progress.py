@@ -1,7 +1,6 @@
 """An order that a consumer has claimed: claims, attempts, and the transitions that move it on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -10,9 +9,10 @@ from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.domain.watches import Fired, Watch
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NewOrder:
     """An order to record for the first time, with the events it starts with.
 
@@ -35,7 +35,7 @@ class Published(NamedTuple):
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OpenAttempt:
     """A signed transaction whose outcome is not on record yet.
 
@@ -50,7 +50,7 @@ class OpenAttempt:
     threshold_units: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClaimedOrder:
     """An order that this consumer, and no other, may move on until the lease ends.
 
@@ -65,7 +65,7 @@ class ClaimedOrder:
     fired: Fired | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claims:
     """What became of a request to claim some orders; each known id is in exactly one of the three."""
 
@@ -74,7 +74,7 @@ class Claims:
     final: Mapping[UUID, OrderState]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptOutcome:
     """What became of an attempt, now certain."""
 
@@ -82,7 +82,7 @@ class AttemptOutcome:
     outcome: Literal["landed", "refused", "dead"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transition:
     """One claimed order's next events, to be recorded together or not at all.
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order
+from chalicelib.values import value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class UnreadableMessageError(ValueError):
     """A message breaks rules: which, by member, and nothing of what it says, so that this can be logged."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remains:
     """The sound parts of a message; each is None if there is none.
 

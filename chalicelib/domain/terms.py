@@ -1,7 +1,7 @@
 """What a client chooses: which swap, in what kind of order, and until when."""
 
 import hashlib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -12,6 +12,7 @@ from chalicelib.domain.rates import Bound, Limit
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token, Tokens
 from chalicelib.domain.triggers import Trigger
+from chalicelib.values import value
 
 
 class OrderType(StrEnum):
@@ -31,7 +32,7 @@ class TimeInForce(StrEnum):
     GTD = "gtd"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwapWish:
     """What is to be swapped, for an order or for a mere quote.
 
@@ -47,7 +48,7 @@ class SwapWish:
     price_base: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderTerms:
     """What a client chose, in the engine's terms; the same terms again are the same wish.
 

@@ -1,19 +1,19 @@
 """Transactions: what one instructs, its bytes, and what the chain answers for it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from chalicelib.domain.errors import Code
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.values import value
 
 VALIDITY_BLOCKS: Final = 150
 """A block hash is good for so many blocks (Solana, ``MAX_PROCESSING_AGE``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstructedLeg:
     """One pool's planned part of a hop: what goes in (exact in) or comes out (exact out)."""
 
@@ -21,7 +21,7 @@ class InstructedLeg:
     planned_units: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstructedPath:
     """Hops in a row from the input to the output token, each shared by one pool or more.
 
@@ -35,7 +35,7 @@ class InstructedPath:
     hops: tuple[tuple[InstructedLeg, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstructedQuote:
     """A venue's firm quote, by the venue's own name for it."""
 
@@ -43,7 +43,7 @@ class InstructedQuote:
     quote_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwapInstruction:
     """What a transaction does: all of its paths, or nothing.
 
@@ -72,7 +72,7 @@ class ExpectedSwap(NamedTuple):
     output_token: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignedTransaction:
     """The bytes that execute at most once.
 
@@ -109,7 +109,7 @@ class SignatureStatus(StrEnum):
     REFUSED = "refused"  # executed with an error: paid nothing, will never execute again
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LegFill:
     """What one pool really exchanged, and how far that moved its price, fees aside."""
 
@@ -124,7 +124,7 @@ class LegFill:
     impact_bps: str = "0.00"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TransactionStatus:
     """What the chain answers for one signature; amounts and slot only if it landed.
 
@@ -144,7 +144,7 @@ class TransactionStatus:
     refusal_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChainView:
     """One node's answer, all of it as of one block height.
 

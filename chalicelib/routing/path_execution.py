@@ -6,7 +6,6 @@ divided over the paths, and what the second hop needs is exactly what the first 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool, swap
@@ -17,6 +16,7 @@ from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.network import Hop, PoolCurve
 from chalicelib.routing.ranges import Curve, total_in, total_out
 from chalicelib.routing.whole import NoRoomError, whole_amounts
+from chalicelib.values import value
 
 SLACKS: Final = (1e-12, 1e-9, 1e-6, 1e-3)
 """Tried in turn (see ``Execution``): more than the first is wanted only where pools are emptied."""
@@ -71,7 +71,7 @@ def execute(
     return Execution(mode, now_s, SLACKS[-1], slot).run(allocation, amount)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Execution:
     """How to run an allocation.
 

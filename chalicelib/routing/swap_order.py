@@ -1,12 +1,11 @@
 """What the router is asked for."""
 
-from dataclasses import dataclass
-
 from chalicelib.amm.swaps import U64_MAX
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwapOrder:
     """What is to be filled.
 

@@ -1,7 +1,6 @@
 """What the use cases need from the world outside, in the words of the domain."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -13,6 +12,7 @@ from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Claims, NewOrder, Published, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.values import value
 
 if TYPE_CHECKING:
     # The mathematics of pools, which functions that only accept orders never load.
@@ -50,7 +50,7 @@ class ChainTime(NamedTuple):
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offers:
     """What one venue would trade now.
 
@@ -133,7 +133,7 @@ class Chain(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueueMessage:
     """A message to put on the orders queue."""
 
@@ -185,7 +185,7 @@ class ReceivedMessages(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Frame:
     """Text for one connection."""
 
@@ -273,7 +273,7 @@ class OrderRecord(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderView:
     """An order as its owner may read it: the terms, where it stands, and its last event."""
 

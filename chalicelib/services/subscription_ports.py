@@ -1,14 +1,14 @@
 """Which connection sees which orders: what the record of subscriptions is asked, and what it answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Missed:
     """A connection did not take an order's events after ``sent_to``."""
 
@@ -17,7 +17,7 @@ class Missed:
     sent_to: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Subscription:
     """A connection and an order whose events it should see.
 
@@ -34,7 +34,7 @@ class Subscription:
     batched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replay:
     """What a connection is to be sent again.
 
@@ -47,7 +47,7 @@ class Replay:
     batched: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AccountOrders:
     """An account's unfinished orders, as far as a subscription to all of them replays them.
 

@@ -99,6 +99,12 @@ def test_lines_of_one_moment_are_those_that_single_calls_would_write(
     ]
 
 
+def test_line_with_half_a_character_is_made_all_the_same() -> None:
+    ours, _ = formatters()
+    line = ours.format(a_record("refused", reason="\ud83d"))
+    assert json.loads(line)["reason"] == "\ud83d"
+
+
 def test_nothing_is_written_where_such_lines_are_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     level = logger.log_level
     logger.setLevel("WARNING")

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 from uuid import UUID
 
@@ -46,6 +46,9 @@ _EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
     order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb, chain bytea,
     packed bytea)"""
 
+# In one row: ten would be ten messages, each read and taken apart by itself.
+_NAMED: Final = "SELECT jsonb_agg(order_id) AS order_ids FROM {}"
+
 # Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
 _CREATE: Final = Statement(f"""
 WITH incoming AS (
@@ -71,7 +74,7 @@ WITH incoming AS (
     WHERE connection_id IS NOT NULL
     ON CONFLICT DO NOTHING
 )
-SELECT order_id FROM created
+{_NAMED.format("created")}
 """)
 
 _LOCK: Final = Statement(f"""
@@ -137,7 +140,7 @@ WITH step AS (
     ) AS r JOIN moved USING (order_id)
     WHERE a.signature = r.signature AND a.order_id = r.order_id AND a.outcome IS NULL
 )
-SELECT order_id FROM moved
+{_NAMED.format("moved")}
 """)
 
 _HEADS: Final = Statement("SELECT order_id, chain FROM orders WHERE order_id = ANY(:order_ids)")
@@ -168,6 +171,10 @@ SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) 
 """)
 
 
+# An order's id comes back from each of its statements.
+_id_of: Final = lru_cache(maxsize=4_096)(UUID)
+
+
 class PostgresOrderRecord:
     """``OrderRecord`` on Postgres."""
 
@@ -189,7 +196,7 @@ class PostgresOrderRecord:
         ]
         parameters = {"orders": json_rows(rows), "events": events, "lease_ms": lease_ms}
         with translated_errors():
-            created = frozenset(row.order_id for row in self._database.execute(_CREATE, parameters))
+            created = _named(self._database.execute(_CREATE, parameters))
         self._heads.note(
             {order_id: head for order_id in created if (head := heads.get(order_id)) is not None}
         )
@@ -255,9 +262,9 @@ class PostgresOrderRecord:
     def _moved(self, transitions: Sequence[Transition], parameters: Mapping[str, object]) -> frozenset[UUID]:
         """Write the transitions, and the watches of those that counted in the same commit."""
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
-            return frozenset(row.order_id for row in self._database.execute(_RECORD, parameters))
+            return _named(self._database.execute(_RECORD, parameters))
         with self._database.transaction() as session:
-            moved = frozenset(row.order_id for row in session.execute(_RECORD, parameters))
+            moved = _named(session.execute(_RECORD, parameters))
             counted = [each for each in transitions if each.state.order.order_id in moved]
             armed = [each.watch for each in counted if each.watch]
             left = [each.state.order.order_id for each in counted if _leaves_rest(each) and not each.watch]
@@ -320,6 +327,12 @@ class PostgresOrderRecord:
                 rows = self._database.execute(_HEADS, {"order_ids": missing})
             heads |= {row.order_id: bytes(row.chain or GENESIS) for row in rows}
         return heads
+
+
+def _named(rows: Sequence[Row]) -> frozenset[UUID]:
+    """Return the orders that ``_NAMED`` names."""
+    (row,) = rows
+    return frozenset(map(_id_of, row.order_ids or ()))
 
 
 def _leaves_rest(transition: Transition) -> bool:

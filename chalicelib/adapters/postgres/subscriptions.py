@@ -25,8 +25,10 @@ _REPLAYED_ORDERS_MAX: Final = 100
 
 # What a connection says of one order goes before what it says of all. One whose token has expired gets
 # nothing more, even before the sweep closes it; one that could not be noted has no row. LATERAL, since a
-# join would be free to read all that the account ever subscribed to.
+# join would be free to read all that the account ever subscribed to. In one row: each of a batch's would be
+# a message of its own, which the driver takes apart value by value.
 _SUBSCRIPTIONS: Final = Statement("""
+SELECT jsonb_agg(jsonb_build_array(order_id, connection_id, live, replayed_to, batched)) AS found FROM (
 SELECT DISTINCT ON (w.order_id, s.connection_id)
     w.order_id, s.connection_id, s.live, s.replayed_to, coalesce(c.batched, false) AS batched
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
@@ -40,6 +42,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN connections c USING (connection_id)
 WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
 ORDER BY w.order_id, s.connection_id, s.is_of_all
+) AS each_once
 """)
 
 _BEGIN_REPLAY: Final = text("""
@@ -130,14 +133,12 @@ class PostgresSubscriptions:
         self._database = Database(engine)
 
     def of_orders(self, orders: Sequence[Order]) -> Sequence[Subscription]:
-        wanted = [{"order_id": order.order_id, "account_id": order.account_id} for order in orders]
-        parameters = {"orders": json_rows(wanted), "every": str(EVERY_ORDER)}
+        wanted = {str(order.order_id): order for order in orders}
+        asked = [{"order_id": name, "account_id": order.account_id} for name, order in wanted.items()]
+        parameters = {"orders": json_rows(asked), "every": str(EVERY_ORDER)}
         with translated_errors():
-            rows = self._database.execute(_SUBSCRIPTIONS, parameters)
-        return [
-            Subscription(row.order_id, row.connection_id, row.live, row.replayed_to, row.batched)
-            for row in rows
-        ]
+            (row,) = self._database.execute(_SUBSCRIPTIONS, parameters)
+        return [Subscription(wanted[name].order_id, *rest) for name, *rest in row.found or ()]
 
     def begin_replay(
         self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int

@@ -6,7 +6,6 @@ held, in a statement of its own, since a statement sees what was committed when 
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Engine
@@ -19,6 +18,7 @@ from chalicelib.adapters.simulated_market.swap_execution import Books, execute
 from chalicelib.adapters.simulated_market.transactions import Transaction, can_land, verified
 from chalicelib.adapters.simulated_market.wallets import Faucet
 from chalicelib.domain.errors import RetryableError
+from chalicelib.values import value
 
 DUE_MAX: Final = 64
 """Transactions landed in one go; bounds how long their pools stay locked."""
@@ -70,7 +70,7 @@ _Take = Callable[[DatabaseSession], tuple[Sequence["Arrival"], Sequence[str]]]
 """Returns what arrives, and the signatures to take off the mempool."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Arrival:
     """A transaction that reaches the ledger; the block's height and time are those of now if absent."""
 

@@ -1,7 +1,7 @@
 """Writing a block's worth of landed transactions: one statement, only what changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from chalicelib.adapters.simulated_market.legs import rows_of
 from chalicelib.adapters.simulated_market.pool_cache import Snapshot
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, rows_changed, scalars_of
 from chalicelib.adapters.simulated_market.swap_execution import Books, Landed
+from chalicelib.values import value
 
 # The limit is for the planner, which expects a hundred rows of a function, and
 # would read all bins rather than look up so many.
@@ -64,7 +65,7 @@ NO_ORDER: Final = UUID(int=0)
 """The order of a trade that is of none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """A transaction that landed, and where in time."""
 
@@ -73,7 +74,7 @@ class Record:
     moment_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NewBlock:
     """What a landing found and did.
 

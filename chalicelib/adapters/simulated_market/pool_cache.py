@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, pool_of
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Snapshot:
     """All pools at one moment. Never changed, only replaced."""
 
@@ -32,7 +33,7 @@ class Snapshot:
         return Snapshot(epoch, pools)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecentBlock:
     """A block that the chain had reached: what a transaction is signed with.
 

@@ -1,7 +1,7 @@
 """Pool states as rows, and back: scalars in one JSON object, bins and ticks as rows of their own."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -11,6 +11,7 @@ from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool
 from chalicelib.amm.raydium_clmm import ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmPool
+from chalicelib.values import value
 
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     "cpmm": TypeAdapter(CpmmPool),
@@ -27,7 +28,7 @@ _KINDS: Final[dict[type, str]] = {
 _ROWS_OF_THEIR_OWN: Final = {"bins", "ticks"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketPool:
     """A pool as the ledger has it; ``version`` grows by one with each transaction that moves it."""
 

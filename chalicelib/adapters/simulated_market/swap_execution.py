@@ -14,6 +14,7 @@ from chalicelib.domain.prices import price_impact_bps
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedPath, LegFill, SwapInstruction
 from chalicelib.routing.exactness import EXACT
+from chalicelib.values import value
 
 Bucket = Literal["tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees"]
 """Where a pool keeps a token: what it trades with, and whom it owes the rest to."""
@@ -26,7 +27,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Landed:
     """A transaction in a block; ``error`` if it executed and was refused, so that nothing moved."""
 

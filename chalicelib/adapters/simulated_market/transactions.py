@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.adapters import base58
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
+from chalicelib.values import value
 from chalicelib.wire.deflated import deflated, inflated
 
 VALIDITY_BLOCKS: Final = 150
@@ -39,7 +39,7 @@ _BLOCKS_KEPT: Final = 1024
 _SIGNED_KEPT: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """What is signed. Equal messages have equal bytes, and so equal signatures (Ed25519 is deterministic)."""
 
@@ -50,7 +50,7 @@ class Message:
     blockhash: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transaction:
     """A message whose signature was checked."""
 
@@ -61,7 +61,7 @@ class Transaction:
 _MESSAGE: Final = TypeAdapter(Message)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wallet:
     """An account's key pair; the address is the public key in base58."""
 

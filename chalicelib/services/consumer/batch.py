@@ -3,7 +3,7 @@ and what is to become of it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -13,9 +13,10 @@ from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Incoming:
     """A request to move an order on.
 
@@ -42,7 +43,7 @@ class Incoming:
         return self.delivery > 1 or self.order is None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageOutcome:
     """What is to become of the messages that asked for an order.
 
@@ -55,7 +56,7 @@ class MessageOutcome:
     order: Order | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Batch:
     """The requests, by order, and how far they have got.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from chalicelib.services.consumer.execute_batch import ExecuteOrders
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.ports import Delivery, OrderQueue
+from chalicelib.values import value
 
 _AGAIN_S: Final = 2
 _AGAIN_MAX_S: Final = 60
@@ -34,7 +34,7 @@ _AGAIN_MAX_S: Final = 60
 _DOUBLINGS_MAX: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """One message as the queue delivered it.
 

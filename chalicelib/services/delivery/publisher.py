@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -14,6 +14,7 @@ from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
 from chalicelib.services.subscription_ports import Missed, Subscription, Subscriptions
+from chalicelib.values import value
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.server_frames import accepted, batch_texts, json_text
@@ -31,7 +32,7 @@ DeferredAcknowledgements = Mapping[UUID, Acknowledgement]
 NONE_DEFERRED: Final[DeferredAcknowledgements] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _OutgoingFrame:
     """What one connection is to be sent, and what it is about.
 

@@ -1,7 +1,6 @@
 """From an order and the venues' answers to a plan and the transaction that carries it out."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.chosen_route import ChosenRoute
@@ -25,9 +24,10 @@ from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.services.ports import ChainTime
+from chalicelib.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlannedSwap:
     """A plan, and what clients are shown of it."""
 

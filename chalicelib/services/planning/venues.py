@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,11 +13,12 @@ from chalicelib.routing.few_legs import Room, common_room
 from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime, Clock, Offers, Venue
+from chalicelib.values import value
 
 QUOTE_ID_LENGTH_MAX: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueAnswers:
     """What the venues said at one moment.
 
