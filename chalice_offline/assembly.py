@@ -56,6 +56,7 @@ def host_settings(
         cut_short=frozenset(file.functions.cut_short),
         python=project.python,
         tmp_root=options.state_dir.absolute() / "tmp",
+        snapshot=file.functions.snapshot,
         debugging=options.debugging,
     )
 

@@ -226,6 +226,7 @@ class Runtime:
             self._forker,
             self._log.function_line,
             on_finished=self._function_ended,
+            on_refused=self._snapshot_refused,
         )
         await self._host.start()
 
@@ -279,6 +280,9 @@ class Runtime:
 
     def _new_mapping(self, trigger: QueueTrigger, functions: Functions) -> EventSourceMapping:
         return EventSourceMapping(mapping_settings(self._file, trigger), self._sqs, functions, self._log)
+
+    def _snapshot_refused(self, why: str) -> None:
+        self._log.event("warning", "no snapshot: each environment imports the app by itself", reason=why)
 
     def _function_ended(self, function_name: str) -> None:
         if self._triggers is not None:

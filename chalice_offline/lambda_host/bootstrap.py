@@ -162,17 +162,28 @@ def send(connection: socket.socket, document: bytes) -> None:
     connection.sendall(len(document).to_bytes(LENGTH_BYTES, "big") + document)
 
 
-def serve(connection: socket.socket, function: dict[str, Any]) -> None:
-    """Import the handler and answer invocations until the runtime closes the socket."""
-    sys.path.insert(0, function["task_root"])
-    vendor = os.path.join(function["task_root"], "vendor")  # noqa: PTH118  # pathlib would be a cold-start cost
+def ready_to_import(task_root: str) -> LambdaLog:
+    """Prepare this process for the import of an app in that directory; return the root logger's handler."""
+    sys.path.insert(0, task_root)
+    vendor = os.path.join(task_root, "vendor")  # noqa: PTH118  # pathlib would be a cold-start cost
     if os.path.isdir(vendor):  # noqa: PTH112  # as above
         sys.path.append(vendor)
     log = LambdaLog(os.environ)
     log.install()
+    return log
+
+
+def serve(connection: socket.socket, function: dict[str, Any], imported_with: LambdaLog | None) -> None:
+    """Import the handler and answer invocations until the runtime closes the socket.
+
+    Args:
+        imported_with: The log of a process that has imported the app already; this one is its fork.
+    """
+    log = imported_with or ready_to_import(function["task_root"])
     debugger = None
     try:
-        redirect_callbacks()
+        if imported_with is None:
+            redirect_callbacks()
         if function.get("debug"):
             debugger = _neighbour("debugger").install(function["debug"])
         handler = load(function["handler"])
@@ -193,12 +204,20 @@ def serve(connection: socket.socket, function: dict[str, Any]) -> None:
         send(connection, reply)
 
 
-def main() -> None:
+def main(imported_with: LambdaLog | None = None) -> None:
+    """Serve the function that the command line describes; see ``serve``."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     function = json.loads(sys.argv[2])
-    # What a dying environment printed must not be lost in a buffer.
+    if imported_with is None:
+        print_line_by_line()
+    serve(connection, function, imported_with)
+
+
+def print_line_by_line() -> None:
+    """Print each line as soon as it is complete:
+    what a dying environment printed must not be lost in a buffer.
+    """
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream, though typed more widely
-    serve(connection, function)
 
 
 if __name__ == "__main__":

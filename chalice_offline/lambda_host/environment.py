@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
 from chalice_offline.json_text import decoded, encoded
-from chalice_offline.lambda_host.forker import ForkedProcess, Forker
+from chalice_offline.lambda_host.forks import ForkedProcess
 from chalice_offline.lambda_host.frames import FrameReader, frame
 from chalice_offline.lambda_host.output import LineReader
+from chalice_offline.lambda_host.snapshot import Snapshot
 from chalice_offline.supervision import spawn, tell
 from chalice_offline.uuids import new_uuid
 
@@ -56,9 +57,9 @@ class Environment:
     and a future for each cost more than the rest.
     """
 
-    def __init__(self, launch: Launch, forker: Forker, on_line: Callable[[str, str], None]) -> None:
+    def __init__(self, launch: Launch, origin: Snapshot, on_line: Callable[[str, str], None]) -> None:
         self._launch = launch
-        self._forker = forker
+        self._origin = origin
         self._on_line = on_line
         self._first_reply: asyncio.Future[bytes] | None = None
         # Of the invocation under way; None between two.
@@ -101,7 +102,7 @@ class Environment:
                 self._tmp = launch.tmp_root / f"{launch.function_name}-{new_uuid()}"
                 self._tmp.mkdir(mode=0o700, parents=True)
                 request["tmp"] = str(self._tmp)
-            self._process = await self._forker.fork(request, theirs.fileno(), write_end)
+            self._process = await self._origin.fork(request, theirs.fileno(), write_end)
         except OSError:
             ours.close()
             os.close(read_end)

@@ -2,13 +2,15 @@
 interpreter with the heavy libraries already imported.
 
 A cold start then costs the app's own modules, not boto3's. Nothing of the app is imported here: every
-environment imports it afresh, with its own variables, as on Lambda.
+environment imports it afresh, with its own variables, as on Lambda. Or a snapshot does, if there is to be
+one: a fork that imports the app once, forks environments itself, and speaks as this program does.
 
 Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON SIMPLEJSON_DIR``: the last is the package that
 results are written with where the interpreter, which may be the app's own, has none. Each request is a 4-byte
-length that carries two descriptors (the environment's socket and its output), then a JSON document;
+length that carries two descriptors (the new process's socket and its output), then a JSON document;
 reports go back as frames: ``{"started": pid}`` for each request, in order, or ``{"refused":
-why}``; and ``{"exited": pid, "status": …}``.
+why}``; and ``{"exited": pid, "status": …}``. A snapshot says first ``{"snapshot": null}``, or why there is
+none. Without a runtime that asks it ends, but not before its last environment.
 """
 
 import ctypes
@@ -25,10 +27,24 @@ import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 _PR_SET_PDEATHSIG = 1
-_NEIGHBOURS = ("bootstrap", "lambda_logging", "lambda_marshaller", "private_tmp")
+_NEIGHBOURS = ("bootstrap", "lambda_logging", "lambda_marshaller", "private_tmp", "shared_import")
+
+
+class Origin(NamedTuple):
+    """What a process that forks hands on.
+
+    Attributes:
+        private_tmp: None if the kernel allows none.
+        imported: What the import of the app left (``shared_import.Imported``), in a snapshot.
+    """
+
+    bootstrap: ModuleType
+    shared_import: ModuleType
+    private_tmp: ModuleType | None
+    imported: Any = None
 
 
 def preload(names: list[str]) -> None:
@@ -54,13 +70,14 @@ def lend_simplejson(folder: str) -> bool:
     return True
 
 
-def load_neighbours(simplejson: str) -> tuple[ModuleType, ModuleType]:
+def load_neighbours(simplejson: str) -> Origin:
     """Import the neighbour modules without leaving their directory, or their names, to functions."""
     folder = str(Path(__file__).parent)
     sys.path.insert(0, folder)
     is_lent = lend_simplejson(simplejson)
     try:
-        return importlib.import_module("bootstrap"), importlib.import_module("private_tmp")
+        names = ("bootstrap", "shared_import", "private_tmp")
+        return Origin(*(importlib.import_module(name) for name in names))
     finally:
         sys.path.remove(folder)
         for name in _NEIGHBOURS:
@@ -84,6 +101,7 @@ def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
         sys.prefix,
         sys.base_prefix,
         *sys.path,
+        *request.get("kept", ()),
     ]
     try:
         private_tmp.enter(folder, [*code, *private_tmp.named_paths(request["environment"].values())])
@@ -94,12 +112,10 @@ def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
     return tmp
 
 
-def become_environment(
-    request: dict[str, Any], private_tmp: ModuleType | None, connection_fd: int, output_fd: int
-) -> None:
+def become_environment(request: dict[str, Any], origin: Origin, connection_fd: int, output_fd: int) -> None:
     """Turn the forked child into an environment: own session, own output, own variables, own ``/tmp``."""
     os.setsid()
-    tmp = take_tmp(request, private_tmp) if request.get("tmp") else None
+    tmp = take_tmp(request, origin.private_tmp) if request.get("tmp") else None
     # Later than that: a change of namespace clears it.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -115,18 +131,15 @@ def become_environment(
     if tmp is not None:
         os.environ["TMPDIR"] = tmp
         tempfile.tempdir = None  # what was found for the fork server
-    os.chdir(request["task_root"])
+    if origin.imported is not None:
+        for name, value in origin.imported.variables.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    os.chdir(request["task_root"] if origin.imported is None else origin.imported.folder)
     time.tzset()
 
 
-def fork_environment(
-    bootstrap: ModuleType,
-    private_tmp: ModuleType | None,
-    connection: socket.socket,
-    request: dict[str, Any],
-    fds: list[int],
-) -> int:
-    """Fork; the child serves its function and never returns.
+def fork(origin: Origin, connection: socket.socket, request: dict[str, Any], fds: list[int]) -> int:
+    """Fork; the child serves its function, or is the snapshot, and never returns.
 
     Raises:
         OSError: The system has no process, or no memory, left to give.
@@ -143,9 +156,12 @@ def fork_environment(
     status = 1
     try:
         connection.detach()
-        become_environment(request, private_tmp, *fds)
-        sys.argv = ["bootstrap", "3", request["description"]]
-        bootstrap.main()
+        become_environment(request, origin, *fds)
+        if "snapshot" in request:
+            serve_snapshot(request, origin)
+        else:
+            sys.argv = ["bootstrap", "3", request["description"]]
+            origin.bootstrap.main(origin.imported and origin.imported.log)
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
@@ -154,6 +170,27 @@ def fork_environment(
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def serve_snapshot(request: dict[str, Any], origin: Origin) -> None:
+    """Import the app and fork environments that have it; or say why they cannot."""
+    connection = socket.socket(fileno=3)
+    sys.argv = ["bootstrap"]
+    origin.bootstrap.print_line_by_line()
+    wanted, why_not = request["snapshot"], None
+    shared_import = origin.shared_import
+    try:
+        imported = shared_import.import_once(
+            origin.bootstrap, request["task_root"], wanted["modules"], wanted["watched"]
+        )
+    except shared_import.NotShareableError as error:
+        why_not = str(error)
+    # What is in its buffers, each environment would print again.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    origin.bootstrap.send(connection, json.dumps({"snapshot": why_not}).encode())
+    if why_not is None:
+        serve_forks(connection, origin._replace(imported=imported))
 
 
 def read_request(connection: socket.socket, bootstrap: ModuleType) -> tuple[dict[str, Any], list[int]] | None:
@@ -165,23 +202,21 @@ def read_request(connection: socket.socket, bootstrap: ModuleType) -> tuple[dict
     return document, fds
 
 
-def report_exits(connection: socket.socket, bootstrap: ModuleType) -> None:
+def report_exits(connection: socket.socket, bootstrap: ModuleType) -> bool:
+    """Report the children that have ended; return whether there are others."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return
+            return False
         if pid == 0:
-            return
+            return True
         report = {"exited": pid, "status": os.waitstatus_to_exitcode(status)}
         bootstrap.send(connection, json.dumps(report).encode())
 
 
-def main() -> None:
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    preload(json.loads(sys.argv[2]))
-    bootstrap, module = load_neighbours(sys.argv[3])
-    private_tmp = module if module.is_possible() else None
+def serve_forks(connection: socket.socket, origin: Origin) -> None:
+    """Fork as the runtime asks for it, until it asks no more and the last child has ended."""
     # What is here now is never garbage: a collection in a child must not copy its pages.
     gc.collect()
     gc.freeze()
@@ -189,25 +224,36 @@ def main() -> None:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    # Ctrl-C goes to the whole foreground; the runtime decides who ends when.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        readable, _, _ = select.select([connection.fileno(), wake_read], [], [])
+    bootstrap = origin.bootstrap
+    awaited, has_children = [connection.fileno(), wake_read], True
+    while connection.fileno() in awaited or has_children:
+        readable, _, _ = select.select(awaited, [], [])
         if wake_read in readable:
             os.read(wake_read, 512)
-            report_exits(connection, bootstrap)
+            has_children = report_exits(connection, bootstrap)
         if connection.fileno() in readable:
             received = read_request(connection, bootstrap)
             if received is None:
-                return
+                awaited = [wake_read]
+                has_children = report_exits(connection, bootstrap)
+                continue
             try:
-                report: dict[str, Any] = {
-                    "started": fork_environment(bootstrap, private_tmp, connection, *received)
-                }
+                report: dict[str, Any] = {"started": fork(origin, connection, *received)}
             except OSError as error:
                 # Those that run go on: without this server the kernel would end them.
                 report = {"refused": str(error)}
             bootstrap.send(connection, json.dumps(report).encode())
+
+
+def main() -> None:
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    preload(json.loads(sys.argv[2]))
+    origin = load_neighbours(sys.argv[3])
+    if origin.private_tmp is not None and not origin.private_tmp.is_possible():
+        origin = origin._replace(private_tmp=None)
+    # Ctrl-C goes to the whole foreground; the runtime decides who ends when.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve_forks(connection, origin)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Time
 from chalice_offline.lambda_host.environment import Environment, Launch
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.pool import Pool
+from chalice_offline.lambda_host.snapshot import NAME, Snapshot
 from chalice_offline.project.functions import FunctionSpec
-from chalice_offline.supervision import keep_going, tell
+from chalice_offline.supervision import keep_going, spawn, tell
 
 RARE_IDLE_S: Final = 15.0
 _RETIRE_CHECK_S: Final = 5.0
@@ -37,6 +38,8 @@ class HostSettings:
         cut_short: Functions that are not waited for when the host stops: they may be ended at any moment.
         environment: Process environment of every function; a function's own values come on top.
         python: Version of the interpreter that functions run on.
+        snapshot: Modules of the app that are imported once, in a process that environments are forked from;
+            if none, or if functions are debugged, each environment imports the app.
         debugging: How functions are debugged; each then has one environment, and no time-out.
         tmp_root: See ``Launch``; what an earlier run left there is removed.
     """
@@ -53,6 +56,7 @@ class HostSettings:
     rare: frozenset[str] = frozenset()
     cut_short: frozenset[str] = frozenset()
     tmp_root: Path | None = None
+    snapshot: tuple[str, ...] = ()
     debugging: Debugging | None = None
     python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -67,11 +71,17 @@ class LambdaHost:
         forker: Forker,
         on_line: Callable[[str, str], None],
         on_finished: Callable[[str], None] = lambda _function_name: None,
+        on_refused: Callable[[str], None] = lambda _why: None,
     ) -> None:
+        """``on_refused`` hears why environments import the app by themselves though a snapshot is wanted."""
         self._settings = settings
         self._on_line = on_line
         self._on_finished = on_finished
+        self._on_refused = on_refused
         self._forker = forker
+        self._snapshot = self._new_snapshot(functions)
+        self._retired: set[Snapshot] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pools = {name: self._new_pool(spec) for name, spec in functions.items()}
         self._running: Counter[str] = Counter()
         self._one_ended = asyncio.Event()
@@ -135,6 +145,7 @@ class LambdaHost:
     ) -> None:
         """Run new code and settings from the next invocation on; functions appear and disappear."""
         self._settings = settings or self._settings
+        old, self._snapshot = self._snapshot, self._new_snapshot(functions)
         gone = [self._pools.pop(name) for name in set(self._pools) - set(functions)]
         await asyncio.gather(*(pool.close() for pool in gone))
         for name, spec in functions.items():
@@ -142,6 +153,8 @@ class LambdaHost:
                 await self._pools[name].replace(self._launcher(spec), self._concurrency_of(spec))
             else:
                 self._pools[name] = self._new_pool(spec)
+        self._retired.add(old)
+        spawn("the end of a snapshot", self._retire(old), self._tasks)
 
     async def stop(self, *, timeout_s: float) -> None:
         """Let running invocations finish for so long, then end every environment."""
@@ -154,14 +167,18 @@ class LambdaHost:
                 await asyncio.wait_for(self._until_quiet(but=self._settings.cut_short), timeout_s)
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
         await self._until_quiet()
+        await asyncio.gather(*(snapshot.close() for snapshot in (self._snapshot, *self._retired)))
+        await asyncio.gather(*self._tasks)
 
     def running(self) -> list[str]:
         """Return the functions that have invocations which run or wait to, and that a stop waits for."""
         return sorted(self._running.keys() - self._settings.cut_short)
 
     def pids(self) -> dict[str, list[int]]:
-        """Return the environments' process ids by function, and the fork server's."""
-        return {name: pool.pids() for name, pool in self._pools.items()} | {"fork_server": self._forker.pids}
+        """Return the environments' process ids by function, and those of what forks them."""
+        snapshots = [pid for snapshot in (self._snapshot, *self._retired) for pid in snapshot.pids]
+        functions = {name: pool.pids() for name, pool in self._pools.items()}
+        return functions | {"fork_server": self._forker.pids, NAME: snapshots}
 
     def _new_pool(self, spec: FunctionSpec) -> Pool:
         return Pool(self._launcher(spec), self._concurrency_of(spec))
@@ -174,8 +191,26 @@ class LambdaHost:
         return limit if spec.reserved_concurrency is None else min(limit, spec.reserved_concurrency)
 
     def _launcher(self, spec: FunctionSpec) -> Callable[[], Environment]:
-        launch = launch_of(spec, self._settings)
-        return lambda: Environment(launch, self._forker, self._on_line)
+        launch, snapshot = launch_of(spec, self._settings), self._snapshot
+        return lambda: Environment(launch, snapshot, self._on_line)
+
+    def _new_snapshot(self, functions: Mapping[str, FunctionSpec]) -> Snapshot:
+        settings = self._settings
+        return Snapshot(
+            self._forker,
+            settings.snapshot if settings.debugging is None else (),
+            [launch_of(spec, settings).environment for spec in functions.values()],
+            task_root=settings.task_root,
+            tmp_root=settings.tmp_root,
+            on_line=self._on_line,
+            on_refused=self._on_refused,
+        )
+
+    async def _retire(self, snapshot: Snapshot) -> None:
+        try:
+            await snapshot.retire()
+        finally:
+            self._retired.discard(snapshot)
 
     async def _retire_idle(self) -> None:
         while True:

@@ -25,15 +25,17 @@ class LambdaTable(Table):
     """Execution environments per function; ``concurrency_by_function`` comes before ``concurrency``.
 
     ``preload`` names libraries that a cold start finds imported,
-    since they hardly ever change: never the app's own. ``cut_short`` names functions that may be ended at any
-    moment: a runtime that stops does not wait for them. ``rare`` names functions that are hardly ever called:
-    their environments start when they are, and end soon after.
+    since they hardly ever change: never the app's own. ``snapshot`` names those modules of the app that are
+    imported once, for environments to be forked from; none are by default. ``cut_short`` names functions that
+    may be ended at any moment: a runtime that stops does not wait for them. ``rare`` names functions that are
+    hardly ever called: their environments start when they are, and end soon after.
     """
 
     concurrency: Annotated[int, Field(ge=1)] = 4
     concurrency_by_function: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     idle_s: Annotated[float, Field(gt=0)] = 300.0
     preload: tuple[str, ...] = ("boto3", "chalice")
+    snapshot: tuple[str, ...] = ()
     cut_short: tuple[str, ...] = ()
     rare: tuple[str, ...] = ()
 

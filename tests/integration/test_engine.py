@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -183,6 +184,20 @@ def test_server_without_tls_is_not_spoken_to_when_tls_is_asked_for(database_url:
     with pytest.raises(InterfaceError, match=r"SSL"):
         engine.connect()
     engine.dispose()
+
+
+@pytest.mark.parametrize("mode", ["", "?sslmode=disable"])
+def test_server_that_is_spoken_to_in_the_clear_is_not_asked_for_tls(mode: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        engine = make_engine(f"postgresql://u:p@127.0.0.1:{server.getsockname()[1]}/d{mode}")
+        connecting = pool.submit(engine.connect)
+        server.settimeout(30)
+        with server.accept()[0] as connection:
+            connection.settimeout(30)
+            first = connection.recv(8, socket.MSG_WAITALL)
+        with pytest.raises((InterfaceError, ConnectionError)):
+            connecting.result()
+    assert int.from_bytes(first[4:], "big") == 3 << 16, "the protocol's version, and not an SSLRequest"
 
 
 @pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR"])

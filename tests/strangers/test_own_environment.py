@@ -87,7 +87,7 @@ def test_environment_without_simplejson_is_lent_ours_for_the_runtime_alone(tmp_p
     (package / "inner.py").write_text("")
     program = (
         "import sys, runpy; server = runpy.run_path(sys.argv[1]);"
-        "bootstrap, _ = server['load_neighbours'](sys.argv[2]);"
+        "bootstrap = server['load_neighbours'](sys.argv[2]).bootstrap;"
         "print(bootstrap.marshalled is not None, [name for name in sys.modules if 'simplejson' in name])"
     )
     shown = subprocess.run(

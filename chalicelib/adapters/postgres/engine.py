@@ -129,10 +129,9 @@ def _with_driver(address: URL) -> URL:
 def _connect_args(address: URL, mode: str, root_certificate: str | None, time_limit_s: int) -> dict[str, Any]:
     if address.get_driver_name() == "pg8000":
         # Bounds every later read of the socket too, so a hanging server cannot outlast an invocation.
-        arguments: dict[str, Any] = {"timeout": time_limit_s}
-        return (
-            arguments if mode == "disable" else arguments | {"ssl_context": _context(mode, root_certificate)}
-        )
+        limit = {"timeout": time_limit_s}
+        # Unless told, pg8000 asks for TLS, loads all authorities for it, and then verifies nothing.
+        return limit | {"ssl_context": mode != "disable" and _context(mode, root_certificate)}
     # libpq's own default for the certificates is a file that no Lambda has.
     trusted = {} if mode == "disable" else {"sslrootcert": root_certificate or "system"}
     # What is not said here, libpq would take from the environment: PGHOST and PGHOSTADDR can lead anywhere.

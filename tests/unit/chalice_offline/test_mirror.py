@@ -44,9 +44,11 @@ ELSEWHERE: Final[dict[str, str]] = {
     # Processes of an app, with the host that starts them.
     "lambda_host/bootstrap.py": "unit/chalice_offline/lambda_host/test_environment.py",
     "lambda_host/fork_server.py": "unit/chalice_offline/lambda_host/test_forker.py",
+    "lambda_host/forks.py": "unit/chalice_offline/lambda_host/test_forker.py",
     "lambda_host/output.py": "unit/chalice_offline/lambda_host/test_environment.py",
     "lambda_host/pool.py": "unit/chalice_offline/lambda_host/test_host.py",
     "lambda_host/private_tmp.py": "unit/chalice_offline/lambda_host/test_environment.py",
+    "lambda_host/shared_import.py": "unit/chalice_offline/lambda_host/test_snapshot.py",
     # One promise that several modules keep together.
     "project/describe.py": "unit/chalice_offline/project/test_inspection.py",
     "project/functions.py": "unit/chalice_offline/project/test_inspection.py",

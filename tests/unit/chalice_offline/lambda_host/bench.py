@@ -135,11 +135,14 @@ def is_running(pid: int) -> bool:
 
 
 class Bench:
-    """Runs scenarios against a host over the app in a directory, and keeps what functions printed."""
+    """Runs scenarios against a host over the app in a directory, and keeps what functions printed,
+    and why there was no snapshot.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[tuple[str, str]] = []
+        self.refusals: list[str] = []
         self.environment = {"PATH": os.environ["PATH"], "SHARED": "1", "OWN": "shared"}
 
     def run(self, scenario: Scenario, **settings: Any) -> None:
@@ -155,6 +158,7 @@ class Bench:
             forker,
             lambda name, line: self.lines.append((name, line)),
             on_finished=listener,
+            on_refused=self.refusals.append,
         )
         try:
             await scenario(host)

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from chalice_offline.lambda_host import fork_server
-from chalice_offline.lambda_host.forker import Forker, _Server
+from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.frames import frame
 
 
@@ -18,10 +18,11 @@ def test_fork_that_the_system_refuses_keeps_no_descriptors(monkeypatch: pytest.M
         raise BlockingIOError("Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
+    origin = fork_server.Origin(ModuleType("bootstrap"), ModuleType("shared_import"), None)
     ours, theirs = socket.socketpair()
     fds = list(os.pipe())
     with ours, theirs, pytest.raises(BlockingIOError):
-        fork_server.fork_environment(ModuleType("bootstrap"), None, ours, {}, fds)
+        fork_server.fork(origin, ours, {}, fds)
     for descriptor in fds:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
@@ -30,16 +31,16 @@ def test_fork_that_the_system_refuses_keeps_no_descriptors(monkeypatch: pytest.M
 def test_refusal_reaches_who_asked_and_the_next_is_served() -> None:
     async def scenario() -> None:
         forker = Forker([], {"PATH": os.environ["PATH"]})
-        server: _Server = await forker.start()
+        forks = (await forker.start()).forks
         loop = asyncio.get_running_loop()
         refused, started = loop.create_future(), loop.create_future()
-        server._starting.extend([refused, started])
+        forks._starting.extend([refused, started])
         reports: list[dict[str, object]] = [{"refused": "no memory"}, {"started": 1_234}]
-        server.data_received(b"".join(frame(json.dumps(report).encode()) for report in reports))
+        forks.data_received(b"".join(frame(json.dumps(report).encode()) for report in reports))
         with pytest.raises(OSError, match="no memory"):
             await refused
         assert (await started).pid == 1_234
-        server._running.clear()
+        forks._running.clear()
         await forker.close()
 
     asyncio.run(scenario())

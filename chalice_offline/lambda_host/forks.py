@@ -1,0 +1,111 @@
+"""The runtime's side of a process that forks others: the fork server, or a snapshot of the app."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from chalice_offline.lambda_host.frames import FrameReader, frame
+
+
+@dataclass(eq=False, slots=True)
+class ForkedProcess:
+    """A process that is the fork server's child. ``exit_status`` is negative for a signal,
+    as in ``subprocess``.
+    """
+
+    pid: int
+    exit_status: asyncio.Future[int]
+
+    def kill(self) -> None:
+        """End it with every process it started; it leads a process group of its own."""
+        if not self.exit_status.done():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self.exit_status)
+
+
+class Forks(asyncio.Protocol):
+    """Asks for forks, and learns how they ended. Without the process that forked them, the kernel ends them.
+
+    Attributes:
+        first_words: What a snapshot says first: why there is none, None if there is.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        """``connection`` is a duplicate: descriptors cannot be sent through a transport.
+        It blocks, for no time.
+        """
+        self.has_ended = False
+        self.first_words: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._socket = connection
+        self._frames = FrameReader()
+        self._starting: deque[asyncio.Future[ForkedProcess]] = deque()
+        self._running: dict[int, ForkedProcess] = {}
+        self._transport: asyncio.Transport | None = None
+
+    @classmethod
+    async def over(cls, ours: socket.socket) -> "Forks":
+        """Return the forks of the process at the other end of a socket."""
+        forks = cls(ours.dup())
+        ours.setblocking(False)  # noqa: FBT003  # socket's own signature
+        forks._transport, _ = await asyncio.get_running_loop().create_unix_connection(
+            lambda: forks, sock=ours
+        )
+        return forks
+
+    async def fork(self, request: Mapping[str, Any], connection_fd: int, output_fd: int) -> ForkedProcess:
+        """Start a process as described; its socket and output are these descriptors.
+
+        Raises:
+            OSError: There is none to be had, or the one that forks ended meanwhile.
+        """
+        started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        self._starting.append(started)
+        message = frame(json.dumps(request).encode())
+        socket.send_fds(self._socket, [message[:4]], [connection_fd, output_fd])
+        self._socket.sendall(message[4:])
+        return await asyncio.shield(started)
+
+    def data_received(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        for document in self._frames.feed(data):
+            report = json.loads(document)
+            if "started" in report:
+                process = ForkedProcess(report["started"], loop.create_future())
+                self._running[process.pid] = process
+                self._starting.popleft().set_result(process)
+            elif "refused" in report:
+                self._starting.popleft().set_exception(OSError(report["refused"]))
+            elif "snapshot" in report:
+                self.first_words.set_result(report["snapshot"])
+            elif (process_or_none := self._running.pop(report["exited"], None)) is not None:
+                process_or_none.exit_status.set_result(report["status"])
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.has_ended = True
+        if not self.first_words.done():
+            self.first_words.set_result("it ended while it imported the app")
+        while self._starting:
+            self._starting.popleft().set_exception(ConnectionResetError("the fork server ended"))
+        while self._running:
+            _, process = self._running.popitem()
+            process.exit_status.set_result(-signal.SIGKILL)
+
+    def retire(self) -> None:
+        """Ask for no more: the process ends with the last one that it forked."""
+        if not self.has_ended:
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+        self._socket.close()

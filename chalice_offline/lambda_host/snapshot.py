@@ -1,0 +1,150 @@
+"""The app, imported once, for environments to be forked from: what Lambda calls SnapStart."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chalice_offline.lambda_host.forker import Forker
+from chalice_offline.lambda_host.forks import ForkedProcess, Forks
+from chalice_offline.lambda_host.output import LineReader
+from chalice_offline.uuids import new_uuid
+
+NAME: Final = "snapshot"
+"""What its processes are called among the functions, in the log too."""
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+_INITIALISATION: Final = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+
+
+class Snapshot:
+    """One generation of code. Environments are forked from the fork server if the app is not to be imported
+    once, or cannot be: then each imports it by itself.
+    """
+
+    def __init__(
+        self,
+        forker: Forker,
+        modules: Sequence[str],
+        environments: Sequence[Mapping[str, str]],
+        *,
+        task_root: Path,
+        tmp_root: Path | None,
+        on_line: Callable[[str, str], None],
+        on_refused: Callable[[str], None],
+    ) -> None:
+        """
+        Args:
+            modules: The app's own, to be imported; none: no snapshot.
+            environments: Process environments of all functions.
+            on_refused: Called with the reason why environments import the app by themselves.
+        """
+        self._forker = forker
+        self._modules = list(modules)
+        shared, watched = shared_variables(environments)
+        self._request = {
+            "snapshot": {"modules": self._modules, "watched": watched},
+            "environment": shared | _INITIALISATION,
+            "task_root": str(task_root),
+        }
+        self._tmp_root = tmp_root
+        self._on_line = on_line
+        self._on_refused = on_refused
+        self._forks: Forks | None = None
+        self._process: ForkedProcess | None = None
+        self._output: asyncio.ReadTransport | None = None
+        self._tmp: Path | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def pids(self) -> list[int]:
+        return [] if self._process is None or self._process.exit_status.done() else [self._process.pid]
+
+    async def fork(self, request: Mapping[str, Any], connection_fd: int, output_fd: int) -> ForkedProcess:
+        """See ``Forker.fork``."""
+        await self._begin()
+        if self._forks is None:
+            return await self._forker.fork(request, connection_fd, output_fd)
+        environment = request["environment"] | _INITIALISATION
+        return await self._forks.fork({**request, "environment": environment}, connection_fd, output_fd)
+
+    async def retire(self) -> None:
+        """Return when its last environment has ended, and it with that;
+        further ones import the app by themselves.
+        """
+        self._modules.clear()
+        async with self._lock:
+            forks, self._forks = self._forks, None
+        if forks is not None and self._process is not None:
+            forks.retire()
+            await self._process.wait()
+            forks.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """End it, and with it the environments that it still has."""
+        self._modules.clear()
+        async with self._lock:
+            await self._end()
+
+    async def _begin(self) -> None:
+        """Have a snapshot if there is to be one: a new one where it died."""
+        async with self._lock:
+            if self._forks is not None and self._forks.has_ended:
+                await self._end()
+            if self._forks is None and self._modules:
+                try:
+                    await self._start()
+                except BaseException:
+                    await self._end()
+                    raise
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        read_end, write_end = os.pipe()
+        request = self._request
+        self._forks = await Forks.over(ours)
+        lines = LineReader(lambda line: self._on_line(NAME, line))
+        self._output, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: lines, os.fdopen(read_end, "rb", buffering=0)
+        )
+        try:
+            if self._tmp_root is not None:
+                self._tmp = self._tmp_root / f"{NAME}-{new_uuid()}"
+                self._tmp.mkdir(mode=0o700, parents=True)
+                # Where the environments' own are, to be found from within its own.
+                request = {**request, "tmp": str(self._tmp), "kept": [str(self._tmp_root)]}
+            self._process = await self._forker.fork(request, theirs.fileno(), write_end)
+        finally:
+            theirs.close()
+            os.close(write_end)
+        why_not = await self._forks.first_words
+        if why_not is not None:
+            self._modules.clear()
+            await self._end()
+            self._on_refused(why_not)
+
+    async def _end(self) -> None:
+        forks, self._forks = self._forks, None
+        process, self._process = self._process, None
+        output, self._output = self._output, None
+        tmp, self._tmp = self._tmp, None
+        if process is not None:
+            process.kill()
+            await process.wait()
+        if forks is not None:
+            forks.close()
+        if output is not None:
+            output.close()
+        if tmp is not None:
+            await asyncio.to_thread(shutil.rmtree, tmp, ignore_errors=True)
+
+
+def shared_variables(environments: Sequence[Mapping[str, str]]) -> tuple[dict[str, str], list[str]]:
+    """Return the variables that all functions have with one value, and the names of the others."""
+    names = {name for environment in environments for name in environment}
+    values = {name: {environment.get(name) for environment in environments} for name in names}
+    shared = {name: value for name, (value, *others) in values.items() if value is not None and not others}
+    return shared, sorted(names - shared.keys())

@@ -1,0 +1,212 @@
+"""Environments that are forked from a process that has imported the app: what they share, and what not."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from chalice_offline.invocation import Raised
+from chalice_offline.lambda_host.host import LambdaHost
+from chalice_offline.lambda_host.snapshot import shared_variables
+from tests.unit.chalice_offline.lambda_host.bench import Bench, is_running, payload, until
+
+APP = """
+import os, random, sys, time
+IMPORTED_BY = os.getpid()
+CALLS = []
+sys.stdout.write("imported, ")
+%s
+def echo(event, context):
+    CALLS.append(random.random())
+    while event.get("wait") and not os.path.exists(event["wait"]):
+        time.sleep(0.005)
+    return {
+        "pid": os.getpid(), "imported_by": IMPORTED_BY, "calls": CALLS, "variables": dict(os.environ),
+        "folder": os.getcwd(), "path": sys.path, "context": context.function_name,
+    }
+facts = wait_for_file = echo
+"""
+
+
+def write_app(bench: Bench, at_import: str = "") -> None:
+    (bench.folder / "app.py").write_text(APP % at_import)
+
+
+async def two_at_once(host: LambdaHost, bench: Bench) -> list[dict[str, Any]]:
+    """Return the answers of two environments of one function."""
+    gate = bench.folder / "gate"
+    calls = [asyncio.create_task(host.invoke("echo", {"wait": str(gate)})) for _ in range(2)]
+    await until(lambda: len(host.pids()["echo"]) == 2)
+    gate.touch()
+    return [payload(outcome) for outcome in await asyncio.gather(*calls)]
+
+
+def test_environments_share_one_import_and_no_state(bench: Bench) -> None:
+    write_app(bench)
+
+    async def scenario(host: LambdaHost) -> None:
+        first, second = await two_at_once(host, bench)
+        assert [first["imported_by"]] == [second["imported_by"]] == host.pids()["snapshot"]
+        assert len({first["pid"], second["pid"], first["imported_by"]}) == 3
+        assert (len(first["calls"]), len(second["calls"])) == (1, 1)
+        assert first["calls"] != second["calls"], "each has random numbers of its own"
+        assert len(payload(await host.invoke("echo", {}))["calls"]) == 2
+
+        other = payload(await host.invoke("facts", {}))
+        assert other["imported_by"] == first["imported_by"]
+        assert other["context"] == other["variables"]["AWS_LAMBDA_FUNCTION_NAME"] == "shop-dev-facts"
+        assert first["variables"]["AWS_LAMBDA_FUNCTION_NAME"] == "shop-dev-echo"
+        assert other["variables"]["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
+        assert other["path"].count(str(bench.folder)) == 1
+
+    bench.run(scenario, snapshot=("app",))
+    assert bench.refusals == []
+    assert [entry for entry in bench.lines if "imported, " in entry[1]] == [("snapshot", "imported, ")]
+
+
+def test_what_the_import_makes_of_variables_and_folder_is_there_in_environments(bench: Bench) -> None:
+    write_app(bench, "os.environ.update(MADE='1', OWN='changed'); del os.environ['SHARED']; os.chdir('/')")
+
+    async def scenario(host: LambdaHost) -> None:
+        seen = payload(await host.invoke("echo", {}))
+        assert (seen["variables"]["MADE"], seen["variables"]["OWN"]) == ("1", "changed")
+        assert "SHARED" not in seen["variables"]
+        assert seen["folder"] == "/"
+
+    bench.run(scenario, snapshot=("app",))
+    assert bench.refusals == []
+
+
+@pytest.mark.parametrize(
+    ("at_import", "why"),
+    [
+        ("import threading; threading.Timer(60, print).start()", "a thread is started (Thread-1)"),
+        ("import socket; LEFT = socket.socket()", "a socket is opened"),
+        ("LEFT = open(__file__)", "app.py is opened"),
+        ("import subprocess; LEFT = subprocess.Popen(['sleep', '0'])", "a process is started"),
+        ("NAME = os.environ.get('AWS_LAMBDA_FUNCTION_NAME')", "AWS_LAMBDA_FUNCTION_NAME, which differs"),
+        ("NAME = os.environb.get(b'_HANDLER')", "_HANDLER, which differs"),
+        ("VARIABLES = dict(os.environ)", "AWS_LAMBDA_FUNCTION_NAME, which differs"),
+    ],
+)
+def test_import_that_leaves_what_no_fork_carries_is_each_environments_own(
+    bench: Bench, at_import: str, why: str
+) -> None:
+    write_app(bench, at_import)
+
+    async def scenario(host: LambdaHost) -> None:
+        for _ in range(2):
+            seen = payload(await host.invoke("echo", {}))
+            assert seen["imported_by"] == seen["pid"]
+        assert seen["variables"]["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+        assert host.pids()["snapshot"] == []
+
+    bench.run(scenario, snapshot=("app",))
+    (refusal,) = bench.refusals
+    assert why in refusal
+
+
+@pytest.mark.parametrize(
+    ("at_import", "error_type", "why"),
+    [
+        ("raise RuntimeError('no settings')", "RuntimeError", "RuntimeError: no settings"),
+        ("import no_such_module", "Runtime.ImportModuleError", "No module named 'no_such_module'"),
+        ("sys.exit(3)", "Runtime.ExitError", "SystemExit: 3"),
+        ("os._exit(3)", "Runtime.ExitError", "it ended while it imported the app"),
+    ],
+)
+def test_app_that_does_not_import_fails_each_invocation_as_without_a_snapshot(
+    bench: Bench, at_import: str, error_type: str, why: str
+) -> None:
+    write_app(bench, at_import)
+
+    async def scenario(host: LambdaHost) -> None:
+        for _ in range(2):
+            outcome = await host.invoke("echo", {})
+            assert isinstance(outcome, Raised)
+            assert outcome.error_type == error_type
+
+    bench.run(scenario, snapshot=("app",))
+    (refusal,) = bench.refusals
+    assert why in refusal
+
+
+def test_reload_imports_anew_and_the_old_snapshot_ends_with_its_last_invocation(bench: Bench) -> None:
+    write_app(bench)
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        running = asyncio.create_task(host.invoke("wait_for_file", {"wait": str(gate)}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        (old,) = host.pids()["snapshot"]
+        write_app(bench, "CALLS.append('new')")
+        await host.reload(bench.specs())
+        fresh = payload(await host.invoke("echo", {}))
+        assert fresh["calls"][0] == "new"
+        assert set(host.pids()["snapshot"]) == {old, fresh["imported_by"]}
+        gate.touch()
+        assert len(payload(await running)["calls"]) == 1
+        await until(lambda: host.pids()["snapshot"] == [fresh["imported_by"]])
+        assert not is_running(old)
+
+    bench.run(scenario, snapshot=("app",))
+
+
+def test_snapshot_that_was_killed_is_replaced(bench: Bench) -> None:
+    write_app(bench)
+
+    async def scenario(host: LambdaHost) -> None:
+        first = payload(await host.invoke("echo", {}))
+        os.kill(first["imported_by"], 9)
+        await until(lambda: not is_running(first["pid"]) and not host.pids()["snapshot"])
+        second = payload(await host.invoke("echo", {}))
+        assert second["imported_by"] == host.pids()["snapshot"][0] != first["imported_by"]
+        assert len(second["calls"]) == 1
+
+    bench.run(scenario, snapshot=("app",))
+
+
+def test_environments_of_a_snapshot_have_a_tmp_each(bench: Bench) -> None:
+    root, gate = bench.folder / "tmp", bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        calls = [asyncio.create_task(host.invoke("tmp", {"wait": str(gate)})) for _ in range(2)]
+        await until(lambda: len(host.pids()["tmp"]) == 2)
+        gate.touch()
+        found = [payload(outcome) for outcome in await asyncio.gather(*calls)]
+        assert [each["found"] for each in found] == [[False, False]] * 2
+        assert all(each["code"] for each in found)
+        assert host.pids()["snapshot"]
+        await host.stop(timeout_s=0)
+        assert list(root.iterdir()) == []
+
+    bench.run(scenario, snapshot=("app",), tmp_root=root)
+    assert bench.refusals == []
+
+
+def test_what_the_import_writes_to_tmp_is_each_environments_own(bench: Bench) -> None:
+    write_app(bench, "import tempfile; open(os.path.join(tempfile.gettempdir(), 'mark'), 'w').close()")
+
+    async def scenario(host: LambdaHost) -> None:
+        seen = payload(await host.invoke("echo", {}))
+        assert seen["imported_by"] == seen["pid"]
+
+    bench.run(scenario, snapshot=("app",), tmp_root=bench.folder / "tmp")
+    assert len(bench.refusals) == 1
+
+
+@pytest.mark.parametrize(
+    ("environments", "shared", "watched"),
+    [
+        ([], {}, []),
+        ([{"A": "1", "B": "2"}], {"A": "1", "B": "2"}, []),
+        ([{"A": "1", "B": "2"}, {"A": "1", "B": "3"}, {"A": "1"}], {"A": "1"}, ["B"]),
+        ([{"A": "1"}, {}], {}, ["A"]),
+    ],
+)
+def test_variables_are_shared_if_all_functions_have_them_with_one_value(
+    environments: list[Mapping[str, str]], shared: dict[str, str], watched: list[str]
+) -> None:
+    assert shared_variables(environments) == (shared, watched)
