@@ -8,7 +8,7 @@ _Kind = TypeVar("_Kind")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(kind: type[_Kind]) -> type[_Kind]:
-    """Make a class a dataclass with slots, equal and hashed by its fields, that mypy lets nobody change.
+    """Make a class a dataclass with slots, equal and hashed by its fields, that mypy lets no code change.
 
     ``@dataclass(frozen=True)`` has Python see to it instead, and sets each field through
     ``object.__setattr__``: to make a value of eight fields takes three and a half times as long. An order is

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -119,10 +119,10 @@ def _watch_reloads(runtime: Runtime, clock: Clock, report: Report) -> None:
     """Count reloads, of which there is none unless code is changed meanwhile."""
     reload = runtime._reload
 
-    async def watched_reload() -> None:
+    async def watched_reload(changed: Collection[str]) -> None:
         report.reloads += 1
         with clock.busy():
-            await reload()
+            await reload(changed)
 
     runtime._reload = watched_reload  # type: ignore[method-assign]
 
