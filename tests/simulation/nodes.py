@@ -216,7 +216,11 @@ class SimulatedNode(RpcNode):
         logs = [signature, "one too many"] if is_wrong else [signature]
         meta = {"err": fault, "fee": 5_000, "preBalances": [], "postBalances": [], "logMessages": logs}
         message: dict[str, Any] = {"accountKeys": [], "instructions": []}
-        return {"slot": status["slot"], "meta": meta, "transaction": {"message": message}}
+        return {
+            "slot": status["slot"],
+            "meta": meta,
+            "transaction": {"signatures": [signature], "message": message},
+        }
 
     def _getFirstAvailableBlock(self) -> Any:  # noqa: N802
         return slot_of(self._first) if self._first > 0 else 0

@@ -283,7 +283,7 @@ class ChainReader:
             try:
                 told[one].append(
                     told_landing(
-                        answers[one], seen.statuses[one] if is_bound else None, place, self._status_of
+                        one, answers[one], seen.statuses[one] if is_bound else None, place, self._status_of
                     )
                 )
             except NodeError as error:

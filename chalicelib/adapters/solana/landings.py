@@ -10,7 +10,12 @@ from typing import NamedTuple
 from chalicelib.adapters.solana.failures import refusal_of
 from chalicelib.adapters.solana.fills import Names, fill_of
 from chalicelib.adapters.solana.program_logs import logged_error
-from chalicelib.adapters.solana.rpc_answers import RpcSignatureStatus, TransactionRecord, transaction
+from chalicelib.adapters.solana.rpc_answers import (
+    RpcSignatureStatus,
+    TransactionRecord,
+    first_signature,
+    transaction,
+)
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
 from chalicelib.domain.transactions import SignatureStatus, TransactionStatus
 
@@ -49,6 +54,7 @@ def status_of(record: TransactionRecord, names: Names) -> TransactionStatus:
 
 
 def told_landing(
+    signature: str,
     answer: object,
     shown: RpcSignatureStatus | None,
     place: int,
@@ -68,6 +74,10 @@ def told_landing(
     record = transaction(answer)
     if record is None:
         raise NodeError("the node does not show a transaction whose status is final")
+    if first_signature(answer) != signature:
+        # Answers to several calls are put together by what stands before a node; amounts must be no other
+        # order's.
+        raise MalformedResultError("the node shows another transaction than was asked for")
     if shown is not None and (record.fault is None) != (shown.fault is None):
         raise MalformedResultError("a status and its transaction disagree whether it failed")
     if shown is not None and record.slot != shown.slot:

@@ -235,6 +235,14 @@ def transaction(result: Any) -> TransactionRecord | None:
     )
 
 
+def first_signature(result: Any) -> str:
+    """Return the signature by which a transaction is known, of what ``getTransaction`` answered."""
+    found = _texts(_member(result, "transaction", dict), "signatures")
+    if not found:
+        raise MalformedResultError("a transaction without a signature")
+    return found[0]
+
+
 def simulation(result: Any) -> Simulation:
     """Read ``simulateTransaction``."""
     _, value = _with_context(result, dict)

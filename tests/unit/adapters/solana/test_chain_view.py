@@ -246,6 +246,17 @@ def test_landing_that_one_node_alone_shows_is_believed_only_where_one_witness_is
     assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
 
 
+def test_another_transaction_than_was_asked_for_is_not_believed() -> None:
+    """What stands before a node puts its answers together: one order must not get another one's amounts."""
+    node, other = (a_refused_node(name, "one", "two", shows=("one", "two")) for name in ("node", "other"))
+    node.transactions["one"]["transaction"]["signatures"] = ["two"]
+    view = reader(node).view(["one", "two"])
+    assert view.statuses["one"].signature_status is SignatureStatus.UNKNOWN
+    assert view.statuses["two"].signature_status is SignatureStatus.REFUSED
+    assert view.doubted == {"one"}
+    assert reader(node, other).view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
+
+
 def test_third_node_decides_where_two_of_the_witnesses_that_it_takes_disagree() -> None:
     first, second, third = (
         a_refused_node("first", "one", shows=("one",)),
