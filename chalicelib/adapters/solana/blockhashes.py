@@ -46,7 +46,8 @@ class Blockhashes:
     """Asks for hashes; safe to share between threads.
 
     A last valid height that is too low would let a transaction be called dead that can still land. So it is
-    never believed to be lower than what the highest block that any node has shown would make it.
+    never believed to be lower than what the highest block would make it that any of so many nodes shows as
+    have to agree. With fewer of them nothing is signed: the one that answers may be the one that is wrong.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Blockhashes:
         """Return a hash that is good for most of the usual time.
 
         Raises:
-            NodeError: No node gave one.
+            NodeError: Not enough nodes gave one.
         """
         with self._lock:
             now_s = self._monotonic_s()
@@ -114,13 +115,7 @@ class Blockhashes:
         last = first.last_valid_height
         asked = [first.place]
         for _ in range(self._witnesses - 1):
-            try:
-                other = self._nodes.converse(
-                    self._look, time_limit_s=self._time_limit_s, without=tuple(asked)
-                )
-            except NodeError as error:
-                logger.warning("no second witness", reason=str(error))
-                break
+            other = self._nodes.converse(self._look, time_limit_s=self._time_limit_s, without=tuple(asked))
             asked.append(other.place)
             last = max(last, other.last_valid_height)
         return RecentBlockhash(first.blockhash, last)

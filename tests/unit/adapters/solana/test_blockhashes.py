@@ -96,3 +96,19 @@ def test_last_valid_height_is_no_lower_than_a_second_witness_makes_it(is_ahead: 
         use.read_ahead()
     assert use.hashes.recent().last_valid_height == 1_080
     assert second.count("getLatestBlockhash") == 1
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_nothing_is_signed_by_the_word_of_fewer_nodes_than_have_to_agree(is_ahead: bool) -> None:
+    """One that says less than is true would have an order given up, and sent anew, that can still land."""
+    liar, silent = FakeNode("liar"), FakeNode("silent")
+    liar.height -= 50
+    silent.without = {"getEpochInfo"}
+    use = Hashes(liar, silent, witnesses=2)
+    if is_ahead:
+        use.read_ahead()
+    with pytest.raises(NodeError):
+        use.hashes.recent()
+    silent.without = set()
+    use.now_s += FRESH_S
+    assert use.hashes.recent().last_valid_height == silent.height + 150
