@@ -89,6 +89,8 @@ class Settings(BaseModel):
             turns it off, and sniper orders see listed pools alone.
         solana_kms_keys: With the signer ``kms``: ``account=key id``, with commas between.
         solana_desk_kms_key: With the signer ``desk``: the KMS key; without one a key derived from the seed.
+        solana_desk_opens_accounts: Whether the desk pays for accounts of tokens that a wallet has none of,
+            which its owner may close and keep what they cost; where nothing is said, not on mainnet.
         solana_priority_price_max: Micro-lamports per compute unit that are bid at most; 0 bids nothing.
         solana_priority_fee_max: Lamports of priority fee that one transaction pays at most.
         solana_simulates: Whether a node tries a transaction before it is signed: what would be refused costs
@@ -165,6 +167,7 @@ class Settings(BaseModel):
     solana_signer: SignerName = SignerName.SEED
     solana_kms_keys: str = ""
     solana_desk_kms_key: str = ""
+    solana_desk_opens_accounts: bool | None = None
     solana_priority_percentile: int = Field(default=75, ge=0, le=100)
     solana_priority_price_max: int = Field(default=0, ge=0)
     solana_priority_fee_max: int = Field(default=1_000_000, ge=0)
@@ -208,6 +211,11 @@ class Settings(BaseModel):
     def wallet_seed_secret(self) -> str:
         """The wallet seed's secret, named as ``database_secret`` is."""
         return self.wallet_seed_secret_arn or self._secret_of_stage("wallet-seed")
+
+    @property
+    def desk_opens_accounts(self) -> bool:
+        said = self.solana_desk_opens_accounts
+        return self.solana_cluster is not ClusterName.MAINNET if said is None else said
 
     @property
     def solana_nodes_secret(self) -> str:

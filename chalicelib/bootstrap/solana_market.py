@@ -81,7 +81,11 @@ class SolanaMarket:
             wallets=self._wallets,
             priority_fees=PriorityFees(self.nodes, priority, time_limit_s=limit_s),
             reader=self.reader,
-            policy=SendingPolicy(limit_s, is_simulated=settings.solana_simulates),
+            policy=SendingPolicy(
+                limit_s,
+                is_simulated=settings.solana_simulates,
+                desk_opens_accounts=settings.desk_opens_accounts,
+            ),
             executor=self._clients.executor,
             spending=self._spending,
         )

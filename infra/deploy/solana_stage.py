@@ -26,6 +26,7 @@ SETTINGS: Final = {
     "SOLANA_SIGNER": "SolanaSigner",
     "SOLANA_KMS_KEYS": "SolanaKmsKeys",
     "SOLANA_DESK_KMS_KEY": "SolanaDeskKmsKey",
+    "SOLANA_DESK_OPENS_ACCOUNTS": "SolanaDeskOpensAccounts",
     "SOLANA_PRIORITY_PERCENTILE": "SolanaPriorityPercentile",
     "SOLANA_PRIORITY_PRICE_MAX": "SolanaPriorityPriceMax",
     "SOLANA_PRIORITY_FEE_MAX": "SolanaPriorityFeeMax",

@@ -39,7 +39,7 @@ from chalicelib.adapters.solana.swap_message import (
 )
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.adapters.solana.wallet_reader import PlannedSpend, WalletReader
-from chalicelib.domain.errors import RefusedError, RetryableError
+from chalicelib.domain.errors import Code, RefusedError, RetryableError
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.logs import logger
 
@@ -58,10 +58,13 @@ class SendingPolicy:
         time_limit_s: For one call to the nodes.
         is_simulated: Whether a node runs a transaction before it is signed: it costs a call per order, saves
             the fee of what would be refused, and bids for no more compute units than are used.
+        desk_opens_accounts: Whether a delegate pays for the account of a token that its owner has none of,
+            who may close it and keep what it cost, again and again.
     """
 
     time_limit_s: float = 2.0
     is_simulated: bool = False
+    desk_opens_accounts: bool = True
 
 
 class _PlannedSwap(NamedTuple):
@@ -198,6 +201,8 @@ class SolanaChain:
         asked: list[int] = []
         while True:
             try:
+                if not self._policy.desk_opens_accounts:
+                    _check_opened(swaps, held.by_owner)
                 return _made(swaps, held.by_owner)
             except RefusedError:
                 if held.place is not None:
@@ -264,6 +269,16 @@ class SolanaChain:
 
 def _has_room(wallet: TradingWallet, instruction: SwapInstruction, plan: FixedPlan) -> bool:
     return has_room(plan, wallet, (instruction.input_token, instruction.output_token))
+
+
+def _check_opened(swaps: Sequence[_PlannedSwap], held: Mapping[Pubkey, Holdings]) -> None:
+    """Raise ``RefusedError`` if a delegate would have to pay for an account of its owner's."""
+    for instruction, wallet, plan, _ in swaps:
+        symbol = instruction.output_token
+        mint = mints_of(plan)[symbol]
+        if wallet.is_delegated and not held[wallet.owner].has(wallet.account(mint.key, mint.program)):
+            problem = f"the wallet has no account of {symbol}, and the desk opens none: open it first"
+            raise RefusedError(Code.INSUFFICIENT_FUNDS, problem)
 
 
 def _made(swaps: Sequence[_PlannedSwap], held: Mapping[Pubkey, Holdings]) -> list[SwapContents]:

@@ -19,7 +19,7 @@ from chalicelib.adapters.solana.message_reader import read_transaction
 from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy, price_at
 from chalicelib.adapters.solana.programs import COMPUTE_BUDGET, MEMO, PROGRAM_IDS, TOKEN, Cluster, SwapProgram
 from chalicelib.adapters.solana.rpc_errors import NodeError
-from chalicelib.adapters.solana.signer import SeedSigner
+from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, Signer, desk_key_of
 from chalicelib.adapters.solana.signing import verifies
 from chalicelib.adapters.solana.spending import Spend, Spending
 from chalicelib.adapters.solana.wallet_reader import WalletReader
@@ -61,6 +61,8 @@ def a_chain(
     is_simulated: bool = False,
     witnesses: int = 1,
     spending: Spending | None = None,
+    signer: Signer = SIGNER,
+    desk_opens_accounts: bool = True,
 ) -> SolanaChain:
     rpc = nodes_of(*nodes)
     names = Names(IDS, {}, {})
@@ -74,14 +76,16 @@ def a_chain(
     pools = a_reader(*nodes, beside=beside)
     return SolanaChain(
         rpc,
-        GuardedSigner(SIGNER, SigningRules(IDS)),
+        GuardedSigner(signer, SigningRules(IDS)),
         pools,
         names,
         blockhashes=blockhashes,
         wallets=wallets,
         priority_fees=PriorityFees(rpc, policy or PriorityPolicy(), time_limit_s=5),
         reader=ChainReader(rpc, lambda: names, time_limit_s=5, witnesses=witnesses),
-        policy=SendingPolicy(time_limit_s=5, is_simulated=is_simulated),
+        policy=SendingPolicy(
+            time_limit_s=5, is_simulated=is_simulated, desk_opens_accounts=desk_opens_accounts
+        ),
         spending=spending,
     )
 
@@ -301,3 +305,37 @@ def test_end_is_never_before_what_a_second_node_makes_it() -> None:
     with pytest.raises(RetryableError):
         a_chain(behind, ahead, witnesses=2).sign([an_order()])
     assert address_of(SIGNER.wallet("acc").owner)
+
+
+DESK = DelegateSigner(desk_key_of(b"seed"), lambda account_id: SIGNER.wallet(account_id).owner)
+GOT = a_pool(CASE).mints[1 - GIVEN]
+
+
+def a_node_with_a_desk(*, has_output: bool) -> FakeNode:
+    node = a_node()
+    wallet = DESK.wallet("acc")
+    node.accounts[wallet.authority] = Account(NO_KEY, 10**9, b"")
+    approved = bytearray(a_token_account(MINT.key, wallet.owner, 2**60).data)
+    approved[72:76], approved[76:108], approved[121:129] = b"\1\0\0\0", wallet.authority, bytes([255] * 8)
+    node.accounts[wallet.account(MINT.key, MINT.program)] = Account(TOKEN, 2_039_280, bytes(approved))
+    if has_output:
+        account = a_token_account(GOT.key, wallet.owner, 0)
+        node.accounts[wallet.account(GOT.key, GOT.program)] = account
+    return node
+
+
+def test_desk_pays_for_no_account_that_its_owner_may_close_and_be_paid_for() -> None:
+    """Else each order for a unit of something pays its account's owner 0.002 SOL of the desk's."""
+    chain = a_chain(a_node_with_a_desk(has_output=False), signer=DESK, desk_opens_accounts=False)
+    with pytest.raises(RefusedError, match="the desk opens none: open it first"):
+        chain.sign([an_order()])
+
+
+@pytest.mark.parametrize(("has_output", "opens"), [(True, False), (False, True)])
+def test_desk_trades_for_accounts_that_are_there_or_that_it_may_open(has_output: bool, opens: bool) -> None:
+    node = a_node_with_a_desk(has_output=has_output)
+    assert len(a_chain(node, signer=DESK, desk_opens_accounts=opens).sign([an_order()])) == 1
+
+
+def test_wallet_that_signs_for_itself_opens_its_own_accounts() -> None:
+    assert len(a_chain(a_node(), desk_opens_accounts=False).sign([an_order()])) == 1
