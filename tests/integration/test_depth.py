@@ -20,6 +20,7 @@ from chalicelib.adapters.postgres.statements import Database
 from chalicelib.adapters.simulated_market.evidence import check_signatures
 from chalicelib.adapters.simulated_market.published_slots import check_published_slots
 from chalicelib.adapters.solana.day_spending import DaySpending
+from chalicelib.adapters.solana.found_pools import _NEWEST
 from chalicelib.adapters.solana.spending import Spend, SpendCaps
 from chalicelib.domain.statuses import OrderStatus
 
@@ -64,6 +65,9 @@ INSERT INTO cancel_marks (account_id, base, quote, types, accepted_until)
 SELECT 'marks', n::text, '', '', now() FROM generate_series(1, {DEEP}) AS n;
 INSERT INTO spending (order_id, day, token, units)
 SELECT order_id, (now() AT TIME ZONE 'UTC')::date, 'SOL', 9 FROM orders WHERE status = 'canceled';
+INSERT INTO found_pools (address, venue, token_0, token_1, found_at)
+SELECT repeat('p', 32) || n, 'raydium', 'SOL', repeat('m', 32) || n, now() - n * interval '1 s'
+FROM generate_series(1, {DEEP}) AS n;
 INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt, input_units,
     output_units, legs, landed_at)
 SELECT 'signature ' || n, 1, 1, '', NULL, 1, 1, 1, '[]', now() FROM generate_series(1, {DEEP}) AS n;
@@ -153,6 +157,18 @@ def test_what_a_day_has_spent_is_not_added_up_anew_for_each_order(deep: Engine) 
     spending = DaySpending(deep, {"SOL": SpendCaps(10, 100)}, is_demanded=True)
     spending.reserve([Spend(uuid4(), "SOL", 1)])
     assert read_by(deep, lambda: spending.reserve([Spend(uuid4(), "SOL", 1)])) < READ_MAX
+
+
+@pytest.mark.parametrize("named", [[], ["m" * 32 + "7"]], ids=["none", "one"])
+def test_pools_that_were_found_are_read_as_far_as_they_are_new_or_named(
+    deep: Engine, named: list[str]
+) -> None:
+    def read() -> None:
+        with deep.connect() as connection:
+            asked = {"traded_for_s": 60, "most": LIMIT, "named": named}
+            assert len(connection.execute(_NEWEST, asked).all()) == LIMIT + len(named)
+
+    assert read_by(deep, read) < READ_MAX
 
 
 @pytest.mark.parametrize(

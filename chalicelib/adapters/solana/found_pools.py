@@ -58,7 +58,8 @@ _ORDERS_LOOKED_AT: Final = 1_000
 
 _COLUMNS: Final = "address, venue, token_0, token_1"
 
-# Those found lately; and of the mints that orders name, or that what rests is waiting for, all.
+# Those found lately; and of the mints that orders name, or that what rests is waiting for, all. Each mint is
+# looked up by itself: to go through what was ever found takes longer and longer.
 _NEWEST: Final = text(f"""
 WITH RECURSIVE {WATCHED}, asked AS (
     SELECT unnest(CAST(:named AS text[])) AS mint
@@ -70,9 +71,11 @@ WITH RECURSIVE {WATCHED}, asked AS (
 (SELECT {_COLUMNS}, found_at > clock_timestamp() - :traded_for_s * interval '1 second' AS is_offered, found_at
  FROM found_pools ORDER BY found_at DESC, address LIMIT :most)
 UNION ALL
-(SELECT {_COLUMNS}, true, found_at FROM found_pools
- WHERE token_0 IN (SELECT mint FROM asked) OR token_1 IN (SELECT mint FROM asked)
- ORDER BY found_at DESC, address LIMIT :most)
+(SELECT DISTINCT {_COLUMNS}, true, found_at FROM asked CROSS JOIN LATERAL (
+    (SELECT {_COLUMNS}, found_at FROM found_pools WHERE token_0 = asked.mint OFFSET 0)
+    UNION ALL
+    (SELECT {_COLUMNS}, found_at FROM found_pools WHERE token_1 = asked.mint OFFSET 0)
+ ) AS its ORDER BY found_at DESC, address LIMIT :most)
 ORDER BY found_at DESC, address
 """)
 _KEEP: Final = text("""
