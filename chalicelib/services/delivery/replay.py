@@ -27,6 +27,8 @@ from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.server_frames import accepted, batch_texts, json_text, subscribed, unsubscribed
 
 _EVENTS_PER_READ: Final = 100
+_LOOKS_IN_VAIN_MAX: Final = 3
+"""In a row, of a replay that finds no event and may not go live either."""
 _ESTABLISH_TIME_LIMIT_S: Final = 3.0
 """A connection whose ``$connect`` has only just returned answers 410 until its handshake is through."""
 
@@ -163,8 +165,8 @@ class ReplayOrders:
             if deferred_acknowledgement
             else []
         )
-        sent_to = replay.after_seq
-        while True:
+        sent_to, looks_in_vain = replay.after_seq, 0
+        while looks_in_vain < _LOOKS_IN_VAIN_MAX:
             events = self._queries.events_after(order_id, sent_to, limit=_EVENTS_PER_READ)
             members += [json_text(self._views.frame(order.terms.client_order_id, event)) for event in events]
             texts += batch_texts(members) if replay.batched else members
@@ -176,11 +178,18 @@ class ReplayOrders:
                 return False
             texts, members, deferred_acknowledgement = [], [], None
             if events:
-                sent_to = events[-1].seq
+                sent_to, looks_in_vain = events[-1].seq, 0
             elif self._subscriptions.go_live(
                 subscriber.connection_id, order_id, replay_id=replay_id, seq=sent_to
             ):
                 return True
+            else:
+                # What kept it from going live has an event, which the next look finds, unless the order was
+                # archived since it was looked up.
+                looks_in_vain += 1
+        self._order(subscriber, order_id)
+        logger.error("events missing", order_id=str(order_id), connection_id=subscriber.connection_id)
+        return False
 
     def _begin(self, subscriber: Subscriber, order_id: UUID, replay_id: UUID, after_seq: int) -> Replay:
         def begin() -> Replay | None:

@@ -2,10 +2,12 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chalicelib.domain.errors import (
+    ArchivedError,
     ConflictError,
     NotFoundError,
     RetryableError,
@@ -19,6 +21,7 @@ from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
+from chalicelib.services.ports import OrderQueries, OrderView
 from chalicelib.services.subscription_ports import Subscriptions
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order
@@ -103,6 +106,39 @@ def test_order_of_another_account_is_not_found(exchange: Exchange) -> None:
     claimed = exchange.store.created(an_order(account_id="bob"))
     with pytest.raises(NotFoundError):
         exchange.replay_orders.subscribe(ALICE, claimed.state.order.order_id, after_seq=0, request_id=None)
+
+
+class WithoutEvents:
+    """Queries that know an order and none of its events: they left the record, or are lost."""
+
+    def __init__(self, queries: OrderQueries, *, is_archived: bool) -> None:
+        self._queries, self._is_archived = queries, is_archived
+        self._found = self._read = 0
+
+    def find(self, account_id: str, order_id: UUID) -> OrderView | None:
+        self._found += 1
+        if self._found > 1 and self._is_archived:
+            raise ArchivedError
+        return self._queries.find(account_id, order_id)
+
+    def events_after(self, *_: Any, **__: Any) -> list[OrderEvent]:
+        self._read += 1
+        assert self._read < 10, "it is read for ever"
+        return []
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_order_whose_events_have_gone_meanwhile_is_not_read_for_ever(
+    exchange: Exchange, is_archived: bool
+) -> None:
+    order_id = exchange.store.created(an_order()).state.order.order_id
+    queries: Any = WithoutEvents(exchange.store.queries, is_archived=is_archived)
+    exchange.replay_orders._queries = queries
+    if is_archived:
+        with pytest.raises(ArchivedError):
+            exchange.replay_orders.replay(ALICE, order_id, after_seq=0)
+    else:
+        assert not exchange.replay_orders.replay(ALICE, order_id, after_seq=0)
 
 
 class Faulty:
