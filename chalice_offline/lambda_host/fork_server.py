@@ -2,15 +2,16 @@
 interpreter with the heavy libraries already imported.
 
 A cold start then costs the app's own modules, not boto3's. Nothing of the app is imported here: every
-environment imports it afresh, with its own variables, as on Lambda. Or a snapshot does, if there is to be
-one: a fork that imports the app once, forks environments itself, and speaks as this program does.
+environment imports it afresh, with its own variables, as on Lambda. Unless the runtime asks this program to
+become a snapshot: then it imports the app, once for all environments that it forks from there on.
 
 Run as ``python -P fork_server.py SOCKET_FD PRELOAD_JSON SIMPLEJSON_DIR``: the last is the package that
 results are written with where the interpreter, which may be the app's own, has none. Each request is a 4-byte
-length that carries two descriptors (the new process's socket and its output), then a JSON document;
+length that carries two descriptors (the environment's socket and its output), then a JSON document;
 reports go back as frames: ``{"started": pid}`` for each request, in order, or ``{"refused":
-why}``; and ``{"exited": pid, "status": …}``. A snapshot says first ``{"snapshot": null}``, or why there is
-none. Without a runtime that asks it ends, but not before its last environment.
+why}``; and ``{"exited": pid, "status": …}``. The request for a snapshot carries its output alone, and is
+answered with ``{"snapshot": null}``, or with the reason why there is none, which is the last answer. Without
+a runtime that asks, the program ends with its last environment.
 """
 
 import ctypes
@@ -112,20 +113,15 @@ def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
     return tmp
 
 
-def become_environment(request: dict[str, Any], origin: Origin, connection_fd: int, output_fd: int) -> None:
-    """Turn the forked child into an environment: own session, own output, own variables, own ``/tmp``."""
-    os.setsid()
+def settle(request: dict[str, Any], origin: Origin, output_fd: int) -> None:
+    """Take the place that a request describes: own output, own variables, own ``/tmp``."""
     tmp = take_tmp(request, origin.private_tmp) if request.get("tmp") else None
     # Later than that: a change of namespace clears it.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output_fd, 1)
     os.dup2(output_fd, 2)
-    os.dup2(connection_fd, 3)
-    os.closerange(4, 64)
     os.environ.clear()
     os.environ.update(request["environment"])
     if tmp is not None:
@@ -138,8 +134,18 @@ def become_environment(request: dict[str, Any], origin: Origin, connection_fd: i
     time.tzset()
 
 
+def become_environment(request: dict[str, Any], origin: Origin, connection_fd: int, output_fd: int) -> None:
+    """Turn the forked child into an environment: own session, own connection, own place."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    settle(request, origin, output_fd)
+    os.dup2(connection_fd, 3)
+    os.closerange(4, 64)
+
+
 def fork(origin: Origin, connection: socket.socket, request: dict[str, Any], fds: list[int]) -> int:
-    """Fork; the child serves its function, or is the snapshot, and never returns.
+    """Fork; the child serves its function and never returns.
 
     Raises:
         OSError: The system has no process, or no memory, left to give.
@@ -157,11 +163,8 @@ def fork(origin: Origin, connection: socket.socket, request: dict[str, Any], fds
     try:
         connection.detach()
         become_environment(request, origin, *fds)
-        if "snapshot" in request:
-            serve_snapshot(request, origin)
-        else:
-            sys.argv = ["bootstrap", "3", request["description"]]
-            origin.bootstrap.main(origin.imported and origin.imported.log)
+        sys.argv = ["bootstrap", "3", request["description"]]
+        origin.bootstrap.main(None if origin.imported is None else origin.imported.log)
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
@@ -172,9 +175,12 @@ def fork(origin: Origin, connection: socket.socket, request: dict[str, Any], fds
         os._exit(status)
 
 
-def serve_snapshot(request: dict[str, Any], origin: Origin) -> None:
-    """Import the app and fork environments that have it; or say why they cannot."""
-    connection = socket.socket(fileno=3)
+def serve_snapshot(
+    connection: socket.socket, origin: Origin, request: dict[str, Any], output_fd: int
+) -> None:
+    """Import the app and fork environments that have it; or say why they cannot, and return."""
+    settle(request, origin, output_fd)
+    os.close(output_fd)
     sys.argv = ["bootstrap"]
     origin.bootstrap.print_line_by_line()
     wanted, why_not = request["snapshot"], None
@@ -216,7 +222,9 @@ def report_exits(connection: socket.socket, bootstrap: ModuleType) -> bool:
 
 
 def serve_forks(connection: socket.socket, origin: Origin) -> None:
-    """Fork as the runtime asks for it, until it asks no more and the last child has ended."""
+    """Fork as the runtime asks for it, until it asks no more and the last child has ended;
+    as a snapshot, if it asks for one.
+    """
     # What is here now is never garbage: a collection in a child must not copy its pages.
     gc.collect()
     gc.freeze()
@@ -226,7 +234,8 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     bootstrap = origin.bootstrap
     awaited, has_children = [connection.fileno(), wake_read], True
-    while connection.fileno() in awaited or has_children:
+    snapshot = None
+    while snapshot is None and (connection.fileno() in awaited or has_children):
         readable, _, _ = select.select(awaited, [], [])
         if wake_read in readable:
             os.read(wake_read, 512)
@@ -237,12 +246,22 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
                 awaited = [wake_read]
                 has_children = report_exits(connection, bootstrap)
                 continue
+            if "snapshot" in received[0]:
+                snapshot = received
+                continue
             try:
                 report: dict[str, Any] = {"started": fork(origin, connection, *received)}
             except OSError as error:
                 # Those that run go on: without this server the kernel would end them.
                 report = {"refused": str(error)}
             bootstrap.send(connection, json.dumps(report).encode())
+    if snapshot is not None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(wake_read)
+        os.close(wake_write)
+        request, (output_fd,) = snapshot
+        serve_snapshot(connection, origin, request, output_fd)
 
 
 def main() -> None:

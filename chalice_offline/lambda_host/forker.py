@@ -33,7 +33,7 @@ class Forker:
         self._preload = json.dumps(list(preload))
         self._environment = dict(environment)
         self._python = python
-        self._server: _Server | None = None
+        self._server: ForkServer | None = None
         self._lock = asyncio.Lock()
 
     async def fork(self, request: Mapping[str, Any], connection_fd: int, output_fd: int) -> ForkedProcess:
@@ -45,7 +45,7 @@ class Forker:
         server = await self.start()
         return await server.forks.fork(request, connection_fd, output_fd)
 
-    async def start(self) -> "_Server":
+    async def start(self) -> "ForkServer":
         """Start the fork server if it is not running;
         ahead of the first fork this hides what its imports take.
         """
@@ -54,8 +54,14 @@ class Forker:
                 await self._server.close()
                 self._server = None
             if self._server is None:
-                self._server = await _Server.start(self._python, self._preload, self._environment)
+                self._server = await ForkServer.start(self._python, self._preload, self._environment)
             return self._server
+
+    async def take(self) -> "ForkServer":
+        """Return the fork server, started if it was not, for the caller to close: then there is none."""
+        server = await self.start()
+        self._server = None
+        return server
 
     @property
     def pids(self) -> list[int]:
@@ -67,7 +73,7 @@ class Forker:
             await self._server.close()
 
 
-class _Server:
+class ForkServer:
     """One fork server: its process, and what it forked."""
 
     def __init__(self, process: subprocess.Popen[bytes], forks: Forks) -> None:
@@ -76,7 +82,7 @@ class _Server:
         self._process = process
 
     @classmethod
-    async def start(cls, python: str, preload: str, environment: Mapping[str, str]) -> "_Server":
+    async def start(cls, python: str, preload: str, environment: Mapping[str, str]) -> "ForkServer":
         ours, theirs = socket.socketpair()
         process = subprocess.Popen(  # noqa: ASYNC220  # takes 2 ms
             [python, "-P", str(_FORK_SERVER), str(theirs.fileno()), preload, _SIMPLEJSON],

@@ -34,18 +34,16 @@ class ForkedProcess:
 
 
 class Forks(asyncio.Protocol):
-    """Asks for forks, and learns how they ended. Without the process that forked them, the kernel ends them.
-
-    Attributes:
-        first_words: What a snapshot says first: why there is none, None if there is.
+    """Asks for forks, and learns how they ended.
+    Without the process that forked them, the kernel ends them.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         """``connection`` is a duplicate: descriptors cannot be sent through a transport.
         It blocks, for no time.
         """
-        self.has_ended = False
-        self.first_words: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
+        self._first_words: asyncio.Future[str | None] | None = None
         self._socket = connection
         self._frames = FrameReader()
         self._starting: deque[asyncio.Future[ForkedProcess]] = deque()
@@ -70,10 +68,25 @@ class Forks(asyncio.Protocol):
         """
         started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         self._starting.append(started)
-        message = frame(json.dumps(request).encode())
-        socket.send_fds(self._socket, [message[:4]], [connection_fd, output_fd])
-        self._socket.sendall(message[4:])
+        self._send(request, [connection_fd, output_fd])
         return await asyncio.shield(started)
+
+    async def become_snapshot(self, request: Mapping[str, Any], output_fd: int) -> str | None:
+        """Have the process import the app as described; return why it did not, and is of no more use.
+
+        Raises:
+            OSError: It has ended already.
+        """
+        self._first_words = asyncio.get_running_loop().create_future()
+        self._send(request, [output_fd])
+        return await self._first_words
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended.is_set()
+
+    async def until_ended(self) -> None:
+        await self._ended.wait()
 
     def data_received(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -86,19 +99,27 @@ class Forks(asyncio.Protocol):
             elif "refused" in report:
                 self._starting.popleft().set_exception(OSError(report["refused"]))
             elif "snapshot" in report:
-                self.first_words.set_result(report["snapshot"])
+                self._say(report["snapshot"])
             elif (process_or_none := self._running.pop(report["exited"], None)) is not None:
                 process_or_none.exit_status.set_result(report["status"])
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self.has_ended = True
-        if not self.first_words.done():
-            self.first_words.set_result("it ended while it imported the app")
+        self._ended.set()
+        self._say("it ended while it imported the app")
         while self._starting:
             self._starting.popleft().set_exception(ConnectionResetError("the fork server ended"))
         while self._running:
             _, process = self._running.popitem()
             process.exit_status.set_result(-signal.SIGKILL)
+
+    def _send(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        message = frame(json.dumps(request).encode())
+        socket.send_fds(self._socket, [message[:4]], descriptors)
+        self._socket.sendall(message[4:])
+
+    def _say(self, why_not: str | None) -> None:
+        if self._first_words is not None and not self._first_words.done():
+            self._first_words.set_result(why_not)
 
     def retire(self) -> None:
         """Ask for no more: the process ends with the last one that it forked."""

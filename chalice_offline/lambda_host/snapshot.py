@@ -3,12 +3,11 @@
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chalice_offline.lambda_host.forker import Forker
+from chalice_offline.lambda_host.forker import Forker, ForkServer
 from chalice_offline.lambda_host.forks import ForkedProcess, Forks
 from chalice_offline.lambda_host.output import LineReader
 from chalice_offline.uuids import new_uuid
@@ -20,8 +19,8 @@ _INITIALISATION: Final = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
 
 class Snapshot:
-    """One generation of code. Environments are forked from the fork server if the app is not to be imported
-    once, or cannot be: then each imports it by itself.
+    """One generation of code: a fork server that has imported the app, and is good for nothing else then. If
+    there is to be none, or cannot be, environments are forked from the common server, and import the app.
     """
 
     def __init__(
@@ -52,15 +51,16 @@ class Snapshot:
         self._tmp_root = tmp_root
         self._on_line = on_line
         self._on_refused = on_refused
+        self._server: ForkServer | None = None
+        # The server's, while environments may be forked from it.
         self._forks: Forks | None = None
-        self._process: ForkedProcess | None = None
         self._output: asyncio.ReadTransport | None = None
         self._tmp: Path | None = None
         self._lock = asyncio.Lock()
 
     @property
     def pids(self) -> list[int]:
-        return [] if self._process is None or self._process.exit_status.done() else [self._process.pid]
+        return [] if self._server is None or self._server.forks.has_ended else [self._server.pid]
 
     async def fork(self, request: Mapping[str, Any], connection_fd: int, output_fd: int) -> ForkedProcess:
         """See ``Forker.fork``."""
@@ -77,10 +77,9 @@ class Snapshot:
         self._modules.clear()
         async with self._lock:
             forks, self._forks = self._forks, None
-        if forks is not None and self._process is not None:
+        if forks is not None:
             forks.retire()
-            await self._process.wait()
-            forks.close()
+            await forks.until_ended()
         await self.close()
 
     async def close(self) -> None:
@@ -102,40 +101,36 @@ class Snapshot:
                     raise
 
     async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+        self._server = await self._forker.take()
         read_end, write_end = os.pipe()
         request = self._request
-        self._forks = await Forks.over(ours)
-        lines = LineReader(lambda line: self._on_line(NAME, line))
-        self._output, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: lines, os.fdopen(read_end, "rb", buffering=0)
-        )
         try:
+            lines = LineReader(lambda line: self._on_line(NAME, line))
+            self._output, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: lines, os.fdopen(read_end, "rb", buffering=0)
+            )
             if self._tmp_root is not None:
                 self._tmp = self._tmp_root / f"{NAME}-{new_uuid()}"
                 self._tmp.mkdir(mode=0o700, parents=True)
                 # Where the environments' own are, to be found from within its own.
                 request = {**request, "tmp": str(self._tmp), "kept": [str(self._tmp_root)]}
-            self._process = await self._forker.fork(request, theirs.fileno(), write_end)
+            why_not = await self._server.forks.become_snapshot(request, write_end)
         finally:
-            theirs.close()
             os.close(write_end)
-        why_not = await self._forks.first_words
-        if why_not is not None:
-            self._modules.clear()
-            await self._end()
-            self._on_refused(why_not)
+        if why_not is None:
+            self._forks = self._server.forks
+            return
+        self._modules.clear()
+        await self._end()
+        self._on_refused(why_not)
 
     async def _end(self) -> None:
-        forks, self._forks = self._forks, None
-        process, self._process = self._process, None
+        self._forks = None
+        server, self._server = self._server, None
         output, self._output = self._output, None
         tmp, self._tmp = self._tmp, None
-        if process is not None:
-            process.kill()
-            await process.wait()
-        if forks is not None:
-            forks.close()
+        if server is not None:
+            await server.close()
         if output is not None:
             output.close()
         if tmp is not None:

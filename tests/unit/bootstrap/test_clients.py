@@ -1,6 +1,7 @@
 """Clients of the outside: made when they are needed, and refused where something is missing."""
 
 import json
+from pathlib import Path
 
 import botocore.session
 import pytest
@@ -42,7 +43,28 @@ def test_empty_wallet_seed_is_none(arn: str) -> None:
         clients(KeptSecrets(arn=""), wallet_seed_secret_arn=arn).wallet_seed()
 
 
-def test_requests_that_cannot_be_signed_are_refused_before_they_are_made() -> None:
+@pytest.mark.parametrize("place", ["variables", "file"])
+def test_requests_are_signed_with_the_credentials_that_a_session_finds(
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = ofthefile\naws_secret_access_key = s\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    if place == "variables":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ofthevariables")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "for-an-hour")
+    signed = clients().endpoint("http://127.0.0.1:1", "sqs").signed("POST", "/", b"", {}).decode()
+    assert f"Credential=ofthe{place}/" in signed
+    assert ("x-amz-security-token: for-an-hour" in signed.lower()) == (place == "variables")
+
+
+def test_requests_that_cannot_be_signed_are_refused_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+
     class Anonymous(botocore.session.Session):
         def get_credentials(self) -> None:
             return None
