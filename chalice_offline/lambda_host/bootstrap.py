@@ -173,6 +173,13 @@ def ready_to_import(task_root: str) -> LambdaLog:
     return log
 
 
+def restored() -> None:
+    """Run what the app has registered for environments that begin with a snapshot, in order."""
+    hooks = sys.modules.get("snapshot_restore_py")
+    for hook, arguments, named in hooks.get_after_restore() if hooks is not None else ():
+        hook(*arguments, **named)
+
+
 def serve(connection: socket.socket, function: dict[str, Any], imported_with: LambdaLog | None) -> None:
     """Import the handler and answer invocations until the runtime closes the socket.
 
@@ -184,6 +191,8 @@ def serve(connection: socket.socket, function: dict[str, Any], imported_with: La
     try:
         if imported_with is None:
             redirect_callbacks()
+        else:
+            restored()
         if function.get("debug"):
             debugger = _neighbour("debugger").install(function["debug"])
         handler = load(function["handler"])

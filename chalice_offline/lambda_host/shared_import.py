@@ -9,6 +9,7 @@ is a reason to let each environment import the app by itself. It stands alone, l
 import importlib
 import os
 import stat
+import sys
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ def import_once(
         watched: Variables whose values differ from function to function, so that none has one here.
 
     Raises:
-        NotShareableError: They do not import, or leave what no fork carries.
+        NotShareableError: They do not import, or leave what no fork carries; the app's own hooks, which run
+            before that is looked at, can close it.
     """
     variables, descriptors = dict(os.environ), _descriptors()
     tmp = _entries(TMP)
@@ -55,6 +57,7 @@ def import_once(
             bootstrap.redirect_callbacks()
             for name in modules:
                 importlib.import_module(name)
+            _before_snapshot()
     except (Exception, SystemExit) as error:
         raise NotShareableError(f"{type(error).__name__}: {error}") from error
     reasons = [
@@ -102,6 +105,17 @@ def _watching(names: Collection[str]) -> Iterator[set[str]]:
         yield watched.read
     finally:
         environ._data = in_bytes._data = dict(watched.items())  # noqa: SLF001  # as above
+
+
+def _before_snapshot() -> None:
+    """Run what the app has registered for this moment, the last first
+    (``awslambdaric/lambda_runtime_hooks_runner.py``; ``bootstrap.restored`` is its other half).
+    """
+    hooks = sys.modules.get("snapshot_restore_py")
+    registered = hooks.get_before_snapshot() if hooks is not None else []
+    while registered:
+        function, arguments, named = registered.pop()
+        function(*arguments, **named)
 
 
 def _threads() -> list[str]:

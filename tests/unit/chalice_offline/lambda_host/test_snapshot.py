@@ -108,6 +108,48 @@ def test_import_that_leaves_what_no_fork_carries_is_each_environments_own(
     assert why in refusal
 
 
+# The part of the package of that name which Lambda's own runtime uses.
+HOOKS = """
+BEFORE, AFTER = [], []
+def register_before_snapshot(function, *arguments, **named): BEFORE.append((function, arguments, named))
+def register_after_restore(function, *arguments, **named): AFTER.append((function, arguments, named))
+def get_before_snapshot(): return BEFORE
+def get_after_restore(): return AFTER
+"""
+
+
+def test_hooks_close_before_the_snapshot_what_they_open_again_in_each_environment(bench: Bench) -> None:
+    (bench.folder / "snapshot_restore_py.py").write_text(HOOKS)
+    write_app(
+        bench,
+        "import socket; from snapshot_restore_py import *; LEFT = socket.socket()\n"
+        "register_before_snapshot(LEFT.close); register_before_snapshot(CALLS.append, 'closing')\n"
+        "register_after_restore(CALLS.append, 'one'); register_after_restore(CALLS.append, 'two')\n",
+    )
+
+    async def scenario(host: LambdaHost) -> None:
+        for seen in await two_at_once(host, bench):
+            assert seen["calls"][:-1] == ["closing", "one", "two"]
+            assert seen["imported_by"] != seen["pid"]
+
+    bench.run(scenario, snapshot=("app",))
+    assert bench.refusals == []
+
+
+def test_hook_that_fails_in_an_environment_fails_what_it_was_started_for(bench: Bench) -> None:
+    (bench.folder / "snapshot_restore_py.py").write_text(HOOKS)
+    write_app(
+        bench, "import snapshot_restore_py; snapshot_restore_py.register_after_restore(int, 'no number')"
+    )
+
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("echo", {})
+        assert isinstance(outcome, Raised)
+        assert (outcome.error_type, "no number" in outcome.error_message) == ("ValueError", True)
+
+    bench.run(scenario, snapshot=("app",))
+
+
 @pytest.mark.parametrize(
     ("at_import", "error_type", "why"),
     [
@@ -183,7 +225,7 @@ def test_environments_of_a_snapshot_have_a_tmp_each(bench: Bench) -> None:
         assert list(root.iterdir()) == []
 
     bench.run(scenario, snapshot=("app",), tmp_root=root)
-    assert bench.refusals == []
+    assert (bench.refusals, bench.lines) == ([], [])
 
 
 def test_what_the_import_writes_to_tmp_is_each_environments_own(bench: Bench) -> None:
