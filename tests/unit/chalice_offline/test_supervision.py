@@ -20,6 +20,9 @@ AWAITED: Final = {
     ("lifecycle.py", "hurried_by_second"),
     ("reload.py", "run"),
     ("runtime.py", "start"),
+    # Its end is told and looked at where the answer goes out.
+    ("services/emulator_http.py", "respond_later"),
+    ("services/long_polls.py", "_until_heard"),
     ("services/ministack.py", "start"),
 }
 
