@@ -5,6 +5,7 @@ knows the pool. They serve sniper orders alone, and orders that name a mint whic
 can make one, at any price.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from time import monotonic
@@ -56,6 +57,14 @@ _NAMED_MAX: Final = 100
 _ORDERS_LOOKED_AT: Final = 1_000
 """The newest that wait for a pool of a mint in no list: what they wait for is searched for."""
 
+_ORDERS_LOOKED_AT_AT_TIMES: Final = 20_000
+"""More than one account may have. That many take a quarter of a second."""
+
+_AT_TIMES_S: Final = 30.0
+
+_MINTS_OF_AN_ACCOUNT: Final = 100
+"""The newest that an account waits for with a token; the others come when those have been found."""
+
 _COLUMNS: Final = "address, venue, token_0, token_1"
 
 # Those found lately; and of the mints that orders name, or that what rests is waiting for, all. Each mint is
@@ -84,12 +93,17 @@ VALUES (:address, :venue, :token_0, :token_1, :decimals_0, :decimals_1)
 ON CONFLICT DO NOTHING
 """)
 _AWAITED: Final = text(f"""
-SELECT DISTINCT o.output_token AS mint FROM (
-    SELECT w.order_id FROM watches AS w JOIN watch_pairs AS p USING (pair_id)
-    WHERE w.armed AND w.direction = 'at_least' AND w.look = {BY_LAUNCH}
-      AND p.input_token = :input_token AND p.output_token = '{NEW_MINT}'
-    ORDER BY w.wake_key DESC LIMIT :most
-) AS newest JOIN orders AS o USING (order_id)
+SELECT account_id, mint FROM (
+    SELECT o.account_id, o.output_token AS mint,
+        row_number() OVER (PARTITION BY o.account_id ORDER BY max(wake_key) DESC, o.output_token) AS place
+    FROM (
+        SELECT w.order_id, w.wake_key FROM watches AS w JOIN watch_pairs AS p USING (pair_id)
+        WHERE w.armed AND w.direction = 'at_least' AND w.look = {BY_LAUNCH}
+          AND p.input_token = :input_token AND p.output_token = '{NEW_MINT}'
+        ORDER BY w.wake_key DESC LIMIT :most
+    ) AS newest JOIN orders AS o USING (order_id)
+    GROUP BY o.account_id, o.output_token
+) AS awaited WHERE place <= {_MINTS_OF_AN_ACCOUNT}
 """)
 _SCALES: Final = text("""
 SELECT mint, min(decimals) AS decimals FROM (
@@ -153,6 +167,7 @@ class FoundPools:
         self._singly_until_s = 0.0
         self._read_at_s: float | None = None
         self._searched_at_s: dict[frozenset[str], float] = {}
+        self._waiting_of_old: dict[str, tuple[float, Sequence[tuple[str, str]]]] = {}
         self._passed_over: set[Pubkey] = set()
 
     def offered(self) -> tuple[ListedPool, ...]:
@@ -219,14 +234,37 @@ class FoundPools:
         return is_known and (searched_at_s is None or now_s - searched_at_s >= self._every_s)
 
     def _awaited(self, input_token: str, now_s: float) -> list[str]:
-        """Return mints that orders wait for with a token, those first that were not searched for longest."""
+        """Return mints that orders wait for with a token, those first that were not searched for longest.
+
+        Accounts take turns: however many mints one waits for, it keeps no other one waiting.
+        """
+        awaited = self._waiting(input_token, now_s)
+
+        def searched_at_s(mint: str) -> float:
+            return self._searched_at_s.get(frozenset((input_token, mint)), 0.0)
+
+        places: dict[str, int] = {}
+        before: Counter[str] = Counter()
+        for account_id, mint in sorted(awaited, key=lambda each: searched_at_s(each[1])):
+            places[mint] = min(places.get(mint, before[account_id]), before[account_id])
+            before[account_id] += 1
+        due = [mint for mint in places if self._is_due(input_token, mint, now_s)]
+        return sorted(due, key=lambda mint: (places[mint], searched_at_s(mint)))[:MINTS_AT_ONCE]
+
+    def _waiting(self, input_token: str, now_s: float) -> Sequence[tuple[str, str]]:
+        """Return accounts, and mints that they wait for with a token."""
+        looked_at_s, known = self._waiting_of_old.get(input_token, (None, ()))
+        is_time = looked_at_s is None or now_s - looked_at_s >= _AT_TIMES_S
+        asked = {
+            "input_token": input_token,
+            "most": _ORDERS_LOOKED_AT_AT_TIMES if is_time else _ORDERS_LOOKED_AT,
+        }
         with translated_errors(), self._engine.connect() as connection:
-            asked = {"input_token": input_token, "most": _ORDERS_LOOKED_AT}
-            mints = [row.mint for row in connection.execute(_AWAITED, asked)]
-        due = [mint for mint in mints if self._is_due(input_token, mint, now_s)]
-        return sorted(due, key=lambda mint: self._searched_at_s.get(frozenset((input_token, mint)), 0.0))[
-            :MINTS_AT_ONCE
-        ]
+            found = [(row.account_id, row.mint) for row in connection.execute(_AWAITED, asked)]
+        if is_time:
+            self._waiting_of_old[input_token] = now_s, found
+            return found
+        return [*dict.fromkeys([*found, *known])]
 
     def _new(self, one: str, other: str) -> list[JudgedPool]:
         first, second = (self._tokens.listed_or_new(token, 0) for token in (one, other))

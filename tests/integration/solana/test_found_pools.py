@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool, TradedKeys
+from chalicelib.adapters.solana.found_pools import MINTS_AT_ONCE, FoundPools, JudgedPool, TradedKeys
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
@@ -20,7 +20,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ChainName, Settings
-from chalicelib.domain.watches import DirectedPair
+from chalicelib.domain.watches import BY_LAUNCH, DirectedPair
 from tests.support.local_chain import write_pool_file
 from tests.unit.adapters.solana.books import a_key
 from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of
@@ -207,3 +207,45 @@ def test_nothing_is_searched_for_where_no_order_waits_for_a_mint_that_is_in_no_l
     found = found_by(engine)
     found.search([DirectedPair("USDC", "*"), DirectedPair("USDC", "no token")])
     assert found.offered() == ()
+
+
+def test_account_that_waits_for_mints_by_the_thousand_keeps_no_other_account_waiting(engine: Engine) -> None:
+    """Made up, they cost nothing; each is a search of its own, of which a look makes a few."""
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("INSERT INTO watch_pairs (input_token, output_token) VALUES ('USDC', '*')"))
+        waiting = [*(("mallory", address_of(a_key(1_000 + n))) for n in range(1_200)), ("alice", MINT)]
+        connection.execute(
+            text("""
+            WITH made AS (
+                SELECT gen_random_uuid() AS order_id, account_id, mint, now() - n * interval '1 s' AS at
+                FROM unnest(CAST(:accounts AS text[]), CAST(:mints AS text[]))
+                    WITH ORDINALITY AS w (account_id, mint, n)
+            ), placed AS (
+                INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token,
+                    amount_units, price_base, slippage_bps, accepted_at, content_sha256, status, seq, attempt,
+                    fence, lease_until, time_in_force, sniper_terms)
+                SELECT order_id, account_id, 'sniper', 'exact_in', 'USDC', mint, 1, mint, 50, at,
+                    repeat('0', 64), 'open', 2, 1, 1, at, 'gtc', '{}' FROM made
+            )
+            INSERT INTO watches (order_id, accepted_at, since_height, pair_id, look, armed, direction,
+                rate_out, rate_in, wake_key)
+            SELECT order_id, at, 0, pair_id, :look, true, 'at_least', 1, 1, extract(epoch FROM at)
+            FROM made, watch_pairs"""),
+            {
+                "accounts": [account for account, _ in waiting],
+                "mints": [mint for _, mint in waiting],
+                "look": BY_LAUNCH,
+            },
+        )
+    node = FakeNode()
+    found_by(engine, node).search([DirectedPair("USDC", "*")])
+    searched = {
+        each["memcmp"]["bytes"]
+        for call in node.asked
+        if call.method == "getProgramAccounts"
+        for each in call.params[1]["filters"]
+        if "memcmp" in each
+    }
+    assert MINT in searched
+    assert len(searched) == 1 + MINTS_AT_ONCE
