@@ -15,8 +15,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-TMP = "/tmp"  # noqa: S108  # what ``private_tmp`` replaces
-_OWN_FOLDER = ("TMPDIR",)
+TMP = "/tmp"  # noqa: S108  # the directory itself is meant
 
 
 class Imported(NamedTuple):
@@ -52,7 +51,7 @@ def import_once(
     variables, descriptors = dict(os.environ), _descriptors()
     tmp = _entries(TMP)
     try:
-        with _watching([*watched, *_OWN_FOLDER] if _has_folder_of_its_own() else watched) as read:
+        with _watching([*watched, "TMPDIR"] if _has_folder_of_its_own() else watched) as read:
             log = bootstrap.ready_to_import(task_root)
             bootstrap.redirect_callbacks()
             for name in modules:
@@ -129,7 +128,7 @@ def _threads() -> list[str]:
 
 def _children() -> list[str]:
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return []
     return ["a process is started"]
@@ -163,9 +162,10 @@ def _entries(folder: str) -> set[str]:
 
 
 def _has_private_tmp() -> bool:
+    """Return whether ``/tmp`` is another directory for each process (``private_tmp``)."""
     return os.environ.get("TMPDIR") == TMP
 
 
 def _has_folder_of_its_own() -> bool:
-    """Return whether temporary files go where another environment's do not, by their path's name."""
+    """Return whether it is ``TMPDIR`` alone that leads to another directory."""
     return os.environ.get("TMPDIR", TMP) != TMP
