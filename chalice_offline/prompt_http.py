@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol, except that some requests are answered as soon as they have been read.
+"""uvicorn's HTTP protocol, except that some requests are answered as soon as they have been read, or as soon
+as there is something to say.
 
 Where an answer waits for nothing, a task, a scope and two messages for it cost more than all the rest.
 """
@@ -51,6 +52,10 @@ class PromptHttp(BoundedHttp, ABC):
         # The body of a prompt request so far; None while anything else is read.
         self._body: bytes | None = None
         self._complete: list[PromptRequest] = []
+        # The last request, if its answer must be waited for; then that, and what arrived behind it.
+        self._waiting: PromptRequest | None = None
+        self._later: asyncio.Task[bytes] | None = None
+        self._behind = b""
         self._answered_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -64,6 +69,14 @@ class PromptHttp(BoundedHttp, ABC):
         """Tell by its body whether a prompt request is the application's all the same."""
         return False
 
+    def respond_later(self, _request: PromptRequest) -> "asyncio.Task[bytes] | None":
+        """Begin to answer a request that must wait, or leave it to the application."""
+        return None
+
+    @property
+    def waits_for_client(self) -> bool:
+        return self._later is None and super().waits_for_client
+
     @abstractmethod
     def respond(self, request: PromptRequest) -> bytes:
         """Return the whole answer to a prompt request."""
@@ -75,19 +88,54 @@ class PromptHttp(BoundedHttp, ABC):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
+        if self._later is not None:
+            self._later.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._later is not None:
+            self._keep_for_later(data)
+            return
         super().data_received(data)
         if self._complete:
             requests, self._complete = self._complete, []
-            answers = self.answers(requests)
-            self.server_state.total_requests += len(answers)
-            self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
-            self.request_is_answered()
-            self._answered_at = self.loop.time()
-            if self._idle_timer is None:
-                self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+            self._say(self.answers(requests))
+        if self._waiting is not None:
+            self._begin_to_answer(self._waiting)
+
+    def _say(self, answers: Sequence[bytes]) -> None:
+        self.server_state.total_requests += len(answers)
+        self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+        self.request_is_answered()
+        self._answered_at = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _begin_to_answer(self, request: PromptRequest) -> None:
+        later = self.respond_later(request)
+        if later is None:
+            self._hand_over_waiting()
+            return
+        self._waiting, self._later = None, later
+        later.add_done_callback(self._say_later)
+
+    def _keep_for_later(self, data: bytes) -> None:
+        """Let what a client sends before it has its answer wait, up to what a request may have."""
+        self._behind += data
+        if len(self._behind) > self.body_bytes_max:
+            self.transport.pause_reading()
+
+    def _say_later(self, answer: "asyncio.Task[bytes]") -> None:
+        self._later = None
+        if answer.cancelled() or self.transport.is_closing():
+            return
+        if (error := answer.exception()) is not None:
+            fail("answering a request", error)
+        self._say([_FAULT if error is not None else answer.result()])
+        behind, self._behind = self._behind, b""
+        if behind:
+            self.transport.resume_reading()
+            self.data_received(behind)
 
     def _answered(self, request: PromptRequest) -> bytes:
         """Return the answer; a defect of ours is this request's alone, not the connection's."""
@@ -95,9 +143,10 @@ class PromptHttp(BoundedHttp, ABC):
             return self.respond(request)
         except Exception as error:  # noqa: BLE001  # the edge towards the client
             fail("answering a request", error)
-            return head_bytes(_INTERNAL_ERROR, [(b"content-length", b"0")]) + b"\r\n"
+            return _FAULT
 
     def on_message_begin(self) -> None:
+        self._hand_over_waiting()
         # What uvicorn prepares for an application waits until the head tells that it is one's.
         self.url = b""
         self.headers_sent = []
@@ -133,6 +182,19 @@ class PromptHttp(BoundedHttp, ABC):
         if not self.must_wait(request):
             self._complete.append(request)
             return
+        if self._complete:
+            # As what came before it in one piece is yet to be answered.
+            self._hand_over_whole(request)
+        else:
+            self._waiting = request
+
+    def _hand_over_waiting(self) -> None:
+        """Leave a request to the application: another one follows it, whose turn the application knows."""
+        request, self._waiting = self._waiting, None
+        if request is not None:
+            self._hand_over_whole(request)
+
+    def _hand_over_whole(self, request: PromptRequest) -> None:
         self._hand_over()
         super().on_body(request.body)
         super().on_message_complete()
@@ -177,7 +239,8 @@ class PromptHttp(BoundedHttp, ABC):
         if left_s > 0:
             self._idle_timer = self.loop.call_later(left_s, self._close_if_idle)
         elif (
-            self._body is None  # and no other request, nor an upgrade, has come since
+            self._body is None
+            and self._later is None  # and no other request, nor an upgrade, has come since
             and (self.cycle is None or self.cycle.response_complete)
             and self.transport.get_protocol() is self
         ):
@@ -187,3 +250,6 @@ class PromptHttp(BoundedHttp, ABC):
 def head_bytes(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return status line and headers, without the empty line that ends them."""
     return b"".join([STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers)])
+
+
+_FAULT: Final = head_bytes(_INTERNAL_ERROR, [(b"content-length", b"0")]) + b"\r\n"

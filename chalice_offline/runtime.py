@@ -75,6 +75,7 @@ class Runtime:
             region=self._aws["AWS_REGION"],
             access_key=self._aws["AWS_ACCESS_KEY_ID"],
             secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
+            can_gather=self._services.emulator_credentials is not None,
         )
         self._queues = ProjectQueues(self._sqs, self._read_queues)
         environment = self._function_environment()

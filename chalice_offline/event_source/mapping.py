@@ -15,6 +15,7 @@ from chalice_offline.event_source.records import Message, batch_event, cut
 from chalice_offline.event_source.sqs_client import RECEIVE_MAX, SqsError
 from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
+from chalice_offline.services.long_polls import Gather
 from chalice_offline.supervision import fail, keep_going, spawn
 
 # Short, so that the end of the runtime waits no longer for the answer
@@ -24,11 +25,20 @@ _DEFAULT_CONCURRENCY: Final = 5
 
 
 class MappedQueue(Protocol):
-    """What a mapping needs of SQS."""
+    """What a mapping needs of SQS.
 
+    Attributes:
+        can_gather: A receive that waits is answered as soon as there is what it waits for, and knows
+            ``gather``.
+    """
+
+    @property
+    def can_gather(self) -> bool: ...
     async def queue_url(self, name: str) -> str: ...
     async def queue_arn(self, url: str) -> str: ...
-    async def receive(self, url: str, *, count_max: int, wait_s: int) -> list[dict[str, Any]]: ...
+    async def receive(
+        self, url: str, *, count_max: int, wait_s: int, gather: Gather | None = None
+    ) -> list[dict[str, Any]]: ...
     async def delete(self, url: str, receipt_handles: Sequence[str]) -> list[str]: ...
     async def release(self, url: str, receipt_handles: Sequence[str]) -> None: ...
 
@@ -46,7 +56,8 @@ class MappingSettings:
             twice as long if the queue hardly holds a full batch: few full batches cost less than many small
             ones, and many run at once only if each takes its time.
         linger_s: Clients that waited for a batch may send again at once: so long the next receive waits for
-            as many invocations to end as the batches in flight had messages.
+            as many messages as the batches in flight had, or, where the queue cannot, for as many invocations
+            to end.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
     """
 
@@ -116,11 +127,15 @@ class EventSourceMapping:
     async def _poll(self) -> None:
         while not self._is_stopping:
             await self._wait_for_slot()
-            if self._pacing.is_idle():
+            if self._queue.can_gather and not self._in_flight:
+                # The queue itself says when there is something.
+                await asyncio.sleep(self._pacing.back_off_s(asyncio.get_running_loop().time()))
+                await self._receive_once(wait_s=LONG_POLL_S)
+            elif self._pacing.is_idle():
                 await self._wait_long()
             else:
-                await self._wait_for_hint(self._pause_s())
-                await self._receive_once(wait_s=0)
+                gather = await self._wait_for_hint(self._pause_s())
+                await self._receive_once(wait_s=0, gather=gather)
 
     async def _wait_for_slot(self) -> None:
         """Receive nothing that no concurrency is left for: its visibility timeout would run down unused."""
@@ -131,13 +146,15 @@ class EventSourceMapping:
         pause_s = self._pacing.pause_s(asyncio.get_running_loop().time())
         return max(pause_s, self._settings.gather_s * len(self._in_flight))
 
-    async def _wait_for_hint(self, pause_s: float) -> None:
+    async def _wait_for_hint(self, pause_s: float) -> Gather | None:
         """Wait; a hint cuts it short, but while batches are in flight,
         whose successors shall fill, only their end. Behind a full batch that nothing announced
         there is likely another one, which gains nothing from waiting.
+
+        Returns for what the next receive is to wait, if the queue can do that better than this.
         """
         if pause_s <= 0 or self._backlog.has_unannounced:
-            return
+            return None
         self._hint.clear()
         if self._in_flight:
             served = sum(self._in_flight.values())
@@ -147,10 +164,13 @@ class EventSourceMapping:
             if is_ended:
                 # Batches that overlap end one soon after the other: their senders may come together again.
                 wanted = min(served, self._settings.batch_size)
+                if self._queue.can_gather:
+                    return Gather(wanted, self._settings.linger_s)
                 await self._backlog.wait_for(wanted, timeout_s=self._settings.linger_s)
-            return
+            return None
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hint.wait(), pause_s)
+        return None
 
     async def _wait_for_end(self, timeout_s: float) -> bool:
         """Return once a batch in flight has ended, or after so long without."""
@@ -169,12 +189,12 @@ class EventSourceMapping:
         if delay_s > 0:
             await asyncio.sleep(delay_s)
 
-    async def _receive_once(self, *, wait_s: int) -> None:
+    async def _receive_once(self, *, wait_s: int, gather: Gather | None = None) -> None:
         try:
             if not self._url:
                 self._url = await self._queue.queue_url(self._settings.queue_name)
                 self._arn = await self._queue.queue_arn(self._url)
-            messages = await self._receive_batch(wait_s)
+            messages = await self._receive_batch(wait_s, gather)
         except (OSError, SqsError) as error:
             self._report_queue_failure(error)
             return
@@ -195,12 +215,12 @@ class EventSourceMapping:
         for batch in cut(messages, size_max=self._settings.batch_size):
             self._dispatch(batch)
 
-    async def _receive_batch(self, wait_s: int) -> list[dict[str, Any]]:
+    async def _receive_batch(self, wait_s: int, gather: Gather | None) -> list[dict[str, Any]]:
         """Receive up to a batch: more than once only if the batch is larger than a receive,
         or worth waiting for.
         """
         size = self._settings.batch_size
-        messages = await self._receive(size, wait_s)
+        messages = await self._receive(size, wait_s, gather)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.batching_window_s
         while messages and len(messages) < size and not self._is_stopping:
@@ -214,8 +234,10 @@ class EventSourceMapping:
                 break
         return messages
 
-    async def _receive(self, count_max: int, wait_s: int) -> list[dict[str, Any]]:
-        messages = await self._queue.receive(self._url, count_max=count_max, wait_s=wait_s)
+    async def _receive(
+        self, count_max: int, wait_s: int, gather: Gather | None = None
+    ) -> list[dict[str, Any]]:
+        messages = await self._queue.receive(self._url, count_max=count_max, wait_s=wait_s, gather=gather)
         self._backlog.received(len(messages), is_all=len(messages) < min(count_max, RECEIVE_MAX))
         return messages
 

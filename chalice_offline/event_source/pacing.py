@@ -57,7 +57,11 @@ class Pacing:
     def pause_s(self, now: float) -> float:
         """Return how long to wait before the next receive."""
         pause = 0.0 if self.is_idle() else _PAUSES_S[self._next_pause]
-        return max(pause, self._not_before - now)
+        return max(pause, self.back_off_s(now))
+
+    def back_off_s(self, now: float) -> float:
+        """Return how long to wait after a failure."""
+        return max(0.0, self._not_before - now)
 
     def succeeded(self) -> None:
         self._back_off.reset()

@@ -18,6 +18,7 @@ from botocore.credentials import Credentials
 
 from chalice_offline.event_source.http_client import Headers, HttpClient
 from chalice_offline.json_text import decoded, encoded
+from chalice_offline.services.long_polls import GATHER, Gather
 
 # Limits of one call, by SQS.
 RECEIVE_MAX: Final = 10
@@ -37,11 +38,23 @@ class SqsError(RuntimeError):
 
 
 class SqsClient:
-    """Calls one SQS endpoint with one set of credentials. All methods may raise SqsError and OSError."""
+    """Calls one SQS endpoint with one set of credentials. All methods may raise SqsError and OSError.
+
+    Attributes:
+        can_gather: The endpoint answers a receive that waits as soon as it can, and knows ``Gather``.
+    """
 
     def __init__(
-        self, endpoint: str, *, region: str, access_key: str, secret_key: str, token: str | None = None
+        self,
+        endpoint: str,
+        *,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        token: str | None = None,
+        can_gather: bool = False,
     ) -> None:
+        self.can_gather: Final = can_gather
         parts = urlsplit(endpoint.rstrip("/"))
         self._path = parts.path or "/"
         self._host = parts.netloc
@@ -60,15 +73,22 @@ class SqsClient:
         answer = await self.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["QueueArn"]})
         return str(answer["Attributes"]["QueueArn"])
 
-    async def receive(self, url: str, *, count_max: int, wait_s: int) -> list[dict[str, Any]]:
-        """Return up to ten messages with all their attributes, waiting up to ``wait_s`` for the first."""
-        request = {
+    async def receive(
+        self, url: str, *, count_max: int, wait_s: int, gather: Gather | None = None
+    ) -> list[dict[str, Any]]:
+        """Return up to ten messages with all their attributes, waiting up to ``wait_s`` for the first.
+
+        ``gather``: If the endpoint can, for how many of them it waits before that.
+        """
+        request: dict[str, Any] = {
             "QueueUrl": url,
             "MaxNumberOfMessages": min(count_max, RECEIVE_MAX),
             "WaitTimeSeconds": wait_s,
             "AttributeNames": ["All"],
             "MessageAttributeNames": ["All"],
         }
+        if gather is not None and self.can_gather:
+            request[GATHER] = {"Count": gather.messages, "Seconds": gather.seconds}
         answer = await self.call("ReceiveMessage", request)
         messages: list[dict[str, Any]] = answer.get("Messages") or []
         return messages

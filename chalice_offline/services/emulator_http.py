@@ -28,6 +28,7 @@ from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
 from chalice_offline.services import fair_sqs
 from chalice_offline.services.emulator_guard import CanonicalRequest, Guard
 from chalice_offline.services.guarded_emulator import refusal_answer
+from chalice_offline.services.long_polls import GATHER
 from chalice_offline.services.prompt_guard import PromptGuard
 from chalice_offline.uuids import new_uuid
 
@@ -56,6 +57,7 @@ _CREDENTIALS_KEPT: Final = 64
 _UNUSUAL: Final = (b"content-encoding", b"origin", b"sec-fetch-site")
 _Headers = Mapping[bytes, bytes]
 _Answer = tuple[int, Mapping[str, str], bytes | str]
+_FAILED: Final[_Answer] = 500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type":"InternalFailure"}'
 
 
 class EmulatorHttp(PromptHttp):
@@ -88,8 +90,9 @@ class EmulatorHttp(PromptHttp):
         if self._call != _RECEIVE:
             return False
         try:
+            asked = decoded(request.body)
             # Not named, it is the queue's own attribute.
-            return bool(decoded(request.body)["WaitTimeSeconds"] != 0)
+            return bool(asked["WaitTimeSeconds"] != 0) or GATHER in asked
         except (ValueError, TypeError, KeyError):
             return True
 
@@ -104,9 +107,15 @@ class EmulatorHttp(PromptHttp):
             if refusal is not None:
                 return refusal
             context = _new_context(headers[b"authorization"].partition(b",")[0], client_ip)
-        status, said, body = context.run(_answered, headers, request.body)
-        answer = body if isinstance(body, bytes) else body.encode()
-        return _whole(status, tuple(said.items()), answer)
+        return _whole(*context.run(_answered, headers, request.body))
+
+    def respond_later(self, request: PromptRequest) -> asyncio.Task[bytes] | None:
+        headers = _by_name(request.headers)
+        if not self.prompt_guard.lets_in(headers, request.body):
+            return None
+        client_ip = (self.client or ("127.0.0.1",))[0]
+        context = _context(headers[b"authorization"].partition(b",")[0], client_ip).copy()
+        return self.loop.create_task(_answered_later(headers, request.body), context=context)
 
     def _refusal(self, request: PromptRequest) -> bytes | None:
         """Return the guard's answer to what it does not let in."""
@@ -118,13 +127,14 @@ class EmulatorHttp(PromptHttp):
         if refusal is None:
             return None
         content_type, body = refusal_answer(headers, refusal)
-        return _whole(403, (("Content-Type", content_type),), body)
+        return _whole(403, {"Content-Type": content_type}, body)
 
 
-def _whole(status: int, said: tuple[tuple[str, str], ...], answer: bytes) -> bytes:
+def _whole(status: int, said: Mapping[str, str], body: bytes | str) -> bytes:
     """Return an answer as it goes over the wire."""
+    answer = body if isinstance(body, bytes) else body.encode()
     tail = f"x-amzn-requestid: {new_uuid()}\r\ncontent-length: {len(answer)}\r\n\r\n"
-    return _head(status, said, int(time.time())) + tail.encode("ascii") + answer
+    return _head(status, tuple(said.items()), int(time.time())) + tail.encode("ascii") + answer
 
 
 def _new_context(credential: bytes, client_ip: str) -> contextvars.Context:
@@ -146,15 +156,28 @@ def _note_caller(credential: bytes, client_ip: str) -> None:
 
 def _answered(headers: _Headers, body: bytes) -> _Answer:
     """Return status, headers and body of SQS's answer, as MiniStack's application would get it."""
+    try:
+        return _result(_called(headers, body))
+    except Exception:
+        logging.getLogger(__name__).exception("queue call failed")
+        return _FAILED
+
+
+async def _answered_later(headers: _Headers, body: bytes) -> bytes:
+    """Return the answer to a call that waits for something, as it goes over the wire."""
+    try:
+        return _whole(*await _called(headers, body))
+    except Exception:
+        logging.getLogger(__name__).exception("queue call failed")
+        return _whole(*_FAILED)
+
+
+def _called(headers: _Headers, body: bytes) -> Coroutine[Any, Any, _Answer]:
     asked = {
         "host": headers.get(b"host", b"").decode("latin-1"),
         "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),
     }
-    try:
-        return _result(sqs.handle_request("POST", "/", asked, body, {}))
-    except Exception:
-        logging.getLogger(__name__).exception("queue call failed")
-        return 500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type":"InternalFailure"}'
+    return cast("Coroutine[Any, Any, _Answer]", sqs.handle_request("POST", "/", asked, body, {}))
 
 
 def _result(call: Coroutine[Any, Any, _Answer]) -> _Answer:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-f
 import copy
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from itertools import count
 from threading import RLock
@@ -73,6 +74,8 @@ class FairMessages:
         self._turns: list[tuple[int, int, str | None]] = []
         self._hidden: list[tuple[float, int, _Entry]] = []
         self._returned: list[_Entry] = []
+        self._visible = 0
+        self._listeners: list[Callable[[int], None]] = []
         for message in messages:
             self.append(message)
 
@@ -83,6 +86,7 @@ class FairMessages:
                 every.clear()
             for heap in (self._turns, self._hidden, self._returned):
                 heap.clear()
+            self._visible = 0
 
     def append(self, message: Message) -> None:
         """Add a message that was sent, or that another queue or a saved state had before."""
@@ -111,7 +115,7 @@ class FairMessages:
                 self._by_handle.pop(message["receipt_handle"], None)
                 mark(message)
                 self._by_handle[message["receipt_handle"]] = entry
-                entry.is_waiting = False
+                self._take(entry)
                 self._groups[entry.group].turn = next(self._ticks)
                 self._hide(entry)
                 received.append(message)
@@ -139,7 +143,7 @@ class FairMessages:
             if entry is None:
                 return False
             entry.message["visible_at"] = moment
-            entry.is_waiting = False
+            self._take(entry)
             self._place(entry, self._clock())
             return True
 
@@ -147,6 +151,28 @@ class FairMessages:
         """Return the message that came first."""
         entry = next(iter(self._entries.values()), None)
         return None if entry is None else entry.message
+
+    def visible(self, now: float) -> int:
+        """Return how many messages can be received."""
+        with self._lock:
+            self._wake(now)
+            return self._visible
+
+    def next_return(self) -> float | None:
+        """Return the moment at which a message may become visible, if any is hidden."""
+        with self._lock:
+            return self._hidden[0][0] if self._hidden else None
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[int], None]) -> Iterator[None]:
+        """Tell a listener meanwhile how many messages are visible, whenever one more is: in whichever thread
+        that happens.
+        """
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     def __iter__(self) -> Iterator[Message]:
         return iter([entry.message for entry in list(self._entries.values())])
@@ -166,12 +192,22 @@ class FairMessages:
             self._hide(entry)
             return
         self._land(entry)
-        entry.is_waiting = True
+        if not entry.is_waiting:
+            entry.is_waiting = True
+            self._visible += 1
         if entry.message["receive_count"]:
             self._returned.append(entry)
         group = self._groups.setdefault(entry.group, _Group(next(self._ticks)))
         heappush(group.waiting, (entry.number, entry))
         self._offer(entry.group, group)
+        for listener in tuple(self._listeners):
+            listener(self._visible)
+
+    def _take(self, entry: _Entry) -> None:
+        """Note that a message is not to be had any more, for now or for good."""
+        if entry.is_waiting:
+            entry.is_waiting = False
+            self._visible -= 1
 
     def _hide(self, entry: _Entry) -> None:
         heappush(self._hidden, (entry.message["visible_at"], entry.number, entry))
@@ -206,7 +242,7 @@ class FairMessages:
         with self._lock:
             self._entries.pop(id(entry.message), None)
             self._by_handle.pop(entry.message["receipt_handle"], None)
-            entry.is_waiting = False
+            self._take(entry)
             self._land(entry)
 
     def _next(self) -> _Entry | None:

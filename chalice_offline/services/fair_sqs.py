@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from ministack.services import sqs
 
 from chalice_offline.services.fair_messages import FairMessages, Message
+from chalice_offline.services.long_polls import Gather, until_visible
 from chalice_offline.uuids import new_uuid
 
 _Queue = dict[str, Any]
@@ -23,6 +24,7 @@ _INVALID: Final = "ReceiptHandleIsInvalid"
 _INVALID_TEXT: Final = "The input receipt handle is invalid."
 # Private to MiniStack; ``test_fair_sqs.py`` fails if a release renames one.
 _TAKEN_OVER: Final = {
+    "ReceiveMessage": "_act_receive_message",
     "DeleteMessage": "_act_delete_message",
     "DeleteMessageBatch": "_act_delete_message_batch",
     "ChangeMessageVisibility": "_act_change_visibility",
@@ -43,6 +45,7 @@ def install() -> None:
         "_dlq_sweep": _move_dead_letters,
         "_expire_retained": _expire,
         "_delete_messages_for_esm": _delete_for_mapping,
+        "_act_receive_message": _receive,
         "_act_delete_message": _delete,
         "_act_delete_message_batch": _delete_batch,
         "_act_change_visibility": _change_visibility,
@@ -70,6 +73,23 @@ def _get_queue(url: str, action: str | None = None) -> _Queue:
     if not queue["is_fifo"]:
         _messages(queue)
     return queue
+
+
+async def _receive(request: _Request, url: str) -> _Request:
+    """Receive what there is, or what comes within the time that the request gives it."""
+    queue, own = _queue(request, url, "sqs:ReceiveMessage"), _own["_act_receive_message"]
+    if queue["is_fifo"]:
+        return cast("_Request", await own(request, url))
+    gather, at_once = Gather.of(request), {**request, "WaitTimeSeconds": 0}
+    if gather.seconds > 0:
+        await until_visible(_messages(queue), gather.messages, timeout_s=gather.seconds)
+    asked = request.get("WaitTimeSeconds")
+    wait_s = int(queue["attributes"].get("ReceiveMessageWaitTimeSeconds", "0") if asked is None else asked)
+    deadline = time.monotonic() + wait_s
+    while not (answer := await own(at_once, url)) and (left_s := deadline - time.monotonic()) > 0:
+        # The queue may be another one meanwhile, purged or made anew.
+        await until_visible(_messages(_queue(request, url, "sqs:ReceiveMessage")), 1, timeout_s=left_s)
+    return cast("_Request", answer)
 
 
 def _collect(queue: _Queue, most: int, hidden_s: int) -> list[Message]:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,12 +12,15 @@ from chalice_offline.event_source.mapping import EventSourceMapping, MappingSett
 from chalice_offline.event_source.sqs_client import SqsError
 from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
+from chalice_offline.services.long_polls import Gather
 
 
 class FakeQueue:
     """Messages by id; received ones stay hidden for good,
     so that whatever is not deleted was left to its timeout.
     """
+
+    can_gather = False
 
     def __init__(self) -> None:
         self.waiting: list[dict[str, Any]] = []
@@ -38,8 +42,12 @@ class FakeQueue:
     async def queue_arn(self, url: str) -> str:
         return f"arn:aws:sqs:us-east-1:000000000000:{url.rpartition('/')[2]}"
 
-    async def receive(self, url: str, *, count_max: int, wait_s: int) -> list[dict[str, Any]]:
+    async def receive(
+        self, url: str, *, count_max: int, wait_s: int, gather: Gather | None = None
+    ) -> list[dict[str, Any]]:
         assert url == "http://queue/orders"
+        if gather is not None:
+            await self._gather(gather)
         if not self.waiting and wait_s:
             self.arrival.clear()
             try:
@@ -48,6 +56,13 @@ class FakeQueue:
                 return []
         taken, self.waiting = self.waiting[: min(count_max, 10)], self.waiting[min(count_max, 10) :]
         return taken
+
+    async def _gather(self, gather: Gather) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(gather.seconds):
+                while len(self.waiting) < gather.messages:
+                    self.arrival.clear()
+                    await self.arrival.wait()
 
     async def delete(self, _url: str, receipt_handles: Sequence[str]) -> list[str]:
         self.delete_calls += 1
@@ -182,11 +197,13 @@ class StrangeQueue(FakeQueue):
 
     strange = 2
 
-    async def receive(self, url: str, *, count_max: int, wait_s: int) -> list[dict[str, Any]]:
+    async def receive(
+        self, url: str, *, count_max: int, wait_s: int, gather: Gather | None = None
+    ) -> list[dict[str, Any]]:
         if self.strange:
             self.strange -= 1
             raise KeyError("Messages")
-        return await super().receive(url, count_max=count_max, wait_s=wait_s)
+        return await super().receive(url, count_max=count_max, wait_s=wait_s, gather=gather)
 
 
 def test_answer_that_is_none_of_sqs_does_not_end_the_polling() -> None:
@@ -268,6 +285,23 @@ def test_next_batch_waits_until_as_many_have_sent_again_as_the_last_one_served()
             # The consumer's own end says nothing about senders.
             mapping.function_ended("execute")
             await asyncio.sleep(0)
+        await until(lambda: len(functions.batches) == 2)
+        assert functions.batches[1] == ["d", "e", "f"]
+
+    run(scenario, gather_s=60.0, linger_s=60.0)
+
+
+def test_queue_that_can_gather_is_asked_for_as_many_as_the_last_batch_had() -> None:
+    async def scenario(queue: FakeQueue, functions: FakeFunctions, _mapping: EventSourceMapping) -> None:
+        queue.can_gather = True
+        functions.gate.clear()
+        queue.put("a", "b", "c")
+        await until(lambda: len(functions.batches) == 1)
+        functions.gate.set()
+        # No invocation tells of these: the queue knows.
+        for identifier in ("d", "e", "f"):
+            queue.put(identifier)
+            await until(lambda: queue.deleted == ["a", "b", "c"])
         await until(lambda: len(functions.batches) == 2)
         assert functions.batches[1] == ["d", "e", "f"]
 

@@ -3,53 +3,26 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ministack.app as ministack
 import pytest
 import uvicorn
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from uvicorn.server import ServerState
 
-from chalice_offline.services.emulator_guard import Guard
 from chalice_offline.services.emulator_http import EmulatorHttp
-from chalice_offline.services.prompt_guard import PromptGuard
+from tests.unit.chalice_offline.services.queue_calls import (
+    QUEUE,
+    Answer,
+    GuardedHttp,
+    Send,
+    Wire,
+    a_call,
+    complete_answers,
+)
 
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]}
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.has_news = asyncio.Event()
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        if data:
-            self.written.append(bytes(data))
-            self.has_news.set()
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        """Read on: all there is has been read."""
-
-    def resume_reading(self) -> None:
-        """As above."""
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return asyncio.Protocol()
 
 
 def written(messages: Sequence[Mapping[str, Any] | None], *requests: bytes) -> list[bytes]:
@@ -139,34 +112,6 @@ def test_head_without_a_body_is_written_before_the_end() -> None:
     assert written([last, body(b"")], GET)[0].startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-Answer = tuple[int, Mapping[str, str], Any]
-OWN = {"host": "localhost", "content-type": "application/x-amz-json-1.0"}
-# What differs from answer to answer of MiniStack's, and what it says to browsers and in S3's name.
-NOT_COMPARED = re.compile("access-control-.*|date|x-amz-.*id.*|x-amzn-requestid|content-length")
-QUEUE = "http://x/000000000000/prompt"
-
-
-SECRET = "secret"
-GUARD = Guard(dict.fromkeys(("test", "123456789012"), SECRET), frozenset({"sqs"}))
-
-
-class GuardedHttp(EmulatorHttp):
-    guard = GUARD
-    prompt_guard = PromptGuard(GUARD)
-
-
-def a_call(call: str, request: object, *, key: str = "test", region: str = "us-east-1", **more: str) -> bytes:
-    body = request if isinstance(request, bytes) else json.dumps(request).encode()
-    signed_request = AWSRequest(
-        "POST", f"http://{OWN['host']}/", headers={**OWN, "x-amz-target": f"AmazonSQS.{call}"}, data=body
-    )
-    SigV4Auth(Credentials(key, SECRET), "sqs", region).add_auth(signed_request)
-    signed = {name.lower(): value for name, value in signed_request.headers.items()}
-    headers = {**signed, **more, "content-length": str(len(body))}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body
-
-
 class Emulator:
     """MiniStack behind its protocol,
     or by itself where the calls ask for something unusual of the connection.
@@ -208,23 +153,6 @@ class Emulator:
         return found
 
 
-def complete_answers(data: bytes) -> list[Answer]:
-    found: list[Answer] = []
-    while data:
-        head, _, rest = data.partition(b"\r\n\r\n")
-        status, *lines = head.decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        size = int(headers["content-length"])
-        if len(rest) < size:
-            break
-        assert headers["x-amzn-requestid"]
-        assert headers["date"].endswith(" GMT")
-        shown = {name: value for name, value in headers.items() if not NOT_COMPARED.fullmatch(name)}
-        found.append((int(status.split()[1]), shown, json.loads(rest[:size])))
-        data = rest[size:]
-    return found
-
-
 @pytest.fixture
 def emulator() -> Emulator:
     made = Emulator()
@@ -261,6 +189,8 @@ CALLS = {
         "ReceiveMessage",
         {"QueueUrl": QUEUE, "WaitTimeSeconds": 0, "MaxNumberOfMessages": 11},
     ),
+    "receive within the queue's own time": ("ReceiveMessage", {"QueueUrl": QUEUE}),
+    "receive without JSON": ("ReceiveMessage", b"{"),
     "hide what is not there": (
         "ChangeMessageVisibility",
         {"QueueUrl": QUEUE, "ReceiptHandle": "nobody's", "VisibilityTimeout": 1},
@@ -285,7 +215,7 @@ def test_queue_call_is_answered_as_by_the_application_without_asking_it(
     assert masked(promptly) == masked(slowly)
 
 
-@pytest.mark.parametrize("wait", [{"WaitTimeSeconds": 0}, {}], ids=["promptly", "by the application"])
+@pytest.mark.parametrize("wait", [{"WaitTimeSeconds": 0}, {}], ids=["promptly", "as the queue has it"])
 def test_message_is_received_once_sent_and_not_once_deleted(
     emulator: Emulator, wait: Mapping[str, int]
 ) -> None:
@@ -315,9 +245,7 @@ def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None
 @pytest.mark.parametrize(
     "call",
     [
-        a_call("ReceiveMessage", {"QueueUrl": QUEUE}),
-        a_call("ReceiveMessage", {"QueueUrl": QUEUE, "WaitTimeSeconds": 1}),
-        a_call("ReceiveMessage", b"{"),
+        a_call("ReceiveMessage", {"QueueUrl": QUEUE, "WaitTimeSeconds": 1}, authorization="AWS test:0"),
         a_call("GetQueueAttributes", {"QueueUrl": QUEUE}),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, authorization="AWS test:0"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, connection="keep-alive, close"),
@@ -328,9 +256,7 @@ def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None
         ),
     ],
     ids=[
-        "receive",
-        "long poll",
-        "receive without JSON",
+        "long poll signed otherwise",
         "rare",
         "signed otherwise",
         "last of its connection",

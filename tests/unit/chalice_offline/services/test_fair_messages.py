@@ -175,6 +175,7 @@ def test_every_message_is_received_until_it_is_deleted_and_never_while_it_is_hid
             sent += 1
         elif what == "receive":
             visible = {id(each) for each in queue.messages if each["visible_at"] <= queue.now}
+            assert queue.messages.visible(queue.now) == len(visible)
             received = queue.receive(how[0])
             assert len(received) == min(how[0], len(visible))
             assert {id(each) for each in received} <= visible
