@@ -20,6 +20,8 @@ AWAITED: Final = {
     ("lifecycle.py", "hurried_by_second"),
     ("reload.py", "run"),
     ("runtime.py", "start"),
+    # ``PromptHttp`` is called back with what came of it, and tells a failure.
+    ("services/emulator_http.py", "respond_later"),
     ("services/ministack.py", "start"),
 }
 
