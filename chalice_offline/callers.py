@@ -8,13 +8,13 @@ to 127.0.0.1 (DNS rebinding) is of the same origin to the browser, and given awa
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 _HOST_CHARS_MAX: Final = 255
@@ -41,12 +41,17 @@ class Callers:
 
     def refusal(self, headers: Headers) -> str | None:
         """Return why a request is refused, None if it is not. Names of headers may be in any case."""
-        found = [(lowered, value) for name, value in headers if (lowered := name.lower()) in _SAYS_WHERE_FROM]
+        telling = _telling(_names(headers))
         # Nearly all requests say their host, and nothing else of where they are from.
-        if len(found) == 1 and found[0][0] == b"host" and is_loopback_host(_text_of(found[0][1])):
-            return None
+        if len(telling) == 1 and telling[0][1] == b"host":
+            host = headers[telling[0][0]][1]
+            if is_loopback_host(_text_of(host)):
+                return None
         return self._judged(
-            {name: [value.strip() for named, value in found if named == name] for name in _SAYS_WHERE_FROM}
+            {
+                name: [headers[place][1].strip() for place, named in telling if named == name]
+                for name in _SAYS_WHERE_FROM
+            }
         )
 
     def _judged(self, said: Mapping[bytes, Sequence[bytes]]) -> str | None:
@@ -82,7 +87,7 @@ def own_origins(host: str, port: int) -> frozenset[str]:
 
 def is_made_by_a_browser(headers: Headers) -> bool:
     """Return whether a request carries what browsers add and programs do not."""
-    return not _OF_BROWSERS.isdisjoint([name.lower() for name, _ in headers])
+    return not _OF_BROWSERS.isdisjoint([name for _, name in _telling(_names(headers))])
 
 
 def is_loopback(host: str) -> bool:
@@ -105,6 +110,19 @@ def is_loopback_host(host: str, *, takes_subdomains: bool = False) -> bool:
     """
     name = _name_of(host)
     return name is not None and (is_loopback(name) or (takes_subdomains and name.endswith(".localhost")))
+
+
+def _names(headers: Headers) -> tuple[bytes, ...]:
+    return next(zip(*headers, strict=True), ())
+
+
+@lru_cache(maxsize=64)
+def _telling(names: tuple[bytes, ...]) -> tuple[tuple[int, bytes], ...]:
+    """Return which of some headers say where a request is from: their places, and their names in lower case.
+    The requests of one program have the same names nearly always.
+    """
+    lowered = [name.lower() for name in names]
+    return tuple((place, name) for place, name in enumerate(lowered) if name in _SAYS_WHERE_FROM)
 
 
 def _name_of(host: str) -> str | None:

@@ -146,7 +146,9 @@ class PromptHttp(BoundedHttp, ABC):
             return _FAULT
 
     def on_message_begin(self) -> None:
-        self._hand_over_waiting()
+        if self._waiting is not None:
+            # Another request follows it, whose turn the application knows.
+            self._hand_over_waiting()
         # What uvicorn prepares for an application waits until the head tells that it is one's.
         self.url = b""
         self.headers_sent = []
@@ -189,10 +191,9 @@ class PromptHttp(BoundedHttp, ABC):
             self._waiting = request
 
     def _hand_over_waiting(self) -> None:
-        """Leave a request to the application: another one follows it, whose turn the application knows."""
         request, self._waiting = self._waiting, None
-        if request is not None:
-            self._hand_over_whole(request)
+        assert request is not None, "nothing waits"
+        self._hand_over_whole(request)
 
     def _hand_over_whole(self, request: PromptRequest) -> None:
         self._hand_over()

@@ -6,10 +6,10 @@ all of them.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from string import Formatter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 _FORMATTER: Final = Formatter()
 _KINDS_KEPT: Final = 256
@@ -37,26 +37,59 @@ class Sentences:
             message: [_word(word) for word in template.split(" ")]
             for message, template in (templates or {}).items()
         }
-        self._words_for: Final = lru_cache(maxsize=_KINDS_KEPT)(self._words_about)
+        self._kind_of: Final = lru_cache(maxsize=_KINDS_KEPT)(self._kind_with)
 
     def of(self, entry: Mapping[str, Any]) -> str | None:
         """Return the sentence of an entry; None if its message has no template."""
         message = entry.get("message")
         if not isinstance(message, str) or message not in self._words:
             return None
-        words = self._words_for(message, tuple(entry))
-        return " ".join([text for parts in words if (text := _filled(parts, entry)) is not None]).rstrip()
-
-    def _words_about(self, message: str, facts: tuple[str, ...]) -> "list[_Word]":
-        """Return the words whose facts there are: the same for all lines of a kind, and few of a template."""
-        return [
-            parts
-            for parts in self._words[message]
-            if all(name is None or name in facts for _, name, _ in parts)
+        kind = self._kind_of(message, tuple(entry))
+        values = [entry[name] for name in kind.names]
+        if None in values:
+            found = [text for parts in kind.words if (text := _filled(parts, entry)) is not None]
+            return " ".join(found).rstrip()
+        shown = [
+            form(value if isinstance(value, str) else str(value))
+            for form, value in zip(kind.forms, values, strict=True)
         ]
+        return (kind.pattern % tuple(shown)).rstrip()
+
+    def _kind_with(self, message: str, facts: tuple[str, ...]) -> "_Kind":
+        """Return what all lines have in common that have the same message and facts."""
+        return _Kind.of(
+            [
+                parts
+                for parts in self._words[message]
+                if all(name is None or name in facts for _, name, _ in parts)
+            ]
+        )
 
 
 _Word = list[tuple[str, str | None, Callable[[str], str]]]
+
+
+class _Kind(NamedTuple):
+    """The words of a template whose facts there are.
+
+    Attributes:
+        pattern: All of them in one, for Python's ``%``, with a place for each fact.
+        names, forms: Of the facts, in their order: what they are called, and what formats them.
+    """
+
+    words: Sequence[_Word]
+    pattern: str
+    names: Sequence[str]
+    forms: Sequence[Callable[[str], str]]
+
+    @classmethod
+    def of(cls, words: Sequence[_Word]) -> Self:
+        pattern = " ".join(
+            "".join(text.replace("%", "%%") + ("" if name is None else "%s") for text, name, _ in parts)
+            for parts in words
+        )
+        facts = [(name, form) for parts in words for _, name, form in parts if name is not None]
+        return cls(words, pattern, [name for name, _ in facts], [form for _, form in facts])
 
 
 def _word(word: str) -> _Word:

@@ -1,8 +1,7 @@
 """A small asynchronous SQS client: the few calls an event source
 mapping makes, without blocking the event loop.
 
-boto3 costs about 2 ms of processor time a call and a thread each; this takes a tenth of it, botocore's
-signature included. The protocol is SQS's JSON one
+boto3 costs about 2 ms of processor time a call and a thread each. The protocol is SQS's JSON one
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html).
 """
 
@@ -12,11 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
 from chalice_offline.event_source.http_client import Headers, HttpClient
+from chalice_offline.event_source.post_signer import PostSigner
 from chalice_offline.json_text import decoded, encoded
 from chalice_offline.services.long_polls import GATHER, Gather
 
@@ -57,10 +53,15 @@ class SqsClient:
         self.can_gather: Final = can_gather
         parts = urlsplit(endpoint.rstrip("/"))
         self._path = parts.path or "/"
-        self._host = parts.netloc
-        self._url = f"{parts.scheme}://{self._host}{self._path}"
         self._http = HttpClient(endpoint)
-        self._signer = SigV4Auth(Credentials(access_key, secret_key, token), "sqs", region)
+        self._signer = PostSigner(
+            parts.netloc,
+            self._path,
+            region=region,
+            access_key=access_key,
+            secret_key=secret_key,
+            token=token,
+        )
         # Of receives, which are all alike and most calls of an idle queue: what was signed when, by body.
         self._signed_receives: dict[bytes, tuple[float, Headers]] = {}
 
@@ -139,11 +140,8 @@ class SqsClient:
         return headers
 
     def _signed(self, operation: str, body: bytes) -> Headers:
-        target = f"AmazonSQS.{operation}"
-        headers = {"host": self._host, "content-type": _CONTENT_TYPE, "x-amz-target": target}
-        request = AWSRequest("POST", self._url, headers=headers, data=body)
-        self._signer.add_auth(request)
-        return list(request.headers.items())
+        fields = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
+        return self._signer.headers(fields, body)
 
 
 def _document(answer: bytes) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S, Debugging
-from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, TimedOut
+from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised
+from chalice_offline.lambda_host.deadlines import Deadlines
 from chalice_offline.lambda_host.environment import Environment, Launch
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.pool import Pool
@@ -84,6 +85,8 @@ class LambdaHost:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pools = {name: self._new_pool(spec) for name, spec in functions.items()}
         self._running: Counter[str] = Counter()
+        # By how long callers wait: the gateway's always wait equally long.
+        self._deadlines = _Deadlines()
         self._one_ended = asyncio.Event()
         self._retirement: asyncio.Task[None] | None = None
 
@@ -113,19 +116,14 @@ class LambdaHost:
         pool = self._pools.get(function_name)
         if pool is None:
             return Raised("ResourceNotFoundException", f"Function not found: {function_name}")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Outcome] = loop.create_future()
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._running[function_name] += 1
         # An answer that no caller waits for any more is not worth an environment either.
         patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
         pool.begin(event, partial(self._ended, function_name, answer), patient)
-        if timeout_s is None:
-            return await answer
-        timer = loop.call_later(timeout_s, _answer, answer, TimedOut(timeout_s))
-        try:
-            return await answer
-        finally:
-            timer.cancel()
+        if timeout_s is not None:
+            self._deadlines[timeout_s].watch(answer)
+        return await answer
 
     def _ended(self, function_name: str, answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
         self._running[function_name] -= 1
@@ -222,6 +220,11 @@ class LambdaHost:
                     await pool.retire_idle(now - min(RARE_IDLE_S, settings.idle_s), keeps_one=False)
                 else:
                     await pool.retire_idle(now - settings.idle_s)
+
+
+class _Deadlines(dict[float, Deadlines]):
+    def __missing__(self, timeout_s: float) -> Deadlines:
+        return self.setdefault(timeout_s, Deadlines(timeout_s))
 
 
 def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:

@@ -201,7 +201,16 @@ def _is_busy() -> bool:
 
 
 def _by_name(headers: list[tuple[bytes, bytes]]) -> _Headers:
-    return {name.lower(): value for name, value in headers}
+    if not headers:
+        return {}
+    names, values = zip(*headers, strict=True)
+    return dict(zip(_in_lower_case(names), values, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the names of some headers: the requests of one program have the same nearly always."""
+    return tuple(name.lower() for name in names)
 
 
 @lru_cache(maxsize=_CREDENTIALS_KEPT)

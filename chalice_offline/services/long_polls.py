@@ -55,19 +55,19 @@ async def until_visible(messages: FairMessages, count: int, *, timeout_s: float)
 
 async def _until_heard(messages: FairMessages, count: int, timeout_s: float) -> None:
     loop, thread = asyncio.get_running_loop(), threading.get_ident()
-    enough = asyncio.Event()
+    enough: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not enough.done():
+            enough.set_result(None)
 
     def listen(visible: int) -> None:
         if visible < count:
             return
         if threading.get_ident() == thread:
-            enough.set()
+            wake()
         else:
-            loop.call_soon_threadsafe(enough.set)
+            loop.call_soon_threadsafe(wake)
 
     with messages.heard_by(listen):
-        waiting = asyncio.ensure_future(enough.wait())
-        try:
-            await asyncio.wait({waiting}, timeout=timeout_s)
-        finally:
-            waiting.cancel()
+        await asyncio.wait({enough}, timeout=timeout_s)

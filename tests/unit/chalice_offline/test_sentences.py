@@ -17,6 +17,11 @@ def test_facts_stand_where_the_template_names_them_and_no_others() -> None:
     assert SHIPPED.of({**entry, "carrier": "post", "weight": None}) == "01234567 shipped   by=post"
 
 
+def test_text_between_facts_stands_as_it_is() -> None:
+    entry = {"message": "m", "share": 50}
+    assert Sentences({"m": "100% {share}%{{x}}{share} %s"}).of(entry) == "100% 50%{x}50 %s"
+
+
 @pytest.mark.parametrize(
     ("parcel_id", "shown"),
     [("0123456789abcdef", "01234567…cdef"), ("0123456789abc", "0123456789abc"), ("", ""), (12345, "12345")],

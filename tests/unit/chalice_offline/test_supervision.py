@@ -20,9 +20,8 @@ AWAITED: Final = {
     ("lifecycle.py", "hurried_by_second"),
     ("reload.py", "run"),
     ("runtime.py", "start"),
-    # Its end is told and looked at where the answer goes out.
+    # ``PromptHttp`` is called back with what came of it, and tells a failure.
     ("services/emulator_http.py", "respond_later"),
-    ("services/long_polls.py", "_until_heard"),
     ("services/ministack.py", "start"),
 }
 

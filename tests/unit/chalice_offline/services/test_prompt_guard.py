@@ -34,7 +34,7 @@ def request(
 def is_refused(guard: Guard, headers: dict[bytes, bytes], body: bytes) -> bool:
     said = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
     signed = CanonicalRequest("POST", "/", {}, said, body)
-    head = guard.refusal_of_head("/", headers.items(), signed)
+    head = guard.refusal_of_head("/", list(headers.items()), signed)
     return head is not None or guard.refusal_of_signature(signed) is not None
 
 
