@@ -34,6 +34,9 @@ _LOG_WITHOUT_DATA: Final = {
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
+# Half of the server's own default; what does not fit is in the system's cache, a copy away. The log's buffers
+# would be a 32nd part of it.
+_MEMORY: Final = {"shared_buffers": "64MB", "wal_buffers": "4MB"}
 # A connection that does not say who it is; one of ``max_connections`` while it lasts.
 _AUTHENTICATION_S: Final = 10
 
@@ -94,6 +97,7 @@ class Postgres:
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": "",
             "max_connections": "100",
+            **_MEMORY,
             "authentication_timeout": str(_AUTHENTICATION_S),
             **_LOG_WITHOUT_DATA,
         }
