@@ -77,6 +77,8 @@ class EventSourceMapping:
     def __init__(self, settings: MappingSettings, queue: MappedQueue, functions: Functions, log: Log) -> None:
         self._settings = settings
         self._queue = queue
+        # Of a FIFO queue, which is MiniStack's own, the emulator hears nothing.
+        self._can_gather = queue.can_gather and not settings.queue_name.endswith(".fifo")
         self._functions = functions
         self._log = log
         self._pacing = Pacing()
@@ -127,7 +129,7 @@ class EventSourceMapping:
     async def _poll(self) -> None:
         while not self._is_stopping:
             await self._wait_for_slot()
-            if self._queue.can_gather and not self._in_flight:
+            if self._can_gather and not self._in_flight:
                 # The queue itself says when there is something.
                 await asyncio.sleep(self._pacing.back_off_s(asyncio.get_running_loop().time()))
                 await self._receive_once(wait_s=LONG_POLL_S)
@@ -164,7 +166,7 @@ class EventSourceMapping:
             if is_ended:
                 # Batches that overlap end one soon after the other: their senders may come together again.
                 wanted = min(served, self._settings.batch_size)
-                if self._queue.can_gather:
+                if self._can_gather:
                     return Gather(wanted, self._settings.linger_s)
                 await self._backlog.wait_for(wanted, timeout_s=self._settings.linger_s)
             return None

@@ -27,6 +27,7 @@ class FakeQueue:
         self.deleted: list[str] = []
         self.released: list[str] = []
         self.delete_calls = 0
+        self.waits: list[int] = []  # of the receives that got something
         self.fails_with: Exception | None = None
         self.arrival = asyncio.Event()
 
@@ -45,7 +46,7 @@ class FakeQueue:
     async def receive(
         self, url: str, *, count_max: int, wait_s: int, gather: Gather | None = None
     ) -> list[dict[str, Any]]:
-        assert url == "http://queue/orders"
+        assert url.startswith("http://queue/orders")
         if gather is not None:
             await self._gather(gather)
         if not self.waiting and wait_s:
@@ -54,6 +55,8 @@ class FakeQueue:
                 await asyncio.wait_for(self.arrival.wait(), wait_s)
             except TimeoutError:
                 return []
+        if self.waiting:
+            self.waits.append(wait_s)
         taken, self.waiting = self.waiting[: min(count_max, 10)], self.waiting[min(count_max, 10) :]
         return taken
 
@@ -113,14 +116,21 @@ async def until(is_so: Callable[[], bool]) -> None:
 Scenario = Callable[[FakeQueue, EventSourceMapping], Awaitable[None]]
 
 
-def run(scenario: Callable[..., Awaitable[None]], *outcomes: Outcome, **settings: Any) -> str:
+def run(
+    scenario: Callable[..., Awaitable[None]],
+    *outcomes: Outcome,
+    can_gather: bool = False,
+    queue_name: str = "orders",
+    **settings: Any,
+) -> str:
     """Run a scenario with a started mapping; return the log."""
     stream = io.StringIO()
 
     async def main() -> None:
         log = Log(stream)
         queue, functions = FakeQueue(), FakeFunctions(*outcomes or [Returned(None)])
-        chosen = MappingSettings("execute", "orders", **{"reports_item_failures": True, **settings})
+        queue.can_gather = can_gather
+        chosen = MappingSettings("execute", queue_name, **{"reports_item_failures": True, **settings})
         mapping = EventSourceMapping(chosen, queue, functions, log)
         mapping.start()
         try:
@@ -293,7 +303,6 @@ def test_next_batch_waits_until_as_many_have_sent_again_as_the_last_one_served()
 
 def test_queue_that_can_gather_is_asked_for_as_many_as_the_last_batch_had() -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, _mapping: EventSourceMapping) -> None:
-        queue.can_gather = True
         functions.gate.clear()
         queue.put("a", "b", "c")
         await until(lambda: len(functions.batches) == 1)
@@ -305,7 +314,7 @@ def test_queue_that_can_gather_is_asked_for_as_many_as_the_last_batch_had() -> N
         await until(lambda: len(functions.batches) == 2)
         assert functions.batches[1] == ["d", "e", "f"]
 
-    run(scenario, gather_s=60.0, linger_s=60.0)
+    run(scenario, can_gather=True, gather_s=60.0, linger_s=60.0)
 
 
 def test_next_batch_does_not_wait_for_senders_that_stay_away() -> None:
@@ -332,7 +341,11 @@ def test_batches_behind_a_full_one_that_nobody_announced_do_not_wait_for_its_end
     run(scenario, gather_s=60.0, linger_s=60.0)
 
 
-def test_nudge_finds_a_message_without_waiting_for_the_long_poll() -> None:
+# Of a FIFO queue even an emulator that can gather hears nothing.
+@pytest.mark.parametrize(("queue_name", "can_gather"), [("orders", False), ("orders.fifo", True)])
+def test_nudge_finds_a_message_without_waiting_for_the_long_poll(
+    queue_name: str, *, can_gather: bool
+) -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, mapping: EventSourceMapping) -> None:
         queue.put("a")
         await until(lambda: functions.finished == 1)
@@ -341,8 +354,9 @@ def test_nudge_finds_a_message_without_waiting_for_the_long_poll() -> None:
         queue.waiting += [{"MessageId": "b", "ReceiptHandle": "r-b", "Body": "b", "MD5OfBody": ""}]
         mapping.nudge()
         await until(lambda: functions.finished == 2)
+        assert queue.waits[-1] == 0
 
-    run(scenario)
+    run(scenario, queue_name=queue_name, can_gather=can_gather)
 
 
 def test_queue_that_does_not_answer_is_reported_once_and_used_again_when_it_does() -> None:
