@@ -107,9 +107,11 @@ class Snapshot:
             if self._forks is None and self._modules:
                 try:
                     await self._start()
-                except BaseException:
+                except BaseException as error:
                     await self._end()
-                    raise
+                    # Given up before the import had begun: its server was ended under it.
+                    if self._modules or not isinstance(error, OSError):
+                        raise
 
     async def _start(self) -> None:
         self._server = await self._forker.take()

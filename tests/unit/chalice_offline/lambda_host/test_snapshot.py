@@ -327,3 +327,18 @@ def test_environment_holds_no_socket_but_its_own_however_many_files_the_runtime_
     finally:
         for descriptor in many:
             os.close(descriptor)
+
+
+def test_snapshot_that_is_given_up_before_its_import_begins_fails_no_invocation(bench: Bench) -> None:
+    write_app(bench)
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("echo", {}))
+        while not host.pids()["snapshot"]:  # noqa: ASYNC110  # it has no event to wait for
+            await asyncio.sleep(0)
+        await host._snapshot.retire()
+        seen = payload(await first)
+        assert seen["imported_by"] == seen["pid"]
+
+    bench.run(scenario, snapshot=("app",))
+    assert bench.refusals == []
