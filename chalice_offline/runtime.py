@@ -96,6 +96,8 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
         self._described = asyncio.Event()
+        # What reloads that failed were to bring about is still to be done.
+        self._must_prepare = self._must_make_queues = False
 
     async def start(self) -> None:
         """Start everything; the servers come up while the app is described and its functions warm up.
@@ -299,13 +301,15 @@ class Runtime:
         assert self._host is not None
         assert self._gateway is not None
         assert self._triggers is not None
+        self._must_prepare |= is_among(changed, self._file.on_start_again, self._options.app_dir)
         try:
             await self._make_resources()
-            has_new_queues = self._queues.reread()
+            self._must_make_queues |= self._queues.reread()
             self._environment = self._function_environment() | self._companions.gives
             project = await self._inspect()
-            if is_among(changed, self._file.on_start_again, self._options.app_dir):
+            if self._must_prepare:
                 await self._run_start_commands()
+                self._must_prepare = False
         except (ProjectError, StartCommandError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
             return
@@ -316,8 +320,10 @@ class Runtime:
         self._gateway.use(self._manifest(project))
         try:
             names = {trigger.queue_name for trigger in project.queues}
-            if self._queues.name(names) or has_new_queues:
+            self._must_make_queues |= self._queues.name(names)
+            if self._must_make_queues:
                 await self._make_queues()
+                self._must_make_queues = False
             await self._triggers.use(project)
         except (SqsError, DaemonError, OSError, ValueError) as error:
             self._log.event("error", "queues and schedules are not those of the code", reason=str(error))

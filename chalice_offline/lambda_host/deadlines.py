@@ -6,8 +6,12 @@ keeps them sorted until their time would have come.
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from chalice_offline.invocation import Outcome, TimedOut
+
+# Among fewer, those that are answered are not looked for.
+_WAITING_MIN: Final = 1_000
 
 
 class Deadlines:
@@ -17,6 +21,7 @@ class Deadlines:
         self._timeout_s = timeout_s
         # Those that came first are due first.
         self._waiting: deque[tuple[float, asyncio.Future[Outcome]]] = deque()
+        self._waiting_max = _WAITING_MIN
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, answer: "asyncio.Future[Outcome]") -> None:
@@ -24,6 +29,10 @@ class Deadlines:
         loop, waiting = answer.get_loop(), self._waiting
         while waiting and waiting[0][1].done():
             waiting.popleft()
+        if len(waiting) >= self._waiting_max:
+            # What came while the first one took its time would be kept with it, with all that it says.
+            self._waiting = waiting = deque(each for each in waiting if not each[1].done())
+            self._waiting_max = 2 * len(waiting) + _WAITING_MIN
         waiting.append((loop.time() + self._timeout_s, answer))
         if self._timer is None:
             self._timer = loop.call_later(self._timeout_s, self._look)

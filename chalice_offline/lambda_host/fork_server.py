@@ -161,7 +161,8 @@ def fork(origin: Origin, connection: socket.socket, request: dict[str, Any], fds
         return pid
     status = 1
     try:
-        connection.detach()
+        # Whatever its number is: an environment that held it would hide the end of this program.
+        connection.close()
         become_environment(request, origin, *fds)
         sys.argv = ["bootstrap", "3", request["description"]]
         origin.bootstrap.main(None if origin.imported is None else origin.imported.log)

@@ -58,8 +58,12 @@ class Forker:
             return self._server
 
     async def take(self) -> "ForkServer":
-        """Return the fork server, started if it was not, for the caller to close: then there is none."""
+        """Return a fork server for the caller to close: not one that has environments, which would end with
+        it.
+        """
         server = await self.start()
+        if server.forks.has_forked:
+            return await ForkServer.start(self._python, self._preload, self._environment)
         self._server = None
         return server
 

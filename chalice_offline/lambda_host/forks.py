@@ -49,6 +49,7 @@ class Forks(asyncio.Protocol):
         self._starting: deque[asyncio.Future[ForkedProcess]] = deque()
         self._running: dict[int, ForkedProcess] = {}
         self._transport: asyncio.Transport | None = None
+        self.has_forked = False
 
     @classmethod
     async def over(cls, ours: socket.socket) -> "Forks":
@@ -67,6 +68,7 @@ class Forks(asyncio.Protocol):
             OSError: There is none to be had, or the one that forks ended meanwhile.
         """
         started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        self.has_forked = True
         self._starting.append(started)
         self._send(request, [connection_fd, output_fd])
         return await asyncio.shield(started)

@@ -127,6 +127,7 @@ def _threads() -> list[str]:
 
 
 def _children() -> list[str]:
+    # Not ``waitid``, which macOS has since Python 3.13 only.
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:

@@ -57,6 +57,7 @@ class Snapshot:
         self._output: asyncio.ReadTransport | None = None
         self._tmp: Path | None = None
         self._lock = asyncio.Lock()
+        self._is_closed = False
 
     @property
     def pids(self) -> list[int]:
@@ -65,6 +66,8 @@ class Snapshot:
     async def fork(self, request: Mapping[str, Any], connection_fd: int, output_fd: int) -> ForkedProcess:
         """See ``Forker.fork``."""
         await self._begin()
+        if self._is_closed:
+            raise ConnectionResetError("the host has stopped")
         if self._forks is None:
             return await self._forker.fork(request, connection_fd, output_fd)
         environment = request["environment"] | _INITIALISATION
@@ -74,19 +77,27 @@ class Snapshot:
         """Return when its last environment has ended, and it with that;
         further ones import the app by themselves.
         """
-        self._modules.clear()
+        await self._give_up()
         async with self._lock:
             forks, self._forks = self._forks, None
         if forks is not None:
             forks.retire()
             await forks.until_ended()
-        await self.close()
-
-    async def close(self) -> None:
-        """End it, and with it the environments that it still has."""
-        self._modules.clear()
         async with self._lock:
             await self._end()
+
+    async def close(self) -> None:
+        """End it, and with it the environments that it still has; from here on there are none to be had."""
+        self._is_closed = True
+        await self._give_up()
+        async with self._lock:
+            await self._end()
+
+    async def _give_up(self) -> None:
+        """Have no snapshot from here on, and wait for no import, which may never end."""
+        self._modules.clear()
+        if self._server is not None and self._forks is None:
+            await self._server.close()
 
     async def _begin(self) -> None:
         """Have a snapshot if there is to be one: a new one where it died."""
@@ -96,9 +107,11 @@ class Snapshot:
             if self._forks is None and self._modules:
                 try:
                     await self._start()
-                except BaseException:
+                except BaseException as error:
                     await self._end()
-                    raise
+                    # Given up before the import had begun: its server was ended under it.
+                    if self._modules or not isinstance(error, OSError):
+                        raise
 
     async def _start(self) -> None:
         self._server = await self._forker.take()
@@ -120,9 +133,11 @@ class Snapshot:
         if why_not is None:
             self._forks = self._server.forks
             return
+        is_wanted = bool(self._modules)
         self._modules.clear()
         await self._end()
-        self._on_refused(why_not)
+        if is_wanted:
+            self._on_refused(why_not)
 
     async def _end(self) -> None:
         self._forks = None

@@ -5,6 +5,7 @@ the order in which they were sent. ``install`` puts other functions in the place
 do; FIFO queues keep MiniStack's own.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any, Final, cast
 from ministack.services import sqs
 
 from chalice_offline.services.fair_messages import FairMessages, Message
-from chalice_offline.services.long_polls import Gather, until_visible
+from chalice_offline.services.long_polls import LOOK_S, Gather, until_visible
 from chalice_offline.uuids import new_uuid
 
 _Queue = dict[str, Any]
@@ -87,8 +88,11 @@ async def _receive(request: _Request, url: str) -> _Request:
     wait_s = int(queue["attributes"].get("ReceiveMessageWaitTimeSeconds", "0") if asked is None else asked)
     deadline = time.monotonic() + wait_s
     while not (answer := await own(at_once, url)) and (left_s := deadline - time.monotonic()) > 0:
-        # The queue may be another one meanwhile, purged or made anew.
-        await until_visible(_messages(_queue(request, url, "sqs:ReceiveMessage")), 1, timeout_s=left_s)
+        # The queue may be deleted meanwhile, and made anew.
+        messages = _messages(_queue(request, url, "sqs:ReceiveMessage"))
+        await until_visible(messages, 1, timeout_s=min(left_s, LOOK_S))
+        # Should there be a message that a receive does not find, the others' calls go on.
+        await asyncio.sleep(0)
     return cast("_Request", answer)
 
 

@@ -19,8 +19,10 @@ runtime's event source mapping waits for a full batch where it is known how full
 """
 
 _GATHER_MAX_S: Final = 1.0
-# A message may become visible while a thread of MiniStack's holds the queue: then it is found a little later.
-_LOOK_S: Final = 1.0
+LOOK_S: Final = 1.0
+"""A message that becomes visible while a thread of MiniStack's holds the queue is found so late at most;
+so is the end of the queue.
+"""
 
 
 class Gather(NamedTuple):
@@ -49,8 +51,8 @@ async def until_visible(messages: FairMessages, count: int, *, timeout_s: float)
     deadline = loop.time() + timeout_s
     while messages.visible(time.time()) < count and (left_s := deadline - loop.time()) > 0:
         returns_at = messages.next_return()
-        pause_s = _LOOK_S if returns_at is None else max(0.001, returns_at - time.time())
-        await _until_heard(messages, count, min(left_s, pause_s, _LOOK_S))
+        pause_s = LOOK_S if returns_at is None else max(0.001, returns_at - time.time())
+        await _until_heard(messages, count, min(left_s, pause_s, LOOK_S))
 
 
 async def _until_heard(messages: FairMessages, count: int, timeout_s: float) -> None:

@@ -112,6 +112,12 @@ def test_commands_of_the_start_run_again_when_what_they_apply_has_changed(
         event = tmp_path / "event.json"
         event.write_text('{"a": 1, "b": 2}')
         assert command(instance, "invoke", "add", "--event", str(event)) == "3\n"
+        # Code that may need what was not applied.
+        edit(instance, project, FUNCTIONS + ROUTE, then="cannot apply")
+        seen = len(instance.lines)
+        (project / "migrations" / "3.sql").write_text("three")
+        instance.line("reloaded", after=seen)
+        assert applied.read_text() == "one; one two; one two three; "
 
 
 PREPARES = """

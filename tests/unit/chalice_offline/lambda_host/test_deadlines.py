@@ -1,6 +1,7 @@
 """Answers that are waited for equally long, in time that is the test's."""
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -66,5 +67,23 @@ def test_answer_that_came_in_time_stays_and_those_behind_it_are_watched_on() -> 
         deadlines.watch(fourth)
         await clock.pass_to(125)
         assert fourth.result() == TimedOut(10)
+
+    run(scenario)
+
+
+def test_answers_behind_one_that_takes_its_time_are_not_kept() -> None:
+    async def scenario(clock: Clock) -> None:
+        deadlines = Deadlines(10)
+        slow = asyncio.Future[Outcome]()
+        deadlines.watch(slow)
+        kept = weakref.WeakSet[asyncio.Future[Outcome]]()
+        for _ in range(5_000):
+            answer = asyncio.Future[Outcome]()
+            kept.add(answer)
+            deadlines.watch(answer)
+            answer.set_result(Returned(None))
+        assert len(kept) <= 1_001
+        await clock.pass_to(110)
+        assert slow.result() == TimedOut(10)
 
     run(scenario)

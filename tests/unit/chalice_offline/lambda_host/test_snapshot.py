@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,11 @@ facts = wait_for_file = echo
 
 def write_app(bench: Bench, at_import: str = "") -> None:
     (bench.folder / "app.py").write_text(APP % at_import)
+
+
+def sockets_of(pid: int) -> list[str]:
+    opened = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return [name for name in opened if name.startswith("socket:")]
 
 
 async def two_at_once(host: LambdaHost, bench: Bench) -> list[dict[str, Any]]:
@@ -252,3 +258,87 @@ def test_variables_are_shared_if_all_functions_have_them_with_one_value(
     environments: list[Mapping[str, str]], shared: dict[str, str], watched: list[str]
 ) -> None:
     assert shared_variables(environments) == (shared, watched)
+
+
+def test_next_snapshot_leaves_environments_alone_that_run_without_one(bench: Bench) -> None:
+    write_app(bench, "LEFT = open(__file__)")
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        running = asyncio.create_task(host.invoke("wait_for_file", {"wait": str(gate)}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        write_app(bench)
+        await host.reload(bench.specs())
+        fresh = payload(await host.invoke("echo", {}))
+        assert [fresh["imported_by"]] == host.pids()["snapshot"]
+        gate.touch()
+        seen = payload(await running)
+        assert seen["imported_by"] == seen["pid"]
+
+    bench.run(scenario, snapshot=("app",))
+    assert len(bench.refusals) == 1
+
+
+def test_host_stops_while_an_import_hangs(bench: Bench) -> None:
+    write_app(bench, "open('begun', 'w').close(); time.sleep(600)")
+    begun = bench.folder / "begun"
+
+    async def scenario(host: LambdaHost) -> None:
+        starting = asyncio.create_task(host.start())
+        await until(begun.exists)
+        (pid,) = host.pids()["snapshot"]
+        await host.stop(timeout_s=0)
+        assert not is_running(pid)
+        await starting
+
+    bench.run(scenario, snapshot=("app",))
+
+
+def test_reload_does_not_wait_for_an_import_that_hangs(bench: Bench) -> None:
+    write_app(bench, "open('begun', 'w').close(); time.sleep(600)")
+    begun = bench.folder / "begun"
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("echo", {}))
+        await until(begun.exists)
+        (hanging,) = host.pids()["snapshot"]
+        write_app(bench)
+        await host.reload(bench.specs())
+        fresh = payload(await host.invoke("facts", {}))
+        assert fresh["imported_by"] in host.pids()["snapshot"]
+        await until(lambda: not is_running(hanging))
+        assert "calls" in payload(await first)
+
+    bench.run(scenario, snapshot=("app",))
+
+
+def test_environment_holds_no_socket_but_its_own_however_many_files_the_runtime_has_open(
+    bench: Bench,
+) -> None:
+    write_app(bench)
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(80)]
+
+    async def scenario(host: LambdaHost) -> None:
+        pid = payload(await host.invoke("echo", {}))["pid"]
+        assert len(sockets_of(pid)) == 1
+
+    try:
+        bench.run(scenario, snapshot=("app",))
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
+
+
+def test_snapshot_that_is_given_up_before_its_import_begins_fails_no_invocation(bench: Bench) -> None:
+    write_app(bench)
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("echo", {}))
+        while not host.pids()["snapshot"]:  # noqa: ASYNC110  # it has no event to wait for
+            await asyncio.sleep(0)
+        await host._snapshot.retire()
+        seen = payload(await first)
+        assert seen["imported_by"] == seen["pid"]
+
+    bench.run(scenario, snapshot=("app",))
+    assert bench.refusals == []

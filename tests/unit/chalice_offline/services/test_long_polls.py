@@ -6,6 +6,7 @@ from typing import Any
 import ministack.app as ministack
 import pytest
 
+from chalice_offline.services import fair_sqs
 from chalice_offline.services.long_polls import GATHER, Gather
 from tests.unit.chalice_offline.services.queue_calls import QUEUE, Client
 
@@ -116,5 +117,42 @@ def test_long_poll_finds_a_message_that_is_to_be_seen_later() -> None:
         client.ask("ReceiveMessage", WaitTimeSeconds=0, VisibilityTimeout=1)
         client.ask("ReceiveMessage", WaitTimeSeconds=5)
         assert [bodies(each) for each in (await client.answered(3))[1:]] == [["x"], ["x"]]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("queue")
+def test_long_poll_notices_that_its_queue_is_another_one_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_sqs, "LOOK_S", 0.01)
+
+    async def scenario() -> None:
+        waiting, owner = Client(), Client(ministack.app)
+        waiting.ask("ReceiveMessage", WaitTimeSeconds=20)
+        await a_turn()
+        owner.ask("DeleteQueue")
+        owner.ask("CreateQueue", QueueName="prompt")
+        await owner.answered(2)
+        owner.ask("SendMessage", MessageBody="x")
+        assert bodies((await waiting.answered(1))[0]) == ["x"]
+        waiting.ask("ReceiveMessage", WaitTimeSeconds=20)
+        await a_turn()
+        owner.ask("DeleteQueue")
+        assert (await waiting.answered(2))[1]["__type"].endswith("QueueDoesNotExist")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("queue")
+def test_of_many_that_wait_each_message_finds_one() -> None:
+    async def scenario() -> None:
+        waiting, sender = [Client() for _ in range(20)], Client()
+        for each in waiting:
+            each.ask("ReceiveMessage", WaitTimeSeconds=20, MaxNumberOfMessages=1)
+        await a_turn()
+        for number in range(20):
+            sender.ask("SendMessage", MessageBody=str(number))
+            await a_turn()
+            assert sum(len(each.answers) for each in waiting) == number + 1
+        assert {body for each in waiting for body in bodies(each.answers[0])} == set(map(str, range(20)))
 
     asyncio.run(scenario())
