@@ -1,6 +1,6 @@
 """From what a project and its user want to the settings of each part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -151,3 +151,14 @@ def companions(
 
 def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:
     return trigger.maximum_concurrency or file.event_source.concurrency
+
+
+def differences(project: Project, file: LocalToml) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield what a project has that is not as on AWS here: messages of the log, and their facts."""
+    for source in project.unsupported:
+        yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
+    for route in project.open_routes:
+        yield "open to all clients here, since its guard is not emulated", {"route": route}
+    if project.manifest.http_api_keys and not file.gateway.api_keys:
+        routes = sorted(project.manifest.http_api_keys)
+        yield "any API key is let in; gateway.api_keys says which", {"routes": routes}

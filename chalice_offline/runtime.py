@@ -12,6 +12,7 @@ from typing import Any, Final
 from chalice_offline.assembly import (
     api_stages,
     companions,
+    differences,
     gateway_settings,
     host_settings,
     mapping_settings,
@@ -210,17 +211,8 @@ class Runtime:
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
-        for source in project.unsupported:
-            self._log.event(
-                "warning", "event source not emulated; chalice-offline invoke runs it", source=source
-            )
-        for route in project.open_routes:
-            self._log.event(
-                "warning", "open to all clients here, since its guard is not emulated", route=route
-            )
-        if project.manifest.http_api_keys and not self._file.gateway.api_keys:
-            routes = sorted(project.manifest.http_api_keys)
-            self._log.event("warning", "any API key is let in; gateway.api_keys says which", routes=routes)
+        for message, facts in differences(project, self._file):
+            self._log.event("warning", message, **facts)
         self._project = project
         self._described.set()
         self._host = LambdaHost(
