@@ -104,8 +104,11 @@ def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
         *sys.path,
         *request.get("kept", ()),
     ]
+    named = private_tmp.named_paths(request["environment"].values())
+    # A snapshot's environments see what it sees, though it was there before some of what they name.
+    later = private_tmp.places_of(private_tmp.named_paths(request.get("named", ())))
     try:
-        private_tmp.enter(folder, [*code, *private_tmp.named_paths(request["environment"].values())])
+        private_tmp.enter(folder, [*code, *named, *later])
     except OSError as error:
         sys.stderr.write(f"no /tmp of its own: {error}\n")
         return folder

@@ -81,6 +81,17 @@ def named_paths(variables: Iterable[str]) -> list[str]:
     return [path for value in variables for path in _NAMED.findall(value)] + glob.glob(_SOCKETS)  # noqa: PTH207
 
 
+def places_of(paths: Iterable[str]) -> list[str]:
+    """Return the paths, and where there is none yet, the folder below ``/tmp`` in which it will appear."""
+    found = []
+    for path in paths:
+        place = path
+        while place.startswith(f"{TMP}/") and not os.path.exists(place):  # noqa: PTH110  # as above
+            place = os.path.dirname(place)  # noqa: PTH120  # as above
+        found.append(place)
+    return found
+
+
 def _outermost(paths: Iterable[str]) -> list[str]:
     """Return those that exist below ``/tmp``, without what lies in another of them."""
     found: list[str] = []

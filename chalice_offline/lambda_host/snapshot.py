@@ -43,6 +43,7 @@ class Snapshot:
         self._forker = forker
         self._modules = list(modules)
         shared, watched = shared_variables(environments)
+        self._named = sorted({value for environment in environments for value in environment.values()})
         self._request = {
             "snapshot": {"modules": self._modules, "watched": watched},
             "environment": shared | _INITIALISATION,
@@ -126,7 +127,8 @@ class Snapshot:
                 self._tmp = self._tmp_root / f"{NAME}-{new_uuid()}"
                 self._tmp.mkdir(mode=0o700, parents=True)
                 # Where the environments' own are, to be found from within its own.
-                request = {**request, "tmp": str(self._tmp), "kept": [str(self._tmp_root)]}
+                kept = [str(self._tmp_root)]
+                request = {**request, "tmp": str(self._tmp), "kept": kept, "named": self._named}
             why_not = await self._server.forks.become_snapshot(request, write_end)
         finally:
             os.close(write_end)

@@ -236,8 +236,8 @@ class Page:
         try:
             return self.run(script)
         except PageError as error:
-            # While a page is being loaded there is nothing to ask.
-            if "Cannot find context" in str(error):
+            # While a page is being loaded there is nothing to ask, and what is being asked is not answered.
+            if any(text in str(error) for text in ("Cannot find context", "navigated or closed")):
                 return None
             raise
 

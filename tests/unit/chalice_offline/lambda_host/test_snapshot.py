@@ -234,6 +234,25 @@ def test_environments_of_a_snapshot_have_a_tmp_each(bench: Bench) -> None:
     assert (bench.refusals, bench.lines) == ([], [])
 
 
+def test_file_that_a_variable_names_is_seen_though_it_came_after_the_snapshot(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("elsewhere") / "companions" / "chain" / "pools.toml"
+    write_app(bench)
+
+    async def scenario(host: LambdaHost) -> None:
+        payload(await host.invoke("facts", {}))
+        path.parent.mkdir(parents=True)
+        path.touch()
+        # In another function's environment, which is there only when the file is.
+        payload(await host.invoke("echo", {"wait": str(path)}))
+        assert host.pids()["snapshot"]
+
+    bench.environment = {**bench.environment, "NAMED": f"file:{path}"}
+    bench.run(scenario, snapshot=("app",), tmp_root=bench.folder / "tmp")
+    assert bench.refusals == []
+
+
 def test_what_the_import_writes_to_tmp_is_each_environments_own(bench: Bench) -> None:
     write_app(bench, "import tempfile; open(os.path.join(tempfile.gettempdir(), 'mark'), 'w').close()")
 
