@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.solana.spending import Spend, SpendCaps, check_spend
+from chalicelib.domain.errors import RetryableError
 
 SETTLED_MAX: Final = 1_000
 """Orders at a time: more than end between two that are signed for."""
@@ -44,10 +45,13 @@ WHERE s.day = {_TODAY} AND s.token = :token AND NOT s.is_settled
     AND s.order_id <> ALL (CAST(:order_ids AS uuid[]))
     AND (o.status IS NULL OR o.status NOT IN ('failed', 'canceled', 'expired'))
 """)
+# A client may have sent two orders under one id at once: only one of them comes on record and is sent, and it
+# may be the other one than asks for this. So never less is put down, nor another token.
 _PUT_DOWN: Final = text("""
-INSERT INTO spending (order_id, day, token, units)
+INSERT INTO spending AS s (order_id, day, token, units)
 VALUES (CAST(:order_id AS uuid), (clock_timestamp() AT TIME ZONE 'UTC')::date, :token, :units)
-ON CONFLICT (order_id) DO UPDATE SET day = excluded.day, token = excluded.token, units = excluded.units
+ON CONFLICT (order_id) DO UPDATE SET day = excluded.day, units = greatest(s.units, excluded.units)
+WHERE s.token = excluded.token
 """)
 
 
@@ -66,7 +70,7 @@ class DaySpending:
 
         Raises:
             RefusedError: A cap would be passed.
-            RetryableError: The database does not answer.
+            RetryableError: The database does not answer; or another token is put down for an order's id.
         """
         with translated_errors(), self._engine.begin() as connection:
             tokens = sorted({spend.token for spend in spends if spend.token in self._caps})
@@ -82,7 +86,8 @@ class DaySpending:
                 if spend.token in self._caps:
                     spent[spend.token] += spend.units
                     row = {"order_id": str(spend.order_id), "token": spend.token, "units": spend.units}
-                    connection.execute(_PUT_DOWN, row)
+                    if not connection.execute(_PUT_DOWN, row).rowcount:
+                        raise RetryableError("another token is put down for an order of the same id")
 
 
 def _spent(connection: Connection, token: str, spends: Sequence[Spend]) -> int:

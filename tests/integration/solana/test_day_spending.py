@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.day_spending import DaySpending
 from chalicelib.adapters.solana.spending import Spend, SpendCaps
-from chalicelib.domain.errors import RefusedError
+from chalicelib.domain.errors import RefusedError, RetryableError
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 
@@ -41,6 +41,17 @@ def test_orders_are_taken_up_to_the_days_cap_and_a_retry_counts_once(spending: D
     for more in (spend(1), spend(1, "USDC")):
         with pytest.raises(RefusedError, match="day's cap"):
             spending.reserve([more])
+
+
+def test_second_order_of_an_id_lowers_nothing_of_what_the_first_may_spend(spending: DaySpending) -> None:
+    first = spend(10)
+    spending.reserve([first])
+    spending.reserve([spend(1, order_id=first.order_id)])
+    with pytest.raises(RetryableError, match="another token"):
+        spending.reserve([spend(1, "USDC", order_id=first.order_id)])
+    spending.reserve([spend(10), spend(5)])
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(1)])
 
 
 def test_batch_beyond_a_cap_leaves_nothing_behind(spending: DaySpending) -> None:
