@@ -25,6 +25,8 @@ class Subscription:
         live: Events may be sent to it now; otherwise it is being caught up.
         replayed_to: It has seen events up to this one by other means.
         batched: It asked for frames that hold several events.
+        is_of_all: It asked for every order of the account, and for this one not by itself: it sees what
+            happens from then on.
     """
 
     order_id: UUID
@@ -32,6 +34,7 @@ class Subscription:
     live: bool
     replayed_to: int
     batched: bool = False
+    is_of_all: bool = False
 
 
 @value

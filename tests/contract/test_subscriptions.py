@@ -117,6 +117,9 @@ def test_subscriber_to_the_account_gets_every_order_of_it_and_of_no_other(store:
     store.created(later)
     store.created(foreign)
     assert [each.connection_id for each in subscriptions(store, later)] == [connection_id]
+    of_all = {each.order_id: each.is_of_all for each in subscriptions(store, unfinished)}
+    of_all |= {each.order_id: each.is_of_all for each in subscriptions(store, finished)}
+    assert of_all == {unfinished.order_id: False, finished.order_id: True}
     assert subscriptions(store, foreign) == []
 
 

@@ -21,16 +21,21 @@ class MemorySubscriptions:
         found = []
         for order in orders:
             subscribed = {
-                connection_id: row
+                connection_id: (row, wanted == EVERY_ORDER)
                 for wanted in (EVERY_ORDER, order.order_id)  # the second overrules the first
                 for (connection_id, order_id), row in rows.items()
                 if order_id == wanted and row.account_id == order.account_id
             }
             found += [
                 Subscription(
-                    order.order_id, connection_id, row.live, row.replayed_to, self._is_batched(connection_id)
+                    order.order_id,
+                    connection_id,
+                    row.live,
+                    row.replayed_to,
+                    self._is_batched(connection_id),
+                    is_of_all,
                 )
-                for connection_id, row in subscribed.items()
+                for connection_id, (row, is_of_all) in subscribed.items()
             ]
         return found
 

@@ -28,9 +28,10 @@ _REPLAYED_ORDERS_MAX: Final = 100
 # join would be free to read all that the account ever subscribed to. In one row: each of a batch's would be
 # a message of its own, which the driver takes apart value by value.
 _SUBSCRIPTIONS: Final = Statement("""
-SELECT jsonb_agg(jsonb_build_array(order_id, connection_id, live, replayed_to, batched)) AS found FROM (
+SELECT jsonb_agg(jsonb_build_array(order_id, connection_id, live, replayed_to, batched, is_of_all)) AS found
+FROM (
 SELECT DISTINCT ON (w.order_id, s.connection_id)
-    w.order_id, s.connection_id, s.live, s.replayed_to, coalesce(c.batched, false) AS batched
+    w.order_id, s.connection_id, s.live, s.replayed_to, coalesce(c.batched, false) AS batched, s.is_of_all
 FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
 CROSS JOIN LATERAL (
     SELECT connection_id, live, replayed_to, false AS is_of_all FROM subscriptions

@@ -9,7 +9,7 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import ExecutionError, RetryableError, client_order_id_conflict
 from chalicelib.domain.orders import Order
 from chalicelib.services.ports import Connections, Delivery, Frame
-from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.services.subscription_ports import Subscription, Subscriptions
 from chalicelib.wire.server_frames import accepted, batch_texts, error, json_text
 
 
@@ -48,7 +48,7 @@ class DeadLetterSubscribers:
                 batch_texts([json_text(accepted(deferred_acknowledgement.request_id, recorded))]),
             )
         subscriptions = self._subscriptions.of_orders([recorded])
-        if any(subscription.connection_id == connection_id for subscription in subscriptions):
+        if any(each.connection_id == connection_id and _sees_all(each, after_seq) for each in subscriptions):
             return
         # Not live, and not being replayed: that is what the sweep looks for.
         self._subscriptions.begin_replay(
@@ -66,3 +66,12 @@ class DeadLetterSubscribers:
         posted = self._connections.post(Frame(connection_id, text) for text in texts)
         if posted[connection_id] is Delivery.UNDELIVERED:
             raise RetryableError("an answer was not delivered")
+
+
+def _sees_all(subscription: Subscription, after_seq: int) -> bool:
+    """Return whether a connection has seen, or will see, every event of an order after that one.
+
+    One that asked for all orders may have done so when this one had ended; one that has seen events up to a
+    later one by other means, as the answer to its cancel, may have seen none before it.
+    """
+    return not subscription.is_of_all and subscription.replayed_to <= after_seq

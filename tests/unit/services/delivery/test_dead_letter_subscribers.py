@@ -13,18 +13,18 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
-from chalicelib.services.subscription_ports import Subscription
+from chalicelib.services.subscription_ports import Missed, Subscription
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, an_order
 from tests.fakes.ports import FakeConnections
 
 
 class Room:
-    """An order of three events on record, submitted by ``c=``."""
+    """An order on record, of three events unless told otherwise, submitted by ``c=``."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: int = 3) -> None:
         self.store, self.connections = in_memory(), FakeConnections()
-        self.order = self.store.created(an_order(), *LIFE[:3], connection_id="c=").state.order
+        self.order = self.store.created(an_order(), *LIFE[:events], connection_id="c=").state.order
         self._subscribers = DeadLetterSubscribers(self.store.subscriptions, self.connections)
 
     def subscribe(self, connection_id: str = "d=", content_sha256: str | None = None, **more: Any) -> None:
@@ -59,6 +59,19 @@ def test_connection_that_is_subscribed_already_stays_as_it_is(room: Room) -> Non
     before = room.subscription("c=")
     room.subscribe("c=")
     assert room.subscription("c=") == before
+
+
+def test_connection_that_began_to_see_all_orders_when_this_one_had_ended_is_caught_up() -> None:
+    room = Room(len(LIFE))
+    room.store.subscriptions.subscribe_account("d=", room.order.account_id)
+    room.subscribe()
+    assert room.subscription() == Subscription(room.order.order_id, "d=", live=False, replayed_to=2)
+
+
+def test_connection_that_saw_the_order_from_a_later_event_on_is_caught_up(room: Room) -> None:
+    room.store.subscriptions.mark_behind([Missed("d=", room.order, 3)])
+    room.subscribe()
+    assert room.subscription() == Subscription(room.order.order_id, "d=", live=False, replayed_to=2)
 
 
 def test_same_terms_are_subscribed_and_other_terms_are_refused(room: Room) -> None:
