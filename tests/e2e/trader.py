@@ -103,7 +103,7 @@ class Trader:
     def put_right(self, order_id: str) -> list[Frame]:
         """Wait until every event of an order has come, to the final one; return each once, by its number.
 
-        Two consumers that have an order one after the other may tell an event twice, or late.
+        Two that move an order on, one after the other, may tell an event twice, or late.
         """
 
         def found() -> list[Frame] | None:
