@@ -103,11 +103,14 @@ class Trader:
     def put_right(self, order_id: str) -> list[Frame]:
         """Wait until every event of an order has come, to the final one; return each once, by its number.
 
-        Two that move an order on, one after the other, may tell an event twice, or late.
+        Two that move an order on, one after the other, may tell an event twice, or late; what is told twice
+        is the same.
         """
 
         def found() -> list[Frame] | None:
-            by_seq = {event["seq"]: event for event in self.events(order_id)}
+            by_seq: dict[int, Frame] = {}
+            for event in self.events(order_id):
+                assert by_seq.setdefault(event["seq"], event) == event
             events = [by_seq[seq] for seq in sorted(by_seq)]
             is_whole = bool(events) and events[-1]["seq"] == len(events) and is_final(events[-1])
             return events if is_whole else None
