@@ -19,12 +19,15 @@ class NewOrder:
     Attributes:
         connection_id: The WebSocket connection that submitted it, subscribed to it from its first event.
         failure_code: Of an order that ends as failed with these events.
+        attempt: Its signed transaction, if these events go as far as that: written in the same commit, before
+            anything is sent.
     """
 
     state: OrderState
     events: tuple[OrderEvent, ...]
     connection_id: str | None
     failure_code: Code | None = None
+    attempt: "OpenAttempt | None" = None
 
 
 class Published(NamedTuple):

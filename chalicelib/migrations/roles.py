@@ -27,7 +27,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "alembic_version": _READ,
     "orders": f"""SELECT, INSERT (
         {NAMES},
-        status, seq, attempt, failure_code, chain, fence, lease_until
+        status, seq, attempt, tx_signature, failure_code, chain, fence, lease_until
     ), UPDATE (
         status, seq, attempt, tx_signature, input_units, output_units, failure_code, chain, fence,
         lease_until, told_seq, is_triggered, refused_at_bound, resumed_at, updated_at,

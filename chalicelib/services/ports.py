@@ -219,7 +219,11 @@ class OrderRecord(Protocol):
     """The record of orders. Each method is one transaction; ``RetryableError`` if it is unreachable."""
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
-        """Record orders that are not on record yet, claimed under fence 1; return those it created."""
+        """Record orders that are not on record yet, claimed under fence 1; return those it created.
+
+        One that comes with its signed transaction is left out if all such orders were canceled while it was
+        in the queue: either the cancel finds it on record, or it is not created.
+        """
         ...
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:

@@ -22,7 +22,7 @@ from chalicelib.services.intake.limits import CONNECTION_DURATION_MAX
 from chalicelib.services.ports import ClientOrderContents, ClientOrderKeys, OrderQueries, OrderRecord
 from chalicelib.services.subscription_ports import Subscriptions
 from tests.fakes.open_orders import MemoryOpenOrders
-from tests.fakes.orders import VIEWS, advanced
+from tests.fakes.orders import LIFE, VIEWS, advanced
 from tests.fakes.ports import SteppingClock
 from tests.fakes.queries import MemoryQueries
 from tests.fakes.record import MemoryRecord
@@ -30,6 +30,7 @@ from tests.fakes.subscriptions import MemorySubscriptions
 from tests.fakes.tables import Tables
 
 LONG_LEASE_MS = 60_000
+SENT = LIFE[:-1]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,20 @@ class Store:
         state, events = advanced(OrderState(order), *(statuses or (OrderStatus.PENDING, OrderStatus.ROUTING)))
         assert self.record.create([NewOrder(state, events, connection_id)], lease_ms=lease_ms)
         return ClaimedOrder(state, fence=1)
+
+    def begun(self, *orders: Order, lease_ms: int = LONG_LEASE_MS) -> dict[UUID, ClaimedOrder]:
+        """Put orders on record with their signed transactions; return those that were, as claimed."""
+        new = []
+        for order in orders:
+            state, events = advanced(OrderState(order), *SENT)
+            attempt = an_attempt(signature=f"sig-{order.order_id}-1")
+            new.append(NewOrder(state, events, None, attempt=attempt))
+        created = self.record.create(new, lease_ms=lease_ms)
+        return {
+            each.state.order.order_id: ClaimedOrder(each.state, 1, each.attempt)
+            for each in new
+            if each.state.order.order_id in created
+        }
 
     def moved(self, claimed: ClaimedOrder, *statuses: OrderStatus) -> ClaimedOrder:
         """Record some more events of an order that is claimed;

@@ -171,6 +171,16 @@ def test_order_that_was_in_the_queue_when_all_were_canceled_goes_no_further(
         assert store.record.cancel_covered([order_id], NOON) == []
 
 
+def test_order_in_the_queue_when_all_were_canceled_does_not_come_on_record_with_its_transaction(
+    store: Store, account_id: str
+) -> None:
+    store.open_orders.mark(account_id, OrderFilter(base="SOL"), NOON)
+    meant = an_order(account_id=account_id)
+    later = replace(an_order(account_id=account_id), accepted_at=NOON + timedelta(seconds=1))
+    assert store.begun(meant, later).keys() == {later.order_id}
+    assert store.record.state(account_id, meant.order_id) is None
+
+
 def test_mark_covers_neither_a_later_order_nor_another_account_nor_one_that_was_sent_or_rests(
     store: Store, account_id: str
 ) -> None:

@@ -30,6 +30,16 @@ def test_orders_of_a_batch_are_created_independently(store: Store) -> None:
     assert store.record.create(batch, lease_ms=LONG_LEASE_MS) == {new.order_id}
 
 
+def test_order_that_comes_with_its_transaction_is_found_as_sent_by_the_next_claimant(store: Store) -> None:
+    order = an_order()
+    (begun,) = store.begun(order, lease_ms=0).values()
+    assert store.seqs(order.order_id) == [1, 2, 3, 4, 5]
+    assert not store.begun(order)
+    claims = store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS)
+    assert claims.claimed == {order.order_id: replace(begun, fence=2)}
+    assert store.moved(claims.claimed[order.order_id], S.CONFIRMED).state.seq == 6
+
+
 def test_order_under_a_lease_is_busy(store: Store) -> None:
     claimed = store.created(an_order())
     order_id = claimed.state.order.order_id

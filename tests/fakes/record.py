@@ -28,8 +28,12 @@ class MemoryRecord:
             order = new.state.order
             if order.order_id in self._tables.orders:
                 continue
+            if new.attempt is not None and self._tables.is_marked(order):
+                continue
             now = self._tables.now()
             self._tables.append(new.events)
+            if new.attempt is not None:
+                self._tables.insert_attempt(order.order_id, new.attempt)
             row = OrderRow(new.state, 1, now + timedelta(milliseconds=lease_ms), now)
             self._tables.orders[order.order_id] = row
             if new.connection_id is not None:

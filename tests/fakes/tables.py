@@ -96,15 +96,14 @@ class Tables:
     def is_covered(self, row: OrderRow) -> bool:
         """Return whether all such orders were canceled before this one was on record, and it is unsent."""
         state = row.state
-        return (
-            state.status in {OrderStatus.PENDING, OrderStatus.ROUTING}
-            and not state.was_sent
-            and any(
-                account_id == state.order.account_id
-                and state.order.accepted_at <= until
-                and wanted.fits(state.order)
-                for (account_id, wanted), until in self.cancel_marks.items()
-            )
+        is_unsent = state.status in {OrderStatus.PENDING, OrderStatus.ROUTING} and not state.was_sent
+        return is_unsent and self.is_marked(state.order)
+
+    def is_marked(self, order: Order) -> bool:
+        """Return whether a cancel of all such orders has left its mark since this one was accepted."""
+        return any(
+            account_id == order.account_id and order.accepted_at <= until and wanted.fits(order)
+            for (account_id, wanted), until in self.cancel_marks.items()
         )
 
     def cancel(self, row: OrderRow, at: datetime) -> tuple[Order, OrderEvent]:

@@ -1,5 +1,6 @@
 """Canceling all orders also ends those whose messages wait in the queue, and no cancel stays untold."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -7,14 +8,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from chalicelib.adapters.postgres.cancels import MARK
+from chalicelib.adapters.postgres.statements import Database
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.resting_fields import meant_fields
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
 from tests.integration.consumer import Consumer
 
 S = OrderStatus
+WAITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
 SELL = {"side": "sell", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "1"}
 LIMIT = SELL | {"type": "limit", "limitPrice": "900"}
 MARKETABLE = SELL | {"type": "limit", "limitPrice": "1"}
@@ -76,6 +82,22 @@ def test_consumer_that_created_the_order_just_before_finds_it_canceled_at_its_ne
     monkeypatch.setattr(record, "create", create_late)
     assert consumer.run()[1] == []
     assert statuses(consumer, order_id) == [S.PENDING, S.ROUTING, S.CANCELED]
+
+
+def test_order_that_comes_with_its_transaction_waits_for_a_cancel_of_all_that_is_being_noted(
+    consumer: Consumer,
+) -> None:
+    engine, order = consumer.services.engine, an_order(account_id="local")
+    noted = {"account_id": "local", "base": "", "quote": "", "types": "", "at": order.accepted_at}
+    with ThreadPoolExecutor(1) as pool, Database(engine).transaction() as canceling:
+        canceling.execute(MARK, noted)
+        begun = pool.submit(on_postgres(engine).begun, order)
+        with engine.connect() as onlooker:
+            while not onlooker.execute(WAITING).scalar_one():
+                assert not begun.done(), "it waits for the mark"
+        canceling.commit()
+        assert begun.result() == {}
+    assert consumer.services.record.state("local", order.order_id) is None
 
 
 def test_cancel_that_was_never_told_is_resumed_by_the_sweep_and_noted_by_its_consumer(

@@ -208,5 +208,13 @@ class SimulatedFuture(Future[Result]):
         self._scheduler: Any = scheduler
 
     def result(self, timeout: float | None = None) -> Result:
-        self._scheduler.wait_until(self.done)
-        return super().result(timeout)
+        is_over = False
+
+        def end() -> None:
+            nonlocal is_over
+            is_over = True
+
+        if timeout is not None and not self.done():
+            self._scheduler.after(timeout, end)
+        self._scheduler.wait_until(lambda: self.done() or is_over)
+        return super().result(None if timeout is None else 0)

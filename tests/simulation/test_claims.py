@@ -77,6 +77,19 @@ class RecordBesideModel(RuleBasedStateMachine):
         if created:
             self.claimed.append(ClaimedOrder(new.state, fence=1))
 
+    @rule(who=consumers, order=orders, lease_ms=leases)
+    def create_signed(self, who: int, order: Order, lease_ms: int) -> None:
+        """Put an order on record with its transaction."""
+        self.salt += 1
+        first = _new(order)
+        step = _transition(ClaimedOrder(first.state, fence=1), "on", self.salt)
+        assert step is not None
+        new = NewOrder(step.state, (*first.events, *step.events), None, attempt=step.new_attempt)
+        created = self.records[who].create([new], lease_ms=lease_ms)
+        assert created == self.model.create([new], lease_ms=lease_ms)
+        if created:
+            self.claimed.append(ClaimedOrder(new.state, 1, new.attempt))
+
     @rule(who=consumers, wanted=st.lists(orders, unique=True, min_size=1), lease_ms=leases)
     def claim(self, who: int, wanted: list[Order], lease_ms: int) -> None:
         ids = [order.order_id for order in wanted]

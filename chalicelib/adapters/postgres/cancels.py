@@ -85,16 +85,31 @@ END
 """
 
 
-# An order that came on record after a cancel of all had looked there. It was recorded in an earlier commit
-# than the step that asks this, so that either the cancel's look or this one finds the other. One that rests
-# was on record. Asked for each order by itself, which OFFSET makes sure of: an account's older marks, of as
-# many tokens as it likes to name, are not read.
-COVERED: Final = f"""
-o.status IN ('pending', 'routing') AND o.tx_signature IS NULL AND EXISTS (
+# Asked for each order by itself, which OFFSET makes sure of: an account's older marks, of as many tokens as
+# it likes to name, are not read.
+MARKED: Final = f"""
+EXISTS (
     SELECT FROM cancel_marks m
     WHERE m.account_id = o.account_id AND o.accepted_at <= m.accepted_until
       AND {meant("nullif(m.base, '')", "nullif(m.quote, '')", "string_to_array(nullif(m.types, ''), ',')")}
     OFFSET 0)
+"""
+
+# An order that came on record after a cancel of all had looked there. It was recorded in an earlier commit
+# than the step that asks this, so that either the cancel's look or this one finds the other. One that rests
+# was on record.
+COVERED: Final = f"o.status IN ('pending', 'routing') AND o.tx_signature IS NULL AND {MARKED}"
+
+_MARKING: Final = 0x63616E63  # "canc"; among the advisory locks of two numbers
+UNMARKED_MEANWHILE: Final = Statement(f"""
+SELECT count(pg_advisory_xact_lock_shared({_MARKING}, account)) FROM (
+    SELECT DISTINCT hashtext(account_id) AS account FROM unnest(CAST(:accounts AS text[])) AS account_id
+    ORDER BY 1
+) AS accounts
+""")
+"""To be run before a statement that asks for marks and puts orders on record by itself: no mark is committed
+between its look and its commit. So a cancel of all either made its mark before that look, or looks at the
+record when the orders are there.
 """
 
 MAY_GO_ON: Final = f"(s.status IN {FINAL_STATUSES} OR NOT ({COVERED}))"
@@ -110,15 +125,16 @@ WITH wanted AS MATERIALIZED (
 SELECT * FROM canceled
 """)
 
-# Marks that no message in any queue can be older than go with the account's next one.
-MARK: Final = Statement("""
-WITH gone AS (
+# Marks that no message in any queue can be older than go with the account's next one. The lock is that of
+# ``UNMARKED_MEANWHILE``.
+MARK: Final = Statement(f"""
+WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock({_MARKING}, hashtext(:account_id))), gone AS (
     DELETE FROM cancel_marks
     WHERE account_id = :account_id AND accepted_until < CAST(:at AS timestamptz) - interval '15 days'
       AND (base, quote, types) <> (:base, :quote, :types)
 )
 INSERT INTO cancel_marks AS m (account_id, base, quote, types, accepted_until)
-VALUES (:account_id, :base, :quote, :types, :at)
+SELECT :account_id, :base, :quote, :types, CAST(:at AS timestamptz) FROM alone
 ON CONFLICT (account_id, base, quote, types) DO UPDATE
 SET accepted_until = greatest(m.accepted_until, excluded.accepted_until)
 """)

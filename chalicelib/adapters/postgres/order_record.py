@@ -2,11 +2,10 @@
 per stage of a batch.
 """
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -17,17 +16,27 @@ from chalicelib.adapters.postgres.cancels import (
     CANCEL_COVERED,
     HOLD,
     MAY_GO_ON,
+    UNMARKED_MEANWHILE,
     at_parameters,
     ended,
     owed,
 )
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
-from chalicelib.adapters.postgres.order_columns import AMENDABLE, NAMES, TYPED, column_values
+from chalicelib.adapters.postgres.order_columns import AMENDABLE, TYPED, column_values
+from chalicelib.adapters.postgres.order_creation import (
+    ATTEMPTS_INTO,
+    CREATE,
+    EVENTS_ROWS,
+    NAMED,
+    attempt_row,
+    bytea,
+    named,
+    new_row,
+)
 from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
     json_rows,
-    order_record,
     order_state,
 )
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
@@ -41,41 +50,6 @@ from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.resting.waiting import watch_of
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject
-
-_EVENTS_ROWS: Final = """jsonb_to_recordset(CAST(:events AS jsonb)) AS e(
-    order_id uuid, seq int, status text, attempt int, occurred_at timestamptz, data jsonb, chain bytea,
-    packed bytea)"""
-
-# In one row: ten would be ten messages, each read and taken apart by itself.
-_NAMED: Final = "SELECT jsonb_agg(order_id) AS order_ids FROM {}"
-
-# Sorted, so that two consumers that create overlapping orders wait for each other in one direction only.
-_CREATE: Final = Statement(f"""
-WITH incoming AS (
-    SELECT DISTINCT ON (order_id) * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r(
-        {TYPED},
-        status text, seq int, attempt int, failure_code text, chain bytea, connection_id text)
-    ORDER BY order_id
-), created AS (
-    INSERT INTO orders ({NAMES},
-        status, seq, attempt, failure_code, chain, fence, lease_until)
-    SELECT {NAMES},
-        status, seq, attempt, failure_code, chain, 1,
-        clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
-    FROM incoming
-    ON CONFLICT DO NOTHING
-    RETURNING order_id
-), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
-    SELECT e.* FROM {_EVENTS_ROWS} JOIN created USING (order_id)
-), followed AS (
-    INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
-    SELECT connection_id, order_id, account_id, true, 0 FROM incoming JOIN created USING (order_id)
-    WHERE connection_id IS NOT NULL
-    ON CONFLICT DO NOTHING
-)
-{_NAMED.format("created")}
-""")
 
 _LOCK: Final = Statement(f"""
 SELECT {ORDER_COLUMNS}, o.fence, o.chain, o.lease_until < clock_timestamp() AS is_free
@@ -121,16 +95,8 @@ WITH step AS (
     RETURNING o.order_id
 ), logged AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
-    SELECT e.* FROM {_EVENTS_ROWS} JOIN moved USING (order_id)
-), tried AS (
-    INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height,
-        quoted_in_units, quoted_out_units, threshold_units, fence)
-    SELECT a.signature, a.order_id, a.attempt, decode(a.payload, 'base64'), a.last_valid_height,
-        a.quoted_in_units, a.quoted_out_units, a.threshold_units, a.fence
-    FROM jsonb_to_recordset(CAST(:attempts AS jsonb)) AS a(
-        signature text, order_id uuid, attempt int, payload text, last_valid_height bigint,
-        quoted_in_units numeric, quoted_out_units numeric, threshold_units numeric, fence bigint)
-    JOIN moved USING (order_id)
+    SELECT e.* FROM {EVENTS_ROWS} JOIN moved USING (order_id)
+), tried AS ({ATTEMPTS_INTO} JOIN moved USING (order_id)
 ), resolved AS (
     UPDATE attempts a SET outcome = r.outcome, resolved_at = clock_timestamp()
     FROM (
@@ -140,7 +106,7 @@ WITH step AS (
     ) AS r JOIN moved USING (order_id)
     WHERE a.signature = r.signature AND a.order_id = r.order_id AND a.outcome IS NULL
 )
-{_NAMED.format("moved")}
+{NAMED.format("moved")}
 """)
 
 _HEADS: Final = Statement("SELECT order_id, chain FROM orders WHERE order_id = ANY(:order_ids)")
@@ -163,16 +129,12 @@ WITH amended AS (
     RETURNING o.order_id, o.account_id
 ), {owed("amended")}
 INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
-SELECT e.* FROM {_EVENTS_ROWS} JOIN amended USING (order_id)
+SELECT e.* FROM {EVENTS_ROWS} JOIN amended USING (order_id)
 """)
 
 _STATE: Final = Statement(f"""
 SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
 """)
-
-
-# An order's id comes back from each of its statements.
-_id_of: Final = lru_cache(maxsize=4_096)(UUID)
 
 
 class PostgresOrderRecord:
@@ -185,18 +147,22 @@ class PostgresOrderRecord:
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         events, heads = self._chained((event for new in orders for event in new.events), {})
-        rows = [
-            order_record(new.state)
-            | {
-                "connection_id": new.connection_id,
-                "failure_code": new.failure_code,
-                "chain": _bytea(heads.get(new.state.order.order_id)),
-            }
-            for new in orders
-        ]
-        parameters = {"orders": json_rows(rows), "events": events, "lease_ms": lease_ms}
+        rows = [new_row(new, heads.get(new.state.order.order_id)) for new in orders]
+        signed = [(new.state.order, new.attempt) for new in orders if new.attempt]
+        parameters = {
+            "orders": json_rows(rows),
+            "events": events,
+            "attempts": json_rows([attempt_row(order.order_id, 1, attempt) for order, attempt in signed]),
+            "lease_ms": lease_ms,
+        }
         with translated_errors():
-            created = _named(self._database.execute(_CREATE, parameters))
+            if signed:
+                accounts = {"accounts": sorted({order.account_id for order, _ in signed})}
+                with self._database.transaction() as session:
+                    _, rows = session.finish((UNMARKED_MEANWHILE, accounts), (CREATE, parameters))
+                created = named(rows)
+            else:
+                created = named(self._database.execute(CREATE, parameters))
         self._heads.note(
             {order_id: head for order_id in created if (head := heads.get(order_id)) is not None}
         )
@@ -234,7 +200,9 @@ class PostgresOrderRecord:
             "events": events,
             "attempts": json_rows(
                 [
-                    _attempt_row(transition, transition.new_attempt)
+                    attempt_row(
+                        transition.state.order.order_id, transition.claimed.fence, transition.new_attempt
+                    )
                     for transition in transitions
                     if transition.new_attempt
                 ]
@@ -262,9 +230,9 @@ class PostgresOrderRecord:
     def _moved(self, transitions: Sequence[Transition], parameters: Mapping[str, object]) -> frozenset[UUID]:
         """Write the transitions, and the watches of those that counted in the same commit."""
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
-            return _named(self._database.execute(_RECORD, parameters))
+            return named(self._database.execute(_RECORD, parameters))
         with self._database.transaction() as session:
-            moved = _named(session.execute(_RECORD, parameters))
+            moved = named(session.execute(_RECORD, parameters))
             counted = [each for each in transitions if each.state.order.order_id in moved]
             armed = [each.watch for each in counted if each.watch]
             left = [each.state.order.order_id for each in counted if _leaves_rest(each) and not each.watch]
@@ -301,7 +269,7 @@ class PostgresOrderRecord:
             after, event = other.transition_to(Open(amended=amended), at)
             head = bytes(rows[0].chain or GENESIS)
             events, heads = self._chained([event], {order_id: head})
-            row = column_values(after.order) | {"chain": _bytea(heads[order_id])}
+            row = column_values(after.order) | {"chain": bytea(heads[order_id])}
             session.finish(
                 (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])
             )
@@ -329,12 +297,6 @@ class PostgresOrderRecord:
         return heads
 
 
-def _named(rows: Sequence[Row]) -> frozenset[UUID]:
-    """Return the orders that ``_NAMED`` names."""
-    (row,) = rows
-    return frozenset(map(_id_of, row.order_ids or ()))
-
-
 def _leaves_rest(transition: Transition) -> bool:
     before, after = transition.claimed.state.status, transition.state.status
     return before is OrderStatus.OPEN and after is not OrderStatus.OPEN
@@ -358,10 +320,6 @@ def _open_attempt(row: Row) -> OpenAttempt:
     )
 
 
-def _bytea(raw: bytes | None) -> str | None:
-    return f"\\x{raw.hex()}" if raw else None
-
-
 def _transition_row(transition: Transition, lease_ms: int, head: bytes | None) -> JsonObject:
     before: OrderState = transition.claimed.state
     input_units, output_units = transition.filled or (None, None)
@@ -376,23 +334,9 @@ def _transition_row(transition: Transition, lease_ms: int, head: bytes | None) -
         "input_units": input_units,
         "output_units": output_units,
         "failure_code": transition.failure_code,
-        "chain": _bytea(head),
+        "chain": bytea(head),
         "lease_ms": 0 if transition.release else lease_ms,
         "told_seq": transition.state.published_seq,
         "is_triggered": transition.state.is_triggered,
         "refused_at_bound": transition.state.refused_at_bound,
-    }
-
-
-def _attempt_row(transition: Transition, new: OpenAttempt) -> JsonObject:
-    return {
-        "signature": new.transaction.signature,
-        "order_id": transition.state.order.order_id,
-        "attempt": new.attempt,
-        "payload": base64.b64encode(new.transaction.payload).decode("ascii"),
-        "last_valid_height": new.transaction.last_valid_height,
-        "quoted_in_units": new.quoted_in_units,
-        "quoted_out_units": new.quoted_out_units,
-        "threshold_units": new.threshold_units,
-        "fence": transition.claimed.fence,
     }

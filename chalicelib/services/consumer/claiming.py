@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
-from chalicelib.services.consumer.announcements import CLAIM_HOLD_S, Announcer
+from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.ports import Clock, OrderRecord
@@ -51,8 +52,38 @@ class Claiming:
         self._clock = clock
         self._limits = limits
 
-    def claim(self, incoming: Sequence[Incoming], batch: Batch) -> None:
+    def claim_signed(self, signed: Sequence[NewOrder], batch: Batch) -> list[ClaimedOrder]:
+        """Put new orders on record with their transactions, and publish that; return those that were new.
+
+        The others are to be claimed, as if nothing had been tried.
+
+        Raises ``RetryableError`` if the record is unreachable: they may be on record all the same.
+        """
+        try:
+            created = self._record.create(signed, lease_ms=self._limits.lease_ms)
+        except RetryableError:
+            raise
+        except Exception:  # noqa: BLE001  # whose fault it is shows when they are claimed one by one
+            return []
+        new = [each for each in signed if each.state.order.order_id in created]
+        acknowledgements = {
+            order.order_id: creator.deferred_acknowledgement
+            for order in (each.state.order for each in new)
+            if (creator := batch.creator(order)) and creator.deferred_acknowledgement
+        }
+        self._announcer.announce(batch, [(each.state.order, each.events) for each in new], acknowledgements)
+        claimed = {each.state.order.order_id: ClaimedOrder(each.state, 1, each.attempt) for each in new}
+        batch.outcomes.update(
+            {each.state.order.order_id: MessageOutcome(order=each.state.order) for each in new}
+        )
+        batch.claimed.update(claimed)
+        return list(claimed.values())
+
+    def claim(self, incoming: Sequence[Incoming], batch: Batch, *, hold_s: float = 0.0) -> None:
         """Put new orders on record and claim all of a batch, as far as they are free; publish what is new.
+
+        Args:
+            hold_s: How long what is new may wait for the write-ahead's events.
 
         Raises ``RetryableError`` if the record is unreachable.
         """
@@ -76,9 +107,10 @@ class Claiming:
                 for id_ in created
                 if (deferred_acknowledgement := creators[id_].deferred_acknowledgement)
             },
-            hold_s=CLAIM_HOLD_S,
+            hold_s=hold_s,
         )
-        batch.outcomes.update(dict.fromkeys(batch.requests, MessageOutcome()))
+        asked_for = dict.fromkeys((each.order_id for each in incoming), MessageOutcome())
+        batch.outcomes.update(asked_for)
         batch.outcomes.update(
             {id_: MessageOutcome(order=creators[id_].order) for id_ in new if id_ in created}
         )
@@ -91,8 +123,8 @@ class Claiming:
         )
         for id_ in batch.defective:
             batch.outcomes[id_] = MessageOutcome(self._limits.lease_s)
-        wanted = batch.outcomes.keys() - created - batch.defective
-        self._reclaim([id_ for id_ in batch.outcomes if id_ in wanted], batch)
+        wanted = asked_for.keys() - created - batch.defective
+        self._reclaim([id_ for id_ in asked_for if id_ in wanted], batch)
 
     def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
         """Put orders on record; return those that were not there."""

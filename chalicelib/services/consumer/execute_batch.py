@@ -5,7 +5,8 @@ The steps, in the only order that is safe:
 1. **Claim.** Each order is created, or reclaimed once its lease has ended, under a fencing token that every
    later write must still carry.
 2. **Plan.** Venues are asked side by side, and what is new is planned, while step 1 commits; refusals that
-   cannot change end an order here.
+   cannot change end an order here. If all new orders of a batch are planned at once, steps 1 to 3 are one
+   commit (``signed_ahead``).
 3. **Write ahead.** Transactions are built and signed, so their signatures are known, and committed.
 4. **Send.** From here on the same bytes only. An error says nothing about whether they will land.
 5. **Confirm.** The chain is asked. Landed: confirmed. Refused: failed. Provably dead (its validity
@@ -39,11 +40,12 @@ from chalicelib.domain.watches import Watch
 from chalicelib.logs import logger
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer import transitions
-from chalicelib.services.consumer.announcements import Announcer
+from chalicelib.services.consumer.announcements import CLAIM_HOLD_S, Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.consumer.claiming import Claiming, ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.consumer.plans_ahead import PlansAhead, planned_ahead
+from chalicelib.services.consumer.signed_ahead import signed_ahead
 from chalicelib.services.consumer.write_ahead import Expecting, WriteAhead, not_expected
 from chalicelib.services.delivery.background import Background
 from chalicelib.services.delivery.publisher import EventPublisher
@@ -182,11 +184,15 @@ class ExecuteOrders:
                 if quote_request is not None
                 else None
             )
-            self._claiming.claim(incoming, batch)
-            claimed = list(batch.claimed.values())
+            begun = self._begun(incoming, batch, ahead) if ahead is not None else []
+            rest = [each for each in incoming if each.order_id not in batch.claimed]
+            if rest:
+                is_write_ahead_near = ahead is None or ahead.done()
+                self._claiming.claim(rest, batch, hold_s=CLAIM_HOLD_S if is_write_ahead_near else 0.0)
+            claimed = list(batch.claimed.values())[len(begun) :]
             started = [order for order in claimed if order.open_attempt]
             fresh = [order for order in claimed if not order.open_attempt]
-            signed = self._written_ahead(fresh, batch, quote_request, ahead)
+            signed = [*begun, *(self._written_ahead(fresh, batch, quote_request, ahead) if rest else ())]
             wait_s = self._confirmation.wait_s() if may_wait else 0.0
             self._after_swaps(self._confirm(started, signed, batch, wait_s))
         except RetryableError:
@@ -197,6 +203,13 @@ class ExecuteOrders:
             raise
         self._release_unfinished(batch, wait_s)
         return batch.outcomes
+
+    def _begun(
+        self, incoming: Sequence[Incoming], batch: Batch, ahead: "Future[PlansAhead]"
+    ) -> list[ClaimedOrder]:
+        """Claim new orders with their transactions; return those that may now be sent."""
+        signed = signed_ahead(incoming, ahead, self._write_ahead, self._clock.now())
+        return self._claiming.claim_signed(signed, batch) if signed else []
 
     def _written_ahead(
         self,

@@ -38,7 +38,8 @@ class PoisonedRecord(MemoryRecord):
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         if self.outage is not None:
             raise self.outage
-        if self.new & {each.state.order.order_id for each in orders}:
+        sent = {each.state.order.order_id for each in orders if each.attempt is not None}
+        if self.new & {each.state.order.order_id for each in orders} or self.moved & sent:
             raise KeyError("planted")
         return super().create(orders, lease_ms=lease_ms)
 
@@ -279,7 +280,7 @@ def test_order_that_was_canceled_while_it_was_planned_is_not_sent(consumer: Cons
     consumer.chain.before_signing = lambda: consumer.record.cancel(
         order.account_id, order.order_id, consumer.clock.now()
     )
-    consumer.execute(order)
+    consumer.execute(order, delivery=2)
     assert consumer.statuses(order)[-1] is Status.CANCELED
     assert not consumer.chain.sent
 
@@ -333,7 +334,7 @@ def test_record_out_of_reach_puts_the_whole_batch_off() -> None:
     consumer.record.outage = RetryableError("down")
     with pytest.raises(RetryableError):
         consumer.execute(an_order(), an_order())
-    assert not consumer.chain.signed
+    assert not consumer.chain.sent
 
 
 def test_events_that_were_not_published_are_published_by_the_next_delivery(

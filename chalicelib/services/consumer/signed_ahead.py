@@ -1,0 +1,53 @@
+"""New orders that come on record with their signed transactions: one commit, where a claim and a write-ahead
+are two.
+
+Where the venues answer within milliseconds, an order is planned and signed by the time its claim would have
+been committed. Nothing of it is outside before it is on record; what was signed for an order that turns out
+to be on record already, or canceled, is dropped.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Final
+
+from chalicelib.domain.progress import ClaimedOrder, NewOrder
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.batch import Incoming
+from chalicelib.services.consumer.plans_ahead import PlansAhead
+from chalicelib.services.consumer.write_ahead import WriteAhead
+
+PLANS_WITHIN_S: Final = 0.025
+"""So long plans are waited for before a batch is claimed without them: venues that are near, or a node in the
+same region, answer sooner.
+"""
+
+
+def signed_ahead(
+    incoming: Sequence[Incoming], ahead: "Future[PlansAhead]", write_ahead: WriteAhead, now: datetime
+) -> list[NewOrder]:
+    """Return what a batch asks for, planned and signed.
+
+    Returns nothing if the plans are not there soon, or if not every order comes as far as that: what becomes
+    of each shows when they are claimed first.
+    """
+    try:
+        plans = ahead.result(timeout=PLANS_WITHIN_S)
+    except TimeoutError:
+        return []
+    new = [
+        transitions.first_transition(each.order, now, each.connection_id)
+        for each in incoming
+        if each.order is not None
+    ]
+    claimed = [ClaimedOrder(each.state, fence=1) for each in new]
+    planned = plans.for_claimed(claimed)
+    if planned is None or any(each.state.is_final for each in new):
+        return []
+    signed = write_ahead.signed_ahead(list(zip(claimed, planned, strict=True)))
+    if any(each.new_attempt is None for each in signed):
+        return []
+    return [
+        NewOrder(step.state, (*first.events, *step.events), first.connection_id, attempt=step.new_attempt)
+        for first, step in zip(new, signed, strict=False)
+    ]
