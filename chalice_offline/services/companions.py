@@ -19,6 +19,7 @@ from chalice_offline.logs import Log
 from chalice_offline.project.companion_table import PORT_MAX, CompanionTable
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.daemon import Daemon, DaemonError, DaemonSpec
+from chalice_offline.services.port_claims import PortClaims
 from chalice_offline.services.ports import LOOPBACK, free_ports, is_taken
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import keep_going
@@ -63,6 +64,24 @@ class Companions:
         self.banner: list[str] = []
         self.ports: dict[str, int] = {}
         self._running: list[_Companion] = []
+        self._claims = PortClaims()
+        try:
+            self._choose(tables, known, state, register, log, app_dir=app_dir, interpreter=interpreter)
+        except BaseException:
+            self.release()
+            raise
+
+    def _choose(
+        self,
+        tables: Sequence[CompanionTable],
+        known: Mapping[str, str],
+        state: StateDir,
+        register: ChildRegister,
+        log: Log,
+        *,
+        app_dir: Path,
+        interpreter: str,
+    ) -> None:
         for table in tables:
             if any(known.get(name, "") != value for name, value in table.when.items()):
                 continue
@@ -72,7 +91,7 @@ class Companions:
             own = {"state": str(folder)}
             if table.port is not None:
                 preferred = _Texts(table.name, known).port(table.port)
-                self.ports[table.name] = _chosen(state, table.name, preferred, table.ports)
+                self.ports[table.name] = _chosen(state, self._claims, table.name, preferred, table.ports)
                 own["port"] = str(self.ports[table.name])
             texts = _Texts(table.name, {**known, **own})
             self.gives |= texts.all_of("gives", table.gives)
@@ -99,6 +118,11 @@ class Companions:
     async def stop(self, *, is_hurried: bool = False) -> None:
         """End them. Safe at any stage of ``start``."""
         await asyncio.gather(*(companion.stop(is_hurried=is_hurried) for companion in self._running))
+        self.release()
+
+    def release(self) -> None:
+        """Leave their ports to other runtimes; ``stop`` does so, and where nothing was started this."""
+        self._claims.release()
 
 
 class _Companion:
@@ -245,14 +269,22 @@ async def answers(url: str) -> bool:
         return False
 
 
-def _chosen(state: StateDir, name: str, preferred: int, count: int) -> int:
+def _chosen(state: StateDir, claims: PortClaims, name: str, preferred: int, count: int) -> int:
     """Return the port of the last run, else the one that is preferred, else a free one; and keep it."""
     # A run that prefers another port now is not to get the one that was kept instead of the last.
     kept_as = f"{name} {preferred}"
+
+    def is_ours(port: int) -> bool:
+        # Claimed before it is asked for: another runtime's program may not listen yet.
+        return claims.claim(port, count) and not any(
+            is_taken(LOOPBACK, port + place) for place in range(count)
+        )
+
     for port in (state.kept_port(kept_as), preferred):
-        if port and not any(is_taken(LOOPBACK, port + place) for place in range(count)):
+        if port and is_ours(port):
             break
     else:
-        port = free_ports(count)
+        while not claims.claim(port := free_ports(count), count):
+            pass
     state.keep_port(kept_as, port)
     return port

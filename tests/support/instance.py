@@ -94,9 +94,12 @@ class Instance:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.stop()
+        if error is not None:
+            # pytest shows it with the failure: an answer of 500 says only that the log has the reason.
+            print("\n".join(self.lines))
 
     @property
     def websocket_url(self) -> str:

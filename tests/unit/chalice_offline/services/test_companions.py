@@ -17,6 +17,7 @@ from chalice_offline.project.companion_table import CompanionTable
 from chalice_offline.services.children import ChildRegister, started_at
 from chalice_offline.services.companions import CompanionError, Companions, answers
 from chalice_offline.services.daemon import DaemonError
+from chalice_offline.services.ports import free_port
 from chalice_offline.state_dir import StateDir
 
 # A web server that says whom it greets, where it is and where its state is.
@@ -39,6 +40,7 @@ class World:
         self, folder: Path, *tables: Mapping[str, Any], known: Mapping[str, str] | None = None
     ) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         (folder / "server.py").write_text(SERVER)
         self.state = StateDir(folder / "state dir")
         self.state.acquire()
@@ -60,6 +62,8 @@ class World:
             raise
 
     def close(self) -> None:
+        if hasattr(self, "companions"):
+            self.companions.release()
         self.log.close()
         self.state.release()
 
@@ -143,6 +147,20 @@ def test_port_that_is_taken_is_left_to_its_holder_and_the_other_one_is_kept(tmp_
     again = World(tmp_path, served(port=min(taken, 65_000)), known={"WHOM": "w"})
     assert again.companions.ports["web"] == chosen
     again.close()
+
+
+def test_two_instances_that_start_together_have_ports_of_their_own_before_anything_listens(
+    tmp_path: Path,
+) -> None:
+    preferred = min(free_port(), 65_000)
+    worlds = [
+        World(folder, served(port=preferred), known={"WHOM": "w"})
+        for folder in (tmp_path / "one", tmp_path / "other")
+    ]
+    assert worlds[0].companions.ports["web"] == preferred
+    assert worlds[1].companions.ports["web"] != preferred
+    for world in worlds:
+        world.close()
 
 
 def test_port_that_is_preferred_now_goes_before_the_one_kept_for_another(tmp_path: Path) -> None:
