@@ -58,6 +58,8 @@ class Settings(BaseModel):
         wallet_seed_secret_arn: Where the seed is when there is no ``wallet_seed``.
         partial_batch_responses: The queues' event source mappings report batch item failures; without it,
             a batch of which something has to come back fails as a whole.
+        route_responses: The WebSocket API's ``$default`` route has a route response, and the stage serves it:
+            a frame is answered in the function's result instead of by a post.
         connections_url: The management API of every connection; without it, that of the API by which each
             came in.
         connections_hosts: Without ``connections_url``, the only hosts that frames are posted to, with commas
@@ -115,6 +117,7 @@ class Settings(BaseModel):
     orders_queue_name: str = "orderflow-local-orders"
     orders_dlq_name: str = "orderflow-local-orders-dlq"
     partial_batch_responses: bool = False
+    route_responses: bool = False
     connections_url: str = ""
     connections_hosts: str = ""
     aws_region: str = "us-east-1"

@@ -1,4 +1,4 @@
-"""The three WebSocket routes: parse, call one service, answer over the connection."""
+"""The three WebSocket routes: parse, call one service, answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -74,6 +74,9 @@ def message(event: Mapping[str, Any]) -> JsonObject:
 
     Only a connection that has outlived its token is closed, or of which nothing is known: it
     may send nothing any more, and receives nothing.
+
+    The answer is the result's body where the API gives that to the client (``ROUTE_RESPONSES``), which
+    saves a call to the management API; elsewhere it is posted.
     """
     context, use = event["requestContext"], services()
     logger.set_correlation_id(context.get("requestId"))
@@ -92,13 +95,19 @@ def message(event: Mapping[str, Any]) -> JsonObject:
     except Exception:  # noqa: BLE001  # the outermost edge
         logger.exception("defect", doing="acting on a frame", connection_id=connection)
         answer = server_frames.error(request_id_of(text, use.access.messages), defect())
+    result: JsonObject = {"statusCode": 200}
+    # A body leaves after the function's end: too late for a connection that is closed before.
+    is_closed = isinstance(refused, UnauthorizedError)
     if answer is not None:
-        use.replies.send(connection, answer)
-    if isinstance(refused, UnauthorizedError):
+        if use.settings.route_responses and not is_closed:
+            result["body"] = server_frames.json_text(answer)
+        else:
+            use.replies.send(connection, answer)
+    if is_closed:
         use.connections.close(connection)
     if refused is not None:
-        refusals.note(refused)  # once the client has its answer
-    return {"statusCode": 200}
+        refusals.note(refused)  # once the client has its answer, if that was posted
+    return result
 
 
 def disconnect(event: Mapping[str, Any]) -> JsonObject:

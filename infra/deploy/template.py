@@ -60,7 +60,8 @@ def finished(packaged: Mapping[str, Any]) -> JsonObject:
         # The environment is the same for all and said once, in the merged template's globals.
         properties.pop("Environment", None)
         properties["FunctionName"] = {"Fn::Sub": f"orderflow-${{Stage}}-{name}"}
-        function["DependsOn"] = f"{role_id.removesuffix('Role')}LogGroup"
+        log_group = f"{role_id.removesuffix('Role')}LogGroup"
+        function["DependsOn"] = [*function.get("DependsOn", ()), log_group]
     for logical_id, group in _of_type(resources, _LOG_GROUP):
         name = _snake_case(logical_id.removesuffix("LogGroup"))
         group["Properties"]["LogGroupName"] = {"Fn::Sub": f"/aws/lambda/orderflow-${{Stage}}-{name}"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -40,6 +41,41 @@ def consumer_event(built: Package, function: str) -> dict[str, Any]:
     return properties
 
 
+def needs(built: Package, logical_id: str) -> set[str]:
+    """Return what CloudFormation makes or changes before this resource."""
+    found, left = set[str](), [logical_id]
+    while left:
+        resource = built.template["Resources"][left.pop()]
+        own = {
+            name for name in mentioned(resource.get("Properties", {})) if name in built.template["Resources"]
+        }
+        own |= set(listed(resource.get("DependsOn", [])))
+        left += own - found
+        found |= own
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def mentioned(value: Any) -> Iterator[str]:
+    """Yield what a ``Ref``, ``Fn::GetAtt`` or ``Fn::Sub`` names, however deep."""
+    if isinstance(value, list):
+        for each in value:
+            yield from mentioned(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            match name:
+                case "Ref":
+                    yield each
+                case "Fn::GetAtt":
+                    yield each[0]
+                case "Fn::Sub":
+                    yield from re.findall(r"\$\{([A-Za-z0-9]+)", listed(each)[0])
+            yield from mentioned(each)
+
+
 @pytest.mark.parametrize("function", ["ExecuteOrders", "SettleDeadLetters"])
 def test_consumers_report_the_messages_of_a_batch_that_failed(built: Package, function: str) -> None:
     assert consumer_event(built, function)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -74,6 +110,36 @@ def test_websocket_stage_is_ws_and_deploys_itself_when_a_route_changes(built: Pa
     assert stage["Properties"]["StageName"] == "ws"
     assert stage["Properties"]["AutoDeploy"] is True
     assert built.template["Resources"]["WebsocketAPIDeployment"]["Condition"] == "Never"
+
+
+def test_message_route_gives_clients_the_functions_answer_on_aws_alone(built: Package) -> None:
+    found = built.template["Resources"]
+    (route_response,) = resources(built, "AWS::ApiGatewayV2::RouteResponse").values()
+    assert route_response["Condition"] == "OnAws"
+    assert route_response["Properties"]["RouteResponseKey"] == "$default"
+    route = found[route_response["Properties"]["RouteId"]["Ref"]]["Properties"]
+    assert (route["RouteKey"], route["RouteResponseSelectionExpression"]) == ("$default", "$default")
+    others = [name for name, each in resources(built, "AWS::ApiGatewayV2::Route").items()
+              if "RouteResponseSelectionExpression" in each["Properties"]]  # fmt: skip
+    assert others == ["WebsocketMessageRoute"]
+    variables = built.template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["ROUTE_RESPONSES"] == {"Fn::If": ["OnAws", "1", "0"]}
+
+
+def test_function_answers_in_its_result_only_once_the_route_response_is_there(built: Package) -> None:
+    before_function = needs(built, "WebsocketMessage")
+    assert {"WebsocketMessageRoute", "WebsocketMessageRouteResponse"} <= before_function
+    assert "WebsocketMessage" not in before_function
+
+
+def test_stage_opens_once_a_first_frame_can_be_answered(built: Package) -> None:
+    assert {"WebsocketMessage", "WebsocketMessageRouteResponse"} <= needs(built, "WebsocketAPIStage")
+
+
+def test_integration_of_the_message_route_names_its_function_as_it_is_named(built: Package) -> None:
+    uri = built.template["Resources"]["WebsocketMessageAPIIntegration"]["Properties"]["IntegrationUri"]
+    name = functions_of(built.template)["WebsocketMessage"]["Properties"]["FunctionName"]["Fn::Sub"]
+    assert uri["Fn::Sub"].endswith(f":function:{name}/invocations")
 
 
 def test_rest_stage_is_api_and_metrics_find_it_by_a_name_of_its_own(built: Package) -> None:

@@ -257,6 +257,56 @@ def test_quote_and_ping_are_answered_under_the_requests_own_mark(wired: Wired) -
     assert (quote["type"], quote["requestId"], pong["type"], pong["requestId"]) == ("quote", "q", "pong", "p")
 
 
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        ({"action": "submit", **ORDER}, "accepted"),
+        ({"action": "quote", **ORDER}, "quote"),
+        ({"action": "ping"}, "pong"),
+        ({"action": "sing"}, "error"),
+    ],
+)
+def test_frame_is_answered_in_the_functions_result_where_the_api_has_a_route_response(
+    wired: Wired, frame: dict[str, Any], kind: str
+) -> None:
+    wired.set(ROUTE_RESPONSES="1")
+    result = websocket.message(event("MESSAGE", body=json.dumps({"requestId": "r1", **frame})))
+    assert result["statusCode"] == 200
+    answer = json.loads(result["body"])
+    assert (answer["type"], answer["requestId"]) == (kind, "r1")
+    assert wired.frames("c=") == []
+
+
+def test_order_that_was_not_taken_is_refused_in_the_functions_result(wired: Wired) -> None:
+    wired.set(ROUTE_RESPONSES="1")
+    wired.parts.queue.is_down = True
+    result = websocket.message(event("MESSAGE", body=json.dumps({"action": "submit", **ORDER})))
+    assert json.loads(result["body"])["code"] == "SERVICE_UNAVAILABLE"
+
+
+def test_answer_with_frames_after_it_is_posted_though_the_api_has_a_route_response(wired: Wired) -> None:
+    wired.set(ROUTE_RESPONSES="1")
+    order = wired.on_record()
+    frames = said(wired, {"action": "subscribe", "orderId": str(order.order_id)})
+    assert [frame["type"] for frame in frames] == ["subscribed", *["order"] * 6]
+
+
+def test_answer_to_a_connection_that_is_closed_is_posted_though_the_api_has_a_route_response(
+    wired: Wired,
+) -> None:
+    wired.set(ROUTE_RESPONSES="1")
+    (answer,) = said(wired, {"action": "ping"}, expires_at=int(NOON.timestamp()) - 1)
+    assert answer["code"] == "UNAUTHORIZED"
+    assert wired.parts.connections.gone == {"c="}
+
+
+def test_order_of_a_batched_connection_is_answered_by_nothing_but_its_events_over_a_route_response(
+    wired: Wired,
+) -> None:
+    wired.set(ROUTE_RESPONSES="1")
+    assert said(wired, {"action": "submit", **ORDER}, batched=True) == []
+
+
 def test_each_kind_of_request_is_bounded(wired: Wired) -> None:
     answers = [said(wired, {"action": "ping"})[0].get("code") for _ in range(3)]
     assert answers == [None, None, "RATE_LIMITED"]
