@@ -165,7 +165,8 @@ class WebSocketSession:
             self._reply(frame)
 
     def _reply(self, frame: str) -> None:
-        self._outbox.put(frame, len(frame))
+        if not self._outbox.put(frame, len(frame)):
+            self._edge.settings.log("answer dropped", {"connection_id": self.connection.connection_id})
 
     def _watch_time(self) -> None:
         """Close the connection if it has expired, else look again when it would."""

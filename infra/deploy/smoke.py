@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from websockets.sync.client import connect
@@ -13,14 +13,15 @@ _TIME_LIMIT_S: Final = 60.0
 
 
 class SmokeOrderError(RuntimeError):
-    """The order did not end as ``confirmed``."""
+    """The order was not accepted in so many words, or did not end as ``confirmed``."""
 
 
 def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Submit a small order over WebSocket and read its events to the last; return its frames.
 
     Raises:
-        SmokeOrderError: It was refused, ended otherwise, or did not end in a minute.
+        SmokeOrderError: It was refused, ended otherwise, did not end in a minute, or its frame was not
+            answered: without its route response a stage executes orders and answers nothing.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else None
     frames: list[dict[str, Any]] = []
@@ -28,11 +29,14 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
     # The first connection to a new stage pays every cold start.
     with connect(url, additional_headers=headers, open_timeout=_TIME_LIMIT_S) as socket:
         socket.send(json.dumps({**_ORDER, "clientOrderId": f"smoke-{time.time_ns()}"}))
-        while not frames or frames[-1].get("status") not in _FINAL:
+        # Events may overtake the answer.
+        while (awaited := still_awaited(frames)) is not None:
             try:
                 said = socket.recv(timeout=max(0.0, deadline - time.monotonic()))
             except TimeoutError:
-                raise SmokeOrderError(f"no end after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}") from None
+                raise SmokeOrderError(
+                    f"no {awaited} after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}"
+                ) from None
             try:
                 frame = json.loads(said)
             except ValueError:
@@ -42,6 +46,14 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
                 raise SmokeOrderError(json.dumps(frame))
             frames.append(frame)
             say(f"  {frame.get('status', frame.get('type'))}")
-    if frames[-1]["status"] != "confirmed":
-        raise SmokeOrderError(json.dumps(frames[-1]))
+    end = next(frame for frame in frames if frame.get("status") in _FINAL)
+    if end["status"] != "confirmed":
+        raise SmokeOrderError(json.dumps(end))
     return frames
+
+
+def still_awaited(frames: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what a smoke order's client has not got yet; None if it has its answer and its order's end."""
+    if not any(frame.get("status") in _FINAL for frame in frames):
+        return "end"
+    return None if any(frame["type"] == "accepted" for frame in frames) else "answer"

@@ -43,3 +43,15 @@ def test_body_needs_a_route_response_whatever_the_status(status: int) -> None:
 
 def test_absent_body_gives_no_frame() -> None:
     assert reply(Returned({"statusCode": 200}), has_route_response=True) is None
+
+
+def test_body_that_is_longer_than_a_message_fails_the_integration() -> None:
+    longest = "ü" * (64 * 1024)
+    assert reply(Returned({"statusCode": 200, "body": longest}), has_route_response=True) == longest
+    frame = reply(Returned({"statusCode": 200, "body": longest + "x"}), has_route_response=True)
+    assert frame is not None
+    assert json.loads(frame)["message"] == "Internal server error"
+
+
+def test_body_with_half_of_a_surrogate_pair_reaches_the_sender_with_a_mark_instead() -> None:
+    assert reply(Returned({"statusCode": 200, "body": "a\ud800b"}), has_route_response=True) == "a?b"

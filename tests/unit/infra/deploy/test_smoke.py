@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from infra.deploy.smoke import SmokeOrderError, smoke_order
+from infra.deploy.smoke import SmokeOrderError, smoke_order, still_awaited
 
 
 @contextmanager
@@ -34,3 +34,12 @@ def test_function_that_did_not_answer_is_told_in_the_gateways_words(frame: str) 
     with stage_that_says(frame) as url, pytest.raises(SmokeOrderError) as raised:
         smoke_order(url, token=None, say=print)
     assert frame in str(raised.value)
+
+
+def test_order_that_ended_without_an_answer_to_its_frame_does_not_prove_the_stage() -> None:
+    accepted = {"type": "accepted", "orderId": "o"}
+    order = [{"type": "order", "status": status} for status in ("pending", "confirmed")]
+    assert still_awaited([accepted, order[0]]) == "end"
+    assert still_awaited(order) == "answer"
+    assert still_awaited([accepted, *order]) is None
+    assert still_awaited([*order, accepted]) is None
