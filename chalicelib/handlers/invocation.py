@@ -8,7 +8,7 @@ from chalice.app import Request, WebsocketEvent
 from chalicelib.adapters.time_left import time_left
 
 LAST_WORDS_S: Final = 1.0
-"""For the answer to a frame, which leaves over another connection than the question came by."""
+"""For frames that are posted, which leave over another connection than the question came by."""
 
 
 def in_time(event: Any, get_response: Callable[[Any], Any]) -> Any:
