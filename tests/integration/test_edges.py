@@ -134,6 +134,22 @@ def test_defect_behind_a_frame_is_answered_and_the_connection_stays_open(
     assert "defect" in [record.message for record in caplog.records]
 
 
+def test_defect_behind_a_frame_is_answered_in_the_result_that_chalice_returns_where_the_api_passes_it_on(
+    services: bootstrap.Services, app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    from chalice_app.app import websocket_message
+
+    assert app.websocket_handlers  # the routes are there
+    services.settings = services.settings.model_copy(update={"route_responses": True})
+    event = socket_event("MESSAGE", body=json.dumps({"action": "submit", "requestId": "r1", **BODY}))
+    result = websocket_message(event, InTime())
+    frame = json.loads(result.pop("body"))
+    assert result == {"statusCode": 200}
+    assert (frame["type"], frame["requestId"], frame["code"]) == ("error", "r1", "INTERNAL_ERROR")
+    assert vars(services)["connections"].frames == {}
+
+
 @pytest.mark.usefixtures("services")
 def test_defect_behind_a_handshake_is_answered_with_500() -> None:
     from chalicelib.handlers import websocket

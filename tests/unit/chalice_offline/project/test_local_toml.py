@@ -85,6 +85,13 @@ def test_batches_are_judged_as_chalice_deploys_them_unless_the_project_says_othe
     assert read_local_toml(project).event_source.report_batch_item_failures
 
 
+def test_this_projects_function_answers_in_its_result_as_its_gateway_passes_that_on() -> None:
+    assert LocalToml().gateway.route_responses == frozenset()
+    project = read_local_toml(APP_DIR)
+    assert project.gateway.route_responses == {"$default"}
+    assert project.environment["ROUTE_RESPONSES"] == "1"
+
+
 def test_project_that_names_its_services_has_no_others(tmp_path: Path) -> None:
     (tmp_path / ".chalice").mkdir()
     assert read_local_toml(tmp_path).aws_services is None
