@@ -142,7 +142,7 @@ class PostgresOrderRecord:
 
     def __init__(self, engine: Engine, views: EventViews, *, packs: bool = True) -> None:
         self._database = Database(engine)
-        self._chained = partial(chained_rows, fields_of=views.fields, packs=packs)
+        self._chained = partial(chained_rows, text_of=views.text, packs=packs)
         self._heads = Heads()
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:

@@ -1,7 +1,7 @@
 """Publishing events: frames that are copies of committed events, and what to do when one is not delivered."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -217,14 +217,18 @@ class EventPublisher:
 
 def _event_frames(
     order: Order, events: Sequence[OrderEvent], live: Sequence[Subscription], views: EventViews
-) -> Iterator[_OutgoingFrame]:
-    for event in events if live else ():
-        text = json_text(views.frame(order.terms.client_order_id, event))
-        for subscription in live:
-            if event.seq > subscription.replayed_to:
-                yield _OutgoingFrame(
-                    subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
-                )
+) -> list[_OutgoingFrame]:
+    if not live:
+        return []
+    texts = [(event.seq, views.frame_text(order.terms.client_order_id, event)) for event in events]
+    return [
+        _OutgoingFrame(
+            subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
+        )
+        for seq, text in texts
+        for subscription in live
+        if seq > subscription.replayed_to
+    ]
 
 
 def _acknowledgement_frame(
