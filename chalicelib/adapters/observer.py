@@ -20,6 +20,7 @@ from chalicelib.domain.events import (
     Submitted,
     Triggered,
 )
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import SERVICE, info_each
@@ -47,7 +48,7 @@ class PowertoolsObserver:
             (
                 self._facts(order, event, name, correlation_ids.get(order.order_id))
                 for order, events in committed
-                for name in (str(order.order_id),)
+                for name in (id_text(order.order_id),)
                 for event in events
             ),
         )
@@ -81,7 +82,7 @@ class PowertoolsObserver:
         facts: dict[str, Any] = {
             "order_id": order_id,
             "seq": event.seq,
-            "order_status": event.status,
+            "order_status": str(event.what.status),
         }
         if event.seq == 1:
             facts["pair"] = f"{order.terms.input_token}->{order.terms.output_token}"

@@ -1,9 +1,7 @@
 """Events in wire form: what only their status says, for rows and for frames."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Final, NamedTuple, assert_never
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from typing import Final, assert_never
 
 from chalicelib.domain.events import (
     Building,
@@ -21,6 +19,7 @@ from chalicelib.domain.events import (
     Submitted,
     Triggered,
 )
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.prices import bps_text
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
@@ -30,16 +29,8 @@ from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.route_views import RouteViews
 from chalicelib.wire.server_frames import json_text
 
-_KEPT_MAX: Final = 512
+_KEPT_MAX: Final = 2_048
 _NOTHING: Final = "{}"
-
-
-class _Shared(NamedTuple):
-    """Parts that the frames of one order's events of one moment share."""
-
-    of: tuple[UUID, str | None, datetime] | None
-    order: str
-    moment: str
 
 
 class EventViews:
@@ -53,8 +44,6 @@ class EventViews:
         self._tokens = tokens
         # By identity; an entry keeps its event, so that no other can have its id meanwhile.
         self._kept: dict[int, tuple[OrderEvent, str]] = {}
-        # An order's events mostly come one after the other, and those of a step have one time.
-        self._last = _Shared(None, "", "")
 
     def text(self, event: OrderEvent) -> str:
         """Return what only the event's status says as canonical JSON: its hash, row and frames have this."""
@@ -68,20 +57,22 @@ class EventViews:
         self._kept[id(event)] = event, text
         return text
 
-    def frame_text(self, client_order_id: str | None, event: OrderEvent) -> str:
-        """Return one committed event as its frame."""
-        last, of = self._last, (event.order_id, client_order_id, event.at)
-        if last.of != of:
-            name = json_text(client_order_id)
-            self._last = last = _Shared(
-                of,
-                f'{{"type":"order","orderId":"{event.order_id}","clientOrderId":{name},"seq":',
-                f',"at":"{rfc3339(event.at)}"',
+    def frame_texts(self, client_order_id: str | None, events: Sequence[OrderEvent]) -> list[str]:
+        """Return committed events of one order as their frames."""
+        if not events:
+            return []
+        order = f'"orderId":"{id_text(events[0].order_id)}","clientOrderId":{json_text(client_order_id)}'
+        frames, last_at, at = [], None, ""
+        for event in events:
+            if event.at is not last_at:
+                last_at, at = event.at, rfc3339(event.at)
+            text = self.text(event)
+            said = "}" if text == _NOTHING else f",{text[1:]}"
+            frames.append(
+                f'{{"type":"order",{order},"seq":{event.seq},"status":"{event.what.status}",'
+                f'"attempt":{event.attempt},"at":"{at}"{said}'
             )
-        text = self.text(event)
-        said = "}" if text == _NOTHING else f",{text[1:]}"
-        standing = f'{event.seq},"status":"{event.what.status}","attempt":{event.attempt}'
-        return f"{last.order}{standing}{last.moment}{said}"
+        return frames
 
     def frame(self, client_order_id: str | None, event: OrderEvent) -> JsonObject:
         """Return the members of an event's frame, as REST shows it."""

@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.wire.json_text import JsonObject, canonical
 from chalicelib.wire.packed_fields import packed
@@ -70,7 +71,7 @@ def chained_rows(
             if last_id is not None:
                 after[last_id] = chain
             last_id = event.order_id
-            name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
+            name, chain = id_text(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
         elif packs:
             rows[-1] = followed
         if event.at is not last_at:

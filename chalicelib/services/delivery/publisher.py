@@ -220,14 +220,14 @@ def _event_frames(
 ) -> list[_OutgoingFrame]:
     if not live:
         return []
-    texts = [(event.seq, views.frame_text(order.terms.client_order_id, event)) for event in events]
+    texts = views.frame_texts(order.terms.client_order_id, events)
     return [
         _OutgoingFrame(
             subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
         )
-        for seq, text in texts
+        for event, text in zip(events, texts, strict=True)
         for subscription in live
-        if seq > subscription.replayed_to
+        if event.seq > subscription.replayed_to
     ]
 
 

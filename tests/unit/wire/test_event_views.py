@@ -188,7 +188,7 @@ def test_event_says_what_its_status_says_in_token_units(what: Happened, said: di
 @pytest.mark.parametrize("what", [what for what, _ in SAID], ids=lambda what: what.status)
 def test_frame_of_every_status_is_as_documented(what: Happened) -> None:
     event = an_event(what)
-    frame = json.loads(views().frame_text('m"iné', event))
+    frame = json.loads(views().frame_texts('m"iné', [event])[0])
     assert frame == json.loads(json_text(views().frame('m"iné', event)))
     parsed = OrderEventFrame.model_validate_json(json.dumps(frame))
     assert (parsed.status, parsed.seq) == (what.status, 3)
@@ -215,7 +215,8 @@ def test_quote_shows_what_a_routed_event_shows() -> None:
 def test_event_is_rendered_once_for_its_row_and_its_frames() -> None:
     view, event = views(), an_event(Routed(ROUTE))
     assert view.text(event) is view.text(event)
-    assert view.text(event)[1:] in view.frame_text(None, event)
+    (frame,) = view.frame_texts(None, [event])
+    assert view.text(event)[1:] in frame
 
 
 def test_equal_events_are_told_apart_when_one_is_gone() -> None:
