@@ -29,7 +29,7 @@ from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.route_views import RouteViews
 from chalicelib.wire.server_frames import json_text
 
-_KEPT_MAX: Final = 2_048
+_KEPT_MAX: Final = 512
 _NOTHING: Final = "{}"
 
 
@@ -50,12 +50,15 @@ class EventViews:
         kept = self._kept.get(id(event))
         if kept is not None and kept[0] is event:
             return kept[1]
-        fields = self.fields(event)
-        text = canonical(fields) if fields else _NOTHING
+        text = self._rendered(event)
         if len(self._kept) >= _KEPT_MAX:
             self._kept.clear()
         self._kept[id(event)] = event, text
         return text
+
+    def _rendered(self, event: OrderEvent) -> str:
+        fields = self.fields(event)
+        return canonical(fields) if fields else _NOTHING
 
     def frame_texts(self, client_order_id: str | None, events: Sequence[OrderEvent]) -> list[str]:
         """Return committed events of one order as their frames."""
@@ -66,7 +69,10 @@ class EventViews:
         for event in events:
             if event.at is not last_at:
                 last_at, at = event.at, rfc3339(event.at)
-            text = self.text(event)
+            # Frames are the last to ask, mostly. Kept for longer, events would grow old, and each of the
+            # garbage collector's long rounds would go through them.
+            kept = self._kept.pop(id(event), None)
+            text = kept[1] if kept is not None and kept[0] is event else self._rendered(event)
             said = "}" if text == _NOTHING else f",{text[1:]}"
             frames.append(
                 f'{{"type":"order",{order},"seq":{event.seq},"status":"{event.what.status}",'
