@@ -48,9 +48,9 @@ class PowertoolsObserver:
             "order event",
             # Made only if the log level asks for them.
             (
-                self._facts(order, event, name, correlation_ids.get(order.order_id))
+                self._facts(order, event, name, correlation_id)
                 for order, events in committed
-                for name in (id_text(order.order_id),)
+                for name, correlation_id in ((id_text(order.order_id), correlation_ids.get(order.order_id)),)
                 for event in events
             ),
         )

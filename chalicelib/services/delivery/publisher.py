@@ -136,7 +136,7 @@ class EventPublisher:
         outgoing: list[_OutgoingFrame] = []
         for order, events in committed:
             subscribed = by_order[order.order_id]
-            if order.order_id in deferred_acknowledgements:
+            if deferred_acknowledgements and order.order_id in deferred_acknowledgements:
                 outgoing.append(
                     _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], subscribed)
                 )
