@@ -13,8 +13,8 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.event_chain import canonical
 from chalicelib.adapters.postgres.rows import written_event
+from chalicelib.wire.json_text import canonical
 
 TEMPLATES: Final = 60
 """Executed orders that are copied in turn: each kind of the load ten times."""

@@ -40,9 +40,12 @@ class LineFormatter(LambdaPowertoolsFormatter):
         return self._line(self._head(record.levelno, record.getMessage(), record.created), facts)
 
     def info_lines(self, message: str, each_facts: Iterable[dict[str, Any]], at_s: float) -> list[str]:
-        """Return lines that differ in their facts alone; ``at_s`` is in seconds of the epoch."""
-        head = _told(self._head(logging.INFO, message, at_s))
-        return [self._line(head, facts) for facts in each_facts]
+        """Return lines that differ in their facts alone; ``at_s`` is in seconds of the epoch.
+
+        Each has some, under names of their own.
+        """
+        head = self._text(_told(self._head(logging.INFO, message, at_s)))[:-1]
+        return [f"{head},{self._text(_told(facts))[1:]}" for facts in each_facts]
 
     def _head(self, level: int, message: str, at_s: float) -> dict[str, Any]:
         """Return what does not depend on the line's own facts."""
@@ -59,11 +62,13 @@ class LineFormatter(LambdaPowertoolsFormatter):
         return head
 
     def _line(self, head: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-        line = _told({**head, **facts})
+        return self._text(_told({**head, **facts}))
+
+    def _text(self, members: dict[str, Any]) -> str:
         try:
-            return to_json(line, fallback=str).decode()
+            return to_json(members, fallback=str).decode()
         except ValueError:  # half a character, which UTF-8 has no bytes for
-            return self._encode_anything(line)
+            return self._encode_anything(members)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # its name there
         """Return the time in UTC as RFC 3339 has it, the only form that Lambda reads."""

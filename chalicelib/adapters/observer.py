@@ -10,16 +10,19 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from chalicelib.domain.events import (
+    Building,
     Confirmed,
     Expired,
     Failed,
     Open,
     OrderEvent,
+    Pending,
     Routed,
     Routing,
     Submitted,
     Triggered,
 )
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import SERVICE, info_each
@@ -45,9 +48,9 @@ class PowertoolsObserver:
             "order event",
             # Made only if the log level asks for them.
             (
-                self._facts(order, event, name, correlation_ids.get(order.order_id))
+                self._facts(order, event, name, correlation_id)
                 for order, events in committed
-                for name in (str(order.order_id),)
+                for name, correlation_id in ((id_text(order.order_id), correlation_ids.get(order.order_id)),)
                 for event in events
             ),
         )
@@ -78,21 +81,18 @@ class PowertoolsObserver:
         What never changes stands in the first line, a transaction in that of its sending, the attempt from
         the second on. Whose order it is stands in the record alone.
         """
-        facts: dict[str, Any] = {
-            "order_id": order_id,
-            "seq": event.seq,
-            "order_status": event.status,
-        }
+        what = event.what
+        facts: dict[str, Any] = {"order_id": order_id, "seq": event.seq, "order_status": str(what.status)}
         if event.seq == 1:
             facts["pair"] = f"{order.terms.input_token}->{order.terms.output_token}"
             facts["correlation_id"] = correlation_id
         if event.attempt > 1:
             facts["attempt"] = event.attempt
-        match event.what:
-            case Routing(str(reason)):
+        match what:  # those of every order first
+            case Pending() | Building() | Routing(None):
+                pass
+            case Routing(reason):
                 facts["reason"] = reason
-            case Open() | Triggered() as what:
-                facts |= self._of_waiting(order, what)
             case Routed(route):
                 facts["swap"] = self._swap(order, route.input_units, route.output_units)
             case Submitted(tx_signature):
@@ -100,6 +100,8 @@ class PowertoolsObserver:
             case Confirmed() as fill:
                 # Of the transaction that was submitted last: nothing else can be confirmed.
                 facts["swap"] = self._swap(order, fill.input_units, fill.output_units)
+            case Open() | Triggered():
+                facts |= self._of_waiting(order, what)
             case Failed(code) | Expired(code):
                 facts["code"] = code
             case _:

@@ -2,9 +2,13 @@
 
 import secrets
 import uuid
+from functools import lru_cache
 from typing import Final
 
 _CLIENT_ORDER_NAMESPACE: Final = uuid.UUID("6f1d5f0e-8a44-5d6e-9c53-0f7f5b9f2f11")
+
+id_text: Final = lru_cache(maxsize=4_096)(str)
+"""Returns an id's text: every step of an order asks for it, and Python makes it anew from the number."""
 
 
 def new_order_id(now_ms: int) -> uuid.UUID:

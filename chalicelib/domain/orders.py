@@ -1,5 +1,6 @@
 """An order: what was asked for, and where it stands."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -79,18 +80,38 @@ class OrderState:
         Raises:
             InvalidTransitionError: The status may not follow the present one.
         """
-        status = what.status
-        check_transition(self.status, status)
+        state, (event,) = self.advanced([what], at, attempt=attempt)
+        return state, event
+
+    def advanced(
+        self, steps: Iterable[Happened | Recorded], at: datetime, *, attempt: int | None = None
+    ) -> tuple["OrderState", tuple[OrderEvent, ...]]:
+        """Return the state after events of one moment, and those events.
+
+        Raises:
+            InvalidTransitionError: A status may not follow the one before it.
+        """
+        order_id, status, seq = self.order.order_id, self.status, self.seq
+        attempt = attempt or self.attempt
+        was_sent, is_triggered = self.was_sent, self.is_triggered
+        events = []
+        for what in steps:
+            check_transition(status, what.status)
+            status, seq = what.status, seq + 1
+            if status is OrderStatus.SUBMITTED:
+                was_sent = True
+            elif status is OrderStatus.TRIGGERED:
+                is_triggered = True
+            events.append(OrderEvent(order_id, seq, attempt, at, what))
         # Not ``replace``, which goes through the fields by name: every event of every order comes by here.
         after = OrderState(
             self.order,
             status,
-            self.seq + 1,
-            attempt or self.attempt,
-            self.was_sent or status is OrderStatus.SUBMITTED,
+            seq,
+            attempt,
+            was_sent,
             self.published_seq,
-            self.is_triggered or status is OrderStatus.TRIGGERED,
+            is_triggered,
             self.refused_at_bound,
         )
-        event = OrderEvent(self.order.order_id, after.seq, after.attempt, at, what)
-        return after, event
+        return after, tuple(events)

@@ -70,11 +70,15 @@ class Tokens:
 
     A token that is not listed can be learned, with its decimals: then orders may name it, by its mint. It is
     not among the tokens all the same: nothing that is not about itself looks at it.
+
+    Attributes:
+        symbols: Of all that are listed.
     """
 
     def __init__(self, tokens: Iterable[Token], default_pair: TokenPair) -> None:
         self.default_pair = default_pair
         self._by_symbol = {token.symbol: token for token in tokens}
+        self.symbols = frozenset(self._by_symbol)
         self._by_name = {token.symbol.upper(): token for token in self._by_symbol.values()}
         self._by_name |= {token.mint: token for token in self._by_symbol.values()}
         self._learned: dict[str, Token] = {}

@@ -1,12 +1,7 @@
 """The consumers of the orders queue and of its dead letters: a batch in, what must come back out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes import SQSEvent
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
@@ -14,29 +9,35 @@ from chalicelib.domain.queue_messages import UnreadableMessageError
 from chalicelib.logs import logger
 from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
 from chalicelib.services.consumer.messages import Received
-from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole
+from chalicelib.services.consumer.whole_batches import settle_whole
 from chalicelib.services.ports import ReceivedMessages
 from chalicelib.wire.queue_messages import parse_message
 
+Record = dict[str, Any]
+"""A message of an event, as SQS's event source mapping hands it over."""
 
-def execute_orders(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+PartialResponse = dict[str, list[dict[str, str]]]
+"""The messages that have to be delivered again:
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+
+def execute_orders(event: dict[str, Any], _context: Any) -> PartialResponse:
     """Work through a batch together; report what has to be delivered again.
 
     The batch is one unit of work: one claim, one write-ahead, one outcome.
     """
-    records = list(SQSEvent(event).records)
+    records: list[Record] = event["Records"]
     finished = _consume(records)
     services().observer.flush()
     _tell_presence(records)
-    return _response(event, context, finished, lambda: services().received_orders)
+    return _response(records, finished, lambda: services().received_orders)
 
 
-def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+def settle_dead_letters(event: dict[str, Any], _context: Any) -> PartialResponse:
     """Finish what dead letters are about; report those that have to stay."""
-    letters = [
-        DeadLetter(record.message_id, record.body, int(record.attributes.approximate_receive_count))
-        for record in SQSEvent(event).records
-    ]
+    records: list[Record] = event["Records"]
+    letters = [DeadLetter(record["messageId"], record["body"], _receive_count(record)) for record in records]
     try:
         resolved = resolve_each(services().resolve_dead_letters, letters)
     except RetryableError as fault:
@@ -44,60 +45,54 @@ def settle_dead_letters(event: dict[str, Any], context: Any) -> PartialItemFailu
         resolved = {letter.message_id: False for letter in letters}
     services().observer.count("DeadLettersResolved", sum(resolved.values()))
     services().observer.flush()
-    return _response(event, context, resolved, lambda: services().received_dead_letters)
+    return _response(records, resolved, lambda: services().received_dead_letters)
 
 
 def _response(
-    event: dict[str, Any],
-    context: Any,
-    finished: dict[str, bool],
-    received: Callable[[], ReceivedMessages],
-) -> PartialItemFailureResponse:
-    """Return the partial response; Powertools' processor thinks record by record,
-    so it is given each message's outcome.
+    records: Sequence[Record], finished: Mapping[str, bool], received: Callable[[], ReceivedMessages]
+) -> PartialResponse:
+    """Return what has to be delivered again.
 
     Raises:
         UnfinishedError: Something has to come back, and the mapping takes no partial response.
     """
     if not services().settings.partial_batch_responses:
-        by_handle = {each.receipt_handle: finished[each.message_id] for each in SQSEvent(event).records}
-        settle_whole(received, by_handle)
+        settle_whole(received, {each["receiptHandle"]: finished[each["messageId"]] for each in records})
         return {"batchItemFailures": []}
-
-    def outcome_of(record: SQSRecord) -> None:
-        if not finished[record.message_id]:
-            raise UnfinishedError(record.message_id)
-
-    # An all-failed batch is no defect here: every order of it may be waiting for the chain.
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, outcome_of, processor, context)
+    # All of a batch may have to come again: every order of it may be waiting for the chain.
+    unfinished = [message_id for message_id, is_finished in finished.items() if not is_finished]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unfinished]}
 
 
-def _tell_presence(records: list[SQSRecord]) -> None:
+def _tell_presence(records: Sequence[Record]) -> None:
     try:
-        services().tell_presence.took(int(record.attributes.sent_timestamp) for record in records)
+        services().tell_presence.took(int(record["attributes"]["SentTimestamp"]) for record in records)
     except Exception as error:  # noqa: BLE001  # the batch is done: none of it may come back for this
         logger.warning("consumer not noted", reason=str(error))
 
 
-def _consume(records: list[SQSRecord]) -> dict[str, bool]:
-    """Return for each message whether it has done its work."""
-    ours = {record.message_id: received for record in records if (received := _received(record))}
+def _consume(records: Sequence[Record]) -> dict[str, bool]:
+    """Return for each message, by id, whether it has done its work."""
+    ours = {record["messageId"]: received for record in records if (received := _received(record))}
     try:
         done = services().consume_messages.consume(list(ours.values())) if ours else []
     except RetryableError as fault:
         # As when a secret cannot be read: nothing was begun, and the queue brings all of it back.
         logger.warning("batch put off", reason=fault.message)
         done = [False] * len(ours)
-    return {record.message_id: False for record in records} | dict(zip(ours, done, strict=True))
+    return {record["messageId"]: False for record in records} | dict(zip(ours, done, strict=True))
 
 
-def _received(record: SQSRecord) -> Received | None:
-    count = int(record.attributes.approximate_receive_count)
+def _received(record: Record) -> Received | None:
+    count = _receive_count(record)
     try:
-        return Received(parse_message(record.body), record.receipt_handle, count)
+        return Received(parse_message(record["body"]), record["receiptHandle"], count)
     except UnreadableMessageError as error:
         # Reported as unfinished until the queue moves it to the dead letters, where it is archived.
-        message_id, reason = record.message_id, str(error)
+        message_id, reason = record["messageId"], str(error)
         logger.warning("message not ours", message_id=message_id, receive_count=count, reason=reason)
         return None
+
+
+def _receive_count(record: Record) -> int:
+    return int(record["attributes"]["ApproximateReceiveCount"])

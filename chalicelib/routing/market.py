@@ -4,8 +4,8 @@ An order looks at every pool within two hops, and uses few of them. So each side
 once, up to its best price alone, and read again only when a plan moves the pool.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import inf
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -17,6 +17,7 @@ from chalicelib.routing.plan import RoutablePool
 from chalicelib.routing.ranges import Curve, Range
 
 _POOL_ID: Final = attrgetter("pool_id")
+_TRADED: Final = attrgetter("pool_id", "tokens")
 
 
 class PoolSide:
@@ -103,12 +104,9 @@ class Market:
     def __init__(self, pools: Iterable[RoutablePool], now_s: int, slot: int = 0) -> None:
         self.now_s = now_s
         self.slot = slot
-        self._pools = {pool.pool_id: pool for pool in sorted(pools, key=_POOL_ID)}
-        self._ids: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for pool in self._pools.values():
-            one, other = pool.tokens
-            self._ids[one][other].append(pool.pool_id)
-            self._ids[other][one].append(pool.pool_id)
+        in_order = sorted(pools, key=_POOL_ID)
+        self._pools = {pool.pool_id: pool for pool in in_order}
+        self._ids = _ids_by_tokens(tuple(map(_TRADED, in_order)))
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._two_hop_pairs: dict[tuple[str, str], list[TwoHopPairs]] = {}
 
@@ -169,3 +167,16 @@ class Market:
             for between in (tokens, tokens[::-1]):
                 if between in self._pairs:
                     self._pairs[between].moved.add(pool_id)
+
+
+# Batch after batch it is the same pools.
+@lru_cache(maxsize=64)
+def _ids_by_tokens(
+    traded: tuple[tuple[str, tuple[str, str]], ...],
+) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Return the ids of pools by the two tokens that they trade, either way."""
+    ids: dict[str, dict[str, list[str]]] = {}
+    for pool_id, (one, other) in traded:
+        ids.setdefault(one, {}).setdefault(other, []).append(pool_id)
+        ids.setdefault(other, {}).setdefault(one, []).append(pool_id)
+    return ids

@@ -1,14 +1,15 @@
 """Short texts of a known kind in few bytes: deflate, with a dictionary of what such texts are made of.
 
 Neither header nor checksum: what is packed so is covered by a hash or a signature of its text. A window of 4
-KB holds a dictionary and a text of some length; level 1 is a tenth longer than level 9 and the quickest.
+KB holds a dictionary and a text of some length; level 3 is as quick as level 1 (7 to 10 µs a text of an
+order), and an order's four texts have a tenth less.
 """
 
 import zlib
 from functools import lru_cache
 from typing import Any, Final
 
-_LEVEL: Final = 1
+_LEVEL: Final = 3
 _WINDOW: Final = -12
 _MEMORY: Final = 5
 

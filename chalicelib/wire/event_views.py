@@ -1,8 +1,7 @@
 """Events in wire form: what only their status says, for rows and for frames."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
-from uuid import UUID
 
 from chalicelib.domain.events import (
     Building,
@@ -20,19 +19,22 @@ from chalicelib.domain.events import (
     Submitted,
     Triggered,
 )
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.prices import bps_text
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.conditions import condition_views
-from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.json_text import JsonObject, canonical
 from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.route_views import RouteViews
+from chalicelib.wire.server_frames import json_text
 
 _KEPT_MAX: Final = 512
+_NOTHING: Final = "{}"
 
 
 class EventViews:
-    """Renders events, each once: its row and its frames show the same fields.
+    """Renders events, each once: its hash, its row and its frames have the same text.
 
     Safe to share between threads; two that meet over an event at worst both render it.
     """
@@ -41,30 +43,48 @@ class EventViews:
         self.routes = RouteViews(tokens)
         self._tokens = tokens
         # By identity; an entry keeps its event, so that no other can have its id meanwhile.
-        self._kept: dict[int, tuple[OrderEvent, JsonObject]] = {}
-        # An order's events mostly come one after the other: its id, and that as text.
-        self._named: tuple[UUID | None, str] = (None, "")
+        self._kept: dict[int, tuple[OrderEvent, str]] = {}
 
-    def fields(self, event: OrderEvent) -> JsonObject:
-        """Return what only the event's status says; it is shared, and not to be changed."""
+    def text(self, event: OrderEvent) -> str:
+        """Return what only the event's status says as canonical JSON: its hash, row and frames have this."""
         kept = self._kept.get(id(event))
         if kept is not None and kept[0] is event:
             return kept[1]
-        fields = self._rendered(event)
-        if fields:
-            if len(self._kept) >= _KEPT_MAX:
-                self._kept.clear()
-            self._kept[id(event)] = event, fields
-        return fields
+        text = self._rendered(event)
+        if len(self._kept) >= _KEPT_MAX:
+            self._kept.clear()
+        self._kept[id(event)] = event, text
+        return text
+
+    def _rendered(self, event: OrderEvent) -> str:
+        fields = self.fields(event)
+        return canonical(fields) if fields else _NOTHING
+
+    def frame_texts(self, client_order_id: str | None, events: Sequence[OrderEvent]) -> list[str]:
+        """Return committed events of one order as their frames."""
+        if not events:
+            return []
+        order = f'"orderId":"{id_text(events[0].order_id)}","clientOrderId":{json_text(client_order_id)}'
+        frames, last_at, at = [], None, ""
+        for event in events:
+            if event.at is not last_at:
+                last_at, at = event.at, rfc3339(event.at)
+            # Frames are the last to ask, mostly. Kept for longer, events would grow old, and each of the
+            # garbage collector's long rounds would go through them.
+            kept = self._kept.pop(id(event), None)
+            text = kept[1] if kept is not None and kept[0] is event else self._rendered(event)
+            said = "}" if text == _NOTHING else f",{text[1:]}"
+            frames.append(
+                f'{{"type":"order",{order},"seq":{event.seq},"status":"{event.what.status}",'
+                f'"attempt":{event.attempt},"at":"{at}"{said}'
+            )
+        return frames
 
     def frame(self, client_order_id: str | None, event: OrderEvent) -> JsonObject:
-        """Return one committed event as its frame, which REST shows too."""
-        order_id, name = self._named
-        if event.order_id is not order_id:
-            order_id, name = self._named = event.order_id, str(event.order_id)
+        """Return the members of an event's frame, as REST shows it."""
         return {
             "type": "order",
-            "orderId": name,
+            "orderId": str(event.order_id),
             "clientOrderId": client_order_id,
             "seq": event.seq,
             "status": event.status,
@@ -73,7 +93,8 @@ class EventViews:
             **self.fields(event),
         }
 
-    def _rendered(self, event: OrderEvent) -> JsonObject:  # noqa: C901, PLR0912  # a case per status, each a line
+    def fields(self, event: OrderEvent) -> JsonObject:  # noqa: C901, PLR0912  # a case per status, each a line
+        """Return what only the event's status says."""
         match event.what:  # those of every order first
             case Routed(route):
                 fields = self.routes.route(route)

@@ -10,7 +10,7 @@ when it differs from its default, which no client of the older release can have 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NotRequired, get_type_hints
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, with_config
@@ -61,6 +61,9 @@ _usual_values: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(
     *(f"{_TERMS}.{each.name}" if each in _OF_TERMS else each.name for each in _USUAL)
 )
 _FIRST_OF_TERMS: Final = tuple(each.name for each in _OF_TERMS if each.default is MISSING)
+_first_of_terms: Final = itemgetter(*_FIRST_OF_TERMS)
+_ADDED_NAMES: Final = frozenset(name for name, _ in _ADDED)
+_ORDER_NAMES: Final = tuple(each.name for each in _OF_ORDER)
 
 
 def implied_span(
@@ -89,11 +92,11 @@ def _order(members: dict[str, Any]) -> Order:
         valid_for_s = implied_span(members["accepted_at"], members["valid_until"], members.get("expires_at"))
     except TypeError as error:
         raise ValueError("accepted_at and valid_until must both have a time zone") from error
-    terms = {name: members.pop(name) for name in _FIRST_OF_TERMS}
-    for name, _ in _ADDED:
-        if name in members:
-            terms[name] = members.pop(name)
-    return Order(terms=OrderTerms(valid_for_s=valid_for_s, **terms), **members)
+    terms = dict(zip(_FIRST_OF_TERMS, _first_of_terms(members), strict=True))
+    for name in _ADDED_NAMES.intersection(members):
+        terms[name] = members[name]
+    rest = {name: members[name] for name in _ORDER_NAMES if name in members}
+    return Order(terms=OrderTerms(valid_for_s=valid_for_s, **terms), **rest)
 
 
 class FlatOrder:

@@ -1,13 +1,32 @@
-"""JSON from outside: every number keeps its digits, and nothing in it can break the parser."""
+"""JSON from outside: every number keeps its digits, and nothing in it can break the parser.
+JSON of our own: one spelling of equal data.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from pydantic_core import to_jsonable_python
 
 from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 
 JsonObject = dict[str, Any]
 """Members of a JSON object, by name."""
+
+# ``json.JSONEncoder.encode`` makes one of these for each text, in more instructions than all else around it
+# takes. Fields are made here, and hold no cycle: to look for one would take nearly half of the time.
+_CANONICAL: Final = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # CPython's own, as json uses it
+    None,  # cycles
+    to_jsonable_python,
+    json.encoder.encode_basestring,
+    None,  # indent
+    ":",
+    ",",
+    True,  # noqa: FBT003  # sorted
+    False,  # noqa: FBT003  # other members' names than text
+    True,  # noqa: FBT003  # NaN
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,13 @@ class NumberText(str):
     """
 
     __slots__ = ()
+
+
+def canonical(fields: Mapping[str, object]) -> str:
+    """Return the one spelling of equal data, however the database keeps it: members sorted, without spaces,
+    nothing escaped that need not be.
+    """
+    return "".join(_CANONICAL(fields, 0))
 
 
 def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict[str, Any]:

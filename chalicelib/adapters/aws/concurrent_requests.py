@@ -121,6 +121,12 @@ class ConcurrentRequests(Generic[Key, Result]):
         """Hand an answer to a request flow, and do what it wants next."""
         try:
             wanted = request.flow.send(answer)
+            while isinstance(wanted, NextAnswer):
+                answer = self._next_answer(request)
+                if answer is None and request.connection is not None:
+                    self._watch(request)
+                    return
+                wanted = request.flow.send(answer)
         except StopIteration as end:
             self._results[request.key] = end.value
             self._slow_down(request)
@@ -133,9 +139,6 @@ class ConcurrentRequests(Generic[Key, Result]):
             self._earliest = min(self._earliest, until)
             self._pausing.append((until, request))
             return
-        if isinstance(wanted, NextAnswer):
-            self._read_on(request)
-            return
         try:
             if request.connection is None:
                 request.connection = self._pool.take(max(0.0, request.deadline - monotonic()))
@@ -146,17 +149,20 @@ class ConcurrentRequests(Generic[Key, Result]):
             return
         self._watch(request)
 
-    def _read_on(self, request: _KeyedRequest[Key, Result]) -> None:
-        """Hand a request flow the next answer, if it is there; else wait for it."""
+    def _next_answer(self, request: _KeyedRequest[Key, Result]) -> HttpResponse | None:
+        """Return the next of several answers; None if there will be none, or, on a connection that is still
+        there, if some of it is to come.
+        """
         if request.connection is None:
-            self._go_on(request, None)
-            return
+            return None
         try:
             answer = request.next_answer()
         except (ProtocolError, ValueError):
-            self._fail(request)
-            return
-        self._take(request, answer)
+            self._hang_up(request)
+            return None
+        if answer is not None and not answer.is_reusable:
+            self._hang_up(request)
+        return answer
 
     def _transfer(self, request: _KeyedRequest[Key, Result]) -> None:
         try:

@@ -4,7 +4,7 @@ An order makes eight of them. boto3 takes a millisecond of processor time for on
 signer a third of that; a signer and an HTTP exchange of our own a twentieth.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -58,6 +58,11 @@ class AwsEndpoint:
         """Return a request as it is sent, signed now."""
         fields = ("host", self._authority), *headers.items()
         return self._signer.request(method, f"{self._prefix}{path}", fields, body, datetime.now(UTC))
+
+    def signed_posts(self, path: str, bodies: Iterable[bytes]) -> list[bytes]:
+        """Return a POST with each of the bodies, signed now."""
+        fields = (("host", self._authority),)
+        return self._signer.requests("POST", f"{self._prefix}{path}", fields, bodies, datetime.now(UTC))
 
     def converse(
         self,

@@ -5,11 +5,13 @@ parser, which costs more than all else that our calls
 do: 67 µs of processor time for an exchange, against 16 here.
 """
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _HEAD_BYTES_MAX: Final = 65_536
 _NO_BODY: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_STATUS_BYTES: Final = len(b"HTTP/1.1 200")
 # Fields as they stand in a head in lower case, behind the line before.
 _CONNECTION: Final = b"\r\nconnection:"
 _CONTENT_LENGTH: Final = b"\r\ncontent-length:"
@@ -60,11 +62,9 @@ def _answer(data: bytes, *, is_over: bool) -> HttpResponse | None:
         if len(data) > _HEAD_BYTES_MAX:
             raise ProtocolError("the answer's head has no end")
         return None
-    head, rest = data[:end].lower(), data[end + len(_END_OF_HEAD) :]
-    code = head[9:12]
-    if not head.startswith(b"http/1.") or not code.isdigit():
-        raise ProtocolError(f"not an HTTP answer: {head[:80]!r}")
-    status = int(code)
+    # Each line of the head with its end.
+    head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
+    status = _status(head[:_STATUS_BYTES])
     if status < 200:  # an interim response (RFC 9110, 15.2)
         return _answer(rest, is_over=is_over)
     keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
@@ -88,8 +88,16 @@ def _value(head: bytes, field: bytes) -> bytes | None:
     if start < 0:
         return None
     start += len(field)
-    end = head.find(b"\r\n", start)
-    return head[start : end if end >= 0 else None].strip()
+    return head[start : head.find(b"\r\n", start)].strip()
+
+
+@lru_cache(maxsize=64)
+def _status(begin: bytes) -> int:
+    """Return the status that an answer begins with."""
+    code = begin[9:]
+    if not begin.startswith(b"http/1.") or not code.isdigit():
+        raise ProtocolError(f"not an HTTP answer: {begin!r}")
+    return int(code)
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes] | None:

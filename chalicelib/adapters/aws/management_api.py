@@ -107,7 +107,7 @@ class ManagementApi:
         A connection has three frames of an order at once, and each piece is a round trip and two system
         calls on either side. Should one be repeated or overtaken after a failure, clients go by ``seq``.
         """
-        asked = b"".join([self._endpoint.signed("POST", path, text.encode(), {}) for text in texts])
+        asked = b"".join(self._endpoint.signed_posts(path, [text.encode() for text in texts]))
         statuses = [_status((yield asked))]
         while len(statuses) < len(texts):
             statuses.append(_status((yield NEXT_ANSWER)))

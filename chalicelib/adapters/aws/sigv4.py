@@ -7,11 +7,11 @@ together once. ``tests/unit/adapters/aws/test_sigv4.py`` compares the two.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
-import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -58,20 +58,31 @@ class RequestSigner:
             fields: With ``host``; all are signed.
             now: In UTC.
         """
+        [asked] = self.requests(method, path, fields, [body], now)
+        return asked
+
+    def requests(
+        self, method: str, path: str, fields: Fields, bodies: Iterable[bytes], now: datetime
+    ) -> list[bytes]:
+        """Return requests that differ in their bodies alone, as ``request`` does."""
         frozen = self._credentials.get_frozen_credentials()
         _, moment, scope, key = self._moment_of(now, frozen.secret_key or "")
         draft = _draft(method, path, (*fields, (_SESSION, frozen.token)) if frozen.token else fields)
-        canonical = f"{draft.before_date}{moment}{draft.after_date}{hashlib.sha256(body).hexdigest()}"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        mac = key.copy()
-        mac.update(f"{_ALGORITHM}\n{moment}\n{scope}\n{digest}".encode())
+        canonical = f"{draft.before_date}{moment}{draft.after_date}"
+        signed = f"{_ALGORITHM}\n{moment}\n{scope}\n"
         head = (
             f"{draft.head}{_DATE}: {moment}\r\n"
             f"authorization: {_ALGORITHM} Credential={frozen.access_key}/{scope}, "
-            f"SignedHeaders={draft.signed_names}, Signature={mac.hexdigest()}\r\n"
-            f"content-length: {len(body)}\r\n\r\n"
+            f"SignedHeaders={draft.signed_names}, Signature="
         )
-        return head.encode("latin-1") + body
+        asked = []
+        for body in bodies:
+            digest = sha256(f"{canonical}{sha256(body).hexdigest()}".encode()).hexdigest()
+            mac = key.copy()
+            mac.update(f"{signed}{digest}".encode())
+            whole = f"{head}{mac.hexdigest()}\r\ncontent-length: {len(body)}\r\n\r\n"
+            asked.append(whole.encode("latin-1") + body)
+        return asked
 
     def _moment_of(self, now: datetime, secret_key: str) -> _Moment:
         made_from = int(now.timestamp()), secret_key

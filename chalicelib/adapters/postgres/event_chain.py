@@ -6,7 +6,6 @@ An event that is changed, left out or slipped in later breaks it. It is computed
 where it took a twentieth of a batch's time: the bytes that are hashed are those that are sent anyway.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,11 +13,10 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
-
 from chalicelib.domain.events import OrderEvent
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.wire.json_text import JsonObject
+from chalicelib.wire.json_text import JsonObject, canonical
 from chalicelib.wire.packed_fields import packed
 
 GENESIS: Final = b""
@@ -28,16 +26,6 @@ PACKED: Final = frozenset({OrderStatus.PENDING, OrderStatus.ROUTED, OrderStatus.
 """Statuses whose fields are long, and which no statement looks into: their rows hold them packed."""
 
 _HEADS_MAX: Final = 10_000
-
-# One spelling of equal data, however the database keeps it: members sorted, nothing escaped that need not be.
-canonical: Final[Callable[[Mapping[str, object]], str]] = json.JSONEncoder(
-    # Fields are made here, and hold no cycle: to look for one takes nearly half of the time.
-    check_circular=False,
-    sort_keys=True,
-    separators=(",", ":"),
-    ensure_ascii=False,
-    default=to_jsonable_python,
-).encode
 
 
 def link(before: bytes, event: OrderEvent, fields: Mapping[str, object]) -> bytes:
@@ -60,7 +48,7 @@ def stated(event: OrderEvent) -> str:
 def chained_rows(
     events: Iterable[OrderEvent],
     heads: Mapping[UUID, bytes],
-    fields_of: Callable[[OrderEvent], JsonObject],
+    text_of: Callable[[OrderEvent], str],
     *,
     packs: bool = True,
 ) -> tuple[str, dict[UUID, bytes]]:
@@ -69,7 +57,7 @@ def chained_rows(
     Args:
         events: Each order's own in the order of their numbers.
         heads: The last hash on record, of orders that have one.
-        fields_of: Renders what only an event's status says.
+        text_of: Renders what only an event's status says, as canonical JSON.
         packs: Whether long fields are packed, and hashes that a later one covers left out; releases before
             migration 0022 can do nothing with such rows.
     """
@@ -78,18 +66,17 @@ def chained_rows(
     # Of an order's events in a row, id, time and predecessor are looked up once: it is half of the work.
     last_id, last_at, name, time, chain, followed = None, None, "", "", GENESIS, ""
     for event in events:
-        fields = fields_of(event)
-        data = canonical(fields) if fields else "{}"
+        data = text_of(event)
         if event.order_id is not last_id:
             if last_id is not None:
                 after[last_id] = chain
             last_id = event.order_id
-            name, chain = str(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
+            name, chain = id_text(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
         elif packs:
             rows[-1] = followed
         if event.at is not last_at:
             last_at, time = event.at, _time(event.at)
-        seq, status, attempt = event.seq, event.status.value, event.attempt
+        seq, status, attempt = event.seq, event.what.status, event.attempt
         chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
         short = ""
         if packs and status in PACKED:

@@ -1,8 +1,7 @@
 """Putting orders on record: the statement, and what all that write orders share with it."""
 
 import base64
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from chalicelib.adapters.postgres.cancels import MARKED
 from chalicelib.adapters.postgres.order_columns import NAMES, TYPED
 from chalicelib.adapters.postgres.rows import order_record
 from chalicelib.adapters.postgres.statements import Row, Statement
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.progress import NewOrder, OpenAttempt
 from chalicelib.wire.json_text import JsonObject
 
@@ -59,9 +59,6 @@ WITH incoming AS (
 {NAMED.format("created")}
 """)
 
-# An order's id comes back from each of its statements.
-_id_of: Final = lru_cache(maxsize=4_096)(UUID)
-
 
 def new_row(new: NewOrder, head: bytes | None) -> dict[str, Any]:
     """Return an order and its first step as ``CREATE`` reads it."""
@@ -87,10 +84,11 @@ def attempt_row(order_id: UUID, fence: int, new: OpenAttempt) -> JsonObject:
     }
 
 
-def named(rows: Sequence[Row]) -> frozenset[UUID]:
-    """Return the orders that ``NAMED`` names."""
+def named(rows: Sequence[Row], asked: Iterable[UUID]) -> frozenset[UUID]:
+    """Return those of the orders that ``NAMED`` names: the same ids, so that none is made of text again."""
     (row,) = rows
-    return frozenset(map(_id_of, row.order_ids or ()))
+    by_name = {id_text(order_id): order_id for order_id in asked}
+    return frozenset([by_name[name] for name in row.order_ids or ()])
 
 
 def bytea(raw: bytes | None) -> str | None:

@@ -142,15 +142,15 @@ class PostgresOrderRecord:
 
     def __init__(self, engine: Engine, views: EventViews, *, packs: bool = True) -> None:
         self._database = Database(engine)
-        self._chained = partial(chained_rows, fields_of=views.fields, packs=packs)
+        self._chained = partial(chained_rows, text_of=views.text, packs=packs)
         self._heads = Heads()
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
         events, heads = self._chained((event for new in orders for event in new.events), {})
-        rows = [new_row(new, heads.get(new.state.order.order_id)) for new in orders]
+        columns = [new_row(new, heads.get(new.state.order.order_id)) for new in orders]
         signed = [(new.state.order, new.attempt) for new in orders if new.attempt]
         parameters = {
-            "orders": json_rows(rows),
+            "orders": json_rows(columns),
             "events": events,
             "attempts": json_rows([attempt_row(order.order_id, 1, attempt) for order, attempt in signed]),
             "lease_ms": lease_ms,
@@ -160,9 +160,9 @@ class PostgresOrderRecord:
                 accounts = {"accounts": sorted({order.account_id for order, _ in signed})}
                 with self._database.transaction() as session:
                     _, rows = session.finish((UNMARKED_MEANWHILE, accounts), (CREATE, parameters))
-                created = named(rows)
             else:
-                created = named(self._database.execute(CREATE, parameters))
+                rows = self._database.execute(CREATE, parameters)
+        created = named(rows, [new.state.order.order_id for new in orders])
         self._heads.note(
             {order_id: head for order_id in created if (head := heads.get(order_id)) is not None}
         )
@@ -229,10 +229,11 @@ class PostgresOrderRecord:
 
     def _moved(self, transitions: Sequence[Transition], parameters: Mapping[str, object]) -> frozenset[UUID]:
         """Write the transitions, and the watches of those that counted in the same commit."""
+        order_ids = [transition.state.order.order_id for transition in transitions]
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
-            return named(self._database.execute(_RECORD, parameters))
+            return named(self._database.execute(_RECORD, parameters), order_ids)
         with self._database.transaction() as session:
-            moved = named(session.execute(_RECORD, parameters))
+            moved = named(session.execute(_RECORD, parameters), order_ids)
             counted = [each for each in transitions if each.state.order.order_id in moved]
             armed = [each.watch for each in counted if each.watch]
             left = [each.state.order.order_id for each in counted if _leaves_rest(each) and not each.watch]

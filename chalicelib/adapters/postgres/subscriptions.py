@@ -17,6 +17,7 @@ from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
 from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, Subscription
 
@@ -134,7 +135,7 @@ class PostgresSubscriptions:
         self._database = Database(engine)
 
     def of_orders(self, orders: Sequence[Order]) -> Sequence[Subscription]:
-        wanted = {str(order.order_id): order for order in orders}
+        wanted = {id_text(order.order_id): order for order in orders}
         asked = [{"order_id": name, "account_id": order.account_id} for name, order in wanted.items()]
         parameters = {"orders": json_rows(asked), "every": str(EVERY_ORDER)}
         with translated_errors():

@@ -1,6 +1,5 @@
 """The transitions of an order as values: what to append to the record, and nothing done yet."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -14,7 +13,6 @@ from chalicelib.domain.events import (
     Happened,
     Launched,
     Open,
-    OrderEvent,
     Pending,
     Routed,
     Routing,
@@ -50,7 +48,7 @@ def first_transition(order: Order, now: datetime, connection_id: str | None) -> 
         stages = (Pending(order.terms), Routing())
     if order.is_late(now):
         stages = (Pending(order.terms), _expired(order))
-    state, events = _advance(OrderState(order), stages, now)
+    state, events = OrderState(order).advanced(stages, now)
     return NewOrder(state, events, connection_id)
 
 
@@ -60,7 +58,7 @@ def failed_at_once(order: Order, error: ExecutionError, now: datetime, connectio
         Pending(order.terms),
         Failed(error.code, error.message, attempts=0),
     )
-    state, events = _advance(OrderState(order), stages, now)
+    state, events = OrderState(order).advanced(stages, now)
     return NewOrder(state, events, connection_id, error.code)
 
 
@@ -82,7 +80,7 @@ def submitted(
         Building(),
         Submitted(transaction.signature),
     )
-    state, events = _advance(claimed.state, stages, now)
+    state, events = claimed.state.advanced(stages, now)
     attempt = OpenAttempt(
         transaction, state.attempt, planned.plan.amount_in, planned.plan.amount_out, wanted.threshold_units
     )
@@ -93,7 +91,7 @@ def confirmed(
     claimed: ClaimedOrder, attempt: OpenAttempt, landed: TransactionStatus, now: datetime
 ) -> Transition:
     """Return the end of an order whose transaction landed, with what the ledger booked."""
-    state, events = _advance(claimed.state, [_fill(claimed.state.order, attempt, landed)], now)
+    state, events = claimed.state.advanced([_fill(claimed.state.order, attempt, landed)], now)
     return Transition(
         claimed,
         state,
@@ -115,7 +113,7 @@ def failed(
 ) -> Transition:
     """Return the end of an order that cannot be filled; its open attempt, if any, ended as ``outcome``."""
     end = Failed(error.code, error.message, claimed.state.attempt, network_fee_lamports)
-    state, events = _advance(claimed.state, [end], now)
+    state, events = claimed.state.advanced([end], now)
     return Transition(
         claimed, state, events, outcome=_outcome(claimed, outcome), failure_code=error.code, release=True
     )
@@ -129,7 +127,7 @@ def late(claimed: ClaimedOrder, now: datetime, *, outcome: Literal["dead"] | Non
     end = _expired(claimed.state.order)
     if claimed.state.was_sent and claimed.state.status is not OrderStatus.OPEN:
         return failed(claimed, ExecutionError(end.code, end.message), now, outcome=outcome)
-    state, events = _advance(claimed.state, [end], now)
+    state, events = claimed.state.advanced([end], now)
     return Transition(claimed, state, events, release=True)
 
 
@@ -146,7 +144,7 @@ def unmet(claimed: ClaimedOrder, now: datetime) -> Transition:
     error = ExecutionError(Code.LIMIT_NOT_MET, "the market does not offer the order's limit now")
     if claimed.state.was_sent:
         return failed(claimed, error, now)
-    state, events = _advance(claimed.state, [Expired(error.code, error.message)], now)
+    state, events = claimed.state.advanced([Expired(error.code, error.message)], now)
     return Transition(claimed, state, events, release=True)
 
 
@@ -195,7 +193,7 @@ def triggered(claimed: ClaimedOrder, seen: Sighting, now: datetime) -> Transitio
         terms.price_base,
     )
     stages: tuple[Happened, ...] = (evidence,) if terms.limit is not None else (evidence, Routing())
-    state, events = _advance(claimed.state, stages, now)
+    state, events = claimed.state.advanced(stages, now)
     return Transition(claimed, state, events)
 
 
@@ -212,7 +210,7 @@ def launched(claimed: ClaimedOrder, launch: Launch, now: datetime) -> Transition
         terms.input_token,
     )
     stages: tuple[Happened, ...] = (evidence,) if terms.limit is not None else (evidence, Routing())
-    state, events = _advance(claimed.state, stages, now)
+    state, events = claimed.state.advanced(stages, now)
     return Transition(claimed, state, events)
 
 
@@ -223,16 +221,6 @@ def release(claimed: ClaimedOrder, *, published: bool) -> Transition:
     """
     state = replace(claimed.state, published_seq=claimed.state.seq) if published else claimed.state
     return Transition(claimed, state, (), release=True)
-
-
-def _advance(
-    state: OrderState, stages: Sequence[Happened], now: datetime
-) -> tuple[OrderState, tuple[OrderEvent, ...]]:
-    events = []
-    for what in stages:
-        state, event = state.transition_to(what, now)
-        events.append(event)
-    return state, tuple(events)
 
 
 def _outcome(claimed: ClaimedOrder, outcome: Literal["refused", "dead"] | None) -> AttemptOutcome | None:

@@ -1,7 +1,7 @@
 """Publishing events: frames that are copies of committed events, and what to do when one is not delivered."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -136,7 +136,7 @@ class EventPublisher:
         outgoing: list[_OutgoingFrame] = []
         for order, events in committed:
             subscribed = by_order[order.order_id]
-            if order.order_id in deferred_acknowledgements:
+            if deferred_acknowledgements and order.order_id in deferred_acknowledgements:
                 outgoing.append(
                     _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], subscribed)
                 )
@@ -217,14 +217,18 @@ class EventPublisher:
 
 def _event_frames(
     order: Order, events: Sequence[OrderEvent], live: Sequence[Subscription], views: EventViews
-) -> Iterator[_OutgoingFrame]:
-    for event in events if live else ():
-        text = json_text(views.frame(order.terms.client_order_id, event))
-        for subscription in live:
-            if event.seq > subscription.replayed_to:
-                yield _OutgoingFrame(
-                    subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
-                )
+) -> list[_OutgoingFrame]:
+    if not live:
+        return []
+    texts = views.frame_texts(order.terms.client_order_id, events)
+    return [
+        _OutgoingFrame(
+            subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
+        )
+        for event, text in zip(events, texts, strict=True)
+        for subscription in live
+        if event.seq > subscription.replayed_to
+    ]
 
 
 def _acknowledgement_frame(

@@ -168,7 +168,7 @@ class ReplayOrders:
         sent_to, looks_in_vain = replay.after_seq, 0
         while looks_in_vain < _LOOKS_IN_VAIN_MAX:
             events = self._queries.events_after(order_id, sent_to, limit=_EVENTS_PER_READ)
-            members += [json_text(self._views.frame(order.terms.client_order_id, event)) for event in events]
+            members += self._views.frame_texts(order.terms.client_order_id, events)
             texts += batch_texts(members) if replay.batched else members
             delivery = self._post(subscriber, texts) if texts else Delivery.DELIVERED
             if delivery is Delivery.UNDELIVERED and deferred_acknowledgement is not None:

@@ -57,13 +57,12 @@ class Planner:
     def __init__(self, answers: VenueAnswers, tokens: Tokens) -> None:
         self._answers = answers
         # A pool of a token that is not listed any more would take others' orders through it.
-        listed = [
-            pool
-            for pool in answers.pools
-            if pool.is_listed and pool.tokens[0] in tokens and pool.tokens[1] in tokens
-        ]
-        listed_ids = {pool.pool_id for pool in listed}
-        self._unlisted = {pool.pool_id: pool for pool in answers.pools if pool.pool_id not in listed_ids}
+        are_listed = tokens.symbols.issuperset
+        listed = [pool for pool in answers.pools if pool.is_listed and are_listed(pool.tokens)]
+        self._unlisted: dict[str, RoutablePool] = {}
+        if len(listed) < len(answers.pools):
+            listed_ids = {pool.pool_id for pool in listed}
+            self._unlisted = {pool.pool_id: pool for pool in answers.pools if pool.pool_id not in listed_ids}
         self._market = Market(listed, *answers.time)
         self._quotes = FirmQuotes(answers.firm_quotes)
         self._tokens = tokens

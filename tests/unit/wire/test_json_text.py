@@ -1,5 +1,6 @@
 """JSON from outside: nothing in it breaks the parser, and no number loses a digit."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.errors import Code, FieldProblem, InvalidRequestError
-from chalicelib.wire.json_text import parse_object
+from chalicelib.wire.json_text import canonical, parse_object
 
 
 def refusal_of(text: str | bytes) -> InvalidRequestError:
@@ -68,3 +69,16 @@ def test_byte_order_mark_in_text_is_no_json() -> None:
     with pytest.raises(InvalidRequestError) as refused:
         parse_object("\ufeff{}")
     assert refused.value.code is Code.INVALID_JSON
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner),
+)
+
+
+@given(st.dictionaries(_TEXTS, _VALUES))
+def test_canonical_text_is_that_of_the_standard_encoder(fields: dict[str, object]) -> None:
+    """Hashes on record are of that text."""
+    assert canonical(fields) == json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -74,3 +74,11 @@ def a_request(signer: RequestSigner, body: str, now: datetime) -> bytes:
 def headers_of(request: bytes) -> dict[str, str]:
     lines = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
     return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def test_requests_that_differ_in_their_bodies_are_each_signed_as_one_by_itself() -> None:
+    signer, now = a_signer(), datetime(2026, 1, 1, tzinfo=UTC)
+    together = signer.requests("POST", "/", (("host", HOST),), [b"one", b"", b"three"], now)
+    assert together == [
+        signer.request("POST", "/", (("host", HOST),), body, now) for body in (b"one", b"", b"three")
+    ]
