@@ -136,13 +136,14 @@ class Log:
     """Where lines go. Thread-safe; ``close`` writes what is still waiting.
 
     Attributes:
+        is_verbose: Whether events of the level ``debug`` are shown.
         sentences: How the project wants some messages shown, once its settings are read.
     """
 
     def __init__(self, stream: TextIO, *, is_raw: bool = False, is_verbose: bool = False) -> None:
         self._stream = stream
         self._is_raw = is_raw
-        self._is_verbose = is_verbose
+        self.is_verbose: Final = is_verbose
         self.sentences = _NO_SENTENCES
         self._is_coloured = stream.isatty() and not is_raw
         self._waiting: deque[Entry] = deque()
@@ -163,7 +164,7 @@ class Log:
 
     def event(self, level: str, message: str, /, **facts: Any) -> None:
         """Log something the runtime did; ``debug`` shows only when asked for."""
-        if level == "debug" and not self._is_verbose:
+        if level == "debug" and not self.is_verbose:
             return
         entry: Mapping[str, Any] = {"level": level.upper(), "message": message, **facts}
         self._put("runtime", [json.dumps(entry, default=str)])
