@@ -7,6 +7,7 @@ from typing import NamedTuple
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
+from chalice_offline.gateway.settings import discard
 from chalice_offline.lambda_host.host import HostSettings
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
@@ -104,7 +105,8 @@ def gateway_settings(
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,
         limits=_limits(options, file),
-        log=lambda message, facts: log.event("debug", message, **facts),
+        # A dozen for each message that a client sends, of which no line is shown unless asked for.
+        log=(lambda message, facts: log.event("debug", message, **facts)) if log.is_verbose else discard,
     )
 
 

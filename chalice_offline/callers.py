@@ -15,6 +15,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 Headers = Sequence[tuple[bytes, bytes]]
+HeadersByName = Mapping[bytes, bytes]
+"""Names in lower case; of a header that was sent twice, the later one."""
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 _HOST_CHARS_MAX: Final = 255
@@ -83,6 +85,37 @@ def own_origins(host: str, port: int) -> frozenset[str]:
     names = {shown, "localhost"} if host != "localhost" else {"localhost", "127.0.0.1", "[::1]"}
     # A browser leaves the scheme's own port out.
     return frozenset(f"http://{name}" if port == 80 else f"http://{name}:{port}" for name in names)
+
+
+def by_name(headers: Headers) -> HeadersByName:
+    if not headers:
+        return {}
+    names, values = zip(*headers, strict=True)
+    return dict(zip(_in_lower_case(names), values, strict=True))
+
+
+def is_surely_a_programs(headers: Headers, named: HeadersByName) -> bool:
+    """Return whether a request, by its headers and the same by name, was surely made by a program, and to
+    loopback: no ``Callers`` would refuse it. Nearly all requests tell so at first sight.
+    """
+    return (
+        b"origin" not in named
+        and b"sec-fetch-site" not in named
+        and len(named) == len(headers)
+        and is_loopback_name(named.get(b"host", b""))
+    )
+
+
+@lru_cache(maxsize=64)
+def is_loopback_name(host: bytes) -> bool:
+    """Return the same as ``is_loopback_host``, of a header as it was sent."""
+    return is_loopback_host(_text_of(host))
+
+
+@lru_cache(maxsize=64)
+def _in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the names of some headers: the requests of one program have the same nearly always."""
+    return tuple(name.lower() for name in names)
 
 
 def is_made_by_a_browser(headers: Headers) -> bool:

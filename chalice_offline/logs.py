@@ -136,13 +136,14 @@ class Log:
     """Where lines go. Thread-safe; ``close`` writes what is still waiting.
 
     Attributes:
+        is_verbose: Whether events of the level ``debug`` are shown.
         sentences: How the project wants some messages shown, once its settings are read.
     """
 
     def __init__(self, stream: TextIO, *, is_raw: bool = False, is_verbose: bool = False) -> None:
         self._stream = stream
         self._is_raw = is_raw
-        self._is_verbose = is_verbose
+        self.is_verbose: Final = is_verbose
         self.sentences = _NO_SENTENCES
         self._is_coloured = stream.isatty() and not is_raw
         self._waiting: deque[Entry] = deque()
@@ -157,20 +158,20 @@ class Log:
         """Write each line from here on to a file as well, as far as the disk has room; it is closed here."""
         self._file = file
 
-    def function_line(self, function_name: str, line: str) -> None:
-        """Log one line that a function printed."""
-        self._put(function_name, line)
+    def function_lines(self, function_name: str, lines: Sequence[str]) -> None:
+        """Log what a function printed just now."""
+        self._put(function_name, lines)
 
     def event(self, level: str, message: str, /, **facts: Any) -> None:
         """Log something the runtime did; ``debug`` shows only when asked for."""
-        if level == "debug" and not self._is_verbose:
+        if level == "debug" and not self.is_verbose:
             return
         entry: Mapping[str, Any] = {"level": level.upper(), "message": message, **facts}
-        self.function_line("runtime", json.dumps(entry, default=str))
+        self._put("runtime", [json.dumps(entry, default=str)])
 
     def say(self, line: str) -> None:
         """Print a line as it is: the ready banner."""
-        self._put(None, line)
+        self._put(None, [line])
 
     def close(self) -> None:
         self._is_closing.set()
@@ -179,11 +180,13 @@ class Log:
         if self._file is not None and not self._thread.is_alive():
             self._file.close()
 
-    def _put(self, source: str | None, line: str) -> None:
-        if len(self._waiting) >= LINES_WAITING_MAX:
-            self._dropped += 1
-            return
-        self._waiting.append(Entry(source, line, datetime.now(UTC)))
+    def _put(self, source: str | None, lines: Sequence[str]) -> None:
+        room = max(0, LINES_WAITING_MAX - len(self._waiting))
+        if len(lines) > room:
+            self._dropped += len(lines) - room
+            lines = lines[:room]
+        now = datetime.now(UTC)
+        self._waiting.extend([Entry(source, line, now) for line in lines])
         if not self._has_lines.is_set():
             self._has_lines.set()
 

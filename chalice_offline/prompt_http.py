@@ -13,11 +13,11 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from chalice_offline.bounded_http import BoundedHttp
+from chalice_offline.callers import Headers, HeadersByName, by_name
 from chalice_offline.supervision import fail
 
 _INTERNAL_ERROR: Final = 500
 _EXPECT: Final = b"expect"
-_EXPECT_BYTES: Final = len(_EXPECT)
 
 
 class PromptRequest(NamedTuple):
@@ -26,13 +26,15 @@ class PromptRequest(NamedTuple):
     Attributes:
         target: Path and query as sent.
         headers: Names in any case.
+        named: The same by name.
         body: Complete, or its beginning if it is longer than the
             protocol's ``body_bytes_max``: one byte more at least.
     """
 
     method: str
     target: bytes
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
+    named: HeadersByName
     body: bytes
 
 
@@ -48,7 +50,7 @@ class PromptHttp(BoundedHttp, ABC):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.headers_sent: list[tuple[bytes, bytes]] = []
-        self._expects = False
+        self.named: HeadersByName = {}
         # The body of a prompt request so far; None while anything else is read.
         self._body: bytes | None = None
         self._complete: list[PromptRequest] = []
@@ -61,8 +63,8 @@ class PromptHttp(BoundedHttp, ABC):
 
     @abstractmethod
     def is_prompt(self) -> bool:
-        """Tell by ``url`` and ``headers_sent`` whether the request
-        whose head was read is to be answered at once.
+        """Tell by ``url``, ``headers_sent`` and ``named``, which has them by name, whether the request whose
+        head was read is to be answered at once.
         """
 
     def must_wait(self, _request: PromptRequest) -> bool:
@@ -83,7 +85,7 @@ class PromptHttp(BoundedHttp, ABC):
 
     def answers(self, requests: Sequence[PromptRequest]) -> list[bytes]:
         """Return the answers to requests that came in one piece."""
-        return [self._answered(request) for request in requests]
+        return [*map(self._answered, requests)]
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._idle_timer is not None:
@@ -152,18 +154,16 @@ class PromptHttp(BoundedHttp, ABC):
         # What uvicorn prepares for an application waits until the head tells that it is one's.
         self.url = b""
         self.headers_sent = []
-        self._expects = False
         self.request_begins()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers_sent.append((name, value))
-        if len(name) == _EXPECT_BYTES and name.lower() == _EXPECT:
-            self._expects = True
 
     def on_headers_complete(self) -> None:
         self.head_is_complete()
         if not self.url.startswith(b"/"):
             self._take_host_from_target()
+        self.named = by_name(self.headers_sent)
         if self.is_prompt() and self._is_usual():
             self._body = b""
         else:
@@ -180,7 +180,8 @@ class PromptHttp(BoundedHttp, ABC):
             super().on_message_complete()
             return
         method = self.parser.get_method().decode("ascii")
-        request, self._body = PromptRequest(method, self.url, self.headers_sent, self._body), None
+        request = PromptRequest(method, self.url, self.headers_sent, self.named, self._body)
+        self._body = None
         if not self.must_wait(request):
             self._complete.append(request)
             return
@@ -228,7 +229,7 @@ class PromptHttp(BoundedHttp, ABC):
             and not self.flow.write_paused
             # The answers to earlier requests, on which the application may still be at work, come first.
             and (self.cycle is None or self.cycle.response_complete)
-            and not self._expects
+            and _EXPECT not in self.named
         )
 
     def _close_if_idle(self) -> None:

@@ -219,7 +219,7 @@ class Runtime:
             project.functions,
             host_settings(self._options, self._file, project, self._environment),
             self._forker,
-            self._log.function_line,
+            self._log.function_lines,
             on_finished=self._function_ended,
             on_refused=self._snapshot_refused,
         )

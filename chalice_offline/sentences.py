@@ -8,12 +8,15 @@ all of them.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from string import Formatter
 from typing import Any, Final, NamedTuple, Self
 
 _FORMATTER: Final = Formatter()
 _KINDS_KEPT: Final = 256
 _BOTH_ENDS: Final = re.compile(r"([1-9]\d?)…([1-9]\d?)")
+# What ``%`` can do by itself: a width, and how many characters are shown at most.
+_PLAIN: Final = re.compile(r"(<|>)?([1-9]\d*)?(\.\d+)?")
 
 
 class TemplateError(ValueError):
@@ -45,15 +48,13 @@ class Sentences:
         if not isinstance(message, str) or message not in self._words:
             return None
         kind = self._kind_of(message, tuple(entry))
-        values = [entry[name] for name in kind.names]
+        values = list(kind.values(entry))
         if None in values:
             found = [text for parts in kind.words if (text := _filled(parts, entry)) is not None]
             return " ".join(found).rstrip()
-        shown = [
-            form(value if isinstance(value, str) else str(value))
-            for form, value in zip(kind.forms, values, strict=True)
-        ]
-        return (kind.pattern % tuple(shown)).rstrip()
+        for place, form in kind.forms:
+            values[place] = form(str(values[place]))
+        return (kind.pattern % tuple(values)).rstrip()
 
     def _kind_with(self, message: str, facts: tuple[str, ...]) -> "_Kind":
         """Return what all lines have in common that have the same message and facts."""
@@ -61,35 +62,53 @@ class Sentences:
             [
                 parts
                 for parts in self._words[message]
-                if all(name is None or name in facts for _, name, _ in parts)
+                if all(part.name is None or part.name in facts for part in parts)
             ]
         )
 
 
-_Word = list[tuple[str, str | None, Callable[[str], str]]]
+class _Part(NamedTuple):
+    """Some text of a word, the fact behind it if there is one, and how that is shown."""
+
+    text: str
+    name: str | None
+    form: str
+    fill: Callable[[str], str]
+
+
+_Word = list[_Part]
 
 
 class _Kind(NamedTuple):
     """The words of a template whose facts there are.
 
     Attributes:
-        pattern: All of them in one, for Python's ``%``, with a place for each fact.
-        names, forms: Of the facts, in their order: what they are called, and what formats them.
+        pattern: All of them in one, for Python's ``%``, which formats most facts.
+        values: Returns the facts of an entry, in their order.
+        forms: What formats the others of them, by their places.
     """
 
     words: Sequence[_Word]
     pattern: str
-    names: Sequence[str]
-    forms: Sequence[Callable[[str], str]]
+    values: Callable[[Mapping[str, Any]], Sequence[Any]]
+    forms: Sequence[tuple[int, Callable[[str], str]]]
 
     @classmethod
     def of(cls, words: Sequence[_Word]) -> Self:
         pattern = " ".join(
-            "".join(text.replace("%", "%%") + ("" if name is None else "%s") for text, name, _ in parts)
+            "".join(
+                text.replace("%", "%%") + ("" if name is None else f"%{_conversion(form) or 's'}")
+                for text, name, form, _ in parts
+            )
             for parts in words
         )
-        facts = [(name, form) for parts in words for _, name, form in parts if name is not None]
-        return cls(words, pattern, [name for name, _ in facts], [form for _, form in facts])
+        facts = [part for parts in words for part in parts if part.name is not None]
+        return cls(
+            words,
+            pattern,
+            _values_of([str(each.name) for each in facts]),
+            [(place, each.fill) for place, each in enumerate(facts) if _conversion(each.form) is None],
+        )
 
 
 def _word(word: str) -> _Word:
@@ -102,19 +121,34 @@ def _word(word: str) -> _Word:
             _form(form or "")("text")
     except ValueError as error:
         raise TemplateError(f"{word}: {error}") from error
-    return [(text, name, _form(form or "")) for text, name, form, _ in parts]
+    return [_Part(text, name, form or "", _form(form or "")) for text, name, form, _ in parts]
 
 
 def _filled(parts: _Word, entry: Mapping[str, Any]) -> str | None:
     shown = []
-    for text, name, form in parts:
+    for text, name, _, fill in parts:
         shown.append(text)
         if name is not None:
             value = entry.get(name)
             if value is None:
                 return None
-            shown.append(form(value if isinstance(value, str) else str(value)))
+            shown.append(fill(str(value)))
     return "".join(shown)
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    if len(names) < 2:  # for one name, itemgetter returns no sequence
+        return lambda entry: [entry[name] for name in names]
+    return itemgetter(*names)
+
+
+def _conversion(form: str) -> str | None:
+    """Return what stands behind ``%`` for a form, None if it knows no such one."""
+    plain = _PLAIN.fullmatch(form)
+    if plain is None:
+        return None
+    side, width, most = plain.groups()
+    return f"{'' if side == '>' else '-' if width else ''}{width or ''}{most or ''}s"
 
 
 def _form(form: str) -> Callable[[str], str]:

@@ -1,10 +1,13 @@
 """Ids that are UUIDs by their form."""
 
 import os
+import re
 from typing import Final
 
 _MADE_AT_ONCE: Final = 64
 _BYTES: Final = 16
+# The fourth part's first digit and the third's say which kind of UUID it is.
+_PARTS: Final = re.compile("(.{8})(.{4}).(.{3}).(.{3})(.{12})")
 _spare: Final[list[str]] = []
 # A child must not give out what its parent will.
 os.register_at_fork(after_in_child=_spare.clear)
@@ -17,10 +20,5 @@ def new_uuid() -> str:
     except IndexError:
         # To ask the system for random bytes takes as long as the rest, however many they are.
         random = os.urandom(_BYTES * _MADE_AT_ONCE).hex()
-        made = [_text(random[at : at + 2 * _BYTES]) for at in range(0, len(random), 2 * _BYTES)]
-        _spare.extend(made[1:])
-        return made[0]
-
-
-def _text(digits: str) -> str:
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        _spare.extend([f"{a}-{b}-4{c}-a{d}-{e}" for a, b, c, d, e in _PARTS.findall(random)])
+        return _spare.pop()

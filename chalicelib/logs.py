@@ -102,6 +102,11 @@ class OwnLevelLogger(Logger):
     def _get_aws_lambda_log_level(self) -> None:
         return None
 
+    @property
+    def registered_formatter(self) -> LineFormatter:
+        # Powertools looks it up at the handlers, three times a request.
+        return _FORMATTER
+
 
 _FORMATTER: Final = LineFormatter()
 

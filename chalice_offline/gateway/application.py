@@ -4,8 +4,9 @@ import re
 import time
 from typing import Final
 
+from chalice_offline.callers import by_name
 from chalice_offline.gateway.asgi import Receive, Scope, Send
-from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
+from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, Callbacks
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.invocations import (
     INVOKE_PATH,
@@ -18,6 +19,7 @@ from chalice_offline.gateway.responses import Headers, Response, error
 from chalice_offline.gateway.rest import Request, RestApi
 from chalice_offline.gateway.settings import HEALTH_STAGES, MESSAGE_BYTES_MAX
 from chalice_offline.gateway.websocket import serve_websocket
+from chalice_offline.prompt_http import PromptRequest
 
 # The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
 _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
@@ -57,14 +59,14 @@ class Application:
     async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
         path: str = scope["path"]
         if path.startswith(self._callbacks.path):
-            request = CallbackRequest(
+            request = PromptRequest(
                 method=scope["method"],
-                connection_id=path.removeprefix(self._callbacks.path),
                 target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
                 headers=scope["headers"],
+                named=by_name(scope["headers"]),
                 body=await _body(receive, MESSAGE_BYTES_MAX),
             )
-            response = self._callbacks.respond(request)
+            response = self._callbacks.respond(path.removeprefix(self._callbacks.path), request)
             request_id = (REQUEST_ID, self._callbacks.new_request_id())
             return Response(response.status, response.body, (*response.headers, request_id))
         if path.startswith(INVOKE_PATH) and self._edge.manifest.deployed_names:

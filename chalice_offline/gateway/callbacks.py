@@ -1,10 +1,10 @@
 """The @connections management API as it is served: who may call it how often, and what a call does."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from chalice_offline.callers import is_made_by_a_browser
+from chalice_offline.callers import is_made_by_a_browser, is_surely_a_programs
 from chalice_offline.gateway.connections import DELETED
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.management import (
@@ -20,6 +20,7 @@ from chalice_offline.gateway.management import (
 from chalice_offline.gateway.responses import Response, error
 from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
 from chalice_offline.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
+from chalice_offline.prompt_http import PromptRequest
 from chalice_offline.uuids import new_uuid
 
 CONNECTIONS_PATH: Final = "/@connections/"
@@ -30,23 +31,6 @@ REQUEST_ID: Final = "x-amzn-RequestId"
 _FROM_A_BROWSER: Final = error(403, "ForbiddenException", "Forbidden: callbacks never come from a browser")
 
 
-class CallbackRequest(NamedTuple):
-    """A request to ``@connections/{connection_id}``.
-
-    Attributes:
-        connection_id: Percent-decoded.
-        target: Path and query as sent.
-        headers: Names in any case.
-        body: Complete, or its beginning if it is longer than ``MESSAGE_BYTES_MAX``: one byte more at least.
-    """
-
-    method: str
-    connection_id: str
-    target: bytes
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-
-
 class Callbacks:
     """Answers management requests, none of which waits for anything."""
 
@@ -55,11 +39,14 @@ class Callbacks:
         self._is_open = edge.settings.callback_signatures is CallbackSignatures.OPEN
         self.path = f"/{edge.settings.websocket_stage}{CONNECTIONS_PATH}"
 
-    def respond(self, request: CallbackRequest) -> Response:
-        """Do what is asked, and return the answer but for its ``REQUEST_ID``."""
-        response = self._refusal(request) or self._obey(request)
-        facts = {"method": request.method, "connection_id": request.connection_id}
-        self._edge.settings.log("callback", {**facts, "status": response.status})
+    def respond(self, connection_id: str, request: PromptRequest) -> Response:
+        """Do what is asked of a connection, and return the answer but for its ``REQUEST_ID``.
+
+        ``connection_id``: percent-decoded.
+        """
+        response = self._refusal(request) or self._obey(connection_id, request)
+        facts = {"method": request.method, "connection_id": connection_id, "status": response.status}
+        self._edge.settings.log("callback", facts)
         return response
 
     def gather_frames(self, connection_ids: Iterable[str]) -> Callable[[], None]:
@@ -77,16 +64,17 @@ class Callbacks:
         """Return the value of one answer's ``REQUEST_ID``."""
         return new_uuid()
 
-    def _refusal(self, request: CallbackRequest) -> Response | None:
+    def _refusal(self, request: PromptRequest) -> Response | None:
         """Judge the caller first, the signature, then the rate;
         a body not read to its end cannot be judged.
         """
         edge = self._edge
-        if is_made_by_a_browser(request.headers):
-            return _FROM_A_BROWSER
-        stranger = edge.stranger(request.headers)
-        if stranger is not None:
-            return error(403, "ForbiddenException", f"Forbidden: {stranger}")
+        if not is_surely_a_programs(request.headers, request.named):
+            if is_made_by_a_browser(request.headers):
+                return _FROM_A_BROWSER
+            stranger = edge.stranger(request.headers)
+            if stranger is not None:
+                return error(403, "ForbiddenException", f"Forbidden: {stranger}")
         is_too_large = len(request.body) > MESSAGE_BYTES_MAX
         if not self._is_open and not is_too_large:
             refusal = self._judge_signature(request)
@@ -96,7 +84,7 @@ class Callbacks:
             return LIMIT_EXCEEDED
         return TOO_LARGE if is_too_large else None
 
-    def _judge_signature(self, request: CallbackRequest) -> Response | None:
+    def _judge_signature(self, request: PromptRequest) -> Response | None:
         settings = self._edge.settings
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         if settings.callback_signatures is CallbackSignatures.SIGNED:
@@ -105,10 +93,10 @@ class Callbacks:
         now = datetime.fromtimestamp(self._edge.now_ms() / 1000, UTC)
         return refuse_unverified(signed, secrets=settings.credentials, region=settings.region, now=now)
 
-    def _obey(self, request: CallbackRequest) -> Response:
-        session = self._edge.sessions.get(request.connection_id)
+    def _obey(self, connection_id: str, request: PromptRequest) -> Response:
+        session = self._edge.sessions.get(connection_id)
         connection = None if session is None else session.connection
-        match decide(request.method, request.connection_id, connection, request.body):
+        match decide(request.method, connection_id, connection, request.body):
             case Deliver() as frame if session is not None:
                 return OK if session.post(frame.text, frame.size) else LIMIT_EXCEEDED
             case Response() as response:

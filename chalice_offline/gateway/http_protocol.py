@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import httptools
 
-from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, CallbackRequest, Callbacks
-from chalice_offline.gateway.responses import Headers
+from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, Callbacks
+from chalice_offline.gateway.responses import Response
 from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX
 from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
 
@@ -32,15 +32,9 @@ class GatewayHttp(PromptHttp):
         return self.url.startswith(self._callbacks_path)
 
     def respond(self, request: PromptRequest) -> bytes:
-        response = self._callbacks.respond(
-            CallbackRequest(
-                request.method, _connection_id(request.target), request.target, request.headers, request.body
-            )
-        )
-        request_id, length = self._callbacks.new_request_id(), len(response.body)
-        tail = f"{REQUEST_ID}: {request_id}\r\ncontent-length: {length}\r\n\r\n"
-        head = _head(response.status, response.headers, tuple(self.server_state.default_headers))
-        return head + tail.encode("ascii") + response.body
+        response = self._callbacks.respond(_connection_id(request.target), request)
+        head = _head(response, tuple(self.server_state.default_headers))
+        return head % self._callbacks.new_request_id().encode("ascii") + response.body
 
     def answers(self, requests: Sequence[PromptRequest]) -> list[bytes]:
         if len(requests) == 1:
@@ -64,9 +58,10 @@ def _connection_id(url: bytes) -> str:
 
 
 @lru_cache(maxsize=64)
-def _head(status: int, headers: Headers, default_headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return the head of an answer as far as answers of its kind share it: for a second,
-    which is in the date.
+def _head(response: Response, default_headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Return the head of answers that are alike but for their ``REQUEST_ID``, which is left open: for a
+    second, which is in the date.
     """
-    own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return head_bytes(status, [*default_headers, *own])
+    own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    shared = head_bytes(response.status, [*default_headers, *own]).replace(b"%", b"%%")
+    return shared + f"{REQUEST_ID}: %b\r\ncontent-length: {len(response.body)}\r\n\r\n".encode("ascii")

@@ -20,6 +20,8 @@ _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
 _INVALID_PAYLOAD = 1007  # RFC 6455, 8.1
 _CLOSE_TIMEOUT_S = 10.0
 _UTF8_BYTES_MAX = 4  # of a character
+# A text of so few characters fits one frame.
+_CHARS_MAX = FRAME_BYTES_MAX // _UTF8_BYTES_MAX
 # What a client sent is read before its turn comes, so that its
 # close frame behind it is seen; up to this much.
 _AHEAD_BYTES_MAX = 4 * 1024 * 1024
@@ -65,7 +67,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         False if it is left to ``send``.
         """
         if (
-            len(text) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX
+            len(text) > _CHARS_MAX
             or not self.writable.is_set()
             or self.disconnected
             or self.conn.state is not State.OPEN
@@ -174,7 +176,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         return {"type": "websocket.receive", "text": message} if isinstance(message, str) else message
 
     async def send(self, message: Any) -> None:
-        if message["type"] == "websocket.send" and len(message["text"]) > FRAME_BYTES_MAX // _UTF8_BYTES_MAX:
+        if message["type"] == "websocket.send" and len(message["text"]) > _CHARS_MAX:
             await self._send_fragmented(message["text"].encode())
             return
         if message["type"] != "websocket.close":

@@ -75,7 +75,7 @@ class GatewayLimits:
     messages_in_flight_max: int = 128
 
 
-def _discard(_message: str, _facts: Mapping[str, Any]) -> None:
+def discard(_message: str, _facts: Mapping[str, Any]) -> None:
     """Log nothing."""
 
 
@@ -126,4 +126,4 @@ class GatewaySettings:
     allowed_origins: frozenset[str] = frozenset()
     shutdown_grace_s: float = 10.0
     limits: GatewayLimits = field(default_factory=GatewayLimits)
-    log: LogCallback = _discard
+    log: LogCallback = discard

@@ -20,10 +20,11 @@ class TokenBucket:
 
     def take(self, now_ms: int) -> bool:
         """Take one token; False when there is none, and then nothing is taken."""
-        if self._refilled_at_ms is not None:
-            gained = max(0, now_ms - self._refilled_at_ms) * self.rate_per_s / 1000
-            self._tokens = min(float(self.burst), self._tokens + gained)
-        self._refilled_at_ms = now_ms
+        if now_ms != self._refilled_at_ms:
+            if self._refilled_at_ms is not None:
+                gained = max(0, now_ms - self._refilled_at_ms) * self.rate_per_s / 1000
+                self._tokens = min(float(self.burst), self._tokens + gained)
+            self._refilled_at_ms = now_ms
         if self._tokens < 1:
             return False
         self._tokens -= 1

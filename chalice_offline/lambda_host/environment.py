@@ -6,9 +6,10 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,10 +58,12 @@ class Environment:
     and a future for each cost more than the rest.
     """
 
-    def __init__(self, launch: Launch, origin: Snapshot, on_line: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, launch: Launch, origin: Snapshot, on_lines: Callable[[str, Sequence[str]], None]
+    ) -> None:
         self._launch = launch
         self._origin = origin
-        self._on_line = on_line
+        self._on_lines = on_lines
         self._first_reply: asyncio.Future[bytes] | None = None
         # Of the invocation under way; None between two.
         self._on_end: OnEnd | None = None
@@ -111,7 +114,7 @@ class Environment:
             theirs.close()
             os.close(write_end)
         self._first_reply = loop.create_future()
-        reader = LineReader(lambda line: self._on_line(self._launch.function_name, line))
+        reader = LineReader(partial(self._on_lines, self._launch.function_name))
         self._lines = reader
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
         self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
@@ -186,7 +189,7 @@ class Environment:
         message = f"RequestId: {request_id} Error: {reason}"
         # An environment that is ended in an invocation, as at a stop, did not crash.
         if not self._is_ended_here:
-            self._on_line(self._launch.function_name, message)
+            self._on_lines(self._launch.function_name, [message])
         return Raised("Runtime.ExitError", message)
 
     def _look_at_the_clock(self) -> None:
@@ -203,7 +206,7 @@ class Environment:
     async def _time_out(self, on_end: OnEnd) -> None:
         timeout_s = self._launch.timeout_s
         text = f"{self._request_id} Task timed out after {timeout_s:.2f} seconds"
-        self._on_line(self._launch.function_name, text)
+        self._on_lines(self._launch.function_name, [text])
         await self.kill()
         tell("the end of an invocation", on_end, TimedOut(timeout_s))
 

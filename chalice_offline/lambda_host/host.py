@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,13 +70,13 @@ class LambdaHost:
         functions: Mapping[str, FunctionSpec],
         settings: HostSettings,
         forker: Forker,
-        on_line: Callable[[str, str], None],
+        on_lines: Callable[[str, Sequence[str]], None],
         on_finished: Callable[[str], None] = lambda _function_name: None,
         on_refused: Callable[[str], None] = lambda _why: None,
     ) -> None:
         """``on_refused`` hears why environments import the app by themselves though a snapshot is wanted."""
         self._settings = settings
-        self._on_line = on_line
+        self._on_lines = on_lines
         self._on_finished = on_finished
         self._on_refused = on_refused
         self._forker = forker
@@ -190,7 +190,7 @@ class LambdaHost:
 
     def _launcher(self, spec: FunctionSpec) -> Callable[[], Environment]:
         launch, snapshot = launch_of(spec, self._settings), self._snapshot
-        return lambda: Environment(launch, snapshot, self._on_line)
+        return lambda: Environment(launch, snapshot, self._on_lines)
 
     def _new_snapshot(self, functions: Mapping[str, FunctionSpec]) -> Snapshot:
         settings = self._settings
@@ -200,7 +200,7 @@ class LambdaHost:
             [launch_of(spec, settings).environment for spec in functions.values()],
             task_root=settings.task_root,
             tmp_root=settings.tmp_root,
-            on_line=self._on_line,
+            on_lines=self._on_lines,
             on_refused=self._on_refused,
         )
 

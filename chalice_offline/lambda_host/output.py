@@ -1,7 +1,7 @@
-"""What an environment prints, line by line."""
+"""What an environment prints, in lines."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chalice_offline.supervision import tell
@@ -11,10 +11,10 @@ LINE_BYTES_MAX: Final = 262_144
 
 
 class LineReader(asyncio.Protocol):
-    """Calls back with each line, without its line feed; bytes that are not UTF-8 are replaced."""
+    """Calls back with lines as they come, without their line feeds; bytes that are not UTF-8 are replaced."""
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._on_line = on_line
+    def __init__(self, on_lines: Callable[[Sequence[str]], None]) -> None:
+        self._on_lines = on_lines
         self._rest = b""
         self.ended = asyncio.Event()
 
@@ -23,15 +23,14 @@ class LineReader(asyncio.Protocol):
         if len(self._rest) > LINE_BYTES_MAX:
             lines.append(self._rest)
             self._rest = b""
-        for line in lines:
-            self._emit(line)
+        self._emit(lines)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._emit(self._rest)
+        self._emit([self._rest])
         self._rest = b""
         self.ended.set()
 
-    def _emit(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        if text:
-            tell("a line of output", self._on_line, text)
+    def _emit(self, lines: Sequence[bytes]) -> None:
+        texts = [text for line in lines if (text := line.decode("utf-8", "replace").rstrip("\r"))]
+        if texts:
+            tell("lines of output", self._on_lines, texts)

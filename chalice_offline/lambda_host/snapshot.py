@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ class Snapshot:
         *,
         task_root: Path,
         tmp_root: Path | None,
-        on_line: Callable[[str, str], None],
+        on_lines: Callable[[str, Sequence[str]], None],
         on_refused: Callable[[str], None],
     ) -> None:
         """
@@ -52,7 +53,7 @@ class Snapshot:
             "task_root": str(task_root),
         }
         self._tmp_root = tmp_root
-        self._on_line = on_line
+        self._on_lines = on_lines
         self._on_refused = on_refused
         self._server: ForkServer | None = None
         # The server's, while environments may be forked from it.
@@ -121,7 +122,7 @@ class Snapshot:
         read_end, write_end = os.pipe()
         request = self._request
         try:
-            lines = LineReader(lambda line: self._on_line(NAME, line))
+            lines = LineReader(partial(self._on_lines, NAME))
             self._output, _ = await asyncio.get_running_loop().connect_read_pipe(
                 lambda: lines, os.fdopen(read_end, "rb", buffering=0)
             )

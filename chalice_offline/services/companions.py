@@ -158,8 +158,8 @@ class _Companion:
             await asyncio.sleep(_FOLLOW_S)
 
     def _tell(self) -> None:
-        for line in self._printed.lines():
-            self._log.function_line(self.name, line)
+        if lines := self._printed.lines():
+            self._log.function_lines(self.name, lines)
 
 
 class _Follower:

@@ -23,6 +23,7 @@ from ministack.core.router import extract_access_key_id, extract_region
 from ministack.services import sqs
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from chalice_offline.callers import HeadersByName
 from chalice_offline.json_text import decoded
 from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
 from chalice_offline.services import fair_sqs
@@ -54,8 +55,7 @@ _SIGNED: Final = b"AWS4-HMAC-SHA256 Credential="
 _BODY_BYTES_MAX: Final = 1024 * 1024
 _CREDENTIALS_KEPT: Final = 64
 # A request with one of these goes the long way round, and there as far as the guard.
-_UNUSUAL: Final = (b"content-encoding", b"origin", b"sec-fetch-site")
-_Headers = Mapping[bytes, bytes]
+_UNUSUAL: Final = frozenset({b"content-encoding", b"origin", b"sec-fetch-site"})
 _Answer = tuple[int, Mapping[str, str], bytes | str]
 _FAILED: Final[_Answer] = 500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type":"InternalFailure"}'
 
@@ -74,14 +74,14 @@ class EmulatorHttp(PromptHttp):
         super().connection_made(cast("asyncio.Transport", _Joining(self, transport)))
 
     def is_prompt(self) -> bool:
-        headers = _by_name(self.headers_sent)
+        headers = self.named
         self._call = headers.get(b"x-amz-target")
         return (
             self._call in _PROMPT_CALLS
             and headers.get(b"authorization", b"").startswith(_SIGNED)
             and self.url == b"/"
             and self.parser.get_method() == b"POST"
-            and not any(name in headers for name in _UNUSUAL)
+            and _UNUSUAL.isdisjoint(headers)
             and _is_short(headers.get(b"content-length", b""))
             and not _is_busy()
         )
@@ -97,7 +97,7 @@ class EmulatorHttp(PromptHttp):
             return True
 
     def respond(self, request: PromptRequest) -> bytes:
-        headers = _by_name(request.headers)
+        headers = request.named
         client_ip = (self.client or ("127.0.0.1",))[0]
         if self.prompt_guard.lets_in(headers, request.body):
             # Of callers whose credentials are always good, whose call it is, is found out once.
@@ -110,7 +110,7 @@ class EmulatorHttp(PromptHttp):
         return _whole(*context.run(_answered, headers, request.body))
 
     def respond_later(self, request: PromptRequest) -> asyncio.Task[bytes] | None:
-        headers = _by_name(request.headers)
+        headers = request.named
         if not self.prompt_guard.lets_in(headers, request.body):
             return None
         client_ip = (self.client or ("127.0.0.1",))[0]
@@ -154,7 +154,7 @@ def _note_caller(credential: bytes, client_ip: str) -> None:
     set_request_region(region)
 
 
-def _answered(headers: _Headers, body: bytes) -> _Answer:
+def _answered(headers: HeadersByName, body: bytes) -> _Answer:
     """Return status, headers and body of SQS's answer, as MiniStack's application would get it."""
     try:
         return _result(_called(headers, body))
@@ -163,7 +163,7 @@ def _answered(headers: _Headers, body: bytes) -> _Answer:
         return _FAILED
 
 
-async def _answered_later(headers: _Headers, body: bytes) -> bytes:
+async def _answered_later(headers: HeadersByName, body: bytes) -> bytes:
     """Return the answer to a call that waits for something, as it goes over the wire."""
     try:
         return _whole(*await _called(headers, body))
@@ -172,7 +172,7 @@ async def _answered_later(headers: _Headers, body: bytes) -> bytes:
         return _whole(*_FAILED)
 
 
-def _called(headers: _Headers, body: bytes) -> Coroutine[Any, Any, _Answer]:
+def _called(headers: HeadersByName, body: bytes) -> Coroutine[Any, Any, _Answer]:
     asked = {
         "host": headers.get(b"host", b"").decode("latin-1"),
         "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),
@@ -198,19 +198,6 @@ def _is_busy() -> bool:
     """Tell whether MiniStack verifies signatures, or is being reset."""
     # Neither is public; ``test_emulator_http.py`` fails if a release renames them.
     return bool(ministack.AUTH) or ministack._get_reset_lock().locked()  # noqa: SLF001
-
-
-def _by_name(headers: list[tuple[bytes, bytes]]) -> _Headers:
-    if not headers:
-        return {}
-    names, values = zip(*headers, strict=True)
-    return dict(zip(_in_lower_case(names), values, strict=True))
-
-
-@lru_cache(maxsize=64)
-def _in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Return the names of some headers: the requests of one program have the same nearly always."""
-    return tuple(name.lower() for name in names)
 
 
 @lru_cache(maxsize=_CREDENTIALS_KEPT)

@@ -9,9 +9,9 @@ so there is one ``TimeLeft`` in a process.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from typing import Final
 
 MARGIN_S: Final = 0.5
@@ -27,28 +27,20 @@ class TimeLeft:
         # A thread's own: one that outlives its invocation must leave nothing of it to the next.
         self._sooner = ContextVar("sooner", default=math.inf)
 
-    @contextmanager
-    def of_invocation(self, seconds: float, *, last_words_s: float = 0.0) -> Iterator[None]:
+    def of_invocation(self, seconds: float, *, last_words_s: float = 0.0) -> AbstractContextManager[None]:
         """Let work end in time for an invocation that is cut off after ``seconds``.
 
         Args:
             last_words_s: Kept for the last frames, by which clients learn what became of their requests.
         """
-        self._all_ends_at = self._monotonic() + seconds - MARGIN_S
-        self._work_ends_at = self._all_ends_at - last_words_s
-        try:
-            yield
-        finally:
-            self._work_ends_at = self._all_ends_at = math.inf
+        return _OfInvocation(self, self._monotonic() + seconds - MARGIN_S, last_words_s)
 
-    @contextmanager
-    def at_most(self, seconds: float) -> Iterator[None]:
+    def at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Let what this thread does within end sooner: it is not worth more of the invocation's time."""
-        token = self._sooner.set(min(self._sooner.get(), self._monotonic() + seconds))
-        try:
-            yield
-        finally:
-            self._sooner.reset(token)
+        return _AtMost(self._sooner, self._monotonic() + seconds)
+
+    def let_end(self, *, work_at: float, all_at: float) -> None:
+        self._work_ends_at, self._all_ends_at = work_at, all_at
 
     def for_work(self, limit_s: float) -> float:
         """Return how long something may take that is limited to ``limit_s`` by itself; 0 if time is up."""
@@ -66,6 +58,34 @@ class TimeLeft:
         many requests, and not at all if each of them were too short for it.
         """
         return self._work_ends_at - self._monotonic() >= seconds
+
+
+# Classes, not generators: every order enters several, and a generator takes three times the instructions.
+class _OfInvocation(AbstractContextManager[None]):
+    def __init__(self, left: TimeLeft, ends_at: float, last_words_s: float) -> None:
+        self._left = left
+        self._ends_at = ends_at
+        self._last_words_s = last_words_s
+
+    def __enter__(self) -> None:
+        self._left.let_end(work_at=self._ends_at - self._last_words_s, all_at=self._ends_at)
+
+    def __exit__(self, *_: object) -> None:
+        self._left.let_end(work_at=math.inf, all_at=math.inf)
+
+
+class _AtMost(AbstractContextManager[None]):
+    _token: Token[float]
+
+    def __init__(self, sooner: ContextVar[float], ends_at: float) -> None:
+        self._sooner = sooner
+        self._ends_at = ends_at
+
+    def __enter__(self) -> None:
+        self._token = self._sooner.set(min(self._sooner.get(), self._ends_at))
+
+    def __exit__(self, *_: object) -> None:
+        self._sooner.reset(self._token)
 
 
 time_left: Final = TimeLeft()

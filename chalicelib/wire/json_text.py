@@ -85,7 +85,8 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
         raise _refusal("must be valid JSON", Code.INVALID_JSON) from error
     if not isinstance(value, dict):
         raise _refusal("must be a JSON object", Code.INVALID_JSON)
-    _check(value, limits)
+    if not _is_surely_within(text, limits):
+        _check(value, limits)
     return value
 
 
@@ -101,6 +102,17 @@ def _decoded(text: str | bytes) -> Any:
 def _bytes(text: str | bytes) -> int:
     # A lone surrogate is counted like the character it would be half of; the parser refuses it later.
     return len(text) if isinstance(text, bytes) else len(text.encode(errors="surrogatepass"))
+
+
+def _is_surely_within(text: str | bytes, limits: JsonLimits) -> bool:
+    """Return whether a message needs no look at its members, as nearly all need none: nothing in it is longer
+    than itself, nor nested deeper than it has brackets.
+    """
+    if len(text) > limits.text_length_max:
+        return False
+    if isinstance(text, bytes):
+        return text.count(b"{") + text.count(b"[") <= limits.depth_max
+    return text.count("{") + text.count("[") <= limits.depth_max
 
 
 def _check(message: dict[str, Any], limits: JsonLimits) -> None:

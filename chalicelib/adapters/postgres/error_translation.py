@@ -1,7 +1,6 @@
 """What a database error means to the engine: try again, on another connection, or a defect of ours."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -46,38 +45,58 @@ _REFUSED_BY_THE_DRIVER: Final = frozenset(
 )  # as PEP 249 names them
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
+def translated_errors() -> AbstractContextManager[None]:
     """Turn passing faults of the database into ``RetryableError``; let everything else escape.
 
     If a statement was sent and its end is unknown, the error is an ``UnansweredError``.
     """
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise RetryableError("no database connection was free in time") from error
-    except DBAPIError as error:
-        if not is_passing(error):
-            raise
-        if error.statement is not None and _may_have_done_it(error):
-            raise UnansweredError("the database did not answer") from error
-        raise RetryableError("the database did not answer") from error
-    except OSError as error:
-        raise RetryableError("the database is unreachable") from error
+    return _TRANSLATED
 
 
-@contextmanager
-def courtesy() -> Iterator[None]:
+def courtesy() -> AbstractContextManager[None]:
     """Let something that orders and connections can do without cost them little time, and never an error.
 
     Every error of the database becomes a ``RetryableError``, a defect too, which is logged.
     """
-    try:
-        with time_left.at_most(COURTESY_TIME_LIMIT_S), translated_errors():
-            yield
-    except SQLAlchemyError as error:
-        logger.exception("database refuses a statement")
-        raise RetryableError("the database refuses what it was asked") from error
+    return _Courtesy()
+
+
+class _Translated(AbstractContextManager[None]):
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            _raise_translated(error)
+
+
+class _Courtesy(AbstractContextManager[None]):
+    def __enter__(self) -> None:
+        self._limit = time_left.at_most(COURTESY_TIME_LIMIT_S)
+        self._limit.__enter__()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._limit.__exit__(None, None, None)
+        if error is None:
+            return
+        _raise_translated(error)
+        if isinstance(error, SQLAlchemyError):
+            logger.error("database refuses a statement", exc_info=error)
+            raise RetryableError("the database refuses what it was asked") from error
+
+
+_TRANSLATED: Final = _Translated()
+
+
+def _raise_translated(error: BaseException) -> None:
+    """Raise what an error means, if it is a passing fault of the database."""
+    if isinstance(error, PoolTimeoutError):
+        raise RetryableError("no database connection was free in time") from error
+    if isinstance(error, DBAPIError):
+        if not is_passing(error):
+            return
+        if error.statement is not None and _may_have_done_it(error):
+            raise UnansweredError("the database did not answer") from error
+        raise RetryableError("the database did not answer") from error
+    if isinstance(error, OSError):
+        raise RetryableError("the database is unreachable") from error
 
 
 def is_passing(error: SQLAlchemyError) -> bool:

@@ -70,10 +70,7 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
         """Execute a statement that may have no parameters; pg8000, and so ``execute``, would have the server
         parse and plan that one anew each time.
         """
-        try:
-            self._context = self._c.execute_prepared(operation, args)
-        except DatabaseError as error:
-            raise _by_cause(error) from error
+        self._context = self._c.answer_of(operation, args)
         self._row_iter = iter(self._context.rows or ())
         return self
 
@@ -155,6 +152,13 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         if file is not None:
             with suppress(OSError):
                 file.close()
+
+    def answer_of(self, operation: str, values: Sequence[Any]) -> Any:
+        """Return the same as ``execute_prepared``; errors are of the classes that pg8000's cursor raises."""
+        try:
+            return self.execute_prepared(operation, values)
+        except DatabaseError as error:
+            raise _by_cause(error) from error
 
     def execute_prepared(self, operation: str, values: Sequence[Any]) -> Any:
         """Return pg8000's context of one execution;

@@ -14,8 +14,9 @@ from typing import Any, Final
 from sqlalchemy import Dialect, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
+from chalicelib.adapters.postgres.engine import TimedPool
 from chalicelib.adapters.postgres.error_translation import condemns_connection
-from chalicelib.adapters.postgres.prepared import PreparedConnection, PreparedCursor
+from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 Row = Any
 """A named tuple of what the statement selects."""
@@ -48,9 +49,6 @@ class DatabaseSession:
 
     def __init__(self, connection: Any, dialect: Dialect) -> None:
         self._connection = connection
-        self._cursor = connection.cursor()
-        is_prepared = isinstance(self._cursor, PreparedCursor)
-        self._execute = self._cursor.execute_prepared if is_prepared else self._cursor.execute
         self._dialect = dialect
         self._is_finished = False
 
@@ -62,12 +60,14 @@ class DatabaseSession:
         """
         sql, values = statement.written_for(self._dialect, parameters or {})
         try:
-            self._execute(sql, values)
-            description = self._cursor.description
-            rows = self._cursor.fetchall() if description else ()
+            if isinstance(self._connection, PreparedConnection):
+                return _rows_of(self._connection.answer_of(sql, values))
+            cursor = self._connection.cursor()
+            cursor.execute(sql, values)
+            rows = cursor.fetchall() if cursor.description else ()
+            return _rows([column[0] for column in cursor.description or ()], rows)
         except self._dialect.loaded_dbapi.Error as error:
             raise self._named(error, sql) from error
-        return _rows([column[0] for column in description or ()], rows)
 
     def execute_all(self, *asked: Asked) -> list[list[Row]]:
         """Run statements one after the other, in one round trip where the driver can;
@@ -101,15 +101,10 @@ class DatabaseSession:
             contexts = self._connection.execute_together(operations, commits=commits)
         except self._dialect.loaded_dbapi.Error as error:
             raise self._named(error, "; ".join(sql for sql, _ in operations)) from error
-        return [
-            _rows([column["name"] for column in context.columns or ()], context.rows or ())
-            for context in contexts
-        ]
+        return [_rows_of(context) for context in contexts]
 
     def _named(self, error: Any, sql: str) -> DBAPIError:
-        is_broken = condemns_connection(error) or self._dialect.is_disconnect(
-            error, self._connection, self._cursor
-        )
+        is_broken = condemns_connection(error) or self._dialect.is_disconnect(error, self._connection, None)
         return _as_dbapi_error(error, sql, self._dialect, is_broken=is_broken)
 
 
@@ -127,17 +122,27 @@ class Database:
             TimeoutError: SQLAlchemy's: no connection was free in time.
             OSError: There is no server.
         """
-        with self._lent() as connection:
+        dialect, pool = self._engine.dialect, self._engine.pool
+        assert isinstance(pool, TimedPool), "an engine of make_engine"
+        try:
+            lent = pool.lend()
+        except dialect.loaded_dbapi.Error as error:
+            raise _as_dbapi_error(error, None, dialect, is_broken=True) from error
+        connection = lent.dbapi_connection
+        try:
             connection.autocommit = True
-            try:
-                rows = DatabaseSession(connection, self._engine.dialect).execute(statement, parameters)
-            except Exception as error:
-                if not _breaks(error):
-                    connection.autocommit = False
-                raise
+            rows = DatabaseSession(connection, dialect).execute(statement, parameters)
             # Left as SQLAlchemy's own users of the pool expect it.
             connection.autocommit = False
-            return rows
+        except BaseException as error:
+            if _breaks(error):
+                self._give_up(lent, error)
+            else:
+                connection.autocommit = False
+            raise
+        finally:
+            pool.take_back(lent)
+        return rows
 
     @contextmanager
     def transaction(self) -> Iterator[DatabaseSession]:
@@ -161,13 +166,16 @@ class Database:
             yield lent.dbapi_connection
         except BaseException as error:
             if _breaks(error):
-                lent.invalidate(error)
-                # Whatever ended this connection hardly spared the idle ones.
-                self._engine.dispose()
+                self._give_up(lent, error)
             raise
         finally:
             # Rolls back what was not committed.
             lent.close()
+
+    def _give_up(self, lent: Any, error: BaseException) -> None:
+        lent.invalidate(error)
+        # Whatever ended this connection hardly spared the idle ones.
+        self._engine.dispose()
 
 
 def _breaks(error: BaseException) -> bool:
@@ -189,6 +197,11 @@ def _as_dbapi_error(error: Exception, sql: str | None, dialect: Dialect, *, is_b
     )
     assert isinstance(named, DBAPIError)
     return named
+
+
+def _rows_of(context: Any) -> list[Row]:
+    """Return the rows of an answer as pg8000 keeps it."""
+    return _rows([column["name"] for column in context.columns or ()], context.rows or ())
 
 
 def _rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:

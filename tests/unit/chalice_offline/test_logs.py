@@ -57,7 +57,7 @@ def test_log_writes_what_it_was_given_in_order_before_it_closes() -> None:
     stream = io.StringIO()
     log = Log(stream, is_raw=False, is_verbose=False)
     log.say("ready")
-    log.function_line("f", "printed")
+    log.function_lines("f", ["printed"])
     log.event("debug", "not shown")
     log.event("warning", "died", pid=3)
     log.close()
@@ -70,7 +70,7 @@ def test_log_writes_what_it_was_given_in_order_before_it_closes() -> None:
 def test_raw_log_leaves_function_lines_alone() -> None:
     stream = io.StringIO()
     log = Log(stream, is_raw=True)
-    log.function_line("f", '{"message":"x"}')
+    log.function_lines("f", ['{"message":"x"}'])
     log.close()
     assert stream.getvalue() == '{"message":"x"}\n'
 
@@ -103,8 +103,8 @@ def test_no_line_ends_the_log() -> None:
         '{"message": {"a": 1e999}}',
         "ü \ud800",
     ):
-        log.function_line("f", line)
-    log.function_line("f", "last")
+        log.function_lines("f", [line])
+    log.function_lines("f", ["last"])
     log.close()
     stream.flush()
     assert raw.getvalue().decode().splitlines()[-1].endswith("f last")

@@ -31,6 +31,12 @@ def test_long_fact_may_be_shown_by_both_its_ends(parcel_id: object, shown: str) 
     assert sentences.of({"message": "sent", "parcel_id": parcel_id}) == f"{shown} sent"
 
 
+@pytest.mark.parametrize("form", ["", "9", "<9", ">9", "^9", "*<9", ".3", "9.3", ">9.3", "s", "9s"])
+def test_fact_is_formatted_as_python_formats_text(form: str) -> None:
+    sentence = Sentences({"sent": f"|{{carrier:{form}}}|"}).of({"message": "sent", "carrier": "parcel"})
+    assert sentence == f"|{format('parcel', form)}|"
+
+
 def test_message_without_a_template_has_no_sentence() -> None:
     assert SHIPPED.of({"message": "order packed"}) is None
     assert SHIPPED.of({"message": ["order shipped"]}) is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.errors import Code, FieldProblem, InvalidRequestError
-from chalicelib.wire.json_text import canonical, parse_object
+from chalicelib.wire.json_text import JsonLimits, JsonObject, canonical, parse_object
 
 
 def refusal_of(text: str | bytes) -> InvalidRequestError:
@@ -47,6 +47,30 @@ def test_message_beyond_the_limit_is_refused_unread() -> None:
 )
 def test_number_with_fraction_or_exponent_keeps_its_digits(number: str) -> None:
     assert parse_object(f'{{"amount":{number}}}') == {"amount": number}
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=12),
+        st.recursive(
+            st.text(max_size=12) | st.integers(),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=12), inner),
+        ),
+        max_size=3,
+    )
+)
+def test_message_that_is_shorter_than_a_text_may_be_is_judged_like_any_other(members: JsonObject) -> None:
+    limits = JsonLimits(depth_max=3, text_length_max=10)
+
+    def code_of(text: str) -> str | None:
+        try:
+            parse_object(text, limits)
+        except InvalidRequestError as refusal:
+            return refusal.code
+        return None
+
+    said = json.dumps(members, ensure_ascii=False)
+    assert code_of(said) == code_of(said + " " * limits.text_length_max)
 
 
 @given(st.text())

@@ -10,12 +10,13 @@ from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
 from chalice_offline.gateway import Gateway, GatewaySettings
-from chalice_offline.gateway.callbacks import CallbackRequest, Callbacks
+from chalice_offline.gateway.callbacks import Callbacks
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.http_protocol import GatewayHttp
 from chalice_offline.gateway.protocol import GatewayWebSocket
 from chalice_offline.gateway.responses import Response
 from chalice_offline.invocation import AppManifest, Returned
+from chalice_offline.prompt_http import PromptRequest
 from tests.unit.chalice_offline.gateway.clients import connection_id, websocket_url
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
@@ -177,10 +178,10 @@ def test_defect_in_one_answer_is_that_requests_alone(monkeypatch: pytest.MonkeyP
     told: list[str] = []
     respond = Callbacks.respond
 
-    def stumble(callbacks: Callbacks, request: CallbackRequest) -> Response:
+    def stumble(callbacks: Callbacks, connection_id: str, request: PromptRequest) -> Response:
         if request.body == b"stumble":
             raise OverflowError("int too large to convert to float")
-        return respond(callbacks, request)
+        return respond(callbacks, connection_id, request)
 
     monkeypatch.setattr(Callbacks, "respond", stumble)
 

@@ -156,7 +156,7 @@ class Bench:
             self.specs(),
             host_settings,
             forker,
-            lambda name, line: self.lines.append((name, line)),
+            lambda name, lines: self.lines.extend((name, line) for line in lines),
             on_finished=listener,
             on_refused=self.refusals.append,
         )
