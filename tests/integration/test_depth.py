@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, text
 from chalicelib.adapters.postgres.cancels import CANCEL_COVERED, at_parameters
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
-from chalicelib.adapters.postgres.operations import PostgresOperations
+from chalicelib.adapters.postgres.operations import _UNFINISHED, PostgresOperations
 from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 from chalicelib.adapters.postgres.statements import Database
 from chalicelib.adapters.simulated_market.evidence import check_signatures
@@ -23,6 +23,7 @@ from chalicelib.adapters.solana.day_spending import DaySpending
 from chalicelib.adapters.solana.found_pools import _NEWEST
 from chalicelib.adapters.solana.spending import Spend, SpendCaps
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.queries.operations import UNFINISHED_MAX
 from chalicelib.services.recovery.turns import Rest
 from infra.cli.orders import newest
 
@@ -168,6 +169,16 @@ def test_later_page_reads_none_of_those_before_it(deep: Engine, status: OrderSta
 def test_later_page_of_dead_letters_reads_none_of_those_before_it(deep: Engine) -> None:
     operations, before = PostgresOperations(deep), datetime.now(UTC) - timedelta(seconds=DEEP / 2)
     assert read_by(deep, lambda: operations.dead_letters(limit=LIMIT, before=(before, ""))) < READ_MAX
+
+
+def test_count_of_unfinished_orders_reads_no_more_than_it_counts(deep: Engine) -> None:
+    counts = text(_UNFINISHED.text.replace(str(UNFINISHED_MAX), str(LIMIT)))
+
+    def count() -> None:
+        with deep.connect() as connection:
+            assert sum(row.number for row in connection.execute(counts)) == LIMIT
+
+    assert read_by(deep, count) < READ_MAX
 
 
 def test_looking_for_connections_past_their_time_reads_no_others(deep: Engine) -> None:
