@@ -6,9 +6,10 @@ A page, a subscription to everything, the sweep, archiving, bytes an order.
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Engine, text
@@ -17,6 +18,8 @@ from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
 from chalicelib.bootstrap.archiving import archive_store, archiver
+from chalicelib.services.recovery.sweeper import SweepPart
+from chalicelib.services.recovery.turns import Rest
 
 TIMES: Final = 15
 PARTS: Final = 2
@@ -79,14 +82,21 @@ def milliseconds(engine: Engine, account_id: str) -> dict[str, float]:
         subscriptions.remove(connection_id, None)
 
     def sweep() -> None:
-        housekeeping.stranded_orders(limit=1_000)
-        housekeeping.subscriptions_behind(limit=1_000)
+        _whole(partial(housekeeping.stranded_orders, limit=1_000))
+        housekeeping.unpublished_orders(limit=1_000)
+        _whole(partial(housekeeping.subscriptions_behind, limit=1_000))
         housekeeping.expired_connections(limit=100)
         while housekeeping.forget_finished(limit=1_000).is_more:
             pass
 
     found = {"page": _median(page), "subscribe": _median(subscribe), "sweep": _median(sweep)}
     return found | _archiving(engine)
+
+
+def _whole(part_of: Callable[[Rest], SweepPart[Any]]) -> None:
+    rest: Rest | None = Rest()
+    while rest is not None:
+        rest = part_of(rest).rest
 
 
 def _archiving(engine: Engine) -> dict[str, float]:

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from chalicelib.adapters.postgres.archive import place_of
 from chalicelib.adapters.postgres.rows import written_event
+from chalicelib.adapters.postgres.status_lists import index_condition
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.statuses import OrderStatus
@@ -19,19 +20,42 @@ from infra.cli.order_ids import order_of, short
 from infra.cli.order_story import story_lines, terms_text
 from infra.cli.session import CliSession
 
-_LIST: Final = text("""
-SELECT order_id::text, account_id, status, seq, attempt, input_token, output_token, amount_units::text,
-       failure_code, accepted_at::text, updated_at::text, order_type, swap_mode,
-       input_units::text, output_units::text, limit_terms, trigger_terms,
+_COLUMNS: Final = """
+SELECT o.order_id::text, o.account_id, o.status, o.seq, o.attempt, o.input_token, o.output_token,
+       o.amount_units::text, o.failure_code, o.accepted_at::text, o.updated_at::text, o.order_type,
+       o.swap_mode, o.input_units::text, o.output_units::text, o.limit_terms, o.trigger_terms,
        (SELECT n.order_id::text FROM orders n WHERE n.order_id < o.order_id
         ORDER BY n.order_id DESC LIMIT 1) AS before,
        (SELECT n.order_id::text FROM orders n WHERE n.order_id > o.order_id
         ORDER BY n.order_id LIMIT 1) AS behind
-FROM orders o
-WHERE (CAST(:status AS text) IS NULL OR status = :status)
-  AND (CAST(:account AS text) IS NULL OR account_id = :account)
-ORDER BY accepted_at DESC LIMIT :limit
-""")
+"""
+_NEWEST_FIRST: Final = "ORDER BY o.accepted_at DESC, o.order_id DESC LIMIT"
+
+# No index has the orders of all accounts by time: each order would pay for its entry. So many newest ones are
+# among those of the accounts whose own newest are the newest; each account is looked up, however much it has.
+_NEWEST: Final = """
+WITH RECURSIVE account AS (
+    SELECT account_id FROM (SELECT account_id FROM orders ORDER BY account_id LIMIT 1) AS first
+    UNION ALL
+    SELECT n.account_id FROM account a CROSS JOIN LATERAL (
+        SELECT account_id FROM orders WHERE account_id > a.account_id ORDER BY account_id LIMIT 1) AS n
+), newest AS (
+    SELECT a.account_id, l.accepted_at FROM account a CROSS JOIN LATERAL (
+        SELECT o.accepted_at FROM orders o WHERE o.account_id = a.account_id AND {which} {newest_first} 1
+    ) AS l
+    ORDER BY l.accepted_at DESC LIMIT :limit
+), last AS (
+    SELECT CASE WHEN count(*) = :limit THEN min(accepted_at) ELSE '-infinity' END AS at FROM newest
+)
+{columns}
+FROM last CROSS JOIN newest n CROSS JOIN LATERAL (
+    SELECT * FROM orders o WHERE o.account_id = n.account_id AND {which} AND o.accepted_at >= last.at
+    {newest_first} :limit
+) AS o
+{newest_first} :limit
+"""
+
+
 _ORDER: Final = text("SELECT to_jsonb(o) FROM orders o WHERE order_id = CAST(:order_id AS uuid)")
 _EVENTS: Final = text("""
 SELECT to_jsonb(e) FROM order_events e WHERE order_id = CAST(:order_id AS uuid) ORDER BY seq
@@ -56,12 +80,23 @@ def orders(
     session: CliSession, status: str | None, account: str | None, limit: int, *, is_wide: bool
 ) -> None:
     """List orders, newest first; each id is as long as it takes to name the order."""
-    parameters = {"status": status, "account": account, "limit": limit}
     with session.engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(_LIST, parameters).mappings()]
+        rows = newest(connection, status, account, limit)
     neighbours = [(row.pop("before"), row.pop("behind")) for row in rows]
     ids = [short(row["order_id"], *near) for row, near in zip(rows, neighbours, strict=True)]
     session.show(rows, lambda console: _print_list(console, rows, ids, is_wide=is_wide))
+
+
+def newest(
+    connection: Connection, status: str | None, account: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return the newest orders, with the ids that are next to theirs."""
+    which = "true" if status is None else f"o.status = :status AND {index_condition(OrderStatus(status))}"
+    of_all = _NEWEST.format(which=which, newest_first=_NEWEST_FIRST, columns=_COLUMNS)
+    of_one = f"{_COLUMNS} FROM orders o WHERE o.account_id = :account AND {which} {_NEWEST_FIRST} :limit"
+    parameters = {"status": status, "account": account, "limit": limit}
+    rows = connection.execute(text(of_one if account else of_all), parameters).mappings()
+    return [dict(row) for row in rows]
 
 
 @click.command()

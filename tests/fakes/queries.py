@@ -7,7 +7,7 @@ from uuid import UUID
 from chalicelib.adapters.postgres.housekeeping import (
     BEHIND_AFTER_S,
     FINISHED_AFTER_S,
-    RESUMED_AGAIN_AFTER_S,
+    SENT_AGAIN_AFTER_S,
     STRANDED_AFTER_S,
 )
 from chalicelib.adapters.postgres.unpublished import UNPUBLISHED_AFTER_S
@@ -15,7 +15,8 @@ from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.ports import OrderView
-from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
+from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, SweepPart
+from chalicelib.services.recovery.turns import Rest
 from tests.fakes.tables import OrderRow, Tables
 
 
@@ -67,17 +68,19 @@ class MemoryHousekeeping:
         self._tables = tables
         self._resumed_at: dict[UUID, datetime] = {}
 
-    def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+    def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:  # noqa: ARG002  # all at once
         since = self._tables.now() - timedelta(seconds=STRANDED_AFTER_S)
-        return [
-            StrandedOrder(id_, row.state.order.account_id)
-            for id_, row in self._tables.orders.items()
-            if row.state.status not in FINAL | RESTING
-            and row.lease_until < since
-            and not self._waits(id_, row.lease_until)
-        ][:limit] + self._still_unpublished(limit)
+        return SweepPart(
+            [
+                StrandedOrder(id_, row.state.order.account_id)
+                for id_, row in self._tables.orders.items()
+                if row.state.status not in FINAL | RESTING
+                and row.lease_until < since
+                and not self._waits(id_, row.lease_until)
+            ]
+        )
 
-    def _still_unpublished(self, limit: int) -> list[StrandedOrder]:
+    def unpublished_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         since = self._tables.now() - timedelta(seconds=UNPUBLISHED_AFTER_S)
         old = [id_ for id_, at in self._tables.unpublished.items() if at < since][:limit]
         found = []
@@ -92,7 +95,7 @@ class MemoryHousekeeping:
     def _waits(self, order_id: UUID, lease_until: datetime) -> bool:
         """Return whether the message that resumes an order may be in the queue still."""
         at = self._resumed_at.get(order_id)
-        again = timedelta(seconds=RESUMED_AGAIN_AFTER_S)
+        again = timedelta(seconds=SENT_AGAIN_AFTER_S)
         return at is not None and at >= lease_until and at >= self._tables.now() - again
 
     def note_resumed(self, order_ids: Sequence[UUID]) -> None:
@@ -100,14 +103,14 @@ class MemoryHousekeeping:
         self._resumed_at |= dict.fromkeys(order_ids, now)
         unpublished |= dict.fromkeys((id_ for id_ in order_ids if id_ in unpublished), now)
 
-    def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
+    def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:  # noqa: ARG002  # as above
         now = self._tables.now()
         behind = []
-        for (connection_id, order_id), row in list(self._tables.subscriptions.items())[:limit]:
+        for (connection_id, order_id), row in list(self._tables.subscriptions.items()):
             if not row.live and row.updated_at < now - timedelta(seconds=BEHIND_AFTER_S):
-                row.updated_at = now
+                row.updated_at = now + timedelta(seconds=SENT_AGAIN_AFTER_S - BEHIND_AFTER_S)
                 behind.append(SubscriptionBehind(connection_id, row.account_id, order_id, row.replayed_to))
-        return behind
+        return SweepPart(behind)
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         now = self._tables.now()

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, text
 from chalicelib.adapters.postgres.cancels import CANCEL_COVERED, at_parameters
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
-from chalicelib.adapters.postgres.operations import PostgresOperations
+from chalicelib.adapters.postgres.operations import _UNFINISHED, PostgresOperations
 from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 from chalicelib.adapters.postgres.statements import Database
 from chalicelib.adapters.simulated_market.evidence import check_signatures
@@ -23,9 +23,14 @@ from chalicelib.adapters.solana.day_spending import DaySpending
 from chalicelib.adapters.solana.found_pools import _NEWEST
 from chalicelib.adapters.solana.spending import Spend, SpendCaps
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.queries.operations import UNFINISHED_MAX
+from chalicelib.services.recovery.turns import Rest
+from infra.cli.orders import newest
 
 DEEP = 2_000
 """Rows of each kind that nobody asks for; so many more were read of each."""
+LEFT = 4
+"""Accounts that left something behind."""
 LIMIT = 10
 READ_MAX = 100
 """The planner itself looks at the ends of indexes, and a page's rows are read from two tables."""
@@ -55,6 +60,15 @@ INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, ou
     lease_until, time_in_force)
 VALUES ('00000000-0000-7000-8000-000000000001', 'marks', 'market', 'exact_in', 'SOL', 'USDC', 9, 'SOL', 50,
     now() + interval '1 s', now() + interval '9 s', repeat('0', 64), 'routing', 1, 1, 1, now(), 'ioc');
+INSERT INTO orders (order_id, account_id, order_type, swap_mode, input_token, output_token, amount_units,
+    price_base, slippage_bps, accepted_at, valid_until, content_sha256, status, seq, attempt, fence,
+    lease_until, time_in_force)
+SELECT gen_random_uuid(), 'left ' || n % {LEFT}, 'market', 'exact_in', 'SOL', 'USDC', 9, 'SOL', 50, now(),
+    now(), repeat('0', 64), 'routing', 1, 1, 1, now() - interval '1 hour', 'ioc'
+FROM generate_series(1, {DEEP}) AS n;
+INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, updated_at)
+SELECT 'c=', order_id, account_id, false, 1, now() - interval '1 hour'
+FROM orders WHERE account_id <> 'marks' AND status = 'routing';
 INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
 SELECT order_id, seq, status, attempt, accepted_at, '{{}}' FROM orders;
 INSERT INTO dead_letters (message_id, body, receive_count, reason, archived_at)
@@ -128,6 +142,22 @@ def test_page_of_one_status_reads_no_order_of_another(deep: Engine, status: Orde
 
 
 @pytest.mark.parametrize(
+    "status", [None, OrderStatus.CONFIRMED, OrderStatus.OPEN, OrderStatus.ROUTING], ids=str
+)
+def test_newest_orders_of_all_accounts_are_found_among_each_ones_newest(
+    deep: Engine, status: OrderStatus | None
+) -> None:
+    def read() -> None:
+        with deep.connect() as connection:
+            found = [row["accepted_at"] for row in newest(connection, status, None, LIMIT)]
+        assert found == sorted(found, reverse=True)
+        assert len(found) == LIMIT
+
+    accounts = LEFT + 2
+    assert read_by(deep, read) < 2 * READ_MAX + accounts * LIMIT
+
+
+@pytest.mark.parametrize(
     "status", [None, OrderStatus.OPEN, OrderStatus.CANCELED, OrderStatus.PENDING], ids=str
 )
 def test_later_page_reads_none_of_those_before_it(deep: Engine, status: OrderStatus | None) -> None:
@@ -141,9 +171,33 @@ def test_later_page_of_dead_letters_reads_none_of_those_before_it(deep: Engine) 
     assert read_by(deep, lambda: operations.dead_letters(limit=LIMIT, before=(before, ""))) < READ_MAX
 
 
+def test_count_of_unfinished_orders_reads_no_more_than_it_counts(deep: Engine) -> None:
+    counts = text(_UNFINISHED.text.replace(str(UNFINISHED_MAX), str(LIMIT)))
+
+    def count() -> None:
+        with deep.connect() as connection:
+            assert sum(row.number for row in connection.execute(counts)) == LIMIT
+
+    assert read_by(deep, count) < READ_MAX
+
+
 def test_looking_for_connections_past_their_time_reads_no_others(deep: Engine) -> None:
     housekeeping = PostgresHousekeeping(deep)
     assert read_by(deep, lambda: housekeeping.expired_connections(limit=LIMIT)) < READ_MAX
+
+
+def test_part_of_what_the_sweep_takes_up_reads_no_other_part_of_it(deep: Engine) -> None:
+    housekeeping, rest = PostgresHousekeeping(deep), Rest()
+    for _ in range(3):
+        part = housekeeping.stranded_orders(rest, limit=LIMIT)
+        assert part.rest is not None
+        rest = part.rest
+
+    def take() -> None:
+        assert len(housekeeping.stranded_orders(rest, limit=LIMIT).found) == 2 * LEFT
+        assert len(housekeeping.subscriptions_behind(Rest(), limit=LIMIT).found) == 2 * LEFT
+
+    assert read_by(deep, take) < READ_MAX
 
 
 def test_order_is_compared_with_no_cancel_of_all_from_before_it(deep: Engine) -> None:
@@ -173,7 +227,7 @@ def test_pools_that_were_found_are_read_as_far_as_they_are_new_or_named(
 
 @pytest.mark.parametrize(
     ("check", "orders_read"),
-    [(check_published_slots, DEEP), (lambda connection: check_signatures(connection, None), 0)],
+    [(check_published_slots, 2 * DEEP), (lambda connection: check_signatures(connection, None), 0)],
     ids=["slots", "signatures"],
 )
 def test_audit_reads_of_the_ledger_what_its_page_is_about(

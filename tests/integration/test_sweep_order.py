@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+from chalicelib.services.recovery.turns import Rest
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 
@@ -39,14 +40,33 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 def test_stranded_order_of_a_quiet_account_is_not_behind_all_of_a_noisy_one(engine: Engine) -> None:
     housekeeping = PostgresHousekeeping(engine)
-    stranded = [order.account_id for order in housekeeping.stranded_orders(limit=3)]
-    assert stranded == ["noisy", "quiet", "noisy"]
-    assert len(housekeeping.stranded_orders(limit=100)) == NOISY + 1
+    part = housekeeping.stranded_orders(Rest(), limit=4)
+    assert [order.account_id for order in part.found] == ["noisy", "noisy", "quiet"]
+    found = list(part.found)
+    while part.rest is not None:
+        part = housekeeping.stranded_orders(part.rest, limit=4)
+        found += part.found
+    assert len(found) == len({order.order_id for order in found}) == NOISY + 1
 
 
-def test_follower_of_a_quiet_account_is_caught_up_in_the_next_run(engine: Engine) -> None:
+def test_follower_of_a_quiet_account_is_caught_up_in_the_first_part(engine: Engine) -> None:
     housekeeping = PostgresHousekeeping(engine)
-    accounts = [each.account_id for each in housekeeping.subscriptions_behind(limit=3)]
-    assert sorted(accounts) == ["noisy", "noisy", "quiet"]
-    # Those are left alone for a while: the next run takes others.
-    assert len(housekeeping.subscriptions_behind(limit=100)) == NOISY - 2
+    part = housekeeping.subscriptions_behind(Rest(), limit=4)
+    assert sorted(each.account_id for each in part.found) == ["noisy", "noisy", "quiet"]
+    number = len(part.found)
+    while part.rest is not None:
+        part = housekeeping.subscriptions_behind(part.rest, limit=4)
+        number += len(part.found)
+    assert number == NOISY + 1
+
+
+def test_connection_whose_message_waits_in_a_queue_that_is_behind_gets_no_other_one_for_a_while(
+    engine: Engine,
+) -> None:
+    housekeeping = PostgresHousekeeping(engine)
+    assert len(housekeeping.subscriptions_behind(Rest(), limit=100).found) == NOISY + 1
+    for seconds, found in ((100, 0), (30, NOISY + 1)):
+        with engine.begin() as connection:
+            later = "UPDATE subscriptions SET updated_at = updated_at - make_interval(secs => :seconds)"
+            connection.execute(text(later), {"seconds": seconds})
+        assert len(housekeeping.subscriptions_behind(Rest(), limit=100).found) == found

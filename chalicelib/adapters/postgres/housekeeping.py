@@ -1,27 +1,31 @@
 """What the sweep asks of the record, and the archive of dead letters."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
+from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import OLD_UNPUBLISHED
 from chalicelib.adapters.postgres.watches import WATCHED
 from chalicelib.services.consumer.dead_letters import DeadLetter
-from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind
+from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, SweepPart
+from chalicelib.services.recovery.turns import ACCOUNTS_MAX, Place, Rest
 
 # A waiting message comes back after its back-off or its lease, both well below this.
 STRANDED_AFTER_S: Final = 15
 BEHIND_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 
-# How long a message that resumes an order may wait in a queue that is behind. One that a consumer has
-# claimed since is stranded anew once that lease has ended.
-RESUMED_AGAIN_AFTER_S: Final = 120
+# How long a message of the sweep may wait in a queue that is behind. An order that a consumer has claimed
+# since is stranded anew once that lease has ended.
+SENT_AGAIN_AFTER_S: Final = 120
 
 IDLE_PAIRS_KEPT: Final = 200
 """So many pairs of tokens that nothing waits for are no burden, and listed tokens alone hardly make more."""
@@ -36,22 +40,31 @@ _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 _BEGINNING: Final = ("", UUID(int=0))
 
-# Every account's first order before any account's second: what one
-# account leaves behind by the thousand is for later runs.
+# What was looked at, whatever it is: of an account whose orders were all resumed a moment ago, too, a part
+# reads no more than its share.
 _STRANDED: Final = text(f"""
-WITH {OLD_UNPUBLISHED}, stranded AS (
-SELECT order_id, account_id FROM (
-    SELECT order_id, account_id, accepted_at, row_number()
-        OVER (PARTITION BY account_id ORDER BY accepted_at) AS place
-    FROM orders
-    WHERE {UNDER_WAY}
-        AND lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
-        AND (resumed_at IS NULL OR resumed_at < lease_until
-             OR resumed_at < clock_timestamp() - make_interval(secs => {RESUMED_AGAIN_AFTER_S}))
-) AS each_accounts
-ORDER BY place, accepted_at LIMIT :limit)
-SELECT order_id, account_id FROM stranded
-UNION ALL SELECT order_id, account_id FROM old WHERE NOT is_published
+SELECT w.account_id, s.looked_at, s.order_ids, s.last_at, s.last_id
+FROM jsonb_to_recordset(CAST(:places AS jsonb)) AS w(account_id text, at timestamptz, order_id uuid)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS looked_at, jsonb_agg(order_id) FILTER (WHERE is_stranded) AS order_ids,
+        max(accepted_at) AS last_at,
+        (array_agg(order_id ORDER BY accepted_at DESC, order_id DESC))[1] AS last_id
+    FROM (
+        SELECT order_id, accepted_at,
+            lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
+            AND (resumed_at IS NULL OR resumed_at < lease_until
+                 OR resumed_at < clock_timestamp() - make_interval(secs => {SENT_AGAIN_AFTER_S})
+            ) AS is_stranded
+        FROM orders
+        WHERE {UNDER_WAY} AND account_id = w.account_id
+            AND (accepted_at, order_id) > (coalesce(w.at, '-infinity'), w.order_id)
+        ORDER BY accepted_at, order_id LIMIT CAST(:share AS int)
+    ) AS part
+) AS s
+""")
+
+_UNPUBLISHED: Final = text(f"""
+WITH {OLD_UNPUBLISHED} SELECT order_id, account_id FROM old WHERE NOT is_published
 """)
 
 # An order that is held is being worked on: it is not stranded any more.
@@ -65,20 +78,44 @@ UPDATE orders SET resumed_at = clock_timestamp() WHERE order_id IN (
     ORDER BY order_id FOR UPDATE SKIP LOCKED)
 """)
 
+# Noted ahead of time, by what a message may wait longer than what was never sent: while the queue is behind,
+# it would get the same messages with each run.
 _BEHIND: Final = text(f"""
-UPDATE subscriptions SET updated_at = clock_timestamp()
-WHERE (connection_id, order_id) IN (
-    SELECT connection_id, order_id FROM subscriptions WHERE (connection_id, order_id) IN (
-        SELECT connection_id, order_id FROM (
-            SELECT connection_id, order_id, updated_at,
-                row_number() OVER (PARTITION BY account_id ORDER BY updated_at) AS place
-            FROM subscriptions
-            WHERE NOT live AND updated_at < clock_timestamp() - make_interval(secs => {BEHIND_AFTER_S})
-        ) AS lagging
-        ORDER BY place, updated_at LIMIT :limit)
-    FOR UPDATE SKIP LOCKED)
-RETURNING connection_id, account_id, order_id, replayed_to
+WITH part AS MATERIALIZED (
+    SELECT s.connection_id, s.order_id FROM unnest(CAST(:accounts AS text[])) AS w(account_id)
+    CROSS JOIN LATERAL (
+        SELECT connection_id, order_id FROM subscriptions
+        WHERE NOT live AND account_id = w.account_id AND updated_at < CAST(:before AS timestamptz)
+        ORDER BY updated_at LIMIT CAST(:share AS int) FOR UPDATE SKIP LOCKED
+    ) AS s
+    LIMIT CAST(:limit AS int)
+)
+UPDATE subscriptions s
+SET updated_at = clock_timestamp() + make_interval(secs => {SENT_AGAIN_AFTER_S - BEHIND_AFTER_S})
+FROM part p WHERE s.connection_id = p.connection_id AND s.order_id = p.order_id
+RETURNING s.connection_id, s.account_id, s.order_id, s.replayed_to
 """)
+
+
+def _accounts_of(table: str, condition: str) -> TextClause:
+    """Return the statement that names the next accounts with such rows, each found by itself in an index."""
+    next_one = f"""
+        SELECT account_id FROM {table} WHERE {condition} AND account_id > {{}} ORDER BY account_id LIMIT 1"""
+    return text(f"""
+WITH RECURSIVE found AS (
+    SELECT account_id, 1 AS place FROM ({next_one.format("CAST(:seen_to AS text)")}) AS first
+    UNION ALL
+    SELECT n.account_id, f.place + 1 FROM found f CROSS JOIN LATERAL ({next_one.format("f.account_id")}) AS n
+    WHERE f.place < CAST(:most AS int)
+)
+SELECT jsonb_agg(account_id ORDER BY place) AS accounts,
+    statement_timestamp() - make_interval(secs => {BEHIND_AFTER_S}) AS before
+FROM found
+""")
+
+
+_UNDER_WAY_OF: Final = _accounts_of("orders", UNDER_WAY)
+_BEHIND_OF: Final = _accounts_of("subscriptions", "NOT live")
 
 _EXPIRED: Final = text("""
 SELECT connection_id FROM connections WHERE expires_at < statement_timestamp()
@@ -146,22 +183,50 @@ class PostgresHousekeeping:
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._looked_at = _BEGINNING
 
-    def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+    def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:
         with translated_errors(), self._single.connect() as connection:
-            rows = connection.execute(_STRANDED, {"limit": limit})
+            turn, share, rest = _turn(connection, _UNDER_WAY_OF, rest, limit)
+            if not turn:
+                return SweepPart([])
+            places = json_rows(
+                [
+                    {"account_id": each.account_id, "at": each.at, "order_id": str(each.order_id)}
+                    for each in turn
+                ]
+            )
+            rows = connection.execute(_STRANDED, {"places": places, "share": share}).all()
+        more = [Place(row.account_id, row.last_at, row.last_id) for row in rows if row.looked_at == share]
+        found = [StrandedOrder(UUID(id_), row.account_id) for row in rows for id_ in row.order_ids or ()]
+        return SweepPart(found, rest.with_more(more))
+
+    def unpublished_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+        with translated_errors(), self._single.connect() as connection:
+            rows = connection.execute(_UNPUBLISHED, {"limit": limit})
             return [StrandedOrder(row.order_id, row.account_id) for row in rows]
 
     def note_resumed(self, order_ids: Sequence[UUID]) -> None:
         with translated_errors(), self._single.connect() as connection:
             connection.execute(_NOTE_RESUMED, {"order_ids": [str(order_id) for order_id in order_ids]})
 
-    def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
+    def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:
         with translated_errors(), self._single.connect() as connection:
-            rows = connection.execute(_BEHIND, {"limit": limit})
-            return [
-                SubscriptionBehind(row.connection_id, row.account_id, row.order_id, row.replayed_to)
-                for row in rows
-            ]
+            turn, share, rest = _turn(connection, _BEHIND_OF, rest, limit)
+            if not turn:
+                return SweepPart([])
+            parameters = {
+                "accounts": [each.account_id for each in turn],
+                "before": rest.before,
+                "share": share,
+                "limit": limit,
+            }
+            rows = connection.execute(_BEHIND, parameters).all()
+        found = [
+            SubscriptionBehind(row.connection_id, row.account_id, row.order_id, row.replayed_to)
+            for row in rows
+        ]
+        numbers = Counter(each.account_id for each in found)
+        # What was taken is not found again: an account that has more begins with it.
+        return SweepPart(found, rest.with_more([each for each in turn if numbers[each.account_id] == share]))
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         with translated_errors(), self._single.connect() as connection:
@@ -212,6 +277,19 @@ class PostgresDeadLetterArchive:
         }
         with translated_errors(), self._single.connect() as connection:
             connection.execute(_ARCHIVE, parameters)
+
+
+def _turn(
+    connection: Connection, accounts_of: TextClause, rest: Rest, limit: int
+) -> tuple[list[Place], int, Rest]:
+    """Return whose turn it is, how much of each, and what is left without them."""
+    most = min(limit, ACCOUNTS_MAX)
+    found: Sequence[str] = ()
+    if rest.seen_to is not None:
+        row = connection.execute(accounts_of, {"seen_to": rest.seen_to, "most": most}).one()
+        found, rest = row.accounts or (), replace(rest, before=rest.before or row.before)
+    turn, rest = rest.turn(found, most)
+    return turn, limit // max(1, len(turn)), rest
 
 
 def _storable(text: str) -> str:

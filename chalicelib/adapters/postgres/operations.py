@@ -32,14 +32,15 @@ _BOUNDS: Final = ", ".join(map(str, BOUNDS_MS))
 # looking at a shorter one. Below the shortest of these, 20,000 events are far beyond what was ever measured.
 _WINDOWS_S: Final = tuple(WINDOW_S / (1 << halved) for halved in range(8))
 
-# In the order of their indexes, which are read no further than that.
+# In the order of their indexes, which are read no further than that: backwards, so that of an account with
+# more the oldest are seen.
 _UNFINISHED: Final = text(f"""
 SELECT status, order_type, count(*) AS number, min(accepted_at) AS oldest_at FROM (
     SELECT * FROM (SELECT status, order_type, accepted_at FROM orders WHERE {UNDER_WAY}
-        ORDER BY account_id, accepted_at LIMIT {UNFINISHED_MAX}) AS under_way
+        ORDER BY account_id DESC, accepted_at, order_id LIMIT {UNFINISHED_MAX}) AS under_way
     UNION ALL
     SELECT * FROM (SELECT status, order_type, accepted_at FROM orders WHERE {RESTS}
-        ORDER BY account_id, accepted_at LIMIT {UNFINISHED_MAX}) AS resting
+        ORDER BY account_id DESC, accepted_at, order_id LIMIT {UNFINISHED_MAX}) AS resting
     LIMIT {UNFINISHED_MAX}
 ) AS unfinished GROUP BY 1, 2 ORDER BY 1, 2
 """)

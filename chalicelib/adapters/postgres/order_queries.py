@@ -10,10 +10,10 @@ from sqlalchemy import Engine, Row, TextClause, text
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
 from chalicelib.adapters.postgres.statements import Database, Statement
-from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
+from chalicelib.adapters.postgres.status_lists import index_condition
 from chalicelib.domain.errors import ArchivedError
 from chalicelib.domain.events import OrderEvent
-from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.ports import OrderView
 
@@ -39,9 +39,9 @@ ORDER BY o.accepted_at DESC, o.order_id DESC LIMIT :limit
 
 # Each is served by an index of its own: among all that an account has sent, one status may be rare.
 _PAGE: Final = _page_of("true")
-_PAGE_OF_ENDED: Final = _page_of("o.status = :status AND o.ended_at IS NOT NULL")
-_PAGE_OF_RESTING: Final = _page_of(f"o.status = :status AND {RESTS}")
-_PAGE_OF_UNDER_WAY: Final = _page_of(f"o.status = :status AND {UNDER_WAY}")
+_PAGES: Final = {
+    status: _page_of(f"o.status = :status AND {index_condition(status)}") for status in OrderStatus
+}
 
 _EVENTS: Final = text("""
 SELECT order_id, seq, status, attempt, occurred_at, data, packed FROM order_events
@@ -79,6 +79,7 @@ class PostgresOrderQueries:
         self, account_id: str, *, status: OrderStatus | None, limit: int, before: tuple[datetime, UUID] | None
     ) -> Sequence[OrderView]:
         views: list[OrderView] = []
+        statement = _PAGE if status is None else _PAGES[status]
         with translated_errors(), self._single.connect() as connection:
             while len(views) < limit:
                 before_at, before_id = before or _AT_THE_TOP
@@ -90,7 +91,7 @@ class PostgresOrderQueries:
                     "before_at": before_at,
                     "before_id": str(before_id),
                 }
-                rows = connection.execute(_page_with(status), parameters).all()
+                rows = connection.execute(statement, parameters).all()
                 views += [view for row in rows if (view := _view_if_readable(row)) is not None]
                 if len(rows) < wanted:
                     break
@@ -124,14 +125,6 @@ class PostgresClientOrderKeys:
         with translated_errors():
             rows = self._database.execute(_CONTENT_OF, parameters)
         return rows[0].content_sha256 if rows else None
-
-
-def _page_with(status: OrderStatus | None) -> TextClause:
-    if status is None:
-        return _PAGE
-    if status in FINAL:
-        return _PAGE_OF_ENDED
-    return _PAGE_OF_RESTING if status in RESTING else _PAGE_OF_UNDER_WAY
 
 
 def _view(row: Row[Any]) -> OrderView:

@@ -16,6 +16,7 @@ def listed(statuses: AbstractSet[OrderStatus]) -> str:
 
 
 FINAL_STATUSES: Final = listed(FINAL)
+CANCELABLE_STATUSES: Final = listed(CANCELABLE)
 IDLE_STATUSES: Final = listed(FINAL | RESTING)
 """Of orders that need not be moved on: those that ended, and those that rest."""
 
@@ -23,4 +24,12 @@ UNDER_WAY: Final = "ended_at IS NULL AND rests IS NULL"
 """The condition of the index of orders that are to be moved on; the columns follow from the status."""
 RESTS: Final = "rests"
 """That of the index of orders that rest."""
-CANCELABLE_STATUSES: Final = listed(CANCELABLE)
+ENDED: Final = "ended_at IS NOT NULL"
+"""That of the index of orders that ended."""
+
+
+def index_condition(status: OrderStatus) -> str:
+    """Return the condition of the index in which orders of a status are found by their accounts."""
+    if status in FINAL:
+        return ENDED
+    return RESTS if status in RESTING else UNDER_WAY

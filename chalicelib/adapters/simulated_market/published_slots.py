@@ -35,4 +35,6 @@ def check_published_slots(connection: Connection) -> Iterator[Finding]:
             if published != row.slot:
                 found = "none" if row.slot is None else row.slot
                 yield Finding(str(row.order_id), f"published slot {published or 'none'}, and it is {found}")
+        if len(rows) < _PAGE:
+            return
         after = str(rows[-1].order_id)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from chalicelib.domain.queue_messages import Message, ResumeMessage, SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Connections, OrderQueue, QueueMessage
+from chalicelib.services.recovery.turns import Rest
 from chalicelib.services.subscription_ports import Subscriptions
 from chalicelib.wire.queue_messages import render_message
 
@@ -62,16 +63,32 @@ class _Turn:
 Found = TypeVar("Found", StrandedOrder, SubscriptionBehind)
 
 
+@dataclass(frozen=True, slots=True)
+class SweepPart(Generic[Found]):
+    """Some of what was left behind.
+
+    Attributes:
+        rest: Where the next part begins; None after the last one.
+    """
+
+    found: Sequence[Found]
+    rest: Rest | None = None
+
+
 class Housekeeping(Protocol):
     """What the record knows of things left behind. Raises ``RetryableError`` if it is unreachable."""
 
-    def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
-        """Return unfinished orders that no consumer has claimed for longer than any message stays away.
-
-        And those with a cancel or an amendment that was committed and, for all that is known, not published.
-        ``limit`` is for each.
+    def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:
+        """Look at the next so many orders under way; return those of them that no consumer has claimed for
+        longer than any message stays away.
 
         Those that were resumed a moment ago are left out: their message waits in the queue.
+        """
+        ...
+
+    def unpublished_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+        """Return orders with a cancel or an amendment that was committed a while ago and, for all that is
+        known, not published.
         """
         ...
 
@@ -79,8 +96,11 @@ class Housekeeping(Protocol):
         """Note that messages were sent which will resume the orders."""
         ...
 
-    def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
-        """Return subscriptions that wait for a replay, and note that they were returned."""
+    def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:
+        """Return subscriptions that wait for a replay, and note that they were returned.
+
+        Until that has had time to come about, they are not found again.
+        """
         ...
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
@@ -129,8 +149,9 @@ class Sweep:
             RetryableError: The record or the queue is unreachable; the next run goes on.
         """
         kinds: dict[str, Callable[[], _Turn]] = {
-            "resumed": self._resume_stranded,
-            "caught_up": self._catch_up,
+            "resumed": _InParts(self._resume_stranded).turn,
+            "published": self._publish,
+            "caught_up": _InParts(self._catch_up).turn,
             "closed": self._close_expired,
             "forgotten": self._forget_finished,
             "pairs_forgotten": self._forget_pairs,
@@ -149,8 +170,17 @@ class Sweep:
         if any(done.values()) or left:
             logger.info("swept", extra={**done, "left": left})
 
-    def _resume_stranded(self) -> _Turn:
-        stranded = self._housekeeping.stranded_orders(limit=SWEPT_MAX)
+    def _resume_stranded(self, rest: Rest) -> tuple[int, Rest | None]:
+        part = self._housekeeping.stranded_orders(rest, limit=SWEPT_MAX)
+        return self._resume(part.found), part.rest
+
+    def _publish(self) -> _Turn:
+        unpublished = self._housekeeping.unpublished_orders(limit=SWEPT_MAX)
+        number = self._resume(unpublished)
+        # One of which no message can be made is found again each time.
+        return _Turn(number, len(unpublished) == SWEPT_MAX and number > 0)
+
+    def _resume(self, orders: Sequence[StrandedOrder]) -> int:
         sent: list[UUID] = []
 
         def resumed(order: StrandedOrder) -> None:
@@ -158,17 +188,15 @@ class Sweep:
             logger.warning("stranded order resumed", order_id=str(order.order_id))
 
         try:
-            number = self._send(stranded, lambda order: ResumeMessage(order_id=order.order_id), resumed)
+            return self._send(orders, lambda order: ResumeMessage(order_id=order.order_id), resumed)
         finally:
             # What was not sent is found again by the next run.
             if sent:
                 self._housekeeping.note_resumed(sent)
-        # One of which no message can be made is found again each time.
-        return _Turn(number, len(stranded) >= SWEPT_MAX and number > 0)
 
-    def _catch_up(self) -> _Turn:
-        behind = self._housekeeping.subscriptions_behind(limit=SWEPT_MAX)
-        return _Turn(self._send(behind, _subscribe_message), len(behind) == SWEPT_MAX)
+    def _catch_up(self, rest: Rest) -> tuple[int, Rest | None]:
+        part = self._housekeeping.subscriptions_behind(rest, limit=SWEPT_MAX)
+        return self._send(part.found, _subscribe_message), part.rest
 
     def _send(
         self,
@@ -204,6 +232,19 @@ class Sweep:
     def _forget_pairs(self) -> _Turn:
         forgotten = self._housekeeping.forget_pairs(limit=PAIRS_MAX)
         return _Turn(forgotten.removed, forgotten.is_more)
+
+
+class _InParts:
+    """A kind whose parts a run goes through once."""
+
+    def __init__(self, do: Callable[[Rest], tuple[int, Rest | None]]) -> None:
+        self._do = do
+        self._rest = Rest()
+
+    def turn(self) -> _Turn:
+        done, rest = self._do(self._rest)
+        self._rest = rest or self._rest
+        return _Turn(done, rest is not None)
 
 
 def _subscribe_message(behind: SubscriptionBehind) -> SubscribeMessage:

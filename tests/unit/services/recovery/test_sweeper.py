@@ -9,11 +9,14 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage, SubscribeMessage
 from chalicelib.services.recovery.sweeper import (
     PAIRS_MAX,
+    SWEPT_MAX,
     Forgotten,
     StrandedOrder,
     SubscriptionBehind,
     Sweep,
+    SweepPart,
 )
+from chalicelib.services.recovery.turns import Rest
 from tests.contract.records import in_memory
 from tests.fakes.ports import FakeConnections, FakeQueue
 
@@ -30,23 +33,32 @@ class Left:
         expired: Sequence[str] = (),
     ) -> None:
         self._stranded, self._lagging, self._expired = stranded, lagging, expired
+        self.unpublished: Sequence[StrandedOrder] = ()
         self.has_forgotten = False
         self.idle_pairs = 0
         self.resumed: set[UUID] = set()
         self.statements = 0
 
-    def stranded_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+    def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:
         if self._stranded is None:
             raise KeyError("planted")
         self.statements += 1
-        return [order for order in self._stranded if order.order_id not in self.resumed][:limit]
+        looked_at = int(rest.seen_to or 0)
+        part = self._stranded[looked_at : looked_at + limit]
+        found = [order for order in part if order.order_id not in self.resumed]
+        return SweepPart(found, Rest(str(looked_at + limit)) if len(part) == limit else None)
+
+    def unpublished_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
+        self.statements += 1
+        return [order for order in self.unpublished if order.order_id not in self.resumed][:limit]
 
     def note_resumed(self, order_ids: Sequence[UUID]) -> None:
         self.statements += 1
         self.resumed |= set(order_ids)
 
-    def subscriptions_behind(self, *, limit: int) -> Sequence[SubscriptionBehind]:
-        return self._lagging[:limit]
+    def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:
+        assert rest == Rest()
+        return SweepPart(self._lagging[:limit])
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         return self._expired[:limit]
@@ -105,8 +117,22 @@ def test_all_that_a_lost_queue_left_is_resumed_in_one_run_each_once() -> None:
     assert [message.order_id for message in queue.messages if isinstance(message, ResumeMessage)] == [
         order.order_id for order in stranded
     ]
-    # A thousand at a time: found, and noted; and one look that finds nothing.
-    assert left.statements <= 2 * 20 + 1
+    # A thousand at a time: found, and noted; and two looks that find nothing.
+    assert left.statements <= 2 * 20 + 2
+
+
+def test_what_is_behind_many_that_were_resumed_already_is_resumed() -> None:
+    stranded = many(2 * SWEPT_MAX + 1)
+    left = Left(stranded)
+    left.resumed = {order.order_id for order in stranded[:-1]}
+    (message,) = swept(left).messages
+    assert message == ResumeMessage(order_id=stranded[-1].order_id)
+
+
+def test_orders_whose_events_may_not_be_published_are_resumed_but_not_one_that_no_message_can_name() -> None:
+    left = Left()
+    left.unpublished = [*many(SWEPT_MAX + 5), *[StrandedOrder(NIL, "a")] * SWEPT_MAX]
+    assert len(swept(left).messages) == SWEPT_MAX + 5
 
 
 def test_run_whose_time_is_up_leaves_the_rest_to_the_next() -> None:
