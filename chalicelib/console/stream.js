@@ -76,6 +76,8 @@ export class Stream {
     };
     socket.onmessage = ({ data }) => {
       this.#lastHeard = performance.now();
+      // API Gateway may send it over a route response for a function that answers by posts.
+      if (data === '') return;
       const frame = frameOf(data);
       if (frame.type === 'batch') frame.frames.forEach((each) => this.onFrame(each));
       else this.onFrame(frame);

@@ -96,6 +96,15 @@ socket, in which it runs the functions. Without a token the functions run in fro
     show_envvar=True,
     help="1 turns GET /metrics on.",
 )
+@click.option(
+    "--route-responses",
+    type=click.Choice(["0", "1"]),
+    default="0",
+    envvar="ORDERFLOW_ROUTE_RESPONSES",
+    show_default=True,
+    show_envvar=True,
+    help="1 answers frames in the function's result instead of by posts.",
+)
 @click.option("--app", "app_dir", type=click.Path(path_type=Path), default=APP_DIR)
 def main(
     *,
@@ -210,6 +219,7 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
         options["LogLevel"] = given["log_level"]
     options["Metrics"] = given["metrics"] or "0"
     options["SystemLogLevel"] = given["system_log_level"] or ""
+    options["RouteResponses"] = given["route_responses"] or "0"
     if not cloud.is_emulated:
         if not all(options[name] for name in names.values()):
             raise click.UsageError("a deployed stage needs --jwks-url, --jwt-issuer and --jwt-audience")

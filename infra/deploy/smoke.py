@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 from websockets.sync.client import connect
 
@@ -21,13 +22,16 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
 
     Raises:
         SmokeOrderError: It was refused, ended otherwise, did not end in a minute, or its frame was not
-            answered: without its route response a stage executes orders and answers nothing.
+            answered: without its route response a stage executes orders and answers nothing. Or an empty
+            frame came: with a route response API Gateway may send one for a function's empty result.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else None
     frames: list[dict[str, Any]] = []
     deadline = time.monotonic() + _TIME_LIMIT_S
     # The first connection to a new stage pays every cold start.
     with connect(url, additional_headers=headers, open_timeout=_TIME_LIMIT_S) as socket:
+        # It changes nothing, and is answered by a post on every stage.
+        socket.send(json.dumps({"action": "unsubscribe", "orderId": str(uuid4())}))
         socket.send(json.dumps({**_ORDER, "clientOrderId": f"smoke-{time.time_ns()}"}))
         # Events may overtake the answer.
         while (awaited := still_awaited(frames)) is not None:
@@ -37,6 +41,8 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
                 raise SmokeOrderError(
                     f"no {awaited} after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}"
                 ) from None
+            if not said:
+                raise SmokeOrderError("an empty frame came: deploy with ORDERFLOW_ROUTE_RESPONSES=0")
             try:
                 frame = json.loads(said)
             except ValueError:
@@ -44,6 +50,8 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
                 raise SmokeOrderError(f"the gateway said: {said!r}") from None
             if frame.get("type") == "error" or ("message" in frame and "type" not in frame):
                 raise SmokeOrderError(json.dumps(frame))
+            if frame.get("type") == "unsubscribed":
+                continue
             frames.append(frame)
             say(f"  {frame.get('status', frame.get('type'))}")
     end = next(frame for frame in frames if frame.get("status") in _FINAL)

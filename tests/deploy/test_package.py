@@ -112,18 +112,25 @@ def test_websocket_stage_is_ws_and_deploys_itself_when_a_route_changes(built: Pa
     assert built.template["Resources"]["WebsocketAPIDeployment"]["Condition"] == "Never"
 
 
-def test_message_route_gives_clients_the_functions_answer_on_aws_alone(built: Package) -> None:
+def test_message_route_gives_clients_the_functions_answer_on_aws_alone_and_if_asked_to(
+    built: Package,
+) -> None:
     found = built.template["Resources"]
     (route_response,) = resources(built, "AWS::ApiGatewayV2::RouteResponse").values()
-    assert route_response["Condition"] == "OnAws"
+    assert route_response["Condition"] == "AnswersInResult"
     assert route_response["Properties"]["RouteResponseKey"] == "$default"
     route = found[route_response["Properties"]["RouteId"]["Ref"]]["Properties"]
-    assert (route["RouteKey"], route["RouteResponseSelectionExpression"]) == ("$default", "$default")
+    assert route["RouteKey"] == "$default"
+    assert route["RouteResponseSelectionExpression"]["Fn::If"][:2] == ["AnswersInResult", "$default"]
     others = [name for name, each in resources(built, "AWS::ApiGatewayV2::Route").items()
               if "RouteResponseSelectionExpression" in each["Properties"]]  # fmt: skip
     assert others == ["WebsocketMessageRoute"]
     variables = built.template["Globals"]["Function"]["Environment"]["Variables"]
-    assert variables["ROUTE_RESPONSES"] == {"Fn::If": ["OnAws", "1", "0"]}
+    assert variables["ROUTE_RESPONSES"] == {"Fn::If": ["AnswersInResult", "1", "0"]}
+    assert built.template["Parameters"]["RouteResponses"]["Default"] == "0"
+    on_aws, is_wanted = built.template["Conditions"]["AnswersInResult"]["Fn::And"]
+    assert on_aws == {"Fn::Not": [{"Condition": "OnEmulator"}]}
+    assert is_wanted == {"Fn::Equals": [{"Ref": "RouteResponses"}, "1"]}
 
 
 def test_function_answers_in_its_result_only_once_the_route_response_is_there(built: Package) -> None:

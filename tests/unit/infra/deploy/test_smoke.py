@@ -14,7 +14,8 @@ from infra.deploy.smoke import SmokeOrderError, smoke_order, still_awaited
 @contextmanager
 def stage_that_says(frame: str) -> Iterator[str]:
     def answer(connection: ServerConnection) -> None:
-        connection.recv()
+        for _ in ("unsubscribe", "submit"):
+            connection.recv()
         connection.send(frame)
 
     with serve(answer, "127.0.0.1", 0) as server:
@@ -34,6 +35,11 @@ def test_function_that_did_not_answer_is_told_in_the_gateways_words(frame: str) 
     with stage_that_says(frame) as url, pytest.raises(SmokeOrderError) as raised:
         smoke_order(url, token=None, say=print)
     assert frame in str(raised.value)
+
+
+def test_stage_that_sends_an_empty_frame_is_told_how_to_be_without() -> None:
+    with stage_that_says("") as url, pytest.raises(SmokeOrderError, match="ORDERFLOW_ROUTE_RESPONSES=0"):
+        smoke_order(url, token=None, say=print)
 
 
 def test_order_that_ended_without_an_answer_to_its_frame_does_not_prove_the_stage() -> None:
