@@ -16,9 +16,8 @@ both due from the vaults, outside the tradable reserves, and so is the dust::
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_bin import FILLS, Bin, BinFill, bin_after
@@ -80,27 +79,25 @@ class DlmmPool:
         return self.is_enabled and self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
 
-@dataclass(slots=True)
-class _Walk:
-    """What the bins crossed so far did together."""
+class _Walk(NamedTuple):
+    """What the bins crossed did together.
+
+    Attributes:
+        first: The index of the first bin crossed.
+        crossed: The bins as they are after the swap, in its order.
+        orders: Those taken from, by bin, as they are after it.
+    """
 
     active_id: int
-    first: int  # index of the first bin crossed
-    crossed: list[Bin] = field(default_factory=list)  # as they are after the swap, in its order
-    amount_in: int = 0
-    amount_out: int = 0
-    fee: int = 0
-    protocol_fee: int = 0
-    dust_out: int = 0
-    volatility_accumulator: int = 0
-    orders: dict[int, BinOrders] = field(default_factory=dict)  # those taken from, as they are after it
-
-    def add(self, fill: BinFill, protocol_fee: int) -> None:
-        self.amount_in += fill.amount_in
-        self.amount_out += fill.amount_out
-        self.fee += fill.fee
-        self.protocol_fee += protocol_fee
-        self.dust_out += fill.dust_out
+    first: int
+    crossed: list[Bin]
+    amount_in: int
+    amount_out: int
+    fee: int
+    protocol_fee: int
+    dust_out: int
+    volatility_accumulator: int
+    orders: dict[int, BinOrders]
 
     def bins_after(self, bins: tuple[Bin, ...], *, for_y: bool) -> tuple[Bin, ...]:
         crossed = tuple(reversed(self.crossed)) if for_y else tuple(self.crossed)
@@ -203,8 +200,11 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
     for_y = request.token_in == 0
     is_exact_in = request.mode is Exact.IN
     fill_bin = FILLS[is_exact_in, is_fee_on_input]
-    index, step = first_index(pool, for_y=for_y), -1 if for_y else 1
-    walk = _Walk(pool.active_id, index)
+    first, step = first_index(pool, for_y=for_y), -1 if for_y else 1
+    index, active_id, accumulator = first, pool.active_id, 0
+    amount_in = amount_out = fee = protocol_fee = dust_out = 0
+    crossed: list[Bin] = []
+    taken_from: dict[int, BinOrders] = {}
     resting = _takable(pool.orders, for_y=for_y) if pool.orders else {}
     remaining = request.amount
     while remaining:
@@ -215,17 +215,16 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
         own = held.amount_y if for_y else held.amount_x
         bin_id = held.bin_id
         if own == 0 and bin_id not in resting:
-            walk.crossed.append(held)
+            crossed.append(held)
             continue
-        accumulator = accumulated(parameters, references, bin_id)
+        active_id, accumulator = bin_id, accumulated(parameters, references, bin_id)
         price = bin_price(bin_id, parameters.bin_step)
         in_per_out = (ONE, price) if for_y else (price, ONE)
         rate = fee_rate(parameters, accumulator)
-        walk.active_id, walk.volatility_accumulator = bin_id, accumulator
         if bin_id not in resting:
             fill = fill_bin(remaining, own, in_per_out, rate)
-            walk.add(fill, fill.fee * parameters.protocol_share_bps // BASIS_POINTS)
-            walk.crossed.append(bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
+            protocol_fee += fill.fee * parameters.protocol_share_bps // BASIS_POINTS
+            crossed.append(bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
         else:
             orders = resting[bin_id]
             layers = (own, *orders.layers(for_y=for_y))
@@ -238,12 +237,27 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
                 is_fee_on_input=is_fee_on_input,
             )
             fill = filled.whole
-            walk.add(fill, filled.protocol_fee)
-            walk.orders[bin_id] = orders.after(filled.taken)
+            protocol_fee += filled.protocol_fee
+            taken_from[bin_id] = orders.after(filled.taken)
             moved = BinFill(*filled.own, 0)
-            walk.crossed.append(bin_after(held, moved, for_y=for_y, is_fee_on_input=True))
+            crossed.append(bin_after(held, moved, for_y=for_y, is_fee_on_input=True))
+        amount_in += fill.amount_in
+        amount_out += fill.amount_out
+        fee += fill.fee
+        dust_out += fill.dust_out
         remaining -= fill.amount_in if is_exact_in else fill.amount_out
-    return walk
+    return _Walk(
+        active_id,
+        first,
+        crossed,
+        amount_in,
+        amount_out,
+        fee,
+        protocol_fee,
+        dust_out,
+        accumulator,
+        taken_from,
+    )
 
 
 def _takable(orders: tuple[BinOrders, ...], *, for_y: bool) -> dict[int, BinOrders]:

@@ -14,12 +14,12 @@ def bps_text(numerator: int, denominator: int) -> str:
 
 def _hundredths_text(numerator: int, denominator: int) -> str:
     """Return a ratio of hundredths as a decimal with two places, rounded half to even."""
-    sign, numerator = ("-", -numerator) if numerator < 0 else ("", numerator)
-    hundredths, left = divmod(numerator, denominator)
-    if 2 * left > denominator or (2 * left == denominator and hundredths % 2):
+    hundredths, left = divmod(abs(numerator), denominator)
+    # To an even one where it is just a half: of an odd number that is rounded up as well.
+    if 2 * left > denominator - hundredths % 2:
         hundredths += 1
-    whole, part = divmod(hundredths, 100)
-    return f"{sign}{whole}.{part:02d}"
+    sign = "-" if numerator < 0 else ""
+    return f"{sign}{hundredths // 100}.{hundredths % 100:02d}"
 
 
 def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResult) -> str:

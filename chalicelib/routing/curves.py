@@ -150,10 +150,13 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     parts: list[Range] = []
     taken = paid = 0.0
     bin_step = parameters.bin_step
-    of_orders = {orders.bin_id: sum(orders.layers(for_y=for_y)) for orders in pool.orders}
+    resting = pool.orders
+    of_orders = {orders.bin_id: sum(orders.layers(for_y=for_y)) for orders in resting} if resting else {}
     for index in ahead:
         bin_id, amount_x, amount_y = bins[index]
-        available = (amount_y if for_y else amount_x) + of_orders.get(bin_id, 0)
+        available = amount_y if for_y else amount_x
+        if of_orders:
+            available += of_orders.get(bin_id, 0)
         if available == 0:
             continue
         price = bin_price(bin_id, bin_step) / ONE

@@ -19,6 +19,9 @@ from chalicelib.routing.ranges import Curve, Range
 _POOL_ID: Final = attrgetter("pool_id")
 _TRADED: Final = attrgetter("pool_id", "tokens")
 
+Moment = tuple[int, int]
+"""Unix time, and the chain's slot."""
+
 
 class PoolSide:
     """A pool in one direction.
@@ -27,13 +30,13 @@ class PoolSide:
         start: No unit in is paid better than the square of this; 0 if the pool offers nothing.
     """
 
-    __slots__ = ("_top", "now_s", "pool", "slot", "start", "token_in")
+    __slots__ = ("_top", "moment", "pool", "start", "token_in")
 
-    def __init__(self, pool: RoutablePool, token_in: TokenIndex, now_s: int, slot: int) -> None:
+    def __init__(self, pool: RoutablePool, token_in: TokenIndex, moment: Moment) -> None:
         self.pool = pool
         self.token_in = token_in
-        self.now_s = now_s
-        self.slot = slot
+        self.moment = moment
+        now_s, slot = moment
         self._top = curve_of(pool.state, token_in, now_s, slot=slot, stop_in=0.0)
         self.start = best_root(pool.state, token_in, now_s, self._top[0]) if self._top else 0.0
 
@@ -47,9 +50,8 @@ class PoolSide:
         top = self._top
         if top and (top[0].amount_in > stop_in or top[0].amount_out > stop_out):
             return top  # nothing more would be read
-        return curve_of(
-            self.pool.state, self.token_in, self.now_s, slot=self.slot, stop_in=stop_in, stop_out=stop_out
-        )
+        now_s, slot = self.moment
+        return curve_of(self.pool.state, self.token_in, now_s, slot=slot, stop_in=stop_in, stop_out=stop_out)
 
 
 _last_read: Final[dict[tuple[str, str], PoolSide]] = {}
@@ -104,6 +106,7 @@ class Market:
     def __init__(self, pools: Iterable[RoutablePool], now_s: int, slot: int = 0) -> None:
         self.now_s = now_s
         self.slot = slot
+        self._moment: Moment = now_s, slot
         in_order = sorted(pools, key=_POOL_ID)
         self._pools = {pool.pool_id: pool for pool in in_order}
         self._ids = _ids_by_tokens(tuple(map(_TRADED, in_order)))
@@ -152,9 +155,8 @@ class Market:
     def _side(self, pool_id: str, token_in: str) -> PoolSide:
         pool = self._pools[pool_id]
         found = _last_read.get((pool_id, token_in))
-        moment = self.now_s, self.slot
-        if found is None or (found.now_s, found.slot) != moment or found.pool != pool:
-            found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, *moment)
+        if found is None or found.moment != self._moment or found.pool != pool:
+            found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self._moment)
             _last_read[pool_id, token_in] = found
         return found
 

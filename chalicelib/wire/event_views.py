@@ -31,6 +31,8 @@ from chalicelib.wire.server_frames import json_text
 
 _KEPT_MAX: Final = 512
 _NOTHING: Final = "{}"
+# Their fields are made sorted by name, as canonical JSON has them: to sort these would take the longest.
+_LONG: Final = (Routed, Confirmed)
 
 
 class EventViews:
@@ -58,6 +60,8 @@ class EventViews:
 
     def _rendered(self, event: OrderEvent) -> str:
         fields = self.fields(event)
+        if isinstance(event.what, _LONG):
+            return json_text(fields)
         return canonical(fields) if fields else _NOTHING
 
     def frame_texts(self, client_order_id: str | None, events: Sequence[OrderEvent]) -> list[str]:
@@ -153,10 +157,6 @@ class EventViews:
         views, unspent = self.routes, confirmed.unspent_input_units
         left = {"unspentInputAmount": views.amount(unspent, confirmed.input_token)} if unspent else {}
         return {
-            "txSignature": confirmed.tx_signature,
-            "slot": confirmed.slot,
-            "inputAmount": views.amount(confirmed.input_units, confirmed.input_token),
-            "outputAmount": views.amount(confirmed.output_units, confirmed.output_token),
             "executedPrice": views.price(
                 confirmed.input_units,
                 confirmed.output_units,
@@ -165,10 +165,14 @@ class EventViews:
                 base=confirmed.price_base,
             ),
             **views.fees(confirmed.fees, input_token=confirmed.input_token),
+            "inputAmount": views.amount(confirmed.input_units, confirmed.input_token),
+            **_network_fee(confirmed.network_fee_lamports),
+            "outputAmount": views.amount(confirmed.output_units, confirmed.output_token),
             "priceImpactBps": confirmed.price_impact_bps,
             "realizedSlippageBps": confirmed.realized_slippage_bps,
+            "slot": confirmed.slot,
+            "txSignature": confirmed.tx_signature,
             **left,
-            **_network_fee(confirmed.network_fee_lamports),
         }
 
 

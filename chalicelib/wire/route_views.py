@@ -19,7 +19,8 @@ _price_text: Final = lru_cache(_SAID_AGAIN)(price_text)
 
 
 class RouteViews:
-    """Renders what the router and the chain answer, in token units.
+    """Renders what the router and the chain answer, in token units, members sorted by name throughout: what
+    events say of it is then spelled as their hashes have it (``json_text.canonical``) with nothing to sort.
 
     Of a token that is not listed any more it is not known how many decimals it had: its amounts, and prices
     in it, are None, since a wrong figure would be worse.
@@ -66,21 +67,23 @@ class RouteViews:
         return {
             "feeAmount": amount,
             "feeToken": main,
-            "fees": [{"token": symbol, "amount": part} for symbol, part in charged],
+            "fees": [{"amount": part, "token": symbol} for symbol, part in charged],
         }
 
     def route(self, route: ChosenRoute) -> JsonObject:
         """Return each venue's best single pool, the chosen route, how good it is, and what it beats."""
         valid_until = rfc3339(route.quotes_valid_until)
         return {
-            "quotes": [self._quote(route, quote, valid_until) for quote in route.quotes],
-            **self._totals(route, route.input_units, route.output_units),
+            "bestSingleVenue": self._best_single(route, route.best_single) if route.best_single else None,
             **self.fees(route.fees, input_token=route.input_token),
+            "improvementBps": None if route.improvement_bps is None else _bps(route.improvement_bps),
+            "inputAmount": self.amount(route.input_units, route.input_token),
+            "outputAmount": self.amount(route.output_units, route.output_token),
+            "price": self._price(route, route.input_units, route.output_units),
             "priceImpactBps": route.price_impact_bps,
+            "quotes": [self._quote(route, quote, valid_until) for quote in route.quotes],
             "route": [self._leg(leg) for leg in route.legs],
             "routeGapBps": _bps(route.gap_bps),
-            "bestSingleVenue": self._best_single(route, route.best_single) if route.best_single else None,
-            "improvementBps": None if route.improvement_bps is None else _bps(route.improvement_bps),
         }
 
     def quote(self, route: ChosenRoute, *, at: datetime, valid_until: datetime) -> JsonObject:
@@ -96,41 +99,39 @@ class RouteViews:
     def _quote(self, route: ChosenRoute, quote: PoolQuote | VenueRefusal, valid_until: str) -> JsonObject:
         if isinstance(quote, VenueRefusal):
             named = {} if quote.pool_id is None else {"pool": quote.pool_id}
-            return {"venue": quote.venue, **named, "error": quote.problem}
+            return {"error": quote.problem, **named, "venue": quote.venue}
         return {
-            "venue": quote.venue,
-            "pool": quote.pool_id,
-            **self._totals(route, quote.input_units, quote.output_units),
             **self.fees(quote.fees, input_token=route.input_token),
+            "inputAmount": self.amount(quote.input_units, route.input_token),
+            "outputAmount": self.amount(quote.output_units, route.output_token),
+            "pool": quote.pool_id,
+            "price": self._price(route, quote.input_units, quote.output_units),
             "priceImpactBps": quote.price_impact_bps,
             "validUntil": valid_until,
+            "venue": quote.venue,
         }
 
-    def _totals(self, route: ChosenRoute, input_units: int, output_units: int) -> JsonObject:
+    def _price(self, route: ChosenRoute, input_units: int, output_units: int) -> str | None:
         one, other, base = route.input_token, route.output_token, route.price_base
-        return {
-            "inputAmount": self.amount(input_units, one),
-            "outputAmount": self.amount(output_units, other),
-            "price": self.price(input_units, output_units, input_token=one, output_token=other, base=base),
-        }
+        return self.price(input_units, output_units, input_token=one, output_token=other, base=base)
 
     def _leg(self, leg: RouteLeg) -> JsonObject:
         return {
-            "venue": leg.venue,
-            "pool": leg.pool_id,
-            "inputToken": leg.input_token,
-            "outputToken": leg.output_token,
             "inputAmount": self.amount(leg.input_units, leg.input_token),
+            "inputToken": leg.input_token,
             "outputAmount": self.amount(leg.output_units, leg.output_token),
+            "outputToken": leg.output_token,
+            "pool": leg.pool_id,
             "shareBps": leg.share_bps,
+            "venue": leg.venue,
         }
 
     def _best_single(self, route: ChosenRoute, best: PoolQuote) -> JsonObject:
         return {
-            "venue": best.venue,
-            "pool": best.pool_id,
             "inputAmount": self.amount(best.input_units, route.input_token),
             "outputAmount": self.amount(best.output_units, route.output_token),
+            "pool": best.pool_id,
+            "venue": best.venue,
         }
 
 

@@ -79,8 +79,11 @@ class ManagementApi:
         answered[connection_id] = None
         while left:
             go, left = left[: self._together_max], left[self._together_max :]
-            failed = []
-            for text, status in zip(go, (yield from self._together(path, go)), strict=True):
+            statuses, failed = (yield from self._together(path, go)), []
+            if statuses.count(_OK) == len(go):
+                delay_s = _RETRY_DELAY_S
+                continue
+            for text, status in zip(go, statuses, strict=True):
                 if status == _OK:
                     continue
                 # A connection to the service that fails says nothing about the client's.

@@ -6,7 +6,7 @@ An event that is changed, left out or slipped in later breaks it. It is computed
 where it took a twentieth of a batch's time: the bytes that are hashed are those that are sent anyway.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -46,7 +46,7 @@ def stated(event: OrderEvent) -> str:
 
 
 def chained_rows(
-    events: Iterable[OrderEvent],
+    steps: Iterable[Sequence[OrderEvent]],
     heads: Mapping[UUID, bytes],
     text_of: Callable[[OrderEvent], str],
     *,
@@ -55,7 +55,7 @@ def chained_rows(
     """Return events as ``jsonb_to_recordset`` reads them, and the hash of each order's last one.
 
     Args:
-        events: Each order's own in the order of their numbers.
+        steps: Events of one order each, in the order of their numbers.
         heads: The last hash on record, of orders that have one.
         text_of: Renders what only an event's status says, as canonical JSON.
         packs: Whether long fields are packed, and hashes that a later one covers left out; releases before
@@ -63,32 +63,26 @@ def chained_rows(
     """
     after: dict[UUID, bytes] = {}
     rows = []
-    # Of an order's events in a row, id, time and predecessor are looked up once: it is half of the work.
-    last_id, last_at, name, time, chain, followed = None, None, "", "", GENESIS, ""
-    for event in events:
-        data = text_of(event)
-        if event.order_id is not last_id:
-            if last_id is not None:
-                after[last_id] = chain
-            last_id = event.order_id
-            name, chain = id_text(last_id), after.get(last_id) or heads.get(last_id, GENESIS)
-        elif packs:
-            rows[-1] = followed
-        if event.at is not last_at:
-            last_at, time = event.at, _time(event.at)
-        seq, status, attempt = event.seq, event.what.status, event.attempt
-        chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
-        short = ""
-        if packs and status in PACKED:
-            short, data = packed(data).hex(), "{}"
-        said = (
-            f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},'
-            f'"occurred_at":"{time}","data":{data},"packed":"\\\\x{short}","chain":"\\\\x'
-        )
-        rows.append(f'{said}{chain.hex()}"}}')
-        followed = f'{said}"}}'
-    if last_id is not None:
-        after[last_id] = chain
+    for events in steps:
+        if not events:
+            continue
+        order_id, at, time = events[0].order_id, None, ""
+        name, last_seq = id_text(order_id), events[-1].seq
+        chain = after.get(order_id) or heads.get(order_id, GENESIS)
+        for event in events:
+            if event.at is not at:
+                at, time = event.at, _time(event.at)
+            seq, status, attempt, data = event.seq, event.what.status, event.attempt, text_of(event)
+            chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
+            shown = "" if packs and seq != last_seq else chain.hex()
+            short = ""
+            if packs and status in PACKED:
+                short, data = packed(data).hex(), "{}"
+            rows.append(
+                f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},"occurred_at":"{time}",'
+                f'"data":{data},"packed":"\\\\x{short}","chain":"\\\\x{shown}"}}'
+            )
+        after[order_id] = chain
     return f"[{','.join(rows)}]", after
 
 

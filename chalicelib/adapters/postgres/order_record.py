@@ -146,7 +146,7 @@ class PostgresOrderRecord:
         self._heads = Heads()
 
     def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
-        events, heads = self._chained((event for new in orders for event in new.events), {})
+        events, heads = self._chained([new.events for new in orders], {})
         columns = [new_row(new, heads.get(new.state.order.order_id)) for new in orders]
         signed = [(new.state.order, new.attempt) for new in orders if new.attempt]
         parameters = {
@@ -188,7 +188,7 @@ class PostgresOrderRecord:
 
     def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
         before = self._heads_of([transition.state.order.order_id for transition in transitions])
-        events, after = self._chained((event for each in transitions for event in each.events), before)
+        events, after = self._chained([each.events for each in transitions], before)
         heads = before | after
         parameters = {
             "steps": json_rows(
@@ -269,7 +269,7 @@ class PostgresOrderRecord:
             other = replace(before, order=change(before))
             after, event = other.transition_to(Open(amended=amended), at)
             head = bytes(rows[0].chain or GENESIS)
-            events, heads = self._chained([event], {order_id: head})
+            events, heads = self._chained([[event]], {order_id: head})
             row = column_values(after.order) | {"chain": bytea(heads[order_id])}
             session.finish(
                 (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])

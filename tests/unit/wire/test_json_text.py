@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.errors import Code, FieldProblem, InvalidRequestError
 from chalicelib.wire.json_text import JsonLimits, JsonObject, canonical, parse_object
+from chalicelib.wire.server_frames import json_text
 
 
 def refusal_of(text: str | bytes) -> InvalidRequestError:
@@ -95,14 +96,18 @@ def test_byte_order_mark_in_text_is_no_json() -> None:
     assert refused.value.code is Code.INVALID_JSON
 
 
-_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS,
-    lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner),
-)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS
+_VALUES = _PLAIN | st.lists(st.dictionaries(_TEXTS, _PLAIN, max_size=3), max_size=2)
 
 
-@given(st.dictionaries(_TEXTS, _VALUES))
+@given(st.dictionaries(_TEXTS, _VALUES, max_size=4))
 def test_canonical_text_is_that_of_the_standard_encoder(fields: dict[str, object]) -> None:
     """Hashes on record are of that text."""
     assert canonical(fields) == json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@given(st.dictionaries(_TEXTS, _TEXTS | st.integers() | st.none() | st.booleans(), max_size=4))
+def test_what_is_sorted_already_is_spelled_alike_by_the_encoder_of_frames(fields: dict[str, object]) -> None:
+    """So long events are spelled, which takes two fifths of the time."""
+    assert json_text(dict(sorted(fields.items()))) == canonical(fields)

@@ -79,7 +79,7 @@ def test_hash_of_a_row_is_that_of_its_event_in_whatever_zone_it_was_read(fields:
 def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
     later = saying(replace(EVENT, seq=2), OrderStatus.ROUTING, {})
     foreign = replace(EVENT, order_id=OTHER, seq=4)
-    text, after = chained_rows([EVENT, foreign, later], {OTHER: b"h" * 32}, text_of)
+    text, after = chained_rows([[EVENT], [foreign], [later]], {OTHER: b"h" * 32}, text_of)
     first = linked(GENESIS, EVENT)
     hashes = [bytes.fromhex(row["chain"].removeprefix("\\x")) for row in json.loads(text)]
     assert hashes == [first, linked(b"h" * 32, foreign), linked(first, later)]
@@ -87,8 +87,8 @@ def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
 
 
 def test_rows_say_what_the_events_say() -> None:
-    (row,) = json.loads(chained_rows([EVENT], {}, text_of, packs=False)[0])
-    (short,) = json.loads(chained_rows([EVENT], {}, text_of)[0])
+    (row,) = json.loads(chained_rows([[EVENT]], {}, text_of, packs=False)[0])
+    (short,) = json.loads(chained_rows([[EVENT]], {}, text_of)[0])
     assert (row["order_id"], row["seq"], row["status"], row["attempt"]) == (str(ONE), 1, "pending", 1)
     assert datetime.fromisoformat(row["occurred_at"]) == AT
     assert (row["data"], row["packed"]) == (FIELDS, "\\x")
@@ -99,7 +99,7 @@ def test_rows_say_what_the_events_say() -> None:
 def test_hash_that_the_next_one_covers_is_left_out_unless_older_functions_are_about() -> None:
     later = saying(replace(EVENT, seq=2), OrderStatus.ROUTING, {})
     short, whole = (
-        [row["chain"] for row in json.loads(chained_rows([EVENT, later], {}, text_of, packs=packs)[0])]
+        [row["chain"] for row in json.loads(chained_rows([[EVENT, later]], {}, text_of, packs=packs)[0])]
         for packs in (True, False)
     )
     assert (short[0], short[1]) == ("\\x", whole[1])
