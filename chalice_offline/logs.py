@@ -199,7 +199,7 @@ class Log:
             entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
             self._keep(entries)
             try:
-                self._write("".join(f"{line}\n" for line in self._rendered(entries)))
+                self._write("\n".join([*self._rendered(entries), ""]))
             except (OSError, ValueError) as error:
                 if not (isinstance(error, OSError) and error.errno in _MAY_PASS):
                     # The reader is gone; the runtime goes on without a log.

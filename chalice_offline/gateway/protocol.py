@@ -7,7 +7,7 @@ the connection goes, and long messages leave in frames of 32 KB.
 import asyncio
 import select
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -207,6 +207,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.transport.abort()
 
 
+@lru_cache(maxsize=1_024)
 def _text_head(size: int) -> bytes:
     """Return what stands before a text of up to 64 KB in a frame of its own, unmasked (RFC 6455, 5.2)."""
     if size < _TWO_LENGTH_BYTES:

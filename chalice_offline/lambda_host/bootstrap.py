@@ -29,6 +29,7 @@ Handler = Callable[[Any, Any], Any]
 
 LENGTH_BYTES = 4
 READ_BYTES = 65_536
+_decoded = json.JSONDecoder().decode
 
 
 class LambdaContext:
@@ -204,7 +205,7 @@ def serve(connection: socket.socket, function: dict[str, Any], imported_with: La
     log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
     while document := read_document(connection):
         # Text: of bytes json would have to find out the encoding.
-        request = json.loads(document.decode())
+        request = _decoded(document.decode())
         log.request_id = request["requestId"]
         context = LambdaContext(function, log_stream_name, request)
         reply = handle(handler, request["event"], context, log)

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, ClassVar, Final, cast
@@ -177,7 +178,11 @@ def _called(headers: HeadersByName, body: bytes) -> Coroutine[Any, Any, _Answer]
         "host": headers.get(b"host", b"").decode("latin-1"),
         "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),
     }
-    return cast("Coroutine[Any, Any, _Answer]", sqs.handle_request("POST", "/", asked, body, {}))
+    read: bytes | str = body
+    with suppress(UnicodeDecodeError):
+        # Of bytes, json would have to find out the encoding.
+        read = body.decode()
+    return cast("Coroutine[Any, Any, _Answer]", sqs.handle_request("POST", "/", asked, read, {}))
 
 
 def _result(call: Coroutine[Any, Any, _Answer]) -> _Answer:

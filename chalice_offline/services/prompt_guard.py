@@ -12,6 +12,7 @@ from calendar import timegm
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from ministack.core import sigv4
@@ -24,6 +25,7 @@ _SERVICE: Final = "sqs"
 _TIMELY_S: Final = 15 * 60
 _CALLERS_KEPT: Final = 64
 _SIGNATURE: Final = b", Signature="
+_NOTHING: Final = repeat(b"")
 _MOMENT: Final = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 
 
@@ -33,14 +35,14 @@ class _Caller(NamedTuple):
     Attributes:
         day: As ``20260101``.
         names: Of the headers that are signed.
-        end: The last line but one of the canonical request: those names.
+        canonical: The canonical request, with a place for the value of each of them, and for the digest.
         scope: As it is signed, between line breaks.
         key: The signing key, at work: copied for each call.
     """
 
     day: bytes
     names: tuple[bytes, ...]
-    end: bytes
+    canonical: bytes
     scope: bytes
     key: hmac.HMAC
 
@@ -66,14 +68,11 @@ class PromptGuard:
             or moment[:8] != caller.day
             or abs(time.time() - _seconds(moment)) > _TIMELY_S
             or b"x-amz-content-sha256" in headers
-            or not is_loopback_host(
-                headers.get(b"host", b"").decode("latin-1").lower(), takes_subdomains=True
-            )
+            or not _is_loopback(headers.get(b"host", b""))
         ):
             return False
-        lines = [b"%b:%b" % (name, headers.get(name, b"")) for name in caller.names]
         digest = sha256(body).hexdigest().encode()
-        canonical = b"\n".join((b"POST", b"/", b"", *lines, b"", caller.end, digest))
+        canonical = caller.canonical % (*map(headers.get, caller.names, _NOTHING), digest)
         mac = caller.key.copy()
         mac.update(b"AWS4-HMAC-SHA256\n" + moment + caller.scope + sha256(canonical).hexdigest().encode())
         return hmac.compare_digest(mac.hexdigest().encode(), signature)
@@ -92,13 +91,21 @@ class PromptGuard:
             return None
         scope = f"\n{claim.date_stamp}/{claim.region}/{claim.service}/aws4_request\n"
         key = sigv4.derive_signing_key(secret, claim.date_stamp, claim.region, claim.service)
+        names = tuple(name.encode() for name in claim.signed_headers.split(";") if name)
+        lines = [name.replace(b"%", b"%%") + b":%b" for name in names]
+        shown = claim.signed_headers.encode().replace(b"%", b"%%")
         return _Caller(
             claim.date_stamp.encode(),
-            tuple(name.encode() for name in claim.signed_headers.split(";") if name),
-            claim.signed_headers.encode(),
+            names,
+            b"\n".join((b"POST", b"/", b"", *lines, b"", shown, b"%b")),
             scope.encode(),
             hmac.new(key, digestmod="sha256"),
         )
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(host: bytes) -> bool:
+    return is_loopback_host(host.decode("latin-1").lower(), takes_subdomains=True)
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ that are prepared by the protocol, as here.
 import math
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from time import monotonic
@@ -17,8 +17,8 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 import pg8000
-from pg8000.converters import JSON, JSONB, UUID_TYPE
-from pg8000.core import BIND, EXECUTE_MSG, READY_FOR_QUERY, SYNC_MSG, Context, DatabaseError, make_params
+from pg8000.converters import JSON, JSONB, UUID_TYPE, make_param
+from pg8000.core import BIND, EXECUTE_MSG, READY_FOR_QUERY, SYNC_MSG, Context, DatabaseError
 from pydantic_core import from_json
 
 from chalicelib.adapters.reaching import reached
@@ -173,9 +173,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             return context
         name, columns, input_funcs = self._statement(operation)
         try:
-            return self.execute_named(
-                name, make_params(self.py_types, values), columns, input_funcs, operation
-            )
+            return self.execute_named(name, _written(self.py_types, values), columns, input_funcs, operation)
         except DatabaseError:
             # It may be the plan that went wrong: a migration can change what a statement returns.
             del self._prepared[operation]
@@ -202,7 +200,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             Context(operation, columns=columns, input_funcs=funcs)
             for (operation, _), (_, columns, funcs) in zip(operations, statements, strict=True)
         ]
-        bound = [make_params(self.py_types, values) for _, values in operations]
+        bound = [_written(self.py_types, values) for _, values in operations]
         # What cannot be sent must be found out before anything is:
         # the next user would complete half a message.
         parts = [
@@ -295,6 +293,11 @@ def _socket(host: str, port: int, limit_s: float) -> socket.socket:
 def _as_timeout(seconds: float) -> float | None:
     """Return a socket's time-out: to a socket, 0 means not to wait at all, and None to wait for ever."""
     return None if math.isinf(seconds) else max(_SOON_S, seconds)
+
+
+def _written(writers: Mapping[type, Callable[[Any], str | None]], values: Sequence[Any]) -> list[str | None]:
+    """Return parameters as they are sent: text, as most are, without being looked at any further."""
+    return [each if type(each) is str else make_param(writers, each) for each in values]
 
 
 def _by_cause(error: DatabaseError) -> DatabaseError:

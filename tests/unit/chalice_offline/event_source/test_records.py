@@ -65,3 +65,12 @@ def test_batches_are_cut_by_count_and_by_bytes_in_order() -> None:
     batches = list(cut(messages, size_max=2, bytes_max=1000))
     assert [len(batch) for batch in batches] == [2, 1, 1, 1]
     assert [message for batch in batches for message in batch] == messages
+
+
+def test_bytes_are_those_of_the_json_and_not_of_the_text() -> None:
+    messages = [{"Body": "\x01" * 600_000}] * 2  # \u0001, six bytes each
+    assert len(list(cut(messages, size_max=10))) == 2
+    attribute = {"big": {"StringValue": "x" * 4_000_000, "DataType": "String"}}
+    assert len(list(cut([{"Body": "b", "MessageAttributes": attribute}] * 2, size_max=10))) == 2
+    assert list(cut([{"Body": "b"}] * 2, size_max=10)) == [[{"Body": "b"}] * 2]
+    assert list(cut([], size_max=10)) == []
