@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -65,6 +66,37 @@ def test_order_that_two_consumers_have_signed_comes_on_record_once_with_the_firs
         found = connection.execute(text("SELECT order_id, fence FROM attempts ORDER BY 1")).all()
     assert sorted(found) == sorted((each.order_id, 1) for each in (order, other))
     assert store.seqs(order.order_id) == store.seqs(other.order_id) == [1, 2, 3, 4, 5]
+
+
+# Of the release before, which knew no lock.
+OLD_MARK = text("""
+INSERT INTO cancel_marks AS m (account_id, base, quote, types, accepted_until)
+VALUES (:account_id, '', '', '', :at)
+ON CONFLICT (account_id, base, quote, types) DO UPDATE
+SET accepted_until = greatest(m.accepted_until, excluded.accepted_until)
+""")
+
+
+def test_cancel_of_all_by_another_release_waits_for_an_order_that_comes_with_its_transaction(
+    engine: Engine,
+) -> None:
+    store, order = on_postgres(engine), an_order()
+
+    def mark() -> None:
+        with engine.begin() as connection:
+            connection.execute(OLD_MARK, {"account_id": order.account_id, "at": order.accepted_at})
+
+    mark()
+    with ThreadPoolExecutor(2) as pool:
+        other = an_order(account_id=order.account_id, accepted_at=order.accepted_at + timedelta(seconds=1))
+        with held_back(engine, other):
+            begun = pool.submit(store.begun, other)
+            until_waiting(engine, 1, begun)
+            marked = pool.submit(mark)
+            until_waiting(engine, 2, begun, marked)
+        assert set(begun.result()) == {other.order_id}
+        marked.result()
+    assert store.begun(order) == {}
 
 
 def test_cancel_of_all_waits_for_an_order_that_comes_with_its_transaction_and_names_it_as_sent(
