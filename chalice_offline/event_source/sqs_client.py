@@ -7,7 +7,7 @@ boto3 costs about 2 ms of processor time a call and a thread each. The protocol 
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -49,10 +49,12 @@ class SqsClient:
         secret_key: str,
         token: str | None = None,
         can_gather: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.can_gather: Final = can_gather
         parts = urlsplit(endpoint.rstrip("/"))
         self._path = parts.path or "/"
+        self._clock = clock
         self._http = HttpClient(endpoint)
         self._signer = PostSigner(
             parts.netloc,
@@ -132,16 +134,17 @@ class SqsClient:
     def _headers(self, operation: str, body: bytes) -> Headers:
         if operation != "ReceiveMessage":
             return self._signed(operation, body)
-        now = time.monotonic()
+        # The clock that signatures go by: another one may stand still while a laptop sleeps.
+        now = self._clock()
         signed_at, headers = self._signed_receives.get(body, (-math.inf, ()))
-        if now - signed_at > _SIGNATURE_REUSED_S:
+        if abs(now - signed_at) > _SIGNATURE_REUSED_S:
             headers = self._signed(operation, body)
             self._signed_receives[body] = now, headers
         return headers
 
     def _signed(self, operation: str, body: bytes) -> Headers:
         fields = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
-        return self._signer.headers(fields, body)
+        return self._signer.headers(fields, body, now=self._clock())
 
 
 def _document(answer: bytes) -> dict[str, Any]:

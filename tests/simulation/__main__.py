@@ -19,24 +19,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one alone and print its trace")
     parser.add_argument("--moving", action="store_true", help="the price moves, and orders wait for it")
     parser.add_argument("--nodes", action="store_true", help="nodes that lag, forget and lie show the chain")
+    parser.add_argument("--crowded", action="store_true", help="orders come several at a time")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes")
     given = parser.parse_args()
     be_quiet()
     console = Console()
+    one = partial(run, is_moving=given.moving, is_on_nodes=given.nodes, is_crowded=given.crowded)
     if given.seed is not None:
-        return _replay(given.seed, console, is_moving=given.moving, is_on_nodes=given.nodes)
+        outcome = one(given.seed)
+        _explain(outcome, console)
+        return 1 if outcome.violations else 0
     seeds = range(given.first, given.first + given.seeds)
-    failed = list(failures(seeds, given.jobs, console, is_moving=given.moving, is_on_nodes=given.nodes))
+    failed = list(failures(seeds, given.jobs, console, one))
     for outcome in failed:
         _explain(outcome, console)
     console.print(f"{len(seeds)} seeds, {len(failed)} failed")
     return 1 if failed else 0
-
-
-def _replay(seed: int, console: Console, *, is_moving: bool, is_on_nodes: bool) -> int:
-    outcome = run(seed, is_moving=is_moving, is_on_nodes=is_on_nodes)
-    _explain(outcome, console)
-    return 1 if outcome.violations else 0
 
 
 def _explain(outcome: Outcome, console: Console) -> None:
@@ -47,6 +45,7 @@ def _explain(outcome: Outcome, console: Console) -> None:
     for problem in outcome.violations:
         say(f"VIOLATION: {problem}")
     options = " --moving" * outcome.is_moving + " --nodes" * outcome.is_on_nodes
+    options += " --crowded" * outcome.is_crowded
     say(f"replay: python -m tests.simulation{options} --seed {outcome.seed}")
 
 

@@ -88,7 +88,7 @@ class SimulatedClients:
         account = dice.choice(ACCOUNTS)
         for _ in range(copies):
             amount = 10**9 if dice.random() < 0.9 else 2 * 10**9
-            terms = _terms(key, amount, dice.choice([5, 60, 60]))
+            terms = market_terms(key, amount, dice.choice([5, 60, 60]))
             how = dice.choice(["frame", "frame", "rest", "url"])
             if how == "url":
                 self._submit_in_url(terms, account)
@@ -213,7 +213,7 @@ class SimulatedClients:
             self._simulator.gateway.drop(peer)
 
 
-def _terms(client_order_id: str | None, amount_units: int, valid_for_s: int) -> OrderTerms:
+def market_terms(client_order_id: str | None, amount_units: int, valid_for_s: int) -> OrderTerms:
     return OrderTerms(
         client_order_id=client_order_id,
         order_type=OrderType.MARKET,

@@ -2,21 +2,21 @@
 
 import logging
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tests.simulation.run import Outcome, run
+from tests.simulation.run import Outcome
 
 FAILURES_MAX: Final = 10
 """The first few tell the story."""
 
 
 def failures(
-    seeds: range, jobs: int, console: Console, *, is_moving: bool = False, is_on_nodes: bool = False
+    seeds: range, jobs: int, console: Console, outcome_of: Callable[[int], Outcome]
 ) -> Iterator[Outcome]:
     """Yield the runs that broke a promise, as they are found."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -24,7 +24,7 @@ def failures(
     found = 0
     with Progress(*columns, console=console) as progress, context.Pool(jobs, initializer=be_quiet) as pool:
         bar = progress.add_task("Simulating", total=len(seeds))
-        one = partial(outcome_of, is_moving=is_moving, is_on_nodes=is_on_nodes)
+        one = partial(_told, outcome_of)
         for outcome in pool.imap_unordered(one, seeds, chunksize=20):
             progress.advance(bar)
             if outcome.violations:
@@ -35,9 +35,9 @@ def failures(
                 return
 
 
-def outcome_of(seed: int, *, is_moving: bool = False, is_on_nodes: bool = False) -> Outcome:
+def _told(outcome_of: Callable[[int], Outcome], seed: int) -> Outcome:
     """Run one seed; the trace of a good run is not worth sending between processes."""
-    outcome = run(seed, is_moving=is_moving, is_on_nodes=is_on_nodes)
+    outcome = outcome_of(seed)
     return outcome if outcome.violations else Outcome(seed, outcome.weather, (), ())
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.simulation.audit import violations
 from tests.simulation.clients import SimulatedClients
+from tests.simulation.crowds import GATHERED_S, CrowdedClients
 from tests.simulation.dice import Weather, draw_weather
 from tests.simulation.nodes import draw_fleet
 from tests.simulation.openings import draw_openings
@@ -33,10 +34,16 @@ class Outcome:
     trace: tuple[str, ...]
     is_moving: bool = False
     is_on_nodes: bool = False
+    is_crowded: bool = False
 
 
 def run(
-    seed: int, sabotage: Sabotage | None = None, *, is_moving: bool = False, is_on_nodes: bool = False
+    seed: int,
+    sabotage: Sabotage | None = None,
+    *,
+    is_moving: bool = False,
+    is_on_nodes: bool = False,
+    is_crowded: bool = False,
 ) -> Outcome:
     """Simulate one world until it has come to rest, and audit it. The same seed gives the same trace.
 
@@ -45,6 +52,7 @@ def run(
     Args:
         is_moving: The price moves, and clients have orders that wait for it; else all are market orders.
         is_on_nodes: The chain is seen through nodes that are behind, forget, disagree and lie.
+        is_crowded: Orders come several at a time, and consumers find their batches full; clients cancel all.
     """
     dice = Random(seed)
     weather = draw_weather(dice)
@@ -54,9 +62,16 @@ def run(
     new_pools = draw_openings(Random(seed), weather.until_s) if is_moving else ()
     fleet = draw_fleet(Random(seed)) if is_on_nodes else None
     simulator = Simulator(
-        world, sabotage, takes_reports=seed % 2 == 0, path=path, new_pools=new_pools, fleet=fleet
+        world,
+        sabotage,
+        takes_reports=seed % 2 == 0,
+        path=path,
+        new_pools=new_pools,
+        fleet=fleet,
+        gathered_s=GATHERED_S if is_crowded else 0.0,
     )
-    clients = RestingClients(simulator) if is_moving else SimulatedClients(simulator)
+    crowd = CrowdedClients(simulator) if is_crowded else None
+    clients = crowd or (RestingClients(simulator) if is_moving else SimulatedClients(simulator))
     clients.schedule()
     for time_s in weather.kill_all_times:
         scheduler.at(time_s, simulator.kill_all)
@@ -64,11 +79,12 @@ def run(
     problems = [
         *violations(simulator, clients.ledger),
         *resting_violations(simulator, clients.ledger.accepted),
+        *(crowd.violations() if crowd else ()),
     ]
     if not has_rested:
         problems.append("the engine did not come to rest")
     _end(scheduler, simulator)
-    return Outcome(seed, weather, _named(problems), _named(world.trace), is_moving, is_on_nodes)
+    return Outcome(seed, weather, _named(problems), _named(world.trace), is_moving, is_on_nodes, is_crowded)
 
 
 def _until_rest(scheduler: Scheduler, simulator: Simulator, weather: Weather) -> bool:

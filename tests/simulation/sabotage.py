@@ -62,6 +62,16 @@ def credulous(parts: Parts, _simulator: Simulator) -> Parts:
     return replace(parts, connections=_Credulous(parts.connections))
 
 
+def marks_overlooked(parts: Parts, simulator: Simulator) -> Parts:
+    """Put orders on record with their transactions though a cancel of all covers them."""
+    return replace(parts, record=simulator.world.port("record", _Overlooks(simulator.tables)))
+
+
+def all_created(parts: Parts, _simulator: Simulator) -> Parts:
+    """Take every order that was signed ahead for one that came on record so."""
+    return replace(parts, record=_AllCreated(parts.record))
+
+
 def unheeded(parts: Parts, simulator: Simulator) -> Parts:
     """Report what has to come back to mappings that take no report."""
     simulator.takes_reports, simulator.is_said_to_take_reports = False, True
@@ -90,6 +100,27 @@ class _SendsFirst:
         if new:
             with suppress(RetryableError):
                 self._chain.send(new)
+
+
+class _Overlooks(MemoryRecord):
+    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        marks, self._tables.cancel_marks = self._tables.cancel_marks, {}
+        try:
+            return super().create(orders, lease_ms=lease_ms)
+        finally:
+            self._tables.cancel_marks = marks
+
+
+class _AllCreated:
+    def __init__(self, record: OrderRecord) -> None:
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+        signed = {new.state.order.order_id for new in orders if new.attempt}
+        return self._record.create(orders, lease_ms=lease_ms) | signed
 
 
 class _PublishedEarly:

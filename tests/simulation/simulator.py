@@ -68,6 +68,7 @@ class Simulator:
         path: PricePath | None = None,
         new_pools: Sequence[NewPool] = (),
         fleet: Fleet | None = None,
+        gathered_s: float = 0.0,
     ) -> None:
         self.world = world
         self.path = path or PricePath()
@@ -87,7 +88,8 @@ class Simulator:
         self.gateway = SimulatedGateway(world)
         self.dead_letters = SimulatedQueue("dead-letters", world, dead_letters=None, wake=self._poll_dead)
         self.uncommitted: list[str] = []
-        self.queue = SimulatedQueue("orders", world, dead_letters=self.dead_letters, wake=self._poll)
+        self.queue = SimulatedQueue("orders", world, dead_letters=self.dead_letters, wake=self._gather)
+        self._gathered_s = gathered_s
         self.wait_policy = WaitPolicy(world)
         self.running: list[Group] = []
         self.defects: list[str] = []
@@ -215,6 +217,12 @@ class Simulator:
         if group in self.running:
             self.world.note(group.name, "TIMED OUT")
             self.world.scheduler.kill(group)
+
+    def _gather(self) -> None:
+        if self._gathered_s:
+            self.world.scheduler.after(self._gathered_s, self._poll)
+        else:
+            self._poll()
 
     def _poll(self) -> None:
         if self._consumers >= CONSUMERS_MAX:

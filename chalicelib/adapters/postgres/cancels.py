@@ -125,16 +125,16 @@ WITH wanted AS MATERIALIZED (
 SELECT * FROM canceled
 """)
 
-# Marks that no message in any queue can be older than go with the account's next one. The lock is that of
-# ``UNMARKED_MEANWHILE``.
-MARK: Final = Statement(f"""
-WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock({_MARKING}, hashtext(:account_id))), gone AS (
+# Marks that no message in any queue can be older than go with the account's next one. A trigger takes the
+# lock of ``UNMARKED_MEANWHILE``, also for functions of a release that does not know of it.
+MARK: Final = Statement("""
+WITH gone AS (
     DELETE FROM cancel_marks
     WHERE account_id = :account_id AND accepted_until < CAST(:at AS timestamptz) - interval '15 days'
       AND (base, quote, types) <> (:base, :quote, :types)
 )
 INSERT INTO cancel_marks AS m (account_id, base, quote, types, accepted_until)
-SELECT :account_id, :base, :quote, :types, CAST(:at AS timestamptz) FROM alone
+VALUES (:account_id, :base, :quote, :types, CAST(:at AS timestamptz))
 ON CONFLICT (account_id, base, quote, types) DO UPDATE
 SET accepted_until = greatest(m.accepted_until, excluded.accepted_until)
 """)

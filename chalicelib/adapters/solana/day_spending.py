@@ -1,7 +1,8 @@
 """Caps on what is spent, kept across processes: an order is put down before anything is signed for it.
 
 A day's orders are added up and put down under a lock per token, so that two consumers cannot both take what
-is left. An order that ended without a fill has spent nothing, and counts no more. Orders that have ended are
+is left. An order that ended without a fill has spent nothing, and counts no more; a filled one has spent what
+its transaction moved, even if more was put down for another order of its id. Orders that have ended are
 settled: they become part of their day's sum, so that what is added up anew each time is what is under way.
 """
 
@@ -23,9 +24,10 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('orderflow sp
 # What is left after so many is settled by the next ones, and counted by itself until then.
 _SETTLE: Final = text(f"""
 WITH ended AS (
-    SELECT s.order_id, CASE WHEN o.status = 'confirmed' THEN s.units ELSE 0 END AS units
+    SELECT s.order_id, CASE WHEN o.status = 'confirmed' THEN least(s.units, o.input_units) ELSE 0 END AS units
     FROM spending s CROSS JOIN LATERAL (
-        SELECT status FROM orders WHERE order_id = s.order_id AND ended_at IS NOT NULL LIMIT 1) AS o
+        SELECT status, input_units FROM orders WHERE order_id = s.order_id AND ended_at IS NOT NULL LIMIT 1
+    ) AS o
     WHERE s.day = {_TODAY} AND s.token = :token AND NOT s.is_settled
         AND s.order_id <> ALL (CAST(:order_ids AS uuid[]))
     LIMIT {SETTLED_MAX}

@@ -116,5 +116,23 @@ def test_filled_order_counts_to_the_days_end_however_often_what_is_left_is_asked
         spending.reserve([spend(1)])
 
 
+def test_what_was_put_down_for_a_larger_order_of_the_same_id_is_not_counted_once_the_smaller_is_filled(
+    engine: Engine, spending: DaySpending
+) -> None:
+    filled = spend(1)
+    spending.reserve([filled])
+    spending.reserve([spend(10, order_id=filled.order_id)])
+    on_postgres(engine).created(an_order(order_id=filled.order_id))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DISABLE TRIGGER USER"))
+        connection.execute(
+            text("""
+            UPDATE orders SET status = 'confirmed', tx_signature = 'it', input_units = 1, output_units = 1""")
+        )
+    spending.reserve([spend(10), spend(10), spend(4)])
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(1)])
+
+
 def test_token_without_a_cap_is_free_where_caps_are_not_demanded(engine: Engine) -> None:
     DaySpending(engine, CAPS, is_demanded=False).reserve([spend(10**18, "RAY")])

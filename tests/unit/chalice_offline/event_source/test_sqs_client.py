@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
+
+NOW = 1_700_000_000.0
 
 
 class ScriptedServer:
@@ -39,11 +42,17 @@ class ScriptedServer:
             writer.close()
 
 
-def run(server: ScriptedServer, scenario: Callable[[SqsClient], Awaitable[None]]) -> None:
+def run(
+    server: ScriptedServer,
+    scenario: Callable[[SqsClient], Awaitable[None]],
+    clock: Callable[[], float] = time.time,
+) -> None:
     async def main() -> None:
         listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
-        client = SqsClient(f"http://127.0.0.1:{port}", region="us-east-1", access_key="k", secret_key="s")
+        client = SqsClient(
+            f"http://127.0.0.1:{port}", region="us-east-1", access_key="k", secret_key="s", clock=clock
+        )
         try:
             await scenario(client)
         finally:
@@ -70,6 +79,21 @@ def test_calls_are_signed_json_over_one_kept_connection() -> None:
     assert headers["content-type"] == "application/x-amz-json-1.0"
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=k/")
     assert (body["MaxNumberOfMessages"], body["WaitTimeSeconds"]) == (10, 1)
+
+
+@pytest.mark.parametrize("asleep_s", [3_600, -3_600])
+def test_receive_is_signed_anew_when_the_clock_has_leapt(asleep_s: int) -> None:
+    server = ScriptedServer((200, {}), (200, {}), (200, {}))
+    moments = iter([NOW, NOW, NOW + 1, NOW + asleep_s, NOW + asleep_s])
+
+    async def scenario(client: SqsClient) -> None:
+        for _ in range(3):
+            await client.receive("http://q", count_max=1, wait_s=1)
+
+    run(server, scenario, clock=lambda: next(moments))
+    first, second, third = (headers["x-amz-date"] for headers, _ in server.requests)
+    assert first == second
+    assert third == time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(NOW + asleep_s))
 
 
 def test_deletes_go_ten_to_a_call_and_failures_are_told() -> None:
