@@ -40,11 +40,11 @@ class Wire:
         )
         execute_together = connection.execute_together
 
-        def together(operations: Any, *, commits: bool) -> Any:
+        def together(operations: Any, *, commits: bool, then: Any = None) -> Any:
             side = self._side("; ".join(operation for operation, _ in operations))
             self.round_trips[side] += 1
             self.commits[side] += commits
-            return execute_together(operations, commits=commits)
+            return execute_together(operations, commits=commits, then=then)
 
         connection.execute_together = together
 

@@ -108,3 +108,27 @@ class Transition:
     release: bool = False
     watch: Watch | None = None
     moved_pools: frozenset[str] = frozenset()
+
+
+@value
+class Subscription:
+    """A connection and an order whose events it should see.
+
+    Attributes:
+        live: Events may be sent to it now; otherwise it is being caught up.
+        replayed_to: It has seen events up to this one by other means.
+        batched: It asked for frames that hold several events.
+        is_of_all: It asked for every order of the account, and for this one not by itself: it sees what
+            happens from then on.
+    """
+
+    order_id: UUID
+    connection_id: str
+    live: bool
+    replayed_to: int
+    batched: bool = False
+    is_of_all: bool = False
+
+
+Subscribed = dict[UUID, list[Subscription]]
+"""The subscriptions to orders, by order, as they were at one moment; what nobody sees has none."""

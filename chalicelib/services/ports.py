@@ -9,7 +9,7 @@ from uuid import UUID
 from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import Claims, NewOrder, Published, Transition
+from chalicelib.domain.progress import Claims, NewOrder, Published, Subscribed, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.values import value
@@ -218,11 +218,17 @@ class Connections(Protocol):
 class OrderRecord(Protocol):
     """The record of orders. Each method is one transaction; ``RetryableError`` if it is unreachable."""
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         """Record orders that are not on record yet, claimed under fence 1; return those it created.
 
         One that comes with its signed transaction is left out if all such orders were canceled while it was
         in the queue: either the cancel finds it on record, or it is not created.
+
+        Args:
+            subscribed: Takes the subscriptions to the orders, read after the commit, where that costs no
+                further question; for an order that is not in it then, they are to be asked for.
         """
         ...
 
@@ -230,11 +236,16 @@ class OrderRecord(Protocol):
         """Claim orders on record whose lease has ended; unknown ids are in no part of the answer."""
         ...
 
-    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         """Append events and renew (or release) leases; return the orders whose transition counted.
 
         One is dropped if another consumer has moved the order on, or all such orders were canceled before
         this one, now unsent, was on record.
+
+        Args:
+            subscribed: As of ``create``.
         """
         ...
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Subscription
 from chalicelib.values import value
 
 
@@ -15,26 +16,6 @@ class Missed:
     connection_id: str
     order: Order
     sent_to: int
-
-
-@value
-class Subscription:
-    """A connection and an order whose events it should see.
-
-    Attributes:
-        live: Events may be sent to it now; otherwise it is being caught up.
-        replayed_to: It has seen events up to this one by other means.
-        batched: It asked for frames that hold several events.
-        is_of_all: It asked for every order of the account, and for this one not by itself: it sees what
-            happens from then on.
-    """
-
-    order_id: UUID
-    connection_id: str
-    live: bool
-    replayed_to: int
-    batched: bool = False
-    is_of_all: bool = False
 
 
 @value

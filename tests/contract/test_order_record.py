@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.progress import ClaimedOrder, NewOrder
+from chalicelib.domain.progress import ClaimedOrder, NewOrder, Subscribed, Subscription
 from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.consumer.transitions import release
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_transition
@@ -192,3 +192,25 @@ def test_whole_life_is_kept_in_order(store: Store) -> None:
     events = store.queries.events_after(claimed.state.order.order_id, 0, limit=100)
     assert [(event.seq, event.status) for event in events] == list(enumerate(LIFE, start=1))
     assert claimed.state.status in FINAL
+
+
+def test_commit_tells_who_sees_its_orders_by_then(store: Store) -> None:
+    order, unseen = an_order(), an_order()
+    subscribed: Subscribed = {}
+    claimed = store.created(order, connection_id="c=")
+    others = store.created(unseen)
+    steps = [next_transition(claimed, S.ROUTED), next_transition(others, S.ROUTED)]
+    store.record.record(steps, lease_ms=LONG_LEASE_MS, subscribed=subscribed)
+    assert subscribed == {
+        order.order_id: [Subscription(order.order_id, "c=", live=True, replayed_to=0)],
+        unseen.order_id: [],
+    }
+
+
+def test_order_that_comes_on_record_signed_is_seen_by_its_submitter_at_once(store: Store) -> None:
+    order = an_order()
+    state, events = advanced(OrderState(order), *LIFE[:5])
+    new = NewOrder(state, events, "c=", attempt=an_attempt(signature=f"sig-{order.order_id}-1"))
+    subscribed: Subscribed = {}
+    assert store.record.create([new], lease_ms=LONG_LEASE_MS, subscribed=subscribed)
+    assert subscribed == {order.order_id: [Subscription(order.order_id, "c=", live=True, replayed_to=0)]}

@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Subscription
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.subscription_ports import Missed, Replay, Subscription
+from chalicelib.services.subscription_ports import Missed, Replay
 from tests.contract.records import Store
 from tests.fakes.orders import LIFE, an_order
 

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Published, Transition
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Published, Subscribed, Transition
 from chalicelib.domain.statuses import CANCELABLE, OrderStatus
 from chalicelib.services.resting.waiting import watch_of
+from tests.fakes.subscriptions import MemorySubscriptions
 from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
 
 
@@ -22,7 +23,9 @@ class MemoryRecord:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         created = set()
         for new in orders:
             order = new.state.order
@@ -41,6 +44,7 @@ class MemoryRecord:
                     (new.connection_id, order.order_id), SubscriptionRow(order.account_id, True, 0, now)
                 )
             created.add(order.order_id)
+        self._note_subscribed([new.state.order for new in orders if new.attempt is not None], subscribed)
         return frozenset(created)
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
@@ -59,14 +63,23 @@ class MemoryRecord:
             final={id_: row.state for id_, row in known.items() if row.state.is_final},
         )
 
-    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         counted = set()
         for transition in transitions:
             row = self._tables.orders[transition.state.order.order_id]
             if self._counts(transition, row):
                 self._apply(transition, row, lease_ms)
                 counted.add(transition.state.order.order_id)
+        self._note_subscribed([each.state.order for each in transitions if each.events], subscribed)
         return frozenset(counted)
+
+    def _note_subscribed(self, orders: Sequence[Order], subscribed: Subscribed | None) -> None:
+        if subscribed is not None:
+            subscribed |= {order.order_id: [] for order in orders}
+            for each in MemorySubscriptions(self._tables).of_orders(orders):
+                subscribed[each.order_id].append(each)
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
         row = self._tables.orders.get(order_id)

@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.orders import Order
-from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, Subscription
+from chalicelib.domain.progress import Subscription
+from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
 from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)

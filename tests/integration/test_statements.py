@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
@@ -28,16 +29,22 @@ class _RefusedError(Exception):
     """Something that the code around a transaction may raise."""
 
 
-@pytest.fixture(params=DRIVERS)
-def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engine]:
+@contextmanager
+def table_kept(database_url: str, driver: str) -> Iterator[Engine]:
     # One connection: what one user leaves behind, the next one finds.
-    made = make_engine(database_url.replace("postgresql://", f"{request.param}://"), pool_size=1)
+    made = make_engine(database_url.replace("postgresql://", f"{driver}://"), pool_size=1)
     with made.begin() as connection:
         connection.execute(text("CREATE TABLE kept (n int PRIMARY KEY)"))
     yield made
     with made.begin() as connection:
         connection.execute(text("DROP TABLE kept"))
     made.dispose()
+
+
+@pytest.fixture(params=DRIVERS)
+def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engine]:
+    with table_kept(database_url, request.param) as made:
+        yield made
 
 
 def test_single_statement_counts_at_once_and_names_its_columns(engine: Engine) -> None:
@@ -160,6 +167,28 @@ def test_error_among_statements_that_go_together_undoes_all_and_keeps_the_connec
         with pytest.raises(IntegrityError):
             attempt()
         assert database.execute(_ALL) == [(3,)]
+
+
+def test_question_that_goes_with_a_commit_sees_what_it_did(database_url: str) -> None:
+    with table_kept(database_url, "postgresql") as engine:
+        with Database(engine).transaction() as session:
+            (rows,), counted = session.finish_and_ask((_ADD, {"n": 1}), then=(_COUNT, {"least": 0}))
+        assert (rows, counted) == ([(1,)], [(1,)])
+
+
+def test_question_that_fails_leaves_the_commit_before_it_and_the_connection(engine: Engine) -> None:
+    with Database(engine).transaction() as session:
+        (rows,), counted = session.finish_and_ask((_ADD, {"n": 1}), then=(_COUNT, {"least": "no number"}))
+    assert (rows, counted) == ([(1,)], None)
+    assert Database(engine).execute(_ALL) == [(1,)]
+
+
+def test_question_after_a_refused_commit_is_not_answered(engine: Engine) -> None:
+    database = Database(engine)
+    database.execute(_ADD, {"n": 1})
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.finish_and_ask((_ADD, {"n": 2}), (_ADD, {"n": 1}), then=(_COUNT, {"least": 0}))
+    assert database.execute(_ALL) == [(1,)]
 
 
 def test_statement_waits_for_a_lock_and_the_next_one_sees_what_came_before_it(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.events import OrderEvent
-from chalicelib.domain.progress import NewOrder, Transition
+from chalicelib.domain.progress import NewOrder, Subscribed, Transition
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.ports import Chain, Connections, Delivery, Frame, OrderRecord
@@ -86,15 +86,19 @@ class _SendsFirst:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._record, name)
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         self._send([new.attempt.transaction for new in orders if new.attempt])
-        return self._record.create(orders, lease_ms=lease_ms)
+        return self._record.create(orders, lease_ms=lease_ms, subscribed=subscribed)
 
-    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         self._send(
             [transition.new_attempt.transaction for transition in transitions if transition.new_attempt]
         )
-        return self._record.record(transitions, lease_ms=lease_ms)
+        return self._record.record(transitions, lease_ms=lease_ms, subscribed=subscribed)
 
     def _send(self, new: Sequence[SignedTransaction]) -> None:
         if new:
@@ -130,12 +134,14 @@ class _PublishedEarly:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._record, name)
 
-    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         published = [
             replace(transition, state=replace(transition.state, published_seq=transition.state.seq))
             for transition in transitions
         ]
-        return self._record.record(published, lease_ms=lease_ms)
+        return self._record.record(published, lease_ms=lease_ms, subscribed=subscribed)
 
 
 class _Unfenced(MemoryRecord):

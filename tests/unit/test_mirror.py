@@ -52,6 +52,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/simulated_market/prices.py": "tests/integration/test_resting_orders.py",
     "chalicelib/adapters/simulated_market/seed.py": f"{_MARKET}/test_pools.py",
     "chalicelib/adapters/simulated_market/statuses.py": f"{_MARKET}/test_finality.py",
+    "chalicelib/adapters/simulated_market/prompt_landing.py": f"{_MARKET}/test_prompt_landing.py",
     "chalicelib/adapters/simulated_market/published_slots.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/simulated_market/venue.py": "tests/contract/test_venue.py",
     "chalicelib/adapters/simulated_market/wallets.py": f"{_MARKET}/test_trading.py",

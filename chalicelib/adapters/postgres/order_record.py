@@ -39,12 +39,21 @@ from chalicelib.adapters.postgres.rows import (
     json_rows,
     order_state,
 )
-from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
+from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
+from chalicelib.adapters.postgres.subscriptions import by_order, question
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
 from chalicelib.adapters.postgres.watches import arming, disarming, fired_among
 from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, OpenAttempt, Published, Transition
+from chalicelib.domain.progress import (
+    ClaimedOrder,
+    Claims,
+    NewOrder,
+    OpenAttempt,
+    Published,
+    Subscribed,
+    Transition,
+)
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.resting.waiting import watch_of
@@ -145,7 +154,9 @@ class PostgresOrderRecord:
         self._chained = partial(chained_rows, text_of=views.text, packs=packs)
         self._heads = Heads()
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         events, heads = self._chained([new.events for new in orders], {})
         columns = [new_row(new, heads.get(new.state.order.order_id)) for new in orders]
         signed = [(new.state.order, new.attempt) for new in orders if new.attempt]
@@ -158,8 +169,8 @@ class PostgresOrderRecord:
         with translated_errors():
             if signed:
                 accounts = {"accounts": sorted({order.account_id for order, _ in signed})}
-                with self._database.transaction() as session:
-                    _, rows = session.finish((UNMARKED_MEANWHILE, accounts), (CREATE, parameters))
+                asked = (UNMARKED_MEANWHILE, accounts), (CREATE, parameters)
+                _, rows = self._followed([order for order, _ in signed], asked, subscribed)
             else:
                 rows = self._database.execute(CREATE, parameters)
         created = named(rows, [new.state.order.order_id for new in orders])
@@ -186,7 +197,9 @@ class PostgresOrderRecord:
             final={id_: state for id_, state in states.items() if state.is_final},
         )
 
-    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         before = self._heads_of([transition.state.order.order_id for transition in transitions])
         events, after = self._chained([each.events for each in transitions], before)
         heads = before | after
@@ -220,18 +233,39 @@ class PostgresOrderRecord:
             ),
         }
         with translated_errors():
-            moved = self._moved(transitions, parameters)
+            moved = self._moved(transitions, parameters, subscribed)
         self._heads.note({order_id: head for order_id in moved if (head := heads.get(order_id)) is not None})
         self._heads.forget(
             transition.state.order.order_id for transition in transitions if transition.release
         )
         return moved
 
-    def _moved(self, transitions: Sequence[Transition], parameters: Mapping[str, object]) -> frozenset[UUID]:
+    def _followed(
+        self, orders: Sequence[Order], asked: Sequence[Asked], subscribed: Subscribed | None
+    ) -> list[list[Row]]:
+        """Run a transaction, and note who sees the orders after it."""
+        with self._database.transaction() as session:
+            if subscribed is None:
+                return session.finish(*asked)
+            found, rows = session.finish_and_ask(*asked, then=question(orders))
+        if rows is not None:
+            subscribed |= by_order(orders, rows)
+        return found
+
+    def _moved(
+        self,
+        transitions: Sequence[Transition],
+        parameters: Mapping[str, object],
+        subscribed: Subscribed | None,
+    ) -> frozenset[UUID]:
         """Write the transitions, and the watches of those that counted in the same commit."""
         order_ids = [transition.state.order.order_id for transition in transitions]
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
-            return named(self._database.execute(_RECORD, parameters), order_ids)
+            told = [transition.state.order for transition in transitions if transition.events]
+            if not told:
+                return named(self._database.execute(_RECORD, parameters), order_ids)
+            (rows,) = self._followed(told, [(_RECORD, parameters)], subscribed)
+            return named(rows, order_ids)
         with self._database.transaction() as session:
             moved = named(session.execute(_RECORD, parameters), order_ids)
             counted = [each for each in transitions if each.state.order.order_id in moved]

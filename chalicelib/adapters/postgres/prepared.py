@@ -24,6 +24,9 @@ from pydantic_core import from_json
 from chalicelib.adapters.reaching import reached
 from chalicelib.adapters.time_left import time_left
 
+Operation = tuple[str, Sequence[Any]]
+"""A statement as the driver takes it, and its parameters."""
+
 BEGIN: Final = "begin transaction"
 COMMIT: Final = "commit"
 
@@ -180,13 +183,17 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             raise
 
     def execute_together(
-        self, operations: Sequence[tuple[str, Sequence[Any]]], *, commits: bool
+        self, operations: Sequence[Operation], *, commits: bool, then: Operation | None = None
     ) -> Sequence[Any]:
         """Run statements of one transaction in one round trip: none waits for the answer to the one before.
 
         Each sees what was committed when its turn came, as if sent by itself. A transaction is begun with the
         first of them if none is open; ``commits`` ends it with the last, unless that went wrong: then it is
         left to be rolled back. Returns pg8000's context of each statement.
+
+        Args:
+            then: A statement that is a transaction of its own, after that end. Its context has its error:
+                what comes before it is done all the same.
 
         Raises:
             Error: The first that went wrong, once all answers are in.
@@ -195,6 +202,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             if commits:
                 self.commit()
             return []
+        last = len(operations) - 1
+        operations = [*operations, then] if then else operations
         statements = [self._statement(operation) for operation, _ in operations]
         contexts = [
             Context(operation, columns=columns, input_funcs=funcs)
@@ -211,12 +220,14 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         if self.must_begin:
             parts[0] = self._word(BEGIN) + parts[0]
         if commits:
-            parts[-1] = parts[-1].removesuffix(SYNC_MSG) + self._word(COMMIT) + SYNC_MSG
+            parts[last] = parts[last].removesuffix(SYNC_MSG) + self._word(COMMIT) + SYNC_MSG
         self._send(b"".join(parts))
-        errors = [error for context in contexts if (error := self._answer(context))]
-        if errors:
+        answers = [self._answer(context) for context in contexts]
+        if any(answers):
             for operation, _ in operations:
                 self._prepared.pop(operation, None)
+        errors = [error for error in answers[: last + 1] if error]
+        if errors:
             first = errors[0]
             raise (_by_cause(first) if isinstance(first, DatabaseError) else first) from first
         return contexts

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.engine import TimedPool
 from chalicelib.adapters.postgres.error_translation import condemns_connection
-from chalicelib.adapters.postgres.prepared import PreparedConnection
+from chalicelib.adapters.postgres.prepared import Operation, PreparedConnection
 
 Row = Any
 """A named tuple of what the statement selects."""
@@ -81,6 +81,21 @@ class DatabaseSession:
         self._is_finished = True
         return found
 
+    def finish_and_ask(self, *asked: Asked, then: Asked) -> tuple[list[list[Row]], list[Row] | None]:
+        """Finish as ``finish`` does, and ask for what is so after the commit, all in one round trip.
+
+        Returns the rows of the transaction's statements, and those of ``then``: None if that failed, which
+        leaves the commit as it is, or if the driver sends statements one by one and it would save nothing.
+        """
+        if not isinstance(self._connection, PreparedConnection):
+            return self.finish(*asked), None
+        operations = [statement.written_for(self._dialect, parameters) for statement, parameters in asked]
+        last = then[0].written_for(self._dialect, then[1])
+        contexts = self._sent_together(operations, commits=True, then=last)
+        self._is_finished = True
+        *found, answer = map(_rows_of, contexts)
+        return found, None if contexts[-1].error is not None else answer
+
     def commit(self) -> None:
         """End the transaction, unless ``finish`` has done so; raises what ``execute`` does."""
         if self._is_finished:
@@ -97,11 +112,18 @@ class DatabaseSession:
                 self.commit()
             return found
         operations = [statement.written_for(self._dialect, parameters) for statement, parameters in asked]
+        return [_rows_of(context) for context in self._sent_together(operations, commits=commits)]
+
+    def _sent_together(
+        self, operations: Sequence[Operation], *, commits: bool, then: Operation | None = None
+    ) -> Sequence[Any]:
         try:
-            contexts = self._connection.execute_together(operations, commits=commits)
+            contexts: Sequence[Any] = self._connection.execute_together(
+                operations, commits=commits, then=then
+            )
         except self._dialect.loaded_dbapi.Error as error:
             raise self._named(error, "; ".join(sql for sql, _ in operations)) from error
-        return [_rows_of(context) for context in contexts]
+        return contexts
 
     def _named(self, error: Any, sql: str) -> DBAPIError:
         is_broken = condemns_connection(error) or self._dialect.is_disconnect(error, self._connection, None)

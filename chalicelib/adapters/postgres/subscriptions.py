@@ -1,13 +1,14 @@
 """Which connection is subscribed to which orders.
 
 The division of labour between live frames and replays rests on two facts. A sender reads the subscriptions
-*after* its events are committed. ``go_live`` takes a share lock on the order and compares its last event. So
-an event is either committed before that lock, then the comparison fails and the replay goes on; or after it,
-then its sender sees the subscription live. No event is lost between the two, and ``replayed_to`` keeps either
-from sending what the other sent.
+*after* its events are committed: in a statement that may have been sent with the commit, and begins after it.
+``go_live`` takes a share lock on the order and compares its last event. So an event is either committed
+before that lock, then the comparison fails and the replay goes on; or after it, then its sender sees the
+subscription live. No event is lost between the two, and ``replayed_to`` keeps either from sending what the
+other sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,11 +16,12 @@ from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
-from chalicelib.adapters.postgres.statements import Database, Statement
+from chalicelib.adapters.postgres.statements import Asked, Database, Row, Statement
 from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
-from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, Subscription
+from chalicelib.domain.progress import Subscribed, Subscription
+from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
 
 EVERY_ORDER: Final = UUID(int=0)
 _REPLAYED_ORDERS_MAX: Final = 100
@@ -127,6 +129,24 @@ DELETE FROM subscriptions WHERE (connection_id, order_id) IN (
 _DISCONNECTED: Final = text("DELETE FROM connections WHERE connection_id = ANY(:connection_ids)")
 
 
+def question(orders: Iterable[Order]) -> Asked:
+    """Return what asks for the subscriptions to orders."""
+    names = {id_text(order.order_id): order.account_id for order in orders}
+    asked = [{"order_id": name, "account_id": account_id} for name, account_id in names.items()]
+    return _SUBSCRIPTIONS, {"orders": json_rows(asked), "every": str(EVERY_ORDER)}
+
+
+def by_order(orders: Iterable[Order], rows: Sequence[Row]) -> Subscribed:
+    """Return what the answer to ``question`` says of each of the orders."""
+    wanted = {id_text(order.order_id): order.order_id for order in orders}
+    subscribed: Subscribed = {order_id: [] for order_id in wanted.values()}
+    (row,) = rows
+    for name, *rest in row.found or ():
+        order_id = wanted[name]
+        subscribed[order_id].append(Subscription(order_id, *rest))
+    return subscribed
+
+
 class PostgresSubscriptions:
     """``Subscriptions`` on Postgres."""
 
@@ -135,12 +155,9 @@ class PostgresSubscriptions:
         self._database = Database(engine)
 
     def of_orders(self, orders: Sequence[Order]) -> Sequence[Subscription]:
-        wanted = {id_text(order.order_id): order for order in orders}
-        asked = [{"order_id": name, "account_id": order.account_id} for name, order in wanted.items()]
-        parameters = {"orders": json_rows(asked), "every": str(EVERY_ORDER)}
         with translated_errors():
-            (row,) = self._database.execute(_SUBSCRIPTIONS, parameters)
-        return [Subscription(wanted[name].order_id, *rest) for name, *rest in row.found or ()]
+            rows = self._database.execute(*question(orders))
+        return [each for found in by_order(orders, rows).values() for each in found]
 
     def begin_replay(
         self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int

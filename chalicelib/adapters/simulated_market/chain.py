@@ -27,7 +27,8 @@ BLOCK_FRESH_S: Final = 1.0
 """A block seen so recently is signed with as it is; a second of the sixty that a transaction is valid for."""
 
 _NODE: Final = Statement("""
-    SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis
+    SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis,
+        floor(extract(epoch FROM market.now()) * 1000)::bigint AS moment_ms
     FROM market.chain
 """)
 
@@ -129,7 +130,7 @@ class MarketChain:
             return seen
         with translated_errors():
             (node,) = self._database.execute(_NODE)
-        return RecentBlock(node.genesis, node.height, now)
+        return RecentBlock(node.genesis, node.height, node.moment_ms, now)
 
     def _take_in(self, transactions: Sequence[SignedTransaction], extra_delay_ms: int) -> None:
         latency_ms = self._settings.settlement_latency_ms

@@ -1,19 +1,28 @@
 """Landing: transactions become part of the ledger, in one database transaction for all of them.
 
 Statements: lock, read, write. Pools, wallets and known signatures are read after the locks are
-held, in a statement of its own, since a statement sees what was committed when it began.
+held, in a statement of its own, since a statement sees what was committed when it began. Where nothing has
+moved since this process looked, what is read is known already: ``prompt_landing``.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.statements import Database, DatabaseSession, Row, Statement
 from chalicelib.adapters.simulated_market.ledger import NO_ORDER, NewBlock, Record, write
-from chalicelib.adapters.simulated_market.locking import LANDING_LOCK, TRIES_MAX, retried
-from chalicelib.adapters.simulated_market.pool_cache import PoolCache, Snapshot
+from chalicelib.adapters.simulated_market.locking import (
+    LANDING_LOCK,
+    TRIES_MAX,
+    locks,
+    retried,
+    unless_lost,
+)
+from chalicelib.adapters.simulated_market.pool_cache import PoolCache, RecentBlock, Snapshot
+from chalicelib.adapters.simulated_market.prompt_landing import land_as_seen, pools_named, tokens_of
 from chalicelib.adapters.simulated_market.swap_execution import Books, execute
 from chalicelib.adapters.simulated_market.transactions import Transaction, can_land, verified
 from chalicelib.adapters.simulated_market.wallets import Faucet
@@ -30,22 +39,6 @@ _TAKE_DUE: Final = Statement("""
     FROM landing CROSS JOIN market.mempool
     WHERE lands_at <= market.now()
     ORDER BY lands_at, signature LIMIT :due_max FOR UPDATE OF mempool
-""")
-
-_LOCK: Final = Statement("""
-    WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock)),
-    pool AS MATERIALIZED (
-        SELECT pool_id FROM market.pools
-        WHERE pool_id IN (SELECT jsonb_array_elements_text(CAST(:pool_ids AS jsonb)))
-        ORDER BY pool_id FOR UPDATE
-    ),
-    wallet AS MATERIALIZED (
-        SELECT address FROM market.wallets
-        WHERE (address, token) IN (
-            SELECT item ->> 0, item ->> 1 FROM jsonb_array_elements(CAST(:wallets AS jsonb)) AS item)
-        ORDER BY address, token FOR UPDATE
-    )
-    SELECT (SELECT count(*) FROM landing), (SELECT count(*) FROM pool), (SELECT count(*) FROM wallet)
 """)
 
 # The limit is for the planner, which expects a hundred rows of a function; see ``order_record``.
@@ -99,6 +92,8 @@ class Landing:
         self._cache = cache
         self._faucet = faucet
         self.last: Sequence[Record] = ()
+        # Whether the pools of the last landing were as this process had seen them: then the next are, too.
+        self._is_undisturbed = True
 
     def land_now(self, transactions: Sequence[Transaction]) -> None:
         """Land transactions in the order given, unless they are known already or can no longer land.
@@ -107,8 +102,20 @@ class Landing:
             RetryableError: No answer; they may have landed all the same.
         """
         arrivals = [Arrival(transaction) for transaction in transactions]
-        if arrivals:
+        if arrivals and not self._has_landed_as_seen(transactions):
             self._land(lambda _session: (arrivals, ()))
+
+    def _has_landed_as_seen(self, transactions: Sequence[Transaction]) -> bool:
+        if not self._is_undisturbed:
+            return False
+        written = unless_lost(
+            lambda: land_as_seen(self._database, self._cache, transactions, self._faucet.can_hold)
+        )
+        if written is None:
+            self._is_undisturbed = False
+            return False
+        self._cache.snapshot, self.last = written
+        return True
 
     def land_due(self) -> int:
         """Land what is due in the mempool, or drop it for ever if its validity ended first.
@@ -140,10 +147,10 @@ class Landing:
             wallets = {
                 (arrival.transaction.message.wallet, token)
                 for arrival in arrivals
-                for token in _tokens(arrival.transaction)
+                for token in tokens_of(arrival.transaction)
                 if self._faucet.can_hold(token)
             }
-            row, before = self._lock_and_read(session, arrivals, sorted(wallets))
+            row, before = self._lock_and_read(session, [each.transaction for each in arrivals], wallets)
             balances = {(address, token): units for address, token, units in row.balances or ()}
             missing = wallets - balances.keys()
             if missing:
@@ -155,23 +162,24 @@ class Landing:
         return len(taken)
 
     def _lock_and_read(
-        self, session: DatabaseSession, arrivals: Sequence[Arrival], wallets: Sequence[tuple[str, str]]
+        self,
+        session: DatabaseSession,
+        transactions: Sequence[Transaction],
+        wallets: Collection[tuple[str, str]],
     ) -> tuple[Row, Snapshot]:
-        before = self._cache.snapshot
-        instructions = [arrival.transaction.message.instruction for arrival in arrivals]
-        pool_ids = {
-            leg.pool_id for each in instructions for path in each.paths for hop in path.hops for leg in hop
-        }
-        asked = {"wallets": json.dumps(wallets)}
-        locked = {**asked, "landing_lock": LANDING_LOCK, "pool_ids": json.dumps(sorted(pool_ids))}
+        before, asked_at = self._cache.snapshot, monotonic()
+        pool_ids = pools_named(transactions)
         wanted = {
-            **asked,
-            "signatures": json.dumps([arrival.transaction.signature for arrival in arrivals]),
+            "wallets": json.dumps(sorted(wallets)),
+            "signatures": json.dumps([transaction.signature for transaction in transactions]),
             "versions": before.versions_json,
             "epoch": before.epoch,
         }
-        _, (row,) = session.execute_all((_LOCK, locked), (_READ, wanted))
-        return row, before.updated(row.pools or ())
+        _, (row,) = session.execute_all(locks(pool_ids, wallets), (_READ, wanted))
+        changed = row.pools or ()
+        self._is_undisturbed = pool_ids.isdisjoint(pool["pool_id"] for pool in changed)
+        self._cache.block = RecentBlock(row.genesis, row.height, row.moment_ms, asked_at)
+        return row, before.updated(changed)
 
 
 def _take_due(session: DatabaseSession) -> tuple[Sequence[Arrival], Sequence[str]]:
@@ -185,11 +193,6 @@ def _take_due(session: DatabaseSession) -> tuple[Sequence[Arrival], Sequence[str
         and transaction.message.instruction.order_id != NO_ORDER
     ]
     return arrivals, [row.signature for row in rows]
-
-
-def _tokens(transaction: Transaction) -> tuple[str, str]:
-    instruction = transaction.message.instruction
-    return instruction.input_token, instruction.output_token
 
 
 def _run(arrivals: Iterable[Arrival], row: Row, books: Books) -> list[Record]:

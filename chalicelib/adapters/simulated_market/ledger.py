@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from chalicelib.adapters.postgres.rows import json_rows
-from chalicelib.adapters.postgres.statements import DatabaseSession, Statement
+from chalicelib.adapters.postgres.statements import Asked, DatabaseSession, Statement
 from chalicelib.adapters.simulated_market.legs import rows_of
 from chalicelib.adapters.simulated_market.pool_cache import Snapshot
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, rows_changed, scalars_of
@@ -15,11 +15,11 @@ from chalicelib.values import value
 
 # The limit is for the planner, which expects a hundred rows of a function, and
 # would read all bins rather than look up so many.
-_WRITE: Final = Statement("""
-    WITH pool AS (
+_MOVES: Final = """
+    pool AS (
         UPDATE market.pools AS old SET state = new.state, version = new.version
         FROM jsonb_to_recordset(CAST(:pools AS jsonb)) AS new (pool_id text, state jsonb, version bigint)
-        WHERE old.pool_id = new.pool_id
+        WHERE old.pool_id = new.pool_id {condition}
     ),
     bin AS (
         UPDATE market.bins AS old
@@ -29,7 +29,7 @@ _WRITE: Final = Statement("""
                 AS row (pool_id text, bin_id integer, amount_x numeric, amount_y numeric, version bigint)
             LIMIT jsonb_array_length(CAST(:bins AS jsonb))
         ) AS new
-        WHERE (old.pool_id, old.bin_id) = (new.pool_id, new.bin_id)
+        WHERE (old.pool_id, old.bin_id) = (new.pool_id, new.bin_id) {condition}
     ),
     vault AS (
         UPDATE market.vaults AS old
@@ -39,25 +39,54 @@ _WRITE: Final = Statement("""
         FROM jsonb_to_recordset(CAST(:vaults AS jsonb))
             AS new (pool_id text, token text, tradable numeric, lp_fees numeric,
                     protocol_fees numeric, fund_fees numeric, creator_fees numeric)
-        WHERE (old.pool_id, old.token) = (new.pool_id, new.token)
+        WHERE (old.pool_id, old.token) = (new.pool_id, new.token) {condition}
     ),
     wallet AS (
         UPDATE market.wallets AS old SET balance = old.balance + new.units
         FROM jsonb_to_recordset(CAST(:wallets AS jsonb)) AS new (address text, token text, units numeric)
-        WHERE (old.address, old.token) = (new.address, new.token)
-    ),
+        WHERE (old.address, old.token) = (new.address, new.token) {condition}
+    )"""
+_INTO_LEDGER: Final = """
+    INSERT INTO market.transactions
+        (signature, slot, height, wallet, order_id, attempt, error, input_units, output_units,
+         legs, landed_at)
+    SELECT signature, {place}.height, {place}.height, wallet, order_id, attempt, error,
+           input_units, output_units, legs, to_timestamp({place}.moment_ms / 1000.0)
+    FROM jsonb_to_recordset(CAST(:landed AS jsonb))
+        AS new (signature text, height bigint, wallet text, order_id uuid, attempt integer, error text,
+                input_units numeric, output_units numeric, legs jsonb, moment_ms bigint)"""
+
+_WRITE: Final = Statement(f"""
+    WITH {_MOVES.format(condition="")},
     left_mempool AS (
         DELETE FROM market.mempool
         WHERE signature IN (SELECT jsonb_array_elements_text(CAST(:taken AS jsonb)))
     )
-    INSERT INTO market.transactions
-        (signature, slot, height, wallet, order_id, attempt, error, input_units, output_units,
-         legs, landed_at)
-    SELECT signature, height, height, wallet, order_id, attempt, error, input_units, output_units, legs,
-           to_timestamp(moment_ms / 1000.0)
-    FROM jsonb_to_recordset(CAST(:landed AS jsonb))
-        AS new (signature text, height bigint, wallet text, order_id uuid, attempt integer, error text,
-                input_units numeric, output_units numeric, legs jsonb, moment_ms bigint)
+    {_INTO_LEDGER.format(place="new")}
+""")
+
+# One statement, begun after the locks were taken: the conditions and what is written are of one moment, and
+# nothing that they are about can move meanwhile. The clock is read once for all of it.
+_WRITE_AS_SEEN: Final = Statement(f"""
+    WITH moment AS MATERIALIZED (
+        SELECT market.height_at(now) AS height, floor(extract(epoch FROM now) * 1000)::bigint AS moment_ms
+        FROM (SELECT market.now() AS now) AS clock
+    ),
+    block AS MATERIALIZED (
+        SELECT height, moment_ms FROM moment CROSS JOIN market.chain
+        WHERE chain.epoch = :epoch AND extract(epoch FROM chain.genesis_at)::text = :genesis
+            AND height BETWEEN :first_height AND :last_height AND moment_ms / 1000 = :now_s
+            AND jsonb_array_length(CAST(:seen AS jsonb)) = (
+                SELECT count(*) FROM jsonb_to_recordset(CAST(:seen AS jsonb))
+                    AS seen (pool_id text, version bigint) JOIN market.pools USING (pool_id, version))
+            AND jsonb_array_length(CAST(:held AS jsonb)) = (
+                SELECT count(*) FROM jsonb_to_recordset(CAST(:held AS jsonb))
+                    AS held (address text, token text, needed numeric)
+                    JOIN market.wallets USING (address, token) WHERE balance >= needed)
+    ),
+    {_MOVES.format(condition="AND EXISTS (SELECT FROM block)")},
+    landed AS ({_INTO_LEDGER.format(place="block")} CROSS JOIN block)
+    SELECT height, moment_ms FROM block
 """)
 
 _BUCKETS: Final = ("tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees")
@@ -87,22 +116,86 @@ class NewBlock:
     records: Sequence[Record]
     taken: Sequence[str]
 
-    def moved_pools(self) -> Mapping[str, MarketPool]:
-        """Return the pools that were traded with, one version on."""
-        before = self.before.pools
-        return {
-            pool_id: replace(pool, version=pool.version + 1)
-            for pool_id, pool in self.books.pools.items()
-            if pool is not before[pool_id]
-        }
+
+@value
+class AsSeen:
+    """What a block hangs on that was made before its locks were held.
+
+    Attributes:
+        heights: Between which all of its transactions are valid.
+        now_s: The second of its moment.
+        pools: All that its transactions name, moved or not.
+        needed: What each wallet must hold, by (address, token), for each transaction to have what it spends.
+    """
+
+    before: Snapshot
+    genesis: str
+    heights: tuple[int, int]
+    now_s: int
+    pools: Sequence[MarketPool]
+    needed: Mapping[tuple[str, str], int]
 
 
 def write(session: DatabaseSession, block: NewBlock) -> Snapshot:
     """Write a block and commit, and return the snapshot of the pools that is true from now on."""
     if not block.records and not block.taken:
         return block.before
-    moved = block.moved_pools()
-    rows: dict[str, Sequence[dict[str, Any] | str]] = {
+    moved = _moved_pools(block.before, block.books)
+    rows = _moves(block.before, block.books, moved) | {
+        "taken": json_rows(list(block.taken)),
+        "landed": json_rows(
+            [
+                _transaction_row(record.landed) | {"height": record.height, "moment_ms": record.moment_ms}
+                for record in block.records
+            ]
+        ),
+    }
+    session.finish((_WRITE, rows))
+    return replace(block.before, pools={**block.before.pools, **moved})
+
+
+def write_as_seen(
+    session: DatabaseSession, locks: Asked, seen: AsSeen, books: Books, landed: Sequence[Landed]
+) -> tuple[Snapshot, list[Record]] | None:
+    """Take the locks, write a block and commit, in one round trip, if all is as it was seen.
+
+    Returns the snapshot that is true from now on, and what landed; None if nothing was written.
+    """
+    moved = _moved_pools(seen.before, books)
+    rows = _moves(seen.before, books, moved) | {
+        "landed": json_rows([_transaction_row(each) for each in landed]),
+        "epoch": seen.before.epoch,
+        "genesis": seen.genesis,
+        "first_height": seen.heights[0],
+        "last_height": seen.heights[1],
+        "now_s": seen.now_s,
+        "seen": json_rows([{"pool_id": pool.pool_id, "version": pool.version} for pool in seen.pools]),
+        "held": json_rows(
+            [
+                {"address": address, "token": token, "needed": units}
+                for (address, token), units in seen.needed.items()
+            ]
+        ),
+    }
+    _, found = session.finish(locks, (_WRITE_AS_SEEN, rows))
+    if not found:
+        return None
+    (block,) = found
+    records = [Record(each, block.height, block.moment_ms) for each in landed]
+    return replace(seen.before, pools={**seen.before.pools, **moved}), records
+
+
+def _moved_pools(before: Snapshot, books: Books) -> Mapping[str, MarketPool]:
+    """Return the pools that were traded with, one version on."""
+    return {
+        pool_id: replace(pool, version=pool.version + 1)
+        for pool_id, pool in books.pools.items()
+        if pool is not before.pools[pool_id]
+    }
+
+
+def _moves(before: Snapshot, books: Books, moved: Mapping[str, MarketPool]) -> dict[str, str]:
+    rows: dict[str, Sequence[dict[str, Any]]] = {
         "pools": [
             {"pool_id": pool.pool_id, "state": scalars_of(pool.state), "version": pool.version}
             for pool in moved.values()
@@ -110,18 +203,15 @@ def write(session: DatabaseSession, block: NewBlock) -> Snapshot:
         "bins": [
             {"pool_id": pool_id, "version": pool.version, **changed._asdict()}
             for pool_id, pool in moved.items()
-            for changed in rows_changed(block.before.pools[pool_id].state, pool.state)
+            for changed in rows_changed(before.pools[pool_id].state, pool.state)
         ],
-        "vaults": _vault_rows(block.books),
+        "vaults": _vault_rows(books),
         "wallets": [
             {"address": address, "token": token, "units": units}
-            for (address, token), units in block.books.wallet_moves.items()
+            for (address, token), units in books.wallet_moves.items()
         ],
-        "taken": list(block.taken),
-        "landed": [_transaction_row(record) for record in block.records],
     }
-    session.finish((_WRITE, {name: json_rows(found) for name, found in rows.items()}))
-    return replace(block.before, pools={**block.before.pools, **moved})
+    return {name: json_rows(found) for name, found in rows.items()}
 
 
 def _vault_rows(books: Books) -> list[dict[str, Any]]:
@@ -132,13 +222,11 @@ def _vault_rows(books: Books) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _transaction_row(record: Record) -> dict[str, Any]:
-    landed = record.landed
+def _transaction_row(landed: Landed) -> dict[str, Any]:
     message = landed.transaction.message
     order_id = message.instruction.order_id
     return {
         "signature": landed.transaction.signature,
-        "height": record.height,
         "wallet": message.wallet,
         # The nil id says that no order asked for it: a market maker's own trade.
         "order_id": None if order_id == NO_ORDER else order_id,
@@ -147,5 +235,4 @@ def _transaction_row(record: Record) -> dict[str, Any]:
         "input_units": landed.input_units,
         "output_units": landed.output_units,
         "legs": rows_of(landed.legs),
-        "moment_ms": record.moment_ms,
     }

@@ -38,11 +38,13 @@ class RecentBlock:
     """A block that the chain had reached: what a transaction is signed with.
 
     Attributes:
+        moment_ms: The chain's own time then, in Unix milliseconds.
         asked_at: When the node was asked for it, at the earliest, on the clock ``time.monotonic``.
     """
 
     genesis: str
     height: int
+    moment_ms: int
     asked_at: float
 
 

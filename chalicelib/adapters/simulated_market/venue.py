@@ -23,7 +23,7 @@ SHARED_FOR_S: Final = 0.005
 # The node names its newest block with every answer, so that no signer has to ask for one.
 _CHANGED: Final = Statement("""
     SELECT market.height_at(market.now()) AS height, extract(epoch FROM genesis_at)::text AS genesis,
-        floor(extract(epoch FROM market.now()))::bigint AS now_s,
+        floor(extract(epoch FROM market.now()) * 1000)::bigint AS moment_ms,
         (SELECT jsonb_agg(to_jsonb(changed))
          FROM market.changed_pools(CAST(:versions AS jsonb), :epoch) AS changed) AS pools
     FROM market.chain
@@ -67,9 +67,9 @@ class LedgerPoolReader:
         asked = {"versions": before.versions_json, "epoch": before.epoch}
         (row,) = self._database.execute(_CHANGED, asked)
         snapshot = self._cache.snapshot = before.updated(row.pools or ())
-        self._cache.block = RecentBlock(row.genesis, row.height, started_at)
+        self._cache.block = RecentBlock(row.genesis, row.height, row.moment_ms, started_at)
         self._read_at = started_at
-        return SeenBlock(snapshot, row.height, row.now_s)
+        return SeenBlock(snapshot, row.height, row.moment_ms // 1000)
 
 
 class MarketVenue:

@@ -3,7 +3,7 @@ committed events to the operator and to the connections that wait.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -11,15 +11,22 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import Subscription
 from chalicelib.logs import logger
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.delivery.background import Background
-from chalicelib.services.delivery.publisher import NONE_DEFERRED, DeferredAcknowledgements, EventPublisher
+from chalicelib.services.delivery.publisher import (
+    NONE_DEFERRED,
+    NONE_KNOWN,
+    DeferredAcknowledgements,
+    EventPublisher,
+)
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Observer
 
 Committed = tuple[Order, tuple[OrderEvent, ...]]
+_Subscribed = Mapping[UUID, Sequence[Subscription]]
 
 CLAIM_HOLD_S: Final = 0.01
 """So long the events of a claim wait for those of the write-ahead, which are some milliseconds away where the
@@ -48,7 +55,7 @@ class Announcer:
         self._batch_hold_s = batch_hold_ms / 1000
         self._batch: Batch | None = None
         # Appended to by the caller, taken from by the background.
-        self._held: deque[tuple[Sequence[Committed], DeferredAcknowledgements]] = deque()
+        self._held: deque[tuple[Sequence[Committed], DeferredAcknowledgements, _Subscribed]] = deque()
 
     def announce(
         self,
@@ -56,11 +63,13 @@ class Announcer:
         committed: Sequence[Committed],
         deferred_acknowledgements: DeferredAcknowledgements = NONE_DEFERRED,
         *,
+        subscribed: _Subscribed = NONE_KNOWN,
         hold_s: float = 0.0,
     ) -> None:
         """Publish events that have just been committed.
 
         Args:
+            subscribed: The subscriptions to some of the orders, read after that commit.
             hold_s: How long they may wait for what is committed next.
         """
         if not committed:
@@ -70,7 +79,7 @@ class Announcer:
         )
 
         self._batch = batch
-        self._held.append((committed, deferred_acknowledgements))
+        self._held.append((committed, deferred_acknowledgements, subscribed))
         if hold_s:
             self._background.run_within(hold_s, self._publish)
         else:
@@ -105,17 +114,22 @@ class Announcer:
         """Publish what is held: all events of an order together, in the order of their commits."""
         batch, events = self._batch, dict[UUID, Committed]()
         deferred_acknowledgements: dict[UUID, Acknowledgement] = {}
+        subscribed: dict[UUID, Sequence[Subscription]] = {}
         while self._held:
-            committed, deferred = self._held.popleft()
+            committed, deferred, known = self._held.popleft()
             deferred_acknowledgements.update(deferred)
             for order, more in committed:
                 _, before = events.get(order.order_id, (order, ()))
                 events[order.order_id] = order, (*before, *more)
+                # As of its last commit: of an earlier one's, a replay may have gone live in between.
+                subscribed.pop(order.order_id, None)
+                if order.order_id in known:
+                    subscribed[order.order_id] = known[order.order_id]
         if batch is None or not events:
             return
         together_or_alone(
             list(events.values()),
-            lambda some: self._publisher.publish_buffered(some, deferred_acknowledgements),
+            lambda some: self._publisher.publish_buffered(some, deferred_acknowledgements, subscribed),
             lambda one, error: batch.leave_unpublished(one[0].order_id, error),
         )
         self._background.run_within(self._batch_hold_s, self._flush)

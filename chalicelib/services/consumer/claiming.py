@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder
+from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Subscribed
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
@@ -59,8 +59,9 @@ class Claiming:
 
         Raises ``RetryableError`` if the record is unreachable: they may be on record all the same.
         """
+        subscribed: Subscribed = {}
         try:
-            created = self._record.create(signed, lease_ms=self._limits.lease_ms)
+            created = self._record.create(signed, lease_ms=self._limits.lease_ms, subscribed=subscribed)
         except RetryableError:
             raise
         except Exception:  # noqa: BLE001  # whose fault it is shows when they are claimed one by one
@@ -71,7 +72,12 @@ class Claiming:
             for order in (each.state.order for each in new)
             if (creator := batch.creator(order)) and creator.deferred_acknowledgement
         }
-        self._announcer.announce(batch, [(each.state.order, each.events) for each in new], acknowledgements)
+        self._announcer.announce(
+            batch,
+            [(each.state.order, each.events) for each in new],
+            acknowledgements,
+            subscribed=subscribed,
+        )
         claimed = {each.state.order.order_id: ClaimedOrder(each.state, 1, each.attempt) for each in new}
         batch.outcomes.update(
             {each.state.order.order_id: MessageOutcome(order=each.state.order) for each in new}

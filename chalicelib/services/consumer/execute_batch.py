@@ -33,7 +33,7 @@ from uuid import UUID
 
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.progress import ClaimedOrder, Subscribed, Transition
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.watches import Watch
@@ -305,9 +305,10 @@ class ExecuteOrders:
     ) -> list[ClaimedOrder]:
         """Record transitions, publish their events, set the outcomes; return what is still claimed."""
         unrecorded: list[Transition] = []
+        subscribed: Subscribed = {}
 
         def record(some: Sequence[Transition]) -> frozenset[UUID]:
-            return self._record.record(some, lease_ms=self._limits.lease_ms)
+            return self._record.record(some, lease_ms=self._limits.lease_ms, subscribed=subscribed)
 
         def broken(transition: Transition, error: Exception) -> None:
             batch.hit_defect(transition.state.order.order_id, error, "recording")
@@ -318,6 +319,7 @@ class ExecuteOrders:
         self._announcer.announce(
             batch,
             [(transition.state.order, transition.events) for transition in recorded if transition.events],
+            subscribed=subscribed,
         )
         armed = [each for each in recorded if each.watch is not None]
         batch.armed.update(each.state.order.order_id for each in armed)

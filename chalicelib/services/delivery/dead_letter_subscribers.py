@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import ExecutionError, RetryableError, client_order_id_conflict
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Subscription
 from chalicelib.services.ports import Connections, Delivery, Frame
-from chalicelib.services.subscription_ports import Subscription, Subscriptions
+from chalicelib.services.subscription_ports import Subscriptions
 from chalicelib.wire.server_frames import accepted, batch_texts, error, json_text
 
 

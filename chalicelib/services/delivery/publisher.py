@@ -10,10 +10,11 @@ from uuid import UUID
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Subscribed, Subscription
 from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
-from chalicelib.services.subscription_ports import Missed, Subscription, Subscriptions
+from chalicelib.services.subscription_ports import Missed, Subscriptions
 from chalicelib.values import value
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.queue_messages import render_message
@@ -24,12 +25,15 @@ CATCH_UP_DELAY_S = 5
 CAUGHT_UP_SOON_MAX = 20
 """For so many orders on end, in each process; with more it is the sweep that catches a connection up."""
 _BEHIND_MAX: Final = 10_000
+_MISSED_MAX: Final = 1_000
+"""Far more orders than one batch has, and subscriptions that were read before are those of one."""
 
 CommittedEvents = tuple[Order, Sequence[OrderEvent]]
 DeferredAcknowledgements = Mapping[UUID, Acknowledgement]
 """Acknowledgements by order; each goes ahead of the events that are published with it."""
 
 NONE_DEFERRED: Final[DeferredAcknowledgements] = MappingProxyType({})
+NONE_KNOWN: Final[Mapping[UUID, Sequence[Subscription]]] = MappingProxyType({})
 
 
 @value
@@ -65,6 +69,8 @@ class EventPublisher:
         self._buffered: list[_OutgoingFrame] = []
         # For how many orders a connection was marked behind since it last took a frame.
         self._behind: OrderedDict[str, int] = OrderedDict()
+        # Orders of which a connection has missed something: who is subscribed to them is asked for each time.
+        self._missed: OrderedDict[UUID, None] = OrderedDict()
 
     def publish(
         self,
@@ -115,9 +121,15 @@ class EventPublisher:
         self,
         committed: Sequence[CommittedEvents],
         deferred_acknowledgements: DeferredAcknowledgements = NONE_DEFERRED,
+        subscribed: Mapping[UUID, Sequence[Subscription]] = NONE_KNOWN,
     ) -> None:
-        """Send events as ``publish`` does, but keep those for batched connections until ``flush``."""
-        outgoing = self._outgoing(committed, deferred_acknowledgements)
+        """Send events as ``publish`` does, but keep those for batched connections until ``flush``.
+
+        Args:
+            subscribed: The subscriptions to some of the orders, read after the last of these events was
+                committed; those to the others are asked for.
+        """
+        outgoing = self._outgoing(committed, deferred_acknowledgements, subscribed)
         self._buffered += [frame for frame in outgoing if frame.is_batched]
         self._deliver([frame for frame in outgoing if not frame.is_batched])
 
@@ -127,20 +139,26 @@ class EventPublisher:
         self._deliver(buffered)
 
     def _outgoing(
-        self, committed: Sequence[CommittedEvents], deferred_acknowledgements: DeferredAcknowledgements
+        self,
+        committed: Sequence[CommittedEvents],
+        deferred_acknowledgements: DeferredAcknowledgements,
+        subscribed: Mapping[UUID, Sequence[Subscription]] = NONE_KNOWN,
     ) -> list[_OutgoingFrame]:
-        subscriptions = self._subscriptions.of_orders([order for order, _ in committed])
-        by_order: dict[UUID, list[Subscription]] = {order.order_id: [] for order, _ in committed}
-        for subscription in subscriptions:
-            by_order[subscription.order_id].append(subscription)
+        # What was read before a connection was marked behind would have it live, and its stream have a gap.
+        known = {order_id: found for order_id, found in subscribed.items() if order_id not in self._missed}
+        unknown = [order for order, _ in committed if order.order_id not in known]
+        asked_for: Subscribed = {order.order_id: [] for order in unknown}
+        for subscription in self._subscriptions.of_orders(unknown) if unknown else ():
+            asked_for[subscription.order_id].append(subscription)
+        by_order = {**known, **asked_for}
         outgoing: list[_OutgoingFrame] = []
         for order, events in committed:
-            subscribed = by_order[order.order_id]
+            its_own = by_order[order.order_id]
             if deferred_acknowledgements and order.order_id in deferred_acknowledgements:
                 outgoing.append(
-                    _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], subscribed)
+                    _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], its_own)
                 )
-            live = [subscription for subscription in subscribed if subscription.live]
+            live = [subscription for subscription in its_own if subscription.live]
             outgoing += _event_frames(order, events, live, self._views)
         return outgoing
 
@@ -175,6 +193,10 @@ class EventPublisher:
             Missed(each[0].connection_id, each[0].order, min(frame.replayed_to for frame in each))
             for each in missed
         ]
+        for note in noted:
+            self._missed[note.order.order_id] = None
+        while len(self._missed) > _MISSED_MAX:
+            self._missed.popitem(last=False)
         self._subscriptions.mark_behind(noted)
         wanted = (
             self._catching_up(

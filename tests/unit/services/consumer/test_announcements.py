@@ -9,13 +9,12 @@ import pytest
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.progress import ClaimedOrder, Subscription
 from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.ports import Observer
-from chalicelib.services.subscription_ports import Subscription
 from tests.contract.records import in_memory
 from tests.fakes.inline import InlineBackground, Unobserved
 from tests.fakes.orders import VIEWS, an_order
@@ -92,6 +91,23 @@ def test_events_that_may_wait_leave_together_with_the_next_ones_each_orders_in_o
     stage.announcer.announce(stage.batch, [(each, events[1:]) for each, events in recorded])
     assert stage.seen() == both(stage)
     stage.announcer.wait()
+    assert stage.seen() == both(stage)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "asked"])
+def test_events_of_two_commits_go_to_who_is_subscribed_after_the_second(*, is_told: bool) -> None:
+    stage = Stage()
+    recorded = [(each, stage.events(each)) for each in stage.orders]
+    nobody: dict[UUID, list[Subscription]] = {each.order_id: [] for each in stage.orders}
+    seen = {
+        each.order_id: [Subscription(each.order_id, "c=", live=True, replayed_to=0)] for each in stage.orders
+    }
+    first, second = (
+        [(each, events[:1]) for each, events in recorded],
+        [(each, events[1:]) for each, events in recorded],
+    )
+    stage.announcer.announce(stage.batch, first, subscribed=nobody, hold_s=60)
+    stage.announcer.announce(stage.batch, second, subscribed=seen if is_told else {})
     assert stage.seen() == both(stage)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.progress import NewOrder, Subscribed
 from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
@@ -163,10 +163,12 @@ def test_accepted_order_that_a_defect_keeps_off_the_record_ends_there_and_its_ow
     defects = iter([KeyError("planted")])
     create = consumer.record.create
 
-    def defective_once(orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def defective_once(
+        orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         for defect in defects:
             raise defect
-        return create(orders, lease_ms=lease_ms)
+        return create(orders, lease_ms=lease_ms, subscribed=subscribed)
 
     consumer.record.create = defective_once  # type: ignore[method-assign]
     assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": True}

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import NewOrder, Transition
+from chalicelib.domain.progress import NewOrder, Subscribed, Transition
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
@@ -35,19 +35,23 @@ class PoisonedRecord(MemoryRecord):
     moved: frozenset[UUID] = frozenset()
     outage: RetryableError | None = None
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         if self.outage is not None:
             raise self.outage
         sent = {each.state.order.order_id for each in orders if each.attempt is not None}
         if self.new & {each.state.order.order_id for each in orders} or self.moved & sent:
             raise KeyError("planted")
-        return super().create(orders, lease_ms=lease_ms)
+        return super().create(orders, lease_ms=lease_ms, subscribed=subscribed)
 
-    def record(self, transitions: Sequence[Transition], *, lease_ms: int) -> frozenset[UUID]:
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         sent = {each.state.order.order_id for each in transitions if each.new_attempt is not None}
         if self.moved & sent:
             raise KeyError("planted")
-        return super().record(transitions, lease_ms=lease_ms)
+        return super().record(transitions, lease_ms=lease_ms, subscribed=subscribed)
 
 
 def dead_by_now(consumer: ConsumerOnFakes) -> None:

@@ -12,7 +12,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, RefusedError, RetryableError
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.progress import NewOrder, Subscribed
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.plans_ahead import PlansAhead
@@ -32,9 +32,11 @@ class Watched(MemoryRecord):
 
     created: list[NewOrder]
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         self.created = [*getattr(self, "created", []), *orders]
-        return super().create(orders, lease_ms=lease_ms)
+        return super().create(orders, lease_ms=lease_ms, subscribed=subscribed)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import pytest
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Subscription
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
-from chalicelib.services.subscription_ports import Missed, Subscription
+from chalicelib.services.subscription_ports import Missed
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, an_order
 from tests.fakes.ports import FakeConnections

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.progress import ClaimedOrder, Subscription
 from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
@@ -130,6 +130,27 @@ def test_connection_that_unsubscribed_is_still_acknowledged(exchange: Exchange) 
     events = exchange.store.queries.events_after(order.order_id, 0, limit=9)
     exchange.publisher.publish([(order, events)], deferred(order))
     assert [seen(frame) for frame in exchange.frames()] == [[("accepted", None)]]
+
+
+def test_subscriptions_that_are_known_are_not_asked_for(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order())
+    order_id = claimed.state.order.order_id
+    events = exchange.store.queries.events_after(order_id, 0, limit=9)
+    known = {order_id: [Subscription(order_id, "c=", live=True, replayed_to=1)]}
+    exchange.publisher.publish_buffered([(claimed.state.order, events)], subscribed=known)
+    assert [frame["seq"] for frame in exchange.frames("c=")] == [2]
+
+
+def test_subscription_that_was_read_before_a_miss_is_not_believed(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    order = claimed.state.order
+    known = {order.order_id: [Subscription(order.order_id, "c=", live=True, replayed_to=0)]}
+    events = exchange.store.queries.events_after(order.order_id, 0, limit=9)
+    exchange.connections.slow.add("c=")
+    exchange.publisher.publish_buffered([(order, events[:1])], subscribed=known)
+    exchange.connections.slow.clear()
+    exchange.publisher.publish_buffered([(order, events[1:])], subscribed=known)
+    assert exchange.frames("c=") == []
 
 
 def test_batch_that_is_not_delivered_marks_behind_every_order_in_it(exchange: Exchange) -> None:

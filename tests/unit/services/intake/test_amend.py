@@ -9,12 +9,12 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import Code, ConflictError, NotFoundError, RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.progress import Subscription
 from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.intake.amend import AmendOrders
 from chalicelib.services.mints import LearnMints
-from chalicelib.services.subscription_ports import Subscription
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.inline import Unobserved
 from tests.fakes.orders import an_order
