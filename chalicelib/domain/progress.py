@@ -131,4 +131,4 @@ class Subscription:
 
 
 Subscribed = dict[UUID, list[Subscription]]
-"""The subscriptions to orders, by order, as they were at one moment; what nobody sees has none."""
+"""The subscriptions to orders, by order, as they were at one moment; one that no connection sees has none."""

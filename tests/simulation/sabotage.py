@@ -107,10 +107,12 @@ class _SendsFirst:
 
 
 class _Overlooks(MemoryRecord):
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         marks, self._tables.cancel_marks = self._tables.cancel_marks, {}
         try:
-            return super().create(orders, lease_ms=lease_ms)
+            return super().create(orders, lease_ms=lease_ms, subscribed=subscribed)
         finally:
             self._tables.cancel_marks = marks
 
@@ -122,9 +124,11 @@ class _AllCreated:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._record, name)
 
-    def create(self, orders: Sequence[NewOrder], *, lease_ms: int) -> frozenset[UUID]:
+    def create(
+        self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
         signed = {new.state.order.order_id for new in orders if new.attempt}
-        return self._record.create(orders, lease_ms=lease_ms) | signed
+        return self._record.create(orders, lease_ms=lease_ms, subscribed=subscribed) | signed
 
 
 class _PublishedEarly:

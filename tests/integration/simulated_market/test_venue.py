@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
@@ -114,14 +114,10 @@ def test_venues_asked_side_by_side_share_one_read(
 ) -> None:
     reader = LedgerPoolReader(engine, PoolCache(), shared_for_s=60)
     venues = [MarketVenue(name, reader, board, clock, MarketSettings(quote_latency_ms=0)) for name in NAMES]
-    board.current()
-    reads: list[object] = []
-
-    def count(connection: object, *_: object) -> None:
-        reads.append(connection)
-
-    event.listen(engine, "checkout", count)
-    found = [venue.offers([]).pools for venue in venues]
-    event.remove(engine, "checkout", count)
-    assert all(found)
-    assert len(reads) == 1
+    assert venues[0].offers([]).pools
+    seen = reader.read()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE market.pools SET version = version + 1"))
+    assert venues[1].offers([]).pools
+    assert reader.read() is seen
+    assert LedgerPoolReader(engine, PoolCache(), shared_for_s=0).read().pools != seen.pools
