@@ -14,6 +14,7 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
+from tests.support.instance import free_port
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 
@@ -114,6 +115,25 @@ def test_refused_statement_undoes_its_transaction_and_leaves_the_connection_usab
     with pytest.raises(IntegrityError):
         database.execute(_ADD, {"n": 2})
     assert database.execute(_ALL) == [(2,)]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_server_that_takes_no_connection_uses_up_none_of_the_pool(driver: str) -> None:
+    nobody = make_engine(f"{driver}://trader@127.0.0.1:{free_port()}/orders", pool_size=1)
+    for _ in range(4):  # of the two that there may be
+        with pytest.raises(RetryableError, match="the database did not answer"), translated_errors():
+            Database(nobody).execute(_ALL)
+
+
+def test_single_statements_give_their_connection_back_however_they_end(engine: Engine) -> None:
+    database = Database(engine)
+    database.execute(_ADD, {"n": 1})
+    for _ in range(4):
+        with pytest.raises(IntegrityError):
+            database.execute(_ADD, {"n": 1})
+        with pytest.raises(RetryableError), translated_errors():
+            database.execute(_END, {"sure": True})
+    assert database.execute(_ALL) == [(1,)]
 
 
 def test_sqlalchemys_transaction_after_a_single_statement_is_still_one(engine: Engine) -> None:
