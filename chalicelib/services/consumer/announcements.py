@@ -132,7 +132,8 @@ class Announcer:
             lambda some: self._publisher.publish_buffered(some, deferred_acknowledgements, subscribed),
             lambda one, error: batch.leave_unpublished(one[0].order_id, error),
         )
-        self._background.run_within(self._batch_hold_s, self._flush)
+        if self._publisher.has_buffered:
+            self._background.run_within(self._batch_hold_s, self._flush)
 
     def _flush(self) -> None:
         try:

@@ -133,6 +133,11 @@ class EventPublisher:
         self._buffered += [frame for frame in outgoing if frame.is_batched]
         self._deliver([frame for frame in outgoing if not frame.is_batched])
 
+    @property
+    def has_buffered(self) -> bool:
+        """Whether anything waits for ``flush``."""
+        return bool(self._buffered)
+
     def flush(self) -> None:
         """Send what was buffered, as ``publish`` does."""
         buffered, self._buffered = self._buffered, []
