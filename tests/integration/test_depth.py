@@ -69,6 +69,8 @@ FROM generate_series(1, {DEEP}) AS n;
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, updated_at)
 SELECT 'c=', order_id, account_id, false, 1, now() - interval '1 hour'
 FROM orders WHERE account_id <> 'marks' AND status = 'routing';
+INSERT INTO unpublished (order_id, account_id, since)
+SELECT order_id, account_id, now() + interval '1 hour' FROM orders WHERE status = 'routing';
 INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
 SELECT order_id, seq, status, attempt, accepted_at, '{{}}' FROM orders;
 INSERT INTO dead_letters (message_id, body, receive_count, reason, archived_at)
@@ -198,6 +200,13 @@ def test_part_of_what_the_sweep_takes_up_reads_no_other_part_of_it(deep: Engine)
         assert len(housekeeping.subscriptions_behind(Rest(), limit=LIMIT).found) == 2 * LEFT
 
     assert read_by(deep, take) < READ_MAX
+
+
+def test_looking_for_what_may_not_be_published_reads_nothing_that_was_named_a_moment_ago(
+    deep: Engine,
+) -> None:
+    housekeeping = PostgresHousekeeping(deep)
+    assert read_by(deep, lambda: housekeeping.unpublished_orders(limit=LIMIT)) < READ_MAX
 
 
 def test_order_is_compared_with_no_cancel_of_all_from_before_it(deep: Engine) -> None:

@@ -29,7 +29,7 @@ OLD_UNPUBLISHED: Final = f"""
 old AS MATERIALIZED (
     SELECT u.order_id, u.account_id, u.since, o.told_seq = o.seq AS is_published
     FROM unpublished u JOIN orders o USING (order_id)
-    WHERE u.since < clock_timestamp() - make_interval(secs => {UNPUBLISHED_AFTER_S})
+    WHERE u.since < statement_timestamp() - make_interval(secs => {UNPUBLISHED_AFTER_S})
     ORDER BY u.since LIMIT :limit
 ), gone AS (
     DELETE FROM unpublished u USING old
