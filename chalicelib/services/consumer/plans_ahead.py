@@ -7,6 +7,7 @@ plan leaves the pools as the next one finds them; else all of them are made anew
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder
@@ -14,6 +15,11 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.planning.planner import PlannedSwap, Planner
 from chalicelib.services.planning.venues import QuoteRequest
+
+PLANS_WITHIN_S: Final = 0.025
+"""So long answers are waited for before a batch is claimed without plans: venues that are near, or a node in
+the same region, answer sooner.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,10 @@ class PlansAhead:
 def planned_ahead(
     incoming: Sequence[Incoming], quote_request: QuoteRequest, tokens: Tokens, executor: Executor
 ) -> "Future[PlansAhead] | None":
-    """Begin to plan what a batch asks for, in the order in which it will be claimed.
+    """Plan what a batch asks for, in the order in which it will be claimed.
+
+    If the venues have answered soon, it is planned at once and by this thread, which has nothing else to do:
+    another one would have to be woken, and to wake this one. Else it is begun, and the claim goes on.
 
     Returns None if that would probably be in vain: if an order may have been claimed before, waits for
     something, or has a limit that it may have to rest at.
@@ -49,7 +58,11 @@ def planned_ahead(
     )
     if not is_plain or len({order.order_id for order in orders}) < len(orders):
         return None
-    return executor.submit(_plans, orders, quote_request, tokens)
+    if not quote_request.has_ended(within_s=PLANS_WITHIN_S):
+        return executor.submit(_plans, orders, quote_request, tokens)
+    planned: Future[PlansAhead] = Future()
+    planned.set_result(_plans(orders, quote_request, tokens))
+    return planned
 
 
 def _plans(orders: Sequence[Order], quote_request: QuoteRequest, tokens: Tokens) -> PlansAhead:

@@ -9,7 +9,6 @@ to be on record already, or canceled, is dropped.
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Final
 
 from chalicelib.domain.progress import ClaimedOrder, NewOrder
 from chalicelib.services.consumer import transitions
@@ -17,24 +16,18 @@ from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.plans_ahead import PlansAhead
 from chalicelib.services.consumer.write_ahead import WriteAhead
 
-PLANS_WITHIN_S: Final = 0.025
-"""So long plans are waited for before a batch is claimed without them: venues that are near, or a node in the
-same region, answer sooner.
-"""
-
 
 def signed_ahead(
     incoming: Sequence[Incoming], ahead: "Future[PlansAhead]", write_ahead: WriteAhead, now: datetime
 ) -> list[NewOrder]:
     """Return what a batch asks for, planned and signed.
 
-    Returns nothing if the plans are not there soon, or if not every order comes as far as that: what becomes
+    Returns nothing if the plans are not there, or if not every order comes as far as that: what becomes
     of each shows when they are claimed first.
     """
-    try:
-        plans = ahead.result(timeout=PLANS_WITHIN_S)
-    except TimeoutError:
+    if not ahead.done():
         return []
+    plans = ahead.result()
     new = [
         transitions.first_transition(each.order, now, each.connection_id)
         for each in incoming

@@ -76,6 +76,10 @@ class QuoteRequest:
         self._valid = valid
         self._within = within
 
+    def has_ended(self, *, within_s: float) -> bool:
+        """Wait so long at most; return whether all have answered or failed."""
+        return not wait(self._asked.values(), timeout=self._within(within_s)).not_done
+
     def is_answered(self) -> bool:
         """Wait for the answers, within the limit; return whether all have answered, and none failed."""
         done, missing = wait(self._asked.values(), timeout=self._within(self._time_limit_s))
