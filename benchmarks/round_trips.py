@@ -17,7 +17,7 @@ ROUND_TRIPS_MAX: Final = 8
 COMMITS_MAX: Final = 3
 
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE")
-_OF_THE_MARKET: Final = ("market.", "pg_advisory")
+_OF_THE_MARKET: Final = "market."
 """Of the venues and the chain that it stands in for; it has a schema of its own."""
 
 
@@ -62,7 +62,7 @@ class Wire:
 
     @staticmethod
     def _side(statement: str) -> str:
-        return "market" if any(mark in statement for mark in _OF_THE_MARKET) else "record"
+        return "market" if _OF_THE_MARKET in statement else "record"
 
 
 def count(use: ConsumerServices) -> Wire:
