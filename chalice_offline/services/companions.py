@@ -10,7 +10,7 @@ import shlex
 import signal
 import string
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -65,47 +65,33 @@ class Companions:
         self.ports: dict[str, int] = {}
         self._running: list[_Companion] = []
         self._claims = PortClaims()
-        try:
-            self._choose(tables, known, state, register, log, app_dir=app_dir, interpreter=interpreter)
-        except BaseException:
-            self.release()
-            raise
-
-    def _choose(
-        self,
-        tables: Sequence[CompanionTable],
-        known: Mapping[str, str],
-        state: StateDir,
-        register: ChildRegister,
-        log: Log,
-        *,
-        app_dir: Path,
-        interpreter: str,
-    ) -> None:
-        for table in tables:
-            if any(known.get(name, "") != value for name, value in table.when.items()):
-                continue
-            if table.name in {one.name for one in self._running}:
-                raise CompanionError(table.name, "name", "there is another one of this name")
-            folder = state.folder(f"{_FOLDER}/{table.name}")
-            own = {"state": str(folder)}
-            if table.port is not None:
-                preferred = _Texts(table.name, known).port(table.port)
-                self.ports[table.name] = _chosen(state, self._claims, table.name, preferred, table.ports)
-                own["port"] = str(self.ports[table.name])
-            texts = _Texts(table.name, {**known, **own})
-            self.gives |= texts.all_of("gives", table.gives)
-            if table.says:
-                self.banner.append(texts.one("says", table.says))
-            spec = _spec(
-                table,
-                texts,
-                path=f"{Path(interpreter).parent}{os.pathsep}{known.get('PATH', os.defpath)}",
-                known=known,
-                directory=app_dir / table.directory,
-                log_path=state.folder("logs") / f"{table.name}.log",
-            )
-            self._running.append(_Companion(spec, register, log))
+        with ExitStack() as undo:
+            undo.callback(self.release)
+            for table in tables:
+                if any(known.get(name, "") != value for name, value in table.when.items()):
+                    continue
+                if table.name in {one.name for one in self._running}:
+                    raise CompanionError(table.name, "name", "there is another one of this name")
+                folder = state.folder(f"{_FOLDER}/{table.name}")
+                own = {"state": str(folder)}
+                if table.port is not None:
+                    preferred = _Texts(table.name, known).port(table.port)
+                    self.ports[table.name] = _chosen(state, self._claims, table.name, preferred, table.ports)
+                    own["port"] = str(self.ports[table.name])
+                texts = _Texts(table.name, {**known, **own})
+                self.gives |= texts.all_of("gives", table.gives)
+                if table.says:
+                    self.banner.append(texts.one("says", table.says))
+                spec = _spec(
+                    table,
+                    texts,
+                    path=f"{Path(interpreter).parent}{os.pathsep}{known.get('PATH', os.defpath)}",
+                    known=known,
+                    directory=app_dir / table.directory,
+                    log_path=state.folder("logs") / f"{table.name}.log",
+                )
+                self._running.append(_Companion(spec, register, log))
+            undo.pop_all()
 
     async def start(self) -> None:
         """Start them side by side, and return once all are ready.

@@ -1,5 +1,7 @@
 """Submitting an order: named, put on the queue, and only then acknowledged."""
 
+from uuid import uuid4
+
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import (
     RetryableError,
@@ -7,7 +9,7 @@ from chalicelib.domain.errors import (
     UnknownOutcomeError,
     client_order_id_conflict,
 )
-from chalicelib.domain.ids import client_order_uuid, new_order_id, new_random_id
+from chalicelib.domain.ids import client_order_uuid, new_order_id
 from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order
 from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
@@ -112,7 +114,7 @@ class SubmitOrders:
             accepted_at=now,
             valid_until=Lifetime(terms.time_in_force, terms.valid_for_s, terms.expires_at).ends_at(now),
             content_sha256=terms.sha256,
-            submission_id=new_random_id(),
+            submission_id=uuid4(),
         )
 
     def reserve(self, order: Order) -> bool:

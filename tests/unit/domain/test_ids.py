@@ -5,7 +5,7 @@ from uuid import RFC_4122, UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.ids import client_order_uuid, new_order_id, new_random_id
+from chalicelib.domain.ids import client_order_uuid, new_order_id
 
 
 @given(now_ms=st.integers(0, 2**48 - 1))
@@ -29,12 +29,6 @@ def test_client_order_id_always_leads_to_the_same_order(account: str, key: str) 
 def test_client_order_id_leads_to_the_id_that_it_led_to_in_every_release(account: str, key: str) -> None:
     namespace = UUID("6f1d5f0e-8a44-5d6e-9c53-0f7f5b9f2f11")
     assert client_order_uuid(account, key) == uuid5(namespace, f"{len(account)}:{account}:{key}")
-
-
-def test_random_ids_are_of_version_4_and_differ() -> None:
-    found = {new_random_id() for _ in range(1000)}
-    assert len(found) == 1000
-    assert {(each.version, each.variant) for each in found} == {(4, RFC_4122)}
 
 
 def test_account_and_key_are_kept_apart() -> None:
