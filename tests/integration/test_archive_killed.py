@@ -79,8 +79,10 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def assert_all_is_in_one_place(engine: Engine, folder: Path) -> None:
-    """Hold the record against the archives that it names."""
-    with engine.connect() as connection:
+    """Hold the record against the archives that it names, both as of one moment: a server may finish what no
+    process waits for between two looks.
+    """
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         places = connection.execute(text("SELECT place FROM archives")).scalars().all()
         here = connection.execute(text("SELECT order_id::text FROM order_events WHERE seq = 1")).scalars()
         kept = [
