@@ -31,9 +31,15 @@ def step_in(price: int, target: int, liquidity: int, remaining: int, fee_rate: i
     if capacity <= usable:
         out = _u64(_amount_out(price, target, liquidity))
         return Step(target, capacity, out, _fee_on_top(capacity, fee_rate))
-    after = _price_after_input(price, liquidity, usable, falls=target < price)
-    amount_in = _u64(_amount_in(price, after, liquidity))
-    out = _u64(_amount_out(price, after, liquidity))
+    # ``get_next_sqrt_price_from_input``: the price moves too little rather than too much.
+    if target < price:
+        shifted = liquidity << 64
+        after = -(-shifted * price // (shifted + usable * price))
+    else:
+        after = price + (usable << 64) // liquidity
+    amount_in, out = _amount_in(price, after, liquidity), _amount_out(price, after, liquidity)
+    if amount_in > U64_MAX or out > U64_MAX:
+        raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
     # The dust that did not move the price is a fee too.
     fee = _fee_on_top(amount_in, fee_rate) if after == target else remaining - amount_in
     return Step(after, amount_in, out, fee)
@@ -64,8 +70,7 @@ def amount_0(price_a: int, price_b: int, liquidity: int) -> tuple[int, int]:
 def _amount_in(price: int, after: int, liquidity: int) -> int:
     """Rounded up: ``get_delta_amount_0_unsigned`` if the price falls, else ``.._1_unsigned``."""
     if after < price:
-        numerator, denominator = amount_0(price, after, liquidity)
-        return -(-numerator // denominator)
+        return -((liquidity * (after - price) << 64) // (price * after))
     return -(-liquidity * (after - price) >> 64)
 
 
@@ -73,16 +78,7 @@ def _amount_out(price: int, after: int, liquidity: int) -> int:
     """Rounded down: ``get_delta_amount_1_unsigned`` if the price falls, else ``.._0_unsigned``."""
     if after < price:
         return liquidity * (price - after) >> 64
-    numerator, denominator = amount_0(price, after, liquidity)
-    return numerator // denominator
-
-
-def _price_after_input(price: int, liquidity: int, amount: int, *, falls: bool) -> int:
-    """``get_next_sqrt_price_from_input``: the price moves too little rather than too much."""
-    if falls:
-        shifted = liquidity << 64
-        return -(-shifted * price // (shifted + amount * price))
-    return price + (amount << 64) // liquidity
+    return (liquidity * (after - price) << 64) // (price * after)
 
 
 def _price_after_output(price: int, liquidity: int, amount: int, *, falls: bool) -> int:

@@ -72,13 +72,19 @@ def tick_at(sqrt_price: int) -> int:
 
 
 def tick_near(sqrt_price: int, tick: int) -> int:
-    """Return ``tick_at``, which is often the tick where the price was before: no logarithm then.
+    """Return ``tick_at``, which is mostly ``tick``, where the price was, or beside it: no logarithm then.
 
     Raises:
         ValueError: As ``tick_at``.
     """
-    if -TICK_MAX <= tick < TICK_MAX and sqrt_price_at(tick) <= sqrt_price < sqrt_price_at(tick + 1):
-        return tick
+    if -TICK_MAX < tick < TICK_MAX - 1:
+        if sqrt_price < sqrt_price_at(tick):
+            if sqrt_price >= sqrt_price_at(tick - 1):
+                return tick - 1
+        elif sqrt_price < sqrt_price_at(tick + 1):
+            return tick
+        elif sqrt_price < sqrt_price_at(tick + 2):
+            return tick + 1
     return tick_at(sqrt_price)
 
 

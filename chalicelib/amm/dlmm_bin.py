@@ -31,18 +31,20 @@ def bin_after(held: Bin, fill: BinFill, *, for_y: bool, is_fee_on_input: bool) -
     Raises:
         SwapRefusedError: An amount would exceed a u64.
     """
-    added, removed = fill.amount_in, fill.amount_out + fill.dust_out
+    added, removed, fee, dust = fill
+    removed += dust
     if is_fee_on_input:
-        added -= fill.fee
+        added -= fee
     else:
-        removed += fill.fee
+        removed += fee
+    bin_id, amount_x, amount_y = held
     if for_y:
-        after = Bin(held.bin_id, held.amount_x + added, held.amount_y - removed)
+        amount_x, amount_y = amount_x + added, amount_y - removed
     else:
-        after = Bin(held.bin_id, held.amount_x - removed, held.amount_y + added)
-    if after.amount_x > U64_MAX or after.amount_y > U64_MAX:
+        amount_x, amount_y = amount_x - removed, amount_y + added
+    if amount_x > U64_MAX or amount_y > U64_MAX:
         raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-    return after
+    return Bin(bin_id, amount_x, amount_y)
 
 
 # Each fill takes what is left of the request, what the bin holds of the output, the price before
@@ -52,9 +54,10 @@ def bin_after(held: Bin, fill: BinFill, *, for_y: bool, is_fee_on_input: bool) -
 def _exact_in_fee_on_input(remaining: int, available: int, in_per_out: tuple[int, int], rate: int) -> BinFill:
     numerator, denominator = in_per_out
     capacity = _u64(-(-available * numerator // denominator))
-    capacity_fee = fee_on_top(capacity, rate)
-    if remaining > capacity + capacity_fee:
-        return BinFill(capacity + capacity_fee, available, capacity_fee)
+    if remaining > capacity:
+        capacity_fee = fee_on_top(capacity, rate)
+        if remaining > capacity + capacity_fee:
+            return BinFill(capacity + capacity_fee, available, capacity_fee)
     fee = fee_within(remaining, rate)
     return BinFill(remaining, min((remaining - fee) * denominator // numerator, available), fee)
 

@@ -17,7 +17,7 @@ both due from the vaults, outside the tradable reserves, and so is the dust::
 from bisect import bisect_left
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_bin import FILLS, Bin, BinFill, bin_after
@@ -79,32 +79,6 @@ class DlmmPool:
         return self.is_enabled and self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
 
-class _Walk(NamedTuple):
-    """What the bins crossed did together.
-
-    Attributes:
-        first: The index of the first bin crossed.
-        crossed: The bins as they are after the swap, in its order.
-        orders: Those taken from, by bin, as they are after it.
-    """
-
-    active_id: int
-    first: int
-    crossed: list[Bin]
-    amount_in: int
-    amount_out: int
-    fee: int
-    protocol_fee: int
-    dust_out: int
-    volatility_accumulator: int
-    orders: dict[int, BinOrders]
-
-    def bins_after(self, bins: tuple[Bin, ...], *, for_y: bool) -> tuple[Bin, ...]:
-        crossed = tuple(reversed(self.crossed)) if for_y else tuple(self.crossed)
-        lowest = self.first + 1 - len(crossed) if for_y else self.first
-        return bins[:lowest] + crossed + bins[lowest + len(crossed) :]
-
-
 def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     """Return what the swap moves and the pool after it; the cost grows with the bins crossed.
 
@@ -118,35 +92,25 @@ def swap(pool: DlmmPool, request: Swap) -> tuple[SwapResult, DlmmPool]:
     parameters = pool.parameters
     is_fee_on_input = parameters.collect_fee_mode is DlmmCollectFeeMode.INPUT or request.token_in == 1
     references = references_at(pool.volatility, parameters, pool.active_id, request.timestamp_s)
-    walk = _walk(pool, request, references, is_fee_on_input=is_fee_on_input)
-    if walk.amount_out == 0:
+    result, active_id, accumulator, bins, taken_from = _walked(
+        pool, request, references, is_fee_on_input=is_fee_on_input
+    )
+    if result.amount_out == 0:
         raise SwapRefusedError(Refusal.ZERO_OUTPUT)
-    if walk.amount_in > U64_MAX:
+    if result.amount_in > U64_MAX:
         raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
 
-    result = SwapResult(
-        walk.amount_in,
-        walk.amount_out,
-        walk.fee,
-        walk.protocol_fee,
-        request.token_in if is_fee_on_input else 1,
-        lp_fee_outside=walk.fee - walk.protocol_fee,
-        dust_out=walk.dust_out,
-    )
-    is_moved = walk.active_id != pool.active_id
-    moved_at = request.timestamp_s if is_moved else pool.volatility.last_update_timestamp
-    volatility = DlmmVolatility(walk.volatility_accumulator, *references, moved_at)
-    bins = walk.bins_after(pool.bins, for_y=request.token_in == 0)
+    moved_at = pool.volatility.last_update_timestamp if active_id == pool.active_id else request.timestamp_s
     orders = pool.orders
-    if walk.orders:
-        left = (walk.orders.get(resting.bin_id, resting) for resting in orders)
+    if taken_from:
+        left = (taken_from.get(resting.bin_id, resting) for resting in orders)
         orders = tuple(resting for resting in left if resting.processed_remaining or resting.open_amount)
     # Named one by one: ``replace`` takes a good part of a short swap's time.
     return result, DlmmPool(
         parameters,
-        walk.active_id,
+        active_id,
         bins,
-        volatility,
+        DlmmVolatility(accumulator, *references, moved_at),
         pool.activation_point,
         pool.activation_type,
         pool.is_enabled,
@@ -194,10 +158,17 @@ def marginal_out_per_in(pool: DlmmPool, token_in: TokenIndex, timestamp_s: int) 
     return 0, 1
 
 
-def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_on_input: bool) -> _Walk:
-    """Fill the request bin by bin, from the active bin in the swap's direction."""
-    parameters, bins = pool.parameters, pool.bins
-    for_y = request.token_in == 0
+def _walked(
+    pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_on_input: bool
+) -> tuple[SwapResult, int, int, tuple[Bin, ...], dict[int, BinOrders]]:
+    """Fill the request bin by bin, from the active bin in the swap's direction.
+
+    Returns:
+        What the swap moves, the last bin and the volatility there, all bins after it, and the orders taken
+        from, by bin, as they are after it.
+    """
+    parameters, bins, token_in = pool.parameters, pool.bins, request.token_in
+    for_y = token_in == 0
     is_exact_in = request.mode is Exact.IN
     fill_bin = FILLS[is_exact_in, is_fee_on_input]
     first, step = first_index(pool, for_y=for_y), -1 if for_y else 1
@@ -212,8 +183,8 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
             raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
         held = bins[index]
         index += step
-        own = held.amount_y if for_y else held.amount_x
-        bin_id = held.bin_id
+        bin_id, amount_x, amount_y = held
+        own = amount_y if for_y else amount_x
         if own == 0 and bin_id not in resting:
             crossed.append(held)
             continue
@@ -227,10 +198,9 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
             crossed.append(bin_after(held, fill, for_y=for_y, is_fee_on_input=is_fee_on_input))
         else:
             orders = resting[bin_id]
-            layers = (own, *orders.layers(for_y=for_y))
             filled = fill_layers(
                 (remaining, is_exact_in),
-                layers,
+                (own, *orders.layers(for_y=for_y)),
                 in_per_out,
                 rate,
                 parameters.protocol_share_bps,
@@ -241,23 +211,26 @@ def _walk(pool: DlmmPool, request: Swap, references: tuple[int, int], *, is_fee_
             taken_from[bin_id] = orders.after(filled.taken)
             moved = BinFill(*filled.own, 0)
             crossed.append(bin_after(held, moved, for_y=for_y, is_fee_on_input=True))
-        amount_in += fill.amount_in
-        amount_out += fill.amount_out
-        fee += fill.fee
-        dust_out += fill.dust_out
-        remaining -= fill.amount_in if is_exact_in else fill.amount_out
-    return _Walk(
-        active_id,
-        first,
-        crossed,
+        fill_in, fill_out, fill_fee, fill_dust = fill
+        amount_in += fill_in
+        amount_out += fill_out
+        fee += fill_fee
+        dust_out += fill_dust
+        remaining -= fill_in if is_exact_in else fill_out
+    result = SwapResult(
         amount_in,
         amount_out,
         fee,
         protocol_fee,
-        dust_out,
-        accumulator,
-        taken_from,
+        token_in if is_fee_on_input else 1,
+        lp_fee_outside=fee - protocol_fee,
+        dust_out=dust_out,
     )
+    if for_y:
+        crossed.reverse()
+        first = index + 1
+    bins_after = (*bins[:first], *crossed, *bins[first + len(crossed) :])
+    return result, active_id, accumulator, bins_after, taken_from
 
 
 def _takable(orders: tuple[BinOrders, ...], *, for_y: bool) -> dict[int, BinOrders]:

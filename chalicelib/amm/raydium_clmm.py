@@ -15,11 +15,10 @@ per initialized tick never runs dry.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from chalicelib.amm.clmm_step import FEE_RATE_DENOMINATOR, Step, amount_0, step_in, step_out
+from chalicelib.amm.clmm_step import FEE_RATE_DENOMINATOR, amount_0, step_in, step_out
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, sqrt_price_at, tick_near
 from chalicelib.amm.swaps import (
     U64_MAX,
@@ -71,34 +70,6 @@ class ClmmPool:
     open_time_s: int = 0
 
 
-@dataclass(slots=True)
-class _Walk:
-    """Where the price stands, and what the steps so far did together."""
-
-    sqrt_price: int
-    tick_current: int
-    liquidity: int
-    amount_in: int = 0
-    amount_out: int = 0
-    fee: int = 0
-    protocol_fee: int = 0
-    fund_fee: int = 0
-
-    def add(self, step: Step, fees: ClmmFees) -> None:
-        self.amount_in += step.amount_in + step.fee
-        self.amount_out += step.amount_out
-        self.fee += step.fee
-        self.protocol_fee += step.fee * fees.protocol_fee_rate // FEE_RATE_DENOMINATOR
-        self.fund_fee += step.fee * fees.fund_fee_rate // FEE_RATE_DENOMINATOR
-
-    def cross(self, tick: Tick, *, falls: bool) -> None:
-        liquidity = self.liquidity - tick.liquidity_net if falls else self.liquidity + tick.liquidity_net
-        if not 0 <= liquidity <= U128_MAX:
-            raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-        self.liquidity = liquidity
-        self.tick_current = tick.tick - 1 if falls else tick.tick
-
-
 def swap(pool: ClmmPool, request: Swap) -> tuple[SwapResult, ClmmPool]:
     """Return what the swap moves and the pool after it; the cost grows with the ticks crossed.
 
@@ -109,23 +80,11 @@ def swap(pool: ClmmPool, request: Swap) -> tuple[SwapResult, ClmmPool]:
     # The program wants the time to be after the opening, not at it.
     if pool.open_time_s and request.timestamp_s <= pool.open_time_s:
         raise SwapRefusedError(Refusal.NOT_OPEN)
-    walk = _walk(pool, request)
-    if walk.amount_out == 0 or walk.sqrt_price == pool.sqrt_price:
+    result, after = _walked(pool, request)
+    if result.amount_out == 0 or after.sqrt_price == pool.sqrt_price:
         raise SwapRefusedError(Refusal.ZERO_OUTPUT)
-    if walk.amount_in > U64_MAX:
+    if result.amount_in > U64_MAX:
         raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-    result = SwapResult(
-        walk.amount_in,
-        walk.amount_out,
-        walk.fee,
-        walk.protocol_fee,
-        request.token_in,
-        walk.fund_fee,
-        lp_fee_outside=walk.fee - walk.protocol_fee - walk.fund_fee,
-    )
-    after = ClmmPool(
-        walk.sqrt_price, walk.tick_current, walk.liquidity, pool.ticks, pool.fees, pool.open_time_s
-    )
     return result, after
 
 
@@ -178,32 +137,50 @@ def marginal_out_per_in(pool: ClmmPool, token_in: TokenIndex, timestamp_s: int) 
     return 0, 1
 
 
-def _walk(pool: ClmmPool, request: Swap) -> _Walk:
+def _walked(pool: ClmmPool, request: Swap) -> tuple[SwapResult, ClmmPool]:
     """Step from tick to tick until the request is filled: ``swap_internal``."""
     fees, ticks = pool.fees, pool.ticks
-    falls = request.token_in == 0
+    fee_rate, token_in = fees.trade_fee_rate, request.token_in
+    falls = token_in == 0
     is_exact_in = request.mode is Exact.IN
     compute_step = step_in if is_exact_in else step_out
     limit = SQRT_PRICE_MIN + 1 if falls else SQRT_PRICE_MAX - 1
     index = _next_index(pool, falls=falls)
-    walk = _Walk(pool.sqrt_price, pool.tick_current, pool.liquidity)
+    price, tick, liquidity = pool.sqrt_price, pool.tick_current, pool.liquidity
+    taken = paid = fee = protocol_fee = fund_fee = 0
     remaining = request.amount
     while remaining:
-        price = walk.sqrt_price
         if not 0 <= index < len(ticks) or price == limit:
             raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-        next_price = sqrt_price_at(ticks[index].tick)
+        next_tick, net = ticks[index]
+        next_price = sqrt_price_at(next_tick)
         target = max(next_price, limit) if falls else min(next_price, limit)
-        step = compute_step(price, target, walk.liquidity, remaining, fees.trade_fee_rate)
-        remaining -= step.amount_in + step.fee if is_exact_in else step.amount_out
-        walk.add(step, fees)
-        walk.sqrt_price = step.sqrt_price
-        if step.sqrt_price == next_price:
-            walk.cross(ticks[index], falls=falls)
+        before = price
+        price, step_taken, step_paid, step_fee = compute_step(before, target, liquidity, remaining, fee_rate)
+        remaining -= step_taken + step_fee if is_exact_in else step_paid
+        taken += step_taken + step_fee
+        paid += step_paid
+        fee += step_fee
+        protocol_fee += step_fee * fees.protocol_fee_rate // FEE_RATE_DENOMINATOR
+        fund_fee += step_fee * fees.fund_fee_rate // FEE_RATE_DENOMINATOR
+        if price == next_price:
+            liquidity += -net if falls else net
+            if not 0 <= liquidity <= U128_MAX:
+                raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
+            tick = next_tick - 1 if falls else next_tick
             index += -1 if falls else 1
-        elif step.sqrt_price != price:
-            walk.tick_current = tick_near(step.sqrt_price, walk.tick_current)
-    return walk
+        elif price != before:
+            tick = tick_near(price, tick)
+    result = SwapResult(
+        taken,
+        paid,
+        fee,
+        protocol_fee,
+        token_in,
+        fund_fee,
+        lp_fee_outside=fee - protocol_fee - fund_fee,
+    )
+    return result, ClmmPool(price, tick, liquidity, ticks, fees, pool.open_time_s)
 
 
 def _next_index(pool: ClmmPool, *, falls: bool) -> int:
