@@ -46,7 +46,11 @@ class RefusedPool(NamedTuple):
 
 @value
 class RouteLeg:
-    """One pool's part of the route, in base units of the leg's own tokens."""
+    """One pool's part of the route, in base units of the leg's own tokens.
+
+    Attributes:
+        price_impact_bps: Of the leg alone, fees aside; a decimal with two places.
+    """
 
     venue: str
     pool_id: str
@@ -55,6 +59,7 @@ class RouteLeg:
     input_units: int
     output_units: int
     share_bps: int
+    price_impact_bps: str
 
 
 @value

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import SwapResult
+from chalicelib.amm.swaps import Swap, SwapResult
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.firm_quotes import FirmQuote
 
@@ -57,6 +57,20 @@ class Path(NamedTuple):
     amount_in: int
     amount_out: int
     share_bps: int
+
+
+class ForeseenSwap(NamedTuple):
+    """One swap of a plan, and the very states that it leads from and to.
+
+    Attributes:
+        impact_bps: How much it moves the pool's price, fees aside; a decimal with two places.
+    """
+
+    before: Pool
+    request: Swap
+    result: SwapResult
+    after: Pool
+    impact_bps: str
 
 
 class SinglePoolQuote(NamedTuple):

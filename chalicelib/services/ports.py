@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # The mathematics of pools, which functions that only accept orders never load.
     from chalicelib.routing.few_legs import Room
     from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
-    from chalicelib.routing.plan import RoutablePool
+    from chalicelib.routing.plan import ForeseenSwap, RoutablePool
 
 
 class Clock(Protocol):
@@ -60,6 +60,7 @@ class Offers:
         refused: The pools that are not traded with.
         chain_time: As of which the pools are; None if they go by our own clock, and by no slot.
         room: What one transaction carries of the pools; None if it carries any number of legs.
+        on_plan: Told of the swaps of each plan on the pools, by what may have to carry them out itself.
     """
 
     pools: "Sequence[RoutablePool]" = ()
@@ -67,6 +68,7 @@ class Offers:
     refused: Sequence[RefusedPool] = ()
     chain_time: ChainTime | None = None
     room: "Room | None" = None
+    on_plan: "Callable[[Sequence[ForeseenSwap]], None] | None" = None
 
 
 class Venue(Protocol):

@@ -10,7 +10,7 @@ from chalicelib.adapters.postgres.statements import Asked, DatabaseSession, Stat
 from chalicelib.adapters.simulated_market.legs import rows_of
 from chalicelib.adapters.simulated_market.pool_cache import Snapshot
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, rows_changed, scalars_of
-from chalicelib.adapters.simulated_market.swap_execution import Books, Landed
+from chalicelib.adapters.simulated_market.swap_execution import BUCKETS, Books, Landed
 from chalicelib.values import value
 
 # The limit is for the planner, which expects a hundred rows of a function, and
@@ -89,7 +89,6 @@ _WRITE_AS_SEEN: Final = Statement(f"""
     SELECT height, moment_ms FROM block
 """)
 
-_BUCKETS: Final = ("tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees")
 NO_ORDER: Final = UUID(int=0)
 """The order of a trade that is of none."""
 
@@ -187,10 +186,11 @@ def write_as_seen(
 
 def _moved_pools(before: Snapshot, books: Books) -> Mapping[str, MarketPool]:
     """Return the pools that were traded with, one version on."""
+    pools = books.pools
     return {
-        pool_id: replace(pool, version=pool.version + 1)
-        for pool_id, pool in books.pools.items()
-        if pool is not before.pools[pool_id]
+        pool_id: MarketPool(pool_id, pool.venue, pool.tokens, pool.state, pool.version + 1)
+        for pool_id in dict.fromkeys(pool_id for pool_id, _ in books.vault_moves)
+        if (pool := pools[pool_id]) is not before.pools[pool_id]
     }
 
 
@@ -205,21 +205,16 @@ def _moves(before: Snapshot, books: Books, moved: Mapping[str, MarketPool]) -> d
             for pool_id, pool in moved.items()
             for changed in rows_changed(before.pools[pool_id].state, pool.state)
         ],
-        "vaults": _vault_rows(books),
+        "vaults": [
+            {"pool_id": pool_id, "token": token, **dict(zip(BUCKETS, units, strict=True))}
+            for (pool_id, token), units in books.vault_moves.items()
+        ],
         "wallets": [
             {"address": address, "token": token, "units": units}
             for (address, token), units in books.wallet_moves.items()
         ],
     }
     return {name: json_rows(found) for name, found in rows.items()}
-
-
-def _vault_rows(books: Books) -> list[dict[str, Any]]:
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for (pool_id, token, bucket), units in books.vault_moves.items():
-        blank = {"pool_id": pool_id, "token": token, **dict.fromkeys(_BUCKETS, 0)}
-        rows.setdefault((pool_id, token), blank)[bucket] += units
-    return list(rows.values())
 
 
 def _transaction_row(landed: Landed) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
+from chalicelib.adapters.simulated_market.foreseen import ForeseenSwaps
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool, pool_of
 from chalicelib.values import value
 
@@ -49,7 +50,9 @@ class RecentBlock:
 
 
 class PoolCache:
-    """The newest snapshot and block that any reader of this process has seen; safe to share between threads.
+    """The newest snapshot and block that any reader of this process has seen, and what plans make of them.
+
+    It is safe to share between threads.
 
     Two readers may overwrite what the other has seen. Both are true, so the older snapshot only costs a
     longer read next time, and the older block some milliseconds of a transaction's validity.
@@ -58,6 +61,7 @@ class PoolCache:
     def __init__(self) -> None:
         self.snapshot = Snapshot()
         self.block: RecentBlock | None = None
+        self.foreseen = ForeseenSwaps()
 
 
 def _market_pool(row: Mapping[str, Any], before: MarketPool | None) -> MarketPool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import compress
+from operator import ne
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -56,9 +58,8 @@ def rows_changed(before: Pool, after: Pool) -> Sequence[Bin]:
     """Return the bins that a transaction changed; ticks are crossed without being changed."""
     if isinstance(before, DlmmPool) and isinstance(after, DlmmPool):
         # Swaps neither add nor remove a bin, and share those they do not cross.
-        return [
-            new for old, new in zip(before.bins, after.bins, strict=True) if old is not new and old != new
-        ]
+        assert len(before.bins) == len(after.bins), "a swap changes bins, and no more"
+        return list(compress(after.bins, map(ne, before.bins, after.bins)))
     return ()
 
 

@@ -1,10 +1,11 @@
 """What a transaction does to the market: pure, all of it or nothing."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from operator import add
+from typing import Final
 
+from chalicelib.adapters.simulated_market.foreseen import ForeseenSwaps
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.transactions import Transaction
 from chalicelib.amm import pools
@@ -16,8 +17,11 @@ from chalicelib.domain.transactions import InstructedPath, LegFill, SwapInstruct
 from chalicelib.routing.exactness import EXACT
 from chalicelib.values import value
 
-Bucket = Literal["tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees"]
+BUCKETS: Final = ("tradable", "lp_fees", "protocol_fees", "fund_fees", "creator_fees")
 """Where a pool keeps a token: what it trades with, and whom it owes the rest to."""
+
+_VaultMove = tuple[tuple[str, str], list[int]]
+"""By (pool, token), what each of the buckets gained."""
 
 _REFUSALS = {
     Refusal.INSUFFICIENT_LIQUIDITY: Code.INSUFFICIENT_LIQUIDITY,
@@ -44,13 +48,15 @@ class Books:
 
     Attributes:
         balances: By (address, token); what is absent cannot be traded.
-        vault_moves: Changes by (pool, token, bucket).
+        foreseen: Swaps that need not be computed again.
+        vault_moves: Changes by (pool, token), for each of ``BUCKETS``; all pools that were traded with.
     """
 
     pools: dict[str, MarketPool]
     balances: dict[tuple[str, str], int]
-    vault_moves: Counter[tuple[str, str, Bucket]] = field(default_factory=Counter)
-    wallet_moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    foreseen: ForeseenSwaps = field(default_factory=ForeseenSwaps, compare=False)
+    vault_moves: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    wallet_moves: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class _TransactionRefusedError(Exception):
@@ -59,43 +65,34 @@ class _TransactionRefusedError(Exception):
         self.code = code
 
 
-class _Leg(NamedTuple):
-    pool_id: str
-    token_in: str
-    token_out: str
-
-
 @dataclass(slots=True)
 class _Draft:
     """The changes of one transaction, until it is known to succeed."""
 
-    books: Mapping[str, MarketPool]
+    books: Books
+    mode: SwapMode
     now_s: int
     states: dict[str, pools.Pool] = field(default_factory=dict)
     fills: list[LegFill] = field(default_factory=list)
-    vault_moves: list[tuple[str, str, Bucket, int]] = field(default_factory=list)
+    vault_moves: list[_VaultMove] = field(default_factory=list)
 
 
 def execute(transaction: Transaction, books: Books, now_s: int) -> Landed:
     """Carry a transaction out on the books, or leave them as they are and say why."""
     instruction = transaction.message.instruction
-    draft = _Draft(books.pools, now_s)
+    draft = _Draft(books, instruction.swap_mode, now_s)
+    input_units = output_units = 0
     try:
-        input_units, output_units = _total(_run_path(path, instruction, draft) for path in instruction.paths)
+        for path in instruction.paths:
+            taken, paid = _run_path(path, instruction, draft)
+            input_units += taken
+            output_units += paid
         _check(instruction, input_units, output_units)
         _check_funds(transaction, books, input_units)
     except _TransactionRefusedError as refused:
         return Landed(transaction, error=refused.code)
     _book(transaction, books, draft, input_units, output_units)
     return Landed(transaction, input_units, output_units, tuple(draft.fills))
-
-
-def _total(amounts: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    total_in = total_out = 0
-    for amount_in, amount_out in amounts:
-        total_in += amount_in
-        total_out += amount_out
-    return total_in, total_out
 
 
 def _check(instruction: SwapInstruction, input_units: int, output_units: int) -> None:
@@ -122,21 +119,23 @@ def _run_path(path: InstructedPath, instruction: SwapInstruction, draft: _Draft)
     ends = instruction.input_token, instruction.output_token
     if len(path.tokens) != len(path.hops) + 1 or (path.tokens[0], path.tokens[-1]) != ends:
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
-    steps = list(zip(path.tokens, path.tokens[1:], path.hops, strict=False))
-    is_exact_in = instruction.swap_mode is SwapMode.EXACT_IN
-    given = amount = 0
-    for number, (token_in, token_out, legs) in enumerate(steps if is_exact_in else reversed(steps)):
-        planned = [leg.planned_units for leg in legs]
-        parts = _shared(amount, planned) if number else planned
-        if number == 0:
-            given = sum(planned)
-        results = [
-            _run_leg(_Leg(leg.pool_id, token_in, token_out), instruction.swap_mode, part, draft)
-            for leg, part in zip(legs, parts, strict=True)
-            if part
-        ]
-        amount = sum(result.amount_out if is_exact_in else result.amount_in for result in results)
-    return (given, amount) if is_exact_in else (amount, given)
+    is_exact_in = draft.mode is SwapMode.EXACT_IN
+    places = range(len(path.hops))
+    given: int | None = None
+    amount = 0
+    for place in places if is_exact_in else reversed(places):
+        legs = path.hops[place]
+        parts = [leg.planned_units for leg in legs]
+        if given is None:
+            given = sum(parts)
+        else:
+            parts = _shared(amount, parts)
+        amount = 0
+        for leg, part in zip(legs, parts, strict=True):
+            if part:
+                result = _run_leg(leg.pool_id, path.tokens[place], path.tokens[place + 1], part, draft)
+                amount += result.amount_out if is_exact_in else result.amount_in
+    return (given or 0, amount) if is_exact_in else (amount, given or 0)
 
 
 def _shared(total: int, planned: Sequence[int]) -> list[int]:
@@ -147,58 +146,59 @@ def _shared(total: int, planned: Sequence[int]) -> list[int]:
     return [*parts, total - sum(parts)]
 
 
-def _run_leg(leg: _Leg, mode: SwapMode, amount: int, draft: _Draft) -> SwapResult:
-    pool = draft.books.get(leg.pool_id)
-    if pool is None or {leg.token_in, leg.token_out} != set(pool.tokens) or not 0 < amount <= U64_MAX:
+def _run_leg(pool_id: str, token_in: str, token_out: str, amount: int, draft: _Draft) -> SwapResult:
+    pool = draft.books.pools.get(pool_id)
+    if pool is None or not 0 < amount <= U64_MAX:
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
-    token_in: TokenIndex = 0 if leg.token_in == pool.tokens[0] else 1
-    before = draft.states.get(leg.pool_id, pool.state)
-    try:
-        result, draft.states[leg.pool_id] = pools.swap(
-            before, Swap(EXACT[mode], amount, token_in, draft.now_s)
+    tokens = pool.tokens
+    if tokens not in ((token_in, token_out), (token_out, token_in)):
+        raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
+    side: TokenIndex = 0 if token_in == tokens[0] else 1
+    before = draft.states.get(pool_id, pool.state)
+    request = Swap(EXACT[draft.mode], amount, side, draft.now_s)
+    foreseen = draft.books.foreseen.take(before, request)
+    if foreseen is not None:
+        _, _, result, after, impact_bps = foreseen
+    else:
+        try:
+            result, after = pools.swap(before, request)
+        except SwapRefusedError as refused:
+            raise _TransactionRefusedError(_REFUSALS[refused.refusal]) from refused
+        impact_bps = price_impact_bps(pools.spot_price(before), side, result)
+    draft.states[pool_id] = after
+    draft.vault_moves += _vault_moves(pool_id, token_in, token_out, tokens, result)
+    # A creator fee in the other token has no place in a leg; the ledger's bucket has it all the same.
+    creator_fee = result.creator_fee if result.creator_fee_token == result.fee_token else 0
+    draft.fills.append(
+        LegFill(
+            pool_id,
+            pool.venue,
+            token_in,
+            token_out,
+            result.amount_in,
+            result.amount_out,
+            result.trade_fee + creator_fee,
+            tokens[result.fee_token],
+            impact_bps,
         )
-    except SwapRefusedError as refused:
-        raise _TransactionRefusedError(_REFUSALS[refused.refusal]) from refused
-    draft.vault_moves += _vault_moves(leg, pool, result)
-    impact = price_impact_bps(pools.spot_price(before), token_in, result)
-    draft.fills.append(_fill(leg, pool, result, impact))
+    )
     return result
 
 
-def _vault_moves(leg: _Leg, pool: MarketPool, result: SwapResult) -> list[tuple[str, str, Bucket, int]]:
+def _vault_moves(
+    pool_id: str, token_in: str, token_out: str, tokens: tuple[str, str], result: SwapResult
+) -> tuple[_VaultMove, _VaultMove]:
     """Return what one swap moves: what the trader gave and got, less what fees keep outside the curve."""
-    pool_id = leg.pool_id
-    fee_token, creator_token = pool.tokens[result.fee_token], pool.tokens[result.creator_fee_token]
-    moves: list[tuple[str, str, Bucket, int]] = [
-        (pool_id, leg.token_in, "tradable", result.amount_in),
-        (pool_id, leg.token_out, "tradable", -result.amount_out),
-    ]
-    outside: tuple[tuple[str, Bucket, int], ...] = (
-        (fee_token, "lp_fees", result.lp_fee_outside),
-        (fee_token, "protocol_fees", result.protocol_fee),
-        (fee_token, "fund_fees", result.fund_fee),
-        (creator_token, "creator_fees", result.creator_fee),
-    )
-    for token, bucket, units in outside:
-        if units:
-            moves += ((pool_id, token, bucket, units), (pool_id, token, "tradable", -units))
-    return moves
-
-
-def _fill(leg: _Leg, pool: MarketPool, result: SwapResult, impact_bps: str) -> LegFill:
-    # A creator fee in the other token has no place in a leg; the ledger's bucket has it all the same.
-    creator_fee = result.creator_fee if result.creator_fee_token == result.fee_token else 0
-    return LegFill(
-        pool_id=leg.pool_id,
-        venue=pool.venue,
-        token_in=leg.token_in,
-        token_out=leg.token_out,
-        input_units=result.amount_in,
-        output_units=result.amount_out,
-        fee_units=result.trade_fee + creator_fee,
-        fee_token=pool.tokens[result.fee_token],
-        impact_bps=impact_bps,
-    )
+    came, went = [result.amount_in, 0, 0, 0, 0], [-result.amount_out, 0, 0, 0, 0]
+    kept = came if tokens[result.fee_token] == token_in else went
+    lp_fee, protocol_fee, fund_fee = result.lp_fee_outside, result.protocol_fee, result.fund_fee
+    kept[0] -= lp_fee + protocol_fee + fund_fee
+    kept[1:4] = lp_fee, protocol_fee, fund_fee
+    if result.creator_fee:
+        kept = came if tokens[result.creator_fee_token] == token_in else went
+        kept[0] -= result.creator_fee
+        kept[4] = result.creator_fee
+    return ((pool_id, token_in), came), ((pool_id, token_out), went)
 
 
 def _book(transaction: Transaction, books: Books, draft: _Draft, input_units: int, output_units: int) -> None:
@@ -206,10 +206,11 @@ def _book(transaction: Transaction, books: Books, draft: _Draft, input_units: in
         pool = books.pools[pool_id]
         books.pools[pool_id] = MarketPool(pool_id, pool.venue, pool.tokens, state, pool.version)
     vaults = books.vault_moves
-    for moved_pool, token, bucket, units in draft.vault_moves:
-        place = moved_pool, token, bucket
-        vaults[place] = vaults.get(place, 0) + units  # Counter's own += calls Python for a new place
+    for place, moved in draft.vault_moves:
+        so_far = vaults.get(place)
+        vaults[place] = moved if so_far is None else list(map(add, so_far, moved))
     wallet, instruction = transaction.message.wallet, transaction.message.instruction
     for token, units in ((instruction.input_token, -input_units), (instruction.output_token, output_units)):
-        books.balances[wallet, token] += units
-        books.wallet_moves[wallet, token] += units
+        holder = wallet, token
+        books.balances[holder] += units
+        books.wallet_moves[holder] = books.wallet_moves.get(holder, 0) + units

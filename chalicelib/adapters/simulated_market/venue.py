@@ -14,7 +14,7 @@ from chalicelib.adapters.simulated_market.pool_cache import PoolCache, RecentBlo
 from chalicelib.adapters.simulated_market.settings import MarketSettings
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.routing.firm_quotes import WantedSwap
-from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.plan import ForeseenSwap, RoutablePool
 from chalicelib.services.ports import Clock, Offers
 
 SHARED_FOR_S: Final = 0.005
@@ -47,6 +47,10 @@ class LedgerPoolReader:
         self._shared_for_s = shared_for_s
         self._one_at_a_time = Lock()
         self._read_at: float | None = None
+
+    def on_plan(self, swaps: Sequence[ForeseenSwap]) -> None:
+        """Keep the swaps of a plan on the pools that were read, for the landing of what comes of it."""
+        self._cache.foreseen.note(swaps)
 
     def read(self) -> Snapshot:
         """Return the pools as they are now, or were ``shared_for_s`` ago."""
@@ -105,7 +109,8 @@ class MarketVenue:
                 RoutablePool(pool.pool_id, pool.venue, pool.tokens, pool.state)
                 for pool in snapshot.pools.values()
                 if pool.venue == self._name
-            ]
+            ],
+            on_plan=self._reader.on_plan,
         )
 
     def _take_time(self, extra_ms: int) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from chalicelib.amm.pools import spot_price
-from chalicelib.amm.swaps import SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.chosen_route import ChosenRoute, FeeUnits, PoolQuote, RouteLeg, VenueRefusal
 from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
-from chalicelib.routing.plan import Leg, Plan, RoutablePool, SinglePoolQuote
+from chalicelib.routing.exactness import EXACT
+from chalicelib.routing.plan import ForeseenSwap, Leg, Plan, RoutablePool, SinglePoolQuote
 from chalicelib.services.planning.venues import VenueAnswers
+from chalicelib.services.ports import ChainTime
 
 
 def chosen_route(
@@ -21,7 +23,8 @@ def chosen_route(
     """
     singles, best, legs = plan.best_single_by_venue, plan.best_single, plan.legs
     quotes = {venue: _pool_quote(plan, single, pools) for venue, single in singles.items()}
-    impacts = {quote.pool_id: quote.price_impact_bps for quote in quotes.values()}
+    known = {quote.pool_id: quote.price_impact_bps for quote in quotes.values()}
+    impacts = [_leg_impact(plan, leg, pools, known) for leg in legs]
     return ChosenRoute(
         plan.input_token,
         plan.output_token,
@@ -34,7 +37,7 @@ def chosen_route(
         plan.amount_in,
         plan.amount_out,
         _all_fees(legs, pools),
-        route_impact_bps([_leg_impact(plan, leg, pools, impacts) for leg in legs]),
+        route_impact_bps(impacts),
         tuple(
             RouteLeg(
                 leg.venue,
@@ -44,13 +47,29 @@ def chosen_route(
                 leg.amount_in,
                 leg.amount_out,
                 leg.share_bps,
+                impact.impact_bps,
             )
-            for leg in legs
+            for leg, impact in zip(legs, impacts, strict=True)
         ),
         plan.gap_bps,
         quotes[best.venue] if best else None,
         plan.improvement_bps,
     )
+
+
+def foreseen(
+    plan: Plan, pools: Mapping[str, RoutablePool], route: ChosenRoute, moment: ChainTime
+) -> list[ForeseenSwap]:
+    """Return the swaps of a plan over pools, which are in the states that it was made for."""
+    exact, (now_s, slot) = EXACT[plan.mode], moment
+    swaps = []
+    for leg, shown in zip(plan.legs, route.legs, strict=True):
+        pool = pools[leg.pool_id]
+        amount = leg.amount_in if exact is Exact.IN else leg.amount_out
+        request = Swap(exact, amount, 0 if leg.token_in == pool.tokens[0] else 1, now_s, slot)
+        after = plan.pools_after[leg.pool_id]
+        swaps.append(ForeseenSwap(pool.state, request, leg.swap, after, shown.price_impact_bps))
+    return swaps
 
 
 def swap_fees(result: SwapResult, tokens: tuple[str, str]) -> FeeUnits:

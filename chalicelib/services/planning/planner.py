@@ -21,7 +21,7 @@ from chalicelib.routing.marks import mark_of
 from chalicelib.routing.open_to import open_to
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.swap_order import SwapOrder
-from chalicelib.services.planning.chosen_route import chosen_route
+from chalicelib.services.planning.chosen_route import chosen_route, foreseen
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.services.ports import ChainTime
 from chalicelib.values import value
@@ -109,7 +109,12 @@ class Planner:
         plan = self._best(wish, only)
         if bound is not None and not bound.is_kept_by(plan.amount_in, plan.amount_out):
             raise BeyondBoundError(Rate.of(plan.amount_out, plan.amount_in))
-        route = chosen_route(plan, self.pools, self._answers, base=wish.price_base)
+        pools = self.pools
+        route = chosen_route(plan, pools, self._answers, base=wish.price_base)
+        if self._answers.on_plan and plan.firm_quote is None:
+            swaps = foreseen(plan, pools, route, self.moment)
+            for told in self._answers.on_plan:
+                told(swaps)
         for pool_id in plan.pools_after.keys() & self._unlisted.keys():
             self._unlisted[pool_id] = self._unlisted[pool_id]._replace(state=plan.pools_after[pool_id])
         self._market.apply(

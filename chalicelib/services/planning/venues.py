@@ -1,6 +1,6 @@
 """Asking the venues, side by side, and leaving out those that do not answer in time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import field
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.logs import logger
 from chalicelib.routing.few_legs import Room, common_room
 from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
-from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.plan import ForeseenSwap, RoutablePool
 from chalicelib.services.ports import ChainTime, Clock, Offers, Venue
 from chalicelib.values import value
 
@@ -32,6 +32,7 @@ class VenueAnswers:
         refused: Pools that are not traded with, by venue.
         chain_time: The chain's own, as of which the pools are: the oldest that a venue named, else None.
         room: What one transaction carries of their pools; None if it carries any number of legs.
+        on_plan: Told of the swaps of each plan.
     """
 
     pools: tuple[RoutablePool, ...]
@@ -43,6 +44,7 @@ class VenueAnswers:
     refused: Mapping[str, Sequence[RefusedPool]] = field(default_factory=dict)
     chain_time: ChainTime | None = None
     room: Room | None = None
+    on_plan: Collection[Callable[[Sequence[ForeseenSwap]], None]] = ()
 
     @property
     def time(self) -> ChainTime:
@@ -96,6 +98,7 @@ class QuoteRequest:
         refused: dict[str, Sequence[RefusedPool]] = {}
         times: list[ChainTime] = []
         rooms: list[Room] = []
+        on_plan: list[Callable[[Sequence[ForeseenSwap]], None]] = []
         for name, answer in self._asked.items():
             problem = self._problem(name, answer)
             if problem is None:
@@ -108,6 +111,8 @@ class QuoteRequest:
                     times.append(offers.chain_time)
                 if offers.room is not None:
                     rooms.append(offers.room)
+                if offers.on_plan is not None and offers.on_plan not in on_plan:
+                    on_plan.append(offers.on_plan)
             else:
                 problems[name] = problem
         valid_until = self._asked_at + self._valid
@@ -121,6 +126,7 @@ class QuoteRequest:
             refused,
             min(times, default=None),
             common_room(rooms),
+            on_plan,
         )
 
     def _problem(self, name: str, answer: "Future[Offers]") -> str | None:

@@ -52,7 +52,7 @@ ROUTE: Final = ChosenRoute(
     150 * 10**6,
     {"SOL": 25 * 10**5},
     "0.01",
-    (RouteLeg("raydium", "p1", "SOL", "USDC", 10**9, 150 * 10**6, 10_000),),
+    (RouteLeg("raydium", "p1", "SOL", "USDC", 10**9, 150 * 10**6, 10_000, "0.00"),),
     Decimal("0.000000"),
     POOL,
     Decimal("0.000000"),

@@ -57,8 +57,8 @@ def token_moves(books: Books) -> Counter[str]:
     total: Counter[str] = Counter()
     for (_, token), units in books.wallet_moves.items():
         total[token] += units
-    for (_, token, _), units in books.vault_moves.items():
-        total[token] += units
+    for (_, token), by_bucket in books.vault_moves.items():
+        total[token] += sum(by_bucket)
     return total
 
 
