@@ -242,10 +242,11 @@ def first_index(pool: DlmmPool, *, for_y: bool) -> int:
     or the next one held.
     """
     bins, active_id = pool.bins, pool.active_id
-    # Most pools hold every bin between their outermost.
-    guess = active_id - bins[0].bin_id if bins else 0
-    if 0 <= guess < len(bins) and bins[guess].bin_id == active_id:
-        return guess
+    if bins:
+        # Most pools hold every bin between their outermost.
+        guess = active_id - bins[0].bin_id
+        if 0 <= guess < len(bins) and bins[guess].bin_id == active_id:
+            return guess
     if for_y:
         return bisect_left(bins, active_id + 1, key=_BIN_ID) - 1
     return bisect_left(bins, active_id, key=_BIN_ID)

@@ -46,14 +46,14 @@ def swap(pool: Pool, request: Swap) -> tuple[SwapResult, Pool]:
         SwapRefusedError: The program would refuse the swap.
     """
     match pool:
-        case CpmmPool():
-            return raydium_cpmm.swap(pool, request)
         case DlmmPool():
             return meteora_dlmm.swap(pool, request)
-        case DammV2Pool():
-            return meteora_damm_v2.swap(pool, request)
         case ClmmPool():
             return raydium_clmm.swap(pool, request)
+        case DammV2Pool():
+            return meteora_damm_v2.swap(pool, request)
+        case CpmmPool():
+            return raydium_cpmm.swap(pool, request)
         case TransferFeePool():
             return _swap_with_transfer_fees(pool, request)
 
@@ -78,14 +78,14 @@ def reserves(pool: Pool) -> tuple[int, int]:
 def spot_price(pool: Pool) -> tuple[int, int]:
     """Return token 1 base units per token 0 base unit, before fees, as (numerator, denominator)."""
     match pool:
-        case CpmmPool():
-            return raydium_cpmm.spot_price(pool)
         case DlmmPool():
             return meteora_dlmm.spot_price(pool)
-        case DammV2Pool():
-            return meteora_damm_v2.spot_price(pool)
         case ClmmPool():
             return raydium_clmm.spot_price(pool)
+        case DammV2Pool():
+            return meteora_damm_v2.spot_price(pool)
+        case CpmmPool():
+            return raydium_cpmm.spot_price(pool)
         case TransferFeePool():
             return spot_price(pool.inner)
 

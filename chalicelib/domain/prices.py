@@ -32,14 +32,15 @@ def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResu
         net_in -= swap.trade_fee
     else:
         gross_out += swap.trade_fee
-    if swap.creator_fee_token == token_in:
-        net_in -= swap.creator_fee
-    else:
-        gross_out += swap.creator_fee
+    creator_fee = swap.creator_fee
+    if creator_fee and swap.creator_fee_token == token_in:
+        net_in -= creator_fee
+    elif creator_fee:
+        gross_out += creator_fee
     numerator, denominator = spot if token_in == 0 else (spot[1], spot[0])
     ideal, real = net_in * numerator, gross_out * denominator
     # Rounding may favour a tiny trade by a unit: that is not a negative impact.
-    return bps_text(ideal - real, ideal) if ideal > real else "0.00"
+    return _hundredths_text((ideal - real) * (BPS_PER_UNIT * 100), ideal) if ideal > real else "0.00"
 
 
 class LegImpact(NamedTuple):

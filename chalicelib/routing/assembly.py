@@ -1,10 +1,9 @@
 """From executed paths to the plan that is published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from chalicelib.amm.pools import Pool
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath
 from chalicelib.routing.plan import Leg, Path, Plan, SinglePoolQuote
@@ -34,10 +33,10 @@ class Filling(NamedTuple):
 
 def filled_by(order: SwapOrder, paths: Sequence[ExecutedPath]) -> Filling:
     amount_in = amount_out = legs = 0
-    for path in paths:
-        amount_in += path.amount_in
-        amount_out += path.amount_out
-        legs += len(path.first) + len(path.second)
+    for _, first, second, path_in, path_out in paths:
+        amount_in += path_in
+        amount_out += path_out
+        legs += len(first) + len(second)
     gained = amount_out if order.mode is SwapMode.EXACT_IN else -amount_in
     return Filling(paths, amount_in, amount_out, gained - order.leg_cost * legs)
 
@@ -55,60 +54,61 @@ def is_close(order: SwapOrder, filling: Filling, bound: int) -> bool:
 
 def assemble(order: SwapOrder, filling: Filling, bound: int, singles: Singles) -> Plan:
     """Return the plan of these paths, in an order that does not depend on how they were found."""
-    is_exact_in = order.mode is SwapMode.EXACT_IN
     paths, amount_in, amount_out, _ = filling
-    best = _quote(singles.best) if singles.best else None
-    sizes = [path.amount_in if is_exact_in else path.amount_out for path in paths]
-    shares = shares_of(sizes, BPS_PER_UNIT)
+    quotes = {venue: _quote(leg) for venue, leg in singles.by_venue.items()}
+    best = quotes[singles.best.pool.pool.venue] if singles.best else None
+    shares = [BPS_PER_UNIT]
+    if len(paths) > 1:
+        is_exact_in = order.mode is SwapMode.EXACT_IN
+        shares = shares_of(
+            [path.amount_in if is_exact_in else path.amount_out for path in paths], BPS_PER_UNIT
+        )
     return Plan(
-        mode=order.mode,
-        input_token=order.input_token,
-        output_token=order.output_token,
-        amount_in=amount_in,
-        amount_out=amount_out,
-        leg_cost=order.leg_cost,
-        paths=tuple([_path(order, path, share) for path, share in zip(paths, shares, strict=True)]),
-        bound=bound,
-        gap_bps=gap_bps(order, filling, bound),
-        best_single=best,
-        best_single_by_venue={venue: _quote(leg) for venue, leg in singles.by_venue.items()},
-        improvement_bps=improvement_bps(order.mode, amount_in, amount_out, best),
-        pools_after=_pools_after(paths),
+        order.mode,
+        order.input_token,
+        order.output_token,
+        amount_in,
+        amount_out,
+        order.leg_cost,
+        tuple([_path(order, path, share) for path, share in zip(paths, shares, strict=True)]),
+        bound,
+        gap_bps(order, filling, bound),
+        best,
+        quotes,
+        improvement_bps(order.mode, amount_in, amount_out, best),
+        {leg.pool.pool.pool_id: leg.state_after for path in paths for leg in (*path.first, *path.second)},
     )
 
 
 def _path(order: SwapOrder, path: ExecutedPath, share_bps: int) -> Path:
-    between = (path.between,) if path.between is not None else ()
-    tokens = (order.input_token, *between, order.output_token)
-    hops = (path.first, path.second) if path.second else (path.first,)
-    legs = [
-        leg
-        for hop, token_in, token_out in zip(hops, tokens, tokens[1:], strict=False)
-        for leg in _legs(hop, token_in, token_out, share_bps)
-    ]
-    return Path(tokens, tuple(legs), path.amount_in, path.amount_out, share_bps)
+    between, first, second, amount_in, amount_out = path
+    if between is None:
+        tokens: tuple[str, ...] = order.input_token, order.output_token
+        legs = _legs(first, order.input_token, order.output_token, share_bps)
+    else:
+        tokens = order.input_token, between, order.output_token
+        legs = [
+            *_legs(first, order.input_token, between, share_bps),
+            *_legs(second, between, order.output_token, share_bps),
+        ]
+    return Path(tokens, tuple(legs), amount_in, amount_out, share_bps)
 
 
 def _legs(hop: Sequence[ExecutedLeg], token_in: str, token_out: str, share_bps: int) -> list[Leg]:
-    shares = shares_of([leg.result.amount_in for leg in hop], share_bps)
-    return [
-        Leg(
-            leg.pool.pool.pool_id,
-            leg.pool.pool.venue,
-            token_in,
-            token_out,
-            leg.result.amount_in,
-            leg.result.amount_out,
-            share,
-            leg.result,
-        )
-        for leg, share in zip(hop, shares, strict=True)
-    ]
+    shares = [share_bps]
+    if len(hop) > 1:
+        shares = shares_of([result.amount_in for _, result, _ in hop], share_bps)
+    legs = []
+    for (curve, result, _), share in zip(hop, shares, strict=True):
+        pool = curve.pool
+        amount_in, amount_out = result.amount_in, result.amount_out
+        legs.append(Leg(pool.pool_id, pool.venue, token_in, token_out, amount_in, amount_out, share, result))
+    return legs
 
 
 def _quote(leg: ExecutedLeg) -> SinglePoolQuote:
-    pool = leg.pool.pool
-    return SinglePoolQuote(pool.pool_id, pool.venue, leg.result.amount_in, leg.result.amount_out, leg.result)
+    pool, result = leg.pool.pool, leg.result
+    return SinglePoolQuote(pool.pool_id, pool.venue, result.amount_in, result.amount_out, result)
 
 
 def gap_bps(order: SwapOrder, filling: Filling, bound: int) -> Decimal:
@@ -134,7 +134,3 @@ def improvement_bps(
 def _bps_down(part: int, whole: int) -> Decimal:
     """Return a ratio in basis points, rounded down to the step."""
     return BPS_STEP * (part * (BPS_PER_UNIT * BPS_STEPS) // whole)
-
-
-def _pools_after(paths: Sequence[ExecutedPath]) -> Mapping[str, Pool]:
-    return {leg.pool.pool.pool_id: leg.state_after for path in paths for leg in (*path.first, *path.second)}

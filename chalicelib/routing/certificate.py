@@ -57,6 +57,8 @@ def surpluses(network: Network, root: float, cost: float) -> Profits:
     found: Profits = {}
     if network.direct.start > root:
         _add_hop(found, network.direct, root, 1.0)
+    if network.two_hop_start <= root:
+        return found
     for two_hop_path in network.two_hop_paths:
         if two_hop_path.start > root:
             candidates = two_hop_path.profits.get(root)

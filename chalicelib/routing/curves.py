@@ -51,14 +51,14 @@ def _curve_of(
     pool: Pool, token_in: TokenIndex, now_s: int, slot: int, stop_in: float, stop_out: float
 ) -> Curve:
     match pool:
-        case CpmmPool():
-            return _cpmm(pool, token_in, now_s)
         case DlmmPool():
             return _dlmm(pool, token_in, now_s, stop_in, stop_out) if pool.is_open_at(now_s, slot) else ()
-        case DammV2Pool():
-            return _damm_v2(pool, token_in, now_s, slot, stop_in) if pool.is_open_at(now_s, slot) else ()
         case ClmmPool():
             return _clmm(pool, token_in, now_s, stop_in, stop_out)
+        case DammV2Pool():
+            return _damm_v2(pool, token_in, now_s, slot, stop_in) if pool.is_open_at(now_s, slot) else ()
+        case CpmmPool():
+            return _cpmm(pool, token_in, now_s)
         case TransferFeePool():
             kept_in, kept_out = _kept_by_transfers(pool, token_in)
             if not (kept_in and kept_out):
@@ -73,6 +73,8 @@ def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float
 
     Prices get worse from ``top``, the first range, on; but a DLMM's fee may fall ahead.
     """
+    if isinstance(pool, ClmmPool):
+        return top.start
     if isinstance(pool, TransferFeePool):
         turn = sqrt(prod(_kept_by_transfers(pool, token_in)))
         inner = best_root(pool.inner, token_in, now_s, top._replace(start=top.start / turn))
@@ -80,6 +82,8 @@ def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float
     if not isinstance(pool, DlmmPool):
         return top.start
     parameters, active_id = pool.parameters, pool.active_id
+    if pool.volatility.index_reference == active_id:  # nothing is calmer than where it stands
+        return top.start
     references = dlmm_fee.references_at(pool.volatility, parameters, active_id, now_s)
     calmest_id = references[1]
     if (calmest_id >= active_id) if token_in == 0 else (calmest_id <= active_id):
@@ -151,7 +155,7 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     taken = paid = 0.0
     bin_step = parameters.bin_step
     resting = pool.orders
-    of_orders = {orders.bin_id: sum(orders.layers(for_y=for_y)) for orders in resting} if resting else {}
+    of_orders = {orders.bin_id: sum(orders.layers(for_y=for_y)) for orders in resting} if resting else None
     for index in ahead:
         bin_id, amount_x, amount_y = bins[index]
         available = amount_y if for_y else amount_x

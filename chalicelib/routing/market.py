@@ -19,6 +19,8 @@ from chalicelib.routing.ranges import Curve, Range
 _POOL_ID: Final = attrgetter("pool_id")
 _TRADED: Final = attrgetter("pool_id", "tokens")
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 Moment = tuple[int, int]
 """Unix time, and the chain's slot."""
 
@@ -36,9 +38,9 @@ class PoolSide:
         self.pool = pool
         self.token_in = token_in
         self.moment = moment
-        now_s, slot = moment
-        self._top = curve_of(pool.state, token_in, now_s, slot=slot, stop_in=0.0)
-        self.start = best_root(pool.state, token_in, now_s, self._top[0]) if self._top else 0.0
+        (now_s, slot), state = moment, pool.state
+        top = self._top = curve_of(state, token_in, now_s, slot=slot, stop_in=0.0)
+        self.start = best_root(state, token_in, now_s, top[0]) if top else 0.0
 
     @property
     def top(self) -> Range:
@@ -62,37 +64,28 @@ equal to the pool asked for is read anew. Equal states are mostly the same objec
 """
 
 
-class Pair:
-    """The sides that pay one token for another, in the order of their pools' ids.
+class Pair(NamedTuple):
+    """The sides that pay one token for another and offer anything, in the order of their pools' ids.
 
     Attributes:
-        sides: Those that offer anything.
         start: The best of their starts; 0 without any.
-        moved: The pools whose sides are to be read again before any of this holds.
     """
 
-    __slots__ = ("_all", "moved", "sides", "start", "token_in")
-
-    def __init__(self, token_in: str, sides: Iterable[PoolSide]) -> None:
-        self.token_in = token_in
-        self._all = {side.pool.pool_id: side for side in sides}
-        self.read_again(())
-
-    def read_again(self, sides: Iterable[PoolSide]) -> None:
-        """Put sides in the places of their pools' last ones."""
-        for side in sides:
-            self._all[side.pool.pool_id] = side
-        self.moved: set[str] = set()
-        self.sides = [side for side in self._all.values() if side.start > 0.0]
-        self.start = max([side.start for side in self.sides], default=0.0)
+    sides: Sequence[PoolSide]
+    start: float
 
 
 class TwoHopPairs(NamedTuple):
-    """Two pairs in a row, by the token between them."""
+    """Two pairs in a row, by the token between them.
+
+    Attributes:
+        start: No unit in is paid better than the square of this; 0 if either pair offers nothing.
+    """
 
     token: str
     first: Pair
     second: Pair
+    start: float
 
 
 class Market:
@@ -107,9 +100,9 @@ class Market:
         self.now_s = now_s
         self.slot = slot
         self._moment: Moment = now_s, slot
-        in_order = sorted(pools, key=_POOL_ID)
-        self._pools = {pool.pool_id: pool for pool in in_order}
-        self._ids = _ids_by_tokens(tuple(map(_TRADED, in_order)))
+        self._pools = {pool.pool_id: pool for pool in sorted(pools, key=_POOL_ID)}
+        self._links = _links(tuple(map(_TRADED, self._pools.values())))
+        # Both without what has moved since it was read.
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._two_hop_pairs: dict[tuple[str, str], list[TwoHopPairs]] = {}
 
@@ -120,65 +113,70 @@ class Market:
 
     def trades(self, one: str, other: str) -> bool:
         """Return whether any pool holds these two tokens, whatever it offers now."""
-        return other in self._ids.get(one, {})
+        return (one, other) in self._links.pool_ids
 
     def two_hop_pairs(self, token_in: str, token_out: str) -> Sequence[TwoHopPairs]:
         """Return what leads from one token to the other over a third, sorted by that."""
         found = self._two_hop_pairs.get((token_in, token_out))
         if found is None:
-            one, other = self._ids.get(token_in, {}), self._ids.get(token_out, {})
-            found = self._two_hop_pairs[token_in, token_out] = [
-                TwoHopPairs(token, self.pair(token_in, token), self.pair(token, token_out))
-                for token in sorted(one.keys() & other.keys())
-            ]
-        for pairs in found:
-            if pairs.first.moved:
-                self._read_again(pairs.first)
-            if pairs.second.moved:
-                self._read_again(pairs.second)
+            found = self._two_hop_pairs[token_in, token_out] = []
+            for token in self._links.between(token_in, token_out):
+                first, second = self.pair(token_in, token), self.pair(token, token_out)
+                found.append(TwoHopPairs(token, first, second, first.start * second.start))
         return found
 
     def pair(self, token_in: str, token_out: str) -> Pair:
         """Return what pays ``token_out`` for ``token_in`` now."""
         found = self._pairs.get((token_in, token_out))
         if found is None:
-            pool_ids = self._ids.get(token_in, {}).get(token_out, ())
-            found = Pair(token_in, [self._side(pool_id, token_in) for pool_id in pool_ids])
-            self._pairs[token_in, token_out] = found
-        elif found.moved:
-            self._read_again(found)
-        return found
-
-    def _read_again(self, pair: Pair) -> None:
-        pair.read_again([self._side(pool_id, pair.token_in) for pool_id in pair.moved])
-
-    def _side(self, pool_id: str, token_in: str) -> PoolSide:
-        pool = self._pools[pool_id]
-        found = _last_read.get((pool_id, token_in))
-        if found is None or found.moment != self._moment or found.pool != pool:
-            found = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self._moment)
-            _last_read[pool_id, token_in] = found
+            found = self._pairs[token_in, token_out] = self._read(token_in, token_out)
         return found
 
     def apply(self, states: Mapping[str, Pool]) -> None:
         """Put pools into other states: what the next order trades with."""
         for pool_id, state in states.items():
-            pool = self._pools[pool_id]
-            tokens = pool.tokens
-            self._pools[pool_id] = pool._replace(state=state)
-            for between in (tokens, tokens[::-1]):
-                if between in self._pairs:
-                    self._pairs[between].moved.add(pool_id)
+            _, venue, tokens, _, is_listed = self._pools[pool_id]
+            self._pools[pool_id] = RoutablePool(pool_id, venue, tokens, state, is_listed)
+            self._pairs.pop(tokens, None)
+            self._pairs.pop(tokens[::-1], None)
+        self._two_hop_pairs.clear()
+
+    def _read(self, token_in: str, token_out: str) -> Pair:
+        sides, pools, moment = [], self._pools, self._moment
+        for pool_id in self._links.pool_ids.get((token_in, token_out), ()):
+            pool, place = pools[pool_id], (pool_id, token_in)
+            side = _last_read.get(place)
+            if side is None or side.pool != pool or side.moment != moment:
+                side = _last_read[place] = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, moment)
+            if side.start > 0.0:
+                sides.append(side)
+        return Pair(sides, max([side.start for side in sides], default=0.0))
+
+
+class _Links:
+    """Which pools lie between which tokens.
+
+    Attributes:
+        pool_ids: By the two tokens that they trade, either way.
+    """
+
+    def __init__(self, traded: Iterable[tuple[str, tuple[str, str]]]) -> None:
+        self.pool_ids: dict[tuple[str, str], list[str]] = {}
+        self._neighbours: dict[str, set[str]] = {}
+        self._between: dict[tuple[str, str], Sequence[str]] = {}
+        for pool_id, (one, other) in traded:
+            for token, beyond in ((one, other), (other, one)):
+                self.pool_ids.setdefault((token, beyond), []).append(pool_id)
+                self._neighbours.setdefault(token, set()).add(beyond)
+
+    def between(self, one: str, other: str) -> Sequence[str]:
+        """Return what both tokens trade with, sorted."""
+        found = self._between.get((one, other))
+        if found is None:
+            found = sorted(self._neighbours.get(one, _NONE) & self._neighbours.get(other, _NONE))
+            self._between[one, other] = found
+        return found
 
 
 # Batch after batch it is the same pools.
-@lru_cache(maxsize=64)
-def _ids_by_tokens(
-    traded: tuple[tuple[str, tuple[str, str]], ...],
-) -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """Return the ids of pools by the two tokens that they trade, either way."""
-    ids: dict[str, dict[str, list[str]]] = {}
-    for pool_id, (one, other) in traded:
-        ids.setdefault(one, {}).setdefault(other, []).append(pool_id)
-        ids.setdefault(other, {}).setdefault(one, []).append(pool_id)
-    return ids
+_links: Final = lru_cache(maxsize=64)(_Links)

@@ -128,17 +128,30 @@ class Network:
     """Everything an order can use.
 
     Attributes:
-        two-hop paths: All of them, by token.
-        floor: Those that start below this root are left out of ``curves``.
+        two_hop_start: Where the best two-hop path starts; 0 without any.
+        floor: Two-hop paths that start below this root are left out of ``curves``.
     """
 
-    def __init__(self, direct: Hop, two_hop_paths: Sequence[TwoHopPath], floor: float) -> None:
+    def __init__(
+        self, direct: Hop, two_hop_start: float, paths: Callable[[], Sequence[TwoHopPath]], floor: float
+    ) -> None:
         self.direct = direct
-        self.two_hop_paths = two_hop_paths
+        self.two_hop_start = two_hop_start
         self.floor = floor
-        self.open_two_hop_paths = [
-            two_hop_path for two_hop_path in two_hop_paths if two_hop_path.start >= floor
-        ]
+        self._paths = paths
+        self._two_hop_paths: Sequence[TwoHopPath] | None = None
+
+    @property
+    def two_hop_paths(self) -> Sequence[TwoHopPath]:
+        """All of them, by token; made when they are first asked for."""
+        if self._two_hop_paths is None:
+            self._two_hop_paths = self._paths()
+        return self._two_hop_paths
+
+    @cached_property
+    def open_two_hop_paths(self) -> list[TwoHopPath]:
+        """Those that may trade at the floor or a better price."""
+        return [two_hop_path for two_hop_path in self.two_hop_paths if two_hop_path.start >= self.floor]
 
     @cached_property
     def curves(self) -> list[Curve]:
@@ -149,7 +162,7 @@ class Network:
         """Return the network with every two-hop path open that may trade at this root or a better one."""
         if root >= self.floor or len(self.open_two_hop_paths) == len(self.two_hop_paths):
             return self
-        return Network(self.direct, self.two_hop_paths, root)
+        return Network(self.direct, self.two_hop_start, lambda: self.two_hop_paths, root)
 
     def without(self, excluded: Container[str]) -> "Network":
         """Return the network less some pools that it used,
@@ -162,9 +175,11 @@ class Network:
         return self._changed(lambda hop: hop.with_curve(pool_id, curve))
 
     def _changed(self, change: Callable[[Hop], Hop]) -> "Network":
-        two_hop_paths = [two_hop_path.changed(change) for two_hop_path in self.two_hop_paths]
+        changed = [two_hop_path.changed(change) for two_hop_path in self.two_hop_paths]
         # What is interrupted starts at 0, where nothing is paid.
-        return Network(change(self.direct), [each for each in two_hop_paths if each.start > 0.0], self.floor)
+        left = [two_hop_path for two_hop_path in changed if two_hop_path.start > 0.0]
+        start = max([two_hop_path.start for two_hop_path in left], default=0.0)
+        return Network(change(self.direct), start, lambda: left, self.floor)
 
 
 def network_of(
@@ -185,12 +200,13 @@ def network_of(
     else:
         read = partial(_read_backwards, reach)
         direct = _hop(market.pair(input_token, output_token), stop_out=reach)
-    two_hop_paths = [
-        TwoHopPath(pairs, start, read)
-        for pairs in two_hop_pairs
-        if (start := pairs.first.start * pairs.second.start) > 0.0
-    ]
-    return Network(direct, two_hop_paths, inf)
+    start = max([pairs.start for pairs in two_hop_pairs], default=0.0)
+    return Network(
+        direct,
+        start,
+        lambda: [TwoHopPath(pairs, pairs.start, read) for pairs in two_hop_pairs if pairs.start > 0.0],
+        inf,
+    )
 
 
 def _read_forwards(amount_in: float, pairs: TwoHopPairs) -> tuple[Hop, Hop]:

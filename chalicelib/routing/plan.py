@@ -124,4 +124,4 @@ class Plan(NamedTuple):
 
     @property
     def legs(self) -> tuple[Leg, ...]:
-        return tuple(leg for path in self.paths for leg in path.legs)
+        return tuple([leg for path in self.paths for leg in path.legs])

@@ -34,19 +34,6 @@ class Range(NamedTuple):
     amount_in: float
     amount_out: float
 
-    def out_for_in(self, amount_in: float) -> float:
-        return self.start**2 * amount_in / (1.0 + amount_in * self.start / self.liquidity)
-
-    def in_for_out(self, amount_out: float) -> float:
-        left = 1.0 - amount_out / (self.liquidity * self.start)
-        return amount_out / self.start**2 / left if left > 0.0 else self.amount_in
-
-    def root_after_in(self, amount_in: float) -> float:
-        return self.start / (1.0 + amount_in * self.start / self.liquidity)
-
-    def root_after_out(self, amount_out: float) -> float:
-        return max(self.end, self.start - amount_out / self.liquidity)
-
 
 Curve = Sequence[Range]
 """Ranges from best to worst price: a concave function from input to output."""
@@ -72,7 +59,7 @@ def total_out(curve: Curve) -> float:
     return sum([part.amount_out for part in curve])
 
 
-# The next three run over every range of every pool at every price tried, hence no call for each.
+# The following run over every range of every pool at every price tried, hence no call for each.
 
 
 def in_to(curve: Curve, root: float) -> float:
@@ -111,22 +98,23 @@ def surplus(curve: Curve, root: float) -> float:
 def out_for_in(curve: Curve, amount_in: float) -> float | None:
     """Return what the curve pays for ``amount_in``, or None if it cannot take that much."""
     paid = 0.0
-    for part in curve:
-        if amount_in <= part.amount_in:
-            return paid + part.out_for_in(amount_in)
-        amount_in -= part.amount_in
-        paid += part.amount_out
+    for start, _, liquidity, capacity, amount_out in curve:
+        if amount_in <= capacity:
+            return paid + start**2 * amount_in / (1.0 + amount_in * start / liquidity)
+        amount_in -= capacity
+        paid += amount_out
     return None
 
 
 def in_for_out(curve: Curve, amount_out: float) -> float | None:
     """Return what the curve takes for ``amount_out``, or None if it cannot pay that much."""
     taken = 0.0
-    for part in curve:
-        if amount_out < part.amount_out:
-            return taken + part.in_for_out(amount_out)
-        amount_out -= part.amount_out
-        taken += part.amount_in
+    for start, _, liquidity, amount_in, capacity in curve:
+        if amount_out < capacity:
+            left = 1.0 - amount_out / (liquidity * start)
+            return taken + (amount_out / start**2 / left if left > 0.0 else amount_in)
+        amount_out -= capacity
+        taken += amount_in
     return taken if amount_out == 0 else None
 
 
@@ -135,11 +123,12 @@ def after_in(curve: Curve, amount_in: float) -> tuple[float, float] | None:
     or None if it cannot be.
     """
     paid = 0.0
-    for part in curve:
-        if amount_in <= part.amount_in:
-            return part.root_after_in(amount_in), paid + part.out_for_in(amount_in)
-        amount_in -= part.amount_in
-        paid += part.amount_out
+    for start, _, liquidity, capacity, amount_out in curve:
+        if amount_in <= capacity:
+            moved = 1.0 + amount_in * start / liquidity
+            return start / moved, paid + start**2 * amount_in / moved
+        amount_in -= capacity
+        paid += amount_out
     return None
 
 
@@ -148,11 +137,13 @@ def after_out(curve: Curve, amount_out: float) -> tuple[float, float] | None:
     or None if it cannot be.
     """
     taken = 0.0
-    for part in curve:
-        if amount_out < part.amount_out:
-            return part.root_after_out(amount_out), taken + part.in_for_out(amount_out)
-        amount_out -= part.amount_out
-        taken += part.amount_in
+    for start, end, liquidity, amount_in, capacity in curve:
+        if amount_out < capacity:
+            left = 1.0 - amount_out / (liquidity * start)
+            cost = amount_out / start**2 / left if left > 0.0 else amount_in
+            return max(end, start - amount_out / liquidity), taken + cost
+        amount_out -= capacity
+        taken += amount_in
     return None
 
 

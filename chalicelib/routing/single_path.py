@@ -16,7 +16,6 @@ from chalicelib.routing.market import Pair, PoolSide
 from chalicelib.routing.network import REACH, Network, PoolCurve, Profits, TwoHopPath
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.ranges import (
-    Range,
     after_in,
     after_out,
     in_for_out,
@@ -53,19 +52,18 @@ def single_two_hop_path(
     """Return the two-hop path of a leg a hop that fills the order, and its bound,
     if no other pool can add to it.
     """
-    two_hop_path = max(network.two_hop_paths, key=_start, default=None)
-    if two_hop_path is None:
-        return None
-    mode = order.mode
+    start, mode = network.two_hop_start, order.mode
+    is_exact_in, least = mode is SwapMode.EXACT_IN, max(1.0, order.amount * DUST)
     floor = 0.0
-    for pool in network.direct.pools:
-        top = pool.curve[0]
-        if top.start > floor and _size(top, mode) >= max(1.0, order.amount * DUST):
+    for curve in network.direct.curves:
+        top = curve[0]
+        if top.start > floor and (top.amount_in if is_exact_in else top.amount_out) >= least:
             floor = top.start
-    for other in network.two_hop_paths:
-        if other is not two_hop_path and other.start > floor:
-            floor = other.start
-    hops = _passed(two_hop_path, order, floor) if two_hop_path.start > floor else None
+    if start <= floor:
+        return None
+    best, *others = sorted(network.two_hop_paths, key=_start, reverse=True)
+    floor = max(floor, others[0].start) if others else floor
+    hops = _passed(best, order, floor) if start > floor else None
     if hops is None:
         return None
     first, second = hops
@@ -73,7 +71,7 @@ def single_two_hop_path(
     if direct is None or not _drops_dust(first, second, direct, order):
         return None
     try:
-        path = _executed(two_hop_path.token, first.pool, second.pool, order, execution)
+        path = _executed(best.token, first.pool, second.pool, order, execution)
     except LegRefusedError:
         return None
     return filled_by(order, (path,)), _bound(first, second, direct, order)
@@ -81,7 +79,7 @@ def single_two_hop_path(
 
 def is_alone(network: Network, leg: ExecutedLeg, root: float, order: SwapOrder) -> bool:
     """Return whether no other pool can add to a direct pool that fills the order down to a price."""
-    if any(two_hop_path.start >= root for two_hop_path in network.two_hop_paths):
+    if network.two_hop_start >= root:
         return False
     others = [pool for pool in network.direct.pools if pool is not leg.pool]
     capacity = out_for_in if order.mode is SwapMode.EXACT_IN else in_for_out
@@ -99,7 +97,7 @@ def _passed(two_hop_path: TwoHopPath, order: SwapOrder, floor: float) -> tuple[_
     """Follow the amount through both hops, from the side that is fixed,
     as long as it stays above the floor.
     """
-    _, one, other = two_hop_path.pairs
+    _, one, other, _ = two_hop_path.pairs
     if order.mode is SwapMode.EXACT_IN:
         first = _hop(one, float(order.amount), order.mode, floor / other.start)
         second = _hop(other, first.other, order.mode, floor / first.root) if first else None
@@ -143,16 +141,13 @@ def _read(side: PoolSide, reach: float, mode: SwapMode) -> PoolCurve:
     return PoolCurve(side.pool, side.token_in, curve)
 
 
-def _size(part: Range, mode: SwapMode) -> float:
-    return part.amount_in if mode is SwapMode.EXACT_IN else part.amount_out
-
-
 def _through(side: PoolSide, amount: float, mode: SwapMode, floor: float) -> _Passed | None:
     """Return what moving the amount comes to, or None if that ends at the floor,
     or the pool hardly holds it.
     """
     reach, top = amount * REACH, side.top
-    if _size(top, mode) < amount and top.end <= floor:
+    size = top.amount_in if mode is SwapMode.EXACT_IN else top.amount_out
+    if size < amount and top.end <= floor:
         return None
     pool = _read(side, reach, mode)
     # What would empty a pool it may refuse, for rounding: that is left to the search.

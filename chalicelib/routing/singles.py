@@ -27,7 +27,8 @@ def best_singles(direct: Hop, execution: Execution, amount: int) -> Singles:
         if estimate is not None:
             ranked.append((-estimate if is_exact_in else estimate, number, pool))
     ranked.sort()
-    found: dict[str, tuple[int, int, ExecutedLeg]] = {}  # the cost and the pool's number rank a leg
+    by_venue: dict[str, ExecutedLeg] = {}
+    found: dict[str, tuple[int, int]] = {}  # the cost and the pool's number rank a leg
     for estimate, number, pool in ranked:
         venue = pool.pool.venue
         known = found.get(venue)
@@ -37,8 +38,7 @@ def best_singles(direct: Hop, execution: Execution, amount: int) -> Singles:
             leg = execution.leg(pool, amount)
         except LegRefusedError:
             continue
-        cost = -leg.result.amount_out if is_exact_in else leg.result.amount_in
-        if known is None or (cost, number) < known[:2]:
-            found[venue] = cost, number, leg
-    best = min(found.values())[2] if found else None
-    return Singles(best, {venue: leg for venue, (_, _, leg) in found.items()})
+        rank = -leg.result.amount_out if is_exact_in else leg.result.amount_in, number
+        if known is None or rank < known:
+            found[venue], by_venue[venue] = rank, leg
+    return Singles(by_venue[min(found, key=found.__getitem__)] if found else None, by_venue)

@@ -1,13 +1,13 @@
 """From a plan to what a client is shown of it: quotes, legs, fees and price impact, in base units."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from chalicelib.amm.pools import spot_price
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.chosen_route import ChosenRoute, FeeUnits, PoolQuote, RouteLeg, VenueRefusal
 from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
 from chalicelib.routing.exactness import EXACT
-from chalicelib.routing.plan import ForeseenSwap, Leg, Plan, RoutablePool, SinglePoolQuote
+from chalicelib.routing.plan import ForeseenSwap, Plan, RoutablePool, SinglePoolQuote
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.services.ports import ChainTime
 
@@ -21,36 +21,45 @@ def chosen_route(
         pools: In the states that the plan was made for; a firm quote has none.
         base: The token whose price is told, one of the two.
     """
-    singles, best, legs = plan.best_single_by_venue, plan.best_single, plan.legs
-    quotes = {venue: _pool_quote(plan, single, pools) for venue, single in singles.items()}
-    known = {quote.pool_id: quote.price_impact_bps for quote in quotes.values()}
-    impacts = [_leg_impact(plan, leg, pools, known) for leg in legs]
+    quotes: dict[str, PoolQuote] = {}
+    known: dict[str, tuple[SwapResult, PoolQuote]] = {}
+    for venue, single in plan.best_single_by_venue.items():
+        quote = quotes[venue] = _pool_quote(plan, single, pools)
+        known[single.pool_id] = single.swap, quote
+    legs: list[RouteLeg] = []
+    impacts: list[LegImpact] = []
+    fees: dict[str, int] = {}
+    for leg in plan.legs:
+        pool_id, venue, token_in, token_out, amount_in, amount_out, share_bps, swap = leg
+        alone = known.get(pool_id)
+        if alone is not None and alone[0] == swap:  # the leg is a single pool's whole quote
+            impact, leg_fees = alone[1].price_impact_bps, alone[1].fees
+        else:
+            pool = pools.get(pool_id)
+            impact, leg_fees = _impact(pool, token_in, swap), _fees(swap, pool)
+        for symbol, units in leg_fees.items():
+            fees[symbol] = fees.get(symbol, 0) + units
+        is_first = token_in == plan.input_token
+        part, whole = (amount_in, plan.amount_in) if is_first else (amount_out, plan.amount_out)
+        impacts.append(LegImpact(impact, part, whole))
+        legs.append(RouteLeg(venue, pool_id, token_in, token_out, amount_in, amount_out, share_bps, impact))
+    told: list[PoolQuote | VenueRefusal] = [
+        _told(venue, quotes.get(venue), answers.problems) for venue in answers.venues
+    ]
+    if answers.refused:
+        told += _refused(answers, {plan.input_token, plan.output_token})
+    best = plan.best_single
     return ChosenRoute(
         plan.input_token,
         plan.output_token,
         base,
-        (
-            *(_told(venue, quotes.get(venue), answers.problems) for venue in answers.venues),
-            *_refused(answers, {plan.input_token, plan.output_token}),
-        ),
+        tuple(told),
         answers.valid_until,
         plan.amount_in,
         plan.amount_out,
-        _all_fees(legs, pools),
+        fees,
         route_impact_bps(impacts),
-        tuple(
-            RouteLeg(
-                leg.venue,
-                leg.pool_id,
-                leg.token_in,
-                leg.token_out,
-                leg.amount_in,
-                leg.amount_out,
-                leg.share_bps,
-                impact.impact_bps,
-            )
-            for leg, impact in zip(legs, impacts, strict=True)
-        ),
+        tuple(legs),
         plan.gap_bps,
         quotes[best.venue] if best else None,
         plan.improvement_bps,
@@ -118,24 +127,3 @@ def _impact(pool: RoutablePool | None, token_in: str, swap: SwapResult) -> str:
         return "0.00"
     index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
     return price_impact_bps(spot_price(pool.state), index, swap)
-
-
-def _leg_impact(
-    plan: Plan, leg: Leg, pools: Mapping[str, RoutablePool], singles: Mapping[str, str]
-) -> LegImpact:
-    """Return a leg's impact, which is known already if the leg is a single pool's whole quote."""
-    if leg.pool_id in singles and leg.amount_in == plan.amount_in:
-        impact = singles[leg.pool_id]
-    else:
-        impact = _impact(pools.get(leg.pool_id), leg.token_in, leg.swap)
-    if leg.token_in == plan.input_token:
-        return LegImpact(impact, leg.amount_in, plan.amount_in)
-    return LegImpact(impact, leg.amount_out, plan.amount_out)
-
-
-def _all_fees(legs: Sequence[Leg], pools: Mapping[str, RoutablePool]) -> FeeUnits:
-    fees: dict[str, int] = {}
-    for leg in legs:
-        for symbol, units in _fees(leg.swap, pools.get(leg.pool_id)).items():
-            fees[symbol] = fees.get(symbol, 0) + units
-    return fees

@@ -115,11 +115,12 @@ class Planner:
             swaps = foreseen(plan, pools, route, self.moment)
             for told in self._answers.on_plan:
                 told(swaps)
-        for pool_id in plan.pools_after.keys() & self._unlisted.keys():
-            self._unlisted[pool_id] = self._unlisted[pool_id]._replace(state=plan.pools_after[pool_id])
-        self._market.apply(
-            {id_: state for id_, state in plan.pools_after.items() if id_ not in self._unlisted}
-        )
+        after = plan.pools_after
+        if self._unlisted:
+            for pool_id in after.keys() & self._unlisted.keys():
+                self._unlisted[pool_id] = self._unlisted[pool_id]._replace(state=after[pool_id])
+            after = {pool_id: state for pool_id, state in after.items() if pool_id not in self._unlisted}
+        self._market.apply(after)
         self._quotes.take(plan.firm_quote)
         return PlannedSwap(plan, route)
 

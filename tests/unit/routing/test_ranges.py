@@ -30,8 +30,11 @@ CURVE = [
 def test_product_range_is_the_constant_product_formula() -> None:
     x, y, amount_in = 1_000_000.0, 250_000.0, 12_345.0
     part = product_range(root=(y / x) ** 0.5, end=0.1, liquidity=(x * y) ** 0.5)
-    assert part.out_for_in(amount_in) == pytest.approx(y * amount_in / (x + amount_in), rel=1e-13)
-    assert part.root_after_in(amount_in) ** 2 == pytest.approx(x * y / (x + amount_in) ** 2, rel=1e-13)
+    reached = after_in((part,), amount_in)
+    assert reached is not None
+    root, paid = reached
+    assert paid == out_for_in((part,), amount_in) == pytest.approx(y * amount_in / (x + amount_in), rel=1e-13)
+    assert root**2 == pytest.approx(x * y / (x + amount_in) ** 2, rel=1e-13)
 
 
 @given(st.floats(1e-3, 1.0))
@@ -44,11 +47,12 @@ def test_input_and_output_forms_agree(part: float) -> None:
 
 @given(st.floats(1e-3, 0.999))
 def test_moving_to_the_root_after_an_input_takes_that_input(part: float) -> None:
-    range_ = CURVE[1]
-    amount_in = part * range_.amount_in
-    root = range_.root_after_in(amount_in)
-    assert in_to((range_,), root) == pytest.approx(amount_in, rel=1e-9)
-    assert range_.root_after_out(out_to((range_,), root)) == pytest.approx(root, rel=1e-12)
+    curve = CURVE[1:2]
+    amount_in = part * total_in(curve)
+    reached = after_in(curve, amount_in)
+    assert reached is not None
+    assert in_to(curve, reached[0]) == pytest.approx(amount_in, rel=1e-9)
+    assert after_out(curve, out_to(curve, reached[0])) == pytest.approx((reached[0], amount_in), rel=1e-9)
 
 
 @given(st.floats(0.5, 1.2))
@@ -77,4 +81,5 @@ def test_hull_pools_ranges_whose_price_rises_and_keeps_their_sums() -> None:
 def test_a_flat_range_has_one_price() -> None:
     part = flat_range(amount_in=400.0, amount_out=100.0)
     assert part == Range(0.5, 0.5, inf, 400.0, 100.0)
-    assert (part.root_after_in(399.0), part.out_for_in(40.0), part.in_for_out(10.0)) == (0.5, 10.0, 40.0)
+    assert after_in((part,), 40.0) == (0.5, 10.0)
+    assert after_out((part,), 10.0) == (0.5, 40.0)
