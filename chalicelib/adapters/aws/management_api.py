@@ -9,8 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
-from chalicelib.adapters.aws.http_request import NEXT_ANSWER, NoAnswerError, NotSentError, Pause, RequestFlow
-from chalicelib.adapters.aws.http_response import HttpResponse
+from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError, Pause, RequestFlow
 from chalicelib.adapters.aws.slow_connections import SlowConnections
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.logs import logger
@@ -110,20 +109,14 @@ class ManagementApi:
         A connection has three frames of an order at once, and each piece is a round trip and two system
         calls on either side. Should one be repeated or overtaken after a failure, clients go by ``seq``.
         """
-        asked = b"".join(self._endpoint.signed_posts(path, [text.encode() for text in texts]))
-        statuses = [_status((yield asked))]
-        while len(statuses) < len(texts):
-            statuses.append(_status((yield NEXT_ANSWER)))
-        if statuses[0] is not None and None in statuses:
+        answers = yield self._endpoint.signed_posts(path, [text.encode() for text in texts])
+        statuses: list[int | None] = [answer.status for answer in answers]
+        if 0 < len(statuses) < len(texts):
             # It answers one request and hangs up: so it gets no more than one from now on.
             self._together_max = 1
-        return statuses
+        return statuses + [None] * (len(texts) - len(statuses))
 
 
 @lru_cache(maxsize=1_024)
 def _path(connection_id: str) -> str:
     return f"/@connections/{quote(connection_id, safe='')}"
-
-
-def _status(answer: HttpResponse | None) -> int | None:
-    return None if answer is None else answer.status
