@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 _HEAD_BYTES_MAX: Final = 65_536
+_OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _STATUS_BYTES: Final = len(b"HTTP/1.1 200")
@@ -55,6 +56,13 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
         # Each line of the head with its end.
         head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
         status = _status(head[:_STATUS_BYTES])
+        if status == _OK and _CONNECTION not in head and _TRANSFER_ENCODING not in head:
+            place = head.find(_CONTENT_LENGTH)
+            if place >= 0:  # as of nearly all answers
+                start = place + len(_CONTENT_LENGTH)
+                size = int(head[start : head.find(b"\r\n", start)])
+                if size <= len(rest):
+                    return HttpResponse(_OK, rest[:size], True, None, rest[size:])  # noqa: FBT003  # reusable
         if status < 200:  # an interim response (RFC 9110, 15.2)
             return answer_in(rest, is_over=is_over)
         found = _answer(status, head, rest, is_over=is_over)
