@@ -82,22 +82,22 @@ class HttpRequest:
         Raises:
             OSError: As above.
         """
-        self.unsent = requests[0] if len(requests) == 1 else b"".join(requests)
+        self.unsent = b"".join(requests)
         self._asked, self.answers, self._received = len(requests), list[HttpResponse](), b""
         self._send()
 
     def _send(self) -> None:
         assert self.connection is not None
-        self.wanted = select.POLLOUT
         try:
-            self.unsent = self.unsent[self.connection.socket.send(self.unsent) :]
-            self.has_sent = True
+            sent = self.connection.socket.send(self.unsent)
         except ssl.SSLWantReadError:
             self.wanted = select.POLLIN
         except (BlockingIOError, ssl.SSLWantWriteError):
-            pass
-        if not self.unsent:
-            self.wanted = select.POLLIN
+            self.wanted = select.POLLOUT
+        else:
+            self.has_sent = True
+            self.unsent = self.unsent[sent:]
+            self.wanted = select.POLLOUT if self.unsent else select.POLLIN
 
     def _receive(self) -> bool:
         assert self.connection is not None

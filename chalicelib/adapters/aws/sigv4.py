@@ -75,13 +75,7 @@ class RequestSigner:
         frozen = self._credentials.get_frozen_credentials()
         _, moment, scope, inner, outer = self._moment_of(now, frozen.secret_key or "")
         draft = _draft(method, path, (*fields, (_SESSION, frozen.token)) if frozen.token else fields)
-        canonical = f"{draft.before_date}{moment}{draft.after_date}"
-        signed = f"{_ALGORITHM}\n{moment}\n{scope}\n"
-        head = (
-            f"{draft.head}{_DATE}: {moment}\r\n"
-            f"authorization: {_ALGORITHM} Credential={frozen.access_key}/{scope}, "
-            f"SignedHeaders={draft.signed_names}, Signature="
-        )
+        canonical, signed, head = _begun(draft, moment, scope, frozen.access_key)
         asked = []
         for body in bodies:
             digest = sha256(f"{canonical}{sha256(body).hexdigest()}".encode()).hexdigest()
@@ -122,6 +116,18 @@ class _Draft(NamedTuple):
     signed_names: str
     before_date: str
     after_date: str
+
+
+@lru_cache(maxsize=128)
+def _begun(draft: _Draft, moment: str, scope: str, access_key: str) -> tuple[str, str, str]:
+    """Return how the canonical request, the string to sign and the request itself begin in one second."""
+    canonical = f"{draft.before_date}{moment}{draft.after_date}"
+    head = (
+        f"{draft.head}{_DATE}: {moment}\r\n"
+        f"authorization: {_ALGORITHM} Credential={access_key}/{scope}, "
+        f"SignedHeaders={draft.signed_names}, Signature="
+    )
+    return canonical, f"{_ALGORITHM}\n{moment}\n{scope}\n", head
 
 
 @lru_cache(maxsize=1_024)
