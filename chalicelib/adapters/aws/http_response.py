@@ -5,6 +5,7 @@ parser, which costs more than all else that our calls
 do: 67 µs of processor time for an exchange, against 16 here.
 """
 
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -13,6 +14,15 @@ _OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _STATUS_BYTES: Final = len(b"HTTP/1.1 200")
+# Of nearly all answers: their number of bytes, and nothing else that matters. One look, where field by field
+# takes two and a half times the instructions.
+_USUAL_HEAD: Final = re.compile(
+    rb"HTTP/1\.1 200[^\r]*"
+    rb"(?:\r\n(?!connection:|transfer-encoding:|content-length:)[^\r]+)*"
+    rb"\r\ncontent-length: ?([0-9]+)"
+    rb"(?:\r\n(?!connection:|transfer-encoding:)[^\r]+)*\r\n\r\n",
+    re.IGNORECASE,
+)
 # Fields as they stand in a head in lower case, behind the line before.
 _CONNECTION: Final = b"\r\nconnection:"
 _CONTENT_LENGTH: Final = b"\r\ncontent-length:"
@@ -51,18 +61,16 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
     Raises:
         ProtocolError, ValueError: There will be no answer, and the connection is of no more use.
     """
+    usual = _USUAL_HEAD.match(data)
+    if usual is not None:
+        end = usual.end() + int(usual[1])
+        if end <= len(data):
+            return HttpResponse(_OK, data[usual.end() : end], True, None, data[end:])  # noqa: FBT003  # reusable
     end = data.find(_END_OF_HEAD)
     if end >= 0:
         # Each line of the head with its end.
         head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
         status = _status(head[:_STATUS_BYTES])
-        if status == _OK and _CONNECTION not in head and _TRANSFER_ENCODING not in head:
-            place = head.find(_CONTENT_LENGTH)
-            if place >= 0:  # as of nearly all answers
-                start = place + len(_CONTENT_LENGTH)
-                size = int(head[start : head.find(b"\r\n", start)])
-                if size <= len(rest):
-                    return HttpResponse(_OK, rest[:size], True, None, rest[size:])  # noqa: FBT003  # reusable
         if status < 200:  # an interim response (RFC 9110, 15.2)
             return answer_in(rest, is_over=is_over)
         found = _answer(status, head, rest, is_over=is_over)
