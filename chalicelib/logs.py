@@ -13,6 +13,8 @@ from pydantic_core import to_json
 
 SERVICE: Final = "orderflow"
 
+_CORRELATION_ID: Final = "correlation_id"
+_PLACES: Final = frozenset({"level", "message", "timestamp"})
 _NOT_EXTRA: Final = frozenset(RESERVED_LOG_ATTRS)
 
 
@@ -27,11 +29,27 @@ class LineFormatter(LambdaPowertoolsFormatter):
 
     def __init__(self) -> None:
         super().__init__()
+        self.append_keys()
         self._encode_anything = json.JSONEncoder(
             default=str, separators=(",", ":"), ensure_ascii=False
         ).encode
         # The last line's second, and its text.
         self._second = -1, ""
+
+    def append_keys(self, **additional_keys: Any) -> None:
+        super().append_keys(**additional_keys)
+        # What says nothing is left out of all lines at once; a line's own members keep their places.
+        self._kept = {
+            key: value for key, value in self.log_format.items() if value is not None or key in _PLACES
+        }
+
+    def correlate(self, correlation_id: str | None) -> None:
+        """Do what ``append_keys`` would, for the one key that changes with each invocation."""
+        self.log_format[_CORRELATION_ID] = correlation_id
+        if correlation_id is None:
+            self._kept.pop(_CORRELATION_ID, None)
+        else:
+            self._kept[_CORRELATION_ID] = correlation_id
 
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:
@@ -49,8 +67,8 @@ class LineFormatter(LambdaPowertoolsFormatter):
 
     def _head(self, level: int, message: str, at_s: float) -> dict[str, Any]:
         """Return what does not depend on the line's own facts."""
-        # ``log_format`` holds the order of the keys, and those that were set for all lines to come.
-        head = self.log_format | {
+        # In the order of the keys, and with those that were set for all lines to come.
+        head = self._kept | {
             "level": logging.getLevelName(level),
             "message": message,
             "timestamp": self._time_text(at_s),
@@ -106,6 +124,13 @@ class OwnLevelLogger(Logger):
     def registered_formatter(self) -> LineFormatter:
         # Powertools looks it up at the handlers, three times a request.
         return _FORMATTER
+
+    def set_correlation_id(self, value: str | None) -> None:
+        _FORMATTER.correlate(value)
+
+    def get_correlation_id(self) -> str | None:
+        found: str | None = _FORMATTER.log_format.get(_CORRELATION_ID)
+        return found
 
 
 _FORMATTER: Final = LineFormatter()

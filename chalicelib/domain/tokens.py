@@ -1,7 +1,7 @@
 """The tokens that can be traded, and the pair meant when an order names none."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,8 +121,10 @@ class Tokens:
             return new_token(name, 0)
         return self.named(name, field=field)
 
-    def unknown_mints(self, names: Iterable[str]) -> frozenset[str]:
+    def unknown_mints(self, names: Collection[str]) -> frozenset[str]:
         """Return which of some names are mints' addresses of which nothing is known: those can be learned."""
+        if self._by_name.keys() >= set(names):  # all of them are listed, as of nearly every order
+            return frozenset()
         return frozenset(
             name
             for name in names

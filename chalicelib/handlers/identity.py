@@ -8,6 +8,7 @@ notes whose the connection is. A REST client shows its token with each request.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from chalicelib.bootstrap import services
@@ -92,10 +93,15 @@ def _established(request_context: Mapping[str, Any]) -> Caller | None:
     account_id = authorizer.get("principalId")
     if not account_id:
         return None
+    return _caller(str(account_id), authorizer.get(EXPIRES_AT), authorizer.get(BATCH) == BATCHED)
+
+
+@lru_cache(maxsize=1_024)
+def _caller(account_id: str, until: str | None, is_batched: bool) -> Caller:  # noqa: FBT001  # a key of the cache
+    """Return who sends the frames of a connection: each event of it tells the same."""
     # API Gateway hands every context value on as text.
-    until = authorizer.get(EXPIRES_AT)
-    principal = Principal(str(account_id), datetime.fromtimestamp(int(until), UTC) if until else None)
-    return Caller(principal, authorizer.get(BATCH) == BATCHED)
+    expires_at = datetime.fromtimestamp(int(until), UTC) if until else None
+    return Caller(Principal(account_id, expires_at), is_batched)
 
 
 def http_account(headers: Mapping[str, str]) -> str:

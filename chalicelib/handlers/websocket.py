@@ -85,7 +85,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
     try:
         connection = connection_name(context)
         caller = websocket_caller(context, connection)
-        if caller.principal.is_expired(use.clock.now()):
+        if caller.principal.expires_at is not None and caller.principal.is_expired(use.clock.now()):
             raise UnauthorizedError(Code.UNAUTHORIZED, "the credential has expired")  # noqa: TRY301
         answer = _act(text, connection, caller.principal.account_id, batched=caller.is_batched)
     except ExecutionError as refusal:

@@ -4,7 +4,7 @@ A mint's decimals never change, so what a process has learned holds for as long 
 never asked for.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -32,7 +32,7 @@ class LearnMints:
         self._tokens = tokens
         self._mints = mints
 
-    def learn(self, names: Iterable[str]) -> Tokens:
+    def learn(self, names: Collection[str]) -> Tokens:
         """Return the tokens; they know of the mints among some names what the market knows.
 
         Raises:

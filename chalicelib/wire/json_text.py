@@ -43,6 +43,9 @@ class JsonLimits:
     text_length_max: int = 512
 
 
+_CHARACTER_BYTES_MAX: Final = 4
+"""In UTF-8."""
+
 INTEGER_DIGITS_MAX: Final = 100
 """More than any number that some field takes."""
 
@@ -75,7 +78,7 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
     Raises:
         InvalidRequestError: Not JSON (RFC 8259), not an object, or beyond a limit.
     """
-    if _bytes(text) > limits.bytes_max:
+    if len(text) * _CHARACTER_BYTES_MAX > limits.bytes_max and _bytes(text) > limits.bytes_max:
         raise _refusal(f"must have at most {limits.bytes_max} bytes", Code.MESSAGE_TOO_LARGE)
     try:
         value = _decoded(text)

@@ -43,8 +43,7 @@ class SwapFields(WireModel):
     @property
     def named_tokens(self) -> tuple[str, ...]:
         """The names whose decimals have to be known."""
-        said = (self.input_token, self.output_token, self.base_asset, self.quote_asset)
-        return tuple(name for name in said if name is not None)
+        return tuple(filter(None, (self.input_token, self.output_token, self.base_asset, self.quote_asset)))
 
 
 class OrderFields(RestingFields, SwapFields):
@@ -57,7 +56,7 @@ class OrderFields(RestingFields, SwapFields):
         """The same; of what a sniper order buys, nothing has to be."""
         if self.type is not OrderType.SNIPER:
             return super().named_tokens
-        return tuple(name for name in (self.input_token, self.base_asset) if name is not None)
+        return tuple(filter(None, (self.input_token, self.base_asset)))
 
     def terms(self, tokens: Tokens) -> OrderTerms:
         """Return what the fields mean.
@@ -131,7 +130,7 @@ def _by_tokens(fields: SwapFields, tokens: Tokens, *, buys_new: bool) -> SwapWis
     given = tokens.named(_required(fields.input_token, "inputToken"), field="inputToken")
     find = tokens.named_or_new if buys_new else tokens.named
     wanted = find(_required(fields.output_token, "outputToken"), field="outputToken")
-    if given == wanted:
+    if given.symbol == wanted.symbol:
         raise FieldError("outputToken", "must differ from inputToken")
     if fields.swap_mode is WireSwapMode.EXACT_OUT:
         if wanted.symbol not in tokens:

@@ -9,10 +9,12 @@ what older releases wrote stays readable.
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.amounts import BPS_PER_UNIT, MAX_UNITS
@@ -32,11 +34,13 @@ from chalicelib.domain.tokens import DECIMALS_MAX
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
 from chalicelib.wire.client_frames import SEQ_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
-from chalicelib.wire.flat_orders import FlatOrder
+from chalicelib.wire.flat_orders import FlatOrder, flat
 
 _PROBLEMS_LENGTH_MAX: Final = 300
 _RATE_BITS_MAX: Final = 512
-_NIL: Final = UUID(int=0)  # in subscriptions it stands for every order of an account
+_AT_ONCE: Final = timedelta()
+_AT_ONCE_MAX: Final = timedelta(seconds=AT_ONCE_S_MAX)
+_RESTING_MAX: Final = timedelta(seconds=RESTING_S_MAX)
 
 
 def _sound_order(order: Order) -> Order:
@@ -46,18 +50,10 @@ def _sound_order(order: Order) -> Order:
     """
     terms = order.terms
     _check_id(order.order_id)
-    _check_texts(
-        account_id=order.account_id,
-        input_token=terms.input_token,
-        output_token=terms.output_token,
-        content_sha256=order.content_sha256,
-    )
+    _check_trade(order.account_id, terms.input_token, terms.output_token, terms.price_base)
+    _check_text("content_sha256", order.content_sha256)
     if terms.client_order_id is not None:
         _check_text("client_order_id", terms.client_order_id, length_max=CLIENT_ORDER_ID_LENGTH_MAX)
-    if terms.input_token == terms.output_token:
-        raise ValueError("output_token must differ from input_token")
-    if terms.price_base not in {terms.input_token, terms.output_token}:
-        raise ValueError("price_base must be one of the two tokens")
     _check_range("amount_units", terms.amount_units, 1, MAX_UNITS)
     _check_conditions(terms)
     accepted_at = _in_utc("accepted_at", order.accepted_at)
@@ -65,15 +61,38 @@ def _sound_order(order: Order) -> Order:
         if terms.time_in_force is not TimeInForce.GTC:
             raise ValueError("valid_until must be there: only a gtc order has no end")
         return order
-    most = RESTING_S_MAX if terms.time_in_force is TimeInForce.GTD else AT_ONCE_S_MAX
-    valid_until = _in_utc("valid_until", order.valid_until)
-    if not timedelta() <= valid_until - accepted_at <= timedelta(seconds=most):
-        raise ValueError(f"valid_until must be 0 to {most} s after accepted_at")
+    most = _RESTING_MAX if terms.time_in_force is TimeInForce.GTD else _AT_ONCE_MAX
+    if not _AT_ONCE <= _in_utc("valid_until", order.valid_until) - accepted_at <= most:
+        raise ValueError(f"valid_until must be 0 to {most.total_seconds():.0f} s after accepted_at")
     return order
+
+
+@lru_cache(maxsize=1_024)
+def _check_trade(account_id: str, input_token: str, output_token: str, price_base: str) -> None:
+    """Refuse texts that could not be stored, or are no trade; an account's next order is of the same ones."""
+    _check_text("account_id", account_id)
+    _check_text("input_token", input_token)
+    _check_text("output_token", output_token)
+    if input_token == output_token:
+        raise ValueError("output_token must differ from input_token")
+    if price_base not in {input_token, output_token}:
+        raise ValueError("price_base must be one of the two tokens")
 
 
 def _check_conditions(terms: OrderTerms) -> None:
     """Refuse what contradicts itself: none of it could be executed as it was meant."""
+    if terms.order_type is not OrderType.MARKET or terms.waits or terms.output_decimals is not None:
+        _check_waiting(terms)
+    elif terms.time_in_force is not TimeInForce.IOC:
+        raise ValueError("time_in_force must be ioc for an order that waits for nothing")
+    if (terms.slippage_bps is None) is not (terms.limit is not None):
+        raise ValueError("slippage_bps or limit must be there, and not both")
+    if terms.slippage_bps is not None:
+        _check_range("slippage_bps", terms.slippage_bps, 0, BPS_PER_UNIT)
+
+
+def _check_waiting(terms: OrderTerms) -> None:
+    """Refuse what contradicts itself in an order that may wait: not all of them do."""
     is_limit, is_sniper = terms.order_type is OrderType.LIMIT, terms.order_type is OrderType.SNIPER
     if (terms.limit is None) if is_limit else (terms.limit is not None and not is_sniper):
         raise ValueError("limit must be there for a limit order, and for no market order")
@@ -85,13 +104,7 @@ def _check_conditions(terms: OrderTerms) -> None:
         if not is_sniper:
             raise ValueError("output_decimals must not be there for any order but a sniper's")
         _check_range("output_decimals", terms.output_decimals, 0, DECIMALS_MAX)
-    if (terms.slippage_bps is None) is not (terms.limit is not None):
-        raise ValueError("slippage_bps or limit must be there, and not both")
-    if terms.slippage_bps is not None:
-        _check_range("slippage_bps", terms.slippage_bps, 0, BPS_PER_UNIT)
     _check_rates(terms)
-    if not terms.waits and terms.time_in_force is not TimeInForce.IOC:
-        raise ValueError("time_in_force must be ioc for an order that waits for nothing")
 
 
 def _check_rates(terms: OrderTerms) -> None:
@@ -112,27 +125,26 @@ def _sound_acknowledgement(deferred_acknowledgement: Acknowledgement) -> Acknowl
     return deferred_acknowledgement
 
 
+def _sound_mark(name: str, mark: str | None) -> str | None:
+    if mark is not None and not (0 < len(mark) <= TEXT_LENGTH_MAX and mark.isprintable()):
+        _check_text(name, mark)
+    return mark
+
+
 def _sound_id(order_id: UUID) -> UUID:
     _check_id(order_id)
     return order_id
 
 
 def _check_id(order_id: UUID) -> None:
-    if order_id == _NIL:
+    # In subscriptions the nil one stands for every order of an account.
+    if not order_id.int:
         raise ValueError("order_id must not be nil")
 
 
 def _check_text(name: str, text: str, *, length_max: int = TEXT_LENGTH_MAX) -> None:
     if not 1 <= len(text) <= length_max or not text.isprintable():
         raise ValueError(f"{name} must be 1 to {length_max} printable characters")
-
-
-def _check_texts(**texts: str) -> None:
-    # All in one, since nearly all orders pass; the first that does not is found by itself.
-    lengths = [*map(len, texts.values())]
-    if min(lengths) < 1 or max(lengths) > TEXT_LENGTH_MAX or not "".join(texts.values()).isprintable():
-        for name, text in texts.items():
-            _check_text(name, text)
 
 
 def _check_range(name: str, number: int, least: int, most: int) -> None:
@@ -142,6 +154,8 @@ def _check_range(name: str, number: int, least: int, most: int) -> None:
 
 
 def _in_utc(name: str, moment: datetime) -> datetime:
+    if moment.tzinfo is UTC:  # our own, while a message is written
+        return moment
     if moment.tzinfo is None:
         raise ValueError(f"{name} must have a time zone")
     try:
@@ -241,9 +255,25 @@ def parse_message(body: str) -> Message:
 
 
 def render_message(message: Message) -> str:
-    """Return the body of a message; raises ``ValidationError`` if what is to be read would be refused."""
+    """Return the body of a message; raises ``ValueError`` if what is to be read would be refused."""
+    if type(message) is OrderMessage:
+        return _order_text(message)
     kind = type(message)
     return _BODIES[kind](**{name: getattr(message, name) for name in _MEMBERS[kind]}).model_dump_json()
+
+
+def _order_text(message: OrderMessage) -> str:
+    """Return the body of an order, as ``_OrderBody`` writes it: every order comes by here, on its way in."""
+    owed = message.deferred_acknowledgement
+    members = {
+        "kind": "order",
+        "order": flat(_sound_order(message.order)),
+        "connection_id": _sound_mark("connection_id", message.connection_id),
+        "request_id": _sound_mark("request_id", message.request_id),
+        "correlation_id": _sound_mark("correlation_id", message.correlation_id),
+        "owed": owed and _sound_acknowledgement(owed),
+    }
+    return to_json(members).decode()
 
 
 def _problems(error: ValidationError) -> str:

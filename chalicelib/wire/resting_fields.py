@@ -124,29 +124,39 @@ class RestingFields(WireModel):
         Raises:
             FieldError: One belongs to another type, is missing, contradicts another, or could never be kept.
         """
-        swap = _Swapped(
-            tokens[wish.input_token],
-            self._output_token(wish, tokens),
-            wish.swap_mode,
-            wish.amount_units,
-            wish.price_base,
+        limit, trigger, sniper = (
+            self._conditions(wish, tokens) if self._has_conditions else (None, None, None)
         )
-        limit = self._limit(swap)
         return resting_terms(
             self.type,
-            swap.swap_mode,
+            wish.swap_mode,
             limit=limit,
             slippage_bps=self.slippage_bps,
             lifetime=lifetime(
                 self.type,
-                is_triggered=self.trigger is not None,
+                is_triggered=trigger is not None,
                 time_in_force=self.time_in_force,
                 valid_for_s=self.valid_for_seconds,
                 expires_at=self.expires_at,
             ),
-            trigger=self._trigger(swap),
-            sniper=None if self.sniper is None else self.sniper.sniper(swap.input_token),
+            trigger=trigger,
+            sniper=sniper,
         )
+
+    @property
+    def _has_conditions(self) -> bool:
+        is_said = self.limit_price is not None or self.trigger is not None or self.sniper is not None
+        return is_said or self.type is OrderType.SNIPER
+
+    def _conditions(
+        self, wish: SwapWish, tokens: Tokens
+    ) -> tuple[Limit | None, Trigger | None, Sniper | None]:
+        given = tokens[wish.input_token]
+        swap = _Swapped(
+            given, self._output_token(wish, tokens), wish.swap_mode, wish.amount_units, wish.price_base
+        )
+        limit, trigger = self._limit(swap), self._trigger(swap)
+        return limit, trigger, None if self.sniper is None else self.sniper.sniper(given)
 
     @property
     def said_decimals(self) -> int | None:

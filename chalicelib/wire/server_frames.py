@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from chalicelib.domain.errors import ExecutionError, UnknownOutcomeError
+from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.moments import rfc3339
@@ -27,7 +28,7 @@ def accepted(request_id: str | None, order: Order) -> JsonObject:
     return {
         "type": "accepted",
         "requestId": request_id,
-        "orderId": str(order.order_id),
+        "orderId": id_text(order.order_id),
         "clientOrderId": order.terms.client_order_id,
         "at": rfc3339(order.accepted_at),
     }

@@ -12,8 +12,8 @@ from time import monotonic
 from typing import Final, Generic, TypeVar
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import HttpRequest, NextAnswer, Pause, RequestFlow, Result
-from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError
+from chalicelib.adapters.aws.http_request import Answers, HttpRequest, Pause, RequestFlow, Result
+from chalicelib.adapters.aws.http_response import ProtocolError
 
 SOCKETS_MAX: Final = 16
 """Request flows under way at once; the others wait for their turn."""
@@ -24,14 +24,15 @@ _ROUND_LIMITS: Final = 2
 Key = TypeVar("Key", bound=Hashable)
 
 
-class _KeyedRequest(HttpRequest[Result], Generic[Key, Result]):
-    """A request flow of a round, and what its connection is watched for."""
+class _KeyedRequest(HttpRequest, Generic[Key, Result]):
+    """A request flow of a round, its requests, and what their connection is watched for."""
 
-    __slots__ = ("is_slow", "key", "watched")
+    __slots__ = ("flow", "is_slow", "key", "watched")
 
     def __init__(self, key: Key, flow: RequestFlow[Result], deadline: float, *, is_slow: bool) -> None:
-        super().__init__(flow, deadline)
+        super().__init__(deadline)
         self.key = key
+        self.flow = flow
         self.watched = 0
         self.is_slow = is_slow
 
@@ -115,18 +116,12 @@ class ConcurrentRequests(Generic[Key, Result]):
         for request in due:
             if request.deadline > now:
                 self._earliest = min(self._earliest, request.deadline)
-                self._go_on(request, None)
+                self._go_on(request, ())
 
-    def _go_on(self, request: _KeyedRequest[Key, Result], answer: HttpResponse | None) -> None:
-        """Hand an answer to a request flow, and do what it wants next."""
+    def _go_on(self, request: _KeyedRequest[Key, Result], answers: Answers | None) -> None:
+        """Hand answers to a request flow, None to begin it, and do what it wants next."""
         try:
-            wanted = request.flow.send(answer)
-            while isinstance(wanted, NextAnswer):
-                answer = self._next_answer(request)
-                if answer is None and request.connection is not None:
-                    self._watch(request)
-                    return
-                wanted = request.flow.send(answer)
+            wanted = next(request.flow) if answers is None else request.flow.send(answers)
         except StopIteration as end:
             self._results[request.key] = end.value
             self._slow_down(request)
@@ -139,6 +134,7 @@ class ConcurrentRequests(Generic[Key, Result]):
             self._earliest = min(self._earliest, until)
             self._pausing.append((until, request))
             return
+        request.answers = []
         try:
             if request.connection is None:
                 request.connection = self._pool.take(max(0.0, request.deadline - monotonic()))
@@ -149,36 +145,18 @@ class ConcurrentRequests(Generic[Key, Result]):
             return
         self._watch(request)
 
-    def _next_answer(self, request: _KeyedRequest[Key, Result]) -> HttpResponse | None:
-        """Return the next of several answers; None if there will be none, or, on a connection that is still
-        there, if some of it is to come.
-        """
-        if request.connection is None:
-            return None
-        try:
-            answer = request.next_answer()
-        except (ProtocolError, ValueError):
-            self._hang_up(request)
-            return None
-        if answer is not None and not answer.is_reusable:
-            self._hang_up(request)
-        return answer
-
     def _transfer(self, request: _KeyedRequest[Key, Result]) -> None:
         try:
-            answer = request.advance()
+            is_answered = request.advance()
         except (OSError, ProtocolError, ValueError):
             self._fail(request)
             return
-        self._take(request, answer)
-
-    def _take(self, request: _KeyedRequest[Key, Result], answer: HttpResponse | None) -> None:
-        if answer is None:
+        if not is_answered:
             self._watch(request)
             return
-        if not answer.is_reusable:
+        if not request.answers[-1].is_reusable:
             self._hang_up(request)
-        self._go_on(request, answer)
+        self._go_on(request, request.answers)
 
     def _watch(self, request: _KeyedRequest[Key, Result]) -> None:
         if request.watched != request.wanted and request.connection is not None:
@@ -187,7 +165,7 @@ class ConcurrentRequests(Generic[Key, Result]):
 
     def _fail(self, request: _KeyedRequest[Key, Result]) -> None:
         self._hang_up(request)
-        self._go_on(request, None)
+        self._go_on(request, request.answers)
 
     def _release(self, request: _KeyedRequest[Key, Result]) -> None:
         """Keep a request flow's connection for others."""

@@ -54,11 +54,6 @@ class AwsEndpoint:
         self._signer = RequestSigner(credentials, service, region)
         self._pool = ConnectionPool(address)
 
-    def signed(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-        """Return a request as it is sent, signed now."""
-        fields = ("host", self._authority), *headers.items()
-        return self._signer.request(method, f"{self._prefix}{path}", fields, body, datetime.now(UTC))
-
     def signed_posts(self, path: str, bodies: Iterable[bytes]) -> list[bytes]:
         """Return a POST with each of the bodies, signed now."""
         fields = (("host", self._authority),)
@@ -86,7 +81,8 @@ class AwsEndpoint:
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
     ) -> EndpointAnswer:
-        asked = self.signed(method, path, body, headers)
+        fields = ("host", self._authority), *headers.items()
+        asked = self._signer.request(method, f"{self._prefix}{path}", fields, body, datetime.now(UTC))
         found = ask_single(self._pool, asked, time_limit_s=time_limit_s)
         return EndpointAnswer(found.status, found.body)
 

@@ -1,10 +1,10 @@
-"""A request flow with a server, and one request of it on its connection; nothing here waits."""
+"""What a request flow with a server is, and its requests on their way; nothing here waits."""
 
 import select
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from chalicelib.adapters.aws.connection_pool import PooledConnection
 from chalicelib.adapters.aws.http_response import HttpResponse, answer_in
@@ -21,14 +21,6 @@ class Pause:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class NextAnswer:
-    """Several requests were sent in one piece: go on with the answer to the next of them."""
-
-
-NEXT_ANSWER: Final = NextAnswer()
-
-
 class OutOfTimeError(Exception):
     """A request flow did not end in its time."""
 
@@ -41,92 +33,85 @@ class NoAnswerError(Exception):
     """No answer in time: the request may have been carried out, or not."""
 
 
-RequestFlow = Generator[bytes | Pause | NextAnswer, HttpResponse | None, Result]
-"""Yields requests, each of which is answered (None: no answer came), and pauses;
-returns what became of it. After several requests in one piece the answer is the first one's, and
-``NEXT_ANSWER`` gets that of the next (None: the connection is over, and no further one will come).
+Answers = Sequence[HttpResponse]
+"""To requests that were sent in one piece, in their order; fewer than those where the connection failed, or
+was closed after an answer.
+"""
+
+RequestFlow = Generator[Sequence[bytes] | Pause, Answers, Result]
+"""Yields requests, one or several that are sent in one piece, and gets their answers; and pauses, after which
+it gets none. Returns what became of it.
 """
 
 
-class HttpRequest(Generic[Result]):
-    """A request flow, where it stands, and the connection it has while a request is under way.
+class HttpRequest:
+    """A request, or several that are sent in one piece, and the connection that they are under way on.
 
     Attributes:
         deadline: On the monotonic clock.
-        unsent: What is left of the request.
+        unsent: What is left to be sent.
         has_sent: The server may have seen something of a request.
         wanted: What to wait for on the connection before ``advance``, as ``select.poll`` names it.
+        answers: Those that have come.
     """
 
-    __slots__ = ("_received", "connection", "deadline", "flow", "has_sent", "unsent", "wanted")
+    __slots__ = ("_asked", "_received", "answers", "connection", "deadline", "has_sent", "unsent", "wanted")
 
-    def __init__(self, flow: RequestFlow[Result], deadline: float) -> None:
-        self.flow = flow
+    def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.connection: PooledConnection | None = None
-        self.unsent = b""
         self.has_sent = False
-        self.wanted = select.POLLIN
-        self._received = b""
 
-    def advance(self) -> HttpResponse | None:
-        """Send what is left of the request, or read of its answer, as far as that goes without waiting.
+    def advance(self) -> bool:
+        """Send what is left of the requests, or read of their answers, as far as that goes without waiting.
 
-        Returns the answer once it is complete.
+        Returns whether no further answer will come: all have, or the last said that it is.
 
         Raises:
-            OSError, ProtocolError, ValueError: There will be no answer, and the connection is of no more use.
+            OSError, ProtocolError, ValueError: There will be no further answer, and the connection is of no
+                more use.
         """
         if self.unsent:
             self._send()
-            return None
+            return False
         return self._receive()
 
-    def ask(self, request: bytes) -> None:
-        """Begin to send a request.
+    def ask(self, requests: Sequence[bytes]) -> None:
+        """Begin to send requests.
 
         Raises:
             OSError: As above.
         """
-        self.unsent, self._received = request, b""
+        self.unsent = b"".join(requests)
+        self._asked, self.answers, self._received = len(requests), list[HttpResponse](), b""
         self._send()
-
-    def next_answer(self) -> HttpResponse | None:
-        """Return the next answer if it came with the last one; else ``advance`` will read it.
-
-        Raises:
-            ProtocolError, ValueError: As above.
-        """
-        self.wanted = select.POLLIN
-        return self._answered(is_over=False) if self._received else None
 
     def _send(self) -> None:
         assert self.connection is not None
-        self.wanted = select.POLLOUT
         try:
-            self.unsent = self.unsent[self.connection.socket.send(self.unsent) :]
-            self.has_sent = True
+            sent = self.connection.socket.send(self.unsent)
         except ssl.SSLWantReadError:
             self.wanted = select.POLLIN
         except (BlockingIOError, ssl.SSLWantWriteError):
-            pass
-        if not self.unsent:
-            self.wanted = select.POLLIN
+            self.wanted = select.POLLOUT
+        else:
+            self.has_sent = True
+            self.unsent = self.unsent[sent:]
+            self.wanted = select.POLLOUT if self.unsent else select.POLLIN
 
-    def _receive(self) -> HttpResponse | None:
+    def _receive(self) -> bool:
         assert self.connection is not None
         while True:
             try:
                 data = self.connection.socket.recv(_READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return None
-            self._received = self._received + data if self._received else data
-            answer = self._answered(is_over=not data)
-            if answer is not None or not self.connection.has_decrypted_rest():
-                return answer
-
-    def _answered(self, *, is_over: bool) -> HttpResponse | None:
-        answer = answer_in(self._received, is_over=is_over)
-        if answer is not None:
-            self._received = answer.rest
-        return answer
+                return False
+            received = self._received + data if self._received else data
+            while (answer := answer_in(received, is_over=not data)) is not None:
+                self.answers.append(answer)
+                if len(self.answers) == self._asked or not answer.is_reusable:
+                    return True
+                received = answer.rest
+            self._received = received
+            if not self.connection.has_decrypted_rest():
+                return False

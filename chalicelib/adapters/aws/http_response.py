@@ -5,13 +5,24 @@ parser, which costs more than all else that our calls
 do: 67 µs of processor time for an exchange, against 16 here.
 """
 
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 _HEAD_BYTES_MAX: Final = 65_536
+_OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _STATUS_BYTES: Final = len(b"HTTP/1.1 200")
+# Of nearly all answers: their number of bytes, and nothing else that matters. One look, where field by field
+# takes two and a half times the instructions.
+_USUAL_HEAD: Final = re.compile(
+    rb"HTTP/1\.1 200[^\r]*"
+    rb"(?:\r\n(?!connection:|transfer-encoding:|content-length:)[^\r]+)*"
+    rb"\r\ncontent-length: ?([0-9]+)"
+    rb"(?:\r\n(?!connection:|transfer-encoding:)[^\r]+)*\r\n\r\n",
+    re.IGNORECASE,
+)
 # Fields as they stand in a head in lower case, behind the line before.
 _CONNECTION: Final = b"\r\nconnection:"
 _CONTENT_LENGTH: Final = b"\r\ncontent-length:"
@@ -50,35 +61,40 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
     Raises:
         ProtocolError, ValueError: There will be no answer, and the connection is of no more use.
     """
-    found = _answer(data, is_over=is_over)
-    if found is None and is_over:
-        raise ProtocolError("the server closed the connection")
-    return found
-
-
-def _answer(data: bytes, *, is_over: bool) -> HttpResponse | None:
+    usual = _USUAL_HEAD.match(data)
+    if usual is not None:
+        end = usual.end() + int(usual[1])
+        if end <= len(data):
+            return HttpResponse(_OK, data[usual.end() : end], True, None, data[end:])  # noqa: FBT003  # reusable
     end = data.find(_END_OF_HEAD)
-    if end < 0:
-        if len(data) > _HEAD_BYTES_MAX:
-            raise ProtocolError("the answer's head has no end")
-        return None
-    # Each line of the head with its end.
-    head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
-    status = _status(head[:_STATUS_BYTES])
-    if status < 200:  # an interim response (RFC 9110, 15.2)
-        return _answer(rest, is_over=is_over)
+    if end >= 0:
+        # Each line of the head with its end.
+        head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
+        status = _status(head[:_STATUS_BYTES])
+        if status < 200:  # an interim response (RFC 9110, 15.2)
+            return answer_in(rest, is_over=is_over)
+        found = _answer(status, head, rest, is_over=is_over)
+        if found is not None:
+            return found
+    elif len(data) > _HEAD_BYTES_MAX:
+        raise ProtocolError("the answer's head has no end")
+    if is_over:
+        raise ProtocolError("the server closed the connection")
+    return None
+
+
+def _answer(status: int, head: bytes, rest: bytes, *, is_over: bool) -> HttpResponse | None:
     keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
     asked = _value(head, _RETRY_AFTER) if status >= 400 else None
     if status in _NO_BODY:
-        return HttpResponse(status, b"", keeps, rest=rest)
+        return HttpResponse(status, b"", keeps, asked, rest)
     if _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked":
         chunks = _chunks(rest)
         return None if chunks is None else HttpResponse(status, chunks[0], keeps, asked, chunks[1])
     length = _value(head, _CONTENT_LENGTH)
     if length is not None:
         size = int(length)
-        whole = HttpResponse(status, rest[:size], keeps, asked, rest[size:])
-        return whole if len(rest) >= size else None
+        return HttpResponse(status, rest[:size], keeps, asked, rest[size:]) if len(rest) >= size else None
     return HttpResponse(status, rest, is_reusable=False, retry_after=asked) if is_over else None
 
 

@@ -9,8 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
-from chalicelib.adapters.aws.http_request import NEXT_ANSWER, NoAnswerError, NotSentError, Pause, RequestFlow
-from chalicelib.adapters.aws.http_response import HttpResponse
+from chalicelib.adapters.aws.http_request import Answers, NoAnswerError, NotSentError, Pause, RequestFlow
 from chalicelib.adapters.aws.slow_connections import SlowConnections
 from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.logs import logger
@@ -43,14 +42,12 @@ class ManagementApi:
         by_connection: dict[str, list[str]] = {}
         for frame in frames:
             by_connection.setdefault(frame.connection_id, []).append(frame.text)
-        # A single connection keeps no other waiting, and its frame may be an answer that nothing repeats.
-        is_alone = len(by_connection) == 1
-        tried = {
-            id_: texts
-            for id_, texts in by_connection.items()
-            if is_alone or not self._slow_connections.is_left_out(id_)
-        }
-        hasty = {id_ for id_ in tried if self._slow_connections.is_slow(id_)}
+        tried, hasty, slow = by_connection, set[str](), self._slow_connections
+        if slow.has_any:
+            # A single connection keeps no other waiting, and its frame may be an answer that nothing repeats.
+            if len(tried) > 1:
+                tried = {id_: texts for id_, texts in tried.items() if not slow.is_left_out(id_)}
+            hasty = {id_ for id_ in tried if slow.is_slow(id_)}
         answered: dict[str, int | None] = {}
         posted = {
             id_: self._posting(id_, texts, answered, is_patient=id_ not in hasty)
@@ -59,11 +56,12 @@ class ManagementApi:
         limit_s = self._time_left.for_words(self._time_limit_s)
         delivered = self._endpoint.converse(posted, time_limit_s=limit_s, hasty=hasty)
         deliveries = dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
-        for id_, last_status in answered.items():
-            if deliveries[id_] is Delivery.UNDELIVERED:
-                self._slow_connections.failed(id_, was_silent=last_status is None)
-            else:
-                self._slow_connections.took(id_)
+        if slow.has_any or Delivery.UNDELIVERED in deliveries.values():
+            for id_, last_status in answered.items():
+                if deliveries[id_] is Delivery.UNDELIVERED:
+                    slow.failed(id_, was_silent=last_status is None)
+                else:
+                    slow.took(id_)
         return deliveries
 
     def close(self, connection_id: str) -> None:
@@ -75,11 +73,15 @@ class ManagementApi:
         self, connection_id: str, texts: Sequence[str], answered: dict[str, int | None], *, is_patient: bool
     ) -> RequestFlow[Delivery]:
         """Post frames in order, each until it is taken; note in ``answered`` what was answered last."""
-        path, left, delay_s = _path(connection_id), list(texts), _RETRY_DELAY_S
+        path, left, delay_s = _path(connection_id), texts, _RETRY_DELAY_S
         answered[connection_id] = None
         while left:
+            # In one piece (RFC 9112, 9.3.2): a connection has three frames of an order at once, and each
+            # piece is a round trip and two system calls on either side. Should one be repeated or overtaken
+            # after a failure, clients go by ``seq``.
             go, left = left[: self._together_max], left[self._together_max :]
-            statuses, failed = (yield from self._together(path, go)), []
+            answers = yield self._endpoint.signed_posts(path, [text.encode() for text in go])
+            statuses, failed = self._statuses(answers, len(go)), []
             if statuses.count(_OK) == len(go):
                 delay_s = _RETRY_DELAY_S
                 continue
@@ -101,29 +103,20 @@ class ManagementApi:
                     return Delivery.UNDELIVERED
                 yield Pause(delay_s)
                 delay_s *= 2
-            left = failed + left
+            left = [*failed, *left]
         return Delivery.DELIVERED
 
-    def _together(self, path: str, texts: Sequence[str]) -> RequestFlow[list[int | None]]:
-        """Post frames in one piece (RFC 9112, 9.3.2); return the status of each, None if no answer came.
-
-        A connection has three frames of an order at once, and each piece is a round trip and two system
-        calls on either side. Should one be repeated or overtaken after a failure, clients go by ``seq``.
-        """
-        asked = b"".join(self._endpoint.signed_posts(path, [text.encode() for text in texts]))
-        statuses = [_status((yield asked))]
-        while len(statuses) < len(texts):
-            statuses.append(_status((yield NEXT_ANSWER)))
-        if statuses[0] is not None and None in statuses:
-            # It answers one request and hangs up: so it gets no more than one from now on.
-            self._together_max = 1
+    def _statuses(self, answers: Answers, asked: int) -> list[int | None]:
+        """Return the status of each post of one piece; None if no answer came."""
+        statuses: list[int | None] = [answer.status for answer in answers]
+        if len(statuses) < asked:
+            if statuses:
+                # It answers one request and hangs up: so it gets no more than one from now on.
+                self._together_max = 1
+            statuses += [None] * (asked - len(statuses))
         return statuses
 
 
 @lru_cache(maxsize=1_024)
 def _path(connection_id: str) -> str:
     return f"/@connections/{quote(connection_id, safe='')}"
-
-
-def _status(answer: HttpResponse | None) -> int | None:
-    return None if answer is None else answer.status

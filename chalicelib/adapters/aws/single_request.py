@@ -5,12 +5,13 @@ processor time than the requests.
 """
 
 import select
+from collections.abc import Sequence
 from time import monotonic, sleep
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import (
+    Answers,
     HttpRequest,
-    NextAnswer,
     NoAnswerError,
     NotSentError,
     OutOfTimeError,
@@ -27,24 +28,22 @@ def run_single_flow(pool: ConnectionPool, flow: RequestFlow[Result], *, time_lim
     Raises:
         OutOfTimeError: It did not end in time.
     """
-    request = HttpRequest(flow, monotonic() + time_limit_s)
-    answer: HttpResponse | None = None
+    request = HttpRequest(monotonic() + time_limit_s)
+    answers: Answers = ()
     try:
+        wanted = next(flow)
         while True:
-            try:
-                wanted = flow.send(answer)
-            except StopIteration as end:
-                result: Result = end.value
-                _release(request, pool)
-                return result
             if isinstance(wanted, Pause):
                 _release(request, pool)
                 _pause(wanted.seconds, request.deadline)
-                answer = None
-            elif isinstance(wanted, NextAnswer):
-                answer = None if request.connection is None else _next_answer(request, request.connection)
+                answers = ()
             else:
-                answer = _answer(request, wanted, pool)
+                answers = _answers(request, wanted, pool)
+            wanted = flow.send(answers)
+    except StopIteration as end:
+        _release(request, pool)
+        result: Result = end.value
+        return result
     finally:
         # Still there only after a failure: a late answer must not be taken for the next request's.
         _hang_up(request)
@@ -57,12 +56,12 @@ def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> Htt
         NotSentError: The server has seen nothing of it.
         NoAnswerError: The server may have carried it out.
     """
-    request: HttpRequest[None] = HttpRequest(_silent(), monotonic() + time_limit_s)
+    request = HttpRequest(monotonic() + time_limit_s)
     try:
-        answer = _answer(request, data, pool)
-        if answer is not None:
+        answers = _answers(request, (data,), pool)
+        if answers:
             _release(request, pool)
-            return answer
+            return answers[0]
     except OutOfTimeError:
         pass
     finally:
@@ -70,49 +69,26 @@ def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> Htt
     raise NoAnswerError if request.has_sent else NotSentError
 
 
-def _silent() -> RequestFlow[None]:
-    """Return a request flow that its owner drives by itself."""
-    yield from ()
-
-
-def _answer(request: HttpRequest[Result], data: bytes, pool: ConnectionPool) -> HttpResponse | None:
-    """Return what is answered to a request; None if the connection fails."""
+def _answers(request: HttpRequest, asked: Sequence[bytes], pool: ConnectionPool) -> Answers:
+    """Return what is answered to requests, up to where the connection fails."""
+    is_answered, request.answers = False, []
     try:
-        if request.connection is None:
-            request.connection = pool.take(request.deadline - monotonic())
-        request.ask(data)
-        answer = _awaited(request, request.connection)
+        connection = request.connection
+        if connection is None:
+            connection = request.connection = pool.take(request.deadline - monotonic())
+        request.ask(asked)
+        while not is_answered:
+            _wait(request, connection)
+            is_answered = request.advance()
     except (OSError, ProtocolError, ValueError):
         _hang_up(request)
-        return None
-    if not answer.is_reusable:
-        _hang_up(request)
-    return answer
+    else:
+        if not request.answers[-1].is_reusable:
+            _hang_up(request)
+    return request.answers
 
 
-def _next_answer(request: HttpRequest[Result], connection: PooledConnection) -> HttpResponse | None:
-    """Return the answer to the next of the requests that were sent together;
-    None if the connection fails.
-    """
-    try:
-        answer = request.next_answer() or _awaited(request, connection)
-    except (OSError, ProtocolError, ValueError):
-        _hang_up(request)
-        return None
-    if not answer.is_reusable:
-        _hang_up(request)
-    return answer
-
-
-def _awaited(request: HttpRequest[Result], connection: PooledConnection) -> HttpResponse:
-    while True:
-        _wait(request, connection)
-        answer = request.advance()
-        if answer is not None:
-            return answer
-
-
-def _wait(request: HttpRequest[Result], connection: PooledConnection) -> None:
+def _wait(request: HttpRequest, connection: PooledConnection) -> None:
     left_ms = max(0.0, request.deadline - monotonic()) * 1000
     if request.wanted == select.POLLIN:
         is_ready = bool(connection.readable.poll(left_ms))
@@ -131,13 +107,13 @@ def _pause(seconds: float, deadline: float) -> None:
         raise OutOfTimeError
 
 
-def _release(request: HttpRequest[Result], pool: ConnectionPool) -> None:
+def _release(request: HttpRequest, pool: ConnectionPool) -> None:
     if request.connection is not None:
         pool.give_back(request.connection)
         request.connection = None
 
 
-def _hang_up(request: HttpRequest[Result]) -> None:
+def _hang_up(request: HttpRequest) -> None:
     if request.connection is not None:
         request.connection.close()
         request.connection = None

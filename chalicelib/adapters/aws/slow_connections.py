@@ -20,6 +20,11 @@ class SlowConnections:
         self._failed: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = Lock()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether anything but the usual is known of some connection."""
+        return bool(self._failed)
+
     def failed(self, connection_id: str, *, was_silent: bool) -> None:
         """Note a connection that took nothing: it was refused, or nothing was answered at all."""
         now = monotonic()

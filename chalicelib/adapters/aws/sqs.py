@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from pydantic_core import to_json
@@ -30,6 +31,7 @@ _TOO_MANY_REQUESTS: Final = 429
 TIME_LIMIT_S: Final = 2.5
 # A client waits for its acknowledgement meanwhile, and can ask again itself.
 RETRY_DELAYS_S: Final = (0.05, 0.2)
+_DELAYS_S: Final = (*RETRY_DELAYS_S, None)
 _SHOWN_BYTES_MAX: Final = 200
 
 
@@ -101,7 +103,7 @@ class SqsOrderQueue:
 
     def check(self) -> None:
         try:
-            self._call("GetQueueAttributes", {"AttributeNames": ["QueueArn"]})
+            self._tried("GetQueueAttributes", {"AttributeNames": ["QueueArn"]})
         except SqsError as error:
             raise RetryableError("the queue does not answer") from error
 
@@ -115,7 +117,7 @@ class SqsOrderQueue:
                 logger.warning("visibility not changed", reason=str(error))
 
     def _send_one(self, message: QueueMessage) -> None:
-        answer = self._call("SendMessage", _content(message))
+        answer = self._tried("SendMessage", _content(message)).body
         if b'"MessageId"' not in answer:
             raise SqsUnansweredError("the answer does not say that the queue has the message")
 
@@ -151,16 +153,13 @@ class SqsOrderQueue:
     def _change_visibility(self, seconds: Sequence[tuple[str, int]]) -> None:
         changes = [{"ReceiptHandle": handle, "VisibilityTimeout": each} for handle, each in seconds]
         if len(changes) == 1:
-            self._call("ChangeMessageVisibility", changes[0])
+            self._tried("ChangeMessageVisibility", changes[0])
             return
         # IAM knows no action of this name: the right to change one message's is the right to change several.
         entries = [{"Id": str(index), **change} for index, change in enumerate(changes)]
-        answer = members_of(self._call("ChangeMessageVisibilityBatch", {"Entries": entries}))
+        answer = members_of(self._tried("ChangeMessageVisibilityBatch", {"Entries": entries}).body)
         if failed := answer.get("Failed"):
             raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
-
-    def _call(self, operation: str, request: JsonObject) -> bytes:
-        return self._tried(operation, request).body
 
     def _tried(self, operation: str, request: JsonObject) -> "Tried":
         named = {"QueueUrl": self._queue_url, **request}
@@ -254,10 +253,9 @@ def try_sqs(
         SqsUnansweredError: Some try may have been carried out, and no later one was answered with a success.
         SqsError: It was refused, or did not reach SQS, each time.
     """
-    headers = {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
-    body = to_json(request)
+    headers, body = _headers(operation), to_json(request)
     failure, problem = SqsError, "no time left"
-    for delay_s in (*RETRY_DELAYS_S, None):
+    for delay_s in _DELAYS_S:
         limit_s = time_left.for_work(TIME_LIMIT_S)
         if not limit_s:
             break
@@ -278,6 +276,11 @@ def try_sqs(
         if delay_s is not None:
             sleep(time_left.for_work(delay_s))
     raise failure(f"{operation}: {problem}")
+
+
+@cache
+def _headers(operation: str) -> Mapping[str, str]:
+    return {"content-type": _CONTENT_TYPE, "x-amz-target": f"AmazonSQS.{operation}"}
 
 
 def _is_definite(answer: EndpointAnswer) -> bool:
@@ -325,6 +328,7 @@ def _content(message: QueueMessage) -> JsonObject:
     }
 
 
+@lru_cache(maxsize=1_024)
 def _group(account_id: str) -> str:
     """Return the account in the alphabet of a MessageGroupId: ASCII letters, digits and punctuation."""
     return (

@@ -305,4 +305,5 @@ class _Talk:
 
 
 def _one_request(request: bytes) -> RequestFlow[HttpResponse | None]:
-    return (yield request)
+    answers = yield (request,)
+    return answers[0] if answers else None

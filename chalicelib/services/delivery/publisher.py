@@ -1,7 +1,7 @@
 """Publishing events: frames that are copies of committed events, and what to do when one is not delivered."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -37,16 +37,17 @@ NONE_KNOWN: Final[Mapping[UUID, Sequence[Subscription]]] = MappingProxyType({})
 
 
 @value
-class _OutgoingFrame:
-    """What one connection is to be sent, and what it is about.
+class _Outgoing:
+    """What one connection is to be sent about one order.
 
     Attributes:
-        replayed_to: The last event that the connection certainly has, should this one not arrive.
+        texts: Frames, in order.
+        replayed_to: The last event that the connection certainly has, should these not arrive.
     """
 
     connection_id: str
     order: Order
-    text: str
+    texts: Sequence[str]
     replayed_to: int
     is_batched: bool
     deferred_acknowledgement: Acknowledgement | None = None
@@ -66,7 +67,7 @@ class EventPublisher:
         self._connections = connections
         self._queue = queue
         self._views = views
-        self._buffered: list[_OutgoingFrame] = []
+        self._buffered: list[_Outgoing] = []
         # For how many orders a connection was marked behind since it last took a frame.
         self._behind: OrderedDict[str, int] = OrderedDict()
         # Orders of which a connection has missed something: who is subscribed to them is asked for each time.
@@ -108,7 +109,10 @@ class EventPublisher:
         frame = self._views.frame(order.terms.client_order_id, event)
         answer = json_text(frame if request_id is None else frame | {"requestId": request_id})
         self._deliver(
-            [replace(each, text=answer) if each.connection_id == connection_id else each for each in outgoing]
+            [
+                replace(each, texts=[answer]) if each.connection_id == connection_id else each
+                for each in outgoing
+            ]
         )
         if connection_id is None or any(each.connection_id == connection_id for each in subscriptions):
             return
@@ -130,8 +134,10 @@ class EventPublisher:
                 committed; those to the others are asked for.
         """
         outgoing = self._outgoing(committed, deferred_acknowledgements, subscribed)
-        self._buffered += [frame for frame in outgoing if frame.is_batched]
-        self._deliver([frame for frame in outgoing if not frame.is_batched])
+        if batched := [each for each in outgoing if each.is_batched]:
+            self._buffered += batched
+            outgoing = [each for each in outgoing if not each.is_batched]
+        self._deliver(outgoing)
 
     @property
     def has_buffered(self) -> bool:
@@ -148,54 +154,61 @@ class EventPublisher:
         committed: Sequence[CommittedEvents],
         deferred_acknowledgements: DeferredAcknowledgements,
         subscribed: Mapping[UUID, Sequence[Subscription]] = NONE_KNOWN,
-    ) -> list[_OutgoingFrame]:
+    ) -> list[_Outgoing]:
         # What was read before a connection was marked behind would have it live, and its stream have a gap.
-        known = {order_id: found for order_id, found in subscribed.items() if order_id not in self._missed}
-        unknown = [order for order, _ in committed if order.order_id not in known]
-        asked_for: Subscribed = {order.order_id: [] for order in unknown}
-        for subscription in self._subscriptions.of_orders(unknown) if unknown else ():
-            asked_for[subscription.order_id].append(subscription)
-        by_order = {**known, **asked_for}
-        outgoing: list[_OutgoingFrame] = []
+        known = subscribed
+        if self._missed:
+            known = {order_id: found for order_id, found in known.items() if order_id not in self._missed}
+        if unknown := [order for order, _ in committed if order.order_id not in known]:
+            known = {**known, **self._asked_for(unknown)}
+        outgoing: list[_Outgoing] = []
         for order, events in committed:
-            its_own = by_order[order.order_id]
+            its_own = known[order.order_id]
             if deferred_acknowledgements and order.order_id in deferred_acknowledgements:
                 outgoing.append(
                     _acknowledgement_frame(order, deferred_acknowledgements[order.order_id], its_own)
                 )
-            live = [subscription for subscription in its_own if subscription.live]
-            outgoing += _event_frames(order, events, live, self._views)
+            if live := [subscription for subscription in its_own if subscription.live]:
+                outgoing += _of_events(order, events, live, self._views)
         return outgoing
 
-    def _deliver(self, outgoing: Sequence[_OutgoingFrame]) -> None:
+    def _asked_for(self, orders: Sequence[Order]) -> Mapping[UUID, Sequence[Subscription]]:
+        found: Subscribed = {order.order_id: [] for order in orders}
+        for subscription in self._subscriptions.of_orders(orders):
+            found[subscription.order_id].append(subscription)
+        return found
+
+    def _deliver(self, outgoing: Sequence[_Outgoing]) -> None:
         if not outgoing:
             return
         deliveries = self._connections.post(_frames(outgoing))
-        self._forget(connection for connection, delivery in deliveries.items() if delivery is Delivery.GONE)
+        gone, missed = [], dict[tuple[str, UUID], list[_Outgoing]]()
         for connection_id, delivery in deliveries.items():
+            if delivery is Delivery.GONE:
+                gone.append(connection_id)
             if delivery is not Delivery.UNDELIVERED:
                 self._behind.pop(connection_id, None)
-        missed: dict[tuple[str, UUID], list[_OutgoingFrame]] = {}
-        for frame in outgoing:
-            if deliveries[frame.connection_id] is Delivery.UNDELIVERED:
-                missed.setdefault((frame.connection_id, frame.order.order_id), []).append(frame)
+        if gone:
+            self._forget(gone)
+        for each in outgoing:
+            if deliveries[each.connection_id] is Delivery.UNDELIVERED:
+                missed.setdefault((each.connection_id, each.order.order_id), []).append(each)
         if missed:
             self._mark_behind(list(missed.values()))
 
-    def _forget(self, connection_ids: Iterable[str]) -> None:
+    def _forget(self, connection_ids: Sequence[str]) -> None:
         gone = sorted(connection_ids)
-        if gone:
-            self._subscriptions.forget(gone)
-            logger.info("connections gone", connection_id=gone)
+        self._subscriptions.forget(gone)
+        logger.info("connections gone", connection_id=gone)
 
-    def _mark_behind(self, missed: Sequence[Sequence[_OutgoingFrame]]) -> None:
+    def _mark_behind(self, missed: Sequence[Sequence[_Outgoing]]) -> None:
         """Have connections caught up with orders of which they took nothing, as far as is known.
 
         Not merely from before the first frame that failed: an earlier one may never have been sent, by
         a consumer that died or could not read the subscriptions.
         """
         noted = [
-            Missed(each[0].connection_id, each[0].order, min(frame.replayed_to for frame in each))
+            Missed(each[0].connection_id, each[0].order, min(part.replayed_to for part in each))
             for each in missed
         ]
         for note in noted:
@@ -206,9 +219,7 @@ class EventPublisher:
         wanted = (
             self._catching_up(
                 note,
-                next(
-                    (frame.deferred_acknowledgement for frame in each if frame.deferred_acknowledgement), None
-                ),
+                next((part.deferred_acknowledgement for part in each if part.deferred_acknowledgement), None),
             )
             for note, each in zip(noted, missed, strict=True)
         )
@@ -242,53 +253,53 @@ class EventPublisher:
         return QueueMessage(render_message(message), order.account_id, CATCH_UP_DELAY_S)
 
 
-def _event_frames(
+def _of_events(
     order: Order, events: Sequence[OrderEvent], live: Sequence[Subscription], views: EventViews
-) -> list[_OutgoingFrame]:
-    if not live:
+) -> list[_Outgoing]:
+    if not events:
         return []
-    texts = views.frame_texts(order.terms.client_order_id, events)
-    return [
-        _OutgoingFrame(
-            subscription.connection_id, order, text, subscription.replayed_to, subscription.batched
-        )
-        for event, text in zip(events, texts, strict=True)
-        for subscription in live
-        if event.seq > subscription.replayed_to
-    ]
+    texts, outgoing = views.frame_texts(order.terms.client_order_id, events), []
+    for each in live:
+        unseen = texts
+        if events[0].seq <= each.replayed_to:
+            unseen = [text for event, text in zip(events, texts, strict=True) if event.seq > each.replayed_to]
+        if unseen:
+            outgoing.append(_Outgoing(each.connection_id, order, unseen, each.replayed_to, each.batched))
+    return outgoing
 
 
 def _acknowledgement_frame(
     order: Order, deferred_acknowledgement: Acknowledgement, subscribed: Sequence[Subscription]
-) -> _OutgoingFrame:
-    text = json_text(accepted(deferred_acknowledgement.request_id, order))
+) -> _Outgoing:
+    texts = [json_text(accepted(deferred_acknowledgement.request_id, order))]
     for subscription in subscribed:
         if subscription.connection_id == deferred_acknowledgement.connection_id:
-            return _OutgoingFrame(
+            return _Outgoing(
                 deferred_acknowledgement.connection_id,
                 order,
-                text,
+                texts,
                 subscription.replayed_to,
                 subscription.batched,
                 deferred_acknowledgement,
             )
     # It has unsubscribed meanwhile; only batched connections have acknowledgements deferred.
-    return _OutgoingFrame(
+    return _Outgoing(
         deferred_acknowledgement.connection_id,
         order,
-        text,
+        texts,
         0,
         is_batched=True,
         deferred_acknowledgement=deferred_acknowledgement,
     )
 
 
-def _frames(outgoing: Sequence[_OutgoingFrame]) -> list[Frame]:
-    frames = [Frame(frame.connection_id, frame.text) for frame in outgoing if not frame.is_batched]
-    together: dict[str, list[str]] = {}
-    for frame in outgoing:
-        if frame.is_batched:
-            together.setdefault(frame.connection_id, []).append(frame.text)
+def _frames(outgoing: Sequence[_Outgoing]) -> list[Frame]:
+    frames, together = list[Frame](), dict[str, list[str]]()
+    for each in outgoing:
+        if each.is_batched:
+            together.setdefault(each.connection_id, []).extend(each.texts)
+        else:
+            frames += [Frame(each.connection_id, text) for text in each.texts]
     for connection_id, texts in together.items():
         frames += [Frame(connection_id, text) for text in batch_texts(texts)]
     return frames

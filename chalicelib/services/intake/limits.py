@@ -75,22 +75,24 @@ class OrderRate:
 
     def take(self, account_id: str) -> bool:
         """Count one order; False if the account has to wait."""
-        left, now_s = self._left(account_id)
-        self._buckets.pop(account_id, None)
+        buckets = self._buckets
+        left, now_s = self._left(buckets.pop(account_id, None))
         is_allowed = left >= 1
-        self._buckets[account_id] = (left - 1 if is_allowed else left, now_s)
-        if len(self._buckets) > ACCOUNTS_MAX:
-            self._buckets.popitem(last=False)
+        buckets[account_id] = (left - 1 if is_allowed else left, now_s)
+        if len(buckets) > ACCOUNTS_MAX:
+            buckets.popitem(last=False)
         return is_allowed
 
     def has_some(self, account_id: str) -> bool:
         """Return whether the account could submit an order now, which is not counted."""
-        return self._left(account_id)[0] >= 1
+        return self._left(self._buckets.get(account_id))[0] >= 1
 
-    def _left(self, account_id: str) -> tuple[float, float]:
+    def _left(self, bucket: tuple[float, float] | None) -> tuple[float, float]:
         """Return how many orders are left to an account, and the time in seconds."""
         now_s = self._clock.now().timestamp()
-        left, at_s = self._buckets.get(account_id, (self._burst, now_s))
+        if bucket is None:
+            return self._burst, now_s
+        left, at_s = bucket
         return min(self._burst, left + max(0.0, now_s - at_s) * self._per_second), now_s
 
 
@@ -139,16 +141,14 @@ class OpenOrders:
 
     def take(self, account_id: str) -> bool:
         """Count one order; False if the account has too many open."""
-        tally = self._tallies.setdefault(account_id, _Tally())
-        self._tallies.move_to_end(account_id)
-        if len(self._tallies) > ACCOUNTS_MAX:
-            self._tallies.popitem(last=False)
+        tally = self._tally(account_id)
         if tally.counted + tally.since >= self._limit:
             self._recount_now(account_id, tally)
         is_allowed = tally.counted + tally.since < self._limit
         if is_allowed:
             tally.since += 1
-        self._recount(account_id, tally)
+        if self._is_busy(tally):
+            self._recount(account_id, tally)
         return is_allowed
 
     def has_room(self, account_id: str) -> bool:
@@ -163,10 +163,24 @@ class OpenOrders:
         known = 0 if self._is_old(tally) else tally.counted + tally.since
         return max(self._count(account_id, self._limit), known) < self._limit
 
+    def _tally(self, account_id: str) -> _Tally:
+        """Return what is known of an account, which is now the last to be forgotten."""
+        found = self._tallies.get(account_id)
+        if found is not None:
+            self._tallies.move_to_end(account_id)
+            return found
+        made = self._tallies[account_id] = _Tally()
+        if len(self._tallies) > ACCOUNTS_MAX:
+            self._tallies.popitem(last=False)
+        return made
+
+    def _is_busy(self, tally: _Tally) -> bool:
+        if tally.since * self._busy_share >= self._limit or tally.counted * 2 >= self._limit:
+            return True
+        return self._is_lasting and not tally.was_counted
+
     def _recount(self, account_id: str, tally: _Tally) -> None:
-        is_busy = tally.since * self._busy_share >= self._limit or tally.counted * 2 >= self._limit
-        is_busy = is_busy or (self._is_lasting and not tally.was_counted)
-        if tally.is_counting or not is_busy or not self._is_old(tally):
+        if tally.is_counting or not self._is_old(tally):
             return
         tally.is_counting, tally.counted_at_s = True, self._now_s()
         self._executor.submit(self._ask, account_id, tally, tally.since)

@@ -9,7 +9,7 @@ from chalicelib.domain.errors import (
     UnknownOutcomeError,
     client_order_id_conflict,
 )
-from chalicelib.domain.ids import client_order_uuid, new_order_id
+from chalicelib.domain.ids import client_order_uuid, id_text, new_order_id
 from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order
 from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
@@ -87,7 +87,7 @@ class SubmitOrders:
         except UnansweredError as fault:
             logger.warning("acceptance unknown", order_id=str(order.order_id), reason=fault.message)
             raise acceptance_unknown(order) from fault
-        info_each("order accepted", [{"order_id": str(order.order_id), "connection_id": connection_id}])
+        info_each("order accepted", [{"order_id": id_text(order.order_id), "connection_id": connection_id}])
         return order
 
     def admitted(self, terms: OrderTerms, account_id: str) -> Order:

@@ -127,6 +127,12 @@ def test_order_that_could_not_be_read_is_not_written() -> None:
         render_message(OrderMessage(order=bad))
 
 
+@pytest.mark.parametrize("mark", ["connection_id", "request_id", "correlation_id"])
+def test_mark_that_could_not_be_read_is_not_written(mark: str) -> None:
+    with pytest.raises(ValueError, match=mark):
+        render_message(OrderMessage(order=an_order(), **{mark: "a\x00b"}))  # type: ignore[arg-type]  # a mark
+
+
 def test_every_sound_order_is_read_back() -> None:
     order: Order = an_order(order_id=UUID(int=1), account_id="~" * 128, client_order_id="c" * 64)
     message = parse_message(render_message(OrderMessage(order=order)))

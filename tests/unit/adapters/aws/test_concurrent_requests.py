@@ -104,12 +104,9 @@ def posts(*paths: str, body: bytes = b"body") -> RequestFlow[list[bytes | None]]
     """Make one request after the other; what was answered."""
     answers = []
     for path in paths:
-        answer = yield b"POST %b HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%b" % (
-            path.encode(),
-            len(body),
-            body,
-        )
-        answers.append(None if answer is None else answer.body)
+        head = b"POST %b HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n" % (path.encode(), len(body))
+        answered = yield [head + body]
+        answers.append(answered[0].body if answered else None)
     return answers
 
 

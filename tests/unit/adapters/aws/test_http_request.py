@@ -7,13 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib.adapters.aws.connection_pool import PooledConnection
-from chalicelib.adapters.aws.http_request import HttpRequest, RequestFlow
-from chalicelib.adapters.aws.http_response import HttpResponse
+from chalicelib.adapters.aws.http_request import HttpRequest
 from tests.fakes.http_server import OK
-
-
-def silent() -> RequestFlow[None]:
-    yield from ()
 
 
 @pytest.fixture
@@ -26,35 +21,32 @@ def ends() -> Iterator[tuple[PooledConnection, socket.socket]]:
     theirs.close()
 
 
-def a_request(connection: PooledConnection) -> HttpRequest[None]:
-    request: HttpRequest[None] = HttpRequest(silent(), deadline=0.0)
+def a_request(connection: PooledConnection) -> HttpRequest:
+    request = HttpRequest(deadline=0.0)
     request.connection = connection
     return request
-
-
-def body_of(response: HttpResponse | None) -> bytes | None:
-    return response.body if response else None
 
 
 def test_answer_is_returned_once_it_is_complete(ends: tuple[PooledConnection, socket.socket]) -> None:
     connection, theirs = ends
     request = a_request(connection)
-    request.ask(b"ask")
+    request.ask([b"ask"])
     assert theirs.recv(9) == b"ask"
     assert (request.has_sent, request.wanted) == (True, select.POLLIN)
     found = []
     for part in (OK[:10], OK[10:-1], OK[-1:]):
         theirs.send(part)
-        found.append(body_of(request.advance()))
-    assert found == [None, None, b"hi"]
+        found.append(request.advance())
+    assert found == [False, False, True]
+    assert [answer.body for answer in request.answers] == [b"hi"]
 
 
 def test_nothing_to_read_yet_is_no_answer_and_no_error(
     ends: tuple[PooledConnection, socket.socket],
 ) -> None:
     request = a_request(ends[0])
-    request.ask(b"ask")
-    assert request.advance() is None
+    request.ask([b"ask"])
+    assert not request.advance()
 
 
 def test_large_request_leaves_in_parts_and_waits_for_room_in_between(
@@ -62,13 +54,13 @@ def test_large_request_leaves_in_parts_and_waits_for_room_in_between(
 ) -> None:
     connection, theirs = ends
     request, asked = a_request(connection), bytes(range(256)) * 16_384
-    request.ask(asked)
+    request.ask([asked])
     assert 0 < len(request.unsent) < len(asked)
     assert request.wanted == select.POLLOUT
     received = b""
     while len(received) < len(asked):
         received += theirs.recv(1 << 20)
-        assert request.advance() is None
+        assert not request.advance()
     assert received == asked
     assert (request.unsent, request.wanted) == (b"", select.POLLIN)
 
@@ -78,16 +70,17 @@ def test_next_request_does_not_see_what_was_left_of_the_last_answer(
 ) -> None:
     connection, theirs = ends
     request = a_request(connection)
-    request.ask(b"one")
+    request.ask([b"one"])
     theirs.send(OK[:-1])
-    assert request.advance() is None
-    request.ask(b"two")
+    assert not request.advance()
+    request.ask([b"two"])
     theirs.send(OK)
-    assert body_of(request.advance()) == b"hi"
+    assert request.advance()
+    assert [answer.body for answer in request.answers] == [b"hi"]
 
 
 def test_peer_that_is_gone_is_an_error(ends: tuple[PooledConnection, socket.socket]) -> None:
     connection, theirs = ends
     theirs.close()
     with pytest.raises(OSError, match="Broken pipe"):
-        a_request(connection).ask(b"ask")
+        a_request(connection).ask([b"ask"])
