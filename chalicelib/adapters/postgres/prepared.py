@@ -39,7 +39,8 @@ STATEMENTS_MAX: Final = 200
 # its length, which counts itself and not the kind.
 _H: Final = struct.Struct("!h")
 _I: Final = struct.Struct("!i")
-_HEAD: Final = struct.Struct("!Bi")
+_HEAD: Final = struct.Struct("!BI")
+_MESSAGE_BYTES_MAX: Final = 2**30  # the server's own bound
 _NULL: Final = _I.pack(-1)
 _NO_FORMATS: Final = _H.pack(0)  # all values are text
 
@@ -251,6 +252,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         return some
 
     def _read_all(self, size: int) -> bytes:
+        if size > _MESSAGE_BYTES_MAX:
+            raise ValueError("no server sends so much in one message")
         body: bytes = self._sock.read(size)
         if len(body) != size:
             raise EOFError
