@@ -34,10 +34,8 @@ class Wire:
 
     def connected(self, connection: Any, _record: object) -> None:
         """Count a connection's exchanges: prepared statements, and single words such as COMMIT."""
-        connection.execute_named = self._counted(connection.execute_named, statement_at=4, driver=connection)
-        connection.execute_simple = self._counted(
-            connection.execute_simple, statement_at=0, driver=connection
-        )
+        connection.execute_alone = self._counted(connection.execute_alone, driver=connection)
+        connection.execute_simple = self._counted(connection.execute_simple, driver=connection)
         execute_together = connection.execute_together
 
         def together(operations: Any, *, commits: bool, then: Any = None) -> Any:
@@ -48,15 +46,14 @@ class Wire:
 
         connection.execute_together = together
 
-    def _counted(self, exchange: Callable[..., Any], *, statement_at: int, driver: Any) -> Callable[..., Any]:
-        def counting(*arguments: Any) -> Any:
-            statement: str = arguments[statement_at]
+    def _counted(self, exchange: Callable[..., Any], *, driver: Any) -> Callable[..., Any]:
+        def counting(statement: str, *values: Any) -> Any:
             side = self._side(statement)
             self.round_trips[side] += 1
             is_single_write = driver.autocommit and any(verb in statement for verb in _WRITES)
             if is_single_write or statement == "commit":
                 self.commits[side] += 1
-            return exchange(*arguments)
+            return exchange(statement, *values)
 
         return counting
 

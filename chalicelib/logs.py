@@ -1,10 +1,10 @@
-"""The application's log and metrics: JSON lines by Powertools, correlated by order and connection."""
+"""The application's log: JSON lines by Powertools, correlated by order and connection."""
 
 import json
 import logging
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
@@ -64,6 +64,15 @@ class LineFormatter(LambdaPowertoolsFormatter):
         """
         head = self._text(_told(self._head(logging.INFO, message, at_s)))[:-1]
         return [f"{head},{self._text(_told(facts))[1:]}" for facts in each_facts]
+
+    def info_lines_of(self, message: str, each_members: Iterable[str], at_s: float) -> list[str]:
+        """Return the same of facts that are text already: as ``members`` has them."""
+        head = self._text(_told(self._head(logging.INFO, message, at_s)))[:-1]
+        return [f"{head},{members}}}" for members in each_members]
+
+    def members(self, facts: dict[str, Any]) -> str:
+        """Return facts as the members of a line."""
+        return self._text(_told(facts))[1:-1]
 
     def _head(self, level: int, message: str, at_s: float) -> dict[str, Any]:
         """Return what does not depend on the line's own facts."""
@@ -154,3 +163,19 @@ def info_each(message: str, each_facts: Iterable[dict[str, Any]]) -> None:
     if lines:
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+def info_texts(message: str, each_members: Callable[[], Iterable[str]]) -> None:
+    """Log as ``info_each`` does, of facts that are text already: most lines of an order need no encoder.
+
+    They are asked for only if the log level does.
+    """
+    if not _STANDARD.isEnabledFor(logging.INFO):
+        return
+    lines = _FORMATTER.info_lines_of(message, each_members(), time.time())
+    if lines:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+
+members_text: Final = _FORMATTER.members

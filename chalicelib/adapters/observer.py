@@ -1,22 +1,23 @@
 """What operators see: one log line per event of an order, and metrics in CloudWatch's embedded format."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from aws_lambda_powertools import Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
+from chalicelib.adapters.embedded_metrics import COUNT, MILLISECONDS, EmbeddedMetrics
 from chalicelib.domain.events import (
     Building,
     Confirmed,
     Expired,
     Failed,
+    Happened,
     Open,
     OrderEvent,
     Pending,
+    Recorded,
     Routed,
     Routing,
     Submitted,
@@ -25,87 +26,91 @@ from chalicelib.domain.events import (
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import FINAL
-from chalicelib.logs import SERVICE, info_each
+from chalicelib.logs import SERVICE, info_texts, members_text
 from chalicelib.wire.route_views import RouteViews
 
 NAMESPACE: Final = "Orderflow"
 
+_SAYS_NO_MORE: Final = (Pending, Building)
 
-class PowertoolsObserver:
-    """``Observer`` on Powertools. Metrics leave with ``flush``, at the end of an invocation."""
+
+class LoggingObserver:
+    """``Observer`` in the log. Metrics leave with ``flush``, at the end of an invocation."""
 
     def __init__(self, amounts: RouteViews) -> None:
         self._amounts = amounts
-        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
-        self._is_empty = True
+        self._metrics = EmbeddedMetrics(namespace=NAMESPACE, service=SERVICE)
 
     def saw(
         self,
         committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
         correlation_ids: Mapping[UUID, str | None],
     ) -> None:
-        info_each(
-            "order event",
-            # Made only if the log level asks for them.
-            (
-                self._facts(order, event, name, correlation_id)
-                for order, events in committed
-                for name, correlation_id in ((id_text(order.order_id), correlation_ids.get(order.order_id)),)
-                for event in events
-            ),
-        )
-        ends = [(order, events[-1]) for order, events in committed if events and events[-1].status in FINAL]
-        for order, end in ends:
-            self._metrics.add_metric(
-                "TimeToFinal", MetricUnit.Milliseconds, _elapsed_ms(order.accepted_at, end.at)
-            )
-        for status, number in Counter(end.status for _, end in ends).items():
+        info_texts("order event", lambda: self._members(committed, correlation_ids))
+        ends = [
+            (order, events[-1]) for order, events in committed if events and events[-1].what.status in FINAL
+        ]
+        if not ends:
+            return
+        elapsed_ms = [_elapsed_ms(order.accepted_at, end.at) for order, end in ends]
+        self._metrics.add("TimeToFinal", MILLISECONDS, elapsed_ms)
+        for status, number in Counter([end.what.status for _, end in ends]).items():
             self.count(f"Orders{status.capitalize()}", number)
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
-        self._is_empty = False
-        self._metrics.add_metric(name, MetricUnit.Count, number)
+        self._metrics.add(name, COUNT, [number])
 
     def flush(self) -> None:
         """Print the metrics gathered since the last time, if any."""
-        if not self._is_empty:
-            self._metrics.flush_metrics()
-            self._is_empty = True
+        for line in self._metrics.lines():
+            sys.stdout.write(f"{line}\n")
 
-    def _facts(
-        self, order: Order, event: OrderEvent, order_id: str, correlation_id: str | None
-    ) -> dict[str, Any]:
-        """Return what only this line says: an order has six, and each byte is paid for.
+    def _members(
+        self,
+        committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
+        correlation_ids: Mapping[UUID, str | None],
+    ) -> list[str]:
+        """Return what only an event's line says: an order has six, and each byte is paid for.
 
         What never changes stands in the first line, a transaction in that of its sending, the attempt from
         the second on. Whose order it is stands in the record alone.
         """
-        what = event.what
-        facts: dict[str, Any] = {"order_id": order_id, "seq": event.seq, "order_status": str(what.status)}
-        if event.seq == 1:
-            facts["pair"] = f"{order.terms.input_token}->{order.terms.output_token}"
-            facts["correlation_id"] = correlation_id
-        if event.attempt > 1:
-            facts["attempt"] = event.attempt
+        texts = []
+        for order, events in committed:
+            name = id_text(order.order_id)
+            for event in events:
+                what, facts = event.what, dict[str, Any]()
+                if event.seq == 1:
+                    facts["pair"] = f"{order.terms.input_token}->{order.terms.output_token}"
+                    facts["correlation_id"] = correlation_ids.get(order.order_id)
+                if event.attempt > 1:
+                    facts["attempt"] = event.attempt
+                if not isinstance(what, _SAYS_NO_MORE):
+                    facts |= self._facts(order, what)
+                text = f'"order_id":"{name}","seq":{event.seq},"order_status":"{what.status}"'
+                texts.append(f"{text},{members_text(facts)}" if facts else text)
+        return texts
+
+    def _facts(self, order: Order, what: Happened | Recorded) -> dict[str, Any]:
+        """Return what only the event's status says of it."""
+        facts: dict[str, Any]
         match what:  # those of every order first
-            case Pending() | Building() | Routing(None):
-                pass
             case Routing(reason):
-                facts["reason"] = reason
+                facts = {} if reason is None else {"reason": reason}
             case Routed(route):
-                facts["swap"] = self._swap(order, route.input_units, route.output_units)
+                facts = {"swap": self._swap(order, route.input_units, route.output_units)}
             case Submitted(tx_signature):
-                facts["txSignature"] = tx_signature
+                facts = {"txSignature": tx_signature}
             case Confirmed() as fill:
                 # Of the transaction that was submitted last: nothing else can be confirmed.
-                facts["swap"] = self._swap(order, fill.input_units, fill.output_units)
+                facts = {"swap": self._swap(order, fill.input_units, fill.output_units)}
             case Open() | Triggered():
-                facts |= self._of_waiting(order, what)
+                facts = self._of_waiting(order, what)
             case Failed(code) | Expired(code):
-                facts["code"] = code
+                facts = {"code": code}
             case _:
-                pass
+                facts = {}
         return facts
 
     def _of_waiting(self, order: Order, what: Open | Triggered) -> dict[str, Any]:
@@ -131,8 +136,8 @@ class PowertoolsObserver:
     def _swap(self, order: Order, input_units: int, output_units: int) -> str:
         """Return what is given and what is got, as people read it; "?" for decimals that are unknown."""
         given, got = order.terms.input_token, order.terms.output_token
-        amounts = self._amounts.amount(input_units, given), self._amounts.amount(output_units, got)
-        return f"{amounts[0] or '?'} {given} → {amounts[1] or '?'} {got}"
+        gives, gets = self._amounts.amount(input_units, given), self._amounts.amount(output_units, got)
+        return f"{gives or '?'} {given} → {gets or '?'} {got}"
 
 
 def _elapsed_ms(start: datetime, end: datetime) -> int:

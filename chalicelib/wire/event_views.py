@@ -1,6 +1,7 @@
 """Events in wire form: what only their status says, for rows and for frames."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, assert_never
 
 from chalicelib.domain.events import (
@@ -9,6 +10,7 @@ from chalicelib.domain.events import (
     Confirmed,
     Expired,
     Failed,
+    Happened,
     Launched,
     Open,
     OrderEvent,
@@ -21,7 +23,7 @@ from chalicelib.domain.events import (
 )
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.prices import bps_text
-from chalicelib.domain.terms import OrderTerms
+from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.conditions import condition_views
 from chalicelib.wire.json_text import JsonObject, canonical
@@ -30,9 +32,11 @@ from chalicelib.wire.route_views import RouteViews
 from chalicelib.wire.server_frames import json_text
 
 _KEPT_MAX: Final = 512
+_PLAIN_MAX: Final = 256
 _NOTHING: Final = "{}"
 # Their fields are made sorted by name, as canonical JSON has them: to sort these would take the longest.
 _LONG: Final = (Routed, Confirmed)
+_WORDLESS: Final = (Building, Canceled)
 
 
 class EventViews:
@@ -49,19 +53,30 @@ class EventViews:
 
     def text(self, event: OrderEvent) -> str:
         """Return what only the event's status says as canonical JSON: its hash, row and frames have this."""
+        what = event.what
+        if not isinstance(what, _LONG):
+            return self._short_text(what)
         kept = self._kept.get(id(event))
         if kept is not None and kept[0] is event:
             return kept[1]
-        text = self._rendered(event)
+        text = self._long_text(what)
         if len(self._kept) >= _KEPT_MAX:
             self._kept.clear()
         self._kept[id(event)] = event, text
         return text
 
-    def _rendered(self, event: OrderEvent) -> str:
-        fields = self.fields(event)
-        if isinstance(event.what, _LONG):
-            return json_text(fields)
+    def _long_text(self, what: Routed | Confirmed) -> str:
+        return json_text(self.routes.route(what.route) if isinstance(what, Routed) else self._fill(what))
+
+    def _short_text(self, what: Happened | Recorded) -> str:
+        """Return a text that takes less to make than to keep."""
+        if isinstance(what, _WORDLESS) or (isinstance(what, Routing) and what.reason is None):
+            return _NOTHING
+        if isinstance(what, Submitted):
+            return f'{{"txSignature":{json_text(what.tx_signature)}}}'
+        if isinstance(what, Pending) and not condition_views(terms := what.terms, self._tokens):
+            return _plain_terms(terms.order_type, terms.input_token, terms.output_token, terms.slippage_bps)
+        fields = self._fields(what)
         return canonical(fields) if fields else _NOTHING
 
     def frame_texts(self, client_order_id: str | None, events: Sequence[OrderEvent]) -> list[str]:
@@ -71,18 +86,25 @@ class EventViews:
         order = f'"orderId":"{id_text(events[0].order_id)}","clientOrderId":{json_text(client_order_id)}'
         frames, last_at, at = [], None, ""
         for event in events:
+            what = event.what
             if event.at is not last_at:
                 last_at, at = event.at, rfc3339(event.at)
-            # Frames are the last to ask, mostly. Kept for longer, events would grow old, and each of the
-            # garbage collector's long rounds would go through them.
-            kept = self._kept.pop(id(event), None)
-            text = kept[1] if kept is not None and kept[0] is event else self._rendered(event)
+            text = self._last_text(event, what) if isinstance(what, _LONG) else self._short_text(what)
             said = "}" if text == _NOTHING else f",{text[1:]}"
             frames.append(
-                f'{{"type":"order",{order},"seq":{event.seq},"status":"{event.what.status}",'
+                f'{{"type":"order",{order},"seq":{event.seq},"status":"{what.status}",'
                 f'"attempt":{event.attempt},"at":"{at}"{said}'
             )
         return frames
+
+    def _last_text(self, event: OrderEvent, what: Routed | Confirmed) -> str:
+        """Return the text, and keep it no more: frames are the last to ask, mostly.
+
+        Kept for longer, events would grow old, and each of the garbage collector's long rounds would go
+        through them.
+        """
+        kept = self._kept.pop(id(event), None)
+        return kept[1] if kept is not None and kept[0] is event else self._long_text(what)
 
     def frame(self, client_order_id: str | None, event: OrderEvent) -> JsonObject:
         """Return the members of an event's frame, as REST shows it."""
@@ -97,9 +119,12 @@ class EventViews:
             **self.fields(event),
         }
 
-    def fields(self, event: OrderEvent) -> JsonObject:  # noqa: C901, PLR0912  # a case per status, each a line
+    def fields(self, event: OrderEvent) -> JsonObject:
         """Return what only the event's status says."""
-        match event.what:  # those of every order first
+        return self._fields(event.what)
+
+    def _fields(self, what: Happened | Recorded) -> JsonObject:  # noqa: C901, PLR0912  # a case per status, each a line
+        match what:
             case Routed(route):
                 fields = self.routes.route(route)
             case Pending(terms):
@@ -196,3 +221,16 @@ def _terms(terms: OrderTerms, tokens: Tokens) -> JsonObject:
         "slippageBps": terms.slippage_bps,
         **condition_views(terms, tokens),
     }
+
+
+@lru_cache(maxsize=_PLAIN_MAX)
+def _plain_terms(order_type: OrderType, input_token: str, output_token: str, slippage_bps: int | None) -> str:
+    """Return the canonical text of terms without conditions: those of most orders have been shown before."""
+    return canonical(
+        {
+            "orderType": order_type,
+            "inputToken": input_token,
+            "outputToken": output_token,
+            "slippageBps": slippage_bps,
+        }
+    )

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
 from tests.support.instance import free_port
@@ -245,3 +245,35 @@ def test_value_that_cannot_be_sent_leaves_nothing_for_the_next_user(engine: Engi
         say_half_a_letter()
     assert database.execute(say, {"said": "next"}) == [("next",)]
     assert database.execute(_ALL) == []
+
+
+def test_answer_that_comes_in_many_parts_is_whole(engine: Engine) -> None:
+    database = Database(engine)
+    rows = Statement("SELECT n, repeat('x', n) AS said FROM generate_series(CAST(:least AS int), 1500) AS n")
+    found = database.execute(rows, {"least": 1})
+    assert [(row.n, len(row.said)) for row in found] == [(n, n) for n in range(1, 1501)]
+    with database.transaction() as session:
+        first, second = session.finish((rows, {"least": 1499}), (_COUNT, {"least": 0}))
+    assert ([row.n for row in first], second) == ([1499, 1500], [(0,)])
+
+
+def test_rule_that_is_checked_at_the_end_undoes_what_went_together(engine: Engine) -> None:
+    database = Database(engine)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE kept ADD UNIQUE (n) DEFERRABLE INITIALLY DEFERRED"))
+        connection.execute(text("ALTER TABLE kept DROP CONSTRAINT kept_pkey"))
+    database.execute(_ADD, {"n": 1})
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.finish((_ADD, {"n": 2}), (_ADD, {"n": 1}))
+    assert database.execute(_ALL) == [(1,)]
+
+
+def test_nothing_after_a_refused_statement_is_run(engine: Engine) -> None:
+    database = Database(engine)
+    database.execute(_ADD, {"n": 1})
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.finish((_ADD, {"n": 1}), (_ADD, {"n": 2}))
+    assert database.execute(_ALL) == [(1,)]
+    with pytest.raises(DBAPIError) as refused, database.transaction() as session:
+        session.finish((_COUNT, {"least": "no number"}), (_ADD, {"n": 1}))
+    assert sqlstate(refused.value) == "22P02"

@@ -27,6 +27,9 @@ PACKED: Final = frozenset({OrderStatus.PENDING, OrderStatus.ROUTED, OrderStatus.
 
 _HEADS_MAX: Final = 10_000
 
+# What orders without conditions begin with has few spellings.
+_packed_again: Final = lru_cache(maxsize=256)(packed)
+
 
 def link(before: bytes, event: OrderEvent, fields: Mapping[str, object]) -> bytes:
     """Return the hash that an event with these fields carries, given its predecessor's."""
@@ -74,10 +77,10 @@ def chained_rows(
                 at, time = event.at, _time(event.at)
             seq, status, attempt, data = event.seq, event.what.status, event.attempt, text_of(event)
             chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
-            shown = "" if packs and seq != last_seq else chain.hex()
+            shown = chain.hex() if seq == last_seq or not packs else ""
             short = ""
             if packs and status in PACKED:
-                short, data = packed(data).hex(), "{}"
+                short, data = (_packed_again if status is OrderStatus.PENDING else packed)(data).hex(), "{}"
             rows.append(
                 f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},"occurred_at":"{time}",'
                 f'"data":{data},"packed":"\\\\x{short}","chain":"\\\\x{shown}"}}'

@@ -9,16 +9,17 @@ that are prepared by the protocol, as here.
 import math
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain, repeat
 from time import monotonic
 from typing import Any, Final, Self
 from uuid import UUID
 
 import pg8000
 from pg8000.converters import JSON, JSONB, UUID_TYPE, make_param
-from pg8000.core import BIND, EXECUTE_MSG, READY_FOR_QUERY, SYNC_MSG, Context, DatabaseError
+from pg8000.core import BIND, EXECUTE_MSG, SYNC_MSG, Context, DatabaseError
 from pydantic_core import from_json
 
 from chalicelib.adapters.reaching import reached
@@ -29,16 +30,25 @@ Operation = tuple[str, Sequence[Any]]
 
 BEGIN: Final = "begin transaction"
 COMMIT: Final = "commit"
+ROLLBACK: Final = "rollback"
 
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
 
-# The protocol's integers, of two bytes and of four; and what a message begins with: its kind, and its length,
-# which counts itself.
+# The protocol's integers, of two bytes and of four; and what a message begins with: its kind, one byte, and
+# its length, which counts itself and not the kind.
 _H: Final = struct.Struct("!h")
 _I: Final = struct.Struct("!i")
-_MESSAGE: Final = struct.Struct("!ci")
-_LENGTH_BYTES: Final = 4
+_HEAD: Final = struct.Struct("!BI")
+_MESSAGE_BYTES_MAX: Final = 2**30  # the server's own bound
+_NULL: Final = _I.pack(-1)
+_NO_FORMATS: Final = _H.pack(0)  # all values are text
+
+# The messages of which nearly all answers consist; pg8000 takes the others apart.
+_BIND_COMPLETE, _DATA_ROW, _COMMAND_COMPLETE, _READY_FOR_QUERY = b"2DCZ"
+
+_READ_BYTES: Final = 32_768
+_TEXT: Final = frozenset({str})
 
 _UNIQUE_VIOLATION: Final = "23505"
 _SOON_S: Final = 0.001
@@ -78,6 +88,69 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
         return self
 
 
+class _Prepared:
+    """A statement that a session has prepared.
+
+    Attributes:
+        bind: What a message begins with that binds values to it, after its kind and length.
+        columns: As pg8000 describes them; None if it selects nothing.
+        input_funcs: What reads each of a row's values.
+        row_type: Of the rows, as ``statements`` wants them; made by it.
+    """
+
+    __slots__ = ("bind", "columns", "input_funcs", "row_type")
+
+    def __init__(self, name: bytes, columns: Any, input_funcs: Any) -> None:
+        self.bind = b"\0" + name + _NO_FORMATS
+        self.columns = columns
+        self.input_funcs = input_funcs
+        self.row_type: Any = None
+
+    def execution(self, values: Sequence[str | None], encoding: str) -> bytes:
+        """Return what binds values and executes, for all of the answer to come at once.
+
+        pg8000 has the server send each part of it as soon as it is there (Flush, after Bind and after
+        Execute): three packets, and three times the server and this process wake each other.
+        """
+        if None in values:
+            parts: Iterable[bytes] = (
+                part for value in values for part in ((_NULL,) if value is None else _sized(value, encoding))
+            )
+        else:
+            encoded = [*map(_encode, values, repeat(encoding))]
+            parts = chain.from_iterable(zip(map(_I.pack, map(len, encoded)), encoded, strict=True))
+        body = b"".join((self.bind, _H.pack(len(values)), *parts, _NO_FORMATS))
+        return b"".join((BIND, _I.pack(len(body) + 4), body, EXECUTE_MSG))
+
+
+# Of what is no None.
+_encode: Final[Callable[[str | None, str], bytes]] = str.encode  # type: ignore[assignment]  # see there
+
+
+def _sized(value: str, encoding: str) -> tuple[bytes, bytes]:
+    encoded = value.encode(encoding)
+    return _I.pack(len(encoded)), encoded
+
+
+class Answer(Context):  # type: ignore[misc]  # as above
+    """The answer to one execution of a prepared statement: pg8000's context, of which little is asked."""
+
+    def __init__(self, statement: str, prepared: _Prepared) -> None:
+        self.statement = statement
+        self.prepared = prepared
+        self.columns = prepared.columns
+        self.input_funcs = prepared.input_funcs
+        self.rows: list[Any] | None = None if prepared.columns is None else []
+        self.tag = b""
+        self.error: Exception | None = None
+
+    @property
+    def row_count(self) -> int:
+        """How many rows the statement was about, -1 if it does not say."""
+        count = self.tag[:-1].rpartition(b" ")[2]
+        return int(count) if count.isdigit() else -1
+
+
 class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     """A connection to one server session, and what that has prepared.
 
@@ -103,12 +176,28 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             if isinstance(error, _NO_PROTOCOL):
                 raise pg8000.InterfaceError(_NETWORK_ERROR) from error
             raise
-        self._prepared: dict[str, tuple[Any, Any, Any]] = {}
+        self._limit_s = limit_s
+        self._unread = b""
+        self._prepared: dict[str, _Prepared] = {}
         for oid, converter in _CONVERTERS.items():
             self.register_in_adapter(oid, converter)
 
     def handle_messages(self, context: Any) -> None:
-        """Read the answer to one message, for no longer than the invocation lasts.
+        """Read the answer to one message; for pg8000, which calls it so.
+
+        Raises:
+            DatabaseError: That is what the server says.
+            InterfaceError: As ``_read_answers``.
+        """
+        self._read_answers([context])
+        if context.error is not None:
+            raise context.error
+
+    def _read_answers(self, contexts: Sequence[Any]) -> None:
+        """Read the answers to what was sent up to a Sync, for no longer than the invocation lasts.
+
+        What the server says of an error is noted in the context of the statement that it is about. None of
+        those after it was run.
 
         Raises:
             InterfaceError: There is none, or it is not in PostgreSQL's protocol: the connection is of no more
@@ -116,23 +205,59 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         """
         if self._usock is None:
             raise pg8000.InterfaceError("connection is closed")
-        self._usock.settimeout(_as_timeout(time_left.for_work(self._time_limit_s)))
+        limit_s = time_left.for_work(self._time_limit_s)
+        if limit_s != self._limit_s:  # each change is a system call
+            self._limit_s = limit_s
+            self._usock.settimeout(_as_timeout(limit_s))
         try:
-            self._read_messages(context)
+            self._read_until_ready(contexts)
         except (OSError, *_NO_PROTOCOL) as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error
-        if context.error is not None:
-            raise context.error
 
-    def _read_messages(self, context: Any) -> None:
-        """Do what pg8000 does, which copies each part of a message through a buffer of its own."""
-        read, handlers, code = self._sock.read, self.message_types, None
-        while code != READY_FOR_QUERY:
-            code, size = _MESSAGE.unpack(read(_MESSAGE.size))
-            body = read(size - _LENGTH_BYTES)
-            if len(body) != size - _LENGTH_BYTES:
-                raise EOFError
-            handlers[code](body, context)
+    def _read_until_ready(self, contexts: Sequence[Any]) -> None:
+        """Do what pg8000 does, which reads each part of each message by itself, for several statements."""
+        data, at, head_at, body_at = self._unread, 0, _HEAD.unpack_from, _HEAD.size
+        there = len(data)
+        waiting = iter(contexts)
+        context = next(waiting)
+        while True:
+            try:
+                kind, length = head_at(data, at)
+            except struct.error:  # the rest of it is yet to come
+                data, at = data[at:] + self._read_some(), 0
+                there = len(data)
+                continue
+            end = at + length + 1
+            if end > there:
+                data, end, at = data[at:] + self._read_all(end - there), end - at, 0
+                there = end
+            if kind == _DATA_ROW:
+                context.rows.append(_row(data, at + body_at, context.input_funcs, self._client_encoding))
+            elif kind == _COMMAND_COMPLETE and type(context) is Answer:
+                context.tag = data[at + body_at : end]
+                context = next(waiting, context)
+            elif kind == _READY_FOR_QUERY:
+                self._transaction_status = data[at + body_at : end]
+                self._unread = data[end:]
+                return
+            elif kind != _BIND_COMPLETE:
+                self.message_types[data[at : at + 1]](data[at + body_at : end], context)
+            at = end
+
+    def _read_some(self) -> bytes:
+        """Return what has come, once something has."""
+        some: bytes = self._sock.read1(_READ_BYTES)
+        if not some:
+            raise EOFError
+        return some
+
+    def _read_all(self, size: int) -> bytes:
+        if size > _MESSAGE_BYTES_MAX:
+            raise ValueError("no server sends so much in one message")
+        body: bytes = self._sock.read(size)
+        if len(body) != size:
+            raise EOFError
+        return body
 
     def cursor(self) -> PreparedCursor:
         return PreparedCursor(self)
@@ -145,6 +270,11 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     def commit(self) -> None:
         """Commit in one round trip; pg8000 would prepare the word first."""
         self.execute_simple(COMMIT)
+
+    def rollback(self) -> None:
+        """Undo what was not committed, if there is anything, likewise."""
+        if self._in_transaction:
+            self.execute_simple(ROLLBACK)
 
     def close(self) -> None:
         """Say goodbye, if the server still listens: a connection that broke is closed already."""
@@ -172,15 +302,22 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
                 self.execute_simple(BEGIN)
             return self.execute_unnamed(operation, vals=values)
         if self.must_begin:
-            (context,) = self.execute_together([(operation, values)], commits=False)
-            return context
-        name, columns, input_funcs = self._statement(operation)
-        try:
-            return self.execute_named(name, _written(self.py_types, values), columns, input_funcs, operation)
-        except DatabaseError:
-            # It may be the plan that went wrong: a migration can change what a statement returns.
-            del self._prepared[operation]
-            raise
+            (answer,) = self.execute_together([(operation, values)], commits=False)
+            return answer
+        return self.execute_alone(operation, values)
+
+    def execute_alone(self, operation: str, values: Sequence[Any]) -> Answer:
+        """Return the answer to one execution, sent by itself: in the open transaction, or its own."""
+        prepared = self._statement(operation)
+        answer = Answer(operation, prepared)
+        self._send(prepared.execution(_written(self.py_types, values), self._client_encoding) + SYNC_MSG)
+        self._read_answers([answer])
+        if answer.error is not None:
+            if isinstance(answer.error, DatabaseError):
+                # It may be the plan that went wrong: a migration can change what a statement returns.
+                del self._prepared[operation]
+            raise answer.error
+        return answer
 
     def execute_together(
         self, operations: Sequence[Operation], *, commits: bool, then: Operation | None = None
@@ -188,11 +325,11 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         """Run statements of one transaction in one round trip: none waits for the answer to the one before.
 
         Each sees what was committed when its turn came, as if sent by itself. A transaction is begun with the
-        first of them if none is open; ``commits`` ends it with the last, unless that went wrong: then it is
-        left to be rolled back. Returns pg8000's context of each statement.
+        first of them if none is open; ``commits`` ends it with the last. If one goes wrong, those after it
+        are not run, and the transaction is left to be rolled back. Returns the answer to each statement.
 
         Args:
-            then: A statement that is a transaction of its own, after that end. Its context has its error:
+            then: A statement that is a transaction of its own, after that end. Its answer has its error:
                 what comes before it is done all the same.
 
         Raises:
@@ -202,88 +339,76 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             if commits:
                 self.commit()
             return []
-        last = len(operations) - 1
-        operations = [*operations, then] if then else operations
-        statements = [self._statement(operation) for operation, _ in operations]
-        contexts = [
-            Context(operation, columns=columns, input_funcs=funcs)
-            for (operation, _), (_, columns, funcs) in zip(operations, statements, strict=True)
-        ]
-        bound = [_written(self.py_types, values) for _, values in operations]
+        answers = [Answer(operation, self._statement(operation)) for operation, _ in operations]
         # What cannot be sent must be found out before anything is:
         # the next user would complete half a message.
         parts = [
-            self._execution(name, values) + SYNC_MSG
-            for (name, _, _), values in zip(statements, bound, strict=True)
+            answer.prepared.execution(_written(self.py_types, values), self._client_encoding)
+            for answer, (_, values) in zip(answers, operations, strict=True)
         ]
-        # A word has no answer of its own: it goes with the statement beside it, and so do its errors.
-        if self.must_begin:
-            parts[0] = self._word(BEGIN) + parts[0]
-        if commits:
-            parts[last] = parts[last].removesuffix(SYNC_MSG) + self._word(COMMIT) + SYNC_MSG
+        said = list(answers)
+        # Statements up to a Sync are one transaction, which needs no words of its own if it ends there.
+        if self.must_begin and not commits:
+            said.insert(0, self._word(BEGIN, parts, 0))
+        elif commits and self._in_transaction:
+            said.append(self._word(COMMIT, parts, len(parts)))
+        parts.append(SYNC_MSG)
+        asked = []
+        if then is not None:
+            asked = [Answer(then[0], self._statement(then[0]))]
+            parts.append(
+                asked[0].prepared.execution(_written(self.py_types, then[1]), self._client_encoding)
+                + SYNC_MSG
+            )
         self._send(b"".join(parts))
-        answers = [self._answer(context) for context in contexts]
-        if any(answers):
-            for operation, _ in operations:
-                self._prepared.pop(operation, None)
-        errors = [error for error in answers[: last + 1] if error]
+        self._read_answers(said)
+        if asked:
+            self._read_answers(asked)
+        errors = [answer.error for answer in said if answer.error]
+        if errors or (asked and asked[0].error):
+            for answer in (*answers, *asked):
+                self._prepared.pop(answer.statement, None)
         if errors:
             first = errors[0]
             raise (_by_cause(first) if isinstance(first, DatabaseError) else first) from first
-        return contexts
+        return [*answers, *asked]
 
-    def _word(self, word: str) -> bytes:
-        name, _, _ = self._statement(word)
-        return self._execution(name, ())
-
-    def execute_named(
-        self, name: Any, values: Sequence[str | None], columns: Any, input_funcs: Any, operation: str
-    ) -> Any:
-        """Return pg8000's context of one execution of a prepared statement, sent as one message."""
-        context = Context(columns=columns, input_funcs=input_funcs, statement=operation)
-        self._send(self._execution(name, values) + SYNC_MSG)
-        self.handle_messages(context)
-        return context
-
-    def _execution(self, name: Any, values: Sequence[str | None]) -> bytes:
-        """Return what binds parameters and executes, for all of the answer to come at once.
-
-        pg8000 has the server send each part of it as soon as it is there (Flush, after Bind and after
-        Execute): three packets, and three times the server and this process wake each other.
-        """
-        body = bytearray(b"\0" + name + _H.pack(0) + _H.pack(len(values)))
-        for value in values:
-            if value is None:
-                body += _I.pack(-1)
-            else:
-                encoded = value.encode(self._client_encoding)
-                body += _I.pack(len(encoded)) + encoded
-        body += _H.pack(0)
-        return b"".join((BIND, _I.pack(len(body) + 4), body, EXECUTE_MSG))
+    def _word(self, word: str, parts: list[bytes], place: int) -> Answer:
+        """Put a word among statements that go together; return its answer."""
+        prepared = self._statement(word)
+        parts.insert(place, prepared.execution((), self._client_encoding))
+        return Answer(word, prepared)
 
     def _send(self, data: bytes) -> None:
+        if self._usock is None:
+            raise pg8000.InterfaceError("connection is closed")
         try:
-            self._sock.write(data)
-            self._sock.flush()
+            self._usock.sendall(data)
         except OSError as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error
 
-    def _answer(self, context: Any) -> pg8000.Error | None:
-        """Read one answer; return the error that it is, if it is one."""
-        try:
-            self.handle_messages(context)
-        except pg8000.Error as error:
-            if error is not context.error:
-                raise  # no answer: there will be no further ones
-            return error
-        return None
-
-    def _statement(self, operation: str) -> tuple[Any, Any, Any]:
-        """Return name, columns and converters of a statement, which is prepared first if it has to be."""
+    def _statement(self, operation: str) -> _Prepared:
+        """Return a statement, which is prepared first if it has to be."""
         found = self._prepared.get(operation)
         if found is None:
-            found = self._prepared[operation] = self.prepare_statement(operation, ())
+            found = self._prepared[operation] = _Prepared(*self.prepare_statement(operation, ()))
         return found
+
+
+def _row(data: bytes, at: int, readers: Sequence[Callable[[str], Any]], encoding: str) -> list[Any]:
+    """Return the values of a row that begins here: how many, and each with its length before it."""
+    row: list[Any] = []
+    length_at = _I.unpack_from
+    at += _H.size
+    for read in readers:
+        length = length_at(data, at)[0]
+        at += _I.size
+        if length < 0:
+            row.append(None)
+        else:
+            row.append(read(data[at : at + length].decode(encoding)))
+            at += length
+    return row
 
 
 def _socket(host: str, port: int, limit_s: float) -> socket.socket:
@@ -306,8 +431,12 @@ def _as_timeout(seconds: float) -> float | None:
     return None if math.isinf(seconds) else max(_SOON_S, seconds)
 
 
-def _written(writers: Mapping[type, Callable[[Any], str | None]], values: Sequence[Any]) -> list[str | None]:
+def _written(
+    writers: Mapping[type, Callable[[Any], str | None]], values: Sequence[Any]
+) -> Sequence[str | None]:
     """Return parameters as they are sent: text, as most are, without being looked at any further."""
+    if _TEXT.issuperset(map(type, values)):
+        return values
     return [each if type(each) is str else make_param(writers, each) for each in values]
 
 

@@ -6,9 +6,10 @@ took, and a batch of orders had fourteen.
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Engine, TextClause, text
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.engine import TimedPool
 from chalicelib.adapters.postgres.error_translation import condemns_connection
-from chalicelib.adapters.postgres.prepared import Operation, PreparedConnection
+from chalicelib.adapters.postgres.prepared import Answer, Operation, PreparedConnection
 
 Row = Any
 """A named tuple of what the statement selects."""
@@ -29,16 +30,29 @@ class Statement:
 
     def __init__(self, sql: str) -> None:
         self._clause: TextClause = text(sql)
-        self._written: dict[str, tuple[str, Sequence[str] | None]] = {}
+        self._written: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
     def written_for(self, dialect: Dialect, parameters: Mapping[str, Any]) -> tuple[str, Any]:
         """Return the statement and its parameters as the driver takes them."""
         found = self._written.get(dialect.driver)
         if found is None:
             compiled = self._clause.compile(dialect=dialect)
-            found = self._written[dialect.driver] = (str(compiled), compiled.positiontup)
-        sql, names = found
-        return sql, parameters if names is None else [parameters[name] for name in names]
+            found = self._written[dialect.driver] = (str(compiled), _chosen(compiled.positiontup))
+        sql, chosen = found
+        return sql, chosen(parameters)
+
+
+def _chosen(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what chooses parameters by position; by name, all of them are passed on."""
+    match names:
+        case None:
+            return lambda parameters: parameters
+        case []:
+            return lambda _: ()
+        case [name]:
+            return lambda parameters: (parameters[name],)
+        case _:
+            return itemgetter(*names)
 
 
 Asked = tuple[Statement, Mapping[str, Any]]
@@ -144,60 +158,83 @@ class Database:
             TimeoutError: SQLAlchemy's: no connection was free in time.
             OSError: There is no server.
         """
-        dialect, pool = self._engine.dialect, self._engine.pool
-        assert isinstance(pool, TimedPool), "an engine of make_engine"
-        try:
-            lent = pool.lend()
-        except dialect.loaded_dbapi.Error as error:
-            raise _as_dbapi_error(error, None, dialect, is_broken=True) from error
-        connection = lent.dbapi_connection
+        pool, lent = self.lend()
+        connection, broken = lent.dbapi_connection, None
         try:
             connection.autocommit = True
-            rows = DatabaseSession(connection, dialect).execute(statement, parameters)
-            # Left as SQLAlchemy's own users of the pool expect it.
-            connection.autocommit = False
+            rows = DatabaseSession(connection, self.dialect).execute(statement, parameters)
         except BaseException as error:
-            if _breaks(error):
-                self._give_up(lent, error)
-            else:
-                connection.autocommit = False
+            broken = error
             raise
         finally:
-            pool.take_back(lent)
+            if broken is None or not _breaks(broken):
+                # Left as SQLAlchemy's own users of the pool expect it.
+                connection.autocommit = False
+            self.take_back(pool, lent, broken)
         return rows
 
-    @contextmanager
-    def transaction(self) -> Iterator[DatabaseSession]:
+    def transaction(self) -> AbstractContextManager[DatabaseSession]:
         """Lend a connection for several statements: all of them count, or after an exception none.
 
         Raises what ``execute`` does.
         """
-        with self._lent() as connection:
-            session = DatabaseSession(connection, self._engine.dialect)
-            yield session
-            session.commit()
+        return _Transaction(self)
 
-    @contextmanager
-    def _lent(self) -> Iterator[Any]:
-        dialect = self._engine.dialect
+    def lend(self) -> tuple[TimedPool, Any]:
+        """Return a pool and its entry of a connection, for ``take_back``; raises what ``execute`` does."""
+        pool = self._engine.pool
+        assert isinstance(pool, TimedPool), "an engine of make_engine"
         try:
-            lent = self._engine.raw_connection()
-        except dialect.loaded_dbapi.Error as error:
-            raise _as_dbapi_error(error, None, dialect, is_broken=True) from error
+            return pool, pool.lend()
+        except self.dialect.loaded_dbapi.Error as error:
+            raise _as_dbapi_error(error, None, self.dialect, is_broken=True) from error
+
+    def take_back(self, pool: TimedPool, lent: Any, error: BaseException | None) -> None:
+        """Keep a connection as it came, unless it is of no more use after ``error``."""
+        if error is not None and _breaks(error):
+            lent.invalidate(error)
+            # Whatever ended this connection hardly spared the idle ones.
+            self._engine.dispose()
+        pool.take_back(lent)
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engine.dialect
+
+
+# A class, not a generator: each batch of orders enters three, and a generator takes three times the
+# instructions.
+class _Transaction(AbstractContextManager[DatabaseSession]):
+    _pool: TimedPool
+    _lent: Any
+    _session: DatabaseSession
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> DatabaseSession:
+        self._pool, self._lent = self._database.lend()
+        self._session = DatabaseSession(self._lent.dbapi_connection, self._database.dialect)
+        return self._session
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            yield lent.dbapi_connection
-        except BaseException as error:
-            if _breaks(error):
-                self._give_up(lent, error)
+            if error is None:
+                self._session.commit()
+        except BaseException as refused:
+            error = refused
             raise
         finally:
-            # Rolls back what was not committed.
-            lent.close()
+            if error is not None and not _breaks(error):
+                self._undo()
+            self._database.take_back(self._pool, self._lent, error)
 
-    def _give_up(self, lent: Any, error: BaseException) -> None:
-        lent.invalidate(error)
-        # Whatever ended this connection hardly spared the idle ones.
-        self._engine.dispose()
+    def _undo(self) -> None:
+        """Undo what was not committed; a connection that cannot even do that is replaced."""
+        try:
+            self._lent.dbapi_connection.rollback()
+        except Exception as error:  # noqa: BLE001  # what ended the transaction is what is told
+            self._lent.invalidate(error)
 
 
 def _breaks(error: BaseException) -> bool:
@@ -221,16 +258,27 @@ def _as_dbapi_error(error: Exception, sql: str | None, dialect: Dialect, *, is_b
     return named
 
 
-def _rows_of(context: Any) -> list[Row]:
-    """Return the rows of an answer as pg8000 keeps it."""
-    return _rows([column["name"] for column in context.columns or ()], context.rows or ())
+def _rows_of(answer: Any) -> list[Row]:
+    """Return the rows of an answer; of a statement that is prepared, their type is made once."""
+    if not answer.rows:
+        return []
+    if not isinstance(answer, Answer):
+        return _rows([column["name"] for column in answer.columns], answer.rows)
+    row_type = answer.prepared.row_type
+    if row_type is None:
+        row_type = answer.prepared.row_type = _row_type(tuple(column["name"] for column in answer.columns))
+    return [_row(row_type, row) for row in answer.rows]
 
 
 def _rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
     row_type = _row_type(tuple(names))
-    return [row_type(*row) for row in rows]
+    return [_row(row_type, row) for row in rows]
+
+
+# A named tuple made by itself takes its values one by one, by name.
+_row: Final[Callable[[type[Row], Sequence[Any]], Row]] = tuple.__new__
 
 
 @lru_cache(maxsize=_SHAPES_KEPT)
-def _row_type(names: tuple[str, ...]) -> Callable[..., Row]:
+def _row_type(names: tuple[str, ...]) -> type[Row]:
     return namedtuple("Row", names, rename=True)  # noqa: PYI024  # its fields are known only now
