@@ -83,6 +83,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._timeout_s = self.request_s
         self._head_bytes = None
 
+    def requests_came_whole(self) -> None:
+        """Note requests of which the parser hears nothing."""
+        self._has_asked = True
+        self._head_bytes = None
+        self._unset_keepalive_if_required()
+
     def request_is_answered(self) -> None:
         """Note that all is said, and that the client may ask again."""
         self._since, self._timeout_s = self.loop.time(), max(self.head_s, self.timeout_keep_alive)

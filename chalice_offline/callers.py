@@ -91,7 +91,7 @@ def by_name(headers: Headers) -> HeadersByName:
     if not headers:
         return {}
     names, values = zip(*headers, strict=True)
-    return dict(zip(_in_lower_case(names), values, strict=True))
+    return dict(zip(in_lower_case(names), values, strict=True))
 
 
 def is_surely_a_programs(headers: Headers, named: HeadersByName) -> bool:
@@ -99,8 +99,7 @@ def is_surely_a_programs(headers: Headers, named: HeadersByName) -> bool:
     loopback: no ``Callers`` would refuse it. Nearly all requests tell so at first sight.
     """
     return (
-        b"origin" not in named
-        and b"sec-fetch-site" not in named
+        _OF_BROWSERS.isdisjoint(named)
         and len(named) == len(headers)
         and is_loopback_name(named.get(b"host", b""))
     )
@@ -113,7 +112,7 @@ def is_loopback_name(host: bytes) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return the names of some headers: the requests of one program have the same nearly always."""
     return tuple(name.lower() for name in names)
 

@@ -13,7 +13,7 @@ from chalice_offline.asking import AskingError, Instance
 from chalice_offline.debugging import Debugging, terminal_of
 from chalice_offline.lifecycle import run
 from chalice_offline.log_reading import NoLogError, Wanted, print_log
-from chalice_offline.logs import Log, leave_unwritable_streams
+from chalice_offline.logs import Log, Look, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
 from chalice_offline.project.local_toml import LocalTomlError, read_local_toml
 from chalice_offline.scheduling import stay_until_done
@@ -223,13 +223,8 @@ def _logs(*shared: _Decorator) -> click.Command:
         app_dir, state_dir = where["app_dir"], where["state_dir"]
         assert app_dir is not None
         folder = (state_dir or app_dir.resolve() / STATE_DIR_NAME) / "logs"
-        wanted = Wanted(
-            function,
-            tail=tail,
-            is_raw=json_logs,
-            is_coloured=sys.stdout.isatty(),
-            sentences=_sentences(app_dir),
-        )
+        look = Look(json_logs, sys.stdout.isatty(), _sentences(app_dir))
+        wanted = Wanted(function, tail=tail, look=look)
         try:
             print_log(folder, wanted, click.echo, follows=follow)
         except NoLogError as error:

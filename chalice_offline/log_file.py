@@ -5,7 +5,7 @@ tabs between. Of two files each has at most ``BYTES_MAX``, and a little: a full 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
@@ -25,6 +25,14 @@ class Entry(NamedTuple):
     at: datetime
 
 
+class Printed(NamedTuple):
+    """Lines that came at once; ``source`` as in ``Entry``."""
+
+    source: str | None
+    lines: Sequence[str]
+    at: datetime
+
+
 class LogFile:
     """What one instance appends to. Raises ``OSError`` when there is no room; later writes may succeed."""
 
@@ -34,13 +42,13 @@ class LogFile:
         self._bytes_max = bytes_max
         self._descriptor = open_private(self._path)
 
-    def append(self, entries: Iterable[Entry]) -> None:
-        """Write entries in one piece."""
+    def append(self, printed: Iterable[Printed]) -> None:
+        """Write lines in one piece."""
         if os.fstat(self._descriptor).st_size >= self._bytes_max:
             self._path.replace(self._older)
             os.close(self._descriptor)
             self._descriptor = open_private(self._path)
-        text = "".join(map(_text, entries))
+        text = "".join(map(_text, printed))
         os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
@@ -100,8 +108,9 @@ class LogReader:
             return False
 
 
-def _text(entry: Entry) -> str:
-    return f"{int(entry.at.timestamp() * 1000)}\t{entry.source or ''}\t{entry.line}\n"
+def _text(printed: Printed) -> str:
+    head = f"{int(printed.at.timestamp() * 1000)}\t{printed.source or ''}\t"
+    return "".join([head, f"\n{head}".join(printed.lines), "\n"])
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[Entry]:

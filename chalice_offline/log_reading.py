@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chalice_offline.log_file import Entry, LogReader
-from chalice_offline.logs import shown
-from chalice_offline.sentences import Sentences
+from chalice_offline.log_file import Entry, LogReader, Printed
+from chalice_offline.logs import Look
 
 _POLL_S: Final = 0.1
 
@@ -28,25 +27,18 @@ class Wanted:
     """Which lines, and in which form.
 
     Attributes:
-        sentences: How the project wants some messages shown.
         sources: Functions, or ``runtime``; empty for all.
         tail: Only so many of the last lines that are there; None for all.
     """
 
     sources: tuple[str, ...] = ()
     tail: int | None = None
-    is_raw: bool = False
-    is_coloured: bool = False
-    sentences: Sentences = Sentences()  # noqa: RUF009  # it is frozen
+    look: Look = Look()  # noqa: RUF009  # it cannot be changed
 
     def lines(self, entries: Iterable[Entry]) -> Iterable[str]:
-        for entry in entries:
-            if not self.sources or entry.source in self.sources:
-                line = shown(
-                    entry, is_raw=self.is_raw, is_coloured=self.is_coloured, sentences=self.sentences
-                )
-                if line is not None:
-                    yield line
+        for source, line, at in entries:
+            if not self.sources or source in self.sources:
+                yield from self.look.shown(Printed(source, (line,), at))
 
 
 def print_log(

@@ -11,15 +11,14 @@ import re
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 from chalice_offline.json_text import decoded
-from chalice_offline.log_file import Entry, LogFile
+from chalice_offline.log_file import LogFile, Printed
 from chalice_offline.sentences import Sentences
 
 LINES_WAITING_MAX: Final = 20_000
@@ -53,57 +52,63 @@ _NOT_SHOWN: Final = frozenset(
 _LAMBDA_LINE: Final = re.compile(r"\[([A-Z]+)\]\t[\d:.T-]+Z\t[^\t]*\t(.*)")
 # Made once: json.dumps with arguments makes an encoder for each call.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_NO_SENTENCES: Final = Sentences()
 _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
 
 
-def render(
-    source: str,
-    line: str,
-    *,
-    now: datetime,
-    is_coloured: bool = False,
-    sentences: Sentences = _NO_SENTENCES,
-) -> str | None:
-    """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
+class Look(NamedTuple):
+    """How lines are shown.
 
-    Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a
-    message pass through behind the time and source. A message that has a sentence is the
-    time and that alone. Metrics in CloudWatch's embedded format are for machines: they render as None.
+    Attributes:
+        is_raw: As they came.
+        sentences: How the project wants some messages shown.
     """
-    clock = _clock(int(now.timestamp()))
-    entry = _parsed(line)
-    if entry is None:
-        return f"{clock} {source} {line}"
-    if "_aws" in entry:
-        return None
-    sentence = sentences.of(entry)
-    if sentence is not None:
-        return f"{clock} {sentence}"
-    level = str(entry.get("level", "INFO"))
-    shown = [f"{key}={_text(value)}" for key, value in entry.items() if key not in _NOT_SHOWN]
-    head = str(entry["message"]) if level == "INFO" else f"{level} {entry['message']}"
-    body = " ".join([f"{clock} {source} {head}", *shown])
-    trace = entry.get("exception")
-    if isinstance(trace, str):
-        body = " ".join(
-            [f"{clock} {source} {head}", *(part for part in shown if not part.startswith("exception="))]
-        )
-        body = f"{body}\n{trace}"
-    colour = _COLOURS.get(level, "") if is_coloured else ""
-    return f"{colour}{body}\x1b[0m" if colour else body
 
+    is_raw: bool = False
+    is_coloured: bool = False
+    sentences: Sentences = Sentences()
 
-def shown(
-    entry: Entry, *, is_raw: bool, is_coloured: bool, sentences: Sentences = _NO_SENTENCES
-) -> str | None:
-    """Return a line as it is printed, None if it is not; raw is as it came."""
-    if entry.source is None or is_raw:
-        return entry.line
-    try:
-        return render(entry.source, entry.line, now=entry.at, is_coloured=is_coloured, sentences=sentences)
-    except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
-        return f"{entry.source} {entry.line}"
+    def shown(self, printed: Printed) -> list[str]:
+        """Return lines as they are printed; some are not."""
+        source, lines, at = printed
+        if source is None or self.is_raw:
+            return [*lines]
+        clock, found = _clock(int(at.timestamp())), []
+        for line in lines:
+            try:
+                text = self._readable(source, line, clock)
+            except Exception:  # noqa: BLE001  # no line, whatever is in it, may end the log
+                text = f"{source} {line}"
+            if text is not None:
+                found.append(text)
+        return found
+
+    def _readable(self, source: str, line: str, clock: str) -> str | None:
+        """Return the readable form of one line, ``HH:MM:SS source message key=value …``.
+
+        Lines of Lambda's root logger are shown alike. Others that are not JSON objects with a
+        message pass through behind the time and source. A message that has a sentence is the
+        time and that alone. Metrics in CloudWatch's embedded format are for machines: they render as None.
+        """
+        entry = _parsed(line)
+        if entry is None:
+            return f"{clock} {source} {line}"
+        if "_aws" in entry:
+            return None
+        sentence = self.sentences.of(entry)
+        if sentence is not None:
+            return f"{clock} {sentence}"
+        level = str(entry.get("level", "INFO"))
+        shown = [f"{key}={_text(value)}" for key, value in entry.items() if key not in _NOT_SHOWN]
+        head = str(entry["message"]) if level == "INFO" else f"{level} {entry['message']}"
+        body = " ".join([f"{clock} {source} {head}", *shown])
+        trace = entry.get("exception")
+        if isinstance(trace, str):
+            body = " ".join(
+                [f"{clock} {source} {head}", *(part for part in shown if not part.startswith("exception="))]
+            )
+            body = f"{body}\n{trace}"
+        colour = _COLOURS.get(level, "") if self.is_coloured else ""
+        return f"{colour}{body}\x1b[0m" if colour else body
 
 
 @lru_cache(maxsize=2)
@@ -113,10 +118,9 @@ def _clock(epoch_s: int) -> str:
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
-    if line.startswith("[") and (found := _LAMBDA_LINE.fullmatch(line)):
-        return {"level": found[1], "message": found[2]}
     if not line.startswith("{"):
-        return None
+        found = _LAMBDA_LINE.fullmatch(line) if line.startswith("[") else None
+        return None if found is None else {"level": found[1], "message": found[2]}
     try:
         entry = decoded(line)
     except ValueError:
@@ -142,17 +146,25 @@ class Log:
 
     def __init__(self, stream: TextIO, *, is_raw: bool = False, is_verbose: bool = False) -> None:
         self._stream = stream
-        self._is_raw = is_raw
         self.is_verbose: Final = is_verbose
-        self.sentences = _NO_SENTENCES
-        self._is_coloured = stream.isatty() and not is_raw
-        self._waiting: deque[Entry] = deque()
+        self._look = Look(is_raw, stream.isatty() and not is_raw)
+        self._lock = threading.Lock()
+        self._waiting: list[Printed] = []
+        self._waiting_lines = 0
         self._file: LogFile | None = None
         self._dropped = 0
         self._has_lines = threading.Event()
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
         self._thread.start()
+
+    @property
+    def sentences(self) -> Sentences:
+        return self._look.sentences
+
+    @sentences.setter
+    def sentences(self, sentences: Sentences) -> None:
+        self._look = self._look._replace(sentences=sentences)
 
     def keep_in(self, file: LogFile) -> None:
         """Write each line from here on to a file as well, as far as the disk has room; it is closed here."""
@@ -181,12 +193,16 @@ class Log:
             self._file.close()
 
     def _put(self, source: str | None, lines: Sequence[str]) -> None:
-        room = max(0, LINES_WAITING_MAX - len(self._waiting))
-        if len(lines) > room:
-            self._dropped += len(lines) - room
-            lines = lines[:room]
         now = datetime.now(UTC)
-        self._waiting.extend([Entry(source, line, now) for line in lines])
+        with self._lock:
+            room = LINES_WAITING_MAX - self._waiting_lines
+            if len(lines) > room:
+                self._dropped += len(lines) - room
+                lines = lines[:room]
+            if not lines:
+                return
+            self._waiting.append(Printed(source, lines, now))
+            self._waiting_lines += len(lines)
         if not self._has_lines.is_set():
             self._has_lines.set()
 
@@ -196,20 +212,22 @@ class Log:
             self._has_lines.wait()
             is_last = self._is_closing.is_set()
             self._has_lines.clear()
-            entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            self._keep(entries)
+            with self._lock:
+                printed, self._waiting = self._waiting, []
+                dropped, self._waiting_lines, self._dropped = self._dropped, 0, 0
+            self._keep(printed)
             try:
-                self._write("\n".join([*self._rendered(entries), ""]))
+                self._write("\n".join([*self._shown(printed, dropped), ""]))
             except (OSError, ValueError) as error:
                 if not (isinstance(error, OSError) and error.errno in _MAY_PASS):
                     # The reader is gone; the runtime goes on without a log.
                     return
             self._is_closing.wait(_GATHER_S)
 
-    def _keep(self, entries: Sequence[Entry]) -> None:
-        if self._file is not None and entries:
+    def _keep(self, printed: Sequence[Printed]) -> None:
+        if self._file is not None and printed:
             with suppress(OSError):  # a full disk
-                self._file.append(entries)
+                self._file.append(printed)
 
     def _write(self, text: str) -> None:
         try:
@@ -220,15 +238,13 @@ class Log:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         self._stream.flush()
 
-    def _rendered(self, entries: Iterable[Entry]) -> Iterator[str]:
-        """Yield entries as they are to be written."""
-        for entry in entries:
-            text = shown(entry, is_raw=self._is_raw, is_coloured=self._is_coloured, sentences=self.sentences)
-            if text is not None:
-                yield text
-        if self._dropped:
-            yield f"({self._dropped} lines dropped: the log is not being read)"
-            self._dropped = 0
+    def _shown(self, printed: Sequence[Printed], dropped: int) -> Iterator[str]:
+        """Yield lines as they are to be written, and the number of those that were not kept."""
+        look = self._look
+        for each in printed:
+            yield from look.shown(each)
+        if dropped:
+            yield f"({dropped} lines dropped: the log is not being read)"
 
 
 def leave_unwritable_streams() -> None:

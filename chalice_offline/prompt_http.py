@@ -7,35 +7,18 @@ Where an answer waits for nothing, a task, a scope and two messages for it cost 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from chalice_offline.bounded_http import BoundedHttp
-from chalice_offline.callers import Headers, HeadersByName, by_name
+from chalice_offline.callers import HeadersByName, by_name
+from chalice_offline.prompt_requests import PromptRequest, whole_requests
 from chalice_offline.supervision import fail
 
 _INTERNAL_ERROR: Final = 500
 _EXPECT: Final = b"expect"
-
-
-class PromptRequest(NamedTuple):
-    """A request that is answered at once.
-
-    Attributes:
-        target: Path and query as sent.
-        headers: Names in any case.
-        named: The same by name.
-        body: Complete, or its beginning if it is longer than the
-            protocol's ``body_bytes_max``: one byte more at least.
-    """
-
-    method: str
-    target: bytes
-    headers: Headers
-    named: HeadersByName
-    body: bytes
 
 
 class PromptHttp(BoundedHttp, ABC):
@@ -50,7 +33,9 @@ class PromptHttp(BoundedHttp, ABC):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.headers_sent: list[tuple[bytes, bytes]] = []
-        self.named: HeadersByName = {}
+        # Whether the parser is within a request.
+        self._is_parsing = False
+        self._named: HeadersByName = {}
         # The body of a prompt request so far; None while anything else is read.
         self._body: bytes | None = None
         self._complete: list[PromptRequest] = []
@@ -62,10 +47,8 @@ class PromptHttp(BoundedHttp, ABC):
         self._idle_timer: asyncio.TimerHandle | None = None
 
     @abstractmethod
-    def is_prompt(self) -> bool:
-        """Tell by ``url``, ``headers_sent`` and ``named``, which has them by name, whether the request whose
-        head was read is to be answered at once.
-        """
+    def is_prompt(self, method: str, target: bytes, named: HeadersByName) -> bool:
+        """Tell by its head whether a request is to be answered at once."""
 
     def must_wait(self, _request: PromptRequest) -> bool:
         """Tell by its body whether a prompt request is the application's all the same."""
@@ -98,12 +81,41 @@ class PromptHttp(BoundedHttp, ABC):
         if self._later is not None:
             self._keep_for_later(data)
             return
+        if not self._is_parsing and self._takes_whole(data):
+            return
         super().data_received(data)
         if self._complete:
             requests, self._complete = self._complete, []
-            self._say(self.answers(requests))
+            self._answer(requests)
         if self._waiting is not None:
             self._begin_to_answer(self._waiting)
+
+    def _takes_whole(self, data: bytes) -> bool:
+        """Answer requests that came whole, if nothing else came; False, and nothing has happened, if so."""
+        if not self._is_free():
+            return False
+        requests = whole_requests(data)
+        if not requests:
+            return False
+        for request in requests:
+            if not self.is_prompt(request.method, request.target, request.named):
+                return False
+            if self.must_wait(request):
+                if len(requests) > 1 or not self._begins_to_answer(request):
+                    return False
+                self.requests_came_whole()
+                return True
+        self.requests_came_whole()
+        self._answer(requests)
+        return True
+
+    def _answer(self, requests: Sequence[PromptRequest]) -> None:
+        try:
+            answers = self.answers(requests)
+        except Exception as error:  # noqa: BLE001  # the edge towards the client
+            fail("answering requests", error)
+            answers = [_FAULT] * len(requests)
+        self._say(answers)
 
     def _say(self, answers: Sequence[bytes]) -> None:
         self.server_state.total_requests += len(answers)
@@ -114,12 +126,18 @@ class PromptHttp(BoundedHttp, ABC):
             self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
 
     def _begin_to_answer(self, request: PromptRequest) -> None:
+        if self._begins_to_answer(request):
+            self._waiting = None
+        else:
+            self._hand_over_waiting()
+
+    def _begins_to_answer(self, request: PromptRequest) -> bool:
         later = self.respond_later(request)
         if later is None:
-            self._hand_over_waiting()
-            return
-        self._waiting, self._later = None, later
+            return False
+        self._later = later
         later.add_done_callback(self._say_later)
+        return True
 
     def _keep_for_later(self, data: bytes) -> None:
         """Let what a client sends before it has its answer wait, up to what a request may have."""
@@ -154,6 +172,7 @@ class PromptHttp(BoundedHttp, ABC):
         # What uvicorn prepares for an application waits until the head tells that it is one's.
         self.url = b""
         self.headers_sent = []
+        self._is_parsing = True
         self.request_begins()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -163,8 +182,9 @@ class PromptHttp(BoundedHttp, ABC):
         self.head_is_complete()
         if not self.url.startswith(b"/"):
             self._take_host_from_target()
-        self.named = by_name(self.headers_sent)
-        if self.is_prompt() and self._is_usual():
+        self._named = by_name(self.headers_sent)
+        method = self.parser.get_method().decode("ascii")
+        if self.is_prompt(method, self.url, self._named) and self._is_usual():
             self._body = b""
         else:
             self._hand_over()
@@ -176,11 +196,12 @@ class PromptHttp(BoundedHttp, ABC):
             self._body += body
 
     def on_message_complete(self) -> None:
+        self._is_parsing = False
         if self._body is None:
             super().on_message_complete()
             return
         method = self.parser.get_method().decode("ascii")
-        request = PromptRequest(method, self.url, self.headers_sent, self.named, self._body)
+        request = PromptRequest(method, self.url, self.headers_sent, self._named, self._body)
         self._body = None
         if not self.must_wait(request):
             self._complete.append(request)
@@ -226,11 +247,15 @@ class PromptHttp(BoundedHttp, ABC):
         return (
             self.parser.should_keep_alive()
             and not self.parser.should_upgrade()
-            and not self.flow.write_paused
-            # The answers to earlier requests, on which the application may still be at work, come first.
-            and (self.cycle is None or self.cycle.response_complete)
-            and _EXPECT not in self.named
+            and self._is_free()
+            and _EXPECT not in self._named
         )
+
+    def _is_free(self) -> bool:
+        """Tell whether an answer can be written now: those to earlier requests, on which the application may
+        still be at work, come first.
+        """
+        return not self.flow.write_paused and (self.cycle is None or self.cycle.response_complete)
 
     def _close_if_idle(self) -> None:
         """End a connection that was silent for long; one timer for many requests,

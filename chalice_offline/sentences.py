@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 
 _FORMATTER: Final = Formatter()
 _KINDS_KEPT: Final = 256
+_ENDS_KEPT: Final = 256
 _BOTH_ENDS: Final = re.compile(r"([1-9]\d?)…([1-9]\d?)")
 # What ``%`` can do by itself: a width, and how many characters are shown at most.
 _PLAIN: Final = re.compile(r"(<|>)?([1-9]\d*)?(\.\d+)?")
@@ -157,4 +158,10 @@ def _form(form: str) -> Callable[[str], str]:
     if ends is None:
         return f"{{:{form}}}".format if form else str
     first, last = map(int, ends.groups())
-    return lambda text: text if len(text) <= first + last + 1 else f"{text[:first]}…{text[-last:]}"
+
+    # An order's id, say, is in several lines, one soon after the other.
+    @lru_cache(maxsize=_ENDS_KEPT)
+    def shortened(text: str) -> str:
+        return text if len(text) <= first + last + 1 else f"{text[:first]}…{text[-last:]}"
+
+    return shortened

@@ -19,7 +19,8 @@ from chalice_offline.gateway.responses import Headers, Response, error
 from chalice_offline.gateway.rest import Request, RestApi
 from chalice_offline.gateway.settings import HEALTH_STAGES, MESSAGE_BYTES_MAX
 from chalice_offline.gateway.websocket import serve_websocket
-from chalice_offline.prompt_http import PromptRequest
+from chalice_offline.prompt_requests import PromptRequest
+from chalice_offline.uuids import new_uuid
 
 # The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
 _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
@@ -67,7 +68,7 @@ class Application:
                 body=await _body(receive, MESSAGE_BYTES_MAX),
             )
             response = self._callbacks.respond(path.removeprefix(self._callbacks.path), request)
-            request_id = (REQUEST_ID, self._callbacks.new_request_id())
+            request_id = (REQUEST_ID, new_uuid())
             return Response(response.status, response.body, (*response.headers, request_id))
         if path.startswith(INVOKE_PATH) and self._edge.manifest.deployed_names:
             body = await _body(receive, PAYLOAD_BYTES_MAX)

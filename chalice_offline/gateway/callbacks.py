@@ -1,11 +1,11 @@
 """The @connections management API as it is served: who may call it how often, and what a call does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from chalice_offline.callers import is_made_by_a_browser, is_surely_a_programs
-from chalice_offline.gateway.connections import DELETED
+from chalice_offline.gateway.connections import DELETED, Phase
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.management import (
     GONE,
@@ -16,12 +16,12 @@ from chalice_offline.gateway.management import (
     Deliver,
     Disconnect,
     decide,
+    text_of,
 )
 from chalice_offline.gateway.responses import Response, error
-from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures
+from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX, CallbackSignatures, discard
 from chalice_offline.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified
-from chalice_offline.prompt_http import PromptRequest
-from chalice_offline.uuids import new_uuid
+from chalice_offline.prompt_requests import PromptRequest
 
 CONNECTIONS_PATH: Final = "/@connections/"
 REQUEST_ID: Final = "x-amzn-RequestId"
@@ -49,20 +49,30 @@ class Callbacks:
         self._edge.settings.log("callback", facts)
         return response
 
-    def gather_frames(self, connection_ids: Iterable[str]) -> Callable[[], None]:
-        """Have the frames of several requests leave together, once what this returns is called."""
-        sessions = (self._edge.sessions.get(id_) for id_ in set(connection_ids))
-        releases = [session.gather_frames() for session in sessions if session is not None]
+    def deliver(self, connection_id: str, requests: Sequence[PromptRequest]) -> bool:
+        """Do what some requests ask of one connection, if they are the usual: posts of programs, to a client
+        that is there and keeps up. Their frames leave in one piece, and each is answered with ``OK``.
 
-        def release() -> None:
-            for each in releases:
-                each()
-
-        return release
-
-    def new_request_id(self) -> str:
-        """Return the value of one answer's ``REQUEST_ID``."""
-        return new_uuid()
+        False, and nothing has been done, if ``respond`` has to judge each by itself.
+        """
+        edge = self._edge
+        session = edge.sessions.get(connection_id)
+        if session is None or session.connection.phase is not Phase.OPEN or not self._is_open:
+            return False
+        texts: list[str] = []
+        for method, _, headers, named, body in requests:
+            if method != "POST" or len(body) > MESSAGE_BYTES_MAX or not is_surely_a_programs(headers, named):
+                return False
+            texts.append(text_of(body))
+        now_ms, bucket = edge.now_ms(), edge.callbacks
+        if not bucket.has(now_ms, len(texts)) or not session.post_now(texts, now_ms):
+            return False
+        bucket.take(now_ms, len(texts))
+        if edge.settings.log is not discard:
+            facts = {"method": "POST", "connection_id": connection_id, "status": OK.status}
+            for _ in texts:
+                edge.settings.log("callback", facts)
+        return True
 
     def _refusal(self, request: PromptRequest) -> Response | None:
         """Judge the caller first, the signature, then the rate;

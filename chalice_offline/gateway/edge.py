@@ -1,9 +1,8 @@
 """What every request to the gateway shares."""
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from weakref import WeakValueDictionary
@@ -31,11 +30,8 @@ class OpenConnection(Protocol):
         """Send a text frame of ``size`` bytes; False when too much waits for this client already."""
         ...
 
-    @property
-    def gather_frames(self) -> Callable[[], Callable[[], None]]:
-        """Has frames leave together that are sent from now on, until the function that it returns is called;
-        in the same turn of the event loop.
-        """
+    def post_now(self, texts: Sequence[str], now_ms: int) -> bool:
+        """Send text frames in one piece, none of them if not all can leave at once."""
         ...
 
     async def close(self, closure: Closure) -> None:
@@ -106,10 +102,7 @@ class Edge:
 
     def arrival(self) -> Arrival:
         """Note the arrival of a request now."""
-        return Arrival(new_id(os.urandom), self.now_ms())
-
-    def new_id(self) -> str:
-        return new_id(os.urandom)
+        return Arrival(new_id(), self.now_ms())
 
     def slots_of(self, key: str) -> asyncio.Semaphore:
         """Return what all connections of a caller share."""

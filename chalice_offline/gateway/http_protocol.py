@@ -8,14 +8,22 @@ read: an app makes several for each message it gets.
 import urllib.parse
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import httptools
 
+from chalice_offline.callers import HeadersByName
 from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, Callbacks
+from chalice_offline.gateway.management import OK
 from chalice_offline.gateway.responses import Response
 from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX
-from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
+from chalice_offline.prompt_http import PromptHttp, head_bytes
+from chalice_offline.prompt_requests import PromptRequest
+from chalice_offline.uuids import new_uuid
+
+_TARGET: Final = attrgetter("target")
 
 
 class GatewayHttp(PromptHttp):
@@ -28,23 +36,28 @@ class GatewayHttp(PromptHttp):
         self._callbacks = callbacks
         self._callbacks_path: Final = callbacks.path.encode()
 
-    def is_prompt(self) -> bool:
-        return self.url.startswith(self._callbacks_path)
+    def is_prompt(self, method: str, target: bytes, named: HeadersByName) -> bool:  # noqa: ARG002  # by its path
+        return target.startswith(self._callbacks_path)
 
     def respond(self, request: PromptRequest) -> bytes:
-        response = self._callbacks.respond(_connection_id(request.target), request)
-        head = _head(response, tuple(self.server_state.default_headers))
-        return head % self._callbacks.new_request_id().encode("ascii") + response.body
+        [answer] = self._alike(self._callbacks.respond(_connection_id(request.target), request), 1)
+        return answer
 
     def answers(self, requests: Sequence[PromptRequest]) -> list[bytes]:
-        if len(requests) == 1:
-            return super().answers(requests)
         # An app that sends a client three frames at once posts them in one piece.
-        release = self._callbacks.gather_frames(_connection_id(request.target) for request in requests)
-        try:
-            return super().answers(requests)
-        finally:
-            release()
+        answers: list[bytes] = []
+        for target, group in groupby(requests, _TARGET):
+            together = [*group]
+            if self._callbacks.deliver(_connection_id(target), together):
+                answers += self._alike(OK, len(together))
+            else:
+                answers += super().answers(together)
+        return answers
+
+    def _alike(self, response: Response, count: int) -> list[bytes]:
+        """Return so many answers that are alike but for their ids."""
+        head = _head(response, tuple(self.server_state.default_headers))
+        return [head % new_uuid().encode() + response.body for _ in range(count)]
 
     def handle_websocket_upgrade(self) -> None:
         self.scope["headers"] = self.headers_sent

@@ -57,19 +57,24 @@ def decide(method: str, connection_id: str, connection: Connection | None, body:
     Args:
         connection_id: Percent-decoded, as are all paths in AWS's protocols.
         connection: The connection of that id, if there is one.
-        body: The payload of a POST; bytes that are not UTF-8 arrive as replacement characters.
+        body: The payload of a POST.
     """
     if connection is None or connection.phase is not Phase.OPEN:
         return GONE if is_well_formed(connection_id) else INVALID_ID
     match method:
         case "POST":
             too_large = len(body) > MESSAGE_BYTES_MAX
-            return TOO_LARGE if too_large else Deliver(body.decode("utf-8", errors="replace"), len(body))
+            return TOO_LARGE if too_large else Deliver(text_of(body), len(body))
         case "GET":
             return _description(connection)
         case "DELETE":
             return Disconnect()
     return no_such_method(method, f"@connections/{connection_id}")
+
+
+def text_of(body: bytes) -> str:
+    """Return a frame's text; bytes that are not UTF-8 arrive as replacement characters."""
+    return body.decode("utf-8", errors="replace")
 
 
 def _description(connection: Connection) -> Response:

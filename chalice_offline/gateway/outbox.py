@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chalice_offline.gateway.asgi import Message, Send
@@ -13,7 +13,8 @@ from chalice_offline.supervision import spawn
 # How ``send`` fails when the client has gone, and when a close frame overtook the frame to be sent.
 _GONE: Final = (OSError, RuntimeError)
 
-WriteNow = Callable[[str], bool]
+WriteNow = Callable[[Sequence[str]], bool]
+"""Writes text frames in one piece, or none of them and returns False."""
 
 
 class Outbox:
@@ -38,10 +39,14 @@ class Outbox:
         """Queue a text frame of ``size`` bytes; False when the client is too far behind. Never blocks."""
         if self._waiting_bytes and self._waiting_bytes + size > self._bytes_max:
             return False
-        if self._closed or (self._sender is None and self._write_now(text)):
+        if self._closed or (self._sender is None and self._write_now((text,))):
             return True
         self._enqueue({"type": "websocket.send", "text": text}, size)
         return True
+
+    def put_now(self, texts: Sequence[str]) -> bool:
+        """Send text frames in one piece if the client keeps up, else none of them."""
+        return self._sender is None and not self._closed and self._write_now(texts)
 
     async def close(self, closure: Closure) -> None:
         """Send the close frame after what is queued, or at once to a client that does not read."""

@@ -6,7 +6,7 @@ the connection goes, and long messages leave in frames of 32 KB.
 
 import asyncio
 import select
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -36,8 +36,6 @@ _TWO_LENGTH_BYTES = 126
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "chalice_offline.frames"
 WRITE_NOW = "write_now"
-# ``gather`` has what ``write_now`` writes until the function that it returns is called leave in one piece.
-GATHER = "gather"
 # An event: the client has closed the connection or is lost, though what
 # it sent before may still wait to be received.
 GONE = "gone"
@@ -48,7 +46,6 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
 
     _failed = False
     _ahead_bytes = 0
-    _gathered: list[bytes] | None = None
 
     @cached_property
     def gone(self) -> asyncio.Event:
@@ -57,45 +54,27 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         self.scope["extensions"][FRAMES] = {
             WRITE_NOW: self.write_now,
-            GATHER: self.gather,
             GONE: self.gone,
         }
         await super().run_asgi()
 
-    def write_now(self, text: str) -> bool:
-        """Write a frame if the client keeps up and the frame is a short one;
-        False if it is left to ``send``.
+    def write_now(self, texts: Sequence[str]) -> bool:
+        """Write frames in one ``send(2)`` if the client keeps up and they are short ones;
+        False if they are left to ``send``.
         """
-        if (
-            len(text) > _CHARS_MAX
-            or not self.writable.is_set()
-            or self.disconnected
-            or self.conn.state is not State.OPEN
-        ):
+        if not self.writable.is_set() or self.disconnected or self.conn.state is not State.OPEN:
             return False
-        data = text.encode()
+        frames = [text.encode() for text in texts]
+        if max(map(len, frames)) > FRAME_BYTES_MAX:
+            return False
         if self.conn.extensions:
-            self.conn.send_text(data)
-            written = b"".join(self.conn.data_to_send())
+            for data in frames:
+                self.conn.send_text(data)
+            parts = self.conn.data_to_send()
         else:
-            written = _text_head(len(data)) + data
-        if self._gathered is None:
-            self.transport.write(written)
-        else:
-            self._gathered.append(written)
+            parts = [_text_head(len(data)) + data for data in frames]
+        self.transport.write(b"".join(parts))
         return True
-
-    def gather(self) -> Callable[[], None]:
-        """Keep what ``write_now`` writes until the function that this returns is called: in the same turn of
-        the event loop, so that nothing overtakes it. Frames that leave together are one ``send(2)``.
-        """
-        self._gathered = []
-        return self._release
-
-    def _release(self) -> None:
-        gathered, self._gathered = self._gathered, None
-        if gathered:
-            self.transport.write(b"".join(gathered))
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Only the first disconnect counts: a close frame, if there was one, is ahead of this in the queue.

@@ -1,8 +1,8 @@
 """An open connection: reads messages, runs their handlers, and ends when its time is up."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from chalice_offline.gateway.asgi import Receive, Send
 from chalice_offline.gateway.connections import (
@@ -16,6 +16,7 @@ from chalice_offline.gateway.connections import (
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import Event, message_event
 from chalice_offline.gateway.frames import error_frame, reply_frame
+from chalice_offline.gateway.ids import new_id
 from chalice_offline.gateway.outbox import Outbox, WriteNow
 from chalice_offline.gateway.outcomes import FORBIDDEN
 from chalice_offline.gateway.routing import select_route
@@ -24,21 +25,14 @@ from chalice_offline.invocation import Caller
 
 
 class WrittenFrames(NamedTuple):
-    """How frames reach the client: in their turn, or at once, which may decline; ``gather`` has those that
-    are written at once leave together, once what it returns is called.
-    """
+    """How frames reach the client: in their turn, or at once, which may decline."""
 
     send: Send
     write_now: WriteNow
-    gather: Callable[[], Callable[[], None]]
 
 
 class WebSocketSession:
-    """One client, from the accepted handshake to the close frame.
-
-    Attributes:
-        gather_frames: As in ``WrittenFrames``.
-    """
+    """One client, from the accepted handshake to the close frame."""
 
     def __init__(
         self,
@@ -54,7 +48,6 @@ class WebSocketSession:
         self._outbox = Outbox(
             frames.send, frames.write_now, bytes_max=edge.settings.limits.outbound_bytes_max
         )
-        self.gather_frames: Final = frames.gather
         self._gone = gone
         self._caller = Caller(connection.caller_key, self._is_open)
         self._slots = edge.slots_of(self._caller.key)
@@ -88,6 +81,11 @@ class WebSocketSession:
         self.connection.active(self._edge.now_ms())
         return self._outbox.put(text, size)
 
+    def post_now(self, texts: Sequence[str], now_ms: int) -> bool:
+        """Send text frames in one piece, none of them if not all can leave at once."""
+        self.connection.active(now_ms)
+        return self._outbox.put_now(texts)
+
     async def close(self, closure: Closure) -> None:
         """Close the connection from our side; ``run`` returns the same closure."""
         self.connection.closed()
@@ -110,7 +108,7 @@ class WebSocketSession:
             self._reply(error_frame(FORBIDDEN, connection_id=connection_id, request_id=arrival.request_id))
             return
         event = message_event(
-            edge.api, self.connection, arrival, route_key=route_key, message_id=edge.new_id(), body=text
+            edge.api, self.connection, arrival, route_key=route_key, message_id=new_id(), body=text
         )
         if not await self._take_slot():
             self._drops_messages = True

@@ -10,8 +10,8 @@ from chalice_offline.gateway.connections import Closure, Connection
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import authorizer_event, connect_event, disconnect_event
 from chalice_offline.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
-from chalice_offline.gateway.ids import new_trace_id
-from chalice_offline.gateway.protocol import FRAMES, GATHER, GONE, WRITE_NOW
+from chalice_offline.gateway.ids import new_id, new_trace_id
+from chalice_offline.gateway.protocol import FRAMES, GONE, WRITE_NOW
 from chalice_offline.gateway.routing import CONNECT, DISCONNECT
 from chalice_offline.gateway.session import WebSocketSession, WrittenFrames
 from chalice_offline.invocation import Caller
@@ -32,7 +32,7 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     await receive()  # websocket.connect
     handshake = _handshake(scope, now_ms=edge.now_ms())
     connection = Connection(
-        connection_id=edge.new_id(),
+        connection_id=new_id(),
         connected_at_ms=handshake.received_ms,
         last_active_ms=handshake.received_ms,
         source_ip=handshake.source_ip,
@@ -43,7 +43,7 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     if isinstance(answer, Refuse):
         await _refuse(edge, connection, answer, send)
         return
-    written = WrittenFrames(send, frames[WRITE_NOW], frames[GATHER])
+    written = WrittenFrames(send, frames[WRITE_NOW])
     session = WebSocketSession(edge, connection, receive, written, frames[GONE])
     closure = await _converse(edge, session, answer, send)
     edge.settings.log(
@@ -136,7 +136,7 @@ async def _refuse(edge: Edge, connection: Connection, refusal: Refuse, send: Sen
     document = {
         "message": refusal.message,
         "connectionId": connection.connection_id,
-        "requestId": edge.new_id(),
+        "requestId": new_id(),
     }
     headers = [(b"content-type", b"application/json"), (b"x-amzn-requestid", document["requestId"].encode())]
     if refusal.error_type is not None:

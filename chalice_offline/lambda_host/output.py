@@ -19,18 +19,21 @@ class LineReader(asyncio.Protocol):
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        whole, feed, self._rest = (self._rest + data).rpartition(b"\n")
+        if feed:
+            self._emit(whole)
         if len(self._rest) > LINE_BYTES_MAX:
-            lines.append(self._rest)
+            self._emit(self._rest)
             self._rest = b""
-        self._emit(lines)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._emit([self._rest])
+        self._emit(self._rest)
         self._rest = b""
         self.ended.set()
 
-    def _emit(self, lines: Sequence[bytes]) -> None:
-        texts = [text for line in lines if (text := line.decode("utf-8", "replace").rstrip("\r"))]
-        if texts:
-            tell("lines of output", self._on_lines, texts)
+    def _emit(self, lines: bytes) -> None:
+        # No line feed is a part of another character, so that they can be decoded together.
+        text = lines.decode("utf-8", "replace")
+        texts = text.split("\n") if "\r" not in text else [line.rstrip("\r") for line in text.split("\n")]
+        if printed := [*filter(None, texts)]:
+            tell("lines of output", self._on_lines, printed)

@@ -26,7 +26,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from chalice_offline.callers import HeadersByName
 from chalice_offline.json_text import decoded
-from chalice_offline.prompt_http import PromptHttp, PromptRequest, head_bytes
+from chalice_offline.prompt_http import PromptHttp, head_bytes
+from chalice_offline.prompt_requests import PromptRequest
 from chalice_offline.services import fair_sqs
 from chalice_offline.services.emulator_guard import CanonicalRequest, Guard
 from chalice_offline.services.guarded_emulator import refusal_answer
@@ -67,28 +68,24 @@ class EmulatorHttp(PromptHttp):
     body_bytes_max = _BODY_BYTES_MAX
     guard: ClassVar[Guard] = Guard.from_env(os.environ)
     prompt_guard: ClassVar[PromptGuard] = PromptGuard(guard)
-    _call: bytes | None = None
-    """What is asked for by the request whose head was read last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         # Not a transport by its class, but it does all that one does.
         super().connection_made(cast("asyncio.Transport", _Joining(self, transport)))
 
-    def is_prompt(self) -> bool:
-        headers = self.named
-        self._call = headers.get(b"x-amz-target")
+    def is_prompt(self, method: str, target: bytes, named: HeadersByName) -> bool:
         return (
-            self._call in _PROMPT_CALLS
-            and headers.get(b"authorization", b"").startswith(_SIGNED)
-            and self.url == b"/"
-            and self.parser.get_method() == b"POST"
-            and _UNUSUAL.isdisjoint(headers)
-            and _is_short(headers.get(b"content-length", b""))
+            named.get(b"x-amz-target") in _PROMPT_CALLS
+            and named.get(b"authorization", b"").startswith(_SIGNED)
+            and target == b"/"
+            and method == "POST"
+            and _UNUSUAL.isdisjoint(named)
+            and _is_short(named.get(b"content-length", b""))
             and not _is_busy()
         )
 
     def must_wait(self, request: PromptRequest) -> bool:
-        if self._call != _RECEIVE:
+        if request.named[b"x-amz-target"] != _RECEIVE:
             return False
         try:
             asked = decoded(request.body)

@@ -10,7 +10,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from chalice_offline.bounded_http import HEAD_BYTES_MAX, connections_max
-from chalice_offline.prompt_http import PromptHttp, PromptRequest
+from chalice_offline.callers import HeadersByName
+from chalice_offline.prompt_http import PromptHttp
+from chalice_offline.prompt_requests import PromptRequest
 
 REQUEST = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 PROMPT = b"POST /prompt HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
@@ -25,8 +27,8 @@ class ShortHttp(PromptHttp):
     request_s = 0.4
     connections_max = 10
 
-    def is_prompt(self) -> bool:
-        return self.url == b"/prompt"
+    def is_prompt(self, method: str, target: bytes, named: HeadersByName) -> bool:  # noqa: ARG002  # by its path
+        return target == b"/prompt"
 
     def respond(self, _request: PromptRequest) -> bytes:
         return ANSWER

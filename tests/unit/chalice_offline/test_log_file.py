@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chalice_offline.log_file import Entry, LogFile, LogReader
+from chalice_offline.log_file import Entry, LogFile, LogReader, Printed
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
@@ -15,10 +15,16 @@ def texts(entries: object) -> list[str]:
 def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
     entries = [Entry("price", "a\tb \udcff \x85", AT), Entry(None, "ready", AT), Entry("runtime", "", AT)]
     file = LogFile(tmp_path)
-    file.append(entries)
+    file.append([Printed(source, [line], at) for source, line, at in entries])
+    file.append([Printed("stock", ["one", "two"], AT)])
     file.close()
     with LogReader(tmp_path) as reader:
-        assert list(reader.more()) == [entries[0]._replace(line="a\tb \\udcff \x85"), *entries[1:]]
+        assert list(reader.more()) == [
+            entries[0]._replace(line="a\tb \\udcff \x85"),
+            *entries[1:],
+            Entry("stock", "one", AT),
+            Entry("stock", "two", AT),
+        ]
         assert list(reader.more()) == []
 
 
@@ -26,9 +32,9 @@ def test_reader_goes_on_where_it_was_also_when_the_file_becomes_the_older_one(tm
     file = LogFile(tmp_path, bytes_max=1)
     with LogReader(tmp_path) as reader:
         assert not list(reader.more())
-        file.append([Entry("f", "1", AT)])
+        file.append([Printed("f", ["1"], AT)])
         assert texts(reader.more()) == ["1"]
-        file.append([Entry("f", "2", AT)])
+        file.append([Printed("f", ["2"], AT)])
         assert texts(reader.more()) == ["2"]
     with LogReader(tmp_path) as late:
         assert (texts(late.earlier()), texts(late.more())) == (["1"], ["2"])
@@ -38,7 +44,7 @@ def test_reader_goes_on_where_it_was_also_when_the_file_becomes_the_older_one(tm
 def test_size_is_bounded_by_two_files(tmp_path: Path) -> None:
     file = LogFile(tmp_path, bytes_max=1_000)
     for number in range(200):
-        file.append([Entry("f", f"line {number}", AT)])
+        file.append([Printed("f", [f"line {number}"], AT)])
     file.close()
     assert len(list(tmp_path.iterdir())) == 2
     assert all(path.stat().st_size < 1_100 for path in tmp_path.iterdir())

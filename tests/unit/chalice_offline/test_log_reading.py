@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from chalice_offline.log_file import Entry, LogFile
+from chalice_offline.log_file import LogFile, Printed
 from chalice_offline.log_reading import NoLogError, Wanted, print_log
+from chalice_offline.logs import Look
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ASKED = '{"message": "asked", "name": "tea"}'
+MEASURED = '{"_aws": {}}'
 LINES = [
-    Entry(None, "ready in 1.0 s", AT),
-    Entry("price", '{"message": "asked", "name": "tea"}', AT),
-    Entry("stock", "counted", AT),
-    Entry("price", '{"_aws": {}}', AT),
+    Printed(None, ["ready in 1.0 s"], AT),
+    Printed("price", [ASKED], AT),
+    Printed("stock", ["counted"], AT),
+    Printed("price", [MEASURED], AT),
 ]
 
 
@@ -41,7 +44,7 @@ def test_all_lines_are_rendered_as_the_instance_printed_them(folder: Path) -> No
 def test_lines_of_a_function_and_the_last_ones_can_be_asked_for(folder: Path) -> None:
     assert [line[9:] for line in printed(folder, Wanted(("stock",)))] == ["stock counted"]
     assert [line[9:] for line in printed(folder, Wanted(tail=1))] == ["stock counted"]
-    assert printed(folder, Wanted(("price",), is_raw=True)) == [LINES[1].line, LINES[3].line]
+    assert printed(folder, Wanted(("price",), look=Look(is_raw=True))) == [ASKED, MEASURED]
     assert printed(folder, Wanted(tail=0)) == []
 
 
@@ -54,7 +57,7 @@ def test_follower_prints_what_comes(folder: Path) -> None:
         text = next(pauses, None)
         if text is None:
             raise KeyboardInterrupt
-        file.append([Entry("price", text, AT), Entry("stock", "another's", AT)])
+        file.append([Printed("price", [text], AT), Printed("stock", ["another's"], AT)])
 
     with pytest.raises(KeyboardInterrupt):
         print_log(folder, Wanted(("price",), tail=0), lines.append, follows=True, pause=pause)

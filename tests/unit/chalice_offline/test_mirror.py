@@ -45,7 +45,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "lambda_host/bootstrap.py": "unit/chalice_offline/lambda_host/test_environment.py",
     "lambda_host/fork_server.py": "unit/chalice_offline/lambda_host/test_forker.py",
     "lambda_host/forks.py": "unit/chalice_offline/lambda_host/test_forker.py",
-    "lambda_host/output.py": "unit/chalice_offline/lambda_host/test_environment.py",
     "lambda_host/pool.py": "unit/chalice_offline/lambda_host/test_host.py",
     "lambda_host/private_tmp.py": "unit/chalice_offline/lambda_host/test_environment.py",
     "lambda_host/shared_import.py": "unit/chalice_offline/lambda_host/test_snapshot.py",

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalice_offline.logs import render
+from chalice_offline.log_file import Printed
+from chalice_offline.logs import Look
 from chalice_offline.sentences import Sentences, TemplateError
 
 SHIPPED = Sentences({"order shipped": "{order_id:.8} {status:9} {weight} by={carrier} {note}"})
@@ -46,7 +47,7 @@ def test_rendered_line_is_the_time_and_the_sentence() -> None:
     line = json.dumps({"level": "INFO", "message": "order shipped", "order_id": "0123", "status": "shipped"})
     now = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
     clock = now.astimezone().strftime("%H:%M:%S")
-    assert render("ship", line, now=now, sentences=SHIPPED) == f"{clock} 0123 shipped"
+    assert Look(sentences=SHIPPED).shown(Printed("ship", [line], now)) == [f"{clock} 0123 shipped"]
 
 
 @pytest.mark.parametrize("template", ["{", "{a.b}", "{a!r}", "{}", "{a:%Y}", "{a[0]}", "{a:8…}", "{a:0…4}"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,14 +10,15 @@ import uvicorn
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from chalice_offline.gateway import Gateway, GatewaySettings
+from chalice_offline.gateway import Gateway, GatewayLimits, GatewaySettings
 from chalice_offline.gateway.callbacks import Callbacks
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.http_protocol import GatewayHttp
 from chalice_offline.gateway.protocol import GatewayWebSocket
 from chalice_offline.gateway.responses import Response
+from chalice_offline.gateway.settings import MESSAGE_BYTES_MAX
 from chalice_offline.invocation import AppManifest, Returned
-from chalice_offline.prompt_http import PromptRequest
+from chalice_offline.prompt_requests import PromptRequest
 from tests.unit.chalice_offline.gateway.clients import connection_id, websocket_url
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
@@ -72,26 +74,58 @@ def test_posts_behind_one_another_are_delivered_in_order_however_they_are_cut(si
 
 
 def test_frames_of_posts_that_came_together_leave_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    released = []
-    release = GatewayWebSocket._release  # what leaves is seen only where it is written
+    pieces: list[Sequence[str]] = []
+    write_now = GatewayWebSocket.write_now  # what leaves is seen only where it is written
 
-    def seen(self: GatewayWebSocket) -> None:
-        released.append(list(self._gathered or ()))
-        release(self)
+    def seen(self: GatewayWebSocket, texts: Sequence[str]) -> bool:
+        pieces.append(texts)
+        return write_now(self, texts)
 
-    monkeypatch.setattr(GatewayWebSocket, "_release", seen)
+    monkeypatch.setattr(GatewayWebSocket, "write_now", seen)
 
     async def scenario() -> tuple[list[int], list[object]]:
         functions = FakeFunctions()
         async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
             path_id = connection_id(functions).replace("=", "%3D")
-            posts = [a_post(path_id, "a"), a_post(GONE_ID, "b"), a_post(path_id, "c")]
-            last = a_post(path_id, "d", "Connection: close")
+            posts = [a_post(path_id, "a"), a_post(path_id, "b"), a_post(GONE_ID, "c"), a_post(path_id, "d")]
+            last = a_post(path_id, "e", "Connection: close")
             found = statuses(await answers(gateway, b"".join([*posts, last])))
+            return found, [await client.recv() for _ in range(4)]
+
+    assert asyncio.run(scenario()) == ([200, 200, 410, 200, 200], ["a", "b", "d", "e"])
+    assert [[*texts] for texts in pieces] == [["a", "b"], ["d"], ["e"]]
+
+
+def test_posts_that_came_together_are_judged_one_by_one_where_one_of_them_is_refused() -> None:
+    async def scenario() -> tuple[list[int], list[object]]:
+        functions = FakeFunctions()
+        limits = GatewayLimits(request_burst=4, requests_per_s=0)
+        async with (
+            a_gateway(functions, limits=limits) as gateway,
+            connect(websocket_url(gateway)) as client,
+        ):
+            path_id = connection_id(functions).replace("=", "%3D")
+            of_a_page = a_post(path_id, "page", "Origin: http://page.example")
+            large = a_post(path_id, "x" * (MESSAGE_BYTES_MAX + 1))
+            together = [a_post(path_id, "a"), of_a_page, large, *(a_post(path_id, text) for text in "bcd")]
+            found = statuses(await answers(gateway, b"".join(together)))
             return found, [await client.recv() for _ in range(3)]
 
-    assert asyncio.run(scenario()) == ([200, 410, 200, 200], ["a", "c", "d"])
-    assert [len(frames) for frames in released] == [2]
+    # The large one took a token, and the last found none; the page's was refused before that.
+    assert asyncio.run(scenario()) == ([200, 403, 413, 200, 200, 429], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("length", [8_192, 32 * 1024, 32 * 1024 + 1, MESSAGE_BYTES_MAX])
+def test_long_frames_among_posts_that_came_together_arrive_in_order(length: int) -> None:
+    async def scenario() -> tuple[list[int], list[object]]:
+        functions = FakeFunctions()
+        async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
+            path_id = connection_id(functions).replace("=", "%3D")
+            texts = ["a", "x" * length, "b"]
+            found = statuses(await answers(gateway, b"".join(a_post(path_id, text) for text in texts)))
+            return found, [await client.recv() for _ in texts]
+
+    assert asyncio.run(scenario()) == ([200] * 3, ["a", "x" * length, "b"])
 
 
 @pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue\r\nConnection: close"])

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from chalice_offline.gateway.connections import DELETED
@@ -30,9 +30,9 @@ class FakeClient:
             raise RuntimeError
         self.received.append(message)
 
-    def write_now(self, text: str) -> bool:
+    def write_now(self, texts: Sequence[str]) -> bool:
         if self.keeps_up:
-            self.received.append({"type": "websocket.send", "text": text})
+            self.received += [{"type": "websocket.send", "text": text} for text in texts]
         return self.keeps_up
 
     @property

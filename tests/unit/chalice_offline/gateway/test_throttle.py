@@ -9,6 +9,17 @@ def test_burst_passes_and_the_next_is_refused() -> None:
     assert [bucket.take(0) for _ in range(4)] == [True, True, True, False]
 
 
+def test_so_many_at_once_pass_or_none_of_them() -> None:
+    bucket = TokenBucket(rate_per_s=10, burst=3)
+    assert [bucket.has(0, 4), bucket.take(0, 4), bucket.has(0, 3), bucket.take(0, 3), bucket.has(0, 1)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
 def test_bucket_refills_at_its_rate() -> None:
     bucket = TokenBucket(rate_per_s=10, burst=1)
     assert [bucket.take(at_ms) for at_ms in (0, 50, 100, 150)] == [True, False, True, False]
