@@ -238,7 +238,7 @@ class Services(Ports):
             confirmation=self._confirmation(self.market.keyless_chain, attempts_max=1),
             republisher=self.republisher,
             observer=self.observer,
-            dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
+            dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections, self.queue),
             clock=self.clock,
             lease_ms=self.settings.lease_ms,
             parse=parse_message,

@@ -7,7 +7,7 @@ from chalicelib.domain.amounts import format_units, parse_units
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.rates import Limit, Rate, limit_bound, limit_rate
+from chalicelib.domain.rates import Limit, Rate, limit_bound, limit_rate, spelled_price
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.domain.tokens import Token, Tokens
@@ -65,7 +65,7 @@ def _with_trigger_price(terms: OrderTerms, price: str, tokens: Tokens, *, is_ove
     if is_over:
         raise FieldError("triggerPrice", "cannot change any more: the trigger has fired")
     rate = _rate(terms, price, tokens, field="triggerPrice")
-    return replace(terms, trigger=replace(terms.trigger, price=price, rate=rate))
+    return replace(terms, trigger=replace(terms.trigger, price=spelled_price(price), rate=rate))
 
 
 def _limit(terms: OrderTerms, price: str, tokens: Tokens) -> Limit:
@@ -73,7 +73,7 @@ def _limit(terms: OrderTerms, price: str, tokens: Tokens) -> Limit:
     is_exact_in = terms.swap_mode is SwapMode.EXACT_IN
     other: Token = terms.bought_token(tokens) if is_exact_in else tokens[terms.input_token]
     limit_bound(rate, terms.swap_mode, terms.amount_units, other, field="limitPrice")
-    return Limit(price, rate)
+    return Limit(spelled_price(price), rate)
 
 
 def _rate(terms: OrderTerms, price: str, tokens: Tokens, *, field: str) -> Rate:

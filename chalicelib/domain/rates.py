@@ -97,6 +97,15 @@ def limit_rate(price: str, *, input_token: Token, output_token: Token, price_bas
     return Rate.of(shift * one_out, digits * one_in)
 
 
+def spelled_price(price: str) -> str:
+    """Return the one spelling of a price that ``limit_rate`` takes: equal prices are equal terms, as equal
+    amounts are, so that an order which is repeated with 155.50 for 155.5 is the same order.
+    """
+    whole, _, part = price.partition(".")
+    part = part.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}.{part}" if part else whole.lstrip("0") or "0"
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """The worst that a transaction may do: the ledger, or the program, enforces it.
@@ -119,7 +128,7 @@ class Limit:
     """A limit order's price.
 
     Attributes:
-        price: As the client wrote it; shown, and never computed with.
+        price: As the client wrote it, in one spelling; shown, and never computed with.
         rate: The same, exactly, as output per input: the worst that the order accepts.
     """
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.rates import Rate, limit_rate
+from chalicelib.domain.rates import Rate, limit_rate, spelled_price
 from chalicelib.domain.tokens import Token
 
 CONFIRMATIONS_DEFAULT: Final = 2
@@ -45,7 +45,7 @@ class Trigger:
     """What an order waits for.
 
     Attributes:
-        price: As the client wrote it; shown, and never computed with.
+        price: As the client wrote it, in one spelling; shown, and never computed with.
         rate: The same, exactly, as output per input.
         direction: On which side of the rate it fires.
         confirmations: For how many blocks the mark must hold; 1 where the executable rate is looked at.
@@ -107,7 +107,7 @@ def trigger(
     is_per_input = price_base == input_token.symbol
     direction = Direction.AT_LEAST if (when is When.ABOVE) == is_per_input else Direction.AT_MOST
     return Trigger(
-        price=price,
+        price=spelled_price(price),
         when=when,
         rate=limit_rate(
             price,

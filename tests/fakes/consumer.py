@@ -109,7 +109,7 @@ class ConsumerOnFakes:
             confirmation=self._confirmation(1),
             republisher=republisher,
             observer=Unobserved(),
-            dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections),
+            dead_letter_subscribers=DeadLetterSubscribers(self.subscriptions, self.connections, self.queue),
             clock=self.clock,
             lease_ms=LEASE_MS,
             parse=parse_message,

@@ -17,6 +17,7 @@ from tests.security.captured import Captured, Exchange, captured
 from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
 from tests.support.instance import REPOSITORY, Instance
+from tests.support.threads import ended_backgrounds
 
 ENVIRONMENT: Final = {
     "AUTH_MODE": "jwt",
@@ -82,10 +83,11 @@ def open_house(
 @pytest.fixture(scope="package")
 def exchange(make_database: Callable[[], str]) -> Iterator[Exchange]:
     """A database that has been traded on, for functions that an attacker commands."""
-    made = Exchange(make_database(), f"login_{uuid.uuid4().hex[:8]}")
-    made.trade()
-    yield made
-    made.close()
+    with ended_backgrounds():
+        made = Exchange(make_database(), f"login_{uuid.uuid4().hex[:8]}")
+        made.trade()
+        yield made
+        made.close()
 
 
 @pytest.fixture

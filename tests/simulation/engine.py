@@ -149,7 +149,9 @@ class Engine:
             confirmation=_confirmation(world, parts, wait_policy, attempts_max=1),
             republisher=republisher,
             observer=Unobserved(),
-            dead_letter_subscribers=DeadLetterSubscribers(parts.subscriptions, parts.connections),
+            dead_letter_subscribers=DeadLetterSubscribers(
+                parts.subscriptions, parts.connections, parts.queue
+            ),
             clock=world,
             lease_ms=LEASE_MS,
             parse=parse_message,

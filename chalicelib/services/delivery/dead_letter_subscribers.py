@@ -1,4 +1,4 @@
-"""Connections that a dead letter was to bring to an order: the sweep catches them up,
+"""Connections that a dead letter was to bring to an order: they are caught up, by the sweep at the latest,
 unless they are refused.
 """
 
@@ -9,17 +9,21 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import ExecutionError, RetryableError, client_order_id_conflict
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
-from chalicelib.services.ports import Connections, Delivery, Frame
+from chalicelib.domain.queue_messages import SubscribeMessage
+from chalicelib.logs import logger
+from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
 from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.server_frames import accepted, batch_texts, error, json_text
 
 
 class DeadLetterSubscribers:
     """Connections that still wait for an order's events when the message that promised them has died."""
 
-    def __init__(self, subscriptions: Subscriptions, connections: Connections) -> None:
+    def __init__(self, subscriptions: Subscriptions, connections: Connections, queue: OrderQueue) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
+        self._queue = queue
 
     def subscribe(
         self,
@@ -48,13 +52,34 @@ class DeadLetterSubscribers:
                 connection_id,
                 batch_texts([json_text(accepted(deferred_acknowledgement.request_id, recorded))]),
             )
-        subscriptions = self._subscriptions.of_orders([recorded])
-        if any(each.connection_id == connection_id and _sees_all(each, after_seq) for each in subscriptions):
+        subscriptions = [
+            each for each in self._subscriptions.of_orders([recorded]) if each.connection_id == connection_id
+        ]
+        if any(_sees_all(each, after_seq) for each in subscriptions):
             return
         # Not live, and not being replayed: that is what the sweep looks for.
         self._subscriptions.begin_replay(
             connection_id, recorded.account_id, recorded.order_id, replay_id=uuid4(), after_seq=after_seq
         )
+        if any(each.live for each in subscriptions):
+            self._catch_up(connection_id, recorded, after_seq)
+
+    def _catch_up(self, connection_id: str, recorded: Order, after_seq: int) -> None:
+        """Have a connection caught up at once that would wait for live events until the sweep's next run.
+
+        Only one that was live: a message that dies as well finds that it no longer is, and leads to no
+        other. Best effort.
+        """
+        message = SubscribeMessage(
+            connection_id=connection_id,
+            account_id=recorded.account_id,
+            order_id=recorded.order_id,
+            after_seq=after_seq,
+        )
+        try:
+            self._queue.send([QueueMessage(render_message(message), recorded.account_id)])
+        except RetryableError as fault:
+            logger.warning("catching up left to the sweep", connection_id=connection_id, reason=fault.message)
 
     def refuse(
         self, connection_id: str, request_id: str | None, refusal: ExecutionError, order_id: UUID

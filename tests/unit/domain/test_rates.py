@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.amounts import MAX_UNITS
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.rates import KEY_DIGITS, Bound, Limit, Rate, limit_bound, limit_rate
+from chalicelib.domain.rates import KEY_DIGITS, Bound, Limit, Rate, limit_bound, limit_rate, spelled_price
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token
 
@@ -38,6 +38,15 @@ def a_rate(price: str, base: str, scale_in: int = 9, scale_out: int = 6) -> Rate
 def asked_output_per_input(price: str, base: str) -> Fraction:
     """In token units, by the definition of the field."""
     return Fraction(price) if base == "IN" else 1 / Fraction(price)
+
+
+@given(price=PRICES, zeros=st.integers(0, 3))
+@example(price="100", zeros=0)
+@example(price="0.10", zeros=1)
+def test_equal_prices_have_one_spelling_of_the_same_value(price: str, zeros: int) -> None:
+    other = "0" * zeros + price + ("" if "." in price else ".0") + "0" * zeros
+    assert spelled_price(price) == spelled_price(other)
+    assert Decimal(spelled_price(price)) == Decimal(price)
 
 
 @given(price=PRICES, base=BASES, scale_in=SCALES, scale_out=SCALES, amount=UNITS)

@@ -55,6 +55,25 @@ def test_sell_is_exact_in_of_the_base() -> None:
     assert (terms.swap_mode, terms.input_token, terms.output_token) == (SwapMode.EXACT_IN, "ETH", "USDC")
 
 
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ({"amount": "1.5"}, {"amount": "01.50"}),
+        ({"type": "limit", "limitPrice": "155.5"}, {"type": "limit", "limitPrice": "0155.500"}),
+        ({"type": "limit", "limitPrice": "20"}, {"type": "limit", "limitPrice": "20.0"}),
+        (
+            {"trigger": {"price": "0.5", "when": "below"}},
+            {"trigger": {"price": "00.50", "when": "below"}},
+        ),
+        ({"expiresAt": "2026-12-04T00:00:00Z"}, {"expiresAt": "2026-12-04T01:00:00.000+01:00"}),
+    ],
+)
+def test_order_that_is_said_again_in_other_digits_is_the_same_order(
+    said: dict[str, Any], again: dict[str, Any]
+) -> None:
+    assert terms_of(BY_TOKENS | said).sha256 == terms_of(BY_TOKENS | again).sha256
+
+
 def test_side_and_amount_alone_mean_the_default_pair() -> None:
     terms = terms_of({"side": "buy", "amount": "0.01"})
     assert (terms.input_token, terms.output_token, terms.price_base) == ("USDC", "SOL", "SOL")

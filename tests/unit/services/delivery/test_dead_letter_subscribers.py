@@ -13,25 +13,33 @@ from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
+from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.subscription_ports import Missed
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, an_order
-from tests.fakes.ports import FakeConnections
+from tests.fakes.ports import FakeConnections, FakeQueue
 
 
 class Room:
     """An order on record, of three events unless told otherwise, submitted by ``c=``."""
 
     def __init__(self, events: int = 3) -> None:
-        self.store, self.connections = in_memory(), FakeConnections()
+        self.store, self.connections, self.queue = in_memory(), FakeConnections(), FakeQueue()
         self.order = self.store.created(an_order(), *LIFE[:events], connection_id="c=").state.order
-        self._subscribers = DeadLetterSubscribers(self.store.subscriptions, self.connections)
+        self._subscribers = DeadLetterSubscribers(self.store.subscriptions, self.connections, self.queue)
 
     def subscribe(self, connection_id: str = "d=", content_sha256: str | None = None, **more: Any) -> None:
         self._subscribers.subscribe(
             connection_id, self.order, after_seq=2, content_sha256=content_sha256, **more
         )
+
+    def go_live(self, connection_id: str, seq: int) -> None:
+        replay_id, subscriptions = uuid4(), self.store.subscriptions
+        subscriptions.begin_replay(
+            connection_id, self.order.account_id, self.order.order_id, replay_id=replay_id, after_seq=seq
+        )
+        assert subscriptions.go_live(connection_id, self.order.order_id, replay_id=replay_id, seq=seq)
 
     def refuse(self, order: Order) -> None:
         refusal = ExecutionError(Code.INTERNAL_ERROR, "no")
@@ -54,6 +62,28 @@ def test_connection_waits_for_the_sweep_behind_what_it_has_seen(room: Room) -> N
     room.subscribe()
     assert room.subscription() == Subscription(room.order.order_id, "d=", live=False, replayed_to=2)
     assert room.frames() == []
+    assert room.queue.messages == []
+
+
+def test_connection_that_was_live_is_caught_up_at_once_and_only_once(room: Room) -> None:
+    room.go_live("e=", seq=3)
+    room.subscribe("e=")
+    room.subscribe("e=")  # the message has died as well
+    assert room.queue.messages == [
+        SubscribeMessage(
+            connection_id="e=",
+            account_id=room.order.account_id,
+            order_id=room.order.order_id,
+            after_seq=2,
+        )
+    ]
+
+
+def test_connection_that_was_live_is_left_to_the_sweep_where_the_queue_is_down(room: Room) -> None:
+    room.go_live("e=", seq=3)
+    room.queue.is_down = True
+    room.subscribe("e=")
+    assert room.subscription("e=") == Subscription(room.order.order_id, "e=", live=False, replayed_to=2)
 
 
 def test_connection_that_is_subscribed_already_stays_as_it_is(room: Room) -> None:

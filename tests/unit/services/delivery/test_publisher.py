@@ -34,7 +34,7 @@ class Exchange:
         self.replay_orders = ReplayOrders(
             subscriptions, self.store.queries, self.connections, FrozenClock(), VIEWS, lookup_wait_ms=200
         )
-        self.dead_letter_subscribers = DeadLetterSubscribers(subscriptions, self.connections)
+        self.dead_letter_subscribers = DeadLetterSubscribers(subscriptions, self.connections, self.queue)
 
     def move(self, claimed: ClaimedOrder, *statuses: OrderStatus) -> ClaimedOrder:
         """Commit some events and hand them to the publisher; without any, what there is so far."""
