@@ -59,8 +59,8 @@ def _events(curves: Sequence[Curve]) -> list[tuple[float, float, Range | None]]:
     return events
 
 
-def in_series(first: Curve, second: Curve) -> Curve:
-    """Return the curve of trading the output of ``first`` on ``second``.
+def in_series(first: Curve, second: Curve, *, stop_in: float = inf, stop_out: float = inf) -> Curve:
+    """Return the curve of trading the output of ``first`` on ``second``, at least up to one of two amounts.
 
     Two constant products in series are one again, with 1/L = 1/(L1 root2) + root1/L2.
     """
@@ -69,7 +69,7 @@ def in_series(first: Curve, second: Curve) -> Curve:
     one: _Fields | None = next(ones, None)
     other: _Fields | None = next(others, None)
     # Nothing but arithmetic, without a call: books have a hundred ranges and more.
-    while one and other:
+    while one and other and stop_in >= 0.0 and stop_out >= 0.0:
         start_1, end_1, liquidity_1, in_1, out_1 = one
         start_2, end_2, liquidity_2, in_2, out_2 = other
         start = start_1 * start_2
@@ -93,6 +93,8 @@ def in_series(first: Curve, second: Curve) -> Curve:
             else:
                 root = start_1 / (1.0 + amount_in * start_1 / liquidity_1)
                 end, one = root * end_2, (root, end_1, liquidity_1, in_1 - amount_in, out_1 - in_2)
+        stop_in -= amount_in
+        stop_out -= amount_out
         composed.append(
             Range(start, end if drag else start, 1.0 / drag if drag else inf, amount_in, amount_out)
         )

@@ -4,6 +4,7 @@ An order looks at every pool within two hops, and uses few of them. So each side
 once, up to its best price alone, and read again only when a plan moves the pool.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import inf
@@ -56,12 +57,16 @@ class PoolSide:
         return curve_of(self.pool.state, self.token_in, now_s, slot=slot, stop_in=stop_in, stop_out=stop_out)
 
 
-_last_read: Final[dict[tuple[str, str], PoolSide]] = {}
-"""The last side read of each pool and input token: pools mostly stand where they stood a batch ago.
+@lru_cache(maxsize=2)
+def _read_at(moment: Moment) -> dict[str, dict[str, PoolSide]]:
+    """Return the last sides read for a moment, by input token and pool: pools mostly stand where they
+    stood a batch ago.
 
-Shared by all markets of the process, and safe to: a side never changes, and one whose pool is not
-equal to the pool asked for is read anew. Equal states are mostly the same object.
-"""
+    Shared by all markets of the process, and safe to: a side never changes, and one whose pool is not
+    equal to the pool asked for is read anew. Equal states are mostly the same object.
+    """
+    del moment  # the cache's key
+    return defaultdict(dict)
 
 
 class Pair(NamedTuple):
@@ -100,6 +105,7 @@ class Market:
         self.now_s = now_s
         self.slot = slot
         self._moment: Moment = now_s, slot
+        self._last_read = _read_at(self._moment)
         self._pools = {pool.pool_id: pool for pool in sorted(pools, key=_POOL_ID)}
         self._links = _links(tuple(map(_TRADED, self._pools.values())))
         # Both without what has moved since it was read.
@@ -121,16 +127,14 @@ class Market:
         if found is None:
             found = self._two_hop_pairs[token_in, token_out] = []
             for token in self._links.between(token_in, token_out):
-                first, second = self.pair(token_in, token), self.pair(token, token_out)
+                first = self._pairs.get((token_in, token)) or self._read(token_in, token)
+                second = self._pairs.get((token, token_out)) or self._read(token, token_out)
                 found.append(TwoHopPairs(token, first, second, first.start * second.start))
         return found
 
     def pair(self, token_in: str, token_out: str) -> Pair:
         """Return what pays ``token_out`` for ``token_in`` now."""
-        found = self._pairs.get((token_in, token_out))
-        if found is None:
-            found = self._pairs[token_in, token_out] = self._read(token_in, token_out)
-        return found
+        return self._pairs.get((token_in, token_out)) or self._read(token_in, token_out)
 
     def apply(self, states: Mapping[str, Pool]) -> None:
         """Put pools into other states: what the next order trades with."""
@@ -142,15 +146,17 @@ class Market:
         self._two_hop_pairs.clear()
 
     def _read(self, token_in: str, token_out: str) -> Pair:
-        sides, pools, moment = [], self._pools, self._moment
+        sides, pools, last_read = [], self._pools, self._last_read[token_in]
         for pool_id in self._links.pool_ids.get((token_in, token_out), ()):
-            pool, place = pools[pool_id], (pool_id, token_in)
-            side = _last_read.get(place)
-            if side is None or side.pool != pool or side.moment != moment:
-                side = _last_read[place] = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, moment)
+            pool, side = pools[pool_id], last_read.get(pool_id)
+            if side is None or side.pool != pool:
+                side = PoolSide(pool, 0 if pool.tokens[0] == token_in else 1, self._moment)
+                last_read[pool_id] = side
             if side.start > 0.0:
                 sides.append(side)
-        return Pair(sides, max([side.start for side in sides], default=0.0))
+        pair = Pair(sides, max([side.start for side in sides], default=0.0))
+        self._pairs[token_in, token_out] = pair
+        return pair
 
 
 class _Links:

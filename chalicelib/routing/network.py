@@ -9,7 +9,7 @@ is read, and they are read only once prices fall to there.
 """
 
 from collections.abc import Callable, Container, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from math import inf
 from typing import Final, NamedTuple
 
@@ -74,22 +74,35 @@ class Hop:
         )
 
 
+class Reach(NamedTuple):
+    """How far curves are read for an order: to one of two amounts, the other is endless."""
+
+    amount_in: float = inf
+    amount_out: float = inf
+
+
 class TwoHopPath:
     """Both hops through an intermediate token, read when they are first asked for.
 
     Attributes:
         pairs: Where it leads, as the market has it.
+        reach: How far its curve goes at least, if its hops do.
         start: No unit in is paid better than the square of this root.
         profits: What the certificate has found by now, by root (see ``certificate.surpluses``).
     """
 
-    __slots__ = ("_curve", "_hops", "_read", "pairs", "profits", "start")
+    __slots__ = ("_curve", "_hops", "_read", "pairs", "profits", "reach", "start")
 
     def __init__(
-        self, pairs: TwoHopPairs, start: float, read: Callable[[TwoHopPairs], tuple[Hop, Hop]]
+        self,
+        pairs: TwoHopPairs,
+        start: float,
+        reach: Reach,
+        read: Callable[[Reach, TwoHopPairs], tuple[Hop, Hop]],
     ) -> None:
         self.pairs = pairs
         self.start = start
+        self.reach = reach
         self.profits: dict[float, list[Profits]] = {}
         self._read = read
         self._hops: tuple[Hop, Hop] | None = None
@@ -102,15 +115,34 @@ class TwoHopPath:
     @property
     def hops(self) -> tuple[Hop, Hop]:
         if self._hops is None:
-            self._hops = self._read(self.pairs)
+            self._hops = self._read(self.reach, self.pairs)
         return self._hops
 
     @property
     def curve(self) -> Curve:
         if self._curve is None:
             first, second = self.hops
-            self._curve = in_series(first.book, second.book)
+            stop_in, stop_out = self.reach
+            self._curve = in_series(first.book, second.book, stop_in=stop_in, stop_out=stop_out)
         return self._curve
+
+    def most_in(self) -> float:
+        """Return what it takes at most, also beyond its reach."""
+        taken = total_in(self.curve)
+        if taken <= self.reach.amount_in:
+            return taken
+        first, second = self.hops
+        needed = in_for_out(first.book, total_in(second.book))
+        return total_in(first.book) if needed is None else needed
+
+    def most_out(self) -> float:
+        """Return what it pays at most, also beyond its reach."""
+        paid = total_out(self.curve)
+        if paid <= self.reach.amount_out:
+            return paid
+        first, second = self.hops
+        bought = out_for_in(second.book, total_out(first.book))
+        return total_out(second.book) if bought is None else bought
 
     def changed(self, change: Callable[[Hop], Hop]) -> "TwoHopPath":
         """Return the two-hop path with both hops changed;
@@ -121,7 +153,8 @@ class TwoHopPath:
         first, second = map(change, self._hops)
         if (first, second) == self._hops:
             return self  # with what was computed for it
-        return TwoHopPath(self.pairs, first.start * second.start, lambda _: (first, second))
+        start = first.start * second.start
+        return TwoHopPath(self.pairs, start, self.reach, lambda _reach, _pairs: (first, second))
 
 
 class Network:
@@ -193,35 +226,34 @@ def network_of(
     two_hop_pairs = market.two_hop_pairs(input_token, output_token)
     if not two_hop_pairs and not market.trades(input_token, output_token):
         raise NoRouteError(input_token=input_token, output_token=output_token)
-    reach = amount * REACH
     if mode is SwapMode.EXACT_IN:
-        read = partial(_read_forwards, reach)
-        direct = _hop(market.pair(input_token, output_token), stop_in=reach)
+        reach, read = Reach(amount_in=amount * REACH), _read_forwards
     else:
-        read = partial(_read_backwards, reach)
-        direct = _hop(market.pair(input_token, output_token), stop_out=reach)
+        reach, read = Reach(amount_out=amount * REACH), _read_backwards
+    direct = _hop(market.pair(input_token, output_token), reach)
     start = max([pairs.start for pairs in two_hop_pairs], default=0.0)
     return Network(
         direct,
         start,
-        lambda: [TwoHopPath(pairs, pairs.start, read) for pairs in two_hop_pairs if pairs.start > 0.0],
+        lambda: [TwoHopPath(pairs, pairs.start, reach, read) for pairs in two_hop_pairs if pairs.start > 0.0],
         inf,
     )
 
 
-def _read_forwards(amount_in: float, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
-    hop = _hop(pairs.first, stop_in=amount_in)
-    paid = out_for_in(hop.book, amount_in)
-    return hop, _hop(pairs.second, stop_in=total_out(hop.book) if paid is None else paid)
+def _read_forwards(reach: Reach, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
+    hop = _hop(pairs.first, reach)
+    paid = out_for_in(hop.book, reach.amount_in)
+    return hop, _hop(pairs.second, Reach(amount_in=total_out(hop.book) if paid is None else paid))
 
 
-def _read_backwards(amount_out: float, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
-    hop = _hop(pairs.second, stop_out=amount_out)
-    taken = in_for_out(hop.book, amount_out)
-    return _hop(pairs.first, stop_out=total_in(hop.book) if taken is None else taken), hop
+def _read_backwards(reach: Reach, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
+    hop = _hop(pairs.second, reach)
+    taken = in_for_out(hop.book, reach.amount_out)
+    return _hop(pairs.first, Reach(amount_out=total_in(hop.book) if taken is None else taken)), hop
 
 
-def _hop(pair: Pair, *, stop_in: float = inf, stop_out: float = inf) -> Hop:
+def _hop(pair: Pair, reach: Reach) -> Hop:
+    stop_in, stop_out = reach
     return Hop(
         [
             PoolCurve(side.pool, side.token_in, side.curve(stop_in=stop_in, stop_out=stop_out))

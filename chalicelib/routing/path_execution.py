@@ -14,7 +14,7 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import Allocation, TwoHopFill
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.network import Hop, PoolCurve
-from chalicelib.routing.ranges import Curve, total_in, total_out
+from chalicelib.routing.ranges import total_in, total_out
 from chalicelib.routing.whole import NoRoomError, whole_amounts
 from chalicelib.values import value
 
@@ -94,8 +94,12 @@ class Execution:
         """
         direct, two_hop_paths = allocation.network.direct, allocation.two_hop_paths
         fills = [*allocation.direct, *(filled.amount for filled in two_hop_paths)]
-        curves = [*direct.curves, *(filled.two_hop_path.curve for filled in two_hop_paths)]
-        whole = self._whole(fills, curves, amount, self.slack)
+        capacities = self._capacities(direct)
+        if self.mode is SwapMode.EXACT_IN:
+            capacities += [filled.two_hop_path.most_in() for filled in two_hop_paths]
+        else:
+            capacities += [filled.two_hop_path.most_out() for filled in two_hop_paths]
+        whole = whole_amounts(fills, capacities, amount, slack=self.slack)
         paths = [
             direct_path(self.leg(pool, part)) for pool, part in zip(direct.pools, whole, strict=False) if part
         ]
@@ -138,12 +142,13 @@ class Execution:
         # The other hop was rounded, so the amount differs a little from what was planned.
         scale = amount / planned
         # Half the slack: a two-hop path filled to its slack leaves that much more for its pools' rounding.
-        whole = self._whole([fill * scale for fill in fills], hop.curves, amount, self.slack / 2)
+        scaled = [fill * scale for fill in fills]
+        whole = whole_amounts(scaled, self._capacities(hop), amount, slack=self.slack / 2)
         return tuple(self.leg(pool, part) for pool, part in zip(hop.pools, whole, strict=True) if part)
 
-    def _whole(self, fills: Sequence[float], curves: Sequence[Curve], amount: int, slack: float) -> list[int]:
+    def _capacities(self, hop: Hop) -> list[float]:
         total = total_in if self.mode is SwapMode.EXACT_IN else total_out
-        return whole_amounts(fills, [total(curve) for curve in curves], amount, slack=slack)
+        return [total(curve) for curve in hop.curves]
 
 
 def _amount_in(hop: Sequence[ExecutedLeg]) -> int:
