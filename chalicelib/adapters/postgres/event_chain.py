@@ -66,22 +66,26 @@ def chained_rows(
             migration 0022 can do nothing with such rows.
     """
     after, rows = [], []
+    attempt, said, rest = 0, "", ""
     for events, head in zip(steps, heads, strict=False):
-        chain, at, time = head, None, ""
+        chain, at = head, None
         if events:
             name, last = id_text(events[0].order_id), events[-1]
         for event in events:
-            if event.at is not at:
-                at, time = event.at, _time(event.at)
-            seq, status, attempt, data = event.seq, event.what.status, event.attempt, text_of(event)
-            chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
+            if event.at is not at or event.attempt != attempt:
+                at, attempt = event.at, event.attempt
+                time = _time(at)
+                said = f"|{attempt}|{time}|"
+                rest = f'","attempt":{attempt},"occurred_at":"{time}","data":'
+            seq, status, data = event.seq, event.what.status, text_of(event)
+            chain = sha256(chain + f"{name}|{seq}|{status}{said}{data}".encode()).digest()
             shown = chain.hex() if event is last or not packs else ""
             short = ""
             if packs and status in PACKED:
                 short, data = (_packed_again if status is OrderStatus.PENDING else packed)(data).hex(), "{}"
             rows.append(
-                f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},"occurred_at":"{time}",'
-                f'"data":{data},"packed":"\\\\x{short}","chain":"\\\\x{shown}"}}'
+                f'{{"order_id":"{name}","seq":{seq},"status":"{status}{rest}{data},"packed":"\\\\x{short}",'
+                f'"chain":"\\\\x{shown}"}}'
             )
         after.append(chain)
     return f"[{','.join(rows)}]", after

@@ -366,7 +366,7 @@ def _transition_row(transition: Transition, lease_ms: int, head: bytes) -> JsonO
         "order_id": before.order.order_id,
         "fence": transition.claimed.fence,
         "from_seq": before.seq,
-        "status": transition.state.status,
+        "status": str(transition.state.status),
         "seq": transition.state.seq,
         "attempt": transition.state.attempt,
         "tx_signature": transition.new_attempt.transaction.signature if transition.new_attempt else None,

@@ -141,8 +141,8 @@ def by_order(orders: Iterable[Order], rows: Sequence[Row]) -> Subscribed:
     subscribed: Subscribed = {}
     by_name: dict[str, tuple[UUID, list[Subscription]]] = {}
     for order in orders:
-        order_id, found = order.order_id, list[Subscription]()
-        subscribed[order_id] = found
+        order_id = order.order_id
+        found = subscribed[order_id] = []
         by_name[id_text(order_id)] = order_id, found
     (row,) = rows
     for name, *rest in row.found or ():

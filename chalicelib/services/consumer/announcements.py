@@ -113,7 +113,8 @@ class Announcer:
 
     def _publish(self) -> None:
         """Publish what is held: all events of an order together, in the order of their commits."""
-        batch, held = self._batch, list[_Held]()
+        batch = self._batch
+        held: list[_Held] = []
         while self._held:
             held.append(self._held.popleft())
         if batch is None or not held:

@@ -57,6 +57,7 @@ from chalicelib.services.ports import Chain, Clock, Mints, Observer, OrderRecord
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 
+_NO_IDS: Final[frozenset[UUID]] = frozenset()
 _NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
 
 
@@ -314,7 +315,7 @@ class ExecuteOrders:
             batch.hit_defect(transition.state.order.order_id, error, "recording")
             unrecorded.append(transition)
 
-        counted = frozenset[UUID]().union(*together_or_alone(decided, record, broken))
+        counted = _NO_IDS.union(*together_or_alone(decided, record, broken))
         recorded = list(decided)
         if len(counted) < len(decided):
             recorded = [transition for transition in decided if transition.state.order.order_id in counted]
