@@ -71,8 +71,8 @@ class LineFormatter(LambdaPowertoolsFormatter):
         return [f"{head},{members}}}" for members in each_members]
 
     def members(self, facts: dict[str, Any]) -> str:
-        """Return facts as the members of a line."""
-        return self._text(_told(facts))[1:-1]
+        """Return facts, none of which is None, as the members of a line."""
+        return self._text(facts)[1:-1]
 
     def _head(self, level: int, message: str, at_s: float) -> dict[str, Any]:
         """Return what does not depend on the line's own facts."""

@@ -80,16 +80,15 @@ class LoggingObserver:
         for order, events in committed:
             name = id_text(order.order_id)
             for event in events:
-                what, facts = event.what, dict[str, Any]()
-                if event.seq == 1:
-                    facts["pair"] = f"{order.terms.input_token}->{order.terms.output_token}"
-                    facts["correlation_id"] = correlation_ids.get(order.order_id)
+                what, seq = event.what, event.seq
+                text = f'"order_id":"{name}","seq":{seq},"order_status":"{what.status}"'
+                if seq == 1:
+                    text = f"{text},{members_text(_unchanging(order, correlation_ids))}"
                 if event.attempt > 1:
-                    facts["attempt"] = event.attempt
-                if not isinstance(what, _SAYS_NO_MORE):
-                    facts |= self._facts(order, what)
-                text = f'"order_id":"{name}","seq":{event.seq},"order_status":"{what.status}"'
-                texts.append(f"{text},{members_text(facts)}" if facts else text)
+                    text = f'{text},"attempt":{event.attempt}'
+                if not isinstance(what, _SAYS_NO_MORE) and (facts := self._facts(order, what)):
+                    text = f"{text},{members_text(facts)}"
+                texts.append(text)
         return texts
 
     def _facts(self, order: Order, what: Happened | Recorded) -> dict[str, Any]:
@@ -138,6 +137,12 @@ class LoggingObserver:
         given, got = order.terms.input_token, order.terms.output_token
         gives, gets = self._amounts.amount(input_units, given), self._amounts.amount(output_units, got)
         return f"{gives or '?'} {given} → {gets or '?'} {got}"
+
+
+def _unchanging(order: Order, correlation_ids: Mapping[UUID, str | None]) -> dict[str, Any]:
+    facts = {"pair": f"{order.terms.input_token}->{order.terms.output_token}"}
+    correlation_id = correlation_ids.get(order.order_id)
+    return facts if correlation_id is None else facts | {"correlation_id": correlation_id}
 
 
 def _elapsed_ms(start: datetime, end: datetime) -> int:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+from chalicelib.domain.errors import InvalidTransitionError
 from chalicelib.domain.events import Happened, OrderEvent, Recorded
-from chalicelib.domain.statuses import FINAL, OrderStatus, check_transition
+from chalicelib.domain.statuses import FINAL, MAY_FOLLOW, OrderStatus
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.values import value
+
+_NOTED: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.TRIGGERED})
 
 
 @value
@@ -96,15 +100,17 @@ class OrderState:
         was_sent, is_triggered = self.was_sent, self.is_triggered
         events = []
         for what in steps:
-            check_transition(status, what.status)
-            status, seq = what.status, seq + 1
-            if status is OrderStatus.SUBMITTED:
-                was_sent = True
-            elif status is OrderStatus.TRIGGERED:
-                is_triggered = True
+            after = what.status
+            # Not a call for each: every event of every order comes by here.
+            if after not in MAY_FOLLOW[status]:
+                raise InvalidTransitionError(status or "nothing", after)
+            status, seq = after, seq + 1
+            if status in _NOTED:
+                was_sent = was_sent or status is OrderStatus.SUBMITTED
+                is_triggered = is_triggered or status is OrderStatus.TRIGGERED
             events.append(OrderEvent(order_id, seq, attempt, at, what))
-        # Not ``replace``, which goes through the fields by name: every event of every order comes by here.
-        after = OrderState(
+        # Not ``replace``, which goes through the fields by name.
+        state = OrderState(
             self.order,
             status,
             seq,
@@ -114,4 +120,4 @@ class OrderState:
             is_triggered,
             self.refused_at_bound,
         )
-        return after, tuple(events)
+        return state, tuple(events)

@@ -1,5 +1,6 @@
 """Order life cycle: which status may follow which."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -52,6 +53,11 @@ SUCCESSORS: Final = {
     OrderStatus.EXPIRED: frozenset[OrderStatus](),
 }
 
+MAY_FOLLOW: Final[Mapping[OrderStatus | None, frozenset[OrderStatus]]] = dict(
+    [(None, frozenset({OrderStatus.PENDING})), *SUCCESSORS.items()]
+)
+"""The same table, with what an order may begin with: it follows None."""
+
 CANCELABLE: Final = frozenset(
     status for status, successors in SUCCESSORS.items() if OrderStatus.CANCELED in successors
 )
@@ -64,6 +70,5 @@ def check_transition(before: OrderStatus | None, after: OrderStatus) -> None:
     Raises:
         InvalidTransitionError: The transition is not in the table.
     """
-    legal = after is OrderStatus.PENDING if before is None else after in SUCCESSORS[before]
-    if not legal:
+    if after not in MAY_FOLLOW[before]:
         raise InvalidTransitionError(before or "nothing", after)

@@ -73,14 +73,16 @@ def _tell_presence(records: Sequence[Record]) -> None:
 
 def _consume(records: Sequence[Record]) -> dict[str, bool]:
     """Return for each message, by id, whether it has done its work."""
+    finished = {record["messageId"]: False for record in records}
     ours = {record["messageId"]: received for record in records if (received := _received(record))}
     try:
-        done = services().consume_messages.consume(list(ours.values())) if ours else []
+        done = services().consume_messages.consume([*ours.values()]) if ours else ()
     except RetryableError as fault:
         # As when a secret cannot be read: nothing was begun, and the queue brings all of it back.
         logger.warning("batch put off", reason=fault.message)
-        done = [False] * len(ours)
-    return {record["messageId"]: False for record in records} | dict(zip(ours, done, strict=True))
+    else:
+        finished.update(zip(ours, done, strict=True))
+    return finished
 
 
 def _received(record: Record) -> Received | None:

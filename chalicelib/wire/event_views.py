@@ -23,7 +23,7 @@ from chalicelib.domain.events import (
 )
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.prices import bps_text
-from chalicelib.domain.terms import OrderTerms, OrderType
+from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.conditions import condition_views
 from chalicelib.wire.json_text import JsonObject, canonical
@@ -74,7 +74,7 @@ class EventViews:
             return _NOTHING
         if isinstance(what, Submitted):
             return f'{{"txSignature":{json_text(what.tx_signature)}}}'
-        if isinstance(what, Pending) and not condition_views(terms := what.terms, self._tokens):
+        if isinstance(what, Pending) and _is_plain(terms := what.terms):
             return _plain_terms(terms.order_type, terms.input_token, terms.output_token, terms.slippage_bps)
         fields = self._fields(what)
         return canonical(fields) if fields else _NOTHING
@@ -84,17 +84,15 @@ class EventViews:
         if not events:
             return []
         order = f'"orderId":"{id_text(events[0].order_id)}","clientOrderId":{json_text(client_order_id)}'
-        frames, last_at, at = [], None, ""
+        frames, at, attempt, rest = [], None, 0, ""
         for event in events:
             what = event.what
-            if event.at is not last_at:
-                last_at, at = event.at, rfc3339(event.at)
+            if event.at is not at or event.attempt != attempt:
+                at, attempt = event.at, event.attempt
+                rest = f'","attempt":{attempt},"at":"{rfc3339(at)}"'
             text = self._last_text(event, what) if isinstance(what, _LONG) else self._short_text(what)
             said = "}" if text == _NOTHING else f",{text[1:]}"
-            frames.append(
-                f'{{"type":"order",{order},"seq":{event.seq},"status":"{what.status}",'
-                f'"attempt":{event.attempt},"at":"{at}"{said}'
-            )
+            frames.append(f'{{"type":"order",{order},"seq":{event.seq},"status":"{what.status}{rest}{said}')
         return frames
 
     def _last_text(self, event: OrderEvent, what: Routed | Confirmed) -> str:
@@ -221,6 +219,11 @@ def _terms(terms: OrderTerms, tokens: Tokens) -> JsonObject:
         "slippageBps": terms.slippage_bps,
         **condition_views(terms, tokens),
     }
+
+
+def _is_plain(terms: OrderTerms) -> bool:
+    """Return whether ``condition_views`` has nothing to show."""
+    return terms.time_in_force is TimeInForce.IOC and not terms.waits
 
 
 @lru_cache(maxsize=_PLAIN_MAX)

@@ -63,7 +63,9 @@ _usual_values: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(
 _FIRST_OF_TERMS: Final = tuple(each.name for each in _OF_TERMS if each.default is MISSING)
 _first_of_terms: Final = itemgetter(*_FIRST_OF_TERMS)
 _ADDED_NAMES: Final = frozenset(name for name, _ in _ADDED)
-_ORDER_NAMES: Final = tuple(each.name for each in _OF_ORDER)
+_FIRST_OF_ORDER: Final = tuple(each.name for each in _OF_ORDER if each.default is MISSING)
+_first_of_order: Final = itemgetter(*_FIRST_OF_ORDER)
+_ADDED_TO_ORDER: Final = tuple(each.name for each in _OF_ORDER if each.default is not MISSING)
 
 
 def implied_span(
@@ -95,7 +97,10 @@ def _order(members: dict[str, Any]) -> Order:
     terms = dict(zip(_FIRST_OF_TERMS, _first_of_terms(members), strict=True))
     for name in _ADDED_NAMES.intersection(members):
         terms[name] = members[name]
-    rest = {name: members[name] for name in _ORDER_NAMES if name in members}
+    rest = dict(zip(_FIRST_OF_ORDER, _first_of_order(members), strict=True))
+    for name in _ADDED_TO_ORDER:
+        if name in members:
+            rest[name] = members[name]
     return Order(terms=OrderTerms(valid_for_s=valid_for_s, **terms), **rest)
 
 

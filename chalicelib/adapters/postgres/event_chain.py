@@ -50,42 +50,44 @@ def stated(event: OrderEvent) -> str:
 
 def chained_rows(
     steps: Iterable[Sequence[OrderEvent]],
-    heads: Mapping[UUID, bytes],
+    heads: Iterable[bytes],
     text_of: Callable[[OrderEvent], str],
     *,
     packs: bool = True,
-) -> tuple[str, dict[UUID, bytes]]:
-    """Return events as ``jsonb_to_recordset`` reads them, and the hash of each order's last one.
+) -> tuple[str, list[bytes]]:
+    """Return events as ``jsonb_to_recordset`` reads them, and the hash of each step's last one.
 
     Args:
-        steps: Events of one order each, in the order of their numbers.
-        heads: The last hash on record, of orders that have one.
+        steps: Events of one order each, in the order of their numbers; of an order without any, its head
+            stays what it was.
+        heads: The last hash on record of each of the orders, ``GENESIS`` of one that has none.
         text_of: Renders what only an event's status says, as canonical JSON.
         packs: Whether long fields are packed, and hashes that a later one covers left out; releases before
             migration 0022 can do nothing with such rows.
     """
-    after: dict[UUID, bytes] = {}
-    rows = []
-    for events in steps:
-        if not events:
-            continue
-        order_id, at, time = events[0].order_id, None, ""
-        name, last_seq = id_text(order_id), events[-1].seq
-        chain = after.get(order_id) or heads.get(order_id, GENESIS)
+    after, rows = [], []
+    attempt, said, rest = 0, "", ""
+    for events, head in zip(steps, heads, strict=False):
+        chain, at = head, None
+        if events:
+            name, last = id_text(events[0].order_id), events[-1]
         for event in events:
-            if event.at is not at:
-                at, time = event.at, _time(event.at)
-            seq, status, attempt, data = event.seq, event.what.status, event.attempt, text_of(event)
-            chain = sha256(chain + f"{name}|{seq}|{status}|{attempt}|{time}|{data}".encode()).digest()
-            shown = chain.hex() if seq == last_seq or not packs else ""
+            if event.at is not at or event.attempt != attempt:
+                at, attempt = event.at, event.attempt
+                time = _time(at)
+                said = f"|{attempt}|{time}|"
+                rest = f'","attempt":{attempt},"occurred_at":"{time}","data":'
+            seq, status, data = event.seq, event.what.status, text_of(event)
+            chain = sha256(chain + f"{name}|{seq}|{status}{said}{data}".encode()).digest()
+            shown = chain.hex() if event is last or not packs else ""
             short = ""
             if packs and status in PACKED:
                 short, data = (_packed_again if status is OrderStatus.PENDING else packed)(data).hex(), "{}"
             rows.append(
-                f'{{"order_id":"{name}","seq":{seq},"status":"{status}","attempt":{attempt},"occurred_at":"{time}",'
-                f'"data":{data},"packed":"\\\\x{short}","chain":"\\\\x{shown}"}}'
+                f'{{"order_id":"{name}","seq":{seq},"status":"{status}{rest}{data},"packed":"\\\\x{short}",'
+                f'"chain":"\\\\x{shown}"}}'
             )
-        after[order_id] = chain
+        after.append(chain)
     return f"[{','.join(rows)}]", after
 
 
@@ -97,21 +99,20 @@ class Heads:
     def __init__(self) -> None:
         self._known: dict[UUID, bytes] = {}
 
-    def note(self, heads: Mapping[UUID, bytes]) -> None:
-        """Remember the hashes; what is known is dropped first if there would be too much of it,
+    def note(self, order_id: UUID, head: bytes) -> None:
+        """Remember a hash; what is known is dropped first if there would be too much of it,
         since a claim that this process never releases leaves its hash behind.
         """
-        if len(self._known) + len(heads) > _HEADS_MAX:
+        if len(self._known) >= _HEADS_MAX:
             self._known.clear()
-        self._known.update(heads)
+        self._known[order_id] = head
 
-    def known(self, order_ids: Iterable[UUID]) -> dict[UUID, bytes]:
-        """Return those of the orders that are remembered."""
-        return {order_id: head for order_id in order_ids if (head := self._known.get(order_id)) is not None}
+    def known(self, order_ids: Iterable[UUID]) -> list[bytes | None]:
+        """Return the hash of each order, None if it is not remembered."""
+        return [*map(self._known.get, order_ids)]
 
-    def forget(self, order_ids: Iterable[UUID]) -> None:
-        for order_id in order_ids:
-            self._known.pop(order_id, None)
+    def forget(self, order_id: UUID) -> None:
+        self._known.pop(order_id, None)
 
 
 def _hashed(before: bytes, event: OrderEvent, data: str) -> bytes:

@@ -4,6 +4,7 @@ A field of an order that is added has its one row here, its migration, and nothi
 """
 
 from collections.abc import Callable
+from enum import EnumType
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -85,7 +86,10 @@ TYPED: Final = ", ".join(f"{column.name} {column.sql_type}" for column in COLUMN
 """As ``jsonb_to_recordset`` declares them."""
 
 _COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
-_values: Final = attrgetter(*(column.path for column in COLUMNS))
+# A word as mere text: an encoder would ask each enumeration for its value, in Python.
+_values: Final = attrgetter(
+    *(f"{column.path}._value_" if isinstance(column.read, EnumType) else column.path for column in COLUMNS)
+)
 _OF_TERMS: Final = tuple(
     (column.path.removeprefix(_TERMS), column) for column in COLUMNS if column.path.startswith(_TERMS)
 )

@@ -1,7 +1,7 @@
 """Putting orders on record: the statement, and what all that write orders share with it."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -60,7 +60,7 @@ WITH incoming AS (
 """)
 
 
-def new_row(new: NewOrder, head: bytes | None) -> dict[str, Any]:
+def new_row(new: NewOrder, head: bytes) -> dict[str, Any]:
     """Return an order and its first step as ``CREATE`` reads it."""
     return order_record(new.state) | {
         "connection_id": new.connection_id,
@@ -84,12 +84,15 @@ def attempt_row(order_id: UUID, fence: int, new: OpenAttempt) -> JsonObject:
     }
 
 
-def named(rows: Sequence[Row], asked: Iterable[UUID]) -> frozenset[UUID]:
+def named(rows: Sequence[Row], asked: Sequence[UUID]) -> frozenset[UUID]:
     """Return those of the orders that ``NAMED`` names: the same ids, so that none is made of text again."""
     (row,) = rows
+    names = row.order_ids or ()
+    if len(names) == len(asked):
+        return frozenset(asked)
     by_name = {id_text(order_id): order_id for order_id in asked}
-    return frozenset([by_name[name] for name in row.order_ids or ()])
+    return frozenset([by_name[name] for name in names])
 
 
-def bytea(raw: bytes | None) -> str | None:
+def bytea(raw: bytes) -> str | None:
     return f"\\x{raw.hex()}" if raw else None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import repeat
 from typing import Final
 from uuid import UUID
 
@@ -157,14 +158,13 @@ class PostgresOrderRecord:
     def create(
         self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
     ) -> frozenset[UUID]:
-        events, heads = self._chained([new.events for new in orders], {})
-        columns = [new_row(new, heads.get(new.state.order.order_id)) for new in orders]
+        events, heads = self._chained([new.events for new in orders], repeat(GENESIS))
         signed = [(new.state.order, new.attempt) for new in orders if new.attempt]
         parameters = {
-            "orders": json_rows(columns),
+            "orders": json_rows([*map(new_row, orders, heads)]),
             "events": events,
             "attempts": json_rows([attempt_row(order.order_id, 1, attempt) for order, attempt in signed]),
-            "lease_ms": lease_ms,
+            "lease_ms": str(lease_ms),
         }
         with translated_errors():
             if signed:
@@ -173,10 +173,11 @@ class PostgresOrderRecord:
                 _, rows = self._followed([order for order, _ in signed], asked, subscribed)
             else:
                 rows = self._database.execute(CREATE, parameters)
-        created = named(rows, [new.state.order.order_id for new in orders])
-        self._heads.note(
-            {order_id: head for order_id in created if (head := heads.get(order_id)) is not None}
-        )
+        order_ids = [new.state.order.order_id for new in orders]
+        created = named(rows, order_ids)
+        for order_id, head in zip(order_ids, heads, strict=True):
+            if order_id in created:
+                self._heads.note(order_id, head)
         return created
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
@@ -187,7 +188,8 @@ class PostgresOrderRecord:
             attempts = _claim_rows(session, list(free), lease_ms)
             resting = [id_ for id_ in free if states[id_].status is OrderStatus.OPEN]
             fired = fired_among(session, resting) if resting else {}
-        self._heads.note({order_id: bytes(row.chain or GENESIS) for order_id, row in free.items()})
+        for order_id, row in free.items():
+            self._heads.note(order_id, bytes(row.chain or GENESIS))
         return Claims(
             claimed={
                 id_: ClaimedOrder(states[id_], row.fence + 1, attempts.get(id_), fired.get(id_))
@@ -200,44 +202,42 @@ class PostgresOrderRecord:
     def record(
         self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
     ) -> frozenset[UUID]:
-        before = self._heads_of([transition.state.order.order_id for transition in transitions])
-        events, after = self._chained([each.events for each in transitions], before)
-        heads = before | after
+        order_ids = [transition.state.order.order_id for transition in transitions]
+        events, heads = self._chained([each.events for each in transitions], self._heads_of(order_ids))
         parameters = {
             "steps": json_rows(
                 [
-                    _transition_row(transition, lease_ms, heads.get(transition.state.order.order_id))
-                    for transition in transitions
+                    _transition_row(transition, lease_ms, head)
+                    for transition, head in zip(transitions, heads, strict=True)
                 ]
             ),
             "events": events,
             "attempts": json_rows(
                 [
-                    attempt_row(
-                        transition.state.order.order_id, transition.claimed.fence, transition.new_attempt
-                    )
-                    for transition in transitions
+                    attempt_row(order_id, transition.claimed.fence, transition.new_attempt)
+                    for order_id, transition in zip(order_ids, transitions, strict=True)
                     if transition.new_attempt
                 ]
             ),
             "outcomes": json_rows(
                 [
                     {
-                        "order_id": transition.state.order.order_id,
+                        "order_id": order_id,
                         "signature": transition.outcome.signature,
                         "outcome": transition.outcome.outcome,
                     }
-                    for transition in transitions
+                    for order_id, transition in zip(order_ids, transitions, strict=True)
                     if transition.outcome
                 ]
             ),
         }
         with translated_errors():
-            moved = self._moved(transitions, parameters, subscribed)
-        self._heads.note({order_id: head for order_id in moved if (head := heads.get(order_id)) is not None})
-        self._heads.forget(
-            transition.state.order.order_id for transition in transitions if transition.release
-        )
+            moved = self._moved(transitions, order_ids, parameters, subscribed)
+        for order_id, transition, head in zip(order_ids, transitions, heads, strict=True):
+            if transition.release:
+                self._heads.forget(order_id)
+            elif order_id in moved:
+                self._heads.note(order_id, head)
         return moved
 
     def _followed(
@@ -255,11 +255,11 @@ class PostgresOrderRecord:
     def _moved(
         self,
         transitions: Sequence[Transition],
+        order_ids: Sequence[UUID],
         parameters: Mapping[str, object],
         subscribed: Subscribed | None,
     ) -> frozenset[UUID]:
         """Write the transitions, and the watches of those that counted in the same commit."""
-        order_ids = [transition.state.order.order_id for transition in transitions]
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
             told = [transition.state.order for transition in transitions if transition.events]
             if not told:
@@ -303,8 +303,8 @@ class PostgresOrderRecord:
             other = replace(before, order=change(before))
             after, event = other.transition_to(Open(amended=amended), at)
             head = bytes(rows[0].chain or GENESIS)
-            events, heads = self._chained([[event]], {order_id: head})
-            row = column_values(after.order) | {"chain": bytea(heads[order_id])}
+            events, (head,) = self._chained([[event]], [head])
+            row = column_values(after.order) | {"chain": bytea(head)}
             session.finish(
                 (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])
             )
@@ -321,15 +321,19 @@ class PostgresOrderRecord:
             rows = self._database.execute(_STATE, parameters)
         return order_state(rows[0]) if rows else None
 
-    def _heads_of(self, order_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    def _heads_of(self, order_ids: Sequence[UUID]) -> list[bytes]:
         """Return the last hashes of orders; those that were claimed or created here need no question."""
         heads = self._heads.known(order_ids)
-        missing = [order_id for order_id in order_ids if order_id not in heads]
+        missing = [order_id for order_id, head in zip(order_ids, heads, strict=True) if head is None]
+        found: dict[UUID, bytes] = {}
         if missing:
             with translated_errors():
                 rows = self._database.execute(_HEADS, {"order_ids": missing})
-            heads |= {row.order_id: bytes(row.chain or GENESIS) for row in rows}
-        return heads
+            found = {row.order_id: bytes(row.chain or GENESIS) for row in rows}
+        return [
+            found.get(order_id, GENESIS) if head is None else head
+            for order_id, head in zip(order_ids, heads, strict=True)
+        ]
 
 
 def _leaves_rest(transition: Transition) -> bool:
@@ -355,14 +359,14 @@ def _open_attempt(row: Row) -> OpenAttempt:
     )
 
 
-def _transition_row(transition: Transition, lease_ms: int, head: bytes | None) -> JsonObject:
+def _transition_row(transition: Transition, lease_ms: int, head: bytes) -> JsonObject:
     before: OrderState = transition.claimed.state
     input_units, output_units = transition.filled or (None, None)
     return {
         "order_id": before.order.order_id,
         "fence": transition.claimed.fence,
         "from_seq": before.seq,
-        "status": transition.state.status,
+        "status": str(transition.state.status),
         "seq": transition.state.seq,
         "attempt": transition.state.attempt,
         "tx_signature": transition.new_attempt.transaction.signature if transition.new_attempt else None,

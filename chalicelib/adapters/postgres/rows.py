@@ -81,7 +81,7 @@ def _by_todays_names(status: OrderStatus, stored: JsonObject) -> JsonObject:
 
 def order_record(state: OrderState) -> dict[str, Any]:
     """Return an order and where it stands, as ``jsonb_to_recordset`` reads it."""
-    standing = {"status": state.status, "seq": state.seq, "attempt": state.attempt}
+    standing = {"status": str(state.status), "seq": state.seq, "attempt": state.attempt}
     return column_values(state.order) | standing
 
 

@@ -138,12 +138,16 @@ def question(orders: Iterable[Order]) -> Asked:
 
 def by_order(orders: Iterable[Order], rows: Sequence[Row]) -> Subscribed:
     """Return what the answer to ``question`` says of each of the orders."""
-    wanted = {id_text(order.order_id): order.order_id for order in orders}
-    subscribed: Subscribed = {order_id: [] for order_id in wanted.values()}
+    subscribed: Subscribed = {}
+    by_name: dict[str, tuple[UUID, list[Subscription]]] = {}
+    for order in orders:
+        order_id = order.order_id
+        found = subscribed[order_id] = []
+        by_name[id_text(order_id)] = order_id, found
     (row,) = rows
     for name, *rest in row.found or ():
-        order_id = wanted[name]
-        subscribed[order_id].append(Subscription(order_id, *rest))
+        order_id, found = by_name[name]
+        found.append(Subscription(order_id, *rest))
     return subscribed
 
 

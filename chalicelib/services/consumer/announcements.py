@@ -27,6 +27,7 @@ from chalicelib.services.ports import Observer
 
 Committed = tuple[Order, tuple[OrderEvent, ...]]
 _Subscribed = Mapping[UUID, Sequence[Subscription]]
+_Held = tuple[Sequence[Committed], DeferredAcknowledgements, _Subscribed]
 
 CLAIM_HOLD_S: Final = 0.01
 """So long the events of a claim wait for those of the write-ahead, which are some milliseconds away where the
@@ -55,7 +56,7 @@ class Announcer:
         self._batch_hold_s = batch_hold_ms / 1000
         self._batch: Batch | None = None
         # Appended to by the caller, taken from by the background.
-        self._held: deque[tuple[Sequence[Committed], DeferredAcknowledgements, _Subscribed]] = deque()
+        self._held: deque[_Held] = deque()
 
     def announce(
         self,
@@ -112,23 +113,15 @@ class Announcer:
 
     def _publish(self) -> None:
         """Publish what is held: all events of an order together, in the order of their commits."""
-        batch, events = self._batch, dict[UUID, Committed]()
-        deferred_acknowledgements: dict[UUID, Acknowledgement] = {}
-        subscribed: dict[UUID, Sequence[Subscription]] = {}
+        batch = self._batch
+        held: list[_Held] = []
         while self._held:
-            committed, deferred, known = self._held.popleft()
-            deferred_acknowledgements.update(deferred)
-            for order, more in committed:
-                _, before = events.get(order.order_id, (order, ()))
-                events[order.order_id] = order, (*before, *more)
-                # As of its last commit: of an earlier one's, a replay may have gone live in between.
-                subscribed.pop(order.order_id, None)
-                if order.order_id in known:
-                    subscribed[order.order_id] = known[order.order_id]
-        if batch is None or not events:
+            held.append(self._held.popleft())
+        if batch is None or not held:
             return
+        committed, deferred_acknowledgements, subscribed = held[0] if len(held) == 1 else _together(held)
         together_or_alone(
-            list(events.values()),
+            committed,
             lambda some: self._publisher.publish_buffered(some, deferred_acknowledgements, subscribed),
             lambda one, error: batch.leave_unpublished(one[0].order_id, error),
         )
@@ -144,6 +137,23 @@ class Announcer:
             assert self._batch is not None, "it has published"
             for order_id in self._batch.requests:
                 self._batch.leave_unpublished(order_id, error)
+
+
+def _together(held: Sequence[_Held]) -> _Held:
+    """Return what several commits have to publish as one."""
+    events = dict[UUID, Committed]()
+    deferred_acknowledgements: dict[UUID, Acknowledgement] = {}
+    subscribed: dict[UUID, Sequence[Subscription]] = {}
+    for committed, deferred, known in held:
+        deferred_acknowledgements.update(deferred)
+        for order, more in committed:
+            _, before = events.get(order.order_id, (order, ()))
+            events[order.order_id] = order, (*before, *more)
+            # As of its last commit: of an earlier one's, a replay may have gone live in between.
+            subscribed.pop(order.order_id, None)
+            if order.order_id in known:
+                subscribed[order.order_id] = known[order.order_id]
+    return list(events.values()), deferred_acknowledgements, subscribed
 
 
 def _log_unobserved(committed: Committed, error: Exception) -> None:

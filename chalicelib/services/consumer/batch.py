@@ -2,7 +2,7 @@
 and what is to become of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Self
@@ -79,9 +79,19 @@ class Batch:
     @classmethod
     def of(cls, incoming: Sequence[Incoming]) -> Self:
         requests: dict[UUID, list[Incoming]] = {}
+        correlation_ids: dict[UUID, str | None] = {}
         for each in incoming:
-            requests.setdefault(each.order_id, []).append(each)
-        return cls(requests, {each.order_id: each.correlation_id for each in incoming})
+            order_id = each.order_id
+            requests.setdefault(order_id, []).append(each)
+            correlation_ids[order_id] = each.correlation_id
+        return cls(requests, correlation_ids)
+
+    def leave(self, order_id: UUID, retry_in_s: int | None) -> None:
+        """Note that nothing of an order is claimed any more, and when to look at it again, if ever."""
+        del self.claimed[order_id]
+        before = self.outcomes[order_id]
+        if before.retry_in_s != retry_in_s:
+            self.outcomes[order_id] = MessageOutcome(retry_in_s, before.order)
 
     def delivery(self, order_id: UUID) -> int:
         """Return how often an order's requests were delivered."""
@@ -119,6 +129,17 @@ class Batch:
             if each.order is not None and each.order.submission_id == order.submission_id:
                 return each
         return None
+
+    def deferred_acknowledgements(self, orders: Iterable[Order]) -> Mapping[UUID, Acknowledgement]:
+        """Return the acknowledgements of orders made from these requests that have not been sent yet."""
+        if not any(each.deferred_acknowledgement for some in self.requests.values() for each in some):
+            return {}
+        creators = ((order.order_id, self.creator(order)) for order in orders)
+        return {
+            order_id: creator.deferred_acknowledgement
+            for order_id, creator in creators
+            if creator and creator.deferred_acknowledgement
+        }
 
     def is_acknowledged(self, state: OrderState) -> bool:
         """Return whether an order's acknowledgement, if it was deferred, has gone ahead of its events."""

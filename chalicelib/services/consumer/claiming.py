@@ -67,23 +67,19 @@ class Claiming:
         except Exception:  # noqa: BLE001  # whose fault it is shows when they are claimed one by one
             return []
         new = [each for each in signed if each.state.order.order_id in created]
-        acknowledgements = {
-            order.order_id: creator.deferred_acknowledgement
-            for order in (each.state.order for each in new)
-            if (creator := batch.creator(order)) and creator.deferred_acknowledgement
-        }
         self._announcer.announce(
             batch,
             [(each.state.order, each.events) for each in new],
-            acknowledgements,
+            batch.deferred_acknowledgements(each.state.order for each in new),
             subscribed=subscribed,
         )
-        claimed = {each.state.order.order_id: ClaimedOrder(each.state, 1, each.attempt) for each in new}
-        batch.outcomes.update(
-            {each.state.order.order_id: MessageOutcome(order=each.state.order) for each in new}
-        )
-        batch.claimed.update(claimed)
-        return list(claimed.values())
+        claimed = []
+        for each in new:
+            order, order_id = each.state.order, each.state.order.order_id
+            batch.outcomes[order_id] = MessageOutcome(order=order)
+            batch.claimed[order_id] = ClaimedOrder(each.state, 1, each.attempt)
+            claimed.append(batch.claimed[order_id])
+        return claimed
 
     def claim(self, incoming: Sequence[Incoming], batch: Batch, *, hold_s: float = 0.0) -> None:
         """Put new orders on record and claim all of a batch, as far as they are free; publish what is new.

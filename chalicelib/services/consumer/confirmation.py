@@ -1,7 +1,7 @@
 """What becomes of signed transactions: sent, looked up, and the outcome of each once it is certain."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -118,11 +118,10 @@ class Confirmation:
             waited = since_sent = self._poll_policy.first_look_s
         while waiting:
             decided, broken = self._decided(waiting)
-            waiting = [claimed for claimed in waiting if claimed.state.order.order_id not in broken]
+            waiting = _without(broken, waiting)
             if decided:
                 yield decided
-                done = {transition.state.order.order_id for transition in decided}
-                waiting = [claimed for claimed in waiting if claimed.state.order.order_id not in done]
+                waiting = _without({transition.state.order.order_id for transition in decided}, waiting)
             elif waited >= wait_s:
                 break
             else:
@@ -137,7 +136,7 @@ class Confirmation:
                 since_sent = 0.0
         if wait_s:
             # What was sent before has had more time than that.
-            undecided = sum(claimed in waiting for claimed in sent_now)
+            undecided = sum(claimed in waiting for claimed in sent_now) if waiting else 0
             self._wait_policy.waited(decided=len(sent_now) - undecided, undecided=undecided)
 
     def _decided(self, waiting: Sequence[ClaimedOrder]) -> tuple[list[Transition], set[UUID]]:
@@ -202,6 +201,8 @@ class Confirmation:
         sent = [attempt.transaction for claimed in orders if (attempt := claimed.open_attempt)]
         view = self._chain.view([each.signature for each in sent])
         dead = view.dead(sent, margin_blocks=DEADNESS_MARGIN_BLOCKS)
+        if not dead:
+            return view
         unsure = dead - self._sure([each for each in sent if each.signature in dead])
         return replace(view, doubted=unsure.union(view.doubted))
 
@@ -230,6 +231,14 @@ class Confirmation:
                 self._silent_at_s = now_s
                 logger.warning("chain not answering", error_code=error.code, reason=error.message)
             return None
+
+
+def _without(order_ids: Collection[UUID], claimed: list[ClaimedOrder]) -> list[ClaimedOrder]:
+    if not order_ids:
+        return claimed
+    if len(order_ids) == len(claimed):  # all of them, as nearly always
+        return []
+    return [each for each in claimed if each.state.order.order_id not in order_ids]
 
 
 def _log_defect(claimed: ClaimedOrder, error: Exception, doing: str) -> None:

@@ -57,6 +57,7 @@ from chalicelib.services.ports import Chain, Clock, Mints, Observer, OrderRecord
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 
+_NO_IDS: Final[frozenset[UUID]] = frozenset()
 _NO_PAUSES: Final[Mapping[UUID, int]] = MappingProxyType({})
 
 
@@ -314,30 +315,24 @@ class ExecuteOrders:
             batch.hit_defect(transition.state.order.order_id, error, "recording")
             unrecorded.append(transition)
 
-        counted = frozenset[UUID]().union(*together_or_alone(decided, record, broken))
-        recorded = [transition for transition in decided if transition.state.order.order_id in counted]
+        counted = _NO_IDS.union(*together_or_alone(decided, record, broken))
+        recorded = list(decided)
+        if len(counted) < len(decided):
+            recorded = [transition for transition in decided if transition.state.order.order_id in counted]
         self._announcer.announce(
             batch,
             [(transition.state.order, transition.events) for transition in recorded if transition.events],
             subscribed=subscribed,
         )
-        armed = [each for each in recorded if each.watch is not None]
-        batch.armed.update(each.state.order.order_id for each in armed)
-        rests = [
-            (each.state.order, _looked_at_again(each, each.watch))
-            for each in armed
-            if each.watch is not None and (each.events or each.state.order.terms.sniper is not None)
-        ]
-        if rests:
-            self._at_rest(rests)
+        self._note_armed([each for each in recorded if each.watch is not None], batch)
         for transition in decided:
-            if transition in unrecorded:
+            if unrecorded and transition in unrecorded:
                 continue
             order_id = transition.state.order.order_id
             retry_in_s = pauses_s.get(order_id) if order_id in counted else self._limits.lease_s
-            batch.outcomes[order_id] = MessageOutcome(retry_in_s, batch.outcomes[order_id].order)
-            del batch.claimed[order_id]
-        self._end_covered(decided, counted, batch)
+            batch.leave(order_id, retry_in_s)
+        if len(counted) < len(decided):
+            self._end_covered(decided, counted, batch)
         kept = {
             transition.state.order.order_id: ClaimedOrder(
                 transition.state, transition.claimed.fence, transition.new_attempt
@@ -349,6 +344,19 @@ class ExecuteOrders:
         if unrecorded:
             self._give_up(unrecorded, batch)
         return list(kept.values())
+
+    def _note_armed(self, armed: Sequence[Transition], batch: Batch) -> None:
+        """Have the orders looked at again that rest by now."""
+        if not armed:
+            return
+        batch.armed.update(each.state.order.order_id for each in armed)
+        rests = [
+            (each.state.order, _looked_at_again(each, each.watch))
+            for each in armed
+            if each.watch is not None and (each.events or each.state.order.terms.sniper is not None)
+        ]
+        if rests:
+            self._at_rest(rests)
 
     def _end_covered(self, decided: Sequence[Transition], counted: Collection[UUID], batch: Batch) -> None:
         """End, of orders that could not be moved on, those that were canceled while in the queue."""

@@ -1,6 +1,6 @@
 """What the queue's messages ask for: orders to execute, orders to go on with, connections to catch up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from typing import Final
 from uuid import UUID
@@ -83,11 +83,11 @@ class ConsumeMessages:
             for index, received in enumerate(batch)
             if isinstance(received.message, SubscribeMessage)
         }
-        orders = {index: received for index, received in enumerate(batch) if index not in replays}
-        executed = self._execute(orders) if orders else {}
+        orders = [received for index, received in enumerate(batch) if index not in replays]
+        executed = iter(self._execute(orders) if orders else ())
         pauses_s = [
-            self._followed(batch[index], replays[index]) if index in replays else executed[index]
-            for index in range(len(batch))
+            self._followed(received, replays[index]) if index in replays else next(executed)
+            for index, received in enumerate(batch)
         ]
         again = {
             received.receipt_handle: pause_s
@@ -104,18 +104,23 @@ class ConsumeMessages:
         except Exception as error:  # noqa: BLE001  # a defect of ours is this message's alone
             return self._defect(received, error)
 
-    def _execute(self, orders: Mapping[int, Received]) -> Mapping[int, int | None]:
+    def _execute(self, orders: Sequence[Received]) -> list[int | None]:
+        """Return for each message the pause until it comes again."""
+        incoming = [_incoming(received) for received in orders]
         try:
-            outcomes = self._execute_orders.execute([_incoming(received) for received in orders.values()])
+            outcomes = self._execute_orders.execute(incoming)
         except RetryableError as fault:
-            return {index: self._again(received, fault.message) for index, received in orders.items()}
+            return [self._again(received, fault.message) for received in orders]
         except Exception as error:  # noqa: BLE001  # nothing of a batch may take what is beside it along
-            return {index: self._defect(received, error) for index, received in orders.items()}
-        return {
-            index: self._after(received, outcomes[received.order_id]) for index, received in orders.items()
-        }
+            return [self._defect(received, error) for received in orders]
+        return [
+            self._after(received, wanted, outcomes[wanted.order_id])
+            for received, wanted in zip(orders, incoming, strict=True)
+        ]
 
-    def _after(self, received: Received, outcome: MessageOutcome) -> int | None:
+    def _after(self, received: Received, wanted: Incoming, outcome: MessageOutcome) -> int | None:
+        if outcome.order is None or outcome.order is wanted.order:
+            return outcome.retry_in_s
         try:
             self._admit(received.message, outcome.order)
         except RetryableError as fault:
@@ -125,12 +130,12 @@ class ConsumeMessages:
             return self._defect(received, error)
         return outcome.retry_in_s
 
-    def _admit(self, message: Message, recorded: Order | None) -> None:
+    def _admit(self, message: Message, recorded: Order) -> None:
         """Subscribe a client to the order it submitted if another message had put that on record.
 
         Raises ``RetryableError`` if it has not received everything.
         """
-        if not isinstance(message, OrderMessage) or message.connection_id is None or recorded is None:
+        if not isinstance(message, OrderMessage) or message.connection_id is None:
             return
         if message.order.submission_id != recorded.submission_id:
             self._join(message, message.connection_id, recorded)
