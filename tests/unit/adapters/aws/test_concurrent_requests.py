@@ -213,8 +213,9 @@ def test_pause_by_itself_is_waited_for(start: Start) -> None:
 @pytest.mark.parametrize("size", [1, 40, 1_000], ids=["bytewise", "cut", "in one piece"])
 def test_requests_sent_together_are_answered_one_by_one(size: int) -> None:
     def together() -> RequestFlow[list[bytes | None]]:
-        answers = yield 3 * [ASKED]
-        return [answer.body for answer in answers] + [answer.body for answer in (yield [ASKED])]
+        answers = [*(yield 3 * [ASKED]), *(yield [ASKED])]
+        bodies: list[bytes | None] = [answer.body for answer in answers]
+        return bodies
 
     with scripted_server(OK + FEW_CHUNKS + OK, OK) as server:
         server.piece_bytes = size
@@ -228,7 +229,8 @@ def test_requests_sent_together_are_answered_one_by_one(size: int) -> None:
 def test_server_that_hangs_up_after_the_first_of_several_leaves_the_others_unanswered(said: bytes) -> None:
     def together() -> RequestFlow[list[bytes | None]]:
         answers = yield 3 * [ASKED]
-        return [answer.body for answer in answers]
+        bodies: list[bytes | None] = [answer.body for answer in answers]
+        return bodies
 
     with scripted_server(said) as server:
         assert run(ConnectionPool(server.address), {"a": together()}) == {"a": [b"hi"]}
