@@ -3,7 +3,7 @@ JSON of our own: one spelling of equal data.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,7 +99,11 @@ def _decoded(text: str | bytes) -> Any:
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     elif text.startswith("\ufeff"):
         raise ValueError("a byte order mark")
-    return _DECODER.decode(text)
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration:  # space comes first, or nothing of JSON's
+        return _DECODER.decode(text)
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def _bytes(text: str | bytes) -> int:
@@ -154,3 +158,6 @@ def _integer(digits: str) -> int | NumberText:
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=NumberText, parse_int=_integer, parse_constant=NumberText)
+
+# Where a document has no space around it, ``decode`` does only this, in twice the time.
+_SCAN: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.scan_once  # type: ignore[attr-defined]  # as json uses it

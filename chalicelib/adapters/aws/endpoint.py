@@ -13,9 +13,9 @@ from botocore.credentials import Credentials
 
 from chalicelib.adapters.aws.concurrent_requests import ConcurrentRequests
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import OutOfTimeError, RequestFlow, Result
+from chalicelib.adapters.aws.http_request import RequestFlow, Result
 from chalicelib.adapters.aws.sigv4 import RequestSigner
-from chalicelib.adapters.aws.single_request import ask_single, run_single_flow
+from chalicelib.adapters.aws.single_request import ask_single
 
 
 class EndpointAnswer(NamedTuple):
@@ -70,12 +70,6 @@ class AwsEndpoint:
 
         The ``hasty`` are not waited for once the others have ended.
         """
-        if len(flows) == 1:
-            [(key, flow)] = flows.items()
-            try:
-                return {key: run_single_flow(self._pool, flow, time_limit_s=time_limit_s)}
-            except OutOfTimeError:
-                return {}
         return ConcurrentRequests[str, Result](self._pool, time_limit_s=time_limit_s).run(flows, hasty)
 
     def request(

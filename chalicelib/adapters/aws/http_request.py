@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from chalicelib.adapters.aws.connection_pool import PooledConnection
 from chalicelib.adapters.aws.http_response import HttpResponse, answer_in
 
-_READ_BYTES: Final = 65_536
+READ_BYTES: Final = 65_536
 
 Result = TypeVar("Result")
 
@@ -19,10 +19,6 @@ class Pause:
     """Go on after so long."""
 
     seconds: float
-
-
-class OutOfTimeError(Exception):
-    """A request flow did not end in its time."""
 
 
 class NotSentError(Exception):
@@ -103,7 +99,7 @@ class HttpRequest:
         assert self.connection is not None
         while True:
             try:
-                data = self.connection.socket.recv(_READ_BYTES)
+                data = self.connection.socket.recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return False
             received = self._received + data if self._received else data

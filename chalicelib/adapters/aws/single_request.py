@@ -1,52 +1,16 @@
-"""One request flow with a server, by itself.
+"""One request by itself.
 
-That is what the message function has twice for each order; what many at once need to be kept apart costs more
-processor time than the requests.
+That is what the message function has for each order; what many at once need to be kept apart costs more
+processor time than the request.
 """
 
 import select
-from collections.abc import Sequence
-from time import monotonic, sleep
+import ssl
+from time import monotonic
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
-from chalicelib.adapters.aws.http_request import (
-    Answers,
-    HttpRequest,
-    NoAnswerError,
-    NotSentError,
-    OutOfTimeError,
-    Pause,
-    RequestFlow,
-    Result,
-)
-from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError
-
-
-def run_single_flow(pool: ConnectionPool, flow: RequestFlow[Result], *, time_limit_s: float) -> Result:
-    """Run a request flow and return what became of it.
-
-    Raises:
-        OutOfTimeError: It did not end in time.
-    """
-    request = HttpRequest(monotonic() + time_limit_s)
-    answers: Answers = ()
-    try:
-        wanted = next(flow)
-        while True:
-            if isinstance(wanted, Pause):
-                _release(request, pool)
-                _pause(wanted.seconds, request.deadline)
-                answers = ()
-            else:
-                answers = _answers(request, wanted, pool)
-            wanted = flow.send(answers)
-    except StopIteration as end:
-        _release(request, pool)
-        result: Result = end.value
-        return result
-    finally:
-        # Still there only after a failure: a late answer must not be taken for the next request's.
-        _hang_up(request)
+from chalicelib.adapters.aws.http_request import READ_BYTES, NoAnswerError, NotSentError
+from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError, answer_in
 
 
 def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> HttpResponse:
@@ -56,64 +20,61 @@ def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> Htt
         NotSentError: The server has seen nothing of it.
         NoAnswerError: The server may have carried it out.
     """
-    request = HttpRequest(monotonic() + time_limit_s)
+    deadline, unsent, answer = monotonic() + time_limit_s, data, None
     try:
-        answers = _answers(request, (data,), pool)
-        if answers:
-            _release(request, pool)
-            return answers[0]
-    except OutOfTimeError:
-        pass
+        connection = pool.take(time_limit_s)
+    except OSError as error:
+        raise NotSentError from error
+    try:
+        while unsent:
+            unsent = _send(connection, unsent, deadline)
+        answer = _answer(connection, deadline)
+    except (OSError, ProtocolError, ValueError) as error:
+        raise (NotSentError if len(unsent) == len(data) else NoAnswerError) from error
     finally:
-        _hang_up(request)
-    raise NoAnswerError if request.has_sent else NotSentError
+        if answer is not None and answer.is_reusable:
+            pool.give_back(connection)
+        else:
+            # A late answer must not be taken for the next request's.
+            connection.close()
+    return answer
 
 
-def _answers(request: HttpRequest, asked: Sequence[bytes], pool: ConnectionPool) -> Answers:
-    """Return what is answered to requests, up to where the connection fails."""
-    is_answered, request.answers = False, []
+def _send(connection: PooledConnection, unsent: bytes, deadline: float) -> bytes:
+    """Send what the network takes, or wait until it takes something; return what is left."""
     try:
-        connection = request.connection
-        if connection is None:
-            connection = request.connection = pool.take(request.deadline - monotonic())
-        request.ask(asked)
-        while not is_answered:
-            _wait(request, connection)
-            is_answered = request.advance()
-    except (OSError, ProtocolError, ValueError):
-        _hang_up(request)
-    else:
-        if not request.answers[-1].is_reusable:
-            _hang_up(request)
-    return request.answers
+        return unsent[connection.socket.send(unsent) :]
+    except ssl.SSLWantReadError:
+        _wait(connection, select.POLLIN, deadline)
+    except (BlockingIOError, ssl.SSLWantWriteError):
+        _wait(connection, select.POLLOUT, deadline)
+    return unsent
 
 
-def _wait(request: HttpRequest, connection: PooledConnection) -> None:
-    left_ms = max(0.0, request.deadline - monotonic()) * 1000
-    if request.wanted == select.POLLIN:
-        is_ready = bool(connection.readable.poll(left_ms))
-    else:
+def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
+    received = b""
+    while True:
+        if not (received and connection.has_decrypted_rest()):
+            _wait(connection, select.POLLIN, deadline)
+        try:
+            data = connection.socket.recv(READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            continue
+        received = received + data if received else data
+        answer = answer_in(received, is_over=not data)
+        if answer is not None:
+            return answer
+
+
+def _wait(connection: PooledConnection, wanted: int, deadline: float) -> None:
+    """Wait until the network gives, or takes, something.
+
+    Raises:
+        TimeoutError: It does neither in time.
+    """
+    watch = connection.readable
+    if wanted != select.POLLIN:
         watch = select.poll()
-        watch.register(connection.fileno, request.wanted)
-        is_ready = bool(watch.poll(left_ms))
-    if not is_ready:
-        raise OutOfTimeError
-
-
-def _pause(seconds: float, deadline: float) -> None:
-    left_s = deadline - monotonic()
-    sleep(max(0.0, min(seconds, left_s)))
-    if seconds >= left_s:
-        raise OutOfTimeError
-
-
-def _release(request: HttpRequest, pool: ConnectionPool) -> None:
-    if request.connection is not None:
-        pool.give_back(request.connection)
-        request.connection = None
-
-
-def _hang_up(request: HttpRequest) -> None:
-    if request.connection is not None:
-        request.connection.close()
-        request.connection = None
+        watch.register(connection.fileno, wanted)
+    if not watch.poll(max(0.0, deadline - monotonic()) * 1000):
+        raise TimeoutError

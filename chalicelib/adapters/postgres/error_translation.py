@@ -69,11 +69,10 @@ class _Translated(AbstractContextManager[None]):
 
 class _Courtesy(AbstractContextManager[None]):
     def __enter__(self) -> None:
-        self._limit = time_left.at_most(COURTESY_TIME_LIMIT_S)
-        self._limit.__enter__()
+        self._token = time_left.end_sooner(COURTESY_TIME_LIMIT_S)
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._limit.__exit__(None, None, None)
+        time_left.end_as_before(self._token)
         if error is None:
             return
         _raise_translated(error)

@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import OutOfTimeError, RequestFlow
+from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 from chalicelib.adapters.aws.http_response import HttpResponse
-from chalicelib.adapters.aws.single_request import run_single_flow
+from chalicelib.adapters.aws.single_request import ask_single
 from chalicelib.adapters.solana.rpc_answers import result_of
 from chalicelib.adapters.solana.rpc_batches import (
     CALLS_MAX,
@@ -125,12 +125,9 @@ class RpcNode:
     def _posted(self, body: bytes, method: str, time_limit_s: float) -> HttpResponse:
         request = self._head + f"content-length: {len(body)}\r\n\r\n".encode() + body
         try:
-            found = run_single_flow(self._sockets, _one_request(request), time_limit_s=time_limit_s)
-        except OutOfTimeError:
-            found = None
-        if found is None:
-            raise SilentNodeError(f"{self.name}: no answer to {method}")
-        return found
+            return ask_single(self._sockets, request, time_limit_s=time_limit_s)
+        except (NotSentError, NoAnswerError) as error:
+            raise SilentNodeError(f"{self.name}: no answer to {method}") from error
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -302,8 +299,3 @@ class _Talk:
             if isinstance(result, NodeError):
                 raise result
         return results
-
-
-def _one_request(request: bytes) -> RequestFlow[HttpResponse | None]:
-    answers = yield (request,)
-    return answers[0] if answers else None

@@ -1,4 +1,4 @@
-"""Request flows, several at once and each alone, with a server that is slow, silent,
+"""Request flows, several at once, and their requests each alone, with a server that is slow, silent,
 hangs up, or speaks TLS.
 """
 
@@ -23,10 +23,14 @@ from cryptography.x509.oid import NameOID
 
 from chalicelib.adapters.aws.concurrent_requests import SOCKETS_MAX, ConcurrentRequests
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
-from chalicelib.adapters.aws.http_request import OutOfTimeError, Pause, RequestFlow
-from chalicelib.adapters.aws.single_request import run_single_flow
+from chalicelib.adapters.aws.http_request import Answers as HttpAnswers
+from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError, Pause, RequestFlow
+from chalicelib.adapters.aws.single_request import ask_single
 from chalicelib.adapters.clock import SystemClock
+from tests.fakes.http_server import LAST, OK, scripted_server
 
+ASKED = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+FEW_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nT: 1\r\n\r\n"
 LONG_S = 20.0
 
 
@@ -120,12 +124,24 @@ def run(pool: ConnectionPool, flows: RequestFlows, time_limit_s: float = LONG_S)
 
 
 def run_single(pool: ConnectionPool, flows: RequestFlows, time_limit_s: float = LONG_S) -> Answers:
-    """Hold them one after the other."""
-    answers = {}
-    for key, flow in flows.items():
-        with suppress(OutOfTimeError):
-            answers[key] = run_single_flow(pool, flow, time_limit_s=time_limit_s)
-    return answers
+    """Make their requests one after the other, each by itself."""
+    return {key: _alone(pool, flow, time_limit_s) for key, flow in flows.items()}
+
+
+def _alone(
+    pool: ConnectionPool, flow: RequestFlow[list[bytes | None]], time_limit_s: float
+) -> list[bytes | None]:
+    try:
+        wanted = next(flow)
+        while True:
+            assert not isinstance(wanted, Pause)
+            answers: HttpAnswers = ()
+            with suppress(NotSentError, NoAnswerError):
+                answers = [ask_single(pool, request, time_limit_s=time_limit_s) for request in wanted]
+            wanted = flow.send(answers)
+    except StopIteration as end:
+        found: list[bytes | None] = end.value
+        return found
 
 
 class Run(Protocol):
@@ -175,7 +191,7 @@ def test_request_that_the_network_takes_in_parts_arrives_whole(start: Start, run
 
 def test_silent_server_ends_a_flow_by_itself(start: Start) -> None:
     server, pool = start(None)
-    assert run_single(pool, {"a": posts("/", "/silent")}, 0.2) == {}
+    assert run_single(pool, {"a": posts("/", "/silent")}, 0.2) == {"a": [b"4", None]}
     # Its late answer must not be taken for another request's.
     server.is_over.set()
     assert run_single(pool, {"b": posts("/", body=b"")}) == {"b": [b"0"]}
@@ -190,8 +206,34 @@ def test_pause_by_itself_is_waited_for(start: Start) -> None:
         return first + (yield from posts("/"))
 
     begun = monotonic()
-    assert run_single(pool, {"a": patient()}) == {"a": [b"4", b"4"]}
+    assert run(pool, {"a": patient()}) == {"a": [b"4", b"4"]}
     assert monotonic() - begun >= 0.05
+
+
+@pytest.mark.parametrize("size", [1, 40, 1_000], ids=["bytewise", "cut", "in one piece"])
+def test_requests_sent_together_are_answered_one_by_one(size: int) -> None:
+    def together() -> RequestFlow[list[bytes | None]]:
+        answers = [*(yield 3 * [ASKED]), *(yield [ASKED])]
+        bodies: list[bytes | None] = [answer.body for answer in answers]
+        return bodies
+
+    with scripted_server(OK + FEW_CHUNKS + OK, OK) as server:
+        server.piece_bytes = size
+        pool = ConnectionPool(server.address)
+        found = run(pool, {"a": together()})
+        pool.close()
+        assert (found, server.connections) == ({"a": [b"hi", b"abc", b"hi", b"hi"]}, 1)
+
+
+@pytest.mark.parametrize("said", [LAST + OK, OK, OK + b"nonsense\r\n\r\n", OK + b"HTTP/1.1 200 OK\r\n"])
+def test_server_that_hangs_up_after_the_first_of_several_leaves_the_others_unanswered(said: bytes) -> None:
+    def together() -> RequestFlow[list[bytes | None]]:
+        answers = yield 3 * [ASKED]
+        bodies: list[bytes | None] = [answer.body for answer in answers]
+        return bodies
+
+    with scripted_server(said) as server:
+        assert run(ConnectionPool(server.address), {"a": together()}) == {"a": [b"hi"]}
 
 
 def test_pause_lets_the_others_go_on(start: Start) -> None:
@@ -253,8 +295,7 @@ def test_round_ends_though_flows_still_wait_for_their_turn(start: Start) -> None
     assert run(pool, {**silent, "last": posts("/")}, time_limit_s=0.1) == {}
 
 
-@either_way
-def test_pause_beyond_the_time_limit_ends_the_flow(start: Start, run: Run) -> None:
+def test_pause_beyond_the_time_limit_ends_the_flow(start: Start) -> None:
     _, pool = start(None)
 
     def patient() -> RequestFlow[list[bytes | None]]:
