@@ -6,7 +6,7 @@ the connection goes, and long messages leave in frames of 32 KB.
 
 import asyncio
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -36,6 +36,9 @@ _TWO_LENGTH_BYTES = 126
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "chalice_offline.frames"
 WRITE_NOW = "write_now"
+# ``hear`` has each message offered to a function as soon as it is read, unless others wait; what that
+# declines, by returning False, is left to ``receive``, which needs a task for it.
+HEAR = "hear"
 # An event: the client has closed the connection or is lost, though what
 # it sent before may still wait to be received.
 GONE = "gone"
@@ -46,6 +49,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
 
     _failed = False
     _ahead_bytes = 0
+    _listener: Callable[[str], bool] | None = None
 
     @cached_property
     def gone(self) -> asyncio.Event:
@@ -54,9 +58,14 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         self.scope["extensions"][FRAMES] = {
             WRITE_NOW: self.write_now,
+            HEAR: self.hear,
             GONE: self.gone,
         }
         await super().run_asgi()
+
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """See ``HEAR``."""
+        self._listener = listener
 
     def write_now(self, texts: Sequence[str]) -> bool:
         """Write frames in one ``send(2)`` if the client keeps up and they are short ones;
@@ -131,6 +140,8 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             return
         if self.queue.empty():
             self._ahead_bytes = 0
+            if self._listener is not None and self._listener(text):
+                return
         self.queue.put_nowait(text)  # type: ignore[arg-type]  # ``receive`` makes a message of it
         self._ahead_bytes += len(text) + _MESSAGE_BYTES
         if not self.read_paused and self._ahead_bytes >= _AHEAD_BYTES_MAX:
