@@ -35,6 +35,8 @@ class TimedOut:
 
 
 Outcome = Returned | Raised | TimedOut
+OnEnd = Callable[[Outcome], None]
+"""Called once, when an invocation has ended; it must not raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,30 @@ class Caller:
 ANY_CALLER = Caller()
 
 
+class Waiter(Protocol):
+    """What it takes to wait for an environment; see ``Caller``."""
+
+    @property
+    def key(self) -> str: ...
+    def still_waits(self) -> bool: ...
+
+
 class Functions(Protocol):
     """The Lambda host, as its callers see it."""
+
+    def begin(
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        on_end: OnEnd,
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANY_CALLER,
+    ) -> None:
+        """Begin what ``invoke`` does; ``on_end`` hears the outcome, perhaps before this returns. A task and a
+        future for each invocation cost more than the rest of it here.
+        """
+        ...
 
     async def invoke(
         self,

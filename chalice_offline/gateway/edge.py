@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, Self
 from weakref import WeakValueDictionary
 
@@ -14,8 +15,19 @@ from chalice_offline.gateway.events import ApiIdentity, Arrival
 from chalice_offline.gateway.ids import new_id
 from chalice_offline.gateway.routing import SelectionExpression
 from chalice_offline.gateway.settings import GatewaySettings
+from chalice_offline.gateway.slots import Slots
 from chalice_offline.gateway.throttle import TokenBucket
-from chalice_offline.invocation import ANY_CALLER, AppManifest, Caller, Functions, Outcome, Raised, TimedOut
+from chalice_offline.invocation import (
+    ANY_CALLER,
+    AppManifest,
+    Caller,
+    Functions,
+    OnEnd,
+    Outcome,
+    Raised,
+    Returned,
+    TimedOut,
+)
 from chalice_offline.services.ports import authority
 from chalice_offline.supervision import spawn
 
@@ -66,7 +78,9 @@ class Edge:
     stopping: bool = False
     sessions: dict[str, OpenConnection] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    slots: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
+    slots: WeakValueDictionary[str, Slots] = field(default_factory=WeakValueDictionary)
+    _begun: int = field(init=False, default=0)
+    _none_left: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     @classmethod
     def create(
@@ -104,9 +118,9 @@ class Edge:
         """Note the arrival of a request now."""
         return Arrival(new_id(), self.now_ms())
 
-    def slots_of(self, key: str) -> asyncio.Semaphore:
+    def slots_of(self, key: str) -> Slots:
         """Return what all connections of a caller share."""
-        return self.slots.setdefault(key, asyncio.Semaphore(self.settings.limits.messages_in_flight_max))
+        return self.slots.setdefault(key, Slots(self.settings.limits.messages_in_flight_max))
 
     async def invoke(
         self, function_name: str, event: Mapping[str, Any], caller: Caller = ANY_CALLER
@@ -114,13 +128,38 @@ class Edge:
         """Invoke a function within the integration's time-out, and log its failure."""
         timeout_s = self.settings.limits.integration_timeout_s
         outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
+        self._log_failure(function_name, outcome)
+        return outcome
+
+    def begin(self, function_name: str, event: Mapping[str, Any], on_end: OnEnd, caller: Caller) -> None:
+        """Begin what ``invoke`` does; a shutdown waits for its end."""
+        self._begun += 1
+        timeout_s = self.settings.limits.integration_timeout_s
+        ended = partial(self._ended, function_name, on_end)
+        self.functions.begin(function_name, event, ended, timeout_s=timeout_s, caller=caller)
+
+    def _ended(self, function_name: str, on_end: OnEnd, outcome: Outcome) -> None:
+        self._begun -= 1
+        if not self._begun:
+            self._none_left.set()
+        self._log_failure(function_name, outcome)
+        on_end(outcome)
+
+    async def until_all_ended(self) -> None:
+        """Return when everything that was begun has ended."""
+        while self._begun:
+            self._none_left.clear()
+            await self._none_left.wait()
+
+    def _log_failure(self, function_name: str, outcome: Outcome) -> None:
         match outcome:
+            case Returned():
+                return
             case Raised(error_type, error_message):
                 facts = {"function": function_name, "error_type": error_type, "error_message": error_message}
                 self.settings.log("function failed", facts)
             case TimedOut(after_s):
                 self.settings.log("function timed out", {"function": function_name, "after_s": after_s})
-        return outcome
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a handler beside the caller."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chalice_offline.gateway.connections import Closure, Connection
 from chalice_offline.gateway.handshake import Handshake, Headers
@@ -36,8 +36,7 @@ class ApiIdentity:
         return f"arn:aws:execute-api:{self.region}:{self.account_id}:{self.api_id}/{self.stage}/{route_key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """When something arrived, and the id it was given."""
 
     request_id: str

@@ -6,7 +6,7 @@ the connection goes, and long messages leave in frames of 32 KB.
 
 import asyncio
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from chalice_offline.gateway.client_frames import FrameEnds, whole_text
 from chalice_offline.gateway.settings import FRAME_BYTES_MAX
 
 _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
@@ -36,6 +37,9 @@ _TWO_LENGTH_BYTES = 126
 # An extension of the ASGI scope: ``write_now`` does at once what ``send`` needs a task for.
 FRAMES = "chalice_offline.frames"
 WRITE_NOW = "write_now"
+# ``hear`` has each message offered to a function as soon as it is read, unless others wait; what that
+# declines, by returning False, is left to ``receive``, which needs a task for it.
+HEAR = "hear"
 # An event: the client has closed the connection or is lost, though what
 # it sent before may still wait to be received.
 GONE = "gone"
@@ -46,6 +50,12 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
 
     _failed = False
     _ahead_bytes = 0
+    _listener: Callable[[str], bool] | None = None
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._frame_ends = FrameEnds()
+        self._text_bytes_max = min(self.conn.max_message_size or 0, self.conn.max_fragment_size or 0)
 
     @cached_property
     def gone(self) -> asyncio.Event:
@@ -54,9 +64,14 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         self.scope["extensions"][FRAMES] = {
             WRITE_NOW: self.write_now,
+            HEAR: self.hear,
             GONE: self.gone,
         }
         await super().run_asgi()
+
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """See ``HEAR``."""
+        self._listener = listener
 
     def write_now(self, texts: Sequence[str]) -> bool:
         """Write frames in one ``send(2)`` if the client keeps up and they are short ones;
@@ -89,7 +104,16 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self._failed:
             return  # the rest of a message refused already
+        if self._frame_ends.is_between and self.conn.state is State.OPEN and self.conn.current_size is None:
+            payload = None if self.conn.extensions else whole_text(data, bytes_max=self._text_bytes_max)
+            if payload is not None:
+                self.frames, self.curr_msg_data_type = [payload], "text"
+                self.send_receive_event_to_app()
+                return
+        are_frames = self.handshake_initiated
         super().data_received(data)
+        if are_frames:
+            self._frame_ends.follow(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # websockets has its answer ready (414, 431), but uvicorn waits for a request.
             self._failed = True
@@ -131,6 +155,8 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             return
         if self.queue.empty():
             self._ahead_bytes = 0
+            if self._listener is not None and self._listener(text):
+                return
         self.queue.put_nowait(text)  # type: ignore[arg-type]  # ``receive`` makes a message of it
         self._ahead_bytes += len(text) + _MESSAGE_BYTES
         if not self.read_paused and self._ahead_bytes >= _AHEAD_BYTES_MAX:

@@ -87,9 +87,10 @@ class Gateway:
         edge, self._edge = self._edge, None
         edge.stopping = True
         await asyncio.gather(*(session.close(SHUT_DOWN) for session in list(edge.sessions.values())))
+        handlers = spawn("waiting for handlers", edge.until_all_ended(), set())
         busy = {task for task in self._server.server_state.tasks | edge.tasks if not task.done()}
-        if busy:
-            await asyncio.wait(busy, timeout=self._settings.shutdown_grace_s)
+        await asyncio.wait({*busy, handlers}, timeout=self._settings.shutdown_grace_s)
+        handlers.cancel()
         self._server.end()
         await self._serving
 

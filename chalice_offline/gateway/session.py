@@ -1,7 +1,8 @@
 """An open connection: reads messages, runs their handlers, and ends when its time is up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from chalice_offline.gateway.asgi import Receive, Send
@@ -20,40 +21,48 @@ from chalice_offline.gateway.ids import new_id
 from chalice_offline.gateway.outbox import Outbox, WriteNow
 from chalice_offline.gateway.outcomes import FORBIDDEN
 from chalice_offline.gateway.routing import select_route
-from chalice_offline.gateway.settings import MessageOrder
-from chalice_offline.invocation import Caller
+from chalice_offline.gateway.settings import MessageOrder, discard
+from chalice_offline.invocation import Caller, Outcome
 
 
-class WrittenFrames(NamedTuple):
-    """How frames reach the client: in their turn, or at once, which may decline."""
+class Client(NamedTuple):
+    """The other side of a connection.
 
+    Attributes:
+        receive, send: What it says, and is told, in its turn.
+        hear: Offers its messages to the function given here, as soon as they are read; what that declines, by
+            returning False, is what ``receive`` returns next.
+        write_now: Tells it something at once, which may decline.
+        gone: It has closed the connection or is lost, though what it sent before may still be to receive.
+    """
+
+    receive: Receive
     send: Send
+    hear: Callable[[Callable[[str], bool]], None]
     write_now: WriteNow
+    gone: asyncio.Event
 
 
 class WebSocketSession:
     """One client, from the accepted handshake to the close frame."""
 
-    def __init__(
-        self,
-        edge: Edge,
-        connection: Connection,
-        receive: Receive,
-        frames: WrittenFrames,
-        gone: asyncio.Event,
-    ) -> None:
+    def __init__(self, edge: Edge, connection: Connection, client: Client) -> None:
         self.connection = connection
         self._edge = edge
-        self._receive = receive
+        self._receive = client.receive
         self._outbox = Outbox(
-            frames.send, frames.write_now, bytes_max=edge.settings.limits.outbound_bytes_max
+            client.send, client.write_now, bytes_max=edge.settings.limits.outbound_bytes_max
         )
-        self._gone = gone
+        self._gone = client.gone
+        self._is_serial = edge.settings.message_order is MessageOrder.SERIAL
+        # Whether a message has been received that waits for its turn, or is the one whose turn it is.
+        self._has_received = False
         self._caller = Caller(connection.caller_key, self._is_open)
         self._slots = edge.slots_of(self._caller.key)
         # Set when the client leaves while messages of its wait: no client waits for those.
         self._drops_messages = False
         self._timer: asyncio.TimerHandle | None = None
+        client.hear(self._take)
 
     async def run(self) -> Closure:
         """Serve the client until it or the gateway closes the connection; return how it ended."""
@@ -71,7 +80,9 @@ class WebSocketSession:
                 if text is None:
                     await self.close(BINARY_FRAME)
                 else:
+                    self._has_received = True
                     await self._on_text(text)
+                    self._has_received = False
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -96,28 +107,52 @@ class WebSocketSession:
         self.connection.closed()
         self._edge.spawn(self._outbox.close(closure))
 
+    def _take(self, text: str) -> bool:
+        """Begin to handle a message; False if it has to wait for its turn."""
+        if (
+            self._has_received
+            or self._is_serial
+            or self._drops_messages
+            or self.connection.phase is not Phase.OPEN
+            or self._slots.locked()
+        ):
+            return False
+        message = self._routed(text)
+        if message is not None:
+            self._slots.take()
+            self._begin(message)
+        return True
+
     async def _on_text(self, text: str) -> None:
+        """Handle a message that had to wait for its turn, or has to."""
+        message = self._routed(text)
+        if message is None:
+            return
+        if not await self._take_slot():
+            self._drops_messages = True
+        elif not self._is_serial:
+            self._begin(message)
+        else:
+            ended = asyncio.Event()
+            self._begin(message, ended)
+            await ended.wait()
+            self._drops_messages = not self._is_open()
+
+    def _routed(self, text: str) -> "_Message | None":
+        """Return what a handler gets of a message, None if the API has none for it."""
         edge = self._edge
         arrival = edge.arrival()
         self.connection.active(arrival.now_ms)
-        handlers = edge.manifest.websocket_handlers
-        route_key = select_route(edge.expression, text, handlers)
-        connection_id = self.connection.connection_id
+        route_key = select_route(edge.expression, text, edge.manifest.websocket_handlers)
         if route_key is None:
+            connection_id = self.connection.connection_id
             edge.settings.log("message without a route", {"connection_id": connection_id})
             self._reply(error_frame(FORBIDDEN, connection_id=connection_id, request_id=arrival.request_id))
-            return
+            return None
         event = message_event(
             edge.api, self.connection, arrival, route_key=route_key, message_id=new_id(), body=text
         )
-        if not await self._take_slot():
-            self._drops_messages = True
-            return
-        if edge.settings.message_order is MessageOrder.SERIAL:
-            await self._handle(route_key, event)
-            self._drops_messages = not self._is_open()
-        else:
-            edge.spawn(self._handle(route_key, event))
+        return _Message(route_key, event)
 
     def _is_open(self) -> bool:
         return self.connection.phase is Phase.OPEN and not self._gone.is_set()
@@ -139,25 +174,32 @@ class WebSocketSession:
                 self._slots.release()
         return is_taken
 
-    async def _handle(self, route_key: str, event: Event) -> None:
+    def _begin(self, message: "_Message", ended: asyncio.Event | None = None) -> None:
+        """Begin to handle a message that has a slot."""
         edge = self._edge
-        function_name = edge.manifest.websocket_handlers[route_key]
-        began_ms = edge.now_ms()
-        try:
-            outcome = await edge.invoke(function_name, event, self._caller)
-        finally:
-            self._slots.release()
-        facts = {"connection_id": self.connection.connection_id, "route": route_key}
-        edge.settings.log(
-            "message",
-            {**facts, "outcome": type(outcome).__name__.lower(), "duration_ms": edge.now_ms() - began_ms},
-        )
+        function_name = edge.manifest.websocket_handlers[message.route_key]
+        on_end = partial(self._ended, message, edge.now_ms(), ended)
+        edge.begin(function_name, message.event, on_end, self._caller)
+
+    def _ended(
+        self, message: "_Message", began_ms: int, ended: asyncio.Event | None, outcome: Outcome
+    ) -> None:
+        self._slots.release()
+        if ended is not None:
+            ended.set()
+        settings, connection_id = self._edge.settings, self.connection.connection_id
+        route_key, event = message
+        if settings.log is not discard:
+            duration_ms = self._edge.now_ms() - began_ms
+            facts = {"connection_id": connection_id, "route": route_key}
+            kind = type(outcome).__name__.lower()
+            settings.log("message", {**facts, "outcome": kind, "duration_ms": duration_ms})
         frame = reply_frame(
             outcome,
-            connection_id=self.connection.connection_id,
+            connection_id=connection_id,
             request_id=event["requestContext"]["requestId"],
-            integration_timeout_s=edge.settings.limits.integration_timeout_s,
-            has_route_response=route_key in edge.settings.route_responses,
+            integration_timeout_s=settings.limits.integration_timeout_s,
+            has_route_response=route_key in settings.route_responses,
         )
         if frame is not None:
             self._reply(frame)
@@ -174,3 +216,10 @@ class WebSocketSession:
             self.close_soon(closure)
         else:
             self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._watch_time)
+
+
+class _Message(NamedTuple):
+    """What a client sent: the key of its route, and its event."""
+
+    route_key: str
+    event: Event

@@ -11,9 +11,9 @@ from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import authorizer_event, connect_event, disconnect_event
 from chalice_offline.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
 from chalice_offline.gateway.ids import new_id, new_trace_id
-from chalice_offline.gateway.protocol import FRAMES, GONE, WRITE_NOW
+from chalice_offline.gateway.protocol import FRAMES, GONE, HEAR, WRITE_NOW
 from chalice_offline.gateway.routing import CONNECT, DISCONNECT
-from chalice_offline.gateway.session import WebSocketSession, WrittenFrames
+from chalice_offline.gateway.session import Client, WebSocketSession
 from chalice_offline.invocation import Caller
 
 _FORBIDDEN = "ForbiddenException"
@@ -43,8 +43,8 @@ async def serve_websocket(edge: Edge, scope: Scope, receive: Receive, send: Send
     if isinstance(answer, Refuse):
         await _refuse(edge, connection, answer, send)
         return
-    written = WrittenFrames(send, frames[WRITE_NOW])
-    session = WebSocketSession(edge, connection, receive, written, frames[GONE])
+    client = Client(receive, send, frames[HEAR], frames[WRITE_NOW], frames[GONE])
+    session = WebSocketSession(edge, connection, client)
     closure = await _converse(edge, session, answer, send)
     edge.settings.log(
         "connection closed",

@@ -8,10 +8,39 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from chalice_offline.invocation import Outcome, TimedOut
+from chalice_offline.invocation import Caller, OnEnd, Outcome, TimedOut
+from chalice_offline.supervision import tell
 
 # Among fewer, those that are answered are not looked for.
 _WAITING_MIN: Final = 1_000
+
+
+class Answer:
+    """What a caller waits for: an invocation's outcome, or the end of its patience if that comes first."""
+
+    __slots__ = ("__weakref__", "_caller", "_on_end")
+
+    def __init__(self, on_end: OnEnd, caller: Caller) -> None:
+        self._on_end: OnEnd | None = on_end
+        self._caller = caller
+
+    @property
+    def is_given(self) -> bool:
+        return self._on_end is None
+
+    @property
+    def key(self) -> str:
+        return self._caller.key
+
+    def still_waits(self) -> bool:
+        """Tell whether the answer is worth an environment: not if no caller waits for it any more."""
+        return self._on_end is not None and self._caller.still_waits()
+
+    def give(self, outcome: Outcome) -> None:
+        """Tell the outcome to a caller who has not been told another one."""
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(outcome)
 
 
 class Deadlines:
@@ -20,18 +49,18 @@ class Deadlines:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         # Those that came first are due first.
-        self._waiting: deque[tuple[float, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[float, Answer]] = deque()
         self._waiting_max = _WAITING_MIN
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, answer: "asyncio.Future[Outcome]") -> None:
+    def watch(self, answer: Answer) -> None:
         """Wait for an answer from now on."""
-        loop, waiting = answer.get_loop(), self._waiting
-        while waiting and waiting[0][1].done():
+        loop, waiting = asyncio.get_running_loop(), self._waiting
+        while waiting and waiting[0][1].is_given:
             waiting.popleft()
         if len(waiting) >= self._waiting_max:
             # What came while the first one took its time would be kept with it, with all that it says.
-            self._waiting = waiting = deque(each for each in waiting if not each[1].done())
+            self._waiting = waiting = deque(each for each in waiting if not each[1].is_given)
             self._waiting_max = 2 * len(waiting) + _WAITING_MIN
         waiting.append((loop.time() + self._timeout_s, answer))
         if self._timer is None:
@@ -42,9 +71,9 @@ class Deadlines:
         loop = asyncio.get_running_loop()
         while self._waiting:
             due, answer = self._waiting[0]
-            if not answer.done():
+            if not answer.is_given:
                 if due > loop.time():
                     self._timer = loop.call_at(due, self._look)
                     return
-                answer.set_result(TimedOut(self._timeout_s))
+                tell("the end of a wait", answer.give, TimedOut(self._timeout_s))
             self._waiting.popleft()

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from chalice_offline.invocation import OnEnd, Outcome, Raised, Returned, TimedOut
 from chalice_offline.json_text import decoded, encoded
 from chalice_offline.lambda_host.forks import ForkedProcess
 from chalice_offline.lambda_host.frames import FrameReader, frame
@@ -27,8 +27,6 @@ _END_TIMEOUT_S: Final = 1.0
 _LAST_WORDS_S: Final = 0.2
 # The bootstrap lets no answer pass that is longer than Lambda's limit, 6 MB and a little.
 _ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
-OnEnd = Callable[[Outcome], None]
-"""Called once, when an invocation has ended; it must not raise."""
 
 
 @dataclass(frozen=True, slots=True)

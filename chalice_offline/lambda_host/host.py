@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S, Debugging
-from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised
-from chalice_offline.lambda_host.deadlines import Deadlines
+from chalice_offline.invocation import ANY_CALLER, Caller, OnEnd, Outcome, Raised
+from chalice_offline.lambda_host.deadlines import Answer, Deadlines
 from chalice_offline.lambda_host.environment import Environment, Launch
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.pool import Pool
@@ -104,6 +104,26 @@ class LambdaHost:
         rare = self._settings.rare
         await asyncio.gather(*(warm_up(pool) for name, pool in self._pools.items() if name not in rare))
 
+    def begin(
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        on_end: OnEnd,
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANY_CALLER,
+    ) -> None:
+        """See ``Functions.begin``. An unknown function is ``ResourceNotFoundException``."""
+        pool = self._pools.get(function_name)
+        if pool is None:
+            on_end(Raised("ResourceNotFoundException", f"Function not found: {function_name}"))
+            return
+        answer = Answer(on_end, caller)
+        self._running[function_name] += 1
+        pool.begin(event, partial(self._ended, function_name, answer), answer)
+        if timeout_s is not None:
+            self._deadlines[timeout_s].watch(answer)
+
     async def invoke(
         self,
         function_name: str,
@@ -112,25 +132,19 @@ class LambdaHost:
         timeout_s: float | None = None,
         caller: Caller = ANY_CALLER,
     ) -> Outcome:
-        """See ``Functions.invoke``. An unknown function is ``ResourceNotFoundException``."""
-        pool = self._pools.get(function_name)
-        if pool is None:
-            return Raised("ResourceNotFoundException", f"Function not found: {function_name}")
+        """See ``Functions.invoke``."""
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._running[function_name] += 1
-        # An answer that no caller waits for any more is not worth an environment either.
+        # Of a task that was canceled, the future is done as well.
         patient = Caller(caller.key, lambda: not answer.done() and caller.still_waits())
-        pool.begin(event, partial(self._ended, function_name, answer), patient)
-        if timeout_s is not None:
-            self._deadlines[timeout_s].watch(answer)
+        self.begin(function_name, event, partial(_set_result, answer), timeout_s=timeout_s, caller=patient)
         return await answer
 
-    def _ended(self, function_name: str, answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    def _ended(self, function_name: str, answer: Answer, outcome: Outcome) -> None:
         self._running[function_name] -= 1
         if not self._running[function_name]:
             del self._running[function_name]
-        self._one_ended.set()
-        _answer(answer, outcome)
+            self._one_ended.set()
+        tell("the answer to a caller", answer.give, outcome)
         tell("listening for the end of invocations", self._on_finished, function_name)
 
     async def _until_quiet(self, *, but: frozenset[str] = frozenset()) -> None:
@@ -227,8 +241,7 @@ class _Deadlines(dict[float, Deadlines]):
         return self.setdefault(timeout_s, Deadlines(timeout_s))
 
 
-def _answer(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
-    """Answer a caller who still waits: not one that timed out, or has gone."""
+def _set_result(answer: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
     if not answer.done():
         answer.set_result(outcome)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised
-from chalice_offline.lambda_host.environment import Environment, OnEnd
+from chalice_offline.invocation import ANY_CALLER, OnEnd, Outcome, Raised, Waiter
+from chalice_offline.lambda_host.environment import Environment
 from chalice_offline.lambda_host.turns import Turns, Waiting
 from chalice_offline.supervision import fail, spawn, tell
 
@@ -43,7 +43,7 @@ class Pool:
             self._starting += 1
             await self._start_one()
 
-    def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Caller = ANY_CALLER) -> None:
+    def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Waiter = ANY_CALLER) -> None:
         """Run the function in the next free environment, as soon as there is one;
         ``on_end`` hears the outcome.
         """

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalice_offline.invocation import Caller
-from chalice_offline.lambda_host.environment import OnEnd
+from chalice_offline.invocation import OnEnd, Waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +14,7 @@ class Waiting:
 
     event: Mapping[str, Any]
     on_end: OnEnd
-    caller: Caller
+    caller: Waiter
 
 
 class Turns:

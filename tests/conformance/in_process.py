@@ -19,16 +19,18 @@ from chalice_offline.invocation import (
     Returned,
     TimedOut,
 )
+from tests.fakes.functions import FakeHost
 
 PROBE_APP = Path(__file__).parent / "probe_app"
 
 Handler = Callable[[Any, Any], Any]
 
 
-class ThreadFunctions:
+class ThreadFunctions(FakeHost):
     """Runs handlers in threads; events and results pass through JSON, as on Lambda."""
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        super().__init__()
         self._handlers = handlers
 
     async def invoke(

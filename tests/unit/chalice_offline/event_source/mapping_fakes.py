@@ -7,6 +7,7 @@ from typing import Any
 
 from chalice_offline.invocation import ANY_CALLER, Caller, Outcome
 from chalice_offline.services.long_polls import Gather
+from tests.fakes.functions import FakeHost
 
 
 class FakeQueue:
@@ -74,10 +75,11 @@ class FakeQueue:
         self.released += [handle.removeprefix("r-") for handle in receipt_handles]
 
 
-class FakeFunctions:
+class FakeFunctions(FakeHost):
     """Answers each batch with the next outcome given, the last one for ever; remembers what it was asked."""
 
     def __init__(self, *outcomes: Outcome) -> None:
+        super().__init__()
         self._outcomes = list(outcomes)
         self.batches: list[list[str]] = []
         self.finished = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalice_offline.gateway import Gateway, GatewayLimits, GatewaySettings
 from chalice_offline.invocation import ANY_CALLER, AppManifest, Caller, Functions, Outcome, Returned, TimedOut
+from tests.fakes.functions import FakeHost
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Outcome]]
 
@@ -15,10 +16,11 @@ ROUTES = {"$connect": "connect", "$default": "message", "$disconnect": "disconne
 SHORT_LIMITS = GatewayLimits(integration_timeout_s=5)
 
 
-class FakeFunctions:
+class FakeFunctions(FakeHost):
     """Gives the answers it was made with and keeps the events it gets; a function without one returns 200."""
 
     def __init__(self, **answers: Answer | Outcome) -> None:
+        super().__init__()
         self._answers = answers
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.callers: list[Caller] = []

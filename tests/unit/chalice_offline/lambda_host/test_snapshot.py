@@ -197,7 +197,7 @@ def test_reload_imports_anew_and_the_old_snapshot_ends_with_its_last_invocation(
         gate.touch()
         assert len(payload(await running)["calls"]) == 1
         await until(lambda: host.pids()["snapshot"] == [fresh["imported_by"]])
-        assert not is_running(old)
+        await until(lambda: not is_running(old))
 
     bench.run(scenario, snapshot=("app",))
 
