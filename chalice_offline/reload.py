@@ -7,16 +7,18 @@ which makes a reload must come to an end: so does a file that an app rewrites wh
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Coroutine, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from watchfiles import awatch
 from watchfiles.main import FileChange
 
 from chalice_offline.logs import Log
 from chalice_offline.state_dir import is_state
+
+Result = TypeVar("Result")
 
 _SUFFIXES: Final = (".py", ".json", ".toml", ".sql")
 _IGNORED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "deployments", "deployed"})
@@ -40,17 +42,28 @@ class CodeWatch:
         self._log = log
         self._restless = RestlessFiles()
 
-    async def run(self, on_change: Callable[[Collection[str]], Awaitable[None]]) -> None:
-        """Await ``on_change`` after each burst of changes, with the files; ends when cancelled."""
-        one_at_a_time = asyncio.Lock()
+    async def run(self, on_change: Callable[[Collection[str], asyncio.Event], Awaitable[None]]) -> None:
+        """Await ``on_change`` after each burst of changes, with the files and an event that is set by the
+        next one; ends when cancelled.
+        """
+        waiting: set[str] = set()
+        is_more = asyncio.Event()
 
         async def heed(changes: AsyncIterable[set[FileChange]]) -> None:
             async for burst in changes:
-                async with one_at_a_time:
-                    if heeded := self._heeded({path for _, path in burst}, time.monotonic()):
-                        await on_change(heeded)
+                if heeded := self._heeded({path for _, path in burst}, time.monotonic()):
+                    waiting.update(heeded)
+                    is_more.set()
+
+        async def tell() -> None:
+            while await is_more.wait():
+                changed = sorted(waiting)
+                waiting.clear()
+                is_more.clear()
+                await on_change(changed, is_more)
 
         async with asyncio.TaskGroup() as group:
+            group.create_task(tell())
             group.create_task(heed(_changes(self._roots, self.is_code, recursive=True)))
             if self._files:
                 folders = {path.parent for path in self._files}
@@ -75,6 +88,19 @@ class CodeWatch:
             elif not was_restless:
                 self._log.event("warning", "file changes all the time: no more reloads for it", path=path)
         return heeded
+
+
+async def unless(event: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Return what comes of the work; None if the event is set first, which cancels it."""
+    task = asyncio.create_task(work)
+    overtaken = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({task, overtaken}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        overtaken.cancel()
+        await asyncio.wait({task, overtaken})
 
 
 class RestlessFiles:

@@ -32,7 +32,7 @@ from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
 from chalice_offline.queue_template import QueueSpec, read_queues
 from chalice_offline.queues import ProjectQueues
-from chalice_offline.reload import CodeWatch, is_among
+from chalice_offline.reload import CodeWatch, is_among, unless
 from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
 from chalice_offline.start_commands import StartCommandError, run_start_commands
@@ -288,8 +288,11 @@ class Runtime:
         files = [] if template is None else [template]
         await CodeWatch(self._options.app_dir, self._state.path, self._log, files).run(self._reload)
 
-    async def _reload(self, changed: Collection[str]) -> None:
-        """Run the project as it is now: resources, functions, routes, queues and schedules."""
+    async def _reload(self, changed: Collection[str], is_more: asyncio.Event) -> None:
+        """Run the project as it is now: resources, functions, routes, queues and schedules.
+
+        An import that takes long, or hangs, is given up once there are newer changes.
+        """
         assert self._host is not None
         assert self._gateway is not None
         assert self._triggers is not None
@@ -298,7 +301,9 @@ class Runtime:
             await self._make_resources()
             self._must_make_queues |= self._queues.reread()
             self._environment = self._function_environment() | self._companions.gives
-            project = await self._inspect()
+            project = await unless(is_more, self._inspect())
+            if project is None:
+                return
             if self._must_prepare:
                 await self._run_start_commands()
                 self._must_prepare = False

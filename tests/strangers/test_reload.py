@@ -36,6 +36,11 @@ def hourly(event):
     print("ticked by", event.detail_type)
     return "ticked"
 """
+HANGS = """
+import pathlib, time
+pathlib.Path("importing").touch()
+time.sleep(3600)
+"""
 
 
 @pytest.fixture
@@ -83,6 +88,8 @@ def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, 
         )
         assert command(instance, "tick", "hourly") == '"ticked"\n'
         instance.line("ticked by Scheduled Event")
+        (project / "app.py").write_text(HANGS)
+        instance.wait((project / "importing").exists, "an import that hangs")
         edit(instance, project, FUNCTIONS)
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(url)

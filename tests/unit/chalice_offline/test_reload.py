@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chalice_offline.logs import Log
-from chalice_offline.reload import CodeWatch, RestlessFiles, is_among
+from chalice_offline.reload import CodeWatch, RestlessFiles, is_among, unless
 from chalice_offline.state_dir import StateDir
 
 
@@ -129,7 +129,7 @@ def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: P
         state.acquire()
         done = asyncio.Event()
 
-        async def reload(_changed: Collection[str]) -> None:
+        async def reload(_changed: Collection[str], _is_more: asyncio.Event) -> None:
             reloads.append(1)
             state.write_status({"reloads": len(reloads)})
             done.set()
@@ -150,3 +150,59 @@ def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: P
 
     asyncio.run(scenario())
     state.release()
+
+
+def test_change_during_a_reload_is_told_and_reloads_once_more(app_dir: Path, watch: Watch) -> None:
+    reloads: list[Collection[str]] = []
+
+    async def scenario() -> None:
+        done = asyncio.Event()
+
+        async def reload(changed: Collection[str], is_more: asyncio.Event) -> None:
+            reloads.append(changed)
+            if len(reloads) == 1:
+                (app_dir / "other.py").write_text("y = 1\n")
+                await is_more.wait()
+            else:
+                done.set()
+
+        task = asyncio.create_task(watch(app_dir, app_dir / ".orderflow").run(reload))
+        number = 0
+        while not reloads:  # until the watch has begun
+            number += 1
+            (app_dir / "app.py").write_text(f"x = {number}\n")
+            await asyncio.sleep(0.3)
+        await done.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+    assert [str((app_dir / "other.py").resolve()) in changed for changed in reloads[:2]] == [False, True]
+
+
+def test_work_is_done_unless_the_event_comes_first() -> None:
+    ended: list[str] = []
+
+    async def work(*, hangs: bool) -> str:
+        try:
+            await asyncio.sleep(3600 if hangs else 0)
+        finally:
+            ended.append("hung" if hangs else "done")
+        return "result"
+
+    async def scenario() -> None:
+        event = asyncio.Event()
+        assert await unless(event, work(hangs=False)) == "result"
+        asyncio.get_running_loop().call_soon(event.set)
+        assert await unless(event, work(hangs=True)) is None
+
+    asyncio.run(scenario())
+    assert ended == ["done", "hung"]
+
+
+def test_failure_of_work_is_its_callers() -> None:
+    async def fails() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(unless(asyncio.Event(), fails()))

@@ -19,6 +19,7 @@ AWAITED: Final = {
     ("lifecycle.py", "unless_stopped"),
     ("lifecycle.py", "hurried_by_second"),
     ("reload.py", "run"),
+    ("reload.py", "unless"),
     ("runtime.py", "start"),
     # ``PromptHttp`` is called back with what came of it, and tells a failure.
     ("services/emulator_http.py", "respond_later"),
