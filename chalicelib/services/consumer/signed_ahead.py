@@ -38,9 +38,9 @@ def signed_ahead(
     if planned is None or any(each.state.is_final for each in new):
         return []
     signed = write_ahead.signed_ahead(list(zip(claimed, planned, strict=True)))
-    if any(each.new_attempt is None for each in signed):
+    if not signed or any(each.new_attempt is None for each in signed):
         return []
     return [
         NewOrder(step.state, (*first.events, *step.events), first.connection_id, attempt=step.new_attempt)
-        for first, step in zip(new, signed, strict=False)
+        for first, step in zip(new, signed, strict=True)
     ]
