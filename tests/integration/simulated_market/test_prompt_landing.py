@@ -133,6 +133,20 @@ def test_wallet_that_cannot_pay_is_refused_though_it_gets_more_in_the_same_block
     assert is_landed(landed)
 
 
+@pytest.mark.parametrize(("held", "can_pay"), [(10**6, True), (10**6 - 1, False)])
+def test_wallet_pays_with_its_last_unit_and_not_with_one_more(
+    trader: Trader, held: int, *, can_pay: bool
+) -> None:
+    trader.market.execute(
+        "UPDATE market.wallets SET balance = :held WHERE address = :address AND token = 'USDC'",
+        address=ALICE,
+        held=held,
+    )
+    (status,) = trader.send(*trader.signed(a_swap(10**6, route=("USDC", DIRECT, "SOL"))))
+    assert is_landed(status) == can_pay
+    assert status.refusal is (None if can_pay else Code.INSUFFICIENT_FUNDS)
+
+
 def test_wallet_may_spend_what_it_got_in_the_same_block(trader: Trader) -> None:
     market = trader.market
     market.execute(
