@@ -147,12 +147,12 @@ class SolanaMarket:
         Raises:
             RetryableError: No node answered.
         """
-        from chalicelib.adapters.solana.rpc_errors import NodeError
+        from chalicelib.adapters.solana.rpc_errors import NodeError, not_answered
 
         try:
             return self.reader.view(()).height
         except NodeError as error:
-            raise RetryableError(f"no node answered in time: {error}") from error
+            raise not_answered(error) from error
 
     def check(self) -> ChainHealth:
         """Read the pools, and return how the chain is.
@@ -160,12 +160,12 @@ class SolanaMarket:
         Raises:
             RetryableError: No node shows the present chain, or no pool can be traded with.
         """
-        from chalicelib.adapters.solana.rpc_errors import NodeError
+        from chalicelib.adapters.solana.rpc_errors import NodeError, not_answered
 
         try:
             book = self.pools.recent(HEALTH_HOLDS_S)
         except NodeError as error:
-            raise RetryableError(f"no node answered in time: {error}") from error
+            raise not_answered(error) from error
         if not book.pools:
             raise RetryableError(f"none of {len(self._listed)} pools can be traded with")
         age_s = int(self._clock.now().timestamp()) - book.clock.unix_timestamp

@@ -20,7 +20,7 @@ from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.priority_fees import PriorityFees
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction, simulation
 from chalicelib.adapters.solana.rpc_calls import send_transaction, simulate_transaction
-from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy
+from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, not_answered
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.adapters.solana.signer import Signer
 from chalicelib.adapters.solana.signing import sign
@@ -117,7 +117,7 @@ class SolanaChain:
         try:
             return self._signed(instructions)
         except NodeError as error:
-            raise RetryableError(f"no node answered in time: {error}") from error
+            raise not_answered(error) from error
 
     def send(self, transactions: Sequence[SignedTransaction]) -> None:
         """Hand the same bytes to every node; what they answer proves nothing.
@@ -141,7 +141,7 @@ class SolanaChain:
         try:
             return self._reader.view(signatures, last_valid=self._last_valid)
         except NodeError as error:
-            raise RetryableError(f"no node answered in time: {error}") from error
+            raise not_answered(error) from error
 
     def surely_dead(
         self, transactions: Sequence[SignedTransaction], *, margin_blocks: int
@@ -154,7 +154,7 @@ class SolanaChain:
         try:
             return self._reader.surely_dead(transactions, margin_blocks=margin_blocks)
         except NodeError as error:
-            raise RetryableError(f"no node answered in time: {error}") from error
+            raise not_answered(error) from error
 
     def _signed(self, instructions: Sequence[SwapInstruction]) -> list[SignedTransaction]:
         book = self._pools.recent(BOOK_HOLDS_S)

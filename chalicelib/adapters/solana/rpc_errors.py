@@ -5,7 +5,12 @@ nodes, and none of them owes us the truth: nothing but a proof from the chain en
 """
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.logs import logger
+
+Fault = TypeVar("Fault", bound=RetryableError)
 
 
 class Remedy(StrEnum):
@@ -87,6 +92,16 @@ def _remedy(code: int, fault: Any) -> Remedy:
     return (
         Remedy.OTHER_NODE if fault is None or (isinstance(fault, str) and fault in _STALE) else Remedy.REFUSAL
     )
+
+
+def not_answered(error: NodeError, kind: type[Fault] = RetryableError) -> Fault:  # type: ignore[assignment]  # it is a Fault
+    """Return the passing fault that an error of the nodes is.
+
+    Faults reach clients, in answers and in events that stay. Which nodes we ask, and in what words a provider
+    refuses us, is in the log alone.
+    """
+    logger.warning("no node answered", reason=str(error))
+    return kind("no node answered in time")
 
 
 def instruction_fault(fault: Any) -> tuple[int, int | str] | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.room import room_of
-from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_errors import NodeError, not_answered
 from chalicelib.domain.chosen_route import RefusedPool
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.routing.firm_quotes import WantedSwap
@@ -51,7 +51,7 @@ class SolanaVenue:
         try:
             book = self._reader.read()
         except NodeError as error:
-            raise VenueUnavailableError(f"no node answered in time: {error}") from error
+            raise not_answered(error, VenueUnavailableError) from error
         refused = [
             RefusedPool(listed.pool_id, listed.tokens, why)
             for listed in self._listed

@@ -133,6 +133,31 @@ def test_wallet_that_cannot_pay_is_refused_though_it_gets_more_in_the_same_block
     assert is_landed(landed)
 
 
+@pytest.mark.parametrize(("held", "can_pay"), [(10**6, True), (10**6 - 1, False)])
+def test_wallet_pays_with_its_last_unit_and_not_with_one_more(
+    trader: Trader, held: int, *, can_pay: bool
+) -> None:
+    trader.market.execute(
+        "UPDATE market.wallets SET balance = :held WHERE address = :address AND token = 'USDC'",
+        address=ALICE,
+        held=held,
+    )
+    (status,) = trader.send(*trader.signed(a_swap(10**6, route=("USDC", DIRECT, "SOL"))))
+    assert is_landed(status) == can_pay
+    assert status.refusal is (None if can_pay else Code.INSUFFICIENT_FUNDS)
+
+
+def test_wallet_pays_for_the_first_of_two_if_it_holds_too_little_for_both(trader: Trader) -> None:
+    trader.market.execute(
+        "UPDATE market.wallets SET balance = 1500000 WHERE address = :address AND token = 'USDC'",
+        address=ALICE,
+    )
+    back = a_swap(10**6, route=("USDC", DIRECT, "SOL"))
+    first, second = trader.send(*trader.signed(back, replace(back, attempt=2)))
+    assert is_landed(first)
+    assert second.refusal is Code.INSUFFICIENT_FUNDS
+
+
 def test_wallet_may_spend_what_it_got_in_the_same_block(trader: Trader) -> None:
     market = trader.market
     market.execute(
@@ -177,10 +202,13 @@ def test_transaction_past_its_validity_does_not_land(trader: Trader) -> None:
     assert status.signature_status is SignatureStatus.UNKNOWN
 
 
-def test_transaction_of_another_chain_does_not_land(trader: Trader) -> None:
+@pytest.mark.parametrize("is_taken_for_ours", [True, False])
+def test_transaction_of_another_chain_does_not_land(trader: Trader, *, is_taken_for_ours: bool) -> None:
     (transaction,) = trader.signed(a_swap())
-    assert trader.cache.block is not None
-    trader.cache.block = replace(trader.cache.block, genesis="0")
+    ours = trader.cache.block
+    assert ours is not None
+    trader.cache.block = replace(ours, genesis="0")
     (other,) = trader.node.sign([a_swap()])
-    statuses = trader.send(transaction, other)
-    assert [is_landed(each) for each in statuses] == [True, False]
+    trader.cache.block = trader.cache.block if is_taken_for_ours else ours
+    assert not is_landed(trader.send(other)[0])
+    assert is_landed(trader.send(transaction)[0])

@@ -2,7 +2,14 @@
 
 import pytest
 
-from chalice_offline.callers import Callers, is_loopback_host, is_made_by_a_browser, own_origins
+from chalice_offline.callers import (
+    Callers,
+    by_name,
+    is_loopback_host,
+    is_made_by_a_browser,
+    is_surely_a_programs,
+    own_origins,
+)
 
 CALLERS = Callers(
     own_origins("127.0.0.1", 3000), frozenset({"app.test"}), frozenset({"http://localhost:5173"})
@@ -147,3 +154,28 @@ def test_browser_is_known_by_what_programs_do_not_send() -> None:
     assert is_made_by_a_browser([(b"ORIGIN", b"")])
     assert is_made_by_a_browser([(b"Sec-Fetch-Site", b"none")])
     assert not is_made_by_a_browser([(b"Host", b"x"), (b"Referer", b"y")])
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_surely"),
+    [
+        ([("Host", HERE)], True),
+        ([("host", HERE), ("Accept", "*/*")], True),
+        ([("Host", "evil.example"), ("Host", HERE)], False),
+        ([("Host", HERE), ("hOST", HERE)], False),
+        ([("Host", "evil.example")], False),
+        ([("Accept", "*/*")], False),
+        ([], False),
+        ([("Host", HERE), ("ORIGIN", f"http://{HERE}")], False),
+        ([("Host", HERE), ("Sec-Fetch-Site", "none")], False),
+        ([("Host", HERE), ("Accept", "a"), ("Accept", "b")], False),  # looked at, and let in
+    ],
+)
+def test_programs_that_tell_so_at_first_sight_are_such_as_all_callers_take(
+    headers: list[tuple[str, str]], *, is_surely: bool
+) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    assert is_surely_a_programs(raw, by_name(raw)) == is_surely
+    if is_surely:
+        assert CALLERS.refusal(raw) is None
+        assert not is_made_by_a_browser(raw)

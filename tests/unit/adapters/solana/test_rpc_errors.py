@@ -11,7 +11,9 @@ from chalicelib.adapters.solana.rpc_errors import (
     RpcError,
     UnreadableAnswerError,
     instruction_fault,
+    not_answered,
 )
+from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,16 @@ def test_simulation_without_an_error_of_its_own_refuses_nothing(data: Any) -> No
 
 def test_message_of_a_node_is_cut_short() -> None:
     assert len(str(RpcError(-1, "x" * 10_000, None))) < 400
+
+
+@pytest.mark.parametrize("kind", [RetryableError, VenueUnavailableError])
+def test_words_and_hosts_of_nodes_are_in_the_log_and_in_no_fault(
+    kind: type[RetryableError], caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = not_answered(UnreadableAnswerError("node.example: no key abc"), kind)
+    assert (type(fault), fault.message) == (kind, "no node answered in time")
+    (record,) = caplog.records
+    assert record.reason == "node.example: no key abc"  # type: ignore[attr-defined]  # a fact of the line
 
 
 def test_node_that_limits_us_is_waited_for_and_one_that_cannot_be_read_is_not() -> None:

@@ -46,6 +46,12 @@ def test_signed_call_is_let_in() -> None:
         assert not is_refused(GUARD, headers, body)
 
 
+def test_signed_header_is_taken_as_it_is_named() -> None:
+    made = request(**{"x-%b%%": "any"})
+    assert not is_refused(GUARD, *made)
+    assert PromptGuard(GUARD).lets_in(*made)
+
+
 @pytest.mark.parametrize(
     "how",
     [
