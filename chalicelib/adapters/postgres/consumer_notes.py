@@ -10,7 +10,7 @@ from chalicelib.adapters.postgres.error_translation import translated_errors
 # What a crash of the server takes is told again in a moment. Each writes its own row, and skips what another
 # removes.
 _NOTE: Final = text("""
-WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)),
+WITH quick AS (SELECT public.without_waiting()),
 old AS (
     SELECT consumer_id FROM consumers WHERE seen_at < now() - interval '1 hour'
         AND consumer_id <> CAST(:consumer_id AS uuid) LIMIT 100 FOR UPDATE SKIP LOCKED

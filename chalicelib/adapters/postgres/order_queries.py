@@ -48,10 +48,12 @@ SELECT order_id, seq, status, attempt, occurred_at, data, packed FROM order_even
 WHERE order_id = CAST(:order_id AS uuid) AND seq > :seq ORDER BY seq LIMIT :limit
 """)
 
-# Migration 0014 says why it is a function.
-_RESERVE: Final = Statement(
-    "SELECT public.reserve_client_order_id(:account_id, :client_order_id, :content_sha256) AS content_sha256"
-)
+# An early answer, which the record decides: what a crash of the server takes of it is no loss.
+_RESERVE: Final = Statement("""
+INSERT INTO client_order_keys (account_id, client_order_id, content_sha256)
+SELECT :account_id, :client_order_id, :content_sha256 WHERE public.without_waiting() IS NOT NULL
+ON CONFLICT DO NOTHING RETURNING content_sha256
+""")
 
 _CONTENT_OF: Final = Statement("""
 SELECT content_sha256 FROM client_order_keys
@@ -117,8 +119,12 @@ class PostgresClientOrderKeys:
             "content_sha256": content_sha256,
         }
         with courtesy():
-            [row] = self._database.execute(_RESERVE, parameters)
-        return bool(row.content_sha256 == content_sha256)
+            # Looked up by a statement of its own: it sees what another committed while the first one waited.
+            rows = self._database.execute(_RESERVE, parameters) or self._database.execute(
+                _CONTENT_OF, parameters
+            )
+        # One that was forgotten between the two is free.
+        return not rows or bool(rows[0].content_sha256 == content_sha256)
 
     def content_of(self, account_id: str, client_order_id: str) -> str | None:
         parameters = {"account_id": account_id, "client_order_id": client_order_id}

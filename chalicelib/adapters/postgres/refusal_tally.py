@@ -12,7 +12,7 @@ _ADD: Final = text("""
 INSERT INTO refusals AS kept (slot, code, minute, number)
 SELECT extract(minute FROM now())::integer % 10, new.code, date_trunc('minute', now()), new.number
 FROM unnest(CAST(:codes AS text[]), CAST(:numbers AS bigint[])) AS new (code, number),
-     set_config('synchronous_commit', 'off', true)
+     public.without_waiting()
 ORDER BY new.code
 ON CONFLICT (slot, code) DO UPDATE SET
     number = excluded.number + CASE WHEN kept.minute = excluded.minute THEN kept.number ELSE 0 END,
