@@ -16,7 +16,7 @@ _WAITING_MIN: Final = 1_000
 
 
 class Answer:
-    """What a caller waits for: an invocation's outcome, or the end of its patience if that comes first."""
+    """What a caller waits for: an invocation's outcome, or the end of its time limit if that comes first."""
 
     __slots__ = ("__weakref__", "_caller", "_on_end")
 

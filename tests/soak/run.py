@@ -119,10 +119,10 @@ def _watch_reloads(runtime: Runtime, clock: Clock, report: Report) -> None:
     """Count reloads, of which there is none unless code is changed meanwhile."""
     reload = runtime._reload
 
-    async def watched_reload(changed: Collection[str]) -> None:
+    async def watched_reload(changed: Collection[str], is_more: asyncio.Event) -> None:
         report.reloads += 1
         with clock.busy():
-            await reload(changed)
+            await reload(changed, is_more)
 
     runtime._reload = watched_reload  # type: ignore[method-assign]
 

@@ -33,7 +33,7 @@ Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedCon
 
 
 class _Spares(Queue[ConnectionPoolEntry]):
-    """The connections that nobody has, the one used last on top.
+    """The connections that are free, the one used last on top.
 
     SQLAlchemy's own takes a fifth of a short statement's instructions to find that there is one.
     """

@@ -9,19 +9,24 @@ that are prepared by the protocol, as here.
 import math
 import socket
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import chain, repeat
 from time import monotonic
 from typing import Any, Final, Self
 from uuid import UUID
 
 import pg8000
-from pg8000.converters import JSON, JSONB, UUID_TYPE, make_param
-from pg8000.core import BIND, EXECUTE_MSG, SYNC_MSG, Context, DatabaseError
+from pg8000.converters import JSON, JSONB, UUID_TYPE
+from pg8000.core import SYNC_MSG, DatabaseError
 from pydantic_core import from_json
 
+from chalicelib.adapters.postgres.prepared_statement import (
+    Answer,
+    PreparedStatement,
+    row_values,
+    written,
+)
 from chalicelib.adapters.reaching import reached
 from chalicelib.adapters.time_left import time_left
 
@@ -35,20 +40,14 @@ ROLLBACK: Final = "rollback"
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
 
-# The protocol's integers, of two bytes and of four; and what a message begins with: its kind, one byte, and
-# its length, which counts itself and not the kind.
-_H: Final = struct.Struct("!h")
-_I: Final = struct.Struct("!i")
+# What a message begins with: its kind, one byte, and its length, which counts itself and not the kind.
 _HEAD: Final = struct.Struct("!BI")
 _MESSAGE_BYTES_MAX: Final = 2**30  # the server's own bound
-_NULL: Final = _I.pack(-1)
-_NO_FORMATS: Final = _H.pack(0)  # all values are text
 
 # The messages of which nearly all answers consist; pg8000 takes the others apart.
 _BIND_COMPLETE, _DATA_ROW, _COMMAND_COMPLETE, _READY_FOR_QUERY = b"2DCZ"
 
 _READ_BYTES: Final = 32_768
-_TEXT: Final = frozenset({str})
 
 _UNIQUE_VIOLATION: Final = "23505"
 _SOON_S: Final = 0.001
@@ -88,69 +87,6 @@ class PreparedCursor(pg8000.Cursor):  # type: ignore[misc]  # pg8000 has no type
         return self
 
 
-class _Prepared:
-    """A statement that a session has prepared.
-
-    Attributes:
-        bind: What a message begins with that binds values to it, after its kind and length.
-        columns: As pg8000 describes them; None if it selects nothing.
-        input_funcs: What reads each of a row's values.
-        row_type: Of the rows, as ``statements`` wants them; made by it.
-    """
-
-    __slots__ = ("bind", "columns", "input_funcs", "row_type")
-
-    def __init__(self, name: bytes, columns: Any, input_funcs: Any) -> None:
-        self.bind = b"\0" + name + _NO_FORMATS
-        self.columns = columns
-        self.input_funcs = input_funcs
-        self.row_type: Any = None
-
-    def execution(self, values: Sequence[str | None], encoding: str) -> bytes:
-        """Return what binds values and executes, for all of the answer to come at once.
-
-        pg8000 has the server send each part of it as soon as it is there (Flush, after Bind and after
-        Execute): three packets, and three times the server and this process wake each other.
-        """
-        if None in values:
-            parts: Iterable[bytes] = (
-                part for value in values for part in ((_NULL,) if value is None else _sized(value, encoding))
-            )
-        else:
-            encoded = [*map(_encode, values, repeat(encoding))]
-            parts = chain.from_iterable(zip(map(_I.pack, map(len, encoded)), encoded, strict=True))
-        body = b"".join((self.bind, _H.pack(len(values)), *parts, _NO_FORMATS))
-        return b"".join((BIND, _I.pack(len(body) + 4), body, EXECUTE_MSG))
-
-
-# Of what is no None.
-_encode: Final[Callable[[str | None, str], bytes]] = str.encode  # type: ignore[assignment]  # see there
-
-
-def _sized(value: str, encoding: str) -> tuple[bytes, bytes]:
-    encoded = value.encode(encoding)
-    return _I.pack(len(encoded)), encoded
-
-
-class Answer(Context):  # type: ignore[misc]  # as above
-    """The answer to one execution of a prepared statement: pg8000's context, of which little is asked."""
-
-    def __init__(self, statement: str, prepared: _Prepared) -> None:
-        self.statement = statement
-        self.prepared = prepared
-        self.columns = prepared.columns
-        self.input_funcs = prepared.input_funcs
-        self.rows: list[Any] | None = None if prepared.columns is None else []
-        self.tag = b""
-        self.error: Exception | None = None
-
-    @property
-    def row_count(self) -> int:
-        """How many rows the statement was about, -1 if it does not say."""
-        count = self.tag[:-1].rpartition(b" ")[2]
-        return int(count) if count.isdigit() else -1
-
-
 class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     """A connection to one server session, and what that has prepared.
 
@@ -178,7 +114,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             raise
         self._limit_s = limit_s
         self._unread = b""
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, PreparedStatement] = {}
         for oid, converter in _CONVERTERS.items():
             self.register_in_adapter(oid, converter)
 
@@ -232,7 +168,9 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
                 data, end, at = data[at:] + self._read_all(end - there), end - at, 0
                 there = end
             if kind == _DATA_ROW:
-                context.rows.append(_row(data, at + body_at, context.input_funcs, self._client_encoding))
+                context.rows.append(
+                    row_values(data, at + body_at, context.input_funcs, self._client_encoding)
+                )
             elif kind == _COMMAND_COMPLETE and type(context) is Answer:
                 context.tag = data[at + body_at : end]
                 context = next(waiting, context)
@@ -310,7 +248,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         """Return the answer to one execution, sent by itself: in the open transaction, or its own."""
         prepared = self._statement(operation)
         answer = Answer(operation, prepared)
-        self._send(prepared.execution(_written(self.py_types, values), self._client_encoding) + SYNC_MSG)
+        self._send(prepared.execution(written(self.py_types, values), self._client_encoding) + SYNC_MSG)
         self._read_answers([answer])
         if answer.error is not None:
             if isinstance(answer.error, DatabaseError):
@@ -343,7 +281,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         # What cannot be sent must be found out before anything is:
         # the next user would complete half a message.
         parts = [
-            answer.prepared.execution(_written(self.py_types, values), self._client_encoding)
+            answer.prepared.execution(written(self.py_types, values), self._client_encoding)
             for answer, (_, values) in zip(answers, operations, strict=True)
         ]
         said = list(answers)
@@ -357,8 +295,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         if then is not None:
             asked = [Answer(then[0], self._statement(then[0]))]
             parts.append(
-                asked[0].prepared.execution(_written(self.py_types, then[1]), self._client_encoding)
-                + SYNC_MSG
+                asked[0].prepared.execution(written(self.py_types, then[1]), self._client_encoding) + SYNC_MSG
             )
         self._send(b"".join(parts))
         self._read_answers(said)
@@ -387,28 +324,12 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         except OSError as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error
 
-    def _statement(self, operation: str) -> _Prepared:
+    def _statement(self, operation: str) -> PreparedStatement:
         """Return a statement, which is prepared first if it has to be."""
         found = self._prepared.get(operation)
         if found is None:
-            found = self._prepared[operation] = _Prepared(*self.prepare_statement(operation, ()))
+            found = self._prepared[operation] = PreparedStatement(*self.prepare_statement(operation, ()))
         return found
-
-
-def _row(data: bytes, at: int, readers: Sequence[Callable[[str], Any]], encoding: str) -> list[Any]:
-    """Return the values of a row that begins here: how many, and each with its length before it."""
-    row: list[Any] = []
-    length_at = _I.unpack_from
-    at += _H.size
-    for read in readers:
-        length = length_at(data, at)[0]
-        at += _I.size
-        if length < 0:
-            row.append(None)
-        else:
-            row.append(read(data[at : at + length].decode(encoding)))
-            at += length
-    return row
 
 
 def _socket(host: str, port: int, limit_s: float) -> socket.socket:
@@ -429,15 +350,6 @@ def _socket(host: str, port: int, limit_s: float) -> socket.socket:
 def _as_timeout(seconds: float) -> float | None:
     """Return a socket's time-out: to a socket, 0 means not to wait at all, and None to wait for ever."""
     return None if math.isinf(seconds) else max(_SOON_S, seconds)
-
-
-def _written(
-    writers: Mapping[type, Callable[[Any], str | None]], values: Sequence[Any]
-) -> Sequence[str | None]:
-    """Return parameters as they are sent: text, as most are, without being looked at any further."""
-    if _TEXT.issuperset(map(type, values)):
-        return values
-    return [each if type(each) is str else make_param(writers, each) for each in values]
 
 
 def _by_cause(error: DatabaseError) -> DatabaseError:

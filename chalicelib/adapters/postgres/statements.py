@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.engine import TimedPool
 from chalicelib.adapters.postgres.error_translation import condemns_connection
-from chalicelib.adapters.postgres.prepared import Answer, Operation, PreparedConnection
+from chalicelib.adapters.postgres.prepared import Operation, PreparedConnection
+from chalicelib.adapters.postgres.prepared_statement import Answer
 
 Row = Any
 """A named tuple of what the statement selects."""

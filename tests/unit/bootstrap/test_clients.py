@@ -55,7 +55,8 @@ def test_requests_are_signed_with_the_credentials_that_a_session_finds(
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ofthevariables")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
         monkeypatch.setenv("AWS_SESSION_TOKEN", "for-an-hour")
-    signed = clients().endpoint("http://127.0.0.1:1", "sqs").signed("POST", "/", b"", {}).decode()
+    (request,) = clients().endpoint("http://127.0.0.1:1", "sqs").signed_posts("/", [b""])
+    signed = request.decode()
     assert f"Credential=ofthe{place}/" in signed
     assert ("x-amz-security-token: for-an-hour" in signed.lower()) == (place == "variables")
 

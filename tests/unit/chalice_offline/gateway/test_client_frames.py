@@ -39,6 +39,20 @@ def test_whole_text_is_read_up_to_the_size_allowed(size: int) -> None:
         a_frame(b"one") + a_frame(b"two"),
         b"\xc1" + a_frame(b"of an extension")[1:],
     ],
+    # Masks are made up anew each time: no names.
+    ids=[
+        "nothing",
+        "half a head",
+        "first of several",
+        "last of several",
+        "ping",
+        "no mask",
+        "64-bit length",
+        "cut at its end",
+        "cut in its mask",
+        "two",
+        "of an extension",
+    ],
 )
 def test_what_is_not_one_whole_text_is_left_to_the_parser(data: bytes) -> None:
     assert whole_text(data, bytes_max=100_000) is None
