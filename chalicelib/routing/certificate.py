@@ -87,7 +87,7 @@ def hop_roots(two_hop_path: TwoHopPath, root: float) -> tuple[HopRoots, ...]:
     if curve[0].start <= root:
         return ()
     first_book, second_book = (hop.book for hop in two_hop_path.hops)
-    through = in_to(curve, root)
+    through = in_to(two_hop_path.curve_down_to(root), root)
     first, between = after_in(first_book, through) or (first_book[-1].end, total_out(first_book))
     second, _ = after_in(second_book, between) or (second_book[-1].end, 0.0)
     return HopRoots(first, root / first), HopRoots(root / second, second)

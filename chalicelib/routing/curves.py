@@ -247,11 +247,13 @@ def _clmm(pool: ClmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
         tick, net = pool.ticks[index]
         price = sqrt_price_at(tick)
         end = price / ONE if falls else ONE / price
-        if liquidity and end < root:
-            part = product_range(root=root * kept, end=end * kept, liquidity=liquidity / kept)
-            parts.append(part)
-            taken += part.amount_in
-            paid += part.amount_out
+        if liquidity and end < root:  # as in ``product_range``
+            start, stop, depth = root * kept, end * kept, liquidity / kept
+            amount_out = depth * (start - stop)
+            amount_in = amount_out / (start * stop)
+            parts.append(Range(start, stop, depth, amount_in, amount_out))
+            taken += amount_in
+            paid += amount_out
             if taken > stop_in or paid > stop_out:
                 break
         root = end

@@ -7,7 +7,6 @@ once, up to its best price alone, and read again only when a plan moves the pool
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from math import inf
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -26,6 +25,14 @@ Moment = tuple[int, int]
 """Unix time, and the chain's slot."""
 
 
+class PoolCurve(NamedTuple):
+    """A pool in the direction the order needs."""
+
+    pool: RoutablePool
+    token_in: TokenIndex
+    curve: Curve
+
+
 class PoolSide:
     """A pool in one direction.
 
@@ -33,28 +40,32 @@ class PoolSide:
         start: No unit in is paid better than the square of this; 0 if the pool offers nothing.
     """
 
-    __slots__ = ("_top", "moment", "pool", "start", "token_in")
+    __slots__ = ("_at_top", "moment", "pool", "start", "token_in")
 
     def __init__(self, pool: RoutablePool, token_in: TokenIndex, moment: Moment) -> None:
         self.pool = pool
         self.token_in = token_in
         self.moment = moment
         (now_s, slot), state = moment, pool.state
-        top = self._top = curve_of(state, token_in, now_s, slot=slot, stop_in=0.0)
+        top = curve_of(state, token_in, now_s, slot=slot, stop_in=0.0)
+        self._at_top = PoolCurve(pool, token_in, top)
         self.start = best_root(state, token_in, now_s, top[0]) if top else 0.0
 
     @property
     def top(self) -> Range:
         """The first range, at the pool's price; there is one if the pool offers anything."""
-        return self._top[0]
+        return self._at_top.curve[0]
 
-    def curve(self, *, stop_in: float = inf, stop_out: float = inf) -> Curve:
-        """Return the pool's curve, at least up to one of the two amounts (see ``curve_of``)."""
-        top = self._top
-        if top and (top[0].amount_in > stop_in or top[0].amount_out > stop_out):
-            return top  # nothing more would be read
-        now_s, slot = self.moment
-        return curve_of(self.pool.state, self.token_in, now_s, slot=slot, stop_in=stop_in, stop_out=stop_out)
+    def read(self, stop_in: float, stop_out: float) -> PoolCurve:
+        """Return the pool with its curve, at least up to one of the two amounts (see ``curve_of``)."""
+        at_top = self._at_top
+        if at_top.curve:
+            _, _, _, amount_in, amount_out = at_top.curve[0]
+            if amount_in > stop_in or amount_out > stop_out:
+                return at_top  # nothing more would be read
+        pool, token_in, (now_s, slot) = self.pool, self.token_in, self.moment
+        curve = curve_of(pool.state, token_in, now_s, slot=slot, stop_in=stop_in, stop_out=stop_out)
+        return PoolCurve(pool, token_in, curve)
 
 
 @lru_cache(maxsize=2)

@@ -13,12 +13,10 @@ from functools import cached_property
 from math import inf
 from typing import Final, NamedTuple
 
-from chalicelib.amm.swaps import TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.books import in_parallel, in_series
 from chalicelib.routing.errors import NoRouteError
-from chalicelib.routing.market import Market, Pair, TwoHopPairs
-from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.market import Market, Pair, PoolCurve, TwoHopPairs
 from chalicelib.routing.ranges import Curve, in_for_out, out_for_in, total_in, total_out
 
 REACH: Final = 1.0 + 1e-9
@@ -26,14 +24,6 @@ REACH: Final = 1.0 + 1e-9
 
 Profits = dict[str, float]
 """What pools yield at some prices beyond their cost, in output units, by pool id."""
-
-
-class PoolCurve(NamedTuple):
-    """A pool in the direction the order needs."""
-
-    pool: RoutablePool
-    token_in: TokenIndex
-    curve: Curve
 
 
 class Hop:
@@ -91,7 +81,7 @@ class TwoHopPath:
         profits: What the certificate has found by now, by root (see ``certificate.surpluses``).
     """
 
-    __slots__ = ("_curve", "_hops", "_read", "pairs", "profits", "reach", "start")
+    __slots__ = ("_curve", "_hops", "_read", "_whole_curve", "pairs", "profits", "reach", "start")
 
     def __init__(
         self,
@@ -107,6 +97,7 @@ class TwoHopPath:
         self._read = read
         self._hops: tuple[Hop, Hop] | None = None
         self._curve: Curve | None = None
+        self._whole_curve: Curve | None = None
 
     @property
     def token(self) -> str:
@@ -126,23 +117,29 @@ class TwoHopPath:
             self._curve = in_series(first.book, second.book, stop_in=stop_in, stop_out=stop_out)
         return self._curve
 
-    def most_in(self) -> float:
-        """Return what it takes at most, also beyond its reach."""
-        taken = total_in(self.curve)
-        if taken <= self.reach.amount_in:
-            return taken
-        first, second = self.hops
-        needed = in_for_out(first.book, total_in(second.book))
-        return total_in(first.book) if needed is None else needed
+    def curve_down_to(self, root: float) -> Curve:
+        """Return its curve down to a root, also beyond its reach."""
+        if root >= self.curve[-1].end:
+            return self.curve
+        if self._whole_curve is None:
+            first, second = self.hops
+            self._whole_curve = in_series(first.book, second.book)
+        return self._whole_curve
 
-    def most_out(self) -> float:
-        """Return what it pays at most, also beyond its reach."""
-        paid = total_out(self.curve)
-        if paid <= self.reach.amount_out:
-            return paid
+    def capacity(self) -> float:
+        """Return how much it takes, or pays, at most: of the side that its reach is of, also beyond that."""
         first, second = self.hops
-        bought = out_for_in(second.book, total_out(first.book))
-        return total_out(second.book) if bought is None else bought
+        if self.reach.amount_in < inf:
+            held = total_in(self.curve)
+            if held > self.reach.amount_in:
+                passed = in_for_out(first.book, total_in(second.book))
+                held = total_in(first.book) if passed is None else passed
+        else:
+            held = total_out(self.curve)
+            if held > self.reach.amount_out:
+                passed = out_for_in(second.book, total_out(first.book))
+                held = total_out(second.book) if passed is None else passed
+        return held
 
     def changed(self, change: Callable[[Hop], Hop]) -> "TwoHopPath":
         """Return the two-hop path with both hops changed;
@@ -254,9 +251,4 @@ def _read_backwards(reach: Reach, pairs: TwoHopPairs) -> tuple[Hop, Hop]:
 
 def _hop(pair: Pair, reach: Reach) -> Hop:
     stop_in, stop_out = reach
-    return Hop(
-        [
-            PoolCurve(side.pool, side.token_in, side.curve(stop_in=stop_in, stop_out=stop_out))
-            for side in pair.sides
-        ]
-    )
+    return Hop([side.read(stop_in, stop_out) for side in pair.sides])

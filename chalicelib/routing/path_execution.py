@@ -13,7 +13,8 @@ from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, SwapR
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import Allocation, TwoHopFill
 from chalicelib.routing.exactness import EXACT
-from chalicelib.routing.network import Hop, PoolCurve
+from chalicelib.routing.market import PoolCurve
+from chalicelib.routing.network import Hop
 from chalicelib.routing.ranges import total_in, total_out
 from chalicelib.routing.whole import NoRoomError, whole_amounts
 from chalicelib.values import value
@@ -94,11 +95,10 @@ class Execution:
         """
         direct, two_hop_paths = allocation.network.direct, allocation.two_hop_paths
         fills = [*allocation.direct, *(filled.amount for filled in two_hop_paths)]
-        capacities = self._capacities(direct)
-        if self.mode is SwapMode.EXACT_IN:
-            capacities += [filled.two_hop_path.most_in() for filled in two_hop_paths]
-        else:
-            capacities += [filled.two_hop_path.most_out() for filled in two_hop_paths]
+        capacities = [
+            *self._capacities(direct),
+            *[filled.two_hop_path.capacity() for filled in two_hop_paths],
+        ]
         whole = whole_amounts(fills, capacities, amount, slack=self.slack)
         paths = [
             direct_path(self.leg(pool, part)) for pool, part in zip(direct.pools, whole, strict=False) if part

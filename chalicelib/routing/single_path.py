@@ -7,13 +7,14 @@ recognised even sooner, see ``singles``.)
 """
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Final, NamedTuple
 
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, filled_by
 from chalicelib.routing.certificate import beyond, bound_of
-from chalicelib.routing.market import Pair, PoolSide
-from chalicelib.routing.network import REACH, Network, PoolCurve, Profits, TwoHopPath
+from chalicelib.routing.market import Pair, PoolCurve, PoolSide
+from chalicelib.routing.network import REACH, Network, Profits, TwoHopPath
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.ranges import (
     after_in,
@@ -59,7 +60,9 @@ def single_two_hop_path(
         top = curve[0]
         if top.start > floor and (top.amount_in if is_exact_in else top.amount_out) >= least:
             floor = top.start
-    if start <= floor:
+            if start <= floor:
+                return None
+    if not start:
         return None
     best, *others = sorted(network.two_hop_paths, key=_start, reverse=True)
     floor = max(floor, others[0].start) if others else floor
@@ -137,8 +140,7 @@ def _is_better(one: _Passed, other: _Passed, mode: SwapMode) -> bool:
 
 
 def _read(side: PoolSide, reach: float, mode: SwapMode) -> PoolCurve:
-    curve = side.curve(stop_in=reach) if mode is SwapMode.EXACT_IN else side.curve(stop_out=reach)
-    return PoolCurve(side.pool, side.token_in, curve)
+    return side.read(reach, inf) if mode is SwapMode.EXACT_IN else side.read(inf, reach)
 
 
 def _through(side: PoolSide, amount: float, mode: SwapMode, floor: float) -> _Passed | None:

@@ -3,7 +3,8 @@
 from typing import Final, NamedTuple
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.network import Hop, PoolCurve
+from chalicelib.routing.market import PoolCurve
+from chalicelib.routing.network import Hop
 from chalicelib.routing.path_execution import ExecutedLeg, Execution, LegRefusedError
 from chalicelib.routing.ranges import in_for_out, out_for_in
 

@@ -208,17 +208,12 @@ def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
 
 
 def _instructed_paths(plan: Plan) -> tuple[InstructedPath, ...]:
+    is_exact_in = plan.mode is SwapMode.EXACT_IN
     paths = []
-    for path in plan.paths:
-        hops = tuple(
-            tuple(
-                InstructedLeg(
-                    leg.pool_id, leg.amount_in if plan.mode is SwapMode.EXACT_IN else leg.amount_out
-                )
-                for leg in path.legs
-                if leg.token_in == token_in
-            )
-            for token_in in path.tokens[:-1]
-        )
-        paths.append(InstructedPath(path.tokens, hops))
+    for tokens, legs, _, _, _ in plan.paths:
+        hops: list[list[InstructedLeg]] = [[] for _ in tokens[1:]]
+        for leg in legs:
+            planned_units = leg.amount_in if is_exact_in else leg.amount_out
+            hops[tokens.index(leg.token_in)].append(InstructedLeg(leg.pool_id, planned_units))
+        paths.append(InstructedPath(tokens, tuple(map(tuple, hops))))
     return tuple(paths)

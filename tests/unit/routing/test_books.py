@@ -79,3 +79,17 @@ def _between(first: Curve, series: Curve) -> float:
     paid = out_for_in(first, min(total_in(series), total_in(first)) * (1 - 1e-12))
     assert paid is not None
     return paid
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_series_that_stops_is_the_beginning_of_the_whole_one(seed: int) -> None:
+    random = Random(seed)
+    first, second = a_curve(random, 2.0), a_curve(random, 0.5)
+    whole = in_series(first, second)
+    part = random.uniform(0.0, 1.0)
+    by_input = in_series(first, second, stop_in=part * total_in(whole))
+    by_output = in_series(first, second, stop_out=part * total_out(whole))
+    assert by_input == whole[: len(by_input)]
+    assert by_output == whole[: len(by_output)]
+    assert total_in(by_input) >= part * total_in(whole)
+    assert total_out(by_output) >= part * total_out(whole)

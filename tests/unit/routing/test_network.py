@@ -6,10 +6,12 @@ from random import Random
 import pytest
 
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.books import in_series
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.ranges import in_to, total_in, total_out
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 from tests.unit.routing.test_rising import a_pool_whose_fee_falls_ahead
 
@@ -75,3 +77,20 @@ def test_pools_have_their_role_by_their_tokens_whichever_comes_first() -> None:
         [("first", 1)],
         [("second", 0)],
     ]
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", range(20))
+def test_path_is_known_beyond_the_order_only_as_far_as_it_is_asked(mode: SwapMode, seed: int) -> None:
+    random = Random(seed)
+    pools = [
+        *random_market(random, 2, tokens=("A", "M"), price=3.0, prefix="first-"),
+        *random_market(random, 2, tokens=("B", "M"), price=20.0, prefix="second-"),
+    ]
+    (path,) = a_network(pools, mode, 10 ** random.randint(4, 10)).two_hop_paths
+    whole = in_series(*(hop.book for hop in path.hops))
+    assert path.curve == whole[: len(path.curve)]
+    total = total_in if mode is SwapMode.EXACT_IN else total_out
+    assert path.capacity() == pytest.approx(total(whole), rel=1e-9)
+    for root in (path.curve[-1].end, path.curve[-1].end * 0.99, whole[-1].end):
+        assert in_to(path.curve_down_to(root), root) == in_to(whole, root)
