@@ -9,7 +9,6 @@ is read, and they are read only once prices fall to there.
 """
 
 from collections.abc import Callable, Container, Sequence
-from functools import cached_property
 from math import inf
 from typing import Final, NamedTuple
 
@@ -170,6 +169,8 @@ class Network:
         self.floor = floor
         self._paths = paths
         self._two_hop_paths: Sequence[TwoHopPath] | None = None
+        self._open: list[TwoHopPath] | None = None
+        self._curves: list[Curve] | None = None
 
     @property
     def two_hop_paths(self) -> Sequence[TwoHopPath]:
@@ -178,15 +179,21 @@ class Network:
             self._two_hop_paths = self._paths()
         return self._two_hop_paths
 
-    @cached_property
+    @property
     def open_two_hop_paths(self) -> list[TwoHopPath]:
         """Those that may trade at the floor or a better price."""
-        return [two_hop_path for two_hop_path in self.two_hop_paths if two_hop_path.start >= self.floor]
+        if self._open is None:
+            floor = self.floor
+            self._open = [two_hop_path for two_hop_path in self.two_hop_paths if two_hop_path.start >= floor]
+        return self._open
 
-    @cached_property
+    @property
     def curves(self) -> list[Curve]:
         """The direct pools' curves, then one per open two-hop path."""
-        return [*self.direct.curves, *[two_hop_path.curve for two_hop_path in self.open_two_hop_paths]]
+        if self._curves is None:
+            paths = self.open_two_hop_paths
+            self._curves = [*self.direct.curves, *[two_hop_path.curve for two_hop_path in paths]]
+        return self._curves
 
     def open_down_to(self, root: float) -> "Network":
         """Return the network with every two-hop path open that may trade at this root or a better one."""

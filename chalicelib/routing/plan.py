@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import Swap, SwapResult
+from chalicelib.amm.swaps import Exact, SwapResult, TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.firm_quotes import FirmQuote
 
@@ -59,15 +59,20 @@ class Path(NamedTuple):
     share_bps: int
 
 
+AskedSwap = tuple[Exact, int, TokenIndex, int, int]
+"""Which amount is exact, the amount, the token that comes in, Unix time and slot, as a ``Swap`` has them."""
+
+
 class ForeseenSwap(NamedTuple):
     """One swap of a plan, and the very states that it leads from and to.
 
     Attributes:
+        asked: What it was asked for.
         impact_bps: How much it moves the pool's price, fees aside; a decimal with two places.
     """
 
     before: Pool
-    request: Swap
+    asked: AskedSwap
     result: SwapResult
     after: Pool
     impact_bps: str

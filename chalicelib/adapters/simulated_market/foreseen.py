@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import Swap
-from chalicelib.routing.plan import ForeseenSwap
+from chalicelib.routing.plan import AskedSwap, ForeseenSwap
 
 KEPT_MAX: Final = 256
 """A batch of orders makes a few dozen. What is never carried out, as of a preview, is forgotten with them."""
@@ -30,9 +29,9 @@ class ForeseenSwaps:
         for swap in swaps:
             self._kept[id(swap.before)] = swap
 
-    def take(self, state: Pool, request: Swap) -> ForeseenSwap | None:
+    def take(self, state: Pool, asked: AskedSwap) -> ForeseenSwap | None:
         """Return what a swap comes to, if just this one was planned on just this state; it is told once."""
         known = self._kept.pop(id(state), None)
-        if known is None or known.before is not state or known.request != request:
+        if known is None or known.before is not state or known.asked != asked:
             return None
         return known

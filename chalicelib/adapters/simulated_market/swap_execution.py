@@ -108,9 +108,10 @@ def _check(instruction: SwapInstruction, input_units: int, output_units: int) ->
 
 def _check_funds(transaction: Transaction, books: Books, input_units: int) -> None:
     wallet, instruction = transaction.message.wallet, transaction.message.instruction
-    if not books.balances.keys() >= {(wallet, instruction.input_token), (wallet, instruction.output_token)}:
+    held = books.balances.get((wallet, instruction.input_token))
+    if held is None or (wallet, instruction.output_token) not in books.balances:
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
-    if books.balances[wallet, instruction.input_token] < input_units:
+    if held < input_units:
         raise _TransactionRefusedError(Code.INSUFFICIENT_FUNDS)
 
 
@@ -155,13 +156,13 @@ def _run_leg(pool_id: str, token_in: str, token_out: str, amount: int, draft: _D
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
     side: TokenIndex = 0 if token_in == tokens[0] else 1
     before = draft.states.get(pool_id, pool.state)
-    request = Swap(EXACT[draft.mode], amount, side, draft.now_s)
-    foreseen = draft.books.foreseen.take(before, request)
+    exact, now_s = EXACT[draft.mode], draft.now_s
+    foreseen = draft.books.foreseen.take(before, (exact, amount, side, now_s, 0))
     if foreseen is not None:
         _, _, result, after, impact_bps = foreseen
     else:
         try:
-            result, after = pools.swap(before, request)
+            result, after = pools.swap(before, Swap(exact, amount, side, now_s))
         except SwapRefusedError as refused:
             raise _TransactionRefusedError(_REFUSALS[refused.refusal]) from refused
         impact_bps = price_impact_bps(pools.spot_price(before), side, result)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from chalicelib.amm.pools import spot_price
-from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
+from chalicelib.amm.swaps import Exact, SwapResult, TokenIndex
 from chalicelib.domain.chosen_route import ChosenRoute, FeeUnits, PoolQuote, RouteLeg, VenueRefusal
 from chalicelib.domain.prices import LegImpact, price_impact_bps, route_impact_bps
 from chalicelib.routing.exactness import EXACT
@@ -75,9 +75,10 @@ def foreseen(
     for leg, shown in zip(plan.legs, route.legs, strict=True):
         pool = pools[leg.pool_id]
         amount = leg.amount_in if exact is Exact.IN else leg.amount_out
-        request = Swap(exact, amount, 0 if leg.token_in == pool.tokens[0] else 1, now_s, slot)
+        side: TokenIndex = 0 if leg.token_in == pool.tokens[0] else 1
         after = plan.pools_after[leg.pool_id]
-        swaps.append(ForeseenSwap(pool.state, request, leg.swap, after, shown.price_impact_bps))
+        asked = exact, amount, side, now_s, slot
+        swaps.append(ForeseenSwap(pool.state, asked, leg.swap, after, shown.price_impact_bps))
     return swaps
 
 
