@@ -32,12 +32,16 @@ def step_in(price: int, target: int, liquidity: int, remaining: int, fee_rate: i
         out = _u64(_amount_out(price, target, liquidity))
         return Step(target, capacity, out, _fee_on_top(capacity, fee_rate))
     # ``get_next_sqrt_price_from_input``: the price moves too little rather than too much.
+    # The amounts are those of ``_amount_in`` and ``_amount_out``, in place: most swaps are one such step.
     if target < price:
         shifted = liquidity << 64
         after = -(-shifted * price // (shifted + usable * price))
+        moved = liquidity * (price - after)
+        amount_in, out = -(-(moved << 64) // (price * after)), moved >> 64
     else:
         after = price + (usable << 64) // liquidity
-    amount_in, out = _amount_in(price, after, liquidity), _amount_out(price, after, liquidity)
+        moved = liquidity * (after - price)
+        amount_in, out = -(-moved >> 64), (moved << 64) // (price * after)
     if amount_in > U64_MAX or out > U64_MAX:
         raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
     # The dust that did not move the price is a fee too.

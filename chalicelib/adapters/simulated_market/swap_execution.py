@@ -143,6 +143,8 @@ def _shared(total: int, planned: Sequence[int]) -> list[int]:
     """Share out in proportion to the plan, rounded down, the rest to the last (see ``InstructedPath``)."""
     if not planned or min(planned) <= 0:
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
+    if len(planned) == 1:
+        return [total]
     parts = [total * units // sum(planned) for units in planned[:-1]]
     return [*parts, total - sum(parts)]
 
