@@ -126,9 +126,11 @@ def _fill(curves: Sequence[Curve], book: Curve, mode: SwapMode, amount: float) -
         reached = book[-1].end, total_out(book) if is_exact_in else total_in(book)
     root, other = reached
     moved = in_to if is_exact_in else out_to
-    amounts = [moved(curve, root) for curve in curves]
+    amounts = [moved(curve, root) if curve[0].start > root else 0.0 for curve in curves]
     # Ranges at exactly the final price share what is left by their size.
-    marginal = [_at(curve, root, is_exact_in=is_exact_in) for curve in curves]
+    marginal = [
+        _at(curve, root, is_exact_in=is_exact_in) if curve[0].start >= root else 0.0 for curve in curves
+    ]
     room = sum(marginal)
     if room:
         left = amount - sum(amounts)

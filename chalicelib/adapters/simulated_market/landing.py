@@ -155,7 +155,7 @@ class Landing:
             missing = wallets - balances.keys()
             if missing:
                 raise _MissingWalletsError(frozenset(missing))
-            books = Books(dict(before.pools), balances, self._cache.foreseen)
+            books = Books(before.pools, balances, self._cache.foreseen)
             records = _run(arrivals, row, books)
             after = write(session, NewBlock(before, books, records, taken))
         self._cache.snapshot, self.last = after, records

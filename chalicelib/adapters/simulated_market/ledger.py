@@ -186,12 +186,11 @@ def write_as_seen(
 
 def _moved_pools(before: Snapshot, books: Books) -> Mapping[str, MarketPool]:
     """Return the pools that were traded with, one version on."""
-    pools = books.pools
-    return {
-        pool_id: MarketPool(pool_id, pool.venue, pool.tokens, pool.state, pool.version + 1)
-        for pool_id in dict.fromkeys(pool_id for pool_id, _ in books.vault_moves)
-        if (pool := pools[pool_id]) is not before.pools[pool_id]
-    }
+    moved = {}
+    for pool_id, state in books.states.items():
+        pool = before.pools[pool_id]
+        moved[pool_id] = MarketPool(pool_id, pool.venue, pool.tokens, state, pool.version + 1)
+    return moved
 
 
 def _moves(before: Snapshot, books: Books, moved: Mapping[str, MarketPool]) -> dict[str, str]:

@@ -57,7 +57,7 @@ def land_as_seen(
     if elapsed_s > _SEEN_FOR_S:
         return None
     now_s = (block.moment_ms + int(elapsed_s * 1000)) // 1000
-    books = Books(dict(before.pools), dict.fromkeys(wallets, _ENOUGH), cache.foreseen)
+    books = Books(before.pools, dict.fromkeys(wallets, _ENOUGH), cache.foreseen)
     needed = dict.fromkeys(wallets, 0)
     landed = [_executed(each, books, now_s, needed) for each in transactions]
     valid_until = [each.message.last_valid_height for each in transactions]

@@ -1,6 +1,6 @@
 """What a transaction does to the market: pure, all of it or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 from typing import Final
@@ -9,6 +9,7 @@ from chalicelib.adapters.simulated_market.foreseen import ForeseenSwaps
 from chalicelib.adapters.simulated_market.pool_rows import MarketPool
 from chalicelib.adapters.simulated_market.transactions import Transaction
 from chalicelib.amm import pools
+from chalicelib.amm.pools import Pool
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, SwapResult, TokenIndex
 from chalicelib.domain.errors import Code
 from chalicelib.domain.prices import price_impact_bps
@@ -47,14 +48,17 @@ class Books:
     """The part of the ledger that some transactions touch, and how they changed it.
 
     Attributes:
+        pools: As they were before.
         balances: By (address, token); what is absent cannot be traded.
         foreseen: Swaps that need not be computed again.
-        vault_moves: Changes by (pool, token), for each of ``BUCKETS``; all pools that were traded with.
+        states: Of the pools that were traded with, as they are now.
+        vault_moves: Changes by (pool, token), for each of ``BUCKETS``.
     """
 
-    pools: dict[str, MarketPool]
+    pools: Mapping[str, MarketPool]
     balances: dict[tuple[str, str], int]
     foreseen: ForeseenSwaps = field(default_factory=ForeseenSwaps, compare=False)
+    states: dict[str, Pool] = field(default_factory=dict)
     vault_moves: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     wallet_moves: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -72,15 +76,15 @@ class _Draft:
     books: Books
     mode: SwapMode
     now_s: int
-    states: dict[str, pools.Pool] = field(default_factory=dict)
-    fills: list[LegFill] = field(default_factory=list)
-    vault_moves: list[_VaultMove] = field(default_factory=list)
+    states: dict[str, Pool]
+    fills: list[LegFill]
+    vault_moves: list[_VaultMove]
 
 
 def execute(transaction: Transaction, books: Books, now_s: int) -> Landed:
     """Carry a transaction out on the books, or leave them as they are and say why."""
     instruction = transaction.message.instruction
-    draft = _Draft(books, instruction.swap_mode, now_s)
+    draft = _Draft(books, instruction.swap_mode, now_s, {}, [], [])
     input_units = output_units = 0
     try:
         for path in instruction.paths:
@@ -150,16 +154,17 @@ def _shared(total: int, planned: Sequence[int]) -> list[int]:
 
 
 def _run_leg(pool_id: str, token_in: str, token_out: str, amount: int, draft: _Draft) -> SwapResult:
-    pool = draft.books.pools.get(pool_id)
+    books = draft.books
+    pool = books.pools.get(pool_id)
     if pool is None or not 0 < amount <= U64_MAX:
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
     tokens = pool.tokens
     if tokens not in ((token_in, token_out), (token_out, token_in)):
         raise _TransactionRefusedError(Code.TRANSACTION_FAILED)
     side: TokenIndex = 0 if token_in == tokens[0] else 1
-    before = draft.states.get(pool_id, pool.state)
+    before = draft.states.get(pool_id) or books.states.get(pool_id, pool.state)
     exact, now_s = EXACT[draft.mode], draft.now_s
-    foreseen = draft.books.foreseen.take(before, (exact, amount, side, now_s, 0))
+    foreseen = books.foreseen.take(before, (exact, amount, side, now_s, 0))
     if foreseen is not None:
         _, _, result, after, impact_bps = foreseen
     else:
@@ -205,9 +210,7 @@ def _vault_moves(
 
 
 def _book(transaction: Transaction, books: Books, draft: _Draft, input_units: int, output_units: int) -> None:
-    for pool_id, state in draft.states.items():
-        pool = books.pools[pool_id]
-        books.pools[pool_id] = MarketPool(pool_id, pool.venue, pool.tokens, state, pool.version)
+    books.states |= draft.states
     vaults = books.vault_moves
     for place, moved in draft.vault_moves:
         so_far = vaults.get(place)

@@ -66,4 +66,4 @@ def test_foreseen_transaction_moves_the_books_as_a_computed_one_does() -> None:
     foreseen.foreseen.note([ForeseenSwap(before, asked, result, after, landed.legs[0].impact_bps)])
     assert execute(transaction, foreseen, NOW_S) == landed
     assert foreseen == computed
-    assert foreseen.pools[pool_id].state is after
+    assert foreseen.states[pool_id] is after
