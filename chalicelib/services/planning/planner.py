@@ -126,26 +126,21 @@ class Planner:
 
     def _best(self, wish: SwapWish, only: Collection[str] | None = None) -> Plan:
         answers, tokens = self._answers, self._tokens
-        for symbol in (wish.input_token, wish.output_token):
-            if tokens.find(symbol) is None:
-                raise RefusedError(Code.NO_ROUTE, f"{symbol} is not traded any more")
+        pair = wish.input_token, wish.output_token
+        given, wanted = map(tokens.find, pair)
+        if given is None or wanted is None:
+            gone = pair[0] if given is None else pair[1]
+            raise RefusedError(Code.NO_ROUTE, f"{gone} is not traded any more")
         if len(answers.problems) == len(answers.venues):
             raise VenueUnavailableError(self._reasons("no venue answered"))
-        cost_symbol = wish.output_token if wish.swap_mode is SwapMode.EXACT_IN else wish.input_token
-        cost_token = tokens[cost_symbol]
-        order = SwapOrder(
-            wish.swap_mode,
-            wish.input_token,
-            wish.output_token,
-            wish.amount_units,
-            cost_token.leg_cost_units,
-        )
+        cost_token = wanted if wish.swap_mode is SwapMode.EXACT_IN else given
+        order = SwapOrder(wish.swap_mode, *pair, wish.amount_units, cost_token.leg_cost_units)
         market, quotes = self._market, self._quotes
         if only is not None:
             chosen = [pool for pool_id, pool in self.pools.items() if pool_id in only]
             market, quotes = Market(chosen, market.now_s, market.slot), FirmQuotes(())
-        elif wish.input_token not in tokens or wish.output_token not in tokens:
-            chosen = open_to((wish.input_token, wish.output_token), self.pools.values(), tokens)
+        elif not tokens.symbols.issuperset(pair):
+            chosen = open_to(pair, self.pools.values(), tokens)
             market = Market(chosen, market.now_s, market.slot)
         try:
             plan = best_offer(market, quotes, order)
