@@ -35,8 +35,7 @@ def chosen_route(
         if alone is not None and alone[0] == swap:  # the leg is a single pool's whole quote
             impact, leg_fees = alone[1].price_impact_bps, alone[1].fees
         else:
-            pool = pools.get(pool_id)
-            impact, leg_fees = _impact(pool, token_in, swap), _fees(swap, pool)
+            leg_fees, impact = _costs(pools.get(pool_id), token_in, swap)
         for symbol, units in leg_fees.items():
             fees[symbol] = fees.get(symbol, 0) + units
         is_first = token_in == plan.input_token
@@ -92,15 +91,9 @@ def swap_fees(result: SwapResult, tokens: tuple[str, str]) -> FeeUnits:
 
 
 def _pool_quote(plan: Plan, single: SinglePoolQuote, pools: Mapping[str, RoutablePool]) -> PoolQuote:
-    pool = pools.get(single.pool_id)
-    return PoolQuote(
-        single.venue,
-        single.pool_id,
-        single.amount_in,
-        single.amount_out,
-        _fees(single.swap, pool),
-        _impact(pool, plan.input_token, single.swap),
-    )
+    pool_id, venue, amount_in, amount_out, swap = single
+    fees, impact_bps = _costs(pools.get(pool_id), plan.input_token, swap)
+    return PoolQuote(venue, pool_id, amount_in, amount_out, fees, impact_bps)
 
 
 def _told(venue: str, quote: PoolQuote | None, problems: Mapping[str, str]) -> PoolQuote | VenueRefusal:
@@ -117,14 +110,13 @@ def _refused(answers: VenueAnswers, pair: set[str]) -> Iterator[VenueRefusal]:
                 yield VenueRefusal(venue, problem, pool_id)
 
 
-def _fees(result: SwapResult, pool: RoutablePool | None) -> FeeUnits:
-    """Return what one swap cost, by token; what a firm quote costs is in its price."""
-    return swap_fees(result, pool.tokens) if pool is not None else {}
+def _costs(pool: RoutablePool | None, token_in: str, swap: SwapResult) -> tuple[FeeUnits, str]:
+    """Return what one swap costs, by token, and moves its pool's price by.
 
-
-def _impact(pool: RoutablePool | None, token_in: str, swap: SwapResult) -> str:
-    """Return what a swap moves its pool's price by; a firm quote, which has no pool, moves none."""
+    A firm quote, which has no pool, moves none, and what it costs is in its price.
+    """
     if pool is None:
-        return "0.00"
-    index: TokenIndex = 0 if pool.tokens[0] == token_in else 1
-    return price_impact_bps(spot_price(pool.state), index, swap)
+        return {}, "0.00"
+    tokens = pool.tokens
+    index: TokenIndex = 0 if tokens[0] == token_in else 1
+    return swap_fees(swap, tokens), price_impact_bps(spot_price(pool.state), index, swap)
