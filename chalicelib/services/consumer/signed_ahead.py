@@ -7,18 +7,17 @@ to be on record already, or canceled, is dropped.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from datetime import datetime
 
 from chalicelib.domain.progress import ClaimedOrder, NewOrder
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Incoming
-from chalicelib.services.consumer.plans_ahead import PlansAhead
+from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.write_ahead import WriteAhead
 
 
 def signed_ahead(
-    incoming: Sequence[Incoming], ahead: "Future[PlansAhead]", write_ahead: WriteAhead, now: datetime
+    incoming: Sequence[Incoming], ahead: Ahead, write_ahead: WriteAhead, now: datetime
 ) -> list[NewOrder]:
     """Return what a batch asks for, planned and signed.
 
