@@ -114,6 +114,7 @@ class LoggingObserver:
 
     def _of_waiting(self, order: Order, what: Open | Triggered) -> dict[str, Any]:
         """Return what a resting order waits for, as the client wrote it, or what was seen when it fired."""
+        facts: dict[str, Any]
         if isinstance(what, Triggered):
             seen = self._amounts.price(
                 what.observed.input_units,
@@ -122,14 +123,15 @@ class LoggingObserver:
                 output_token=what.output_token,
                 base=what.price_base,
             )
-            return {"observedPrice": seen, "triggerPrice": what.trigger_price}
-        limit, trigger = order.terms.limit, order.terms.trigger
-        facts = {
-            "limitPrice": limit and limit.price,
-            "triggerPrice": trigger and trigger.price,
-            "amended": what.amended and sorted(what.amended),
-            "reason": what.reason,
-        }
+            facts = {"observedPrice": seen, "triggerPrice": what.trigger_price}
+        else:
+            limit, trigger = order.terms.limit, order.terms.trigger
+            facts = {
+                "limitPrice": limit and limit.price,
+                "triggerPrice": trigger and trigger.price,
+                "amended": what.amended and sorted(what.amended),
+                "reason": what.reason,
+            }
         return {name: fact for name, fact in facts.items() if fact}
 
     def _swap(self, order: Order, input_units: int, output_units: int) -> str:

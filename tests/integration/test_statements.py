@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
+from chalicelib.adapters.postgres.rows import text_array
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
 from tests.support.instance import free_port
@@ -277,3 +278,9 @@ def test_nothing_after_a_refused_statement_is_run(engine: Engine) -> None:
     with pytest.raises(DBAPIError) as refused, database.transaction() as session:
         session.finish((_COUNT, {"least": "no number"}), (_ADD, {"n": 1}))
     assert sqlstate(refused.value) == "22P02"
+
+
+def test_array_of_texts_arrives_as_it_was(engine: Engine) -> None:
+    texts = ("plain", 'a "quoted"', "back\\slash", "{a,b}", "", "NULL", "é")
+    said = Statement("SELECT t FROM unnest(CAST(:texts AS text[])) WITH ORDINALITY AS u(t, n) ORDER BY n")
+    assert [row.t for row in Database(engine).execute(said, {"texts": text_array(*texts)})] == list(texts)

@@ -38,11 +38,17 @@ class _Spares(Queue[ConnectionPoolEntry]):
     SQLAlchemy's own takes a fifth of a short statement's instructions to find that there is one.
     """
 
+    _waiting = 0
+
     def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:  # noqa: FBT001, FBT002  # as there
         with self.mutex:
             if self.queue:
                 return self.queue.pop()
-        return super().get(block, timeout)
+            self._waiting += 1
+            try:
+                return super().get(block, timeout)
+            finally:
+                self._waiting -= 1
 
     def put(self, item: ConnectionPoolEntry, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002  # as there
         del block, timeout  # the pool never waits for room
@@ -50,7 +56,8 @@ class _Spares(Queue[ConnectionPoolEntry]):
             if 0 < self.maxsize <= len(self.queue):
                 raise Full
             self.queue.append(item)
-            self.not_empty.notify()
+            if self._waiting:
+                self.not_empty.notify()
 
 
 class TimedPool(QueuePool):

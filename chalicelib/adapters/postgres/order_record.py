@@ -35,11 +35,7 @@ from chalicelib.adapters.postgres.order_creation import (
     named,
     new_row,
 )
-from chalicelib.adapters.postgres.rows import (
-    ORDER_COLUMNS,
-    json_rows,
-    order_state,
-)
+from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, json_rows, order_state, text_array
 from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
 from chalicelib.adapters.postgres.subscriptions import by_order, question
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
@@ -168,7 +164,7 @@ class PostgresOrderRecord:
         }
         with translated_errors():
             if signed:
-                accounts = {"accounts": sorted({order.account_id for order, _ in signed})}
+                accounts = {"accounts": text_array(*sorted({order.account_id for order, _ in signed}))}
                 asked = (UNMARKED_MEANWHILE, accounts), (CREATE, parameters)
                 _, rows = self._followed([order for order, _ in signed], asked, subscribed)
             else:

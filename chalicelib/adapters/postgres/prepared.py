@@ -46,6 +46,7 @@ _MESSAGE_BYTES_MAX: Final = 2**30  # the server's own bound
 
 # The messages of which nearly all answers consist; pg8000 takes the others apart.
 _BIND_COMPLETE, _DATA_ROW, _COMMAND_COMPLETE, _READY_FOR_QUERY = b"2DCZ"
+_BOUND: Final = _HEAD.pack(_BIND_COMPLETE, 4)
 
 _READ_BYTES: Final = 32_768
 
@@ -129,8 +130,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         if context.error is not None:
             raise context.error
 
-    def _read_answers(self, contexts: Sequence[Any]) -> None:
-        """Read the answers to what was sent up to a Sync, for no longer than the invocation lasts.
+    def _read_answers(self, *groups: Sequence[Any]) -> None:
+        """Read the answers, each group up to a Sync that was sent, for no longer than the invocation lasts.
 
         What the server says of an error is noted in the context of the statement that it is about. None of
         those after it was run.
@@ -146,7 +147,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             self._limit_s = limit_s
             self._usock.settimeout(_as_timeout(limit_s))
         try:
-            self._read_until_ready(contexts)
+            for contexts in groups:
+                self._read_until_ready(contexts)
         except (OSError, *_NO_PROTOCOL) as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error
 
@@ -174,6 +176,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             elif kind == _COMMAND_COMPLETE and type(context) is Answer:
                 context.tag = data[at + body_at : end]
                 context = next(waiting, context)
+                if data.startswith(_BOUND, end):  # of the next one, which says nothing else by it
+                    end += body_at
             elif kind == _READY_FOR_QUERY:
                 self._transaction_status = data[at + body_at : end]
                 self._unread = data[end:]
@@ -298,9 +302,10 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
                 asked[0].prepared.execution(written(self.py_types, then[1]), self._client_encoding) + SYNC_MSG
             )
         self._send(b"".join(parts))
-        self._read_answers(said)
         if asked:
-            self._read_answers(asked)
+            self._read_answers(said, asked)
+        else:
+            self._read_answers(said)
         errors = [answer.error for answer in said if answer.error]
         if errors or (asked and asked[0].error):
             for answer in (*answers, *asked):

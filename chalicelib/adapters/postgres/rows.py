@@ -1,6 +1,7 @@
 """Between rows and domain values: orders, states and events."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -83,6 +84,13 @@ def order_record(state: OrderState) -> dict[str, Any]:
     """Return an order and where it stands, as ``jsonb_to_recordset`` reads it."""
     standing = {"status": str(state.status), "seq": state.seq, "attempt": state.attempt}
     return column_values(state.order) | standing
+
+
+@lru_cache(maxsize=1_024)
+def text_array(*texts: str) -> str:
+    """Return texts as a parameter that is an array of them; mostly those of the last batch."""
+    quoted = (each.replace("\\", "\\\\").replace('"', '\\"') for each in texts)
+    return "{" + ",".join(f'"{each}"' for each in quoted) + "}"
 
 
 def json_rows(rows: Sequence[Mapping[str, Any] | str]) -> str:

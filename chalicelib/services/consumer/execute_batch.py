@@ -24,7 +24,7 @@ sent, or else comes back alone. The others of the batch go on.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -44,7 +44,7 @@ from chalicelib.services.consumer.announcements import CLAIM_HOLD_S, Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.consumer.claiming import Claiming, ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation
-from chalicelib.services.consumer.plans_ahead import PlansAhead, planned_ahead
+from chalicelib.services.consumer.plans_ahead import Ahead, planned_ahead
 from chalicelib.services.consumer.signed_ahead import signed_ahead
 from chalicelib.services.consumer.write_ahead import Expecting, WriteAhead, not_expected
 from chalicelib.services.delivery.background import Background
@@ -205,9 +205,7 @@ class ExecuteOrders:
         self._release_unfinished(batch, wait_s)
         return batch.outcomes
 
-    def _begun(
-        self, incoming: Sequence[Incoming], batch: Batch, ahead: "Future[PlansAhead]"
-    ) -> list[ClaimedOrder]:
+    def _begun(self, incoming: Sequence[Incoming], batch: Batch, ahead: Ahead) -> list[ClaimedOrder]:
         """Claim new orders with their transactions; return those that may now be sent."""
         signed = signed_ahead(incoming, ahead, self._write_ahead, self._clock.now())
         return self._claiming.claim_signed(signed, batch) if signed else []
@@ -217,7 +215,7 @@ class ExecuteOrders:
         claimed: Sequence[ClaimedOrder],
         batch: Batch,
         quote_request: QuoteRequest | None,
-        ahead: "Future[PlansAhead] | None",
+        ahead: Ahead | None,
     ) -> list[ClaimedOrder]:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()

@@ -5,9 +5,9 @@ plan leaves the pools as the next one finds them; else all of them are made anew
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder
@@ -41,9 +41,29 @@ class PlansAhead:
         return self.plans if is_for_them else None
 
 
+class Ahead(Protocol):
+    """Plans that are made meanwhile; a future is one."""
+
+    def done(self) -> bool: ...
+
+    def result(self) -> PlansAhead: ...
+
+
+class _Made(NamedTuple):
+    """Plans that are there: a future takes locks, and wakes those that wait."""
+
+    plans: PlansAhead
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> PlansAhead:
+        return self.plans
+
+
 def planned_ahead(
     incoming: Sequence[Incoming], quote_request: QuoteRequest, tokens: Tokens, executor: Executor
-) -> "Future[PlansAhead] | None":
+) -> Ahead | None:
     """Plan what a batch asks for, in the order in which it will be claimed.
 
     If the venues have answered soon, it is planned at once and by this thread, which has nothing else to do:
@@ -60,9 +80,7 @@ def planned_ahead(
         return None
     if not quote_request.has_ended(within_s=PLANS_WITHIN_S):
         return executor.submit(_plans, orders, quote_request, tokens)
-    planned: Future[PlansAhead] = Future()
-    planned.set_result(_plans(orders, quote_request, tokens))
-    return planned
+    return _Made(_plans(orders, quote_request, tokens))
 
 
 def _plans(orders: Sequence[Order], quote_request: QuoteRequest, tokens: Tokens) -> PlansAhead:

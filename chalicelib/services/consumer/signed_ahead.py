@@ -7,18 +7,17 @@ to be on record already, or canceled, is dropped.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from datetime import datetime
 
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import ClaimedOrder, NewOrder
-from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Incoming
-from chalicelib.services.consumer.plans_ahead import PlansAhead
+from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.write_ahead import WriteAhead
 
 
 def signed_ahead(
-    incoming: Sequence[Incoming], ahead: "Future[PlansAhead]", write_ahead: WriteAhead, now: datetime
+    incoming: Sequence[Incoming], ahead: Ahead, write_ahead: WriteAhead, now: datetime
 ) -> list[NewOrder]:
     """Return what a batch asks for, planned and signed.
 
@@ -28,19 +27,16 @@ def signed_ahead(
     if not ahead.done():
         return []
     plans = ahead.result()
-    new = [
-        transitions.first_transition(each.order, now, each.connection_id)
-        for each in incoming
-        if each.order is not None
-    ]
-    claimed = [ClaimedOrder(each.state, fence=1) for each in new]
+    # ``planned_ahead`` has seen to it that each message brings its order.
+    orders = [each.order for each in incoming if each.order is not None]
+    claimed = [ClaimedOrder(OrderState(order), fence=1) for order in orders]
     planned = plans.for_claimed(claimed)
-    if planned is None or any(each.state.is_final for each in new):
+    if planned is None or any(order.is_late(now) for order in orders):
         return []
     signed = write_ahead.signed_ahead(list(zip(claimed, planned, strict=True)))
     if not signed or any(each.new_attempt is None for each in signed):
         return []
     return [
-        NewOrder(step.state, (*first.events, *step.events), first.connection_id, attempt=step.new_attempt)
-        for first, step in zip(new, signed, strict=True)
+        NewOrder(step.state, step.events, each.connection_id, attempt=step.new_attempt)
+        for each, step in zip(incoming, signed, strict=True)
     ]

@@ -71,11 +71,11 @@ def submitted(
 ) -> Transition:
     """Return the write-ahead: the route, and the transaction that is sent only after this is committed.
 
-    An order that waited begins to be routed with it: one that hovers at its limit writes no events.
+    An order that waited begins to be routed with it: one that hovers at its limit writes no events. One that
+    is yet to be put on record begins with it.
     """
-    is_routing = claimed.state.status is OrderStatus.ROUTING
     stages: tuple[Happened, ...] = (
-        *(() if is_routing else (Routing(),)),
+        *_up_to_routing(claimed.state),
         Routed(planned.route),
         Building(),
         Submitted(transaction.signature),
@@ -85,6 +85,12 @@ def submitted(
         transaction, state.attempt, planned.plan.amount_in, planned.plan.amount_out, wanted.threshold_units
     )
     return Transition(claimed, state, events, new_attempt=attempt)
+
+
+def _up_to_routing(state: OrderState) -> tuple[Happened, ...]:
+    if state.status is OrderStatus.ROUTING:
+        return ()
+    return (Routing(),) if state.status is not None else (Pending(state.order.terms), Routing())
 
 
 def confirmed(

@@ -3,7 +3,6 @@ planned and signed, or ended.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future
 from typing import Final
 
 from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
@@ -18,7 +17,7 @@ from chalicelib.domain.watches import DirectedPair
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
-from chalicelib.services.consumer.plans_ahead import PlansAhead
+from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import looks_at_size, trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
@@ -94,7 +93,7 @@ class WriteAhead:
         claimed: Sequence[ClaimedOrder],
         quote_request: QuoteRequest | None,
         batch: Batch,
-        ahead: "Future[PlansAhead] | None" = None,
+        ahead: Ahead | None = None,
     ) -> list[Transition]:
         """Return the next transition of each order, none of which has an open attempt.
 
@@ -197,7 +196,7 @@ class WriteAhead:
         claimed: Sequence[ClaimedOrder],
         quote_request: QuoteRequest | None,
         batch: Batch,
-        ahead: "Future[PlansAhead] | None",
+        ahead: Ahead | None,
     ) -> list[tuple[ClaimedOrder, PlannedSwap | Transition]]:
         # The answers first: what has opened by then is among them, or its opening is yet to be told.
         answers = (quote_request or self.quote_request(claimed)).answers()

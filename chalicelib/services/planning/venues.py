@@ -77,21 +77,24 @@ class QuoteRequest:
         self._time_limit_s = time_limit_s
         self._valid = valid
         self._within = within
+        self._have_ended = False
 
     def has_ended(self, *, within_s: float) -> bool:
         """Wait so long at most; return whether all have answered or failed."""
-        return not wait(self._asked.values(), timeout=self._within(within_s)).not_done
+        if not self._have_ended:
+            self._have_ended = not wait(self._asked.values(), timeout=self._within(within_s)).not_done
+        return self._have_ended
 
     def is_answered(self) -> bool:
         """Wait for the answers, within the limit; return whether all have answered, and none failed."""
-        done, missing = wait(self._asked.values(), timeout=self._within(self._time_limit_s))
-        return not missing and all(answer.exception() is None for answer in done)
+        has_ended = self.has_ended(within_s=self._time_limit_s)
+        return has_ended and all(answer.exception() is None for answer in self._asked.values())
 
     def answers(self) -> VenueAnswers:
         """Return all pools and firm quotes of all venues that answer within the limit, from now;
         a slow or failing one is named.
         """
-        wait(self._asked.values(), timeout=self._within(self._time_limit_s))
+        self.has_ended(within_s=self._time_limit_s)
         pools: list[RoutablePool] = []
         quotes: list[tuple[str, FirmQuote]] = []
         problems: dict[str, str] = {}

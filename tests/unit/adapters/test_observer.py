@@ -136,6 +136,15 @@ def test_order_that_rests_says_what_it_waits_for_and_one_that_fired_what_was_see
     assert again["reason"] == "SLIPPAGE"
 
 
+def test_price_in_a_token_that_is_not_known_any_more_is_left_out(
+    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = Triggered(Rate(1, 1), PriceSource.MARK, 28, 2, "150", "SOL", "GONE", "SOL")
+    (line,) = lines_of(observer, capsys, [an_event(3, seen)])
+    assert line["triggerPrice"] == "150"
+    assert "observedPrice" not in line
+
+
 def test_metrics_leave_once_with_the_order_that_ended(
     observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
