@@ -15,3 +15,9 @@ def value(kind: type[_Kind]) -> type[_Kind]:
     sixty values on its way through the consumer, and they were an eighth of its instructions.
     """
     return dataclass(slots=True, unsafe_hash=True)(kind)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def named_value(kind: type[_Kind]) -> type[_Kind]:
+    """Make a class a value whose fields are given by name."""
+    return dataclass(slots=True, unsafe_hash=True, kw_only=True)(kind)

@@ -43,7 +43,8 @@ class Lifetime(NamedTuple):
         return self.expires_at
 
 
-_AT_ONCE: Final = Lifetime(TimeInForce.IOC, AT_ONCE_S_DEFAULT, None)
+AT_ONCE: Final = Lifetime(TimeInForce.IOC, AT_ONCE_S_DEFAULT, None)
+"""Of a market order that says nothing of time."""
 
 
 def lifetime(
@@ -70,7 +71,7 @@ def lifetime(
     waits = order_type is not OrderType.MARKET or is_triggered
     has_end = valid_for_s is not None or expires_at is not None
     if time_in_force is None and not waits and not has_end:
-        return _AT_ONCE  # what nearly all orders mean
+        return AT_ONCE
     if time_in_force is None:
         time_in_force = _implied(waits=waits, has_end=has_end)
     _check(time_in_force, order_type, waits=waits, has_end=has_end, is_triggered=is_triggered)

@@ -1,14 +1,13 @@
 """What a message of the orders queue asks for, as its consumers take it: sound, and without JSON."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order
-from chalicelib.values import value
+from chalicelib.values import named_value, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class OrderMessage:
     """An accepted order.
 
@@ -25,14 +24,14 @@ class OrderMessage:
     deferred_acknowledgement: Acknowledgement | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class ResumeMessage:
     """An order on record that no consumer is working on any more."""
 
     order_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class FiredMessage:
     """An order whose watch is committed as fired.
 
@@ -44,7 +43,7 @@ class FiredMessage:
     firing: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class SubscribeMessage:
     """A connection that should see an order's events from some point on, and then live.
 

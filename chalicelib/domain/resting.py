@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.launches import Sniper, check_sniper_mode
-from chalicelib.domain.lifetimes import Lifetime
+from chalicelib.domain.lifetimes import AT_ONCE, Lifetime
 from chalicelib.domain.rates import Limit
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType
@@ -27,6 +27,12 @@ class RestingTerms(NamedTuple):
     lifetime: Lifetime
     trigger: Trigger | None
     sniper: Sniper | None
+
+
+def at_once(slippage_bps: int | None) -> RestingTerms:
+    """Return the terms of a market order that waits for nothing and says nothing of time."""
+    bound = SLIPPAGE_BPS_DEFAULT if slippage_bps is None else slippage_bps
+    return RestingTerms(None, bound, AT_ONCE, None, None)
 
 
 def resting_terms(

@@ -125,12 +125,6 @@ def _sound_acknowledgement(deferred_acknowledgement: Acknowledgement) -> Acknowl
     return deferred_acknowledgement
 
 
-def _sound_mark(name: str, mark: str | None) -> str | None:
-    if mark is not None and not (0 < len(mark) <= TEXT_LENGTH_MAX and mark.isprintable()):
-        _check_text(name, mark)
-    return mark
-
-
 def _sound_id(order_id: UUID) -> UUID:
     _check_id(order_id)
     return order_id
@@ -145,6 +139,15 @@ def _check_id(order_id: UUID) -> None:
 def _check_text(name: str, text: str, *, length_max: int = TEXT_LENGTH_MAX) -> None:
     if not 1 <= len(text) <= length_max or not text.isprintable():
         raise ValueError(f"{name} must be 1 to {length_max} printable characters")
+
+
+def _check_marks(**marks: str | None) -> None:
+    # All in one, since together they are nearly always short enough for one.
+    together = "".join(filter(None, marks.values()))
+    if len(together) > TEXT_LENGTH_MAX or not together.isprintable() or "" in marks.values():
+        for name, mark in marks.items():
+            if mark is not None:
+                _check_text(name, mark)
 
 
 def _check_range(name: str, number: int, least: int, most: int) -> None:
@@ -264,13 +267,15 @@ def render_message(message: Message) -> str:
 
 def _order_text(message: OrderMessage) -> str:
     """Return the body of an order, as ``_OrderBody`` writes it: every order comes by here, on its way in."""
-    owed = message.deferred_acknowledgement
+    connection_id, request_id = message.connection_id, message.request_id
+    correlation_id, owed = message.correlation_id, message.deferred_acknowledgement
+    _check_marks(connection_id=connection_id, request_id=request_id, correlation_id=correlation_id)
     members = {
         "kind": "order",
         "order": flat(_sound_order(message.order)),
-        "connection_id": _sound_mark("connection_id", message.connection_id),
-        "request_id": _sound_mark("request_id", message.request_id),
-        "correlation_id": _sound_mark("correlation_id", message.correlation_id),
+        "connection_id": connection_id,
+        "request_id": request_id,
+        "correlation_id": correlation_id,
         "owed": owed and _sound_acknowledgement(owed),
     }
     return to_json(members).decode()

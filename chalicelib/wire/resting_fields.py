@@ -12,7 +12,7 @@ from chalicelib.domain.errors import FieldError, FieldProblem, InvalidRequestErr
 from chalicelib.domain.launches import DELAY_BLOCKS_MAX, SNIPER_VENUES, Sniper
 from chalicelib.domain.lifetimes import RESTING_S_MAX, lifetime
 from chalicelib.domain.rates import Limit, limit_bound, limit_rate, spelled_price
-from chalicelib.domain.resting import RestingTerms, resting_terms
+from chalicelib.domain.resting import RestingTerms, at_once, resting_terms
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, SwapWish, TimeInForce
 from chalicelib.domain.tokens import DECIMALS_MAX, Token, Tokens
@@ -124,39 +124,44 @@ class RestingFields(WireModel):
         Raises:
             FieldError: One belongs to another type, is missing, contradicts another, or could never be kept.
         """
-        limit, trigger, sniper = (
-            self._conditions(wish, tokens) if self._has_conditions else (None, None, None)
+        if self._is_at_once:
+            return at_once(self.slippage_bps)
+        swap = _Swapped(
+            tokens[wish.input_token],
+            self._output_token(wish, tokens),
+            wish.swap_mode,
+            wish.amount_units,
+            wish.price_base,
         )
+        limit = self._limit(swap)
         return resting_terms(
             self.type,
-            wish.swap_mode,
+            swap.swap_mode,
             limit=limit,
             slippage_bps=self.slippage_bps,
             lifetime=lifetime(
                 self.type,
-                is_triggered=trigger is not None,
+                is_triggered=self.trigger is not None,
                 time_in_force=self.time_in_force,
                 valid_for_s=self.valid_for_seconds,
                 expires_at=self.expires_at,
             ),
-            trigger=trigger,
-            sniper=sniper,
+            trigger=self._trigger(swap),
+            sniper=None if self.sniper is None else self.sniper.sniper(swap.input_token),
         )
 
     @property
-    def _has_conditions(self) -> bool:
-        is_said = self.limit_price is not None or self.trigger is not None or self.sniper is not None
-        return is_said or self.type is OrderType.SNIPER
-
-    def _conditions(
-        self, wish: SwapWish, tokens: Tokens
-    ) -> tuple[Limit | None, Trigger | None, Sniper | None]:
-        given = tokens[wish.input_token]
-        swap = _Swapped(
-            given, self._output_token(wish, tokens), wish.swap_mode, wish.amount_units, wish.price_base
+    def _is_at_once(self) -> bool:
+        """Whether nothing here is said, as of nearly all orders."""
+        return (
+            self.type is OrderType.MARKET
+            and self.limit_price is None
+            and self.trigger is None
+            and self.sniper is None
+            and self.time_in_force is None
+            and self.valid_for_seconds is None
+            and self.expires_at is None
         )
-        limit, trigger = self._limit(swap), self._trigger(swap)
-        return limit, trigger, None if self.sniper is None else self.sniper.sniper(given)
 
     @property
     def said_decimals(self) -> int | None:

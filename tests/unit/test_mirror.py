@@ -108,7 +108,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/wire/previews.py": "tests/unit/services/intake/test_preview.py",
     "chalicelib/wire/several_orders.py": "tests/unit/wire/test_resting_frames.py",
     "chalicelib/domain/events.py": "tests/unit/wire/test_event_views.py",
-    "chalicelib/domain/resting.py": "tests/unit/wire/test_resting_fields.py",
     "chalicelib/handlers/operator_views.py": "tests/unit/handlers/test_operator.py",
     "chalicelib/wire/operator_answers.py": "tests/unit/handlers/test_operator.py",
     "chalicelib/wire/venue_views.py": "tests/unit/services/planning/test_quotes.py",

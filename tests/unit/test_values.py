@@ -1,6 +1,8 @@
 from dataclasses import field, replace
 
-from chalicelib.values import value
+import pytest
+
+from chalicelib.values import named_value, value
 
 
 @value
@@ -24,3 +26,15 @@ def test_a_changed_copy_leaves_the_value_as_it_was() -> None:
 
 def test_a_value_has_the_room_of_its_fields_and_no_more() -> None:
     assert not hasattr(_Pair(1), "__dict__")
+
+
+@named_value
+class _Named:
+    one: int
+    other: str = "x"
+
+
+def test_named_value_takes_its_fields_by_name_alone() -> None:
+    assert _Named(one=1) == _Named(other="x", one=1)
+    with pytest.raises(TypeError):
+        _Named(1)  # type: ignore[call-arg]  # what it refuses

@@ -144,12 +144,13 @@ class OpenOrders:
         tally = self._tally(account_id)
         if tally.counted + tally.since >= self._limit:
             self._recount_now(account_id, tally)
-        is_allowed = tally.counted + tally.since < self._limit
-        if is_allowed:
-            tally.since += 1
+            if tally.counted + tally.since >= self._limit:
+                self._recount(account_id, tally)
+                return False
+        tally.since += 1
         if self._is_busy(tally):
             self._recount(account_id, tally)
-        return is_allowed
+        return True
 
     def has_room(self, account_id: str) -> bool:
         """Return whether the account could have one more order open, by the record's own count.
@@ -256,7 +257,8 @@ class OrderLimits:
         Raises:
             LimitExceededError: The account is too fast, or has too many open or resting orders.
         """
-        self.admit_subscription(account_id)
+        if not self._rate.take(account_id):
+            raise LimitExceededError(Code.RATE_LIMITED, _TOO_FAST)
         counted, refusal = self._counted(may_rest=may_rest)
         if not counted.take(account_id):
             raise LimitExceededError(*refusal)

@@ -14,10 +14,11 @@ from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order
 from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.domain.terms import OrderTerms
-from chalicelib.logs import info_each, logger
+from chalicelib.logs import info_texts, logger
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import render_message
+from chalicelib.wire.server_frames import json_text
 
 
 class SubmitOrders:
@@ -87,7 +88,7 @@ class SubmitOrders:
         except UnansweredError as fault:
             logger.warning("acceptance unknown", order_id=str(order.order_id), reason=fault.message)
             raise acceptance_unknown(order) from fault
-        info_each("order accepted", [{"order_id": id_text(order.order_id), "connection_id": connection_id}])
+        info_texts("order accepted", lambda: [_members(order, connection_id)])
         return order
 
     def admitted(self, terms: OrderTerms, account_id: str) -> Order:
@@ -138,6 +139,12 @@ class SubmitOrders:
         if not is_ours:
             raise client_order_id_conflict()
         return True
+
+
+def _members(order: Order, connection_id: str | None) -> str:
+    """Return what an order's line says, as text: it is the only one of the message function's."""
+    said = f'"order_id":"{id_text(order.order_id)}"'
+    return said if connection_id is None else f'{said},"connection_id":{json_text(connection_id)}'
 
 
 def acceptance_unknown(order: Order) -> UnknownOutcomeError:
