@@ -105,6 +105,8 @@ class EventSourceMapping:
         self.nudge()
 
     def nudge(self) -> None:
+        if self._can_gather and not self._in_flight:
+            return  # A receive is open, or about to be, and the queue itself answers it.
         if self._pacing.hinted(asyncio.get_running_loop().time()):
             self._hint.set()
 

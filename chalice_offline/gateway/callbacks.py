@@ -65,9 +65,11 @@ class Callbacks:
                 return False
             texts.append(text_of(body))
         now_ms, bucket = edge.now_ms(), edge.callbacks
-        if not bucket.has(now_ms, len(texts)) or not session.post_now(texts, now_ms):
+        if not bucket.take(now_ms, len(texts)):
             return False
-        bucket.take(now_ms, len(texts))
+        if not session.post_now(texts, now_ms):
+            bucket.give_back(len(texts))
+            return False
         if edge.settings.log is not discard:
             facts = {"method": "POST", "connection_id": connection_id, "status": OK.status}
             for _ in texts:

@@ -7,7 +7,5 @@ class Slots(asyncio.Semaphore):
     """A semaphore of which one that is free can be taken without a turn of the event loop."""
 
     def take(self) -> None:
-        """Take one while it is not ``locked``."""
-        assert not self.locked(), "a slot has to be waited for"
-        # What ``acquire`` does then.
+        """Take one while it is not ``locked``, as ``acquire`` does then."""
         self._value -= 1

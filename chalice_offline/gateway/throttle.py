@@ -20,16 +20,16 @@ class TokenBucket:
 
     def take(self, now_ms: int, count: int = 1) -> bool:
         """Take so many tokens; False when there are fewer, and then nothing is taken."""
-        if not self.has(now_ms, count):
-            return False
-        self._tokens -= count
-        return True
-
-    def has(self, now_ms: int, count: int) -> bool:
-        """Tell whether so many can be taken."""
         if now_ms != self._refilled_at_ms:
             if self._refilled_at_ms is not None:
                 gained = max(0, now_ms - self._refilled_at_ms) * self.rate_per_s / 1000
                 self._tokens = min(float(self.burst), self._tokens + gained)
             self._refilled_at_ms = now_ms
-        return self._tokens >= count
+        if self._tokens < count:
+            return False
+        self._tokens -= count
+        return True
+
+    def give_back(self, count: int) -> None:
+        """Undo what was taken just now."""
+        self._tokens += count

@@ -29,7 +29,8 @@ Handler = Callable[[Any, Any], Any]
 
 LENGTH_BYTES = 4
 READ_BYTES = 65_536
-_decoded = json.JSONDecoder().decode
+# Of the runtime's documents, behind which nothing follows: so nothing needs to be looked for there.
+_decoded_at = json.JSONDecoder().raw_decode
 
 
 class LambdaContext:
@@ -155,8 +156,8 @@ def read_document(connection: socket.socket) -> bytes:
     data = connection.recv(READ_BYTES)
     if data and len(data) < LENGTH_BYTES:
         data += read_exactly(connection, LENGTH_BYTES - len(data))
-    size = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big")
-    return (data if len(data) >= size else data + read_exactly(connection, size - len(data)))[LENGTH_BYTES:]
+    missing = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big") - len(data)
+    return data[LENGTH_BYTES:] if missing <= 0 else data[LENGTH_BYTES:] + read_exactly(connection, missing)
 
 
 def send(connection: socket.socket, document: bytes) -> None:
@@ -205,7 +206,7 @@ def serve(connection: socket.socket, function: dict[str, Any], imported_with: La
     log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
     while document := read_document(connection):
         # Text: of bytes json would have to find out the encoding.
-        request = _decoded(document.decode())
+        request, _ = _decoded_at(document.decode())
         log.request_id = request["requestId"]
         context = LambdaContext(function, log_stream_name, request)
         reply = handle(handler, request["event"], context, log)

@@ -16,17 +16,18 @@ _WAITING_MIN: Final = 1_000
 
 
 class Answer:
-    """What a caller waits for: an invocation's outcome, or the end of its time limit if that comes first."""
+    """What a caller waits for: an invocation's outcome, or the end of its time limit if that comes first.
 
-    __slots__ = ("__weakref__", "_caller", "_on_end")
+    Attributes:
+        is_given: Whether either has come.
+    """
+
+    __slots__ = ("__weakref__", "_caller", "_on_end", "is_given")
 
     def __init__(self, on_end: OnEnd, caller: Caller) -> None:
-        self._on_end: OnEnd | None = on_end
+        self.is_given = False
+        self._on_end = on_end
         self._caller = caller
-
-    @property
-    def is_given(self) -> bool:
-        return self._on_end is None
 
     @property
     def key(self) -> str:
@@ -34,13 +35,13 @@ class Answer:
 
     def still_waits(self) -> bool:
         """Tell whether the answer is worth an environment: not if no caller waits for it any more."""
-        return self._on_end is not None and self._caller.still_waits()
+        return not self.is_given and self._caller.still_waits()
 
     def give(self, outcome: Outcome) -> None:
         """Tell the outcome to a caller who has not been told another one."""
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(outcome)
+        if not self.is_given:
+            self.is_given = True
+            self._on_end(outcome)
 
 
 class Deadlines:

@@ -13,7 +13,6 @@ import logging
 import os
 import time
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, ClassVar, Final, cast
@@ -39,8 +38,9 @@ from chalice_offline.uuids import new_uuid
 fair_sqs.install()
 
 # Of these, MiniStack's handlers wait for nothing, unless a receive asks for it.
+_SERVICE: Final = b"AmazonSQS."
 _PROMPT_CALLS: Final = frozenset(
-    f"AmazonSQS.{call}".encode()
+    _SERVICE + call.encode()
     for call in (
         "SendMessage",
         "SendMessageBatch",
@@ -171,15 +171,15 @@ async def _answered_later(headers: HeadersByName, body: bytes) -> bytes:
 
 
 def _called(headers: HeadersByName, body: bytes) -> Coroutine[Any, Any, _Answer]:
-    asked = {
-        "host": headers.get(b"host", b"").decode("latin-1"),
-        "x-amz-target": headers[b"x-amz-target"].decode("latin-1"),
-    }
-    read: bytes | str = body
-    with suppress(UnicodeDecodeError):
-        # Of bytes, json would have to find out the encoding.
-        read = body.decode()
-    return cast("Coroutine[Any, Any, _Answer]", sqs.handle_request("POST", "/", asked, read, {}))
+    """Begin what MiniStack's ``handle_request`` does with a call in JSON where it verifies no signatures."""
+    # Neither is public; ``test_emulator_http.py`` fails if a release renames them.
+    sqs._request_host.set(headers.get(b"host", b"").decode("latin-1"))  # noqa: SLF001
+    call = headers[b"x-amz-target"].removeprefix(_SERVICE).decode("ascii")
+    try:
+        asked = decoded(body) if body else {}
+    except ValueError:
+        asked = {}
+    return cast("Coroutine[Any, Any, _Answer]", sqs._handle_json(call, asked, "/"))  # noqa: SLF001
 
 
 def _result(call: Coroutine[Any, Any, _Answer]) -> _Answer:

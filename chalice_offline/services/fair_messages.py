@@ -48,6 +48,10 @@ class _Group:
         return self.waiting[0][1] if self.waiting else None
 
 
+_Turn = tuple[int, int, str | None]
+"""Where a group stood when it was offered: its messages in flight, its turn, and its name."""
+
+
 class FairMessages:
     """Takes the place of MiniStack's list of a queue's messages, whose every call looks at all of them.
 
@@ -71,7 +75,7 @@ class FairMessages:
         self._entries: dict[int, _Entry] = {}
         self._by_handle: dict[str, _Entry] = {}
         self._groups: dict[str | None, _Group] = {}
-        self._turns: list[tuple[int, int, str | None]] = []
+        self._turns: list[_Turn] = []
         self._hidden: list[tuple[float, int, _Entry]] = []
         self._returned: list[_Entry] = []
         self._visible = 0
@@ -110,15 +114,15 @@ class FairMessages:
         with self._lock:
             self._wake(now)
             received: list[Message] = []
-            while len(received) < most and (entry := self._next()) is not None:
-                message = entry.message
-                self._by_handle.pop(message["receipt_handle"], None)
-                mark(message)
-                self._by_handle[message["receipt_handle"]] = entry
-                self._take(entry)
-                self._groups[entry.group].turn = next(self._ticks)
-                self._hide(entry)
-                received.append(message)
+            while len(received) < most and (found := self._next()) is not None:
+                name, group, entry = found
+                heappop(self._turns)
+                group.offered = None
+                received.append(self._given(entry, group, mark))
+                # On to the next of the same group, as long as no other one stands before it.
+                while len(received) < most and (next_entry := self._next_of(group)) is not None:
+                    received.append(self._given(next_entry, group, mark))
+                self._offer(name, group)
             return received
 
     def returned(self, now: float) -> list[Message]:
@@ -209,16 +213,39 @@ class FairMessages:
             entry.is_waiting = False
             self._visible -= 1
 
+    def _next_of(self, group: _Group) -> _Entry | None:
+        """Return the next message of a group that is not offered, if it is its turn."""
+        others = self._first_offered()
+        if others is not None and (others[1].in_flight, others[1].turn) < (group.in_flight, group.turn):
+            return None
+        return group.first()
+
+    def _given(self, entry: _Entry, group: _Group, mark: Callable[[Message], None]) -> Message:
+        """Hand out a message that waits."""
+        message = entry.message
+        self._by_handle.pop(message["receipt_handle"], None)
+        mark(message)
+        self._by_handle[message["receipt_handle"]] = entry
+        self._take(entry)
+        self._await_return(entry)
+        entry.is_in_flight = True
+        group.in_flight += 1
+        group.turn = next(self._ticks)
+        return message
+
     def _hide(self, entry: _Entry) -> None:
-        heappush(self._hidden, (entry.message["visible_at"], entry.number, entry))
-        if len(self._hidden) > 2 * len(self._entries) + _STALE_MAX:
-            self._hidden = [each for each in self._hidden if self._is_hidden(*each)]
-            heapify(self._hidden)
+        self._await_return(entry)
         if entry.message["receive_count"] and not entry.is_in_flight:
             entry.is_in_flight = True
             group = self._groups.setdefault(entry.group, _Group(next(self._ticks)))
             group.in_flight += 1
             self._offer(entry.group, group)
+
+    def _await_return(self, entry: _Entry) -> None:
+        heappush(self._hidden, (entry.message["visible_at"], entry.number, entry))
+        if len(self._hidden) > 2 * len(self._entries) + _STALE_MAX:
+            self._hidden = [each for each in self._hidden if self._is_hidden(*each)]
+            heapify(self._hidden)
 
     def _is_hidden(self, until: float, _number: int, entry: _Entry) -> bool:
         is_here = id(entry.message) in self._entries
@@ -232,11 +259,16 @@ class FairMessages:
 
     def _land(self, entry: _Entry) -> None:
         """Note that a message is no longer in flight."""
-        if entry.is_in_flight:
-            entry.is_in_flight = False
-            group = self._groups[entry.group]
-            group.in_flight -= 1
+        if not entry.is_in_flight:
+            return
+        entry.is_in_flight = False
+        group = self._groups[entry.group]
+        group.in_flight -= 1
+        if group.waiting or not group.in_flight:
             self._offer(entry.group, group)
+        else:
+            # It has nothing to give: where it stands is told with the next message that waits.
+            group.offered = None
 
     def _drop(self, entry: _Entry) -> None:
         with self._lock:
@@ -245,18 +277,26 @@ class FairMessages:
             self._take(entry)
             self._land(entry)
 
-    def _next(self) -> _Entry | None:
-        """Return the message whose turn it is, of those that wait."""
+    def _next(self) -> tuple[str | None, _Group, _Entry] | None:
+        """Return the group whose turn it is, which is offered first, and its message whose turn it is."""
+        while (name_and_group := self._first_offered()) is not None:
+            name, group = name_and_group
+            entry = group.first()
+            if entry is not None:
+                return name, group, entry
+            group.offered = None
+            if not group.in_flight:
+                del self._groups[name]
+            heappop(self._turns)
+        return None
+
+    def _first_offered(self) -> tuple[str | None, _Group] | None:
+        """Return the group that is offered first and stands there still; forget what stands before it."""
         while self._turns:
             in_flight, turn, name = self._turns[0]
             group = self._groups.get(name)
-            if group is not None and (in_flight, turn) == (group.in_flight, group.turn):
-                entry = group.first()
-                if entry is not None:
-                    return entry
-                group.offered = None
-                if not in_flight:
-                    del self._groups[name]
+            if group is not None and turn == group.turn and in_flight == group.in_flight:
+                return name, group
             heappop(self._turns)
         return None
 

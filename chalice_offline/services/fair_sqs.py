@@ -24,6 +24,23 @@ from chalice_offline.uuids import new_uuid
 _Queue = dict[str, Any]
 _Request = dict[str, Any]
 _URLS_KEPT: Final = 256
+# What MiniStack's ``_ensure_msg_fields`` adds where it is missing: nothing to a message that was sent here.
+_FIELDS: Final = frozenset(
+    {
+        "md5_body",
+        "message_attributes",
+        "md5_attrs",
+        "first_receive_at",
+        "receive_count",
+        "receipt_handle",
+        "sent_at",
+        "visible_at",
+        "sys",
+        "group_id",
+        "dedup_id",
+        "seq",
+    }
+)
 _INVALID: Final = "ReceiptHandleIsInvalid"
 _INVALID_TEXT: Final = "The input receipt handle is invalid."
 # Private to MiniStack; ``test_fair_sqs.py`` fails if a release renames one.
@@ -70,8 +87,14 @@ def _messages(queue: _Queue) -> FairMessages:
     if not isinstance(queue["messages"], FairMessages):
         with _lock:
             if not isinstance(kept := queue["messages"], FairMessages):
-                queue["messages"] = FairMessages(kept, prepare=sqs._ensure_msg_fields)  # noqa: SLF001
+                queue["messages"] = FairMessages(kept, prepare=_complete)
     return cast("FairMessages", queue["messages"])
+
+
+def _complete(message: Message) -> None:
+    """Give a message what it lacks, as those of other services' do."""
+    if not message.keys() >= _FIELDS:
+        sqs._ensure_msg_fields(message)  # noqa: SLF001
 
 
 def _json_answer(document: _Request, status: int = 200) -> tuple[int, dict[str, str], bytes]:
@@ -80,10 +103,19 @@ def _json_answer(document: _Request, status: int = 200) -> tuple[int, dict[str, 
 
 def _get_queue(url: str, action: str | None = None) -> _Queue:
     """Find a queue; what is added to it afterwards is added to the messages that it keeps."""
-    queue = cast("_Queue", _own["_get_q"](url, action))
+    queue = cast("_Queue", _own["_get_q"](_own_url(url), action))
     if not queue["is_fifo"]:
         _messages(queue)
     return queue
+
+
+@lru_cache(maxsize=_URLS_KEPT)
+def _own_url(url: str) -> str:
+    """Return the URL by which MiniStack keeps a queue, whatever the address that it is asked for by; else it
+    looks for that first, and then for the name.
+    """
+    account, name = sqs._queue_ref_from_urlish(url)  # noqa: SLF001
+    return cast("str", sqs._queue_url_for_account(account, name)) if account else url  # noqa: SLF001
 
 
 async def _receive(request: _Request, url: str) -> _Request:

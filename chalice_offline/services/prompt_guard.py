@@ -37,14 +37,14 @@ class _Caller(NamedTuple):
         names: Of the headers that are signed.
         canonical: The canonical request, with a place for the value of each of them, and for the digest.
         scope: As it is signed, between line breaks.
-        key: The signing key, at work: copied for each call.
+        key: The signing key.
     """
 
     day: bytes
     names: tuple[bytes, ...]
     canonical: bytes
     scope: bytes
-    key: hmac.HMAC
+    key: bytes
 
 
 class PromptGuard:
@@ -73,9 +73,8 @@ class PromptGuard:
             return False
         digest = sha256(body).hexdigest().encode()
         canonical = caller.canonical % (*map(headers.get, caller.names, _NOTHING), digest)
-        mac = caller.key.copy()
-        mac.update(b"AWS4-HMAC-SHA256\n" + moment + caller.scope + sha256(canonical).hexdigest().encode())
-        return hmac.compare_digest(mac.hexdigest().encode(), signature)
+        to_sign = b"AWS4-HMAC-SHA256\n" + moment + caller.scope + sha256(canonical).hexdigest().encode()
+        return hmac.compare_digest(hmac.digest(caller.key, to_sign, "sha256").hex().encode(), signature)
 
     def _found(self, said: bytes) -> _Caller | None:
         """Return who signs so, up to the signature itself, None if it is no caller of SQS with
@@ -99,7 +98,7 @@ class PromptGuard:
             names,
             b"\n".join((b"POST", b"/", b"", *lines, b"", shown, b"%b")),
             scope.encode(),
-            hmac.new(key, digestmod="sha256"),
+            key,
         )
 
 

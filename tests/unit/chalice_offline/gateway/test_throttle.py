@@ -11,13 +11,14 @@ def test_burst_passes_and_the_next_is_refused() -> None:
 
 def test_so_many_at_once_pass_or_none_of_them() -> None:
     bucket = TokenBucket(rate_per_s=10, burst=3)
-    assert [bucket.has(0, 4), bucket.take(0, 4), bucket.has(0, 3), bucket.take(0, 3), bucket.has(0, 1)] == [
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
+    assert [bucket.take(0, 4), bucket.take(0, 3), bucket.take(0, 1)] == [False, True, False]
+
+
+def test_what_is_given_back_can_be_taken_again() -> None:
+    bucket = TokenBucket(rate_per_s=10, burst=3)
+    assert bucket.take(0, 2)
+    bucket.give_back(2)
+    assert [bucket.take(0, 3), bucket.take(0)] == [True, False]
 
 
 def test_bucket_refills_at_its_rate() -> None:
