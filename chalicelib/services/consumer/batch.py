@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.progress import ClaimedOrder, Published
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.values import value
@@ -66,6 +66,7 @@ class Batch:
         defective: Orders that something unforeseen was raised over: the others go on without them.
         unpublished: Orders whose events were not all published, for such a reason.
         armed: Orders that rest by now, with watches that are on record.
+        reminded: What is to be noted as published of orders that ended before a message which wakes them.
     """
 
     requests: Mapping[UUID, Sequence[Incoming]]
@@ -75,6 +76,7 @@ class Batch:
     defective: set[UUID] = field(default_factory=set)
     unpublished: set[UUID] = field(default_factory=set)
     armed: set[UUID] = field(default_factory=set)
+    reminded: list[Published] = field(default_factory=list)
 
     @classmethod
     def of(cls, incoming: Sequence[Incoming]) -> Self:

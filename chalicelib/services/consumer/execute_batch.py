@@ -45,6 +45,7 @@ from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.consumer.claiming import Claiming, ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation
 from chalicelib.services.consumer.plans_ahead import Ahead, planned_ahead
+from chalicelib.services.consumer.reminders import note_reminded, reminded
 from chalicelib.services.consumer.signed_ahead import signed_ahead
 from chalicelib.services.consumer.write_ahead import Expecting, WriteAhead, not_expected
 from chalicelib.services.delivery.background import Background
@@ -288,6 +289,7 @@ class ExecuteOrders:
             for order_id in batch.unpublished:
                 pause_s = batch.outcomes[order_id].retry_in_s or self._limits.lease_s
                 batch.outcomes[order_id] = MessageOutcome(pause_s, batch.outcomes[order_id].order)
+        note_reminded(self._record, batch)
 
     def _release_after_defect(self, batch: Batch) -> None:
         """Release what is claimed after a defect, as it stands on record: each order will be tried alone."""
@@ -317,6 +319,7 @@ class ExecuteOrders:
         recorded = list(decided)
         if len(counted) < len(decided):
             recorded = [transition for transition in decided if transition.state.order.order_id in counted]
+        batch.reminded.extend(reminded(recorded, self._clock.now()))
         self._announcer.announce(
             batch,
             [(transition.state.order, transition.events) for transition in recorded if transition.events],
