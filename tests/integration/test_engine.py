@@ -47,6 +47,17 @@ def test_prepared_statement_survives_a_migration_that_changes_what_it_returns(da
     engine.dispose()
 
 
+def test_statements_say_how_many_rows_they_were_about_one_and_many_at_once(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE counted (n int)"))
+        inserted = connection.execute(text("INSERT INTO counted VALUES (:n)"), [{"n": n} for n in range(3)])
+        moved = connection.execute(text("UPDATE counted SET n = n + 1 WHERE n < :n"), {"n": 2})
+        assert (inserted.rowcount, moved.rowcount) == (3, 2)
+        connection.rollback()
+    engine.dispose()
+
+
 def test_transaction_after_a_single_statement_is_rolled_back_whole(database_url: str) -> None:
     engine = make_engine(database_url, pool_size=1)
     single = engine.execution_options(isolation_level="AUTOCOMMIT")

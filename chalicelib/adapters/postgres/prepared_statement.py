@@ -79,6 +79,11 @@ class Answer(Context):  # type: ignore[misc]  # pg8000 has no types
         count = self.tag[:-1].rpartition(b" ")[2]
         return int(count) if count.isdigit() else -1
 
+    @row_count.setter
+    def row_count(self, count: int) -> None:
+        # pg8000's ``executemany`` gives the last execution's answer the sum of all.
+        self.tag = b"%d\0" % count
+
 
 def row_values(data: bytes, at: int, readers: Sequence[Callable[[str], Any]], encoding: str) -> list[Any]:
     """Return the values of a row that begins here: how many, and each with its length before it."""
