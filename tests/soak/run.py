@@ -4,12 +4,13 @@ import asyncio
 import io
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from chalice_offline.gateway.edge import Edge
-from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Returned
+from chalice_offline.invocation import ANY_CALLER, Caller, OnEnd, Outcome, Returned
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.local_toml import read_local_toml
@@ -131,21 +132,27 @@ def _watch_work(runtime: Runtime, clock: Clock, report: Report) -> None:
     """Keep time from leaping while functions or the queue are at work, and note what fails."""
     host, sqs = runtime._host, runtime._sqs
     assert host is not None
-    invoke, call = host.invoke, sqs.call
+    begin, call = host.begin, sqs.call
 
-    async def watched_invoke(
+    def watched_begin(
         function_name: str,
         event: Mapping[str, Any],
+        on_end: OnEnd,
         *,
         timeout_s: float | None = None,
         caller: Caller = ANY_CALLER,
-    ) -> Outcome:
-        with clock.busy():
-            outcome = await invoke(function_name, event, timeout_s=timeout_s, caller=caller)
-        report.invocations += 1
-        if not isinstance(outcome, Returned):
-            report.problems.append(f"{function_name}: {outcome}")
-        return outcome
+    ) -> None:
+        at_work = ExitStack()
+        at_work.enter_context(clock.busy())
+
+        def ended(outcome: Outcome) -> None:
+            at_work.close()
+            report.invocations += 1
+            if not isinstance(outcome, Returned):
+                report.problems.append(f"{function_name}: {outcome}")
+            on_end(outcome)
+
+        begin(function_name, event, ended, timeout_s=timeout_s, caller=caller)
 
     async def watched_call(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         if request.get("WaitTimeSeconds"):
@@ -153,7 +160,7 @@ def _watch_work(runtime: Runtime, clock: Clock, report: Report) -> None:
         with clock.busy():
             return await call(operation, request)
 
-    host.invoke = watched_invoke  # type: ignore[method-assign]
+    host.begin = watched_begin  # type: ignore[method-assign]
     sqs.call = watched_call  # type: ignore[method-assign]
 
 
