@@ -91,7 +91,7 @@ def by_name(headers: Headers) -> HeadersByName:
     if not headers:
         return {}
     names, values = zip(*headers, strict=True)
-    return dict(zip(in_lower_case(names), values, strict=True))
+    return dict(zip(_in_lower_case(names), values, strict=True))
 
 
 def is_surely_a_programs(headers: Headers, named: HeadersByName) -> bool:
@@ -112,7 +112,7 @@ def is_loopback_name(host: bytes) -> bool:
 
 
 @lru_cache(maxsize=64)
-def in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _in_lower_case(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return the names of some headers: the requests of one program have the same nearly always."""
     return tuple(name.lower() for name in names)
 

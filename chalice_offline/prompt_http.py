@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from chalice_offline.bounded_http import BoundedHttp
 from chalice_offline.callers import HeadersByName, by_name
-from chalice_offline.prompt_requests import PromptRequest, whole_requests
+from chalice_offline.prompt_requests import PromptRequest, WholeRequests
 from chalice_offline.supervision import fail
 
 _INTERNAL_ERROR: Final = 500
@@ -33,7 +33,8 @@ class PromptHttp(BoundedHttp, ABC):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.headers_sent: list[tuple[bytes, bytes]] = []
-        # Whether the parser is within a request.
+        self._whole_requests: Final = WholeRequests()
+        # Whether uvicorn's parser is within a request.
         self._is_parsing = False
         self._named: HeadersByName = {}
         # The body of a prompt request so far; None while anything else is read.
@@ -94,7 +95,7 @@ class PromptHttp(BoundedHttp, ABC):
         """Answer requests that came whole, if nothing else came; False, and nothing has happened, if so."""
         if not self._is_free():
             return False
-        requests = whole_requests(data)
+        requests = self._whole_requests.read(data)
         if not requests:
             return False
         for request in requests:

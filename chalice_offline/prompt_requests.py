@@ -1,27 +1,17 @@
-"""Requests that are answered at once, and those of them that need no parser to be read.
+"""Requests that are answered at once, and how those of them are read that come whole.
 
-A parser calls back for each part of a request, up to twelve times for a post whose answer takes less than
-that. What clients send when they are at work is one form of request, nearly always there as a whole: that is
-read by one expression. Whatever it does not match is left to the parser, whose word on it stands.
+uvicorn's protocol hears of each part of a request as it comes, and prepares what an application needs of it:
+more than a post and its answer take. Nearly all posts come whole, one behind the other. Of those nothing is
+kept but their parts.
 """
 
-import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-from chalice_offline.callers import Headers, HeadersByName, in_lower_case
+import httptools
 
-# A part of what RFC 9112 allows, of which no parser thinks otherwise: POST, and the headers of ``_FIELD``.
-_HEAD: Final = re.compile(
-    rb"POST (/[A-Za-z0-9/@%._~-]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+: [!-~](?:[ -~]*[!-~])?\r\n)+)\r\n"
-)
-_FIELD: Final = re.compile(rb"([A-Za-z0-9-]+): ([ -~]*)\r\n")
-# What asks something of the connection, or has a body of another form.
-_OF_THE_CONNECTION: Final = frozenset(
-    {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
-)
-_SIZE: Final = b"content-length"
-_DIGITS_MAX: Final = 8
+from chalice_offline.callers import Headers, HeadersByName, by_name
+
+_EXPECT: Final = b"expect"
 
 
 class PromptRequest(NamedTuple):
@@ -42,46 +32,58 @@ class PromptRequest(NamedTuple):
     body: bytes
 
 
-def whole_requests(data: bytes) -> list[PromptRequest]:
-    """Return the requests that some bytes are, one behind the other; none if they need a parser."""
-    requests: list[PromptRequest] = []
-    at, end = 0, len(data)
-    while at < end:
-        head = _HEAD.match(data, at)
-        if head is None:
+class WholeRequests:
+    """Reads the bytes of one connection; httptools calls the ``on_`` methods back."""
+
+    def __init__(self) -> None:
+        self._target: list[bytes] = []
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self.on_url: Final = self._target.append
+        self.on_body: Final = self._body.append
+        self._found: list[PromptRequest] = []
+        self._begin()
+
+    def read(self, data: bytes) -> list[PromptRequest]:
+        """Return the requests that some bytes are. None, and nothing has been read, if the last one is not
+        complete, or if one of them asks something of the connection that takes an application to answer.
+        """
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._are_plain = False
+        found, self._found = self._found, []
+        if self._is_within or not self._are_plain:
+            self._begin()
             return []
-        target, fields = head.groups()
-        headers = _FIELD.findall(fields)
-        names, values = zip(*headers, strict=True)
-        form = _form_of(names)
-        if form is None or len(size := values[form.size_at]) > _DIGITS_MAX or not size.isdigit():
-            return []
-        begin = head.end()
-        at = begin + int(size)
-        if at > end:
-            return []
-        named = dict(zip(form.names, values, strict=True))
-        requests.append(PromptRequest("POST", target, headers, named, data[begin:at]))
-    return requests
+        return found
 
+    def on_message_begin(self) -> None:
+        self._is_within = True
 
-class _Form(NamedTuple):
-    """What requests have in common whose headers have the same names.
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
 
-    Attributes:
-        names: In lower case.
-        size_at: The place of the header that says how long the body is.
-    """
+    def on_message_complete(self) -> None:
+        parser, headers = self._parser, [*self._headers]
+        target, named = b"".join(self._target), by_name(headers)
+        if (
+            not parser.should_keep_alive()
+            or parser.should_upgrade()
+            or _EXPECT in named
+            or not target.startswith(b"/")
+        ):
+            self._are_plain = False
+        method = parser.get_method().decode("ascii")
+        self._found.append(PromptRequest(method, target, headers, named, b"".join(self._body)))
+        self._forget_parts()
+        self._is_within = False
 
-    names: tuple[bytes, ...]
-    size_at: int
+    def _begin(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._is_within, self._are_plain = False, True
+        self._forget_parts()
 
-
-@lru_cache(maxsize=64)
-def _form_of(names: tuple[bytes, ...]) -> _Form | None:
-    """Return None where a parser has to judge the headers: one that came twice, or asks for something."""
-    lowered = in_lower_case(names)
-    told = set(lowered)
-    if len(told) < len(lowered) or not _OF_THE_CONNECTION.isdisjoint(told) or _SIZE not in told:
-        return None
-    return _Form(lowered, lowered.index(_SIZE))
+    def _forget_parts(self) -> None:
+        for parts in (self._target, self._headers, self._body):
+            parts.clear()

@@ -1,11 +1,11 @@
-"""Requests that are read without a parser are read as the parser would have read them."""
+"""Requests that come whole are read as a parser reads them that is told of each part."""
 
 import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalice_offline.prompt_requests import whole_requests
+from chalice_offline.prompt_requests import WholeRequests
 
 POST = b"POST /ws/@connections/AAAA%3D HTTP/1.1\r\nHost: localhost:3000\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -40,18 +40,19 @@ class Parsed:
     def on_message_complete(self) -> None:
         self.is_within = False
         self.asks_of_connection |= not self._parser.should_keep_alive() or self._parser.should_upgrade()
+        self.asks_of_connection |= b"expect" in [name.lower() for name, _ in self._headers]
+        self.asks_of_connection |= not self._target.startswith(b"/")
         self.found.append(
             (self._parser.get_method().decode(), self._target, self._headers, self._body),
         )
 
 
-def agrees(data: bytes) -> bool:
-    """Return whether some bytes were read, and as a parser reads them."""
-    found = whole_requests(data)
+def agrees(data: bytes, reader: WholeRequests | None = None) -> bool:
+    """Return whether some bytes were read, and all that a parser makes of them."""
+    found = (reader or WholeRequests()).read(data)
     parsed = Parsed(data)
+    assert bool(found) is (bool(parsed.found) and not parsed.is_within and not parsed.asks_of_connection)
     if found:
-        assert not parsed.is_within
-        assert not parsed.asks_of_connection
         assert [(each.method, each.target, each.headers, each.body) for each in found] == parsed.found
         for each in found:
             assert each.named == {name.lower(): value for name, value in each.headers}
@@ -69,32 +70,25 @@ def test_requests_behind_one_another_are_read_as_a_parser_reads_them() -> None:
         POST[:-1],
         POST + b"x",
         POST + POST[:20],
-        b"\r\n" + POST,
-        POST.replace(b"POST", b"PUT"),
-        POST.replace(b"HTTP/1.1", b"HTTP/1.0"),
         POST.replace(b"Length: 2", b"Length: +2"),
-        POST.replace(b"Length: 2", b"Length: 0000000002"),
         POST.replace(b"Length: 2", b"Length: 2\r\nContent-Length: 2"),
         POST.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked"),
         POST.replace(b"Host: ", b"Transfer-Encoding: chunked\r\nHost: "),
+        POST.replace(b"HTTP/1.1", b"HTTP/1.0"),
         POST.replace(b"Host: ", b"Connection: close\r\nHost: "),
-        POST.replace(b"Host: ", b"Proxy-Connection: close\r\nHost: "),
         POST.replace(b"Host: ", b"EXPECT: 100-continue\r\nHost: "),
-        POST.replace(b"Host: ", b"Upgrade: websocket\r\nHost: "),
-        POST.replace(b"Host: ", b"Host : "),
-        POST.replace(b"localhost", b"local\thost"),
-        POST.replace(b"localhost", b"localh\xf6st"),
-        POST.replace(b"localhost:3000\r\n", b"localhost\r\n folded\r\n"),
-        POST.replace(b"localhost:3000\r\n", b"localhost:3000\n"),
-        POST.replace(b"localhost:3000", b""),
-        POST.replace(b"localhost:3000", b"localhost "),
+        POST.replace(b"Host: ", b"Connection: upgrade\r\nUpgrade: websocket\r\nHost: "),
         POST.replace(b"/ws/", b"http://localhost/ws/"),
-        POST.replace(b"Content-Length: 2\r\n", b""),
+        b"no HTTP at all\r\n\r\n",
         b"",
     ],
 )
-def test_what_is_not_plain_is_left_to_the_parser(data: bytes) -> None:
-    assert whole_requests(data) == []
+def test_what_is_not_whole_or_asks_for_more_than_an_answer_is_not_read_and_what_follows_is(
+    data: bytes,
+) -> None:
+    reader = WholeRequests()
+    assert reader.read(data) == []
+    assert agrees(POST + POST, reader)
 
 
 @given(st.data())
@@ -117,4 +111,6 @@ def test_whatever_is_read_is_what_a_parser_reads(data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(changed)))
         until = min(len(changed), at + data.draw(st.integers(0, 4)))
         changed[at:until] = data.draw(st.sampled_from(pieces) | st.binary(max_size=2))
-    agrees(bytes(changed))
+    reader = WholeRequests()
+    agrees(bytes(changed), reader)
+    assert agrees(POST, reader)
