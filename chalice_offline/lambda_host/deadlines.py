@@ -53,10 +53,13 @@ class Deadlines:
         self._waiting: deque[tuple[float, Answer]] = deque()
         self._waiting_max = _WAITING_MIN
         self._timer: asyncio.TimerHandle | None = None
+        # Asked for each time, it is a system call of its own before Python 3.12.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def watch(self, answer: Answer) -> None:
         """Wait for an answer from now on."""
-        loop, waiting = asyncio.get_running_loop(), self._waiting
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        waiting = self._waiting
         while waiting and waiting[0][1].is_given:
             waiting.popleft()
         if len(waiting) >= self._waiting_max:

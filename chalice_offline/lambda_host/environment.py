@@ -62,6 +62,8 @@ class Environment:
         self._launch = launch
         self._origin = origin
         self._on_lines = on_lines
+        # Asked for each time, it is a system call of its own before Python 3.12.
+        self._loop = asyncio.get_running_loop()
         self._first_reply: asyncio.Future[bytes] | None = None
         # Of the invocation under way; None between two.
         self._on_end: OnEnd | None = None
@@ -89,7 +91,7 @@ class Environment:
         Raises:
             OSError: No process could be started.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
         launch = self._launch
@@ -136,7 +138,7 @@ class Environment:
         # First what may fail: an event that is none leaves the environment as it was.
         request = frame(encoded({"requestId": self._request_id, "deadlineMs": deadline_ms, "event": event}))
         self._on_end = on_end
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._deadline = loop.time() + timeout_s
         if self._timer is None:
             self._timer = loop.call_later(timeout_s, self._look_at_the_clock)
@@ -194,7 +196,7 @@ class Environment:
         self._timer = None
         if self._on_end is None:
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         left_s = self._deadline - loop.time()
         if left_s > 0:
             self._timer = loop.call_later(left_s, self._look_at_the_clock)
