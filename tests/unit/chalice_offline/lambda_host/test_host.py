@@ -7,7 +7,7 @@ from typing import Any
 
 from chalice_offline.invocation import Caller, Raised, TimedOut
 from chalice_offline.lambda_host.host import LambdaHost
-from tests.unit.chalice_offline.lambda_host.bench import Bench, payload, until
+from tests.unit.chalice_offline.lambda_host.bench import Bench, is_running, payload, until
 
 
 def test_first_invocation_is_cold_and_the_next_reuses_the_warm_environment(bench: Bench) -> None:
@@ -140,9 +140,12 @@ def test_reload_runs_new_code_after_the_invocation_in_progress(bench: Bench) -> 
 def test_fork_server_that_was_killed_is_replaced(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         await host.invoke("echo", {})
-        (server,) = host.pids()["fork_server"]
+        (server,), (environment,) = host.pids()["fork_server"], host.pids()["echo"]
         os.kill(server, 9)
         await until(lambda: host.pids()["fork_server"] != [server])
+        # It dies with the server, but may take a moment longer.
+        await until(lambda: not is_running(environment))
+        await asyncio.sleep(0)
         assert payload(await host.invoke("echo", {}))["calls"] == 1
 
     bench.run(scenario)
